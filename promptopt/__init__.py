@@ -1,0 +1,73 @@
+"""promptopt makes prompts cheaper, proves that they still work, and keeps them that way.
+
+The public names are loaded when they are first used, so that ``import promptopt`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from promptopt.api import count, list_prompts, load_prompt, load_suite, render
+    from promptopt.errors import PromptoptError
+    from promptopt.experiment.compare import Comparison, compare
+    from promptopt.templates.template import Template
+    from promptopt.tokens import TokenCount
+    from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
+
+_HOMES = {
+    "Comparison": "promptopt.experiment.compare",
+    "Cost": "promptopt.values",
+    "Message": "promptopt.values",
+    "PromptoptError": "promptopt.errors",
+    "Rendered": "promptopt.values",
+    "Request": "promptopt.values",
+    "Response": "promptopt.values",
+    "Score": "promptopt.values",
+    "Template": "promptopt.templates.template",
+    "TokenCount": "promptopt.tokens",
+    "Usage": "promptopt.values",
+    "compare": "promptopt.experiment.compare",
+    "count": "promptopt.api",
+    "list_prompts": "promptopt.api",
+    "load_prompt": "promptopt.api",
+    "load_suite": "promptopt.api",
+    "render": "promptopt.api",
+}
+
+__all__ = [
+    "Comparison",
+    "Cost",
+    "Message",
+    "PromptoptError",
+    "Rendered",
+    "Request",
+    "Response",
+    "Score",
+    "Template",
+    "TokenCount",
+    "Usage",
+    "__version__",
+    "compare",
+    "count",
+    "list_prompts",
+    "load_prompt",
+    "load_suite",
+    "render",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,61 @@
+"""The short calls of a program: render a prompt, count tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from promptopt.suites import load_suite
+from promptopt.templates import Template, list_prompts, load_prompt
+from promptopt.tokens import TokenCount, count_tokens
+from promptopt.values import Message, Rendered
+
+__all__ = ["count", "list_prompts", "load_prompt", "load_suite", "render"]
+
+
+def render(
+    prompt: str | Path | Template, variables: Mapping[str, Any] | None = None, *, model: str | None = None
+) -> Rendered:
+    """The prompt with its variables filled in, ready for ``client.chat.completions.create(**rendered.openai())``.
+
+    Args:
+        prompt: A name (its newest version), ``name@version``, a path, ``REF:path`` out of git, or a template.
+        variables: Those that it uses; further ones are ignored.
+        model: Overrides the prompt's own.
+
+    Raises:
+        TemplateError: There is no such prompt, a variable is undefined, or it cannot be rendered.
+    """
+    template = prompt if isinstance(prompt, Template) else load_prompt(prompt)
+    rendered = template.render(variables or {})
+    return replace(rendered, model=model) if model else rendered
+
+
+def count(
+    subject: str | Path | Template | Rendered | Iterable[Message | Mapping[str, str]],
+    variables: Mapping[str, Any] | None = None,
+    *,
+    model: str | None = None,
+) -> TokenCount:
+    """Input tokens of a text, a prompt or messages; ``.tokens`` is the number.
+
+    Args:
+        subject: A ``str`` is text. A ``Path``, a template or a ``Rendered`` is a prompt. Anything else is a sequence of
+            messages: ``Message`` or mappings with ``role`` and ``content``.
+        variables: What a prompt is rendered with.
+        model: The model that would read it; by default the prompt's own, and for a text the one of ``o200k_base``.
+
+    Raises:
+        TemplateError: The prompt cannot be rendered.
+    """
+    if isinstance(subject, (str, Rendered)):
+        return count_tokens(subject, model)
+    if isinstance(subject, (Path, Template)):
+        return count_tokens(render(subject, variables), model)
+    return count_tokens([_message(item) for item in subject], model)
+
+
+def _message(item: Message | Mapping[str, Any]) -> Message:
+    return item if isinstance(item, Message) else Message(item["role"], item["content"])

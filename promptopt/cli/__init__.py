@@ -1,0 +1,84 @@
+"""The command line. Commands are imported when they are called: ``promptopt --help`` loads none of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from promptopt import __version__
+from promptopt.errors import PromptoptError
+
+# Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
+COMMANDS = {
+    "compare": ("promptopt.cli.compare", "Compare prompts over the same cases: tokens, dollars, quality, a verdict."),
+    "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
+    "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
+    "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),
+    "render": ("promptopt.cli.render", "Print a prompt with its variables filled in."),
+}
+
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, "-V", "--version", prog_name="promptopt")
+def cli() -> None:
+    """Make LLM prompts cheaper, prove that they still work, and stop the cost from creeping back."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code: 0 good, 1 a gate failed, 2 wrong input, 130 interrupted."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except PromptoptError as error:
+        _fail(str(error), error.exit_code)
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _interrupted()
+    except BrokenPipeError:
+        # The reader has gone, as in `promptopt list | head -1`; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        _fail(f"{error.filename or 'output'}: {error.strerror or error}", 2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"promptopt: {message}", err=True)
+    sys.exit(code)
+
+
+def _interrupted() -> NoReturn:
+    click.echo("promptopt: interrupted; what was answered is kept, the same command goes on from there", err=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Calls in flight cannot be called back, and their threads would hold the process until they time out.
+    os._exit(INTERRUPTED)

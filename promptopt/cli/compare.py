@@ -1,0 +1,137 @@
+"""``promptopt compare``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptopt.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptopt.experiment.plan import CostRange, Mode
+    from promptopt.experiment.runner import Progress
+
+
+@click.command("compare")
+@click.argument("prompts", nargs=-1, required=True, metavar="PROMPT...")
+@click.option("--suite", metavar="SUITE", help="File or name of the cases; by default the suite named like the prompt.")
+@click.option("--model", help="The model that answers, instead of the prompts' own.")
+@click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
+@click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Answers to each case.")
+@click.option("--margin", type=float, metavar="POINTS", help="Quality that may be lost as `not worse` [default: 2].")
+@click.option("--accept", type=float, default=0.0, metavar="POINTS", help="Quality that may be lost for a lower cost.")
+@click.option("--record", type=click.Choice(["none", "missing", "stale", "all"]), help="Which answers to ask for.")
+@click.option("--max-cost", metavar="USD", help="Refuse a run that may cost more, before any call.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
+@click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.(json|md|csv|xml); xml is JUnit."
+)
+def command(
+    prompts: tuple[str, ...],
+    suite: str | None,
+    model: str | None,
+    price_as: str | None,
+    trials: int,
+    margin: float | None,
+    accept: float,
+    record: Mode | None,
+    max_cost: str | None,
+    jobs: int | None,
+    timeout: float | None,
+    cases: bool,
+    as_json: bool,
+    output: Path | None,
+) -> None:
+    """Compare prompts over the same cases; the first is the baseline.
+
+    A PROMPT is a path, a name (its newest version), NAME@VERSION, or REF:PATH out of git.
+
+    \b
+    promptopt compare prompts/reviews/v1.j2 prompts/reviews/v2.j2
+    promptopt compare HEAD~1:prompts/reviews/v2.j2 prompts/reviews/v2.j2 --record stale
+    promptopt compare reviews@v1 reviews@v2 --price-as gpt-4o-mini -o report.md
+
+    Exit code 1 where a candidate regressed.
+    """
+    from promptopt.experiment.compare import compare
+    from promptopt.report.text import case_differences
+    from promptopt.report.write import check_format, write_report
+
+    if output is not None:
+        check_format(output)
+    with _progress() as progress:
+        comparison = compare(
+            *prompts,
+            suite=suite,
+            model=model,
+            price_as=price_as,
+            trials=trials,
+            margin=margin,
+            accept=accept,
+            record=record,
+            jobs=jobs,
+            timeout_s=timeout,
+            max_cost=_dollars(max_cost),
+            on_plan=_announce,
+            progress=progress,
+        )
+    if output is not None:
+        write_report(comparison, output)
+    if as_json:
+        click.echo(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(str(comparison), nl=False)
+        if cases:
+            click.echo("\n" + case_differences(comparison), nl=False)
+    if comparison.regressed:
+        raise click.exceptions.Exit(1)
+
+
+def _dollars(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise UsageError(f"--max-cost {text!r} is not an amount of dollars")
+    return amount
+
+
+def _announce(expected: CostRange) -> None:
+    if expected.calls:
+        click.echo(f"this run: {expected}", err=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on the terminal once calls are made; nothing where there is no terminal, or nothing to wait for."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("asking")
+
+    def update(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield update
+    finally:
+        bar.stop()

@@ -1,0 +1,56 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from promptopt.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def variable_options(function: F) -> F:
+    """``--var NAME=VALUE`` and ``--vars FILE``; read them with :func:`read_variables`."""
+    function = click.option(
+        "--vars", "vars_file", type=click.Path(path_type=Path), help="Variables from a JSON file, an object."
+    )(function)
+    return click.option(
+        "--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable; NAME=@FILE takes a file's text."
+    )(function)
+
+
+def read_variables(variables: Iterable[str], vars_file: Path | None) -> dict[str, Any]:
+    """The variables that the options name.
+
+    Raises:
+        UsageError: One is not written ``NAME=VALUE``, or a file cannot be read.
+    """
+    found: dict[str, Any] = {}
+    if vars_file is not None:
+        try:
+            loaded = json.loads(_text(vars_file))
+        except json.JSONDecodeError as error:
+            raise UsageError(f"{vars_file}:{error.lineno}: is not JSON: {error.msg}") from None
+        if not isinstance(loaded, dict):
+            raise UsageError(f"{vars_file}: is not a JSON object of variables")
+        found |= loaded
+    for entry in variables:
+        name, equals, value = entry.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--var {entry!r} is not written NAME=VALUE")
+        found[name] = _text(Path(value[1:])) if value.startswith("@") else value
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start})") from None

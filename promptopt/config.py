@@ -1,0 +1,142 @@
+"""``[tool.promptopt]`` in the nearest pyproject.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from promptopt.errors import ConfigError, did_you_mean
+
+PRICE_KEYS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPrice:
+    """Dollars per million tokens from ``[tool.promptopt.prices."MODEL"]``; named as genai-prices names them."""
+
+    input_mtok: Decimal
+    output_mtok: Decimal
+    cache_read_mtok: Decimal | None = None
+    cache_write_mtok: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The project's settings.
+
+    Attributes:
+        root: The folder of pyproject.toml; the current folder where there is none.
+        prompts: The folder that prompt names and includes are looked up in.
+        suites: The folder that suite names are looked up in.
+        model: The model of prompts that name none.
+        price_as: The model whose prices and tokenizer stand for the answering model's.
+        margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
+        jobs: Calls in flight at once.
+    """
+
+    root: Path
+    prompts: Path
+    suites: Path
+    model: str | None = None
+    price_as: str | None = None
+    margin: float = 2.0
+    jobs: int = 16
+    prices: Mapping[str, OwnPrice] = field(default_factory=dict)
+
+
+_SCALARS: dict[str, type | tuple[type, ...]] = {
+    "prompts": str,
+    "suites": str,
+    "model": str,
+    "price_as": str,
+    "margin": (int, float),
+    "jobs": int,
+}
+
+
+def load_config(start: Path | None = None) -> Config:
+    """The configuration that holds in ``start`` (by default the current folder): the nearest pyproject.toml above.
+
+    Raises:
+        ConfigError: The file is not TOML, or a key or value in it is wrong.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            return _load(path, path.stat().st_mtime_ns)
+    return Config(root=here, prompts=here / "prompts", suites=here / "suites")
+
+
+@lru_cache(maxsize=16)
+def _load(path: Path, _mtime_ns: int) -> Config:
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text).get("tool", {}).get("promptopt", {})
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8 ({error.reason} at byte {error.start})", path=path) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {error}", path=path) from None
+    return _Reader(path, text).config(table)
+
+
+class _Reader:
+    """Turns the table into a ``Config`` and knows the lines for its errors."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+
+    def config(self, table: Mapping[str, Any]) -> Config:
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key == "prices":
+                continue
+            if key not in _SCALARS:
+                known = [*_SCALARS, "prices"]
+                raise self._error(f"unknown key {key!r} in [tool.promptopt].{did_you_mean(key, known)}", key)
+            if not isinstance(value, _SCALARS[key]) or isinstance(value, bool):
+                raise self._error(f"{key} = {value!r} is not of the right type", key)
+            values[key] = value
+        root = self._path.parent
+        margin, jobs = float(values.get("margin", 2.0)), int(values.get("jobs", 16))
+        if not 0 < margin < 100:
+            raise self._error(f"margin = {margin} is not between 0 and 100 points", "margin")
+        if jobs < 1:
+            raise self._error(f"jobs = {jobs} is not a positive number", "jobs")
+        return Config(
+            root=root,
+            prompts=root / values.get("prompts", "prompts"),
+            suites=root / values.get("suites", "suites"),
+            model=values.get("model"),
+            price_as=values.get("price_as"),
+            margin=margin,
+            jobs=jobs,
+            prices={model: self._price(model, rates) for model, rates in table.get("prices", {}).items()},
+        )
+
+    def _price(self, model: str, rates: object) -> OwnPrice:
+        where = f'[tool.promptopt.prices."{model}"]'
+        if not isinstance(rates, Mapping):
+            raise self._error(f"{where} is not a table of dollars per million tokens", model)
+        for key, value in rates.items():
+            if key not in PRICE_KEYS:
+                raise self._error(f"unknown key {key!r} in {where}.{did_you_mean(key, PRICE_KEYS)}", key)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+                raise self._error(f"{key} = {value!r} in {where} is not a price in dollars per million tokens", key)
+        for key in ("input_mtok", "output_mtok"):
+            if key not in rates:
+                raise self._error(f"{where} has no {key} (dollars per million tokens)", model)
+        # Decimal of the text, not of the binary float: 0.15 stays 0.15.
+        return OwnPrice(**{key: Decimal(str(value)) for key, value in rates.items()})
+
+    def _error(self, message: str, key: str) -> ConfigError:
+        line = next((n for n, text in enumerate(self._lines, 1) if text.strip().startswith((key, f'"{key}"'))), None)
+        if line is None:
+            line = next((n for n, text in enumerate(self._lines, 1) if key in text), None)
+        return ConfigError(message, path=self._path, line=line)

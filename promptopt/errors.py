@@ -1,0 +1,109 @@
+"""Every error that promptopt raises on purpose.
+
+The tree::
+
+    PromptoptError                 exit code 2 unless said otherwise
+    ├── UsageError                 an option, an argument or a combination of them is wrong
+    ├── MissingExtra               an optional dependency is not installed; names the command that installs it
+    ├── InputError                 a file the user wrote cannot be used as it is
+    │   ├── ConfigError            [tool.promptopt] in pyproject.toml
+    │   ├── TemplateError          a prompt file: front matter, syntax, rendering
+    │   ├── SuiteError             a suite: cases, asserts
+    │   ├── SchemaError            an output schema
+    │   └── RecordingError         recorded answers: broken, missing, stale, secret
+    ├── ProviderError              an endpoint did not answer as it should; one failed trial
+    │   └── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run
+    └── CostLimitError             a run would cost more than it may
+
+A message says what is wrong, where, with which value, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class PromptoptError(Exception):
+    """Base of all errors that promptopt raises on purpose."""
+
+    exit_code = 2
+
+
+class UsageError(PromptoptError):
+    """An option, an argument or a combination of them is wrong."""
+
+
+class MissingExtra(PromptoptError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed. "
+            f"Install it: pip install 'promptopt[{extra}]'"
+        )
+
+
+class InputError(PromptoptError):
+    """A file the user wrote cannot be used as it is.
+
+    Attributes:
+        message: What is wrong, with the bad value.
+        path: The file, where there is one.
+        line: The line in it, counted from 1, where it is known.
+        remedy: What to do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | str | None = None,
+        line: int | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.message = message
+        self.path = path
+        self.line = line
+        self.remedy = remedy
+        place = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
+        super().__init__(place + message + (f"\n  {remedy}" if remedy else ""))
+
+
+class ConfigError(InputError):
+    """``[tool.promptopt]`` in pyproject.toml cannot be used."""
+
+
+class TemplateError(InputError):
+    """A prompt file cannot be read, compiled or rendered."""
+
+
+class SuiteError(InputError):
+    """A suite cannot be read."""
+
+
+class SchemaError(InputError):
+    """An output schema cannot be used."""
+
+
+class RecordingError(InputError):
+    """Recorded answers are broken, missing, stale, or hold a secret."""
+
+
+class ProviderError(PromptoptError):
+    """An endpoint did not answer as it should: the trial fails, the run goes on."""
+
+
+class ProviderUnusable(ProviderError):
+    """No further call to this endpoint can succeed: the run ends, what was answered is kept."""
+
+
+class CostLimitError(PromptoptError):
+    """A run would cost more than it may; nothing was sent."""
+
+
+def did_you_mean(bad: str, known: Iterable[str], *, count: int = 3) -> str:
+    """Close names as the end of a message, such as `` Did you mean 'model'?``; empty where none is close."""
+    close = get_close_matches(bad, list(known), n=count, cutoff=0.6)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -1,0 +1,1 @@
+"""Experiments: run variants over cases, compare them, judge them."""

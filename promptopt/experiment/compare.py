@@ -1,0 +1,158 @@
+"""The A/B comparison: several prompts over the same cases, paired statistics, one verdict a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from promptopt.config import load_config
+from promptopt.errors import UsageError
+from promptopt.experiment.pairs import PairedCases, compare_pairs
+from promptopt.experiment.plan import CostRange, Mode, check_cost, cost_range, default_mode, make_plan
+from promptopt.experiment.runner import Progress, Run, run_plan
+from promptopt.experiment.summary import VariantSummary, summarize
+from promptopt.experiment.variant import make_variant
+from promptopt.experiment.verdict import Decision, Difference
+from promptopt.providers import Provider
+from promptopt.scorers import SuiteChecks
+from promptopt.suites import Suite, find_suite, load_suite
+from promptopt.templates import Template, load_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A candidate against the baseline.
+
+    Attributes:
+        differences: Paired, candidate less baseline, one for each metric.
+    """
+
+    baseline: str
+    candidate: str
+    differences: tuple[Difference, ...]
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The result of :func:`compare`.
+
+    Attributes:
+        suite: The suite that was measured on.
+        margin: Points of quality (0 to 100) that may be lost.
+        expected: What the live calls were expected to cost.
+        runs: All trials, one run a variant; the first is the baseline.
+        variants: A summary of each.
+        pairs: Each other variant against the first.
+    """
+
+    suite: Suite
+    margin: float
+    expected: CostRange
+    runs: tuple[Run, ...]
+    variants: tuple[VariantSummary, ...]
+    pairs: tuple[Pair, ...]
+
+    @property
+    def regressed(self) -> bool:
+        """Whether any candidate regressed: a gate fails then."""
+        return any(pair.decision.verdict == "regressed" for pair in self.pairs)
+
+    def to_dict(self) -> dict[str, object]:
+        """The documented, versioned form that ``--json`` prints."""
+        from promptopt.report.data import comparison_dict
+
+        return comparison_dict(self)
+
+    def __str__(self) -> str:
+        """The table that ``promptopt compare`` prints."""
+        from promptopt.report.text import comparison_text
+
+        return comparison_text(self)
+
+
+def compare(
+    *prompts: str | Path | Template,
+    suite: str | Path | Suite | None = None,
+    model: str | None = None,
+    price_as: str | None = None,
+    trials: int = 1,
+    margin: float | None = None,
+    accept: float = 0.0,
+    record: Mode | None = None,
+    jobs: int | None = None,
+    timeout_s: float | None = None,
+    max_cost: Decimal | float | None = None,
+    provider: Provider | None = None,
+    on_plan: Callable[[CostRange], None] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare prompts over the cases of a suite; the first is the baseline.
+
+    Args:
+        prompts: Paths, names (``reviews``, ``reviews@v1``), ``REF:path`` out of git, or templates.
+        suite: A file or a name; by default the suite that is named like the first prompt.
+        model: Answers instead of the prompts' own models.
+        price_as: The model whose prices and tokenizer count instead of the answering model's.
+        trials: Answers to each case; they are averaged inside the case.
+        margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
+        accept: Points that it may lose for a lower cost, as a trade-off.
+        record: Which answers to ask for: ``none``, ``missing``, ``stale`` or ``all``. By default ``missing`` where a
+            model can be called and ``CI`` is not set, else ``none``.
+        jobs: Calls in flight at once.
+        timeout_s: Seconds a call may take.
+        max_cost: Dollars that the run may cost at most; refused before any call.
+        provider: Answers instead of the one that the models' names stand for.
+        on_plan: Called with the expected cost before any call.
+        progress: Called with the number of calls answered and in all.
+
+    Raises:
+        PromptoptError: What was given cannot be compared; the message says why and what to do.
+    """
+    config = load_config()
+    if not prompts:
+        raise UsageError("name at least one prompt")
+    if trials < 1:
+        raise UsageError(f"trials = {trials} is not a positive number")
+    margin = config.margin if margin is None else margin
+    if not 0 < margin < 100 or not 0 <= accept < 100:
+        raise UsageError("margin and accept are points of quality, between 0 and 100")
+    templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
+    loaded = suite if isinstance(suite, Suite) else load_suite(suite or _suite_of(templates[0]), config=config)
+    checks = SuiteChecks(loaded)
+    variants = [make_variant(template, loaded, config, model, price_as) for template in templates]
+    mode = record or ("all" if provider else default_mode(variants))
+    steps = make_plan(variants, loaded, mode, trials)
+    expected = cost_range(steps, config)
+    if on_plan is not None:
+        on_plan(expected)
+    if provider is None:
+        check_cost(expected, None if max_cost is None else Decimal(str(max_cost)))
+    runs = run_plan(steps, checks, jobs=jobs or config.jobs, timeout_s=timeout_s, provider=provider, progress=progress)
+    return _comparison(loaded, margin, accept, expected, runs)
+
+
+def _suite_of(template: Template) -> Path:
+    prompt = template.origin.prompt
+    found = find_suite(prompt) or find_suite(Path(prompt).name)
+    if found is None:
+        raise UsageError(f"no suite is named {prompt!r}; name one with --suite")
+    return found
+
+
+def _comparison(suite: Suite, margin: float, accept: float, expected: CostRange, runs: Sequence[Run]) -> Comparison:
+    paired = [PairedCases.of(runs[0], candidate) for candidate in runs[1:]]
+    compared = compare_pairs(paired, margin / 100, accept / 100)
+    return Comparison(
+        suite=suite,
+        margin=margin,
+        expected=expected,
+        runs=tuple(runs),
+        variants=tuple(map(summarize, runs)),
+        pairs=tuple(
+            Pair(runs[0].variant.label, candidate.variant.label, differences, decision)
+            for candidate, (differences, decision) in zip(runs[1:], compared, strict=True)
+        ),
+    )

@@ -1,0 +1,201 @@
+"""Answers from elsewhere as recordings: JSONL or CSV rows with ``case`` and ``output``.
+
+Optional columns: ``input`` (the prompt that was really sent, checked against the rendered one), ``input_tokens``,
+``output_tokens``, ``cached_tokens``, ``reasoning_tokens`` (or a ``usage`` object in OpenAI's names), ``finish_reason``,
+``repetition``, ``model`` (the snapshot that answered) and ``recorded_at``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from promptopt.errors import RecordingError, did_you_mean
+from promptopt.experiment.variant import recording_path
+from promptopt.files import decode, show_path
+from promptopt.providers.recordings import Recording, RecordingFile
+from promptopt.suites import Case, Suite
+from promptopt.templates import Template
+from promptopt.values import Rendered, Response, Usage
+
+_COLUMNS = frozenset(
+    {
+        *("case", "output", "input", "usage", "finish_reason", "repetition", "model", "recorded_at"),
+        *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    }
+)
+_CONTEXT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did.
+
+    Attributes:
+        path: The recording file.
+        answers: How many answers were taken.
+        counted: How many of them came without usage; their tokens are counted where they are needed.
+        missing: Cases of the suite without an answer.
+    """
+
+    path: Path
+    answers: int
+    counted: int
+    missing: tuple[str, ...]
+
+
+def import_answers(file: Path, template: Template, suite: Suite, model: str) -> Imported:
+    """Take answers over as recordings of ``model``; all of them, or none where one is wrong.
+
+    Raises:
+        RecordingError: A row is broken, its case unknown or there twice, or its input is not the rendered prompt.
+    """
+    cases = {case.name: case for case in suite.cases}
+    found: dict[tuple[str, int], Recording] = {}
+    for line, row in _rows(file):
+        recording = _recording(row, template, cases, model, show_path(file), line)
+        key = recording.case, recording.repetition
+        if key in found:
+            raise RecordingError(f"a second answer to case {key[0]!r}", path=show_path(file), line=line)
+        found[key] = recording
+    if not found:
+        raise RecordingError("holds no answers", path=show_path(file))
+    target = RecordingFile.read(recording_path(suite, template.origin.prompt, template.origin.version))
+    for recording in found.values():
+        target.append(recording)
+    target.tidy()
+    return Imported(
+        path=target.path,
+        answers=len(found),
+        counted=sum(recording.response.usage is None for recording in found.values()),
+        missing=tuple(name for name in cases if (name, 0) not in found),
+    )
+
+
+def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    shown = show_path(file)
+    try:
+        text = decode(file.read_bytes(), shown, RecordingError)
+    except OSError as error:
+        raise RecordingError(f"cannot be read: {error.strerror}", path=shown) from None
+    if file.suffix.lower() == ".csv":
+        yield from _csv_rows(text, shown)
+        return
+    for line, content in enumerate(text.split("\n"), 1):
+        if not content.strip():
+            continue
+        try:
+            row = json.loads(content)
+        except json.JSONDecodeError as error:
+            raise RecordingError(f"is not JSON: {error.msg}", path=shown, line=line) from None
+        if not isinstance(row, dict):
+            raise RecordingError(f"{content[:60]} is not an object", path=shown, line=line)
+        yield line, row
+
+
+def _csv_rows(text: str, shown: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            if None in row:
+                raise RecordingError("has more cells than the header", path=shown, line=reader.line_num)
+            yield reader.line_num, {key: value for key, value in row.items() if value != "" or key == "output"}
+    except csv.Error as error:
+        raise RecordingError(f"is not CSV: {error}", path=shown, line=reader.line_num) from None
+
+
+def _recording(
+    row: Mapping[str, Any], template: Template, cases: Mapping[str, Case], model: str, shown: str, line: int
+) -> Recording:
+    def fail(message: str, remedy: str | None = None) -> RecordingError:
+        return RecordingError(message, path=shown, line=line, remedy=remedy)
+
+    for column in row:
+        if column not in _COLUMNS:
+            raise fail(f"unknown column {column!r}.{did_you_mean(column, _COLUMNS)}")
+    for column in ("case", "output"):
+        if column not in row:
+            raise fail(f"has no {column!r}", "each row has `case` and `output`")
+    name = str(row["case"])
+    if name not in cases:
+        raise fail(f"the suite has no case {name!r}.{did_you_mean(name, cases)}")
+    if not isinstance(row["output"], str):
+        raise fail(f"the output of case {name!r} is {row['output']!r}, not a text")
+    rendered = template.render(cases[name].vars)
+    if "input" in row and (difference := _difference(row["input"], rendered)):
+        raise fail(
+            f"the input of case {name!r} is not what {template.path} renders to: {difference}",
+            "the answer belongs to another prompt, or the template is not the one that was sent",
+        )
+    try:
+        repetition = int(row.get("repetition", 0))
+        usage = _usage(row)
+    except (TypeError, ValueError) as error:
+        raise fail(f"the numbers of case {name!r} cannot be read: {error}") from None
+    response = Response(
+        model=str(row.get("model", model)),
+        text=row["output"],
+        finish_reason=str(row.get("finish_reason", "stop")),
+        usage=usage,
+    )
+    request = rendered.request(model, sample=repetition, case=name)
+    recorded_at = row.get("recorded_at")
+    recording = Recording.of(request, response, None if recorded_at is None else str(recorded_at))
+    return replace(recording, line=line)
+
+
+def _usage(row: Mapping[str, Any]) -> Usage | None:
+    usage: Mapping[str, Any] = row.get("usage") or {}
+    details = usage.get("prompt_tokens_details") or {}
+    names = {
+        "input_tokens": (row.get("input_tokens"), usage.get("input_tokens"), usage.get("prompt_tokens")),
+        "output_tokens": (row.get("output_tokens"), usage.get("output_tokens"), usage.get("completion_tokens")),
+        "cache_read_tokens": (
+            *(row.get("cached_tokens"), usage.get("cache_read_tokens"), details.get("cached_tokens")),
+        ),
+        "output_reasoning_tokens": (row.get("reasoning_tokens"), usage.get("output_reasoning_tokens")),
+    }
+    found = {name: next((int(value) for value in values if value is not None), None) for name, values in names.items()}
+    if found["input_tokens"] is None and found["output_tokens"] is None:
+        return None
+    if found["input_tokens"] is None or found["output_tokens"] is None:
+        raise ValueError("input_tokens and output_tokens are given together, or neither")
+    return Usage(**{name: value or 0 for name, value in found.items()})
+
+
+def _difference(given: object, rendered: Rendered) -> str | None:
+    """Where an input differs from the rendered prompt; ``None`` where it does not."""
+    if isinstance(given, list):
+        expected = [{"role": message.role, "content": message.content} for message in rendered.messages]
+        if len(given) != len(expected):
+            return f"it has {len(given)} messages, the prompt {len(expected)}"
+        for number, (one, other) in enumerate(zip(given, expected, strict=True), 1):
+            if not isinstance(one, Mapping) or one.get("role") != other["role"]:
+                return f"message {number} is not of role {other['role']!r}"
+            if place := _first_difference(str(one.get("content")), other["content"]):
+                return f"message {number}, {place}"
+        return None
+    if len(rendered.messages) > 1:
+        return f"it is one text, the prompt has {len(rendered.messages)} messages; give a list of {{role, content}}"
+    return _first_difference(str(given), rendered.messages[0].content)
+
+
+def _first_difference(given: str, rendered: str) -> str | None:
+    if given == rendered:
+        return None
+    same = next(
+        (i for i, (one, other) in enumerate(zip(given, rendered, strict=False)) if one != other),
+        min(len(given), len(rendered)),
+    )
+    line = rendered.count("\n", 0, same) + 1
+    column = same - (rendered.rfind("\n", 0, same) + 1) + 1
+    start = max(0, same - _CONTEXT)
+    return (
+        f"line {line}, column {column}: the input has {given[start : same + _CONTEXT]!r}, "
+        f"the prompt {rendered[start : same + _CONTEXT]!r}"
+    )

@@ -1,0 +1,119 @@
+"""What recordings there are, and which of them are stale, missing or orphaned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from promptopt.config import Config
+from promptopt.errors import PromptoptError, RecordingError
+from promptopt.files import show_path
+from promptopt.providers.recordings import Recording, RecordingFile, what_changed
+from promptopt.suites import Suite, load_suite
+from promptopt.suites.load import SUFFIXES
+from promptopt.templates import Template, list_prompts, load_prompt
+
+Kind = Literal["stale", "missing", "orphaned", "cut off", "secret", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with recordings.
+
+    Attributes:
+        path: The file.
+        line: The line in it, where there is one.
+        case: The case, where it is about one.
+        message: What it is, with what changed.
+    """
+
+    kind: Kind
+    path: str
+    line: int | None
+    case: str | None
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{place}: {self.kind}: {self.message}"
+
+
+def check_recordings(config: Config, suites: list[str] | None = None) -> tuple[list[Finding], int]:
+    """Everything that is wrong with the recordings of suites (by default all), and the number of good lines.
+
+    Raises:
+        SuiteError: A suite cannot be read.
+    """
+    findings: list[Finding] = []
+    good = 0
+    for name in suites or _all_suites(config):
+        suite = load_suite(name, config=config)
+        for path in sorted(suite.recordings.rglob("*.jsonl")):
+            found, fresh = _check_file(path, suite, config)
+            findings.extend(found)
+            good += fresh
+    return findings, good
+
+
+def _all_suites(config: Config) -> list[str]:
+    return sorted(str(path) for path in config.suites.glob("*") if path.suffix in SUFFIXES)
+
+
+def _check_file(path: Path, suite: Suite, config: Config) -> tuple[list[Finding], int]:
+    shown = show_path(path)
+    try:
+        file = RecordingFile.read(path)
+    except RecordingError as error:
+        kind: Kind = "secret" if "looks like" in error.message else "broken"
+        return [Finding(kind, shown, error.line, None, error.message)], 0
+    findings = []
+    if file.cut_off:
+        findings.append(
+            Finding("cut off", shown, file.cut_off, None, "the line is cut off; its answer counts as missing")
+        )
+    template = _template_of(path, suite, config)
+    if template is None:
+        message = f"no prompt has these {len(file.lines)} answers: its file is gone"
+        return [*findings, Finding("orphaned", shown, None, None, message)], 0
+    found = list(_check_lines(file, suite, template, shown))
+    bad_lines = {finding.line for finding in found if finding.line}
+    return [*findings, *found], len(file.lines) - len(bad_lines)
+
+
+def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: str) -> Iterator[Finding]:
+    cases = {case.name: case for case in suite.cases}
+    for recording in file.lines.values():
+        case = cases.get(recording.case)
+        if case is None:
+            message = f"the suite {suite.name} has no case {recording.case!r}"
+            yield Finding("orphaned", shown, recording.line, recording.case, message)
+        elif (changed := _stale(recording, template, suite)) is not None:
+            message = f"case {recording.case!r}, changed since it was recorded: {changed}"
+            yield Finding("stale", shown, recording.line, recording.case, message)
+    for model in file.models():
+        for name in cases:
+            if (name, 0, model) not in file.lines:
+                yield Finding("missing", shown, None, name, f"no answer of {model} to case {name!r}")
+
+
+def _stale(recording: Recording, template: Template, suite: Suite) -> str | None:
+    case = next(case for case in suite.cases if case.name == recording.case)
+    try:
+        rendered = template.render(case.vars)
+    except PromptoptError as error:
+        return f"the prompt does not render any more: {error}"
+    request = rendered.request(recording.model_requested, sample=recording.repetition, case=case.name)
+    return None if request.digest == recording.request_sha256 else what_changed(recording, request)
+
+
+def _template_of(path: Path, suite: Suite, config: Config) -> Template | None:
+    """The prompt whose answers a recording file holds; ``None`` where it is gone."""
+    label = path.relative_to(suite.recordings).with_suffix("").as_posix()
+    for prompt in list_prompts(config):
+        for version, file in prompt.versions:
+            if label == (f"{prompt.name}/{version}" if version else prompt.name):
+                return load_prompt(file, config=config)
+    outside = Path.cwd() / f"{label}.j2"
+    return load_prompt(outside, config=config) if outside.is_file() else None

@@ -1,0 +1,237 @@
+"""Paired differences of two runs over the same cases, and the verdict on each candidate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from promptopt.experiment import stats
+from promptopt.experiment.runner import Run, Trial
+from promptopt.experiment.stats import Bootstrap, Floats, Statistic
+from promptopt.experiment.verdict import CostChange, Decision, Difference, QualityEvidence, decide, judge_cost
+
+QUALITY_METRICS = ("quality", "pass_rate")
+COST_METRICS = ("input_tokens", "output_tokens", "usd_per_1k_calls")
+PAIRED = (*QUALITY_METRICS, *COST_METRICS)
+METRICS = (*PAIRED, "usd_per_pass")
+
+Values = dict[str, Floats]
+"""A value a case for each metric; ``nan`` where a case has none."""
+
+
+@dataclass(frozen=True)
+class PairedCases:
+    """Two runs, case by case; repetitions are averaged inside the case.
+
+    Attributes:
+        untouched: Every request of the candidate is the baseline's own.
+    """
+
+    baseline: Values
+    candidate: Values
+    untouched: bool
+
+    @classmethod
+    def of(cls, baseline: Run, candidate: Run) -> PairedCases:
+        """The pairs of two runs of one suite."""
+        digests = [[trial.request.digest for trial in run.trials] for run in (baseline, candidate)]
+        return cls(_values(baseline), _values(candidate), digests[0] == digests[1])
+
+    def differences(self, metric: str) -> Floats:
+        """Candidate less baseline for each case in which both have the metric."""
+        difference = self.candidate[metric] - self.baseline[metric]
+        return difference[~np.isnan(difference)]
+
+
+def _values(run: Run) -> Values:
+    cases: dict[str, list[Trial]] = {}
+    for trial in run.trials:
+        cases.setdefault(trial.case, []).append(trial)
+    read: dict[str, Callable[[Trial], float]] = {
+        "quality": lambda trial: trial.quality,
+        "pass_rate": lambda trial: float(trial.passed),
+        "input_tokens": lambda trial: trial.measured.usage.input_tokens if trial.measured else math.nan,
+        "output_tokens": lambda trial: trial.measured.usage.output_tokens if trial.measured else math.nan,
+        "usd_per_1k_calls": _usd_per_1k,
+    }
+    return {
+        metric: np.array([_mean([value(trial) for trial in trials]) for trials in cases.values()])
+        for metric, value in read.items()
+    }
+
+
+def _usd_per_1k(trial: Trial) -> float:
+    if trial.measured is None or trial.measured.cost is None:
+        return math.nan
+    return float(trial.measured.cost.total_usd * 1000)
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """One candidate's tests before they are corrected for the number of candidates."""
+
+    pairs: PairedCases
+    differences: dict[str, Difference]
+    quality_p: float | None
+    loss_p: float | None
+    accept_p: float | None
+
+
+def compare_pairs(
+    paired: Sequence[PairedCases], margin: float, accept: float
+) -> list[tuple[tuple[Difference, ...], Decision]]:
+    """Differences and a verdict for each candidate; p-values are Holm-corrected over the candidates.
+
+    Args:
+        margin: Quality (0 to 1) that may be lost.
+        accept: Quality that may be lost for a lower cost.
+    """
+    tested = [_test(pairs, margin, accept) for pairs in paired]
+    for metric in METRICS:
+        adjusted = _holm([test.differences[metric].p_value for test in tested])
+        for test, p_value in zip(tested, adjusted, strict=True):
+            test.differences[metric] = replace(test.differences[metric], p_value=p_value)
+    quality = _holm([test.quality_p for test in tested])
+    loss = _holm([test.loss_p for test in tested])
+    accepted = _holm([test.accept_p for test in tested])
+    return [
+        (
+            tuple(test.differences[metric] for metric in METRICS),
+            _decide(replace(test, quality_p=quality[i], loss_p=loss[i], accept_p=accepted[i]), margin, accept),
+        )
+        for i, test in enumerate(tested)
+    ]
+
+
+def _holm(p_values: Sequence[float | None]) -> list[float | None]:
+    known = iter(stats.holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(known) for p in p_values]
+
+
+def _test(pairs: PairedCases, margin: float, accept: float) -> _Tested:
+    resampled = _bootstraps(pairs)
+    differences = {metric: _difference(metric, pairs.differences(metric), resampled.get(metric)) for metric in PAIRED}
+    differences["usd_per_pass"] = _per_pass(pairs)
+    quality = resampled.get("quality")
+    tied = quality is None or quality.degenerate
+    return _Tested(
+        pairs,
+        differences,
+        quality_p=differences["quality"].p_value,
+        loss_p=None if quality is None or tied else quality.level_at(-margin),
+        accept_p=None if quality is None or tied or not accept else quality.level_at(-accept),
+    )
+
+
+def _bootstraps(pairs: PairedCases) -> dict[str, Bootstrap]:
+    """A bootstrap for each metric that two cases have; metrics known in the same cases share resamples."""
+    columns = {metric: pairs.candidate[metric] - pairs.baseline[metric] for metric in PAIRED}
+    alike: dict[bytes, list[str]] = {}
+    for metric, values in columns.items():
+        alike.setdefault(np.isnan(values).tobytes(), []).append(metric)
+    found: dict[str, Bootstrap] = {}
+    for metrics in alike.values():
+        rows = np.column_stack([pairs.differences(metric) for metric in metrics])
+        if len(rows) > 1:
+            found |= zip(metrics, stats.bootstrap(rows, [_column(i) for i in range(len(metrics))]), strict=True)
+    return found
+
+
+def _column(index: int) -> Statistic:
+    return lambda means: means[..., index]
+
+
+def _difference(metric: str, values: Floats, resampled: Bootstrap | None) -> Difference:
+    if not len(values):
+        return Difference(metric, None)
+    mean = float(values.mean())
+    if resampled is None:
+        return Difference(metric, mean)
+    low, high = resampled.interval()
+    p_value = resampled.p_value()
+    if metric in QUALITY_METRICS and set(np.unique(values)) <= {-1.0, 0.0, 1.0}:
+        # Pass or fail: the exact test holds for any number of cases, the bootstrap only for many.
+        exact = stats.mcnemar(int((values > 0).sum()), int((values < 0).sum()))
+        p_value = max(exact, p_value) if not resampled.degenerate else exact
+    return Difference(metric, mean, low, high, p_value)
+
+
+def _per_pass(pairs: PairedCases) -> Difference:
+    """Dollars per passing case: a ratio of sums, so that both parts are resampled together."""
+    columns = np.column_stack(
+        [
+            pairs.baseline["usd_per_1k_calls"] / 1000,
+            pairs.baseline["pass_rate"],
+            pairs.candidate["usd_per_1k_calls"] / 1000,
+            pairs.candidate["pass_rate"],
+        ]
+    )
+    columns = columns[~np.isnan(columns).any(axis=1)]
+    passes = columns[:, [1, 3]].sum(axis=0) if len(columns) else np.zeros(2)
+    # With few passes some resample has none, and a dollar amount of infinity.
+    if passes.min(initial=0) < 10:
+        known = len(columns) and passes.min() > 0
+        return Difference("usd_per_pass", float(_ratio(columns.mean(axis=0))) if known else None)
+    resampled = stats.bootstrap(columns, [_ratio])[0]
+    low, high = resampled.interval()
+    return Difference("usd_per_pass", resampled.observed, low, high, resampled.p_value())
+
+
+def _ratio(means: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Floats = means[..., 2] / means[..., 3] - means[..., 0] / means[..., 1]
+    return ratio
+
+
+def _decide(test: _Tested, margin: float, accept: float) -> Decision:
+    values = test.pairs.differences("quality")
+    quality = test.differences["quality"]
+    evidence = QualityEvidence(
+        cases=len(values),
+        difference=quality.difference or 0.0,
+        p_value=test.quality_p,
+        loss_p_value=test.loss_p,
+        accept_p_value=test.accept_p,
+        deviation=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+        untouched=test.pairs.untouched,
+        all_tied=not values.any(),
+    )
+    money = test.differences["usd_per_1k_calls"]
+    cost = judge_cost(money, test.differences["input_tokens"], test.differences["output_tokens"])
+    return decide(evidence, cost, _cost_text(test, cost), margin, accept, _dollars_per_point(money, quality))
+
+
+def _cost_text(test: _Tested, cost: CostChange) -> str:
+    money = test.differences["usd_per_1k_calls"]
+    if money.difference is None:
+        parts = [
+            f"{name} tokens {change.difference:+,.1f} a call"
+            for name in ("input", "output")
+            if (change := test.differences[f"{name}_tokens"]).difference is not None
+        ]
+        hint = "" if cost != "unclear" else "; name a price with --price-as"
+        return f"unpriced; {' and '.join(parts) or 'no tokens known'}: {cost}{hint}"
+    base = test.pairs.baseline["usd_per_1k_calls"]
+    mean = float(np.nanmean(base))
+    share = f" ({money.difference / mean * 100:+.1f}%)" if mean else ""
+    if money.difference == 0 and money.low == money.high == 0:
+        return "cost is the same in every case"
+    shared = ", the same in every case" if money.low == money.high is not None else ""
+    sign = "-" if money.difference < 0 else "+"
+    unclear = " (not shown)" if cost == "same" else ""
+    return f"cost {sign}${abs(money.difference):.4f} per 1,000 calls{share}{shared}: {cost}{unclear}"
+
+
+def _dollars_per_point(money: Difference, quality: Difference) -> str:
+    points = (quality.difference or 0.0) * 100
+    if money.difference is None or points <= 0:
+        return "better and dearer"
+    return f"${money.difference / points:.4f} per 1,000 calls for each point of quality"

@@ -1,0 +1,211 @@
+"""What a run would ask, what of it is recorded, and what the rest would cost. Nothing is called here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from promptopt.config import Config
+from promptopt.errors import CostLimitError, RecordingError, TemplateError
+from promptopt.experiment.variant import Variant
+from promptopt.files import show_path
+from promptopt.prices import find_price
+from promptopt.providers import local as local_models
+from promptopt.providers import openai as openai_endpoint
+from promptopt.providers import split_model
+from promptopt.providers.recordings import RecordingFile, Status, what_changed
+from promptopt.suites import Case, Suite
+from promptopt.tokens import count_tokens
+from promptopt.values import Request, Usage
+
+Mode = Literal["none", "missing", "stale", "all"]
+MODES: tuple[Mode, ...] = ("none", "missing", "stale", "all")
+ASK_ABOVE_USD = Decimal(1)
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of a run.
+
+    Attributes:
+        status: What is recorded of it.
+        file: Where its recording is, or is to be.
+        live: Whether it is to be sent.
+    """
+
+    variant: Variant
+    case: Case
+    request: Request
+    status: Status
+    file: RecordingFile
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CostRange:
+    """What the live calls of a run will cost: counted input, and between no output and the cap.
+
+    Attributes:
+        calls: How many calls will be made.
+        low_usd: With no output at all.
+        high_usd: With every answer as long as its cap (without one, as the context window) allows; ``None`` where
+            nothing bounds it.
+        unpriced: Models without a known price; their calls are not in the sums.
+        uncapped: Prompts that set no ``max_output_tokens``.
+    """
+
+    calls: int
+    low_usd: Decimal
+    high_usd: Decimal | None
+    unpriced: tuple[str, ...]
+    uncapped: tuple[str, ...]
+
+    def __str__(self) -> str:
+        calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
+        if self.unpriced:
+            return f"{calls}, cost unknown: {', '.join(self.unpriced)} unpriced"
+        high = "no upper bound" if self.high_usd is None else f"${self.high_usd:.4f}"
+        note = f" ({', '.join(self.uncapped)}: no max_output_tokens)" if self.uncapped else ""
+        return f"{calls}, ${self.low_usd:.4f} to {high}{note}"
+
+
+def default_mode(variants: Sequence[Variant]) -> Mode:
+    """``missing`` where every variant's model could be called and CI is not set, else ``none``."""
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        return "none"
+    return "missing" if all(_is_configured(variant.model) for variant in variants) else "none"
+
+
+def _is_configured(model: str) -> bool:
+    provider, name = split_model(model)
+    if provider == "local":
+        return local_models.is_available(name)
+    return openai_endpoint.is_configured() if provider == "openai" else True
+
+
+def make_plan(variants: Sequence[Variant], suite: Suite, mode: Mode, trials: int) -> list[Step]:
+    """All steps of a run: each variant on each case, ``trials`` times.
+
+    Raises:
+        TemplateError: A prompt does not render for a case; the message names it.
+        RecordingError: ``mode`` forbids to ask for what is not recorded.
+    """
+    steps = [
+        _step(variant, case, sample, mode) for variant in variants for case in suite.cases for sample in range(trials)
+    ]
+    _refuse_unrecorded(steps)
+    return steps
+
+
+def _step(variant: Variant, case: Case, sample: int, mode: Mode) -> Step:
+    try:
+        rendered = variant.template.render(case.vars)
+    except TemplateError as error:
+        raise TemplateError(
+            f"{error.message} (in case {case.name!r})", path=error.path, line=error.line, remedy=error.remedy
+        ) from None
+    request = rendered.request(variant.model, sample=sample, case=case.name)
+    status, file = variant.recorded(request)
+    live = mode == "all" or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")
+    return Step(variant, case, request, status, variant.files[0] if live else file, live)
+
+
+def _refuse_unrecorded(steps: Sequence[Step]) -> None:
+    """Nothing is used that does not answer this very request, and nothing is left out silently."""
+    blocked = [step for step in steps if not step.live and step.status != "fresh"]
+    if not blocked:
+        return
+    first = blocked[0].variant
+    same = [step for step in blocked if step.variant is first]
+    missing = [step for step in same if step.status == "missing"]
+    stale = [step for step in same if step.status == "stale"]
+    parts = []
+    if missing:
+        others = [model for model in first.files[0].models() if model != first.model]
+        recorded = f"; the file holds answers of {', '.join(others)}, not of {first.model}" if others else ""
+        parts.append(f"no recorded answer to {_names(missing)}{recorded}{_cut_off(first)}")
+    if stale:
+        changes = {_change(step) for step in stale}
+        parts.append(
+            f"stale answers to {_names(stale)}: changed since they were recorded: {'; '.join(sorted(changes))}"
+        )
+    wanted = "stale" if any(step.status == "stale" for step in blocked) else "missing"
+    raise RecordingError(
+        f"{first.label}: " + "; ".join(parts),
+        path=show_path(first.files[0].path),
+        remedy=f"record with the model {first.model}: the same command with --record {wanted}"
+        + (" (--model names another model)" if missing else ""),
+    )
+
+
+def _names(steps: Sequence[Step]) -> str:
+    names = list(dict.fromkeys(step.case.name for step in steps))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} case{'s' * (len(names) != 1)} ({', '.join(names[:_SHOWN])}{more})"
+
+
+def _cut_off(variant: Variant) -> str:
+    line = variant.files[0].cut_off
+    return f"; line {line} is cut off, as by a crash while it was written" if line else ""
+
+
+def _change(step: Step) -> str:
+    _, recording = step.file.status(step.request)
+    return what_changed(recording, step.request) if recording else ""
+
+
+def cost_range(steps: Sequence[Step], config: Config) -> CostRange:
+    """The range of what the live steps will cost at the answering models' own prices."""
+    live = [step for step in steps if step.live]
+    low, high = Decimal(0), Decimal(0)
+    bounded = True
+    unpriced: dict[str, None] = {}
+    uncapped: dict[str, None] = {}
+    for step in live:
+        model = step.request.model
+        if split_model(model)[0] == "local":
+            continue
+        price = find_price(model, config=config)
+        if price is None:
+            unpriced[model] = None
+            continue
+        tokens = count_tokens(step.request).tokens
+        low += price.cost(Usage(input_tokens=tokens)).total_usd
+        cap = step.request.max_output_tokens
+        if cap is None:
+            uncapped[step.variant.label] = None
+            cap = None if price.context_window is None else max(0, price.context_window - tokens)
+        if cap is None:
+            bounded = False
+        else:
+            high += price.cost(Usage(input_tokens=tokens, output_tokens=cap)).total_usd
+    return CostRange(len(live), low, high if bounded else None, tuple(unpriced), tuple(uncapped))
+
+
+def check_cost(expected: CostRange, max_cost: Decimal | None) -> None:
+    """Refuse a run that may cost more than it may. Without a limit, one that may cost more than $1 asks for one.
+
+    Where a prompt sets no cap, only a given limit makes its upper bound count; the least cost always does.
+
+    Raises:
+        CostLimitError: Nothing was sent.
+    """
+    if not expected.calls:
+        return
+    if max_cost is not None:
+        if expected.unpriced:
+            raise CostLimitError(
+                f"--max-cost cannot be kept: {', '.join(expected.unpriced)} is unpriced. "
+                "Give its price in [tool.promptopt.prices]"
+            )
+        if expected.high_usd is None or expected.high_usd > max_cost:
+            cap = "; set max_output_tokens in the prompts" if expected.uncapped else ""
+            raise CostLimitError(f"this run may cost more than --max-cost ${max_cost}: {expected}{cap}")
+        return
+    surest = expected.low_usd if expected.uncapped or expected.high_usd is None else expected.high_usd
+    if surest > ASK_ABOVE_USD:
+        raise CostLimitError(f"this run may cost more than ${ASK_ABOVE_USD}: {expected}. Allow it with --max-cost")

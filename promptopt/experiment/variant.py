@@ -1,0 +1,137 @@
+"""A variant of a comparison: a prompt, the model that answers it, and the price and tokenizer it is measured with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from promptopt.config import Config
+from promptopt.errors import TemplateError, UsageError
+from promptopt.prices import Price, find_price
+from promptopt.providers.recordings import RecordingFile, Status
+from promptopt.suites import Suite
+from promptopt.templates import Template
+from promptopt.templates.readers import GitReader
+from promptopt.tokens import Basis, count_tokens, tokenizer_for
+from promptopt.values import Cost, Request, Response, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The tokens of one call, as the priced model is billed for them.
+
+    Attributes:
+        usage: What is multiplied with prices.
+        basis: Whether the provider measured it, the priced model's tokenizer counted it, or another one estimated it.
+        cost: List cost; ``None`` for an unpriced model.
+    """
+
+    usage: Usage
+    basis: Basis
+    cost: Cost | None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One column of a comparison.
+
+    Attributes:
+        model: The model that answers, or answered.
+        priced_as: The model whose price and tokenizer count.
+        price: Its price; ``None`` where it is unpriced.
+        files: Where recorded answers are looked up, in order; new ones go into the first.
+    """
+
+    template: Template
+    model: str
+    priced_as: str
+    price: Price | None
+    files: tuple[RecordingFile, ...] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """``reviews@v1``."""
+        return self.template.origin.label
+
+    def recorded(self, request: Request) -> tuple[Status, RecordingFile]:
+        """What is recorded of a request, and in which file: fresh before stale before missing."""
+        stale = None
+        for file in self.files:
+            status, _ = file.status(request)
+            if status == "fresh":
+                return status, file
+            if status == "stale" and stale is None:
+                stale = file
+        return ("stale", stale) if stale else ("missing", self.files[0])
+
+    def measure(self, request: Request, response: Response) -> Measured:
+        """The tokens and the list cost of an answered request.
+
+        What the provider measured holds where it speaks the priced model's tokenizer; else request and answer are
+        counted again with that tokenizer.
+        """
+        usage = response.usage
+        basis: Basis = "measured"
+        if usage is None or not self._same_tokenizer():
+            counted = count_tokens(request.messages, self.priced_as, schema=request.output_schema)
+            output = tokenizer_for(self.priced_as).count(response.text)
+            usage, basis = Usage(input_tokens=counted.tokens, output_tokens=output), counted.basis
+        return Measured(usage, basis, None if self.price is None else self.price.cost(usage))
+
+    def _same_tokenizer(self) -> bool:
+        if self.model == self.priced_as:
+            return True
+        own, priced = tokenizer_for(self.model), tokenizer_for(self.priced_as)
+        return own.exact and priced.exact and own == priced
+
+
+def make_variant(template: Template, suite: Suite, config: Config, model: str | None, price_as: str | None) -> Variant:
+    """The variant of a prompt on a suite.
+
+    Args:
+        model: Overrides the prompt's own model.
+        price_as: Overrides the configuration's.
+
+    Raises:
+        UsageError: Nobody names a model.
+        RecordingError: Its recordings are broken.
+    """
+    answering = model or template.front.model or config.model
+    if answering is None:
+        raise UsageError(
+            f"{template.path} names no model. Set `model` in its front matter or in [tool.promptopt], or pass --model"
+        )
+    priced_as = price_as or config.price_as or answering
+    return Variant(
+        template=template,
+        model=answering,
+        priced_as=priced_as,
+        price=find_price(priced_as, config=config),
+        files=_recording_files(template, suite),
+    )
+
+
+def recording_path(suite: Suite, prompt: str, version: str | None) -> Path:
+    """``suites/NAME/recordings/PROMPT/VERSION.jsonl``; a prompt without versions has ``PROMPT.jsonl``."""
+    path = suite.recordings / PurePosixPath(prompt)
+    return path / f"{version}.jsonl" if version else path.with_name(f"{path.name}.jsonl")
+
+
+def _recording_files(template: Template, suite: Suite) -> tuple[RecordingFile, ...]:
+    origin = template.origin
+    own = RecordingFile.read(recording_path(suite, origin.prompt, origin.version))
+    reader = template.reader
+    if not isinstance(reader, GitReader):
+        return (own,)
+    # A prompt out of git was recorded under its plain version, in the working tree or in its own commit.
+    plain = (origin.version or "").partition("@")[0] or None
+    working = recording_path(suite, origin.prompt, plain)
+    files = [own, RecordingFile.read(working)]
+    if working.resolve().is_relative_to(reader.repository):
+        path = PurePosixPath(working.resolve().relative_to(reader.repository).as_posix())
+        display = f"{reader.reference}:{path}"
+        try:
+            files.append(RecordingFile.from_text(reader.show(path, display), display))
+        except (FileNotFoundError, TemplateError):
+            pass
+    return tuple(files)

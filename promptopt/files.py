@@ -1,0 +1,49 @@
+"""Files: how they are named to a person, decoded, and replaced whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from promptopt.errors import InputError
+
+
+def show_path(path: Path) -> str:
+    """A path as a person would type it: relative to the current folder where it is below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def decode(data: bytes, display: str, error: type[InputError] = InputError) -> str:
+    """UTF-8 text with ``\\n`` line ends; a byte order mark is dropped.
+
+    Raises:
+        InputError: The data is not UTF-8 (the class is ``error``).
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise error(
+            f"is not UTF-8: byte 0x{data[problem.start]:02x} ({problem.reason})",
+            path=display,
+            line=data.count(b"\n", 0, problem.start) + 1,
+            remedy="save the file as UTF-8",
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def replace_file(path: Path, text: str, error: type[InputError] = InputError) -> None:
+    """Write a file whole or not at all: into a temporary file beside it, which is then renamed.
+
+    Raises:
+        InputError: The disk does not take it (the class is ``error``); what was there before is unchanged.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(text.encode("utf-8"))
+        # A link stays a link: the file that it names is replaced.
+        temporary.replace(path.resolve())
+    except OSError as problem:
+        temporary.unlink(missing_ok=True)
+        raise error(f"cannot be written: {problem.strerror}", path=show_path(path)) from None

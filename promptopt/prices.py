@@ -1,0 +1,208 @@
+"""Dollars from usage, over genai-prices.
+
+genai-prices answers some questions too kindly: a misspelled processing tier silently gets the standard price, a tier
+that a model does not have costs the standard price, and a model name that merely begins like a known one is priced as
+it. Here a tier is one of a closed set, a discount that does not bite is ``None``, and every price names the model and
+the table it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Literal
+
+from promptopt.config import Config, OwnPrice, load_config
+from promptopt.values import Cost, Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelPrice
+
+Processing = Literal["standard", "batch", "flex", "priority"]
+PROCESSINGS: tuple[Processing, ...] = ("standard", "batch", "flex", "priority")
+
+_MTOK = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs.
+
+    Attributes:
+        model: The model in the price table that the name was matched with.
+        provider: Whose price it is.
+        source: The table with its version, or the configuration.
+        input_mtok: Dollars per million input tokens that are not cached.
+        cache_read_mtok: Dollars per million input tokens read from the provider's cache.
+        cache_write_mtok: Dollars per million input tokens written to it.
+        output_mtok: Dollars per million output tokens, reasoning included.
+        context_window: Tokens that input and output may have together, where the table knows.
+        tier_start: Input tokens above which other rates hold, where rates change with the length of the input; the
+            rates above are those of the first tier.
+        tiers: genai-prices' own price with all tiers.
+    """
+
+    model: str
+    provider: str
+    source: str
+    processing: Processing
+    input_mtok: Decimal
+    cache_read_mtok: Decimal
+    cache_write_mtok: Decimal
+    output_mtok: Decimal
+    context_window: int | None = None
+    tier_start: int | None = None
+    tiers: ModelPrice | None = None
+
+    def cost(self, usage: Usage) -> Cost:
+        """List cost of one call: usage times price."""
+        if self.tiers is not None and self.tier_start is not None and usage.input_tokens > self.tier_start:
+            return self._tiered_cost(self.tiers, usage)
+        plain = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
+        input_usd = (
+            plain * self.input_mtok
+            + usage.cache_read_tokens * self.cache_read_mtok
+            + usage.cache_write_tokens * self.cache_write_mtok
+        )
+        return Cost(input_usd / _MTOK, usage.output_tokens * self.output_mtok / _MTOK)
+
+    @staticmethod
+    def _tiered_cost(tiers: ModelPrice, usage: Usage) -> Cost:
+        import genai_prices
+
+        calculated = tiers.calc_price(
+            genai_prices.Usage(
+                input_tokens=usage.input_tokens,
+                cache_read_tokens=usage.cache_read_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
+                output_tokens=usage.output_tokens,
+            )
+        )
+        return Cost(calculated["input_price"], calculated["output_price"])
+
+
+def find_price(
+    model: str, *, processing: Processing = "standard", at: datetime | None = None, config: Config | None = None
+) -> Price | None:
+    """The price of ``model``, from ``[tool.promptopt.prices]`` first, then from genai-prices.
+
+    Args:
+        model: ``gpt-4o-mini``, or with its provider: ``openai/gpt-4o-mini``, ``openai:gpt-4o-mini``.
+        processing: How the call is processed. A tier for which the table has no price of its own is ``None``: the
+            standard price is not a discount.
+        at: The moment whose prices hold; by default now.
+
+    Returns:
+        ``None`` for a model without a known price. It is shown as unpriced, never as $0.
+
+    Raises:
+        ValueError: ``processing`` is not one of the known tiers.
+    """
+    if processing not in PROCESSINGS:
+        raise ValueError(f"unknown processing {processing!r}; known are {', '.join(PROCESSINGS)}")
+    own = (config or load_config()).prices.get(model)
+    if own is not None:
+        return _own_price(model, own) if processing == "standard" else None
+    # Prices change by the day, so that one lookup a day and model is enough.
+    moment = (at or datetime.now(UTC)).replace(hour=12, minute=0, second=0, microsecond=0)
+    price = _table_price(model, processing, moment)
+    if price is None or processing == "standard":
+        return price
+    standard = _table_price(model, "standard", moment)
+    return None if standard is not None and _rates(price) == _rates(standard) else price
+
+
+def close_models(model: str) -> list[str]:
+    """Names in the price table that are close to an unknown one, and those of ``[tool.promptopt.prices]``."""
+    from difflib import get_close_matches
+
+    from genai_prices.data_snapshot import get_snapshot
+
+    names = {known.id for provider in get_snapshot().providers for known in provider.models}
+    return get_close_matches(model.rpartition("/")[2], sorted(names | set(load_config().prices)), n=3, cutoff=0.6)
+
+
+@lru_cache(maxsize=16)
+def table_name(moment: datetime) -> str:
+    """The price table in use, dated by its newest price change in force at ``moment``: what to cite beside a price.
+
+    genai-prices carries no date of its own; the newest dated rate says how fresh its data is.
+    """
+    from genai_prices.data_snapshot import get_snapshot
+    from genai_prices.types import ConditionalPrice, StartDateConstraint
+
+    starts = [
+        conditional.constraint.start_date
+        for provider in get_snapshot().providers
+        for model in provider.models
+        for conditional in (model.prices if isinstance(model.prices, list) else [])
+        if isinstance(conditional, ConditionalPrice) and isinstance(conditional.constraint, StartDateConstraint)
+    ]
+    newest = max(start for start in starts if start <= moment.date())
+    return f"genai-prices {version('genai-prices')} of {newest.isoformat()}"
+
+
+def _own_price(model: str, own: OwnPrice) -> Price:
+    return Price(
+        model=model,
+        provider="own",
+        source="[tool.promptopt.prices]",
+        processing="standard",
+        input_mtok=own.input_mtok,
+        cache_read_mtok=own.input_mtok if own.cache_read_mtok is None else own.cache_read_mtok,
+        cache_write_mtok=own.input_mtok if own.cache_write_mtok is None else own.cache_write_mtok,
+        output_mtok=own.output_mtok,
+    )
+
+
+@lru_cache(maxsize=256)
+def _table_price(model: str, processing: Processing, moment: datetime) -> Price | None:
+    from genai_prices.data_snapshot import get_snapshot
+    from genai_prices.types import TieredPrices
+
+    snapshot = get_snapshot()
+    provider_id, name = _split_provider(model, {provider.id for provider in snapshot.providers})
+    try:
+        provider, info = snapshot.find_provider_model(name, None, provider_id, None)
+    except LookupError:
+        return None
+    context: Mapping[str, str] = {} if processing == "standard" else {"processing": processing}
+    rates = info.get_prices(moment, dict(context) or None)
+    named = {
+        key: getattr(rates, key, None) for key in ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+    }
+    starts = [rate.tiers[0].start for rate in named.values() if isinstance(rate, TieredPrices)]
+    first = {key: rate.base if isinstance(rate, TieredPrices) else rate for key, rate in named.items()}
+    input_mtok, output_mtok = first["input_mtok"], first["output_mtok"]
+    if input_mtok is None or output_mtok is None:
+        return None
+    cache_read, cache_write = first["cache_read_mtok"], first["cache_write_mtok"]
+    return Price(
+        model=info.id,
+        provider=provider.id,
+        source=table_name(moment),
+        processing=processing,
+        input_mtok=input_mtok,
+        cache_read_mtok=input_mtok if cache_read is None else cache_read,
+        cache_write_mtok=input_mtok if cache_write is None else cache_write,
+        output_mtok=output_mtok,
+        context_window=info.context_window,
+        tier_start=min(starts, default=None),
+        tiers=rates if starts else None,
+    )
+
+
+def _split_provider(model: str, providers: set[str]) -> tuple[str | None, str]:
+    for separator in (":", "/"):
+        head, found, tail = model.partition(separator)
+        if found and head in providers:
+            return head, tail
+    return None, model
+
+
+def _rates(price: Price) -> tuple[Decimal, Decimal, Decimal]:
+    return price.input_mtok, price.cache_read_mtok, price.output_mtok

@@ -1,0 +1,329 @@
+"""Recorded answers: one JSONL file for each prompt version, committed, so that CI needs no key and no network.
+
+A line is appended the moment its answer is there, so that a crash loses nothing; :meth:`RecordingFile.tidy` sorts the
+file when a run ends. A line holds no rendered message, header, price or secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from promptopt.errors import RecordingError
+from promptopt.files import decode, replace_file, show_path
+from promptopt.values import Request, Response, Usage, canonical_json, sha256_hex
+
+FORMAT_VERSION = 1
+Status = Literal["fresh", "stale", "missing"]
+Key = tuple[str, int, str]
+
+_SECRETS = {
+    "an OpenAI or Anthropic key": r"\bsk-[A-Za-z0-9_-]{20,}",
+    "an AWS access key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    "a GitHub token": r"\b(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
+    "a Google API key": r"\bAIza[0-9A-Za-z_-]{35}",
+    "a Slack token": r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
+    "a JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+}
+_SECRET = re.compile("|".join(f"(?P<s{n}>{pattern})" for n, pattern in enumerate(_SECRETS.values())))
+
+
+def find_secret(text: str) -> str | None:
+    """What kind of secret a text seems to hold, or ``None``."""
+    match = _SECRET.search(text)
+    return None if match is None else list(_SECRETS)[int((match.lastgroup or "s0")[1:])]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recorded answer.
+
+    Attributes:
+        prompt: Label of the prompt and version, ``reviews@v1``.
+        repetition: 0 for the first answer to the case.
+        request_sha256: Digest of the request that was answered.
+        params: The request's parameters; of a schema, its digest.
+        recorded_at: When it was answered, in UTC, ISO 8601 to the second.
+    """
+
+    prompt: str
+    case: str
+    repetition: int
+    request_sha256: str
+    model_requested: str
+    params: Mapping[str, Any]
+    response: Response
+    recorded_at: str
+    line: int | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> Key:
+        """What a file holds one line of: case, repetition, model."""
+        return self.case, self.repetition, self.model_requested
+
+    @classmethod
+    def of(cls, request: Request, response: Response, recorded_at: str | None = None) -> Recording:
+        """The recording of an answer to ``request``, which knows its case by its origin."""
+        if request.origin is None or request.origin.case is None:
+            raise ValueError("only the request of a case can be recorded")
+        return cls(
+            prompt=request.origin.label,
+            case=request.origin.case,
+            repetition=request.sample,
+            request_sha256=request.digest,
+            model_requested=request.model,
+            params=recorded_params(request),
+            response=response,
+            recorded_at=recorded_at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+    def to_json(self) -> str:
+        """The line, without its end."""
+        duration = self.response.duration_s
+        return _json_line(
+            {
+                "v": FORMAT_VERSION,
+                "prompt": self.prompt,
+                "case": self.case,
+                "repetition": self.repetition,
+                "request_sha256": self.request_sha256,
+                "model_requested": self.model_requested,
+                "model_returned": self.response.model,
+                "params": dict(self.params),
+                "response": {"text": self.response.text, "finish_reason": self.response.finish_reason},
+                "usage": None if self.response.usage is None else asdict(self.response.usage),
+                "latency_ms": None if duration is None else round(duration * 1000, 1),
+                "recorded_at": self.recorded_at,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, row: Any, line: int) -> Recording:
+        """Raises KeyError, TypeError or ValueError where a field is missing or wrong."""
+        if row["v"] != FORMAT_VERSION:
+            raise ValueError(f"its format version is {row['v']!r}, this promptopt reads {FORMAT_VERSION}")
+        usage = row["usage"]
+        return cls(
+            prompt=str(row["prompt"]),
+            case=str(row["case"]),
+            repetition=int(row["repetition"]),
+            request_sha256=str(row["request_sha256"]),
+            model_requested=str(row["model_requested"]),
+            params=dict(row["params"]),
+            response=Response(
+                model=str(row["model_returned"]),
+                text=str(row["response"]["text"]),
+                finish_reason=str(row["response"]["finish_reason"]),
+                usage=None if usage is None else Usage(**usage),
+                # Latency is measured live; that of a recording is never passed off as this run's.
+                duration_s=None,
+            ),
+            recorded_at=str(row["recorded_at"]),
+            line=line,
+        )
+
+
+def _json_line(row: Mapping[str, Any]) -> str:
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, as from a model that was cut off within an emoji.
+        return json.dumps(row)
+    return text
+
+
+def recorded_params(request: Request) -> dict[str, Any]:
+    """A request's parameters as a recording holds them: a schema by its digest."""
+    params = request.params()
+    schema = params.pop("output_schema", None)
+    if schema is not None:
+        params["output_schema_sha256"] = sha256_hex(canonical_json(schema))
+    return params
+
+
+class RecordingFile:
+    """The recordings of one prompt version. Appending is safe from many threads.
+
+    Attributes:
+        lines: The newest line of each key.
+        cut_off: The number of a last line that a crash cut off; its answer counts as missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """An empty file, which is not there yet; see :meth:`read` for one that may be."""
+        self.path = path
+        self.lines: dict[Key, Recording] = {}
+        self.cut_off: int | None = None
+        self._raw: dict[Key, str] = {}
+        self._untidy = False
+        self._descriptor: int | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def read(cls, path: Path) -> RecordingFile:
+        """The recordings in a file; one that does not exist is empty.
+
+        Raises:
+            RecordingError: It cannot be read, a line is broken, or a line holds a secret.
+        """
+        file = cls(path)
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return file
+        except OSError as error:
+            raise RecordingError(f"cannot be read: {error.strerror}", path=show_path(path)) from None
+        # What stands behind the last line end was cut off by a crash, perhaps within a character.
+        whole, newline, rest = data.rpartition(b"\n")
+        file._parse(decode(whole, show_path(path), RecordingError), show_path(path))
+        if rest:
+            file.cut_off = whole.count(b"\n") + (2 if newline else 1)
+            file._untidy = True
+        return file
+
+    @classmethod
+    def from_text(cls, text: str, display: str) -> RecordingFile:
+        """Recordings that are not a file of the working tree, such as those of a commit; they are only read."""
+        file = cls(Path(display))
+        file._parse(text, display)
+        return file
+
+    def status(self, request: Request) -> tuple[Status, Recording | None]:
+        """Whether the file holds an answer to this very request, to an older form of it (stale), or none."""
+        if request.origin is None or request.origin.case is None:
+            return "missing", None
+        found = self.lines.get((request.origin.case, request.sample, request.model))
+        if found is None:
+            return "missing", None
+        return ("fresh" if found.request_sha256 == request.digest else "stale"), found
+
+    def models(self) -> list[str]:
+        """The models that recorded answers were asked of."""
+        return sorted({model for _, _, model in self.lines})
+
+    def append(self, recording: Recording) -> None:
+        """Put a line on disk at once; it replaces an older one of its key.
+
+        Raises:
+            RecordingError: It holds what looks like a secret, or the disk does not take it. The file stays whole.
+        """
+        text = recording.to_json()
+        if secret := find_secret(text):
+            raise RecordingError(
+                f"the answer to case {recording.case!r} holds what looks like {secret}; it is not recorded",
+                path=show_path(self.path),
+                remedy="recordings are committed: keep secrets out of prompts, cases and answers",
+            )
+        with self._lock:
+            try:
+                self._write(text.encode("utf-8") + b"\n")
+            except OSError as error:
+                raise RecordingError(
+                    f"cannot be written: {error.strerror}",
+                    path=show_path(self.path),
+                    remedy="what was answered before is kept; make room and run again: it goes on from there",
+                ) from None
+            self._untidy = True
+            self.lines[recording.key] = recording
+            self._raw[recording.key] = text
+
+    def tidy(self) -> None:
+        """Sort the file by case and repetition, one line a key; nothing is written where that changes nothing.
+
+        Raises:
+            RecordingError: The disk does not take it; the unsorted file stays as it is.
+        """
+        with self._lock:
+            self._close()
+            if self._untidy:
+                self._rewrite()
+                self._untidy = False
+
+    def remove(self, keys: set[Key]) -> None:
+        """Take lines out and rewrite the file."""
+        for key in keys:
+            del self.lines[key], self._raw[key]
+        self._untidy = True
+        self.tidy()
+
+    def _parse(self, text: str, display: str) -> None:
+        previous: Key | None = None
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                recording = Recording.from_json(json.loads(line), number)
+            except (KeyError, TypeError, ValueError, RecursionError) as error:
+                what = f"has no {error}" if isinstance(error, KeyError) else str(error)
+                raise RecordingError(
+                    f"not a recording: {what}: {line.strip()[:60]!r}",
+                    path=display,
+                    line=number,
+                    remedy="restore the file from git, or delete the line: its answer then counts as missing",
+                ) from None
+            if secret := find_secret(line):
+                raise RecordingError(
+                    f"the line holds what looks like {secret}",
+                    path=display,
+                    line=number,
+                    remedy="delete the line, and revoke the secret if it is real",
+                )
+            if previous is not None and recording.key <= previous:
+                self._untidy = True
+            previous = recording.key
+            self.lines[recording.key] = recording
+            self._raw[recording.key] = line
+
+    def _write(self, data: bytes) -> None:
+        if self._descriptor is None:
+            if self.cut_off is not None:
+                # Else the next line would be glued to the cut-off one.
+                self._rewrite()
+                self.cut_off = None
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        size = os.fstat(self._descriptor).st_size
+        try:
+            written = os.write(self._descriptor, data)
+            if written < len(data):
+                # A disk that is almost full takes part of a line; the next write says why.
+                os.write(self._descriptor, data[written:])
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, size)
+            raise
+
+    def _rewrite(self) -> None:
+        text = "".join(f"{self._raw[key]}\n" for key in sorted(self._raw))
+        replace_file(self.path, text, RecordingError)
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def what_changed(recording: Recording, request: Request) -> str:
+    """In what a stale recording's request differs from the one that would be sent now."""
+    return "; ".join(_changes(recording, request)) or "its messages (the prompt or the case's variables)"
+
+
+def _changes(recording: Recording, request: Request) -> Iterator[str]:
+    now = recorded_params(request)
+    for name in sorted({*recording.params, *now}):
+        before, after = recording.params.get(name), now.get(name)
+        if before != after:
+            if name == "output_schema_sha256":
+                yield "the output schema"
+            else:
+                yield f"{name} ({'unset' if before is None else before} to {'unset' if after is None else after})"

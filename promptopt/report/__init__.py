@@ -1,0 +1,1 @@
+"""Reports: comparisons as text, data and files."""

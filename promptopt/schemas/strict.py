@@ -1,0 +1,209 @@
+"""The rules of OpenAI's strict ``json_schema`` mode, each with the smallest change that satisfies it.
+
+Sources: OpenAI's Structured Outputs guide ("Supported schemas"), and ``to_strict_json_schema`` of the OpenAI SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_PROPERTIES = 5_000
+MAX_DEPTH = 10
+MAX_ENUM_VALUES = 1_000
+MAX_NAME_CHARACTERS = 120_000
+# One enum of more than 250 strings may hold 15,000 characters.
+LARGE_ENUM_VALUES = 250
+LARGE_ENUM_CHARACTERS = 15_000
+
+TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+SUPPORTED = frozenset(
+    {
+        *("type", "enum", "const", "anyOf", "$ref", "$defs", "definitions", "title", "description", "$schema", "$id"),
+        *("properties", "required", "additionalProperties"),
+        *("items", "minItems", "maxItems"),
+        *("pattern", "format", "minLength", "maxLength"),
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    }
+)
+_REMEDIES = {
+    "oneOf": "use `anyOf`",
+    "allOf": "merge its parts into one schema",
+    "default": "remove it: every key is required, so that no default ever applies",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StrictFinding:
+    """One place where a schema is not valid in strict mode.
+
+    Attributes:
+        pointer: JSON pointer to the place; empty for the root.
+        problem: Which rule it breaks.
+        remedy: The smallest change that mends it.
+    """
+
+    pointer: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or 'the root'}: {self.problem}; {self.remedy}"
+
+
+def strict_findings(schema: Mapping[str, Any]) -> list[StrictFinding]:
+    """Everything that strict mode refuses in ``schema``; empty where it accepts it. Remote ``$ref`` are not fetched."""
+    return [*_root(schema), *_Walk(schema).findings()]
+
+
+def _root(schema: Mapping[str, Any]) -> Iterator[StrictFinding]:
+    if "anyOf" in schema:
+        yield StrictFinding(
+            "", "the root cannot be `anyOf`", "wrap it: an object with one property that is the `anyOf`"
+        )
+    elif schema.get("type") != "object" and "$ref" not in schema:
+        yield StrictFinding("", f"the root is {schema.get('type', 'untyped')!r}, not an object", "wrap it in an object")
+
+
+class _Walk:
+    """One pass over a schema that collects findings and the totals that are limited."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._properties = 0
+        self._enum_values = 0
+        self._characters = 0
+
+    def findings(self) -> Iterator[StrictFinding]:
+        stack: list[tuple[str, Any, int]] = [("", self._root, 1)]
+        while stack:
+            pointer, node, depth = stack.pop()
+            if not isinstance(node, Mapping):
+                yield StrictFinding(pointer, f"{node!r} is not a schema", "write an object such as {type: string}")
+                continue
+            if depth > MAX_DEPTH:
+                yield StrictFinding(pointer, f"nested deeper than {MAX_DEPTH} levels", "flatten it")
+                continue
+            yield from self._node(pointer, node)
+            stack.extend(reversed(list(_children(pointer, node, depth))))
+        yield from self._totals()
+
+    def _node(self, pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFinding]:
+        for keyword in node:
+            if keyword not in SUPPORTED:
+                yield StrictFinding(
+                    f"{pointer}/{keyword}", f"`{keyword}` is not supported", _REMEDIES.get(keyword, "remove it")
+                )
+        if "$ref" in node:
+            yield from self._reference(pointer, node)
+            return
+        yield from _type(pointer, node)
+        if _is(node, "object"):
+            yield from self._object(pointer, node)
+        if _is(node, "array") and "items" not in node:
+            yield StrictFinding(pointer, "an array without `items`", "say what its items are")
+        if "enum" in node:
+            yield from self._enum(pointer, node["enum"])
+
+    def _object(self, pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFinding]:
+        properties = node.get("properties", {})
+        if not isinstance(properties, Mapping):
+            yield StrictFinding(f"{pointer}/properties", "is not an object", "map each name to a schema")
+            return
+        if node.get("additionalProperties") is not False:
+            yield StrictFinding(pointer, "further properties are not forbidden", "add `additionalProperties: false`")
+        required = node.get("required", [])
+        missing = [name for name in properties if name not in required]
+        if missing:
+            names = ", ".join(missing)
+            yield StrictFinding(
+                pointer,
+                f"not every property is required ({names})",
+                f"add {names} to `required`; where one is optional, let its type be [..., 'null']",
+            )
+        unknown = [name for name in required if name not in properties]
+        if unknown:
+            yield StrictFinding(
+                f"{pointer}/required", f"names no property: {', '.join(map(str, unknown))}", "remove it, or define it"
+            )
+        self._properties += len(properties)
+        self._characters += sum(map(len, properties))
+
+    def _enum(self, pointer: str, values: object) -> Iterator[StrictFinding]:
+        if not isinstance(values, list) or not values:
+            yield StrictFinding(f"{pointer}/enum", "is not a list of values", "list at least one")
+            return
+        characters = sum(len(value) for value in values if isinstance(value, str))
+        self._enum_values += len(values)
+        self._characters += characters
+        if len(values) > LARGE_ENUM_VALUES and characters > LARGE_ENUM_CHARACTERS:
+            yield StrictFinding(
+                f"{pointer}/enum",
+                f"{len(values)} values of {characters:,} characters in one enum (limit {LARGE_ENUM_CHARACTERS:,})",
+                "shorten the values, or code them as integers",
+            )
+
+    def _reference(self, pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFinding]:
+        reference = node["$ref"]
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            yield StrictFinding(f"{pointer}/$ref", f"{reference!r} points out of the schema", "move it into `$defs`")
+        elif not _resolves(self._root, reference):
+            yield StrictFinding(f"{pointer}/$ref", f"{reference!r} points to nothing", "define it in `$defs`")
+        if beside := [keyword for keyword in node if keyword not in ("$ref", "$defs", "definitions")]:
+            yield StrictFinding(
+                pointer, f"keywords beside `$ref` ({', '.join(beside)})", "move them into the definition"
+            )
+
+    def _totals(self) -> Iterator[StrictFinding]:
+        for count, limit, what in (
+            (self._properties, MAX_PROPERTIES, "properties"),
+            (self._enum_values, MAX_ENUM_VALUES, "enum values"),
+            (self._characters, MAX_NAME_CHARACTERS, "characters in names and enum values"),
+        ):
+            if count > limit:
+                yield StrictFinding("", f"{count:,} {what} (limit {limit:,})", "split the schema")
+
+
+def _type(pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFinding]:
+    kind = node.get("type")
+    if kind is None:
+        if not {"anyOf", "enum", "const", "oneOf", "allOf"} & node.keys():
+            yield StrictFinding(pointer, "has no `type`", "add one")
+        return
+    for name in kind if isinstance(kind, list) else [kind]:
+        if not isinstance(name, str) or name not in TYPES:
+            yield StrictFinding(f"{pointer}/type", f"{name!r} is not a type", f"use one of {', '.join(sorted(TYPES))}")
+
+
+def _is(node: Mapping[str, Any], kind: str) -> bool:
+    declared = node.get("type")
+    return declared == kind or (isinstance(declared, list) and kind in declared)
+
+
+def _children(pointer: str, node: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any, int]]:
+    for keyword in ("properties", "$defs", "definitions"):
+        group = node.get(keyword)
+        if isinstance(group, Mapping):
+            level = depth + 1 if keyword == "properties" else 1
+            for name, child in group.items():
+                yield f"{pointer}/{keyword}/{_escaped(name)}", child, level
+    if "items" in node:
+        yield f"{pointer}/items", node["items"], depth + 1
+    if isinstance(node.get("anyOf"), list):
+        for index, child in enumerate(node["anyOf"]):
+            yield f"{pointer}/anyOf/{index}", child, depth
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _resolves(root: Mapping[str, Any], reference: str) -> bool:
+    node: object = root
+    for part in reference[1:].split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(node, Mapping) or key not in node:
+            return False
+        node = node[key]
+    return True

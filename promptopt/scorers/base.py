@@ -1,0 +1,151 @@
+"""What a scorer is, and how asserts become scores.
+
+A scorer is made from one assert (``factory(assertion)``) and then called with each answer. Factories are registered
+under the entry-point group ``promptopt.scorers``, the built-in ones too; the entry point's name is the assert's type.
+A factory raises ``ValueError`` where the assert makes no sense, before anything is called or paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Protocol
+
+from promptopt.errors import SuiteError, did_you_mean
+from promptopt.suites import Assertion
+from promptopt.values import Cost, Response, Score
+
+GROUP = "promptopt.scorers"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An answer with all that a scorer may look at.
+
+    Attributes:
+        answer: The answer, read out of the response; ``None`` where there is none.
+        no_answer: Why there is none.
+        response: The whole response. Its ``duration_s`` is ``None`` for a replay.
+        variables: What the prompt was rendered with.
+        cost: List cost of the call; ``None`` for an unpriced model.
+    """
+
+    answer: str | None
+    response: Response
+    no_answer: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    cost: Cost | None = None
+
+
+class Scorer(Protocol):
+    """Scores one answer.
+
+    Attributes:
+        reads_answer: Whether it looks at the answer; where a response holds none, such a scorer is not asked and the
+            assert fails, negated or not.
+    """
+
+    reads_answer: ClassVar[bool]
+
+    def __call__(self, subject: Subject) -> Score | None:
+        """The score, or ``None`` where this answer cannot be judged (the latency of a replay)."""
+
+
+ScorerFactory = Callable[[Assertion], Scorer]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An assert that is ready to score."""
+
+    assertion: Assertion
+    scorer: Scorer
+
+    def __call__(self, subject: Subject) -> Score | None:
+        """The score of this assert. An error in the scorer is a failed score that shows it."""
+        name = self.assertion.name
+        if subject.answer is None and self.scorer.reads_answer:
+            return Score(name, 0.0, False, subject.no_answer)
+        try:
+            score = self.scorer(subject)
+        except Exception as error:  # noqa: BLE001 - a user's scorer may raise anything
+            return Score(name, 0.0, False, f"the scorer raised {type(error).__name__}: {error}")
+        if score is None:
+            return None
+        if self.assertion.negated:
+            why = "" if not score.passed else f"expected not to hold: {self.assertion.type} {self.assertion.value!r}"
+            return Score(name, 1.0 - score.value, not score.passed, why)
+        return Score(name, score.value, score.passed, score.explanation)
+
+
+@lru_cache(maxsize=1)
+def scorer_types() -> Mapping[str, Any]:
+    """The registered entry points by assert type."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def make_check(assertion: Assertion, path: str) -> Check:
+    """The check of an assert.
+
+    Args:
+        path: The suite's file, for messages.
+
+    Raises:
+        SuiteError: The type is unknown, or the assert makes no sense.
+    """
+    known = scorer_types()
+    point = known.get(assertion.type)
+    if point is None:
+        raise SuiteError(
+            f"unknown assert type {assertion.name!r}.{did_you_mean(assertion.type, known)}",
+            path=path,
+            line=assertion.line,
+            remedy=f"known types, each also with `not-`: {', '.join(sorted(known))}",
+        )
+    factory: ScorerFactory = point.load()
+    try:
+        return Check(assertion, factory(assertion))
+    except ValueError as error:
+        raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None
+
+
+def text_value(assertion: Assertion) -> str:
+    """The assert's value as a text.
+
+    Raises:
+        ValueError: It has none, or it is a list or a mapping.
+    """
+    value = assertion.value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise ValueError(f"needs a text as `value`, not {value!r}")
+
+
+def text_values(assertion: Assertion) -> list[str]:
+    """The assert's value as a list of texts; one text may list them with commas, as in promptfoo.
+
+    Raises:
+        ValueError: There is none.
+    """
+    value = assertion.value
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, list) or not value or not all(isinstance(part, (str, int, float)) for part in value):
+        raise ValueError(f"needs a list of texts as `value`, not {value!r}")
+    return [str(part) for part in value]
+
+
+def verdict(passed: bool, explanation: str) -> Score:
+    """A score of 1 or 0; the explanation is kept only where it did not pass."""
+    return Score("", float(passed), passed, "" if passed else explanation)
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """``text`` in quotes, cut in the middle where it is long."""
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}…{text[-limit // 2 :]}"
+    return repr(text)

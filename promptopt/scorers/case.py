@@ -1,0 +1,127 @@
+"""A case's asserts, made ready for its variables, and its answer's scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from promptopt.errors import SuiteError
+from promptopt.files import show_path
+from promptopt.scorers.base import Check, Subject, make_check
+from promptopt.suites import Assertion, Case, Suite
+from promptopt.templates.answer import Answer, NoAnswer
+from promptopt.values import Cost, Response, Score, canonical_json
+
+
+@dataclass(frozen=True, slots=True)
+class CaseScore:
+    """What one answer is worth.
+
+    Attributes:
+        quality: The weighted mean of the scores, between 0 and 1.
+        passed: Every assert passed, or the quality reaches the case's threshold where it has one.
+        scores: One for each assert that could be judged.
+        answer: What was read out of the response.
+        unjudged: Asserts that could not be judged (the latency of a replay).
+    """
+
+    quality: float
+    passed: bool
+    scores: tuple[Score, ...]
+    answer: str | None
+    unjudged: int = 0
+
+
+class SuiteChecks:
+    """The checks of a suite's cases, made once and used for every answer to them."""
+
+    def __init__(self, suite: Suite) -> None:
+        """Raises SuiteError where an assert makes no sense; nothing was called by then."""
+        self._path = show_path(suite.path)
+        # Cases mostly share their asserts; a pattern or schema is compiled once for all of them.
+        self._made: dict[str, Check] = {}
+        self._cases = {case.name: self._case_checks(case) for case in suite.cases}
+
+    def score(self, case: str, response: Response, answer: Answer | None, cost: Cost | None) -> CaseScore:
+        """The score of a response to the case; ``answer`` says how its answer is read out of it."""
+        return self._cases[case].score(response, answer, cost)
+
+    def _case_checks(self, case: Case) -> CaseChecks:
+        filled = (_filled(assertion, case.vars, self._path) for assertion in case.asserts)
+        return CaseChecks(case, tuple(map(self._check, filled)))
+
+    def _check(self, assertion: Assertion) -> Check:
+        key = canonical_json([*astuple(replace(assertion, line=None, options={})), dict(assertion.options)])
+        if key not in self._made:
+            self._made[key] = make_check(assertion, self._path)
+        return self._made[key]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChecks:
+    """The checks of one case."""
+
+    case: Case
+    checks: tuple[Check, ...]
+
+    def score(self, response: Response, answer: Answer | None, cost: Cost | None) -> CaseScore:
+        """The score of a response; a case without asserts passes."""
+        subject = _subject(response, answer, self.case.vars, cost)
+        judged = [(check, score) for check in self.checks if (score := check(subject)) is not None]
+        weight = sum(check.assertion.weight for check, _ in judged)
+        if weight:
+            quality = sum(check.assertion.weight * score.value for check, score in judged) / weight
+        else:
+            quality = float(all(score.passed for _, score in judged))
+        if self.case.threshold is not None:
+            passed = quality >= self.case.threshold
+        else:
+            # An assert without weight is shown and decides nothing, as in promptfoo.
+            passed = all(score.passed for check, score in judged if check.assertion.weight)
+        scores = tuple(score for _, score in judged)
+        return CaseScore(quality, passed, scores, subject.answer, len(self.checks) - len(judged))
+
+
+def _subject(response: Response, answer: Answer | None, variables: Mapping[str, Any], cost: Cost | None) -> Subject:
+    if answer is None:
+        return Subject(response.text.strip(), response, variables=variables, cost=cost)
+    try:
+        return Subject(answer.extract(response.text), response, variables=variables, cost=cost)
+    except NoAnswer as error:
+        return Subject(None, response, f"no answer: {error}", variables, cost)
+
+
+def _filled(assertion: Assertion, variables: Mapping[str, Any], path: str) -> Assertion:
+    """The assert with ``{{ variables }}`` of the case filled into its value."""
+    if not _has_template(assertion.value):
+        return assertion
+    try:
+        value = _fill(assertion.value, variables)
+    except TemplateError as error:
+        raise SuiteError(f"assert {assertion.name}: {error.message}", path=path, line=assertion.line) from None
+    return replace(assertion, value=value)
+
+
+def _has_template(value: object) -> bool:
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    return isinstance(value, list) and any(map(_has_template, value))
+
+
+def _fill(value: object, variables: Mapping[str, Any]) -> object:
+    if isinstance(value, list):
+        return [_fill(item, variables) for item in value]
+    if isinstance(value, str) and _has_template(value):
+        return _template(value).render(variables)
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _template(text: str) -> Any:
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    return environment.from_string(text)

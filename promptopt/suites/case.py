@@ -1,0 +1,79 @@
+"""Cases and suites as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """One assert of a case, as written.
+
+    Attributes:
+        type: The assert's type without ``not-``.
+        negated: Whether it was written with ``not-``.
+        value: What the type compares with; texts may hold ``{{ variables }}`` of the case.
+        threshold: Where the type gives a degree, the least that passes (or the most, for cost and latency).
+        weight: Its share in the case's score.
+        options: Further keys of the assert, such as ``tolerance``.
+        line: Where it stands in the suite's file, where that is known.
+    """
+
+    type: str
+    negated: bool = False
+    value: Any = None
+    threshold: float | None = None
+    weight: float = 1.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The type as written."""
+        return f"not-{self.type}" if self.negated else self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input with what its answer must be.
+
+    Attributes:
+        name: Unique in its suite.
+        vars: The variables that the prompt is rendered with.
+        asserts: What the answer is scored by.
+        threshold: The weighted score that passes the case; ``None``: every assert must pass.
+        metadata: Free labels.
+        line: Where it stands in the suite's file.
+    """
+
+    name: str
+    vars: Mapping[str, Any]
+    asserts: tuple[Assertion, ...] = ()
+    threshold: float | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Cases that one or more prompts are measured on.
+
+    Attributes:
+        name: The file's name without its ending.
+        path: The file.
+        cases: In the order of the file.
+        notes: What was read differently from what one may think, for the user to see.
+    """
+
+    name: str
+    path: Path
+    cases: tuple[Case, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of its recordings, one file for each prompt version."""
+        return self.path.parent / self.name / "recordings"

@@ -1,0 +1,300 @@
+"""Suites from files: YAML, JSON, JSONL and CSV in promptfoo's vocabulary.
+
+Known keys of promptfoo that say nothing about cases (``prompts``, ``providers``, ...) are passed over with a note; an
+unknown key is an error, because a misspelled one would silently change what is measured.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from promptopt.config import Config, load_config
+from promptopt.errors import SuiteError, did_you_mean
+from promptopt.files import decode, show_path
+from promptopt.suites.case import Assertion, Case, Suite
+from promptopt.suites.table import read_csv
+from promptopt.values import canonical_json, sha256_hex
+from promptopt.yaml import line_of, load_yaml
+
+SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
+
+_TOP_KEYS = ("description", "tests", "defaultTest")
+_TOP_PASSED_OVER = frozenset(
+    {
+        "prompts",
+        "providers",
+        "targets",
+        "outputPath",
+        "evaluateOptions",
+        "sharing",
+        "env",
+        "tags",
+        "metadata",
+        "$schema",
+    }
+)
+_TEST_KEYS = ("description", "vars", "assert", "threshold", "metadata", "options")
+_ASSERT_KEYS = ("type", "value", "threshold", "weight", "metric")
+_OPTION_KEYS = ("disableVarExpansion",)
+
+
+def load_suite(operand: str | Path, *, config: Config | None = None) -> Suite:
+    """The suite in a file, or the one of that name in the suites folder.
+
+    Raises:
+        SuiteError: There is none, or it cannot be used as it is.
+    """
+    config = config or load_config()
+    path = _find(operand, config)
+    try:
+        text = decode(path.read_bytes(), show_path(path), SuiteError)
+    except OSError as error:
+        raise SuiteError(f"cannot be read: {error.strerror}", path=show_path(path)) from None
+    return parse_suite(text, path)
+
+
+def find_suite(prompt: str, *, config: Config | None = None) -> Path | None:
+    """The suite file that is named like a prompt, or ``None``."""
+    folder = (config or load_config()).suites
+    return next((path for suffix in SUFFIXES if (path := folder / f"{prompt}{suffix}").is_file()), None)
+
+
+def parse_suite(text: str, path: Path) -> Suite:
+    """A suite out of the text of its file, whose ending says how it is written.
+
+    Raises:
+        SuiteError: It has no cases, two of one name, or cannot be read.
+    """
+    parser = _Parser(path)
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        tests: Iterable[Any] = read_csv(text, show_path(path))
+    elif suffix == ".jsonl":
+        tests = parser.json_lines(text)
+    else:
+        tests = parser.document(text)
+    return parser.suite(tests)
+
+
+def _find(operand: str | Path, config: Config) -> Path:
+    path = Path(operand)
+    if path.is_file():
+        return path
+    found = find_suite(str(operand), config=config)
+    if found is not None:
+        return found
+    names = sorted(file.stem for file in config.suites.glob("*") if file.suffix in SUFFIXES)
+    known = f"suites in {show_path(config.suites)}: {', '.join(names)}" if names else None
+    raise SuiteError(f"no suite {str(operand)!r}.{did_you_mean(str(operand), names)}", remedy=known)
+
+
+class _Parser:
+    """Collects the cases of one file; knows its name for errors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._shown = show_path(path)
+        self._default: Mapping[str, Any] = {}
+        self._notes: list[str] = []
+
+    def document(self, text: str) -> Iterable[Any]:
+        """The tests of a YAML or JSON document: a list, or a mapping with ``tests``."""
+        # JSON is YAML, and this loader knows lines.
+        document = load_yaml(text, self._shown, error=SuiteError)
+        if isinstance(document, list):
+            return document
+        if not isinstance(document, Mapping):
+            raise self._error("holds no suite: expected a mapping with `tests`, or a list of tests", None)
+        for key in document:
+            if key in _TOP_PASSED_OVER:
+                self._notes.append(f"`{key}` is not used")
+            elif key not in _TOP_KEYS:
+                raise self._unknown(key, _TOP_KEYS, document, "in the suite")
+        self._default = self._mapping(document, "defaultTest")
+        if self._default:
+            self._check_test(self._default)
+        return self._tests(document.get("tests"), line_of(document, "tests"))
+
+    def json_lines(self, text: str) -> Iterator[Any]:
+        """One test a line; a line with ``input`` and ``target`` is a sample of inspect's."""
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise SuiteError(f"is not JSON: {error.msg}", path=self._shown, line=number) from None
+            if not isinstance(row, dict):
+                raise SuiteError(f"{line.strip()[:60]} is not an object", path=self._shown, line=number)
+            yield _from_inspect(row) if "input" in row and "vars" not in row else row
+
+    def suite(self, tests: Iterable[Any]) -> Suite:
+        cases: dict[str, Case] = {}
+        for number, test in enumerate(tests, 1):
+            if not isinstance(test, Mapping):
+                raise self._error(f"test {number} is {test!r}, not a mapping", None)
+            for case in self._cases(test):
+                if case.name in cases:
+                    raise SuiteError(
+                        f"two cases are named {case.name!r}",
+                        path=self._shown,
+                        line=case.line,
+                        remedy="give each case its own description: recordings are found by it",
+                    )
+                cases[case.name] = case
+        if not cases:
+            raise self._error("has no cases", None, remedy="add at least one under `tests`")
+        return Suite(self._path.stem, self._path, tuple(cases.values()), tuple(dict.fromkeys(self._notes)))
+
+    def _tests(self, value: Any, line: int | None) -> Iterable[Any]:
+        """``tests`` as a list, or as ``file://`` of another file."""
+        if value is None:
+            return []
+        entries = [value] if isinstance(value, str) else value
+        if not isinstance(entries, list):
+            raise SuiteError(f"tests: {value!r} is not a list", path=self._shown, line=line)
+        tests: list[Any] = []
+        for entry in entries:
+            tests.extend(self._other_file(entry, line) if isinstance(entry, str) else [entry])
+        return tests
+
+    def _other_file(self, entry: str, line: int | None) -> Iterable[Any]:
+        path = self._path.parent / entry.removeprefix("file://")
+        if path.suffix.lower() not in SUFFIXES:
+            raise SuiteError(f"tests: cannot read {entry!r}", path=self._shown, line=line)
+        try:
+            text = decode(path.read_bytes(), show_path(path), SuiteError)
+        except OSError as error:
+            raise SuiteError(f"tests: {entry!r}: {error.strerror}", path=self._shown, line=line) from None
+        other = _Parser(path)
+        if path.suffix.lower() == ".csv":
+            return read_csv(text, show_path(path))
+        return other.json_lines(text) if path.suffix.lower() == ".jsonl" else other.document(text)
+
+    def _cases(self, test: Mapping[str, Any]) -> Iterator[Case]:
+        self._check_test(test)
+        variables = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
+        options = {**self._mapping(self._default, "options"), **self._mapping(test, "options")}
+        asserts = (*self._asserts(self._default), *self._asserts(test))
+        threshold = test.get("threshold", self._default.get("threshold"))
+        metadata = {**self._mapping(self._default, "metadata"), **self._mapping(test, "metadata")}
+        description = test.get("description")
+        for suffix, expanded in self._expanded(variables, options):
+            name = str(description) if description is not None else f"case-{sha256_hex(canonical_json(expanded))[:8]}"
+            yield Case(
+                name=name + suffix,
+                vars=expanded,
+                asserts=asserts,
+                threshold=self._fraction(threshold, "threshold", test),
+                metadata=metadata,
+                line=line_of(test),
+            )
+
+    def _expanded(
+        self, variables: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """One case for each combination of the values of lists of texts, as promptfoo has it, with a note."""
+        lists = {
+            name: value
+            for name, value in variables.items()
+            if isinstance(value, list) and value and all(isinstance(item, str) for item in value)
+        }
+        if not lists or options.get("disableVarExpansion") is True:
+            yield "", variables
+            return
+        count = 1
+        for value in lists.values():
+            count *= len(value)
+        self._notes.append(
+            f"the list {' x '.join(lists)} makes {count} cases of one, as in promptfoo; "
+            "`options: {disableVarExpansion: true}` keeps a list whole"
+        )
+        for values in itertools.product(*lists.values()):
+            chosen = dict(zip(lists, values, strict=True))
+            suffix = ", ".join(f"{name}={value}" for name, value in chosen.items())
+            yield f" [{suffix}]", {**variables, **chosen}
+
+    def _asserts(self, test: Mapping[str, Any]) -> tuple[Assertion, ...]:
+        entries = test.get("assert")
+        if entries is None:
+            return ()
+        if not isinstance(entries, list):
+            raise self._error("assert is not a list", test, "assert")
+        return tuple(self._assertion(entry, test) for entry in entries)
+
+    def _assertion(self, entry: Any, test: Mapping[str, Any]) -> Assertion:
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
+            raise self._error(f"an assert without a type: {entry!r}", entry if isinstance(entry, Mapping) else test)
+        written: str = entry["type"]
+        threshold = entry.get("threshold")
+        if threshold is not None:
+            threshold = self._number(threshold, "threshold", entry)
+        return Assertion(
+            type=written.removeprefix("not-"),
+            negated=written.startswith("not-"),
+            value=entry.get("value"),
+            threshold=threshold,
+            weight=self._number(entry.get("weight", 1), "weight", entry),
+            options={key: value for key, value in entry.items() if key not in _ASSERT_KEYS},
+            line=line_of(entry),
+        )
+
+    def _check_test(self, test: Mapping[str, Any]) -> None:
+        for key in test:
+            if key not in _TEST_KEYS:
+                raise self._unknown(key, _TEST_KEYS, test, "in a test")
+        for key in self._mapping(test, "options"):
+            if key not in _OPTION_KEYS:
+                raise self._unknown(key, _OPTION_KEYS, test["options"], "in options")
+
+    def _mapping(self, mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+        value = mapping.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise self._error(f"{key}: {value!r} is not a mapping", mapping, key)
+        return value
+
+    def _number(self, value: Any, key: str, entry: Mapping[str, Any]) -> float:
+        try:
+            number = float(value) if not isinstance(value, bool) else -1.0
+        except (TypeError, ValueError):
+            number = -1.0
+        if not 0 <= number < float("inf"):
+            raise self._error(f"{key}: {value!r} is not a number of at least 0", entry, key)
+        return number
+
+    def _fraction(self, value: Any, key: str, entry: Mapping[str, Any]) -> float | None:
+        if value is None:
+            return None
+        number = self._number(value, key, entry)
+        if number > 1:
+            raise self._error(f"{key}: {value!r} is not between 0 and 1", entry, key)
+        return number
+
+    def _unknown(self, key: str, known: tuple[str, ...], where: Mapping[str, Any], place: str) -> SuiteError:
+        return self._error(
+            f"unknown key {key!r} {place}.{did_you_mean(key, known)}", where, key, remedy=f"known: {', '.join(known)}"
+        )
+
+    def _error(
+        self, message: str, where: Mapping[str, Any] | None, key: str | None = None, remedy: str | None = None
+    ) -> SuiteError:
+        return SuiteError(message, path=self._shown, line=line_of(where, key), remedy=remedy)
+
+
+def _from_inspect(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    targets = row.get("target", [])
+    targets = targets if isinstance(targets, list) else [targets]
+    test: dict[str, Any] = {
+        "vars": {"input": row["input"]},
+        "assert": [{"type": "contains-any", "value": targets}] if targets else [],
+        "metadata": row.get("metadata") or {},
+    }
+    if "id" in row:
+        test["description"] = str(row["id"])
+    return test

@@ -1,0 +1,115 @@
+"""The Jinja2 environment that prompts are compiled in, and its errors in promptopt's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2 import Environment as JinjaEnvironment
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from promptopt.errors import PromptoptError, TemplateError, did_you_mean
+from promptopt.templates.chat import ChatExtension
+from promptopt.templates.frontmatter import mask_front_matter
+from promptopt.templates.readers import Reader
+
+_UNDEFINED = re.compile(r"^'(?P<name>\w+)' is undefined$")
+_UNKNOWN = re.compile(r"^No (?P<kind>filter|test) named '(?P<name>[^']+)'")
+
+
+class ReaderLoader(BaseLoader):
+    """Loads includes through a :class:`Reader`."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def get_source(
+        self,
+        environment: JinjaEnvironment,  # noqa: ARG002 - jinja2's signature
+        template: str,
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        try:
+            text = self._reader.read(template)
+        except (FileNotFoundError, IsADirectoryError):
+            raise TemplateNotFound(template) from None
+        return mask_front_matter(text), self._reader.display(template), None
+
+
+def make_environment(reader: Reader) -> ImmutableSandboxedEnvironment:
+    """A sandbox with StrictUndefined, block trimming and the ``chat`` block; includes come from ``reader``."""
+    return ImmutableSandboxedEnvironment(
+        loader=ReaderLoader(reader),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        extensions=[ChatExtension],
+    )
+
+
+def explain(error: Exception, path: str, environment: JinjaEnvironment, given: Iterable[str] = ()) -> PromptoptError:
+    """An error out of Jinja2, or out of code that a template called, as a TemplateError with file and line.
+
+    Args:
+        path: The prompt file that was compiled or rendered.
+        given: Names of the variables that it was rendered with, for a hint.
+    """
+    if isinstance(error, PromptoptError):
+        if isinstance(error, TemplateError) and error.path is None:
+            return TemplateError(error.message, path=path, line=_line(error, path), remedy=error.remedy)
+        return error
+    if isinstance(error, TemplateSyntaxError):
+        message, remedy = _syntax(error, environment)
+        # An error raised while rendering carries the line of the block; its file is that of the frame.
+        return TemplateError(message, path=error.filename or path, line=error.lineno, remedy=remedy)
+    file, line = _place(error, path)
+    if isinstance(error, TemplateNotFound):
+        return TemplateError(f"includes {error.name!r}, which does not exist", path=file, line=line)
+    if isinstance(error, UndefinedError):
+        return _undefined(error, file, line, sorted(given))
+    if isinstance(error, SecurityError):
+        return TemplateError(f"the sandbox refuses this: {error}", path=file, line=line)
+    return TemplateError(f"cannot be rendered: {type(error).__name__}: {error}", path=file, line=line)
+
+
+def _syntax(error: TemplateSyntaxError, environment: JinjaEnvironment) -> tuple[str, str | None]:
+    message = error.message or "syntax error"
+    unknown = _UNKNOWN.match(message)
+    if unknown is None:
+        return message, None
+    known: dict[str, Any] = environment.filters if unknown["kind"] == "filter" else environment.tests
+    name = unknown["name"]
+    return f"unknown {unknown['kind']} {name!r}.{did_you_mean(name, known)}", None
+
+
+def _undefined(error: UndefinedError, file: str, line: int | None, given: list[str]) -> TemplateError:
+    message = str(error)
+    name = _UNDEFINED.match(message)
+    if name is None:
+        return TemplateError(message, path=file, line=line)
+    variables = f"it was given: {', '.join(given)}" if given else "it was given no variables"
+    return TemplateError(
+        f"the variable {name['name']!r} is undefined.{did_you_mean(name['name'], given)}",
+        path=file,
+        line=line,
+        remedy=variables,
+    )
+
+
+def _place(error: BaseException, path: str) -> tuple[str, int | None]:
+    """File and line of the innermost template frame; Jinja2 rewrites its frames to template lines."""
+    found: tuple[str, int | None] = (path, None)
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file == path or file.endswith((".j2", ".jinja", ".jinja2", ".txt", ".md")):
+            found = (file, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
+def _line(error: BaseException, path: str) -> int | None:
+    return _place(error, path)[1]

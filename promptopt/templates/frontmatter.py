@@ -1,0 +1,184 @@
+"""The YAML block between two ``---`` lines at the top of a prompt file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from promptopt.errors import SchemaError, TemplateError, did_you_mean
+from promptopt.schemas import strict_findings
+from promptopt.templates.answer import Answer, parse_answer
+from promptopt.templates.readers import Reader
+from promptopt.values import JSONSchema
+from promptopt.yaml import line_of, load_yaml
+
+_BLOCK = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """What a prompt file says about itself.
+
+    Attributes:
+        model: The model it is written for.
+        max_output_tokens: The cap on output tokens.
+        output_schema: A schema valid in strict mode, or ``None`` for free text.
+        answer: How the answer is read out of a response; ``None``: it is the whole text.
+        calls_per_month: How often production calls it.
+    """
+
+    model: str | None = None
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    output_schema: JSONSchema | None = field(default=None, hash=False)
+    answer: Answer | None = None
+    calls_per_month: int | None = None
+    description: str | None = None
+
+
+KEYS = tuple(FrontMatter.__dataclass_fields__)
+
+
+def mask_front_matter(text: str) -> str:
+    """``text`` with its front matter as a Jinja comment of as many lines: lines keep their numbers."""
+    block = _BLOCK.match(text)
+    if block is None:
+        return text
+    lines = text.count("\n", 0, block.end())
+    return "{#" + "\n" * (lines - 1) + "#}\n" + text[block.end() :]
+
+
+def read_front_matter(text: str, name: str, reader: Reader) -> FrontMatter:
+    """The front matter of the prompt file ``name``; all defaults where it has none.
+
+    Raises:
+        TemplateError: It is not YAML, has an unknown key, or a value of the wrong type.
+        SchemaError: The output schema cannot be read or is refused by strict mode.
+    """
+    block = _BLOCK.match(text)
+    path = reader.display(name)
+    if block is None:
+        if text.startswith("---\n"):
+            raise TemplateError("the front matter has no closing `---`", path=path, line=1)
+        return FrontMatter()
+    table = load_yaml(block["yaml"], path, error=TemplateError, first_line=2)
+    if table is None:
+        return FrontMatter()
+    if not isinstance(table, Mapping):
+        raise TemplateError("the front matter is not `key: value` lines", path=path, line=2)
+    return _Reader(table, name, path, reader).front_matter()
+
+
+class _Reader:
+    def __init__(self, table: Mapping[str, Any], name: str, path: str, reader: Reader) -> None:
+        self._table = table
+        self._name = name
+        self._path = path
+        self._reader = reader
+
+    def front_matter(self) -> FrontMatter:
+        for key in self._table:
+            if key not in KEYS:
+                raise self._error(
+                    f"unknown key {key!r} in the front matter.{did_you_mean(key, KEYS)}",
+                    key,
+                    remedy=f"known keys: {', '.join(KEYS)}",
+                )
+        temperature = self._number("temperature")
+        if temperature is not None and not 0 <= temperature <= 2:
+            raise self._error(f"temperature: {temperature} is not between 0 and 2", "temperature")
+        return FrontMatter(
+            model=self._text("model"),
+            temperature=temperature,
+            max_output_tokens=self._count("max_output_tokens"),
+            seed=self._count("seed", least=0),
+            stop=self._stop(),
+            output_schema=self._schema(),
+            answer=self._answer(),
+            calls_per_month=self._count("calls_per_month"),
+            description=self._text("description"),
+        )
+
+    def _error(self, message: str, key: str, remedy: str | None = None) -> TemplateError:
+        return TemplateError(message, path=self._path, line=line_of(self._table, key), remedy=remedy)
+
+    def _text(self, key: str) -> str | None:
+        value = self._table.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self._error(f"{key}: {value!r} is not a text", key)
+        return value
+
+    def _number(self, key: str) -> float | None:
+        value = self._table.get(key)
+        if value is None:
+            return None
+        try:
+            # A text such as 0.70 or 1e-1 is a label to the YAML loader and a number here.
+            return float(value) if not isinstance(value, bool) else float("nan")
+        except (TypeError, ValueError):
+            raise self._error(f"{key}: {value!r} is not a number", key) from None
+
+    def _count(self, key: str, least: int = 1) -> int | None:
+        value = self._table.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise self._error(f"{key}: {value!r} is not a whole number of at least {least}", key)
+        return value
+
+    def _stop(self) -> tuple[str, ...]:
+        value = self._table.get("stop")
+        values = [] if value is None else [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
+            raise self._error(f"stop: {value!r} is not a text or a list of texts", "stop")
+        return tuple(values)
+
+    def _answer(self) -> Answer | None:
+        text = self._text("answer")
+        if text is None:
+            return None
+        try:
+            return parse_answer(text)
+        except ValueError as error:
+            raise self._error(f"answer: {error}", "answer") from None
+
+    def _schema(self) -> JSONSchema | None:
+        value = self._table.get("output_schema")
+        if value is None:
+            return None
+        line = line_of(self._table, "output_schema")
+        path = self._path
+        if isinstance(value, str):
+            path, value, line = *self._schema_file(value), None
+        if not isinstance(value, Mapping):
+            raise SchemaError("the output schema is not an object", path=path, line=line)
+        if findings := strict_findings(value):
+            listed = "\n    ".join(map(str, findings))
+            raise SchemaError(f"strict mode refuses the output schema:\n    {listed}", path=path, line=line)
+        return value
+
+    def _schema_file(self, file: str) -> tuple[str, Any]:
+        """A schema file is looked up beside the prompt first, then from the prompts folder."""
+        beside = str(PurePosixPath(self._name).parent / file)
+        for candidate in (beside, file):
+            try:
+                text = self._reader.read(candidate)
+            except FileNotFoundError:
+                continue
+            path = self._reader.display(candidate)
+            try:
+                return path, json.loads(text)
+            except (json.JSONDecodeError, RecursionError) as error:
+                line = getattr(error, "lineno", None)
+                raise SchemaError(f"is not JSON: {error}", path=path, line=line) from None
+        raise self._error(
+            f"output_schema: the file {file!r} does not exist",
+            "output_schema",
+            remedy=f"looked for {self._reader.display(beside)} and {self._reader.display(file)}",
+        )

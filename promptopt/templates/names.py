@@ -1,0 +1,155 @@
+"""From what a user types to a prompt: a path, ``triage``, ``triage@v1`` or ``HEAD~1:prompts/triage/v1.j2``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from promptopt.config import Config, load_config
+from promptopt.errors import TemplateError, did_you_mean
+from promptopt.files import show_path
+from promptopt.templates.readers import FolderReader, GitReader
+from promptopt.templates.template import Template
+from promptopt.values import Origin
+
+SUFFIX = ".j2"
+_VERSION = re.compile(r"v(\d+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFiles:
+    """A prompt of the prompts folder with all its versions, oldest first."""
+
+    name: str
+    versions: tuple[tuple[str, Path], ...]
+
+    @property
+    def newest(self) -> Path:
+        return self.versions[-1][1]
+
+
+def load_prompt(operand: str | Path, *, config: Config | None = None) -> Template:
+    """The prompt that a user named: a path, a name (its newest version), ``name@version`` or ``REF:path`` out of git.
+
+    Raises:
+        TemplateError: There is none, or it cannot be compiled.
+        SchemaError: Its output schema is refused by strict mode.
+    """
+    config = config or load_config()
+    text = str(operand)
+    path = Path(operand)
+    if not path.exists() and (git := _split_git(text)):
+        return _load_from_git(*git, config)
+    if path.is_file() or path.suffix == SUFFIX:
+        return _load_file(path, config)
+    return _load_file(_by_name(text, config), config)
+
+
+def list_prompts(config: Config | None = None) -> list[PromptFiles]:
+    """All prompts below the prompts folder, by name: folders with ``v1.j2``, ``v2.j2``, ..., and single files."""
+    folder = (config or load_config()).prompts
+    found: dict[str, list[tuple[str, Path]]] = {}
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        version = path.stem if _VERSION.fullmatch(path.stem) else ""
+        name = (path.parent if version else path.with_suffix("")).relative_to(folder).as_posix()
+        found.setdefault(name, []).append((version, path))
+    return [
+        PromptFiles(name, tuple(sorted(versions, key=lambda pair: _version_key(pair[0]))))
+        for name, versions in sorted(found.items())
+    ]
+
+
+def origin_of(path: Path, prompts: Path) -> Origin:
+    """Name and version of a prompt file: ``prompts/triage/v1.j2`` is version v1 of ``triage``.
+
+    A file outside the prompts folder is named by its path from the current folder.
+    """
+    path, prompts = path.resolve(), prompts.resolve()
+    for base in (prompts, Path.cwd()):
+        if path.is_relative_to(base):
+            relative = path.relative_to(base)
+            break
+    else:
+        relative = Path(path.name)
+    if _VERSION.fullmatch(path.stem) and len(relative.parts) > 1:
+        return Origin(relative.parent.as_posix(), path.stem)
+    return Origin(relative.with_suffix("").as_posix())
+
+
+def _version_key(version: str) -> int:
+    match = _VERSION.fullmatch(version)
+    return int(match[1]) if match else -1
+
+
+def _split_git(text: str) -> tuple[str, str] | None:
+    reference, colon, path = text.partition(":")
+    # A single letter before the colon is a Windows drive.
+    return (reference, path) if colon and path and len(reference) > 1 else None
+
+
+def _root_of(path: Path, config: Config) -> Path:
+    prompts = config.prompts.resolve()
+    return prompts if path.resolve().is_relative_to(prompts) else path.resolve().parent
+
+
+def _load_file(path: Path, config: Config) -> Template:
+    try:
+        stamp = path.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(path, config) from None
+    try:
+        return _compiled(path.absolute(), stamp, config.prompts, Path.cwd())
+    except (IsADirectoryError, PermissionError) as error:
+        raise TemplateError(f"cannot be read: {error.strerror}", path=show_path(path)) from None
+
+
+@lru_cache(maxsize=512)
+def _compiled(path: Path, _mtime_ns: int, prompts: Path, _cwd: Path) -> Template:
+    """One compilation for each file as it stands; the current folder is in the key because messages depend on it."""
+    resolved, prompts = path.resolve(), prompts.resolve()
+    root = prompts if resolved.is_relative_to(prompts) else resolved.parent
+    return Template.load(resolved.relative_to(root).as_posix(), FolderReader(root), origin_of(path, prompts))
+
+
+def _load_from_git(reference: str, file: str, config: Config) -> Template:
+    path = Path(file)
+    root = _root_of(path, config)
+    reader = GitReader(reference, root)
+    origin = origin_of(path, config.prompts)
+    label = f"{origin.version or ''}@{reader.commit[:10]}"
+    try:
+        name = path.resolve().relative_to(root).as_posix()
+        return Template.load(name, reader, Origin(origin.prompt, label))
+    except FileNotFoundError as error:
+        raise TemplateError(str(error), remedy=f"see: git ls-tree -r --name-only {reference}") from None
+
+
+def _by_name(text: str, config: Config) -> Path:
+    name, _, version = text.partition("@")
+    for prompt in list_prompts(config):
+        if prompt.name != name:
+            continue
+        if not version:
+            return prompt.newest
+        for known, path in prompt.versions:
+            if known == version:
+                return path
+        versions = ", ".join(known for known, _ in prompt.versions)
+        raise TemplateError(f"{name!r} has no version {version!r}; it has {versions}")
+    raise _missing(Path(text), config)
+
+
+def _missing(path: Path, config: Config) -> TemplateError:
+    names = [prompt.name for prompt in list_prompts(config)]
+    files = list(_neighbours(path))
+    hint = did_you_mean(str(path), [*names, *files])
+    known = f"prompts in {show_path(config.prompts)}: {', '.join(names)}" if names else None
+    return TemplateError(f"no prompt {str(path)!r}.{hint}", remedy=known)
+
+
+def _neighbours(path: Path) -> Iterator[str]:
+    if path.parent.is_dir():
+        yield from (str(other) for other in path.parent.glob(f"*{SUFFIX}"))

@@ -1,0 +1,106 @@
+"""Where template files are read from: a folder, or a commit in git. Neither leaves its root."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from promptopt.errors import TemplateError
+from promptopt.files import decode, show_path
+
+
+class Reader(Protocol):
+    """Reads files below one root."""
+
+    def read(self, name: str) -> str:
+        """The text of the file, named by its path below the root with forward slashes.
+
+        Raises:
+            FileNotFoundError: There is none.
+            TemplateError: The name leaves the root, or the file is not UTF-8.
+        """
+
+    def display(self, name: str) -> str:
+        """The file as a person would name it, for messages."""
+
+
+class FolderReader:
+    """Files of a folder as they are on disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def read(self, name: str) -> str:
+        path = self.root / _contained(name, self.root)
+        # A link below the folder may still lead out of it.
+        if not path.resolve().is_relative_to(self.root):
+            raise TemplateError(f"{name!r} leads out of the folder {show_path(self.root)}")
+        return decode(path.read_bytes(), self.display(name), TemplateError)
+
+    def display(self, name: str) -> str:
+        return show_path(self.root / name)
+
+
+class GitReader:
+    """Files of a folder as they were at a commit, read with ``git show``."""
+
+    def __init__(self, reference: str, root: Path) -> None:
+        self.reference = reference
+        self.repository = _git_root(root)
+        self.commit = _commit(self.repository, reference)
+        self._below = PurePosixPath(root.resolve().relative_to(self.repository).as_posix())
+
+    def read(self, name: str) -> str:
+        path = self._below / _contained(name, Path(str(self._below)))
+        return self.show(path, self.display(name))
+
+    def show(self, path: PurePosixPath, display: str) -> str:
+        """The text of a file of the repository at the commit; raises FileNotFoundError where there is none."""
+        done = _git(self.repository, "show", f"{self.commit}:{path}")
+        if done.returncode:
+            raise FileNotFoundError(f"{path} does not exist at {self.reference}")
+        return decode(done.stdout, display, TemplateError)
+
+    def display(self, name: str) -> str:
+        return f"{self.reference}:{self._below / name}"
+
+
+def _contained(name: str, root: Path) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise TemplateError(
+            f"{name!r} is outside the folder {show_path(root)}",
+            remedy="includes resolve below the prompts folder and nowhere else: move the file there",
+        )
+    return path
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no shell, fixed program
+    except FileNotFoundError:
+        raise TemplateError("git is not installed, so that nothing can be read out of a commit") from None
+
+
+@lru_cache(maxsize=64)
+def _git_root(folder: Path) -> Path:
+    while not folder.is_dir():
+        folder = folder.parent
+    done = _git(folder, "rev-parse", "--show-toplevel")
+    if done.returncode:
+        raise TemplateError(f"{show_path(folder)} is in no git repository")
+    return Path(done.stdout.decode().strip()).resolve()
+
+
+@lru_cache(maxsize=64)
+def _commit(repository: Path, reference: str) -> str:
+    done = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+    if done.returncode:
+        raise TemplateError(
+            f"git knows no commit {reference!r} in {show_path(repository)}",
+            remedy="see `git log`; a shallow clone holds only the newest commit (fetch with `fetch-depth: 0`)",
+        )
+    return done.stdout.decode().strip()

@@ -1,0 +1,123 @@
+"""A prompt file, compiled: variables in, a ``Rendered`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+from jinja2 import meta, nodes
+
+from promptopt.errors import TemplateError, did_you_mean
+from promptopt.templates.chat import COLLECTOR, check_outside_text
+from promptopt.templates.environment import explain, make_environment
+from promptopt.templates.frontmatter import FrontMatter, mask_front_matter, read_front_matter
+from promptopt.templates.readers import Reader
+from promptopt.values import Message, Origin, Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A compiled prompt.
+
+    Attributes:
+        origin: Prompt name and version.
+        path: The file as a person would name it.
+        name: The file's path below the folder that its includes resolve in.
+        source: The text of the file, front matter included.
+        front: Its front matter.
+    """
+
+    origin: Origin
+    path: str
+    name: str
+    source: str
+    front: FrontMatter
+    reader: Reader = field(repr=False, compare=False)
+    compiled: jinja2.Template = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, name: str, reader: Reader, origin: Origin) -> Template:
+        """Read and compile a prompt file.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            TemplateError: It cannot be read or compiled.
+            SchemaError: Its output schema is refused by strict mode.
+        """
+        source = reader.read(name)
+        path = reader.display(name)
+        front = read_front_matter(source, name, reader)
+        environment = make_environment(reader)
+        try:
+            tree = environment.parse(mask_front_matter(source), name, path)
+            check_outside_text(tree)
+            code = environment.compile(tree, name, path)
+        except Exception as error:  # noqa: BLE001 - extensions and filters may raise anything
+            raise explain(error, path, environment) from None
+        compiled = environment.template_class.from_code(environment, code, dict(environment.globals))
+        return cls(origin, path, name, source, front, reader, compiled)
+
+    def render(self, variables: Mapping[str, Any]) -> Rendered:
+        """The prompt with its variables filled in; variables that it does not use are ignored.
+
+        Raises:
+            TemplateError: A variable is undefined, or the template cannot be rendered with these.
+        """
+        messages: list[Message] = []
+        try:
+            text = self.compiled.render({**variables, COLLECTOR: messages})
+        except Exception as error:  # noqa: BLE001 - what a template calls may raise anything
+            raise explain(error, self.path, self.compiled.environment, variables) from None
+        if not messages:
+            messages.append(Message("user", text))
+        elif text.strip():
+            shown = text.strip().splitlines()[0][:60]
+            raise TemplateError(f"text outside the chat blocks: {shown!r}", path=self.path)
+        return Rendered(
+            messages=tuple(messages),
+            model=self.front.model,
+            temperature=self.front.temperature,
+            max_output_tokens=self.front.max_output_tokens,
+            seed=self.front.seed,
+            stop=self.front.stop,
+            output_schema=self.front.output_schema,
+            origin=self.origin,
+        )
+
+    def variables(self) -> frozenset[str]:
+        """The variables that the prompt and its includes may use. Includes named by an expression are not followed."""
+        found: set[str] = set()
+        seen: set[str] = set()
+        queue = [self.name]
+        while queue:
+            name = queue.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            try:
+                source = self.reader.read(name)
+                tree = self.compiled.environment.parse(mask_front_matter(source), name, self.reader.display(name))
+            except (OSError, TemplateError, jinja2.TemplateError):
+                continue
+            found |= meta.find_undeclared_variables(tree)
+            queue.extend(_referenced(tree))
+        return frozenset(found - set(self.compiled.environment.globals))
+
+    def check_names(self, variables: Mapping[str, Any]) -> None:
+        """Refuse variables that the prompt does not use: one of them is likely misspelled.
+
+        Raises:
+            TemplateError: There is one; it is named with its close relatives.
+        """
+        known = self.variables()
+        for name in variables:
+            if name not in known:
+                used = f"it uses: {', '.join(sorted(known))}" if known else "it uses no variables"
+                hint = did_you_mean(name, known)
+                raise TemplateError(f"uses no variable {name!r}.{hint}", path=self.path, remedy=used)
+
+
+def _referenced(tree: nodes.Template) -> list[str]:
+    return [name for name in meta.find_referenced_templates(tree) if name is not None]

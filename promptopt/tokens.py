@@ -1,0 +1,193 @@
+"""Exact token counts, offline.
+
+The vocabularies of ``o200k_base`` and ``cl100k_base`` ship with the package and are handed to tiktoken, which would
+otherwise download them. Neither tiktoken's cache nor the environment is touched.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import re
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Literal
+
+from promptopt.values import JSONSchema, Message, Rendered, Request, canonical_json
+
+if TYPE_CHECKING:
+    import tiktoken
+
+DEFAULT_ENCODING = "o200k_base"
+SHIPPED = ("o200k_base", "cl100k_base")
+# gpt-oss speaks o200k_base with other special tokens; ordinary text is the same tokens.
+_SAME_TEXT_AS = {"o200k_harmony": "o200k_base"}
+
+# Chat framing as OpenAI's cookbook ("How to count tokens with tiktoken") gives it: every message is wrapped in three
+# tokens and names its role in one, and the reply is primed with three.
+TOKENS_PER_MESSAGE = 4
+TOKENS_PER_REPLY = 3
+# A strict schema is billed as its compact JSON without the keywords below, and nine tokens around it
+# (openai/openai-cookbook#2140).
+TOKENS_PER_SCHEMA = 9
+_UNBILLED_KEYWORDS = frozenset({"required", "additionalProperties", "$schema"})
+
+_LONG_RUN = 50_000
+_LONG_SPACE = re.compile(rf"\s{{{_LONG_RUN},}}")
+
+Basis = Literal["counted", "measured", "estimated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """The encoding a model is counted with.
+
+    Attributes:
+        exact: Whether this is the model's own encoding. Where it is not (no public tokenizer, or one that is not
+            shipped), counts are estimates and are labelled so.
+    """
+
+    encoding: str
+    exact: bool
+
+    @property
+    def basis(self) -> Basis:
+        return "counted" if self.exact else "estimated"
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text``; special tokens in it count as the plain text they are."""
+        encode = _load(self.encoding).encode_ordinary
+        if len(text) > _LONG_RUN and _LONG_SPACE.search(text):
+            # tiktoken's pattern engine panics on white space of some hundred thousand characters; such a run is
+            # counted in slices, which is off by less than a token a slice.
+            return sum(len(encode(part)) for part in _slices(text))
+        return len(encode(text))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """Input tokens of one request, by what they are spent on.
+
+    Attributes:
+        content: Tokens of the messages' texts.
+        framing: Tokens that wrap messages and prime the reply; 0 for plain text.
+        schema: Tokens that a strict output schema adds to the input.
+    """
+
+    content: int
+    framing: int
+    schema: int
+    encoding: str
+    basis: Basis
+
+    @property
+    def tokens(self) -> int:
+        return self.content + self.framing + self.schema
+
+
+def tokenizer_for(model: str | None) -> Tokenizer:
+    """The tokenizer of ``model`` by tiktoken's own table; without a model, ``o200k_base``.
+
+    ``provider/model`` and ``provider:model`` are looked up by their last part.
+    """
+    if model is None:
+        return Tokenizer(DEFAULT_ENCODING, exact=True)
+    return _tokenizer_for(model)
+
+
+@lru_cache(maxsize=256)
+def _tokenizer_for(model: str) -> Tokenizer:
+    from tiktoken.model import encoding_name_for_model
+
+    for name in (model, model.rpartition("/")[2], model.removeprefix("openai:")):
+        try:
+            encoding = encoding_name_for_model(name)
+        except KeyError:
+            continue
+        encoding = _SAME_TEXT_AS.get(encoding, encoding)
+        if encoding in SHIPPED:
+            return Tokenizer(encoding, exact=True)
+    return Tokenizer(DEFAULT_ENCODING, exact=False)
+
+
+def count_tokens(
+    subject: str | Rendered | Request | Iterable[Message], model: str | None = None, *, schema: JSONSchema | None = None
+) -> TokenCount:
+    """Input tokens of a plain text, of messages (with chat framing), or of a whole prompt (with its schema).
+
+    Args:
+        model: The model that would read it; by default the one the subject names.
+        schema: An output schema that travels with messages; a ``Rendered`` or ``Request`` brings its own.
+    """
+    if isinstance(subject, (Rendered, Request)):
+        model = model or subject.model
+        schema = subject.output_schema
+        messages = subject.messages
+    elif isinstance(subject, str):
+        tokenizer = tokenizer_for(model)
+        return TokenCount(tokenizer.count(subject), 0, 0, tokenizer.encoding, tokenizer.basis)
+    else:
+        messages = tuple(subject)
+    tokenizer = tokenizer_for(model)
+    content = sum(tokenizer.count(message.content) for message in messages)
+    framing = TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_REPLY
+    billed = 0 if schema is None else schema_tokens(schema, tokenizer)
+    return TokenCount(content, framing, billed, tokenizer.encoding, tokenizer.basis)
+
+
+def schema_tokens(schema: JSONSchema, tokenizer: Tokenizer) -> int:
+    """Input tokens that a strict output schema is billed as (openai/openai-cookbook#2140)."""
+    return _schema_tokens(canonical_json(_billed_part(schema)), tokenizer)
+
+
+@lru_cache(maxsize=256)
+def _schema_tokens(text: str, tokenizer: Tokenizer) -> int:
+    return tokenizer.count(text) + TOKENS_PER_SCHEMA
+
+
+def _slices(text: str) -> list[str]:
+    return re.split(rf"(\s{{{_LONG_RUN}}})", text)
+
+
+def _billed_part(node: object) -> object:
+    if isinstance(node, dict):
+        return {key: _billed_part(value) for key, value in node.items() if key not in _UNBILLED_KEYWORDS}
+    if isinstance(node, list):
+        return [_billed_part(item) for item in node]
+    return node
+
+
+def encoding(name: str = DEFAULT_ENCODING) -> tiktoken.Encoding:
+    """The tiktoken encoding of that name, from the package's own vocabulary.
+
+    Raises:
+        ValueError: The encoding is not shipped.
+    """
+    if name not in SHIPPED:
+        raise ValueError(f"unknown encoding {name!r}; shipped are {', '.join(SHIPPED)}")
+    return _load(name)
+
+
+@lru_cache(maxsize=len(SHIPPED))
+def _load(name: str) -> tiktoken.Encoding:
+    import tiktoken
+    from tiktoken_ext import openai_public
+
+    # tiktoken's own constructor, run with a loader that reads the shipped file instead of downloading it: pattern and
+    # special tokens stay tiktoken's, and neither its module nor its registry is changed.
+    constructor = getattr(openai_public, name)
+    offline = types.FunctionType(constructor.__code__, {**vars(openai_public), "load_tiktoken_bpe": _read_vocabulary})
+    return tiktoken.Encoding(**offline())
+
+
+def _read_vocabulary(url: str, expected_hash: str) -> dict[bytes, int]:
+    file = url.rpartition("/")[2]
+    data = gzip.decompress(files("promptopt").joinpath("data", f"{file}.gz").read_bytes())
+    if hashlib.sha256(data).hexdigest() != expected_hash:
+        raise RuntimeError(f"the vocabulary {file} in this installation is damaged; reinstall promptopt")
+    lines = (line.split() for line in data.splitlines())
+    return {base64.b64decode(token): int(rank) for token, rank in lines}

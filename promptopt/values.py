@@ -1,0 +1,269 @@
+"""The values that flow through promptopt: frozen, slotted, free of I/O.
+
+Field names follow OpenTelemetry's GenAI conventions and genai-prices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "developer"]
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "developer")
+
+JSONSchema = Mapping[str, Any]
+
+
+def canonical_json(value: object) -> str:
+    """The one JSON text of ``value``: keys sorted, no white space, characters unescaped."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256_hex(text: str) -> str:
+    """SHA-256 of the text in UTF-8; a lone surrogate is hashed as it is, not refused."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from. It labels recordings and ledgers and shapes no answer."""
+
+    prompt: str
+    version: str | None = None
+    case: str | None = None
+
+    @property
+    def label(self) -> str:
+        """``reviews@v1``, or ``reviews`` for a prompt without versions."""
+        return f"{self.prompt}@{self.version}" if self.version else self.prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that shapes an answer, and nothing else but ``origin``.
+
+    Attributes:
+        max_output_tokens: The cap on output tokens, reasoning included; ``None`` for the provider's own.
+        output_schema: A JSON schema that the answer must follow (strict), or ``None`` for free text.
+        sample: 0 for the first answer to this request, 1 for the second, and so on.
+        origin: A label, without influence on equality or digest.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    output_schema: JSONSchema | None = field(default=None, hash=False)
+    sample: int = 0
+    origin: Origin | None = field(default=None, compare=False)
+
+    def params(self) -> dict[str, Any]:
+        """The parameters that are set, apart from model, messages and sample."""
+        params: dict[str, Any] = {
+            "temperature": self.temperature,
+            "max_output_tokens": self.max_output_tokens,
+            "seed": self.seed,
+            "stop": list(self.stop) or None,
+            "output_schema": self.output_schema,
+        }
+        return {name: value for name, value in params.items() if value is not None}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of all that shapes the answer.
+
+        Fields that are not set are left out, so that a field added to a later promptopt changes no digest.
+        """
+        body: dict[str, Any] = self.params()
+        body["model"] = self.model
+        body["messages"] = [{"role": m.role, "content": m.content} for m in self.messages]
+        if self.sample:
+            body["sample"] = self.sample
+        return sha256_hex(canonical_json(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call.
+
+    Attributes:
+        input_tokens: All input tokens, the cached ones included.
+        cache_read_tokens: Those of them that the provider read from its prompt cache.
+        cache_write_tokens: Those of them that the provider wrote to its prompt cache.
+        output_tokens: All output tokens, reasoning included.
+        output_reasoning_tokens: Those of them that were reasoning.
+
+    Raises:
+        ValueError: A count is negative, or a part is larger than its whole.
+    """
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    output_reasoning_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        counts = (
+            self.input_tokens,
+            self.cache_read_tokens,
+            self.cache_write_tokens,
+            self.output_tokens,
+            self.output_reasoning_tokens,
+        )
+        if min(counts) < 0:
+            raise ValueError(f"token counts cannot be negative: {self}")
+        if self.cache_read_tokens + self.cache_write_tokens > self.input_tokens:
+            raise ValueError(f"input_tokens includes the cached tokens and cannot be smaller than them: {self}")
+        if self.output_reasoning_tokens > self.output_tokens:
+            raise ValueError(f"output_tokens includes reasoning and cannot be smaller than it: {self}")
+
+
+FinishReason = str
+"""``stop``, ``length``, ``content_filter``, or what else a provider says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer.
+
+    Attributes:
+        model: The model that says it answered, which may be a dated snapshot of the one that was asked.
+        usage: What the provider measured; ``None`` where it did not say.
+        duration_s: Seconds the request took, measured live; ``None`` for a replay.
+    """
+
+    model: str
+    text: str
+    finish_reason: FinishReason = "stop"
+    usage: Usage | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Dollars of one call, or of many."""
+
+    input_usd: Decimal
+    output_usd: Decimal
+
+    @property
+    def total_usd(self) -> Decimal:
+        return self.input_usd + self.output_usd
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.input_usd + other.input_usd, self.output_usd + other.output_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one assert says of one answer.
+
+    Attributes:
+        value: Between 0 (bad) and 1 (good).
+        explanation: Why, in one line that a person can act on; empty where it passed and there is nothing to say.
+    """
+
+    name: str
+    value: float
+    passed: bool
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A prompt with its variables filled in, ready to send.
+
+    Attributes:
+        model: The model of the front matter or of the caller; ``None`` where nobody named one.
+    """
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    output_schema: JSONSchema | None = field(default=None, hash=False)
+    origin: Origin | None = field(default=None, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The contents of all messages, one after the other, for a look or a count of characters."""
+        return "\n\n".join(message.content for message in self.messages)
+
+    def request(self, model: str | None = None, *, sample: int = 0, case: str | None = None) -> Request:
+        """The request that asks ``model`` (by default the prompt's own).
+
+        Raises:
+            ValueError: Neither the caller nor the prompt names a model.
+        """
+        chosen = model or self.model
+        if chosen is None:
+            raise ValueError("no model: set `model` in the prompt's front matter or pass one")
+        origin = self.origin and Origin(self.origin.prompt, self.origin.version, case)
+        return Request(
+            model=chosen,
+            messages=self.messages,
+            temperature=self.temperature,
+            max_output_tokens=self.max_output_tokens,
+            seed=self.seed,
+            stop=self.stop,
+            output_schema=self.output_schema,
+            sample=sample,
+            origin=origin,
+        )
+
+    def openai(self, model: str | None = None) -> dict[str, Any]:
+        """Keyword arguments for ``client.chat.completions.create(**...)`` of the OpenAI SDK.
+
+        Raises:
+            ValueError: Neither the caller nor the prompt names a model.
+        """
+        return openai_arguments(self.request(model))
+
+
+def openai_arguments(request: Request) -> dict[str, Any]:
+    """``request`` as keyword arguments for ``chat.completions.create``.
+
+    Names are those of ``openai.types.chat.completion_create_params``: the cap is ``max_completion_tokens``
+    (``max_tokens`` is deprecated there), a schema travels as a strict ``json_schema``.
+    """
+    arguments: dict[str, Any] = {
+        "model": request.model.removeprefix("openai:"),
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+    }
+    if request.temperature is not None:
+        arguments["temperature"] = request.temperature
+    if request.max_output_tokens is not None:
+        arguments["max_completion_tokens"] = request.max_output_tokens
+    if request.seed is not None:
+        arguments["seed"] = request.seed
+    if request.stop:
+        arguments["stop"] = list(request.stop)
+    if request.output_schema is not None:
+        arguments["response_format"] = response_format(request.output_schema)
+    return arguments
+
+
+def response_format(schema: JSONSchema) -> dict[str, Any]:
+    """The strict ``response_format`` of an output schema; its name is the schema's title, or ``answer``."""
+    title = schema.get("title")
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": title if isinstance(title, str) else "answer", "strict": True, "schema": dict(schema)},
+    }
