@@ -102,6 +102,9 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
+_DEEPEST = 500
+
+
 def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputError, first_line: int = 1) -> Any:
     """The value of a YAML text; its mappings are :class:`Located`.
 
@@ -113,6 +116,8 @@ def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputErr
     Raises:
         InputError: The text is not YAML, or a mapping has a key twice.
     """
+    if _is_bottomless(text):
+        raise error(f"is nested deeper than {_DEEPEST} levels", path=path, line=first_line)
     loader = _Loader(text)
     loader.first_line = first_line
     try:
@@ -125,3 +130,15 @@ def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputErr
         raise error(f"is not YAML: {str(problem).splitlines()[0]}", path=path, line=first_line) from None
     finally:
         loader.dispose()
+
+
+def _is_bottomless(text: str) -> bool:
+    """Whether brackets or dashes nest so deep that libyaml, which recurses, would overrun its stack."""
+    if re.search(rf"(?:[-?] ){{{_DEEPEST}}}", text):
+        return True
+    depth = 0
+    for bracket in re.findall(r"[\[{}\]]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        if depth > _DEEPEST:
+            return True
+    return False

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.errors import SuiteError, TemplateError
+from promptopt.errors import InputError, SuiteError, TemplateError
 from promptopt.yaml import Located, line_of, load_yaml
 
 
@@ -129,3 +129,9 @@ def test_a_merged_mapping_can_be_overridden() -> None:
 
 def test_a_quoted_text_that_looks_like_merging_is_a_key() -> None:
     assert load("'<<': a") == {"<<": "a"}
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "a: " + "{b: " * 5000, "- " * 100_000 + "x"])
+def test_a_bottomless_file_is_refused_before_it_overruns_the_stack(text: str) -> None:
+    with pytest.raises(InputError, match="nested deeper than 500 levels"):
+        load_yaml(text, "deep.yaml")

@@ -45,6 +45,9 @@ _TOP_PASSED_OVER = frozenset(
 _TEST_KEYS = ("description", "vars", "assert", "threshold", "metadata", "options")
 _OPTION_KEYS = ("disableVarExpansion",)
 
+_FILE = "file://"
+_CODE = frozenset({".py", ".js", ".ts", ".mjs", ".cjs"})
+
 
 def load_suite(operand: str | Path, *, config: Config | None = None) -> Suite:
     """The suite in a file, or the one of that name in the suites folder.
@@ -186,7 +189,8 @@ class _Parser:
 
     def _cases(self, test: Mapping[str, Any]) -> Iterator[Case]:
         self._check_test(test)
-        variables = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
+        given = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
+        variables = {name: self._read_variable(value, test) for name, value in given.items()}
         options = {**self._mapping(self._default, "options"), **self._mapping(test, "options")}
         asserts = (*self._asserts(self._default), *self._asserts(test))
         threshold = test.get("threshold", self._default.get("threshold"))
@@ -245,12 +249,30 @@ class _Parser:
         return Assertion(
             type=written.removeprefix("not-"),
             negated=written.startswith("not-"),
-            value=entry.get("value"),
+            value=self._located(entry.get("value")),
             threshold=threshold,
             weight=self._number(entry.get("weight", 1), "weight", entry),
             options={key: value for key, value in entry.items() if key not in ASSERT_KEYS},
             line=self._line(entry),
         )
+
+    def _located(self, value: Any) -> Any:
+        """A ``file://`` is found from the suite's folder, as in promptfoo."""
+        if not isinstance(value, str) or not value.startswith(_FILE):
+            return value
+        return f"{_FILE}{self._path.parent / value.removeprefix(_FILE)}"
+
+    def _read_variable(self, value: Any, test: Mapping[str, Any]) -> Any:
+        """A variable's value; of a ``file://`` the file's text, as in promptfoo."""
+        if not isinstance(value, str) or not value.startswith(_FILE):
+            return value
+        path = self._path.parent / value.removeprefix(_FILE)
+        if path.suffix.lower() in _CODE:
+            raise self._error(f"{value!r}: code is not run to make a variable", test, "vars")
+        try:
+            return decode(path.read_bytes(), show_path(path), SuiteError)
+        except OSError as error:
+            raise self._error(f"{value!r} cannot be read: {error.strerror}", test, "vars") from None
 
     def _check_test(self, test: Mapping[str, Any]) -> None:
         for key in test:

@@ -307,3 +307,27 @@ def test_a_folder_is_no_suite(project) -> None:
     (project.root / "s.yaml").mkdir()
     with pytest.raises(SuiteError, match=r"no suite 's\.yaml'"):
         load_suite(Path("s.yaml"))
+
+
+def test_files_in_variables_and_asserts_are_found_from_the_suites_folder(project) -> None:
+    project.write(
+        {
+            "elsewhere/long.txt": "a long text",
+            "elsewhere/checks.py": "def short(output, context):\n    return len(output) < 20\n",
+            "elsewhere/s.yaml": (
+                "tests:\n- description: a\n  vars: {text: 'file://long.txt'}\n"
+                "  assert: [{type: python, value: 'file://checks.py:short'}]\n"
+            ),
+        }
+    )
+    (case,) = load_suite("elsewhere/s.yaml").cases
+    assert case.vars == {"text": "a long text"}
+    assert case.asserts[0].value == f"file://{project.root / 'elsewhere'}/checks.py:short" or (
+        case.asserts[0].value == "file://elsewhere/checks.py:short"
+    )
+
+
+def test_a_variable_is_never_made_by_running_code(project) -> None:
+    project.write({"s.yaml": "tests:\n- vars: {text: 'file://make.py'}\n"})
+    with pytest.raises(SuiteError, match="code is not run"):
+        load_suite("s.yaml")

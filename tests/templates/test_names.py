@@ -115,3 +115,12 @@ def test_a_prompt_that_is_not_utf_8_is_refused_with_its_line(project) -> None:
     project.write({"prompts/a.j2": b"one\ncaf\xe9\n"})
     with pytest.raises(TemplateError, match=r"^prompts/a\.j2:2: is not UTF-8: byte 0xe9"):
         load_prompt("a")
+
+
+def test_a_changed_include_is_seen_in_the_same_process(project) -> None:
+    project.write({"prompts/a.j2": "{% include 'part.j2' %}", "prompts/part.j2": "one"})
+    assert load_prompt("a").render({}).text == "one"
+    assert load_prompt("a") is load_prompt("a")
+    project.write({"prompts/part.j2": "two"})
+    os.utime(project.root / "prompts/part.j2", ns=(1, 1))
+    assert load_prompt("a").render({}).text == "two"
