@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
     from promptopt.errors import PromptoptError
     from promptopt.experiment.compare import Comparison, compare
-    from promptopt.providers.gateway.batch import batch
+    from promptopt.providers.gateway.batch import abatch, batch
     from promptopt.providers.gateway.call import labels
     from promptopt.providers.gateway.client import async_http_client, http_client
     from promptopt.providers.gateway.failures import BudgetExceeded, LimitExceeded, Refused
@@ -38,6 +38,7 @@ _HOMES = {
     "Template": "promptopt.templates.template",
     "TokenCount": "promptopt.tokens",
     "Usage": "promptopt.values",
+    "abatch": "promptopt.providers.gateway.batch",
     "async_http_client": "promptopt.providers.gateway.client",
     "batch": "promptopt.providers.gateway.batch",
     "compare": "promptopt.experiment.compare",
@@ -67,6 +68,7 @@ __all__ = [
     "TokenCount",
     "Usage",
     "__version__",
+    "abatch",
     "async_http_client",
     "batch",
     "compare",

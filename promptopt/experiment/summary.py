@@ -119,7 +119,7 @@ def _incurred(trials: Iterable[Trial]) -> float | None:
     for trial in trials:
         if trial.replayed or split_model(trial.request.model)[0] == "local":
             continue
-        price = find_price(trial.request.model)
+        price = find_price(trial.request.model, processing=trial.processing)
         if price is None or trial.response is None or trial.response.usage is None:
             return None
         total += price.cost(trial.response.usage).total_usd

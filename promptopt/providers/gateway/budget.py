@@ -208,8 +208,7 @@ def _refusal(full: Full, amount: int) -> BudgetExceeded:
     spent, limit = dollars(full.spent), dollars(full.scope.limit)
     held = f", ${dollars(full.reserved):.6f} reserved by calls in flight" if full.reserved else ""
     return BudgetExceeded(
-        f"budget {full.scope.name}: ${spent:.6f} of ${limit:f} spent{held}; "
-        f"this call may cost ${dollars(amount):.6f}",
+        f"budget {full.scope.name}: ${spent:.6f} of ${limit:f} spent{held}; this call may cost ${dollars(amount):.6f}",
         retry_after=1.0 if full.reserved else None,
         details={"scope": full.scope.name, "spent_usd": float(spent), "limit_usd": float(limit)},
     )

@@ -249,7 +249,7 @@ class RedisBudgets:
 
     def spent(self, scope: str) -> tuple[int, int]:
         row = self._link.do(lambda client: client.hmget(_name(scope), ["spent", "reserved"]))
-        return int(row[0] or 0), int(row[1] or 0)  # type: ignore[index]  # redis-py types both its clients as one
+        return int(row[0] or 0), int(row[1] or 0)
 
 
 def _name(scope: str) -> str:

@@ -12,7 +12,7 @@ from promptopt.errors import UsageError
 from promptopt.providers.gateway.cache_store import CacheStore, Entry
 from promptopt.providers.gateway.call import Answer, Call
 from promptopt.providers.gateway.flow import Flow, Handler, Step
-from promptopt.providers.gateway.stores import Outage, tolerating, using
+from promptopt.providers.gateway.stores import Outage, StoreDown, tolerating, using
 from promptopt.providers.gateway.wire import prompt_text
 from promptopt.providers.recordings import find_secret
 
@@ -99,9 +99,12 @@ class ExactCache:
 
     def look_up(self, call: Call) -> Step[Answer | None]:
         """The kept answer to a call."""
-        with tolerating(self._outage):
-            return (yield from using(self.store, lambda: self.store.get(call.key, self._clock())))
-        return None
+        try:
+            found = yield from using(self.store, lambda: self.store.get(call.key, self._clock()))
+        except StoreDown as error:
+            self._outage.met(error)
+            return None
+        return found
 
     def ttl_s(self, text: str) -> float:
         """Seconds that an answer to this text holds."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptopt.providers.gateway.call import Answer
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS flights (
 # Clocks of machines that share a store may differ by so much.
 SKEW_S = 5.0
 _PREFIX = "promptopt:cache:"
+_counts = attrgetter(*(field.name for field in fields(Usage)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,15 @@ class CacheStore(Protocol):
         """Forget the answers that match all that is given; how many there were."""
 
     def entries(self) -> Iterator[Entry]:
-        """What is kept, without the answers' bodies."""
+        """What is kept, the newest first, without the answers' bodies."""
+
+    def close(self) -> None:
+        """Give back what the store is kept in."""
 
 
 def pack_meta(answer: Answer) -> str:
     """What was read out of an answer, as JSON."""
-    usage = None if answer.usage is None else asdict(answer.usage)
+    usage = None if answer.usage is None else _counts(answer.usage)
     return json.dumps([answer.model, answer.finish_reason, usage, answer.basis, answer.text])
 
 
@@ -89,7 +94,7 @@ def unpack(content: bytes, content_type: str, meta: str) -> Answer:
         model=model,
         text=text,
         finish_reason=reason,
-        usage=None if usage is None else Usage(**usage),
+        usage=None if usage is None else Usage(*usage),
         basis=basis,
         source="cache",
     )
@@ -140,6 +145,9 @@ class SqliteCache:
         for key, created, expires, prompt, model, excerpt, content_type, meta in self._database.do(read):
             yield Entry(key, created, expires, prompt, model, excerpt, unpack(b"", content_type, meta))
 
+    def close(self) -> None:
+        self._database.close()
+
 
 class RedisCache:
     """Answers in Redis, which forgets them itself when their time is over."""
@@ -176,19 +184,24 @@ class RedisCache:
             and (model is None or entry.model == model)
             and (before is None or entry.created < before)
         ]
-        for key in doomed:
-            self._link.do(lambda client, key=key: client.delete(_PREFIX + key))
+        for start in range(0, len(doomed), 500):
+            names = [_PREFIX + key for key in doomed[start : start + 500]]
+            self._delete(names)
         return len(doomed)
+
+    def _delete(self, names: list[str]) -> None:
+        self._link.do(lambda client: client.delete(*names))
 
     def entries(self) -> Iterator[Entry]:
         def read(client: redis.Redis) -> list[tuple[str, Any]]:
             names = [name.decode() for name in client.scan_iter(match=f"{_PREFIX}*", count=500)]
             return [(name.removeprefix(_PREFIX), client.get(name)) for name in names]
 
-        for key, data in self._link.do(read):
-            entry = None if data is None else _decode(key, data)
-            if entry is not None:
-                yield entry
+        found = [_decode(key, data) for key, data in self._link.do(read) if data is not None]
+        yield from sorted((entry for entry in found if entry is not None), key=lambda entry: -entry.created)
+
+    def close(self) -> None:
+        self._link.close()
 
 
 def _decode(key: str, data: bytes) -> Entry | None:

@@ -54,7 +54,7 @@ def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {name: value for name, value in options.items() if name not in rest}, rest
 
 
-class _Passing(Exception):  # noqa: N818 - a way out of a flow, not an error
+class _Passing(Exception):
     """A stream that goes on to the caller while its flow waits for its end."""
 
     def __init__(self, exchange: Exchange, response: httpx2.Response) -> None:

@@ -121,9 +121,11 @@ def pause_of(headers: Mapping[str, str], *, throttled: bool) -> float:
     waits = [0.0]
     if throttled:
         waits.append(_number(headers.get("retry-after-ms")) / 1000 or _number(headers.get("retry-after")))
-    for kind in ("requests", "tokens"):
-        if headers.get(f"x-ratelimit-remaining-{kind}") == "0":
-            waits.append(duration(headers.get(f"x-ratelimit-reset-{kind}", "")))
+    waits.extend(
+        duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
+        for kind in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{kind}") == "0"
+    )
     return max(waits)
 
 

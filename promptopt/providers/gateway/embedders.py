@@ -108,5 +108,3 @@ def make_embedder(name: str) -> Embedder:
     if name.startswith("openai:"):
         return OpenAIEmbedder(name.removeprefix("openai:"))
     raise UsageError(f"unknown embedder {name!r}; known are {DEFAULT} and openai:MODEL")
-
-

@@ -169,5 +169,3 @@ def asks_usage(call: Call) -> bool:
 def ask_usage(call: Call) -> Call:
     """The call with the usage asked for."""
     return call.with_body(stream_options={**(call.body.get("stream_options") or {}), "include_usage": True})
-
-

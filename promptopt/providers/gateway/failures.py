@@ -37,7 +37,7 @@ _BY_CODE: Mapping[str, Kind] = {
 
 def classify(status: int, code: str | None) -> Kind:
     """The class of an error status, by its error code first."""
-    if code in _BY_CODE:
+    if code is not None and code in _BY_CODE:
         return _BY_CODE[code]
     if status in (401, 403):
         return "auth"
@@ -103,7 +103,9 @@ class Refused(ProviderError):
     code = "refused"
     status = 429
 
-    def __init__(self, message: str, *, retry_after: float | None = None, details: Mapping[str, Any] | None = None):
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.details = dict(details or {})

@@ -36,11 +36,11 @@ _POLES = (
 )  # fmt: skip
 _POLE_OF = {word: word for group in _POLES for word in group}
 _STARTERS = frozenset(
-    ["i", "im", "ive", "id", "ill", "a", "an", "the", "this", "that", "these", "those", "my", "your", "our", "we", "you",
-     "he", "she", "it", "they", "there", "here", "what", "whats", "which", "who", "whose", "when", "where", "wheres",
+    ["i", "im", "ive", "id", "ill", "a", "an", "the", "this", "that", "these", "those", "my", "your", "our", "we",
+     "you", "he", "she", "it", "they", "there", "here", "what", "whats", "which", "who", "whose", "when", "where", "wheres",
      "why", "how", "hows", "is", "are", "was", "were", "am", "be", "do", "does", "did", "can", "could", "may", "might",
-     "should", "would", "will", "shall", "must", "have", "has", "had", "if", "in", "on", "at", "to", "for", "from", "of",
-     "and", "or", "but", "so", "as", "by", "with", "please", "help", "hi", "hello", "hey", "thanks", "thank", "explain",
+     "should", "would", "will", "shall", "must", "have", "has", "had", "if", "in", "on", "at", "to", "for", "from",
+     "of", "and", "or", "but", "so", "as", "by", "with", "please", "help", "hi", "hello", "hey", "thanks", "thank", "explain",
      "tell", "show", "give", "write", "list", "find", "get", "let", "make", "need", "want", "please", "after", "some",
      "someone", "something", "just", "still", "also", "yes", "ok", "okay", "any", "all", "its", "try", "trying"]
 )  # fmt: skip
@@ -56,7 +56,7 @@ def facts(text: str) -> dict[str, list[str]]:
         word = match[0]
         plain = word.lower().replace("'", "").replace("’", "")
         singular = plain.removesuffix("s")
-        if plain in _NEGATIONS or plain.endswith("nt") and "'" in word.replace("’", "'"):
+        if plain in _NEGATIONS or (plain.endswith("nt") and "'" in word.replace("’", "'")):
             negations.append("not")
         elif plain in _DATES or singular in _DATES:
             dates.append(singular if singular in _DATES else plain)

@@ -18,7 +18,7 @@ from promptopt.providers.gateway.wire import BadBody, endpoint_of, error_code, r
 from promptopt.values import sha256_hex
 
 _HEADER = "x-promptopt-"
-_KEPT_HEADERS = ("retry-after", "retry-after-ms")
+_KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -38,9 +38,10 @@ def read_call(request: httpx2.Request) -> Call | None:
         return None
     headers = request.headers
     named: dict[str, Any] = {}
-    for name in LABEL_NAMES:
-        if _HEADER + name in headers:
-            named[name] = headers.pop(_HEADER + name)
+    if any(name.lower().startswith(b"x-promptopt-") for name, _ in headers.raw):
+        for name in LABEL_NAMES:
+            if _HEADER + name in headers:
+                named[name] = headers.pop(_HEADER + name)
     labels = current_labels()
     user = named.get("user") or labels.user or body.get("safety_identifier") or body.get("user")
     sample = _whole(named.pop("sample", labels.sample))
@@ -118,14 +119,18 @@ class Exchange:
         return rest, replace(answer, headers=headers)
 
 
-def failure_of(error: httpx2.TransportError | httpx2.DecodingError, *, text: str = "", passed: bool = False) -> CallFailed:
+def failure_of(
+    error: httpx2.TransportError | httpx2.DecodingError, *, text: str = "", passed: bool = False
+) -> CallFailed:
     """The class of a client's exception."""
     kind = "timeout" if isinstance(error, httpx2.TimeoutException) else "connection"
     return CallFailed(kind, sent=not isinstance(error, _UNSENT), cause=error, text=text, passed=passed)  # type: ignore[arg-type]  # one of two literals
 
 
 def _request(original: httpx2.Request, body: Mapping[str, Any]) -> httpx2.Request:
-    headers = httpx2.Headers([(name, value) for name, value in original.headers.raw if name.lower() != b"content-length"])
+    headers = httpx2.Headers(
+        [(name, value) for name, value in original.headers.raw if name.lower() != b"content-length"]
+    )
     content = json.dumps(body, separators=(",", ":")).encode()
     return httpx2.Request(
         original.method, original.url, headers=headers, content=content, extensions=original.extensions
@@ -134,7 +139,9 @@ def _request(original: httpx2.Request, body: Mapping[str, Any]) -> httpx2.Reques
 
 def _kept(headers: httpx2.Headers) -> dict[str, str]:
     return {
-        name: value for name, value in headers.items() if name.startswith("x-ratelimit-") or name in _KEPT_HEADERS
+        name.decode("latin-1").lower(): value.decode("latin-1")
+        for name, value in headers.raw
+        if name.lower().startswith(_KEPT_HEADERS)
     }
 
 

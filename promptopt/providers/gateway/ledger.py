@@ -35,7 +35,7 @@ class Meter:
         self._clock = clock
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        row = replace(row_of(call, self._clock()), cache="miss" if self._shareable(call) else "none", status="sent")
+        row = row_of(call, self._clock(), cache="miss" if self._shareable(call) else "none", status="sent")
         number = self._store.begin(row)
         started = time.perf_counter()
         try:
@@ -47,15 +47,15 @@ class Meter:
             # The caller was cancelled, or threw the call away.
             self._failed(number, row, started, call, CallFailed("abandoned"))
             raise
-        billed = _billed(row, self._costs.bill(call, answer))
+        bill = self._costs.bill(call, answer)
         self._store.finish(
             number,
-            replace(
-                billed,
+            _ended(
+                row,
+                bill,
                 status="ok",
                 model_answered=answer.model or None,
                 finish_reason=answer.finish_reason,
-                incurred_usd=billed.list_usd,
                 latency_ms=_since(started),
             ),
         )
@@ -63,15 +63,15 @@ class Meter:
 
     def _failed(self, number: int, row: LedgerRow, started: float, call: Call, failure: CallFailed) -> None:
         status: Status = "abandoned" if failure.kind == "abandoned" else "error"
-        billed = _billed(row, self._costs.bill(call, failure))
+        bill = self._costs.bill(call, failure)
         self._store.finish(
             number,
-            replace(
-                billed,
+            _ended(
+                row,
+                bill,
                 status=status,
                 error=failure.code or failure.kind,
                 http_status=failure.status,
-                incurred_usd=billed.list_usd,
                 latency_ms=_since(started),
             ),
         )
@@ -90,8 +90,9 @@ class LedgerFront:
         try:
             answer = yield from inner(call)
         except Refused as refusal:
-            row = replace(row_of(call, at), status="refused", error=refusal.code, incurred_usd=0.0, list_usd=0.0)
-            self._store.finish(0, row)
+            self._store.finish(
+                0, row_of(call, at, status="refused", error=refusal.code, incurred_usd=0.0, list_usd=0.0)
+            )
             raise
         if answer.source != "upstream":
             self._saved(call, answer, at, started)
@@ -99,11 +100,11 @@ class LedgerFront:
 
     def _saved(self, call: Call, answer: Answer, at: float, started: float) -> None:
         assert answer.source != "upstream"
-        row = _billed(row_of(call, at), self._costs.bill(call, answer))
         self._store.finish(
             0,
-            replace(
-                row,
+            _ended(
+                row_of(call, at),
+                self._costs.bill(call, answer),
                 cache=answer.source,
                 incurred_usd=0.0,
                 model_answered=answer.model or None,
@@ -113,7 +114,7 @@ class LedgerFront:
         )
 
 
-def row_of(call: Call, at: float) -> LedgerRow:
+def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
     """The row of a call that was not answered yet."""
     labels = call.labels
     temperature = call.body.get("temperature")
@@ -136,6 +137,7 @@ def row_of(call: Call, at: float) -> LedgerRow:
         attempt=call.attempt,
         stream=call.stream,
         expected_cached_tokens=call.expected_cached_tokens,
+        **known,
     )
 
 
@@ -145,18 +147,21 @@ def kind_of(call: Call) -> str:
     return f"{call.model}#{sha256_hex(chr(0).join(fixed))[:8]}" if fixed else f"{call.model}#-"
 
 
-def _billed(row: LedgerRow, bill: Bill) -> LedgerRow:
+def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
+    """The row with what the call used and cost; what was paid is the list cost unless ``changes`` says else."""
     usage = bill.usage or Usage()
-    return replace(
-        row,
-        input_tokens=usage.input_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        output_tokens=usage.output_tokens,
-        output_reasoning_tokens=usage.output_reasoning_tokens,
-        basis=bill.basis,
-        list_usd=None if bill.usd is None else float(bill.usd),
-    )
+    usd = None if bill.usd is None else float(bill.usd)
+    values: dict[str, Any] = {
+        "input_tokens": usage.input_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+        "output_reasoning_tokens": usage.output_reasoning_tokens,
+        "basis": bill.basis,
+        "list_usd": usd,
+        "incurred_usd": usd,
+    }
+    return replace(row, **(values | changes))
 
 
 def _since(started: float) -> float:

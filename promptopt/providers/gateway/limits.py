@@ -14,6 +14,8 @@ from promptopt.providers.gateway.failures import LimitExceeded, Refused
 from promptopt.providers.gateway.flow import Flow, Handler, Remote
 from promptopt.providers.gateway.stores import Outage, StoreDown
 
+_TIDY_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
@@ -55,7 +57,7 @@ class UserLimits:
             MissingExtra: The package ``limits`` is not installed.
         """
         try:
-            from limits.storage import MemoryStorage, storage_from_string
+            from limits.storage import storage_from_string
             from limits.strategies import MovingWindowRateLimiter
         except ImportError:
             raise MissingExtra("limits", "gateway", "limits for users and keys") from None
@@ -69,7 +71,7 @@ class UserLimits:
         self._clock = clock
         self._lock = threading.Lock()
         self._shared = redis_url is not None
-        storage = MemoryStorage() if redis_url is None else storage_from_string(redis_url)
+        storage = _memory() if redis_url is None else storage_from_string(redis_url)
         self._limiter = MovingWindowRateLimiter(storage)
 
     def handle(self, call: Call, inner: Handler) -> Flow:
@@ -135,3 +137,32 @@ def _parse(text: str | None, name: str) -> Any:
         return limits.parse(text)
     except ValueError:
         raise UsageError(f"limits {name} = {text!r} is not written like '20/hour' or '1 per 10 seconds'") from None
+
+
+class _Resting:
+    """Stands for a timer that runs already."""
+
+    @staticmethod
+    def is_alive() -> bool:
+        return True
+
+
+def _memory() -> Any:
+    """The memory storage of ``limits``, which starts a thread to tidy up at every hit; here at most once a minute."""
+    from limits.storage import MemoryStorage
+
+    class Memory(MemoryStorage):
+        _due = 0.0
+
+        @property
+        def timer(self) -> Any:
+            started = self._timer.ident is not None
+            return _Resting() if started and time.monotonic() < self._due else self._timer
+
+        @timer.setter
+        def timer(self, timer: threading.Timer) -> None:
+            timer.daemon = True
+            self._timer = timer
+            self._due = time.monotonic() + _TIDY_S
+
+    return Memory()

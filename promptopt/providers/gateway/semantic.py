@@ -165,7 +165,16 @@ class SemanticCache:
         self._database.execute(
             "INSERT INTO vectors (scope, facts, created, expires, vector, content_type, meta, content) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (scope, facts, now, now + lifetime, vector.tobytes(), answer.content_type, pack_meta(answer), answer.content),
+            (
+                scope,
+                facts,
+                now,
+                now + lifetime,
+                vector.tobytes(),
+                answer.content_type,
+                pack_meta(answer),
+                answer.content,
+            ),
         )
 
 
@@ -189,6 +198,8 @@ def make_semantic_cache(settings: SemanticSettings, folder: Path, policy: CacheP
         MissingExtra: The embedder's package is not installed.
     """
     calibration = Calibration.read(settings.calibration or folder / "semantic.json")
-    embedder = make_embedder(settings.embedder or (DEFAULT if ":" not in calibration.embedder else calibration.embedder))
+    embedder = make_embedder(
+        settings.embedder or (DEFAULT if ":" not in calibration.embedder else calibration.embedder)
+    )
     database = Database(folder / "semantic.sqlite", _SCHEMA, what="the semantic cache")
     return SemanticCache(database, embedder, calibration, policy)

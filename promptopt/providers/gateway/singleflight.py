@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from promptopt.providers.gateway.cache_store import SKEW_S, pack_meta, unpack
@@ -105,11 +106,8 @@ class SingleFlight:
         token, pause, fresh = uuid.uuid4().hex, _FIRST_PAUSE_S, True
         given_up = time.monotonic() + _STREAM_PATIENCE_S if call.stream else None
         while True:
-            state: bool | Answer = True
             try:
-                state = yield from using(
-                    leases, lambda fresh=fresh: leases.acquire(call.key, token, self._clock(), fresh=fresh)
-                )
+                state = yield from using(leases, partial(leases.acquire, call.key, token, self._clock(), fresh=fresh))
             except StoreDown as error:
                 self._outage.met(error)
                 return (yield from inner(call))

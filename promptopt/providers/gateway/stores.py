@@ -111,7 +111,7 @@ class Database:
         return InputError(
             f"{self._what} cannot be kept here: {reason}",
             path=show_path(self.path),
-            remedy="name a folder that can be written: promptopt.http_client(path=...) or [tool.promptopt.gateway] path",
+            remedy="name a folder that can be written: http_client(path=...) or [tool.promptopt.gateway] path",
         )
 
     def do(self, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -49,8 +49,8 @@ class MatchesSchema:
                 raise UsageError(f"validator schema: not a JSON schema: {error.message}") from None
 
     def __call__(self, call: Call, answer: Answer) -> bool | None:
-        from referencing.jsonschema import EMPTY_REGISTRY
         from jsonschema import Draft202012Validator
+        from referencing.jsonschema import EMPTY_REGISTRY
 
         schema = self._schema or schema_of(call)
         if schema is None:
@@ -63,7 +63,7 @@ class MatchesSchema:
 
 
 class HasAnswer:
-    """The answer can be read out of the text: a pattern or a JSON pointer, as ``answer:`` in a prompt's front matter."""
+    """The answer can be read out of the text, by a pattern or a JSON pointer (``answer:`` in a prompt's front matter)."""
 
     def __init__(self, answer: str) -> None:
         """Raises UsageError where the pattern does not compile."""
@@ -171,7 +171,7 @@ def _value(text: str) -> float:
                 product *= number
             else:
                 product /= number
-        elif token in "+-":
+        elif token in "+-":  # noqa: S105 - an operator
             if product is None:
                 sign = -sign if token == "-" else sign  # noqa: S105 - an operator
                 continue

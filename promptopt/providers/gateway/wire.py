@@ -242,5 +242,3 @@ def error_code(content: bytes) -> str | None:
     except (ValueError, AttributeError, RecursionError):
         return None
     return str(code)[:64] if isinstance(code, str) else None
-
-
