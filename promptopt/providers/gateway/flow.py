@@ -1,7 +1,7 @@
 """Flows: what a wrapper decides, written once, and run by a thread or by an event loop.
 
-A wrapper is a generator. It yields *effects* (send this call, sleep, wait for that future) and gets their results;
-it never sends, sleeps or waits itself. :func:`run` carries a flow out in a thread, :func:`run_async` in an event loop, and a
+A wrapper is a generator. It yields *effects* (send this call, sleep, wait for that future) and gets their results; it
+never sends, sleeps or waits itself. ``run`` carries a flow out in a thread, ``run_async`` in an event loop, and a
 simulation may carry it out on a clock of its own.
 """
 

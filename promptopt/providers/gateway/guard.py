@@ -37,10 +37,12 @@ _POLES = (
 _POLE_OF = {word: word for group in _POLES for word in group}
 _STARTERS = frozenset(
     ["i", "im", "ive", "id", "ill", "a", "an", "the", "this", "that", "these", "those", "my", "your", "our", "we",
-     "you", "he", "she", "it", "they", "there", "here", "what", "whats", "which", "who", "whose", "when", "where", "wheres",
+     "you", "he", "she", "it", "they", "there", "here", "what", "whats", "which", "who", "whose", "when", "where",
+     "wheres",
      "why", "how", "hows", "is", "are", "was", "were", "am", "be", "do", "does", "did", "can", "could", "may", "might",
      "should", "would", "will", "shall", "must", "have", "has", "had", "if", "in", "on", "at", "to", "for", "from",
-     "of", "and", "or", "but", "so", "as", "by", "with", "please", "help", "hi", "hello", "hey", "thanks", "thank", "explain",
+     "of", "and", "or", "but", "so", "as", "by", "with", "please", "help", "hi", "hello", "hey", "thanks", "thank",
+     "explain",
      "tell", "show", "give", "write", "list", "find", "get", "let", "make", "need", "want", "please", "after", "some",
      "someone", "something", "just", "still", "also", "yes", "ok", "okay", "any", "all", "its", "try", "trying"]
 )  # fmt: skip

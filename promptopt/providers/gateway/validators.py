@@ -63,7 +63,7 @@ class MatchesSchema:
 
 
 class HasAnswer:
-    """The answer can be read out of the text, by a pattern or a JSON pointer (``answer:`` in a prompt's front matter)."""
+    """The answer can be read out of the text: by a pattern or a JSON pointer, as ``answer:`` in a front matter."""
 
     def __init__(self, answer: str) -> None:
         """Raises UsageError where the pattern does not compile."""
