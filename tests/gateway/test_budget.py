@@ -176,7 +176,10 @@ def test_failures_are_settled(client, upstream):
 def hammer(url, budget, redis, queue, each):
     options = {"redis": redis} if redis else {}
     sdk = openai.OpenAI(
-        base_url=url, api_key="k", max_retries=0, http_client=promptopt.http_client(cache=False, budget=budget, **options)
+        base_url=url,
+        api_key="k",
+        max_retries=0,
+        http_client=promptopt.http_client(cache=False, budget=budget, **options),
     )
     done = []
 

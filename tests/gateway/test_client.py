@@ -132,7 +132,7 @@ def test_stream_left_early_is_abandoned_and_not_kept(client, upstream):
 
 
 def test_stream_that_breaks_off_is_an_error_of_the_sdks(client, upstream):
-    raw = b'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n7\r\ndata: {\r\n'
+    raw = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n7\r\ndata: {\r\n"
     upstream.on = lambda path, body: Reply(raw=raw)
     sdk = client()
     with pytest.raises(openai.APIConnectionError):

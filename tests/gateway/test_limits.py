@@ -44,7 +44,10 @@ def test_tiers_and_keys(client, upstream):
     with pytest.raises(promptopt.LimitExceeded, match="for key;") as caught:
         ask(sdk)
     assert "sk-test" not in str(caught.value)
-    with promptopt.labels(tier="gold"), pytest.raises(openai.BadRequestError, match="no such tier; known are free, pro"):
+    with (
+        promptopt.labels(tier="gold"),
+        pytest.raises(openai.BadRequestError, match="no such tier; known are free, pro"),
+    ):
         ask(sdk)
 
 
@@ -151,7 +154,9 @@ def test_any_header_gives_a_pause(text):
 
 @given(st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
 def test_durations(minutes, seconds, milliseconds):
-    assert duration(f"{minutes}m{seconds}s{milliseconds}ms") == pytest.approx(minutes * 60 + seconds + milliseconds / 1e3)
+    assert duration(f"{minutes}m{seconds}s{milliseconds}ms") == pytest.approx(
+        minutes * 60 + seconds + milliseconds / 1e3
+    )
 
 
 @pytest.mark.parametrize("value", [0, -1, "many", True])

@@ -58,6 +58,9 @@ def test_fallback_by_class_of_failure(client, upstream, failure, falls):
     if falls:
         assert ask(sdk, model=DEAR).model == CHEAP
         assert [(row.model, row.status, row.step) for row in rows(sdk)] == [(DEAR, "error", 0), (CHEAP, "ok", 1)]
+        # The substitute's answer is not kept as the first model's.
+        upstream.on = lambda path, body: Reply(body=chat(body))
+        assert ask(sdk, model=DEAR).model == DEAR
     else:
         with pytest.raises(openai.APIStatusError):
             ask(sdk, model=DEAR)
@@ -109,7 +112,7 @@ def cascade(validators):
         ({"schema": True}, '{"n": 1}', '{"n": "x"}', {"response_format": SCHEMA}),
         ({"answer": r"####\s*(\d+)"}, "so #### 18", "I do not know", {}),
         ({"scorer": {"type": "contains", "value": "yes"}}, "oh yes", "no", {}),
-        ({"scorer": {"type": "levenshtein", "value": "abcd", "threshold": 0.7}}, "abcx", "wxyz", {}),
+        ({"scorer": {"type": "token-f1", "value": "a b c d", "threshold": 0.7}}, "a b c x", "w x y z", {}),
         ({"finished": True}, "done", "", {}),
         ({"arithmetic": True}, "2 * 9 = 18", "2 * 9 = 19", {}),
     ],
@@ -164,7 +167,10 @@ def test_other_models_do_not_go_through_the_cascade(client, upstream):
     [
         ([{"model": "a"}, {"model": "b"}], "has no validators"),
         ([{"model": "a", "validators": {"finished": True}}], "at least two models"),
-        ([{"model": "a", "validators": {"finishd": True}}, "b"], "unknown validator 'finishd'. Did you mean 'finished'"),
+        (
+            [{"model": "a", "validators": {"finishd": True}}, "b"],
+            "unknown validator 'finishd'. Did you mean 'finished'",
+        ),
         ([{"model": "a", "validators": {"answer": "("}}, "b"], "not a regular expression"),
         ([{"model": "a", "validators": {"scorer": {"type": "nope"}}}, "b"], "unknown assert type"),
         ([{"model": "a", "validators": {"schema": {"type": 5}}}, "b"], "not a JSON schema"),

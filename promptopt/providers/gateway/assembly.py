@@ -78,6 +78,8 @@ def build_gateway(settings: Settings, config: Config, *, sdk_retries: bool = Tru
     layers: list[Layer] = []
     if ledger is not None:
         layers.append(LedgerFront(ledger, costs))
+    if settings.router:
+        layers.append(Router(settings.router))
     if exact is not None:
         layers.append(CacheFront(exact))
     if settings.single_flight:
@@ -103,8 +105,6 @@ def _spending(settings: Settings, costs: Costs, shared: _Shared, *, sdk_retries:
     if settings.limits is not None:
         outage = shared.outage("limits for users and keys")
         layers.append(UserLimits(settings.limits, settings.redis, outage=outage))
-    if settings.router:
-        layers.append(Router(settings.router))
     if settings.cascade:
         layers.append(Cascade(settings.cascade))
     if settings.fallback is not None:

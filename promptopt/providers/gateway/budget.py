@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
@@ -102,6 +102,7 @@ class Budget:
         scopes = self.scopes(call)
         if not scopes:
             return (yield from inner(call))
+        asked = call.model
         call, scopes, number, amount = yield from self._reserve(call, scopes)
         try:
             answer = yield from inner(call)
@@ -117,7 +118,7 @@ class Budget:
             yield from self._settle(call, scopes, number, amount, CallFailed("timeout"))
             raise
         yield from self._settle(call, scopes, number, amount, answer)
-        return answer
+        return answer if call.model == asked else replace(answer, substitute=True)
 
     def scopes(self, call: Call) -> list[Scope]:
         """The budgets that a call counts against now."""

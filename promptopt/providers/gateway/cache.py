@@ -93,7 +93,7 @@ class ExactCache:
         if found is not None:
             return found
         answer = yield from inner(call)
-        if answer.complete and answer.source == "upstream":
+        if answer.complete and answer.source == "upstream" and not answer.substitute:
             yield from self._keep(call, answer)
         return answer
 

@@ -134,6 +134,7 @@ class Answer:
         basis: Whether they were measured by the provider, counted here, or assumed at worst.
         source: Where it comes from.
         complete: Whether it may be given to somebody else: finished, and not filtered.
+        substitute: Whether another model answered than the one that is normally asked; such an answer is not kept.
         headers: The endpoint's ``x-ratelimit-*`` and ``retry-after`` headers.
         raw: The response object of the client that fetched it; never kept.
     """
@@ -147,6 +148,7 @@ class Answer:
     basis: Basis = "measured"
     source: Source = "upstream"
     complete: bool = True
+    substitute: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     logprobs: tuple[float, ...] | None = None
     raw: Any = None

@@ -53,7 +53,8 @@ class Fallback:
         current = call
         while True:
             try:
-                return (yield from inner(current))
+                answer = yield from inner(current)
+                return answer if current is call else replace(answer, substitute=True)
             except CallFailed as failure:
                 if failure.passed:
                     raise

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptopt.errors import UsageError
-from promptopt.providers.gateway.call import Call
+from promptopt.providers.gateway.call import Call, call_key
 from promptopt.providers.gateway.flow import Flow, Handler
 from promptopt.providers.gateway.wire import count_input, messages
 
@@ -59,7 +59,9 @@ class Router:
     def handle(self, call: Call, inner: Handler) -> Flow:
         rule = next((rule for rule in self._rules if rule.matches(call)), None)
         if rule is not None and rule.model != call.model:
-            call = call.with_body(model=rule.model)
+            body = {**call.body, "model": rule.model}
+            # Labels decide here, and they are not in the key; the model that they lead to is.
+            call = replace(call.with_body(model=rule.model), key=call_key(call.url, body, call.labels.sample))
         return (yield from inner(call))
 
 

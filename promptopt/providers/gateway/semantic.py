@@ -117,7 +117,7 @@ class SemanticCache:
             if found is not None:
                 return replace(found, source="semantic")
         answer = yield from inner(call)
-        if answer.complete and answer.source == "upstream":
+        if answer.complete and answer.source == "upstream" and not answer.substitute:
             with tolerating(self._outage):
                 self._keep(scope, facts, vector, text, answer)
         return answer
