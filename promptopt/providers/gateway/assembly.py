@@ -147,6 +147,6 @@ class _Shared:
     def _database(self) -> Database:
         if self._file is None:
             path: Path = self._settings.cache_file or self._settings.path / "cache.sqlite"
-            self._file = Database(path, CACHE_SCHEMA, what="the cache")
+            self._file = Database(path, CACHE_SCHEMA, what="the cache", disposable=True)
             self.closers.append(self._file.close)
         return self._file

@@ -111,7 +111,7 @@ class SqliteCache:
     @classmethod
     def at(cls, path: Path) -> SqliteCache:
         """Raises InputError where no database can be at ``path``."""
-        return cls(Database(path, CACHE_SCHEMA, what="the cache"))
+        return cls(Database(path, CACHE_SCHEMA, what="the cache", disposable=True))
 
     def get(self, key: str, now: float) -> Answer | None:
         row = self._database.do(

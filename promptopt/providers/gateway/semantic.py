@@ -201,5 +201,5 @@ def make_semantic_cache(settings: SemanticSettings, folder: Path, policy: CacheP
     embedder = make_embedder(
         settings.embedder or (DEFAULT if ":" not in calibration.embedder else calibration.embedder)
     )
-    database = Database(folder / "semantic.sqlite", _SCHEMA, what="the semantic cache")
+    database = Database(folder / "semantic.sqlite", _SCHEMA, what="the semantic cache", disposable=True)
     return SemanticCache(database, embedder, calibration, policy)

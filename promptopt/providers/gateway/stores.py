@@ -90,8 +90,17 @@ class Database:
 
     remote = False
 
-    def __init__(self, path: Path, schema: str, *, what: str) -> None:
-        """Raises InputError where no database can be at ``path``."""
+    def __init__(self, path: Path, schema: str, *, what: str, disposable: bool = False) -> None:
+        """Open or make the file.
+
+        Args:
+            what: What is kept in it, for messages.
+            disposable: Whether it may be lost when the machine loses power, so that no write waits for the disk.
+
+        Raises:
+            InputError: No database can be at ``path``.
+        """
+        self._disposable = disposable
         self.path = path
         self._schema = schema
         self._what = what
@@ -153,7 +162,9 @@ class Database:
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA synchronous={'OFF' if self._disposable else 'NORMAL'}")
+            # Fewer and larger checkpoints: each one waits for the disk.
+            connection.execute("PRAGMA wal_autocheckpoint=8000")
             connection.executescript(self._schema)
         except sqlite3.Error:
             connection.close()
