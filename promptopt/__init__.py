@@ -14,15 +14,23 @@ if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
     from promptopt.errors import PromptoptError
     from promptopt.experiment.compare import Comparison, compare
+    from promptopt.providers.gateway.batch import abatch, batch
+    from promptopt.providers.gateway.call import labels
+    from promptopt.providers.gateway.client import async_http_client, http_client
+    from promptopt.providers.gateway.failures import BudgetExceeded, LimitExceeded, Refused
+    from promptopt.providers.gateway.provider import gateway
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
     from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
 
 _HOMES = {
+    "BudgetExceeded": "promptopt.providers.gateway.failures",
     "Comparison": "promptopt.experiment.compare",
     "Cost": "promptopt.values",
+    "LimitExceeded": "promptopt.providers.gateway.failures",
     "Message": "promptopt.values",
     "PromptoptError": "promptopt.errors",
+    "Refused": "promptopt.providers.gateway.failures",
     "Rendered": "promptopt.values",
     "Request": "promptopt.values",
     "Response": "promptopt.values",
@@ -30,8 +38,14 @@ _HOMES = {
     "Template": "promptopt.templates.template",
     "TokenCount": "promptopt.tokens",
     "Usage": "promptopt.values",
+    "abatch": "promptopt.providers.gateway.batch",
+    "async_http_client": "promptopt.providers.gateway.client",
+    "batch": "promptopt.providers.gateway.batch",
     "compare": "promptopt.experiment.compare",
     "count": "promptopt.api",
+    "gateway": "promptopt.providers.gateway.provider",
+    "http_client": "promptopt.providers.gateway.client",
+    "labels": "promptopt.providers.gateway.call",
     "list_prompts": "promptopt.api",
     "load_prompt": "promptopt.api",
     "load_suite": "promptopt.api",
@@ -39,10 +53,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "BudgetExceeded",
     "Comparison",
     "Cost",
+    "LimitExceeded",
     "Message",
     "PromptoptError",
+    "Refused",
     "Rendered",
     "Request",
     "Response",
@@ -51,8 +68,14 @@ __all__ = [
     "TokenCount",
     "Usage",
     "__version__",
+    "abatch",
+    "async_http_client",
+    "batch",
     "compare",
     "count",
+    "gateway",
+    "http_client",
+    "labels",
     "list_prompts",
     "load_prompt",
     "load_suite",

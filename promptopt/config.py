@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -38,6 +38,7 @@ class Config:
         price_as: The model whose prices and tokenizer stand for the answering model's.
         margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
         jobs: Calls in flight at once.
+        gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Config:
     margin: float = 2.0
     jobs: int = 16
     prices: Mapping[str, OwnPrice] = field(default_factory=dict)
+    gateway: Mapping[str, Any] = field(default_factory=dict)
 
 
 _SCALARS: dict[str, type | tuple[type, ...]] = {
@@ -58,6 +60,9 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
     "margin": (int, float),
     "jobs": int,
 }
+
+
+_TABLES = ("prices", "gateway")
 
 
 def load_config(start: Path | None = None) -> Config:
@@ -102,10 +107,12 @@ class _Reader:
             raise self._error(f"prices = {prices!r} is not a table [tool.promptopt.prices.MODEL]", "prices")
         values: dict[str, Any] = {}
         for key, value in table.items():
-            if key == "prices":
+            if key in _TABLES:
+                if not isinstance(value, Mapping):
+                    raise self._error(f"{key} = {value!r} is not a table: [tool.promptopt.{key}]", key)
                 continue
             if key not in _SCALARS:
-                known = [*_SCALARS, "prices"]
+                known = [*_SCALARS, *_TABLES]
                 raise self._error(f"unknown key {key!r} in [tool.promptopt].{did_you_mean(key, known)}", key)
             if not isinstance(value, _SCALARS[key]) or isinstance(value, bool):
                 raise self._error(f"{key} = {value!r} is not of the right type", key)
@@ -125,6 +132,7 @@ class _Reader:
             margin=margin,
             jobs=jobs,
             prices={model: self._price(model, rates) for model, rates in prices.items()},
+            gateway=table.get("gateway", {}),
         )
 
     def _price(self, model: str, rates: object) -> OwnPrice:
@@ -143,7 +151,10 @@ class _Reader:
         return OwnPrice(**{key: Decimal(str(value)) for key, value in rates.items()})
 
     def _error(self, message: str, key: str) -> ConfigError:
-        line = next((n for n, text in enumerate(self._lines, 1) if text.strip().startswith((key, f'"{key}"'))), None)
-        if line is None:
-            line = next((n for n, text in enumerate(self._lines, 1) if key in text), None)
-        return ConfigError(message, path=self._path, line=line)
+        return ConfigError(message, path=self._path, line=find_line(self._lines, key))
+
+
+def find_line(lines: Sequence[str], key: str) -> int | None:
+    """The line of pyproject.toml, counted from 1, that sets a key; ``None`` where none does."""
+    line = next((n for n, text in enumerate(lines, 1) if text.strip().startswith((key, f'"{key}"'))), None)
+    return line or next((n for n, text in enumerate(lines, 1) if key in text), None)

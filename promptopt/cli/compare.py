@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--max-cost", metavar="USD", help="Refuse a run that may cost more, before any call.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
+@click.option("--batch", is_flag=True, help="Ask through the provider's batch API: half the price, within a day.")
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option(
@@ -49,6 +50,7 @@ def command(
     max_cost: str | None,
     jobs: int | None,
     timeout: float | None,
+    batch: bool,
     cases: bool,
     as_json: bool,
     output: Path | None,
@@ -83,6 +85,7 @@ def command(
             jobs=jobs,
             timeout_s=timeout,
             max_cost=_dollars(max_cost),
+            batch=batch,
             on_plan=_announce,
             progress=progress,
         )

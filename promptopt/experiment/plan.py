@@ -12,7 +12,7 @@ from promptopt.config import Config
 from promptopt.errors import CostLimitError, RecordingError, TemplateError
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
-from promptopt.prices import find_price
+from promptopt.prices import Processing, find_price
 from promptopt.providers import local as local_models
 from promptopt.providers import openai as openai_endpoint
 from promptopt.providers import split_model
@@ -162,7 +162,7 @@ def _change(step: Step) -> str:
     return what_changed(recording, step.request) if recording else ""
 
 
-def cost_range(steps: Sequence[Step], config: Config) -> CostRange:
+def cost_range(steps: Sequence[Step], config: Config, processing: Processing = "standard") -> CostRange:
     """The range of what the live steps will cost at the answering models' own prices."""
     live = [step for step in steps if step.live]
     paid = [step for step in live if split_model(step.request.model)[0] != "local"]
@@ -172,7 +172,7 @@ def cost_range(steps: Sequence[Step], config: Config) -> CostRange:
     uncapped: dict[str, None] = {}
     for step in paid:
         model = step.request.model
-        price = find_price(model, config=config)
+        price = find_price(model, processing=processing, config=config)
         if price is None:
             unpriced[model] = None
             continue

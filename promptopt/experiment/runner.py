@@ -11,6 +11,7 @@ from functools import partial
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.experiment.plan import Step
 from promptopt.experiment.variant import Measured, Variant
+from promptopt.prices import Processing
 from promptopt.providers import Provider, make_provider
 from promptopt.providers.replay import RecordingProvider, ReplayProvider
 from promptopt.scorers import CaseScore, SuiteChecks
@@ -30,6 +31,7 @@ class Trial:
     Attributes:
         error: Why there is no answer; such a trial fails, and counts as quality 0.
         replayed: Whether the answer came out of a recording.
+        processing: The price tier that a live answer was asked at.
     """
 
     case: str
@@ -41,6 +43,7 @@ class Trial:
     error: str | None = None
     replayed: bool = False
     recorded_at: str | None = None
+    processing: Processing = "standard"
 
     @property
     def quality(self) -> float:
@@ -67,6 +70,7 @@ def run_plan(
     timeout_s: float | None = None,
     provider: Provider | None = None,
     progress: Progress | None = None,
+    processing: Processing = "standard",
 ) -> list[Run]:
     """Answer and score all steps.
 
@@ -75,6 +79,7 @@ def run_plan(
         timeout_s: Seconds a call may take.
         provider: Answers instead of the one that each model's name stands for.
         progress: Called in this thread.
+        processing: The price tier that the live answers were asked at.
 
     Raises:
         ProviderUnusable: No further call can succeed, or not one call did. What was answered is kept.
@@ -94,7 +99,7 @@ def run_plan(
     for step in steps:
         answer = answers[id(step)] if step.live else ReplayProvider(step.file).complete(step.request)
         variants[id(step.variant)] = step.variant
-        trials.setdefault(id(step.variant), []).append(_trial(step, answer, checks))
+        trials.setdefault(id(step.variant), []).append(_trial(step, answer, checks, processing))
     return [Run(variant, tuple(trials[key])) for key, variant in variants.items()]
 
 
@@ -150,7 +155,7 @@ def _outcome(future: Future[Response]) -> Response | ProviderError:
         return error
 
 
-def _trial(step: Step, answer: Response | ProviderError, checks: SuiteChecks) -> Trial:
+def _trial(step: Step, answer: Response | ProviderError, checks: SuiteChecks, processing: Processing) -> Trial:
     if isinstance(answer, ProviderError):
         return Trial(step.case.name, step.request.sample, step.request, error=str(answer))
     measured = step.variant.measure(step.request, answer)
@@ -165,4 +170,5 @@ def _trial(step: Step, answer: Response | ProviderError, checks: SuiteChecks) ->
         score=score,
         replayed=not step.live,
         recorded_at=recording.recorded_at if recording else None,
+        processing=processing,
     )

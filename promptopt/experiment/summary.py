@@ -115,10 +115,11 @@ def _incurred(trials: Iterable[Trial], model: str) -> float | None:
     from promptopt.prices import find_price
     from promptopt.providers import split_model
 
-    usages = [trial.response.usage for trial in trials if trial.response and not trial.replayed]
-    if not usages or split_model(model)[0] == "local":
+    live = [trial for trial in trials if trial.response and not trial.replayed]
+    if not live or split_model(model)[0] == "local":
         return 0.0
-    price = find_price(model)
+    usages = [trial.response.usage for trial in live if trial.response]
+    price = find_price(model, processing=live[0].processing)
     if price is None or None in usages:
         return None
     return float(sum((price.cost(usage).total_usd for usage in usages if usage), Decimal(0)))
