@@ -67,6 +67,23 @@ class Tokenizer:
             return sum(len(encode(part)) for part in _slices(text))
         return len(encode(text))
 
+    def starts(self, text: str) -> list[int]:
+        """Where in ``text`` each of its tokens begins, as an index of characters; as many as :meth:`count` counts.
+
+        A token that begins within a character, as those of an emoji do, begins where the character does.
+        """
+        encoding = _load(self.encoding)
+        found: list[int] = []
+        base = 0
+        for part in _slices(text) if len(text) > _LONG_RUN and _LONG_SPACE.search(text) else [text]:
+            position = base
+            for token in encoding.decode_tokens_bytes(encoding.encode_ordinary(part)):
+                # 0b10xxxxxx continues a character of UTF-8.
+                found.append(position - (0x80 <= token[0] < 0xC0))
+                position += sum((byte & 0xC0) != 0x80 for byte in token)
+            base += len(part)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
