@@ -102,10 +102,11 @@ class _Reader:
             raise self._error(f"prices = {prices!r} is not a table [tool.promptopt.prices.MODEL]", "prices")
         values: dict[str, Any] = {}
         for key, value in table.items():
-            if key == "prices":
+            # The budget's own room reads its table.
+            if key in ("prices", "budget"):
                 continue
             if key not in _SCALARS:
-                known = [*_SCALARS, "prices"]
+                known = [*_SCALARS, "prices", "budget"]
                 raise self._error(f"unknown key {key!r} in [tool.promptopt].{did_you_mean(key, known)}", key)
             if not isinstance(value, _SCALARS[key]) or isinstance(value, bool):
                 raise self._error(f"{key} = {value!r} is not of the right type", key)

@@ -12,11 +12,11 @@ import hashlib
 import io
 import re
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptopt.values import JSONSchema, Message, Rendered, Request, canonical_json
 
@@ -205,13 +205,30 @@ def encoding(name: str = DEFAULT_ENCODING) -> tiktoken.Encoding:
 @lru_cache(maxsize=len(SHIPPED))
 def _load(name: str) -> tiktoken.Encoding:
     import tiktoken
-    from tiktoken_ext import openai_public
 
     # tiktoken's own constructor, run with a loader that reads the shipped file instead of downloading it: pattern and
     # special tokens stay tiktoken's, and neither its module nor its registry is changed.
+    return tiktoken.Encoding(**_constructed(name, _read_vocabulary))
+
+
+def _constructed(name: str, loader: Callable[[str, str], dict[bytes, int]]) -> dict[str, Any]:
+    from tiktoken_ext import openai_public
+
     constructor = getattr(openai_public, name)
-    offline = types.FunctionType(constructor.__code__, {**vars(openai_public), "load_tiktoken_bpe": _read_vocabulary})
-    return tiktoken.Encoding(**offline())
+    return types.FunctionType(constructor.__code__, {**vars(openai_public), "load_tiktoken_bpe": loader})()  # type: ignore[no-any-return]  # tiktoken_ext has no types
+
+
+@lru_cache(maxsize=len(SHIPPED))
+def vocabulary_sha256(name: str) -> str:
+    """The SHA-256 that tiktoken gives for the vocabulary of an encoding, which the shipped one has."""
+    found: list[str] = []
+
+    def note(_url: str, expected_hash: str) -> dict[bytes, int]:
+        found.append(expected_hash)
+        return {}
+
+    _constructed(name, note)
+    return found[0]
 
 
 def _read_vocabulary(url: str, expected_hash: str) -> dict[bytes, int]:

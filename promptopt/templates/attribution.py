@@ -96,11 +96,7 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
         encoding=counted.encoding,
         basis=counted.basis,
         exact=runs is not None,
-<<<<<<< HEAD
         static_prefix_tokens=min(prefix.tokens(tokenizer, counted.schema), counted.tokens),
-=======
-        static_prefix_tokens=prefix.tokens(rendered, starts, counted.schema),
->>>>>>> main
         prefix_broken_by=prefix.broken_by,
     )
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-<<<<<<< HEAD
-=======
-from itertools import pairwise
->>>>>>> main
 from typing import Any
 
 from promptopt.templates.dependence import PARAMETER, STATIC
 from promptopt.templates.marking import MarkedPrompt, Place, render_marked, without_marks
 from promptopt.templates.template import Template
-<<<<<<< HEAD
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, Tokenizer
-=======
-from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY
->>>>>>> main
 from promptopt.values import Message, Rendered
 
 # OpenAI, "Prompt caching" (platform.openai.com/docs/guides/prompt-caching): prompts of 1,024 tokens or more are cached,
@@ -38,9 +30,8 @@ class StaticPrefix:
     """How much of a prompt no variable changes; it is the same for every set of variables.
 
     Attributes:
-<<<<<<< HEAD
         messages: The texts of the messages that are static as a whole.
-        beginning: The static beginning of the message after them; ``None`` where it is not even certain that there is one.
+        beginning: The static beginning of the message after them; ``None`` where it may not be there at all.
         broken_by: Where the prefix ends; ``None`` where the whole prompt is static.
     """
 
@@ -62,34 +53,6 @@ class StaticPrefix:
         # All framing of a message but the token that ends it stands before its text. A last space is part of the
         # token of the word behind it.
         return count + TOKENS_PER_MESSAGE - 1 + tokenizer.count(self.beginning.removesuffix(" "))
-=======
-        messages: How many messages are static as a whole.
-        characters: Of the message after them, how many characters are; ``None`` where it is not even certain that there
-            is one.
-        broken_by: Where the prefix ends; ``None`` where the whole prompt is static.
-    """
-
-    messages: int
-    characters: int | None
-    broken_by: Place | None
-
-    def tokens(self, rendered: Rendered, starts: Sequence[Sequence[int]], schema: int) -> int:
-        """Tokens of the prefix with the framing that belongs to it.
-
-        Args:
-            starts: Of each message, where each of its tokens begins.
-            schema: Tokens of the output schema, which stands before the first message.
-        """
-        count = schema + sum(TOKENS_PER_MESSAGE + len(found) for found in starts[: self.messages])
-        if self.broken_by is None:
-            return count + TOKENS_PER_REPLY
-        if self.characters is None:
-            return count
-        # All framing of a message but the token that ends it stands before its text.
-        count += TOKENS_PER_MESSAGE - 1
-        ends = [*starts[self.messages], len(rendered.messages[self.messages].content)]
-        return count + sum(start < end <= self.characters for start, end in pairwise(ends))
->>>>>>> main
 
 
 def static_prefix(template: Template, variables: Mapping[str, Any], rendered: Rendered) -> StaticPrefix:
@@ -104,16 +67,11 @@ def static_prefix(template: Template, variables: Mapping[str, Any], rendered: Re
         found = None if marked is None else _walk(marked, rendered)
         if found is not None:
             return found
-<<<<<<< HEAD
     return StaticPrefix((), None, Place(template.path, 1, "break", "filters change what blocks print"))
-=======
-    return StaticPrefix(0, None, Place(template.path, 1, "break", "filters change what blocks print"))
->>>>>>> main
 
 
 def _walk(marked: MarkedPrompt, rendered: Rendered) -> StaticPrefix | None:
     """The prefix by the marks; ``None`` where it is not what is really sent."""
-<<<<<<< HEAD
     done: list[str] = []
     for item in marked.items:
         if isinstance(item, Place):
@@ -121,24 +79,11 @@ def _walk(marked: MarkedPrompt, rendered: Rendered) -> StaticPrefix | None:
         if len(done) == len(rendered.messages):
             return None
         content = rendered.messages[len(done)].content
-=======
-    done = 0
-    for item in marked.items:
-        if isinstance(item, Place):
-            return StaticPrefix(done, None, item)
-        if done == len(rendered.messages):
-            return None
-        content = rendered.messages[done].content
->>>>>>> main
         text, place = _static_text(marked, item)
         if place is None:
             if text != content and text.strip() != content:
                 return None
-<<<<<<< HEAD
             done.append(content)
-=======
-            done += 1
->>>>>>> main
             continue
         whole = without_marks(item.content)
         # The text of a chat block is stripped; what is printed first may be white space.
@@ -146,14 +91,9 @@ def _walk(marked: MarkedPrompt, rendered: Rendered) -> StaticPrefix | None:
         static = text[lead:]
         if not content.startswith(static) and static.rstrip() != content:
             return None
-<<<<<<< HEAD
         # What follows may print nothing, so that white space before it is stripped, for these variables.
         return StaticPrefix(tuple(done), static, place)
     return StaticPrefix(tuple(done), None, None) if len(done) == len(rendered.messages) else None
-=======
-        return StaticPrefix(done, min(len(static), len(content)), place)
-    return StaticPrefix(done, 0, None) if done == len(rendered.messages) else None
->>>>>>> main
 
 
 def _static_text(marked: MarkedPrompt, message: Message) -> tuple[str, Place | None]:
