@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from promptopt.budget.check import lost
 from promptopt.budget.lock import SUFFIX, Entry, Lock, read_lock
 from promptopt.budget.measure import GuardedPrompt, find_locks
 from promptopt.config import load_config
@@ -82,7 +83,7 @@ def _made(
     raises = []
     before = old.cases if old else {}
     by_variables = {entry.variables: entry for name, entry in before.items() if name not in prompt.cases}
-    for name in chosen:
+    for name in sorted(chosen):
         entry = prompt.measure(name).entry
         known = before.get(name) or by_variables.get(entry.variables)
         grown = (
@@ -113,7 +114,7 @@ def _trimmed(
         if name not in prompt.cases or (cases is not None and name not in cases):
             continue
         now = prompt.measure(name).entry
-        if now.input <= entry.input and now.cacheable >= min(entry.cacheable, now.input) and not raised(entry, now):
+        if lost(entry, now) == 0 and not raised(entry, now):
             better_quality = now.quality if now.quality is not None else entry.quality
             if better_quality is not None and entry.quality is not None:
                 better_quality = max(better_quality, entry.quality)

@@ -17,7 +17,7 @@ def repository(project):
         project.write(
             {
                 PATH: "---\noutput_schema: answer.json\n---\n{% include 'parts/rule.j2' %} "
-                + f"{word} {{{{ review }}}}",
+                 f"{word} {{{{ review }}}}",
                 "prompts/reviews/answer.json": SCHEMA % kind,
                 "prompts/parts/rule.j2": f"{word} rule",
             }
