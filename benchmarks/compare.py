@@ -55,7 +55,7 @@ def reviews() -> list[tuple[str, str]]:
         sentiment, says = pick.choice([("positive", PRAISE), ("negative", BLAME)])
         claims = ", ".join(f"it {claim}" for claim in pick.sample(says, 3))
         text = (
-            f"Order {number:04d}. I bought this {pick.choice(THINGS)} for my {pick.choice(['sister', 'office', 'kids'])}"
+            f"Order {number:04d}. I bought this {pick.choice(THINGS)} for my {pick.choice(['sister', 'team', 'kids'])}"
             f" in {pick.choice(['May', 'June', 'autumn'])} and have used it nearly every day since: {claims}. "
             f"I gave it {pick.randint(1, 5)} stars out of 5, and I would tell a friend exactly the same thing."
         )
@@ -209,7 +209,7 @@ def counting() -> None:
 
     encode = encoding("o200k_base").encode_ordinary
     best = [float("inf"), float("inf")]
-    for turn in range(7):
+    for turn in range(25):
         # Fresh texts each turn: a remembered count would measure the memory.
         texts = [f"{turn}: {text}" for text, _ in reviews()] + [f"{SYSTEM['v1']} {turn} {n}" for n in range(200)]
         started = time.process_time()
@@ -322,7 +322,7 @@ class Benchmark:
         return once([sys.executable, "-m", "promptopt", "--help"], self.folder, self.environment)
 
     def promptfoo(self, program: str) -> Measured:
-        options = ["-j", str(JOBS), "--no-cache", "--no-write", "--no-progress-bar", "--no-table"]
+        options = ["-j", str(JOBS), "--no-cache", "--no-progress-bar", "--no-table"]
         # 100: some asserts failed, as they should here.
         return self._calling([program, "eval", "-c", "suites/reviews.yaml", *options], codes=(0, 100))
 

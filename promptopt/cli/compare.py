@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptopt.errors import UsageError
+from promptopt.tokens import release
 
 if TYPE_CHECKING:
     from promptopt.experiment.plan import CostRange, Mode
@@ -110,8 +111,11 @@ def _dollars(text: str | None) -> Decimal | None:
 
 
 def _announce(expected: CostRange) -> None:
-    if expected.calls:
-        click.echo(f"this run: {expected}", err=True)
+    if not expected.calls:
+        return
+    click.echo(f"this run: {expected}", err=True)
+    # All is counted that has to be before the calls; the many clients of the calls need the memory more.
+    release()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +10,6 @@ from pathlib import Path
 
 from promptopt.config import load_config
 from promptopt.errors import UsageError
-from promptopt.experiment.pairs import PairedCases, compare_pairs
 from promptopt.experiment.plan import CostRange, Mode, check_cost, cost_range, default_mode, make_plan
 from promptopt.experiment.runner import Progress, Run, run_plan
 from promptopt.experiment.summary import VariantSummary, summarize
@@ -116,6 +116,8 @@ def compare(
         raise UsageError("name at least one prompt")
     if trials < 1:
         raise UsageError(f"trials = {trials} is not a positive number")
+    if timeout_s is not None and not 0 < timeout_s < math.inf:
+        raise UsageError(f"timeout = {timeout_s:g} is not a positive number of seconds")
     margin = config.margin if margin is None else margin
     if not 0 < margin < 100 or not 0 <= accept < 100:
         raise UsageError("margin and accept are points of quality, between 0 and 100")
@@ -143,6 +145,9 @@ def _suite_of(template: Template) -> Path:
 
 
 def _comparison(suite: Suite, margin: float, accept: float, expected: CostRange, runs: Sequence[Run]) -> Comparison:
+    # numpy is loaded when all answers are there: while calls are made, memory is for them.
+    from promptopt.experiment.pairs import PairedCases, compare_pairs
+
     paired = [PairedCases.of(runs[0], candidate) for candidate in runs[1:]]
     compared = compare_pairs(paired, margin / 100, accept / 100)
     return Comparison(

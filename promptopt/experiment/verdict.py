@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from promptopt.experiment.stats import cases_needed, cases_to_exclude_loss
+from promptopt.experiment.power import cases_needed, cases_to_exclude_loss
 
 Verdict = Literal["improved", "equivalent", "trade-off", "regressed", "inconclusive"]
 Quality = Literal["better", "not worse", "worse", "unclear"]

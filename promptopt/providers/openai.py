@@ -67,6 +67,8 @@ class OpenAIProvider:
             completion = self._openai.chat.completions.create(**arguments)
         except openai.OpenAIError as error:
             raise _translated(error, str(self._openai.base_url)) from error
+        except UnicodeEncodeError as error:
+            raise ProviderError("the prompt holds half of a surrogate pair, which no endpoint takes") from error
         except ValueError as error:
             # A body that is not JSON under a JSON content type.
             raise ProviderError(f"the endpoint's answer is not JSON: {error}") from error

@@ -55,12 +55,19 @@ def _variants(variants: Sequence[VariantSummary]) -> str:
     return table(rows, headers)
 
 
-def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, left: bool = False) -> str:
-    """A plain table, the first column to the left and the others, which are numbers, to the right unless ``left``."""
+def table(
+    rows: Sequence[Sequence[Any]], headers: Sequence[str], *, left: bool = False, columns: Sequence[str] = ()
+) -> str:
+    """A plain table: the first column to the left, the others, being numbers, to the right.
+
+    Args:
+        left: All columns to the left.
+        columns: ``left`` or ``right`` for each column.
+    """
     from tabulate import tabulate
 
-    align = ["left", *["left" if left else "right"] * (len(headers) - 1)]
-    return tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)
+    align = columns or ["left", *["left" if left else "right"] * (len(headers) - 1)]
+    return tabulate(rows, headers, tablefmt="simple", colalign=list(align), disable_numparse=True)
 
 
 def _tokens(value: float | None) -> str:

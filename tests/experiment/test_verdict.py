@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.experiment import stats
+from promptopt.experiment import power, stats
 from promptopt.experiment.pairs import PairedCases, compare_pairs
 from promptopt.experiment.verdict import Decision, Verdict
 
@@ -88,7 +88,7 @@ def test_cases_that_never_differ_prove_as_much_as_there_are_of_them(cases: int, 
     decided = decision(pairs(outcomes(cases, 0, 0, 0), money(cases, -0.5)))
     assert decided.verdict == verdict
     if verdict == "inconclusive":
-        assert decided.cases_needed == stats.cases_to_exclude_loss(MARGIN) == 149
+        assert decided.cases_needed == power.cases_to_exclude_loss(MARGIN) == 149
 
 
 def test_the_same_requests_are_equivalent_however_few() -> None:
