@@ -14,6 +14,7 @@ from promptopt.errors import PromptoptError
 
 # Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
 COMMANDS = {
+    "budget": ("promptopt.cli.budget", "Guard prompts: fail where one costs more than what is locked."),
     "cache": ("promptopt.cli.cache", "List and clear kept answers; calibrate the semantic cache."),
     "compare": ("promptopt.cli.compare", "Compare prompts over the same cases: tokens, dollars, quality, a verdict."),
     "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
