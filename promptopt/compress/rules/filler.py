@@ -13,6 +13,7 @@ from promptopt.compress.rules.wording import negated, replacements
 
 # After these, an intensifier is the whole point of the phrase ("how very", "not very", "so very").
 _BOUND = re.compile(r"(?:\b(?:how|so|as|too|that|is|are|be|was|not|more|most|less|least)|[\"'(-])\s*\Z", re.IGNORECASE)
+_INTENSIFIERS = frozenset({"very", "really", "quite", "highly", "extremely", "truly", "incredibly", "totally", "absolutely"})
 _ALWAYS = frozenset({"please", "kindly"})
 
 
@@ -42,6 +43,12 @@ class Filler:
         assert isinstance(sentence, Sentence)
         text = match.string
         word = match[0].lower()
+        if match[0].isupper() and len(word) > 1 and not text.isupper() and word not in _ALWAYS:
+            return None
+        behind_word = re.match(r"\s+(\w+)", text[match.end() :])
+        # "very low, low": a step of a scale.
+        if behind_word and len(re.findall(rf"\b{behind_word[1]}\b", text, re.IGNORECASE)) > 1 and word in _INTENSIFIERS:
+            return None
         if word in _ALWAYS:
             return ""
         behind = text[match.end() :].lstrip(" *_")
@@ -50,6 +57,6 @@ class Filler:
             return "" if behind[:1] == "," and not text[: match.start()].strip(" *_") else None
         if negated(document, sentence, sentence.start + match.start()):
             return None
-        if _BOUND.search(text[: match.start()]) and word in ("very", "really", "quite", "highly", "extremely"):
+        if _BOUND.search(text[: match.start()]) and word in _INTENSIFIERS:
             return "" if re.search(r"\b(?:is|are|be|was|that)\s*\Z", text[: match.start()]) else None
         return ""

@@ -1,4 +1,4 @@
-"""PO201: wordy phrases that have a short form."""
+"""PO107: wordy phrases that have a short form."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from promptopt.compress.rules.wording import replacements
 class Phrases:
     """"in order to" becomes "to", where the tokenizer says that it is shorter."""
 
-    code: ClassVar[str] = "PO201"
+    code: ClassVar[str] = "PO107"
     name: ClassVar[str] = "wordy phrases"
     reason: ClassVar[str] = "the short form says the same"
-    level: ClassVar[Level] = "standard"
+    level: ClassVar[Level] = "safe"
 
     def edits(self, document: Document) -> Iterable[Edit]:
         pattern = shorter_pattern()

@@ -1,0 +1,62 @@
+"""PO402 and PO403: copulas and pronouns that a telegram leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.wording import replacements
+
+_COPULA = re.compile(
+    r"(?<=[a-z)] )(?:is|are|was|were)\s+(?=(?:a|an|the|in|on|of|from|only|also|not|now|very|\w{3,}ed|\w+(?:ful|ive|ant|ent|able|ible|ous|al|ic)|"
+    r"given|known|correct|valid|empty|true|false|present|good|bad|clear|new|long|short|available|missing|below|above)\b)",
+    re.IGNORECASE,
+)
+_BE = re.compile(r"(?:(?<=\bwill )|(?<=\bmust )|(?<=\bshould )|(?<=\bshall ))be\s+(?=\w{3,}(?:ed|en|ing)\b)", re.IGNORECASE)
+_ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:a|an|the)\s+)?[a-z])")
+_NOT_AFTER = re.compile(r"\b(?:what|who|which|where|how|there|here|it|that|this|if|and|or|you|as|than)\s*\Z", re.IGNORECASE)
+
+
+class Copulas:
+    """"the input is a list" becomes "input list"-like telegram style: is, are, was, were."""
+
+    code: ClassVar[str] = "PO402"
+    name: ClassVar[str] = "copulas"
+    reason: ClassVar[str] = "a telegram has none, and is understood"
+    level: ClassVar[Level] = "telegraphic"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            yield from replacements(document, sentence, _COPULA, _copula, self.code, lambda old, _: f"{old!r} can go")
+            yield from replacements(document, sentence, _BE, lambda _: "", self.code, lambda old, _: f"{old!r} can go")
+
+
+class Pronouns:
+    """"your", and "you" before must, should and may; "that" before a clause."""
+
+    code: ClassVar[str] = "PO403"
+    name: ClassVar[str] = "pronouns"
+    reason: ClassVar[str] = "who is meant is clear"
+    level: ClassVar[Level] = "telegraphic"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            for pattern in _PRONOUNS:
+                yield from replacements(document, sentence, pattern, lambda _: "", self.code, lambda old, _: f"{old!r} can go")
+
+
+_PRONOUNS = (
+    _ROLE,
+    re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
+    re.compile(r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE),
+    re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|do|are|can|have)\b)", re.IGNORECASE),
+    re.compile(r"(?<=[a-z] )(?:that|which)(?=\s+(?:the|a|an|will|can|may|must|should|has|have|\w+s)\s)", re.IGNORECASE),
+    re.compile(r"(?:(?<=\ball )|(?<=\bany )|(?<=\beach ))of(?=\s+(?:the|these|those|your)\s)", re.IGNORECASE),
+)
+
+
+def _copula(match: re.Match[str]) -> str | None:
+    return None if _NOT_AFTER.search(match.string[: match.start()]) else ""
