@@ -66,7 +66,7 @@ _DATE = re.compile(
     r"\b\d{4}-\d{2}-\d{2}\b|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}(?:st|nd|rd|th)?(?:,?\s+\d{4})?\b"
     r"|\b\d{1,2}\s+(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{4}\b"
 )
-_NAME = re.compile(r"(?<=[^\s.!?:])[ \t]+\(?([A-Z][\w’'&-]*[a-zA-Z0-9])|\b([A-Z]{2,}[A-Z0-9]*s?)\b|\b(\w*[a-z][A-Z]\w*)\b")
+_NAME = re.compile(r"(?<=[^\s.!?:*•>)#-])[ \t]+\(?([A-Z][\w’'&-]*[a-zA-Z0-9])|\b([A-Z]{2,}[A-Z0-9]*s?)\b|\b(\w*[a-z][A-Z]\w*)\b")
 _EXAMPLE = re.compile(r"\b(?:e\.g\.|for\s+example|for\s+instance|such\s+as)[,:]?\s+([^.;\n]{2,80})", re.IGNORECASE)
 _ENUM = re.compile(
     r"\b(?:one of|any of|either|among|choose from|categories|category|labels?|classes|options|values|choices|types|levels|"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -169,18 +170,17 @@ class Guard:
 
     def _proof(self, edit: Edit) -> int:
         """How many facts of a removed sentence were found in the one that stays; the rule compared them."""
-        sentence = self._document.sentence_at(edit.start) or self._document.sentence_at(edit.end - 1)
+        sentence = self._whole_sentence(edit)
         return len(self._document.facts_of(sentence).facts) if sentence else 0
 
     def _removes_sentence(self, edits: Sequence[Edit]) -> bool:
         return any(self._whole_sentence(edit) for edit in edits)
 
     def _whole_sentence(self, edit: Edit) -> Sentence | None:
-        for position in (edit.start, edit.end - 1):
-            sentence = self._document.sentence_at(position)
-            if sentence and edit.start <= sentence.start and sentence.end <= edit.end and not (edit.new or "").strip():
-                return sentence
-        return None
+        sentences = self._document.sentences
+        index = bisect_left(sentences, edit.start, key=lambda sentence: sentence.start)
+        inside = index < len(sentences) and sentences[index].end <= edit.end
+        return sentences[index] if inside and not (edit.new or "").strip() else None
 
     def _exceeds(self, edit: Edit, saved: int) -> str:
         """Why the text as a whole cannot afford an edit; else takes it off the allowance."""

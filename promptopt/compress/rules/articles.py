@@ -47,7 +47,7 @@ class Articles:
 
 
 def _articles(document: Document, sentence: Sentence, rule: str) -> Iterable[Edit]:
-    return replacements(document, sentence, _ARTICLE, _new, rule, lambda old, _: f"{old!r} can go")
+    return replacements(document, sentence, _ARTICLE, _new, rule, lambda old, _: f"{old!r} can go", near_negations=True)
 
 
 def _new(match: re.Match[str]) -> str | None:

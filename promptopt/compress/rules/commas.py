@@ -18,9 +18,11 @@ _INTRODUCTION = re.compile(
 )
 _ANY = re.compile(
     r",(?=\s+(?:which|who|where|when|while|if|because|since|as|so|then|using|including|with|without|based|rather|even|"
-    r"especially|ensuring|making|providing|focusing|unless|except|such|like|you|I|we|they|it|this|there|please|do|use|not|"
-    r"the|a|an)\s)",
+    r"especially|ensuring|making|providing|focusing|unless|except|such|like)\s)",
     re.IGNORECASE,
+)
+_CONDITION = re.compile(
+    r"(?:If|When|Whenever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
 )
 _ABBREVIATION = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
 
@@ -56,3 +58,8 @@ class ClauseCommas:
         for sentence in document.prose:
             for match in _ANY.finditer(document.masked, sentence.start, sentence.end):
                 yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
+            text = document.masked[sentence.start : sentence.end]
+            # A sentence with a second comma may be a list.
+            if text.count(",") == 1 and (match := _CONDITION.match(text)):
+                end = sentence.start + match.end()
+                yield Edit(end - 1, end, "", self.code, "the only comma")

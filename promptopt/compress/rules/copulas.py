@@ -11,17 +11,15 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.wording import replacements
 
 _COPULA = re.compile(
-    r"(?<=[a-z)] )(?:is|are|was|were)\s+(?=(?:a|an|the|in|on|of|from|only|also|not|now|very|\w{3,}ed|\w+(?:ful|ive|ant|ent|able|ible|ous|al|ic)|"
-    r"given|known|correct|valid|empty|true|false|present|good|bad|clear|new|long|short|available|missing|below|above)\b)",
-    re.IGNORECASE,
+    r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])(?!(?:to|it|there|that|this|what|you|not)\b)", re.IGNORECASE
 )
-_BE = re.compile(r"(?:(?<=\bwill )|(?<=\bmust )|(?<=\bshould )|(?<=\bshall ))be\s+(?=\w{3,}(?:ed|en|ing)\b)", re.IGNORECASE)
+_WILL = re.compile(r"(?<=[a-z] )will\s+(?=[a-z])(?!(?:not|be|have|never|always|only)\b)")
 _ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:a|an|the)\s+)?[a-z])")
 _NOT_AFTER = re.compile(r"\b(?:what|who|which|where|how|there|here|it|that|this|if|and|or|you|as|than)\s*\Z", re.IGNORECASE)
 
 
 class Copulas:
-    """"the input is a list" becomes "input list"-like telegram style: is, are, was, were."""
+    """In a telegram "answers that are wrong will be ignored" is "answers wrong ignored": is, are, was, were, will."""
 
     code: ClassVar[str] = "PO402"
     name: ClassVar[str] = "copulas"
@@ -31,7 +29,7 @@ class Copulas:
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from replacements(document, sentence, _COPULA, _copula, self.code, lambda old, _: f"{old!r} can go")
-            yield from replacements(document, sentence, _BE, lambda _: "", self.code, lambda old, _: f"{old!r} can go")
+            yield from replacements(document, sentence, _WILL, lambda _: "", self.code, lambda old, _: f"{old!r} can go")
 
 
 class Pronouns:
@@ -53,7 +51,6 @@ _PRONOUNS = (
     re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
     re.compile(r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE),
     re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|do|are|can|have)\b)", re.IGNORECASE),
-    re.compile(r"(?<=[a-z] )(?:that|which)(?=\s+(?:the|a|an|will|can|may|must|should|has|have|\w+s)\s)", re.IGNORECASE),
     re.compile(r"(?:(?<=\ball )|(?<=\bany )|(?<=\beach ))of(?=\s+(?:the|these|those|your)\s)", re.IGNORECASE),
 )
 

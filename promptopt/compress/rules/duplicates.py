@@ -33,7 +33,8 @@ class Duplicates:
         candidates = [
             (sentence, Counter(fact for fact in document.facts_of(sentence).facts if fact.kind != "structure"))
             for sentence in document.sentences
-            if sentence.kind != HEADING
+            # A numbered step may be referred to by its number.
+            if sentence.kind != HEADING and not document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
         ]
         index: dict[Fact, list[int]] = {}
         for number, (_, facts) in enumerate(candidates):

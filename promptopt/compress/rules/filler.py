@@ -35,6 +35,7 @@ class Filler:
                 lambda match, sentence=sentence: self._new(document, sentence, match),
                 self.code,
                 lambda old, _: f"{old!r} says nothing",
+                near_negations=True,
             )
 
     def _new(self, document: Document, sentence: object, match: re.Match[str]) -> str | None:
@@ -42,7 +43,7 @@ class Filler:
 
         assert isinstance(sentence, Sentence)
         text = match.string
-        word = match[0].lower()
+        word = " ".join(match[0].lower().split())
         if match[0].isupper() and len(word) > 1 and not text.isupper() and word not in _ALWAYS:
             return None
         behind_word = re.match(r"\s+(\w+)", text[match.end() :])

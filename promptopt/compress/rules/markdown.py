@@ -11,7 +11,7 @@ from promptopt.compress.edit import Edit, Level
 
 _BOLD_HEADING = re.compile(r"(?<=# )[ \t]*\*\*([^*\n]+)\*\*(?=[ \t]*(?:\n|\Z))")
 _CLOSED_HEADING = re.compile(r"(?m)(?<=\S)[ \t]+#+[ \t]*$")
-_BOLD = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n]{1,120}?)(?<=[^\s*_])\1(?![*\w])")
+_BOLD = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n\ue000]{1,120}?)(?<=[^\s*_])\1(?![*\w])")
 _ESCAPED = re.compile(r"\\(?=[.\-_!#()])")
 _COMMENT = re.compile(r"<!--.*?-->[ \t]*\n?", re.DOTALL)
 
@@ -32,5 +32,4 @@ class Markdown:
             if text[text.rfind("\n", 0, match.start()) + 1 :].startswith("#"):
                 yield Edit(match.start(), match.end(), "", self.code, "a heading needs no closing hashes")
         for match in _BOLD.finditer(text):
-            for start in (match.start(), match.end(2)):
-                yield Edit(start, start + 2, "", self.code, "bold markers")
+            yield Edit(match.start(), match.end(), match[2], self.code, "bold markers")

@@ -26,12 +26,15 @@ def replacements(
     new: Callable[[re.Match[str]], str | None],
     rule: str,
     message: Callable[[str, str], str],
+    *,
+    near_negations: bool = False,
 ) -> Iterator[Edit]:
     """An edit for every match of ``pattern`` in a sentence.
 
     Args:
         new: What stands there afterwards, empty to remove it; ``None`` leaves the match alone. A removal takes one
             space with it, and the sentence keeps its capital letter.
+        near_negations: Whether words that a negation governs may be edited.
         message: The message, made from the old and the new text.
     """
     for match in pattern.finditer(plain(document, sentence)):
@@ -39,6 +42,8 @@ def replacements(
         if replacement is None or MASK in match[0]:
             continue
         start, end = sentence.start + match.start(), sentence.start + match.end()
+        if not near_negations and negated(document, sentence, start):
+            continue
         edit = removal(document, sentence, start, end, rule) if not replacement else None
         if not replacement and edit is None:
             continue
