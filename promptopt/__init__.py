@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
+    from promptopt.compress.api import Compression
+    from promptopt.compress.facts import Facts, facts
     from promptopt.errors import PromptoptError
     from promptopt.experiment.compare import Comparison, compare
     from promptopt.templates.template import Template
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Comparison": "promptopt.experiment.compare",
+    "Compression": "promptopt.compress.api",
     "Cost": "promptopt.values",
+    "Facts": "promptopt.compress.facts",
     "Message": "promptopt.values",
     "PromptoptError": "promptopt.errors",
     "Rendered": "promptopt.values",
@@ -31,7 +35,9 @@ _HOMES = {
     "TokenCount": "promptopt.tokens",
     "Usage": "promptopt.values",
     "compare": "promptopt.experiment.compare",
+    "compress": "promptopt.compress",
     "count": "promptopt.api",
+    "facts": "promptopt.compress.facts",
     "list_prompts": "promptopt.api",
     "load_prompt": "promptopt.api",
     "load_suite": "promptopt.api",
@@ -40,7 +46,9 @@ _HOMES = {
 
 __all__ = [
     "Comparison",
+    "Compression",
     "Cost",
+    "Facts",
     "Message",
     "PromptoptError",
     "Rendered",
@@ -52,7 +60,9 @@ __all__ = [
     "Usage",
     "__version__",
     "compare",
+    "compress",
     "count",
+    "facts",
     "list_prompts",
     "load_prompt",
     "load_suite",
