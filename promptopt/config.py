@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,12 +78,12 @@ def load_config(start: Path | None = None) -> Config:
 def _load(path: Path, _mtime_ns: int) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text).get("tool", {}).get("promptopt", {})
+        tool = tomllib.loads(text).get("tool", {})
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 ({error.reason} at byte {error.start})", path=path) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"is not TOML: {error}", path=path) from None
-    return _Reader(path, text).config(table)
+    return _Reader(path, text).config(tool)
 
 
 class _Reader:
@@ -92,7 +93,13 @@ class _Reader:
         self._path = path
         self._lines = text.splitlines()
 
-    def config(self, table: Mapping[str, Any]) -> Config:
+    def config(self, tool: Any) -> Config:
+        table = tool.get("promptopt", {}) if isinstance(tool, Mapping) else {}
+        if not isinstance(table, Mapping):
+            raise self._error(f"promptopt = {table!r} is not a table [tool.promptopt]", "promptopt")
+        prices = table.get("prices", {})
+        if not isinstance(prices, Mapping):
+            raise self._error(f"prices = {prices!r} is not a table [tool.promptopt.prices.MODEL]", "prices")
         values: dict[str, Any] = {}
         for key, value in table.items():
             if key == "prices":
@@ -117,7 +124,7 @@ class _Reader:
             price_as=values.get("price_as"),
             margin=margin,
             jobs=jobs,
-            prices={model: self._price(model, rates) for model, rates in table.get("prices", {}).items()},
+            prices={model: self._price(model, rates) for model, rates in prices.items()},
         )
 
     def _price(self, model: str, rates: object) -> OwnPrice:
@@ -127,7 +134,7 @@ class _Reader:
         for key, value in rates.items():
             if key not in PRICE_KEYS:
                 raise self._error(f"unknown key {key!r} in {where}.{did_you_mean(key, PRICE_KEYS)}", key)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise self._error(f"{key} = {value!r} in {where} is not a price in dollars per million tokens", key)
         for key in ("input_mtok", "output_mtok"):
             if key not in rates:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.(json|md|csv|xml); xml is JUnit."
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.(json|md|csv|html|xml); xml is JUnit."
 )
 def command(
     prompts: tuple[str, ...],

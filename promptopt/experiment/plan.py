@@ -54,6 +54,7 @@ class CostRange:
         low_usd: With no output at all.
         high_usd: With every answer as long as its cap (without one, as the context window) allows; ``None`` where
             nothing bounds it.
+        free: Only local models are asked.
         unpriced: Models without a known price; their calls are not in the sums.
         uncapped: Prompts that set no ``max_output_tokens``.
     """
@@ -61,11 +62,14 @@ class CostRange:
     calls: int
     low_usd: Decimal
     high_usd: Decimal | None
+    free: bool
     unpriced: tuple[str, ...]
     uncapped: tuple[str, ...]
 
     def __str__(self) -> str:
         calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
+        if self.free:
+            return f"{calls} of local models, which cost nothing"
         if self.unpriced:
             return f"{calls}, cost unknown: {', '.join(self.unpriced)} unpriced"
         high = "no upper bound" if self.high_usd is None else f"${self.high_usd:.4f}"
@@ -161,14 +165,13 @@ def _change(step: Step) -> str:
 def cost_range(steps: Sequence[Step], config: Config) -> CostRange:
     """The range of what the live steps will cost at the answering models' own prices."""
     live = [step for step in steps if step.live]
+    paid = [step for step in live if split_model(step.request.model)[0] != "local"]
     low, high = Decimal(0), Decimal(0)
     bounded = True
     unpriced: dict[str, None] = {}
     uncapped: dict[str, None] = {}
-    for step in live:
+    for step in paid:
         model = step.request.model
-        if split_model(model)[0] == "local":
-            continue
         price = find_price(model, config=config)
         if price is None:
             unpriced[model] = None
@@ -183,7 +186,7 @@ def cost_range(steps: Sequence[Step], config: Config) -> CostRange:
             bounded = False
         else:
             high += price.cost(Usage(input_tokens=tokens, output_tokens=cap)).total_usd
-    return CostRange(len(live), low, high if bounded else None, tuple(unpriced), tuple(uncapped))
+    return CostRange(len(live), low, high if bounded else None, not paid, tuple(unpriced), tuple(uncapped))
 
 
 def check_cost(expected: CostRange, max_cost: Decimal | None) -> None:

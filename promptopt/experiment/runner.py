@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -129,11 +129,8 @@ def _ask(
         pending: dict[Future[Response], Step] = {
             executor.submit(partial(recorders[id(step.file)].complete, step.request)): step for step in live
         }
-        waiting = set(pending)
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                answers[id(pending[future])] = _outcome(future)
+        for future in as_completed(pending):
+            answers[id(pending[future])] = _outcome(future)
             if progress is not None:
                 progress(len(answers), len(live))
     except BaseException:
@@ -158,7 +155,7 @@ def _trial(step: Step, answer: Response | ProviderError, checks: SuiteChecks) ->
         return Trial(step.case.name, step.request.sample, step.request, error=str(answer))
     measured = step.variant.measure(step.request, answer)
     score = checks.score(step.case.name, answer, step.variant.template.front.answer, measured.cost)
-    _, recording = step.file.status(step.request)
+    recording = step.file.find(step.request)
     return Trial(
         case=step.case.name,
         sample=step.request.sample,

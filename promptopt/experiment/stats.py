@@ -99,12 +99,15 @@ def _bca(statistic: Statistic, mean: Floats, means: Floats, leave_one_out: Float
     observed = float(statistic(mean))
     resampled = np.sort(statistic(means))
     # Sums in another order differ in the last bits; what is constant up to them is constant.
-    if np.ptp(resampled) <= 1e-12 * max(1.0, abs(observed)):
+    if np.ptp(resampled) <= 1e-9 * np.abs(resampled).max():
         resampled = np.full_like(resampled, observed)
     jackknife = statistic(leave_one_out)
     deviations = jackknife.mean() - jackknife
-    spread = float((deviations**2).sum())
-    acceleration = float((deviations**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
+    largest = np.abs(deviations).max()
+    # In units of the largest, so that no power of a tiny number vanishes.
+    units = deviations / largest if largest > 0 else deviations
+    spread = float((units**2).sum())
+    acceleration = float((units**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
     return Bootstrap(observed, resampled, _NORMAL.inv_cdf(_share_below(resampled, observed)), acceleration)
 
 

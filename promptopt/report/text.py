@@ -77,7 +77,7 @@ def dollars(value: float | Decimal | None, known: object = None) -> str:
 
 def _pair(pair: Pair) -> str:
     rows = [
-        [_NAMES[difference.metric], _change(difference), _interval(difference)]
+        [metric_name(difference.metric), change_text(difference), interval_text(difference)]
         for difference in pair.differences
         if difference.difference is not None
     ]
@@ -97,16 +97,24 @@ def _number(metric: str, value: float) -> str:
     return f"{value:+,.1f}{' points' if metric in ('quality', 'pass_rate') else ''}"
 
 
-def _change(difference: Difference) -> str:
+def metric_name(metric: str) -> str:
+    """A metric as a table names it."""
+    return _NAMES[metric]
+
+
+def change_text(difference: Difference) -> str:
+    """A mean difference with its sign and unit; empty where it is unknown."""
     return "" if difference.difference is None else _number(difference.metric, difference.difference)
 
 
-def _interval(difference: Difference) -> str:
+def interval_text(difference: Difference) -> str:
+    """The 95% interval of a difference, or why there is none."""
     if difference.low is None or difference.high is None:
         return "too few cases"
     if difference.low == difference.high:
         return "the same in every case"
-    return f"{_number(difference.metric, difference.low)} to {_number(difference.metric, difference.high)}"
+    low, high = _number(difference.metric, difference.low), _number(difference.metric, difference.high)
+    return f"{low.removesuffix(' points')} to {high}"
 
 
 def _errors(comparison: Comparison) -> Iterator[str]:

@@ -6,6 +6,7 @@ One suite can so score a freeform and a structured variant of a prompt.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,15 +47,21 @@ class PointerAnswer:
         """Raises NoAnswer where the response is not JSON or the pointer leads nowhere."""
         try:
             node: Any = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise NoAnswer(f"the response is not JSON: {error}") from None
         for part in self.pointer.split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
             try:
-                node = node[int(key)] if isinstance(node, list) else node[key]
-            except (KeyError, IndexError, TypeError, ValueError):
+                node = node[_index(key)] if isinstance(node, list) else node[key]
+            except (KeyError, IndexError, TypeError):
                 raise NoAnswer(f"the response has nothing at {self.pointer}") from None
         return node if isinstance(node, str) else json.dumps(node, ensure_ascii=False, sort_keys=True)
+
+
+def _index(key: str) -> int:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,9}", key):
+        raise IndexError(key)
+    return int(key)
 
 
 Answer = PatternAnswer | PointerAnswer

@@ -16,6 +16,13 @@ from promptopt.templates.chat import ChatExtension
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import Reader
 
+OPTIONS: dict[str, Any] = {
+    "undefined": StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "autoescape": False,
+}
+
 _UNDEFINED = re.compile(r"^'(?P<name>\w+)' is undefined$")
 _UNKNOWN = re.compile(r"^No (?P<kind>filter|test) named '(?P<name>[^']+)'")
 
@@ -40,14 +47,7 @@ class ReaderLoader(BaseLoader):
 
 def make_environment(reader: Reader) -> ImmutableSandboxedEnvironment:
     """A sandbox with StrictUndefined, block trimming and the ``chat`` block; includes come from ``reader``."""
-    return ImmutableSandboxedEnvironment(
-        loader=ReaderLoader(reader),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-        extensions=[ChatExtension],
-    )
+    return ImmutableSandboxedEnvironment(loader=ReaderLoader(reader), extensions=[ChatExtension], **OPTIONS)
 
 
 def explain(error: Exception, path: str, environment: JinjaEnvironment, given: Iterable[str] = ()) -> PromptoptError:

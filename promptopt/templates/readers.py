@@ -44,7 +44,7 @@ class FolderReader:
 
 
 class GitReader:
-    """Files of a folder as they were at a commit, read with ``git show``."""
+    """Files of a folder as they were at a commit, read with ``git cat-file``."""
 
     def __init__(self, reference: str, root: Path) -> None:
         self.reference = reference
@@ -58,7 +58,7 @@ class GitReader:
 
     def show(self, path: PurePosixPath, display: str) -> str:
         """The text of a file of the repository at the commit; raises FileNotFoundError where there is none."""
-        done = _git(self.repository, "show", f"{self.commit}:{path}")
+        done = _git(self.repository, "cat-file", "blob", f"{self.commit}:{path}")
         if done.returncode:
             raise FileNotFoundError(f"{path} does not exist at {self.reference}")
         return decode(done.stdout, display, TemplateError)
@@ -95,7 +95,6 @@ def _git_root(folder: Path) -> Path:
     return Path(done.stdout.decode().strip()).resolve()
 
 
-@lru_cache(maxsize=64)
 def _commit(repository: Path, reference: str) -> str:
     done = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
     if done.returncode:
