@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from promptopt.compress.document import Document
@@ -57,19 +57,22 @@ def compress_document(
     rules = sorted(choose_rules() if rules is None else rules, key=lambda rule: rule.code)
     tokenizer = tokenizer_for(document.model)
     before = tokenizer.count(document.text)
-    findings = tuple(edit for rule in rules for edit in rule.edits(document) if edit.new is None)
     active = [rule for rule in rules if includes(level, rule.level)]
+    proposed = {rule.code: list(rule.edits(document)) for rule in rules}
+    findings = tuple(edit for edits in proposed.values() for edit in edits if edit.new is None)
     unchanged = Compression(document.text, document.text, level, before, before, (), (), findings)
     if "\r" in document.text:
         return _with_line_ends(document, level, rules) or unchanged
-    ledger, refused, text = _passes(document, active)
+    ledger, refused, text = _passes(document, active, proposed)
     after = tokenizer.count(text)
     if after >= before or not same_code(document.text, text):
         return replace(unchanged, refused=tuple(refused))
     return replace(unchanged, text=text, tokens_after=after, ledger=tuple(ledger), refused=tuple(refused))
 
 
-def _passes(document: Document, rules: Sequence[Rule]) -> tuple[list[Step], list[Step], str]:
+def _passes(
+    document: Document, rules: Sequence[Rule], proposed: Mapping[str, list[Edit]]
+) -> tuple[list[Step], list[Step], str]:
     from promptopt.compress.cliff import guard_prefix
 
     ledger: list[Step] = []
@@ -80,7 +83,10 @@ def _passes(document: Document, rules: Sequence[Rule]) -> tuple[list[Step], list
     back = _Back()
     for _ in range(MAX_PASSES):
         guard = Guard(current, tokenizer, allowance)
-        guard.judge(edit for rule in rules for edit in rule.edits(current))
+        # The first pass is over the document that findings were read from.
+        guard.judge(
+            edit for rule in rules for edit in (proposed[rule.code] if current is document else rule.edits(current))
+        )
         for step in guard.steps:
             step = back.placed(step, document, current)
             if step.refused:

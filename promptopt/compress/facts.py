@@ -255,11 +255,17 @@ def _sentence_facts(masked: Masked, sentence: Sentence, line: int) -> Iterator[F
     holes = [_zone_text(zone, masked) for zone in _zones_in(masked, sentence.start, sentence.end)]
     for zone, content in zip(_zones_in(masked, sentence.start, sentence.end), holes, strict=True):
         yield from _zone_facts(zone, content, line)
-    yield from word_facts(plain, line, is_heading=sentence.kind == HEADING)
+    found = word_facts(plain, 0, is_heading=sentence.kind == HEADING)
+    yield from (Fact(fact.kind, fact.value, fact.scope, line) for fact in found) if line else found
 
 
-def word_facts(plain: str, line: int, *, is_heading: bool = False) -> Iterator[Fact]:
+@lru_cache(maxsize=8192)
+def word_facts(plain: str, line: int, *, is_heading: bool = False) -> tuple[Fact, ...]:
     """The facts of a sentence whose protected stretches are masked."""
+    return tuple(_word_facts(plain, line, is_heading))
+
+
+def _word_facts(plain: str, line: int, is_heading: bool) -> Iterator[Fact]:
     for match in _DATE.finditer(plain):
         yield Fact("date", _squeeze(match[0]), (), line)
     if not is_heading:

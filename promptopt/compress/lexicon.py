@@ -7,8 +7,10 @@ A test holds the list to its promise: no entry adds or loses a number, a negatio
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 # Openers of a sentence or clause that address the model and say nothing about the task. What follows them stands alone.
 OPENERS: tuple[str, ...] = (
@@ -54,8 +56,26 @@ def _lines(name: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _alternatives(phrases: tuple[str, ...] | list[str]) -> str:
-    return "|".join(re.escape(phrase).replace(r"\ ", r"\s+").replace("'", "['’]") for phrase in sorted(phrases, key=len, reverse=True))
+def _alternatives(phrases: Iterable[str]) -> str:
+    """A pattern for any of the phrases, the longest first: a trie, since ``re`` tries alternatives one by one."""
+    trie: dict[str, Any] = {}
+    for phrase in phrases:
+        node = trie
+        for character in phrase:
+            node = node.setdefault(character, {})
+        node[""] = {}
+    return _trie_pattern(trie)
+
+
+def _trie_pattern(node: dict[str, Any]) -> str:
+    branches = [_CHARACTERS.get(key, re.escape(key)) + _trie_pattern(child) for key, child in node.items() if key]
+    if not branches:
+        return ""
+    inner = f"(?:{'|'.join(branches)})" if len(branches) > 1 or "" in node else branches[0]
+    return f"{inner}?" if "" in node else inner
+
+
+_CHARACTERS = {" ": r"\s+", "'": "['’]"}
 
 
 def _opener_alternatives() -> str:
@@ -65,7 +85,7 @@ def _opener_alternatives() -> str:
 @lru_cache(maxsize=1)
 def shorter_pattern() -> re.Pattern[str]:
     """Any wordy phrase."""
-    return re.compile(rf"(?<![\w'’-])(?:{_alternatives(list(shorter_phrases()))})(?![\w'’-])", re.IGNORECASE)
+    return re.compile(rf"(?<![\w'’-])(?:{_alternatives(shorter_phrases())})(?![\w'’-])", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1)

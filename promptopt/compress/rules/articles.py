@@ -19,6 +19,21 @@ _ARTICLE = re.compile(
 )
 
 
+_UNIQUE = re.compile(
+    r"(?<![\w'’-])the(?=\s+(?:(?:following|provided|given|above|below|final|original|entire|whole|current|target|main|"
+    r"relevant|correct|available|required|necessary|appropriate|next|previous|best|most|right|source|full|complete|"
+    r"overall|actual|expected|specific|specified|requested|existing|new|user|same)\s+)?"
+    r"(?:user|users|input|inputs|output|outputs|context|text|response|responses|answer|answers|question|questions|task|tasks|"
+    r"content|contents|document|documents|conversation|code|prompt|query|request|instructions?|information|data|format|"
+    r"result|results|example|examples|section|sections|steps?|list|summary|topic|subject|article|author|audience|reader|"
+    r"assistant|model|tools?|functions?|file|files|language|title|name|description|message|messages|issue|problem|"
+    r"solution|project|story|report|goal|purpose|rules?|schema|table|image|video|transcript|essay|paper|email|"
+    r"conclusion|analysis|evaluation|criteria|quality|score|rating|reasons?|chat|history|source|sources|"
+    r"ideas?|points?|quotes?|facts?|items?|headings?|terms?|words?|sentences?|paragraphs?|claims?|arguments?)\b)",
+    re.IGNORECASE,
+)
+
+
 class NoteArticles:
     """Articles in list items and headings, which are read as notes."""
 
@@ -31,6 +46,21 @@ class NoteArticles:
         for sentence in document.prose:
             if sentence.kind != TEXT:
                 yield from _articles(document, sentence, self.code)
+
+
+class UniqueNouns:
+    """"the user", "the input", "the answer": what a prompt has only one of needs no article."""
+
+    code: ClassVar[str] = "PO208"
+    name: ClassVar[str] = "articles of unique nouns"
+    reason: ClassVar[str] = "there is one user, one input and one answer: no article tells them apart"
+    level: ClassVar[Level] = "standard"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            yield from replacements(
+                document, sentence, _UNIQUE, _new, self.code, lambda old, _: f"{old!r} can go", near_negations=True
+            )
 
 
 class Articles:

@@ -47,6 +47,10 @@ class Pronouns:
 
 
 _PRONOUNS = (
+    re.compile(r"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?=[a-z])(?!(?:to|not|no|the|a|an)\b)", re.IGNORECASE),
+    re.compile(r"(?<![\w'’-])there\s+(?:is|are|was|were)(?=\s+[a-z])(?!\s+(?:no|not|any)\b)", re.IGNORECASE),
+    re.compile(r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)", re.IGNORECASE),
+    re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])", re.IGNORECASE),
     _ROLE,
     re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
     re.compile(r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE),

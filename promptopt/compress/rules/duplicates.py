@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import ClassVar
 
 from promptopt.compress.document import Document
@@ -30,6 +31,7 @@ class Duplicates:
     def edits(self, document: Document) -> Iterable[Edit]:
         if not document.flow_known:
             return
+        yield from self._labels(document)
         candidates = [
             (sentence, Counter(fact for fact in document.facts_of(sentence).facts if fact.kind != "structure"))
             for sentence in document.sentences
@@ -48,6 +50,18 @@ class Duplicates:
                     gone.add(number)
                     kept = candidates[keeper][0]
                     yield self._edit(document, sentence, kept)
+
+    def _labels(self, document: Document) -> Iterator[Edit]:
+        """A label line that repeats the heading right above it: ``# INPUT`` and then ``INPUT:``."""
+        for heading, label in pairwise(document.sentences):
+            if heading.kind != HEADING or not label.first or label.kind == HEADING:
+                continue
+            title = document.text[heading.start : heading.end].strip(" :*").lower()
+            if title and title == document.text[label.start : label.end].strip(" *").removesuffix(":").lower():
+                start, end = line_removal(document, label)
+                if document.frames_at(heading.start) == document.frames_at(label.start):
+                    message = "the heading above says this already"
+                    yield Edit(start, end, "", self.code, message, because=(heading.start, heading.end))
 
     def _keepers(
         self,

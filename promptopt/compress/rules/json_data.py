@@ -26,7 +26,7 @@ class JsonData:
         text = document.text
         while (position := _next(text, position)) >= 0:
             zone = document.masks.zone_at(position)
-            inside_example = zone is not None and zone.kind in ("example", "jinja", "front", "quote")
+            inside_example = zone is not None and zone.kind in ("example", "jinja", "front", "quote", "code")
             try:
                 _, end = decoder.raw_decode(text, position)
             except (ValueError, RecursionError):

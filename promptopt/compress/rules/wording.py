@@ -11,6 +11,10 @@ from promptopt.compress.masks import MASK
 from promptopt.compress.sentences import Sentence
 
 NEGATION_SCOPE = 3
+_RESTRICTED = re.compile(
+    r"\b(?:only|just|except|merely|solely|exclusively|at least|at most|more than|less than|up to|exactly|unless|must|should|may)\s*\Z",
+    re.IGNORECASE,
+)
 _NEGATED = re.compile(rf"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z", re.IGNORECASE)
 
 
@@ -81,5 +85,6 @@ def removal(document: Document, sentence: Sentence, start: int, end: int, rule: 
 
 
 def negated(document: Document, sentence: Sentence, position: int) -> bool:
-    """Whether the words at a position are among the first after a negation: such wording is left alone."""
-    return _NEGATED.search(document.masked[sentence.start : position]) is not None
+    """Whether the words at a position are among the first after a negation, or follow a limit: they are left alone."""
+    before = document.masked[sentence.start : position]
+    return _NEGATED.search(before) is not None or _RESTRICTED.search(before) is not None
