@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptopt.compress.facts import compare_facts, facts
+from promptopt.compress.masks import mask
 
 PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
 PLACES = 1000
@@ -62,7 +63,11 @@ def sites(texts: list[str], table: dict) -> Iterator[tuple[str, str, str]]:
     """Name, text and altered text for every place where an edit of ``table`` applies."""
     for name, (pattern, replace) in table.items():
         for text in texts:
+            zones = mask(text).zones if table is HARMLESS else ()
             for match in re.finditer(pattern, text):
+                # What is quoted, shown as an example or code is a fact to the letter: no edit there is harmless.
+                if any(zone.start <= match.end() and match.start() <= zone.end for zone in zones):
+                    continue
                 if replace is None:
                     sentence = re.match(r"[^\n{}]{20,200}?[.] ", text[match.end() :])
                     if sentence is None:
@@ -108,8 +113,13 @@ def measure(texts: list[str], table: dict, places: int = PLACES) -> tuple[Counte
     return hit, total, rest
 
 
+def load(path: Path) -> list[str]:
+    """The prompts of a JSONL file."""
+    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def main(path: Path) -> None:
-    texts = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+    texts = load(path)
     for title, table in (("planted losses", LOSSES), ("harmless edits", HARMLESS)):
         hit, total, _ = measure(texts, table)
         print(f"{title}: flagged {hit.total()} of {total.total()} ({100 * hit.total() / total.total():.1f}%)")
