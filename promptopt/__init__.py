@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
+    from promptopt.compress import compress
     from promptopt.compress.api import Compression
     from promptopt.compress.facts import Facts, facts
     from promptopt.errors import PromptoptError

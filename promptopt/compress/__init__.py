@@ -10,18 +10,19 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from promptopt.compress.api import Compression, Level
+    from promptopt.compress.api import compress_text as compress
+else:
 
+    class _Room(ModuleType):
+        """The package ``promptopt.compress``, which can be called: a function of that name could not stand beside it."""
 
-class _Room(ModuleType):
-    """The package ``promptopt.compress``, which can be called: a function of that name could not stand beside it."""
+        def __call__(self, text: str, level: str = "standard", **options: object) -> object:
+            """Compress a plain text; see :func:`promptopt.compress.api.compress_text`."""
+            from promptopt.compress.api import compress_text
 
-    def __call__(self, text: str, level: Level = "standard", *, model: str | None = None) -> Compression:
-        """Compress a plain text; see :func:`promptopt.compress.api.compress_text`."""
-        from promptopt.compress.api import compress_text
+            return compress_text(text, level, **options)
 
-        return compress_text(text, level, model=model)
+    sys.modules[__name__].__class__ = _Room
+    compress = sys.modules[__name__]
 
-
-sys.modules[__name__].__class__ = _Room
-compress = sys.modules[__name__]
+__all__ = ["compress"]

@@ -87,6 +87,11 @@ class Document:
         span = self._span_at(position)
         return span.frames if span else ()
 
+    def is_literal(self, start: int, end: int) -> bool:
+        """Whether a range holds no expression, tag or comment."""
+        span = self._span_at(start)
+        return span is not None and end <= span.end
+
     def _span_at(self, position: int) -> Literal | None:
         spans = self.masks.spans
         index = bisect_right(spans, position, key=lambda span: span.start) - 1

@@ -101,6 +101,8 @@ class Guard:
         text = self._document.text
         if edit.new is None or not 0 <= edit.start < edit.end <= len(text) or text[edit.start : edit.end] == edit.new:
             return False
+        if not self._document.is_literal(edit.start, edit.end):
+            return False
         zones = list(self._document.zones_in(edit.start, edit.end))
         if edit.because is not None:
             return all(zone.kind not in ("jinja", "front", "example") for zone in zones)

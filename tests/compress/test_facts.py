@@ -101,8 +101,8 @@ def test_planted_losses_are_caught_and_harmless_edits_are_not():
     texts = planted.load(PROMPTS)
     # Long prompts cost most of the time and hold the same kinds of places.
     texts = [text for text in texts if len(text) < 2000]
-    caught, losses, _ = planted.measure(texts, planted.LOSSES, 300)
-    alarms, harmless, _ = planted.measure(texts, planted.HARMLESS, 200)
-    assert losses.total() == 300
+    caught, losses, _ = planted.measure(texts, planted.LOSSES, 200)
+    alarms, harmless, _ = planted.measure(texts, planted.HARMLESS, 100)
+    assert losses.total() == 200
     assert caught.total() >= 0.99 * losses.total()
     assert alarms.total() <= 0.05 * harmless.total()

@@ -17,13 +17,14 @@ _INTRODUCTION = re.compile(
     r"|(?:In|On|At|For|From|With|By|After|Before|During|Based on|Given|As)\s+[\w’' -]{2,30})(?P<comma>,)(?=\s)"
 )
 _ANY = re.compile(
-    r",(?=\s+(?:which|who|where|when|while|if|because|since|as|so|then|using|including|with|without|based|rather|even|"
+    r",(?=\s+(?:which|who|where|when|while|if|because|since|using|including|with|without|based|rather|even|"
     r"especially|ensuring|making|providing|focusing|unless|except|such|like)\s)",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
     r"(?:If|When|Whenever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
 )
+_THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")
 _ABBREVIATION = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
 
 
@@ -60,6 +61,6 @@ class ClauseCommas:
                 yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
             text = document.masked[sentence.start : sentence.end]
             # A sentence with a second comma may be a list.
-            if text.count(",") == 1 and (match := _CONDITION.match(text)):
+            if text.count(",") == 1 and (match := _CONDITION.match(text) or _THEN.search(text)):
                 end = sentence.start + match.end()
                 yield Edit(end - 1, end, "", self.code, "the only comma")

@@ -51,7 +51,8 @@ class Filler:
         if behind_word and len(re.findall(rf"\b{behind_word[1]}\b", text, re.IGNORECASE)) > 1 and word in _INTENSIFIERS:
             return None
         if word in _ALWAYS:
-            return ""
+            # "to please the user": a verb.
+            return None if text[: match.start()].rstrip().lower().endswith(" to") else ""
         behind = text[match.end() :].lstrip(" *_")
         if not behind or (" " not in word and not behind[0].isalpha()):
             # At the end of a clause it is more likely to carry the meaning: "do it properly."

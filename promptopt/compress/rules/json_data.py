@@ -32,9 +32,9 @@ class JsonData:
             except (ValueError, RecursionError):
                 position += 1
                 continue
-            if end - position >= LEAST_CHARACTERS and not inside_example and document.frames_at(position) is not None:
+            if end - position >= LEAST_CHARACTERS and not inside_example and document.is_literal(position, end):
                 new = _minified(text[position:end])
-                if new is not None and any(z.kind == "jinja" for z in document.zones_in(position, end)) is False:
+                if new is not None:
                     yield Edit(position, end, new, self.code, "pretty-printed JSON: minify it")
             position = end
 

@@ -25,11 +25,11 @@ class Whitespace:
 
     def edits(self, document: Document) -> Iterable[Edit]:
         text = document.masked
+        for match in _EMPTY_LINES.finditer(text):
+            yield Edit(match.start(), match.end(), "\n\n", self.code, "several empty lines: keep one")
         for match in _TRAILING.finditer(text):
             # Two blanks at a line's end are a break in Markdown, which no model needs.
             yield Edit(match.start(), match.end(), "", self.code, "trailing white space")
-        for match in _EMPTY_LINES.finditer(text):
-            yield Edit(match.start(), match.end(), "\n\n", self.code, "several empty lines: keep one")
         for match in _INVISIBLE.finditer(text):
             yield Edit(match.start(), match.end(), "", self.code, "zero-width characters")
         for sentence in document.sentences:
