@@ -12,6 +12,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
+    from promptopt.compress import compress
+    from promptopt.compress.api import Compression
+    from promptopt.compress.facts import Facts, facts
     from promptopt.errors import PromptoptError
     from promptopt.experiment.compare import Comparison, compare
     from promptopt.providers.gateway.batch import abatch, batch
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "BudgetExceeded": "promptopt.providers.gateway.failures",
     "Comparison": "promptopt.experiment.compare",
+    "Compression": "promptopt.compress.api",
     "Cost": "promptopt.values",
+    "Facts": "promptopt.compress.facts",
     "LimitExceeded": "promptopt.providers.gateway.failures",
     "Message": "promptopt.values",
     "PromptoptError": "promptopt.errors",
@@ -42,7 +47,9 @@ _HOMES = {
     "async_http_client": "promptopt.providers.gateway.client",
     "batch": "promptopt.providers.gateway.batch",
     "compare": "promptopt.experiment.compare",
+    "compress": "promptopt.compress",
     "count": "promptopt.api",
+    "facts": "promptopt.compress.facts",
     "gateway": "promptopt.providers.gateway.provider",
     "http_client": "promptopt.providers.gateway.client",
     "labels": "promptopt.providers.gateway.call",
@@ -55,7 +62,9 @@ _HOMES = {
 __all__ = [
     "BudgetExceeded",
     "Comparison",
+    "Compression",
     "Cost",
+    "Facts",
     "LimitExceeded",
     "Message",
     "PromptoptError",
@@ -72,7 +81,9 @@ __all__ = [
     "async_http_client",
     "batch",
     "compare",
+    "compress",
     "count",
+    "facts",
     "gateway",
     "http_client",
     "labels",
