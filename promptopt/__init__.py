@@ -12,16 +12,19 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
-    from promptopt.errors import PromptoptError
+    from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import Comparison, compare
+    from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
     from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
 
 _HOMES = {
+    "AnswerError": "promptopt.errors",
     "Comparison": "promptopt.experiment.compare",
     "Cost": "promptopt.values",
     "Message": "promptopt.values",
+    "Parsed": "promptopt.schemas.parse",
     "PromptoptError": "promptopt.errors",
     "Rendered": "promptopt.values",
     "Request": "promptopt.values",
@@ -35,13 +38,17 @@ _HOMES = {
     "list_prompts": "promptopt.api",
     "load_prompt": "promptopt.api",
     "load_suite": "promptopt.api",
+    "parse": "promptopt.schemas.parse",
     "render": "promptopt.api",
+    "restructure": "promptopt.schemas.parse",
 }
 
 __all__ = [
+    "AnswerError",
     "Comparison",
     "Cost",
     "Message",
+    "Parsed",
     "PromptoptError",
     "Rendered",
     "Request",
@@ -56,7 +63,9 @@ __all__ = [
     "list_prompts",
     "load_prompt",
     "load_suite",
+    "parse",
     "render",
+    "restructure",
 ]
 
 
