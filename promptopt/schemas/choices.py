@@ -47,6 +47,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("one word", rf"\b{_ASK}\b[^.:\n]{{0,40}}\b(?:one|a single)(?: of the)? (?:word|label|category|number|letter|token)s?\s*[:(]\s*{_LIST}{_END}"),
     # "Classify the sentiment as positive, negative or neutral"
     ("classify", rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:as|into|in)\s+(?:either |one of )?(?::\s*)?{_LIST}{_END}"),
+    # "Sort the support ticket: payment, delivery or sales."
+    ("classify", rf"\b(?:sort|route|assign|classif\w+|categori[sz]e|label|tag)\b(?P<what>[^.:\n]{{0,60}}?):\s*{_LIST}{_END}"),
     # "whether the overall sentiment of the review is positive or negative"
     ("whether", rf"\b(?:whether|if|that)\s+(?:the |its |this )?(?P<what>[^.:\n,]{{1,60}}?)\b(?:is|are|be)\s+(?:either )?(?P<list>{_ITEM}\s+or\s+{_ITEM}){_END}"),
     # "Answer only with 'yes' or 'no'"
@@ -62,7 +64,7 @@ _QUOTED = re.compile(_QUOTE)
 _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 
 _GROUP = re.compile(
-    r"\b(?:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:,| and| or|, and|, or)?\s*){2,})"
+    r"\b(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:,| and| or|, and|, or)?\s*){2,})"
 )
 _INDENTED = re.compile(
     r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",

@@ -136,10 +136,8 @@ class _Coder:
         labels = node.get("enum")
         if not isinstance(labels, list) or len(labels) < LEAST_LABELS or not all(isinstance(v, str) for v in labels):
             return False
-        coded = [str(number) for number in range(len(labels))]
-        # A label costs its quotes as well; they merge with what stands beside them, so that two are counted once.
-        spent = sum(self._tokenizer.count(f'"{label}"') - 1 for label in labels)
-        return spent / len(labels) > 1.5 and spent > sum(map(self._tokenizer.count, coded))
+        spent = sum(map(self._tokenizer.count, labels))
+        return spent / len(labels) > 1.5
 
     def _short_keys(self, properties: Mapping[str, Any]) -> dict[str, str]:
         short: dict[str, str] = {}

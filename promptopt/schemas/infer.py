@@ -273,7 +273,7 @@ def _from_choices(document: Document, said: list[Choice]) -> Inferred | None:
     if any(MASK in document.text[choice.span.start : choice.span.end].replace("\n", "") for choice in chosen if choice.asks) and len(chosen) == 1:
         return _conditional_list(document, chosen[0])
     best = chosen[0]
-    name = next((choice.name for choice in chosen if choice.name), "") or _anchor(document.text)
+    name = next((choice.name for choice in chosen if choice.name), "") or _anchor(document.text) or _object_of_task(document.text)
     schema = _with_fallback(document.text, dict(best.schema))
     return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),))
 
@@ -323,6 +323,12 @@ def _from_listings(document: Document, said: list[Choice]) -> Inferred | None:
     if len(names) != 1:
         return None
     return _of_fields(document, found[:1], carried=False)
+
+
+def _object_of_task(text: str) -> str:
+    """"Classify the sentiment of the review" is about the sentiment."""
+    match = re.search(r"\b(?:classify|determine|identify|predict|detect|decide on) the (?:overall )?(?P<noun>[a-z]{3,20}) of\b", text, re.IGNORECASE)
+    return field_name(match["noun"]) if match else ""
 
 
 def _anchor(text: str) -> str:
