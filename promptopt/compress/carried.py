@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptopt.compress.edit import Edit
-from promptopt.schemas.found import MASK, Document, Inferred, Span
+from promptopt.schemas.found import BOUNDARY, MASK, Document, Inferred, Span
 
 CODE = "STRUCTURE"
 # A sentence of nothing but these words, labels and names of fields says nothing that a schema does not enforce.
@@ -25,11 +25,19 @@ _VOCABULARY = frozenset(
     wish word words wrap write you your below above exact follow follows following: else additional none accept accepts accepted
     two three four five six seven eight nine ten after end before markup pick its either""".split()
 )
+# Markdown that nobody will see.
+_MARKDOWN = frozenset(
+    """bold italic italics italicized asterisks bulleted bullet bullets numbered lists sections section requested warnings notes
+    header headers heading headings followed readable maximally content formatting just such as warning note create basic
+    highlight rendering ensure instructions""".split()
+)
 _EXPLAINING = frozenset("short brief concise explanation explain why reason reasons justification decision choice sentence one in give afterwards".split())
 _CUE = re.compile(
     r"\b(?:json|format\w*|answer|respond|reply|return|output|emit|one word|single word|only|either|one of|write|structure)\b", re.IGNORECASE
 )
-_SENTENCE = re.compile(r"[^\s][^\n]*?(?:[.!?](?=[\s\"')]|$)|(?=\n|$))")
+# Where the input is, and the marks of a block.
+_NO_FORMAT = re.compile(r"\b(?:following|below|above|this|that|given) (?:text|input|context|data|code|sentence|question)\b|^\[|\bexamples?\b", re.IGNORECASE)
+_SENTENCE = re.compile(rf"[^\s{BOUNDARY}][^\n{BOUNDARY}]*?(?:[.!?](?=[\s\"'){BOUNDARY}]|$)|(?=[\n{BOUNDARY}]|$))")
 CHAT = re.compile(r"\{%-?\s*chat\s+role\s*=\s*\"(?P<role>\w+)\"\s*-?%\}(?P<body>.*?)\{%-?\s*endchat\s*-?%\}", re.DOTALL)
 _LEAD = re.compile(r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z", re.IGNORECASE)
 _FENCE_BEFORE = re.compile(r"(?:```|~~~)\w*[ \t]*\n?[ \t]*\Z")
@@ -38,7 +46,7 @@ _FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
 
 def carried_edits(document: Document, inferred: Inferred, *, drop_explanation: bool) -> list[Edit]:
     """The deletions that a schema allows: templates of the answer with the line that leads to them, and format prose."""
-    blocks = [_block(document, span) for span in inferred.carried]
+    blocks = [_block(document, span) for span in inferred.carried if MASK not in document.text[span.start : span.end]]
     words = _words_of(inferred)
     edits = [Edit(span.start, span.end, "", CODE, "the schema carries the template of the answer") for span in blocks]
     for span in _sentences(document):
@@ -60,12 +68,12 @@ def _words_of(inferred: Inferred) -> frozenset[str]:
 
 
 def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool) -> bool:
-    if MASK in sentence or not _CUE.search(sentence) or len(sentence) > 400:
+    if MASK in sentence or _NO_FORMAT.search(sentence) or not _CUE.search(sentence) or len(sentence) > 400:
         return False
-    spoken = re.findall(r"[A-Za-z][\w'-]*", sentence.lower().replace("’", "'"))
+    spoken = re.findall(r"[A-Za-z][\w'-]*", sentence.lower().replace("’", "'").replace("—", " "))
     if len(spoken) < 3 or re.search(r"\d", re.sub(r"\b(?:[1-9]|10)\b", "", sentence)) and not words & set(spoken):
         return False
-    known = _VOCABULARY | words | (_EXPLAINING if drop_explanation else frozenset())
+    known = _VOCABULARY | _MARKDOWN | words | (_EXPLAINING if drop_explanation else frozenset())
     if any(word not in known for word in spoken):
         return False
     numbers = set(re.findall(r"\d+", sentence)) - {number for word in words for number in re.findall(r"\d+", word)}

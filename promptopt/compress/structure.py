@@ -18,7 +18,7 @@ from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost
-from promptopt.schemas.found import MASK, Document, Field, Inferred
+from promptopt.schemas.found import MASK, Document, Field, Inferred, template_parts
 from promptopt.schemas.infer import infer
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
@@ -251,6 +251,8 @@ class _Proposal:
 
     def _source(self, edits: Sequence[Edit], *, examples: bool) -> str:
         source = apply_edits(self._template.source, edits)
+        if template_parts(source) != template_parts(self._template.source):
+            raise AssertionError("an edit touched the template's tags")
         source = re.sub(r"\n{3,}", "\n\n", source)
         # Examples of minified JSON are the better directive.
         if not self._options.minify or examples:
@@ -323,7 +325,7 @@ def _with_tables(coded: dict[str, Any], codes: Codes) -> dict[str, Any]:
 def _with_directive(source: str) -> str:
     """The wish for minified JSON, after the last words of the first chat block, or of a prompt without blocks."""
     if end := _CHAT_END.search(source):
-        return f"{source[: end.start()].rstrip()} {MINIFY}{source[end.start() :]}"
+        return f"{source[: end.start()].rstrip()} {MINIFY}{source[end.start() :].lstrip(chr(32))}"
     return f"{source.rstrip()}\n{MINIFY}\n"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptopt.schemas.found import MASK, Document, Span, field_name
+from promptopt.schemas.found import BOUNDARY, MASK, Document, Span, field_name
 from promptopt.schemas.pseudo import number_range
 
 
@@ -33,12 +33,12 @@ _QUOTE = r"[\"'`“”‘’]"
 _ITEM = rf"(?:{_QUOTE}[^\"'`“”‘’\n]{{1,60}}{_QUOTE}|[\w][\w/&+ -]{{0,40}}?)"
 _LIST = rf"(?P<list>{_ITEM}(?:\s*(?:,|/|\|)\s*(?:(?:or|and)\s+)?{_ITEM})*(?:\s*,?\s+(?:or|and)\s+{_ITEM})?)"
 _NOUN = r"(?:[\w-]+\s+){0,3}?(?P<noun>[\w-]+)"
-_END = r"(?=\s*(?:[.;!?)\n]|$))"
+_END = rf"(?=\s*(?:[.;!?)\n{BOUNDARY}]|$))"
 _ASK = r"(?:answer|respond|reply|return|output|say|write|choose|pick|select|classify|label|decide|emit|use)"
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     # "one of the following categories: A, B or None"
-    ("one of", rf"\b(?:one|any) of (?:the |these )?(?:following )?(?:{_NOUN})?\s*(?:\([^)\n]*\))?\s*:\s*{_LIST}{_END}"),
+    ("one of", rf"\b(?:one|any) of(?: (?:the |these )?(?:following ?)?(?:{_NOUN})?)?\s*(?:\([^)\n]*\))?\s*:\s*{_LIST}{_END}"),
     # "Possible intents can be: ..."; "The teams are: ..."
     ("list", rf"\b(?:possible|allowed|valid|available|permitted) {_NOUN}(?: can be| are| include)?\s*:\s*{_LIST}{_END}"),
     # "Importance Levels: urgent, high, medium, low"
@@ -52,7 +52,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     # "whether the overall sentiment of the review is positive or negative"
     ("whether", rf"\b(?:whether|if|that)\s+(?:the |its |this )?(?P<what>[^.:\n,]{{1,60}}?)\b(?:is|are|be)\s+(?:either )?(?P<list>{_ITEM}\s+or\s+{_ITEM}){_END}"),
     # "Answer only with 'yes' or 'no'"
-    ("answer", rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM}){_END}"),
+    ("answer", rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM})(?:{_END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing)\b))"),
+    # "Is the sentiment positive, negative, or neutral?"
+    ("question", r"\b(?:is|are) (?:the|this|its) (?P<what>[\w ]{1,40}?)\s+(?P<list>[\w-]+(?:\s*,\s*[\w-]+)*\s*,?\s+or\s+[\w-]+)(?=\s*\?)"),
     # "use only one of the two words positive or negative"
     ("one of", rf"\bone of (?:the |these )?(?:two |three |four |five |following )?(?:words|labels|values|options|categories)\s+(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM}){_END}"),
     # "product return", "product question" or "other"?  on a line of its own
@@ -64,7 +66,7 @@ _QUOTED = re.compile(_QUOTE)
 _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 
 _GROUP = re.compile(
-    r"\b(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:,| and| or|, and|, or)?\s*){2,})"
+    r"\b(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:, and|, or|,| and| or)?\s*){2,})"
 )
 _INDENTED = re.compile(
     r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",
@@ -89,9 +91,11 @@ _NUMBERS = (
     ),
     re.compile(r"\bon a (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)", re.IGNORECASE),
 )
+_ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
 _NUMERIC_NAME = re.compile(r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b", re.IGNORECASE)
 _STOP = frozenset({"a", "an", "the", "it", "this", "that", "one", "etc", "more", "other words", "them", "you", "not"})
 _NAME_OF = {"categories": "category", "classes": "class", "statuses": "status"}
+_KINDS = frozenset({"sentiment", "category", "intent", "topic", "tone", "emotion", "priority", "urgency", "language", "type", "severity", "label"})
 _MEANINGLESS = frozenset({"answer", "response", "output", "result", "reply", "input", "assistant", "word", "words", "following", "options", "option", "value", "values", "label", "labels", "it", "two", "text", "these"})
 
 
@@ -105,6 +109,9 @@ def choices(document: Document) -> Iterator[Choice]:
                 continue
             groups = match.groupdict()
             name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
+            if kind == "classify" and name not in _KINDS:
+                # What is sorted is the input; only a few nouns name what it is sorted by.
+                name = ""
             yield Choice(name, enum(values), Span(*match.span()), _source(document, match, f"“{kind}”"), asks=kind != "whether")
     yield from _lists(document)
 
@@ -168,7 +175,7 @@ def numbers(document: Document) -> Iterator[Choice]:
             line_start = document.text.rfind("\n", 0, match.start()) + 1
             before = document.text[max(line_start, match.start() - 80) : match.end()]
             names = _NUMERIC_NAME.findall(before)
-            yield Choice(names[-1].lower() if names else "", schema, Span(*match.span()), _source(document, match, "range"), asks=bool(names or said))
+            yield Choice(names[-1].lower() if names else "", schema, Span(*match.span()), _source(document, match, "range"), asks=bool(names or said or _ASKING.search(before)))
 
 
 def labels(text: str) -> list[str]:

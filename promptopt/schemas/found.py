@@ -9,8 +9,11 @@ from typing import Any
 
 MASK = "\ufffc"
 """Stands for every character that a template's expression or tag takes up."""
+BOUNDARY = "\ufffa"
+"""Stands for every character of a chat block's tag: it parts sentences and prints nothing."""
 
 _TAG = re.compile(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_CHAT_TAG = re.compile(r"\{%-?\s*(?:end)?chat\b")
 _OPEN = re.compile(r"\{%-?\s*(if|for|call|filter|set|macro|block)\b(?P<rest>.*?)%\}", re.DOTALL)
 _CLOSE = re.compile(r"\{%-?\s*end(if|for|call|filter|set|macro|block)\b")
 
@@ -68,7 +71,7 @@ class Document:
     """The text of a prompt with its template parts masked.
 
     Attributes:
-        text: As long as the source; every character of a tag or expression is :data:`MASK`.
+        text: As long as the source; every character of a tag or expression is :data:`MASK` or :data:`BOUNDARY`.
         conditional: Parts that not every rendering has, or has several times.
     """
 
@@ -79,7 +82,11 @@ class Document:
     @classmethod
     def of(cls, source: str) -> Document:
         """Mask a Jinja source."""
-        text = _TAG.sub(lambda match: re.sub(r"[^\n]", MASK, match[0]), source)
+
+        def masked(match: re.Match[str]) -> str:
+            return re.sub(r"[^\n]", BOUNDARY if _CHAT_TAG.match(match[0]) else MASK, match[0])
+
+        text = _TAG.sub(masked, source)
         return cls(source, text, tuple(_conditional(source)))
 
     def line(self, position: int) -> int:
@@ -89,6 +96,11 @@ class Document:
     def depends(self, span: Span) -> bool:
         """Whether a part stands within a branch or loop, or holds one."""
         return any(span.overlaps(part) for part in self.conditional)
+
+
+def template_parts(source: str) -> list[str]:
+    """The expressions, tags and comments of a Jinja source, in order."""
+    return _TAG.findall(source)
 
 
 def _conditional(source: str) -> list[Span]:

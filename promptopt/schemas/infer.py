@@ -10,7 +10,7 @@ from typing import Any
 from promptopt.schemas.choices import Choice, choices, numbers
 from promptopt.schemas.found import MASK, Document, Field, Inferred, Span, field_name
 from promptopt.schemas.pseudo import NotPseudo, merge, read_pseudo, starts
-from promptopt.schemas.sections import keys, listings, ruled, sections, tables, tagged, titled, tuples
+from promptopt.schemas.sections import forms, keys, listings, ruled, sections, tables, tagged, titled, tuples
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5
@@ -165,6 +165,8 @@ def _blocks(document: Document) -> Iterator[_Block]:
             continue
         done = end
         role = _role(text, start)
+        if role is None and re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
+            role = False
         if role is not None:
             span = Span(start, end)
             yield _Block(_plain_example(schema) if role else schema, span, role)
@@ -178,7 +180,15 @@ def _is_structure(schema: Mapping[str, Any]) -> bool:
 
 
 def _plain_example(schema: Any) -> Any:
-    return schema
+    """The schema of an example without its words, which are one answer of many."""
+    if not isinstance(schema, Mapping):
+        return schema
+    plain = {key: value for key, value in schema.items() if key not in ("description", "enum")}
+    if isinstance(plain.get("properties"), Mapping):
+        plain["properties"] = {name: _plain_example(child) for name, child in plain["properties"].items()}
+    if "items" in plain:
+        plain["items"] = _plain_example(plain["items"])
+    return plain
 
 
 def _role(text: str, start: int) -> bool | None:
@@ -219,7 +229,7 @@ def _from_keys(document: Document, said: list[Choice]) -> Inferred | None:
 
 
 def _from_ruled(document: Document, said: list[Choice]) -> Inferred | None:
-    found = list(ruled(document))
+    found = list(ruled(document)) or list(forms(document))
     if not found:
         return None
     return _of_fields(document, found, carried=True)

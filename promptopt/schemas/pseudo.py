@@ -181,10 +181,16 @@ def _placeholder(name: str) -> dict[str, Any]:
     lowered = text.lower()
     if lowered in _TYPES:
         return {"type": _TYPES[lowered]}
-    choices = _alternatives(text)
-    if choices:
-        return {"type": "string", "enum": choices}
-    return {"description": text} if " " in text else {}
+    return _bare_schema(text)
+
+
+def placeholder(text: str) -> dict[str, Any]:
+    """What ``<positive/negative>`` or ``[0-100]`` stands for; ``{}`` where it does not say."""
+    inner = text.strip().strip("<>[]{}").strip()
+    parts = [part.strip() for part in inner.split("/")]
+    if len(parts) > 1 and inner.lower() not in _TYPES and all(re.fullmatch(r"[A-Za-z][\w-]*", part) for part in parts):
+        return {"type": "string", "enum": list(dict.fromkeys(parts))}
+    return _placeholder(inner)
 
 
 def _quoted_schema(text: str) -> dict[str, Any]:
@@ -197,7 +203,9 @@ def _quoted_schema(text: str) -> dict[str, Any]:
     if inner:
         found = _placeholder(inner[1])
         return {"type": "string", **found}
-    return {"type": "string"}
+    # Some words in a template say what belongs there; of an example they are dropped again.
+    described = len(text.split()) >= 3 and len(text) < 300 and MASK not in text
+    return {"type": "string", "description": text} if described else {"type": "string"}
 
 
 def _alternatives(text: str) -> list[str]:

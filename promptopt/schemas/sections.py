@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from promptopt.schemas.found import MASK, Document, Field, Span, field_name, object_schema
+from promptopt.schemas.pseudo import placeholder
 
 _NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
 _COUNT = rf"(?P<n>\d+|{'|'.join(_NUMBER_WORDS)})"
@@ -16,8 +17,9 @@ _CALLED = re.compile(
     re.MULTILINE,
 )
 _CREATE = re.compile(r"^[ \t]*[-*][ \t]+Create an? (?P<name>[A-Z][\w-]*(?: [A-Z][\w-]*)*) section\b", re.MULTILINE)
+_WILL_BE = re.compile(r"\bThis (?:will be|goes in(?:to)?) (?:a section (?:called|named) )?(?P<name>[A-Z][A-Z_]{3,})\b")
 _FOLLOWING = re.compile(
-    r"(?:following|these) (?:sections|fields|parts|keys|headings)\s*:[ \t]*\n+(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n*(?:[ \t]+[^\n]+\n)*){2,})",
+    r"(?:(?:following|these) (?:sections|fields|parts|keys|headings|format|structure)|(?:output|answer|response) (?:format|sections|structure))\s*:[ \t]*\n+(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n*(?:[ \t]+[^\n]+\n)*){2,})",
     re.IGNORECASE,
 )
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"]*(?P<name>[A-Za-z][\w /&'’-]{0,60}?)[*_`\"]*\s*(?::|\s[–—-]\s)(?P<rest>[^\n]*)$", re.MULTILINE)
@@ -32,21 +34,22 @@ _LISTING = re.compile(
     re.IGNORECASE,
 )
 _TABLE = re.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)
-_COLUMNS = re.compile(r"\btable with (?:the )?(?:following )?columns?\s*:?\s*(?P<list>[\w ]+(?:,\s*[\w ]+)*(?:,?\s+and\s+[\w ]+)?)", re.IGNORECASE)
-_BULLETS = re.compile(r"\bbullet|\bnumbered list|\bas a list\b|\blist of\b|\ba list\b|\blist (?:the|all|\d)", re.IGNORECASE)
+_COLUMNS = re.compile(r"\btable with (?:the )?(?:following )?columns?\s*:?\s*(?P<list>\w+(?: (?!and\b)\w+)?(?:,\s*\w+(?: (?!and\b)\w+)?)*(?:,?\s+and\s+\w+)?)", re.IGNORECASE)
+_BULLETS = re.compile(r"\bbullet|\bnumbered list|\bas a list\b|\blist of\b|\ba list\b|\blist (?:all|\d|the \w+s\b)", re.IGNORECASE)
 _MANY = re.compile(
-    r"\b(?:up to \d+(?! *-? *words?\b)|\d+ (?:to|-|–) \d+ (?!words?\b)|\d+(?:-|–)\d+ (?!words?\b)|(?:extract|list|collect|gather|capture) (?:all|every|each)"
+    r"\b(?:up to \d+(?! *-? *words?\b)|\d+ (?:to|-|–) \d+ (?!words?\b)|\d+(?:-|–)\d+ (?!words?\b)|(?:extract|list|collect|gather|capture) (?:all|every|each)|each of the|the (?:best|top) \d+"
     r"|per (?:point|bullet|item))\b",
     re.IGNORECASE,
 )
 _NO_BULLETS = re.compile(r"\b(?:not|n['’]t|never|no)\b[^.\n]*?\b(?:bullet|list)[^.\n]*", re.IGNORECASE)
+_EACH = re.compile(r"\bwith (?:an? )?one[ -]\w+ \w+", re.IGNORECASE)
 _ONE = re.compile(r"\b(?:one|single|a|an)[ -](?:\d+[ -]word )?(?:sentence|paragraph|word|line|letter)|\bsingle\b|\b\d+-word sentence|\bsummary sentence", re.IGNORECASE)
 
 
 def sections(document: Document) -> Iterator[tuple[Field, Span]]:
     """Sections that the answer is to have, each with the sentence that asks for it."""
     seen: set[str] = set()
-    for pattern in (_CALLED, _CREATE):
+    for pattern in (_CALLED, _CREATE, _WILL_BE):
         for match in pattern.finditer(document.text):
             name = field_name(match["name"])
             if name in seen or not name or MASK in match["name"]:
@@ -63,16 +66,40 @@ def sections(document: Document) -> Iterator[tuple[Field, Span]]:
             if name and name not in seen:
                 seen.add(name)
                 start = match.start("items") + item.start()
-                found = Field(name, _section_schema(item["rest"]), f"section in the prose, line {document.line(start)}", document.line(start))
+                found = Field(name, _item_schema(item["rest"]), f"section in the prose, line {document.line(start)}", document.line(start))
                 yield found, Span(start, match.start("items") + item.end())
 
 
 def _section_schema(asked: str) -> dict[str, Any]:
-    asked = _NO_BULLETS.sub("", asked)
+    # What each item is said to have says nothing about the section.
+    asked = _EACH.sub("", _NO_BULLETS.sub("", asked))
     many = bool(_BULLETS.search(asked) or _MANY.search(asked))
     if many and not (_ONE.search(asked) and not _BULLETS.search(asked)):
         return {"type": "array", "items": {"type": "string"}}
     return {"type": "string"}
+
+
+def _item_schema(rest: str) -> dict[str, Any]:
+    """``approve or reject`` are labels; anything longer is a description."""
+    words = re.fullmatch(r"\s*[\"'`]?([A-Za-z][\w-]*)[\"'`]?(?:\s*(?:,|/|\bor\b)\s*(?:or\s+)?[\"'`]?[A-Za-z][\w-]*[\"'`]?)+\s*\.?\s*", rest)
+    if words and re.search(r"\bor\b|/", rest):
+        return {"type": "string", "enum": [word for word in re.findall(r"[A-Za-z][\w-]*", rest) if word != "or"]}
+    return _section_schema(rest)
+
+
+def forms(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Lines such as ``Sentiment: <positive/negative>`` one below the other."""
+    for block in _FORM.finditer(document.text):
+        lead = document.text[max(0, block.start() - 200) : block.start()]
+        if not re.search(r"\b(?:format|answer|respond|response|reply|return|output|form|structure)\b", lead, re.IGNORECASE):
+            continue
+        for match in _FORM_LINE.finditer(block[0]):
+            start = block.start() + match.start()
+            line = document.line(start)
+            schema = placeholder(match["value"]) or {"type": "string"}
+            if not set(schema) & {"type", "enum"}:
+                schema = {"type": "string", **schema}
+            yield Field(field_name(match["name"]), schema, f"form in the prose, line {line}", line), Span(start, block.start() + match.end())
 
 
 def tuples(document: Document) -> Iterator[tuple[Field, Span]]:
@@ -114,6 +141,8 @@ def titled(document: Document) -> Iterator[tuple[Field, Span]]:
         yield Field(field_name(match["name"]), _section_schema(first), *_source(document, match, "section")), Span(*match.span())
 
 
+_FORM_LINE = re.compile(r"^[ \t]*[*_]*(?P<name>[A-Za-z][\w ]{0,40})[*_]*:[*_]*[ \t]*(?P<value>(?:<[^<>\n]+>|\[[^\[\]\n]+\]))[ \t]*$", re.MULTILINE)
+_FORM = re.compile(rf"(?:{_FORM_LINE.pattern.replace('?P<name>', '').replace('?P<value>', '?:')}\n?){{2,}}", re.MULTILINE)
 _TUPLE = re.compile(r"\bformat each (?P<noun>\w+) as\s*(?P<form>\([^\n]*<\|>[^\n]*\))", re.IGNORECASE)
 _TAGGED = re.compile(
     r"\b(?:return|produce|write|put|output|give)\b[^.\n]{0,80}?\bbetween <(?P<name>[A-Za-z_]\w*)> and </(?P=name)>", re.IGNORECASE
