@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptopt.schemas.found import BOUNDARY, MASK, Document, Span, field_name
+import regex
+
+from promptopt.schemas.found import BOUNDARY, MASK, Document, Span, field_name, scan
 from promptopt.schemas.pseudo import number_range
 
 
@@ -63,33 +65,33 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("must be", rf"(?:value of )?{_QUOTE}(?P<noun>\w+){_QUOTE}\s+(?:must|should|can) be (?:one of|within|among|either)\s*:?\s*{_LIST}{_END}"),
 )
 _QUOTED = re.compile(_QUOTE)
-_COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
+_COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 
-_GROUP = re.compile(
+_GROUP = regex.compile(
     r"\b(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:, and|, or|,| and| or)?\s*){2,})"
 )
-_INDENTED = re.compile(
+_INDENTED = regex.compile(
     r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",
     re.IGNORECASE,
 )
-_LETTERED = re.compile(
+_LETTERED = regex.compile(
     r"(?P<lead>(?:one of the following|select|choose|which of)[^\n]*[:?])\s*\n+(?P<items>(?:[ \t]*\(?[A-Z][).][ \t][^\n]+\n*){2,})", re.IGNORECASE
 )
-_QUOTED_LINES = re.compile(
+_QUOTED_LINES = regex.compile(
     r"(?P<lead>one of the following[^\n]*:)\s*\n(?P<items>(?:[ \t]*(?:[-*][ \t]+)?[\"'][^\"'\n]{1,40}[\"']\s*:[^\n]*\n*){2,})", re.IGNORECASE
 )
-_BULLETED = re.compile(
+_BULLETED = regex.compile(
     r"(?P<lead>(?:one of (?:the )?(?:following|these)|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:)[ \t]*\n+"
     r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?){2,})",
     re.IGNORECASE,
 )
 _NUMBERS = (
-    re.compile(
+    regex.compile(
         r"\b(?:(?P<float>float|decimal|real)\w*|(?P<whole>integer|whole number|int))?\s*(?:score|rating|number|value|grade|key)?s?\s*"
         r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?!\s*(?:words?|sentences?|characters?|items?|bullets?|%|minutes?|years?))",
         re.IGNORECASE,
     ),
-    re.compile(r"\bon a (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)", re.IGNORECASE),
+    regex.compile(r"\bon a (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)", re.IGNORECASE),
 )
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
 _NUMERIC_NAME = re.compile(r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b", re.IGNORECASE)
@@ -103,7 +105,7 @@ def choices(document: Document) -> Iterator[Choice]:
     """Every place of the prose that lists the values an answer may have."""
     text = document.text
     for kind, pattern in _COMPILED:
-        for match in pattern.finditer(text):
+        for match in scan(pattern, text):
             values = labels(match["list"])
             if len(values) < 2 or (kind in ("whether", "answer") and not _QUOTED.search(match["list"]) and not _is_word(values)):
                 continue
@@ -122,12 +124,12 @@ def _is_word(values: list[str]) -> bool:
 
 def _lists(document: Document) -> Iterator[Choice]:
     text = document.text
-    for match in _GROUP.finditer(text):
+    for match in scan(_GROUP, text):
         values = [part.strip() for part in re.split(r"\([^()]*\)(?:\s*(?:,|and|or)\s*)*", match["list"]) if part.strip()]
         values = [re.sub(r"^(?:and|or)\s+", "", value) for value in values]
         yield Choice(_name(match["noun"]), enum(values), Span(*match.span()), _source(document, match, "list"), asks=False)
     for pattern, kind in ((_LETTERED, "letters"), (_QUOTED_LINES, "quoted"), (_BULLETED, "bullets"), (_INDENTED, "lines")):
-        for match in pattern.finditer(text):
+        for match in scan(pattern, text):
             values = [value for line in match["items"].splitlines() if (value := _line_label(line, kind))]
             complete = len(values) == sum(bool(line.strip()) for line in match["items"].splitlines())
             if kind == "bullets" and not re.search(r"one of|choose|categor|label|class|intent|option", match["lead"], re.I):
@@ -164,7 +166,7 @@ def _noun_of_lead(lead: str) -> str:
 def numbers(document: Document) -> Iterator[Choice]:
     """Every place of the prose that says from where to where a number goes."""
     for pattern in _NUMBERS:
-        for match in pattern.finditer(document.text):
+        for match in scan(pattern, document.text):
             groups = match.groupdict()
             said = f"{groups.get('float') or ''}{groups.get('whole') or ''}{groups.get('whole2') or ''}".lower()
             schema = number_range(match["low"], match["high"], whole=not said.startswith(("float", "decimal", "real")))

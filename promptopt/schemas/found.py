@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import regex
 
 MASK = "\ufffc"
 """Stands for every character that a template's expression or tag takes up."""
 BOUNDARY = "\ufffa"
 """Stands for every character of a chat block's tag: it parts sentences and prints nothing."""
 
-_TAG = re.compile(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+SCAN_TIMEOUT_S = 0.5
+_RAW_END = re.compile(r"\{%-?\s*endraw\s*-?%\}")
+_RAW = re.compile(r"\{%-?\s*raw\s*-?%\}")
+_CLOSERS = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _CHAT_TAG = re.compile(r"\{%-?\s*(?:end)?chat\b")
 _OPEN = re.compile(r"\{%-?\s*(if|for|call|filter|set|macro|block)\b(?P<rest>.*?)%\}", re.DOTALL)
 _CLOSE = re.compile(r"\{%-?\s*end(if|for|call|filter|set|macro|block)\b")
@@ -83,11 +88,14 @@ class Document:
     def of(cls, source: str) -> Document:
         """Mask a Jinja source."""
 
-        def masked(match: re.Match[str]) -> str:
-            return re.sub(r"[^\n]", BOUNDARY if _CHAT_TAG.match(match[0]) else MASK, match[0])
-
-        text = _TAG.sub(masked, source)
-        return cls(source, text, tuple(_conditional(source)))
+        pieces: list[str] = []
+        done = 0
+        for part in _parts(source):
+            tag = source[part.start : part.end]
+            mask = BOUNDARY if _CHAT_TAG.match(tag) else MASK
+            pieces += [source[done : part.start], re.sub(r"[^\n]", mask, tag)]
+            done = part.end
+        return cls(source, "".join([*pieces, source[done:]]), tuple(_conditional(source)))
 
     def line(self, position: int) -> int:
         """The line of a position, counted from 1."""
@@ -99,22 +107,54 @@ class Document:
 
 
 def template_parts(source: str) -> list[str]:
-    """The expressions, tags and comments of a Jinja source, in order."""
-    return _TAG.findall(source)
+    """The expressions, tags and comments of a Jinja source, in order; a raw block is one."""
+    return [source[part.start : part.end] for part in _parts(source)]
+
+
+def _parts(source: str) -> Iterator[Span]:
+    """The spans of :func:`template_parts`. One pass: what is opened and never closed is text."""
+    position = 0
+    unclosed: set[str] = set()
+    for match in re.finditer(r"\{[{%#]", source):
+        if match.start() < position or match[0] in unclosed:
+            continue
+        end = source.find(_CLOSERS[match[0]], match.end())
+        if end < 0:
+            unclosed.add(match[0])
+            continue
+        position = end + 2
+        if _RAW.fullmatch(source, match.start(), position) and (raw_end := _RAW_END.search(source, position)):
+            position = raw_end.end()
+        yield Span(match.start(), position)
 
 
 def _conditional(source: str) -> list[Span]:
     stack: list[tuple[str, int]] = []
     found: list[Span] = []
-    for match in re.finditer(r"\{%.*?%\}", source, re.DOTALL):
-        if opened := _OPEN.match(match[0]):
+    for part in _parts(source):
+        tag = source[part.start : part.end]
+        if not tag.startswith("{%"):
+            continue
+        if opened := _OPEN.match(tag):
             if not (opened[1] == "set" and "=" in opened["rest"]):
-                stack.append((opened[1], match.start()))
-        elif _CLOSE.match(match[0]) and stack:
+                stack.append((opened[1], part.start))
+        elif _CLOSE.match(tag) and stack:
             kind, start = stack.pop()
             if kind in ("if", "for"):
-                found.append(Span(start, match.end()))
+                found.append(Span(start, part.end))
     return found
+
+
+class TooSlow(Exception):
+    """A text that the patterns of a prompt's prose cannot be run over in time."""
+
+
+def scan(pattern: regex.Pattern[str], text: str, start: int = 0) -> Iterator[Any]:
+    """The matches of a pattern; raises TooSlow after half a second, which no honest prompt takes."""
+    try:
+        yield from pattern.finditer(text, start, timeout=SCAN_TIMEOUT_S)
+    except TimeoutError:
+        raise TooSlow from None
 
 
 def object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:

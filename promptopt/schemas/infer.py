@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.schemas.choices import Choice, choices, numbers
-from promptopt.schemas.found import MASK, Document, Field, Inferred, Span, field_name
+from promptopt.schemas.found import MASK, Document, Field, Inferred, Span, TooSlow, field_name
 from promptopt.schemas.pseudo import NotPseudo, merge, read_pseudo, starts
 from promptopt.schemas.sections import forms, keys, listings, ruled, sections, tables, tagged, titled, tuples
 
@@ -42,7 +42,13 @@ def infer(source: str) -> Inferred:
     """
     if len(source) > _MOST_CHARACTERS:
         return Inferred(problems=(f"the prompt has {len(source):,} characters (limit {_MOST_CHARACTERS:,})",))
-    document = Document.of(source)
+    try:
+        return _inferred(Document.of(source))
+    except TooSlow:
+        return Inferred(problems=("the prompt's text takes too long to read; is it data?",))
+
+
+def _inferred(document: Document) -> Inferred:
     said = list(choices(document))
     if contradiction := _contradiction(document, said):
         return Inferred(problems=(contradiction,))

@@ -12,7 +12,7 @@ from promptopt.schemas.fit import fit, plain
 from promptopt.values import JSONSchema
 
 _LINE = re.compile(
-    r"^[ \t>]*(?:[-*+•][ \t]+|\d+[.)][ \t]+)?(?:\*\*|__|`)?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*"
+    r"^[ \t>]*(?:[-*+•][ \t]+|\d+[.)][ \t]+)?(?:\*\*|__|[`'“\x22])?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*"
     r"(?::|=|：|[ \t][–—-][ \t])[ \t]*(?:\*\*|__)?[ \t]*(?P<value>.*)$"
 )
 _HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+(?P<hash>.+?)|\*\*(?P<bold>[^*]+)\*\*|-{3}[ \t]+(?P<rule>\w[\w ]*))[ \t:#]*$")

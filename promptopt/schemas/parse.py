@@ -125,8 +125,12 @@ def _found(text: str, schema: JSONSchema) -> _Found:
             return _Found(whole.value, tuple(notes))
     candidates = list(_candidates(body, text))
     distinct = {json.dumps(item.value, sort_keys=True): item for item in candidates}
+    if len(candidates) > len(distinct):
+        notes.append("left out a repetition of the JSON")
     if len(distinct) > 1:
-        distinct = _valid_of(distinct, schema, text) or distinct
+        valid = _valid_of(distinct, schema, text)
+        notes += ["left out JSON that the schema refuses"] * bool(valid)
+        distinct = valid or distinct
     if len(distinct) > 1:
         raise AnswerAmbiguous(f"the answer holds {len(distinct)} different JSON values", text)
     if distinct:

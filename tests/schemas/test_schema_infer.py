@@ -160,7 +160,7 @@ def test_non_english_words_around_json_do_not_matter():
 def test_bombs_take_bounded_time(bomb):
     started = time.process_time()
     infer("Return JSON: " + bomb)
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 8
 
 
 @given(st.text(max_size=300))
