@@ -40,7 +40,11 @@ def check(files: tuple[str, ...], model: str | None, as_json: bool) -> None:
         }
         if not findings:
             cost = schema_cost(schema, tokenizer_for(model))
-            row |= {"input_tokens": cost.input_tokens, "answer_tokens": cost.typical_tokens, "longest_tokens": cost.longest_tokens}
+            row |= {
+                "input_tokens": cost.input_tokens,
+                "answer_tokens": cost.typical_tokens,
+                "longest_tokens": cost.longest_tokens,
+            }
         rows.append(row)
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))

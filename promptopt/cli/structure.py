@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 @click.option("--schema", "schema", metavar="FILE", help="A JSON schema file, or a Pydantic model as MODULE:MODEL.")
 @click.option("--from-recordings", is_flag=True, help="Read the form off the recorded answers (of --suite).")
 @click.option("--ask", metavar="MODEL", help="Let a model propose the schema.")
-@click.option("--suite", metavar="SUITE", help="Compare both versions on these cases and say whether to take the new one.")
-@click.option("--reasoning", type=click.IntRange(min=0), metavar="TOKENS", help="A reasoning field before the answer; 0 for none.")
+@click.option(
+    "--suite", metavar="SUITE", help="Compare both versions on these cases and say whether to take the new one."
+)
+@click.option(
+    "--reasoning", type=click.IntRange(min=0), metavar="TOKENS", help="A reasoning field before the answer; 0 for none."
+)
 @click.option("--codes", is_flag=True, help="Code labels and keys of several tokens; `promptopt.parse` decodes them.")
 @click.option("--no-minify", is_flag=True, help="Do not ask for minified JSON.")
 @click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
@@ -77,8 +81,17 @@ def command(
     proof = None
     if loaded is not None:
         from promptopt.compress.proof import prove
+        from promptopt.errors import PromptoptError
 
-        proof = prove(proposals, loaded, model=model, price_as=price_as, record=record, margin=margin, max_cost=max_cost)
+        try:
+            proof = prove(
+                proposals, loaded, model=model, price_as=price_as, record=record, margin=margin, max_cost=max_cost
+            )
+        except PromptoptError:
+            # What cannot be compared can still be looked at.
+            if not as_json:
+                _print(proposals[0], None, None)
+            raise
     chosen = proof.chosen if proof else proposals[0]
     written = _write(chosen) if write and chosen is not None and (proof is None or proof.recommended) else None
     if as_json:
@@ -151,8 +164,10 @@ def _print(proposal: Structured, proof: Proof | None, written: str | None) -> No
         f"{economics.input_difference:+d} a call"
     )
     if economics.break_even is not None:
-        even = "saves from the first call" if not economics.break_even else (
-            f"breaks even where answers are {economics.break_even:.1f} tokens shorter"
+        even = (
+            "saves from the first call"
+            if not economics.break_even
+            else (f"breaks even where answers are {economics.break_even:.1f} tokens shorter")
         )
         longest = "unbounded" if cost.longest_tokens is None else f"{cost.longest_tokens} at most"
         click.echo(f"output: an answer of some {cost.typical_tokens} tokens ({longest}); {even}")
@@ -188,9 +203,17 @@ def _dict(proposal: Structured, proof: Proof | None, written: str | None) -> dic
         "output_codes": proposal.codes.to_dict() or None,
         "answer": proposal.answer,
         "max_output_tokens": proposal.max_output_tokens,
-        "fields": [{"name": f.name, "schema": dict(f.schema), "source": f.source, "line": f.line} for f in proposal.fields],
+        "fields": [
+            {"name": f.name, "schema": dict(f.schema), "source": f.source, "line": f.line} for f in proposal.fields
+        ],
         "edits": [
-            {"start": e.start, "end": e.end, "old": proposal.template.source[e.start : e.end], "new": e.new, "reason": e.message}
+            {
+                "start": e.start,
+                "end": e.end,
+                "old": proposal.template.source[e.start : e.end],
+                "new": e.new,
+                "reason": e.message,
+            }
             for e in proposal.edits
         ],
         "economics": {

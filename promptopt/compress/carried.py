@@ -13,7 +13,9 @@ from promptopt.schemas.found import BOUNDARY, MASK, Document, Inferred, Span
 CODE = "STRUCTURE"
 # A sentence of nothing but these words, labels and names of fields says nothing that a schema does not enforce.
 _VOCABULARY = frozenset(
-    """a all also always an and answer answered answers any anything as backtick backticks be block blocks bool brackets brief
+    re.findall(
+        r"\S+",
+        """a all also always an and answer answered answers any anything as backtick backticks be block blocks bool brackets brief
     by can category choice choose code comment comments containing correct curly do don't double else emit either every
     exactly extra field fields fence fences fenced following for form format formatted formatting from full give given has
     have helper i important in include includes including intent is it its json just key keys label labels like
@@ -23,23 +25,39 @@ _VOCABULARY = frozenset(
     specified start strict strictly string structure structured style suffix sure surrounding syntax tag tags task text that
     the then these this those to use used using valid value values very want wanted well well-formed whole with within without
     wish word words wrap write you your below above exact follow follows following: else additional none accept accepts accepted
-    two three four five six seven eight nine ten after end before markup pick its either""".split()
+    two three four five six seven eight nine ten after end before markup pick its either""",
+    )
 )
 # Markdown that nobody will see.
 _MARKDOWN = frozenset(
-    """bold italic italics italicized asterisks bulleted bullet bullets numbered lists sections section requested warnings notes
+    re.findall(
+        r"\S+",
+        """bold italic italics italicized asterisks bulleted bullet bullets numbered lists sections section requested warnings notes
     header headers heading headings followed readable maximally content formatting just such as warning note create basic
-    highlight rendering ensure instructions""".split()
+    highlight rendering ensure instructions""",
+    )
 )
-_EXPLAINING = frozenset("short brief concise explanation explain why reason reasons justification decision choice sentence one in give afterwards".split())
+_EXPLAINING = frozenset(
+    re.findall(
+        r"\S+",
+        "short brief concise explanation explain why reason reasons justification decision choice sentence one in give afterwards",
+    )
+)
 _CUE = re.compile(
-    r"\b(?:json|format\w*|answer|respond|reply|return|output|emit|one word|single word|only|either|one of|write|structure)\b", re.IGNORECASE
+    r"\b(?:json|format\w*|answer|respond|reply|return|output|emit|one word|single word|only|either|one of|write|structure)\b",
+    re.IGNORECASE,
 )
 # Where the input is, and the marks of a block.
-_NO_FORMAT = re.compile(r"\b(?:following|below|above|this|that|given) (?:text|input|context|data|code|sentence|question)\b|^\[|\bexamples?\b", re.IGNORECASE)
+_NO_FORMAT = re.compile(
+    r"\b(?:following|below|above|this|that|given) (?:text|input|context|data|code|sentence|question)\b|^\[|\bexamples?\b",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(rf"[^\s{BOUNDARY}][^\n{BOUNDARY}]*?(?:[.!?](?=[\s\"'){BOUNDARY}]|$)|(?=[\n{BOUNDARY}]|$))")
 CHAT = re.compile(r"\{%-?\s*chat\s+role\s*=\s*\"(?P<role>\w+)\"\s*-?%\}(?P<body>.*?)\{%-?\s*endchat\s*-?%\}", re.DOTALL)
-_LEAD = re.compile(r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z", re.IGNORECASE)
+_LEAD = re.compile(
+    r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z",
+    re.IGNORECASE,
+)
 _FENCE_BEFORE = re.compile(r"(?:```|~~~)\w*[ \t]*\n?[ \t]*\Z")
 _FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
 
@@ -71,7 +89,7 @@ def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool) 
     if MASK in sentence or _NO_FORMAT.search(sentence) or not _CUE.search(sentence) or len(sentence) > 400:
         return False
     spoken = re.findall(r"[A-Za-z][\w'-]*", sentence.lower().replace("’", "'").replace("—", " "))
-    if len(spoken) < 3 or re.search(r"\d", re.sub(r"\b(?:[1-9]|10)\b", "", sentence)) and not words & set(spoken):
+    if len(spoken) < 3 or (re.search(r"\d", re.sub(r"\b(?:[1-9]|10)\b", "", sentence)) and not words & set(spoken)):
         return False
     known = _VOCABULARY | _MARKDOWN | words | (_EXPLAINING if drop_explanation else frozenset())
     if any(word not in known for word in spoken):
@@ -102,8 +120,12 @@ def _block(document: Document, span: Span) -> Span:
         start, end = before.start(), after.end()
     head = text[max(0, start - 300) : start]
     lead = _LEAD.search(head)
-    if lead and MASK not in lead[0] and all(
-        word in _VOCABULARY or word in ("json-formatted",) for word in re.findall(r"[A-Za-z][\w'-]*", lead[0].lower())
+    if (
+        lead
+        and MASK not in lead[0]
+        and all(
+            word in _VOCABULARY or word == "json-formatted" for word in re.findall(r"[A-Za-z][\w'-]*", lead[0].lower())
+        )
     ):
         start -= len(lead[0].lstrip())
     return Span(start, end)

@@ -115,7 +115,9 @@ def from_recordings(files: Sequence[RecordingFile], answer: Answer | None) -> Ev
     """
     texts = [line.response.text for file in files for line in file.lines.values()]
     if not texts:
-        raise SchemaError("there are no recorded answers", path=show_path(files[0].path), remedy="record some: promptopt compare")
+        raise SchemaError(
+            "there are no recorded answers", path=show_path(files[0].path), remedy="record some: promptopt compare"
+        )
     objects = json_objects(texts)
     where = f"{len(texts)} recorded answers"
     if objects and len(objects) >= len(texts) * 0.9:
@@ -124,7 +126,7 @@ def from_recordings(files: Sequence[RecordingFile], answer: Answer | None) -> Ev
     if labels:
         return Evidence((Field("answer", {"type": "string", "enum": labels}, where),))
     raise SchemaError(
-        f"cannot infer: of {where} {len(objects)} are JSON objects, and what is read out of them is no small set of labels",
+        f"cannot infer: of {where} {len(objects)} are JSON objects, and the answers are no small set of labels",
         remedy="name the schema with --schema",
     )
 

@@ -21,7 +21,7 @@ from promptopt.values import Message, Origin, Request
 
 _QUESTION = (
     "Below is a prompt that is sent to a language model. Write the JSON schema of its answers: an object with one "
-    "property for each value that the prompt asks for, enums where it lists the values. Answer with the schema only.\n\n"
+    "property for each value that the prompt asks for, enums where it lists values. Answer with the schema only.\n\n"
 )
 _SCHEMA_TOKENS = 2_000
 
@@ -80,7 +80,11 @@ def prove(proposals: Sequence[Structured], suite: Suite, *, margin: float | None
     Raises:
         PromptoptError: They cannot be compared.
     """
-    names = [None] if len(proposals) == 1 else [f"{p.path.stem}-{'reasoning' if _reasons(p) else 'bare'}" for p in proposals]
+    names = (
+        [None]
+        if len(proposals) == 1
+        else [f"{p.path.stem}-{'reasoning' if _reasons(p) else 'bare'}" for p in proposals]
+    )
     candidates = [proposed_template(proposal, name) for proposal, name in zip(proposals, names, strict=True)]
     comparison = compare(proposals[0].template, *candidates, suite=suite, margin=margin, **options)
     good = [
@@ -90,7 +94,11 @@ def prove(proposals: Sequence[Structured], suite: Suite, *, margin: float | None
     ]
     if good:
         pair, proposal = min(good, key=lambda found: _cost(comparison, found[0].candidate))
-        return Proof(comparison, proposal, f"recommended: {pair.candidate} ({pair.decision.verdict}); {_saving(comparison, pair.candidate)}")
+        return Proof(
+            comparison,
+            proposal,
+            f"recommended: {pair.candidate} ({pair.decision.verdict}); {_saving(comparison, pair.candidate)}",
+        )
     pair = comparison.pairs[0]
     reasons = "; ".join(pair.decision.reasons)
     return Proof(comparison, None, f"not recommended: {pair.candidate} is {pair.decision.verdict} ({reasons})")

@@ -11,18 +11,42 @@ import re
 from promptopt.schemas.found import Document
 
 _ASKED = (
-    re.compile(r"\b(?:think|reason|work|solve|go|explain|proceed)(?: (?:it|this|through it|the problem|things))?(?: out)? step[- ]by[- ]step\b", re.I),
-    re.compile(r"\b(?:let['’]?s|let us) think\b", re.I),
-    re.compile(r"\b(?:chain of thought|show (?:your|all|the) (?:work|working|steps|reasoning|calculations?)|explain your (?:reasoning|thinking))\b", re.I),
-    re.compile(r"\bso the answer is\b", re.I),
+    re.compile(
+        r"\b(?:think|reason|work|solve|go|explain|proceed)(?: (?:it|this|through it|the problem|things))?(?: out)? step[- ]by[- ]step\b",
+        re.IGNORECASE,
+    ),
+    re.compile(r"\b(?:let['’]?s|let us) think\b", re.IGNORECASE),
+    re.compile(
+        r"\b(?:chain of thought|show (?:your|all|the) (?:work|working|steps|reasoning|calculations?)|explain your (?:reasoning|thinking))\b",
+        re.IGNORECASE,
+    ),
+    re.compile(r"\bso the answer is\b", re.IGNORECASE),
 )
 _TASKS = (
-    (re.compile(r"\b(?:calculate|compute|work out|add up|solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b", re.I), "arithmetic"),
-    (re.compile(r"\bhow (?:many|much|long|old|far)\b[^.?\n]*\?", re.I), "arithmetic"),
-    (re.compile(r"\b(?:word problem|logic puzzle|prove that|multi-?step|multi-?hop)\b", re.I), "several steps"),
-    (re.compile(r"\b(?:navigation instructions|return to the starting point|infer the date|days? (?:ago|from now|later)|(?:turn (?:left|right|around)|take \d+ steps?))\b", re.I), "several steps"),
+    (
+        re.compile(
+            r"\b(?:calculate|compute|work out|add up|solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
+            re.IGNORECASE,
+        ),
+        "arithmetic",
+    ),
+    (re.compile(r"\bhow (?:many|much|long|old|far)\b[^.?\n]*\?", re.IGNORECASE), "arithmetic"),
+    (
+        re.compile(r"\b(?:word problem|logic puzzle|prove that|multi-?step|multi-?hop)\b", re.IGNORECASE),
+        "several steps",
+    ),
+    (
+        re.compile(
+            r"\b(?:navigation instructions|return to the starting point|infer the date|days? (?:ago|from now|later)|(?:turn (?:left|right|around)|take \d+ steps?))\b",
+            re.IGNORECASE,
+        ),
+        "several steps",
+    ),
 )
-_QUOTED = re.compile(r"\"[^\"\n]{0,300}\"|^[ \t]*(?:Input|Message|Example|User|Ticket|Review)[^:\n]*:[^\n]*$", re.MULTILINE | re.IGNORECASE)
+_QUOTED = re.compile(
+    r"\"[^\"\n]{0,300}\"|^[ \t]*(?:Input|Message|Example|User|Ticket|Review)[^:\n]*:[^\n]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def needs_reasoning(document: Document) -> str | None:

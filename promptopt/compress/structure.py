@@ -27,7 +27,9 @@ from promptopt.tokens import tokenizer_for
 MINIFY = "Minify the JSON."
 REASONING = "reasoning"
 _EXPLAINS = re.compile(r"\b(?:explanation|explain|justif\w+|rationale|reasons? for)\b", re.IGNORECASE)
-_NO_EXPLANATION = re.compile(r"\b(?:no|not|n['’]t|without|never)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b", re.IGNORECASE)
+_NO_EXPLANATION = re.compile(
+    r"\b(?:no|not|n['’]t|without|never)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b", re.IGNORECASE
+)
 _CHAT_END = re.compile(r"\s*\{%-?\s*endchat")
 _ASSISTANT = re.compile(r"\{%-?\s*chat\s+role\s*=\s*\"assistant\"")
 # A token of English is some three quarters of a word, a word some six characters.
@@ -126,8 +128,8 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
     why = reason_to_reason(template)
     if why is not None and options.reasoning is None:
         raise UsageError(
-            f"{template.path}: {why}; bare answers would lose it. Keep it with --reasoning 100 (a field before the answer, "
-            "100 tokens long), or measure what is lost with --reasoning 0 --suite SUITE"
+            f"{template.path}: {why}; bare answers would lose it. Keep it with --reasoning 100 (a field before the "
+            "answer, 100 tokens long), or measure what is lost with --reasoning 0 --suite SUITE"
         )
     inferred = infer(_without_examples(document.source))
     if evidence is None and not inferred.fields:
@@ -162,7 +164,7 @@ class _Proposal:
     ) -> None:
         self._template = template
         self._document = document
-        self._evidence = evidence or Evidence(inferred.fields)
+        self._evidence = _named(evidence, inferred) if evidence else Evidence(inferred.fields)
         self._inferred = replace(inferred, fields=self._evidence.fields) if evidence else inferred
         self._options = options
         self._notes: list[str] = list(inferred.problems) if evidence and inferred.fields else []
@@ -219,7 +221,9 @@ class _Proposal:
         if asked and not has_one and not self._options.reasoning:
             line = self._document.line(asked.start())
             if isinstance(self._template.front.answer, PatternAnswer):
-                self._notes.append(f"line {line}: an explanation is asked for that `answer:` never reads; it is left out")
+                self._notes.append(
+                    f"line {line}: an explanation is asked for that `answer:` never reads; it is left out"
+                )
             else:
                 fields = (*fields, Field("explanation", {"type": "string"}, f"asked for in line {line}", line))
                 explained = True
@@ -280,6 +284,18 @@ class _Proposal:
         more = cost.input_tokens - (before - after)
         ratio = None if price is None else float(price.input_mtok / price.output_mtok)
         return Economics(before - after, cost, None if ratio is None else max(0.0, more * ratio))
+
+
+def _named(evidence: Evidence, inferred: Inferred) -> Evidence:
+    """A field that nobody named takes the name that the prompt gives to the same labels."""
+    if len(evidence.fields) != 1 or evidence.fields[0].name != "answer":
+        return evidence
+    field_ = evidence.fields[0]
+    labels = {str(label).casefold() for label in field_.schema.get("enum", ())}
+    for item in inferred.fields:
+        if labels and labels == {str(label).casefold() for label in item.schema.get("enum", ())}:
+            return replace(evidence, fields=(replace(field_, name=item.name),))
+    return evidence
 
 
 def apply_edits(source: str, edits: Sequence[Edit]) -> str:

@@ -40,29 +40,65 @@ _ASK = r"(?:answer|respond|reply|return|output|say|write|choose|pick|select|clas
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     # "one of the following categories: A, B or None"
-    ("one of", rf"\b(?:one|any) of(?: (?:the |these )?(?:following ?)?(?:{_NOUN})?)?\s*(?:\([^)\n]*\))?\s*:\s*{_LIST}{_END}"),
+    (
+        "one of",
+        rf"\b(?:one|any) of(?: (?:the |these )?(?:following ?)?(?:{_NOUN})?)?\s*(?:\([^)\n]*\))?\s*:\s*{_LIST}{_END}",
+    ),
     # "Possible intents can be: ..."; "The teams are: ..."
-    ("list", rf"\b(?:possible|allowed|valid|available|permitted) {_NOUN}(?: can be| are| include)?\s*:\s*{_LIST}{_END}"),
+    (
+        "list",
+        rf"\b(?:possible|allowed|valid|available|permitted) {_NOUN}(?: can be| are| include)?\s*:\s*{_LIST}{_END}",
+    ),
     # "Importance Levels: urgent, high, medium, low"
-    ("list", rf"^[ \t]*(?:[\w-]+ )?(?P<noun>levels|labels|categories|classes|options|intents|sentiments|values)\s*:\s*{_LIST}{_END}"),
+    (
+        "list",
+        rf"^[ \t]*(?:[\w-]+ )?(?P<noun>levels|labels|categories|classes|options|intents|sentiments|values)\s*:\s*{_LIST}{_END}",
+    ),
     # "Answer with one word: positive or negative."
-    ("one word", rf"\b{_ASK}\b[^.:\n]{{0,40}}\b(?:one|a single)(?: of the)? (?:word|label|category|number|letter|token)s?\s*[:(]\s*{_LIST}{_END}"),
+    (
+        "one word",
+        rf"\b{_ASK}\b[^.:\n]{{0,40}}\b(?:one|a single)(?: of the)? (?:word|label|category|number|letter|token)s?\s*[:(]\s*{_LIST}{_END}",
+    ),
     # "Classify the sentiment as positive, negative or neutral"
-    ("classify", rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:as|into|in)\s+(?:either |one of )?(?::\s*)?{_LIST}{_END}"),
+    (
+        "classify",
+        rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:as|into|in)\s+(?:either |one of )?(?::\s*)?{_LIST}{_END}",
+    ),
     # "Sort the support ticket: payment, delivery or sales."
-    ("classify", rf"\b(?:sort|route|assign|classif\w+|categori[sz]e|label|tag)\b(?P<what>[^.:\n]{{0,60}}?):\s*{_LIST}{_END}"),
+    (
+        "classify",
+        rf"\b(?:sort|route|assign|classif\w+|categori[sz]e|label|tag)\b(?P<what>[^.:\n]{{0,60}}?):\s*{_LIST}{_END}",
+    ),
     # "whether the overall sentiment of the review is positive or negative"
-    ("whether", rf"\b(?:whether|if|that)\s+(?:the |its |this )?(?P<what>[^.:\n,]{{1,60}}?)\b(?:is|are|be)\s+(?:either )?(?P<list>{_ITEM}\s+or\s+{_ITEM}){_END}"),
+    (
+        "whether",
+        rf"\b(?:whether|if|that)\s+(?:the |its |this )?(?P<what>[^.:\n,]{{1,60}}?)\b(?:is|are|be)\s+(?:either )?(?P<list>{_ITEM}\s+or\s+{_ITEM}){_END}",
+    ),
     # "Answer only with 'yes' or 'no'"
-    ("answer", rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM})(?:{_END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing)\b))"),
+    (
+        "answer",
+        rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM})(?:{_END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing)\b))",
+    ),
     # "Is the sentiment positive, negative, or neutral?"
-    ("question", r"\b(?:is|are) (?:the|this|its) (?P<what>[\w ]{1,40}?)\s+(?P<list>[\w-]+(?:\s*,\s*[\w-]+)*\s*,?\s+or\s+[\w-]+)(?=\s*\?)"),
+    (
+        "question",
+        r"\b(?:is|are) (?:the|this|its) (?P<what>[\w ]{1,40}?)\s+(?P<list>[\w-]+(?:\s*,\s*[\w-]+)*\s*,?\s+or\s+[\w-]+)(?=\s*\?)",
+    ),
     # "use only one of the two words positive or negative"
-    ("one of", rf"\bone of (?:the |these )?(?:two |three |four |five |following )?(?:words|labels|values|options|categories)\s+(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM}){_END}"),
+    (
+        "one of",
+        rf"\bone of (?:the |these )?(?:two |three |four |five |following )?(?:words|labels|values|options|categories)\s+(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM}){_END}",
+    ),
     # "product return", "product question" or "other"?  on a line of its own
-    ("question", rf"^[ \t]*(?P<list>{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE}(?:\s*,\s*{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE})(?=\s*\?)"),
+    (
+        "question",
+        rf"^[ \t]*(?P<list>{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE}(?:\s*,\s*{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE})(?=\s*\?)",
+    ),
     # "value of "category" must be within "A", "B""
-    ("must be", rf"(?:value of )?{_QUOTE}(?P<noun>\w+){_QUOTE}\s+(?:must|should|can) be (?:one of|within|among|either)\s*:?\s*{_LIST}{_END}"),
+    (
+        "must be",
+        rf"(?:value of )?{_QUOTE}(?P<noun>\w+){_QUOTE}\s+(?:must|should|can) be (?:one of|within|among|either)\s*:?\s*{_LIST}{_END}",
+    ),
 )
 _QUOTED = re.compile(_QUOTE)
 _COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
@@ -75,10 +111,12 @@ _INDENTED = regex.compile(
     re.IGNORECASE,
 )
 _LETTERED = regex.compile(
-    r"(?P<lead>(?:one of the following|select|choose|which of)[^\n]*[:?])\s*\n+(?P<items>(?:[ \t]*\(?[A-Z][).][ \t][^\n]+\n*){2,})", re.IGNORECASE
+    r"(?P<lead>(?:one of the following|select|choose|which of)[^\n]*[:?])\s*\n+(?P<items>(?:[ \t]*\(?[A-Z][).][ \t][^\n]+\n*){2,})",
+    re.IGNORECASE,
 )
 _QUOTED_LINES = regex.compile(
-    r"(?P<lead>one of the following[^\n]*:)\s*\n(?P<items>(?:[ \t]*(?:[-*][ \t]+)?[\"'][^\"'\n]{1,40}[\"']\s*:[^\n]*\n*){2,})", re.IGNORECASE
+    r"(?P<lead>one of the following[^\n]*:)\s*\n(?P<items>(?:[ \t]*(?:[-*][ \t]+)?[\"'][^\"'\n]{1,40}[\"']\s*:[^\n]*\n*){2,})",
+    re.IGNORECASE,
 )
 _BULLETED = regex.compile(
     r"(?P<lead>(?:one of (?:the )?(?:following|these)|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:)[ \t]*\n+"
@@ -94,11 +132,52 @@ _NUMBERS = (
     regex.compile(r"\bon a (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)", re.IGNORECASE),
 )
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
-_NUMERIC_NAME = re.compile(r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b", re.IGNORECASE)
+_NUMERIC_NAME = re.compile(
+    r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
+    re.IGNORECASE,
+)
 _STOP = frozenset({"a", "an", "the", "it", "this", "that", "one", "etc", "more", "other words", "them", "you", "not"})
 _NAME_OF = {"categories": "category", "classes": "class", "statuses": "status"}
-_KINDS = frozenset({"sentiment", "category", "intent", "topic", "tone", "emotion", "priority", "urgency", "language", "type", "severity", "label"})
-_MEANINGLESS = frozenset({"answer", "response", "output", "result", "reply", "input", "assistant", "word", "words", "following", "options", "option", "value", "values", "label", "labels", "it", "two", "text", "these"})
+_KINDS = frozenset(
+    {
+        "sentiment",
+        "category",
+        "intent",
+        "topic",
+        "tone",
+        "emotion",
+        "priority",
+        "urgency",
+        "language",
+        "type",
+        "severity",
+        "label",
+    }
+)
+_MEANINGLESS = frozenset(
+    {
+        "answer",
+        "response",
+        "output",
+        "result",
+        "reply",
+        "input",
+        "assistant",
+        "word",
+        "words",
+        "following",
+        "options",
+        "option",
+        "value",
+        "values",
+        "label",
+        "labels",
+        "it",
+        "two",
+        "text",
+        "these",
+    }
+)
 
 
 def choices(document: Document) -> Iterator[Choice]:
@@ -107,14 +186,18 @@ def choices(document: Document) -> Iterator[Choice]:
     for kind, pattern in _COMPILED:
         for match in scan(pattern, text):
             values = labels(match["list"])
-            if len(values) < 2 or (kind in ("whether", "answer") and not _QUOTED.search(match["list"]) and not _is_word(values)):
+            if len(values) < 2 or (
+                kind in ("whether", "answer") and not _QUOTED.search(match["list"]) and not _is_word(values)
+            ):
                 continue
             groups = match.groupdict()
             name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
             if kind == "classify" and name not in _KINDS:
                 # What is sorted is the input; only a few nouns name what it is sorted by.
                 name = ""
-            yield Choice(name, enum(values), Span(*match.span()), _source(document, match, f"“{kind}”"), asks=kind != "whether")
+            yield Choice(
+                name, enum(values), Span(*match.span()), _source(document, match, f"“{kind}”"), asks=kind != "whether"
+            )
     yield from _lists(document)
 
 
@@ -125,18 +208,35 @@ def _is_word(values: list[str]) -> bool:
 def _lists(document: Document) -> Iterator[Choice]:
     text = document.text
     for match in scan(_GROUP, text):
-        values = [part.strip() for part in re.split(r"\([^()]*\)(?:\s*(?:,|and|or)\s*)*", match["list"]) if part.strip()]
+        values = [
+            part.strip() for part in re.split(r"\([^()]*\)(?:\s*(?:,|and|or)\s*)*", match["list"]) if part.strip()
+        ]
         values = [re.sub(r"^(?:and|or)\s+", "", value) for value in values]
-        yield Choice(_name(match["noun"]), enum(values), Span(*match.span()), _source(document, match, "list"), asks=False)
-    for pattern, kind in ((_LETTERED, "letters"), (_QUOTED_LINES, "quoted"), (_BULLETED, "bullets"), (_INDENTED, "lines")):
+        yield Choice(
+            _name(match["noun"]), enum(values), Span(*match.span()), _source(document, match, "list"), asks=False
+        )
+    for pattern, kind in (
+        (_LETTERED, "letters"),
+        (_QUOTED_LINES, "quoted"),
+        (_BULLETED, "bullets"),
+        (_INDENTED, "lines"),
+    ):
         for match in scan(pattern, text):
             values = [value for line in match["items"].splitlines() if (value := _line_label(line, kind))]
             complete = len(values) == sum(bool(line.strip()) for line in match["items"].splitlines())
-            if kind == "bullets" and not re.search(r"one of|choose|categor|label|class|intent|option", match["lead"], re.I):
+            if kind == "bullets" and not re.search(
+                r"one of|choose|categor|label|class|intent|option", match["lead"], re.IGNORECASE
+            ):
                 continue
             if len(values) < 2 or not complete or len(set(values)) < len(values):
                 continue
-            yield Choice(_noun_of_lead(match["lead"]), enum(values), Span(*match.span()), _source(document, match, "list"), asks=kind in ("letters", "quoted"))
+            yield Choice(
+                _noun_of_lead(match["lead"]),
+                enum(values),
+                Span(*match.span()),
+                _source(document, match, "list"),
+                asks=kind in ("letters", "quoted"),
+            )
 
 
 def _line_label(line: str, kind: str) -> str | None:
@@ -159,7 +259,11 @@ def _line_label(line: str, kind: str) -> str | None:
 
 
 def _noun_of_lead(lead: str) -> str:
-    match = re.search(r"\b(categor(?:y|ies)|labels?|intents?|classes|topics?|sentiments?|teams?|types?|levels?|languages?|departments?)\b", lead, re.I)
+    match = re.search(
+        r"\b(categor(?:y|ies)|labels?|intents?|classes|topics?|sentiments?|teams?|types?|levels?|languages?|departments?)\b",
+        lead,
+        re.IGNORECASE,
+    )
     return _name(match[1]) if match else ""
 
 
@@ -177,7 +281,13 @@ def numbers(document: Document) -> Iterator[Choice]:
             line_start = document.text.rfind("\n", 0, match.start()) + 1
             before = document.text[max(line_start, match.start() - 80) : match.end()]
             names = _NUMERIC_NAME.findall(before)
-            yield Choice(names[-1].lower() if names else "", schema, Span(*match.span()), _source(document, match, "range"), asks=bool(names or said or _ASKING.search(before)))
+            yield Choice(
+                names[-1].lower() if names else "",
+                schema,
+                Span(*match.span()),
+                _source(document, match, "range"),
+                asks=bool(names or said or _ASKING.search(before)),
+            )
 
 
 def labels(text: str) -> list[str]:

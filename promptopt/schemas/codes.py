@@ -147,12 +147,11 @@ class _Coder:
                 continue
             words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
             for word in reversed(words):
-                if len(word) > 2 and word not in self._taken and self._tokenizer.count(f'"{word}') <= 2:
-                    if self._tokenizer.count(word) == 1:
-                        short[name] = word
-                        self._taken.add(word)
-                        self.keys[word] = name
-                        break
+                if len(word) > 2 and word not in self._taken and self._tokenizer.count(word) == 1:
+                    short[name] = word
+                    self._taken.add(word)
+                    self.keys[word] = name
+                    break
         return short
 
 

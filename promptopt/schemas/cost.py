@@ -28,7 +28,19 @@ _DERIVED = {
     "original_text": "a repetition of the input",
     "question": "perhaps a repetition of the input",
 }
-_REASONING = frozenset({"reasoning", "reason", "explanation", "rationale", "thought", "thoughts", "chain_of_thought", "justification", "analysis"})
+_REASONING = frozenset(
+    {
+        "reasoning",
+        "reason",
+        "explanation",
+        "rationale",
+        "thought",
+        "thoughts",
+        "chain_of_thought",
+        "justification",
+        "analysis",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,9 @@ def _validate(value: Any, schema: JSONSchema, text: str) -> None:
     try:
         error = best_match(validator.iter_errors(value))
     except Unresolvable as problem:
-        raise SchemaError(f"the schema refers out of itself: {problem}", remedy="move the definition into `$defs`") from None
+        raise SchemaError(
+            f"the schema refers out of itself: {problem}", remedy="move the definition into `$defs`"
+        ) from None
     except (TypeError, ValueError, AttributeError) as problem:
         raise SchemaError(f"not a JSON schema: {problem}") from None
     if error is not None:
@@ -67,7 +69,11 @@ class _Fitter:
             return value[0]
         if isinstance(value, dict) and len(value) == 1:
             key, inner = next(iter(value.items()))
-            if plain(key) not in map(plain, properties) and isinstance(inner, dict) and set(map(plain, inner)) & set(map(plain, properties)):
+            if (
+                plain(key) not in map(plain, properties)
+                and isinstance(inner, dict)
+                and set(map(plain, inner)) & set(map(plain, properties))
+            ):
                 self._note("", f"taken out of {key!r}")
                 return inner
         return value

@@ -80,7 +80,9 @@ class _Fixer:
 
     def root(self) -> dict[str, Any]:
         root = self._root
-        if set(root) & {"anyOf", "oneOf"} or (root.get("type") != "object" and not set(root) & {"$ref", "properties", "allOf"}):
+        if set(root) & {"anyOf", "oneOf"} or (
+            root.get("type") != "object" and not set(root) & {"$ref", "properties", "allOf"}
+        ):
             root = self._wrapped(root)
         mended = self._node("", root)
         title = mended.get("title")
@@ -89,8 +91,8 @@ class _Fixer:
             mended["title"] = safe_title(title)
         target = resolve(mended, mended["$ref"]) if isinstance(mended.get("$ref"), str) else mended
         if isinstance(target, Mapping) and target.get("type") != "object":
-            return self._node("", self._wrapped(mended))
-        return mended
+            return dict(self._node("", self._wrapped(mended)))
+        return dict(mended)
 
     def _wrapped(self, root: Mapping[str, Any]) -> dict[str, Any]:
         self._note("", f"the root is {root.get('type', 'a choice')!r}, not an object", f"wrapped as {_WRAPPED!r}")
@@ -128,7 +130,7 @@ class _Fixer:
             fixed["anyOf"] = [self._node(f"{pointer}/anyOf/{n}", part) for n, part in enumerate(fixed["anyOf"])]
         return self._object(pointer, self._typed(pointer, fixed))
 
-    def _merged(self, pointer: str, node: dict[str, Any]) -> dict[str, Any]:
+    def _merged(self, pointer: str, node: dict[str, Any]) -> dict[str, Any]:  # noqa: C901 - one branch a keyword
         """``allOf`` of objects as one object; parts that contradict each other are left for a person."""
         parts = node.get("allOf")
         if not isinstance(parts, list) or not parts:
@@ -192,13 +194,19 @@ class _Fixer:
 
     def _object(self, pointer: str, node: dict[str, Any]) -> dict[str, Any]:
         properties = node.get("properties")
-        if not isinstance(properties, Mapping) or node.get("type") not in ("object", ["object", "null"], ["null", "object"]):
+        if not isinstance(properties, Mapping) or node.get("type") not in (
+            "object",
+            ["object", "null"],
+            ["null", "object"],
+        ):
             return node
         required = node.get("required") if isinstance(node.get("required"), list) else []
         assert isinstance(required, list)
         for name in [name for name in properties if name not in required]:
             if properties[name] != (allowed := _nullable(properties[name])):
-                self._note(f"{pointer}/properties/{name}", "optional properties are not supported", "required, may be null")
+                self._note(
+                    f"{pointer}/properties/{name}", "optional properties are not supported", "required, may be null"
+                )
                 node["properties"] = {**node["properties"], name: allowed}
             else:
                 self._note(f"{pointer}/properties/{name}", "optional properties are not supported", "required")
@@ -217,7 +225,7 @@ def _nullable(node: Any) -> Any:
         if any(isinstance(part, Mapping) and part.get("type") == "null" for part in node["anyOf"]):
             return node
         return {**node, "anyOf": [*node["anyOf"], {"type": "null"}]}
-    if "$ref" in node or "const" in node or "type" not in node and "enum" not in node:
+    if "$ref" in node or "const" in node or ("type" not in node and "enum" not in node):
         return {"anyOf": [node, {"type": "null"}]}
     changed = dict(node)
     if "type" in node:

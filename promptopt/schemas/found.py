@@ -87,7 +87,6 @@ class Document:
     @classmethod
     def of(cls, source: str) -> Document:
         """Mask a Jinja source."""
-
         pieces: list[str] = []
         done = 0
         for part in _parts(source):

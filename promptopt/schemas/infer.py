@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,34 @@ _CUE = re.compile(
     r"\b(?:json|format\w*|outputs?|returns?|respond|response|repl(?:y|ies)|answers?|structure|object|schema|shape|keys|fields|following form)\b",
     re.IGNORECASE,
 )
-_INPUT_CUE = re.compile(r"\b(?:inputs?|given|context|arguments?|params?|parameters|tool|data|example task|conversation|transcript|passage|document|question|message)\b[^\n:]{0,30}:?\s*$", re.IGNORECASE)
-_OUTPUT_CUE = re.compile(r"\b(?:outputs?|answer|response|result|returns?|respond|format\w*|json|assistant)\b[^\n]{0,80}$", re.IGNORECASE)
+_INPUT_CUE = re.compile(
+    r"\b(?:inputs?|given|context|arguments?|params?|parameters|tool|data|example task|conversation|transcript|passage|document|question|message)\b[^\n:]{0,30}:?\s*$",
+    re.IGNORECASE,
+)
+_OUTPUT_CUE = re.compile(
+    r"\b(?:outputs?|answer|response|result|returns?|respond|format\w*|json|assistant)\b[^\n]{0,80}$", re.IGNORECASE
+)
 _ANCHOR = re.compile(r"(?:^|\n)[ \t]*[*_`]*(?P<name>[A-Za-z][\w ]{0,30}?)[*_`]*[ \t]*:[ \t]*$")
-_NOT_A_NAME = frozenset({"output", "answer", "response", "assistant", "result", "input", "a", "reply", "user", "question", "query", "text", "begin"})
-_YAML_OR_XML = re.compile(r"\b(?:valid yaml|yaml (?:object|schema|format)|well[ -]formed xml|xml tags)\b", re.IGNORECASE)
+_NOT_A_NAME = frozenset(
+    {
+        "output",
+        "answer",
+        "response",
+        "assistant",
+        "result",
+        "input",
+        "a",
+        "reply",
+        "user",
+        "question",
+        "query",
+        "text",
+        "begin",
+    }
+)
+_YAML_OR_XML = re.compile(
+    r"\b(?:valid yaml|yaml (?:object|schema|format)|well[ -]formed xml|xml tags)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +75,18 @@ def _inferred(document: Document) -> Inferred:
     said = list(choices(document))
     if contradiction := _contradiction(document, said):
         return Inferred(problems=(contradiction,))
-    for attempt in (_from_json, _from_keys, _from_ruled, _from_tuples, _from_sections, _from_tables, _from_choices, _from_listings):
-        found = attempt(document, said)
+    readers: tuple[Callable[[], Inferred | None], ...] = (
+        lambda: _from_json(document, said),
+        lambda: _from_keys(document, said),
+        lambda: _from_ruled(document),
+        lambda: _from_tuples(document),
+        lambda: _from_sections(document),
+        lambda: _from_tables(document),
+        lambda: _from_choices(document, said),
+        lambda: _from_listings(document),
+    )
+    for read in readers:
+        found = read()
         if found is not None:
             return found
     if _YAML_OR_XML.search(document.text):
@@ -127,7 +160,10 @@ def _refined(document: Document, schema: dict[str, Any], said: list[Choice]) -> 
 
     def visit(node: dict[str, Any]) -> dict[str, Any]:
         if isinstance(node.get("properties"), Mapping):
-            node = {**node, "properties": {k: visit(_with_prose(k, dict(v), ranges, lists)) for k, v in node["properties"].items()}}
+            node = {
+                **node,
+                "properties": {k: visit(_with_prose(k, dict(v), ranges, lists)) for k, v in node["properties"].items()},
+            }
         if isinstance(node.get("items"), Mapping):
             node = {**node, "items": visit(dict(node["items"]))}
         return node
@@ -146,7 +182,11 @@ def _with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: 
             number = {"type": "number"} if kind == "number" else {}
             return {**described, **fitting[0], **number}
     if kind in (None, "string") and "enum" not in schema:
-        labels = [choice.schema for choice in lists if choice.name and choice.name == plain and choice.schema.get("type") == "string"]
+        labels = [
+            choice.schema
+            for choice in lists
+            if choice.name and choice.name == plain and choice.schema.get("type") == "string"
+        ]
         if labels and all(set(label["enum"]) == set(labels[0]["enum"]) for label in labels):
             return {**schema, **labels[0]}
     return schema
@@ -229,31 +269,33 @@ def _from_keys(document: Document, said: list[Choice]) -> Inferred | None:
         if bad := _conditional(document, span):
             return bad
         near = [r for r in ranges if span.overlaps(r.span)]
-        schema = dict(near[0].schema) if len(near) == 1 and len(found) > 1 else _with_prose(field.name, {}, ranges, lists)
+        schema = (
+            dict(near[0].schema) if len(near) == 1 and len(found) > 1 else _with_prose(field.name, {}, ranges, lists)
+        )
         fields.append(Field(field.name, _known(schema), field.source, field.line))
     return Inferred(tuple(fields))
 
 
-def _from_ruled(document: Document, said: list[Choice]) -> Inferred | None:
+def _from_ruled(document: Document) -> Inferred | None:
     found = list(ruled(document)) or list(forms(document))
     if not found:
         return None
     return _of_fields(document, found, carried=True)
 
 
-def _from_tuples(document: Document, said: list[Choice]) -> Inferred | None:
+def _from_tuples(document: Document) -> Inferred | None:
     found = list({field.name: (field, span) for field, span in (*tuples(document), *tagged(document))}.values())
     return _of_fields(document, found, carried=False) if found else None
 
 
-def _from_sections(document: Document, said: list[Choice]) -> Inferred | None:
+def _from_sections(document: Document) -> Inferred | None:
     found = sorted(sections(document), key=lambda pair: pair[1].start) or list(titled(document))
     if len(found) < 2:
         return None
     return _of_fields(document, found, carried=False)
 
 
-def _from_tables(document: Document, said: list[Choice]) -> Inferred | None:
+def _from_tables(document: Document) -> Inferred | None:
     found = list(tables(document))
     if len(found) != 1:
         return None
@@ -271,7 +313,7 @@ def _of_fields(document: Document, found: list[tuple[Field, Span]], *, carried: 
 
 def _from_choices(document: Document, said: list[Choice]) -> Inferred | None:
     lists = [choice for choice in said if "enum" in choice.schema]
-    ranges = [choice for choice in numbers(document)]
+    ranges = list(numbers(document))
     asked = [choice for choice in lists if choice.asks]
     if lists and not asked and not _asks_for_label(document.text):
         lists = []
@@ -282,20 +324,35 @@ def _from_choices(document: Document, said: list[Choice]) -> Inferred | None:
         sets = _without_subsets(sets)
     if len(sets) > 1:
         lines = ", ".join(str(document.line(choice.span.start)) for choice in lists)
-        return Inferred(problems=(f"lines {lines}: several lists of labels, and nothing says which one the answer is from",))
+        return Inferred(
+            problems=(f"lines {lines}: several lists of labels, and nothing says which one the answer is from",)
+        )
     chosen = [choice for choice in lists if frozenset(str(v).casefold() for v in choice.schema["enum"]) in sets]
     if bad := next((b for choice in chosen if (b := _conditional(document, choice.span))), None):
         return bad
-    if any(MASK in document.text[choice.span.start : choice.span.end].replace("\n", "") for choice in chosen if choice.asks) and len(chosen) == 1:
+    if (
+        any(
+            MASK in document.text[choice.span.start : choice.span.end].replace("\n", "")
+            for choice in chosen
+            if choice.asks
+        )
+        and len(chosen) == 1
+    ):
         return _conditional_list(document, chosen[0])
     best = chosen[0]
-    name = next((choice.name for choice in chosen if choice.name), "") or _anchor(document.text) or _object_of_task(document.text)
+    name = (
+        next((choice.name for choice in chosen if choice.name), "")
+        or _anchor(document.text)
+        or _object_of_task(document.text)
+    )
     schema = _with_fallback(document.text, dict(best.schema))
     return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),))
 
 
 def _conditional_list(document: Document, choice: Choice) -> Inferred:
-    return Inferred(problems=(f"line {document.line(choice.span.start)}: the list of labels holds a variable of the template",))
+    return Inferred(
+        problems=(f"line {document.line(choice.span.start)}: the list of labels holds a variable of the template",)
+    )
 
 
 def _without_subsets(sets: set[frozenset[str]]) -> set[frozenset[str]]:
@@ -305,18 +362,26 @@ def _without_subsets(sets: set[frozenset[str]]) -> set[frozenset[str]]:
 
 def _asks_for_label(text: str) -> bool:
     return bool(
-        re.search(r"\b(?:which|what is the|choose|identify|determine|classif\w+|decide|select|pick|one of)\b", text, re.IGNORECASE)
+        re.search(
+            r"\b(?:which|what is the|choose|identify|determine|classif\w+|decide|select|pick|one of)\b",
+            text,
+            re.IGNORECASE,
+        )
     )
 
 
 def _with_fallback(text: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """"If none match, respond with Unknown" adds a label."""
+    """Reads "If none match, respond with Unknown" adds a label."""
     match = re.search(
         r"\bif (?:none|no\w*|nothing|unsure|unclear|it is (?:unclear|not clear))\b[^.\n]{0,60}?,?\s*(?:respond|answer|reply|return|output|say|choose|use)\s+(?:with\s+)?[\"'`]?(?P<label>\w+)[\"'`]?\s*(?:\.|$)",
         text,
         re.IGNORECASE | re.MULTILINE,
     )
-    if match and schema.get("type") == "string" and match["label"].casefold() not in {v.casefold() for v in schema["enum"]}:
+    if (
+        match
+        and schema.get("type") == "string"
+        and match["label"].casefold() not in {v.casefold() for v in schema["enum"]}
+    ):
         return {**schema, "enum": [*schema["enum"], match["label"]]}
     return schema
 
@@ -333,7 +398,7 @@ def _from_range(document: Document, ranges: list[Choice]) -> Inferred | None:
     return Inferred((Field(name, choice.schema, choice.source, document.line(choice.span.start)),))
 
 
-def _from_listings(document: Document, said: list[Choice]) -> Inferred | None:
+def _from_listings(document: Document) -> Inferred | None:
     found = list(listings(document))
     names = {field.name for field, _ in found}
     if len(names) != 1:
@@ -342,8 +407,12 @@ def _from_listings(document: Document, said: list[Choice]) -> Inferred | None:
 
 
 def _object_of_task(text: str) -> str:
-    """"Classify the sentiment of the review" is about the sentiment."""
-    match = re.search(r"\b(?:classify|determine|identify|predict|detect|decide on) the (?:overall )?(?P<noun>[a-z]{3,20}) of\b", text, re.IGNORECASE)
+    """Reads "Classify the sentiment of the review" is about the sentiment."""
+    match = re.search(
+        r"\b(?:classify|determine|identify|predict|detect|decide on) the (?:overall )?(?P<noun>[a-z]{3,20}) of\b",
+        text,
+        re.IGNORECASE,
+    )
     return field_name(match["noun"]) if match else ""
 
 

@@ -15,10 +15,15 @@ _LINE = re.compile(
     r"^[ \t>]*(?:[-*+•][ \t]+|\d+[.)][ \t]+)?(?:\*\*|__|[`'“\x22])?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*"
     r"(?::|=|：|[ \t][–—-][ \t])[ \t]*(?:\*\*|__)?[ \t]*(?P<value>.*)$"
 )
-_HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+(?P<hash>.+?)|\*\*(?P<bold>[^*]+)\*\*|-{3}[ \t]+(?P<rule>\w[\w ]*))[ \t:#]*$")
+_HEADING = re.compile(
+    r"^[ \t]*(?:#{1,6}[ \t]+(?P<hash>.+?)|\*\*(?P<bold>[^*]+)\*\*|-{3}[ \t]+(?P<rule>\w[\w ]*))[ \t:#]*$"
+)
 _BULLET = re.compile(r"^[ \t]*(?:[-*+•]|\d+[.)])[ \t]+(?P<item>.+?)[ \t]*$")
 _ROW = re.compile(r"^[ \t]*\|(?P<cells>.+)\|[ \t]*$")
-_NEGATION = re.compile(r"\b(?:not|no|never|neither|nor|without|rather than|instead of|\w+n['’]t|hardly|less)\b(?:\W+\w+){0,2}\W+$", re.I)
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|neither|nor|without|rather than|instead of|\w+n['’]t|hardly|less)\b(?:\W+\w+){0,2}\W+$",
+    re.IGNORECASE,
+)
 _WRAP = "*_`\"'“”‘’ \t"
 # A text longer than this is no answer with labels.
 _MOST_LINES = 5_000
@@ -43,7 +48,7 @@ class Labelled:
         return not self.missing
 
 
-def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled | None:
+def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled | None:  # noqa: C901 - one branch a form
     """The values of a schema's properties by their labels; ``None`` where the schema is no object.
 
     Args:
@@ -137,7 +142,7 @@ def _value(block: str, schema: Any) -> Any:
         return None
     if schema.get("type") == "array":
         return _list(block, schema)
-    paragraph = block.split("\n\n")[0].strip() if not _is_text(schema) else block
+    paragraph = block.split("\n\n", maxsplit=1)[0].strip() if not _is_text(schema) else block
     return _scalar(paragraph, schema)
 
 

@@ -104,7 +104,7 @@ def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
     return Parsed(target.finish(value, text), (*found.repairs, *fitted))
 
 
-def _found(text: str, schema: JSONSchema) -> _Found:
+def _found(text: str, schema: JSONSchema) -> _Found:  # noqa: C901 - one branch a form
     body = text.strip().lstrip("\ufeff")
     if not body:
         raise AnswerUnreadable("the answer is empty", text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptopt.schemas.found import MASK, object_schema
 
-_SPACE = re.compile(rf"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
+_SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
 _STRING = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\.|[^\'\\\n])*)\'', re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_][\w \-]{0,60}?(?=\s*[:=?])")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
@@ -87,17 +87,20 @@ class _Reader:
                 child = {**child, "type": [child["type"], "null"]}
             properties[key] = child
             self._skip()
-            if self._text[self.position : self.position + 1] not in (",", "}"):
-                # A line end separates as well, as people write it.
-                if "\n" not in self._text[: self.position].rpartition(":")[2] and self._previous() != "\n":
-                    raise NotPseudo
+            # A line end separates as well, as people write it.
+            if self._text[self.position : self.position + 1] not in (",", "}") and not self._after_line_end():
+                raise NotPseudo
         if not properties:
             raise NotPseudo
         return object_schema(properties)
 
-    def _previous(self) -> str:
-        before = self._text[: self.position]
-        return "\n" if before[len(before.rstrip()) :].count("\n") else ""
+    def _after_line_end(self) -> bool:
+        position = self.position
+        while position > 0 and self._text[position - 1].isspace():
+            position -= 1
+            if self._text[position] == "\n":
+                return True
+        return False
 
     def _key(self) -> str:
         self._skip()
@@ -172,7 +175,9 @@ class _Reader:
     def _in_list_of_words(self) -> bool:
         """Whether the comma stands in prose (``str, Put your answer here.``) and not before the next key."""
         rest = self._text[self.position + 1 : self.position + 200]
-        follows_key = re.match(r"\s*(?:[\"'][^\"'\n]+[\"']|[A-Za-z_]\w*)\s*[:?=]", rest) or re.match(r"\s*[}\]\"'{\d.…<]", rest)
+        follows_key = re.match(r"\s*(?:[\"'][^\"'\n]+[\"']|[A-Za-z_]\w*)\s*[:?=]", rest) or re.match(
+            r"\s*[}\]\"'{\d.…<]", rest
+        )
         return follows_key is None
 
 
@@ -218,7 +223,7 @@ def _alternatives(text: str) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
-def _bare_schema(text: str) -> dict[str, Any]:
+def _bare_schema(text: str) -> dict[str, Any]:  # noqa: C901 - one branch a form
     lowered = text.lower()
     if MASK in text or not text:
         return {}
@@ -241,7 +246,9 @@ def _bare_schema(text: str) -> dict[str, Any]:
         return {**found, "description": description} if " " in description else found
     if choices := _alternatives(text):
         if all(_NUMBER.fullmatch(part) for part in choices):
-            return {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
+            return (
+                {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
+            )
         return {"type": "string", "enum": choices}
     return {"description": text} if " " in text and len(text) < 300 else {}
 
@@ -261,7 +268,7 @@ def number_range(low: str, high: str, *, whole: bool = True) -> dict[str, Any]:
     return {"type": "number" if fraction else "integer", "minimum": least, "maximum": most}
 
 
-def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:
+def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: C901 - one branch a form
     """One schema for two descriptions of the same value; ``None`` where they contradict each other."""
     if not first or not second:
         return dict(first or second)

@@ -13,10 +13,12 @@ from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerUnreadable
 MOST_REPAIRED = 200_000
 
 _STRING = r'"(?:\\.|[^"\\])*"'
-_QUOTED = re.compile(rf"{_STRING}|'(?:\\.|[^'\\\n])*'(?=\s*[,:}}\]])|(?P<comment>//[^\n]*|/\*.*?\*/|(?<=\s)#[^\n]*)", re.DOTALL)
+_QUOTED = re.compile(
+    rf"{_STRING}|'(?:\\.|[^'\\\n])*'(?=\s*[,:}}\]])|(?P<comment>//[^\n]*|/\*.*?\*/|(?<=\s)#[^\n]*)", re.DOTALL
+)
 _COMMA = re.compile(rf"(?P<string>{_STRING})|,(?P<bracket>\s*[}}\]])", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
-_WORD = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|[^\W\d_]+")
+_WORD = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|[^\W\d_]+|[^\s{}\[\]:,\"'“”‘’\\\\]")
 _CONSTANTS = {"none": "null"}
 _ELLIPSIS = re.compile(r"(?:[,\[{:]\s*|^\s*)(?:\.\.\.|…)\s*(?:[,\]}]|$)", re.MULTILINE)
 
@@ -49,7 +51,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-def repaired(body: str, text: str) -> tuple[Any, list[str]]:
+def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one branch a form
     """The value of damaged JSON that begins with a bracket, and what was mended.
 
     Args:
@@ -95,7 +97,7 @@ def _closing(tail: _Tail) -> str:
 
 
 def _nearly_json(text: str, notes: list[str]) -> Any:
-    """JSON but for commas before a closing bracket and line ends within strings; raises ValueError for anything else."""
+    """JSON but for commas before a closing bracket and line ends within strings; else raises ValueError."""
     without = _COMMA.sub(lambda match: match[0] if match["string"] else match["bracket"], text)
     value = json.loads(without, object_pairs_hook=without_duplicates, parse_constant=_no_constant, strict=False)
     if without != text:
@@ -109,7 +111,9 @@ def _by_library(clean: str, text: str, notes: list[str]) -> Any:
     import json_repair
 
     try:
-        value, log = json_repair.repair_json(clean, return_objects=True, skip_json_loads=True, logging=True, strict=True)
+        value, log = json_repair.repair_json(
+            clean, return_objects=True, skip_json_loads=True, logging=True, strict=True
+        )
     except ValueError as error:
         problem = str(error)
         if "Multiple" in problem:
@@ -155,10 +159,10 @@ def _tokens(text: str) -> Iterator[tuple[int, str]]:
 
 def _tail(text: str) -> _Tail:
     tail = _Tail()
-    for _, token in _tokens(text):
-        if token in "{[":
-            tail.open.append(token)
-        elif token == '"':
+    for _, mark in _tokens(text):
+        if mark in "{[":
+            tail.open.append(mark)
+        elif mark == '"':
             tail.inside_string = True
         elif tail.open:
             tail.open.pop()
@@ -168,10 +172,10 @@ def _tail(text: str) -> _Tail:
 def _balanced(text: str) -> tuple[str, str]:
     """The first value of the text by its brackets, and what follows; all of it where a bracket stays open."""
     depth = 0
-    for position, token in _tokens(text):
-        if token == '"':
+    for position, mark in _tokens(text):
+        if mark == '"':
             break
-        depth += 1 if token in "{[" else -1
+        depth += 1 if mark in "{[" else -1
         if depth == 0:
             return text[: position + 1], text[position + 1 :]
     return text, ""
@@ -193,7 +197,9 @@ def _check_cut_off(text: str, state: _Tail, text_whole: str) -> None:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else " " if match[2] in "bfnrt" else match[2], text)
+    return _ESCAPE.sub(
+        lambda match: chr(int(match[1], 16)) if match[1] else " " if match[2] in "bfnrt" else match[2], text
+    )
 
 
 def _plain(value: Any) -> str:

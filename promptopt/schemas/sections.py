@@ -11,7 +11,18 @@ import regex
 from promptopt.schemas.found import MASK, Document, Field, Span, field_name, object_schema, scan
 from promptopt.schemas.pseudo import placeholder
 
-_NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_NUMBER_WORDS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
 _COUNT = rf"(?P<n>\d+|{'|'.join(_NUMBER_WORDS)})"
 _CALLED = regex.compile(
     r"\b(?i:in|into|to|under) an? (?:separate |new |final )?(?:output )?section (?:called|named|titled)\s+[\"'`*]*"
@@ -19,12 +30,17 @@ _CALLED = regex.compile(
     re.MULTILINE,
 )
 _CREATE = regex.compile(r"^[ \t]*[-*][ \t]+Create an? (?P<name>[A-Z][\w-]*(?: [A-Z][\w-]*)*) section\b", re.MULTILINE)
-_WILL_BE = regex.compile(r"\bThis (?:will be|goes in(?:to)?) (?:a section (?:called|named) )?(?P<name>[A-Z][A-Z_]{3,})\b")
+_WILL_BE = regex.compile(
+    r"\bThis (?:will be|goes in(?:to)?) (?:a section (?:called|named) )?(?P<name>[A-Z][A-Z_]{3,})\b"
+)
 _FOLLOWING = regex.compile(
     r"(?:(?:following|these) (?:sections|fields|parts|keys|headings|format|structure)|(?:output|answer|response) (?:format|sections|structure))\s*:[ \t]*\n+(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n*(?:[ \t]+[^\n]+\n)*){2,})",
     re.IGNORECASE,
 )
-_ITEM = regex.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"]*(?P<name>[A-Za-z][\w /&'’-]{0,60}?)[*_`\"]*\s*(?::|\s[–—-]\s)(?P<rest>[^\n]*)$", re.MULTILINE)
+_ITEM = regex.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"]*(?P<name>[A-Za-z][\w /&'’-]{0,60}?)[*_`\"]*\s*(?::|\s[–—-]\s)(?P<rest>[^\n]*)$",
+    re.MULTILINE,
+)
 _RULED = regex.compile(r"^---[ \t]+(?P<name>[A-Za-z]\w*)[ \t]*\n(?P<body>[^\n]+)\n?", re.MULTILINE)
 _KEYED = regex.compile(r"`(?P<name>[A-Za-z_]\w*)`\s+(?:key|field|property|attribute)\b(?P<rest>[^\n]*)", re.IGNORECASE)
 _INCLUDE = regex.compile(
@@ -36,8 +52,14 @@ _LISTING = regex.compile(
     re.IGNORECASE,
 )
 _TABLE = regex.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)
-_COLUMNS = regex.compile(r"\btable with (?:the )?(?:following )?columns?\s*:?\s*(?P<list>\w+(?: (?!and\b)\w+)?(?:,\s*\w+(?: (?!and\b)\w+)?)*(?:,?\s+and\s+\w+)?)", re.IGNORECASE)
-_BULLETS = re.compile(r"\bbullet|\bnumbered list|\bas a list\b|\blist of\b|\ba list\b|\blist (?:all|\d|the (?!most\b)(?:\w+ )?\w+s\b)", re.IGNORECASE)
+_COLUMNS = regex.compile(
+    r"\btable with (?:the )?(?:following )?columns?\s*:?\s*(?P<list>\w+(?: (?!and\b)\w+)?(?:,\s*\w+(?: (?!and\b)\w+)?)*(?:,?\s+and\s+\w+)?)",
+    re.IGNORECASE,
+)
+_BULLETS = re.compile(
+    r"\bbullet|\bnumbered list|\bas a list\b|\blist of\b|\ba list\b|\blist (?:all|\d|the (?!most\b)(?:\w+ )?\w+s\b)",
+    re.IGNORECASE,
+)
 _MANY = re.compile(
     r"\b(?:up to \d+(?! *-? *words?\b)|\d+ (?:to|-|–) \d+ (?!words?\b)|\d+(?:-|–)\d+ (?!words?\b)|(?:extract|list|collect|gather|capture) (?:all|every|each)|each of the|the (?:best|top) \d+"
     r"|per (?:point|bullet|item))\b",
@@ -45,7 +67,10 @@ _MANY = re.compile(
 )
 _NO_BULLETS = re.compile(r"\b(?:not|n['’]t|never|no)\b[^.\n]*?\b(?:bullet|list)[^.\n]*", re.IGNORECASE)
 _EACH = re.compile(r"\bwith (?:an? )?one[ -]\w+ \w+", re.IGNORECASE)
-_ONE = re.compile(r"\b(?:one|single|a|an)[ -](?:\d+[ -]word )?(?:sentence|paragraph|word|line|letter)|\bsingle\b|\b\d+-word sentence|\bsummary sentence", re.IGNORECASE)
+_ONE = re.compile(
+    r"\b(?:one|single|a|an)[ -](?:\d+[ -]word )?(?:sentence|paragraph|word|line|letter)|\bsingle\b|\b\d+-word sentence|\bsummary sentence",
+    re.IGNORECASE,
+)
 
 
 def sections(document: Document) -> Iterator[tuple[Field, Span]]:
@@ -68,7 +93,12 @@ def sections(document: Document) -> Iterator[tuple[Field, Span]]:
             if name and name not in seen:
                 seen.add(name)
                 start = match.start("items") + item.start()
-                found = Field(name, _item_schema(item["rest"]), f"section in the prose, line {document.line(start)}", document.line(start))
+                found = Field(
+                    name,
+                    _item_schema(item["rest"]),
+                    f"section in the prose, line {document.line(start)}",
+                    document.line(start),
+                )
                 yield found, Span(start, match.start("items") + item.end())
 
 
@@ -83,7 +113,10 @@ def _section_schema(asked: str) -> dict[str, Any]:
 
 def _item_schema(rest: str) -> dict[str, Any]:
     """``approve or reject`` are labels; anything longer is a description."""
-    words = re.fullmatch(r"\s*[\"'`]?([A-Za-z][\w-]*)[\"'`]?(?:\s*(?:,|/|\bor\b)\s*(?:or\s+)?[\"'`]?[A-Za-z][\w-]*[\"'`]?)+\s*\.?\s*", rest)
+    words = re.fullmatch(
+        r"\s*[\"'`]?([A-Za-z][\w-]*)[\"'`]?(?:\s*(?:,|/|\bor\b)\s*(?:or\s+)?[\"'`]?[A-Za-z][\w-]*[\"'`]?)+\s*\.?\s*",
+        rest,
+    )
     if words and re.search(r"\bor\b|/", rest):
         return {"type": "string", "enum": [word for word in re.findall(r"[A-Za-z][\w-]*", rest) if word != "or"]}
     return _section_schema(rest)
@@ -93,7 +126,9 @@ def forms(document: Document) -> Iterator[tuple[Field, Span]]:
     """Lines such as ``Sentiment: <positive/negative>`` one below the other."""
     for block in scan(_FORM, document.text):
         lead = document.text[max(0, block.start() - 200) : block.start()]
-        if not re.search(r"\b(?:format|answer|respond|response|reply|return|output|form|structure)\b", lead, re.IGNORECASE):
+        if not re.search(
+            r"\b(?:format|answer|respond|response|reply|return|output|form|structure)\b", lead, re.IGNORECASE
+        ):
             continue
         for match in scan(_FORM_LINE, block[0]):
             start = block.start() + match.start()
@@ -101,11 +136,14 @@ def forms(document: Document) -> Iterator[tuple[Field, Span]]:
             schema = placeholder(match["value"]) or {"type": "string"}
             if not set(schema) & {"type", "enum"}:
                 schema = {"type": "string", **schema}
-            yield Field(field_name(match["name"]), schema, f"form in the prose, line {line}", line), Span(start, block.start() + match.end())
+            yield (
+                Field(field_name(match["name"]), schema, f"form in the prose, line {line}", line),
+                Span(start, block.start() + match.end()),
+            )
 
 
 def tuples(document: Document) -> Iterator[tuple[Field, Span]]:
-    """"Format each claim as (<subject><|><object>)": a list of objects."""
+    """Reads "Format each claim as (<subject><|><object>)": a list of objects."""
     for match in scan(_TUPLE, document.text):
         names = [field_name(name) for name in re.findall(r"<([A-Za-z_]\w*)>", match["form"])]
         if len(names) < 2 or len(set(names)) < len(names):
@@ -121,7 +159,7 @@ def tuples(document: Document) -> Iterator[tuple[Field, Span]]:
 
 
 def tagged(document: Document) -> Iterator[tuple[Field, Span]]:
-    """"Return the bulleted list of entities between <entities> and </entities>"."""
+    """Reads "Return the bulleted list of entities between <entities> and </entities>"."""
     for match in scan(_TAGGED, document.text):
         many = bool(_BULLETS.search(match[0]))
         schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}} if many else {"type": "string"}
@@ -129,7 +167,7 @@ def tagged(document: Document) -> Iterator[tuple[Field, Span]]:
 
 
 def titled(document: Document) -> Iterator[tuple[Field, Span]]:
-    """"... the following sections:" and then lines such as ``KEY EVENTS:`` with what belongs under each."""
+    """Reads "... the following sections:" and then lines such as ``KEY EVENTS:`` with what belongs under each."""
     lead = re.search(r"following sections\s*:[ \t]*\n", document.text, re.IGNORECASE)
     if lead is None:
         return
@@ -140,14 +178,23 @@ def titled(document: Document) -> Iterator[tuple[Field, Span]]:
         first = next((line for line in asked.splitlines() if line.strip()), "")
         if first.lstrip().startswith("#") or not first:
             return
-        yield Field(field_name(match["name"]), _section_schema(first), *_source(document, match, "section")), Span(*match.span())
+        yield (
+            Field(field_name(match["name"]), _section_schema(first), *_source(document, match, "section")),
+            Span(*match.span()),
+        )
 
 
-_FORM_LINE = regex.compile(r"^[ \t]*[*_]*(?P<name>[A-Za-z][\w ]{0,40})[*_]*:[*_]*[ \t]*(?P<value>(?:<[^<>\n]+>|\[[^\[\]\n]+\]))[ \t]*$", re.MULTILINE)
-_FORM = regex.compile(rf"(?:{_FORM_LINE.pattern.replace('?P<name>', '').replace('?P<value>', '?:')}\n?){{2,}}", re.MULTILINE)
+_FORM_LINE = regex.compile(
+    r"^[ \t]*[*_]*(?P<name>[A-Za-z][\w ]{0,40})[*_]*:[*_]*[ \t]*(?P<value>(?:<[^<>\n]+>|\[[^\[\]\n]+\]))[ \t]*$",
+    re.MULTILINE,
+)
+_FORM = regex.compile(
+    rf"(?:{_FORM_LINE.pattern.replace('?P<name>', '').replace('?P<value>', '?:')}\n?){{2,}}", re.MULTILINE
+)
 _TUPLE = regex.compile(r"\bformat each (?P<noun>\w+) as\s*(?P<form>\([^\n]*<\|>[^\n]*\))", re.IGNORECASE)
 _TAGGED = regex.compile(
-    r"\b(?:return|produce|write|put|output|give)\b[^.\n]{0,80}?\bbetween <(?P<name>[A-Za-z_]\w*)> and </(?P=name)>", re.IGNORECASE
+    r"\b(?:return|produce|write|put|output|give)\b[^.\n]{0,80}?\bbetween <(?P<name>[A-Za-z_]\w*)> and </(?P=name)>",
+    re.IGNORECASE,
 )
 _TITLE = regex.compile(r"^(?P<name>[A-Z0-9][A-Z0-9 '’&/-]{2,40}):[ \t]*$", re.MULTILINE)
 _FIELDS = regex.compile(
@@ -184,7 +231,7 @@ def keys(document: Document) -> Iterator[tuple[Field, Span]]:
 
 
 def listings(document: Document) -> Iterator[tuple[Field, Span]]:
-    """"List up to five keywords": a list of so many texts."""
+    """Reads "List up to five keywords": a list of so many texts."""
     for match in scan(_LISTING, document.text):
         count = int(match["n"]) if match["n"].isdigit() else _NUMBER_WORDS[match["n"].lower()]
         noun = match["noun"].lower()
@@ -214,7 +261,9 @@ def _table(document: Document, match: re.Match[str], columns: list[str]) -> Iter
     if len(columns) < 2 or not all(columns) or len(set(columns)) < len(columns):
         return
     before = document.text[max(0, match.start() - 300) : match.end()]
-    if not re.search(r"\b(?:output|answer|respond|return|format|produce|create|as a table|table with)\b", before, re.IGNORECASE):
+    if not re.search(
+        r"\b(?:output|answer|respond|return|format|produce|create|as a table|table with)\b", before, re.IGNORECASE
+    ):
         return
     rows = {"type": "array", "items": object_schema({column: {"type": "string"} for column in columns})}
     yield Field("rows", rows, *_source(document, match, "table")), Span(*match.span())

@@ -132,7 +132,9 @@ def _meta(schema: Mapping[str, Any]) -> Iterator[StrictFinding]:
         return
     if error is not None:
         pointer = "".join(f"/{_escaped(str(part))}" for part in error.absolute_path)
-        yield StrictFinding(pointer, f"not a JSON schema: {error.message[:200]}", "write it as JSON Schema 2020-12 has it")
+        yield StrictFinding(
+            pointer, f"not a JSON schema: {error.message[:200]}", "write it as JSON Schema 2020-12 has it"
+        )
 
 
 class _Walk:
@@ -259,7 +261,9 @@ def _text_keywords(pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFind
     pattern = node.get("pattern")
     if isinstance(pattern, str):
         if LOOKAROUND.search(pattern):
-            yield StrictFinding(f"{pointer}/pattern", f"{pattern!r} looks around", "write it without (?=, (?!, (?<=, (?<!")
+            yield StrictFinding(
+                f"{pointer}/pattern", f"{pattern!r} looks around", "write it without (?=, (?!, (?<=, (?<!"
+            )
         else:
             try:
                 re.compile(pattern)
@@ -274,7 +278,7 @@ def _text_keywords(pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFind
 
 def _enum_types(pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFinding]:
     declared = node.get("type")
-    names = declared if isinstance(declared, list) else [declared]
+    names: list[Any] = declared if isinstance(declared, list) else [declared]
     values = node["enum"]
     if not isinstance(values, list) or not all(isinstance(name, str) and name in TYPES for name in names):
         return

@@ -81,14 +81,30 @@ ENUM = {"type": "string", "enum": ["billing", "technical", "sales"]}
         ("Sort the ticket: billing, technical or sales. Be fair.\n{{ t }}", "answer", ENUM),
         ("Choose one of these categories:\n- billing: invoices\n- technical\n- sales\n\n{{ t }}", "category", ENUM),
         ("Answer with one word: billing, technical or sales.\n{{ t }}", "answer", ENUM),
-        ("Possible intents are: \"billing\", \"technical\", \"sales\".\nWhich intent is it?\n{{ t }}", "intent", ENUM),
-        ("Which team? Choose.\nThe teams are: billing (invoices), technical (faults) and sales (quotes).\n{{ t }}", "team", ENUM),
+        ('Possible intents are: "billing", "technical", "sales".\nWhich intent is it?\n{{ t }}', "intent", ENUM),
+        (
+            "Which team? Choose.\nThe teams are: billing (invoices), technical (faults) and sales (quotes).\n{{ t }}",
+            "team",
+            ENUM,
+        ),
         ("Is this spam? Answer only yes or no.\n{{ t }}", "answer", {"type": "string", "enum": ["yes", "no"]}),
         ("Answer yes or no: is it spam? {{ t }}", "answer", {"type": "string", "enum": ["yes", "no"]}),
-        ("Is the sentiment positive, negative, or neutral? {{ t }}", "sentiment", {"type": "string", "enum": ["positive", "negative", "neutral"]}),
+        (
+            "Is the sentiment positive, negative, or neutral? {{ t }}",
+            "sentiment",
+            {"type": "string", "enum": ["positive", "negative", "neutral"]},
+        ),
         ("Rate the text on a scale of 1 to 5.\n{{ t }}", "score", {"type": "integer", "minimum": 1, "maximum": 5}),
-        ("Answer with an integer between 1 and 10.\n{{ t }}\nstars:", "stars", {"type": "integer", "minimum": 1, "maximum": 10}),
-        ("List up to five keywords.\n{{ t }}", "keywords", {"type": "array", "items": {"type": "string"}, "maxItems": 5}),
+        (
+            "Answer with an integer between 1 and 10.\n{{ t }}\nstars:",
+            "stars",
+            {"type": "integer", "minimum": 1, "maximum": 10},
+        ),
+        (
+            "List up to five keywords.\n{{ t }}",
+            "keywords",
+            {"type": "array", "items": {"type": "string"}, "maxItems": 5},
+        ),
     ],
 )
 def test_one_field(prompt, name, schema):
@@ -114,12 +130,19 @@ def test_template_with_placeholders_keeps_their_words_as_descriptions():
 
 def test_examples_are_merged_and_their_words_are_no_schema():
     prompt = 'Extract JSON.\nInput: a\nOutput: {"name": "A", "price": 3}\nInput: b\nOutput: {"name": "B", "price": 2.5}\n{{ t }}\nOutput:'
-    assert [(field.name, field.schema) for field in infer(prompt).fields] == [("name", {"type": "string"}), ("price", {"type": "number"})]
+    assert [(field.name, field.schema) for field in infer(prompt).fields] == [
+        ("name", {"type": "string"}),
+        ("price", {"type": "number"}),
+    ]
 
 
 def test_keys_in_prose_sections_tables_and_forms():
-    assert [f.name for f in infer("Respond with a JSON object containing the fields name, email and phone.").fields] == ["name", "email", "phone"]
-    fields = infer("Your output has the following sections:\n1. Summary: one sentence\n2. Risks: bullet list\n3. Verdict: approve or reject\n").fields
+    assert [
+        f.name for f in infer("Respond with a JSON object containing the fields name, email and phone.").fields
+    ] == ["name", "email", "phone"]
+    fields = infer(
+        "Your output has the following sections:\n1. Summary: one sentence\n2. Risks: bullet list\n3. Verdict: approve or reject\n"
+    ).fields
     assert [field.schema.get("type") for field in fields] == ["string", "array", "string"]
     assert fields[2].schema["enum"] == ["approve", "reject"]
     rows = infer("Return a table with columns name, price and rating.\n{{ t }}").fields[0].schema
@@ -132,7 +155,10 @@ def test_keys_in_prose_sections_tables_and_forms():
 @pytest.mark.parametrize(
     ("prompt", "why"),
     [
-        ('Possible intents: "return", "exchange product", "other".\n{{ t }}\n"return", "product exchange" or "other"?', "contradict"),
+        (
+            'Possible intents: "return", "exchange product", "other".\n{{ t }}\n"return", "product exchange" or "other"?',
+            "contradict",
+        ),
         ('Return JSON {"a": "string"}. Example output: {"b": 3}', "different keys"),
         ('{% if json %}Return {"a": "string"} as JSON.{% endif %}{{ t }}', "depends on a variable"),
         ("Pick one of the following: {{ labels }}.\n", "names no labels"),
@@ -156,7 +182,18 @@ def test_non_english_words_around_json_do_not_matter():
     assert infer('Gib JSON zurück: {"stimmung": "positiv|negativ"}').fields[0].schema["enum"] == ["positiv", "negativ"]
 
 
-@pytest.mark.parametrize("bomb", ["{" * 50_000, '{"a":' * 20_000, "one of " * 20_000, "[" * 50_000, "a, " * 60_000, "- x\n" * 50_000, "Summary: <" * 20_000])
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "{" * 50_000,
+        '{"a":' * 20_000,
+        "one of " * 20_000,
+        "[" * 50_000,
+        "a, " * 60_000,
+        "- x\n" * 50_000,
+        "Summary: <" * 20_000,
+    ],
+)
 def test_bombs_take_bounded_time(bomb):
     started = time.process_time()
     infer("Return JSON: " + bomb)

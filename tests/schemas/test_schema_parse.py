@@ -198,7 +198,15 @@ def test_restructure(text, label):
 
 
 @pytest.mark.parametrize(
-    "text", ["It is not positive.", "Positive in parts, negative in others.", "Hm.", "This isn't a negative review.", "", "It is positivenegative"]
+    "text",
+    [
+        "It is not positive.",
+        "Positive in parts, negative in others.",
+        "Hm.",
+        "This isn't a negative review.",
+        "",
+        "It is positivenegative",
+    ],
 )
 def test_restructure_says_when_it_cannot(text):
     with pytest.raises(AnswerUnreadable):
@@ -208,7 +216,12 @@ def test_restructure_says_when_it_cannot(text):
 def test_restructure_of_lists_and_numbers():
     assert promptopt.restructure("Tags:\n- red\n- two words\n", TAGS).data == {"tags": ["red", "two words"]}
     assert promptopt.restructure("- red\n- blue", TAGS).data == {"tags": ["red", "blue"]}
-    score = {"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"], "additionalProperties": False}
+    score = {
+        "type": "object",
+        "properties": {"score": {"type": "integer"}},
+        "required": ["score"],
+        "additionalProperties": False,
+    }
     assert promptopt.restructure("I would say the score is 4.", score).data == {"score": 4}
     with pytest.raises(AnswerUnreadable):
         promptopt.restructure("The score is 3-4.", score)
@@ -272,16 +285,25 @@ def schemas(draw):
         st.just({"type": "string", "pattern": "^[a-z][a-z ]{0,15}[a-z]$"}),
         st.just({"type": "integer", "minimum": -999, "maximum": 9999}),
         st.just({"type": "boolean"}),
-        st.lists(st.sampled_from(["alpha", "beta", "gamma delta", "x-y"]), min_size=2, unique=True).map(lambda labels: {"type": "string", "enum": labels}),
+        st.lists(st.sampled_from(["alpha", "beta", "gamma delta", "x-y"]), min_size=2, unique=True).map(
+            lambda labels: {"type": "string", "enum": labels}
+        ),
     )
-    names = draw(st.lists(st.sampled_from(["label", "score", "summary", "tags", "inner"]), min_size=1, max_size=4, unique=True))
+    names = draw(
+        st.lists(st.sampled_from(["label", "score", "summary", "tags", "inner"]), min_size=1, max_size=4, unique=True)
+    )
     properties = {}
     for name in names:
         child = draw(scalar)
         if name == "tags":
             child = {"type": "array", "items": child, "maxItems": 3}
         if name == "inner":
-            child = {"type": "object", "properties": {"value": child}, "required": ["value"], "additionalProperties": False}
+            child = {
+                "type": "object",
+                "properties": {"value": child},
+                "required": ["value"],
+                "additionalProperties": False,
+            }
         properties[name] = child
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
