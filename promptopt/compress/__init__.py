@@ -1,0 +1,1 @@
+"""Changes to prompts as reviewable edits."""

@@ -44,7 +44,7 @@ _EXPLAINING = frozenset(
     )
 )
 _CUE = re.compile(
-    r"\b(?:json|format\w*|answer|respond|reply|return|output|emit|one word|single word|only|either|one of|write|structure)\b",
+    r"\b(?:json|format\w*|answer|respond|reply|return|output|emit|one word|single word|only|either|one of|write|structure|explanation|explain)\b",
     re.IGNORECASE,
 )
 # Where the input is, and the marks of a block.

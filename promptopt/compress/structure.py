@@ -248,7 +248,8 @@ class _Proposal:
         missing = [label for label in self._options.labels if label.casefold() not in labels]
         if labels and missing:
             raise SchemaError(
-                f"the suite expects {', '.join(map(repr, missing[:5]))}, which {scored.name!r} ({scored.source}) cannot say",
+                f"the suite expects {', '.join(map(repr, missing[:5]))}, "
+                f"which {scored.name!r} ({scored.source}) cannot say",
                 path=self._template.path,
                 remedy="correct the list of labels in the prompt or the expected values in the suite",
             )
@@ -346,7 +347,7 @@ def _with_directive(source: str) -> str:
 
 
 def next_version(template: Template) -> Path:
-    """``v3.j2`` after ``v2.j2``, beside all versions there are; ``NAME.structured.j2`` for a prompt without versions."""
+    """``v3.j2`` after ``v2.j2``; ``NAME.structured.j2`` for a prompt without versions."""
     path = Path(template.path)
     if not re.fullmatch(r"v\d+", path.stem):
         return path.with_name(f"{path.stem}.structured{path.suffix}")
