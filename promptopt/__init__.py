@@ -14,18 +14,32 @@ if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
     from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import Comparison, compare
+<<<<<<< HEAD
     from promptopt.schemas.parse import Parsed, parse, restructure
+=======
+    from promptopt.providers.gateway.batch import abatch, batch
+    from promptopt.providers.gateway.call import labels
+    from promptopt.providers.gateway.client import async_http_client, http_client
+    from promptopt.providers.gateway.failures import BudgetExceeded, LimitExceeded, Refused
+    from promptopt.providers.gateway.provider import gateway
+>>>>>>> main
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
     from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
 
 _HOMES = {
+<<<<<<< HEAD
     "AnswerError": "promptopt.errors",
+=======
+    "BudgetExceeded": "promptopt.providers.gateway.failures",
+>>>>>>> main
     "Comparison": "promptopt.experiment.compare",
     "Cost": "promptopt.values",
+    "LimitExceeded": "promptopt.providers.gateway.failures",
     "Message": "promptopt.values",
     "Parsed": "promptopt.schemas.parse",
     "PromptoptError": "promptopt.errors",
+    "Refused": "promptopt.providers.gateway.failures",
     "Rendered": "promptopt.values",
     "Request": "promptopt.values",
     "Response": "promptopt.values",
@@ -33,8 +47,14 @@ _HOMES = {
     "Template": "promptopt.templates.template",
     "TokenCount": "promptopt.tokens",
     "Usage": "promptopt.values",
+    "abatch": "promptopt.providers.gateway.batch",
+    "async_http_client": "promptopt.providers.gateway.client",
+    "batch": "promptopt.providers.gateway.batch",
     "compare": "promptopt.experiment.compare",
     "count": "promptopt.api",
+    "gateway": "promptopt.providers.gateway.provider",
+    "http_client": "promptopt.providers.gateway.client",
+    "labels": "promptopt.providers.gateway.call",
     "list_prompts": "promptopt.api",
     "load_prompt": "promptopt.api",
     "load_suite": "promptopt.api",
@@ -44,12 +64,18 @@ _HOMES = {
 }
 
 __all__ = [
+<<<<<<< HEAD
     "AnswerError",
+=======
+    "BudgetExceeded",
+>>>>>>> main
     "Comparison",
     "Cost",
+    "LimitExceeded",
     "Message",
     "Parsed",
     "PromptoptError",
+    "Refused",
     "Rendered",
     "Request",
     "Response",
@@ -58,8 +84,14 @@ __all__ = [
     "TokenCount",
     "Usage",
     "__version__",
+    "abatch",
+    "async_http_client",
+    "batch",
     "compare",
     "count",
+    "gateway",
+    "http_client",
+    "labels",
     "list_prompts",
     "load_prompt",
     "load_suite",

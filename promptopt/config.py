@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -37,6 +38,7 @@ class Config:
         price_as: The model whose prices and tokenizer stand for the answering model's.
         margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
         jobs: Calls in flight at once.
+        gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
     """
 
     root: Path
@@ -47,6 +49,7 @@ class Config:
     margin: float = 2.0
     jobs: int = 16
     prices: Mapping[str, OwnPrice] = field(default_factory=dict)
+    gateway: Mapping[str, Any] = field(default_factory=dict)
 
 
 _SCALARS: dict[str, type | tuple[type, ...]] = {
@@ -57,6 +60,9 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
     "margin": (int, float),
     "jobs": int,
 }
+
+
+_TABLES = ("prices", "gateway")
 
 
 def load_config(start: Path | None = None) -> Config:
@@ -77,12 +83,12 @@ def load_config(start: Path | None = None) -> Config:
 def _load(path: Path, _mtime_ns: int) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text).get("tool", {}).get("promptopt", {})
+        tool = tomllib.loads(text).get("tool", {})
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 ({error.reason} at byte {error.start})", path=path) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"is not TOML: {error}", path=path) from None
-    return _Reader(path, text).config(table)
+    return _Reader(path, text).config(tool)
 
 
 class _Reader:
@@ -92,13 +98,21 @@ class _Reader:
         self._path = path
         self._lines = text.splitlines()
 
-    def config(self, table: Mapping[str, Any]) -> Config:
+    def config(self, tool: Any) -> Config:
+        table = tool.get("promptopt", {}) if isinstance(tool, Mapping) else {}
+        if not isinstance(table, Mapping):
+            raise self._error(f"promptopt = {table!r} is not a table [tool.promptopt]", "promptopt")
+        prices = table.get("prices", {})
+        if not isinstance(prices, Mapping):
+            raise self._error(f"prices = {prices!r} is not a table [tool.promptopt.prices.MODEL]", "prices")
         values: dict[str, Any] = {}
         for key, value in table.items():
-            if key == "prices":
+            if key in _TABLES:
+                if not isinstance(value, Mapping):
+                    raise self._error(f"{key} = {value!r} is not a table: [tool.promptopt.{key}]", key)
                 continue
             if key not in _SCALARS:
-                known = [*_SCALARS, "prices"]
+                known = [*_SCALARS, *_TABLES]
                 raise self._error(f"unknown key {key!r} in [tool.promptopt].{did_you_mean(key, known)}", key)
             if not isinstance(value, _SCALARS[key]) or isinstance(value, bool):
                 raise self._error(f"{key} = {value!r} is not of the right type", key)
@@ -117,7 +131,8 @@ class _Reader:
             price_as=values.get("price_as"),
             margin=margin,
             jobs=jobs,
-            prices={model: self._price(model, rates) for model, rates in table.get("prices", {}).items()},
+            prices={model: self._price(model, rates) for model, rates in prices.items()},
+            gateway=table.get("gateway", {}),
         )
 
     def _price(self, model: str, rates: object) -> OwnPrice:
@@ -127,7 +142,7 @@ class _Reader:
         for key, value in rates.items():
             if key not in PRICE_KEYS:
                 raise self._error(f"unknown key {key!r} in {where}.{did_you_mean(key, PRICE_KEYS)}", key)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise self._error(f"{key} = {value!r} in {where} is not a price in dollars per million tokens", key)
         for key in ("input_mtok", "output_mtok"):
             if key not in rates:
@@ -136,7 +151,10 @@ class _Reader:
         return OwnPrice(**{key: Decimal(str(value)) for key, value in rates.items()})
 
     def _error(self, message: str, key: str) -> ConfigError:
-        line = next((n for n, text in enumerate(self._lines, 1) if text.strip().startswith((key, f'"{key}"'))), None)
-        if line is None:
-            line = next((n for n, text in enumerate(self._lines, 1) if key in text), None)
-        return ConfigError(message, path=self._path, line=line)
+        return ConfigError(message, path=self._path, line=find_line(self._lines, key))
+
+
+def find_line(lines: Sequence[str], key: str) -> int | None:
+    """The line of pyproject.toml, counted from 1, that sets a key; ``None`` where none does."""
+    line = next((n for n, text in enumerate(lines, 1) if text.strip().startswith((key, f'"{key}"'))), None)
+    return line or next((n for n, text in enumerate(lines, 1) if key in text), None)

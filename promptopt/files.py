@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from promptopt.errors import InputError
@@ -38,12 +39,17 @@ def replace_file(path: Path, text: str, error: type[InputError] = InputError) ->
     Raises:
         InputError: The disk does not take it (the class is ``error``); what was there before is unchanged.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A link stays a link: the file that it names is replaced.
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise error("cannot be written: is not a file", path=show_path(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(text.encode("utf-8"))
-        # A link stays a link: the file that it names is replaced.
-        temporary.replace(path.resolve())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Half of a surrogate pair, which a model may answer, is no UTF-8; U+FFFD takes its place.
+        temporary.write_bytes(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8"))
+        temporary.replace(target)
     except OSError as problem:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise error(f"cannot be written: {problem.strerror}", path=show_path(path)) from None

@@ -130,7 +130,8 @@ def close_models(model: str) -> list[str]:
 def table_name(moment: datetime) -> str:
     """The price table in use, dated by its newest price change in force at ``moment``: what to cite beside a price.
 
-    genai-prices carries no date of its own; the newest dated rate says how fresh its data is.
+    genai-prices carries no date of its own; the newest dated rate says how fresh its data is. Before the first there is
+    none.
     """
     from genai_prices.data_snapshot import get_snapshot
     from genai_prices.types import ConditionalPrice, StartDateConstraint
@@ -142,8 +143,9 @@ def table_name(moment: datetime) -> str:
         for conditional in (model.prices if isinstance(model.prices, list) else [])
         if isinstance(conditional, ConditionalPrice) and isinstance(conditional.constraint, StartDateConstraint)
     ]
-    newest = max(start for start in starts if start <= moment.date())
-    return f"genai-prices {version('genai-prices')} of {newest.isoformat()}"
+    newest = max((start for start in starts if start <= moment.date()), default=None)
+    dated = f" of {newest.isoformat()}" if newest else ""
+    return f"genai-prices {version('genai-prices')}{dated}"
 
 
 def _own_price(model: str, own: OwnPrice) -> Price:

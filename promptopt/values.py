@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,10 +18,12 @@ ROLES: tuple[Role, ...] = ("system", "user", "assistant", "developer")
 
 JSONSchema = Mapping[str, Any]
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 def canonical_json(value: object) -> str:
     """The one JSON text of ``value``: keys sorted, no white space, characters unescaped."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def sha256_hex(text: str) -> str:
@@ -74,7 +77,8 @@ class Request:
     def params(self) -> dict[str, Any]:
         """The parameters that are set, apart from model, messages and sample."""
         params: dict[str, Any] = {
-            "temperature": self.temperature,
+            # 0 and 0.0 are one temperature and must be one digest.
+            "temperature": None if self.temperature is None else float(self.temperature),
             "max_output_tokens": self.max_output_tokens,
             "seed": self.seed,
             "stop": list(self.stop) or None,
@@ -261,9 +265,13 @@ def openai_arguments(request: Request) -> dict[str, Any]:
 
 
 def response_format(schema: JSONSchema) -> dict[str, Any]:
-    """The strict ``response_format`` of an output schema; its name is the schema's title, or ``answer``."""
+    """The strict ``response_format`` of an output schema; its name is the schema's title, or ``answer``.
+
+    A name may hold letters, digits, ``_`` and ``-``, at most 64 of them; others in a title become ``_``.
+    """
     title = schema.get("title")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", title)[:64] if isinstance(title, str) else ""
     return {
         "type": "json_schema",
-        "json_schema": {"name": title if isinstance(title, str) else "answer", "strict": True, "schema": dict(schema)},
+        "json_schema": {"name": name or "answer", "strict": True, "schema": dict(schema)},
     }

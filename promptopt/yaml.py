@@ -45,24 +45,53 @@ def line_of(mapping: object, key: str | None = None) -> int | None:
 
 class _Loader(_SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML declares it
+    # Nothing but what JSON has: other tags (!!timestamp, !!binary, !!set, ...) are errors.
+    yaml_constructors = {  # noqa: RUF012 - as PyYAML declares it
+        tag: constructor
+        for tag, constructor in _SafeLoader.yaml_constructors.items()
+        if tag is None or tag.rpartition(":")[2] in ("null", "bool", "str")
+    }
     first_line = 1
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
+    written = {id(key) for key, _ in node.value}
     loader.flatten_mapping(node)
     result = Located(node.start_mark.line + loader.first_line)
+    own: set[str] = set()
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             key = str(key_node.value)
-        if key in result:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} appears twice", key_node.start_mark)
+        # A key that is written here replaces one that `<<` brought.
+        if id(key_node) in written:
+            if key in own:
+                message = f"the key {key!r} appears twice"
+                raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
+            own.add(key)
         result[key] = loader.construct_object(value_node, deep=True)
         result.lines[key] = key_node.start_mark.line + loader.first_line
     return result
 
 
+def _construct_sequence(loader: _Loader, node: yaml.SequenceNode) -> list[Any]:
+    return [loader.construct_object(item, deep=True) for item in node.value]
+
+
+def _construct_number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    kind = int if node.tag.endswith(":int") else float
+    try:
+        value = kind(node.value)
+        # More digits than a float holds are no number but a label.
+        return value if str(value) == node.value else loader.construct_scalar(node)
+    except ValueError:
+        return loader.construct_scalar(node)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _construct_sequence)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_number)
 for _tag, _pattern, _first in (
     ("bool", r"true|false", "tf"),
     ("int", r"0|-?[1-9][0-9]*", "-0123456789"),
@@ -71,6 +100,9 @@ for _tag, _pattern, _first in (
     ("merge", r"<<", "<"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
+_DEEPEST = 500
 
 
 def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputError, first_line: int = 1) -> Any:
@@ -84,6 +116,8 @@ def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputErr
     Raises:
         InputError: The text is not YAML, or a mapping has a key twice.
     """
+    if _is_bottomless(text):
+        raise error(f"is nested deeper than {_DEEPEST} levels", path=path, line=first_line)
     loader = _Loader(text)
     loader.first_line = first_line
     try:
@@ -96,3 +130,15 @@ def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputErr
         raise error(f"is not YAML: {str(problem).splitlines()[0]}", path=path, line=first_line) from None
     finally:
         loader.dispose()
+
+
+def _is_bottomless(text: str) -> bool:
+    """Whether brackets or dashes nest so deep that libyaml, which recurses, would overrun its stack."""
+    if re.search(rf"(?:[-?] ){{{_DEEPEST}}}", text):
+        return True
+    depth = 0
+    for bracket in re.findall(r"[\[{}\]]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        if depth > _DEEPEST:
+            return True
+    return False

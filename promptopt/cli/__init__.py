@@ -14,13 +14,18 @@ from promptopt.errors import PromptoptError
 
 # Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
 COMMANDS = {
+    "cache": ("promptopt.cli.cache", "List and clear kept answers; calibrate the semantic cache."),
     "compare": ("promptopt.cli.compare", "Compare prompts over the same cases: tokens, dollars, quality, a verdict."),
     "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),
     "render": ("promptopt.cli.render", "Print a prompt with its variables filled in."),
+<<<<<<< HEAD
     "schema": ("promptopt.cli.schema", "Check and mend JSON schemas for strict mode."),
     "structure": ("promptopt.cli.structure", "Turn a prompt's free text answers into strict JSON."),
+=======
+    "usage": ("promptopt.cli.usage", "Where the money goes: spend, repeats, cache hits, errors, the month to come."),
+>>>>>>> main
 }
 
 INTERRUPTED = 130

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptopt.errors import UsageError
+from promptopt.tokens import release
 
 if TYPE_CHECKING:
     from promptopt.experiment.plan import CostRange, Mode
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 @click.option("--max-cost", metavar="USD", help="Refuse a run that may cost more, before any call.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
+@click.option("--batch", is_flag=True, help="Ask through the provider's batch API: half the price, within a day.")
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.(json|md|csv|xml); xml is JUnit."
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.(json|md|csv|html|xml); xml is JUnit."
 )
 def command(
     prompts: tuple[str, ...],
@@ -48,6 +50,7 @@ def command(
     max_cost: str | None,
     jobs: int | None,
     timeout: float | None,
+    batch: bool,
     cases: bool,
     as_json: bool,
     output: Path | None,
@@ -82,6 +85,7 @@ def command(
             jobs=jobs,
             timeout_s=timeout,
             max_cost=_dollars(max_cost),
+            batch=batch,
             on_plan=_announce,
             progress=progress,
         )
@@ -110,8 +114,11 @@ def _dollars(text: str | None) -> Decimal | None:
 
 
 def _announce(expected: CostRange) -> None:
-    if expected.calls:
-        click.echo(f"this run: {expected}", err=True)
+    if not expected.calls:
+        return
+    click.echo(f"this run: {expected}", err=True)
+    # All is counted that has to be before the calls; the many clients of the calls need the memory more.
+    release()
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Changes to prompts as reviewable edits."""
+"""Compression: rules propose edits of a prompt, facts decide which of them hold."""

@@ -18,6 +18,8 @@ COST_METRICS = ("input_tokens", "output_tokens", "usd_per_1k_calls")
 PAIRED = (*QUALITY_METRICS, *COST_METRICS)
 METRICS = (*PAIRED, "usd_per_pass")
 
+_PASSES_FOR_INTERVAL = 20
+
 Values = dict[str, Floats]
 """A value a case for each metric; ``nan`` where a case has none."""
 
@@ -37,8 +39,8 @@ class PairedCases:
     @classmethod
     def of(cls, baseline: Run, candidate: Run) -> PairedCases:
         """The pairs of two runs of one suite."""
-        digests = [[trial.request.digest for trial in run.trials] for run in (baseline, candidate)]
-        return cls(_values(baseline), _values(candidate), digests[0] == digests[1])
+        asked = [[trial.request for trial in run.trials] for run in (baseline, candidate)]
+        return cls(_values(baseline), _values(candidate), asked[0] == asked[1])
 
     def differences(self, metric: str) -> Floats:
         """Candidate less baseline for each case in which both have the metric."""
@@ -175,11 +177,10 @@ def _per_pass(pairs: PairedCases) -> Difference:
         ]
     )
     columns = columns[~np.isnan(columns).any(axis=1)]
-    passes = columns[:, [1, 3]].sum(axis=0) if len(columns) else np.zeros(2)
+    fewest = columns[:, [1, 3]].sum(axis=0).min() if len(columns) else 0
     # With few passes some resample has none, and a dollar amount of infinity.
-    if passes.min(initial=0) < 10:
-        known = len(columns) and passes.min() > 0
-        return Difference("usd_per_pass", float(_ratio(columns.mean(axis=0))) if known else None)
+    if fewest < _PASSES_FOR_INTERVAL:
+        return Difference("usd_per_pass", float(_ratio(columns.mean(axis=0))) if fewest else None)
     resampled = stats.bootstrap(columns, [_ratio])[0]
     low, high = resampled.interval()
     return Difference("usd_per_pass", resampled.observed, low, high, resampled.p_value())

@@ -12,7 +12,7 @@ from promptopt.config import Config
 from promptopt.errors import CostLimitError, RecordingError, TemplateError
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
-from promptopt.prices import find_price
+from promptopt.prices import Processing, find_price
 from promptopt.providers import local as local_models
 from promptopt.providers import openai as openai_endpoint
 from promptopt.providers import split_model
@@ -54,6 +54,7 @@ class CostRange:
         low_usd: With no output at all.
         high_usd: With every answer as long as its cap (without one, as the context window) allows; ``None`` where
             nothing bounds it.
+        free: Only local models are asked.
         unpriced: Models without a known price; their calls are not in the sums.
         uncapped: Prompts that set no ``max_output_tokens``.
     """
@@ -61,11 +62,14 @@ class CostRange:
     calls: int
     low_usd: Decimal
     high_usd: Decimal | None
+    free: bool
     unpriced: tuple[str, ...]
     uncapped: tuple[str, ...]
 
     def __str__(self) -> str:
         calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
+        if self.free:
+            return f"{calls} of local models, which cost nothing"
         if self.unpriced:
             return f"{calls}, cost unknown: {', '.join(self.unpriced)} unpriced"
         high = "no upper bound" if self.high_usd is None else f"${self.high_usd:.4f}"
@@ -158,18 +162,17 @@ def _change(step: Step) -> str:
     return what_changed(recording, step.request) if recording else ""
 
 
-def cost_range(steps: Sequence[Step], config: Config) -> CostRange:
+def cost_range(steps: Sequence[Step], config: Config, processing: Processing = "standard") -> CostRange:
     """The range of what the live steps will cost at the answering models' own prices."""
     live = [step for step in steps if step.live]
+    paid = [step for step in live if split_model(step.request.model)[0] != "local"]
     low, high = Decimal(0), Decimal(0)
     bounded = True
     unpriced: dict[str, None] = {}
     uncapped: dict[str, None] = {}
-    for step in live:
+    for step in paid:
         model = step.request.model
-        if split_model(model)[0] == "local":
-            continue
-        price = find_price(model, config=config)
+        price = find_price(model, processing=processing, config=config)
         if price is None:
             unpriced[model] = None
             continue
@@ -183,7 +186,7 @@ def cost_range(steps: Sequence[Step], config: Config) -> CostRange:
             bounded = False
         else:
             high += price.cost(Usage(input_tokens=tokens, output_tokens=cap)).total_usd
-    return CostRange(len(live), low, high if bounded else None, tuple(unpriced), tuple(uncapped))
+    return CostRange(len(live), low, high if bounded else None, not paid, tuple(unpriced), tuple(uncapped))
 
 
 def check_cost(expected: CostRange, max_cost: Decimal | None) -> None:

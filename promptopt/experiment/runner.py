@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +11,7 @@ from functools import partial
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.experiment.plan import Step
 from promptopt.experiment.variant import Measured, Variant
+from promptopt.prices import Processing
 from promptopt.providers import Provider, make_provider
 from promptopt.providers.replay import RecordingProvider, ReplayProvider
 from promptopt.scorers import CaseScore, SuiteChecks
@@ -30,6 +31,7 @@ class Trial:
     Attributes:
         error: Why there is no answer; such a trial fails, and counts as quality 0.
         replayed: Whether the answer came out of a recording.
+        processing: The price tier that a live answer was asked at.
     """
 
     case: str
@@ -41,6 +43,7 @@ class Trial:
     error: str | None = None
     replayed: bool = False
     recorded_at: str | None = None
+    processing: Processing = "standard"
 
     @property
     def quality(self) -> float:
@@ -67,6 +70,7 @@ def run_plan(
     timeout_s: float | None = None,
     provider: Provider | None = None,
     progress: Progress | None = None,
+    processing: Processing = "standard",
 ) -> list[Run]:
     """Answer and score all steps.
 
@@ -75,6 +79,7 @@ def run_plan(
         timeout_s: Seconds a call may take.
         provider: Answers instead of the one that each model's name stands for.
         progress: Called in this thread.
+        processing: The price tier that the live answers were asked at.
 
     Raises:
         ProviderUnusable: No further call can succeed, or not one call did. What was answered is kept.
@@ -94,7 +99,7 @@ def run_plan(
     for step in steps:
         answer = answers[id(step)] if step.live else ReplayProvider(step.file).complete(step.request)
         variants[id(step.variant)] = step.variant
-        trials.setdefault(id(step.variant), []).append(_trial(step, answer, checks))
+        trials.setdefault(id(step.variant), []).append(_trial(step, answer, checks, processing))
     return [Run(variant, tuple(trials[key])) for key, variant in variants.items()]
 
 
@@ -129,11 +134,8 @@ def _ask(
         pending: dict[Future[Response], Step] = {
             executor.submit(partial(recorders[id(step.file)].complete, step.request)): step for step in live
         }
-        waiting = set(pending)
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                answers[id(pending[future])] = _outcome(future)
+        for future in as_completed(pending):
+            answers[id(pending[future])] = _outcome(future)
             if progress is not None:
                 progress(len(answers), len(live))
     except BaseException:
@@ -153,12 +155,12 @@ def _outcome(future: Future[Response]) -> Response | ProviderError:
         return error
 
 
-def _trial(step: Step, answer: Response | ProviderError, checks: SuiteChecks) -> Trial:
+def _trial(step: Step, answer: Response | ProviderError, checks: SuiteChecks, processing: Processing) -> Trial:
     if isinstance(answer, ProviderError):
         return Trial(step.case.name, step.request.sample, step.request, error=str(answer))
     measured = step.variant.measure(step.request, answer)
     score = checks.score(step.case.name, answer, step.variant.template.front.answer, measured.cost)
-    _, recording = step.file.status(step.request)
+    recording = step.file.find(step.request)
     return Trial(
         case=step.case.name,
         sample=step.request.sample,
@@ -168,4 +170,5 @@ def _trial(step: Step, answer: Response | ProviderError, checks: SuiteChecks) ->
         score=score,
         replayed=not step.live,
         recorded_at=recording.recorded_at if recording else None,
+        processing=processing,
     )

@@ -92,7 +92,7 @@ def summarize(run: Run) -> VariantSummary:
         counted_input_tokens=_mean([_counted_input(trial, variant.priced_as) for trial in answered]),
         usd_per_1k_calls=None if total is None else float(total / len(costs) * 1000),
         usd_per_pass=None if total is None or not passed else float(total / passed),
-        incurred_usd=_incurred(answered),
+        incurred_usd=_incurred(answered, variant.model),
         latency_ms=_median(
             trial.response.duration_s * 1000 for trial in answered if trial.response and trial.response.duration_s
         ),
@@ -110,20 +110,19 @@ def _counted_input(trial: Trial, model: str) -> int:
     return count_tokens(trial.request.messages, model, schema=trial.request.output_schema).tokens
 
 
-def _incurred(trials: Iterable[Trial]) -> float | None:
+def _incurred(trials: Iterable[Trial], model: str) -> float | None:
     """What live calls cost at the answering model's own price; a local model costs nothing."""
     from promptopt.prices import find_price
     from promptopt.providers import split_model
 
-    total = Decimal(0)
-    for trial in trials:
-        if trial.replayed or split_model(trial.request.model)[0] == "local":
-            continue
-        price = find_price(trial.request.model)
-        if price is None or trial.response is None or trial.response.usage is None:
-            return None
-        total += price.cost(trial.response.usage).total_usd
-    return float(total)
+    live = [trial for trial in trials if trial.response and not trial.replayed]
+    if not live or split_model(model)[0] == "local":
+        return 0.0
+    usages = [trial.response.usage for trial in live if trial.response]
+    price = find_price(model, processing=live[0].processing)
+    if price is None or None in usages:
+        return None
+    return float(sum((price.cost(usage).total_usd for usage in usages if usage), Decimal(0)))
 
 
 def _median(values: Iterable[float]) -> float | None:

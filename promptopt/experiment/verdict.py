@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from promptopt.experiment.stats import cases_needed, cases_to_exclude_loss
+from promptopt.experiment.power import cases_needed, cases_to_exclude_loss
 
 Verdict = Literal["improved", "equivalent", "trade-off", "regressed", "inconclusive"]
 Quality = Literal["better", "not worse", "worse", "unclear"]
@@ -155,12 +155,12 @@ def _quality_text(evidence: QualityEvidence, quality: Quality, margin: float) ->
         if quality == "not worse":
             return tied
         return f"{tied}, too few to exclude a loss of {allowed}"
-    return {
-        "better": f"quality {points}: better",
-        "not worse": f"quality {points}: not worse (a loss of {allowed} is excluded)",
-        "worse": f"quality {points}: worse",
-        "unclear": f"quality {points}: neither a loss of {allowed} nor a gain is shown or excluded",
-    }[quality]
+    if quality == "unclear":
+        p_value = "" if evidence.p_value is None else f" (p = {evidence.p_value:.2g} where {ALPHA_EACH:g} is asked)"
+        direction = "worse" if evidence.difference < 0 else "better"
+        return f"quality {points}: not shown to be {direction}{p_value}, and a loss of {allowed} is not excluded"
+    excluded = f" (a loss of {allowed} is excluded)" if quality == "not worse" else ""
+    return f"quality {points}: {quality}{excluded}"
 
 
 def _cases_needed(evidence: QualityEvidence, margin: float) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.metadata import entry_points
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
 from promptopt.errors import UsageError
@@ -32,11 +33,16 @@ ProviderFactory = Callable[[str, float | None], Provider]
 """Made from a model name and a timeout in seconds; registered under the entry-point group ``promptopt.providers``."""
 
 
+@lru_cache(maxsize=1)
+def provider_types() -> Mapping[str, EntryPoint]:
+    """The registered entry points by name; looking them up reads the metadata of everything that is installed."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 def split_model(model: str) -> tuple[str, str]:
     """Provider and model name: ``local:smollm2`` is ``smollm2`` of ``local``; without a prefix it is ``openai``'s."""
     head, colon, tail = model.partition(":")
-    names = {point.name for point in entry_points(group=GROUP)}
-    return (head, tail) if colon and head in names else (DEFAULT, model)
+    return (head, tail) if colon and head in provider_types() else (DEFAULT, model)
 
 
 def make_provider(model: str, timeout_s: float | None = None) -> Provider:
@@ -48,8 +54,8 @@ def make_provider(model: str, timeout_s: float | None = None) -> Provider:
         ProviderUnusable: It lacks an address or credentials.
     """
     name, tail = split_model(model)
-    for point in entry_points(group=GROUP):
-        if point.name == name:
-            factory: ProviderFactory = point.load()
-            return factory(tail, timeout_s)
-    raise UsageError(f"no provider {name!r} for the model {model!r}; is promptopt installed?")
+    point = provider_types().get(name)
+    if point is None:
+        raise UsageError(f"no provider {name!r} for the model {model!r}; is promptopt installed?")
+    factory: ProviderFactory = point.load()
+    return factory(tail, timeout_s)

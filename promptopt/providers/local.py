@@ -41,7 +41,9 @@ class LocalProvider:
         params.model_alias = {path.stem}
         params.n_ctx = _CONTEXT_TOKENS
         params.n_parallel = 1
-        params.cpuparams.n_threads = os.cpu_count() or 1
+        # llama.cpp's threads spin while they wait for each other: with one on every core, any other work on the machine
+        # slows an answer a hundredfold.
+        params.cpuparams.n_threads = max(1, (os.cpu_count() or 1) // 2)
         # Reusing the cache of the request before would let an answer depend on what was asked before it.
         params.cache_prompt = False
         params.port = 0

@@ -67,10 +67,17 @@ class OpenAIProvider:
             completion = self._openai.chat.completions.create(**arguments)
         except openai.OpenAIError as error:
             raise _translated(error, str(self._openai.base_url)) from error
+        except UnicodeEncodeError as error:
+            raise ProviderError("the prompt holds half of a surrogate pair, which no endpoint takes") from error
         except ValueError as error:
             # A body that is not JSON under a JSON content type.
             raise ProviderError(f"the endpoint's answer is not JSON: {error}") from error
-        return read_completion(completion, request.model, time.perf_counter() - started)
+        taken = time.perf_counter() - started
+        try:
+            return read_completion(completion, request.model, taken)
+        except (AttributeError, TypeError, ValueError) as error:
+            # The SDK does not check what it is sent.
+            raise ProviderError(f"the endpoint's answer is not a chat completion: {error}") from error
 
     def close(self) -> None:
         self._openai.close()
@@ -89,17 +96,20 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
     text = choice.message.content
     if text is None:
         text = choice.message.refusal or ""
+    if not isinstance(text, str):
+        raise TypeError(f"its content is {text!r:.100}, not a text")
     return Response(
-        model=completion.model or model,
+        model=getattr(completion, "model", None) or model,
         text=text,
-        finish_reason=choice.finish_reason or "stop",
+        finish_reason=getattr(choice, "finish_reason", None) or "stop",
         usage=_usage(completion.usage),
         duration_s=duration_s,
     )
 
 
 def _usage(usage: CompletionUsage | None) -> Usage | None:
-    if usage is None:
+    # Endpoints that do not count send none, or an empty one.
+    if usage is None or getattr(usage, "prompt_tokens", None) is None:
         return None
     read: Any = usage.prompt_tokens_details
     written: Any = usage.completion_tokens_details

@@ -55,12 +55,19 @@ def _variants(variants: Sequence[VariantSummary]) -> str:
     return table(rows, headers)
 
 
-def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, left: bool = False) -> str:
-    """A plain table, the first column to the left and the others, which are numbers, to the right unless ``left``."""
+def table(
+    rows: Sequence[Sequence[Any]], headers: Sequence[str], *, left: bool = False, columns: Sequence[str] = ()
+) -> str:
+    """A plain table: the first column to the left, the others, being numbers, to the right.
+
+    Args:
+        left: All columns to the left.
+        columns: ``left`` or ``right`` for each column.
+    """
     from tabulate import tabulate
 
-    align = ["left", *["left" if left else "right"] * (len(headers) - 1)]
-    return tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)
+    align = columns or ["left", *["left" if left else "right"] * (len(headers) - 1)]
+    return tabulate(rows, headers, tablefmt="simple", colalign=list(align), disable_numparse=True)
 
 
 def _tokens(value: float | None) -> str:
@@ -77,7 +84,7 @@ def dollars(value: float | Decimal | None, known: object = None) -> str:
 
 def _pair(pair: Pair) -> str:
     rows = [
-        [_NAMES[difference.metric], _change(difference), _interval(difference)]
+        [metric_name(difference.metric), change_text(difference), interval_text(difference)]
         for difference in pair.differences
         if difference.difference is not None
     ]
@@ -97,16 +104,24 @@ def _number(metric: str, value: float) -> str:
     return f"{value:+,.1f}{' points' if metric in ('quality', 'pass_rate') else ''}"
 
 
-def _change(difference: Difference) -> str:
+def metric_name(metric: str) -> str:
+    """A metric as a table names it."""
+    return _NAMES[metric]
+
+
+def change_text(difference: Difference) -> str:
+    """A mean difference with its sign and unit; empty where it is unknown."""
     return "" if difference.difference is None else _number(difference.metric, difference.difference)
 
 
-def _interval(difference: Difference) -> str:
+def interval_text(difference: Difference) -> str:
+    """The 95% interval of a difference, or why there is none."""
     if difference.low is None or difference.high is None:
         return "too few cases"
     if difference.low == difference.high:
         return "the same in every case"
-    return f"{_number(difference.metric, difference.low)} to {_number(difference.metric, difference.high)}"
+    low, high = _number(difference.metric, difference.low), _number(difference.metric, difference.high)
+    return f"{low.removesuffix(' points')} to {high}"
 
 
 def _errors(comparison: Comparison) -> Iterator[str]:

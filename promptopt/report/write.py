@@ -1,4 +1,4 @@
-"""A comparison as a file: JSON, Markdown, CSV, or JUnit XML, by the file's ending."""
+"""A comparison as a file: JSON, Markdown, CSV, HTML, or JUnit XML, by the file's ending."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from promptopt.errors import UsageError
 from promptopt.experiment.compare import Comparison
 from promptopt.files import replace_file
 from promptopt.report.data import comparison_dict
+from promptopt.report.html import comparison_html
 from promptopt.report.text import comparison_text
 
 
@@ -111,4 +112,10 @@ def _xml(text: str) -> str:
     )
 
 
-_WRITERS: dict[str, Callable[[Comparison], str]] = {".json": _json, ".md": _markdown, ".csv": _csv, ".xml": _junit}
+_WRITERS: dict[str, Callable[[Comparison], str]] = {
+    ".json": _json,
+    ".md": _markdown,
+    ".csv": _csv,
+    ".html": comparison_html,
+    ".xml": _junit,
+}

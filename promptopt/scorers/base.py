@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol
 
 from promptopt.errors import SuiteError, did_you_mean
-from promptopt.suites import Assertion
+from promptopt.suites import ASSERT_KEYS, Assertion
 from promptopt.values import Cost, Response, Score
 
 GROUP = "promptopt.scorers"
@@ -45,6 +45,8 @@ class Scorer(Protocol):
     Attributes:
         reads_answer: Whether it looks at the answer; where a response holds none, such a scorer is not asked and the
             assert fails, negated or not.
+
+    A factory with an attribute ``options`` (names) refuses further keys of an assert; one without takes any.
     """
 
     reads_answer: ClassVar[bool]
@@ -105,6 +107,15 @@ def make_check(assertion: Assertion, path: str) -> Check:
             remedy=f"known types, each also with `not-`: {', '.join(sorted(known))}",
         )
     factory: ScorerFactory = point.load()
+    options = getattr(factory, "options", assertion.options)
+    for key in assertion.options:
+        if key not in options:
+            raise SuiteError(
+                f"assert {assertion.name}: unknown key {key!r}.{did_you_mean(key, [*ASSERT_KEYS, *options])}",
+                path=path,
+                line=assertion.line,
+                remedy=f"known: {', '.join([*ASSERT_KEYS, *options])}",
+            )
     try:
         return Check(assertion, factory(assertion))
     except ValueError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import SuiteError
@@ -56,7 +56,8 @@ class SuiteChecks:
         return CaseChecks(case, tuple(map(self._check, filled)))
 
     def _check(self, assertion: Assertion) -> Check:
-        key = canonical_json([*astuple(replace(assertion, line=None, options={})), dict(assertion.options)])
+        written = [assertion.name, assertion.value, assertion.threshold, assertion.weight, dict(assertion.options)]
+        key = canonical_json(written)
         if key not in self._made:
             self._made[key] = make_check(assertion, self._path)
         return self._made[key]
@@ -102,8 +103,8 @@ def _filled(assertion: Assertion, variables: Mapping[str, Any], path: str) -> As
         return assertion
     try:
         value = _fill(assertion.value, variables)
-    except TemplateError as error:
-        raise SuiteError(f"assert {assertion.name}: {error.message}", path=path, line=assertion.line) from None
+    except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
+        raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None
     return replace(assertion, value=value)
 
 

@@ -19,6 +19,7 @@ class IsJson:
     """
 
     reads_answer: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, assertion: Assertion) -> None:
         self._validator = _validator(assertion.value)
@@ -26,8 +27,8 @@ class IsJson:
     def __call__(self, subject: Subject) -> Score:
         text = subject.response.text
         try:
-            value = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+            value = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
             return verdict(False, f"{shorten(text)} is not JSON: {error}")
         problem = _problem(self._validator, value)
         return verdict(problem is None, problem or "")
@@ -37,6 +38,7 @@ class ContainsJson:
     """``contains-json``: some JSON object or array in the response is valid under the schema, where there is one."""
 
     reads_answer: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, assertion: Assertion) -> None:
         self._validator = _validator(assertion.value)
@@ -51,7 +53,7 @@ class ContainsJson:
 
 
 def _embedded(text: str) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     position = 0
     while position < len(text):
         starts = [start for bracket in "{[" if (start := text.find(bracket, position)) >= 0]
@@ -59,10 +61,15 @@ def _embedded(text: str) -> Iterator[Any]:
             return
         try:
             value, position = decoder.raw_decode(text, min(starts))
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             position = min(starts) + 1
         else:
             yield value
+
+
+def _refuse_constant(name: str) -> None:
+    # Python reads NaN and Infinity, which no other JSON parser takes.
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _validator(value: object) -> Any:

@@ -10,7 +10,7 @@ from promptopt.scorers.base import Subject, shorten, verdict
 from promptopt.suites import Assertion
 from promptopt.values import Score
 
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 
 
 class Numeric:
@@ -21,6 +21,7 @@ class Numeric:
     """
 
     reads_answer: ClassVar[bool] = True
+    options: ClassVar[tuple[str, ...]] = ("tolerance",)
 
     def __init__(self, assertion: Assertion) -> None:
         self._value = _number(assertion.value, "value")
@@ -36,7 +37,7 @@ class Numeric:
 
     def __call__(self, subject: Subject) -> Score:
         answer = subject.answer or ""
-        found = {float(match.replace(",", "")) for match in _NUMBER.findall(answer) if match.strip("+-")}
+        found = {float(match.replace(",", "")) for match in _NUMBER.findall(answer)}
         if len(found) != 1:
             return verdict(False, f"{shorten(answer)} holds {'no' if not found else 'more than one'} number")
         number = found.pop()
@@ -49,6 +50,7 @@ class CostBelow:
     """``cost``: the call's list cost is at most ``threshold`` dollars; a replay is judged as well."""
 
     reads_answer: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, assertion: Assertion) -> None:
         if assertion.threshold is None:
@@ -66,6 +68,7 @@ class LatencyBelow:
     """``latency``: the request took at most ``threshold`` milliseconds. A replay is not judged."""
 
     reads_answer: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, assertion: Assertion) -> None:
         if assertion.threshold is None:

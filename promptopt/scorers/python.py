@@ -23,6 +23,7 @@ class Python:
     """
 
     reads_answer: ClassVar[bool] = True
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, assertion: Assertion) -> None:
         if not isinstance(assertion.value, str):
@@ -34,7 +35,7 @@ class Python:
         context = {"vars": subject.variables, "response": subject.response, "output": subject.response.text}
         result = self._function(subject.answer or "", context)
         if isinstance(result, Score):
-            return result
+            return self._graded(result.value, result.passed, result.explanation)
         if isinstance(result, bool):
             return Score("", float(result), result, "" if result else "returned False")
         if isinstance(result, (int, float)):
@@ -75,8 +76,8 @@ def _import(name: str) -> Any:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        raise ValueError(f"cannot import {name!r}: {error}") from None
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
+        raise ValueError(f"cannot import {name!r}: {type(error).__name__}: {error}") from None
 
 
 def _from_file(path: Path) -> Any:
@@ -86,5 +87,8 @@ def _from_file(path: Path) -> Any:
     if spec is None or spec.loader is None:
         raise ValueError(f"the file {str(path)!r} is not Python")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
+        raise ValueError(f"cannot import {str(path)!r}: {type(error).__name__}: {error}") from None
     return module

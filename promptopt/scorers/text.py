@@ -17,6 +17,7 @@ _WORD = re.compile(r"\w+")
 
 class _AnswerScorer:
     reads_answer: ClassVar[bool] = True
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, subject: Subject) -> Score:
         assert subject.answer is not None  # Check asks no answer scorer where there is no answer
@@ -40,7 +41,7 @@ class Equals(_AnswerScorer):
             return verdict(answer == self._text, f"expected {shorten(self._text)}, got {shorten(answer)}")
         try:
             same = json.loads(answer) == self._json
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return verdict(False, f"expected JSON, got {shorten(answer)}")
         return verdict(same, f"expected {shorten(json.dumps(self._json))}, got {shorten(answer)}")
 
@@ -124,6 +125,8 @@ class RougeN(_AnswerScorer):
     ROUGE-N of Lin, "ROUGE: A Package for Automatic Evaluation of Summaries" (2004), equation 1, with one reference;
     words are compared without regard to case. Passes from ``threshold`` (0.75).
     """
+
+    options: ClassVar[tuple[str, ...]] = ("n",)
 
     def __init__(self, assertion: Assertion) -> None:
         n = assertion.options.get("n", 1)

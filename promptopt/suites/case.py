@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+ASSERT_KEYS = ("type", "value", "threshold", "weight", "metric")
+"""Keys of every assert; further ones are options of its type."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assertion:

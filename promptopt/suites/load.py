@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from promptopt.config import Config, load_config
 from promptopt.errors import SuiteError, did_you_mean
 from promptopt.files import decode, show_path
-from promptopt.suites.case import Assertion, Case, Suite
+from promptopt.suites.case import ASSERT_KEYS, Assertion, Case, Suite
 from promptopt.suites.table import read_csv
 from promptopt.values import canonical_json, sha256_hex
-from promptopt.yaml import line_of, load_yaml
+from promptopt.yaml import Located, line_of, load_yaml
 
 SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
 
@@ -30,6 +32,9 @@ _TOP_PASSED_OVER = frozenset(
         "targets",
         "outputPath",
         "evaluateOptions",
+        "commandLineOptions",
+        "derivedMetrics",
+        "writeLatestResults",
         "sharing",
         "env",
         "tags",
@@ -38,8 +43,10 @@ _TOP_PASSED_OVER = frozenset(
     }
 )
 _TEST_KEYS = ("description", "vars", "assert", "threshold", "metadata", "options")
-_ASSERT_KEYS = ("type", "value", "threshold", "weight", "metric")
 _OPTION_KEYS = ("disableVarExpansion",)
+
+_FILE = "file://"
+_CODE = frozenset({".py", ".js", ".ts", ".mjs", ".cjs"})
 
 
 def load_suite(operand: str | Path, *, config: Config | None = None) -> Suite:
@@ -69,15 +76,7 @@ def parse_suite(text: str, path: Path) -> Suite:
     Raises:
         SuiteError: It has no cases, two of one name, or cannot be read.
     """
-    parser = _Parser(path)
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        tests: Iterable[Any] = read_csv(text, show_path(path))
-    elif suffix == ".jsonl":
-        tests = parser.json_lines(text)
-    else:
-        tests = parser.document(text)
-    return parser.suite(tests)
+    return _Parser(path).suite(text)
 
 
 def _find(operand: str | Path, config: Config) -> Path:
@@ -95,18 +94,29 @@ def _find(operand: str | Path, config: Config) -> Path:
 class _Parser:
     """Collects the cases of one file; knows its name for errors."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, outer: _Parser | None = None) -> None:
         self._path = path
         self._shown = show_path(path)
-        self._default: Mapping[str, Any] = {}
-        self._notes: list[str] = []
+        self._outer = outer
+        self._default: Mapping[str, Any] = outer._default if outer else {}
+        self._notes: list[str] = outer._notes if outer else []
 
-    def document(self, text: str) -> Iterable[Any]:
+    def _tests_of(self, text: str) -> Iterable[_Test]:
+        suffix = self._path.suffix.lower()
+        if suffix == ".csv":
+            return ((self, test) for test in read_csv(text, self._shown))
+        if suffix == ".jsonl":
+            return ((self, test) for test in self._json_lines(text))
+        return self._document(text)
+
+    def _document(self, text: str) -> Iterable[_Test]:
         """The tests of a YAML or JSON document: a list, or a mapping with ``tests``."""
-        # JSON is YAML, and this loader knows lines.
+        if self._path.suffix.lower() == ".json":
+            # JSON is YAML, and this loader knows lines.
+            text = _SURROGATES.sub(_joined, text)
         document = load_yaml(text, self._shown, error=SuiteError)
         if isinstance(document, list):
-            return document
+            return self._tests(document, None)
         if not isinstance(document, Mapping):
             raise self._error("holds no suite: expected a mapping with `tests`, or a list of tests", None)
         for key in document:
@@ -114,70 +124,73 @@ class _Parser:
                 self._notes.append(f"`{key}` is not used")
             elif key not in _TOP_KEYS:
                 raise self._unknown(key, _TOP_KEYS, document, "in the suite")
-        self._default = self._mapping(document, "defaultTest")
+        self._default = self._mapping(document, "defaultTest") or self._default
         if self._default:
             self._check_test(self._default)
         return self._tests(document.get("tests"), line_of(document, "tests"))
 
-    def json_lines(self, text: str) -> Iterator[Any]:
+    def _json_lines(self, text: str) -> Iterator[Any]:
         """One test a line; a line with ``input`` and ``target`` is a sample of inspect's."""
         for number, line in enumerate(text.split("\n"), 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise SuiteError(f"is not JSON: {error.msg}", path=self._shown, line=number) from None
+                row = json.loads(line, object_pairs_hook=partial(_located, number))
+            except (ValueError, RecursionError) as error:
+                message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+                raise SuiteError(f"is not JSON: {message}", path=self._shown, line=number) from None
             if not isinstance(row, dict):
                 raise SuiteError(f"{line.strip()[:60]} is not an object", path=self._shown, line=number)
-            yield _from_inspect(row) if "input" in row and "vars" not in row else row
+            yield _from_inspect(row, number) if "input" in row and "vars" not in row else row
 
-    def suite(self, tests: Iterable[Any]) -> Suite:
+    def suite(self, text: str) -> Suite:
+        """The suite of the file whose text this is."""
         cases: dict[str, Case] = {}
-        for number, test in enumerate(tests, 1):
+        for number, (parser, test) in enumerate(self._tests_of(text), 1):
             if not isinstance(test, Mapping):
-                raise self._error(f"test {number} is {test!r}, not a mapping", None)
-            for case in self._cases(test):
+                raise parser._error(f"test {number} is {test!r}, not a mapping", None)
+            for case in parser._cases(test):
                 if case.name in cases:
-                    raise SuiteError(
-                        f"two cases are named {case.name!r}",
-                        path=self._shown,
-                        line=case.line,
-                        remedy="give each case its own description: recordings are found by it",
-                    )
+                    remedy = "give each case its own description: recordings are found by it"
+                    raise parser._error(f"two cases are named {case.name!r}", test, remedy=remedy)
                 cases[case.name] = case
         if not cases:
             raise self._error("has no cases", None, remedy="add at least one under `tests`")
         return Suite(self._path.stem, self._path, tuple(cases.values()), tuple(dict.fromkeys(self._notes)))
 
-    def _tests(self, value: Any, line: int | None) -> Iterable[Any]:
+    def _tests(self, value: Any, line: int | None) -> Iterable[_Test]:
         """``tests`` as a list, or as ``file://`` of another file."""
         if value is None:
             return []
         entries = [value] if isinstance(value, str) else value
         if not isinstance(entries, list):
             raise SuiteError(f"tests: {value!r} is not a list", path=self._shown, line=line)
-        tests: list[Any] = []
+        tests: list[_Test] = []
         for entry in entries:
-            tests.extend(self._other_file(entry, line) if isinstance(entry, str) else [entry])
+            tests.extend(self._other_file(entry, line) if isinstance(entry, str) else [(self, entry)])
         return tests
 
-    def _other_file(self, entry: str, line: int | None) -> Iterable[Any]:
+    def _other_file(self, entry: str, line: int | None) -> Iterable[_Test]:
         path = self._path.parent / entry.removeprefix("file://")
         if path.suffix.lower() not in SUFFIXES:
             raise SuiteError(f"tests: cannot read {entry!r}", path=self._shown, line=line)
+        if any(path.resolve() == parser._path.resolve() for parser in self._opened()):
+            raise SuiteError(f"tests: {entry!r} leads back to itself", path=self._shown, line=line)
         try:
             text = decode(path.read_bytes(), show_path(path), SuiteError)
         except OSError as error:
             raise SuiteError(f"tests: {entry!r}: {error.strerror}", path=self._shown, line=line) from None
-        other = _Parser(path)
-        if path.suffix.lower() == ".csv":
-            return read_csv(text, show_path(path))
-        return other.json_lines(text) if path.suffix.lower() == ".jsonl" else other.document(text)
+        return _Parser(path, self)._tests_of(text)
+
+    def _opened(self) -> Iterator[_Parser]:
+        yield self
+        if self._outer is not None:
+            yield from self._outer._opened()
 
     def _cases(self, test: Mapping[str, Any]) -> Iterator[Case]:
         self._check_test(test)
-        variables = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
+        given = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
+        variables = {name: self._read_variable(value, test) for name, value in given.items()}
         options = {**self._mapping(self._default, "options"), **self._mapping(test, "options")}
         asserts = (*self._asserts(self._default), *self._asserts(test))
         threshold = test.get("threshold", self._default.get("threshold"))
@@ -191,7 +204,7 @@ class _Parser:
                 asserts=asserts,
                 threshold=self._fraction(threshold, "threshold", test),
                 metadata=metadata,
-                line=line_of(test),
+                line=self._line(test),
             )
 
     def _expanded(
@@ -236,12 +249,30 @@ class _Parser:
         return Assertion(
             type=written.removeprefix("not-"),
             negated=written.startswith("not-"),
-            value=entry.get("value"),
+            value=self._located(entry.get("value")),
             threshold=threshold,
             weight=self._number(entry.get("weight", 1), "weight", entry),
-            options={key: value for key, value in entry.items() if key not in _ASSERT_KEYS},
-            line=line_of(entry),
+            options={key: value for key, value in entry.items() if key not in ASSERT_KEYS},
+            line=self._line(entry),
         )
+
+    def _located(self, value: Any) -> Any:
+        """A ``file://`` is found from the suite's folder, as in promptfoo."""
+        if not isinstance(value, str) or not value.startswith(_FILE):
+            return value
+        return f"{_FILE}{self._path.parent / value.removeprefix(_FILE)}"
+
+    def _read_variable(self, value: Any, test: Mapping[str, Any]) -> Any:
+        """A variable's value; of a ``file://`` the file's text, as in promptfoo."""
+        if not isinstance(value, str) or not value.startswith(_FILE):
+            return value
+        path = self._path.parent / value.removeprefix(_FILE)
+        if path.suffix.lower() in _CODE:
+            raise self._error(f"{value!r}: code is not run to make a variable", test, "vars")
+        try:
+            return decode(path.read_bytes(), show_path(path), SuiteError)
+        except OSError as error:
+            raise self._error(f"{value!r} cannot be read: {error.strerror}", test, "vars") from None
 
     def _check_test(self, test: Mapping[str, Any]) -> None:
         for key in test:
@@ -268,6 +299,10 @@ class _Parser:
             raise self._error(f"{key}: {value!r} is not a number of at least 0", entry, key)
         return number
 
+    def _line(self, mapping: Mapping[str, Any]) -> int | None:
+        # Cases say where they stand in the suite's own file; those of a file that it names do not stand there.
+        return None if self._outer else line_of(mapping)
+
     def _fraction(self, value: Any, key: str, entry: Mapping[str, Any]) -> float | None:
         if value is None:
             return None
@@ -287,14 +322,33 @@ class _Parser:
         return SuiteError(message, path=self._shown, line=line_of(where, key), remedy=remedy)
 
 
-def _from_inspect(row: Mapping[str, Any]) -> Mapping[str, Any]:
+_Test = tuple[_Parser, Any]
+"""A test as written, and the parser of the file it stands in."""
+
+# JSON writes 😀 as two escapes, which YAML knows only as one character.
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def _joined(match: re.Match[str]) -> str:
+    return str(match[1]) + str(json.loads(f'"{match[2]}"'))
+
+
+def _located(line: int, pairs: list[tuple[str, Any]]) -> Located:
+    mapping = Located(line)
+    for key, value in pairs:
+        if key in mapping:
+            raise ValueError(f"the key {key!r} appears twice")
+        mapping[key] = value
+    return mapping
+
+
+def _from_inspect(row: Mapping[str, Any], line: int) -> Located:
     targets = row.get("target", [])
     targets = targets if isinstance(targets, list) else [targets]
-    test: dict[str, Any] = {
-        "vars": {"input": row["input"]},
-        "assert": [{"type": "contains-any", "value": targets}] if targets else [],
-        "metadata": row.get("metadata") or {},
-    }
+    test = Located(line)
+    test["vars"] = {"input": row["input"]}
+    test["assert"] = [{"type": "contains-any", "value": targets}] if targets else []
+    test["metadata"] = row.get("metadata") or {}
     if "id" in row:
         test["description"] = str(row["id"])
     return test

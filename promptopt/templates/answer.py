@@ -6,7 +6,12 @@ One suite can so score a freeform and a structured variant of a prompt.
 from __future__ import annotations
 
 import json
+<<<<<<< HEAD
 from dataclasses import dataclass, field
+=======
+import re
+from dataclasses import dataclass
+>>>>>>> main
 from typing import Any
 
 import regex
@@ -53,17 +58,23 @@ class PointerAnswer:
         """Raises NoAnswer where the response is not JSON or the pointer leads nowhere."""
         try:
             node: Any = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise NoAnswer(f"the response is not JSON: {error}") from None
         if self.codes is not None:
             node = self.codes.decode(node)
         for part in self.pointer.split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
             try:
-                node = node[int(key)] if isinstance(node, list) else node[key]
-            except (KeyError, IndexError, TypeError, ValueError):
+                node = node[_index(key)] if isinstance(node, list) else node[key]
+            except (KeyError, IndexError, TypeError):
                 raise NoAnswer(f"the response has nothing at {self.pointer}") from None
         return node if isinstance(node, str) else json.dumps(node, ensure_ascii=False, sort_keys=True)
+
+
+def _index(key: str) -> int:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,9}", key):
+        raise IndexError(key)
+    return int(key)
 
 
 Answer = PatternAnswer | PointerAnswer

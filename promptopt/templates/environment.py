@@ -6,15 +6,23 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, UndefinedError, nodes
 from jinja2 import Environment as JinjaEnvironment
-from jinja2.exceptions import SecurityError
+from jinja2 import TemplateError as JinjaError
+from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import PromptoptError, TemplateError, did_you_mean
 from promptopt.templates.chat import ChatExtension
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import Reader
+
+OPTIONS: dict[str, Any] = {
+    "undefined": StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "autoescape": False,
+}
 
 _UNDEFINED = re.compile(r"^'(?P<name>\w+)' is undefined$")
 _UNKNOWN = re.compile(r"^No (?P<kind>filter|test) named '(?P<name>[^']+)'")
@@ -40,14 +48,20 @@ class ReaderLoader(BaseLoader):
 
 def make_environment(reader: Reader) -> ImmutableSandboxedEnvironment:
     """A sandbox with StrictUndefined, block trimming and the ``chat`` block; includes come from ``reader``."""
-    return ImmutableSandboxedEnvironment(
-        loader=ReaderLoader(reader),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-        extensions=[ChatExtension],
-    )
+    return ImmutableSandboxedEnvironment(loader=ReaderLoader(reader), extensions=[ChatExtension], **OPTIONS)
+
+
+def check_filters(tree: nodes.Template, environment: JinjaEnvironment) -> None:
+    """Refuse filters and tests that do not exist, in branches too, where Jinja2 itself waits until one is taken.
+
+    Raises:
+        TemplateSyntaxError: There is one.
+    """
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        known: dict[str, Any] = environment.filters if isinstance(node, nodes.Filter) else environment.tests
+        if node.name not in known:
+            kind = "filter" if isinstance(node, nodes.Filter) else "test"
+            raise TemplateSyntaxError(f"No {kind} named {node.name!r}.", node.lineno)
 
 
 def explain(error: Exception, path: str, environment: JinjaEnvironment, given: Iterable[str] = ()) -> PromptoptError:
@@ -70,12 +84,15 @@ def explain(error: Exception, path: str, environment: JinjaEnvironment, given: I
         return TemplateError(f"includes {error.name!r}, which does not exist", path=file, line=line)
     if isinstance(error, UndefinedError):
         return _undefined(error, file, line, sorted(given))
+    if isinstance(error, TemplateRuntimeError) and _UNKNOWN.match(str(error)):
+        message, remedy = _syntax(error, environment)
+        return TemplateError(message, path=file, line=line, remedy=remedy)
     if isinstance(error, SecurityError):
         return TemplateError(f"the sandbox refuses this: {error}", path=file, line=line)
     return TemplateError(f"cannot be rendered: {type(error).__name__}: {error}", path=file, line=line)
 
 
-def _syntax(error: TemplateSyntaxError, environment: JinjaEnvironment) -> tuple[str, str | None]:
+def _syntax(error: JinjaError, environment: JinjaEnvironment) -> tuple[str, str | None]:
     message = error.message or "syntax error"
     unknown = _UNKNOWN.match(message)
     if unknown is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -124,9 +125,12 @@ class _Reader:
             return None
         try:
             # A text such as 0.70 or 1e-1 is a label to the YAML loader and a number here.
-            return float(value) if not isinstance(value, bool) else float("nan")
+            number = float("nan") if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
-            raise self._error(f"{key}: {value!r} is not a number", key) from None
+            number = float("nan")
+        if not math.isfinite(number):
+            raise self._error(f"{key}: {value!r} is not a number", key)
+        return number
 
     def _count(self, key: str, least: int = 1) -> int | None:
         value = self._table.get(key)
@@ -184,12 +188,14 @@ class _Reader:
         for candidate in (beside, file):
             try:
                 text = self._reader.read(candidate)
-            except FileNotFoundError:
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 continue
+            except TemplateError as error:
+                raise self._error(f"output_schema: {error.message}", "output_schema", remedy=error.remedy) from None
             path = self._reader.display(candidate)
             try:
                 return path, json.loads(text)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 line = getattr(error, "lineno", None)
                 raise SchemaError(f"is not JSON: {error}", path=path, line=line) from None
         raise self._error(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from promptopt.config import Config, load_config
@@ -95,23 +94,27 @@ def _root_of(path: Path, config: Config) -> Path:
     return prompts if path.resolve().is_relative_to(prompts) else path.resolve().parent
 
 
+# Messages are relative to the current folder, which is therefore in the key.
+_CompiledKey = tuple[Path, Path, Path]
+_compiled: dict[_CompiledKey, tuple[Template, FolderReader]] = {}
+
+
 def _load_file(path: Path, config: Config) -> Template:
+    """The compiled file; compiled again once it, an include or its schema has changed."""
+    key = path.absolute(), config.prompts, Path.cwd()
+    known = _compiled.get(key)
+    if known is not None and known[1].is_current():
+        return known[0]
+    resolved, prompts = path.resolve(), config.prompts.resolve()
+    reader = FolderReader(prompts if resolved.is_relative_to(prompts) else resolved.parent)
     try:
-        stamp = path.stat().st_mtime_ns
+        template = Template.load(resolved.relative_to(reader.root).as_posix(), reader, origin_of(path, prompts))
     except (FileNotFoundError, NotADirectoryError):
         raise _missing(path, config) from None
-    try:
-        return _compiled(path.absolute(), stamp, config.prompts, Path.cwd())
     except (IsADirectoryError, PermissionError) as error:
         raise TemplateError(f"cannot be read: {error.strerror}", path=show_path(path)) from None
-
-
-@lru_cache(maxsize=512)
-def _compiled(path: Path, _mtime_ns: int, prompts: Path, _cwd: Path) -> Template:
-    """One compilation for each file as it stands; the current folder is in the key because messages depend on it."""
-    resolved, prompts = path.resolve(), prompts.resolve()
-    root = prompts if resolved.is_relative_to(prompts) else resolved.parent
-    return Template.load(resolved.relative_to(root).as_posix(), FolderReader(root), origin_of(path, prompts))
+    _compiled[key] = template, reader
+    return template
 
 
 def _load_from_git(reference: str, file: str, config: Config) -> Template:

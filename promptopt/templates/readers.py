@@ -31,20 +31,29 @@ class FolderReader:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._read: dict[Path, int] = {}
 
     def read(self, name: str) -> str:
         path = self.root / _contained(name, self.root)
         # A link below the folder may still lead out of it.
         if not path.resolve().is_relative_to(self.root):
             raise TemplateError(f"{name!r} leads out of the folder {show_path(self.root)}")
+        self._read[path] = path.stat().st_mtime_ns
         return decode(path.read_bytes(), self.display(name), TemplateError)
+
+    def is_current(self) -> bool:
+        """Whether every file that was read is still as it was then."""
+        try:
+            return all(path.stat().st_mtime_ns == stamp for path, stamp in self._read.items())
+        except OSError:
+            return False
 
     def display(self, name: str) -> str:
         return show_path(self.root / name)
 
 
 class GitReader:
-    """Files of a folder as they were at a commit, read with ``git show``."""
+    """Files of a folder as they were at a commit, read with ``git cat-file``."""
 
     def __init__(self, reference: str, root: Path) -> None:
         self.reference = reference
@@ -58,7 +67,7 @@ class GitReader:
 
     def show(self, path: PurePosixPath, display: str) -> str:
         """The text of a file of the repository at the commit; raises FileNotFoundError where there is none."""
-        done = _git(self.repository, "show", f"{self.commit}:{path}")
+        done = _git(self.repository, "cat-file", "blob", f"{self.commit}:{path}")
         if done.returncode:
             raise FileNotFoundError(f"{path} does not exist at {self.reference}")
         return decode(done.stdout, display, TemplateError)
@@ -95,7 +104,6 @@ def _git_root(folder: Path) -> Path:
     return Path(done.stdout.decode().strip()).resolve()
 
 
-@lru_cache(maxsize=64)
 def _commit(repository: Path, reference: str) -> str:
     done = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
     if done.returncode:

@@ -11,7 +11,7 @@ from jinja2 import meta, nodes
 
 from promptopt.errors import TemplateError, did_you_mean
 from promptopt.templates.chat import COLLECTOR, check_outside_text
-from promptopt.templates.environment import explain, make_environment
+from promptopt.templates.environment import check_filters, explain, make_environment
 from promptopt.templates.frontmatter import FrontMatter, mask_front_matter, read_front_matter
 from promptopt.templates.readers import Reader
 from promptopt.values import Message, Origin, Rendered
@@ -53,6 +53,7 @@ class Template:
         try:
             tree = environment.parse(mask_front_matter(source), name, path)
             check_outside_text(tree)
+            check_filters(tree, environment)
             code = environment.compile(tree, name, path)
         except Exception as error:  # noqa: BLE001 - extensions and filters may raise anything
             raise explain(error, path, environment) from None

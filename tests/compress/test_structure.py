@@ -256,7 +256,8 @@ class Endpoint(BaseHTTPRequestHandler):
                 {name: label if "enum" in child else "because" for name, child in schema["properties"].items()}
             )
         elif "JSON schema" in text:
-            answer = '```json\n{"type": "object", "properties": {"label": {"type": "string", "enum": ["positive", "negative"]}}}\n```'
+            label = {"type": "string", "enum": ["positive", "negative"]}
+            answer = f"```json\n{json.dumps({'type': 'object', 'properties': {'label': label}})}\n```"
         else:
             right = "negative" if "bad" in text else "positive"
             answer = f"The review is {right}, because of what the customer says about the product in it."

@@ -121,7 +121,8 @@ def test_shorthand():
 
 
 def test_template_with_placeholders_keeps_their_words_as_descriptions():
-    prompt = 'Respond with JSON:\n{\n  "label": "spam" | "ham",\n  "score": <float 0-1>,\n  "why": "<one short sentence>"\n}\n{{ t }}'
+    form = '{\n  "label": "spam" | "ham",\n  "score": <float 0-1>,\n  "why": "<one short sentence>"\n}'
+    prompt = f"Respond with JSON:\n{form}\n{{{{ t }}}}"
     label, score, why = infer(prompt).fields
     assert label.schema == {"type": "string", "enum": ["spam", "ham"]}
     assert score.schema == {"type": "number", "minimum": 0, "maximum": 1}
@@ -129,7 +130,8 @@ def test_template_with_placeholders_keeps_their_words_as_descriptions():
 
 
 def test_examples_are_merged_and_their_words_are_no_schema():
-    prompt = 'Extract JSON.\nInput: a\nOutput: {"name": "A", "price": 3}\nInput: b\nOutput: {"name": "B", "price": 2.5}\n{{ t }}\nOutput:'
+    examples = 'Input: a\nOutput: {"name": "A", "price": 3}\nInput: b\nOutput: {"name": "B", "price": 2.5}'
+    prompt = f"Extract JSON.\n{examples}\n{{{{ t }}}}\nOutput:"
     assert [(field.name, field.schema) for field in infer(prompt).fields] == [
         ("name", {"type": "string"}),
         ("price", {"type": "number"}),
@@ -141,10 +143,10 @@ def test_keys_in_prose_sections_tables_and_forms():
         f.name for f in infer("Respond with a JSON object containing the fields name, email and phone.").fields
     ] == ["name", "email", "phone"]
     fields = infer(
-        "Your output has the following sections:\n1. Summary: one sentence\n2. Risks: bullet list\n3. Verdict: approve or reject\n"
+        "Your output has the following sections:\n1. Summary: one sentence\n2. Risks: bullets\n3. Verdict: yes or no\n"
     ).fields
     assert [field.schema.get("type") for field in fields] == ["string", "array", "string"]
-    assert fields[2].schema["enum"] == ["approve", "reject"]
+    assert fields[2].schema["enum"] == ["yes", "no"]
     rows = infer("Return a table with columns name, price and rating.\n{{ t }}").fields[0].schema
     assert list(rows["items"]["properties"]) == ["name", "price", "rating"]
     form = infer("Format the answer as:\nSentiment: <positive/negative>\nConfidence: <0-100>\n").fields
@@ -156,7 +158,7 @@ def test_keys_in_prose_sections_tables_and_forms():
     ("prompt", "why"),
     [
         (
-            'Possible intents: "return", "exchange product", "other".\n{{ t }}\n"return", "product exchange" or "other"?',
+            'Possible intents: "return", "exchange product", "other".\n{{ t }}\n"return", "exchange" or "other"?',
             "contradict",
         ),
         ('Return JSON {"a": "string"}. Example output: {"b": 3}', "different keys"),

@@ -1,0 +1,231 @@
+"""The fault run: 10,000 calls against an upstream that fails in every way it can, while processes and Redis are killed.
+
+Checked: every caller has an answer or a typed error; the ledger adds up to what the upstream was asked and billed; the
+budget is never overspent. Run: python benchmarks/gateway_faults.py [calls]
+"""
+
+import json
+import logging
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "gateway"))
+
+import openai
+from upstream import Reply, Upstream, chat, chat_events, error
+
+import promptopt
+from promptopt.providers.gateway.budget_store import SqliteBudgets
+from promptopt.providers.gateway.costs import dollars
+from promptopt.providers.gateway.ledger_store import open_ledger
+
+CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+THREADS, CAP, TIMEOUT_S = 16, 40, 0.5
+RATES = (Decimal("0.15"), Decimal("0.60"))
+
+
+class Faulty:
+    """Fails one call in four, and keeps the bill of what it answered in full."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(7)
+        self.billed = Decimal(0)
+        self.did: Counter[str] = Counter()
+
+    def __call__(self, path: str, body: dict) -> Reply:
+        fault = self.random.choice(FAULTS) if self.random.random() < 0.25 else "answer"
+        self.did[fault] += 1
+        if fault in ("answer", "hang", "half body", "broken json", "wrong encoding", "reset"):
+            # It worked for these, whether or not anybody got to see it.
+            self.billed += (len(body["messages"][0]["content"].split()) + 7) * RATES[0] / 1_000_000
+            self.billed += self.random.randint(1, CAP) * RATES[1] / 1_000_000
+        return self.reply(fault, body)
+
+    def reply(self, fault: str, body: dict) -> Reply:
+        whole = json.dumps(chat(body, "fine", prompt_tokens=11, completion_tokens=CAP)).encode()
+        if fault == "answer":
+            if body.get("stream"):
+                return Reply(events=chat_events(body, prompt_tokens=11, completion_tokens=CAP))
+            return Reply(body=whole)
+        return {
+            "hang": Reply(hang_s=TIMEOUT_S + 0.3, body=whole),
+            "reset": Reply(reset=True),
+            "429": error(429, "rate_limit_exceeded"),
+            "429 with retry-after": error(429, "rate_limit_exceeded", retry_after="0.05"),
+            "quota": error(429, "insufficient_quota"),
+            "500": error(500, "server_error"),
+            "half body": Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n" + whole[:60]),
+            "broken json": Reply(body=b'{"choices": [{"mess'),
+            "wrong encoding": Reply(body=whole.replace(b"fine", b"f\xff\xfe\xe9")),
+        }[fault]
+
+
+FAULTS = ["hang", "reset", "429", "429 with retry-after", "quota", "500", "half body", "broken json", "wrong encoding"]
+
+
+def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
+    """One process: threads that call, and count what they get."""
+    logging.disable(logging.CRITICAL)
+    outcomes: Counter[str] = Counter()
+    client = openai.OpenAI(
+        base_url=url, api_key="k", max_retries=0, timeout=TIMEOUT_S, http_client=promptopt.http_client(**options)
+    )
+
+    def one(thread: int) -> None:
+        dice = random.Random(seed * 100 + thread)
+        for _ in range(calls // THREADS):
+            try:
+                found = client.chat.completions.create(
+                    model="gpt-4o-mini",
+                    messages=[{"role": "user", "content": f"question {dice.randint(1, 2 * CALLS // 3)} of"}],
+                    temperature=0,
+                    max_completion_tokens=CAP,
+                    stream=dice.random() < 0.1,
+                )
+                if isinstance(found, openai.Stream):
+                    list(found)
+                outcomes["answer"] += 1
+            except openai.APIError as problem:
+                outcomes[f"{type(problem).__name__} {problem.code or ''}".strip()] += 1
+            except BaseException as problem:  # noqa: BLE001 - what must not be
+                outcomes[f"UNTYPED {type(problem).__name__}: {problem}"[:80]] += 1
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    Path(report).write_text(json.dumps(outcomes))
+    client.close()
+
+
+def spawn(url: str, options: dict, calls: int, seed: int, report: str) -> subprocess.Popen:
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); sys.argv = ['x', '{CALLS}']\n"
+        f"from gateway_faults import work; work({url!r}, {options!r}, {calls}, {seed}, {report!r})"
+    )
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+def start_redis(port: int) -> subprocess.Popen:
+    arguments = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no"]
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+
+
+def fill(ballast: Path) -> int:
+    """Take all that is left of the disk."""
+    with ballast.open("wb") as file:
+        try:
+            while True:
+                file.write(b"0" * 65536)
+                file.flush()
+        except OSError:
+            return 1
+
+
+def phase(name: str, calls: int, options: dict, budget: float, disturb: str = "") -> bool:
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    os.chdir(folder)
+    faulty = Faulty()
+    server = Upstream(faulty)
+    if "disk" not in disturb:
+        # A budget that cannot be counted refuses every call, and nothing would be seen of the rest.
+        options = {**options, "budget": {"run": budget}}
+    redis, port = None, 0
+    if "redis" in disturb:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        redis = start_redis(port)
+        time.sleep(0.5)
+        options["redis"] = f"redis://127.0.0.1:{port}/0"
+    if "disk" in disturb:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(folder)], check=True)
+        os.chdir(folder)
+    started = time.monotonic()
+    reports = [tempfile.mktemp() for _ in range(2)]
+    workers = [spawn(server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
+    killed = 0
+    ballast = folder / "ballast"
+    while any(worker.poll() is None for worker in workers):
+        time.sleep(1.0)
+        if "kill" in disturb and killed < 3 and server.calls > calls // 20:
+            # A process more, which is killed in the middle of its calls: its flights must be taken over.
+            victim = spawn(server.url, options, calls, 90 + killed, "/dev/null")
+            before = server.calls
+            while server.calls < before + 40 and any(worker.poll() is None for worker in workers):
+                time.sleep(0.02)
+            time.sleep(1.0)
+            os.kill(victim.pid, signal.SIGKILL)
+            victim.wait()
+            killed += 1
+        if "disk" in disturb and calls // 5 < server.calls < calls // 2 and not ballast.exists():
+            killed += fill(ballast)
+        elif ballast.exists() and server.calls >= calls // 2:
+            ballast.unlink()
+        if redis is not None and server.calls > calls // 5 and killed < 2:
+            redis.kill()
+            redis.wait()
+            time.sleep(1.5)
+            redis = start_redis(port)
+            killed += 1
+    outcomes: Counter[str] = Counter()
+    for report in reports:
+        outcomes.update(json.loads(Path(report).read_text()))
+    ledger = open_ledger(folder / ".promptopt" / "ledger.sqlite")
+    rows = list(ledger.rows())
+    ledger.close()
+    asked = [row for row in rows if row.upstream]
+    billed = float(faulty.billed)
+    incurred = sum(row.incurred_usd or 0 for row in asked) + sum(row.status == "sent" for row in asked) * 2.6e-5
+    spent = None
+    if "budget" in options and redis is None:
+        spent = float(dollars(sum(SqliteBudgets(folder / ".promptopt" / "budget.sqlite").spent("run:default"))))
+    print(f"\n== {name}: {sum(outcomes.values()):,} calls in {time.monotonic() - started:.0f} s, {killed} times disturbed")
+    print("   upstream did:", ", ".join(f"{what} {count:,}" for what, count in faulty.did.most_common()))
+    print("   callers got:", ", ".join(f"{what} {count:,}" for what, count in outcomes.most_common()))
+    print(f"   ledger: {len(asked):,} calls sent ({sum(r.status == 'sent' for r in asked)} never ended), "
+          f"upstream was asked {server.calls:,}")  # fmt: skip
+    print(f"   dollars: upstream billed {billed:.6f}, ledger {incurred:.6f}, budget counted {spent}, limit {budget}")
+    untyped = [what for what in outcomes if what.startswith("UNTYPED")]
+    lost = server.calls - len(asked)
+    # A connection that the server had just closed may fail before the request arrives: a row more, never one less.
+    good = not untyped and lost <= 0 and billed <= budget and sum(outcomes.values()) == calls // 2 // THREADS * THREADS * 2
+    print(f"   {'good' if good else 'FAILED'}: untyped {len(untyped)}, not in the ledger {max(0, lost)}, "
+          f"rows of requests that never arrived {max(0, -lost)}")  # fmt: skip
+    server.close()
+    os.chdir("/")
+    if "disk" in disturb:
+        subprocess.run(["umount", str(folder)], check=False)
+    if redis is not None:
+        redis.kill()
+        redis.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+    return good
+
+
+def main() -> None:
+    share = CALLS // 10
+    results = [
+        phase("leaders killed", share * 6, {}, 10.0, "kill"),
+        phase("a budget that ends in the middle", share, {}, 2e-5 * share * 0.4),
+        phase("Redis killed twice", share * 2, {}, 10.0, "redis"),
+    ]
+    if os.geteuid() == 0:
+        results.append(phase("full disk", share, {}, 10.0, "disk"))
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()

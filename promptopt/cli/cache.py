@@ -1,0 +1,150 @@
+"""``promptopt cache``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptopt.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptopt.providers.gateway.cache_store import CacheStore
+    from promptopt.providers.gateway.calibrate import Search
+
+
+@click.group("cache")
+def command() -> None:
+    """List and clear kept answers; calibrate the semantic cache."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+def list_(as_json: bool) -> None:
+    """List what is kept, the newest first."""
+    from datetime import UTC, datetime
+
+    from promptopt.report.text import table
+
+    with _store() as store:
+        entries = list(store.entries())
+    rows = [
+        {
+            "created": datetime.fromtimestamp(entry.created, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+            "expires": datetime.fromtimestamp(entry.expires, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+            "prompt": entry.prompt,
+            "model": entry.model,
+            "text": entry.excerpt,
+        }
+        for entry in entries
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif rows:
+        cells = [[str(cell or "-").replace("\n", " ")[:60] for cell in row.values()] for row in rows]
+        click.echo(table(cells, list(rows[0]), left=True))
+    else:
+        click.echo("nothing is kept", err=True)
+
+
+@command.command("clear")
+@click.option("--prompt", help="Only answers to this prompt (all versions), or NAME@VERSION.")
+@click.option("--model", help="Only answers of this model.")
+@click.option("--older-than", metavar="AGE", help="Only answers older than 90s, 30m, 12h or 7d.")
+@click.option("--all", "everything", is_flag=True, help="All answers.")
+def clear(prompt: str | None, model: str | None, older_than: str | None, everything: bool) -> None:
+    """Forget kept answers: those that match every option."""
+    import time
+
+    from promptopt.providers.gateway.settings import seconds
+
+    if not (prompt or model or older_than or everything):
+        raise UsageError("say what to clear: --prompt, --model, --older-than, or --all")
+    before = None if older_than is None else time.time() - seconds(older_than, "--older-than")
+    with _store() as store:
+        count = store.clear(prompt=prompt, model=model, before=before)
+    click.echo(f"{count:,} answer{'s' * (count != 1)} cleared")
+
+
+@command.command("calibrate")
+@click.argument("pairs", type=click.Path(path_type=Path))
+@click.option("--embedder", default="wordllama", show_default=True, help="wordllama, or openai:MODEL.")
+@click.option("--false-hits", type=float, default=0.01, show_default=True, help="Share of hits that may be wrong.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write the calibration.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+def calibrate_(pairs: Path, embedder: str, false_hits: float, output: Path | None, as_json: bool) -> None:
+    """Find the semantic cache's threshold for an embedder, or refuse.
+
+    PAIRS is CSV with text_a, text_b and same (1 or 0). Take pairs as your traffic makes them: a question and its
+    nearest earlier question. Exit code 1 where no threshold keeps false hits within the budget.
+    """
+    from dataclasses import asdict
+
+    from promptopt.files import show_path
+    from promptopt.providers.gateway.calibrate import calibrate, read_pairs, write_calibration
+    from promptopt.providers.gateway.embedders import make_embedder
+
+    if not 0 < false_hits < 1:
+        raise UsageError(f"--false-hits {false_hits:g} is not a share between 0 and 1")
+    found = read_pairs(pairs)
+    search = calibrate(found, make_embedder(embedder), false_hits)
+    path = output or _folder() / "semantic.json"
+    if search.chosen is not None:
+        write_calibration(search, path)
+    elif path.exists():
+        path.unlink()
+    click.echo(json.dumps(asdict(search), indent=2) if as_json else _search_text(search))
+    if search.chosen is None:
+        click.echo("no threshold keeps false hits within the budget; the semantic cache stays off", err=True)
+        raise click.exceptions.Exit(1)
+    click.echo(f"written to {show_path(path)}; switch it on: [tool.promptopt.gateway] semantic = {{}}", err=True)
+
+
+def _search_text(search: Search) -> str:
+    from promptopt.report.text import table
+
+    rows = [
+        [
+            f"{each.threshold:.4f}",
+            f"{each.hits:,}",
+            f"{each.false_hits:,}",
+            f"{each.false_hits / each.hits:.2%}",
+            f"{each.bound:.2%}",
+            "chosen" if each == search.chosen else "within" if each.bound <= search.budget else "",
+        ]
+        for each in search.candidates
+    ]
+    head = (
+        f"{search.pairs:,} pairs, embedder {search.embedder}; the guard keeps {search.guarded:,} apart "
+        f"({search.guarded_false:,} of them rightly)\n"
+    )
+    return head + table(rows, ["threshold", "hits", "false", "share", "95% bound", f"budget {search.budget:.2%}"])
+
+
+def _folder() -> Path:
+    from promptopt.config import load_config
+    from promptopt.providers.gateway.settings import read_settings
+
+    return read_settings(load_config()).path
+
+
+@contextmanager
+def _store() -> Iterator[CacheStore]:
+    from promptopt.config import load_config
+    from promptopt.providers.gateway.cache_store import RedisCache, SqliteCache
+    from promptopt.providers.gateway.settings import read_settings
+    from promptopt.providers.gateway.stores import RedisLink, StoreDown
+
+    settings = read_settings(load_config())
+    link = RedisLink(settings.redis, policy="refuse") if settings.redis else None
+    store = RedisCache(link) if link else SqliteCache.at(settings.cache_file or settings.path / "cache.sqlite")
+    try:
+        yield store
+    except StoreDown as error:
+        raise UsageError(str(error)) from None
+    finally:
+        store.close()

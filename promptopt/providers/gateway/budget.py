@@ -1,0 +1,215 @@
+"""The dollar budget: the worst case of a call is reserved before it is sent, and what it cost is settled after."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal
+
+from promptopt.errors import UsageError
+from promptopt.providers.gateway.budget_store import BudgetStore, Crossed, Full, Scope
+from promptopt.providers.gateway.call import Answer, Call
+from promptopt.providers.gateway.costs import Costs, dollars, nano
+from promptopt.providers.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
+from promptopt.providers.gateway.flow import Flow, Handler, Sleep, Step
+from promptopt.providers.gateway.stores import StoreDown, using
+
+log = logging.getLogger("promptopt.gateway")
+
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A budget has reached 50, 80 or 100%; each is told once.
+
+    Attributes:
+        scope: Which budget: ``day:2026-11-21``, ``month:2026-11``, ``run:NAME``, ``tag:NAME:2026-11-21``.
+    """
+
+    scope: str
+    level: int
+    spent_usd: Decimal
+    limit_usd: Decimal
+
+    def __str__(self) -> str:
+        return f"budget {self.scope}: {self.level}%: ${self.spent_usd:.4f} of ${self.limit_usd:f} spent"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """Dollars that may be spent, and what happens when they are.
+
+    Attributes:
+        day: Dollars a day (UTC).
+        month: Dollars a month (UTC).
+        run: Dollars for each run that a call is labelled with; calls without a run share one.
+        tags: Dollars a day for each tag.
+        at_limit: ``stop`` refuses; ``downgrade`` sends calls to the model ``downgrade`` instead, up to ``ceiling``
+            times the limit, and refuses then.
+        wait_s: How long a call waits for the reservations of others to settle before it is refused.
+
+    Raises:
+        UsageError: An amount is negative, or a downgrade names no model.
+    """
+
+    day: Decimal | None = None
+    month: Decimal | None = None
+    run: Decimal | None = None
+    tags: Mapping[str, Decimal] = field(default_factory=dict)
+    at_limit: Literal["stop", "downgrade"] = "stop"
+    downgrade: str | None = None
+    ceiling: Decimal = Decimal("1.2")
+    wait_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, amount in [("day", self.day), ("month", self.month), ("run", self.run), *self.tags.items()]:
+            if amount is not None and not (amount.is_finite() and amount >= 0):
+                raise UsageError(f"budget {name} = {amount} is not an amount of dollars; give 0 or more")
+        if self.at_limit not in ("stop", "downgrade"):
+            raise UsageError(f"budget at_limit = {self.at_limit!r} is not 'stop' or 'downgrade'")
+        if self.at_limit == "downgrade" and not self.downgrade:
+            raise UsageError("budget at_limit = 'downgrade' needs `downgrade`, the model that answers then")
+        if self.ceiling < 1:
+            raise UsageError(f"budget ceiling = {self.ceiling} is below 1; it multiplies the limit")
+
+
+class Budget:
+    """Reserves before a call, settles after it, and refuses what does not fit."""
+
+    def __init__(
+        self,
+        limits: BudgetLimits,
+        store: BudgetStore,
+        costs: Costs,
+        *,
+        on_alert: Callable[[Alert], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.limits = limits
+        self._store = store
+        self._costs = costs
+        self._on_alert = on_alert
+        self._clock = clock
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        scopes = self.scopes(call)
+        if not scopes:
+            return (yield from inner(call))
+        asked = call.model
+        call, scopes, number, amount = yield from self._reserve(call, scopes)
+        try:
+            answer = yield from inner(call)
+        except GeneratorExit:
+            # A flow that is thrown away can yield nothing more; the call may have been billed.
+            with suppress(StoreDown):
+                self._store.settle(number, scopes, amount, amount)
+            raise
+        except CallFailed as failure:
+            yield from self._settle(call, scopes, number, amount, failure)
+            raise
+        except BaseException:
+            yield from self._settle(call, scopes, number, amount, CallFailed("timeout"))
+            raise
+        yield from self._settle(call, scopes, number, amount, answer)
+        return answer if call.model == asked else replace(answer, substitute=True)
+
+    def scopes(self, call: Call) -> list[Scope]:
+        """The budgets that a call counts against now."""
+        day = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%d")
+        limits, labels = self.limits, call.labels
+        found = {
+            f"day:{day}": limits.day,
+            f"month:{day[:7]}": limits.month,
+            f"run:{labels.run or 'default'}": limits.run,
+        }
+        if labels.tag in limits.tags:
+            found[f"tag:{labels.tag}:{day}"] = limits.tags[str(labels.tag)]
+        return [Scope(name, nano(limit)) for name, limit in found.items() if limit is not None]
+
+    def _reserve(self, call: Call, scopes: list[Scope]) -> Step[tuple[Call, list[Scope], str, int]]:
+        number = uuid.uuid4().hex
+        amount = self._worst(call)
+        full = yield from self._try(number, scopes, amount)
+        if full is not None and self.limits.at_limit == "downgrade" and call.model != self.limits.downgrade:
+            yield from self._stopped(full)
+            call = call.with_body(model=self.limits.downgrade)
+            amount = self._worst(call)
+            scopes = [Scope(scope.name, int(scope.limit * self.limits.ceiling)) for scope in scopes]
+            full = yield from self._try(number, scopes, amount)
+        if full is not None:
+            yield from self._stopped(full)
+            raise _refusal(full, amount)
+        return call, scopes, number, amount
+
+    def _worst(self, call: Call) -> int:
+        worst = self._costs.worst_usd(call)
+        if worst is not None:
+            return nano(worst)
+        if self._costs.price(call) is None:
+            raise BudgetExceeded(
+                f"the budget cannot be kept: {call.model!r} is unpriced. Give its price in [tool.promptopt.prices]"
+            )
+        raise BudgetExceeded(
+            f"the budget cannot be kept: nothing bounds the output of {call.model!r}. Set an output cap "
+            "(max_completion_tokens, max_output_tokens)"
+        )
+
+    def _try(self, number: str, scopes: Sequence[Scope], amount: int) -> Step[Full | None]:
+        """Reserve; where only others' reservations stand in the way, wait until they settle."""
+        given_up, pause = time.monotonic() + self.limits.wait_s, _FIRST_PAUSE_S
+        while True:
+            try:
+                full = yield from using(self._store, lambda: self._store.reserve(number, scopes, amount, self._clock()))
+            except StoreDown as error:
+                # A budget that cannot be counted cannot be kept.
+                raise GatewayUnavailable(f"the budget: {error}") from error
+            if full is None or full.spent + amount > full.scope.limit or time.monotonic() >= given_up:
+                return full
+            yield Sleep(pause)
+            pause = min(pause * 2, _LAST_PAUSE_S)
+
+    def _settle(
+        self, call: Call, scopes: Sequence[Scope], number: str, amount: int, outcome: Answer | CallFailed
+    ) -> Step[None]:
+        usd = self._costs.bill(call, outcome).usd
+        paid = amount if usd is None else nano(usd)
+        try:
+            crossed = yield from using(self._store, lambda: self._store.settle(number, scopes, amount, paid))
+        except StoreDown as error:
+            # The reservation stays, and is taken as spent when its time is over.
+            log.warning("the budget: %s; the worst case of a call stays reserved", error)
+            return
+        for each in crossed:
+            self._tell(each)
+
+    def _stopped(self, full: Full) -> Step[None]:
+        if full.reserved or not full.spent:
+            return
+        crossed = None
+        with suppress(StoreDown):
+            crossed = yield from using(self._store, lambda: self._store.alert(full.scope, 100))
+        if crossed is not None:
+            self._tell(crossed)
+
+    def _tell(self, crossed: Crossed) -> None:
+        alert = Alert(crossed.scope.name, crossed.level, dollars(crossed.spent), dollars(crossed.scope.limit))
+        log.warning("%s", alert)
+        if self._on_alert is not None:
+            self._on_alert(alert)
+
+
+def _refusal(full: Full, amount: int) -> BudgetExceeded:
+    spent, limit = dollars(full.spent), dollars(full.scope.limit)
+    held = f", ${dollars(full.reserved):.6f} reserved by calls in flight" if full.reserved else ""
+    return BudgetExceeded(
+        f"budget {full.scope.name}: ${spent:.6f} of ${limit:f} spent{held}; this call may cost ${dollars(amount):.6f}",
+        retry_after=1.0 if full.reserved else None,
+        details={"scope": full.scope.name, "spent_usd": float(spent), "limit_usd": float(limit)},
+    )

@@ -1,0 +1,224 @@
+"""Which line or variable of a prompt each of its input tokens is from, and where a provider's prompt cache stops.
+
+The prompt is rendered a second time with marks around everything that a template prints (``marking.py``). Without its
+marks that text must be the very text that is sent; where it is not, because a filter or a test reads text that a block
+has kept, tokens are attributed to the lines of the rendered text instead and the result says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any, Literal
+
+from promptopt.templates.marking import MarkedPrompt, Place, has_marks, render_marked, without_marks
+from promptopt.templates.prefix import cacheable, static_prefix
+from promptopt.templates.template import Template
+from promptopt.tokens import Basis, count_tokens, tokenizer_for
+from promptopt.values import Message, Rendered
+
+Run = tuple[str, Place]
+"""Characters of a message and the place that printed them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one line, or one expression, of a template contributes to a rendered prompt.
+
+    Attributes:
+        path: The file as a person would name it.
+        line: Its line, counted from 1.
+        source: The line's text, or the expression as it is written.
+        tokens: Tokens of what it printed. One that two parts share belongs to the one with more of its characters.
+        times: How often it printed.
+    """
+
+    path: str
+    line: int
+    kind: Literal["text", "variable"]
+    source: str
+    tokens: int
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Where the input tokens of a rendered prompt come from; parts, framing and schema add up to the total.
+
+    Attributes:
+        parts: In the order in which they first print.
+        framing: Tokens that wrap messages and prime the reply.
+        schema: Tokens of the output schema.
+        exact: Whether the parts are lines of the templates; else they are lines of the rendered text.
+        static_prefix_tokens: Tokens at the start that no variable changes, framing and schema included.
+        prefix_broken_by: The first expression or statement that depends on a variable; ``None`` where nothing does.
+    """
+
+    parts: tuple[Part, ...]
+    framing: int
+    schema: int
+    total: int
+    encoding: str
+    basis: Basis
+    exact: bool
+    static_prefix_tokens: int
+    prefix_broken_by: Place | None
+
+    @property
+    def cacheable_tokens(self) -> int:
+        """What OpenAI's cache serves of the static prefix: nothing below 1,024 tokens, then steps of 128."""
+        return cacheable(self.static_prefix_tokens)
+
+
+def attribute(template: Template, variables: Mapping[str, Any] | None = None, model: str | None = None) -> Attribution:
+    """Attribute the input tokens of a rendered prompt to lines and variables of its templates.
+
+    Args:
+        variables: What the prompt is rendered with.
+        model: The model whose tokenizer counts; by default the prompt's own.
+
+    Raises:
+        TemplateError: The prompt cannot be rendered.
+    """
+    variables = variables or {}
+    rendered = template.render(variables)
+    counted = count_tokens(rendered, model)
+    tokenizer = tokenizer_for(model or rendered.model)
+    starts = [tokenizer.starts(message.content) for message in rendered.messages]
+    runs = _template_runs(template, variables, rendered)
+    prefix = static_prefix(template, variables, rendered)
+    return Attribution(
+        parts=_parts(runs or _text_runs(template, rendered), starts),
+        framing=counted.framing,
+        schema=counted.schema,
+        total=counted.tokens,
+        encoding=counted.encoding,
+        basis=counted.basis,
+        exact=runs is not None,
+        static_prefix_tokens=prefix.tokens(rendered, starts, counted.schema),
+        prefix_broken_by=prefix.broken_by,
+    )
+
+
+def _template_runs(template: Template, variables: Mapping[str, Any], rendered: Rendered) -> list[list[Run]] | None:
+    """The runs of each message; ``None`` where marks change what is rendered."""
+    if any(has_marks(message.content) for message in rendered.messages):
+        return None
+    for nested in (True, False):
+        marked = render_marked(template, variables, nested=nested)
+        runs = None if marked is None else _checked(marked, rendered)
+        if runs is not None:
+            return runs
+    return None
+
+
+def _checked(marked: MarkedPrompt, rendered: Rendered) -> list[list[Run]] | None:
+    messages = [item for item in marked.items if isinstance(item, Message)]
+    if len(messages) != len(rendered.messages):
+        return None
+    found = []
+    for message, plain in zip(messages, rendered.messages, strict=True):
+        whole = without_marks(message.content)
+        lead = 0
+        if whole != plain.content:
+            # The text of a chat block is stripped, but marks stand around its white space.
+            lead = len(whole) - len(whole.lstrip())
+            if message.role != plain.role or whole.strip() != plain.content:
+                return None
+        runs = list(_runs(marked, message.content))
+        if sum(len(text) for text, _ in runs) != len(whole):
+            return None
+        found.append(_cut(runs, lead, len(plain.content)))
+    return found
+
+
+def _runs(marked: MarkedPrompt, text: str) -> Iterator[Run]:
+    """The printed texts with the innermost place that is open; text outside all places is left out.
+
+    A place that prints nothing gives an empty run, so that it is counted as printed.
+    """
+    opened: list[Place] = []
+    for characters, place in marked.events(text):
+        if characters:
+            if opened:
+                yield characters, opened[-1]
+        elif place is None:
+            if opened:
+                opened.pop()
+        elif place.kind != "break":
+            opened.append(place)
+            yield "", place
+
+
+def _cut(runs: Sequence[Run], lead: int, length: int) -> list[Run]:
+    """``length`` characters of runs after the first ``lead``."""
+    cut: list[Run] = []
+    position = -lead
+    for text, place in runs:
+        start, end = max(0, -position), max(0, length - position)
+        cut.append((text[start:end], place))
+        position += len(text)
+    return cut
+
+
+def _text_runs(template: Template, rendered: Rendered) -> list[list[Run]]:
+    """Each line of the rendered text as a place of its own."""
+    path = f"{template.path} (rendered)"
+    number = 0
+    found = []
+    for message in rendered.messages:
+        runs = []
+        for text in message.content.split("\n"):
+            number += 1
+            runs.append((text + "\n", Place(path, number, "text", text)))
+        found.append(_cut(runs, 0, len(message.content)))
+    return found
+
+
+def _parts(messages: Sequence[Sequence[Run]], starts: Sequence[Sequence[int]]) -> tuple[Part, ...]:
+    tokens: dict[tuple[str, int, str, str], int] = {}
+    # How often each place printed; two places on one line are two texts, not one text twice.
+    printed: dict[tuple[str, int, str, str], dict[int, int]] = {}
+    for runs in messages:
+        for text, place in runs:
+            key = _key(place)
+            tokens.setdefault(key, 0)
+            if not text or place.path.endswith("(rendered)"):
+                times = printed.setdefault(key, {})
+                times[id(place)] = times.get(id(place), 0) + 1
+    for runs, found in zip(messages, starts, strict=True):
+        for place in _owners([run for run in runs if run[0]], found):
+            tokens[_key(place)] += 1
+    return tuple(
+        Part(
+            path, line, "variable" if kind == "variable" else "text", source, count, _times(kind, printed.get(key, {}))
+        )
+        for key, count in tokens.items()
+        for path, line, kind, source in [key]
+    )
+
+
+def _key(place: Place) -> tuple[str, int, str, str]:
+    return place.path, place.line, place.kind, place.source
+
+
+def _times(kind: str, printed: Mapping[int, int]) -> int:
+    counts = printed.values()
+    return (sum(counts) if kind == "variable" else max(counts, default=0)) or 1
+
+
+def _owners(runs: Sequence[Run], starts: Sequence[int]) -> Iterator[Place]:
+    """The place of each token: that of most of its characters, the first where two have as many."""
+    ends = list(accumulate(len(text) for text, _ in runs))
+    first = 0
+    for start, following in pairwise([*starts, ends[-1] if ends else 0]):
+        # Tokens within one character begin where it begins.
+        end = max(following, start + 1)
+        while ends[first] <= start:
+            first += 1
+        last = first
+        while ends[last] < end:
+            last += 1
+        shares = [min(end, ends[i]) - max(start, ends[i] - len(runs[i][0])) for i in range(first, last + 1)]
+        yield runs[first + shares.index(max(shares))][1]

@@ -1,0 +1,339 @@
+"""A second compilation of a prompt that marks, in what it renders, which line or expression each character is from.
+
+Every text and every expression that a template prints is wrapped in two characters of Unicode's private planes 15 and
+16: one that numbers the place, one that ends it. A third kind stands where the prompt begins to depend on a variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import jinja2
+from jinja2 import nodes
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from promptopt.templates.chat import COLLECTOR, ChatExtension, is_chat
+from promptopt.templates.dependence import CONTEXT, STATIC, Names
+from promptopt.templates.environment import OPTIONS
+from promptopt.templates.frontmatter import mask_front_matter
+from promptopt.templates.template import Template
+from promptopt.values import Message
+
+FIRST_MARK = 0xF0000
+END = "\U0010fffd"
+_PLACES = ord(END) - FIRST_MARK
+
+Kind = Literal["text", "variable", "break"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something in a template that prints, or that what is printed depends on.
+
+    Attributes:
+        path: The file as a person would name it.
+        line: Its line, counted from 1.
+        kind: ``break`` is a statement such as ``{% if premium %}``, which prints nothing itself.
+        source: The line's text, or the expression as it is written.
+        depends: On what: nothing (0), an argument of the macro it stands in (1), a variable (2); of the call of a
+            macro, what its arguments depend on.
+        transparent: A call of a macro: what the macro prints says for itself what it depends on.
+    """
+
+    path: str
+    line: int
+    kind: Kind
+    source: str
+    depends: int = STATIC
+    transparent: bool = False
+
+
+class TooManyPlaces(Exception):
+    """The template and its includes have more places than there are marks."""
+
+
+class MarkingEnvironment(ImmutableSandboxedEnvironment):
+    """Compiles templates, includes as well, with marks.
+
+    Attributes:
+        places: What each mark stands for, by its number.
+        nested: Whether bodies that are printed later (macros, calls, filters, ``set`` blocks) are marked inside. A
+            filter may change what is marked, so that the text of such a template is marked from outside only.
+    """
+
+    def __init__(self, loader: jinja2.BaseLoader | None, *, nested: bool) -> None:
+        super().__init__(loader=loader, extensions=[ChatExtension], **OPTIONS)
+        self.nested = nested
+        self.places: list[Place] = []
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        _Marker(self, tree, source, filename or name or "").mark()
+        return tree
+
+    def mark(self, place: Place) -> str:
+        """A new mark for a place."""
+        if len(self.places) == _PLACES:
+            raise TooManyPlaces
+        self.places.append(place)
+        return chr(FIRST_MARK + len(self.places) - 1)
+
+    def note_break(self, context: Context, number: int) -> str:
+        """Called by a marked template where a statement outside its chat blocks depends on a variable."""
+        collector = context.get(COLLECTOR)
+        if isinstance(collector, list):
+            collector.append(self.places[number])
+        return ""
+
+
+class _Marker:
+    """Rewrites the tree of one file."""
+
+    def __init__(self, environment: MarkingEnvironment, tree: nodes.Template, source: str, path: str) -> None:
+        self._environment = environment
+        self._tree = tree
+        self._path = path
+        self._lines = source.split("\n")
+        self._expressions = _expressions(environment, source)
+        self._names = Names(environment.globals, tree)
+        self._has_chat = any(map(is_chat, tree.find_all(nodes.CallBlock)))
+        self._in_chat = False
+        # Above 0, what is printed is kept and printed later, perhaps changed.
+        self._depth = 0
+
+    def mark(self) -> None:
+        self._tree.body = self._body(self._tree.body)
+
+    def _body(self, body: Sequence[nodes.Node]) -> list[nodes.Node]:
+        return [new for statement in body for new in self._statement(statement)]
+
+    def _statement(self, node: nodes.Node) -> Iterator[nodes.Node]:
+        names = self._names
+        if isinstance(node, nodes.Output):
+            yield nodes.Output(list(self._printed(node)), lineno=node.lineno)
+            return
+        if isinstance(node, (nodes.If, nodes.For)):
+            yield from self._branching(node)
+            return
+        if isinstance(node, nodes.CallBlock) and is_chat(node):
+            yield from self._break(node, names.depends(node.call.args))
+            self._in_chat = True
+            node.body = self._body(node.body)
+            self._in_chat = False
+        elif isinstance(node, (nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock)):
+            yield from self._kept(node)
+            return
+        elif isinstance(node, (nodes.Include, nodes.Extends)):
+            yield from self._break(node, names.depends([node.template]))
+        else:
+            self._scoped(node)
+        yield node
+
+    def _scoped(self, node: nodes.Node) -> None:
+        """What sets names, or holds statements in a scope of its own."""
+        names = self._names
+        if isinstance(node, nodes.Assign):
+            names.assign(node.target, names.depends([node.node]))
+        elif isinstance(node, (nodes.Import, nodes.FromImport)):
+            names.imported(node)
+        elif isinstance(node, (nodes.With, nodes.Block, nodes.Scope)):
+            with names.scope():
+                if isinstance(node, nodes.With):
+                    for target, value in zip(node.targets, node.values, strict=True):
+                        names.assign(target, names.depends([value]))
+                node.body = self._body(node.body)
+
+    def _branching(self, node: nodes.If | nodes.For) -> Iterator[nodes.Node]:
+        names = self._names
+        if isinstance(node, nodes.If):
+            depends = names.depends([node.test, *(branch.test for branch in node.elif_)])
+            yield from self._break(node, depends)
+            with names.branches(depends) as branch:
+                for other in (node, *node.elif_):
+                    with branch():
+                        other.body = self._body(other.body)
+                with branch():
+                    node.else_ = self._body(node.else_)
+        else:
+            depends = names.depends([node.iter, *([node.test] if node.test else [])])
+            yield from self._break(node, depends)
+            with names.scope():
+                names.assign(node.target, depends)
+                names.assign(nodes.Name("loop", "store"), depends)
+                node.body = self._body(node.body)
+            with names.scope():
+                node.else_ = self._body(node.else_)
+        yield node
+
+    def _kept(
+        self, node: nodes.Macro | nodes.CallBlock | nodes.FilterBlock | nodes.AssignBlock
+    ) -> Iterator[nodes.Node]:
+        """A macro, call, filter or ``set`` block: what its body prints comes out elsewhere."""
+        names = self._names
+        before = len(names.passed)
+        self._depth += 1
+        with names.scope():
+            if isinstance(node, (nodes.Macro, nodes.CallBlock)):
+                names.parameters(node.args)
+            node.body = self._body(node.body)
+        self._depth -= 1
+        inside = max(names.passed[before:], default=STATIC)
+        if isinstance(node, nodes.Macro):
+            del names.passed[before:]
+            names.macro(node.name, CONTEXT if inside == CONTEXT else STATIC)
+            yield node
+        elif isinstance(node, nodes.AssignBlock):
+            del names.passed[before:]
+            names.assign(node.target, max(inside, names.depends([node.filter] if node.filter else [])))
+            yield node
+        else:
+            called = node.filter if isinstance(node, nodes.FilterBlock) else node.call
+            depends = names.depends([called])
+            if self._environment.nested and isinstance(called, nodes.Call) and names.is_macro_call(called):
+                # What the macro prints says for itself what it depends on.
+                depends = STATIC
+            elif not self._environment.nested:
+                depends = max(depends, inside)
+            yield from self._break(node, depends)
+            yield from self._wrapped(node, depends)
+
+    def _wrapped(self, node: nodes.Node, depends: int) -> Iterator[nodes.Node]:
+        """A statement between marks of its own, where its body has none."""
+        if self._environment.nested or self._depth:
+            yield node
+            return
+        mark = self._environment.mark(Place(self._path, node.lineno, "text", self._line(node.lineno), depends))
+        yield nodes.Output([nodes.TemplateData(mark)], lineno=node.lineno)
+        yield node
+        yield nodes.Output([nodes.TemplateData(END)], lineno=node.lineno)
+
+    def _printed(self, node: nodes.Output) -> Iterator[nodes.Expr]:
+        for child in node.nodes:
+            if isinstance(child, nodes.TemplateData):
+                yield from self._text(child)
+                continue
+            source = next(self._expressions, None) or self._line(child.lineno)
+            depends = self._names.depends([child])
+            if depends:
+                self._names.passed.append(depends)
+            kind: Kind = "variable" if depends else "text"
+            transparent = False
+            if self._environment.nested and isinstance(child, nodes.Call) and self._names.is_macro_call(child):
+                transparent, depends = True, self._names.arguments_depend(child)
+            yield from self._between(child, Place(self._path, child.lineno, kind, source, depends, transparent))
+
+    def _text(self, data: nodes.TemplateData) -> Iterator[nodes.Expr]:
+        pieces = data.data.split("\n")
+        for number, piece in enumerate(pieces):
+            text = piece + "\n" if number + 1 < len(pieces) else piece
+            if text:
+                line = data.lineno + number
+                child = nodes.TemplateData(text, lineno=line)
+                yield from self._between(child, Place(self._path, line, "text", self._line(line)))
+
+    def _between(self, child: nodes.Expr, place: Place) -> Iterator[nodes.Expr]:
+        if self._depth and not self._environment.nested:
+            yield child
+            return
+        yield nodes.TemplateData(self._environment.mark(place), lineno=child.lineno)
+        yield child
+        yield nodes.TemplateData(END, lineno=child.lineno)
+
+    def _break(self, node: nodes.Node, depends: int) -> Iterator[nodes.Node]:
+        """What says, while rendering, that from here on the prompt depends on a variable."""
+        if depends == STATIC:
+            return
+        self._names.passed.append(depends)
+        if self._depth and not self._environment.nested:
+            return
+        place = Place(self._path, node.lineno, "break", self._line(node.lineno).strip(), depends)
+        mark = self._environment.mark(place)
+        if self._has_chat and not self._in_chat and not self._depth:
+            number = nodes.Const(ord(mark) - FIRST_MARK)
+            arguments: list[nodes.Expr] = [nodes.ContextReference(), number]
+            call = nodes.Call(nodes.EnvironmentAttribute("note_break"), arguments, [], None, None)
+            yield nodes.ExprStmt(call, lineno=node.lineno).set_environment(self._environment)
+        else:
+            yield nodes.Output([nodes.TemplateData(mark)], lineno=node.lineno)
+
+    def _line(self, number: int) -> str:
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
+
+
+def _expressions(environment: MarkingEnvironment, source: str) -> Iterator[str]:
+    """The expressions between ``{{`` and ``}}`` as they are written, in their order."""
+    inside: list[str] | None = None
+    for _, kind, value in environment.lex(source):
+        if kind == "variable_begin":
+            inside = []
+        elif kind == "variable_end" and inside is not None:
+            yield "{{ " + "".join(inside).strip() + " }}"
+            inside = None
+        elif inside is not None:
+            inside.append(value)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedPrompt:
+    """A prompt rendered with marks: its messages and, between them, the statements that they depend on."""
+
+    items: tuple[Message | Place, ...]
+    places: Sequence[Place]
+
+    def events(self, marked: str) -> Iterator[tuple[str, Place | None]]:
+        """A marked text in order.
+
+        Yields:
+            ``(characters, None)`` for printed text, ``("", place)`` where a place opens or a break stands, and
+            ``("", None)`` where the innermost open place ends.
+        """
+        start = 0
+        for index, char in enumerate(marked):
+            code = ord(char)
+            if code < FIRST_MARK:
+                continue
+            if index > start:
+                yield marked[start:index], None
+            start = index + 1
+            yield "", None if char == END else self.places[code - FIRST_MARK]
+        if start < len(marked):
+            yield marked[start:], None
+
+
+def render_marked(template: Template, variables: Mapping[str, Any], *, nested: bool) -> MarkedPrompt | None:
+    """The prompt with marks; ``None`` where it cannot be rendered so.
+
+    Args:
+        nested: See :class:`MarkingEnvironment`.
+    """
+    collected: list[Message | Place] = []
+    try:
+        environment, compiled = _compiled(template.compiled, template.source, nested)
+        text = compiled.render({**variables, COLLECTOR: collected})
+    except Exception:  # noqa: BLE001 - a filter may refuse marked text in any way
+        return None
+    if not any(isinstance(item, Message) for item in collected):
+        collected.append(Message("user", text))
+    return MarkedPrompt(tuple(collected), environment.places)
+
+
+@lru_cache(maxsize=64)
+def _compiled(plain: jinja2.Template, source: str, nested: bool) -> tuple[MarkingEnvironment, jinja2.Template]:
+    """One marked compilation for each plain one."""
+    environment = MarkingEnvironment(plain.environment.loader, nested=nested)
+    code = environment.compile(mask_front_matter(source), plain.name, plain.filename)
+    return environment, environment.template_class.from_code(environment, code, dict(environment.globals))
+
+
+def has_marks(text: str) -> bool:
+    """Whether a text holds characters that marks are made of."""
+    return bool(text) and ord(max(text)) >= FIRST_MARK
+
+
+def without_marks(text: str) -> str:
+    """A marked text as it would be without them."""
+    return "".join(char for char in text if ord(char) < FIRST_MARK)

@@ -1,0 +1,161 @@
+"""Fixtures: a project folder, the real command line, and an endpoint that speaks OpenAI's wire format."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionMessage
+from openai.types.chat.chat_completion import Choice
+from openai.types.completion_usage import PromptTokensDetails
+
+REPOSITORY = Path(__file__).parent.parent
+DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the developer's keys, or whether it runs in CI."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of real data; a test that needs it is skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"the real data is not here: {DATA} does not exist")
+    return DATA
+
+
+@dataclass
+class Project:
+    """A folder with prompts and suites, which is the current folder of the test."""
+
+    root: Path
+
+    def write(self, files: dict[str, str | bytes]) -> None:
+        for name, content in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def run(self, *arguments: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The real command line, in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "promptopt", *arguments],
+            cwd=self.root,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project; its pyproject.toml keeps the search for one from leaving the folder."""
+    monkeypatch.chdir(tmp_path)
+    made = Project(tmp_path)
+    made.write({"pyproject.toml": ""})
+    return made
+
+
+Reply = Callable[[dict[str, Any]], "str | tuple[int, dict[str, str], bytes]"]
+
+
+def completion(text: str, model: str = "gpt-4o-mini", prompt_tokens: int = 11, cached: int = 0) -> bytes:
+    """A chat completion on the wire, made with the SDK's own types."""
+    message = ChatCompletionMessage(role="assistant", content=text)
+    tokens = max(1, len(text.split()))
+    body = ChatCompletion(
+        id="chatcmpl-1",
+        created=1,
+        model=model,
+        object="chat.completion",
+        choices=[Choice(finish_reason="stop", index=0, message=message)],
+        usage=CompletionUsage(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=tokens,
+            total_tokens=prompt_tokens + tokens,
+            prompt_tokens_details=PromptTokensDetails(cached_tokens=cached),
+        ),
+    )
+    return body.model_dump_json().encode()
+
+
+@dataclass
+class Endpoint:
+    """A local OpenAI-compatible endpoint.
+
+    ``reply`` gets the request's body and returns a text, or a status, headers and a body.
+    """
+
+    reply: Reply = lambda body: "ok"
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": "test"}
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """An endpoint that answers ``ok`` until told otherwise."""
+    served = Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            served.requests.append(body)
+            reply = served.reply(body)
+            if isinstance(reply, str):
+                reply = (200, {}, completion(reply, body["model"]))
+            status, headers, content = reply
+            self.send_response(status)
+            for name, value in {"content-type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+        request_queue_size = 128
+
+        def handle_error(self, *_: object) -> None:
+            """A client that hangs up is part of the tests."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    served.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield served
+    server.shutdown()
+    server.server_close()

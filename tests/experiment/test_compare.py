@@ -1,0 +1,261 @@
+"""Comparisons from end to end: real prompts and suites on disk, answers from a provider of the test's own."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from promptopt import Comparison, Request, Response, Usage, compare
+from promptopt.errors import CostLimitError, ProviderError, ProviderUnusable, RecordingError, UsageError
+
+V1 = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\n---\nPlease be so kind as to add one to {{ n }}. Thank you!"
+V2 = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\n---\n{{ n }} + 1 ="
+
+
+class Adder:
+    """Answers like a model that can add; ``wrong`` says for which requests it cannot."""
+
+    def __init__(self, wrong: Callable[[Request], bool] = lambda request: False) -> None:
+        self.wrong = wrong
+        self.asked: list[Request] = []
+
+    def complete(self, request: Request) -> Response:
+        self.asked.append(request)
+        number = int("".join(c for c in request.messages[0].content.split("+")[0] if c.isdigit()))
+        text = "no idea" if self.wrong(request) else f"The answer is {number + 1}"
+        return Response(
+            request.model, text, usage=Usage(len(request.messages[0].content), output_tokens=5), duration_s=0.1
+        )
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def adding(project) -> Path:
+    """Two prompts and 200 sums."""
+    cases = [
+        {"description": f"{n:03}", "vars": {"n": n}, "assert": [{"type": "regex", "value": f"\\b{n + 1}\\b"}]}
+        for n in range(200)
+    ]
+    project.write(
+        {
+            "prompts/add/v1.j2": V1,
+            "prompts/add/v2.j2": V2,
+            "suites/add.jsonl": "".join(json.dumps(case) + "\n" for case in cases),
+        }
+    )
+    return project.root
+
+
+def recorded(wrong: Callable[[Request], bool] = lambda request: False) -> Comparison:
+    return compare("add@v1", "add@v2", provider=Adder(wrong))
+
+
+def test_a_terse_prompt_with_the_same_answers_improves(adding: Path) -> None:
+    compared = recorded()
+    (pair,) = compared.pairs
+    assert pair.decision.verdict == "improved"
+    first, second = compared.variants
+    assert (first.quality, first.pass_rate, second.pass_rate) == (1, 1, 1)
+    # The provider measured with the priced model's tokenizer: its counts are what is priced.
+    assert second.basis == ("measured",)
+    assert second.input_tokens == pytest.approx(sum(len(f"{n} + 1 =") for n in range(200)) / 200)
+    expected = (second.input_tokens * 0.15 + 5 * 0.6) / 1_000_000
+    assert second.usd_per_1k_calls == pytest.approx(expected * 1000)
+    assert second.usd_per_pass == pytest.approx(expected)
+
+
+def test_a_terse_prompt_that_loses_answers_regresses(adding: Path) -> None:
+    compared = recorded(lambda request: request.messages[0].content.endswith("=") and request.origin.case < "030")
+    assert compared.pairs[0].decision.verdict == "regressed"
+    assert compared.regressed
+
+
+def test_a_replay_gives_the_same_report_byte_for_byte(adding: Path) -> None:
+    recorded()
+    first, second = (compare("add@v1", "add@v2", record="none") for _ in range(2))
+    assert str(first) == str(second)
+    assert json.dumps(first.to_dict()) == json.dumps(second.to_dict())
+
+
+def test_a_replay_pays_nothing_and_reports_no_latency(adding: Path) -> None:
+    live = recorded()
+    replayed = compare("add@v1", "add@v2", record="none")
+    assert [variant.incurred_usd for variant in replayed.variants] == [0, 0]
+    assert [variant.latency_ms for variant in replayed.variants] == [None, None]
+    assert live.variants[0].latency_ms == pytest.approx(100)
+    # List cost is what is compared, and stays.
+    assert [v.usd_per_1k_calls for v in replayed.variants] == [v.usd_per_1k_calls for v in live.variants]
+
+
+def test_missing_answers_alone_are_asked_for(adding: Path) -> None:
+    recorded()
+    path = adding / "suites/add/recordings/add/v2.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-3]))
+    adder = Adder()
+    compare("add@v1", "add@v2", provider=adder, record="missing")
+    assert sorted(request.origin.case for request in adder.asked) == ["197", "198", "199"]
+    assert path.read_text().count("\n") == 200
+
+
+def test_a_changed_prompt_makes_its_answers_stale_and_they_are_never_used(adding: Path) -> None:
+    recorded()
+    (adding / "prompts/add/v2.j2").write_text(V2.replace("20", "30"))
+    with pytest.raises(RecordingError) as raised:
+        compare("add@v1", "add@v2", record="missing", provider=Adder())
+    assert "add@v2: stale answers to 200 cases (000, 001, 002, 003, 004 and 195 more)" in str(raised.value)
+    assert "max_output_tokens (20 to 30)" in str(raised.value)
+    assert "--record stale" in str(raised.value)
+    adder = Adder()
+    compare("add@v1", "add@v2", record="stale", provider=adder)
+    assert len(adder.asked) == 200
+
+
+def test_answers_of_another_model_are_named(adding: Path) -> None:
+    recorded()
+    with pytest.raises(RecordingError, match="the file holds answers of gpt-4o-mini, not of gpt-4o"):
+        compare("add@v1", "add@v2", model="gpt-4o", record="none")
+
+
+def test_two_models_live_in_one_recording_file(adding: Path) -> None:
+    recorded()
+    compare("add@v1", "add@v2", model="gpt-4o", provider=Adder())
+    assert compare("add@v1", record="none").variants[0].model == "gpt-4o-mini"
+    assert compare("add@v1", record="none", model="gpt-4o").variants[0].model == "gpt-4o"
+
+
+def test_repetitions_are_asked_and_averaged_inside_the_case(adding: Path) -> None:
+    adder = Adder(lambda request: request.sample == 1)
+    compared = compare("add@v1", "add@v2", provider=adder, trials=2)
+    assert len(adder.asked) == 800
+    assert compared.variants[0].quality == 0.5
+    # In each case one of two passed, in both variants: nothing differs.
+    assert compared.pairs[0].differences[0].low == compared.pairs[0].differences[0].high == 0
+
+
+def test_a_failed_call_is_a_failed_trial_with_its_error(adding: Path) -> None:
+    class Moody(Adder):
+        def complete(self, request: Request) -> Response:
+            if request.origin.case == "007":
+                raise ProviderError("the endpoint answered 500: oops")
+            return super().complete(request)
+
+    compared = compare("add@v1", "add@v2", provider=Moody())
+    assert [variant.errors for variant in compared.variants] == [1, 1]
+    assert compared.variants[0].pass_rate == 199 / 200
+    assert "007: the endpoint answered 500: oops" in str(compared)
+    # It was not recorded: the next run asks for it again.
+    with pytest.raises(RecordingError, match="no recorded answer to 1 case"):
+        compare("add@v1", "add@v2", record="none")
+
+
+def test_a_run_in_which_nothing_is_answered_is_no_comparison(adding: Path) -> None:
+    class Broken(Adder):
+        def complete(self, request: Request) -> Response:
+            raise ProviderError("no")
+
+    with pytest.raises(ProviderUnusable, match="not one of 400 calls was answered; the first: no"):
+        compare("add@v1", "add@v2", provider=Broken())
+
+
+def test_an_endpoint_that_is_unusable_ends_the_run_and_keeps_what_was_answered(adding: Path) -> None:
+    class Quota(Adder):
+        def complete(self, request: Request) -> Response:
+            if len(self.asked) >= 50:
+                raise ProviderUnusable("no credit")
+            return super().complete(request)
+
+    quota = Quota()
+    with pytest.raises(ProviderUnusable, match="no credit"):
+        compare("add@v1", "add@v2", provider=quota, jobs=1)
+    path = adding / "suites/add/recordings/add/v1.jsonl"
+    assert len(path.read_text().splitlines()) == len(quota.asked) == 50
+
+
+def test_another_models_price_comes_with_its_tokenizer(adding: Path) -> None:
+    recorded()
+    same = compare("add@v1", record="none", price_as="gpt-4o").variants[0]
+    assert same.basis == ("measured",)
+    other = compare("add@v1", record="none", price_as="gpt-4").variants[0]
+    assert other.basis == ("counted",)
+    assert other.measured_input_tokens == same.input_tokens != other.input_tokens
+    assert other.usd_per_1k_calls == pytest.approx((other.input_tokens * 30 + other.output_tokens * 60) / 1000)
+
+
+def test_an_unpriced_model_is_shown_as_unpriced_and_never_as_nothing(adding: Path) -> None:
+    compared = compare("add@v1", "add@v2", model="my-model", provider=Adder())
+    assert compared.variants[0].usd_per_1k_calls is None
+    assert "unpriced" in str(compared)
+    assert "$0.00" not in str(compared).replace("itself cost $0.0000", "")
+    # Fewer input tokens and as many output tokens are cheaper at any price.
+    assert compared.pairs[0].decision.verdict == "improved"
+
+
+def test_the_cost_of_a_run_is_bounded_before_any_call(adding: Path, endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in endpoint.environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(
+        CostLimitError, match=r"may cost more than --max-cost \$0.000001: 400 calls, \$0.00\d\d to \$0.00\d\d"
+    ):
+        compare("add@v1", "add@v2", max_cost=0.000001)
+    assert endpoint.requests == []
+
+
+def test_the_bound_is_counted_input_and_output_up_to_the_cap(adding: Path) -> None:
+    seen = []
+    compare("add@v2", provider=Adder(), on_plan=seen.append)
+    (expected,) = seen
+    output = 200 * 20 * Decimal("0.6") / 1_000_000
+    assert expected.calls == 200
+    assert expected.high_usd - expected.low_usd == output
+
+
+def test_a_run_that_may_cost_more_than_a_dollar_asks_for_a_limit(adding: Path, endpoint, monkeypatch) -> None:
+    for name, value in endpoint.environment.items():
+        monkeypatch.setenv(name, value)
+    (adding / "prompts/add/v1.j2").write_text(V1.replace("20", "16000"))
+    with pytest.raises(CostLimitError, match=r"may cost more than \$1: .* Allow it with --max-cost"):
+        compare("add@v1", "add@v2")
+    assert endpoint.requests == []
+
+
+def test_in_ci_nothing_is_called(adding: Path, endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**endpoint.environment, "CI": "true"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecordingError, match="no recorded answer to 200 cases"):
+        compare("add@v1", "add@v2")
+    assert endpoint.requests == []
+
+
+def test_a_prompt_out_of_git_is_compared_from_its_own_recordings(adding: Path, project) -> None:
+    recorded()
+    project.git("init", "-q")
+    project.git("add", ".")
+    project.git("commit", "-qm", "one")
+    (adding / "prompts/add/v2.j2").write_text(V2.replace("+ 1 =", "+ 1 is"))
+    compare("add@v2", provider=Adder(), record="stale")
+    compared = compare("HEAD:prompts/add/v2.j2", "prompts/add/v2.j2", record="none", suite="add")
+    assert [variant.quality for variant in compared.variants] == [1, 1]
+    assert compared.variants[0].prompt.startswith("add@v2@")
+
+
+@pytest.mark.parametrize(("options", "message"), [({"trials": 0}, "trials"), ({"margin": 0}, "margin")])
+def test_options_that_make_no_sense_are_refused(adding: Path, options: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        compare("add@v1", "add@v2", **options)
+
+
+def test_without_a_suite_of_its_name_a_prompt_asks_for_one(adding: Path, project) -> None:
+    project.write({"prompts/lonely.j2": V1})
+    with pytest.raises(UsageError, match="no suite is named 'lonely'; name one with --suite"):
+        compare("lonely")
+
+
+def test_without_a_model_a_prompt_asks_for_one(adding: Path, project) -> None:
+    project.write({"prompts/add/v3.j2": "{{ n }}"})
+    with pytest.raises(UsageError, match=r"prompts/add/v3\.j2 names no model"):
+        compare("add@v3")

@@ -1,0 +1,108 @@
+"""Fixtures of the gateway's tests: an upstream on a free port, a Redis, and SDK clients with a gateway in them."""
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import openai
+import pytest
+from upstream import Upstream
+
+import promptopt
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Each test works in a folder of its own, as a program of a user's would."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def upstream():
+    server = Upstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def client(upstream):
+    """Makes SDK clients: ``client(cache=False, max_retries=0)``."""
+    made = []
+
+    def make(*, max_retries=0, **options):
+        made.append(
+            openai.OpenAI(
+                base_url=upstream.url,
+                api_key="sk-test",
+                max_retries=max_retries,
+                http_client=promptopt.http_client(**options),
+            )
+        )
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def aclient(upstream):
+    """As ``client``, for event loops; whoever makes one closes it."""
+
+    def make(*, max_retries=0, **options):
+        return openai.AsyncOpenAI(
+            base_url=upstream.url,
+            api_key="sk-test",
+            max_retries=max_retries,
+            http_client=promptopt.async_http_client(**options),
+        )
+
+    return make
+
+
+class RedisServer:
+    """A redis-server on a free port."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process = None
+        self.start()
+
+    def start(self) -> None:
+        arguments = ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, cwd=Path("/tmp"))
+        for _ in range(500):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+            except OSError:
+                time.sleep(0.01)
+            else:
+                return
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def redis_server():
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    server = RedisServer()
+    yield server
+    server.kill()
+
+
+def ask(client, text="hi", *, temperature=0, model="gpt-4o-mini", **options):
+    """One chat completion."""
+    messages = [{"role": "user", "content": text}]
+    return client.chat.completions.create(model=model, messages=messages, temperature=temperature, **options)

@@ -1,0 +1,260 @@
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+from conftest import ask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptopt.cli import cli
+from promptopt.errors import InputError, UsageError
+from promptopt.providers.gateway.cache import CachePolicy, ExactCache, time_pattern
+from promptopt.providers.gateway.cache_store import Entry, RedisCache, SqliteCache
+from promptopt.providers.gateway.call import Answer, Call, call_key
+from promptopt.providers.gateway.failures import GatewayUnavailable
+from promptopt.providers.gateway.flow import run
+from promptopt.providers.gateway.stores import RedisLink, StoreDown
+from promptopt.values import Usage
+
+HOUR, DAY = 3600, 86400
+LONGEST = ExactCache(None, CachePolicy(ttl_s=14 * DAY))
+
+
+class Clock:
+    def __init__(self, now=1_000_000.0):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+def make(text="hi", model="m", **body):
+    body = {"model": model, "messages": [{"role": "user", "content": text}], "temperature": 0, **body}
+    return Call("chat", "u", body, key=call_key("u", body, 0))
+
+
+def asked(cache, call, count=[0]):  # noqa: B006 - counts over calls
+    before = count[0]
+
+    def inner(call):
+        count[0] += 1
+        return Answer(b"{}", text="a", usage=Usage(1, 0, 0, 1))
+        yield
+
+    run(cache.handle(call, inner), None)
+    return count[0] - before
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(request, tmp_path):
+    if request.param == "sqlite":
+        return SqliteCache.at(tmp_path / "c.sqlite")
+    return RedisCache(RedisLink(request.getfixturevalue("redis_server").url))
+
+
+def test_ttl(store):
+    clock = Clock()
+    cache = ExactCache(store, CachePolicy(), clock=clock)
+    start = clock.now
+    assert asked(cache, make("plain")) == 1
+    assert asked(cache, make("the weather today")) == 1
+    clock.now = start + HOUR - 1
+    assert asked(cache, make("plain")) == asked(cache, make("the weather today")) == 0
+    clock.now = start + HOUR + 1
+    assert asked(cache, make("plain")) == 0
+    assert asked(cache, make("the weather today")) == 1
+    clock.now = start + 7 * DAY + 1
+    assert asked(cache, make("plain")) == 1
+
+
+def test_a_clock_that_goes_back_does_not_prolong(store):
+    clock = Clock()
+    cache = ExactCache(store, CachePolicy(), clock=clock)
+    asked(cache, make())
+    clock.now -= 10 * DAY
+    assert asked(cache, make()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sensitive"),
+    [
+        ("I know the snow", False),
+        ("concurrent", False),
+        ("what is it now?", True),
+        ("NOW!", True),
+        ("this\nweek", True),
+        ("today's news", True),
+        ("daytoday", False),
+        ("latest_version", False),
+    ],
+)
+def test_time_words_are_whole_words(text, sensitive):
+    assert (time_pattern(CachePolicy().time_words).search(text) is not None) is sensitive
+
+
+@given(st.text(max_size=40))
+def test_any_text_has_a_ttl_of_at_most_14_days(text):
+    assert 0 < LONGEST.ttl_s(text) <= 14 * DAY
+
+
+@pytest.mark.parametrize("ttl", [0, -1, 14 * DAY + 1, float("inf"), float("nan")])
+def test_ttl_above_14_days_is_refused(ttl):
+    with pytest.raises(UsageError, match="14 days"):
+        CachePolicy(ttl_s=ttl)
+
+
+def test_clear_by_prompt_model_age(store):
+    answer = Answer(b"{}")
+    for number, (prompt, model) in enumerate([("a@v1", "m"), ("a@v2", "m"), ("ab@v1", "m"), (None, "n")]):
+        store.put(Entry(f"k{number}", 1000.0 + number, 9e9, prompt, model, None, answer))
+    assert store.clear(before=1001.0) == 1
+    assert store.clear(prompt="a") == 1
+    assert store.clear(model="n", prompt="zzz") == 0
+    assert store.clear(model="n") == 1
+    assert [entry.key for entry in store.entries()] == ["k2"]
+    assert store.clear() == 1
+
+
+def test_what_is_not_finished_is_not_kept(store):
+    cache = ExactCache(store, CachePolicy())
+
+    def inner(call):
+        return replace(Answer(b"{}"), complete=False)
+        yield
+
+    run(cache.handle(make("filtered"), inner), None)
+    assert asked(cache, make("filtered")) == 1
+
+
+def test_no_text_is_stored_where_that_is_asked_for(client, folder):
+    sdk = client(cache={"store_text": False})
+    ask(sdk, "a very private question")
+    sdk.close()
+    kept = b"".join(path.read_bytes() for path in (folder / ".promptopt").iterdir())
+    assert b"private" not in kept
+    sdk = client()
+    ask(sdk, "another private question")
+    assert "another private question" in CliRunner().invoke(cli, ["cache", "list"]).output
+
+
+def test_damaged_file_is_set_aside(client, folder, caplog):
+    path = folder / ".promptopt" / "cache.sqlite"
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database at all" * 100)
+    sdk = client()
+    assert ask(sdk).choices[0].message.content == "ok"
+    assert "damaged" in caplog.text
+    assert list(path.parent.glob("cache.sqlite.damaged-*"))
+
+
+def test_file_damaged_while_in_use(client, upstream, folder, caplog):
+    sdk = client()
+    for number in range(50):
+        ask(sdk, f"{number} " * 200)
+    path = folder / ".promptopt" / "cache.sqlite"
+    sdk._client.gateway.close()
+    with path.open("r+b") as file:
+        file.seek(2000)
+        file.write(os.urandom(60_000))
+    for number in range(50):
+        assert ask(sdk, f"{number} " * 200).choices[0].message.content == "ok"
+    assert "damaged" in caplog.text
+
+
+def test_unusable_path(client, folder):
+    (folder / "file").write_text("")
+    with pytest.raises(InputError, match=r"file.*cannot be kept here") as caught:
+        client(path="file")
+    assert "http_client(path=" in str(caught.value)
+    (folder / "d").mkdir()
+    with pytest.raises(InputError, match="cannot be kept here"):
+        client(cache="d")
+
+
+def test_full_disk_degrades_once(client, upstream, folder, caplog):
+    sdk = client()
+    ask(sdk)
+    database = sdk._client.gateway.cache.store._database
+    pages = database.do(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+    database.do(lambda c: c.execute(f"PRAGMA max_page_count={pages}"))
+    big = "x" * 100_000
+    for number in range(3):
+        assert ask(sdk, f"{big}{number}", max_completion_tokens=1).choices[0].message.content == "ok"
+    assert caplog.text.count("database or disk is full") <= 3
+    assert upstream.calls == 4
+
+
+def test_processes_share_the_file(upstream, folder):
+    code = (
+        "import openai, promptopt, sys\n"
+        f"c = openai.OpenAI(base_url={upstream.url!r}, api_key='k', http_client=promptopt.http_client())\n"
+        "for n in range(20):\n"
+        "    c.chat.completions.create(model='gpt-4o-mini', temperature=0,"
+        " messages=[{'role': 'user', 'content': f'q{n}'}])\n"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert upstream.calls == 20
+
+
+def test_redis_away_at_start_and_in_the_middle(client, upstream, redis_server, caplog):
+    sdk = client(redis=redis_server.url)
+    assert [ask(sdk) == ask(sdk), upstream.calls] == [True, 1]
+    redis_server.kill()
+    for _ in range(4):
+        ask(sdk, "while it is away")
+    assert upstream.calls == 5
+    assert caplog.text.count("calls go on without it") == 1
+    caplog.clear()
+    sdk = client(redis=redis_server.url)
+    ask(sdk, "at start")
+    assert caplog.text.count("calls go on without it") == 1
+    with pytest.raises(GatewayUnavailable, match="is away"):
+        client(redis=redis_server.url, on_store_down="refuse")
+
+
+def test_redis_away_refuses_where_told_to(client, upstream, redis_server):
+    import openai
+
+    sdk = client(redis=redis_server.url, on_store_down="refuse")
+    ask(sdk)
+    redis_server.kill()
+    with pytest.raises(openai.InternalServerError) as caught:
+        ask(sdk, "now")
+    assert caught.value.code == "gateway_unavailable"
+    assert isinstance(caught.value, GatewayUnavailable)
+    assert upstream.calls == 1
+
+
+def test_redis_address(client):
+    with pytest.raises(UsageError, match="is not an address"):
+        client(redis="http://x")
+    with pytest.raises(UsageError) as caught:
+        client(redis="mysql://me:hunter22@host/0")
+    assert "hunter22" not in str(caught.value)
+
+
+def test_cli_clear(client):
+    ask(client(), extra_headers={"x-promptopt-prompt": "a"})
+    run = CliRunner().invoke
+    assert "0 answers" in run(cli, ["cache", "clear", "--prompt", "b"]).output
+    assert "0 answers" in run(cli, ["cache", "clear", "--older-than", "1h"]).output
+    assert "1 answer cleared" in run(cli, ["cache", "clear", "--prompt", "a", "--model", "gpt-4o-mini"]).output
+    result = run(cli, ["cache", "clear"])
+    assert isinstance(result.exception, UsageError)
+
+
+def test_locked_out_database_reports_store_down(tmp_path, monkeypatch):
+    monkeypatch.setattr("promptopt.providers.gateway.stores._BUSY_S", 0.05)
+    store = SqliteCache.at(tmp_path / "c.sqlite")
+    store._database.close()
+    other = sqlite3.connect(tmp_path / "c.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreDown, match="locked"):
+        store.put(Entry("k", 0, 9e9, None, "m", None, Answer(b"")))
+    other.close()

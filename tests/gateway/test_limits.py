@@ -1,0 +1,165 @@
+import asyncio
+import threading
+import time
+
+import openai
+import pytest
+from conftest import ask
+from hypothesis import given
+from hypothesis import strategies as st
+from upstream import answer, error
+
+import promptopt
+from promptopt.errors import UsageError
+from promptopt.providers.gateway.concurrency import Concurrency, duration, pause_of
+
+
+@pytest.mark.parametrize("shared", ["memory", "redis"])
+def test_a_refusal_says_when_the_next_call_is_allowed(client, upstream, request, shared):
+    options = {} if shared == "memory" else {"redis": request.getfixturevalue("redis_server").url}
+    sdk = client(limits={"per_user": "2/minute"}, cache=False, **options)
+    with promptopt.labels(user="u1"):
+        ask(sdk)
+        ask(sdk)
+        with pytest.raises(openai.RateLimitError) as caught:
+            ask(sdk)
+    assert isinstance(caught.value, promptopt.LimitExceeded)
+    assert caught.value.code == "rate_limit_exceeded"
+    assert 0 < caught.value.retry_after <= 60
+    assert float(caught.value.response.headers["retry-after"]) == pytest.approx(caught.value.retry_after, abs=0.01)
+    assert caught.value.body["retry_after"] == caught.value.retry_after
+    ask(sdk, user="u2")
+    assert upstream.calls == 3
+
+
+def test_tiers_and_keys(client, upstream):
+    sdk = client(limits={"tiers": {"free": "1/hour", "pro": "3/hour"}, "per_key": "5/hour"}, cache=False)
+    for tier, allowed in (("free", 1), ("pro", 3)):
+        with promptopt.labels(user="u", tier=tier):
+            for _ in range(allowed):
+                ask(sdk)
+            with pytest.raises(promptopt.LimitExceeded, match=f"tier {tier}:u"):
+                ask(sdk)
+    ask(sdk)
+    with pytest.raises(promptopt.LimitExceeded, match="for key;") as caught:
+        ask(sdk)
+    assert "sk-test" not in str(caught.value)
+    with (
+        promptopt.labels(tier="gold"),
+        pytest.raises(openai.BadRequestError, match="no such tier; known are free, pro"),
+    ):
+        ask(sdk)
+
+
+def test_kept_answers_are_free(client, upstream):
+    sdk = client(limits={"per_user": "1/hour"})
+    for _ in range(3):
+        ask(sdk)
+    assert upstream.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"per_user": "often"}, "per_user = 'often' is not written like"),
+        ({"tiers": {"a": "1/day"}, "default_tier": "b"}, "no such tier"),
+        ({"per_usr": "1/day"}, "unknown key 'per_usr'"),
+    ],
+)
+def test_bad_limits(client, limits, message):
+    with pytest.raises(UsageError, match=message):
+        client(limits=limits)
+
+
+def test_no_more_calls_in_flight_than_allowed(client, aclient, upstream):
+    most = []
+    upstream.delay_s = 0.02
+    seen = []
+
+    def on(path, body):
+        seen.append(time.monotonic())
+        return answer(body)
+
+    upstream.on = on
+    sdk = client(concurrency=3, cache=False, single_flight=False)
+    threads = [threading.Thread(target=ask, args=(sdk, str(n))) for n in range(15)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # Fifteen calls of 20 ms, three at a time.
+    assert time.monotonic() - started >= 5 * 0.02
+    assert len(seen) == 15
+
+    async def main():
+        async with aclient(concurrency=3, cache=False) as sdk:
+            gate = next(layer for layer in sdk._client.gateway.layers if isinstance(layer, Concurrency))
+
+            async def watch():
+                while len(seen) < 30:
+                    most.append(gate._flying)
+                    await asyncio.sleep(0.003)
+
+            message = [{"role": "user", "content": "x"}]
+            calls = [sdk.chat.completions.create(model="gpt-4o-mini", messages=message) for _ in range(15)]
+            await asyncio.gather(watch(), *calls)
+
+    asyncio.run(main())
+    assert max(most) == 3
+
+
+def test_a_full_queue_refuses(client, upstream):
+    upstream.delay_s = 0.3
+    sdk = client(concurrency=1, queue=1, queue_wait=0.05, cache=False)
+    thread = threading.Thread(target=ask, args=(sdk,))
+    thread.start()
+    time.sleep(0.1)
+    with pytest.raises(openai.RateLimitError) as caught:
+        ask(sdk, "second")
+    assert caught.value.code == "queue_full"
+    thread.join()
+    upstream.delay_s = 0
+    ask(sdk, "third")
+
+
+def test_adapts_to_what_the_provider_says(client, upstream):
+    upstream.on = lambda path, body: error(429, "rate_limit_exceeded", retry_after="0.2")
+    sdk = client(concurrency=8, cache=False)
+    gate = next(layer for layer in sdk._client.gateway.layers if isinstance(layer, Concurrency))
+    with pytest.raises(openai.RateLimitError):
+        ask(sdk)
+    assert gate.limit == 4
+    upstream.on = lambda path, body: answer(body)
+    started = time.monotonic()
+    ask(sdk)
+    assert time.monotonic() - started >= 0.15
+    for number in range(40):
+        ask(sdk, str(number))
+    assert gate.limit == 8
+
+
+def test_pause_of():
+    gone = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2s"}
+    assert pause_of(gone, throttled=False) == 62
+    assert pause_of({"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "9s"}, throttled=False) == 0
+    assert pause_of({"retry-after-ms": "250", "retry-after": "7"}, throttled=True) == 0.25
+    assert pause_of({"retry-after": "Fri, 21 Nov 2026 00:00:00 GMT"}, throttled=True) == 0
+
+
+@given(st.text(max_size=20))
+def test_any_header_gives_a_pause(text):
+    assert duration(text) >= 0
+
+
+@given(st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_durations(minutes, seconds, milliseconds):
+    assert duration(f"{minutes}m{seconds}s{milliseconds}ms") == pytest.approx(
+        minutes * 60 + seconds + milliseconds / 1e3
+    )
+
+
+@pytest.mark.parametrize("value", [0, -1, "many", True])
+def test_bad_concurrency(client, value):
+    with pytest.raises(UsageError, match="concurrency"):
+        client(concurrency=value)

@@ -1,0 +1,236 @@
+import json
+import math
+
+import openai
+import pytest
+from conftest import ask
+from hypothesis import given
+from hypothesis import strategies as st
+from upstream import Reply, chat, chat_events, error, response
+
+import promptopt
+from promptopt.errors import UsageError
+from promptopt.providers.gateway.call import Answer, Call
+from promptopt.providers.gateway.cascade import CascadeStep, passes
+from promptopt.providers.gateway.validators import ArithmeticHolds, make_validators
+
+CHEAP, DEAR = "gpt-4o-mini", "gpt-4o"
+
+
+def rows(sdk):
+    return list(sdk._client.gateway.ledger.rows())
+
+
+def by_model(**replies):
+    return lambda path, body: replies[body["model"].replace("-", "_")](body)
+
+
+def test_rules_choose_the_model(client, upstream):
+    rules = [{"model": DEAR, "task": "law"}, {"model": CHEAP, "max_chars": 10}, {"model": "gpt-4.1", "min_tokens": 200}]
+    sdk = client(router=rules)
+    with promptopt.labels(task="law"):
+        assert ask(sdk, "short", model="m").model == DEAR
+    assert ask(sdk, "short", model="m").model == CHEAP
+    assert ask(sdk, "not so short any more", model="m").model == "m"
+    assert ask(sdk, "word " * 300, model="m").model == "gpt-4.1"
+
+
+@pytest.mark.parametrize("rules", [[], [{"modell": "m"}], [{"task": "t"}], "m"])
+def test_bad_rules(client, rules):
+    with pytest.raises(UsageError, match="router"):
+        client(router=rules)
+
+
+@pytest.mark.parametrize(
+    ("failure", "falls"),
+    [
+        (error(429, "insufficient_quota"), True),
+        (error(500, None), True),
+        (error(404, "model_not_found"), True),
+        (error(400, "context_length_exceeded"), True),
+        (error(400, "invalid_value"), False),
+        (error(401, "invalid_api_key"), False),
+    ],
+)
+def test_fallback_by_class_of_failure(client, upstream, failure, falls):
+    upstream.on = by_model(gpt_4o=lambda body: failure, gpt_4o_mini=lambda body: Reply(body=chat(body)))
+    sdk = client(fallback={"models": [CHEAP], "after_retries": 0})
+    if falls:
+        assert ask(sdk, model=DEAR).model == CHEAP
+        assert [(row.model, row.status, row.step) for row in rows(sdk)] == [(DEAR, "error", 0), (CHEAP, "ok", 1)]
+        # The substitute's answer is not kept as the first model's.
+        upstream.on = lambda path, body: Reply(body=chat(body))
+        assert ask(sdk, model=DEAR).model == DEAR
+    else:
+        with pytest.raises(openai.APIStatusError):
+            ask(sdk, model=DEAR)
+        assert upstream.calls == 1
+
+
+def test_the_sdks_retries_come_before_the_fallback(client, upstream, monkeypatch):
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
+    upstream.on = by_model(gpt_4o=lambda body: error(503), gpt_4o_mini=lambda body: Reply(body=chat(body)))
+    sdk = client(fallback=[CHEAP], max_retries=2)
+    assert ask(sdk, model=DEAR).model == CHEAP
+    assert [body["model"] for _, body, _ in upstream.requests] == [DEAR, DEAR, CHEAP]
+
+
+def test_another_model_for_another_failure(client, upstream):
+    upstream.on = by_model(
+        gpt_4o=lambda body: error(400, "context_length_exceeded"), gpt_4_1=lambda body: Reply(body=chat(body))
+    )
+    upstream.on = lambda path, body: (
+        error(400, "context_length_exceeded") if body["model"] == DEAR else Reply(body=chat(body))
+    )
+    sdk = client(fallback={"by_kind": {"context_length": ["gpt-4.1"]}})
+    assert ask(sdk, model=DEAR).model == "gpt-4.1"
+
+
+@pytest.mark.parametrize("plan", [{"models": ["m"], "on": ["serverr"]}, {"models": []}])
+def test_bad_fallback(client, plan):
+    with pytest.raises(UsageError, match="fallback"):
+        client(fallback=plan)
+
+
+SCHEMA = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "a",
+        "strict": True,
+        "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+    },
+}
+
+
+def cascade(validators):
+    return [{"model": CHEAP, "validators": validators}, {"model": DEAR}]
+
+
+@pytest.mark.parametrize(
+    ("validators", "good", "bad", "options"),
+    [
+        ({"schema": True}, '{"n": 1}', '{"n": "x"}', {"response_format": SCHEMA}),
+        ({"answer": r"####\s*(\d+)"}, "so #### 18", "I do not know", {}),
+        ({"scorer": {"type": "contains", "value": "yes"}}, "oh yes", "no", {}),
+        ({"scorer": {"type": "token-f1", "value": "a b c d", "threshold": 0.7}}, "a b c x", "w x y z", {}),
+        ({"finished": True}, "done", "", {}),
+        ({"arithmetic": True}, "2 * 9 = 18", "2 * 9 = 19", {}),
+    ],
+)
+def test_cascade_escalates_where_a_validator_fails(client, upstream, validators, good, bad, options):
+    texts = {CHEAP: bad, DEAR: "from the dear one"}
+    upstream.on = lambda path, body: Reply(body=chat(body, texts[body["model"]]))
+    sdk = client(cascade=cascade(validators))
+    assert ask(sdk, model=DEAR, **options).choices[0].message.content == "from the dear one"
+    texts[CHEAP] = good
+    assert ask(sdk, "again", model=DEAR, **options).choices[0].message.content == good
+    found = rows(sdk)
+    assert [(row.model, row.step) for row in found] == [(CHEAP, 0), (DEAR, 1), (CHEAP, 0)]
+    # The cost of all steps is counted.
+    assert found[0].incurred_usd > 0
+    assert found[1].incurred_usd > found[0].incurred_usd
+
+
+def test_cascade_by_logprob(client, upstream):
+    lows = iter([[-3.0, -2.0], [-0.01]])
+    upstream.on = lambda path, body: Reply(
+        body=chat(body, body["model"], logprobs=next(lows) if body["model"] == CHEAP else None)
+    )
+    sdk = client(cascade=cascade({"logprob": -0.5}))
+    assert ask(sdk, "1", model=DEAR, logprobs=True).choices[0].message.content == DEAR
+    assert ask(sdk, "2", model=DEAR, logprobs=True).choices[0].message.content == CHEAP
+
+
+def test_cascade_of_responses_and_streams(client, upstream):
+    def on(path, body):
+        bad = body["model"] == CHEAP
+        if path.endswith("/responses"):
+            return Reply(body=response(body, "bad" if bad else "#### 1"))
+        return Reply(events=chat_events(body, "bad one" if bad else "#### 1"))
+
+    upstream.on = on
+    sdk = client(cascade=cascade({"answer": r"####\s*(\d+)"}))
+    assert sdk.responses.create(model=DEAR, input="x").output_text == "#### 1"
+    text = "".join(c.choices[0].delta.content or "" for c in ask(sdk, model=DEAR, stream=True))
+    assert text == "####1"
+    assert [row.model for row in rows(sdk)] == [CHEAP, DEAR] * 2
+
+
+def test_other_models_do_not_go_through_the_cascade(client, upstream):
+    sdk = client(cascade=cascade({"finished": True}))
+    ask(sdk, model="gpt-4.1")
+    assert rows(sdk)[0].model == "gpt-4.1"
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([{"model": "a"}, {"model": "b"}], "has no validators"),
+        ([{"model": "a", "validators": {"finished": True}}], "at least two models"),
+        (
+            [{"model": "a", "validators": {"finishd": True}}, "b"],
+            "unknown validator 'finishd'. Did you mean 'finished'",
+        ),
+        ([{"model": "a", "validators": {"answer": "("}}, "b"], "not a regular expression"),
+        ([{"model": "a", "validators": {"scorer": {"type": "nope"}}}, "b"], "unknown assert type"),
+        ([{"model": "a", "validators": {"schema": {"type": 5}}}, "b"], "not a JSON schema"),
+        ([{"validators": {"finished": True}}, "b"], "names no model"),
+    ],
+)
+def test_bad_cascade(client, steps, message):
+    with pytest.raises(UsageError) as caught:
+        client(cascade=steps)
+    assert message in str(caught.value)
+
+
+CALL = Call("chat", "", {"model": "m"})
+
+
+@given(st.integers(-999, 999), st.integers(1, 99), st.sampled_from("+-*/"))
+def test_right_equations_hold_and_wrong_ones_do_not(a, b, sign):
+    value = {"+": a + b, "-": a - b, "*": a * b, "/": a / b}[sign]
+    judge = ArithmeticHolds()
+    assert judge(CALL, Answer(b"", text=f"so {a} {sign} {b} = {value:.4f} then")) is True
+    wrong = value + max(5, abs(value))
+    assert judge(CALL, Answer(b"", text=f"so {a} {sign} {b} = {wrong:.4f} then")) is (
+        True if math.isclose(value * 100, wrong, abs_tol=0.5) else False
+    )
+
+
+@given(st.text(max_size=80))
+def test_any_text_can_be_judged(text):
+    validators = make_validators({"finished": True, "arithmetic": True, "answer": r"\d+", "max_words": 5})
+    assert passes(validators, CALL, Answer(b"", text=text)) in (True, False)
+
+
+def test_what_cannot_be_judged_does_not_pass():
+    assert not passes(make_validators({"logprob": -1}), CALL, Answer(b"", text="x"))
+    assert CascadeStep("m").validators == ()
+
+
+def test_prompt_cache_hints_and_what_came(client, upstream):
+    def on(path, body):
+        return Reply(body=chat(body, prompt_tokens=2000, cached=1024))
+
+    upstream.on = on
+    sdk = client(prompt_caching=True)
+    system = {"role": "system", "content": "You are careful. " * 400}
+    for text in ("one", "two"):
+        sdk.chat.completions.create(
+            model=CHEAP, messages=[system, {"role": "user", "content": text}], temperature=0, max_completion_tokens=5
+        )
+    ask(sdk, "a short one")
+    keys = [body.get("prompt_cache_key") for _, body, _ in upstream.requests]
+    assert keys[0] == keys[1] != None  # noqa: E711 - a chain
+    assert keys[2] is None
+    first, second, short = rows(sdk)
+    assert (first.expected_cached_tokens, short.expected_cached_tokens) == (0, 0)
+    assert second.expected_cached_tokens >= 1024
+    assert second.expected_cached_tokens % 128 == 0
+    assert second.cache_read_tokens == 1024
+    # Half price for what is cached of gpt-4o-mini's input.
+    assert second.list_usd == pytest.approx(976 * 0.15e-6 + 1024 * 0.075e-6 + 2 * 0.6e-6)
+    own = {"prompt_cache_key": "mine"}
+    sdk.chat.completions.create(model=CHEAP, messages=[system], temperature=0, **own)
+    assert upstream.requests[-1][1]["prompt_cache_key"] == "mine"
+    assert json.dumps(upstream.requests[-1][1]["messages"]) == json.dumps([system])

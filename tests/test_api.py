@@ -1,0 +1,134 @@
+"""The public names: lazy, complete, and short to call."""
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import promptopt
+from promptopt.tokens import Tokenizer
+
+HEAVY = ("openai", "numpy", "tiktoken", "jinja2", "genai_prices", "jsonschema", "rich", "yaml")
+PROMPTS = {
+    "prompts/greet/v1.j2": "---\nmodel: gpt-4\n---\nGreet {{ name }} at once.",
+    "prompts/greet/v2.j2": (
+        "---\nmodel: gpt-4\nmax_output_tokens: 5\n---\n"
+        '{% chat role="system" %}Greet.{% endchat %}\n{% chat role="user" %}{{ name }}{% endchat %}'
+    ),
+    "suites/greet.yaml": "tests: [{vars: {name: Ada}}]",
+}
+
+
+def _loaded(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys, json; print(json.dumps([*sys.modules]))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import promptopt",
+        "from promptopt.cli import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass",
+        "from promptopt.cli import cli\ntry: cli.main(['compare', '--help'])\nexcept SystemExit: pass",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
+    assert not _loaded(code) & set(HEAVY)
+
+
+def test_counting_a_text_needs_neither_prices_nor_a_client() -> None:
+    assert not _loaded("import promptopt; promptopt.count('a').tokens") & {"openai", "numpy", "genai_prices"}
+
+
+def test_every_public_name_is_there_and_is_what_its_module_holds() -> None:
+    assert sorted(promptopt.__all__) == promptopt.__all__ == dir(promptopt)
+    assert set(promptopt._HOMES) == set(promptopt.__all__) - {"__version__"}
+    for name, home in promptopt._HOMES.items():
+        assert getattr(promptopt, name) is getattr(importlib.import_module(home), name)
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    tree = ast.parse(Path(promptopt.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert seen == promptopt._HOMES
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'promptopt' has no attribute 'compres'"):
+        promptopt.compres  # noqa: B018 - reading it is the test
+
+
+def test_render_takes_a_name_a_version_a_path_or_a_template(project) -> None:
+    project.write(PROMPTS)
+    newest = promptopt.render("greet", {"name": "Ada"})
+    assert newest.messages == (promptopt.Message("system", "Greet."), promptopt.Message("user", "Ada"))
+    assert promptopt.render("greet@v1", {"name": "Ada"}).text == "Greet Ada at once."
+    assert promptopt.render(project.root / "prompts/greet/v1.j2", {"name": "Ada"}).text == "Greet Ada at once."
+    assert promptopt.render("prompts/greet/v1.j2", {"name": "Ada"}).text == "Greet Ada at once."
+    assert promptopt.render(promptopt.load_prompt("greet"), {"name": "Ada"}) == newest
+
+
+def test_what_is_rendered_goes_to_the_sdk_as_it_is(project) -> None:
+    project.write(PROMPTS)
+    assert promptopt.render("greet", {"name": "Ada"}).openai() == {
+        "model": "gpt-4",
+        "messages": [{"role": "system", "content": "Greet."}, {"role": "user", "content": "Ada"}],
+        "max_completion_tokens": 5,
+    }
+    assert promptopt.render("greet", {"name": "Ada"}, model="gpt-4o").openai()["model"] == "gpt-4o"
+
+
+def test_further_variables_are_ignored_and_missing_ones_are_not(project) -> None:
+    project.write(PROMPTS)
+    assert promptopt.render("greet@v1", {"name": "Ada", "other": 1}).text == "Greet Ada at once."
+    with pytest.raises(promptopt.PromptoptError, match="the variable 'name' is undefined"):
+        promptopt.render("greet")
+
+
+def test_count_of_a_text_is_the_texts_own() -> None:
+    assert promptopt.count("hello world").tokens == 2
+    assert promptopt.count("hello world", model="gpt-4").encoding == "cl100k_base"
+
+
+def test_count_of_a_prompt_is_that_of_its_messages_for_its_model(project) -> None:
+    project.write(PROMPTS)
+    variables = {"name": "Ada"}
+    tokenizer = Tokenizer("cl100k_base", exact=True)
+    expected = tokenizer.count("Greet.") + tokenizer.count("Ada") + 2 * 4 + 3
+    template = promptopt.load_prompt("greet")
+    for subject in (template, Path("prompts/greet/v2.j2")):
+        assert promptopt.count(subject, variables).tokens == expected
+    assert promptopt.count(promptopt.render("greet", variables)).tokens == expected
+    assert promptopt.count(template.render(variables).messages, model="gpt-4").tokens == expected
+    assert promptopt.count(template, variables, model="gpt-4o").encoding == "o200k_base"
+
+
+def test_count_takes_messages_as_the_sdk_writes_them() -> None:
+    messages = [{"role": "user", "content": "hello world"}]
+    assert promptopt.count(messages).tokens == 2 + 4 + 3
+    assert promptopt.count([promptopt.Message("user", "hello world")]).tokens == 2 + 4 + 3
+
+
+def test_prompts_and_suites_are_found_by_name(project) -> None:
+    project.write(PROMPTS)
+    (prompt,) = promptopt.list_prompts()
+    assert (prompt.name, [version for version, _ in prompt.versions]) == ("greet", ["v1", "v2"])
+    assert promptopt.load_suite("greet").cases[0].vars == {"name": "Ada"}
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["-V"]])
+def test_the_version_is_the_installed_one(project, arguments: list[str]) -> None:
+    from importlib.metadata import version
+
+    assert promptopt.__version__ == version("promptopt")
+    assert project.run(*arguments).stdout == f"promptopt, version {version('promptopt')}\n"

@@ -1,0 +1,81 @@
+"""What the README and the docs show is what the commands print."""
+
+import re
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from promptopt import prices
+from promptopt.cli import COMMANDS, cli
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+class Day(datetime):
+    """The day whose prices the pages show."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime(2026, 11, 21, tzinfo=tz or UTC)
+
+
+CONSOLES = [
+    pytest.param(block, id=f"{page.name}: {block.splitlines()[0]}")
+    for page in PAGES
+    for block in re.findall(r"^```console\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("block", [block for block in CONSOLES if block.values[0].startswith("$ promptopt ")])
+def test_a_command_prints_what_is_shown(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(prices, "datetime", Day)
+    command, _, expected = block.partition("\n")
+    arguments = [
+        found
+        for word in shlex.split(command)[2:]
+        for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+    ]
+    assert CliRunner().invoke(cli, arguments).stdout.rstrip() == expected.rstrip()
+
+
+@pytest.mark.parametrize("block", CONSOLES)
+def test_every_command_and_option_that_is_shown_exists(block: str) -> None:
+    for line in re.sub(r"\n    ", " ", block).splitlines():
+        words = shlex.split(line.removeprefix("$ "), comments=True)
+        if words[:1] != ["promptopt"]:
+            continue
+        assert words[1] in COMMANDS
+        help_text = CliRunner().invoke(cli, [words[1], "--help"]).stdout
+        for option in re.findall(r"(?<![\w-])--[a-z-]+", " ".join(words)):
+            assert option in help_text, option
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_python_in_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CI", "true")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGES[0].read_text(), re.DOTALL | re.MULTILINE)
+    # The line that calls a vendor needs its key; what it would send is built all the same.
+    offline = code.replace("OpenAI().chat.completions.create(", "dict(")
+    names: dict[str, object] = {}
+    exec(offline, names)
+    assert names["answer"]["model"] == "gpt-4o-mini"
+
+
+def test_readme_starts_with_the_two_commands() -> None:
+    first, second, *_ = re.findall(r"^```bash\n(.*?)\n```$", PAGES[0].read_text(), re.DOTALL | re.MULTILINE)
+    assert "pip install . " in first
+    assert "promptopt compare" in first
+    assert "[test]" in second
+    assert "pytest" in second

@@ -1,0 +1,125 @@
+"""Counts are tiktoken's own, from the shipped vocabularies, without a network."""
+
+import gzip
+import hashlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiktoken.model import MODEL_PREFIX_TO_ENCODING, MODEL_TO_ENCODING
+from tiktoken_ext import openai_public
+
+from promptopt import tokens
+from promptopt.values import Message, Rendered
+
+
+@pytest.mark.parametrize("name", tokens.SHIPPED)
+def test_the_vocabulary_is_the_one_that_tiktoken_names(name: str) -> None:
+    source = inspect.getsource(getattr(openai_public, name))
+    (expected,) = re.findall(r'expected_hash="([0-9a-f]{64})"', source)
+    packed = Path(tokens.__file__).parent / "data" / f"{name}.tiktoken.gz"
+    assert hashlib.sha256(gzip.decompress(packed.read_bytes())).hexdigest() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        # The examples of OpenAI's cookbook, "How to count tokens with tiktoken".
+        ("cl100k_base", "antidisestablishmentarianism", 6),
+        ("o200k_base", "antidisestablishmentarianism", 6),
+        ("cl100k_base", "2 + 2 = 4", 7),
+        ("o200k_base", "2 + 2 = 4", 7),
+        ("cl100k_base", "お誕生日おめでとう", 9),
+        ("o200k_base", "お誕生日おめでとう", 8),
+    ],
+)
+def test_counts_are_the_published_ones(name: str, text: str, expected: int) -> None:
+    assert tokens.Tokenizer(name, exact=True).count(text) == expected
+
+
+def test_counting_neither_reads_nor_writes_a_cache_nor_calls_out(tmp_path: Path) -> None:
+    code = (
+        "import socket, sys\n"
+        "def refuse(*a, **k): raise AssertionError('network')\n"
+        "socket.socket.connect = refuse; socket.getaddrinfo = refuse\n"
+        "import promptopt; print(promptopt.count('hello world').tokens)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("model", [m for m, e in MODEL_TO_ENCODING.items() if e in tokens.SHIPPED])
+def test_every_model_of_tiktokens_table_is_counted_with_its_encoding(model: str) -> None:
+    assert tokens.tokenizer_for(model) == tokens.Tokenizer(MODEL_TO_ENCODING[model], exact=True)
+
+
+@pytest.mark.parametrize("prefix", [p for p, e in MODEL_PREFIX_TO_ENCODING.items() if e in tokens.SHIPPED])
+def test_dated_models_are_counted_like_their_family(prefix: str) -> None:
+    expected = tokens.Tokenizer(MODEL_PREFIX_TO_ENCODING[prefix], exact=True)
+    assert tokens.tokenizer_for(f"{prefix}2030-01-01") == expected
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "local:smollm2", "code-davinci-002", "gemini-2.5-pro"])
+def test_a_model_without_a_shipped_tokenizer_is_estimated_and_says_so(model: str) -> None:
+    counted = tokens.count_tokens("hello world", model)
+    assert (counted.tokens, counted.encoding, counted.basis) == (2, "o200k_base", "estimated")
+
+
+@pytest.mark.parametrize("model", ["openai:gpt-4", "openai/gpt-4", "openrouter/openai/gpt-4"])
+def test_a_provider_before_the_name_changes_no_tokenizer(model: str) -> None:
+    assert tokens.tokenizer_for(model).encoding == "cl100k_base"
+
+
+def test_chat_framing_is_counted_as_the_cookbook_has_it() -> None:
+    # The cookbook's example messages: 129 tokens for gpt-3.5-turbo and gpt-4, 124 for gpt-4o; the named examples there
+    # are left out here, because promptopt's messages have no names.
+    messages = [Message("system", "You are a helpful assistant."), Message("user", "hello world")]
+    counted = tokens.count_tokens(messages, "gpt-4o")
+    assert counted.content == 6 + 2
+    assert counted.framing == 2 * (3 + 1) + 3
+    assert counted.tokens == counted.content + counted.framing
+
+
+def test_a_schema_is_counted_as_billed() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    rendered = Rendered((Message("user", "hi"),), model="gpt-4o", output_schema=schema)
+    billed = tokens.Tokenizer("o200k_base", exact=True).count('{"properties":{"a":{"type":"string"}},"type":"object"}')
+    assert tokens.count_tokens(rendered).schema == billed + tokens.TOKENS_PER_SCHEMA
+    assert tokens.count_tokens(rendered).tokens == tokens.count_tokens(rendered.messages, "gpt-4o").tokens + billed + 9
+
+
+@given(st.text())
+def test_any_text_is_counted_as_tiktoken_counts_it(text: str) -> None:
+    expected = len(tokens.encoding().encode(text, disallowed_special=()))
+    assert tokens.count_tokens(text).tokens == expected
+
+
+def test_special_tokens_in_a_text_are_text() -> None:
+    assert tokens.count_tokens("<|endoftext|>").tokens > 1
+
+
+def test_half_a_surrogate_pair_is_counted() -> None:
+    assert tokens.count_tokens("\ud83d").tokens >= 1
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\t"])
+def test_a_megabyte_of_white_space_is_counted(space: str) -> None:
+    assert 0 < tokens.count_tokens("a" + space * 1_000_000 + "b").tokens < 1_000_000
+
+
+def test_an_unknown_encoding_names_those_that_are_shipped() -> None:
+    with pytest.raises(ValueError, match="o200k_base, cl100k_base"):
+        tokens.encoding("p50k_base")
