@@ -14,25 +14,19 @@ if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
     from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import Comparison, compare
-<<<<<<< HEAD
-    from promptopt.schemas.parse import Parsed, parse, restructure
-=======
     from promptopt.providers.gateway.batch import abatch, batch
     from promptopt.providers.gateway.call import labels
     from promptopt.providers.gateway.client import async_http_client, http_client
     from promptopt.providers.gateway.failures import BudgetExceeded, LimitExceeded, Refused
     from promptopt.providers.gateway.provider import gateway
->>>>>>> main
+    from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
     from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
 
 _HOMES = {
-<<<<<<< HEAD
     "AnswerError": "promptopt.errors",
-=======
     "BudgetExceeded": "promptopt.providers.gateway.failures",
->>>>>>> main
     "Comparison": "promptopt.experiment.compare",
     "Cost": "promptopt.values",
     "LimitExceeded": "promptopt.providers.gateway.failures",
@@ -64,11 +58,8 @@ _HOMES = {
 }
 
 __all__ = [
-<<<<<<< HEAD
     "AnswerError",
-=======
     "BudgetExceeded",
->>>>>>> main
     "Comparison",
     "Cost",
     "LimitExceeded",

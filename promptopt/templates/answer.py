@@ -6,12 +6,8 @@ One suite can so score a freeform and a structured variant of a prompt.
 from __future__ import annotations
 
 import json
-<<<<<<< HEAD
-from dataclasses import dataclass, field
-=======
 import re
-from dataclasses import dataclass
->>>>>>> main
+from dataclasses import dataclass, field
 from typing import Any
 
 import regex
