@@ -15,18 +15,20 @@ if TYPE_CHECKING:
     from promptopt.compress import compress
     from promptopt.compress.api import Compression
     from promptopt.compress.facts import Facts, facts
-    from promptopt.errors import PromptoptError
+    from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import Comparison, compare
     from promptopt.providers.gateway.batch import abatch, batch
     from promptopt.providers.gateway.call import labels
     from promptopt.providers.gateway.client import async_http_client, http_client
     from promptopt.providers.gateway.failures import BudgetExceeded, LimitExceeded, Refused
     from promptopt.providers.gateway.provider import gateway
+    from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
     from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
 
 _HOMES = {
+    "AnswerError": "promptopt.errors",
     "BudgetExceeded": "promptopt.providers.gateway.failures",
     "Comparison": "promptopt.experiment.compare",
     "Compression": "promptopt.compress.api",
@@ -34,6 +36,7 @@ _HOMES = {
     "Facts": "promptopt.compress.facts",
     "LimitExceeded": "promptopt.providers.gateway.failures",
     "Message": "promptopt.values",
+    "Parsed": "promptopt.schemas.parse",
     "PromptoptError": "promptopt.errors",
     "Refused": "promptopt.providers.gateway.failures",
     "Rendered": "promptopt.values",
@@ -56,10 +59,13 @@ _HOMES = {
     "list_prompts": "promptopt.api",
     "load_prompt": "promptopt.api",
     "load_suite": "promptopt.api",
+    "parse": "promptopt.schemas.parse",
     "render": "promptopt.api",
+    "restructure": "promptopt.schemas.parse",
 }
 
 __all__ = [
+    "AnswerError",
     "BudgetExceeded",
     "Comparison",
     "Compression",
@@ -67,6 +73,7 @@ __all__ = [
     "Facts",
     "LimitExceeded",
     "Message",
+    "Parsed",
     "PromptoptError",
     "Refused",
     "Rendered",
@@ -90,7 +97,9 @@ __all__ = [
     "list_prompts",
     "load_prompt",
     "load_suite",
+    "parse",
     "render",
+    "restructure",
 ]
 
 

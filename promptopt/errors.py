@@ -14,7 +14,13 @@ The tree::
     │   └── LockError              a prompt's lock file: broken, in conflict, edited by hand, without its prompt
     ├── ProviderError              an endpoint did not answer as it should; one failed trial
     │   └── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run
-    └── CostLimitError             a run would cost more than it may
+    ├── CostLimitError             a run would cost more than it may
+    └── AnswerError                a model's answer cannot be read as data
+        ├── AnswerRefused          the model declined
+        ├── AnswerCutOff           it ends before the data does
+        ├── AnswerAmbiguous        it holds several different data
+        ├── AnswerUnreadable       it holds no data, or so damaged that a repair would be a guess
+        └── AnswerInvalid          its data is not valid under the schema
 
 A message says what is wrong, where, with which value, and what to do about it.
 """
@@ -106,6 +112,40 @@ class ProviderUnusable(ProviderError):
 
 class CostLimitError(PromptoptError):
     """A run would cost more than it may; nothing was sent."""
+
+
+class AnswerError(PromptoptError):
+    """A model's answer cannot be read as data.
+
+    Attributes:
+        text: The answer.
+        pointer: JSON pointer to the place in the data, where there is one.
+    """
+
+    def __init__(self, message: str, text: str = "", pointer: str | None = None) -> None:
+        super().__init__(f"{pointer}: {message}" if pointer else message)
+        self.text = text
+        self.pointer = pointer
+
+
+class AnswerRefused(AnswerError):
+    """The model declined to answer."""
+
+
+class AnswerCutOff(AnswerError):
+    """The answer ends before its data does, as at the cap on output tokens."""
+
+
+class AnswerAmbiguous(AnswerError):
+    """The answer holds several data that differ; nothing says which one is meant."""
+
+
+class AnswerUnreadable(AnswerError):
+    """The answer holds no data, or so damaged that a repair would be a guess."""
+
+
+class AnswerInvalid(AnswerError):
+    """The answer's data is not valid under the schema."""
 
 
 def did_you_mean(bad: str, known: Iterable[str], *, count: int = 3) -> str:

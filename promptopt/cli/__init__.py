@@ -23,6 +23,8 @@ COMMANDS = {
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),
     "render": ("promptopt.cli.render", "Print a prompt with its variables filled in."),
+    "schema": ("promptopt.cli.schema", "Check and mend JSON schemas for strict mode."),
+    "structure": ("promptopt.cli.structure", "Turn a prompt's free text answers into strict JSON."),
     "usage": ("promptopt.cli.usage", "Where the money goes: spend, repeats, cache hits, errors, the month to come."),
 }
 

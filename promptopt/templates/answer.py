@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import regex
+
+from promptopt.schemas.codes import Codes
 
 REGEX_TIMEOUT_S = 1.0
 
@@ -39,9 +41,14 @@ class PatternAnswer:
 
 @dataclass(frozen=True, slots=True)
 class PointerAnswer:
-    """The value that a JSON pointer (RFC 6901) finds in a response that is JSON as a whole."""
+    """The value that a JSON pointer (RFC 6901) finds in a response that is JSON as a whole.
+
+    Attributes:
+        codes: Where the response is written in codes, what they stand for; the pointer is into the decoded data.
+    """
 
     pointer: str
+    codes: Codes | None = field(default=None, hash=False)
 
     def extract(self, text: str) -> str:
         """Raises NoAnswer where the response is not JSON or the pointer leads nowhere."""
@@ -49,6 +56,8 @@ class PointerAnswer:
             node: Any = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise NoAnswer(f"the response is not JSON: {error}") from None
+        if self.codes is not None:
+            node = self.codes.decode(node)
         for part in self.pointer.split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
             try:

@@ -12,7 +12,8 @@ from typing import Any
 
 from promptopt.errors import SchemaError, TemplateError, did_you_mean
 from promptopt.schemas import strict_findings
-from promptopt.templates.answer import Answer, parse_answer
+from promptopt.schemas.codes import Codes, read_codes
+from promptopt.templates.answer import Answer, PointerAnswer, parse_answer
 from promptopt.templates.readers import Reader
 from promptopt.values import JSONSchema
 from promptopt.yaml import line_of, load_yaml
@@ -28,6 +29,7 @@ class FrontMatter:
         model: The model it is written for.
         max_output_tokens: The cap on output tokens.
         output_schema: A schema valid in strict mode, or ``None`` for free text.
+        output_codes: The labels and keys that stand behind the codes of the schema.
         answer: How the answer is read out of a response; ``None``: it is the whole text.
         calls_per_month: How often production calls it.
     """
@@ -38,6 +40,7 @@ class FrontMatter:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     output_schema: JSONSchema | None = field(default=None, hash=False)
+    output_codes: Codes | None = field(default=None, hash=False)
     answer: Answer | None = None
     calls_per_month: int | None = None
     description: str | None = None
@@ -101,6 +104,7 @@ class _Reader:
             seed=self._count("seed", least=0),
             stop=self._stop(),
             output_schema=self._schema(),
+            output_codes=self._codes(),
             answer=self._answer(),
             calls_per_month=self._count("calls_per_month"),
             description=self._text("description"),
@@ -148,9 +152,20 @@ class _Reader:
         if text is None:
             return None
         try:
-            return parse_answer(text)
+            answer = parse_answer(text)
+            codes = self._codes()
+            return PointerAnswer(answer.pointer, codes) if isinstance(answer, PointerAnswer) and codes else answer
         except ValueError as error:
             raise self._error(f"answer: {error}", "answer") from None
+
+    def _codes(self) -> Codes | None:
+        value = self._table.get("output_codes")
+        if value is None:
+            return None
+        try:
+            return read_codes(value)
+        except ValueError as error:
+            raise self._error(f"output_codes: {error}", "output_codes") from None
 
     def _schema(self) -> JSONSchema | None:
         value = self._table.get("output_schema")

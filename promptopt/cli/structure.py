@@ -1,0 +1,233 @@
+"""``promptopt structure``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from promptopt.compress.evidence import Evidence
+    from promptopt.compress.proof import Proof
+    from promptopt.compress.structure import Options, Structured
+    from promptopt.suites import Suite
+    from promptopt.templates import Template
+
+
+@click.command("structure")
+@click.argument("prompt")
+@click.option("--schema", "schema", metavar="FILE", help="A JSON schema file, or a Pydantic model as MODULE:MODEL.")
+@click.option("--from-recordings", is_flag=True, help="Read the form off the recorded answers (of --suite).")
+@click.option("--ask", metavar="MODEL", help="Let a model propose the schema.")
+@click.option(
+    "--suite", metavar="SUITE", help="Compare both versions on these cases and say whether to take the new one."
+)
+@click.option(
+    "--reasoning", type=click.IntRange(min=0), metavar="TOKENS", help="A reasoning field before the answer; 0 for none."
+)
+@click.option("--codes", is_flag=True, help="Code labels and keys of several tokens; `promptopt.parse` decodes them.")
+@click.option("--no-minify", is_flag=True, help="Do not ask for minified JSON.")
+@click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
+@click.option("--model", help="The model that answers, instead of the prompt's own.")
+@click.option("--record", type=click.Choice(["none", "missing", "stale", "all"]), help="Which answers to ask for.")
+@click.option("--margin", type=float, metavar="POINTS", help="Quality that may be lost as `not worse` [default: 2].")
+@click.option("--max-cost", type=float, metavar="USD", help="Refuse a run that may cost more, before any call.")
+@click.option("--write", is_flag=True, help="Write the next version (with --suite: where it is recommended).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    prompt: str,
+    schema: str | None,
+    from_recordings: bool,
+    ask: str | None,
+    suite: str | None,
+    reasoning: int | None,
+    codes: bool,
+    no_minify: bool,
+    price_as: str | None,
+    model: str | None,
+    record: Any,
+    margin: float | None,
+    max_cost: float | None,
+    write: bool,
+    as_json: bool,
+) -> None:
+    """Propose the next version of a prompt, answered in strict JSON, as a diff.
+
+    The schema comes from the prompt's words, from --schema, --from-recordings, --ask, or from what --suite expects.
+
+    \b
+    promptopt structure reviews@v1
+    promptopt structure reviews@v1 --suite reviews --write
+    promptopt structure tickets --schema app.models:Ticket
+
+    Exit code 1 where --suite shows that the new version is not to be recommended.
+    """
+    from promptopt.compress.structure import Options
+    from promptopt.config import load_config
+    from promptopt.suites import load_suite
+    from promptopt.templates import load_prompt
+
+    template = load_prompt(prompt)
+    loaded = load_suite(suite) if suite else None
+    options = Options(
+        reasoning=reasoning,
+        codes=codes,
+        minify=not no_minify,
+        price_as=price_as or load_config().price_as or model,
+    )
+    evidence = _evidence(template, schema, from_recordings, ask, loaded)
+    proposals = _proposals(template, evidence, options, loaded)
+    proof = None
+    if loaded is not None:
+        from promptopt.compress.proof import prove
+        from promptopt.errors import PromptoptError
+
+        try:
+            proof = prove(
+                proposals, loaded, model=model, price_as=price_as, record=record, margin=margin, max_cost=max_cost
+            )
+        except PromptoptError:
+            # What cannot be compared can still be looked at.
+            if not as_json:
+                _print(proposals[0], None, None)
+            raise
+    chosen = proof.chosen if proof else proposals[0]
+    written = _write(chosen) if write and chosen is not None and (proof is None or proof.recommended) else None
+    if as_json:
+        click.echo(json.dumps(_dict(chosen or proposals[0], proof, written), indent=2, ensure_ascii=False))
+    else:
+        _print(chosen or proposals[0], proof, written)
+    if proof is not None and not proof.recommended:
+        raise click.exceptions.Exit(1)
+
+
+def _evidence(
+    template: Template, schema: str | None, recordings: bool, ask: str | None, suite: Suite | None
+) -> Evidence | None:
+    from promptopt.compress import evidence
+    from promptopt.errors import UsageError
+    from promptopt.schemas.infer import infer
+
+    if (schema is not None) + recordings + (ask is not None) > 1:
+        raise UsageError("--schema, --from-recordings and --ask exclude each other")
+    if schema is not None:
+        return evidence.from_schema(schema)
+    if recordings:
+        from promptopt.compress.proof import recordings_of
+
+        return evidence.from_recordings(recordings_of(template, suite), template.front.answer)
+    if ask is not None:
+        from promptopt.compress.proof import ask_model
+
+        return ask_model(template, ask)
+    if suite is not None and not infer(template.source).fields:
+        return evidence.from_suite(suite)
+    return None
+
+
+def _proposals(template: Template, found: Evidence | None, options: Options, suite: Suite | None) -> list[Structured]:
+    """One proposal; of a task that needs reasoning and has a suite, one without and one with it."""
+    from dataclasses import replace
+
+    from promptopt.compress.evidence import suite_labels
+    from promptopt.compress.structure import reason_to_reason, structure
+
+    if suite is None:
+        return [structure(template, found, options)]
+    options = replace(options, labels=tuple(suite_labels(suite)))
+    if reason_to_reason(template) is None:
+        return [structure(template, found, options)]
+    tokens = options.reasoning or 100
+    return [structure(template, found, replace(options, reasoning=count)) for count in (tokens, 0)]
+
+
+def _write(proposal: Structured) -> str:
+    from promptopt.errors import TemplateError, UsageError
+    from promptopt.files import replace_file, show_path
+
+    if proposal.path.exists():
+        raise UsageError(f"{proposal.path} exists already; it is not overwritten")
+    replace_file(proposal.path, proposal.source, TemplateError)
+    return show_path(proposal.path)
+
+
+def _print(proposal: Structured, proof: Proof | None, written: str | None) -> None:
+    click.echo(proposal.diff(), nl=False)
+    click.echo()
+    for item in proposal.fields:
+        click.echo(f"{item.name}: {_shown(item.schema)}  ({item.source})")
+    economics = proposal.economics
+    cost = economics.cost
+    click.echo(
+        f"input: the schema is billed {cost.input_tokens} tokens, {economics.prose_tokens} tokens of prose go: "
+        f"{economics.input_difference:+d} a call"
+    )
+    if economics.break_even is not None:
+        even = (
+            "saves from the first call"
+            if not economics.break_even
+            else (f"breaks even where answers are {economics.break_even:.1f} tokens shorter")
+        )
+        longest = "unbounded" if cost.longest_tokens is None else f"{cost.longest_tokens} at most"
+        click.echo(f"output: an answer of some {cost.typical_tokens} tokens ({longest}); {even}")
+    for note in proposal.notes:
+        click.echo(f"note: {note}")
+    if proof is not None:
+        click.echo(f"\n{proof.comparison}\n{proof.statement}")
+    if written:
+        click.echo(f"wrote {written}")
+
+
+def _shown(schema: Any) -> str:
+    if "enum" in schema:
+        labels = [str(label) for label in schema["enum"]]
+        return " | ".join(labels[:12]) + (f" | ... ({len(labels)})" if len(labels) > 12 else "")
+    kind = schema.get("type")
+    text = " or ".join(kind) if isinstance(kind, list) else str(kind or "a choice")
+    if kind == "array":
+        return f"list of {_shown(schema.get('items', {}))}"
+    if kind == "object":
+        return f"{{{', '.join(f'{name}: {_shown(child)}' for name, child in schema.get('properties', {}).items())}}}"
+    return f"{text} {schema['minimum']} to {schema['maximum']}" if {"minimum", "maximum"} <= schema.keys() else text
+
+
+def _dict(proposal: Structured, proof: Proof | None, written: str | None) -> dict[str, Any]:
+    economics = proposal.economics
+    return {
+        "version": 1,
+        "prompt": proposal.template.origin.label,
+        "path": str(proposal.path),
+        "written": written is not None,
+        "output_schema": proposal.schema,
+        "output_codes": proposal.codes.to_dict() or None,
+        "answer": proposal.answer,
+        "max_output_tokens": proposal.max_output_tokens,
+        "fields": [
+            {"name": f.name, "schema": dict(f.schema), "source": f.source, "line": f.line} for f in proposal.fields
+        ],
+        "edits": [
+            {
+                "start": e.start,
+                "end": e.end,
+                "old": proposal.template.source[e.start : e.end],
+                "new": e.new,
+                "reason": e.message,
+            }
+            for e in proposal.edits
+        ],
+        "economics": {
+            "schema_tokens": economics.cost.input_tokens,
+            "prose_tokens": economics.prose_tokens,
+            "input_difference": economics.input_difference,
+            "typical_output_tokens": economics.cost.typical_tokens,
+            "longest_output_tokens": economics.cost.longest_tokens,
+            "break_even_output_tokens": economics.break_even,
+        },
+        "notes": list(proposal.notes),
+        "source": proposal.source,
+        "diff": proposal.diff(),
+        "recommended": proof.recommended if proof else None,
+        "statement": proof.statement if proof else None,
+        "comparison": proof.comparison.to_dict() if proof else None,
+    }

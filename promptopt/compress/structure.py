@@ -1,0 +1,358 @@
+"""From a prompt that is answered in prose to its next version, answered in strict JSON."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from promptopt.compress.carried import CHAT, CODE, carried_edits, example_edits
+from promptopt.compress.edit import Edit
+from promptopt.compress.evidence import Evidence
+from promptopt.compress.front import blank_front_matter, set_front_matter
+from promptopt.compress.reasoning import needs_reasoning
+from promptopt.errors import SchemaError, UsageError
+from promptopt.schemas import strict_findings
+from promptopt.schemas.codes import Codes, code_schema
+from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost
+from promptopt.schemas.found import MASK, Document, Field, Inferred, template_parts
+from promptopt.schemas.infer import infer
+from promptopt.templates import Template
+from promptopt.templates.answer import PatternAnswer
+from promptopt.tokens import tokenizer_for
+
+MINIFY = "Minify the JSON."
+REASONING = "reasoning"
+_EXPLAINS = re.compile(r"\b(?:explanation|explain|justif\w+|rationale|reasons? for)\b", re.IGNORECASE)
+_NO_EXPLANATION = re.compile(
+    r"\b(?:no|not|n['’]t|without|never)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b", re.IGNORECASE
+)
+_CHAT_END = re.compile(r"\s*\{%-?\s*endchat")
+_ASSISTANT = re.compile(r"\{%-?\s*chat\s+role\s*=\s*\"assistant\"")
+# A token of English is some three quarters of a word, a word some six characters.
+_CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Economics:
+    """What the change costs and saves in each call, in tokens of the model that is priced.
+
+    Attributes:
+        prose_tokens: Tokens of the prompt's text that went (less than 0: came).
+        cost: Of the schema and of answers under it.
+        break_even: Output tokens that an answer must be shorter by for a call to cost the same; 0 where the input
+            shrinks; ``None`` for an unpriced model.
+    """
+
+    prose_tokens: int
+    cost: SchemaCost
+    break_even: float | None
+
+    @property
+    def input_difference(self) -> int:
+        """Input tokens that a call has more."""
+        return self.cost.input_tokens - self.prose_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """A proposal.
+
+    Attributes:
+        template: The prompt as it is.
+        source: The next version.
+        path: The file it would be written to.
+        schema: Its output schema, coded where ``codes`` says so.
+        fields: The fields, each with where it comes from.
+        edits: What was taken out of the text and rewritten in it.
+        answer: JSON pointer to what is scored.
+        max_output_tokens: The cap; ``None`` where nothing bounds the answer.
+        notes: What a person should know before taking it.
+    """
+
+    template: Template
+    source: str
+    path: Path
+    schema: dict[str, Any]
+    fields: tuple[Field, ...]
+    edits: tuple[Edit, ...]
+    economics: Economics
+    answer: str
+    max_output_tokens: int | None
+    codes: Codes = field(default_factory=Codes)
+    notes: tuple[str, ...] = ()
+
+    def diff(self) -> str:
+        """A unified diff from the prompt to its next version."""
+        before, after = (text.splitlines(keepends=True) for text in (self.template.source, self.source))
+        return "".join(difflib.unified_diff(before, after, self.template.path, str(self.path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a prompt is to be structured.
+
+    Attributes:
+        reasoning: Tokens that a ``reasoning`` field before the answer may have; 0 for none, whatever the task;
+            ``None`` to refuse tasks that need one.
+        codes: Code labels and keys of several tokens.
+        minify: Ask for minified JSON.
+        labels: What a suite expects; the answer must be able to say each.
+        price_as: The model whose price and tokenizer count.
+    """
+
+    reasoning: int | None = None
+    codes: bool = False
+    minify: bool = True
+    labels: tuple[str, ...] = ()
+    price_as: str | None = None
+
+
+def structure(template: Template, evidence: Evidence | None = None, options: Options | None = None) -> Structured:
+    """The structured next version of a prompt.
+
+    Args:
+        evidence: Fields from elsewhere; without it they are inferred from the prompt's words.
+
+    Raises:
+        SchemaError: Nothing certain can be inferred, or the fields contradict the suite.
+        UsageError: The prompt is structured already, or its task needs reasoning.
+    """
+    options = options or Options()
+    if template.front.output_schema is not None:
+        raise UsageError(f"{template.path} has an output_schema already; see `promptopt schema check {template.path}`")
+    document = Document.of(blank_front_matter(template.source, MASK))
+    why = reason_to_reason(template)
+    if why is not None and options.reasoning is None:
+        raise UsageError(
+            f"{template.path}: {why}; bare answers would lose it. Keep it with --reasoning 100 (a field before the "
+            "answer, 100 tokens long), or measure what is lost with --reasoning 0 --suite SUITE"
+        )
+    inferred = infer(_without_examples(document.source))
+    if evidence is None and not inferred.fields:
+        raise SchemaError(
+            f"cannot infer the form of the answer: {'; '.join(inferred.problems)}",
+            path=template.path,
+            remedy="name it: --schema FILE, --schema module:Model, --from-recordings, --suite SUITE or --ask MODEL",
+        )
+    return _Proposal(template, document, inferred, evidence, options).build()
+
+
+def reason_to_reason(template: Template) -> str | None:
+    """Why the prompt's task needs reasoning; ``None`` where nothing says so."""
+    return needs_reasoning(Document.of(_without_examples(blank_front_matter(template.source, MASK))))
+
+
+def _without_examples(source: str) -> str:
+    """``source`` with the turns masked that hold no variable: they show the task and do not describe it."""
+    if not _ASSISTANT.search(source):
+        return source
+
+    def masked(match: re.Match[str]) -> str:
+        kept = match["role"] not in ("user", "assistant") or "{{" in match["body"] or "{%" in match["body"]
+        return match[0] if kept else re.sub(r"[^\n]", MASK, match[0])
+
+    return CHAT.sub(masked, source)
+
+
+class _Proposal:
+    def __init__(
+        self, template: Template, document: Document, inferred: Inferred, evidence: Evidence | None, options: Options
+    ) -> None:
+        self._template = template
+        self._document = document
+        self._evidence = _named(evidence, inferred) if evidence else Evidence(inferred.fields)
+        self._inferred = replace(inferred, fields=self._evidence.fields) if evidence else inferred
+        self._options = options
+        self._notes: list[str] = list(inferred.problems) if evidence and inferred.fields else []
+
+    def build(self) -> Structured:
+        fields, explained = self._fields()
+        evidence = replace(self._evidence, fields=fields)
+        schema = cheapen(evidence.schema())
+        if findings := strict_findings(schema):
+            raise SchemaError(f"strict mode refuses the schema: {findings[0]}", path=self._template.path)
+        scored = self._scored(fields)
+        self._check_labels(scored)
+        edits = carried_edits(self._document, replace(self._inferred, fields=fields), drop_explanation=not explained)
+        shown = [item for item in fields if item.name != REASONING]
+        if len(shown) == 1 and len(fields) == 1:
+            edits += example_edits(self._template.source, scored.name, scored.schema)
+        edits = _without_overlaps(edits)
+        tokenizer = tokenizer_for(self._options.price_as or self._template.front.model)
+        codes = Codes()
+        coded, possible = code_schema(schema, tokenizer)
+        if possible and self._options.codes:
+            schema, codes = _with_tables(coded, possible), possible
+        elif possible:
+            self._notes.append("labels or keys are several tokens each: --codes would shorten answers")
+        self._notes.extend(advice(schema))
+        source = self._source(edits, examples=any(edit.new for edit in edits))
+        cost = schema_cost(schema, tokenizer)
+        pointer = "/" + scored.name.replace("~", "~0").replace("/", "~1")
+        cap = self._cap(cost, fields)
+        front: dict[str, Any] = {"max_output_tokens": cap, "answer": pointer, "output_schema": schema}
+        if codes:
+            front["output_codes"] = codes.to_dict()
+        return Structured(
+            template=self._template,
+            source=set_front_matter(source, front),
+            path=next_version(self._template),
+            schema=schema,
+            fields=fields,
+            edits=tuple(edits),
+            economics=self._economics(source, cost, tokenizer.count),
+            answer=pointer,
+            max_output_tokens=cap,
+            codes=codes,
+            notes=tuple(dict.fromkeys(self._notes)),
+        )
+
+    def _fields(self) -> tuple[tuple[Field, ...], bool]:
+        """The fields with a reasoning field first where one is wanted, and whether an explanation stays asked for."""
+        fields = self._evidence.fields
+        text = self._document.text
+        asked = _EXPLAINS.search(_NO_EXPLANATION.sub("", text))
+        has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
+        explained = has_one
+        if asked and not has_one and not self._options.reasoning:
+            line = self._document.line(asked.start())
+            if isinstance(self._template.front.answer, PatternAnswer):
+                self._notes.append(
+                    f"line {line}: an explanation is asked for that `answer:` never reads; it is left out"
+                )
+            else:
+                fields = (*fields, Field("explanation", {"type": "string"}, f"asked for in line {line}", line))
+                explained = True
+        if self._options.reasoning and not any(item.name == REASONING for item in fields):
+            characters = self._options.reasoning * _CHARACTERS_PER_TOKEN
+            first = {"type": "string", "maxLength": characters, "description": f"at most {characters // 6} words"}
+            fields = (Field(REASONING, first, f"--reasoning {self._options.reasoning}"), *fields)
+        return fields, explained
+
+    def _scored(self, fields: Sequence[Field]) -> Field:
+        """The field that a suite scores: the one that can say its labels, else the first enum, else the first."""
+        wanted = {label.casefold() for label in self._options.labels}
+        candidates = [item for item in fields if item.name != REASONING]
+        enums = [item for item in candidates if "enum" in item.schema]
+        for item in enums:
+            if wanted and wanted <= {str(label).casefold() for label in item.schema["enum"]}:
+                return item
+        return (enums or candidates)[0]
+
+    def _check_labels(self, scored: Field) -> None:
+        labels = {str(label).casefold() for label in scored.schema.get("enum", ())}
+        missing = [label for label in self._options.labels if label.casefold() not in labels]
+        if labels and missing:
+            raise SchemaError(
+                f"the suite expects {', '.join(map(repr, missing[:5]))}, "
+                f"which {scored.name!r} ({scored.source}) cannot say",
+                path=self._template.path,
+                remedy="correct the list of labels in the prompt or the expected values in the suite",
+            )
+
+    def _source(self, edits: Sequence[Edit], *, examples: bool) -> str:
+        source = apply_edits(self._template.source, edits)
+        if template_parts(source) != template_parts(self._template.source):
+            raise AssertionError("an edit touched the template's tags")
+        source = re.sub(r"\n{3,}", "\n\n", source)
+        # Examples of minified JSON are the better directive.
+        if not self._options.minify or examples:
+            return source
+        return _with_directive(source)
+
+    def _cap(self, cost: SchemaCost, fields: Sequence[Field]) -> int | None:
+        front = self._template.front
+        cap = output_cap(cost, self._options.price_as if front.model is None else front.model)
+        if cap is None:
+            free = [item.name for item in fields if item.schema.get("type") in ("string", "array")]
+            kept = f"the prompt's own {front.max_output_tokens} stays" if front.max_output_tokens else "none is set"
+            self._notes.append(f"max_output_tokens: nothing bounds {', '.join(free) or 'the answer'}; {kept}")
+            return front.max_output_tokens
+        return cap
+
+    def _economics(self, source: str, cost: SchemaCost, count: Any) -> Economics:
+        from promptopt.prices import find_price
+
+        before, after = (
+            count(re.sub(MASK, "", blank_front_matter(text, MASK))) for text in (self._template.source, source)
+        )
+        model = self._options.price_as or self._template.front.model
+        price = find_price(model) if model else None
+        more = cost.input_tokens - (before - after)
+        ratio = None if price is None else float(price.input_mtok / price.output_mtok)
+        return Economics(before - after, cost, None if ratio is None else max(0.0, more * ratio))
+
+
+def _named(evidence: Evidence, inferred: Inferred) -> Evidence:
+    """A field that nobody named takes the name that the prompt gives to the same labels."""
+    if len(evidence.fields) != 1 or evidence.fields[0].name != "answer":
+        return evidence
+    field_ = evidence.fields[0]
+    labels = {str(label).casefold() for label in field_.schema.get("enum", ())}
+    for item in inferred.fields:
+        if labels and labels == {str(label).casefold() for label in item.schema.get("enum", ())}:
+            return replace(evidence, fields=(replace(field_, name=item.name),))
+    return evidence
+
+
+def apply_edits(source: str, edits: Sequence[Edit]) -> str:
+    """``source`` with edits made that do not overlap."""
+    parts: list[str] = []
+    position = 0
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        parts += [source[position : edit.start], edit.new or ""]
+        position = edit.end
+    return "".join([*parts, source[position:]])
+
+
+def _without_overlaps(edits: Sequence[Edit]) -> list[Edit]:
+    kept: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if not kept or edit.start >= kept[-1].end:
+            kept.append(edit)
+    return kept
+
+
+def _with_tables(coded: dict[str, Any], codes: Codes) -> dict[str, Any]:
+    """The coded schema with what its codes stand for, where the model reads it."""
+
+    def visit(node: Any, path: str) -> Any:
+        if not isinstance(node, dict):
+            return node
+        if path in codes.values:
+            table = " ".join(f"{number}={label}" for number, label in enumerate(codes.values[path]))
+            described = f"{node['description']}: " if "description" in node else ""
+            return {**node, "description": described + table}
+        changed = dict(node)
+        if isinstance(node.get("properties"), dict):
+            changed["properties"] = {name: visit(child, f"{path}/{name}") for name, child in node["properties"].items()}
+        if "items" in node:
+            changed["items"] = visit(node["items"], f"{path}/*")
+        return changed
+
+    visited = visit(coded, "")
+    assert isinstance(visited, dict)
+    return visited
+
+
+def _with_directive(source: str) -> str:
+    """The wish for minified JSON, after the last words of the first chat block, or of a prompt without blocks."""
+    if end := _CHAT_END.search(source):
+        return f"{source[: end.start()].rstrip()} {MINIFY}{source[end.start() :].lstrip(chr(32))}"
+    return f"{source.rstrip()}\n{MINIFY}\n"
+
+
+def next_version(template: Template) -> Path:
+    """``v3.j2`` after ``v2.j2``; ``NAME.structured.j2`` for a prompt without versions."""
+    path = Path(template.path)
+    if not re.fullmatch(r"v\d+", path.stem):
+        return path.with_name(f"{path.stem}.structured{path.suffix}")
+    numbers = [int(other.stem[1:]) for other in path.parent.glob("v*.j2") if re.fullmatch(r"v\d+", other.stem)]
+    return path.with_name(f"v{max([*numbers, int(path.stem[1:])]) + 1}{path.suffix}")
+
+
+__all__ = ["CODE", "Economics", "Options", "Structured", "next_version", "structure"]

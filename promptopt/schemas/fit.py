@@ -1,0 +1,212 @@
+"""Data made to fit a schema without changing what it says: ``"5"`` for 5, ``Positive`` for the label ``positive``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from promptopt.errors import AnswerInvalid, SchemaError
+from promptopt.schemas.strict import resolve
+from promptopt.values import JSONSchema
+
+_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def fit(value: Any, schema: JSONSchema, text: str) -> tuple[Any, tuple[str, ...]]:
+    """``value`` as the schema wants it, and what was converted, one line each.
+
+    Keys and labels are matched without regard to case, blanks and rims; a number or boolean written as text becomes
+    one; a key that the schema forbids goes; a missing key that may be null is null. Nothing else is changed.
+
+    Raises:
+        AnswerInvalid: It is not valid all the same; the error names the place.
+        SchemaError: The schema is not a JSON schema, or refers out of itself.
+    """
+    fitter = _Fitter(schema)
+    fitted = fitter.fit(fitter.unwrapped(value, schema), schema, "")
+    _validate(fitted, schema, text)
+    return fitted, tuple(fitter.notes)
+
+
+def _validate(value: Any, schema: JSONSchema, text: str) -> None:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import EMPTY_REGISTRY
+
+    # With this registry a remote $ref is an error; the default one would fetch it.
+    validator = Draft202012Validator(dict(schema), registry=EMPTY_REGISTRY)
+    try:
+        error = best_match(validator.iter_errors(value))
+    except Unresolvable as problem:
+        raise SchemaError(
+            f"the schema refers out of itself: {problem}", remedy="move the definition into `$defs`"
+        ) from None
+    except (TypeError, ValueError, AttributeError) as problem:
+        raise SchemaError(f"not a JSON schema: {problem}") from None
+    if error is not None:
+        pointer = "".join(f"/{part}" for part in error.absolute_path)
+        raise AnswerInvalid(error.message[:300], text, pointer or None)
+
+
+class _Fitter:
+    def __init__(self, root: JSONSchema) -> None:
+        self._root = root
+        self.notes: list[str] = []
+
+    def unwrapped(self, value: Any, schema: Any) -> Any:
+        """An object that stands alone in a list, or under one key that is none of the schema's."""
+        target = self._target(schema)
+        properties = target.get("properties") if target is not None else None
+        if not isinstance(properties, Mapping):
+            return value
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+            self._note("", "taken out of a list of one")
+            return value[0]
+        if isinstance(value, dict) and len(value) == 1:
+            key, inner = next(iter(value.items()))
+            if (
+                plain(key) not in map(plain, properties)
+                and isinstance(inner, dict)
+                and set(map(plain, inner)) & set(map(plain, properties))
+            ):
+                self._note("", f"taken out of {key!r}")
+                return inner
+        return value
+
+    def fit(self, value: Any, schema: Any, pointer: str) -> Any:
+        schema = self._target(schema)
+        if schema is None:
+            return value
+        if isinstance(schema.get("anyOf"), list):
+            return self._choice(value, schema["anyOf"], pointer)
+        kinds = _kinds(schema)
+        if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
+            return self._object(value, schema, pointer)
+        if isinstance(value, list):
+            if "array" in kinds or not kinds:
+                items = schema.get("items")
+                return [self.fit(item, items, f"{pointer}/{n}") for n, item in enumerate(value)]
+            return value
+        if isinstance(schema.get("enum"), list):
+            return self._label(value, schema["enum"], pointer)
+        return self._scalar(value, kinds, pointer)
+
+    def _target(self, schema: Any) -> Mapping[str, Any] | None:
+        for _ in range(50):
+            if not isinstance(schema, Mapping):
+                return None
+            if not isinstance(schema.get("$ref"), str):
+                return schema
+            schema = resolve(self._root, schema["$ref"])
+        return None
+
+    def _note(self, pointer: str, what: str) -> None:
+        self.notes.append(f"{pointer or 'the answer'}: {what}")
+
+    def _choice(self, value: Any, options: list[Any], pointer: str) -> Any:
+        """The first option that takes the value as it is; else the only one that takes it converted."""
+        from jsonschema import Draft202012Validator
+
+        fitted = []
+        for option in options:
+            inner = _Fitter(self._root)
+            attempt = inner.fit(value, option, pointer)
+            rooted = {**option, "$defs": self._root.get("$defs", {})} if isinstance(option, Mapping) else {}
+            if Draft202012Validator(rooted).is_valid(attempt):
+                if not inner.notes:
+                    return attempt
+                fitted.append((attempt, inner.notes))
+        if len(fitted) == 1:
+            self.notes.extend(fitted[0][1])
+            return fitted[0][0]
+        return value
+
+    def _object(self, value: dict[str, Any], schema: Mapping[str, Any], pointer: str) -> dict[str, Any]:
+        properties: Mapping[str, Any] = schema["properties"]
+        names = self._names(value, properties, pointer)
+        fitted: dict[str, Any] = {}
+        for key, item in value.items():
+            name = names.get(key, key)
+            if name in properties:
+                fitted[name] = self.fit(item, properties[name], f"{pointer}/{name}")
+            elif schema.get("additionalProperties") is False:
+                self._note(f"{pointer}/{key}", "left out, the schema has no such key")
+            else:
+                fitted[key] = item
+        for name in schema.get("required", ()):
+            target = self._target(properties.get(name))
+            if name not in fitted and target is not None and _takes_null(target):
+                fitted[name] = None
+                self._note(f"{pointer}/{name}", "missing, read as null")
+        return fitted
+
+    def _names(self, value: dict[str, Any], properties: Mapping[str, Any], pointer: str) -> dict[str, str]:
+        """Keys of the answer that are a property's name but for case, blanks and hyphens."""
+        free: dict[str, list[str]] = {}
+        for name in properties:
+            if name not in value:
+                free.setdefault(plain(name), []).append(name)
+        found: dict[str, str] = {}
+        for key in value:
+            matches = free.get(plain(key), []) if key not in properties else []
+            if len(matches) == 1 and matches[0] not in found.values():
+                found[key] = matches[0]
+                self._note(f"{pointer}/{matches[0]}", f"was written {key!r}")
+        return found
+
+    def _label(self, value: Any, labels: list[Any], pointer: str) -> Any:
+        if any(value == label and type(value) is type(label) for label in labels):
+            return value
+        matches = [label for label in labels if plain(str(label)) == plain(str(value)) and plain(str(value))]
+        if len(matches) == 1 and not isinstance(value, bool):
+            self._note(pointer, f"{value!r} read as {matches[0]!r}")
+            return matches[0]
+        return value
+
+    def _scalar(self, value: Any, kinds: tuple[str, ...], pointer: str) -> Any:
+        converted = _converted(value, kinds)
+        if type(converted) is not type(value):
+            self._note(pointer, f"{value!r} read as {converted!r}")
+        return converted
+
+
+def _converted(value: Any, kinds: tuple[str, ...]) -> Any:
+    if isinstance(value, float) and "integer" in kinds and "number" not in kinds and value.is_integer():
+        return int(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # A year or a code that the model wrote without quotes; 1.50 would come back as 1.5.
+        return str(value) if isinstance(value, int) and kinds in (("string",), ("string", "null")) else value
+    if not isinstance(value, str) or "string" in kinds:
+        return value
+    text = value.strip().rstrip(".") if not _NUMBER.fullmatch(value.strip()) else value.strip()
+    if "integer" in kinds and _INTEGER.fullmatch(text):
+        return int(text)
+    if "number" in kinds and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return float(text) if not _INTEGER.fullmatch(text) else int(text)
+    if "boolean" in kinds and text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    if "null" in kinds and text.lower() in ("null", "none", "n/a", ""):
+        return None
+    return value
+
+
+def _kinds(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    declared = schema.get("type")
+    return tuple(declared) if isinstance(declared, list) else (declared,) if isinstance(declared, str) else ()
+
+
+def _takes_null(schema: Mapping[str, Any]) -> bool:
+    if "null" in _kinds(schema):
+        return "enum" not in schema or None in schema["enum"]
+    options = schema.get("anyOf")
+    return isinstance(options, list) and any(isinstance(o, Mapping) and _takes_null(o) for o in options)
+
+
+def plain(label: str) -> str:
+    """A label without case, blanks, hyphens, underscores, quotes, Markdown and a final stop."""
+    return re.sub(r"[\s_\-*`\"'“”‘’#]+", "", label).strip(".:,;!()[]").casefold()

@@ -1,0 +1,260 @@
+"""From what models really return to data that is valid under a schema, or an error that says what is wrong.
+
+A repair never adds to an answer and never takes from it: every word and number of the answer's JSON must be in the
+data, in the same order, or the answer is refused. What was repaired is listed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerError, AnswerRefused, AnswerUnreadable, SchemaError
+from promptopt.schemas.fit import fit
+from promptopt.schemas.labels import labelled
+from promptopt.schemas.repair import DuplicateKey, repaired, strict_loads
+from promptopt.values import JSONSchema
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+T = TypeVar("T")
+
+_FENCE = re.compile(r"(?:```|~~~)[ \t]*[\w+-]*[ \t]*\r?\n?(?P<body>.*?)(?:```|~~~)", re.DOTALL)
+_OPEN_FENCE = re.compile(r"(?:```|~~~)[ \t]*[\w+-]*[ \t]*\r?\n?(?P<body>[^`]*)\Z")
+_THINKING = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"\b(?:(?:i(?:'|’)?m|i am|we(?:'|’)?re) (?:really |very |so )?(?:sorry|unable|not able|afraid)|my apologies|i apologi[sz]e"
+    r"|i (?:can(?:'|’)?t|cannot|can not|won(?:'|’)?t|will not|must decline|have to decline|don(?:'|’)?t feel comfortable)"
+    r"|as an? (?:ai|language model|assistant)|(?:can(?:'|’)?t|cannot|unable to) (?:help|assist|comply|fulfil|provide|answer))\b",
+    re.IGNORECASE,
+)
+# A word in brackets, as prose has it.
+_ASIDE = re.compile(r"\[[^\[\]{}\"]*\]|\{[^{}:\"\[\]]*\}")
+# Starts of JSON that are tried in one text; a longer list is no answer but an attack.
+_MOST_STARTS = 64
+_MOST_CHARACTERS = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed(Generic[T]):
+    """An answer as data.
+
+    Attributes:
+        data: Valid under the schema; an object of the model where a Pydantic model was given.
+        repairs: What had to be mended, one line each; empty for an answer that was valid JSON as it stood.
+    """
+
+    data: T
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    value: Any
+    repairs: tuple[str, ...]
+
+
+def parse(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed[Any]:
+    """The data in a model's answer.
+
+    Args:
+        text: The answer: JSON, JSON in a fence or in prose, damaged JSON, ``Label: value`` lines, a Markdown list.
+        schema: A JSON schema, a Pydantic model (whose object comes back), or a prompt (a ``Template`` or
+            ``Rendered``) with an ``output_schema``, whose codes are decoded.
+
+    Raises:
+        AnswerRefused: The model declined.
+        AnswerCutOff: The answer ends before its data does.
+        AnswerAmbiguous: It holds several data that differ.
+        AnswerUnreadable: It holds no data, or none that could be mended without a guess.
+        AnswerInvalid: Its data is not valid under the schema.
+        SchemaError: The schema is not one, or refers out of itself.
+    """
+    return _read(text, schema, prose=False)
+
+
+def restructure(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed[Any]:
+    """The data in a free text that names its values: ``Label: value``, headings, lists, tables, one bare value.
+
+    It uses no model and does not guess: where a value does not stand in the text under a label of the schema, it says
+    which one is missing.
+
+    Raises:
+        AnswerUnreadable: Values cannot be found by labels; the message names them.
+        AnswerError: As for :func:`parse`.
+    """
+    return _read(text, schema, prose=True)
+
+
+def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
+    from promptopt.schemas.target import target_of
+
+    target = target_of(given)
+    if len(text) > _MOST_CHARACTERS:
+        raise AnswerUnreadable(f"the answer has {len(text):,} characters (limit {_MOST_CHARACTERS:,})", text)
+    try:
+        found = _free(text, target.schema) if prose else _found(text, target.schema)
+        value, fitted = fit(found.value, target.schema, text)
+    except RecursionError:
+        raise AnswerUnreadable("the answer is nested too deeply", text) from None
+    return Parsed(target.finish(value, text), (*found.repairs, *fitted))
+
+
+def _found(text: str, schema: JSONSchema) -> _Found:  # noqa: C901 - one branch a form
+    body = text.strip().lstrip("\ufeff")
+    if not body:
+        raise AnswerUnreadable("the answer is empty", text)
+    whole = _whole(body, text)
+    if whole is not None and not isinstance(whole.value, (dict, list)) and schema.get("type") == "object":
+        # JSON in a JSON string, or one bare value where an object was asked for.
+        inner = whole.value if isinstance(whole.value, str) else body
+        if inner == body or inner.strip()[:1] not in ("{", "["):
+            return _without_json(inner, schema, text, [])
+        found = _found(inner, schema)
+        return _Found(found.value, ("took the JSON out of a JSON string", *found.repairs))
+    if whole is not None:
+        return whole
+    notes: list[str] = []
+    if thought := _THINKING.match(body):
+        body, notes = body[thought.end() :].strip(), ["left out the reasoning before the answer"]
+        if (whole := _whole(body, text)) is not None:
+            return _Found(whole.value, tuple(notes))
+    candidates = list(_candidates(body, text))
+    distinct = {json.dumps(item.value, sort_keys=True): item for item in candidates}
+    if len(candidates) > len(distinct):
+        notes.append("left out a repetition of the JSON")
+    if len(distinct) > 1:
+        valid = _valid_of(distinct, schema, text)
+        notes += ["left out JSON that the schema refuses"] * bool(valid)
+        distinct = valid or distinct
+    if len(distinct) > 1:
+        raise AnswerAmbiguous(f"the answer holds {len(distinct)} different JSON values", text)
+    if distinct:
+        item = next(iter(distinct.values()))
+        return _Found(item.value, (*notes, *item.repairs))
+    return _without_json(body, schema, text, notes)
+
+
+def _valid_of(distinct: Mapping[str, _Found], schema: JSONSchema, text: str) -> dict[str, _Found]:
+    valid = {}
+    for key, item in distinct.items():
+        try:
+            fit(item.value, schema, text)
+        except AnswerError:
+            continue
+        valid[key] = item
+    return valid
+
+
+def _whole(body: str, text: str) -> _Found | None:
+    try:
+        return _Found(strict_loads(body), ())
+    except DuplicateKey as error:
+        raise AnswerAmbiguous(f"the key {error.args[0]!r} stands twice, with different values", text) from None
+    except ValueError:
+        return None
+    except RecursionError:
+        raise AnswerUnreadable("the answer is nested too deeply", text) from None
+
+
+def _candidates(body: str, text: str) -> Iterator[_Found]:
+    """JSON values in the text: in fences first; else those that are whole; else one that can be mended."""
+    fences = [match["body"] for match in _FENCE.finditer(body)] or [m["body"] for m in _OPEN_FENCE.finditer(body)]
+    fenced = [part for part in fences if part.strip()[:1] in ("{", "[")]
+    for part in fenced:
+        found = _whole(part.strip(), text)
+        if found is None:
+            found = _mended(part.strip(), text)
+        if found is not None:
+            yield _Found(found.value, ("took the JSON out of a code fence", *found.repairs))
+    if fenced:
+        return
+    embedded = list(_embedded(body, text))
+    yield from embedded
+    if not embedded:
+        start = min((position for bracket in "{[" if (position := body.find(bracket)) >= 0), default=-1)
+        if start >= 0 and (found := _mended(body[start:], text)) is not None:
+            before = ("left out the text before the JSON",) if start else ()
+            yield _Found(found.value, (*before, *found.repairs))
+
+
+def _embedded(body: str, text: str) -> Iterator[_Found]:
+    decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates)
+    position = 0
+    for _ in range(_MOST_STARTS):
+        starts = [start for bracket in "{[" if (start := body.find(bracket, position)) >= 0]
+        if not starts:
+            return
+        start = min(starts)
+        try:
+            value, end = decoder.raw_decode(body, start)
+        except DuplicateKey as error:
+            raise AnswerAmbiguous(f"the key {error.args[0]!r} stands twice, with different values", text) from None
+        except ValueError:
+            if aside := _ASIDE.match(body, start):
+                position = aside.end()
+                continue
+            # What is broken is never searched for whole parts: an inner object is not the answer.
+            return
+        except RecursionError:
+            raise AnswerUnreadable("the answer is nested too deeply", text) from None
+        notes = []
+        if body[position:start].strip():
+            notes.append("left out the text before the JSON")
+        rest = body[end:].strip()
+        if rest and rest[0] not in "{[":
+            notes.append("left out the text after the JSON")
+        if isinstance(value, dict) or (value and isinstance(value[0], (dict, list))) or not rest:
+            yield _Found(value, tuple(notes))
+        position = end
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    from promptopt.schemas.repair import without_duplicates
+
+    return without_duplicates(pairs)
+
+
+def _mended(body: str, text: str) -> _Found | None:
+    value, notes = repaired(body, text)
+    return _Found(value, tuple(notes))
+
+
+def _without_json(body: str, schema: JSONSchema, text: str, notes: list[str]) -> _Found:
+    read = labelled(body, schema)
+    if read is not None and read.complete:
+        return _Found(read.value, (*notes, *read.repairs))
+    if _REFUSAL.search(body[:400]):
+        raise AnswerRefused(f"the model declined: {_shown(body)}", text)
+    if read is not None and read.value:
+        raise AnswerUnreadable(f"the answer is no JSON, and no line is labelled {', '.join(read.missing)}", text)
+    raise AnswerUnreadable(f"the answer holds no JSON and no labelled values: {_shown(body)}", text)
+
+
+def _free(text: str, schema: JSONSchema) -> _Found:
+    if not text.strip():
+        raise AnswerUnreadable("the text is empty", text)
+    read = labelled(text.strip(), schema, strict=False)
+    if read is not None and read.complete:
+        return _Found(read.value, read.repairs)
+    try:
+        return _found(text, schema)
+    except (AnswerRefused, AnswerCutOff, AnswerAmbiguous):
+        raise
+    except AnswerError:
+        missing = ", ".join(read.missing) if read else "any value"
+        raise AnswerUnreadable(
+            f"cannot restructure without a model: the text has no label or unique value for {missing}", text
+        ) from None
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= 80 else f"{line[:80]}…")
+
+
+__all__ = ["Parsed", "SchemaError", "parse", "restructure"]
