@@ -31,25 +31,30 @@ class FolderReader:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._read: dict[Path, int] = {}
+        self._read: dict[Path, tuple[int, int]] = {}
 
     def read(self, name: str) -> str:
         path = self.root / _contained(name, self.root)
         # A link below the folder may still lead out of it.
         if not path.resolve().is_relative_to(self.root):
             raise TemplateError(f"{name!r} leads out of the folder {show_path(self.root)}")
-        self._read[path] = path.stat().st_mtime_ns
+        self._read[path] = _stamp(path)
         return decode(path.read_bytes(), self.display(name), TemplateError)
 
     def is_current(self) -> bool:
         """Whether every file that was read is still as it was then."""
         try:
-            return all(path.stat().st_mtime_ns == stamp for path, stamp in self._read.items())
+            return all(_stamp(path) == stamp for path, stamp in self._read.items())
         except OSError:
             return False
 
     def display(self, name: str) -> str:
         return show_path(self.root / name)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 class GitReader:

@@ -13,7 +13,7 @@ def render(project, text: str, /, **variables: object):
     # Two texts of one test may be written within one tick of the clock.
     from promptopt.templates import names
 
-    names._compiled.cache_clear()
+    names._compiled.clear()
     return load_prompt("prompts/p.j2").render(variables)
 
 
