@@ -12,6 +12,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
+    from promptopt.compress import compress
+    from promptopt.compress.api import Compression
+    from promptopt.compress.facts import Facts, facts
     from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import Comparison, compare
     from promptopt.providers.gateway.batch import abatch, batch
@@ -28,7 +31,9 @@ _HOMES = {
     "AnswerError": "promptopt.errors",
     "BudgetExceeded": "promptopt.providers.gateway.failures",
     "Comparison": "promptopt.experiment.compare",
+    "Compression": "promptopt.compress.api",
     "Cost": "promptopt.values",
+    "Facts": "promptopt.compress.facts",
     "LimitExceeded": "promptopt.providers.gateway.failures",
     "Message": "promptopt.values",
     "Parsed": "promptopt.schemas.parse",
@@ -45,7 +50,9 @@ _HOMES = {
     "async_http_client": "promptopt.providers.gateway.client",
     "batch": "promptopt.providers.gateway.batch",
     "compare": "promptopt.experiment.compare",
+    "compress": "promptopt.compress",
     "count": "promptopt.api",
+    "facts": "promptopt.compress.facts",
     "gateway": "promptopt.providers.gateway.provider",
     "http_client": "promptopt.providers.gateway.client",
     "labels": "promptopt.providers.gateway.call",
@@ -61,7 +68,9 @@ __all__ = [
     "AnswerError",
     "BudgetExceeded",
     "Comparison",
+    "Compression",
     "Cost",
+    "Facts",
     "LimitExceeded",
     "Message",
     "Parsed",
@@ -79,7 +88,9 @@ __all__ = [
     "async_http_client",
     "batch",
     "compare",
+    "compress",
     "count",
+    "facts",
     "gateway",
     "http_client",
     "labels",

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptopt.suites import load_suite
 from promptopt.templates import Template, list_prompts, load_prompt
 from promptopt.tokens import TokenCount, count_tokens
 from promptopt.values import Message, Rendered
 
+if TYPE_CHECKING:
+    from promptopt.compress.edit import Level
+
 __all__ = ["count", "list_prompts", "load_prompt", "load_suite", "render"]
 
 
 def render(
-    prompt: str | Path | Template, variables: Mapping[str, Any] | None = None, *, model: str | None = None
+    prompt: str | Path | Template,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    model: str | None = None,
+    compress: Level | None = None,
 ) -> Rendered:
     """The prompt with its variables filled in, ready for ``client.chat.completions.create(**rendered.openai())``.
 
@@ -24,11 +31,18 @@ def render(
         prompt: A name (its newest version), ``name@version``, a path, ``REF:path`` out of git, or a template.
         variables: Those that it uses; further ones are ignored.
         model: Overrides the prompt's own.
+        compress: ``safe``, ``standard`` or ``telegraphic`` renders the prompt compressed; the template is compressed
+            once, not with each call.
 
     Raises:
         TemplateError: There is no such prompt, a variable is undefined, or it cannot be rendered.
+        UsageError: There is no such level.
     """
     template = prompt if isinstance(prompt, Template) else load_prompt(prompt)
+    if compress is not None:
+        from promptopt.compress.api import compressed_template
+
+        template = compressed_template(template, compress)
     rendered = template.render(variables or {})
     return replace(rendered, model=model) if model else rendered
 

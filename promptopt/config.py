@@ -62,7 +62,8 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-_TABLES = ("prices", "gateway")
+# Tables that their own rooms read.
+_TABLES = ("prices", "budget", "gateway")
 
 
 def load_config(start: Path | None = None) -> Config:

@@ -10,7 +10,8 @@ The tree::
     │   ├── TemplateError          a prompt file: front matter, syntax, rendering
     │   ├── SuiteError             a suite: cases, asserts
     │   ├── SchemaError            an output schema
-    │   └── RecordingError         recorded answers: broken, missing, stale, secret
+    │   ├── RecordingError         recorded answers: broken, missing, stale, secret
+    │   └── LockError              a prompt's lock file: broken, in conflict, edited by hand, without its prompt
     ├── ProviderError              an endpoint did not answer as it should; one failed trial
     │   └── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run
     ├── CostLimitError             a run would cost more than it may
@@ -95,6 +96,10 @@ class SchemaError(InputError):
 
 class RecordingError(InputError):
     """Recorded answers are broken, missing, stale, or hold a secret."""
+
+
+class LockError(InputError):
+    """A prompt's lock file is broken, in conflict, edited by hand, or has no prompt any more."""
 
 
 class ProviderError(PromptoptError):

@@ -12,11 +12,11 @@ import hashlib
 import io
 import re
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptopt.values import JSONSchema, Message, Rendered, Request, canonical_json
 
@@ -210,16 +210,33 @@ def release() -> None:
 @lru_cache(maxsize=len(SHIPPED))
 def _load(name: str) -> tiktoken.Encoding:
     import tiktoken
-    from tiktoken_ext import openai_public
 
     # tiktoken's own constructor, run with a loader that reads the shipped file instead of downloading it: pattern and
     # special tokens stay tiktoken's, and neither its module nor its registry is changed.
-    constructor = getattr(openai_public, name)
-    offline = types.FunctionType(constructor.__code__, {**vars(openai_public), "load_tiktoken_bpe": _read_vocabulary})
-    made = tiktoken.Encoding(**offline())
+    made = tiktoken.Encoding(**_constructed(name, _read_vocabulary))
     # It counts with a copy of its own; the dict, 26 MB, would be kept for pickling.
     del made._mergeable_ranks
     return made
+
+
+def _constructed(name: str, loader: Callable[[str, str], dict[bytes, int]]) -> dict[str, Any]:
+    from tiktoken_ext import openai_public
+
+    constructor = getattr(openai_public, name)
+    return types.FunctionType(constructor.__code__, {**vars(openai_public), "load_tiktoken_bpe": loader})()  # type: ignore[no-any-return]  # tiktoken_ext has no types
+
+
+@lru_cache(maxsize=len(SHIPPED))
+def vocabulary_sha256(name: str) -> str:
+    """The SHA-256 that tiktoken gives for the vocabulary of an encoding, which the shipped one has."""
+    found: list[str] = []
+
+    def note(_url: str, expected_hash: str) -> dict[bytes, int]:
+        found.append(expected_hash)
+        return {}
+
+    _constructed(name, note)
+    return found[0]
 
 
 def _read_vocabulary(url: str, expected_hash: str) -> dict[bytes, int]:

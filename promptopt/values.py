@@ -194,6 +194,7 @@ class Rendered:
 
     Attributes:
         model: The model of the front matter or of the caller; ``None`` where nobody named one.
+        notes: What the rendering left out to stay within a budget (the filter ``fit``).
     """
 
     messages: tuple[Message, ...]
@@ -204,6 +205,7 @@ class Rendered:
     stop: tuple[str, ...] = ()
     output_schema: JSONSchema | None = field(default=None, hash=False)
     origin: Origin | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def text(self) -> str:

@@ -14,8 +14,11 @@ from promptopt.errors import PromptoptError
 
 # Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
 COMMANDS = {
+    "budget": ("promptopt.cli.budget", "Guard prompts: fail where one costs more than what is locked."),
     "cache": ("promptopt.cli.cache", "List and clear kept answers; calibrate the semantic cache."),
+    "check": ("promptopt.cli.check", "Lint prompts for what makes them dear; show the facts that must survive."),
     "compare": ("promptopt.cli.compare", "Compare prompts over the same cases: tokens, dollars, quality, a verdict."),
+    "compress": ("promptopt.cli.compress", "Shorten a prompt as a reviewable diff, every constraint kept."),
     "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),

@@ -96,7 +96,7 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
         encoding=counted.encoding,
         basis=counted.basis,
         exact=runs is not None,
-        static_prefix_tokens=prefix.tokens(rendered, starts, counted.schema),
+        static_prefix_tokens=min(prefix.tokens(tokenizer, counted.schema), counted.tokens),
         prefix_broken_by=prefix.broken_by,
     )
 

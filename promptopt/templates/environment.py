@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import PromptoptError, TemplateError, did_you_mean
 from promptopt.templates.chat import ChatExtension
+from promptopt.templates.filters import compact_filter, fit_filter
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import Reader
 
@@ -48,7 +49,9 @@ class ReaderLoader(BaseLoader):
 
 def make_environment(reader: Reader) -> ImmutableSandboxedEnvironment:
     """A sandbox with StrictUndefined, block trimming and the ``chat`` block; includes come from ``reader``."""
-    return ImmutableSandboxedEnvironment(loader=ReaderLoader(reader), extensions=[ChatExtension], **OPTIONS)
+    environment = ImmutableSandboxedEnvironment(loader=ReaderLoader(reader), extensions=[ChatExtension], **OPTIONS)
+    environment.filters |= {"compact": compact_filter, "fit": fit_filter}
+    return environment
 
 
 def check_filters(tree: nodes.Template, environment: JinjaEnvironment) -> None:

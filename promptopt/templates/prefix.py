@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from promptopt.templates.dependence import PARAMETER, STATIC
 from promptopt.templates.marking import MarkedPrompt, Place, render_marked, without_marks
 from promptopt.templates.template import Template
-from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY
+from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, Tokenizer
 from promptopt.values import Message, Rendered
 
 # OpenAI, "Prompt caching" (platform.openai.com/docs/guides/prompt-caching): prompts of 1,024 tokens or more are cached,
@@ -31,32 +30,29 @@ class StaticPrefix:
     """How much of a prompt no variable changes; it is the same for every set of variables.
 
     Attributes:
-        messages: How many messages are static as a whole.
-        characters: Of the message after them, how many characters are; ``None`` where it is not even certain that there
-            is one.
+        messages: The texts of the messages that are static as a whole.
+        beginning: The static beginning of the message after them; ``None`` where it may not be there at all.
         broken_by: Where the prefix ends; ``None`` where the whole prompt is static.
     """
 
-    messages: int
-    characters: int | None
+    messages: tuple[str, ...]
+    beginning: str | None
     broken_by: Place | None
 
-    def tokens(self, rendered: Rendered, starts: Sequence[Sequence[int]], schema: int) -> int:
-        """Tokens of the prefix with the framing that belongs to it.
+    def tokens(self, tokenizer: Tokenizer, schema: int) -> int:
+        """Tokens of the prefix with the framing that belongs to it; the same for every set of variables.
 
         Args:
-            starts: Of each message, where each of its tokens begins.
             schema: Tokens of the output schema, which stands before the first message.
         """
-        count = schema + sum(TOKENS_PER_MESSAGE + len(found) for found in starts[: self.messages])
+        count = schema + sum(TOKENS_PER_MESSAGE + tokenizer.count(text) for text in self.messages)
         if self.broken_by is None:
             return count + TOKENS_PER_REPLY
-        if self.characters is None:
+        if self.beginning is None:
             return count
-        # All framing of a message but the token that ends it stands before its text.
-        count += TOKENS_PER_MESSAGE - 1
-        ends = [*starts[self.messages], len(rendered.messages[self.messages].content)]
-        return count + sum(start < end <= self.characters for start, end in pairwise(ends))
+        # All framing of a message but the token that ends it stands before its text. A last space is part of the
+        # token of the word behind it.
+        return count + TOKENS_PER_MESSAGE - 1 + tokenizer.count(self.beginning.removesuffix(" "))
 
 
 def static_prefix(template: Template, variables: Mapping[str, Any], rendered: Rendered) -> StaticPrefix:
@@ -71,23 +67,23 @@ def static_prefix(template: Template, variables: Mapping[str, Any], rendered: Re
         found = None if marked is None else _walk(marked, rendered)
         if found is not None:
             return found
-    return StaticPrefix(0, None, Place(template.path, 1, "break", "filters change what blocks print"))
+    return StaticPrefix((), None, Place(template.path, 1, "break", "filters change what blocks print"))
 
 
 def _walk(marked: MarkedPrompt, rendered: Rendered) -> StaticPrefix | None:
     """The prefix by the marks; ``None`` where it is not what is really sent."""
-    done = 0
+    done: list[str] = []
     for item in marked.items:
         if isinstance(item, Place):
-            return StaticPrefix(done, None, item)
-        if done == len(rendered.messages):
+            return StaticPrefix(tuple(done), None, item)
+        if len(done) == len(rendered.messages):
             return None
-        content = rendered.messages[done].content
+        content = rendered.messages[len(done)].content
         text, place = _static_text(marked, item)
         if place is None:
             if text != content and text.strip() != content:
                 return None
-            done += 1
+            done.append(content)
             continue
         whole = without_marks(item.content)
         # The text of a chat block is stripped; what is printed first may be white space.
@@ -95,8 +91,9 @@ def _walk(marked: MarkedPrompt, rendered: Rendered) -> StaticPrefix | None:
         static = text[lead:]
         if not content.startswith(static) and static.rstrip() != content:
             return None
-        return StaticPrefix(done, min(len(static), len(content)), place)
-    return StaticPrefix(done, 0, None) if done == len(rendered.messages) else None
+        # What follows may print nothing, so that white space before it is stripped, for these variables.
+        return StaticPrefix(tuple(done), static, place)
+    return StaticPrefix(tuple(done), None, None) if len(done) == len(rendered.messages) else None
 
 
 def _static_text(marked: MarkedPrompt, message: Message) -> tuple[str, Place | None]:

@@ -12,6 +12,7 @@ from jinja2 import meta, nodes
 from promptopt.errors import TemplateError, did_you_mean
 from promptopt.templates.chat import COLLECTOR, check_outside_text
 from promptopt.templates.environment import check_filters, explain, make_environment
+from promptopt.templates.filters import MODEL, NOTES
 from promptopt.templates.frontmatter import FrontMatter, mask_front_matter, read_front_matter
 from promptopt.templates.readers import Reader
 from promptopt.values import Message, Origin, Rendered
@@ -67,8 +68,9 @@ class Template:
             TemplateError: A variable is undefined, or the template cannot be rendered with these.
         """
         messages: list[Message] = []
+        notes: list[str] = []
         try:
-            text = self.compiled.render({**variables, COLLECTOR: messages})
+            text = self.compiled.render({**variables, COLLECTOR: messages, NOTES: notes, MODEL: self.front.model})
         except Exception as error:  # noqa: BLE001 - what a template calls may raise anything
             raise explain(error, self.path, self.compiled.environment, variables) from None
         if not messages:
@@ -85,6 +87,7 @@ class Template:
             stop=self.front.stop,
             output_schema=self.front.output_schema,
             origin=self.origin,
+            notes=tuple(notes),
         )
 
     def variables(self) -> frozenset[str]:

@@ -1,0 +1,131 @@
+"""Losses and harmless edits, planted into real prompts: what do the facts catch?
+
+    python benchmarks/planted.py [PROMPTS.jsonl]
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from promptopt.compress.facts import compare_facts, facts
+from promptopt.compress.masks import mask
+
+PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
+PLACES = 1000
+
+
+def _delete(match: re.Match[str]) -> str:  # noqa: ARG001 - one signature for all
+    return ""
+
+
+def _other_number(match: re.Match[str]) -> str:
+    return str(int(match[0]) + 3)
+
+
+LOSSES = {
+    "negation deleted": (r"\b(?:not|never|no|without)\b |n't\b", _delete),
+    "negation added": (r"\b(?<=should )(?=\w)|\b(?<=must )(?=\w)", lambda _: "not "),
+    "number altered": (r"\b\d{1,4}\b", _other_number),
+    "number deleted": (r"\b\d{1,4}\b", _delete),
+    "limit altered": (
+        r"\bat least\b|\bat most\b|\bmore than\b|\bless than\b|\bup to\b|\bexactly\b|\bmaximum\b|\bminimum\b",
+        lambda match: {"at least": "at most", "at most": "at least"}.get(match[0], "around"),
+    ),
+    "limit deleted": (r"\b(?:at least|at most|no more than|up to|exactly|maximum|only)\b ", _delete),
+    "enum value deleted": (r"(?<=, )\w{4,}(?=,)|(?<=\bor )\w{5,}|(?<=, and )\w{5,}", _delete),
+    "example deleted": (r"\b(?:e\.g\.|for example|such as|like)[^.;)\n]{5,80}", _delete),
+    "condition deleted": (r"\b(?:if|when|unless|until|otherwise)\b[^,.;\n]{5,60}", _delete),
+    "duty altered": (r"\bmust\b|\bshould\b", lambda _: "may"),
+}
+HARMLESS = {
+    "please": (r"\b[Pp]lease ", _delete),
+    "blank run": (r"(?<=[a-z]) (?=[a-z])", lambda _: "  "),
+    "trailing space": (r"(?<=[.:])\n", lambda _: "  \n"),
+    "article": (r"(?<=[a-z] )(?:the|an) (?=[a-z])", _delete),
+    "wordy phrase": (r"\bin order to\b", lambda _: "to"),
+    "bold": (r"\*\*(?=\w)|(?<=\w)\*\*", _delete),
+    "filler": (r"\b(?:very|really|highly) ", _delete),
+    "make sure": (r"\b[Mm]ake sure to ", _delete),
+    "polite opener": (r"\bI want you to ", _delete),
+    "contraction": (r"\b(I|[Yy]ou) will\b", lambda match: f"{match[1]}'ll"),
+    "line break": (r"(?<=[a-z]{3}[.]) (?=[A-Z])", lambda _: "\n"),
+    "said twice": (r"(?<=[a-z]{3}[.] )(?=[A-Z])", None),
+}
+
+
+def sites(texts: list[str], table: dict) -> Iterator[tuple[str, str, str]]:
+    """Name, text and altered text for every place where an edit of ``table`` applies."""
+    for name, (pattern, replace) in table.items():
+        for text in texts:
+            zones = mask(text).zones if table is HARMLESS else ()
+            for match in re.finditer(pattern, text):
+                # What is quoted, shown as an example or code is a fact to the letter: no edit there is harmless.
+                if any(zone.start <= match.end() and match.start() <= zone.end for zone in zones):
+                    continue
+                if replace is None:
+                    sentence = re.match(r"[^\n{}]{20,200}?[.] ", text[match.end() :])
+                    if sentence is None:
+                        continue
+                    new = sentence[0]
+                else:
+                    new = replace(match)
+                altered = text[: match.start()] + new + text[match.end() :]
+                if altered != text:
+                    yield name, text, altered
+
+
+def sample(texts: list[str], table: dict, places: int, seed: int = 0) -> list[tuple[str, str, str]]:
+    """``places`` sites, as evenly over the kinds as the texts allow."""
+    rng = random.Random(seed)
+    by_kind: dict[str, list[tuple[str, str, str]]] = {}
+    for site in sites(texts, table):
+        by_kind.setdefault(site[0], []).append(site)
+    for found in by_kind.values():
+        rng.shuffle(found)
+    chosen: list[tuple[str, str, str]] = []
+    while len(chosen) < places and any(by_kind.values()):
+        for found in by_kind.values():
+            if found and len(chosen) < places:
+                chosen.append(found.pop())
+    return chosen
+
+
+def flagged(before: str, after: str) -> bool:
+    """Whether the facts say that something was lost or altered."""
+    return bool(compare_facts(facts(before), facts(after)))
+
+
+def measure(texts: list[str], table: dict, places: int = PLACES) -> tuple[Counter, Counter, list]:
+    """Flagged and all sites by kind, and the sites that were not flagged."""
+    hit, total, rest = Counter(), Counter(), []
+    for name, before, after in sample(texts, table, places):
+        total[name] += 1
+        if flagged(before, after):
+            hit[name] += 1
+        else:
+            rest.append((name, before, after))
+    return hit, total, rest
+
+
+def load(path: Path) -> list[str]:
+    """The prompts of a JSONL file."""
+    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def main(path: Path) -> None:
+    texts = load(path)
+    for title, table in (("planted losses", LOSSES), ("harmless edits", HARMLESS)):
+        hit, total, _ = measure(texts, table)
+        print(f"{title}: flagged {hit.total()} of {total.total()} ({100 * hit.total() / total.total():.1f}%)")
+        for name, count in total.items():
+            print(f"  {name:20} {hit[name]:4} of {count:4}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PROMPTS)

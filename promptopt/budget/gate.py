@@ -1,0 +1,68 @@
+"""The gate as one value: prompts, limits, history. The command line and the pytest plugin both drive it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
+
+from promptopt.budget.baseline import History
+from promptopt.budget.check import Checker
+from promptopt.budget.measure import GuardedPrompt, guarded_prompts
+from promptopt.budget.message import Surface
+from promptopt.budget.result import Result
+from promptopt.budget.settings import load_settings
+from promptopt.budget.totals import check_group, check_prompt
+from promptopt.config import load_config
+
+
+class Gate:
+    """All that one run checks.
+
+    Args:
+        against: The reference that this branch is compared with.
+        overrides: Limits of the command line.
+        names: Only these prompts; by default every prompt with a suite or a lock.
+
+    Raises:
+        PromptoptError: Limits, locks, suites or the reference cannot be used; nothing was checked.
+    """
+
+    def __init__(
+        self,
+        surface: Surface,
+        *,
+        against: str | None = None,
+        overrides: Sequence[str] = (),
+        names: Collection[str] = (),
+    ) -> None:
+        self.config = load_config()
+        self.settings = load_settings(self.config, overrides)
+        self.checker = Checker(self.settings, History(self.config, against), surface)
+        self._names = names
+
+    @cached_property
+    def prompts(self) -> dict[str, GuardedPrompt]:
+        """The guarded prompts by name."""
+        return {prompt.name: prompt for prompt in guarded_prompts(self.config, self._names)}
+
+    def check_case(self, prompt: str, case: str) -> Result:
+        """One case."""
+        return self.checker.case(self.prompts[prompt], case)
+
+    def check_prompt(self, prompt: str) -> Result:
+        """What is judged of a whole prompt."""
+        return check_prompt(self.checker, self.prompts[prompt])
+
+    def check_group(self, glob: str) -> Result:
+        """The sum over a group of prompts."""
+        return check_group(self.checker, glob, self.settings.totals[glob], list(self.prompts.values()))
+
+    def check(self) -> Iterator[Result]:
+        """Everything, prompt by prompt; groups last, unless only some prompts were named."""
+        for name, prompt in self.prompts.items():
+            for case in prompt.cases:
+                yield self.check_case(name, case)
+            yield self.check_prompt(name)
+        if not self._names:
+            for glob in self.settings.totals:
+                yield self.check_group(glob)

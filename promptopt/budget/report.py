@@ -1,0 +1,181 @@
+"""Reports of a gate run: for the terminal, as JSON, as Markdown, and for GitHub."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from promptopt.budget.result import Finding, Result, finding_lines
+from promptopt.errors import UsageError
+from promptopt.files import replace_file
+
+FORMAT_VERSION = 1
+# GitHub drops a whole step summary above 1 MiB, and shows ten annotations of a step.
+SUMMARY_BYTES = 1024 * 1024
+ANNOTATIONS = 10
+# A comment may have 65,536 characters.
+COMMENT_CHARACTERS = 65_000
+MARKER = "<!-- promptopt budget -->"
+# Failures of one kind and prompt that are shown with all their lines; the others are named.
+_IN_FULL = 3
+_SAID_ONCE = ("stale", "missing", "changed")
+_LEVELS = ("error", "warn", "note")
+
+
+def count_line(results: Sequence[Result]) -> str:
+    """``12 ok · 1 failed · 1 stale · 0 new · 0 removed``."""
+    cases = [result for result in results if result.case]
+    kinds = Counter(finding.kind for result in results for finding in result.findings)
+    parts = [
+        f"{sum(not result.failed for result in cases)} ok",
+        f"{sum(result.failed for result in results)} failed",
+        *(f"{kinds[kind]} {kind}" for kind in ("stale", "new", "removed")),
+    ]
+    parts.extend(f"{kinds[kind]} {kind}" for kind in ("renamed", "missing", "changed") if kinds[kind])
+    return " · ".join(parts)
+
+
+def summary_lines(results: Sequence[Result], *, failures: bool) -> Iterator[str]:
+    """Warnings and notes (and failures, where nobody else prints them), then the counts.
+
+    What many cases of a prompt have in common is said once or a few times.
+    """
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for result, finding in ordered(results):
+        if finding.level == "error" and not failures:
+            continue
+        key = result.prompt, finding.kind, finding.metric
+        seen[key] += 1
+        if seen[key] <= (_IN_FULL if finding.level == "error" else 1):
+            yield from finding_lines(result.label, finding)
+        elif finding.level == "error":
+            yield finding_lines(result.label, finding)[0]
+    for (prompt, kind, _), count in seen.items():
+        if count > 1 and kind in _SAID_ONCE:
+            yield f"     {prompt}: {count - 1} more {'case is' if count == 2 else 'cases are'} {kind}"
+    yield count_line(results)
+
+
+def ordered(results: Sequence[Result]) -> list[tuple[Result, Finding]]:
+    """All findings, errors first, otherwise in the order of the prompts."""
+    found = [(result, finding) for result in results for finding in result.findings]
+    return sorted(found, key=lambda pair: _LEVELS.index(pair[1].level))
+
+
+def parse_report(text: str) -> tuple[str, Path]:
+    """``json:PATH``, ``md:PATH`` or ``github:PATH``.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    kind, colon, path = text.partition(":")
+    if not colon or kind not in _WRITERS or not path:
+        raise UsageError(f"report {text!r}: write json:PATH, md:PATH or github:PATH")
+    return kind, Path(path)
+
+
+def write_report(kind: str, path: Path, results: Sequence[Result]) -> list[str]:
+    """Write a report.
+
+    Returns:
+        Lines to print, which GitHub reads as annotations.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    return _WRITERS[kind](path, results)
+
+
+def _json(path: Path, results: Sequence[Result]) -> list[str]:
+    cases = [result for result in results if result.case]
+    data = {
+        "version": FORMAT_VERSION,
+        "passed": not any(result.failed for result in results),
+        "cases": len(cases),
+        "failed": sum(result.failed for result in results),
+        "results": [_plain(result) for result in results],
+    }
+    replace_file(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    return []
+
+
+def _plain(result: Result) -> dict[str, object]:
+    numbers = {metric: {"locked": pair[0], "now": pair[1]} for metric, pair in result.numbers.items()}
+    data = result.to_dict()
+    return {
+        "prompt": result.prompt,
+        "case": result.case or None,
+        "failed": result.failed,
+        "findings": data["findings"],
+        "metrics": numbers,
+    }
+
+
+def markdown(results: Sequence[Result], limit: int) -> str:
+    """The findings as Markdown, cut to ``limit`` bytes with a line that says so."""
+    failed = any(result.failed for result in results)
+    head = f"{MARKER}\n### Prompt budget: {'failed' if failed else 'passed'}\n\n{count_line(results)}\n"
+    parts = [head]
+    size = len(head.encode())
+    pairs = ordered(results)
+    for number, (result, finding) in enumerate(pairs):
+        lines = finding_lines(result.label, finding)
+        block = "\n```text\n" + "\n".join(lines) + "\n```\n"
+        if finding.level != "error":
+            block = f"\n<details><summary>{_escaped(lines[0])}</summary>\n{block}\n</details>\n"
+        more = f"\n{len(pairs) - number} more findings are in the log.\n"
+        if size + len(block.encode()) + len(more.encode()) > limit:
+            parts.append(more)
+            break
+        parts.append(block)
+        size += len(block.encode())
+    return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _md(path: Path, results: Sequence[Result]) -> list[str]:
+    replace_file(path, markdown(results, SUMMARY_BYTES))
+    return []
+
+
+def _github(path: Path, results: Sequence[Result]) -> list[str]:
+    """The step summary, a comment's body in ``path``, and annotations to print."""
+    replace_file(path, markdown(results, COMMENT_CHARACTERS))
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        file = Path(summary)
+        present = file.stat().st_size if file.is_file() else 0
+        text = markdown(results, max(0, SUMMARY_BYTES - present - 1))
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    return list(workflow_commands(results))
+
+
+def workflow_commands(results: Sequence[Result]) -> Iterator[str]:
+    """At most ten workflow commands; errors first."""
+    pairs = [pair for pair in ordered(results) if pair[1].level != "note"]
+    shown = pairs if len(pairs) <= ANNOTATIONS else pairs[: ANNOTATIONS - 1]
+    for result, finding in shown:
+        command = "error" if finding.level == "error" else "warning"
+        place = f"file={_property(finding.path)},line={max(1, finding.line)}," if finding.path else ""
+        body = "\n".join([f"{result.label}: {finding.summary}", *finding.details])
+        yield f"::{command} {place}title=prompt budget::{_data(body)}"
+    if len(shown) < len(pairs):
+        yield f"::warning title=prompt budget::{len(pairs) - len(shown)} more findings are in the log and the summary"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+_WRITERS: dict[str, Callable[[Path, Sequence[Result]], list[str]]] = {"json": _json, "md": _md, "github": _github}

@@ -1,0 +1,192 @@
+"""``[tool.promptopt.budget]`` or ``budget.toml``: limits by default, by group, by prompt and by case."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from promptopt.budget.limits import LEVELS, METRICS, OF_PROMPTS, Level, Limit, Metric, parse_limit
+from promptopt.config import Config
+from promptopt.errors import ConfigError, UsageError, did_you_mean
+from promptopt.files import decode, show_path
+
+FILE = "budget.toml"
+
+Limits = Mapping[Metric, Limit]
+
+# Counts are exact, so that there is no noise to allow for; what a model answers varies, so that output only warns.
+DEFAULTS: Limits = {
+    "input": Limit("error"),
+    "cacheable": Limit("error"),
+    "output": parse_limit("output", "warn 10% & 5"),
+    "usd_call": Limit("off"),
+    "usd_month": Limit("off"),
+    "quality": Limit("error"),
+}
+_TOP = (*METRICS, "recordings", "group", "prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The limits of one table: a group's, a prompt's.
+
+    Attributes:
+        total: Of a group, limits of the sum over its prompts.
+        cases: Of a prompt, limits by case.
+    """
+
+    limits: Limits
+    total: Limits = field(default_factory=dict)
+    cases: Mapping[str, Limits] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """``--prompt-budget-limit "[PROMPT:]METRIC=LIMIT"``."""
+
+    glob: str
+    metric: Metric
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All limits of a project.
+
+    Attributes:
+        recordings: What a stale recording is: an error, a warning, or nothing.
+    """
+
+    limits: Limits = field(default_factory=dict)
+    groups: Mapping[str, Scope] = field(default_factory=dict)
+    prompts: Mapping[str, Scope] = field(default_factory=dict)
+    recordings: Level = "warn"
+    overrides: Sequence[Override] = ()
+
+    def of(self, prompt: str, case: str | None = None) -> dict[Metric, Limit]:
+        """The limits that hold: defaults, then groups in their order, then the prompt, the case, the command line."""
+        found = {**DEFAULTS, **self.limits}
+        for glob, group in self.groups.items():
+            if fnmatchcase(prompt, glob):
+                found |= group.limits
+        own = self.prompts.get(prompt)
+        if own is not None:
+            found |= own.limits
+            found |= own.cases.get(case or "", {})
+        found |= {entry.metric: entry.limit for entry in self.overrides if fnmatchcase(prompt, entry.glob)}
+        return found
+
+    @property
+    def totals(self) -> dict[str, Limits]:
+        """The groups that limit a sum over their prompts."""
+        return {glob: group.total for glob, group in self.groups.items() if group.total}
+
+
+def load_settings(config: Config, overrides: Sequence[str] = ()) -> Settings:
+    """The limits of a project, with those of the command line over them.
+
+    Raises:
+        ConfigError: A limit is wrong, or there are two places for them.
+        UsageError: One of the command line is.
+    """
+    table, path, text = _table(config)
+    settings = _Reader(path, text).settings(table)
+    given = [_override(entry) for entry in overrides]
+    return Settings(settings.limits, settings.groups, settings.prompts, settings.recordings, given)
+
+
+def _table(config: Config) -> tuple[Mapping[str, Any], Path, str]:
+    own, project = config.root / FILE, config.root / "pyproject.toml"
+    inside: Any = None
+    text = ""
+    if project.is_file():
+        # config.py has read this file before: it is TOML.
+        text = project.read_text(encoding="utf-8")
+        inside = tomllib.loads(text).get("tool", {}).get("promptopt", {}).get("budget")
+    if not own.is_file():
+        if inside is not None and not isinstance(inside, Mapping):
+            raise ConfigError(f"budget = {inside!r} is not a table [tool.promptopt.budget]", path=show_path(project))
+        return inside or {}, project, text
+    if inside is not None:
+        raise ConfigError("limits stand here and in [tool.promptopt.budget] of pyproject.toml", path=show_path(own))
+    text = decode(own.read_bytes(), show_path(own), ConfigError)
+    try:
+        return tomllib.loads(text), own, text
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {error}", path=show_path(own)) from None
+
+
+def _override(entry: str) -> Override:
+    name, equals, value = entry.partition("=")
+    glob, colon, metric = name.rpartition(":")
+    try:
+        if not equals:
+            raise ValueError("is not written METRIC=LIMIT or PROMPT:METRIC=LIMIT")
+        limit = parse_limit(metric.strip(), value.strip())
+    except ValueError as error:
+        raise UsageError(f"limit {entry!r}: {error}") from None
+    return Override(glob if colon else "*", next(known for known in METRICS if known == metric.strip()), limit)
+
+
+class _Reader:
+    """Turns the table into settings and knows the lines for its errors."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+
+    def settings(self, table: Mapping[str, Any]) -> Settings:
+        limits = self._limits(table, _TOP)
+        recordings = table.get("recordings", "warn")
+        if recordings not in LEVELS:
+            raise self._error(f"recordings = {recordings!r} is none of {', '.join(LEVELS)}", "recordings")
+        groups = {name: self._scope(value, name, "total") for name, value in self._tables(table, "group")}
+        prompts = {name: self._scope(value, name, "case") for name, value in self._tables(table, "prompt")}
+        return Settings(limits, groups, prompts, recordings)
+
+    def _scope(self, table: Mapping[str, Any], name: str, nested: str) -> Scope:
+        limits = self._limits(table, (*METRICS, nested))
+        if nested == "total":
+            total = table.get("total", {})
+            if not isinstance(total, Mapping):
+                raise self._error(f"total = {total!r} is not a table of limits", "total", name)
+            known = tuple(metric for metric in METRICS if metric != "quality")
+            return Scope(limits, total=self._limits(total, known))
+        cases = {}
+        for case, value in self._tables(table, "case"):
+            cases[case] = self._limits(value, tuple(metric for metric in METRICS if metric not in OF_PROMPTS))
+        return Scope(limits, cases=cases)
+
+    def _limits(self, table: Mapping[str, Any], known: Sequence[str]) -> dict[Metric, Limit]:
+        found: dict[Metric, Limit] = {}
+        for key, value in table.items():
+            if key not in known:
+                hint = did_you_mean(key, known)
+                raise self._error(f"unknown metric or key {key!r}.{hint} (known: {', '.join(known)})", key)
+            for metric in METRICS:
+                if metric == key:
+                    try:
+                        found[metric] = parse_limit(key, value)
+                    except ValueError as error:
+                        raise self._error(str(error), key, str(value)) from None
+        return found
+
+    def _tables(self, table: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
+        value = table.get(key, {})
+        if not isinstance(value, Mapping):
+            raise self._error(f"{key} = {value!r} is not a table", key)
+        for name, inner in value.items():
+            if not isinstance(inner, Mapping):
+                raise self._error(f"{key}.{name} = {inner!r} is not a table of limits", name)
+        return list(value.items())
+
+    def _error(self, message: str, key: str, value: str = "") -> ConfigError:
+        lines = list(enumerate(self._lines, 1))
+        starting = [number for number, line in lines if line.strip().startswith((key, f'"{key}"'))]
+        exact = [number for number in starting if value and value in self._lines[number - 1]]
+        found = exact or starting or [number for number, line in lines if key in line]
+        return ConfigError(message, path=show_path(self._path), line=found[0] if found else None)

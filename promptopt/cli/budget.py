@@ -1,0 +1,130 @@
+"""``promptopt budget``: the gate without pytest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from promptopt.budget.gate import Gate
+    from promptopt.budget.result import Result
+
+
+@click.group("budget")
+def command() -> None:
+    """Guard prompts: compare what they cost today with what is locked, offline.
+
+    \b
+    promptopt budget update                        lock what every prompt with a suite costs now
+    promptopt budget check                         exit code 1 where one costs more than it may
+    promptopt budget check --against origin/main   say what part is this branch's
+    """
+
+
+def _common(function: Any) -> Any:
+    function = click.option("--against", metavar="REF", help="The branch that this one comes from.")(function)
+    function = click.option(
+        "--limit",
+        "limits",
+        multiple=True,
+        metavar="[PROMPT:]METRIC=LIMIT",
+        help='Overrides one, as in "input=5% & 50".',
+    )(function)
+    return click.argument("prompts", nargs=-1, metavar="[PROMPT]...")(function)
+
+
+def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]) -> Gate:
+    from promptopt.budget.gate import Gate
+    from promptopt.budget.message import Surface
+
+    return Gate(Surface(pytest=False), against=against, overrides=limits, names=prompts)
+
+
+@command.command("check")
+@_common
+@click.option("--report", "reports", multiple=True, metavar="KIND:PATH", help="Also write json:, md: or github:PATH.")
+def check(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], reports: tuple[str, ...]) -> None:
+    """Compare today's cost with the locks; exit code 1 where a limit is exceeded."""
+    from promptopt.budget.report import parse_report, summary_lines, write_report
+
+    wanted = [parse_report(report) for report in reports]
+    results = list(_gate(prompts, against, limits).check())
+    click.echo("\n".join(summary_lines(results, failures=True)))
+    for kind, path in wanted:
+        for line in write_report(kind, path, results):
+            click.echo(line)
+    if any(result.failed for result in results):
+        raise click.exceptions.Exit(1)
+
+
+@command.command("diff")
+@_common
+def diff(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]) -> None:
+    """Show every change since the locks, those within their limits too; the exit code is always 0."""
+    results = list(_gate(prompts, against, limits).check())
+    changed = [result for result in results if _changes(result) or result.findings]
+    for result in changed:
+        click.echo(f"{result.label}  {_changes(result) or 'no number changed'}")
+        for line in result.text.splitlines():
+            click.echo(f"  {line}")
+    cases = [result for result in results if result.case]
+    same = sum(not _changes(result) for result in cases)
+    click.echo(f"{len(cases) - same} of {len(cases)} cases changed")
+
+
+def _changes(result: Result) -> str:
+    from decimal import Decimal
+
+    from promptopt.budget.limits import METRICS
+    from promptopt.budget.message import metric_change
+
+    parts = []
+    for metric in METRICS:
+        old, now = result.numbers.get(metric, (None, None))
+        if old is not None and now is not None and old != now:
+            parts.append(metric_change(metric, Decimal(str(old)), Decimal(str(now))))
+    return ", ".join(parts)
+
+
+@command.command("update")
+@click.argument("prompts", nargs=-1, metavar="[PROMPT]...")
+@click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case of the one prompt that is named.")
+@click.option("--reason", default="", help="Why a count may rise; asked for where one does.")
+def update(prompts: tuple[str, ...], cases: tuple[str, ...], reason: str) -> None:
+    """Lock what prompts cost now; entries of cases that are gone are removed. Refused in CI."""
+    _write(prompts, cases, reason, trim=False)
+
+
+@command.command("trim")
+@click.argument("prompts", nargs=-1, metavar="[PROMPT]...")
+def trim(prompts: tuple[str, ...]) -> None:
+    """Take slack away: lower locked counts to what prompts cost now, raise none. Refused in CI."""
+    _write(prompts, (), "", trim=True)
+
+
+def _write(prompts: tuple[str, ...], cases: tuple[str, ...], reason: str, *, trim: bool) -> None:
+    from promptopt.budget.update import refuse_in_ci, remove_orphans, update
+    from promptopt.errors import UsageError, did_you_mean
+
+    refuse_in_ci()
+    removed = [] if prompts or trim else remove_orphans()
+    gate = _gate(prompts, None, ())
+    if cases:
+        if len(prompts) != 1:
+            raise UsageError("--case needs exactly one prompt")
+        known = gate.prompts[prompts[0]].cases
+        for case in cases:
+            if case not in known:
+                raise UsageError(f"{prompts[0]} has no case {case!r}.{did_you_mean(case, known)}")
+    written = update({name: (prompt, cases or None) for name, prompt in gate.prompts.items()}, reason, trim=trim)
+    for path in removed:
+        click.echo(f"{path}: removed, its prompt is gone")
+    for file in written:
+        click.echo(f"{file.path}: {len(file.lines)} change{'s' * (len(file.lines) != 1)}")
+        for line in file.lines[:10]:
+            click.echo(f"  {line}")
+        if len(file.lines) > 10:
+            click.echo(f"  and {len(file.lines) - 10} more")
+    if not written and not removed:
+        click.echo(f"nothing to {'trim' if trim else 'update'}: {len(gate.prompts)} locks are as they should be")

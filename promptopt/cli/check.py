@@ -1,0 +1,196 @@
+"""``promptopt check``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from promptopt.compress.check import Finding
+    from promptopt.compress.edit import Level
+    from promptopt.templates import Template
+
+
+@click.command("check")
+@click.argument("paths", nargs=-1)
+@click.option(
+    "--level",
+    type=click.Choice(["safe", "standard", "telegraphic"]),
+    default="standard",
+    show_default=True,
+    help="Report what a compression at this level would change.",
+)
+@click.option("--select", multiple=True, metavar="CODE", help="Report these rules only; PO1 stands for all PO1xx.")
+@click.option("--ignore", multiple=True, metavar="CODE", help="Do not report these rules.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", show_default=True
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 where anything is found.")
+@click.option("--facts", "show_facts", is_flag=True, help="Print the facts that a compression must keep.")
+@click.option("--rules", "show_rules", is_flag=True, help="List the rules.")
+def command(
+    paths: tuple[str, ...],
+    level: Level,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    form: str,
+    strict: bool,
+    show_facts: bool,
+    show_rules: bool,
+) -> None:
+    """Lint prompts: what makes them dear, where, and what it is worth a month, the dearest first.
+
+    PATHS are files, folders or names; by default all prompts of the prompts folder. A line is ignored with
+    {# promptopt: ignore[PO205] the reason #} on it or above it, a file with ignore-file[...].
+
+    \b
+    promptopt check
+    promptopt check prompts/triage --select PO1 --format sarif
+    promptopt check --facts prompts/triage/v2.j2
+    """
+    from promptopt.cli.compress import _codes
+    from promptopt.compress.api import document_of
+    from promptopt.compress.check import by_worth, check_document
+    from promptopt.compress.rules.base import choose_rules
+
+    if show_rules:
+        _list_rules()
+        return
+    rules = choose_rules(_codes(select), _codes(ignore))
+    templates = list(_templates(paths))
+    if show_facts:
+        for template in templates:
+            _print_facts(template, as_json=form == "json")
+        return
+    findings = [finding for template in templates for finding in check_document(document_of(template), level, rules)]
+    _report(by_worth(findings), form, len(templates))
+    if strict and findings:
+        raise click.exceptions.Exit(1)
+
+
+def _templates(paths: tuple[str, ...]) -> Iterator[Template]:
+    from promptopt.config import load_config
+    from promptopt.errors import UsageError
+    from promptopt.files import show_path
+    from promptopt.templates import list_prompts, load_prompt
+
+    config = load_config()
+    if not paths:
+        # Older versions are kept as they were: only the newest is worth a finding.
+        yield from (load_prompt(prompt.newest, config=config) for prompt in list_prompts(config))
+        return
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix in (".j2", ".jinja", ".jinja2"))
+            if not files:
+                raise UsageError(f"no prompts (*.j2) in {show_path(path)}")
+            yield from (load_prompt(file, config=config) for file in files)
+        else:
+            yield load_prompt(given, config=config)
+
+
+def _report(findings: list[Finding], form: str, prompts: int) -> None:
+    if form == "json":
+        click.echo(json.dumps({"v": 1, "findings": [_as_dict(one) for one in findings]}, indent=2, ensure_ascii=False))
+    elif form == "sarif":
+        click.echo(json.dumps(_sarif(findings), indent=2, ensure_ascii=False))
+    elif form == "github":
+        for one in findings:
+            message = f"{one.message}{_worth(one)}".replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+            click.echo(f"::warning file={one.path},line={one.line},col={one.column},title={one.code}::{message}")
+    else:
+        for one in findings:
+            click.echo(f"{one.path}:{one.line}:{one.column} {one.code} {one.message}{_worth(one)}")
+        click.echo(_summary(findings, prompts), err=True)
+
+
+def _worth(finding: Finding) -> str:
+    parts = []
+    if finding.tokens:
+        parts.append(f"-{finding.tokens:,} tokens")
+    if finding.output_tokens:
+        parts.append(f"about -{finding.output_tokens:,} output tokens")
+    if finding.monthly_usd:
+        parts.append(f"${finding.monthly_usd:,.2f} a month")
+    return f" [{', '.join(parts)}]" if parts else ""
+
+
+def _summary(findings: list[Finding], prompts: int) -> str:
+    tokens = sum(one.tokens for one in findings)
+    dollars = sum(one.monthly_usd or 0 for one in findings)
+    worth = f", ${dollars:,.2f} a month" if dollars else ""
+    fixable = sum(one.fixable for one in findings)
+    return (
+        f"{len(findings)} findings in {prompts} prompts: {tokens:,} tokens a call{worth}; "
+        f"`promptopt compress` makes {fixable} of the changes"
+    )
+
+
+def _as_dict(finding: Finding) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    dollars = None if finding.monthly_usd is None else str(finding.monthly_usd)
+    return asdict(finding) | {"monthly_usd": dollars}
+
+
+def _sarif(findings: list[Finding]) -> dict[str, Any]:
+    """SARIF 2.1.0, as GitHub code scanning reads it."""
+    from promptopt import __version__
+    from promptopt.compress.check import reason_of
+
+    codes = sorted({one.code for one in findings})
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "promptopt",
+                        "version": __version__,
+                        "rules": [{"id": code, "shortDescription": {"text": reason_of(code)}} for code in codes],
+                    }
+                },
+                "results": [_sarif_result(one) for one in findings],
+            }
+        ],
+    }
+
+
+def _sarif_result(finding: Finding) -> dict[str, Any]:
+    region = {"startLine": finding.line, "startColumn": finding.column}
+    return {
+        "ruleId": finding.code,
+        "level": "warning",
+        "message": {"text": f"{finding.message}{_worth(finding)}"},
+        "locations": [
+            {"physicalLocation": {"artifactLocation": {"uri": Path(finding.path).as_posix()}, "region": region}}
+        ],
+    }
+
+
+def _print_facts(template: Template, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from promptopt.compress.facts import facts
+    from promptopt.templates.frontmatter import mask_front_matter
+
+    found = facts(mask_front_matter(template.source))
+    if as_json:
+        click.echo(json.dumps({"path": template.path, "facts": [asdict(fact) for fact in found]}, ensure_ascii=False))
+        return
+    for fact in found:
+        click.echo(f"{template.path}:{fact.line} {fact}")
+
+
+def _list_rules() -> None:
+    from promptopt.compress.rules.base import all_rules
+    from promptopt.report.text import table
+
+    rows = [[rule.code, rule.name, rule.level, rule.reason] for rule in all_rules().values()]
+    click.echo(table(rows, ["code", "rule", "level", "why"], left=True))

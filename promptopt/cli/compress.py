@@ -1,0 +1,234 @@
+"""``promptopt compress``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from promptopt.compress.api import Compression, Level
+    from promptopt.compress.guard import Step
+    from promptopt.templates import Template
+
+
+@click.command("compress")
+@click.argument("prompt")
+@click.option(
+    "--level",
+    type=click.Choice(["safe", "standard", "telegraphic"]),
+    default="standard",
+    show_default=True,
+    help="How much: telegraphic drops articles and copulas too.",
+)
+@click.option("--select", multiple=True, metavar="CODE", help="Apply these rules only; PO1 stands for all PO1xx.")
+@click.option("--ignore", multiple=True, metavar="CODE", help="Do not apply these rules.")
+@click.option("--write", is_flag=True, help="Write the next version, such as v3.j2; nothing is overwritten.")
+@click.option("-i", "--interactive", is_flag=True, help="Accept hunk by hunk.")
+@click.option("--ledger", is_flag=True, help="Print the proof: every edit made or refused, with its facts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the diff.")
+@click.option("--suite", metavar="SUITE", help="Compare old and new over these cases and say whether to keep the new.")
+@click.option("--rewrite", metavar="MODEL", help="Let a model propose a rewrite; the facts decide whether it holds.")
+def command(
+    prompt: str,
+    level: Level,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    write: bool,
+    interactive: bool,
+    ledger: bool,
+    as_json: bool,
+    suite: str | None,
+    rewrite: str | None,
+) -> None:
+    """Shorten a prompt; print what would change as a diff with the tokens of each hunk.
+
+    `-` reads a text from stdin and writes the shorter text to stdout.
+
+    \b
+    promptopt compress triage
+    promptopt compress prompts/triage/v2.j2 --level telegraphic --write
+    promptopt compress triage --suite triage
+    promptopt compress - < prompt.txt > shorter.txt
+
+    Exit code 1 where --suite says that the shorter prompt is not to be kept.
+    """
+    from promptopt.compress.api import compress_prompt
+    from promptopt.errors import UsageError
+    from promptopt.templates import load_prompt
+
+    select, ignore = _codes(select), _codes(ignore)
+    if prompt == "-":
+        if write or interactive or suite or rewrite:
+            raise UsageError("a text from stdin has no versions and no suite; give the prompt's file or name")
+        _filter_stdin(level, select, ignore, ledger, as_json)
+        return
+    template = load_prompt(prompt)
+    compression = compress_prompt(template, level, select=select, ignore=ignore)
+    if rewrite:
+        compression = _rewritten(template, compression, rewrite)
+    text = _interact(template, compression) if interactive else compression.text
+    if as_json:
+        click.echo(json.dumps(_data(template.path, compression, text), indent=2, ensure_ascii=False))
+    else:
+        _show(template, compression, text, quiet=interactive)
+        if ledger:
+            _show_ledger(compression)
+    keep = True
+    if suite is not None and text != template.source:
+        keep = _compared(template, text, suite)
+    if write and text != template.source and keep:
+        _write(template, text)
+    if not keep:
+        raise click.exceptions.Exit(1)
+
+
+def _codes(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(code.strip() for entry in given for code in entry.split(",") if code.strip())
+
+
+def _filter_stdin(level: Level, select: tuple[str, ...], ignore: tuple[str, ...], ledger: bool, as_json: bool) -> None:
+    from promptopt.compress.api import compress_text
+    from promptopt.errors import InputError
+
+    data = sys.stdin.buffer.read()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"is not UTF-8: byte 0x{data[error.start]:02x} ({error.reason})",
+            path="<stdin>",
+            line=data.count(b"\n", 0, error.start) + 1,
+            remedy="convert it first, as in: iconv -f WINDOWS-1252 -t UTF-8",
+        ) from None
+    compression = compress_text(text, level, select=select, ignore=ignore)
+    if as_json:
+        click.echo(json.dumps(_data("<stdin>", compression, compression.text), indent=2, ensure_ascii=False))
+        return
+    sys.stdout.buffer.write(compression.text.encode("utf-8"))
+    sys.stdout.buffer.flush()
+    if ledger:
+        _show_ledger(compression, err=True)
+
+
+def _show(template: Template, compression: Compression, text: str, *, quiet: bool) -> None:
+    from promptopt.compress.api import document_of
+    from promptopt.compress.diff import unified
+    from promptopt.compress.worth import monthly
+    from promptopt.tokens import tokenizer_for
+
+    document = document_of(template)
+    if not quiet:
+        for line in unified(
+            template.source, text, template.path, f"{template.path} (compressed)", document.model
+        ).splitlines():
+            click.secho(line, fg=_colour(line))
+    after = tokenizer_for(document.model).count(text)
+    before = compression.tokens_before
+    share = (before - after) / before if before else 0.0
+    refused = f"; {len(compression.refused)} edits refused (--ledger)" if compression.refused else ""
+    dollars = monthly(document, before - after)
+    worth = f", {dollars} a month" if dollars else ""
+    click.echo(
+        f"{template.path}: {before:,} -> {after:,} tokens ({-share:+.1%}{worth}) at level {compression.level}{refused}",
+        err=True,
+    )
+
+
+def _colour(line: str) -> str | None:
+    if line.startswith("@@"):
+        return "cyan"
+    if line.startswith("+"):
+        return "green"
+    return "red" if line.startswith("-") else None
+
+
+def _show_ledger(compression: Compression, *, err: bool = False) -> None:
+    from promptopt.report.text import table
+
+    rows = [_row(step) for step in (*compression.ledger, *compression.refused)]
+    if rows:
+        head = ["line", "rule", "tokens", "facts", "old", "new", ""]
+        click.echo(table(rows, head, left=True), err=err)
+
+
+def _row(step: Step) -> list[str]:
+    old, new = (" ".join(part.split())[:40] for part in (step.old, step.new))
+    outcome = f"refused: {step.refused}" if step.refused else "made"
+    return [f"{step.line}:{step.column}", step.rule, str(step.tokens), str(step.facts), old, new, outcome]
+
+
+def _data(path: str, compression: Compression, text: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "v": 1,
+        "path": path,
+        "level": compression.level,
+        "tokens_before": compression.tokens_before,
+        "tokens_after": compression.tokens_after,
+        "text": text,
+        "ledger": [asdict(step) | {"revertible": step.revertible} for step in compression.ledger],
+        "refused": [asdict(step) for step in compression.refused],
+    }
+
+
+def _interact(template: Template, compression: Compression) -> str:
+    from promptopt.compress.diff import hunk_text, hunks, take
+    from promptopt.compress.jinja import same_code
+
+    chosen = []
+    every = False
+    for hunk in hunks(compression.original, compression.text, template.front.model):
+        if not every:
+            for line in hunk_text(hunk, compression.original).splitlines():
+                click.secho(line, fg=_colour(line))
+            answer = click.prompt("take this?", type=click.Choice(["y", "n", "a", "q"]), default="y", show_choices=True)
+            if answer == "q":
+                break
+            every = answer == "a"
+            if answer == "n":
+                continue
+        chosen.append(hunk)
+    text = take(compression.original, chosen)
+    return text if same_code(compression.original, text) else compression.original
+
+
+def _compared(template: Template, text: str, suite: str) -> bool:
+    """Run both over the suite; print the table; whether the new one is to be kept."""
+    from dataclasses import replace
+
+    from promptopt.compress.api import with_source
+    from promptopt.experiment.compare import compare
+    from promptopt.values import Origin
+
+    shorter = with_source(template, text)
+    shorter = replace(shorter, origin=Origin(template.origin.prompt, f"{template.origin.version or 'new'}-compressed"))
+    comparison = compare(template, shorter, suite=suite)
+    click.echo(str(comparison), nl=False)
+    verdict = comparison.pairs[0].decision.verdict
+    keep = verdict in ("improved", "equivalent")
+    click.echo(f"{'keep' if keep else 'do not keep'} the shorter prompt: {verdict}")
+    return keep
+
+
+def _write(template: Template, text: str) -> None:
+    from promptopt.compress.versions import write_next
+    from promptopt.errors import UsageError
+    from promptopt.files import show_path
+    from promptopt.templates.readers import FolderReader
+
+    if not isinstance(template.reader, FolderReader):
+        raise UsageError(f"{template.path} is read out of git; --write needs a file of the working tree")
+    target = write_next(template.reader.root / template.name, text)
+    click.echo(f"wrote {show_path(target)}", err=True)
+
+
+def _rewritten(template: Template, compression: Compression, model: str) -> Compression:
+    from promptopt.compress.rewrite import rewrite_prompt
+
+    result = rewrite_prompt(template, compression, model)
+    click.echo(str(result), err=True)
+    return result.compression

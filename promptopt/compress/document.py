@@ -1,0 +1,153 @@
+"""A prompt as rules see it: literal stretches, protected stretches, sentences, control flow."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from promptopt.compress.facts import FactSentence, facts
+from promptopt.compress.jinja import Frame, Literal
+from promptopt.compress.language import is_english
+from promptopt.compress.masks import MASK, Masked, Zone, mask
+from promptopt.compress.sentences import Sentence, split_sentences
+from promptopt.templates.frontmatter import FrontMatter
+
+# A sentence that is said before these is not said once and for all inside them, nor the other way round.
+_REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter"})
+_HANDLEBARS = re.compile(r"\{\{[#/~!>]|\{%")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text with all that a rule may ask about it.
+
+    Attributes:
+        text: The source, ``\\n`` line ends.
+        front: What its front matter says; all defaults for a plain text.
+        path: How a person names it.
+        model: The model whose tokens count.
+    """
+
+    text: str
+    front: FrontMatter = field(default_factory=FrontMatter)
+    path: str = "<text>"
+    model: str | None = None
+
+    @cached_property
+    def masks(self) -> Masked:
+        """The text with its protected stretches."""
+        return mask(self.text)
+
+    @property
+    def masked(self) -> str:
+        """As long as the text; what no rule may touch reads as private-use characters."""
+        return self.masks.masked
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        return self.masks.zones
+
+    @cached_property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """All sentences in order."""
+        return tuple(split_sentences(self.masked))
+
+    @cached_property
+    def prose(self) -> tuple[Sentence, ...]:
+        """The sentences in English: those whose wording a rule may change."""
+        return tuple(sentence for sentence in self.sentences if self._is_english(sentence))
+
+    def _is_english(self, sentence: Sentence) -> bool:
+        plain = self.masked[sentence.start : sentence.end].replace(MASK, " ")
+        return is_english(plain) and (is_english(self._all_words) or len(plain.split()) > 6)
+
+    @cached_property
+    def _all_words(self) -> str:
+        return self.masked.replace(MASK, " ")
+
+    @cached_property
+    def flow_known(self) -> bool:
+        """Whether control flow is known: a template that Jinja2 does not read may branch anywhere."""
+        return self.masks.is_template or not _HANDLEBARS.search(self.text)
+
+    def line_of(self, position: int) -> tuple[int, int]:
+        """Line and column of a position, both counted from 1."""
+        line = bisect_right(self._line_starts, position)
+        return line, position - self._line_starts[line - 1] + 1
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in re.finditer("\n", self.text))]
+
+    def frames_at(self, position: int) -> tuple[Frame, ...]:
+        """The control flow around a position of literal text."""
+        span = self._span_at(position)
+        return span.frames if span else ()
+
+    def is_literal(self, start: int, end: int) -> bool:
+        """Whether a range holds no expression, tag or comment."""
+        span = self._span_at(start)
+        return span is not None and end <= span.end
+
+    def _span_at(self, position: int) -> Literal | None:
+        spans = self.masks.spans
+        index = bisect_right(spans, position, key=lambda span: span.start) - 1
+        return spans[index] if index >= 0 and position < spans[index].end else None
+
+    def always_before(self, first: int, second: int) -> bool:
+        """Whether the text at ``first`` has been printed, once, whenever the text at ``second`` is."""
+        if not self.flow_known:
+            return False
+        outer, inner = self.frames_at(first), self.frames_at(second)
+        chat_outer = next((frame for frame in outer if frame.kind == "chat"), None)
+        chat_inner = next((frame for frame in inner if frame.kind == "chat"), None)
+        if chat_outer != chat_inner:
+            if self._has_examples or chat_outer is None or "user" in chat_outer.argument:
+                return False
+            outer = tuple(frame for frame in outer if frame.kind != "chat")
+            inner = tuple(frame for frame in inner if frame.kind != "chat")
+        if inner[: len(outer)] != outer:
+            return False
+        return not any(frame.kind in _REPEATING for frame in inner[len(outer) :])
+
+    @cached_property
+    def _has_examples(self) -> bool:
+        return any("assistant" in frame.argument for span in self.masks.spans for frame in span.frames)
+
+    def zones_in(self, start: int, end: int) -> Iterator[Zone]:
+        """The protected stretches that a range touches."""
+        index = max(0, bisect_right(self.zones, start, key=lambda zone: zone.start) - 1)
+        while index < len(self.zones) and self.zones[index].start < end:
+            if self.zones[index].end > start:
+                yield self.zones[index]
+            index += 1
+
+    def sentence_at(self, position: int) -> Sentence | None:
+        """The sentence that holds a position."""
+        index = bisect_right(self.sentences, position, key=lambda sentence: sentence.start) - 1
+        if index >= 0 and position < self.sentences[index].end:
+            return self.sentences[index]
+        return None
+
+    def facts_of(self, sentence: Sentence) -> FactSentence:
+        """The facts of one sentence as it stands in this document."""
+        return self._facts_by_start[sentence.start]
+
+    @cached_property
+    def _facts_by_start(self) -> dict[int, FactSentence]:
+        from promptopt.compress.facts import sentence_facts
+
+        return {
+            sentence.start: FactSentence(
+                self.text[sentence.start : sentence.end], 0, sentence_facts(self.masks, sentence)
+            )
+            for sentence in self.sentences
+        }
+
+    @cached_property
+    def facts(self) -> object:
+        """The facts of the whole text."""
+        return facts(self.text)

@@ -1,0 +1,274 @@
+"""Accept or refuse each edit: the facts around it, the code in it, its tokens, and what the whole text may lose."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit
+from promptopt.compress.facts import Fact, word_facts
+from promptopt.compress.masks import MASK
+from promptopt.compress.sentences import HEADING, TEXT, Sentence
+from promptopt.tokens import Tokenizer
+
+SENTENCES_LOST = 0.04
+"""Share of a text's sentences that may go without being said elsewhere."""
+STRUCTURE_LOST = 0.08
+"""Share of a text's headings and list items that may go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of the proof ledger: an edit and what became of it.
+
+    Attributes:
+        line: Line and column in the source, counted from 1.
+        old: What stood there.
+        new: What the rule proposes.
+        tokens: Input tokens that it saves.
+        facts: How many facts around it were compared.
+        refused: Why it was not made; empty where it was.
+    """
+
+    rule: str
+    line: int
+    column: int
+    old: str
+    new: str
+    tokens: int
+    facts: int
+    refused: str = ""
+    message: str = ""
+
+    @property
+    def revertible(self) -> bool:
+        """Whether the old text is on record: always, since a step carries both."""
+        return not self.refused
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What a text may still lose over all passes.
+
+    Attributes:
+        sentences: Whole sentences that are said nowhere else.
+        structure: Headings and list items.
+        prefix_end: Where the static prefix ends that must not shrink below the provider's minimum; 0: none such.
+        prefix_tokens: Tokens that it may lose.
+        why: The arithmetic.
+    """
+
+    sentences: float
+    structure: float
+    prefix_end: int = 0
+    prefix_tokens: int = 0
+    why: str = ""
+
+    @classmethod
+    def of(cls, document: Document) -> Allowance:
+        """What ``document`` may lose."""
+        marked = sum(sentence.kind != TEXT and sentence.first for sentence in document.sentences)
+        return cls(SENTENCES_LOST * len(document.sentences), STRUCTURE_LOST * marked)
+
+
+class Guard:
+    """Judges the edits of one pass over one document."""
+
+    def __init__(self, document: Document, tokenizer: Tokenizer, allowance: Allowance) -> None:
+        self._document = document
+        self._count = tokenizer
+        self._allowance = allowance
+        self.steps: list[Step] = []
+        self.accepted: list[Edit] = []
+
+    def judge(self, edits: Iterable[Edit]) -> None:
+        """Sort ``edits`` into accepted and refused ones; where two overlap, the first in the list is taken."""
+        groups: dict[tuple[int, int], list[Edit]] = {}
+        taken = _Ranges()
+        for edit in edits:
+            if not self._is_possible(edit) or not taken.take(edit.start, edit.end):
+                continue
+            groups.setdefault(self._window(edit), []).append(edit)
+        for window, group in sorted(groups.items()):
+            self._judge_group(window, sorted(group, key=lambda edit: edit.start))
+
+    def _is_possible(self, edit: Edit) -> bool:
+        text = self._document.text
+        if edit.new is None or not 0 <= edit.start < edit.end <= len(text) or text[edit.start : edit.end] == edit.new:
+            return False
+        if not self._document.is_literal(edit.start, edit.end):
+            return False
+        zones = list(self._document.zones_in(edit.start, edit.end))
+        if edit.because is not None:
+            return all(zone.kind not in ("jinja", "front", "example") for zone in zones)
+        return not zones or _same_data(text[edit.start : edit.end], edit.new)
+
+    def _window(self, edit: Edit) -> tuple[int, int]:
+        """The lines of the sentence that an edit changes, or the lines that it touches."""
+        text = self._document.text
+        sentence = self._document.sentence_at(edit.start) or self._document.sentence_at(edit.end - 1)
+        start = min(edit.start, sentence.marker) if sentence else edit.start
+        end = max(edit.end, sentence.end) if sentence else edit.end
+        behind = text.find("\n", end)
+        return text.rfind("\n", 0, start) + 1, len(text) if behind < 0 else behind + 1
+
+    def _judge_group(self, window: tuple[int, int], group: list[Edit]) -> None:
+        useful = [(edit, saved) for edit in group if (saved := self._saved(window, [edit])) > 0]
+        kept = [edit for edit, _ in useful]
+        if not kept:
+            return
+        lost, checked = self._lost(window, kept)
+        if lost and len(kept) > 1:
+            kept = self._one_by_one(window, useful)
+        elif lost:
+            self._refuse(useful[0][0], useful[0][1], checked, f"would lose {_names(lost)}")
+            kept = []
+        saved = dict(useful)
+        final: list[Edit] = []
+        for edit in kept:
+            if why := self._exceeds(edit, saved[edit]):
+                self._refuse(edit, saved[edit], checked, why)
+            else:
+                final.append(edit)
+        if final and self._saved(window, final) > 0:
+            for edit in final:
+                self.accepted.append(edit)
+                self.steps.append(self._step(edit, saved[edit], checked))
+
+    def _one_by_one(self, window: tuple[int, int], useful: Sequence[tuple[Edit, int]]) -> list[Edit]:
+        kept: list[Edit] = []
+        for edit, saved in useful:
+            lost, checked = self._lost(window, [*kept, edit])
+            if lost:
+                self._refuse(edit, saved, checked, f"would lose {_names(lost)}")
+            else:
+                kept.append(edit)
+        return kept
+
+    def _saved(self, window: tuple[int, int], edits: Sequence[Edit]) -> int:
+        old = self._document.text[window[0] : window[1]]
+        return _count(self._count, old) - _count(self._count, apply(old, edits, window[0]))
+
+    def _lost(self, window: tuple[int, int], edits: Sequence[Edit]) -> tuple[list[Fact], int]:
+        """Facts that the edits would lose or alter, and how many were compared."""
+        if all(edit.because is not None for edit in edits):
+            return [], sum(self._proof(edit) for edit in edits)
+        edits = [edit for edit in edits if edit.because is None]
+        if all(_same_data(self._document.text[e.start : e.end], e.new or "") for e in edits):
+            return [], 1
+        heading = any(s.kind == HEADING for s in (self._document.sentence_at(edit.start) for edit in edits) if s)
+        masked = self._document.masked[window[0] : window[1]]
+        before = _window_facts(masked, heading)
+        after = _window_facts(apply(masked, edits, window[0]), heading)
+        if self._removes_sentence(edits):
+            return [fact for fact in (before - after).elements() if fact.kind not in ("word", "structure")], len(before)
+        added = [fact for fact in (after - before).elements() if fact.kind != "word"]
+        return [*(before - after).elements(), *added], before.total()
+
+    def _proof(self, edit: Edit) -> int:
+        """How many facts of a removed sentence were found in the one that stays; the rule compared them."""
+        sentence = self._whole_sentence(edit)
+        return len(self._document.facts_of(sentence).facts) if sentence else 0
+
+    def _removes_sentence(self, edits: Sequence[Edit]) -> bool:
+        return any(self._whole_sentence(edit) for edit in edits)
+
+    def _whole_sentence(self, edit: Edit) -> Sentence | None:
+        sentences = self._document.sentences
+        index = bisect_left(sentences, edit.start, key=lambda sentence: sentence.start)
+        inside = index < len(sentences) and sentences[index].end <= edit.end
+        return sentences[index] if inside and not (edit.new or "").strip() else None
+
+    def _exceeds(self, edit: Edit, saved: int) -> str:
+        """Why the text as a whole cannot afford an edit; else takes it off the allowance."""
+        allowance = self._allowance
+        if edit.start < allowance.prefix_end:
+            if allowance.prefix_tokens < saved:
+                return allowance.why
+            allowance.prefix_tokens -= saved
+        if sentence := self._whole_sentence(edit):
+            if edit.because is None:
+                if allowance.sentences < 1:
+                    return "too many of the text's sentences would go"
+                allowance.sentences -= 1
+            if sentence.kind != TEXT and sentence.first and edit.start <= sentence.marker:
+                if allowance.structure < 1:
+                    return "too much of the text's list and heading structure would go"
+                allowance.structure -= 1
+        return ""
+
+    def _refuse(self, edit: Edit, saved: int, checked: int, why: str) -> None:
+        self.steps.append(replace(self._step(edit, saved, checked), refused=why))
+
+    def _step(self, edit: Edit, saved: int, checked: int) -> Step:
+        line, column = self._document.line_of(edit.start)
+        old = self._document.text[edit.start : edit.end]
+        return Step(edit.rule, line, column, old, edit.new or "", saved, checked, message=edit.message)
+
+
+def apply(text: str, edits: Iterable[Edit], offset: int = 0) -> str:
+    """``text``, which begins at ``offset`` of the document, with the edits made; edits must not overlap."""
+    parts, position = [], 0
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        parts += [text[position : edit.start - offset], edit.new or ""]
+        position = edit.end - offset
+    return "".join([*parts, text[position:]])
+
+
+class _Ranges:
+    """Ranges that do not overlap."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def take(self, start: int, end: int) -> bool:
+        from bisect import bisect_right
+
+        index = bisect_right(self._starts, start)
+        if index and self._ends[index - 1] > start:
+            return False
+        if index < len(self._starts) and self._starts[index] < end:
+            return False
+        self._starts.insert(index, start)
+        self._ends.insert(index, end)
+        return True
+
+
+@lru_cache(maxsize=16384)
+def _count(tokenizer: Tokenizer, text: str) -> int:
+    return tokenizer.count(text)
+
+
+@lru_cache(maxsize=8192)
+def _window_facts(masked: str, heading: bool) -> Counter[Fact]:
+    found = Counter(word_facts(masked, 0, is_heading=heading))
+    found[Fact("hole", str(masked.count(MASK)))] += 1
+    return found
+
+
+def _same_data(old: str, new: str) -> bool:
+    if not old.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        return json.dumps(_Pairs.load(old)) == json.dumps(_Pairs.load(new))
+    except (ValueError, RecursionError):
+        return False
+
+
+class _Pairs:
+    """JSON with its keys in order and numbers as they are written: equal only where the text says the same."""
+
+    @staticmethod
+    def load(text: str) -> object:
+        return json.loads(text, object_pairs_hook=list, parse_float=lambda s: f"f{s}", parse_int=lambda s: f"i{s}")
+
+
+def _names(lost: list[Fact]) -> str:
+    shown = [str(fact) for fact in dict.fromkeys(lost) if fact.kind != "word"] or [f"{fact.value!r}" for fact in lost]
+    return ", ".join(shown[:3]) + (" and more" if len(shown) > 3 else "")

@@ -1,0 +1,203 @@
+"""Words and phrases that carry no constraint, and shorter ways to say the same.
+
+One list for two readers: the rules propose what stands here, and the facts treat a text with and without it as the same.
+A test holds the list to its promise: no entry adds or loses a number, a negation, a limit, a restricting word or a duty.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+# Openers of a sentence or clause that address the model and say nothing about the task. What follows them stands alone.
+OPENERS: tuple[str, ...] = (
+    r"I (?:would like|want|need|'d like|’d like|wish) (?:for )?you to",
+    r"I(?: a|')m (?:going to )?ask(?:ing)? you to",
+    r"(?:Your|The) (?:main |primary |overall |first |next |current |only )?(?:task|job|goal|objective|mission|role|purpose) "
+    r"(?:here |now |today )?(?:is|will be) to",
+    r"(?:Can|Could|Would|Will) you (?:please |kindly )",
+    r"You(?:r task)? (?:are|is) (?:asked|requested|instructed|invited) to",
+    r"It(?: i|')s (?:very |really |extremely |critically |absolutely |especially |also )?"
+    r"(?:important|crucial|essential|vital|critical|worth|worth noting|imperative) (?:to (?:note|remember|understand|know|keep in mind) )?that",
+    r"(?:Please |Kindly )?(?:[Nn]ote|[Rr]emember|[Bb]ear in mind|[Kk]eep in mind|[Bb]e aware|[Bb]e advised|[Uu]nderstand|[Tt]ake note)"
+    r"(?: always| also)? that",
+    r"(?:Please |Kindly )?(?:[Mm]ake sure|[Bb]e sure|[Rr]emember|[Bb]e certain|[Tt]ake care)(?: always)? to",
+    r"(?:As a|Just a) (?:quick |friendly |gentle )?reminder,",
+    r"I (?:would be|'d be) (?:very )?(?:grateful|happy|glad) if you (?:could|would)",
+    r"Feel free to ignore,",
+    r"As an? (?:AI|artificial intelligence|language model|AI language model|AI assistant),",
+)
+
+# Words that hold a sentence together and say nothing alone.
+NEUTRAL = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "is",
+        "are",
+        "be",
+        "am",
+        "was",
+        "were",
+        "been",
+        "being",
+        "to",
+        "of",
+        "that",
+        "which",
+        "who",
+        "this",
+        "these",
+        "those",
+        "it",
+        "its",
+        "itself",
+        "and",
+        "or",
+        "as",
+        "so",
+        "then",
+        "you",
+        "your",
+        "yours",
+        "yourself",
+        "i",
+        "me",
+        "my",
+        "we",
+        "us",
+        "our",
+        "they",
+        "them",
+        "their",
+        "will",
+        "would",
+        "do",
+        "does",
+        "did",
+        "have",
+        "has",
+        "had",
+        "having",
+        "here",
+        "there",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "with",
+        "from",
+        "into",
+        "about",
+        "like",
+        "using",
+        "also",
+        "too",
+        "etc",
+        "e.g",
+        "i.e",
+        "eg",
+        "ie",
+        "let",
+        "lets",
+    ]
+)
+
+
+@lru_cache(maxsize=1)
+def shorter_phrases() -> dict[str, str]:
+    """Wordy phrases with their short forms, all in lower case (``phrases.tsv``)."""
+    return {wordy: short for wordy, _, short in (line.partition("\t") for line in _lines("phrases.tsv"))}
+
+
+@lru_cache(maxsize=1)
+def filler_phrases() -> tuple[str, ...]:
+    """Words and phrases that may stand anywhere and add nothing (``filler.txt``)."""
+    return tuple(_lines("filler.txt"))
+
+
+def _lines(name: str) -> list[str]:
+    text = files("promptopt.compress").joinpath(name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _alternatives(phrases: Iterable[str]) -> str:
+    """A pattern for any of the phrases, the longest first: a trie, since ``re`` tries alternatives one by one."""
+    trie: dict[str, Any] = {}
+    for phrase in phrases:
+        node = trie
+        for character in phrase:
+            node = node.setdefault(character, {})
+        node[""] = {}
+    return _trie_pattern(trie)
+
+
+def _trie_pattern(node: dict[str, Any]) -> str:
+    branches = [_CHARACTERS.get(key, re.escape(key)) + _trie_pattern(child) for key, child in node.items() if key]
+    if not branches:
+        return ""
+    inner = f"(?:{'|'.join(branches)})" if len(branches) > 1 or "" in node else branches[0]
+    return f"{inner}?" if "" in node else inner
+
+
+_CHARACTERS = {" ": r"\s+", "'": "['’]"}
+
+
+def _opener_alternatives() -> str:
+    return "|".join(opener.replace(" ", r"\s+") for opener in OPENERS)
+
+
+@lru_cache(maxsize=1)
+def shorter_pattern() -> re.Pattern[str]:
+    """Any wordy phrase."""
+    return re.compile(rf"(?<![\w'’-])(?:{_alternatives(shorter_phrases())})(?![\w'’-])", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1)
+def filler_pattern() -> re.Pattern[str]:
+    """Any word or phrase of filler."""
+    return re.compile(rf"(?<![\w'’-])(?:{_alternatives(filler_phrases())})(?![\w'’-])", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1)
+def opener_pattern() -> re.Pattern[str]:
+    """Any opener, at the beginning of the text that is matched."""
+    return re.compile(rf"(?:{_opener_alternatives()})\s+", re.IGNORECASE)
+
+
+def shorter(phrase: str) -> str:
+    """The short form of a phrase that :func:`shorter_pattern` matched."""
+    return shorter_phrases()[" ".join(phrase.lower().replace("’", "'").split())]
+
+
+@lru_cache(maxsize=1)
+def _opener_anywhere() -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w'’-])(?:{_opener_alternatives()})\s+", re.IGNORECASE)
+
+
+_CONTRACTIONS = (
+    (re.compile(r"\bcan(?:no|['’])t\b", re.IGNORECASE), "can not"),
+    (re.compile(r"\bwon['’]t\b", re.IGNORECASE), "will not"),
+    (re.compile(r"\bshan['’]t\b", re.IGNORECASE), "shall not"),
+    (re.compile(r"n['’]t\b", re.IGNORECASE), " not"),
+    (re.compile(r"['’]ll\b", re.IGNORECASE), " will"),
+    (re.compile(r"['’]re\b", re.IGNORECASE), " are"),
+    (re.compile(r"['’]ve\b", re.IGNORECASE), " have"),
+    (re.compile(r"\b(I)['’]m\b", re.IGNORECASE), r"\1 am"),
+    (re.compile(r"\b(it|that|there|here|what|he|she|let)['’]s\b", re.IGNORECASE), r"\1 is"),
+)
+
+
+def canonical(text: str) -> str:
+    """``text`` without openers and filler, with short phrases for wordy ones and contractions written out."""
+    if "'" in text or "’" in text:
+        for pattern, replacement in _CONTRACTIONS:
+            text = pattern.sub(replacement, text)
+    text = _opener_anywhere().sub("", text)
+    text = shorter_pattern().sub(lambda match: shorter(match[0]), text)
+    return filler_pattern().sub("", text)

@@ -1,0 +1,228 @@
+"""Stretches of a text that no wording rule may touch, and what each of them is."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from promptopt.compress.jinja import Literal, literals
+
+MASK = "\ue000"
+"""Stands for each masked character, so that positions stay what they are."""
+
+_FRONT = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
+_INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
+_URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+|[\w.+-]+@[\w-]+\.[\w.]+")
+_MUSTACHE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<%.*?%>|<<[^<>\n]{1,60}>>|\$\{[^{}\n]*\}", re.DOTALL)
+_TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
+_BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
+_QUOTES = (
+    re.compile(r'"[^"\n]{1,400}"|“[^”\n]{1,400}”|«[^»\n]{1,400}»|„[^“”\n]{1,400}[“”]|「[^」\n]*」'),
+    re.compile(r"(?<![\w'])'[^'\n]{1,200}'(?![\w'])|(?<!\w)‘[^‘’\n]{1,200}’(?!\w)"),
+)
+_PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
+_IDENTIFIER = re.compile(
+    r"(?<![\w/])(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
+)
+_TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
+_EXAMPLE_HEAD = re.compile(
+    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|demonstrations?)\b[^.\n]{0,40}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BLOCK = re.compile(r"(?<=\n)[^\n]*\S[^\n]*(?:\n[^\n#]*[^\s#][^\n]*)*")
+_EXAMPLE_BLOCK = re.compile(
+    rf"[ \t]*(?:[-=*_~#]{{3,}}|[\w \t#-]{{1,25}}:|[\"'“<(\[|{MASK}]|\d+[.)][ \t]|[-*•>+][ \t]|#)"
+)
+_TURN = re.compile(
+    r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
+    r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query)[ \t]?\d*\**:[ \t]*\S.*$",
+    re.MULTILINE,
+)
+_CODE_LINE = re.compile(
+    r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
+    r"|UPDATE|CREATE|FROM|WHERE|#include|package|using|assert)\b(?=.*[({=;:.*,<]|\s+\w+$).*"
+    r"|(?:\$|>>>|\.\.\.|sudo|pip|npm|git|curl|cd|ls|cat|docker) .*"
+    r"|.*[;{}]|[\w.\[\]\"']+[ \t]*[:+\-*/]?=[ \t]*\S.*|[\w.]+\([^()\n]*\)[:;]?|//.*|/\*.*|.*\*/|@\w+.*)[ \t]*$",
+    re.MULTILINE,
+)
+_KEY_LINE = re.compile(
+    r"^[ \t]*(?:- )?[\"'][^\"'\n]+[\"'][ \t]*:.*$|^[ \t]*[a-z_][\w]*:[ \t]*[|>]?[ \t]*$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A protected stretch.
+
+    Attributes:
+        kind: ``jinja``, ``front``, ``code``, ``url``, ``quote``, ``placeholder``, ``braces``, ``table``, ``tag``,
+            ``identifier``, ``example`` or ``data``.
+    """
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A text whose protected stretches are masked, character for character.
+
+    Attributes:
+        text: The text as it is.
+        masked: As long as ``text``.
+        zones: The protected stretches in order; none overlaps another.
+        spans: The literal stretches with the control flow around them.
+        is_template: Whether Jinja2 reads the text as a template (plain text is one).
+    """
+
+    text: str
+    masked: str
+    zones: tuple[Zone, ...]
+    spans: tuple[Literal, ...]
+    is_template: bool
+
+    def zone_at(self, position: int) -> Zone | None:
+        """The zone that holds the character at ``position``."""
+        index = bisect_right(self.zones, position, key=lambda zone: zone.start) - 1
+        return self.zones[index] if index >= 0 and position < self.zones[index].end else None
+
+
+def mask(text: str) -> Masked:
+    """Find the protected stretches of ``text``, which has ``\\n`` line ends."""
+    canvas = _Canvas(text)
+    spans = literals(text)
+    is_template = spans is not None
+    if spans is None:
+        spans = [Literal(0, len(text))]
+        canvas.cover(_MUSTACHE, "jinja")
+    else:
+        canvas.cover_gaps(spans)
+    if front := _FRONT.match(text):
+        canvas.put(front.start(), front.end(), "front")
+    for span in spans:
+        if span.opaque:
+            canvas.put(span.start, span.end, "jinja")
+    canvas.cover(_FENCE, "code")
+    canvas.cover(_TRIPLE, "quote")
+    canvas.cover(_INLINE, "code")
+    canvas.cover(_URL, "url")
+    canvas.cover_braces()
+    canvas.cover(_TAG, "tag")
+    canvas.cover_examples()
+    canvas.cover(_TABLE, "table")
+    canvas.cover(_KEY_LINE, "data")
+    canvas.cover(_CODE_LINE, "code")
+    for pattern in _QUOTES:
+        canvas.cover(pattern, "quote")
+    canvas.cover(_BRACKET, "placeholder")
+    canvas.cover(_PERCENT, "placeholder")
+    canvas.cover(_IDENTIFIER, "identifier")
+    return Masked(text, canvas.masked(), tuple(canvas.zones()), tuple(spans), is_template)
+
+
+class _Canvas:
+    """Collects zones; a zone that touches an earlier one is merged into it under the earlier one's kind."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._zones: list[Zone] = []
+        self._masked = text
+
+    def put(self, start: int, end: int, kind: str) -> None:
+        self._zones.append(Zone(start, end, kind))
+        self._masked = self._masked[:start] + _blank(self._masked[start:end]) + self._masked[end:]
+
+    def _put_all(self, spans: Iterable[tuple[int, int]], kind: str) -> None:
+        parts, position = [], 0
+        for start, end in spans:
+            self._zones.append(Zone(start, end, kind))
+            parts += [self._masked[position:start], _blank(self._masked[start:end])]
+            position = end
+        if parts:
+            self._masked = "".join([*parts, self._masked[position:]])
+
+    def cover(self, pattern: re.Pattern[str], kind: str) -> None:
+        self._put_all([match.span() for match in pattern.finditer(self._masked) if match[0].strip()], kind)
+
+    def cover_gaps(self, spans: list[Literal]) -> None:
+        gaps, position = [], 0
+        for span in spans:
+            if span.start > position:
+                gaps.append((position, span.start))
+            position = span.end
+        if position < len(self._text):
+            gaps.append((position, len(self._text)))
+        self._put_all(gaps, "jinja")
+
+    def cover_braces(self) -> None:
+        """Balanced braces: JSON, pseudo-JSON, and the holes of Python's ``str.format``."""
+        spans, depth, start = [], 0, 0
+        for match in re.finditer(r"[{}]", self._masked):
+            if match[0] == "{":
+                if depth == 0:
+                    start = match.start()
+                depth += 1
+            elif depth:
+                depth -= 1
+                if depth == 0:
+                    spans.append((start, match.end()))
+        if depth:
+            spans.append((start, len(self._text)))
+        self._put_all(spans, "braces")
+
+    def cover_examples(self) -> None:
+        """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""
+        spans = []
+        limit = 0
+        for match in _EXAMPLE_HEAD.finditer(self._masked):
+            if match.start() < limit:
+                continue
+            limit = self._example_end(match)
+            if limit > match.end():
+                spans.append((match.end(), limit))
+        self._put_all(spans, "example")
+        turns = list(_TURN.finditer(self._masked))
+        if len(turns) > 1:
+            self._put_all([turn.span() for turn in turns], "example")
+
+    def _example_end(self, head: re.Match[str]) -> int:
+        """Where the examples under a head end: at the next heading, tag or block that does not look like one."""
+        mark = (head["mark"] or "").strip()
+        if not mark.startswith("#") and not head[0].rstrip().endswith((":", "**", "-", "=", ">")):
+            return head.end()
+        level = len(mark) if mark.startswith("#") else 6
+        first = True
+        position = head.end()
+        for block in _BLOCK.finditer(self._masked, head.end()):
+            heading = re.match(r"#+", block[0])
+            if heading and len(heading[0]) <= level:
+                break
+            if not first and not _EXAMPLE_BLOCK.match(block[0]):
+                break
+            first = False
+            position = block.end()
+        return position
+
+    def masked(self) -> str:
+        return self._masked
+
+    def zones(self) -> Iterator[Zone]:
+        last: Zone | None = None
+        for zone in sorted(self._zones, key=lambda zone: (zone.start, -zone.end)):
+            if last is None or zone.start >= last.end:
+                if last is not None:
+                    yield last
+                last = zone
+            elif zone.end > last.end:
+                last = Zone(last.start, zone.end, last.kind)
+        if last is not None:
+            yield last
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", MASK, text)

@@ -1,0 +1,86 @@
+"""PO205 and PO401: articles, in notes and everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.wording import replacements
+from promptopt.compress.sentences import TEXT, Sentence
+
+# "a few" is not "few", "a lot" not "lot"; "the more ... the more" and "the one" lose more than an article.
+_ARTICLE = re.compile(
+    r"(?<![\w'’-])(?:the|an?)(?=\s+[^\s\W])(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|"
+    r"(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)",
+    re.IGNORECASE,
+)
+
+
+_UNIQUE = re.compile(
+    r"(?<![\w'’-])the(?=\s+(?:(?:following|provided|given|above|below|final|original|entire|whole|current|target|main|"
+    r"relevant|correct|available|required|necessary|appropriate|next|previous|best|most|right|source|full|complete|"
+    r"overall|actual|expected|specific|specified|requested|existing|new|user|same)\s+)?"
+    r"(?:user|users|input|inputs|output|outputs|context|text|response|responses|answer|answers|question|questions|task|tasks|"
+    r"content|contents|document|documents|conversation|code|prompt|query|request|instructions?|information|data|format|"
+    r"result|results|example|examples|section|sections|steps?|list|summary|topic|subject|article|author|audience|reader|"
+    r"assistant|model|tools?|functions?|file|files|language|title|name|description|message|messages|issue|problem|"
+    r"solution|project|story|report|goal|purpose|rules?|schema|table|image|video|transcript|essay|paper|email|"
+    r"conclusion|analysis|evaluation|criteria|quality|score|rating|reasons?|chat|history|source|sources|"
+    r"ideas?|points?|quotes?|facts?|items?|headings?|terms?|words?|sentences?|paragraphs?|claims?|arguments?)\b)",
+    re.IGNORECASE,
+)
+
+
+class NoteArticles:
+    """Articles in list items and headings, which are read as notes."""
+
+    code: ClassVar[str] = "PO205"
+    name: ClassVar[str] = "articles in lists"
+    reason: ClassVar[str] = "list items and headings are notes, and notes need no articles"
+    level: ClassVar[Level] = "standard"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            if sentence.kind != TEXT:
+                yield from _articles(document, sentence, self.code)
+
+
+class UniqueNouns:
+    """ "the user", "the input", "the answer": what a prompt has only one of needs no article."""
+
+    code: ClassVar[str] = "PO208"
+    name: ClassVar[str] = "articles of unique nouns"
+    reason: ClassVar[str] = "there is one user, one input and one answer: no article tells them apart"
+    level: ClassVar[Level] = "standard"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            yield from replacements(
+                document, sentence, _UNIQUE, _new, self.code, lambda old, _: f"{old!r} can go", near_negations=True
+            )
+
+
+class Articles:
+    """ "the", "a" and "an" go everywhere; the noun says enough."""
+
+    code: ClassVar[str] = "PO401"
+    name: ClassVar[str] = "articles"
+    reason: ClassVar[str] = "every twentieth word is an article, and a model needs none"
+    level: ClassVar[Level] = "telegraphic"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            yield from _articles(document, sentence, self.code)
+
+
+def _articles(document: Document, sentence: Sentence, rule: str) -> Iterable[Edit]:
+    return replacements(document, sentence, _ARTICLE, _new, rule, lambda old, _: f"{old!r} can go", near_negations=True)
+
+
+def _new(match: re.Match[str]) -> str | None:
+    before = match.string[: match.start()]
+    # A capital inside a sentence may be a name or a grade.
+    return None if match[0][0].isupper() and before.strip(" *_") and not before.rstrip().endswith(":") else ""

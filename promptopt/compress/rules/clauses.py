@@ -1,0 +1,46 @@
+"""PO204: "that" and "which is" where the clause stands without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.wording import replacements
+
+_PARTICIPLE = (
+    r"(?:\w{3,}ed|given|shown|written|known|taken|made|found|built|drawn|chosen|done|seen|said|sent|set|put|held|kept|left|"
+    r"related|relevant|based|available|necessary|present|similar|specific|appropriate|likely|worth)"
+)
+_RELATIVE = re.compile(rf"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?={_PARTICIPLE}\b)", re.IGNORECASE)
+_COMPLEMENT = re.compile(
+    r"\b(?P<verb>ensur(?:e|es|ing)|indicat(?:e|es|ing)|assum(?:e|es|ing)|suggest(?:s|ing)?|think|believe|know|say|says|"
+    r"stat(?:e|es|ing)|show(?:s|ing)?|mean(?:s|ing)?|confirm(?:s|ing)?|verif(?:y|ies|ying)|check|sure|find|conclude|"
+    r"remember|guarantee|requir(?:e|es)|recommend|recogni[sz]e|reali[sz]e|see|notice|likely|aware|clear)\s+that\s+"
+    r"(?=(?:the|a|an|your|you|it|this|these|all|each|every|they|there|their|its|any|we|I|he|she|no|both|only|some)\b)",
+    re.IGNORECASE,
+)
+_OBJECT = re.compile(r"(?<=[a-z] )that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)\w)", re.IGNORECASE)
+
+
+class Clauses:
+    """ "the steps that are defined below" becomes "the steps defined below"."""
+
+    code: ClassVar[str] = "PO204"
+    name: ClassVar[str] = "needless that"
+    reason: ClassVar[str] = "the clause stands without its first words"
+    level: ClassVar[Level] = "standard"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            for pattern in (_RELATIVE, _OBJECT):
+                yield from replacements(document, sentence, pattern, lambda _: "", self.code, _message)
+            yield from replacements(
+                document, sentence, _COMPLEMENT, lambda match: match["verb"] + " ", self.code, _message
+            )
+
+
+def _message(old: str, _: str) -> str:
+    return f"{old!r} can be shorter: the clause stands without it"

@@ -1,0 +1,66 @@
+"""PO203 and PO404: commas that no reading depends on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+
+_OXFORD = re.compile(r",(?=\s+(?:and|or|but|nor)\s+\S)", re.IGNORECASE)
+_INTRODUCTION = re.compile(
+    r"(?:\A|(?<=\.\s))(?:(?:Then|Next|Finally|First|Second|Third|Lastly|Afterwards|Instead|Also|Now|Here|Therefore|Thus|Hence|"
+    r"Otherwise|Generally|Usually|Often|Sometimes|Additionally|Similarly|However|Ideally|Currently|Later|Again|Overall|"
+    r"Optionally|Alternatively|Conversely|Consequently|Initially|Ultimately|Meanwhile|e\.g\.|i\.e\.)"
+    r"|(?:In|On|At|For|From|With|By|After|Before|During|Based on|Given|As)\s+[\w’' -]{2,30})(?P<comma>,)(?=\s)"
+)
+_ANY = re.compile(
+    r",(?=\s+(?:which|who|where|when|while|if|because|since|using|including|with|without|based|rather|even|"
+    r"especially|ensuring|making|providing|focusing|unless|except|such|like)\s)",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(
+    r"(?:If|When|Whenever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
+)
+_THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")
+_ABBREVIATION = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
+
+
+class Commas:
+    """The comma before "and" and "or", and the one behind a short introduction."""
+
+    code: ClassVar[str] = "PO203"
+    name: ClassVar[str] = "optional commas"
+    reason: ClassVar[str] = "each is a token, and the sentence reads the same"
+    level: ClassVar[Level] = "standard"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            for pattern in (_OXFORD, _ABBREVIATION):
+                for match in pattern.finditer(document.masked, sentence.start, sentence.end):
+                    yield Edit(match.start(), match.end(), "", self.code, "an optional comma")
+            text = document.masked[sentence.start : sentence.end]
+            for match in _INTRODUCTION.finditer(text):
+                start = sentence.start + match.start("comma")
+                yield Edit(start, start + 1, "", self.code, "an optional comma")
+
+
+class ClauseCommas:
+    """Commas before a clause that its first word announces."""
+
+    code: ClassVar[str] = "PO404"
+    name: ClassVar[str] = "clause commas"
+    reason: ClassVar[str] = "the word behind it says that a clause begins"
+    level: ClassVar[Level] = "telegraphic"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            for match in _ANY.finditer(document.masked, sentence.start, sentence.end):
+                yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
+            text = document.masked[sentence.start : sentence.end]
+            # A sentence with a second comma may be a list.
+            if text.count(",") == 1 and (match := _CONDITION.match(text) or _THEN.search(text)):
+                end = sentence.start + match.end()
+                yield Edit(end - 1, end, "", self.code, "the only comma")

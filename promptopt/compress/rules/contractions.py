@@ -1,0 +1,65 @@
+"""PO201: contractions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.wording import replacements
+
+# Negations are never contracted: "do not" stays as loud as it is.
+_LONG = re.compile(
+    r"\b(?P<who>I|you|we|they|it|that|there|here|what)\s+(?P<verb>will|are|is|have|am)\b"
+    r"(?=\s+[a-z])(?!\s+(?:not|no|never|to)\b)",
+    re.IGNORECASE,
+)
+_SHORT = {"will": "'ll", "are": "'re", "is": "'s", "have": "'ve", "am": "'m"}
+_PAIRS = frozenset(
+    [
+        "i will",
+        "i am",
+        "i have",
+        "you will",
+        "you are",
+        "you have",
+        "we will",
+        "we are",
+        "we have",
+        "they will",
+        "they are",
+        "they have",
+        "it is",
+        "that is",
+        "there is",
+        "here is",
+        "what is",
+        "it will",
+    ]
+)
+
+
+class Contractions:
+    """ "You will" becomes "You'll", where the tokenizer says that it is shorter."""
+
+    code: ClassVar[str] = "PO201"
+    name: ClassVar[str] = "contractions"
+    reason: ClassVar[str] = "a contraction is one token less"
+    level: ClassVar[Level] = "standard"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        for sentence in document.prose:
+            yield from replacements(
+                document, sentence, _LONG, _new, self.code, lambda old, new: f"{old!r}: write {new!r}"
+            )
+
+
+def _new(match: re.Match[str]) -> str | None:
+    who, verb = match["who"], match["verb"].lower()
+    if f"{who.lower()} {verb}" not in _PAIRS or match["verb"] != verb:
+        return None
+    if verb == "have" and not re.match(r"\s+\w+(?:ed|en|n)\b", match.string[match.end() :]):
+        return None
+    return who + _SHORT[verb]

@@ -1,0 +1,101 @@
+"""PO105: an instruction that is given again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.facts import Fact
+from promptopt.compress.rules.removing import line_removal
+from promptopt.compress.sentences import HEADING, Sentence
+
+LEAST_WORDS = 4
+"""A shorter sentence may stand twice for a reason: a label, a separator, a slot."""
+
+
+class Duplicates:
+    """A sentence whose every fact and content word stands in an earlier one (or a later one that is stricter).
+
+    Two that differ in a number, a negation, a name or a condition are both kept.
+    """
+
+    code: ClassVar[str] = "PO105"
+    name: ClassVar[str] = "repeated instructions"
+    reason: ClassVar[str] = "an instruction is paid for each time it is given"
+    level: ClassVar[Level] = "safe"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        if not document.flow_known:
+            return
+        yield from self._labels(document)
+        candidates = [
+            (sentence, Counter(fact for fact in document.facts_of(sentence).facts if fact.kind != "structure"))
+            for sentence in document.sentences
+            # A numbered step may be referred to by its number.
+            if sentence.kind != HEADING
+            and not document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
+        ]
+        index: dict[Fact, list[int]] = {}
+        for number, (_, facts) in enumerate(candidates):
+            for fact in facts:
+                index.setdefault(fact, []).append(number)
+        gone: set[int] = set()
+        for number, (sentence, facts) in enumerate(candidates):
+            if _is_long_enough(document, sentence, facts):
+                keeper = next(self._keepers(document, candidates, index, number, gone), None)
+                if keeper is not None:
+                    gone.add(number)
+                    kept = candidates[keeper][0]
+                    yield self._edit(document, sentence, kept)
+
+    def _labels(self, document: Document) -> Iterator[Edit]:
+        """A label line that repeats the heading right above it: ``# INPUT`` and then ``INPUT:``."""
+        for heading, label in pairwise(document.sentences):
+            if heading.kind != HEADING or not label.first or label.kind == HEADING:
+                continue
+            title = document.text[heading.start : heading.end].strip(" :*").lower()
+            if title and title == document.text[label.start : label.end].strip(" *").removesuffix(":").lower():
+                start, end = line_removal(document, label)
+                if document.frames_at(heading.start) == document.frames_at(label.start):
+                    message = "the heading above says this already"
+                    yield Edit(start, end, "", self.code, message, because=(heading.start, heading.end))
+
+    def _keepers(
+        self,
+        document: Document,
+        candidates: list[tuple[Sentence, Counter[Fact]]],
+        index: dict[Fact, list[int]],
+        number: int,
+        gone: set[int],
+    ) -> Iterator[int]:
+        """Other sentences that say all that this one says, and are printed whenever it is."""
+        sentence, facts = candidates[number]
+        rarest = min(facts, key=lambda fact: len(index[fact]))
+        for other in index[rarest]:
+            if other == number or other in gone or facts - candidates[other][1]:
+                continue
+            kept = candidates[other][0]
+            # A later sentence replaces this one only where it says more; equals keep the first.
+            if other > number and (candidates[other][1] == facts or kept.kind != sentence.kind):
+                continue
+            if candidates[other][1].total() > 2 * facts.total() + 4:
+                continue
+            if document.always_before(kept.start, sentence.start):
+                yield other
+
+    def _edit(self, document: Document, sentence: Sentence, kept: Sentence) -> Edit:
+        line, _ = document.line_of(kept.start)
+        start, end = line_removal(document, sentence)
+        return Edit(start, end, "", self.code, f"line {line} says this already", because=(kept.start, kept.end))
+
+
+def _is_long_enough(document: Document, sentence: Sentence, facts: Counter[Fact]) -> bool:
+    words = sum(number for fact, number in facts.items())
+    text = document.text[sentence.start : sentence.end].rstrip()
+    if text.endswith(":") or (not text.endswith((".", "!", "?")) and sentence.kind == "text"):
+        return False
+    return words >= LEAST_WORDS and any(fact.kind == "word" for fact in facts)

@@ -1,0 +1,66 @@
+"""PO104: politeness and filler."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.lexicon import filler_pattern
+from promptopt.compress.rules.wording import negated, replacements
+
+# After these, an intensifier is the whole point of the phrase ("how very", "not very", "so very").
+_BOUND = re.compile(r"(?:\b(?:how|so|as|too|that|is|are|be|was|not|more|most|less|least)|[\"'(-])\s*\Z", re.IGNORECASE)
+_INTENSIFIERS = frozenset(
+    {"very", "really", "quite", "highly", "extremely", "truly", "incredibly", "totally", "absolutely"}
+)
+_ALWAYS = frozenset({"please", "kindly"})
+
+
+class Filler:
+    """ "Please", "very", "basically", "of course", "it is important to note that": gone, wherever they stand."""
+
+    code: ClassVar[str] = "PO104"
+    name: ClassVar[str] = "politeness and filler"
+    reason: ClassVar[str] = "the answer is the same without them"
+    level: ClassVar[Level] = "safe"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        pattern = filler_pattern()
+        for sentence in document.prose:
+            yield from replacements(
+                document,
+                sentence,
+                pattern,
+                lambda match, sentence=sentence: self._new(document, sentence, match),
+                self.code,
+                lambda old, _: f"{old!r} says nothing",
+                near_negations=True,
+            )
+
+    def _new(self, document: Document, sentence: object, match: re.Match[str]) -> str | None:
+        from promptopt.compress.sentences import Sentence
+
+        assert isinstance(sentence, Sentence)
+        text = match.string
+        word = " ".join(match[0].lower().split())
+        if match[0].isupper() and len(word) > 1 and not text.isupper() and word not in _ALWAYS:
+            return None
+        behind_word = re.match(r"\s+(\w+)", text[match.end() :])
+        # "very low, low": a step of a scale.
+        if behind_word and len(re.findall(rf"\b{behind_word[1]}\b", text, re.IGNORECASE)) > 1 and word in _INTENSIFIERS:
+            return None
+        if word in _ALWAYS:
+            # "to please the user": a verb.
+            return None if text[: match.start()].rstrip().lower().endswith(" to") else ""
+        behind = text[match.end() :].lstrip(" *_")
+        if not behind or (" " not in word and not behind[0].isalpha()):
+            # At the end of a clause it is more likely to carry the meaning: "do it properly."
+            return "" if behind[:1] == "," and not text[: match.start()].strip(" *_") else None
+        if negated(document, sentence, sentence.start + match.start()):
+            return None
+        if _BOUND.search(text[: match.start()]) and word in _INTENSIFIERS:
+            return "" if re.search(r"\b(?:is|are|be|was|that)\s*\Z", text[: match.start()]) else None
+        return ""

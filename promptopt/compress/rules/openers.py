@@ -1,0 +1,46 @@
+"""PO103: openers that address the model and say nothing about the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.lexicon import opener_pattern
+from promptopt.compress.rules.wording import negated, plain, removal
+
+
+class Openers:
+    """ "I want you to", "Your task is to", "Please note that", "Make sure to" at the beginning of a sentence."""
+
+    code: ClassVar[str] = "PO103"
+    name: ClassVar[str] = "meta-openers"
+    reason: ClassVar[str] = "an instruction needs no announcement"
+    level: ClassVar[Level] = "safe"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        pattern = opener_pattern()
+        for sentence in document.prose:
+            text = plain(document, sentence)
+            for match in pattern.finditer(text):
+                start = sentence.start + match.start()
+                if not _opens(text, match.start()) or negated(document, sentence, start):
+                    continue
+                edit = removal(
+                    document, sentence, start, sentence.start + len(match[0].rstrip()) + match.start(), self.code
+                )
+                if edit is not None:
+                    yield Edit(
+                        edit.start,
+                        edit.end,
+                        edit.new,
+                        self.code,
+                        f"{match[0].strip()!r} says nothing: begin with the instruction",
+                    )
+
+
+def _opens(text: str, position: int) -> bool:
+    """Whether a clause begins here."""
+    before = text[:position].rstrip(" *_(-–—\t")
+    return not before or before.endswith((",", ";", ":", " and", " then", " so"))

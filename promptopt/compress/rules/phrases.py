@@ -1,0 +1,46 @@
+"""PO107: wordy phrases that have a short form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.lexicon import shorter, shorter_pattern
+from promptopt.compress.rules.wording import replacements
+
+
+class Phrases:
+    """ "in order to" becomes "to", where the tokenizer says that it is shorter."""
+
+    code: ClassVar[str] = "PO107"
+    name: ClassVar[str] = "wordy phrases"
+    reason: ClassVar[str] = "the short form says the same"
+    level: ClassVar[Level] = "safe"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        pattern = shorter_pattern()
+        for sentence in document.prose:
+            yield from replacements(
+                document, sentence, pattern, _new, self.code, lambda old, new: f"{old!r}: write {new!r}"
+            )
+
+
+def _new(match: re.Match[str]) -> str | None:
+    new = shorter(match[0])
+    behind = match.string[match.end() :]
+    before = match.string[: match.start()]
+    if re.match(r"\s*[,;:.)]", behind) and match[0].lower() not in (
+        "for example",
+        "for instance",
+        "and so on",
+        "and so forth",
+    ):
+        return None
+    if new == "and" and re.search(r",\s*\Z", before):
+        return "and"
+    if before.rstrip().endswith(("the", "a", "an", "no", "same")) and not match[0].lower().startswith(("a ", "the ")):
+        return new if new in ("use", "more") else None
+    return new

@@ -1,0 +1,26 @@
+"""What saved tokens are worth: dollars a month, by the prompt's own calls and model."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from promptopt.compress.document import Document
+from promptopt.prices import find_price
+from promptopt.values import Usage
+
+
+def monthly_usd(document: Document, tokens: int, output_tokens: int = 0) -> Decimal | None:
+    """Dollars a month that fewer tokens a call save, at list price; ``None`` without calls or a price."""
+    calls = document.front.calls_per_month
+    if calls is None or document.model is None:
+        return None
+    price = find_price(document.model)
+    if price is None:
+        return None
+    return price.cost(Usage(input_tokens=max(0, tokens), output_tokens=max(0, output_tokens))).total_usd * calls
+
+
+def monthly(document: Document, tokens: int, output_tokens: int = 0) -> str:
+    """The same for people, such as ``$1.20``; empty where it is unknown."""
+    dollars = monthly_usd(document, tokens, output_tokens)
+    return "" if dollars is None else f"${dollars:,.2f}"

@@ -1,0 +1,55 @@
+"""The pytest plugin: options, a marker and a fixture. Nothing else is imported until ``--prompt-budget`` is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from promptopt.budget.fixture import PromptBudget
+
+_ENABLING = ("prompt_budget", "prompt_budget_only", "prompt_budget_update", "prompt_budget_trim")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The flags of the gate."""
+    group = parser.getgroup("prompt budget", "prompts may not become dearer than what is locked (promptopt)")
+    flag, text = group.addoption, "store"
+    flag("--prompt-budget", action="store_true", help="check every prompt that has a suite or a lock, offline")
+    flag("--prompt-budget-only", action="store_true", help="the same, and collect nothing else")
+    flag("--prompt-budget-update", action="store_true", help="lock what prompts cost now; refused in CI")
+    flag("--prompt-budget-trim", action="store_true", help="lower locked counts to today's, raise none; refused in CI")
+    flag("--prompt-budget-reason", action=text, default="", metavar="WHY", help="why an update raises a count")
+    flag("--prompt-budget-against", action=text, metavar="REF", help="the branch this one comes from [its merge base]")
+    flag(
+        *("--prompt-budget-limit",),
+        action="append",
+        default=[],
+        metavar="[PROMPT:]METRIC=LIMIT",
+        help='overrides a limit: "input=5%% & 50 | 4000"',
+    )
+    flag(
+        *("--prompt-budget-report",),
+        action="append",
+        default=[],
+        metavar="KIND:PATH",
+        help="write a report: json:PATH, md:PATH or github:PATH",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and, where the gate is asked for, the gate."""
+    config.addinivalue_line("markers", "prompt_budget(prompt=None, **limits): limits of the fixture prompt_budget")
+    if any(config.getoption(name) for name in _ENABLING):
+        from promptopt.budget.pytest_gate import enable
+
+        enable(config)
+
+
+@pytest.fixture
+def prompt_budget(request: pytest.FixtureRequest) -> PromptBudget | Any:
+    """Checks prompts that a program builds itself: ``prompt_budget.check(messages, case="refund", model=...)``."""
+    from promptopt.budget.fixture import make_fixture
+
+    return make_fixture(request)

@@ -1,0 +1,139 @@
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptopt.budget.limits import METRICS, Limit, parse_limit
+from promptopt.budget.settings import DEFAULTS, load_settings
+from promptopt.config import load_config
+from promptopt.errors import ConfigError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "expected"),
+    [
+        ("input", "5% & 50 | 4000", (Decimal("0.05"), Decimal(50), Decimal(4000))),
+        ("input", "5%&50 tokens|4,000 tokens", (Decimal("0.05"), Decimal(50), Decimal(4000))),
+        ("input", "50 tokens", (None, Decimal(50), None)),
+        ("input", "| 4000", (None, None, Decimal(4000))),
+        ("usd_call", "2.5% & $0.001 | $0.02", (Decimal("0.025"), Decimal("0.001"), Decimal("0.02"))),
+        ("quality", "2 points | 90%", (None, Decimal("0.02"), Decimal("0.9"))),
+    ],
+)
+def test_the_grammar(metric: str, text: str, expected: tuple[Any, ...]) -> None:
+    limit = parse_limit(metric, text)
+    assert (limit.share, limit.amount, limit.cap) == expected
+    assert limit.level == "error"
+
+
+@pytest.mark.parametrize(
+    ("text", "level"), [("off", "off"), ("warn 5%", "warn"), ("error: 5%", "error"), ("warn", "warn")]
+)
+def test_levels(text: str, level: str) -> None:
+    assert parse_limit("input", text).level == level
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "message"),
+    [
+        ("input", "5", "has no unit"),
+        ("input", 5, "has no unit"),
+        ("input", 0.05, "has no unit"),
+        ("usd_call", "5% & 0.01", "has no unit"),
+        ("usd_call", "| 3", "has no unit"),
+        ("input", "$5", "wrong unit"),
+        ("quality", "2%", "quality loses points"),
+        ("quality", "2 points | 90 points", "wrong unit"),
+        ("input", "5% & 3%", "at most one percentage"),
+        ("input", "five%", "not an amount"),
+        ("input", "", "is empty"),
+        ("input", "off 5%", "limits nothing more"),
+        ("imput", "5%", "Did you mean 'input'"),
+        ("latency", "5%", "known metrics: input, cacheable, output, usd_call, usd_month, quality"),
+    ],
+)
+def test_what_is_refused(metric: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_limit(metric, value)
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000), st.integers(0, 100), st.integers(0, 500))
+def test_both_soft_parts_must_be_exceeded(locked: int, growth: int, percent: int, tokens: int) -> None:
+    limit = parse_limit("input", f"{percent}% & {tokens}")
+    assert limit.exceeded(Decimal(locked), Decimal(growth)) == (growth * 100 > percent * locked and growth > tokens)
+
+
+def test_without_an_amount_any_growth_is_too_much() -> None:
+    assert Limit("error").exceeded(Decimal(100), Decimal(1))
+    assert not Limit("error", cap=Decimal(5)).exceeded(Decimal(100), Decimal(1))
+    assert set(DEFAULTS) == set(METRICS)
+
+
+TABLE = """[tool.promptopt.budget]
+input = "5%"
+recordings = "error"
+[tool.promptopt.budget.group."support/*"]
+input = "3%"
+[tool.promptopt.budget.group."support/*".total]
+usd_month = "| $100"
+[tool.promptopt.budget.prompt."support/triage"]
+input = "2%"
+[tool.promptopt.budget.prompt."support/triage".case.refund]
+input = "off"
+"""
+
+
+def test_the_nearest_limit_holds(project: Any) -> None:
+    project.write({"pyproject.toml": TABLE})
+    settings = load_settings(load_config())
+    texts = [settings.of(*where)["input"].text for where in (("other",), ("support/x",), ("support/triage", "a"))]
+    assert texts == ["5%", "3%", "2%"]
+    assert settings.of("support/triage", "refund")["input"].level == "off"
+    assert settings.totals["support/*"]["usd_month"].cap == 100
+    assert settings.recordings == "error"
+    overridden = load_settings(load_config(), ["input=1%", "support/*:input=50 tokens"])
+    assert overridden.of("other")["input"].text == "1%"
+    assert overridden.of("support/triage", "refund")["input"].text == "50 tokens"
+
+
+def test_a_file_of_its_own(project: Any) -> None:
+    project.write({"budget.toml": 'input = "5%"\n[prompt.triage]\noutput = "off"\n'})
+    settings = load_settings(load_config())
+    assert settings.of("triage")["output"].level == "off"
+    project.write({"pyproject.toml": TABLE})
+    with pytest.raises(ConfigError, match=r"budget\.toml: limits stand here and in \[tool\.promptopt\.budget\]"):
+        load_settings(load_config())
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('input = "5"', r"pyproject\.toml:2: .* has no unit"),
+        ('imput = "5%"', r"pyproject\.toml:2: unknown metric or key 'imput'\. Did you mean 'input'"),
+        ("group = 3", r"group = 3 is not a table"),
+        ("prompt.triage = 3", r"prompt\.triage = 3 is not a table of limits"),
+        ('recordings = "maybe"', r"recordings = 'maybe' is none of error, warn, off"),
+        ('prompt.triage.case.refund.quality = "2 points"', r"unknown metric or key 'quality'"),
+        ('group."*".total.quality = "2 points"', r"unknown metric or key 'quality'"),
+    ],
+)
+def test_bad_tables(project: Any, table: str, message: str) -> None:
+    project.write({"pyproject.toml": f"[tool.promptopt.budget]\n{table}\n"})
+    with pytest.raises(ConfigError, match=message):
+        load_settings(load_config())
+
+
+def test_bad_toml_of_its_own(project: Any) -> None:
+    project.write({"budget.toml": "input = \n"})
+    with pytest.raises(ConfigError, match=r"budget\.toml: is not TOML"):
+        load_settings(load_config())
+
+
+@pytest.mark.parametrize("entry", ["input", "input=5", "nothing=5%"])
+def test_bad_overrides(project: Any, entry: str) -> None:
+    assert Path.cwd() == project.root
+    with pytest.raises(UsageError, match="limit "):
+        load_settings(load_config(), [entry])

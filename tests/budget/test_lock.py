@@ -1,0 +1,116 @@
+import subprocess
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptopt.budget.lock import Basis, Entry, Lock, parse_lock, read_lock
+from promptopt.errors import LockError
+
+BASIS = Basis("o200k_base@sha256:abc", "gpt-4o-mini", "0.15", "0.075", "0.6")
+ENTRY = Entry(100, 40, 7, "recorded", 0.75, "v1", "r1")
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+COUNTS = st.integers(0, 10**6)
+ENTRIES = st.builds(
+    Entry,
+    COUNTS,
+    COUNTS,
+    COUNTS,
+    st.sampled_from(["recorded", "cap"]),
+    st.none() | st.floats(0, 1).map(lambda value: round(value, 6)),
+    NAMES,
+    NAMES,
+    st.just("") | NAMES,
+)
+
+
+def make(**cases: Entry) -> Lock:
+    return Lock("triage", "v1", BASIS, cases or {"a": ENTRY, "b": ENTRY}, "s")
+
+
+@given(st.dictionaries(NAMES, ENTRIES, max_size=4), st.booleans())
+def test_what_is_written_is_read(cases: dict[str, Entry], program: bool) -> None:
+    lock = Lock("triage", "v1", BASIS, cases, "s", program)
+    read = parse_lock(lock.text(), "x.lock.toml")
+    assert read == lock
+    assert [entry.reason for _, entry in sorted(read.cases.items())] == [
+        entry.reason for _, entry in sorted(cases.items())
+    ]
+    assert read.text() == lock.text()
+    # It is TOML, for whoever else wants to read it.
+    assert set(tomllib.loads(lock.text()).get("case", {})) == set(cases)
+
+
+def test_the_text_is_a_pure_function_of_the_counts() -> None:
+    one, other = make(a=ENTRY, b=ENTRY), make(b=ENTRY, a=ENTRY)
+    assert one.text() == other.text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("input = 100", "input = 99", 1), r"the entry of case 'a' was edited by hand"),
+        (lambda text: text.replace('"gpt-4o-mini"', '"gpt-4o"'), "its head was edited by hand"),
+        (lambda text: text.replace('[case."b"]', '[case."c"]'), r"the entry of case 'c' was edited by hand"),
+        (lambda text: "<<<<<<< HEAD\n" + text, r":1: holds a merge conflict: '<<<<<<< HEAD'"),
+        (lambda text: text + "nonsense\n", "cannot be read: 'nonsense'"),
+        (lambda text: text.replace("cacheable = 40", "cacheable = forty", 1), "cannot be read: 'forty'"),
+        (lambda text: text[: len(text) // 2], "was edited by hand|cannot be read"),
+        (lambda text: text.replace("version = 1", "version = 2"), "edited by hand"),
+        (lambda text: "", "edited by hand"),
+    ],
+)
+def test_a_broken_lock_is_refused_with_its_line(change: Any, message: str) -> None:
+    with pytest.raises(LockError, match=message) as caught:
+        parse_lock(change(make().text()), "prompts/triage.lock.toml")
+    assert "promptopt budget update" in str(caught.value)
+
+
+def test_a_later_version_is_refused() -> None:
+    from promptopt.budget import lock
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lock, "VERSION", 2)
+        text = make().text()
+    with pytest.raises(LockError, match="format version is 2, this promptopt reads 1"):
+        parse_lock(text, "x")
+
+
+def test_no_file_is_no_lock(tmp_path: Path) -> None:
+    assert read_lock(tmp_path / "none.lock.toml") is None
+    (tmp_path / "bad.lock.toml").write_bytes(b"\xff")
+    with pytest.raises(LockError, match="is not UTF-8"):
+        read_lock(tmp_path / "bad.lock.toml")
+
+
+def merge(folder: Path, base: Lock, ours: Lock, theirs: Lock) -> tuple[int, str]:
+    for name, lock in (("base", base), ("ours", ours), ("theirs", theirs)):
+        lock.write(folder / name)
+    command = ["git", "merge-file", "-p", "ours", "base", "theirs"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+CASES = dict.fromkeys("abcd", ENTRY)
+
+
+def test_branches_that_touch_different_cases_merge(tmp_path: Path) -> None:
+    ours = make(**{**CASES, "a": replace(ENTRY, input=90, request="r2"), "d": replace(ENTRY, input=1)})
+    theirs = make(**{**CASES, "b": replace(ENTRY, input=95, request="r3"), "cc": ENTRY})
+    conflicts, text = merge(tmp_path, make(**CASES), ours, theirs)
+    assert conflicts == 0
+    merged = parse_lock(text, "merged")
+    assert [merged.cases[name].input for name in ("a", "b", "c", "cc", "d")] == [90, 95, 100, 100, 1]
+
+
+def test_branches_that_touch_one_case_conflict(tmp_path: Path) -> None:
+    ours = make(**{**CASES, "b": replace(ENTRY, input=90)})
+    theirs = make(**{**CASES, "b": replace(ENTRY, output=9)})
+    conflicts, text = merge(tmp_path, make(**CASES), ours, theirs)
+    assert conflicts > 0
+    with pytest.raises(LockError, match="holds a merge conflict"):
+        parse_lock(text, "merged")

@@ -1,0 +1,163 @@
+"""Prompts, cases, prices, tokenizers and locks change at random: growth fails, what is unchanged does not."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from guarded_project import check, make_gate
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from promptopt.budget.update import update
+from promptopt.errors import UsageError
+from promptopt.templates import load_prompt
+from promptopt.tokens import count_tokens
+
+LINES = st.sampled_from(
+    ["Be kind.", "Ответь вежливо.", "{{ who }}", "{% if who|length > 4 %}A long name.{% endif %}", "Say 1, 2, 3.", "  "]
+)
+MODELS = ("gpt-4o-mini", "gpt-3.5-turbo")
+NAMES = ("a", "b", "c")
+
+
+class Locking(RuleBasedStateMachine):
+    """The files of a project, and beside them what was agreed to, counted without the gate."""
+
+    @initialize(
+        lines=st.lists(LINES, min_size=1, max_size=3),
+        whos=st.lists(st.text("xyz ", max_size=6), min_size=3, max_size=3),
+    )
+    def start(self, lines: list[str], whos: list[str]) -> None:
+        self.here = Path.cwd()
+        self.folder = tempfile.TemporaryDirectory()
+        os.chdir(self.folder.name)
+        self.lines, self.model, self.input_price, self.version = lines, MODELS[0], 1, 1
+        self.cases = dict(zip(NAMES, whos, strict=True))
+        # Per case: the text that was agreed to, as front matter and lines.
+        self.agreed: dict[str, tuple[tuple[str, ...], str]] = {}
+        self.write()
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            os.chdir(self.here)
+            self.folder.cleanup()
+
+    def write(self) -> None:
+        tables = "".join(
+            f'[tool.promptopt.prices."{model}"]\ninput_mtok = {self.input_price}\noutput_mtok = 2\n' for model in MODELS
+        )
+        Path("pyproject.toml").write_text(tables + '[tool.promptopt.budget]\ninput = "10% & 3"\ncacheable = "off"\n')
+        Path("prompts/p").mkdir(parents=True, exist_ok=True)
+        Path("suites").mkdir(exist_ok=True)
+        Path(f"prompts/p/v{self.version}.j2").write_text(self.source(self.lines, self.model))
+        tests = "".join(f"  - {{description: {name}, vars: {{who: '{who}'}}}}\n" for name, who in self.cases.items())
+        Path("suites/p.yaml").write_text(f"tests:\n{tests}")
+
+    @staticmethod
+    def source(lines: tuple[str, ...] | list[str], model: str) -> str:
+        return f"---\nmodel: {model}\nmax_output_tokens: 9\n---\n" + "\n".join(lines) + "\nEnd {{ who }}\n"
+
+    def count(self, lines: tuple[str, ...] | list[str], who: str, model: str) -> int:
+        Path("other").mkdir(exist_ok=True)
+        file = Path(f"other/{abs(hash((tuple(lines), model)))}.j2")
+        file.write_text(self.source(lines, model))
+        return count_tokens(load_prompt(file).render({"who": who}), model).tokens
+
+    @rule(line=LINES, index=st.integers(0, 5))
+    def edit(self, line: str, index: int) -> None:
+        self.lines = [*self.lines]
+        self.lines.insert(index, line)
+        self.write()
+
+    @precondition(lambda self: len(self.lines) > 1)
+    @rule(index=st.integers(0, 5))
+    def shorten(self, index: int) -> None:
+        self.lines = [*self.lines]
+        self.lines.pop(index % len(self.lines))
+        self.write()
+
+    @rule()
+    def next_version(self) -> None:
+        self.version += 1
+        self.write()
+
+    @rule(name=st.sampled_from(NAMES), who=st.text("xyz ", max_size=6))
+    def edit_case(self, name: str, who: str) -> None:
+        self.cases[name] = who
+        self.write()
+
+    @rule(name=st.sampled_from(NAMES))
+    def drop_case(self, name: str) -> None:
+        if len(self.cases) > 1 and name in self.cases:
+            del self.cases[name]
+            self.write()
+
+    @rule(price=st.integers(1, 9))
+    def reprice(self, price: int) -> None:
+        self.input_price = price
+        self.write()
+
+    @rule(model=st.sampled_from(MODELS))
+    def change_model(self, model: str) -> None:
+        self.model = model
+        self.write()
+
+    @rule(reason=st.sampled_from(["", "because"]))
+    def lock(self, reason: str) -> None:
+        path = Path("prompts/p.lock.toml")
+        before = path.read_bytes() if path.exists() else None
+        try:
+            update({"p": (make_gate().prompts["p"], None)}, reason)
+        except UsageError:
+            assert reason == ""
+            assert path.read_bytes() == before
+        else:
+            self.agreed = {name: (tuple(self.lines), who) for name, who in self.cases.items()}
+
+    @precondition(lambda self: self.agreed)
+    @rule()
+    def trim(self) -> None:
+        prompt = make_gate().prompts["p"]
+        if prompt.lock is not None and prompt.lock.basis == prompt.basis:
+            locked = {name: entry.input for name, entry in prompt.lock.cases.items()}
+            update({"p": (prompt, None)}, "", trim=True)
+            lock = make_gate().prompts["p"].lock
+            assert lock is not None
+            for name, entry in lock.cases.items():
+                assert entry.input <= locked[name]
+                if entry != prompt.lock.cases[name]:
+                    self.agreed[name] = (tuple(self.lines), self.cases[name])
+
+    @invariant()
+    def the_gate_is_right(self) -> None:
+        results = check()
+        for name, who in self.cases.items():
+            failed = results[f"p [{name}]"].failed
+            if name not in self.agreed:
+                assert failed
+                continue
+            lines, agreed_who = self.agreed[name]
+            if tuple(self.lines) == lines:
+                assert not failed or agreed_who != who, "an unchanged prompt failed"
+                if agreed_who == who:
+                    assert not failed
+                continue
+            before, now = self.count(lines, who, self.model), self.count(self.lines, who, self.model)
+            old = make_gate().prompts["p"].lock
+            assert old is not None
+            # Where only counts of another tokenizer are left, growth is that of the old one.
+            counted_by = old.basis.model
+            before_old, now_old = self.count(lines, who, counted_by), self.count(self.lines, who, counted_by)
+            grown = [(b, n - b) for b, n in ((before, now), (before_old, now_old)) if n - b > 3 and (n - b) * 10 > b]
+            if len(grown) == 2:
+                assert failed, "a growth past its limit passed"
+            if max(now - before, now_old - before_old) <= 0 and agreed_who == who:
+                assert not failed, "what did not grow failed"
+        gone = set(self.agreed) - set(self.cases)
+        assert results["p"].failed == bool(gone)
+
+
+TestLocking = pytest.mark.filterwarnings("default")(Locking.TestCase)
+TestLocking.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)

@@ -1,0 +1,167 @@
+import pytest
+
+from promptopt.compress.document import Document
+from promptopt.compress.engine import compress_document
+from promptopt.compress.facts import compare_facts, facts
+from promptopt.compress.lexicon import filler_phrases, shorter_phrases
+from promptopt.compress.rules.base import all_rules, choose_rules
+from promptopt.errors import UsageError
+from promptopt.templates.frontmatter import FrontMatter
+from promptopt.tokens import tokenizer_for
+
+FIRES = [
+    ("PO101", "Answer now.   \nThen stop.", "Answer now.\nThen stop."),
+    ("PO101", "Answer now.\n \n \n \nThen stop.", "Answer now.\n\nThen stop."),
+    ("PO102", "**Important**: answer the question.", "Important: answer the question."),
+    ("PO103", "I want you to act as a linux terminal.", "Act as a linux terminal."),
+    ("PO103", "Your task is to generate a short summary.", "Generate a short summary."),
+    ("PO103", "Please note that the user is new.", "The user is new."),
+    ("PO104", "Please answer the question.", "Answer the question."),
+    ("PO104", "Be aware of highly technical terms.", "Be aware of technical terms."),
+    ("PO105", "Always write in plain English. Be kind. Always write in plain English.", "Always write in plain English. Be kind."),
+    ("PO107", "Read it in order to find errors.", "Read it to find errors."),
+    ("PO201", "You will see what is there.", "You'll see what's there."),
+    ("PO202", "You output bulleted lists.", "Output bulleted lists."),
+    ("PO203", "List names, places, and dates.", "List names, places and dates."),
+    ("PO204", "Follow the steps that are defined below.", "Follow the steps defined below."),
+    ("PO205", "- The name of the product", "- Name of product"),
+    ("PO206", "Here is the list of topics:\n- one topic", "List of topics:\n- one topic"),
+    ("PO207", "# EXPLANATORY REMARKS\n\nAnswer briefly.", "# Explanatory remarks\n\nAnswer briefly."),
+    ("PO208", "Read the question and help.", "Read question and help."),
+    ("PO301", 'Data:\n{\n  "name": "Ann",\n  "ages": [1, 2.50]\n}\n', 'Data:\n{"name":"Ann","ages":[1,2.50]}\n'),
+    ("PO401", "Write a poem about the sea.", "Write poem about sea."),
+    ("PO402", "Answers that stay short are good.", "Answers that stay short good."),
+    ("PO403", "You must write your answer in French.", "Must write answer in French."),
+    ("PO404", "Read it all, then answer.", "Read it all then answer."),
+]
+STAYS = [
+    ("PO101", "| a   | b |"),
+    ("PO102", "Compute 2**3 and 4**5 now."),
+    ("PO103", "The user says that I want you to win."),
+    ("PO103", "Do not make sure to answer."),
+    ("PO104", "Rate it as very low, low, high or very high."),
+    ("PO104", "This is not very good."),
+    ("PO104", "Do it properly."),
+    ("PO105", "Write 5 names of birds now. Write 6 names of birds now."),
+    ("PO105", "Do not answer questions about law. Do answer questions about law."),
+    ("PO105", "If asked, name the red birds. Name the red birds only."),
+    ("PO105", "1. Read the whole text again.\n2. Write the answer.\n3. Read the whole text again."),
+    ("PO106", "Take a deep breath whenever the text says so."),
+    ("PO107", "Do not make assumptions."),
+    ("PO107", 'Replace "in order to" in the text.'),
+    ("PO201", "You will not see it."),
+    ("PO202", "You are an expert in birds."),
+    ("PO203", "Name three cities, rivers, lakes."),
+    ("PO204", "Return text that can be parsed."),
+    ("PO205", "Write a poem about the sea."),
+    ("PO205", "- Use a few words"),
+    ("PO207", "# STEPS\n\nFollow the STEPS above."),
+    ("PO208", "Read the poem and the play."),
+    ("PO301", '```json\n{\n  "name": "Ann",\n  "age": 1\n}\n```'),
+    ("PO301", '{\n  "name": "{{ name }}",\n  "age": 1234567\n}'),
+    ("PO401", "Use a few words and a lot of colour."),
+    ("PO401", "Answer with option A or B."),
+    ("PO402", "Say what it is."),
+    ("PO404", "Name red, green, then blue things."),
+]
+
+
+def one_rule(code, text):
+    return compress_document(Document(text), "telegraphic", choose_rules([code])).text
+
+
+@pytest.mark.parametrize(("code", "before", "after"), FIRES)
+def test_a_rule_fires_where_it_must(code, before, after):
+    assert one_rule(code, before) == after
+
+
+@pytest.mark.parametrize(("code", "text"), STAYS)
+def test_a_rule_leaves_alone_what_it_must(code, text):
+    assert one_rule(code, text) == text
+
+
+def test_a_boilerplate_sentence_goes_where_the_text_can_spare_one():
+    text = "\n\n".join(f"Answer question number {n} about birds." for n in range(30)) + "\n\nGood luck!\n"
+    assert "Good luck" not in one_rule("PO106", text)
+    assert one_rule("PO106", "Answer now. Good luck!") == "Answer now. Good luck!"
+
+
+def advice(code, text, **front):
+    document = Document(text, FrontMatter(**front), model=front.get("model"))
+    return [edit for edit in choose_rules([code])[0].edits(document) if edit.new is None]
+
+
+def test_contradictions_are_reported_and_never_merged():
+    text = "Write long answers about birds. Be kind. Do not write long answers about birds."
+    assert "contradicts line 1 (not)" in advice("PO303", text)[0].message
+    assert one_rule("PO303", text) == text
+    assert not advice("PO303", "{% if a %}Write long answers.{% else %}Do not write long answers.{% endif %}")
+
+
+def test_repeated_examples_are_reported():
+    text = (
+        "## Examples\n\nInput: the delivery was late and nobody answered the phone\nOutput: delivery\n\n"
+        "Input: the delivery was late and nobody answered my phone\nOutput: delivery\n"
+    )
+    assert "repeats the one in line" in advice("PO302", text)[0].message
+
+
+HEAD = "---\nmodel: gpt-4o-mini\n---\n"
+
+
+def test_advice_for_a_prompt_file():
+    text = HEAD + "Classify the ticket as billing or bug. Answer in JSON format only.\n"
+    assert "no max_output_tokens" in advice("PO502", text)[0].message
+    assert not advice("PO502", text, max_output_tokens=5)
+    assert "promptopt structure" in advice("PO503", text)[0].message
+    assert "pin a dated one" in advice("PO504", text, model="gpt-4o-mini")[0].message
+    assert "retir" in advice("PO504", text, model="gpt-4-32k")[0].message
+    assert not advice("PO504", text, model="gpt-4o-mini-2024-07-18")
+    assert "output schema" in advice("PO304", text, output_schema={"type": "object"})[0].message
+
+
+def test_an_early_variable_is_reported_with_its_price():
+    static = "Answer each question about the birds of the northern islands in full. " * 120
+    text = "---\nmodel: gpt-4o\ncalls_per_month: 1000000\n---\nHi {{ name }}!\n" + static
+    found = advice("PO501", text, model="gpt-4o", calls_per_month=1_000_000)
+    assert "move the variable parts to the end" in found[0].message
+    assert "a month" in found[0].message
+    assert not advice("PO501", static + "{{ name }}", model="gpt-4o")
+
+
+@pytest.mark.parametrize(("wordy", "short"), shorter_phrases().items())
+def test_a_short_phrase_says_what_the_wordy_one_says(wordy, short):
+    weighty = ("negation", "number", "limit", "modal", "quote")
+    before, after = facts(f"x {wordy} y"), facts(f"x {short} y")
+    assert not [fact for fact in compare_facts(before, after).lost if fact.kind in weighty]
+    for word in ("not", "no", "never", "only", "must", "should", "except", "least", "most"):
+        if word in wordy.split():
+            assert word in short.split()
+
+
+def test_filler_holds_no_constraint():
+    for phrase in filler_phrases():
+        words = set(phrase.split())
+        assert not words & {"not", "no", "never", "only", "must", "except", "unless", "all", "any", "every"}
+
+
+def test_the_short_forms_are_shorter():
+    count = tokenizer_for(None).count
+    longer = [wordy for wordy, short in shorter_phrases().items() if count(f" {short}") > count(f" {wordy}")]
+    assert not longer
+
+
+def test_every_rule_says_what_it_is():
+    for code, rule in all_rules().items():
+        assert rule.code == code
+        assert rule.name
+        assert rule.reason
+        assert "\n" not in rule.reason
+        assert rule.level in ("safe", "standard", "telegraphic")
+
+
+def test_rules_are_chosen_by_the_beginning_of_their_code():
+    assert {rule.code[:3] for rule in choose_rules(["PO4"])} == {"PO4"}
+    assert "PO401" not in {rule.code for rule in choose_rules(ignore=["po401"])}
+    with pytest.raises(UsageError, match="no rule 'PO999'"):
+        choose_rules(["PO999"])

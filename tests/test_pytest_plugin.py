@@ -1,0 +1,288 @@
+"""The pytest plugin, run as its user runs it: in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+PROMPT = (
+    "---\nmodel: gpt-4o-mini\nmax_output_tokens: 60\ncalls_per_month: 1000\n---\n"
+    "You route support tickets.\nRULES\n{{ ticket }}\n"
+)
+SUITE = """tests:
+  - {description: refund, vars: {ticket: I want my money back}}
+  - {description: parcel, vars: {ticket: Where is my parcel?}}
+"""
+LONGER = "Answer politely, and never promise a refund before the team has looked at it."
+MODES = [
+    pytest.param([], id="plain"),
+    pytest.param(["-n", "2"], id="xdist"),
+    pytest.param(["-p", "no:xdist"], id="no-xdist"),
+]
+
+
+class Shell:
+    """A project and the commands in it."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.root = pytester.path
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            path = self.root / name.replace("__", "/").replace("_j2", ".j2").replace("_yaml", ".yaml")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def pytest(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_subprocess(*arguments, timeout=60)
+
+    def prompt(self, rules: str = "Be brief.") -> None:
+        self.write(prompts__triage__v1_j2=PROMPT.replace("RULES", rules))
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "prompts/triage.lock.toml"
+
+
+@pytest.fixture
+def shell(pytester: pytest.Pytester) -> Shell:
+    made = Shell(pytester)
+    (made.root / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["tests"]\n')
+    made.prompt()
+    made.write(suites__triage_yaml=SUITE)
+    (made.root / "tests").mkdir()
+    (made.root / "tests/test_own.py").write_text("def test_own():\n    assert True\n")
+    return made
+
+
+@pytest.fixture
+def locked(shell: Shell) -> Shell:
+    done = subprocess.run([sys.executable, "-m", "promptopt", "budget", "update"], cwd=shell.root, check=True)
+    assert done.returncode == 0
+    return shell
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_dearer_prompt_fails_and_testpaths_hide_nothing(locked: Shell, mode: list[str]) -> None:
+    locked.pytest("--prompt-budget", *mode).assert_outcomes(passed=4)
+    locked.prompt(LONGER)
+    result = locked.pytest("--prompt-budget", *mode)
+    assert result.ret == 1
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        ["*FAIL triage [[]refund[]]  input * limit any growth", "*0 ok · 2 failed · 0 stale · 0 new · 0 removed"]
+    )
+    result.stdout.fnmatch_lines(["FAILED prompts/triage.lock.toml::triage[[]refund[]]*"])
+
+
+def test_the_usual_options_see_the_items(locked: Shell) -> None:
+    locked.prompt(LONGER)
+    locked.pytest("--prompt-budget", "-k", "refund").assert_outcomes(failed=1, deselected=3)
+    locked.pytest("--prompt-budget", "-x", "-q").assert_outcomes(passed=1, failed=1)
+    locked.pytest("--prompt-budget", "-q").assert_outcomes(passed=2, failed=2)
+    locked.pytest("--prompt-budget", "--lf").assert_outcomes(failed=2)
+    listed = locked.pytest("--prompt-budget", "--co", "-q")
+    listed.stdout.fnmatch_lines(["tests/test_own.py::test_own", "prompts/triage.lock.toml::triage[[]total[]]"])
+    listed.stdout.fnmatch_lines(["4 tests collected*"])
+    assert locked.pytest("--prompt-budget", "-p", "no:promptopt").ret == 4
+    locked.pytest("-p", "no:promptopt").assert_outcomes(passed=1)
+
+
+def test_junit_has_the_message_and_the_numbers(locked: Shell) -> None:
+    locked.prompt(LONGER)
+    locked.pytest("--prompt-budget-only", "--junitxml=out.xml")
+    cases = ET.parse(locked.root / "out.xml").getroot().findall(".//testcase")
+    assert [case.get("name") for case in cases] == ["triage[refund]", "triage[parcel]", "triage[total]"]
+    failure = cases[0].find("failure")
+    assert failure is not None
+    assert "limit any growth" in (failure.text or "")
+    properties = {entry.get("name"): entry.get("value") for entry in cases[0].iter("property")}
+    assert int(properties["prompt_budget_input"] or 0) > int(properties["prompt_budget_input_locked"] or 0)
+
+
+def test_only_collects_nothing_else(locked: Shell) -> None:
+    (locked.root / "tests/test_own.py").write_text("raise RuntimeError('imported')\n")
+    locked.pytest("--prompt-budget-only").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_update_and_trim(shell: Shell, mode: list[str]) -> None:
+    result = shell.pytest("--prompt-budget", *mode)
+    assert result.ret == 1
+    assert not shell.lock.exists()
+    result.stdout.fnmatch_lines(["*pytest --prompt-budget-only --prompt-budget-update -k triage"])
+    assert shell.pytest("--prompt-budget-only", "--prompt-budget-update", *mode).ret == 0
+    before = shell.lock.read_bytes()
+    shell.prompt(LONGER)
+    refused = shell.pytest("--prompt-budget-only", "--prompt-budget-update", *mode)
+    assert refused.ret == 4
+    refused.stdout.fnmatch_lines(["*would raise 2 locked counts*", "*Nothing was written*"])
+    assert shell.lock.read_bytes() == before
+    command = ["--prompt-budget-only", "--prompt-budget-update", "--prompt-budget-reason", "politer"]
+    assert shell.pytest(*command, *mode).ret == 0
+    assert shell.pytest("--prompt-budget-only", *mode).ret == 0
+    shell.prompt("Be brief.")
+    assert shell.pytest("--prompt-budget-only", "--prompt-budget-trim", *mode).ret == 0
+    shell.prompt(LONGER)
+    assert shell.pytest("--prompt-budget-only", *mode).ret == 1
+
+
+def test_an_update_of_some_cases_touches_no_other(locked: Shell) -> None:
+    locked.prompt(LONGER)
+    command = ["--prompt-budget-only", "--prompt-budget-update", "--prompt-budget-reason", "politer", "-k", "refund"]
+    assert locked.pytest(*command).ret == 0
+    locked.pytest("--prompt-budget-only").assert_outcomes(passed=2, failed=1)
+
+
+def test_updates_are_refused_in_ci(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    result = shell.pytest("--prompt-budget-update")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: locks are not written in CI*"])
+    assert not shell.lock.exists()
+
+
+@pytest.mark.parametrize("mode", MODES[:2])
+@pytest.mark.parametrize("bad", ["conflict", "edited", "suite", "price", "render"])
+def test_input_that_cannot_be_used_is_exit_code_4(locked: Shell, mode: list[str], bad: str) -> None:
+    text = locked.lock.read_text()
+    message = {
+        "conflict": "holds a merge conflict",
+        "edited": "was edited by hand",
+        "suite": "unknown key 'var' in a test",
+        "price": "the price table has no model 'gpt-9-nano-x'",
+        "render": "the variable 'nobody' is undefined",
+    }[bad]
+    if bad == "conflict":
+        locked.lock.write_text("<<<<<<< HEAD\n" + text)
+    elif bad == "edited":
+        locked.lock.write_text(text.replace("input = ", "input = 1", 1))
+    elif bad == "suite":
+        locked.write(suites__triage_yaml="tests: [{var: {ticket: x}}]")
+    elif bad == "price":
+        locked.write(prompts__triage__v1_j2=PROMPT.replace("gpt-4o-mini", "gpt-9-nano-x"))
+    else:
+        locked.prompt("{{ nobody }}")
+    result = locked.pytest("--prompt-budget-only", *mode)
+    assert result.ret == 4
+    assert message in result.stdout.str() + result.stderr.str()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--prompt-budget-limit=input=5", "has no unit"),
+        ("--prompt-budget-limit=inputs=5%", "unknown metric 'inputs'"),
+        ("--prompt-budget-report=xml:x", "write json:PATH, md:PATH or github:PATH"),
+        ("--prompt-budget-against=nowhere", "is in no git repository"),
+    ],
+)
+def test_wrong_flags(locked: Shell, flag: str, message: str) -> None:
+    result = locked.pytest("--prompt-budget", flag)
+    assert result.ret == 4
+    assert message in result.stderr.str()
+
+
+def test_nothing_to_guard_is_a_failure(pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml("")
+    pytester.makepyfile("def test_x(): pass")
+    result = pytester.runpytest_subprocess("--prompt-budget")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: nothing is guarded*"])
+
+
+def test_reports(locked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = locked.root / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    locked.prompt(LONGER)
+    kinds = ["json:out/r.json", "md:out/r.md", "github:out/comment.md"]
+    result = locked.pytest("--prompt-budget-only", *(f"--prompt-budget-report={kind}" for kind in kinds))
+    assert result.ret == 1
+    data = json.loads((locked.root / "out/r.json").read_text())
+    assert (data["version"], data["passed"], data["cases"], data["failed"]) == (1, False, 2, 2)
+    assert data["results"][0]["metrics"]["input"]["now"] > data["results"][0]["metrics"]["input"]["locked"]
+    for file in (locked.root / "out/r.md", locked.root / "out/comment.md", summary):
+        assert "### Prompt budget: failed" in file.read_text()
+    result.stdout.fnmatch_lines(["::error file=prompts/triage/v1.j2,line=7,title=prompt budget::triage [[]refund[]]*"])
+
+
+FIXTURE = """
+import pytest
+
+@pytest.mark.prompt_budget("chat", input="20% & 5")
+@pytest.mark.parametrize("name", ["ann", "bob"])
+def test_chat(prompt_budget, name):
+    rules = open("rules.txt").read()
+    prompt_budget.check([{"role": "system", "content": rules}], case=name, model="gpt-4o-mini")
+"""
+
+
+@pytest.mark.parametrize("mode", MODES[:2])
+def test_the_fixture_guards_prompts_of_a_program(locked: Shell, mode: list[str]) -> None:
+    (locked.root / "tests/test_chat.py").write_text(FIXTURE)
+    rules = locked.root / "rules.txt"
+    rules.write_text("Be kind to everybody, always.")
+    # Without the gate the check does nothing.
+    locked.pytest().assert_outcomes(passed=3)
+    result = locked.pytest("--prompt-budget", *mode)
+    result.assert_outcomes(passed=4, failed=2)
+    assert "new: not locked yet" in result.stdout.str()
+    assert locked.pytest("--prompt-budget-update", *mode).ret == 0
+    assert (locked.root / "prompts/chat.lock.toml").is_file()
+    locked.pytest("--prompt-budget", *mode).assert_outcomes(passed=6)
+    rules.write_text("Be kind to everybody, always, and never forget to say thank you at the end of an answer.")
+    result = locked.pytest("--prompt-budget", *mode)
+    result.assert_outcomes(passed=4, failed=2)
+    assert "FAIL chat [ann]  input 13 → 26 (+13, +100.0%)  limit 20% & 5" in result.stdout.str()
+    assert locked.pytest("--prompt-budget-update", *mode).ret == 4
+
+
+def test_the_marker_is_known_and_its_limits_are_checked(locked: Shell) -> None:
+    (locked.root / "tests/test_chat.py").write_text(FIXTURE.replace("20% & 5", "20"))
+    (locked.root / "rules.txt").write_text("x")
+    assert locked.pytest("--strict-markers").ret == 0
+    result = locked.pytest("--prompt-budget")
+    assert "has no unit" in result.stdout.str()
+    assert result.ret != 0
+
+
+PROBE = """
+import sys, time
+import pytest
+before = set(sys.modules)
+start = time.perf_counter()
+import promptopt.pytest_plugin
+spent = time.perf_counter() - start
+print(sorted(set(sys.modules) - before), spent)
+"""
+
+
+def test_without_its_flag_the_plugin_costs_nothing(shell: Shell) -> None:
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd=shell.root)
+    modules, _, spent = done.stdout.strip().rpartition(" ")
+    # The package itself is a file of names; nothing of it is loaded.
+    assert modules == "['promptopt', 'promptopt.pytest_plugin']"
+    assert float(spent) < 0.05
+    before = {path.relative_to(shell.root) for path in shell.root.rglob("*")}
+    (shell.root / "conftest.py").write_text(
+        "import sys\ndef pytest_unconfigure():\n"
+        "    print('loaded', sorted(m for m in sys.modules if m.startswith('promptopt.')))\n"
+    )
+    result = shell.pytest("-p", "no:cacheprovider", "-s")
+    assert "loaded ['promptopt.pytest_plugin']" in result.stdout.str()
+    after = {path.relative_to(shell.root) for path in shell.root.rglob("*") if "__pycache__" not in path.parts}
+    assert after - before == {Path("conftest.py")}
+
+
+def test_a_read_only_checkout_can_be_checked(locked: Shell, request: pytest.FixtureRequest) -> None:
+    folders: list[Any] = [locked.root / "prompts", locked.root / "prompts/triage", locked.root / "suites"]
+    for folder in folders:
+        folder.chmod(0o555)
+    request.addfinalizer(lambda: [folder.chmod(0o755) for folder in folders])
+    locked.pytest("--prompt-budget-only", "-p", "no:cacheprovider").assert_outcomes(passed=3)
