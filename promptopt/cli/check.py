@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("paths", nargs=-1)
 @click.option(
-    "--level", type=click.Choice(["safe", "standard", "telegraphic"]), default="standard", show_default=True,
+    "--level",
+    type=click.Choice(["safe", "standard", "telegraphic"]),
+    default="standard",
+    show_default=True,
     help="Report what a compression at this level would change.",
 )
 @click.option("--select", multiple=True, metavar="CODE", help="Report these rules only; PO1 stands for all PO1xx.")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Do not report these rules.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", show_default=True
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 where anything is found.")
 @click.option("--facts", "show_facts", is_flag=True, help="Print the facts that a compression must keep.")
 @click.option("--rules", "show_rules", is_flag=True, help="List the rules.")
@@ -61,11 +66,7 @@ def command(
         for template in templates:
             _print_facts(template, as_json=form == "json")
         return
-    findings = [
-        finding
-        for template in templates
-        for finding in check_document(document_of(template), level, rules)
-    ]
+    findings = [finding for template in templates for finding in check_document(document_of(template), level, rules)]
     _report(by_worth(findings), form, len(templates))
     if strict and findings:
         raise click.exceptions.Exit(1)
@@ -167,7 +168,9 @@ def _sarif_result(finding: Finding) -> dict[str, Any]:
         "ruleId": finding.code,
         "level": "warning",
         "message": {"text": f"{finding.message}{_worth(finding)}"},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": Path(finding.path).as_posix()}, "region": region}}],
+        "locations": [
+            {"physicalLocation": {"artifactLocation": {"uri": Path(finding.path).as_posix()}, "region": region}}
+        ],
     }
 
 

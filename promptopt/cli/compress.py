@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +17,10 @@ if TYPE_CHECKING:
 @click.command("compress")
 @click.argument("prompt")
 @click.option(
-    "--level", type=click.Choice(["safe", "standard", "telegraphic"]), default="standard", show_default=True,
+    "--level",
+    type=click.Choice(["safe", "standard", "telegraphic"]),
+    default="standard",
+    show_default=True,
     help="How much: telegraphic drops articles and copulas too.",
 )
 @click.option("--select", multiple=True, metavar="CODE", help="Apply these rules only; PO1 stands for all PO1xx.")
@@ -87,9 +89,7 @@ def _codes(given: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(code.strip() for entry in given for code in entry.split(",") if code.strip())
 
 
-def _filter_stdin(
-    level: Level, select: tuple[str, ...], ignore: tuple[str, ...], ledger: bool, as_json: bool
-) -> None:
+def _filter_stdin(level: Level, select: tuple[str, ...], ignore: tuple[str, ...], ledger: bool, as_json: bool) -> None:
     from promptopt.compress.api import compress_text
     from promptopt.errors import InputError
 
@@ -121,7 +121,9 @@ def _show(template: Template, compression: Compression, text: str, *, quiet: boo
 
     document = document_of(template)
     if not quiet:
-        for line in unified(template.source, text, template.path, f"{template.path} (compressed)", document.model).splitlines():
+        for line in unified(
+            template.source, text, template.path, f"{template.path} (compressed)", document.model
+        ).splitlines():
             click.secho(line, fg=_colour(line))
     after = tokenizer_for(document.model).count(text)
     before = compression.tokens_before
@@ -129,7 +131,10 @@ def _show(template: Template, compression: Compression, text: str, *, quiet: boo
     refused = f"; {len(compression.refused)} edits refused (--ledger)" if compression.refused else ""
     dollars = monthly(document, before - after)
     worth = f", {dollars} a month" if dollars else ""
-    click.echo(f"{template.path}: {before:,} -> {after:,} tokens ({-share:+.1%}{worth}) at level {compression.level}{refused}", err=True)
+    click.echo(
+        f"{template.path}: {before:,} -> {after:,} tokens ({-share:+.1%}{worth}) at level {compression.level}{refused}",
+        err=True,
+    )
 
 
 def _colour(line: str) -> str | None:

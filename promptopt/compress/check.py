@@ -59,13 +59,13 @@ def check_document(document: Document, level: Level = "standard", rules: Sequenc
         if key in found:
             found[key] = replace(found[key], tokens=found[key].tokens + step.tokens)
         else:
-            found[key] = Finding(document.path, step.line, step.column, step.rule, step.message, step.tokens, fixable=True)
+            found[key] = Finding(
+                document.path, step.line, step.column, step.rule, step.message, step.tokens, fixable=True
+            )
     findings = list(found.values())
     for edit in compression.findings:
         line, column = document.line_of(edit.start)
-        findings.append(
-            Finding(document.path, line, column, edit.rule, edit.message, edit.tokens, edit.output_tokens)
-        )
+        findings.append(Finding(document.path, line, column, edit.rule, edit.message, edit.tokens, edit.output_tokens))
     priced = [replace(one, monthly_usd=monthly_usd(document, one.tokens, one.output_tokens)) for one in findings]
     return sorted(_not_ignored(document, priced), key=lambda one: (one.line, one.column, one.code))
 

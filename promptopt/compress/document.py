@@ -141,7 +141,9 @@ class Document:
         from promptopt.compress.facts import sentence_facts
 
         return {
-            sentence.start: FactSentence(self.text[sentence.start : sentence.end], 0, sentence_facts(self.masks, sentence))
+            sentence.start: FactSentence(
+                self.text[sentence.start : sentence.end], 0, sentence_facts(self.masks, sentence)
+            )
             for sentence in self.sentences
         }
 

@@ -87,8 +87,8 @@ def _passes(
         guard.judge(
             edit for rule in rules for edit in (proposed[rule.code] if current is document else rule.edits(current))
         )
-        for step in guard.steps:
-            step = back.placed(step, document, current)
+        for judged in guard.steps:
+            step = back.placed(judged, document, current)
             if step.refused:
                 refused.setdefault((step.rule, step.old, step.new), step)
             else:
@@ -118,7 +118,7 @@ class _Back:
     def placed(self, step: Step, document: Document, current: Document) -> Step:
         if not self._passes:
             return step
-        position = current._line_starts[step.line - 1] + step.column - 1  # noqa: SLF001 - the same value, one pass on
+        position = current._line_starts[step.line - 1] + step.column - 1
         for edits in reversed(self._passes):
             shift = 0
             for edit in edits:

@@ -7,13 +7,13 @@ from functools import lru_cache
 
 _WORDS = re.compile(r"[^\W\d_]+")
 _ENGLISH = frozenset(
-    "the of and to in is are be that this these those with for from as on or by an it its your you not if "
+    "the of and to in is are be that this these those with for from as on or by an it its your you not if "  # noqa: SIM905 - read as words
     "should must when which what how all any each only do does will can may into at have has then than their "
     "there use using between about provide following given based output list write".split()
 )
 # Function words of languages in Latin script that are no English words.
 _FOREIGN = frozenset(
-    "der die das und ist nicht ein eine einen mit für auf sie ich wir zu den dem des von im auch wird werden "
+    "der die das und ist nicht ein eine einen mit für auf sie ich wir zu den dem des von im auch wird werden "  # noqa: SIM905 - read as words
     "le la les et est pas une des du pour dans avec vous nous qui que sur au aux ne ce cette sont votre "
     "el los las y es una del para con por su sus como más usted lo se "
     "il gli che di della per non sono con una nel "

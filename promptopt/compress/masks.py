@@ -30,11 +30,14 @@ _IDENTIFIER = re.compile(
 )
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
 _EXAMPLE_HEAD = re.compile(
-    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|demonstrations?)\b[^.\n]{0,40}$",
+    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
+    r"demonstrations?)\b[^.\n]{0,40}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _BLOCK = re.compile(r"(?<=\n)[^\n]*\S[^\n]*(?:\n[^\n#]*[^\s#][^\n]*)*")
-_EXAMPLE_BLOCK = re.compile(rf"[ \t]*(?:[-=*_~#]{{3,}}|[\w \t#-]{{1,25}}:|[\"'“<(\[|{MASK}]|\d+[.)][ \t]|[-*•>+][ \t]|#)")
+_EXAMPLE_BLOCK = re.compile(
+    rf"[ \t]*(?:[-=*_~#]{{3,}}|[\w \t#-]{{1,25}}:|[\"'“<(\[|{MASK}]|\d+[.)][ \t]|[-*•>+][ \t]|#)"
+)
 _TURN = re.compile(
     r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
     r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query)[ \t]?\d*\**:[ \t]*\S.*$",
@@ -47,7 +50,9 @@ _CODE_LINE = re.compile(
     r"|.*[;{}]|[\w.\[\]\"']+[ \t]*[:+\-*/]?=[ \t]*\S.*|[\w.]+\([^()\n]*\)[:;]?|//.*|/\*.*|.*\*/|@\w+.*)[ \t]*$",
     re.MULTILINE,
 )
-_KEY_LINE = re.compile(r"^[ \t]*(?:- )?[\"'][^\"'\n]+[\"'][ \t]*:.*$|^[ \t]*[a-z_][\w]*:[ \t]*[|>]?[ \t]*$", re.MULTILINE)
+_KEY_LINE = re.compile(
+    r"^[ \t]*(?:- )?[\"'][^\"'\n]+[\"'][ \t]*:.*$|^[ \t]*[a-z_][\w]*:[ \t]*[|>]?[ \t]*$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,9 @@ def rewrite_prompt(
     held = 0
     for start, end in reversed(paragraphs):
         old = document.text[start:end]
-        response = own.complete(Request(model, (Message("system", INSTRUCTION), Message("user", f"<text>{old}</text>")), 0))
+        response = own.complete(
+            Request(model, (Message("system", INSTRUCTION), Message("user", f"<text>{old}</text>")), 0)
+        )
         if response.usage is not None:
             usage.append(response.usage)
         new = _answer(response.text)
@@ -89,7 +91,9 @@ def rewrite_prompt(
         held += 1
     after = replace(compression, text=text, tokens_after=count(text), ledger=tuple(steps), refused=tuple(refused))
     usd = _spent(model, usage)
-    return Rewrite(after, len(paragraphs), held, usd, _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after))
+    return Rewrite(
+        after, len(paragraphs), held, usd, _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)
+    )
 
 
 def _paragraphs(document: Document) -> list[tuple[int, int]]:
@@ -114,7 +118,9 @@ def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) ->
     lost = [fact for fact in compare_facts(facts(old), facts(new)).lost if _weighs(fact)]
     if lost:
         return "would lose " + ", ".join(map(str, lost[:3]))
-    added = [fact for fact in compare_facts(facts(old), facts(new)).added if fact.kind in ("negation", "number", "limit")]
+    added = [
+        fact for fact in compare_facts(facts(old), facts(new)).added if fact.kind in ("negation", "number", "limit")
+    ]
     if added:
         return "would add " + ", ".join(map(str, added[:3]))
     if not same_code(text, text[:start] + new + text[end:]):
@@ -138,5 +144,3 @@ def _calls_to_repay(usd: Decimal | None, document: Document, saved: int) -> int 
         return None
     per_call = price.cost(Usage(input_tokens=saved)).total_usd
     return math.ceil(usd / per_call) if per_call else None
-
-

@@ -13,7 +13,9 @@ _MARKER = re.compile(
     r"^[ \t>]*(?:(?P<heading>#{1,6}[ \t]+)|(?P<bullet>[-*+•‣◦–][ \t]+)|(?P<number>(?:\d{1,3}|[A-Za-z])[.)][ \t]+))"
 )
 _RULE = re.compile(r"^[ \t]*(?:[-=_*#~+/|<>]{3,}[ \t]*)+$")
-_ABBREVIATIONS = r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bNo)(?<!\bFig)(?<!\bapprox)(?<!\b[A-Z])"
+_ABBREVIATIONS = (
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bNo)(?<!\bFig)(?<!\bapprox)(?<!\b[A-Z])"
+)
 _END = re.compile(rf"{_ABBREVIATIONS}[.!?]+[)\"'”’*_]*(?=\s+[^\sa-z]|\s*$)|[。！？]+")
 
 HEADING, ITEM, TEXT = "heading", "list item", "text"
@@ -39,7 +41,7 @@ class Sentence:
 
 
 def split_sentences(masked: str) -> Iterator[Sentence]:
-    """The sentences of a masked text in order. Lines of one paragraph are read as one; masked stretches belong to them."""
+    """The sentences of a masked text in order; a paragraph is one line, and masked stretches belong to it."""
     for start, end, kind, marker in _blocks(masked):
         yield from _split(masked, start, end, kind, marker)
 

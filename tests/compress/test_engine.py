@@ -21,14 +21,19 @@ SENTENCES = [
     "I want you to act as a support agent.",
     "The answer should be one of the following: billing, bug or other.",
     "Never mention the price, the margin, or the supplier.",
-    "If the ticket is empty, say \"nothing to do\".",
+    'If the ticket is empty, say "nothing to do".',
     "Note that the user is in a hurry.",
     "You will be given a list that contains 3 names.",
     "Use `json` and see https://example.org/a?b=1.",
     "Der Kunde ist König und die Antwort ist kurz.",
     "It is very important that you only answer in English.",
 ]
-HOLES = ["{{ ticket }}", "{{ a.b | upper }}", "{# a note: please keep the comment #}", "{%- set x = 'the a an' -%}{{ x }}"]
+HOLES = [
+    "{{ ticket }}",
+    "{{ a.b | upper }}",
+    "{# a note: please keep the comment #}",
+    "{%- set x = 'the a an' -%}{{ x }}",
+]
 
 
 @st.composite
@@ -107,14 +112,17 @@ def test_branches_do_not_make_each_other_redundant():
 
 
 def test_a_sentence_before_the_branch_makes_the_one_in_it_redundant():
-    source = "Always answer in plain English words.\n{% if a %}\nAlways answer in plain English words.\nBye now.\n{% endif %}\n"
+    sentence = "Always answer in plain English words.\n"
+    source = sentence + "{% if a %}\n" + sentence + "Bye now.\n{% endif %}\n"
     text = compress_document(Document(source)).text
     assert text.count("Always answer") == 1
     assert text.startswith("Always answer")
 
 
 def test_a_sentence_in_a_loop_stays():
-    source = "Always answer in plain English words.\n{% for x in y %}\nAlways answer in plain English words.\n{% endfor %}\n"
+    source = (
+        "Always answer in plain English words.\n{% for x in y %}\nAlways answer in plain English words.\n{% endfor %}\n"
+    )
     assert compress_document(Document(source)).text == source
 
 

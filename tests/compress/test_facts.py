@@ -56,7 +56,10 @@ def test_a_negation_knows_its_scope():
         ('Say "hello there".', 'Say "hello".'),
         ("Classify as one of: red, green, blue.", "Classify as one of: red, blue."),
         ("If it is raining, stop.", "Stop."),
-        ("Do X. Do not make anything up. Do not make anything up.", "Do X. Do make anything up. Do not make anything up."),
+        (
+            "Do X. Do not make anything up. Do not make anything up.",
+            "Do X. Do make anything up. Do not make anything up.",
+        ),
         ("1. Read the text.\n2. Answer the question.", "1. Read the text.\n3. Answer the question."),
         ("Greet {{ name }} warmly.", "Greet warmly."),
         ('Return {"label": "x"} now.', 'Return {"labels": "x"} now.'),

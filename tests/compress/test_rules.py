@@ -18,7 +18,11 @@ FIRES = [
     ("PO103", "Please note that the user is new.", "The user is new."),
     ("PO104", "Please answer the question.", "Answer the question."),
     ("PO104", "Be aware of highly technical terms.", "Be aware of technical terms."),
-    ("PO105", "Always write in plain English. Be kind. Always write in plain English.", "Always write in plain English. Be kind."),
+    (
+        "PO105",
+        "Always write in plain English. Be kind. Always write in plain English.",
+        "Always write in plain English. Be kind.",
+    ),
     ("PO107", "Read it in order to find errors.", "Read it to find errors."),
     ("PO201", "You will see what is there.", "You'll see what's there."),
     ("PO202", "You output bulleted lists.", "Output bulleted lists."),

@@ -19,7 +19,9 @@ names = st.text("abcdefgh_", min_size=1, max_size=8)
 flat = st.lists(names, min_size=1, max_size=4, unique=True).flatmap(
     lambda keys: st.lists(st.fixed_dictionaries(dict.fromkeys(keys, scalars)), min_size=1, max_size=6)
 )
-nested = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4), max_leaves=15)
+nested = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4), max_leaves=15
+)
 count = tokenizer_for(None).count
 
 
@@ -31,7 +33,11 @@ def test_compact_is_never_larger_than_the_best_notation(data):
     written = [json.dumps(data, indent=2), json.dumps(data, separators=(",", ":"), ensure_ascii=False)]
     if isinstance(data, (list, dict)) and data:
         written.append(toon_format.encode(data))
-    if isinstance(data, list) and data and all(isinstance(row, dict) and row.keys() == data[0].keys() and row for row in data):
+    if (
+        isinstance(data, list)
+        and data
+        and all(isinstance(row, dict) and row.keys() == data[0].keys() and row for row in data)
+    ):
         rows = [[row[key] for key in data[0]] for row in data]
         written.append(json.dumps([list(data[0]), *rows], separators=(",", ":"), ensure_ascii=False))
         if not any(isinstance(cell, (list, dict)) for row in rows for cell in row):
@@ -52,7 +58,12 @@ def test_data_that_json_cannot_say_is_an_error():
         compact({"when": object()})
 
 
-DOCS = ["Cats are nice animals.", "The refund policy is 30 days for all goods.", "Dogs bark.", "Refunds need a receipt."]
+DOCS = [
+    "Cats are nice animals.",
+    "The refund policy is 30 days for all goods.",
+    "Dogs bark.",
+    "Refunds need a receipt.",
+]
 
 
 def test_fit_keeps_whole_relevant_chunks_in_order():
@@ -63,7 +74,11 @@ def test_fit_keeps_whole_relevant_chunks_in_order():
     assert fitted.tokens <= 20
 
 
-@given(st.lists(st.text("ab c.", min_size=1, max_size=30), max_size=8), st.integers(0, 40), st.sampled_from(["first", "last"]))
+@given(
+    st.lists(st.text("ab c.", min_size=1, max_size=30), max_size=8),
+    st.integers(0, 40),
+    st.sampled_from(["first", "last"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_fit_never_exceeds_the_budget_and_leaves_no_gap(chunks, budget, keep):
     fitted = fit(chunks, budget, keep=keep)
@@ -73,16 +88,22 @@ def test_fit_never_exceeds_the_budget_and_leaves_no_gap(chunks, budget, keep):
     assert list(fitted.kept) in (ordered[: len(fitted.kept)], ordered[len(chunks) - len(fitted.kept) :])
 
 
-@pytest.mark.parametrize("arguments", [{"budget": -1}, {"budget": 5, "keep": "middle"}, {"budget": 5, "keep": "relevant"}])
+@pytest.mark.parametrize(
+    "arguments", [{"budget": -1}, {"budget": 5, "keep": "middle"}, {"budget": 5, "keep": "relevant"}]
+)
 def test_fit_refuses_what_makes_no_sense(arguments):
     with pytest.raises(ValueError, match="fit:"):
         fit(["a"], **arguments)
 
 
 def test_the_filters_report_what_they_leave_out(tmp_path):
-    (tmp_path / "p.j2").write_text("{{ rows | compact }}\n{{ docs | fit(20, query=q) }}\n{{ turns | fit(9, keep='last') }}")
+    (tmp_path / "p.j2").write_text(
+        "{{ rows | compact }}\n{{ docs | fit(20, query=q) }}\n{{ turns | fit(9, keep='last') }}"
+    )
     template = Template.load("p.j2", FolderReader(tmp_path), Origin("p"))
     turns = [{"role": "user", "content": "a long first question about everything"}, {"role": "user", "content": "bye"}]
-    rendered = template.render({"rows": [{"a": 1}, {"a": 2}], "docs": DOCS, "q": "refund policy receipt", "turns": turns})
+    rendered = template.render(
+        {"rows": [{"a": 1}, {"a": 2}], "docs": DOCS, "q": "refund policy receipt", "turns": turns}
+    )
     assert rendered.text == f"a\n1\n2\n{DOCS[1]}\n\n{DOCS[3]}\nuser: bye"
     assert rendered.notes == ("fit(20) left out 2 of 4 chunks: 1, 3", "fit(9) left out 1 of 2 chunks: 1")

@@ -26,7 +26,7 @@ _OBJECT = re.compile(r"(?<=[a-z] )that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)
 
 
 class Clauses:
-    """"the steps that are defined below" becomes "the steps defined below"."""
+    """``the steps that are defined below`` becomes ``the steps defined below``."""
 
     code: ClassVar[str] = "PO204"
     name: ClassVar[str] = "needless that"
@@ -37,7 +37,9 @@ class Clauses:
         for sentence in document.prose:
             for pattern in (_RELATIVE, _OBJECT):
                 yield from replacements(document, sentence, pattern, lambda _: "", self.code, _message)
-            yield from replacements(document, sentence, _COMPLEMENT, lambda match: match["verb"] + " ", self.code, _message)
+            yield from replacements(
+                document, sentence, _COMPLEMENT, lambda match: match["verb"] + " ", self.code, _message
+            )
 
 
 def _message(old: str, _: str) -> str:

@@ -11,11 +11,14 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.wording import replacements
 
 _COPULA = re.compile(
-    r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])(?!(?:to|it|there|that|this|what|you|not)\b)", re.IGNORECASE
+    r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])(?!(?:to|it|there|that|this|what|you|not)\b)",
+    re.IGNORECASE,
 )
 _WILL = re.compile(r"(?<=[a-z] )will\s+(?=[a-z])(?!(?:not|be|have|never|always|only)\b)")
 _ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:a|an|the)\s+)?[a-z])")
-_NOT_AFTER = re.compile(r"\b(?:what|who|which|where|how|there|here|it|that|this|if|and|or|you|as|than)\s*\Z", re.IGNORECASE)
+_NOT_AFTER = re.compile(
+    r"\b(?:what|who|which|where|how|there|here|it|that|this|if|and|or|you|as|than)\s*\Z", re.IGNORECASE
+)
 
 
 class Copulas:
@@ -29,11 +32,13 @@ class Copulas:
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from replacements(document, sentence, _COPULA, _copula, self.code, lambda old, _: f"{old!r} can go")
-            yield from replacements(document, sentence, _WILL, lambda _: "", self.code, lambda old, _: f"{old!r} can go")
+            yield from replacements(
+                document, sentence, _WILL, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
+            )
 
 
 class Pronouns:
-    """"your", and "you" before must, should and may; "that" before a clause."""
+    """The words "your", and "you" before must, should and may; "that" before a clause."""
 
     code: ClassVar[str] = "PO403"
     name: ClassVar[str] = "pronouns"
@@ -43,17 +48,23 @@ class Pronouns:
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             for pattern in _PRONOUNS:
-                yield from replacements(document, sentence, pattern, lambda _: "", self.code, lambda old, _: f"{old!r} can go")
+                yield from replacements(
+                    document, sentence, pattern, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
+                )
 
 
 _PRONOUNS = (
-    re.compile(r"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?=[a-z])(?!(?:to|not|no|the|a|an)\b)", re.IGNORECASE),
+    re.compile(
+        r"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?=[a-z])(?!(?:to|not|no|the|a|an)\b)", re.IGNORECASE
+    ),
     re.compile(r"(?<![\w'’-])there\s+(?:is|are|was|were)(?=\s+[a-z])(?!\s+(?:no|not|any)\b)", re.IGNORECASE),
     re.compile(r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)", re.IGNORECASE),
     re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])", re.IGNORECASE),
     _ROLE,
     re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
-    re.compile(r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE),
+    re.compile(
+        r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE
+    ),
     re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|do|are|can|have)\b)", re.IGNORECASE),
     re.compile(r"(?:(?<=\ball )|(?<=\bany )|(?<=\beach ))of(?=\s+(?:the|these|those|your)\s)", re.IGNORECASE),
 )

@@ -36,7 +36,8 @@ class Duplicates:
             (sentence, Counter(fact for fact in document.facts_of(sentence).facts if fact.kind != "structure"))
             for sentence in document.sentences
             # A numbered step may be referred to by its number.
-            if sentence.kind != HEADING and not document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
+            if sentence.kind != HEADING
+            and not document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
         ]
         index: dict[Fact, list[int]] = {}
         for number, (_, facts) in enumerate(candidates):
@@ -95,6 +96,6 @@ class Duplicates:
 def _is_long_enough(document: Document, sentence: Sentence, facts: Counter[Fact]) -> bool:
     words = sum(number for fact, number in facts.items())
     text = document.text[sentence.start : sentence.end].rstrip()
-    if text.endswith(":") or not text.endswith((".", "!", "?")) and sentence.kind == "text":
+    if text.endswith(":") or (not text.endswith((".", "!", "?")) and sentence.kind == "text"):
         return False
     return words >= LEAST_WORDS and any(fact.kind == "word" for fact in facts)

@@ -12,7 +12,7 @@ from promptopt.compress.rules.wording import negated, plain, removal
 
 
 class Openers:
-    """"I want you to", "Your task is to", "Please note that", "Make sure to" at the beginning of a sentence."""
+    """Such as "I want you to", "Your task is to", "Please note that", "Make sure to" at the beginning of a sentence."""
 
     code: ClassVar[str] = "PO103"
     name: ClassVar[str] = "meta-openers"
@@ -27,9 +27,17 @@ class Openers:
                 start = sentence.start + match.start()
                 if not _opens(text, match.start()) or negated(document, sentence, start):
                     continue
-                edit = removal(document, sentence, start, sentence.start + len(match[0].rstrip()) + match.start(), self.code)
+                edit = removal(
+                    document, sentence, start, sentence.start + len(match[0].rstrip()) + match.start(), self.code
+                )
                 if edit is not None:
-                    yield Edit(edit.start, edit.end, edit.new, self.code, f"{match[0].strip()!r} says nothing: begin with the instruction")
+                    yield Edit(
+                        edit.start,
+                        edit.end,
+                        edit.new,
+                        self.code,
+                        f"{match[0].strip()!r} says nothing: begin with the instruction",
+                    )
 
 
 def _opens(text: str, position: int) -> bool:

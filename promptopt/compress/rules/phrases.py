@@ -13,7 +13,7 @@ from promptopt.compress.rules.wording import replacements
 
 
 class Phrases:
-    """"in order to" becomes "to", where the tokenizer says that it is shorter."""
+    """Such as "in order to", which becomes "to", where the tokenizer says that it is shorter."""
 
     code: ClassVar[str] = "PO107"
     name: ClassVar[str] = "wordy phrases"
@@ -23,14 +23,21 @@ class Phrases:
     def edits(self, document: Document) -> Iterable[Edit]:
         pattern = shorter_pattern()
         for sentence in document.prose:
-            yield from replacements(document, sentence, pattern, _new, self.code, lambda old, new: f"{old!r}: write {new!r}")
+            yield from replacements(
+                document, sentence, pattern, _new, self.code, lambda old, new: f"{old!r}: write {new!r}"
+            )
 
 
 def _new(match: re.Match[str]) -> str | None:
     new = shorter(match[0])
     behind = match.string[match.end() :]
     before = match.string[: match.start()]
-    if re.match(r"\s*[,;:.)]", behind) and match[0].lower() not in ("for example", "for instance", "and so on", "and so forth"):
+    if re.match(r"\s*[,;:.)]", behind) and match[0].lower() not in (
+        "for example",
+        "for instance",
+        "and so on",
+        "and so forth",
+    ):
         return None
     if new == "and" and re.search(r",\s*\Z", before):
         return "and"

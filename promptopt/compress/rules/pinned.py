@@ -14,10 +14,30 @@ _PINNED = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}|-\d{4}$|@|:")
 _ALIASES = re.compile(r"(?:^|/)(?:gpt|o\d|chatgpt|claude|gemini)[\w.-]*$|latest$")
 # https://platform.openai.com/docs/deprecations: models that answer no longer or soon will not.
 RETIRING = (
-    "gpt-3.5-turbo-0301", "gpt-3.5-turbo-0613", "gpt-3.5-turbo-16k", "gpt-4-0314", "gpt-4-32k", "gpt-4-vision-preview",
-    "gpt-4.5-preview", "text-davinci-003", "text-davinci-002", "code-davinci-002", "davinci", "curie", "babbage", "ada",
-    "o1-preview", "o1-mini", "claude-1", "claude-2", "claude-instant", "claude-3-opus-20240229", "claude-3-sonnet",
-    "gemini-1.0-pro", "gemini-1.5-pro", "gemini-1.5-flash",
+    "gpt-3.5-turbo-0301",
+    "gpt-3.5-turbo-0613",
+    "gpt-3.5-turbo-16k",
+    "gpt-4-0314",
+    "gpt-4-32k",
+    "gpt-4-vision-preview",
+    "gpt-4.5-preview",
+    "text-davinci-003",
+    "text-davinci-002",
+    "code-davinci-002",
+    "davinci",
+    "curie",
+    "babbage",
+    "ada",
+    "o1-preview",
+    "o1-mini",
+    "claude-1",
+    "claude-2",
+    "claude-instant",
+    "claude-3-opus-20240229",
+    "claude-3-sonnet",
+    "gemini-1.0-pro",
+    "gemini-1.5-pro",
+    "gemini-1.5-flash",
 )
 
 

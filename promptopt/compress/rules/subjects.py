@@ -23,7 +23,7 @@ _YOU = re.compile(
 
 
 class Subjects:
-    """"You output only Markdown." becomes "Output only Markdown."."""
+    """``You output only Markdown.`` becomes ``Output only Markdown.``."""
 
     code: ClassVar[str] = "PO202"
     name: ClassVar[str] = "needless subject"
@@ -39,4 +39,6 @@ class Subjects:
             start = sentence.start
             edit = removal(document, sentence, start, start + len(match[0].rstrip()), self.code)
             if edit is not None:
-                yield Edit(edit.start, edit.end, edit.new, self.code, f"{match[0].strip()!r} can go: use the imperative")
+                yield Edit(
+                    edit.start, edit.end, edit.new, self.code, f"{match[0].strip()!r} can go: use the imperative"
+                )

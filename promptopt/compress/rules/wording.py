@@ -12,10 +12,13 @@ from promptopt.compress.sentences import Sentence
 
 NEGATION_SCOPE = 3
 _RESTRICTED = re.compile(
-    r"\b(?:only|just|except|merely|solely|exclusively|at least|at most|more than|less than|up to|exactly|unless|must|should|may)\s*\Z",
+    r"\b(?:only|just|except|merely|solely|exclusively|at least|at most|more than|less than|up to|exactly|"
+    r"unless|must|should|may)\s*\Z",
     re.IGNORECASE,
 )
-_NEGATED = re.compile(rf"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z", re.IGNORECASE)
+_NEGATED = re.compile(
+    rf"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z", re.IGNORECASE
+)
 
 
 def plain(document: Document, sentence: Sentence) -> str:
@@ -68,10 +71,10 @@ def removal(document: Document, sentence: Sentence, start: int, end: int, rule: 
     after = text[end : sentence.end]
     before = text[sentence.start : start]
     opening = not before.strip(" *_(\t")
-    if comma := re.match(r",[ \t]*", after):
-        if opening or before.rstrip().endswith((",", ".", ";")):
-            end += comma.end()
-            after = after[comma.end() :]
+    comma = re.match(r",[ \t]*", after)
+    if comma and (opening or before.rstrip().endswith((",", ".", ";"))):
+        end += comma.end()
+        after = after[comma.end() :]
     if space := re.match(r"[ \t]+", after):
         end += space.end()
         after = after[space.end() :]
