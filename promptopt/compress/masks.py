@@ -108,6 +108,9 @@ def mask(text: str) -> Masked:
     for span in spans:
         if span.opaque:
             canvas.put(span.start, span.end, "jinja")
+        elif any(frame.kind == "chat" and "assistant" in frame.argument for frame in span.frames):
+            # What the assistant is shown to have said is an example of an answer.
+            canvas.put(span.start, span.end, "example")
     canvas.cover(_FENCE, "code")
     canvas.cover(_TRIPLE, "quote")
     canvas.cover(_INLINE, "code")

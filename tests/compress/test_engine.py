@@ -137,6 +137,7 @@ def test_a_sentence_in_a_loop_stays():
         "<note please='the'>",
         "https://please.example/in-order-to",
         "{% raw %}please {{ in order to }}{% endraw %}",
+        '{% chat role="assistant" %}{"please": "in order to", "b": [1, 2]}{% endchat %}',
         "## Examples\n\nInput: please do the thing in order to win\nOutput: the thing",
         "Il faut que la réponse soit courte et que tu sois gentil avec les clients.",
         "Bitte antworte auf die Frage und sei nicht zu lang, please.",
