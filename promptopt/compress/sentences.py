@@ -81,6 +81,9 @@ def _is_label(block: str) -> bool:
 def _split(masked: str, start: int, end: int, kind: str, marker: int) -> Iterator[Sentence]:
     position = start
     for match in _END.finditer(masked, start, end):
+        # "2. Plan": the number of a heading is no sentence.
+        if masked[position : match.start()].strip().isdigit():
+            continue
         yield Sentence(position, match.end(), kind, marker if position == start else position, position == start)
         position = match.end()
         while position < end and masked[position].isspace():

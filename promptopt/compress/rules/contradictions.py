@@ -31,7 +31,8 @@ class Contradictions:
                 continue
             said = frozenset((fact.kind, fact.value) for fact in facts if fact.kind in _DIFFERING)
             for place, other in seen.get(words, []):
-                if other != said and _opposed(other, said, len(words)) and self._both_hold(document, place, sentence.start):
+                opposed = other != said and _opposed(other, said, len(words))
+                if opposed and self._both_hold(document, place, sentence.start):
                     line, _ = document.line_of(place)
                     shown = ", ".join(sorted(value for _, value in other ^ said))
                     message = f"contradicts line {line} ({shown}): decide which holds"
