@@ -11,15 +11,21 @@ import re
 from rapidfuzz import fuzz
 
 STOP = set(
-    "a an the is are was were be been being am to of in on at by for with and or that this these those it its you your i me my we "
-    "our us will would do does did have has had please very really so as from which who into about there here 'll 're 's 've 'm "
+    "a an the is are was were be been being am to of in on at by for with and or that this these those "  # noqa: SIM905 - read as words
+    "it its you your i me my we "
+    "our us will would do does did have has had please very really so as from which who into about there "
+    "here 'll 're 's 've 'm "
     "per e.g i.e".split()
 )
 LIMIT = (
-    r"at least|at most|no more than|not more than|more than|less than|fewer than|no less than|up to|maximum|minimum|exactly|"
+    r"at least|at most|no more than|not more than|more than|less than|fewer than|no less than|up to|"
+    r"maximum|minimum|exactly|"
     r"no longer than|not exceed\w*|within|between|limit\w*"
 )
-RESTRICT = r"only|just|except|a few|few|unless|solely|merely|exclusively|either|both|all|any|every|each|some|most|must|should|may|always"
+RESTRICT = (
+    r"only|just|except|a few|few|unless|solely|merely|exclusively|either|both|all|any|every"
+    r"|each|some|most|must|should|may|always"
+)
 NEGATION = r"\b(?:not|never|no|none|nothing|without|neither|nor|cannot|avoid)\b|n['’]t\b"
 
 
@@ -31,12 +37,21 @@ def words(text: str) -> list[str]:
 def facts(text: str) -> set[tuple]:
     found: set[tuple] = set()
     found |= {("number", number) for number in re.findall(r"\d+(?:[.,]\d+)*%?", text)}
-    for kind, pattern in (("negation", NEGATION), ("limit", rf"\b(?:{LIMIT})\b"), ("restriction", rf"\b(?:{RESTRICT})\b")):
+    for kind, pattern in (
+        ("negation", NEGATION),
+        ("limit", rf"\b(?:{LIMIT})\b"),
+        ("restriction", rf"\b(?:{RESTRICT})\b"),
+    ):
         for match in re.finditer(pattern, text, re.IGNORECASE):
             clause = re.split(r"[.;!?\n(]", text[match.end() :], maxsplit=1)[0]
-            found.add((kind, match[0].lower().replace("n’t", "n't"), *words(clause)[: 2 if kind != "restriction" else 1]))
+            found.add(
+                (kind, match[0].lower().replace("n’t", "n't"), *words(clause)[: 2 if kind != "restriction" else 1])
+            )
     found |= {("quote", quote) for quote in re.findall(r'"[^"\n]{1,200}"|“[^”\n]{1,200}”', text)}
-    found |= {("hole", hole) for hole in re.findall(r"\{\{.*?\}\}|\{%.*?%\}|\{[\w$.]+\}|<[\w/|]+>|\[[A-Z _]+\]", text, re.DOTALL)}
+    found |= {
+        ("hole", hole)
+        for hole in re.findall(r"\{\{.*?\}\}|\{%.*?%\}|\{[\w$.]+\}|<[\w/|]+>|\[[A-Z _]+\]", text, re.DOTALL)
+    }
     found |= {("code", re.sub(r"\s+", " ", code)) for code in re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)}
     found |= {("key", key) for key in re.findall(r"[\"']([\w -]+)[\"']\s*:", text)}
     found |= {("url", url) for url in re.findall(r"https?://[^\s)>\"']+", text)}

@@ -1,6 +1,6 @@
 """Losses and harmless edits, planted into real prompts: what do the facts catch?
 
-    python benchmarks/planted.py [PROMPTS.jsonl]
+python benchmarks/planted.py [PROMPTS.jsonl]
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def command(
     """
     from promptopt.cli.compress import _codes
     from promptopt.compress.api import document_of
-    from promptopt.compress.check import by_worth, check_document
+    from promptopt.compress.check import by_worth, check_documents
     from promptopt.compress.rules.base import choose_rules
 
     if show_rules:
@@ -66,7 +66,7 @@ def command(
         for template in templates:
             _print_facts(template, as_json=form == "json")
         return
-    findings = [finding for template in templates for finding in check_document(document_of(template), level, rules)]
+    findings = check_documents([document_of(template) for template in templates], level, rules)
     _report(by_worth(findings), form, len(templates))
     if strict and findings:
         raise click.exceptions.Exit(1)

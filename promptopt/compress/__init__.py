@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
 
     class _Room(ModuleType):
-        """The package ``promptopt.compress``, which can be called: a function of that name could not stand beside it."""
+        """The package, which can be called: a function of its name could not stand beside it."""
 
         def __call__(self, text: str, level: str = "standard", **options: object) -> object:
             """Compress a plain text; see :func:`promptopt.compress.api.compress_text`."""

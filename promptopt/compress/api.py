@@ -71,9 +71,9 @@ def _compress(
 
 def is_prose(text: str) -> bool:
     """Whether a text can be a prompt at all: not binary, not megabytes, no line of ten pages."""
-    if len(text) > LONGEST_TEXT or "\x00" in text or any(character == "\ue000" for character in text):
+    if len(text) > LONGEST_TEXT or "\x00" in text or "\ue000" in text:
         return False
-    if any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else False:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         return False
     return max((len(line) for line in text.split("\n")), default=0) <= LONGEST_LINE
 

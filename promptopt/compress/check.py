@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from promptopt.compress.api import is_prose
 from promptopt.compress.document import Document
@@ -17,6 +19,8 @@ from promptopt.compress.worth import monthly_usd
 _IGNORE = re.compile(
     r"\{#-?\s*promptopt:\s*ignore(?P<file>-file)?\s*\[(?P<codes>[\w,\s]*)\]\s*(?P<reason>.*?)\s*-?#\}", re.DOTALL
 )
+MANY = 64
+"""From this many documents on, starting processes costs less than it saves."""
 UNREASONED = "PO001"
 
 
@@ -68,6 +72,15 @@ def check_document(document: Document, level: Level = "standard", rules: Sequenc
         findings.append(Finding(document.path, line, column, edit.rule, edit.message, edit.tokens, edit.output_tokens))
     priced = [replace(one, monthly_usd=monthly_usd(document, one.tokens, one.output_tokens)) for one in findings]
     return sorted(_not_ignored(document, priced), key=lambda one: (one.line, one.column, one.code))
+
+
+def check_documents(documents: Sequence[Document], level: Level, rules: Sequence[Rule]) -> list[Finding]:
+    """The findings of many documents, in their order; where there are many, all cores share them."""
+    check = partial(check_document, level=level, rules=rules)
+    if len(documents) < MANY:
+        return [finding for document in documents for finding in check(document)]
+    with ProcessPoolExecutor() as pool:
+        return [finding for found in pool.map(check, documents, chunksize=16) for finding in found]
 
 
 def by_worth(findings: Iterable[Finding]) -> list[Finding]:

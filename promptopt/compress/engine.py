@@ -87,8 +87,8 @@ def _passes(
         guard.judge(
             edit for rule in rules for edit in (proposed[rule.code] if current is document else rule.edits(current))
         )
-        for step in guard.steps:
-            step = back.placed(step, document, current)
+        for judged in guard.steps:
+            step = back.placed(judged, document, current)
             if step.refused:
                 refused.setdefault((step.rule, step.old, step.new), step)
             else:

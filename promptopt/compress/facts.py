@@ -27,32 +27,42 @@ _NUMBER_WORDS = (
 _KINDS: tuple[tuple[str, str], ...] = (
     (
         "limit",
-        r"at\s+(?:least|most|maximum|minimum)|(?:no|not)\s+(?:more|less|fewer|longer|shorter|greater|later|earlier)\s+than"
-        r"|(?:more|less|fewer|longer|shorter|greater|larger|smaller|higher|lower)\s+than|up\s+to|maximum|minimum|max|min"
-        r"|exactly|precisely|within|between|limit(?:s|ed)?|exceed(?:s|ing)?|above|below|under|over|or\s+(?:more|less|fewer)"
-        r"|as\s+few\s+as|as\s+many\s+as|until|by\s+the\s+end",
+        (
+            r"at\s+(?:least|most|maximum|minimum)|(?:no|not)\s+(?:more|less|fewer|longer|shorter|greater|later|earlier)\s+than"
+            r"|(?:more|less|fewer|longer|shorter|greater|larger|smaller|higher|lower)\s+than|up\s+to|maximum|minimum|max|min"
+            r"|exactly|precisely|within|between|limit(?:s|ed)?|exceed(?:s|ing)?|above|below|under|over|or\s+(?:more|less|fewer)"
+            r"|as\s+few\s+as|as\s+many\s+as|until|by\s+the\s+end"
+        ),
     ),
     (
         "negation",
-        r"not|never|no|none|nothing|nobody|nowhere|neither|nor|without|avoid(?:s|ing)?|refrain(?:s|ing)?|cannot"
-        r"|don|dont|doesnt|cant|prohibited|forbidden|disallow(?:ed)?|prevent(?:s|ing)?|stop|exclude[sd]?|excluding|omit(?:s|ting)?"
-        r"|skip|ignore[sd]?|ignoring|lacks?|fail(?:s|ed|ure)?|false",
+        (
+            r"not|never|no|none|nothing|nobody|nowhere|neither|nor|without|avoid(?:s|ing)?|refrain(?:s|ing)?|cannot"
+            r"|don|dont|doesnt|cant|prohibited|forbidden|disallow(?:ed)?|prevent(?:s|ing)?|stop|exclude[sd]?|excluding|omit(?:s|ting)?"
+            r"|skip|ignore[sd]?|ignoring|lacks?|fail(?:s|ed|ure)?|false"
+        ),
     ),
     (
         "modal",
-        r"must|shall|should|may|might|can|could|need|needs|needed|required?|requires|ought|optional(?:ly)?|allowed|mandatory"
-        r"|permitted|recommended|prefer(?:s|red|ably)?|always|only\s+if",
+        (
+            r"must|shall|should|may|might|can|could|need|needs|needed|required?|requires|ought|optional(?:ly)?|allowed|mandatory"
+            r"|permitted|recommended|prefer(?:s|red|ably)?|always|only\s+if"
+        ),
     ),
     (
         "restriction",
-        r"only|just|except(?:ing)?|merely|solely|exclusively|alone|a\s+few|few|a\s+little|several|some|any|all|every|each|both"
-        r"|either|most|many|other\s+than|apart\s+from|aside\s+from|but|instead|rather\s+than|unless|strictly|same|different|sole"
-        r"|entire|whole|specific(?:ally)?|particular|especially|particularly|mainly|primarily|mostly|almost|nearly",
+        (
+            r"only|just|except(?:ing)?|merely|solely|exclusively|alone|a\s+few|few|a\s+little|several|some|any|all|every|each|both"
+            r"|either|most|many|other\s+than|apart\s+from|aside\s+from|but|instead|rather\s+than|unless|strictly|same|different|sole"
+            r"|entire|whole|specific(?:ally)?|particular|especially|particularly|mainly|primarily|mostly|almost|nearly"
+        ),
     ),
     (
         "condition",
-        r"if|when|whenever|unless|until|while|where|wherever|provided|otherwise|else|whether|because|since|before|after"
-        r"|depending|in\s+case|although|though|however|even",
+        (
+            r"if|when|whenever|unless|until|while|where|wherever|provided|otherwise|else|whether|because|since|before|after"
+            r"|depending|in\s+case|although|though|however|even"
+        ),
     ),
     ("number", "|".join(_NUMBER_WORDS.split())),
 )
@@ -71,8 +81,10 @@ _NAME = re.compile(
 )
 _EXAMPLE = re.compile(r"\b(?:e\.g\.|for\s+example|for\s+instance|such\s+as)[,:]?\s+([^.;\n]{2,80})", re.IGNORECASE)
 _ENUM = re.compile(
-    r"\b(?:one of|any of|either|among|choose from|categories|category|labels?|classes|options|values|choices|types|levels|"
-    r"statuses|formats)\b[^.:\n]{0,40}?[:(]?\s+([\w’'-]+(?: [\w’'-]+){0,3}(?:(?:, ?|/|\|| or | and )+[\w’'-]+(?: [\w’'-]+){0,3}){1,12})",
+    r"\b(?:one of|any of|either|among|choose from|categories|category|labels?|classes|options|values|"
+    r"choices|types|levels|"
+    r"statuses|formats)\b[^.:\n]{0,40}?[:(]?\s+([\w’'-]+(?: [\w’'-]+){0,3}(?:(?:, ?|/|\|| or |"
+    r" and )+[\w’'-]+(?: [\w’'-]+){0,3}){1,12})",
     re.IGNORECASE,
 )
 _JSON_KEY = re.compile(r"[\"']([\w .-]{1,60})[\"']\s*:")
@@ -179,7 +191,7 @@ def facts(text: str) -> Facts:
 @lru_cache(maxsize=4096)
 def _facts(text: str) -> Facts:
     masked = mask(text)
-    return Facts(tuple([*_sentences(masked), *_loose_zones(masked), *_whole(masked)]))
+    return Facts((*_sentences(masked), *_loose_zones(masked), *_whole(masked)))
 
 
 def compare_facts(before: Facts, after: Facts) -> FactDifference:
@@ -286,6 +298,11 @@ def _word_facts(plain: str, line: int, is_heading: bool) -> Iterator[Fact]:
             yield Fact("word", _stem(value), (), line)
         elif kind not in ("hole", "break"):
             yield Fact(kind, value, _scope(tokens, index), line)
+    yield from _listed_items(plain, line)
+
+
+def _listed_items(plain: str, line: int) -> Iterator[Fact]:
+    """What is given as an example, or as one of several values."""
     fragment = _ARTICLE.sub(" ", _squeeze(plain))
     for pattern, kind in ((_EXAMPLE, "example"), (_ENUM, "enum")):
         for match in pattern.finditer(fragment):

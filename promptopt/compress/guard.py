@@ -128,17 +128,17 @@ class Guard:
         elif lost:
             self._refuse(useful[0][0], useful[0][1], checked, f"would lose {_names(lost)}")
             kept = []
-        saved = dict(useful)
+        worth = dict(useful)
         final: list[Edit] = []
         for edit in kept:
-            if why := self._exceeds(edit, saved[edit]):
-                self._refuse(edit, saved[edit], checked, why)
+            if why := self._exceeds(edit, worth[edit]):
+                self._refuse(edit, worth[edit], checked, why)
             else:
                 final.append(edit)
         if final and self._saved(window, final) > 0:
             for edit in final:
                 self.accepted.append(edit)
-                self.steps.append(self._step(edit, saved[edit], checked))
+                self.steps.append(self._step(edit, worth[edit], checked))
 
     def _one_by_one(self, window: tuple[int, int], useful: Sequence[tuple[Edit, int]]) -> list[Edit]:
         kept: list[Edit] = []

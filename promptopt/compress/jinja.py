@@ -1,7 +1,7 @@
 """Where a template is literal text, and what control flow stands around it.
 
-Positions come from Jinja2's own lexer, so that strings with braces, comments and ``raw`` blocks are read as Jinja2 reads
-them.
+Positions come from Jinja2's own lexer, so that strings with braces, comments and ``raw`` blocks are read as Jinja2
+reads them.
 """
 
 from __future__ import annotations

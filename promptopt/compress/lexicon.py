@@ -1,7 +1,7 @@
 """Words and phrases that carry no constraint, and shorter ways to say the same.
 
-One list for two readers: the rules propose what stands here, and the facts treat a text with and without it as the same.
-A test holds the list to its promise: no entry adds or loses a number, a negation, a limit, a restricting word or a duty.
+One list for two readers: the rules propose what stands here, and the facts treat a text with and without it as the
+same. A test holds the list to its promise: no entry adds or loses a number, a negation, a limit or a duty.
 """
 
 from __future__ import annotations
@@ -12,100 +12,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-# Openers of a sentence or clause that address the model and say nothing about the task. What follows them stands alone.
-OPENERS: tuple[str, ...] = (
-    r"I (?:would like|want|need|'d like|’d like|wish) (?:for )?you to",
-    r"I(?: a|')m (?:going to )?ask(?:ing)? you to",
-    r"(?:Your|The) (?:main |primary |overall |first |next |current |only )?(?:task|job|goal|objective|mission|role|purpose) "
-    r"(?:here |now |today )?(?:is|will be) to",
-    r"(?:Can|Could|Would|Will) you (?:please |kindly )",
-    r"You(?:r task)? (?:are|is) (?:asked|requested|instructed|invited) to",
-    r"It(?: i|')s (?:very |really |extremely |critically |absolutely |especially |also )?"
-    r"(?:important|crucial|essential|vital|critical|worth|worth noting|imperative) (?:to (?:note|remember|understand|know|keep in mind) )?that",
-    r"(?:Please |Kindly )?(?:[Nn]ote|[Rr]emember|[Bb]ear in mind|[Kk]eep in mind|[Bb]e aware|[Bb]e advised|[Uu]nderstand|[Tt]ake note)"
-    r"(?: always| also)? that",
-    r"(?:Please |Kindly )?(?:[Mm]ake sure|[Bb]e sure|[Rr]emember|[Bb]e certain|[Tt]ake care)(?: always)? to",
-    r"(?:As a|Just a) (?:quick |friendly |gentle )?reminder,",
-    r"I (?:would be|'d be) (?:very )?(?:grateful|happy|glad) if you (?:could|would)",
-    r"Feel free to ignore,",
-    r"As an? (?:AI|artificial intelligence|language model|AI language model|AI assistant),",
-)
-
 # Words that hold a sentence together and say nothing alone.
 NEUTRAL = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "is",
-        "are",
-        "be",
-        "am",
-        "was",
-        "were",
-        "been",
-        "being",
-        "to",
-        "of",
-        "that",
-        "which",
-        "who",
-        "this",
-        "these",
-        "those",
-        "it",
-        "its",
-        "itself",
-        "and",
-        "or",
-        "as",
-        "so",
-        "then",
-        "you",
-        "your",
-        "yours",
-        "yourself",
-        "i",
-        "me",
-        "my",
-        "we",
-        "us",
-        "our",
-        "they",
-        "them",
-        "their",
-        "will",
-        "would",
-        "do",
-        "does",
-        "did",
-        "have",
-        "has",
-        "had",
-        "having",
-        "here",
-        "there",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "with",
-        "from",
-        "into",
-        "about",
-        "like",
-        "using",
-        "also",
-        "too",
-        "etc",
-        "e.g",
-        "i.e",
-        "eg",
-        "ie",
-        "let",
-        "lets",
-    ]
+    "a an the is are be am was were been being to of that which who this these those it its itself and or as so then "  # noqa: SIM905 - read as words
+    "you your yours yourself i me my we us our they them their will would do does did have has had having here there "
+    "in on at by for with from into about like using also too etc e.g i.e eg ie let lets".split()
 )
 
 
@@ -149,7 +60,7 @@ _CHARACTERS = {" ": r"\s+", "'": "['’]"}
 
 
 def _opener_alternatives() -> str:
-    return "|".join(opener.replace(" ", r"\s+") for opener in OPENERS)
+    return "|".join(opener.replace(" ", r"\s+") for opener in _lines("openers.txt"))
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,8 @@ _IDENTIFIER = re.compile(
 )
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
 _EXAMPLE_HEAD = re.compile(
-    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|demonstrations?)\b[^.\n]{0,40}$",
+    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
+    r"demonstrations?)\b[^.\n]{0,40}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _BLOCK = re.compile(r"(?<=\n)[^\n]*\S[^\n]*(?:\n[^\n#]*[^\s#][^\n]*)*")
@@ -107,6 +108,9 @@ def mask(text: str) -> Masked:
     for span in spans:
         if span.opaque:
             canvas.put(span.start, span.end, "jinja")
+        elif any(frame.kind == "chat" and "assistant" in frame.argument for frame in span.frames):
+            # What the assistant is shown to have said is an example of an answer.
+            canvas.put(span.start, span.end, "example")
     canvas.cover(_FENCE, "code")
     canvas.cover(_TRIPLE, "quote")
     canvas.cover(_INLINE, "code")

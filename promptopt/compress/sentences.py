@@ -41,7 +41,7 @@ class Sentence:
 
 
 def split_sentences(masked: str) -> Iterator[Sentence]:
-    """The sentences of a masked text in order. Lines of one paragraph are read as one; masked stretches belong to them."""
+    """The sentences of a masked text in order; a paragraph is one line, and masked stretches belong to it."""
     for start, end, kind, marker in _blocks(masked):
         yield from _split(masked, start, end, kind, marker)
 
@@ -81,6 +81,9 @@ def _is_label(block: str) -> bool:
 def _split(masked: str, start: int, end: int, kind: str, marker: int) -> Iterator[Sentence]:
     position = start
     for match in _END.finditer(masked, start, end):
+        # "2. Plan": the number of a heading is no sentence.
+        if masked[position : match.start()].strip().isdigit():
+            continue
         yield Sentence(position, match.end(), kind, marker if position == start else position, position == start)
         position = match.end()
         while position < end and masked[position].isspace():

@@ -97,7 +97,7 @@ def test_json_carries_the_proof(project):
 
 def test_a_template_with_a_syntax_error_is_an_error(project):
     (project / "prompts/bad.j2").write_text("please {% if x %} do it")
-    with pytest.raises(TemplateError, match="bad.j2"):
+    with pytest.raises(TemplateError, match=r"bad\.j2"):
         run("compress", "bad", "--write")
     assert not (project / "prompts/bad").exists()
 

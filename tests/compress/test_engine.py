@@ -112,7 +112,8 @@ def test_branches_do_not_make_each_other_redundant():
 
 
 def test_a_sentence_before_the_branch_makes_the_one_in_it_redundant():
-    source = "Always answer in plain English words.\n{% if a %}\nAlways answer in plain English words.\nBye now.\n{% endif %}\n"
+    sentence = "Always answer in plain English words.\n"
+    source = sentence + "{% if a %}\n" + sentence + "Bye now.\n{% endif %}\n"
     text = compress_document(Document(source)).text
     assert text.count("Always answer") == 1
     assert text.startswith("Always answer")
@@ -136,6 +137,7 @@ def test_a_sentence_in_a_loop_stays():
         "<note please='the'>",
         "https://please.example/in-order-to",
         "{% raw %}please {{ in order to }}{% endraw %}",
+        '{% chat role="assistant" %}{"please": "in order to", "b": [1, 2]}{% endchat %}',
         "## Examples\n\nInput: please do the thing in order to win\nOutput: the thing",
         "Il faut que la réponse soit courte et que tu sois gentil avec les clients.",
         "Bitte antworte auf die Frage und sei nicht zu lang, please.",

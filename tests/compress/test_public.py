@@ -80,7 +80,8 @@ def test_a_model_rewrite_is_judged_by_the_facts(tmp_path, monkeypatch):
     path = tmp_path / "p.j2"
     path.write_text(
         "---\nmodel: gpt-4o-mini\n---\n"
-        "When a question about birds comes in, answer the question about birds that came in. Do not use more than 5 words.\n"
+        "When a question about birds comes in, answer the question about birds that came in. Do not use "
+        "more than 5 words.\n"
         "\nUse exactly 7 words in each and every one of the answers.\n\n{{ question }}\n"
     )
     template = promptopt.load_prompt(path)

@@ -43,6 +43,7 @@ STAYS = [
     ("PO102", "Compute 2**3 and 4**5 now."),
     ("PO103", "The user says that I want you to win."),
     ("PO103", "Do not make sure to answer."),
+    ("PO103", "Your job is to read the text and to decide."),
     ("PO104", "Rate it as very low, low, high or very high."),
     ("PO104", "This is not very good."),
     ("PO104", "Do it properly."),

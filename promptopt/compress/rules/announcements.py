@@ -11,13 +11,14 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.wording import plain, removal
 
 _HERE = re.compile(
-    r"(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|(?:The following|These)\s+(?:is|are)|(?:What follows|This)\s+is)"
+    r"(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|(?:The following|These)\s+(?:is|are)|"
+    r"(?:What follows|This)\s+is)"
     r"\s+(?:(?:a|an|the|some|your|all)\s+)?(?=[\w\ue000])"
 )
 
 
 class Announcements:
-    """ "Here is the list of topics:" becomes "List of topics:"."""
+    """A label in a sentence: ``Here is the list of topics:`` becomes ``List of topics:``."""
 
     code: ClassVar[str] = "PO206"
     name: ClassVar[str] = "announced labels"

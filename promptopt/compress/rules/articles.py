@@ -49,7 +49,7 @@ class NoteArticles:
 
 
 class UniqueNouns:
-    """ "the user", "the input", "the answer": what a prompt has only one of needs no article."""
+    """What a prompt has only one of needs no article: "the user", "the input", "the answer"."""
 
     code: ClassVar[str] = "PO208"
     name: ClassVar[str] = "articles of unique nouns"
@@ -64,7 +64,7 @@ class UniqueNouns:
 
 
 class Articles:
-    """ "the", "a" and "an" go everywhere; the noun says enough."""
+    """Everywhere "the", "a" and "an" go; the noun says enough."""
 
     code: ClassVar[str] = "PO401"
     name: ClassVar[str] = "articles"

@@ -13,7 +13,8 @@ from promptopt.compress.rules.wording import plain
 
 _SENTENCES = re.compile(
     r"(?:"
-    r"(?:please )?(?:take your time|do your best|try your best|good luck|be helpful|let's (?:begin|start|get started|go)|begin|thank you.*|thanks.*)"
+    r"(?:please )?(?:take your time|do your best|try your best|good luck|be helpful|let's (?:begin|start|"
+    r"get started|go)|begin|thank you.*|thanks.*)"
     r"|take a deep breath(?: and (?:relax|focus|work on this problem step by step))?"
     r"|(?:i|we) (?:really |truly |greatly )?(?:appreciate|value) (?:your|any) [\w ]{2,30}"
     r"|(?:this|it) is (?:very |extremely |super )?important to (?:me|my career|us)"

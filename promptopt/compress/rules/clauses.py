@@ -26,7 +26,7 @@ _OBJECT = re.compile(r"(?<=[a-z] )that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)
 
 
 class Clauses:
-    """ "the steps that are defined below" becomes "the steps defined below"."""
+    """``the steps that are defined below`` becomes ``the steps defined below``."""
 
     code: ClassVar[str] = "PO204"
     name: ClassVar[str] = "needless that"

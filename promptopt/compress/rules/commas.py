@@ -22,7 +22,8 @@ _ANY = re.compile(
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"(?:If|When|Whenever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
+    r"(?:If|When|Whenever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
+    r"Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
 )
 _THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")
 _ABBREVIATION = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
@@ -61,6 +62,6 @@ class ClauseCommas:
                 yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
             text = document.masked[sentence.start : sentence.end]
             # A sentence with a second comma may be a list.
-            if text.count(",") == 1 and (match := _CONDITION.match(text) or _THEN.search(text)):
-                end = sentence.start + match.end()
+            if text.count(",") == 1 and (only := _CONDITION.match(text) or _THEN.search(text)):
+                end = sentence.start + only.end()
                 yield Edit(end - 1, end, "", self.code, "the only comma")

@@ -18,31 +18,14 @@ _LONG = re.compile(
 )
 _SHORT = {"will": "'ll", "are": "'re", "is": "'s", "have": "'ve", "am": "'m"}
 _PAIRS = frozenset(
-    [
-        "i will",
-        "i am",
-        "i have",
-        "you will",
-        "you are",
-        "you have",
-        "we will",
-        "we are",
-        "we have",
-        "they will",
-        "they are",
-        "they have",
-        "it is",
-        "that is",
-        "there is",
-        "here is",
-        "what is",
-        "it will",
-    ]
+    "i will, i am, i have, you will, you are, you have, we will, we are, we have, they will, they are, "  # noqa: SIM905 - read as words
+    "they have, it is, "
+    "that is, there is, here is, what is, it will".split(", ")
 )
 
 
 class Contractions:
-    """ "You will" becomes "You'll", where the tokenizer says that it is shorter."""
+    """``You will`` becomes ``You'll``, where the tokenizer says that it is shorter."""
 
     code: ClassVar[str] = "PO201"
     name: ClassVar[str] = "contractions"

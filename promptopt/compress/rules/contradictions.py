@@ -10,6 +10,7 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.advice import finding
 
 LEAST_WORDS = 2
+LEAST_WORDS_NUMBERS = 5
 _DIFFERING = frozenset({"negation", "number", "limit"})
 
 
@@ -30,7 +31,8 @@ class Contradictions:
                 continue
             said = frozenset((fact.kind, fact.value) for fact in facts if fact.kind in _DIFFERING)
             for place, other in seen.get(words, []):
-                if other != said and _opposed(other, said) and self._both_hold(document, place, sentence.start):
+                opposed = other != said and _opposed(other, said, len(words))
+                if opposed and self._both_hold(document, place, sentence.start):
                     line, _ = document.line_of(place)
                     shown = ", ".join(sorted(value for _, value in other ^ said))
                     message = f"contradicts line {line} ({shown}): decide which holds"
@@ -43,8 +45,9 @@ class Contradictions:
         return document.flow_known and (inner[: len(outer)] == outer or outer[: len(inner)] == inner)
 
 
-def _opposed(one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]]) -> bool:
+def _opposed(one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]], words: int) -> bool:
     """Whether the two differ in a negation, or name different numbers."""
     negated = {kind for kind, _ in one ^ other} & {"negation"}
     numbers = [{value for kind, value in said if kind == "number"} for said in (one, other)]
-    return bool(negated) or (all(numbers) and numbers[0] != numbers[1])
+    # Two short lines that name different numbers are more likely two items of a list.
+    return bool(negated) or (words >= LEAST_WORDS_NUMBERS and all(numbers) and numbers[0] != numbers[1])

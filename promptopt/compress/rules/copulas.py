@@ -38,7 +38,7 @@ class Copulas:
 
 
 class Pronouns:
-    """ "your", and "you" before must, should and may; "that" before a clause."""
+    """The words "your", and "you" before must, should and may; "that" before a clause."""
 
     code: ClassVar[str] = "PO403"
     name: ClassVar[str] = "pronouns"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.lexicon import filler_pattern
 from promptopt.compress.rules.wording import negated, replacements
+from promptopt.compress.sentences import Sentence
 
 # After these, an intensifier is the whole point of the phrase ("how very", "not very", "so very").
 _BOUND = re.compile(r"(?:\b(?:how|so|as|too|that|is|are|be|was|not|more|most|less|least)|[\"'(-])\s*\Z", re.IGNORECASE)
@@ -20,7 +22,7 @@ _ALWAYS = frozenset({"please", "kindly"})
 
 
 class Filler:
-    """ "Please", "very", "basically", "of course", "it is important to note that": gone, wherever they stand."""
+    """Such as "please", "very", "basically", "of course", "it is important to note that", wherever they stand."""
 
     code: ClassVar[str] = "PO104"
     name: ClassVar[str] = "politeness and filler"
@@ -34,16 +36,13 @@ class Filler:
                 document,
                 sentence,
                 pattern,
-                lambda match, sentence=sentence: self._new(document, sentence, match),
+                partial(self._new, document, sentence),
                 self.code,
                 lambda old, _: f"{old!r} says nothing",
                 near_negations=True,
             )
 
-    def _new(self, document: Document, sentence: object, match: re.Match[str]) -> str | None:
-        from promptopt.compress.sentences import Sentence
-
-        assert isinstance(sentence, Sentence)
+    def _new(self, document: Document, sentence: Sentence, match: re.Match[str]) -> str | None:
         text = match.string
         word = " ".join(match[0].lower().split())
         if match[0].isupper() and len(word) > 1 and not text.isupper() and word not in _ALWAYS:

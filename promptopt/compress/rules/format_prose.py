@@ -12,7 +12,8 @@ from promptopt.compress.rules.advice import finding
 from promptopt.tokens import tokenizer_for
 
 _FORMAT = re.compile(
-    r"\b(?:(?:valid|well[- ]formed|only|as|in|a) json\b|json (?:object|format|only|schema)|no (?:markdown|extra text|explanations?)"
+    r"\b(?:(?:valid|well[- ]formed|only|as|in|a) json\b|json (?:object|format|only|schema)|"
+    r"no (?:markdown|extra text|explanations?)"
     r"|(?:output|response|answer|reply|return)\b[^.]{0,40}\bformat(?:ted)?\b|nothing else)",
     re.IGNORECASE,
 )

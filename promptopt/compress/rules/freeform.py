@@ -11,8 +11,10 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.advice import finding, is_prompt_file
 
 _LABELS = re.compile(
-    r"\b(?:classif(?:y|ication)|categori[sz]e|label|one of (?:the following|these)|(?:positive|negative)\b.{0,20}\b(?:negative|positive)"
-    r"|(?:answer|reply|respond)(?: with)?(?: only)? [\"']?(?:yes|true)\b.{0,10}\b(?:no|false)|rate\b.{0,40}\b(?:scale|from \d))",
+    r"\b(?:classif(?:y|ication)|categori[sz]e|label|one of (?:the following|these)|(?:positive|"
+    r"negative)\b.{0,20}\b(?:negative|positive)"
+    r"|(?:answer|reply|respond)(?: with)?(?: only)? [\"']?(?:yes|true)\b.{0,10}\b(?:no|false)|"
+    r"rate\b.{0,40}\b(?:scale|from \d))",
     re.IGNORECASE,
 )
 EXPECTED_SAVING = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -10,9 +11,11 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.lexicon import opener_pattern
 from promptopt.compress.rules.wording import negated, plain, removal
 
+_COORDINATED = re.compile(r"\b(?:and|or|but|then) to\b")
+
 
 class Openers:
-    """ "I want you to", "Your task is to", "Please note that", "Make sure to" at the beginning of a sentence."""
+    """Such as "I want you to", "Your task is to", "Please note that", "Make sure to" at the beginning of a sentence."""
 
     code: ClassVar[str] = "PO103"
     name: ClassVar[str] = "meta-openers"
@@ -25,7 +28,9 @@ class Openers:
             text = plain(document, sentence)
             for match in pattern.finditer(text):
                 start = sentence.start + match.start()
-                if not _opens(text, match.start()) or negated(document, sentence, start):
+                # "Your job is to read and to decide": the second "to" needs the opener.
+                coordinated = match[0].rstrip().endswith(" to") and _COORDINATED.search(text, match.end())
+                if coordinated or not _opens(text, match.start()) or negated(document, sentence, start):
                     continue
                 edit = removal(
                     document, sentence, start, sentence.start + len(match[0].rstrip()) + match.start(), self.code

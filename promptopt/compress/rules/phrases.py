@@ -13,7 +13,7 @@ from promptopt.compress.rules.wording import replacements
 
 
 class Phrases:
-    """ "in order to" becomes "to", where the tokenizer says that it is shorter."""
+    """Such as "in order to", which becomes "to", where the tokenizer says that it is shorter."""
 
     code: ClassVar[str] = "PO107"
     name: ClassVar[str] = "wordy phrases"

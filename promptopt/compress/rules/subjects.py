@@ -23,7 +23,7 @@ _YOU = re.compile(
 
 
 class Subjects:
-    """ "You output only Markdown." becomes "Output only Markdown."."""
+    """``You output only Markdown.`` becomes ``Output only Markdown.``."""
 
     code: ClassVar[str] = "PO202"
     name: ClassVar[str] = "needless subject"

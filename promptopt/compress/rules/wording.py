@@ -12,7 +12,8 @@ from promptopt.compress.sentences import Sentence
 
 NEGATION_SCOPE = 3
 _RESTRICTED = re.compile(
-    r"\b(?:only|just|except|merely|solely|exclusively|at least|at most|more than|less than|up to|exactly|unless|must|should|may)\s*\Z",
+    r"\b(?:only|just|except|merely|solely|exclusively|at least|at most|more than|less than|up to|exactly|"
+    r"unless|must|should|may)\s*\Z",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
@@ -70,10 +71,10 @@ def removal(document: Document, sentence: Sentence, start: int, end: int, rule: 
     after = text[end : sentence.end]
     before = text[sentence.start : start]
     opening = not before.strip(" *_(\t")
-    if comma := re.match(r",[ \t]*", after):
-        if opening or before.rstrip().endswith((",", ".", ";")):
-            end += comma.end()
-            after = after[comma.end() :]
+    comma = re.match(r",[ \t]*", after)
+    if comma and (opening or before.rstrip().endswith((",", ".", ";"))):
+        end += comma.end()
+        after = after[comma.end() :]
     if space := re.match(r"[ \t]+", after):
         end += space.end()
         after = after[space.end() :]
