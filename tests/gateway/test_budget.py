@@ -108,15 +108,16 @@ def test_hard_stop_and_alerts_once_each(client, upstream, caplog):
 
 
 def test_stopped_short_of_the_limit_alerts_100(client, upstream):
+    paid(upstream)
     alerts = []
-    sdk = client(budget={"run": CALL_USD * Decimal("1.05")}, on_alert=alerts.append)
+    sdk = client(budget={"run": CALL_USD * Decimal("1.9")}, on_alert=alerts.append)
     with promptopt.labels(run="r1"):
         for number in range(50):
             try:
                 ask(sdk, seed=number, max_completion_tokens=100)
             except promptopt.BudgetExceeded:
                 break
-    assert [alert.level for alert in alerts] == [100]
+    assert [alert.level for alert in alerts] == [50, 100]
     with promptopt.labels(run="r2"):
         ask(sdk, max_completion_tokens=100)
 

@@ -198,8 +198,10 @@ class SqliteLedger:
             yield LedgerRow(*row)
 
     def close(self) -> None:
-        """Write what is held and close the file."""
+        """Write what is held and close the file; what the disk does not take now is lost, and said so."""
         self._flush()
+        if self._held:
+            log.error("the ledger: %d rows are lost, the disk did not take them", len(self._held))
         self._database.close()
 
 
