@@ -104,6 +104,7 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
     for thread in threads:
         thread.start()
+    print("calling", flush=True)
     for thread in threads:
         thread.join()
     Path(report).write_text(json.dumps(outcomes))
@@ -115,7 +116,7 @@ def spawn(url: str, options: dict, calls: int, seed: int, report: str) -> subpro
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); sys.argv = ['x', '{CALLS}']\n"
         f"from gateway_faults import work; work({url!r}, {options!r}, {calls}, {seed}, {report!r})"
     )
-    return subprocess.Popen([sys.executable, "-c", code])
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
 
 
 def start_redis(port: int) -> subprocess.Popen:
@@ -173,7 +174,8 @@ class Disturbance:
     def kill_a_process(self, options: dict) -> None:
         """Start one process more, and kill it in the middle of its calls: its flights must be taken over."""
         victim = spawn(self.server.url, options, self.calls, 90 + self.times, "/dev/null")
-        time.sleep(3.0)
+        victim.stdout.readline()
+        time.sleep(0.3)
         os.kill(victim.pid, signal.SIGKILL)
         victim.wait()
         self.times += 1
