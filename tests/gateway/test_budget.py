@@ -205,7 +205,7 @@ def hammer(url, budget, redis, queue, each):
     queue.put((sum(done), len(done)))
 
 
-@pytest.mark.parametrize(("shared", "billed", "count"), [("sqlite", 100, 4), ("sqlite", 25, 2), ("redis", 100, 2)])
+@pytest.mark.parametrize(("shared", "billed", "count"), [("sqlite", 100, 4), ("redis", 25, 2)])
 def test_16_threads_in_4_processes_neither_overspend_nor_block_falsely(upstream, request, shared, billed, count):
     """The budget holds 20 calls a process as the upstream bills them, of 32; with less billed than reserved, too."""
     upstream.on = lambda path, body: Reply(body=chat(body, prompt_tokens=8, completion_tokens=billed))
