@@ -175,7 +175,7 @@ class Disturbance:
         """Start one process more, and kill it in the middle of its calls: its flights must be taken over."""
         victim = spawn(self.server.url, options, self.calls, 90 + self.times, "/dev/null")
         victim.stdout.readline()
-        time.sleep(0.3)
+        time.sleep(2.5)  # it loads prices and a tokenizer first
         os.kill(victim.pid, signal.SIGKILL)
         victim.wait()
         self.times += 1
