@@ -57,13 +57,16 @@ def main() -> None:
         print(f"{name:28} {share:8.1%} {right:9.3f} {paid:10.3f} {random:8.3f} {oracle:8.3f} {place:8.1%}")
 
     print(f"{total} questions; weak {WEAK} {base:.3f}, strong {STRONG} {top:.3f}")
-    print(f"{'validator':28} {'escal.':>8} {'accuracy':>9} {'$/1k calls':>10} {'random':>8} {'oracle':>8} {'between':>8}")
+    names = ("escal.", "accuracy", "$/1k calls", "random", "oracle", "between")
+    print(
+        f"{'validator':28} "
+        + " ".join(f"{name:>{width}}" for name, width in zip(names, (8, 9, 10, 8, 8, 8), strict=True))
+    )
     show("none (weak alone)", [False] * total)
     for name, table in VALIDATORS.items():
         validators = make_validators(table)
-        escalated = [
-            not passes(validators, call, Answer(b"", text=row[f"{WEAK}_response"], finish_reason="stop")) for row in rows
-        ]
+        answers = [Answer(b"", text=row[f"{WEAK}_response"], finish_reason="stop") for row in rows]
+        escalated = [not passes(validators, call, answer) for answer in answers]
         show(name, escalated)
     show("all (both asked)", [True] * total)
     show("oracle: where weak is wrong", [not w for w in weak])

@@ -36,14 +36,14 @@ RATES = (Decimal("0.15"), Decimal("0.60"))
 
 
 class Faulty:
-    """Fails one call in four, and keeps the bill of what it answered in full."""
+    """Fails one call in four, and keeps the bill of what it worked for."""
 
     def __init__(self) -> None:
         self.random = random.Random(7)
         self.billed = Decimal(0)
         self.did: Counter[str] = Counter()
 
-    def __call__(self, path: str, body: dict) -> Reply:
+    def __call__(self, _path: str, body: dict) -> Reply:
         fault = self.random.choice(FAULTS) if self.random.random() < 0.25 else "answer"
         self.did[fault] += 1
         if fault in ("answer", "hang", "half body", "broken json", "wrong encoding", "reset"):
@@ -104,6 +104,7 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
     for thread in threads:
         thread.start()
+    print("calling", flush=True)
     for thread in threads:
         thread.join()
     Path(report).write_text(json.dumps(outcomes))
@@ -115,7 +116,7 @@ def spawn(url: str, options: dict, calls: int, seed: int, report: str) -> subpro
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); sys.argv = ['x', '{CALLS}']\n"
         f"from gateway_faults import work; work({url!r}, {options!r}, {calls}, {seed}, {report!r})"
     )
-    return subprocess.Popen([sys.executable, "-c", code])
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
 
 
 def start_redis(port: int) -> subprocess.Popen:
@@ -134,96 +135,121 @@ def fill(ballast: Path) -> int:
             return 1
 
 
-def phase(name: str, calls: int, options: dict, budget: float, disturb: str = "") -> bool:
-    folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    os.chdir(folder)
+class Disturbance:
+    """What goes wrong around the calls of a phase: ``kill`` processes, ``redis``, fill the ``disk``."""
+
+    def __init__(self, kind: str, folder: Path, server: Upstream, calls: int) -> None:
+        self.kind, self.folder, self.server, self.calls = kind, folder, server, calls
+        self.times = 0
+        self.ballast = folder / "ballast"
+        self.options: dict = {}
+        self.redis: subprocess.Popen | None = None
+        if kind == "redis":
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            self.redis = start_redis(self.port)
+            time.sleep(0.5)
+            self.options["redis"] = f"redis://127.0.0.1:{self.port}/0"
+        if kind == "disk":
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(folder)], check=True)
+        os.chdir(folder)
+
+    def tick(self, options: dict) -> None:
+        """Look whether it is time to disturb."""
+        done = self.server.calls / self.calls
+        if self.kind == "kill" and self.times < 3 and done > 0.05 + 0.15 * self.times:
+            self.kill_a_process(options)
+        elif self.redis is not None and self.times < 2 and done > 0.1 + 0.1 * self.times:
+            self.redis.kill()
+            self.redis.wait()
+            time.sleep(0.4)
+            self.redis = start_redis(self.port)
+            self.times += 1
+        elif self.kind == "disk" and not self.times and done > 0.2:
+            self.times += fill(self.ballast)
+        elif self.ballast.exists() and done > 0.4:
+            self.ballast.unlink()
+
+    def kill_a_process(self, options: dict) -> None:
+        """Start one process more, and kill it in the middle of its calls: its flights must be taken over."""
+        victim = spawn(self.server.url, options, self.calls, 90 + self.times, "/dev/null")
+        victim.stdout.readline()
+        time.sleep(2.5)  # it loads prices and a tokenizer first
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.wait()
+        self.times += 1
+
+    def end(self) -> None:
+        """Leave the machine as it was."""
+        os.chdir("/")
+        if self.kind == "disk":
+            subprocess.run(["umount", str(self.folder)], check=False)
+        if self.redis is not None:
+            self.redis.kill()
+            self.redis.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def phase(name: str, calls: int, budget: float | None, kind: str = "") -> bool:
+    """Run one part of the calls, in two processes of 16 threads, and check it."""
     faulty = Faulty()
     server = Upstream(faulty)
-    if "disk" not in disturb:
-        # A budget that cannot be counted refuses every call, and nothing would be seen of the rest.
-        options = {**options, "budget": {"run": budget}}
-    redis, port = None, 0
-    if "redis" in disturb:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        redis = start_redis(port)
-        time.sleep(0.5)
-        options["redis"] = f"redis://127.0.0.1:{port}/0"
-    if "disk" in disturb:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(folder)], check=True)
-        os.chdir(folder)
+    disturbance = Disturbance(kind, Path(tempfile.mkdtemp(prefix="faults-")), server, calls)
+    options = disturbance.options | ({"budget": {"run": budget}} if budget is not None else {})
     started = time.monotonic()
-    reports = [tempfile.mktemp() for _ in range(2)]
+    reports = [str(Path(tempfile.mkdtemp()) / "report.json") for _ in range(2)]
     workers = [spawn(server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
-    killed = 0
-    ballast = folder / "ballast"
     while any(worker.poll() is None for worker in workers):
-        time.sleep(1.0)
-        if "kill" in disturb and killed < 3 and server.calls > calls // 20:
-            # A process more, which is killed in the middle of its calls: its flights must be taken over.
-            victim = spawn(server.url, options, calls, 90 + killed, "/dev/null")
-            before = server.calls
-            while server.calls < before + 40 and any(worker.poll() is None for worker in workers):
-                time.sleep(0.02)
-            time.sleep(1.0)
-            os.kill(victim.pid, signal.SIGKILL)
-            victim.wait()
-            killed += 1
-        if "disk" in disturb and calls // 5 < server.calls < calls // 2 and not ballast.exists():
-            killed += fill(ballast)
-        elif ballast.exists() and server.calls >= calls // 2:
-            ballast.unlink()
-        if redis is not None and server.calls > calls // 5 and killed < 2:
-            redis.kill()
-            redis.wait()
-            time.sleep(1.5)
-            redis = start_redis(port)
-            killed += 1
+        time.sleep(0.02)
+        disturbance.tick(options)
     outcomes: Counter[str] = Counter()
     for report in reports:
         outcomes.update(json.loads(Path(report).read_text()))
-    ledger = open_ledger(folder / ".promptopt" / "ledger.sqlite")
-    rows = list(ledger.rows())
-    ledger.close()
-    asked = [row for row in rows if row.upstream]
-    billed = float(faulty.billed)
-    incurred = sum(row.incurred_usd or 0 for row in asked) + sum(row.status == "sent" for row in asked) * 2.6e-5
-    spent = None
-    if "budget" in options and redis is None:
-        spent = float(dollars(sum(SqliteBudgets(folder / ".promptopt" / "budget.sqlite").spent("run:default"))))
-    print(f"\n== {name}: {sum(outcomes.values()):,} calls in {time.monotonic() - started:.0f} s, {killed} times disturbed")
+    seconds = time.monotonic() - started
+    print(f"\n== {name}: {sum(outcomes.values()):,} calls in {seconds:.0f} s, {disturbance.times} times disturbed")
     print("   upstream did:", ", ".join(f"{what} {count:,}" for what, count in faulty.did.most_common()))
     print("   callers got:", ", ".join(f"{what} {count:,}" for what, count in outcomes.most_common()))
-    print(f"   ledger: {len(asked):,} calls sent ({sum(r.status == 'sent' for r in asked)} never ended), "
-          f"upstream was asked {server.calls:,}")  # fmt: skip
-    print(f"   dollars: upstream billed {billed:.6f}, ledger {incurred:.6f}, budget counted {spent}, limit {budget}")
-    untyped = [what for what in outcomes if what.startswith("UNTYPED")]
-    lost = server.calls - len(asked)
-    # A connection that the server had just closed may fail before the request arrives: a row more, never one less.
-    good = not untyped and lost <= 0 and billed <= budget and sum(outcomes.values()) == calls // 2 // THREADS * THREADS * 2
-    print(f"   {'good' if good else 'FAILED'}: untyped {len(untyped)}, not in the ledger {max(0, lost)}, "
-          f"rows of requests that never arrived {max(0, -lost)}")  # fmt: skip
+    good = check(disturbance, outcomes, float(faulty.billed), budget, calls // 2 // THREADS * THREADS * 2)
     server.close()
-    os.chdir("/")
-    if "disk" in disturb:
-        subprocess.run(["umount", str(folder)], check=False)
-    if redis is not None:
-        redis.kill()
-        redis.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+    disturbance.end()
+    return good
+
+
+def check(disturbance: Disturbance, outcomes: Counter[str], billed: float, budget: float | None, wanted: int) -> bool:
+    """Whether everybody got something, and ledger and budget hold what the upstream did."""
+    folder, calls = disturbance.folder / ".promptopt", disturbance.server.calls
+    ledger = open_ledger(folder / "ledger.sqlite")
+    asked = [row for row in ledger.rows() if row.upstream]
+    ledger.close()
+    open_rows = sum(row.status == "sent" for row in asked)
+    incurred = sum(row.incurred_usd or 0 for row in asked)
+    counted: Decimal | None = None
+    if budget is not None and disturbance.redis is None:
+        store = SqliteBudgets(folder / "budget.sqlite")
+        counted = dollars(sum(store.spent("run:default")))
+        store.close()
+    print(f"   ledger: {len(asked):,} calls sent ({open_rows} never ended), upstream was asked {calls:,}")
+    print(f"   dollars: upstream billed {billed:.6f}, ledger {incurred:.6f}, budget counted {counted}, limit {budget}")
+    untyped = sum(count for what, count in outcomes.items() if what.startswith("UNTYPED"))
+    # A connection that the server had just closed may fail before the request arrives: a row more, never one less.
+    lost = calls - len(asked)
+    good = not untyped and lost <= 0 and sum(outcomes.values()) == wanted
+    good = good and (budget is None or billed <= budget) and (counted is None or billed <= counted <= budget)
+    print(f"   {'good' if good else 'FAILED'}: {untyped} untyped, {max(0, lost)} missing in the ledger")
     return good
 
 
 def main() -> None:
     share = CALLS // 10
     results = [
-        phase("leaders killed", share * 6, {}, 10.0, "kill"),
-        phase("a budget that ends in the middle", share, {}, 2e-5 * share * 0.4),
-        phase("Redis killed twice", share * 2, {}, 10.0, "redis"),
+        phase("leaders killed", share * 6, 10.0, "kill"),
+        phase("a budget that ends in the middle", share, 2e-5 * share * 0.4),
+        phase("Redis killed twice", share * 2, 10.0, "redis"),
     ]
     if os.geteuid() == 0:
-        results.append(phase("full disk", share, {}, 10.0, "disk"))
+        # Without a budget: one that cannot be counted refuses every call, and nothing would be seen of the rest.
+        results.append(phase("a disk that is full for a while", share, None, "disk"))
     sys.exit(0 if all(results) else 1)
 
 

@@ -1,4 +1,4 @@
-"""Own time of the gateway: bare SDK, all wrappers (cache miss), cache hit, against one instant server; ratios in one run.
+"""Own time of the gateway: bare SDK, all wrappers (cache miss), cache hit, against one instant server, in one run.
 
 Run: python benchmarks/gateway_overhead.py
 """
@@ -79,7 +79,8 @@ def main() -> None:
         return int(server.stdout.readline())
 
     def make(**options: object) -> openai.OpenAI:
-        return openai.OpenAI(base_url=url, api_key="k", http_client=promptopt.http_client(**options) if options else None)
+        http_client = promptopt.http_client(**options) if options else None
+        return openai.OpenAI(base_url=url, api_key="k", http_client=http_client)
 
     clients = {"bare SDK": make(), "default, miss": make(path="a"), "all wrappers, miss": make(path="b", **ALL)}
     hits = make(path="c")

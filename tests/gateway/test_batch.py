@@ -37,7 +37,8 @@ class BatchApi:
             number = f"batch-{len(self.batches)}"
             self.batches[number] = {
                 "id": number, "object": "batch", "completion_window": "24h", "created_at": 1, "endpoint": "e",
-                "input_file_id": body["input_file_id"], "status": "in_progress", "metadata": body["metadata"], "looks": 0,
+                "input_file_id": body["input_file_id"], "status": "in_progress", "metadata": body["metadata"],
+                "looks": 0,
             }  # fmt: skip
             return Reply(body=self.batches[number])
         if path.startswith("GET /v1/batches?"):

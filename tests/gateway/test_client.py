@@ -321,7 +321,9 @@ def test_gateway_import_is_lazy():
     import sys
 
     code = "import promptopt, sys; print([m for m in ('openai','sqlite3','redis','limits') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_request_digest_is_stable_json(upstream):
@@ -329,3 +331,14 @@ def test_request_digest_is_stable_json(upstream):
 
     assert call_key("u", {"a": 1, "b": "é"}, 0) == call_key("u", json.loads('{"b":"\\u00e9","a":1}'), 0)
     assert call_key("u", {"a": 1}, 0) != call_key("u", {"a": 1}, 1)
+
+
+def test_redis_dies_while_a_stream_passes(client, upstream, redis_server):
+    sdk = client(redis=redis_server.url, budget={"run": 1})
+    upstream.on = lambda path, body: Reply(events=chat_events(body, " ".join(["word"] * 50)))
+    stream = ask(sdk, stream=True, max_completion_tokens=60)
+    next(iter(stream))
+    redis_server.kill()
+    assert "".join(c.choices[0].delta.content or "" for c in stream).startswith("word")
+    with pytest.raises(openai.InternalServerError, match="the budget"):
+        ask(sdk, "next")

@@ -39,7 +39,7 @@ class Alert:
     limit_usd: Decimal
 
     def __str__(self) -> str:
-        return f"budget {self.scope}: {self.level}%: ${self.spent_usd:.4f} of ${self.limit_usd:f} spent"
+        return f"budget {self.scope}: {self.level}%: ${self.spent_usd:.6f} of ${self.limit_usd:f} spent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,8 @@ class Budget:
             self._tell(each)
 
     def _stopped(self, full: Full) -> Step[None]:
-        if full.reserved or not full.spent:
+        # One large call that does not fit into a budget hardly used is no budget used up.
+        if full.reserved or full.spent * 2 < full.scope.limit:
             return
         crossed = None
         with suppress(StoreDown):

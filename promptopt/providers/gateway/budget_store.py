@@ -26,7 +26,6 @@ CREATE TABLE IF NOT EXISTS reservations (
     id TEXT NOT NULL, scope TEXT NOT NULL, amount INTEGER NOT NULL, expires REAL NOT NULL,
     PRIMARY KEY (id, scope)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS expiring ON reservations (expires);
 """
 
 

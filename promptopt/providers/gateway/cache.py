@@ -52,7 +52,7 @@ class CachePolicy:
         for name in ("ttl_s", "time_sensitive_ttl_s"):
             value = getattr(self, name)
             if not 0 < value <= MAX_TTL_S:
-                raise UsageError(f"{name} = {value:g} is not between 0 and 14 days ({MAX_TTL_S:g} seconds)")
+                raise UsageError(f"{name} = {value:g} s ({value / DAY_S:g} days) is not above 0 and at most 14 days")
 
     def shareable(self, call: Call) -> bool:
         """Whether the answer to a call may be given to another call that is the same."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
@@ -12,7 +12,7 @@ import openai
 from promptopt.providers.gateway.assembly import Gateway, make_gateway
 from promptopt.providers.gateway.call import Answer, Call
 from promptopt.providers.gateway.failures import CallFailed, Refused
-from promptopt.providers.gateway.flow import Effect, Flow, Send, perform, perform_async
+from promptopt.providers.gateway.flow import Flow, Send, Step, perform, perform_async, run, run_async
 from promptopt.providers.gateway.http import (
     Exchange,
     failed_response,
@@ -208,33 +208,49 @@ class _Ending:
         self._exchange = exchange
         self._flow: Flow | None = flow
 
-    def _end(self) -> tuple[bytes, Generator[Effect, Any, Any] | None]:
+    def _end(self) -> tuple[bytes, Step[None]]:
         rest, outcome = self._exchange.last(dict(self._response.headers))
         return rest, self._resumed(outcome)
 
-    def _resumed(self, outcome: Answer | CallFailed) -> Generator[Effect, Any, Any] | None:
+    def _resumed(self, outcome: Answer | CallFailed) -> Step[None]:
         flow, self._flow = self._flow, None
-        return None if flow is None else _rest(flow, outcome)
+        return _nothing() if flow is None else _rest(flow, outcome)
 
-    def _left(self) -> Generator[Effect, Any, Any] | None:
+    def _left(self) -> Step[None]:
         """The caller closed the stream: at its end (the SDK stops at ``[DONE]``), or before."""
         if self._flow is None:
-            return None
+            return _nothing()
         _, outcome = self._exchange.last(dict(self._response.headers))
         if isinstance(outcome, CallFailed):
             outcome = CallFailed("abandoned", text=self._exchange.collector.text, passed=True)
         return self._resumed(outcome)
 
 
-def _rest(flow: Flow, outcome: Answer | CallFailed) -> Generator[Effect, Any, None]:
-    """What a flow does after its stream has passed; it can send nothing more."""
+def _rest(flow: Flow, outcome: Answer | CallFailed) -> Step[None]:
+    """What a flow does after its stream has passed; it can send nothing more, and nobody waits for its errors."""
     try:
         effect = flow.throw(outcome) if isinstance(outcome, CallFailed) else flow.send(outcome)
         while True:
-            assert not isinstance(effect, Send), "a wrapper sent again after its stream had passed"
-            effect = flow.send((yield effect))
+            try:
+                result = yield effect
+            except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
     except (StopIteration, CallFailed, Refused):
         return
+
+
+def _nothing() -> Step[None]:
+    yield from ()
+
+
+def _never(call: Call) -> Answer:
+    raise AssertionError(f"a wrapper sent again after its stream had passed: {call.model}")
+
+
+async def _never_async(call: Call) -> Answer:
+    return _never(call)
 
 
 class _Tail(_Ending, httpx2.SyncByteStream):
@@ -247,16 +263,16 @@ class _Tail(_Ending, httpx2.SyncByteStream):
                 if passed := collector.feed(data):
                     yield passed
         except _TROUBLE as error:
-            _drain(self._resumed(failure_of(error, text=collector.text, passed=True)))
+            run(self._resumed(failure_of(error, text=collector.text, passed=True)), _never)
             raise
         rest, flow = self._end()
-        _drain(flow)
+        run(flow, _never)
         if rest:
             yield rest
 
     def close(self) -> None:
         self._response.close()
-        _drain(self._left())
+        run(self._left(), _never)
 
 
 class _AsyncTail(_Ending, httpx2.AsyncByteStream):
@@ -269,40 +285,16 @@ class _AsyncTail(_Ending, httpx2.AsyncByteStream):
                 if passed := collector.feed(data):
                     yield passed
         except _TROUBLE as error:
-            await _adrain(self._resumed(failure_of(error, text=collector.text, passed=True)))
+            await run_async(self._resumed(failure_of(error, text=collector.text, passed=True)), _never_async)
             raise
         rest, flow = self._end()
-        await _adrain(flow)
+        await run_async(flow, _never_async)
         if rest:
             yield rest
 
     async def aclose(self) -> None:
         await self._response.aclose()
-        await _adrain(self._left())
-
-
-def _drain(effects: Generator[Effect, Any, Any] | None) -> None:
-    if effects is None:
-        return
-    try:
-        effect = next(effects)
-        while True:
-            assert not isinstance(effect, Send)
-            effect = effects.send(perform(effect))
-    except StopIteration:
-        return
-
-
-async def _adrain(effects: Generator[Effect, Any, Any] | None) -> None:
-    if effects is None:
-        return
-    try:
-        effect = next(effects)
-        while True:
-            assert not isinstance(effect, Send)
-            effect = effects.send(await perform_async(effect))
-    except StopIteration:
-        return
+        await run_async(self._left(), _never_async)
 
 
 _STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {

@@ -95,10 +95,9 @@ class Exchange:
                 self.collector.feed(response.content)
                 _, answer = self.collector.finish()
                 return replace(answer, headers=_kept(response.headers))
-            answer = read_answer(self.call.endpoint, response.content)
+            return read_answer(self.call.endpoint, response.content, _kept(response.headers), response)
         except BadBody:
             raise CallFailed("invalid_body", status=response.status_code, headers=_kept(response.headers)) from None
-        return replace(answer, headers=_kept(response.headers), raw=response)
 
     @staticmethod
     def refused(response: httpx2.Response) -> CallFailed:

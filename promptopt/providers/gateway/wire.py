@@ -117,8 +117,10 @@ def _attachments(call: Call) -> int:
     return sum(isinstance(part, Mapping) and part.get("type") not in texts for part in parts)
 
 
-def read_answer(endpoint: Endpoint, content: bytes) -> Answer:
-    """The answer in a body.
+def read_answer(
+    endpoint: Endpoint, content: bytes, headers: Mapping[str, str] | None = None, raw: Any = None
+) -> Answer:
+    """The answer in a body; ``headers`` and ``raw`` go into it as they are.
 
     Raises:
         BadBody: It is not JSON in UTF-8, or not an answer of this API.
@@ -128,7 +130,7 @@ def read_answer(endpoint: Endpoint, content: bytes) -> Answer:
         if not isinstance(body, dict):
             raise BadBody(f"the answer is {type(body).__name__}, not an object")
         fields = _read_chat(body) if endpoint == "chat" else _read_responses(body)
-        return Answer(content=content, **fields)
+        return Answer(content=content, headers=headers or {}, raw=raw, **fields)
     except BadBody:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
