@@ -16,8 +16,7 @@ def repository(project):
     for word, kind in (("old", "string"), ("new", "integer")):
         project.write(
             {
-                PATH: "---\noutput_schema: answer.json\n---\n{% include 'parts/rule.j2' %} "
-                 f"{word} {{{{ review }}}}",
+                PATH: f"---\noutput_schema: answer.json\n---\n{{% include 'parts/rule.j2' %}} {word} {{{{ review }}}}",
                 "prompts/reviews/answer.json": SCHEMA % kind,
                 "prompts/parts/rule.j2": f"{word} rule",
             }
