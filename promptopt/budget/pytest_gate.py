@@ -121,7 +121,8 @@ class BudgetGate:
         """Collect results; under xdist this runs on the controller."""
         if self._is_worker:
             return
-        outcome: dict[str, Any] = report.__dict__.get(_RESULT) or {}
+        # Reports are kept until the end; what is read here is not needed twice.
+        outcome: dict[str, Any] = report.__dict__.pop(_RESULT, None) or {}
         if "result" in outcome:
             self._results.append(result_from(outcome["result"]))
         if "ran" in outcome:
@@ -209,7 +210,8 @@ class BudgetItem(pytest.Item):
             self.outcome = {"unusable": str(error)}
             raise
         self.outcome["result"] = result.to_dict()
-        for metric, (locked, now) in result.numbers.items():
+        # Only JUnit shows them, and ten thousand items have many.
+        for metric, (locked, now) in result.numbers.items() if self.config.getoption("xmlpath", None) else ():
             self.user_properties.append((f"prompt_budget_{metric}", str(now)))
             self.user_properties.append((f"prompt_budget_{metric}_locked", str(locked)))
         if result.failed:
