@@ -103,6 +103,25 @@ class BudgetGate:
         for glob in self._gate.settings.totals:
             yield GroupItem.from_parent(session, name=f"prompt budget of {glob}", glob=glob)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run an item of the gate without set-up, capture and log handlers, of which it needs none.
+
+        That halves the time of thousands of items. The last item of a run takes pytest's own way, which ends what earlier
+        tests have set up.
+        """
+        if not isinstance(item, BudgetItem) or nextitem is None:
+            return None
+        hook = item.ihook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        call = pytest.CallInfo.from_call(item.runtest, "call", reraise=(KeyboardInterrupt, pytest.exit.Exception))
+        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
+        # JUnit writes a case when it is torn down.
+        done = pytest.CallInfo.from_call(lambda: None, "teardown")
+        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=done))
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
