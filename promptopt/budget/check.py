@@ -18,6 +18,7 @@ from promptopt.files import show_path
 from promptopt.templates import Template
 from promptopt.templates.prefix import cacheable, static_prefix
 from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens
+from promptopt.values import Rendered
 
 _CASE_METRICS: tuple[Metric, ...] = ("input", "cacheable", "output", "usd_call")
 
@@ -96,7 +97,7 @@ class Checker:
                 return Locked(replace(entry, input=recounted[0], cacheable=recounted[1]), template, changed)
         if changed:
             return None
-        return _by_old_tokenizer(lock.basis.tokenizer, measured, entry)
+        return _by_old_tokenizer(lock.basis.tokenizer, prompt.render(measured.case), measured, entry)
 
     def _compare(
         self, prompt: GuardedPrompt, measured: Measured, locked: Locked | None, limits: Mapping[Metric, Limit]
@@ -224,15 +225,15 @@ def _recount(prompt: GuardedPrompt, template: Template, measured: Measured) -> t
     return total, min(prefix.tokens(prompt.tokenizer, billed), total)
 
 
-def _by_old_tokenizer(name: str, measured: Measured, entry: Entry) -> Locked | None:
+def _by_old_tokenizer(name: str, rendered: Rendered, measured: Measured, entry: Entry) -> Locked | None:
     """The locked entry where only the counts are left: what the prompt grew by under the old tokenizer it grew by."""
     encoding = name.partition("@")[0]
     if encoding not in SHIPPED or tokenizer_name(Tokenizer(encoding, exact=True)) != name:
         return None
     old = Tokenizer(encoding, exact=True)
-    today = sum(old.count(message.content) for message in measured.rendered.messages)
-    counted = count_tokens(measured.rendered.messages)
-    schema = measured.rendered.output_schema
+    today = sum(old.count(message.content) for message in rendered.messages)
+    counted = count_tokens(rendered.messages)
+    schema = rendered.output_schema
     today += counted.framing + (0 if schema is None else schema_tokens(schema, old))
     growth = today - entry.input
     return Locked(replace(entry, input=measured.entry.input - growth, cacheable=measured.entry.cacheable))

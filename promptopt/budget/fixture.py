@@ -85,6 +85,7 @@ class PromptBudget:
             OverBudget: It costs more than it may.
             PromptoptError: The lock or the model cannot be used.
         """
+        __tracebackhide__ = True
         if self._gate is None:
             return
         from promptopt.budget.program import check_built, measure_built

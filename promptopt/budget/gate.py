@@ -51,7 +51,10 @@ class Gate:
 
     def check_prompt(self, prompt: str) -> Result:
         """What is judged of a whole prompt."""
-        return check_prompt(self.checker, self.prompts[prompt])
+        result = check_prompt(self.checker, self.prompts[prompt])
+        if not self.settings.totals:
+            self.prompts[prompt].forget()
+        return result
 
     def check_group(self, glob: str) -> Result:
         """The sum over a group of prompts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,6 @@ class Measured:
     """
 
     case: Case
-    rendered: Rendered = field(repr=False)
     entry: Entry
     status: Status
     changed: str = ""
@@ -176,6 +175,10 @@ class GuardedPrompt:
             message = f"{error.message} (in case {case.name!r})"
             raise TemplateError(message, path=error.path, line=error.line, remedy=error.remedy) from None
 
+    def forget(self) -> None:
+        """Give back the memory of what was measured; it is measured again where it is asked for."""
+        self._measured.clear()
+
     def measure(self, name: str) -> Measured:
         """The case today; measured once."""
         if name not in self._measured:
@@ -197,7 +200,7 @@ class GuardedPrompt:
             variables=digest(dict(case.vars)),
             request=request_digest(rendered),
         )
-        return Measured(case, rendered, entry, status, changed)
+        return Measured(case, entry, status, changed)
 
     def _answers(self, request: Request) -> tuple[Status, int | None, float | None, str]:
         """Status, output tokens and quality of the recorded answers to a case, all repetitions, and what is stale."""

@@ -62,10 +62,10 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; see :func:`result_from`."""
-        found = asdict(self)
-        found["findings"] = [{**entry, "details": list(entry["details"])} for entry in found["findings"]]
-        found["numbers"] = {metric: list(pair) for metric, pair in self.numbers.items()}
-        return found
+        # asdict copies deeply; most of thousands of results have no finding at all.
+        findings = [{**asdict(finding), "details": list(finding.details)} for finding in self.findings]
+        numbers = {metric: list(pair) for metric, pair in self.numbers.items()}
+        return {"prompt": self.prompt, "case": self.case, "findings": findings, "numbers": numbers}
 
 
 def result_from(data: dict[str, Any]) -> Result:

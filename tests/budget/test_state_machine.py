@@ -38,6 +38,8 @@ class Locking(RuleBasedStateMachine):
         # Per case: the text that was agreed to, as front matter and lines.
         self.agreed: dict[str, tuple[tuple[str, ...], str]] = {}
         self.write()
+        # Most of what there is to find comes after a first lock.
+        self.lock("because")
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -160,4 +162,4 @@ class Locking(RuleBasedStateMachine):
 
 
 TestLocking = pytest.mark.filterwarnings("default")(Locking.TestCase)
-TestLocking.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestLocking.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
