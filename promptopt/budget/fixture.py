@@ -95,7 +95,7 @@ class PromptBudget:
         result = check_built(self._gate, name, case, basis, entry, price, self._limits)
         self._built.append(Built(name, case, basis, entry, result))
         if result.failed and not self._writes:
-            from promptopt.budget.pytest_gate import OverBudget
+            from promptopt.budget.stash import OverBudget
 
             raise OverBudget(result.text)
 
@@ -111,7 +111,7 @@ def make_fixture(request: pytest.FixtureRequest) -> PromptBudget:
     # Without the flag nothing of the gate is imported.
     if not request.config.pluginmanager.has_plugin("promptopt-budget"):
         return PromptBudget(None, name, limits, [], writes=False)
-    from promptopt.budget.pytest_gate import BUILT, GATE
+    from promptopt.budget.stash import BUILT, GATE
 
     writes = request.config.getoption("prompt_budget_update") or request.config.getoption("prompt_budget_trim")
     stash = request.config.stash

@@ -15,19 +15,14 @@ from promptopt.budget.measure import GuardedPrompt
 from promptopt.budget.message import Surface
 from promptopt.budget.report import parse_report, summary_lines, write_report
 from promptopt.budget.result import Result, result_from
+from promptopt.budget.stash import BUILT, GATE, OverBudget
 from promptopt.budget.update import Written, refuse_in_ci, update
 from promptopt.errors import PromptoptError
 
 NAME = "promptopt-budget"
-GATE = pytest.StashKey[Gate]()
-BUILT = pytest.StashKey[list[Built]]()
 _WHOLE = "total"
 # What a report carries beside pytest's own; xdist sends all attributes that are plain data.
 _RESULT, _BUILT = "prompt_budget", "prompt_budget_built"
-
-
-class OverBudget(Exception):
-    """A case costs more than it may."""
 
 
 def enable(config: pytest.Config) -> None:
@@ -107,8 +102,8 @@ class BudgetGate:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run an item of the gate without set-up, capture and log handlers, of which it needs none.
 
-        That halves the time of thousands of items. The last item of a run takes pytest's own way, which ends what earlier
-        tests have set up.
+        That halves the time of thousands of items. The last item of a run takes pytest's own way, which ends what
+        earlier tests have set up.
         """
         if not isinstance(item, BudgetItem) or nextitem is None:
             return None

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
-from conftest import ask
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import ask
 from promptopt.cli import cli
 from promptopt.errors import InputError, UsageError
 from promptopt.providers.gateway.cache import CachePolicy, ExactCache, time_pattern

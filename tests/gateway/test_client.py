@@ -5,10 +5,10 @@ import threading
 
 import openai
 import pytest
-from conftest import ask
 from upstream import Reply, answer, chat_events, error
 
 import promptopt
+from conftest import ask
 
 
 def rows(client):

@@ -4,12 +4,12 @@ import time
 
 import openai
 import pytest
-from conftest import ask
 from hypothesis import given
 from hypothesis import strategies as st
 from upstream import answer, error
 
 import promptopt
+from conftest import ask
 from promptopt.errors import UsageError
 from promptopt.providers.gateway.concurrency import Concurrency, duration, pause_of
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from conftest import ask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from upstream import Reply, answer
 
+from conftest import ask
 from promptopt.cli import cli
 from promptopt.errors import InputError, MissingExtra, UsageError
 from promptopt.providers.gateway.calibrate import Pair, calibrate, read_pairs, upper_bound

@@ -3,12 +3,12 @@ from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
-from conftest import ask
 from hypothesis import given
 from hypothesis import strategies as st
 from upstream import error
 
 import promptopt
+from conftest import ask
 from promptopt.cli import cli
 from promptopt.errors import InputError, UsageError
 from promptopt.providers.gateway.ledger import otel_attributes
