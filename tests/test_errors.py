@@ -48,7 +48,7 @@ def test_every_error_is_one_class_to_catch_and_leaves_with_2() -> None:
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:
-    drawn = re.findall(r"(\w+(?:Error|Extra|Unusable))\b", errors.__doc__ or "")
+    drawn = re.findall(r"^[ │├└─]+([A-Z]\w+) {2,}", errors.__doc__ or "", re.MULTILINE)
     real = [name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, PromptoptError)]
     assert sorted(drawn) == sorted(real)
 

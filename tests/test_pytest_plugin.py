@@ -280,8 +280,9 @@ def test_without_its_flag_the_plugin_costs_nothing(shell: Shell) -> None:
     )
     result = shell.pytest("-p", "no:cacheprovider", "-s")
     assert "loaded ['promptopt.pytest_plugin']" in result.stdout.str()
-    after = {path.relative_to(shell.root) for path in shell.root.rglob("*") if "__pycache__" not in path.parts}
-    # pytester keeps the output of the process.
+    # pytester keeps the output of the process, and its temporary folders.
+    own = ("__pycache__", "runpytest-0", "runpytest-current")
+    after = {path.relative_to(shell.root) for path in shell.root.rglob("*") if not {*own} & {*path.parts}}
     assert after - before == {Path("conftest.py"), Path("stdout"), Path("stderr")}
 
 

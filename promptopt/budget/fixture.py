@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pytest
 
     from promptopt.budget.gate import Gate
-    from promptopt.budget.limits import Limit, Metric
     from promptopt.budget.lock import Basis, Entry
     from promptopt.budget.result import Result
     from promptopt.budget.update import Written
@@ -146,17 +145,3 @@ def write_built(gate: Gate, built: Sequence[Built], reason: str, *, trim: bool) 
             lock.write(path)
             written.append(Written(show_path(path), lines))
     return written
-
-
-def parsed_limits(limits: Mapping[str, str]) -> dict[Metric, Limit]:
-    """The limits of a marker. Raises UsageError where one is wrong."""
-    from promptopt.budget.limits import METRICS, parse_limit
-
-    found: dict[Metric, Limit] = {}
-    for name, value in limits.items():
-        try:
-            limit = parse_limit(name, value)
-        except ValueError as error:
-            raise UsageError(f"@pytest.mark.prompt_budget: {error}") from None
-        found |= {metric: limit for metric in METRICS if metric == name}
-    return found

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
-from promptopt.budget.fixture import parsed_limits
 from promptopt.budget.gate import Gate
-from promptopt.budget.limits import Limit, Metric
+from promptopt.budget.limits import METRICS, Limit, Metric, parse_limit
 from promptopt.budget.lock import Basis, Entry, lock_path, read_lock
 from promptopt.budget.measure import digest, tokenizer_name
 from promptopt.budget.message import metric_change, usd
@@ -64,7 +63,7 @@ def check_built(
         raise LockError(
             f"{prompt!r} is a prompt with a template; give the built one another name", path=show_path(path)
         )
-    found: dict[Metric, Limit] = {**gate.settings.of(prompt, case), **parsed_limits(limits)}
+    found: dict[Metric, Limit] = {**gate.settings.of(prompt, case), **_parsed(limits)}
     old = lock.cases.get(case) if lock else None
     if lock is None or old is None:
         summary = f"new: not locked yet; it would be locked as input {entry.input:,}"
@@ -111,3 +110,15 @@ def _value(entry: Entry, price: Price, metric: Metric) -> Decimal | None:
         return _usd(entry, price)
     number = entry.input if metric == "input" else entry.output
     return None if number is None else Decimal(number)
+
+
+def _parsed(limits: Mapping[str, str]) -> dict[Metric, Limit]:
+    """The limits of a marker. Raises UsageError where one is wrong."""
+    found: dict[Metric, Limit] = {}
+    for name, value in limits.items():
+        try:
+            limit = parse_limit(name, value)
+        except ValueError as error:
+            raise UsageError(f"@pytest.mark.prompt_budget: {error}") from None
+        found |= {metric: limit for metric in METRICS if metric == name}
+    return found

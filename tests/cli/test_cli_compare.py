@@ -5,8 +5,7 @@ import json
 from xml.etree import ElementTree as ET
 
 import pytest
-
-from conftest import completion
+from wire import completion
 
 V1 = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\n---\nPlease tell me: which colour does {{ thing }} have?"
 V2 = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\n---\nColour of {{ thing }}:"

@@ -100,9 +100,3 @@ def redis_server():
     server = RedisServer()
     yield server
     server.kill()
-
-
-def ask(client, text="hi", *, temperature=0, model="gpt-4o-mini", **options):
-    """One chat completion."""
-    messages = [{"role": "user", "content": text}]
-    return client.chat.completions.create(model=model, messages=messages, temperature=temperature, **options)

@@ -7,10 +7,9 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from upstream import Reply, answer, chat
+from upstream import Reply, answer, ask, chat
 
 import promptopt
-from conftest import ask
 from promptopt.cli import cli
 from promptopt.errors import ConfigError, UsageError
 from promptopt.providers.gateway.budget_store import RESERVED_S, RedisBudgets, Scope, SqliteBudgets, level_of

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from upstream import ask
 
-from conftest import ask
 from promptopt.cli import cli
 from promptopt.errors import InputError, UsageError
 from promptopt.providers.gateway.cache import CachePolicy, ExactCache, time_pattern

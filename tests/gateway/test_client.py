@@ -5,10 +5,9 @@ import threading
 
 import openai
 import pytest
-from upstream import Reply, answer, chat_events, error
+from upstream import Reply, answer, ask, chat_events, error
 
 import promptopt
-from conftest import ask
 
 
 def rows(client):

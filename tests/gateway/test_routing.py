@@ -5,10 +5,9 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from upstream import Reply, chat, chat_events, error, response
+from upstream import Reply, ask, chat, chat_events, error, response
 
 import promptopt
-from conftest import ask
 from promptopt.errors import UsageError
 from promptopt.providers.gateway.call import Answer, Call
 from promptopt.providers.gateway.cascade import CascadeStep, passes

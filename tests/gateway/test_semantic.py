@@ -6,9 +6,8 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from upstream import Reply, answer
+from upstream import Reply, answer, ask
 
-from conftest import ask
 from promptopt.cli import cli
 from promptopt.errors import InputError, MissingExtra, UsageError
 from promptopt.providers.gateway.calibrate import Pair, calibrate, read_pairs, upper_bound

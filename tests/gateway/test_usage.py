@@ -5,10 +5,9 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from upstream import error
+from upstream import ask, error
 
 import promptopt
-from conftest import ask
 from promptopt.cli import cli
 from promptopt.errors import InputError, UsageError
 from promptopt.providers.gateway.ledger import otel_attributes

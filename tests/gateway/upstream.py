@@ -240,3 +240,9 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
             return True
         time.sleep(0.005)
     return False
+
+
+def ask(client, text="hi", *, temperature=0, model="gpt-4o-mini", **options):
+    """One chat completion."""
+    messages = [{"role": "user", "content": text}]
+    return client.chat.completions.create(model=model, messages=messages, temperature=temperature, **options)

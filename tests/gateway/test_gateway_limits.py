@@ -6,10 +6,9 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from upstream import answer, error
+from upstream import answer, ask, error
 
 import promptopt
-from conftest import ask
 from promptopt.errors import UsageError
 from promptopt.providers.gateway.concurrency import Concurrency, duration, pause_of
 
