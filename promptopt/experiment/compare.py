@@ -20,6 +20,7 @@ from promptopt.providers import Provider
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Suite, find_suite, load_suite
 from promptopt.templates import Template, load_prompt
+from promptopt.tokens import encoding, tokenizer_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ def compare(
     if not 0 < margin < 100 or not 0 <= accept < 100:
         raise UsageError("margin and accept are points of quality, between 0 and 100")
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
+    # Before all else that is large: loading the vocabulary takes memory for a moment, which later imports use again.
+    encoding(tokenizer_for(price_as or config.price_as or model or templates[0].front.model).encoding)
     loaded = suite if isinstance(suite, Suite) else load_suite(suite or _suite_of(templates[0]), config=config)
     checks = SuiteChecks(loaded)
     variants = [make_variant(template, loaded, config, model, price_as) for template in templates]
