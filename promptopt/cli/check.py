@@ -113,8 +113,6 @@ def _worth(finding: Finding) -> str:
     parts = []
     if finding.tokens:
         parts.append(f"-{finding.tokens:,} tokens")
-    if finding.output_tokens:
-        parts.append(f"about -{finding.output_tokens:,} output tokens")
     if finding.monthly_usd:
         parts.append(f"${finding.monthly_usd:,.2f} a month")
     return f" [{', '.join(parts)}]" if parts else ""

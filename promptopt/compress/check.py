@@ -31,7 +31,6 @@ class Finding:
     Attributes:
         line: Counted from 1, as is the column.
         tokens: Input tokens a call that it would save.
-        output_tokens: Output tokens a call that it would save, expected.
         monthly_usd: Dollars a month at list price; ``None`` without calls or a price.
         fixable: Whether ``promptopt compress`` makes the change.
     """
@@ -42,14 +41,13 @@ class Finding:
     code: str
     message: str
     tokens: int = 0
-    output_tokens: int = 0
     monthly_usd: Decimal | None = None
     fixable: bool = False
 
     @property
     def worth(self) -> tuple[Decimal, int]:
         """What it is sorted by."""
-        return self.monthly_usd or Decimal(0), self.tokens + self.output_tokens
+        return self.monthly_usd or Decimal(0), self.tokens
 
 
 def check_document(document: Document, level: Level = "standard", rules: Sequence[Rule] | None = None) -> list[Finding]:
@@ -69,8 +67,8 @@ def check_document(document: Document, level: Level = "standard", rules: Sequenc
     findings = list(found.values())
     for edit in compression.findings:
         line, column = document.line_of(edit.start)
-        findings.append(Finding(document.path, line, column, edit.rule, edit.message, edit.tokens, edit.output_tokens))
-    priced = [replace(one, monthly_usd=monthly_usd(document, one.tokens, one.output_tokens)) for one in findings]
+        findings.append(Finding(document.path, line, column, edit.rule, edit.message, edit.tokens))
+    priced = [replace(one, monthly_usd=monthly_usd(document, one.tokens)) for one in findings]
     return sorted(_not_ignored(document, priced), key=lambda one: (one.line, one.column, one.code))
 
 

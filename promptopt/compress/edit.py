@@ -26,7 +26,6 @@ class Edit:
         message: What is wrong and what to do, in one line.
         because: For a removal: where the sentence stands that says the same.
         tokens: Input tokens that a finding without an edit would save; edits are counted.
-        output_tokens: Output tokens a call that a finding would save.
     """
 
     start: int
@@ -36,4 +35,3 @@ class Edit:
     message: str
     because: tuple[int, int] | None = None
     tokens: int = 0
-    output_tokens: int = 0

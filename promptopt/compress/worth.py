@@ -9,7 +9,7 @@ from promptopt.prices import find_price
 from promptopt.values import Usage
 
 
-def monthly_usd(document: Document, tokens: int, output_tokens: int = 0) -> Decimal | None:
+def monthly_usd(document: Document, tokens: int) -> Decimal | None:
     """Dollars a month that fewer tokens a call save, at list price; ``None`` without calls or a price."""
     calls = document.front.calls_per_month
     if calls is None or document.model is None:
@@ -17,10 +17,10 @@ def monthly_usd(document: Document, tokens: int, output_tokens: int = 0) -> Deci
     price = find_price(document.model)
     if price is None:
         return None
-    return price.cost(Usage(input_tokens=max(0, tokens), output_tokens=max(0, output_tokens))).total_usd * calls
+    return price.cost(Usage(input_tokens=max(0, tokens))).total_usd * calls
 
 
-def monthly(document: Document, tokens: int, output_tokens: int = 0) -> str:
+def monthly(document: Document, tokens: int) -> str:
     """The same for people, such as ``$1.20``; empty where it is unknown."""
-    dollars = monthly_usd(document, tokens, output_tokens)
+    dollars = monthly_usd(document, tokens)
     return "" if dollars is None else f"${dollars:,.2f}"

@@ -11,12 +11,10 @@ from promptopt.compress.edit import Edit
 _FRONT = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
-def finding(
-    document: Document, start: int, rule: str, message: str, *, tokens: int = 0, output_tokens: int = 0
-) -> Iterator[Edit]:
+def finding(document: Document, start: int, rule: str, message: str, *, tokens: int = 0) -> Iterator[Edit]:
     """One finding at a place of the text."""
     end = min(len(document.text), start + 1)
-    yield Edit(start, end, None, rule, message, tokens=tokens, output_tokens=output_tokens)
+    yield Edit(start, end, None, rule, message, tokens=tokens)
 
 
 def is_prompt_file(document: Document) -> bool:

@@ -17,8 +17,6 @@ _LABELS = re.compile(
     r"rate\b.{0,40}\b(?:scale|from \d))",
     re.IGNORECASE,
 )
-EXPECTED_SAVING = 20
-"""Output tokens that a label in place of a sentence saves, measured on sentiment and intent prompts."""
 
 
 class Freeform:
@@ -35,5 +33,5 @@ class Freeform:
         for sentence in document.sentences:
             if _LABELS.search(document.text, sentence.start, sentence.end):
                 message = f"asks for a label in free text: see `promptopt structure {document.path}`"
-                yield from finding(document, sentence.start, self.code, message, output_tokens=EXPECTED_SAVING)
+                yield from finding(document, sentence.start, self.code, message)
                 return
