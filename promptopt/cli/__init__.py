@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from promptopt import __version__
-from promptopt.errors import PromptoptError
+from promptopt.errors import PromptoptError, did_you_mean
 
 # Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
 COMMANDS = {
@@ -43,6 +43,14 @@ class LazyGroup(click.Group):
         command = import_module(COMMANDS[cmd_name][0]).command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(error.message + did_you_mean(args[0], COMMANDS), ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

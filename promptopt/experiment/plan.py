@@ -72,9 +72,13 @@ class CostRange:
             return f"{calls} of local models, which cost nothing"
         if self.unpriced:
             return f"{calls}, cost unknown: {', '.join(self.unpriced)} unpriced"
-        high = "no upper bound" if self.high_usd is None else f"${self.high_usd:.4f}"
+        high = "no upper bound" if self.high_usd is None else _usd(self.high_usd)
         note = f" ({', '.join(self.uncapped)}: no max_output_tokens)" if self.uncapped else ""
-        return f"{calls}, ${self.low_usd:.4f} to {high}{note}"
+        return f"{calls}, {_usd(self.low_usd)} to {high}{note}"
+
+
+def _usd(amount: Decimal) -> str:
+    return f"${amount:.4f}" if not amount or amount >= Decimal("0.001") else f"${amount:.6f}"
 
 
 def default_mode(variants: Sequence[Variant]) -> Mode:

@@ -14,8 +14,8 @@ from promptopt.prices import close_models, find_price
 from promptopt.report.data import provenance
 
 UNPRICED = "unpriced"
-_WIDTH = 110
 _ANSWER_WIDTH = 70
+_CENTS_OF_CENTS, _LEAST_SHOWN = 0.001, 0.000001
 _NAMES = {
     "quality": "quality",
     "pass_rate": "pass rate",
@@ -75,10 +75,13 @@ def _tokens(value: float | None) -> str:
 
 
 def dollars(value: float | Decimal | None, known: object = None) -> str:
-    """Dollars with four digits that count; ``unpriced`` for an unknown price, ``-`` where only this sum is unknown."""
+    """Dollars with digits that count; ``unpriced`` for an unknown price, ``-`` where only this sum is unknown."""
     if value is None:
         return UNPRICED if known is None else "-"
     amount = float(value)
+    if 0 < abs(amount) < _CENTS_OF_CENTS:
+        # Little is not nothing.
+        return f"${amount:.6f}" if abs(amount) >= _LEAST_SHOWN else f"under ${_LEAST_SHOWN:.6f}"
     return f"${amount:,.2f}" if abs(amount) >= 100 else f"${amount:,.4f}"
 
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from promptopt.cli import cli
+from promptopt.report.text import dollars
 from promptopt.tokens import count_tokens
 
 FRONT = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 50\ncalls_per_month: 10000\n---\n"
@@ -107,3 +108,17 @@ def test_help_loads_no_command(project) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_misspelled_command_is_answered_with_its_name(project) -> None:
+    done = CliRunner().invoke(cli, ["comprae"])
+    assert done.exit_code == 2
+    assert "No such command 'comprae'. Did you mean 'compare'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [(0, "$0.0000"), (0.0000042, "$0.000004"), (1e-9, "under $0.000001"), (0.12, "$0.1200"), (123.456, "$123.46")],
+)
+def test_little_is_never_shown_as_nothing(usd: float, shown: str) -> None:
+    assert dollars(usd) == shown
