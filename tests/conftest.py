@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -37,6 +39,17 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"the real data is not here: {DATA} does not exist")
     return DATA
+
+
+@pytest.fixture
+def small_disk():
+    """Files of this process end after 4,096 bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
 
 
 @dataclass

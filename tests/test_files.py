@@ -1,8 +1,6 @@
 """Files are named for people, decoded strictly, and replaced whole or not at all."""
 
 import os
-import resource
-import signal
 from pathlib import Path
 
 import pytest
@@ -11,17 +9,6 @@ from hypothesis import strategies as st
 
 from promptopt.errors import InputError, SuiteError
 from promptopt.files import decode, replace_file, show_path
-
-
-@pytest.fixture
-def small_disk():
-    """Files of this process end after 4,096 bytes, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_a_path_below_the_current_folder_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

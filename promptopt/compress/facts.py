@@ -225,11 +225,6 @@ def _said(sentence: FactSentence) -> list[Fact]:
     return [fact for fact in sentence.facts if fact.kind != "structure"]
 
 
-def covers(kept: FactSentence, removed: FactSentence) -> bool:
-    """Whether one sentence says all that the other says."""
-    return not Counter(_said(removed)) - Counter(_said(kept))
-
-
 def _contained(sentence: FactSentence, kept: list[Counter[Fact]]) -> bool:
     own = Counter(_said(sentence))
     # A lone word is contained in too much to prove anything.

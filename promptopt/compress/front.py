@@ -9,20 +9,19 @@ from typing import Any
 
 import yaml
 
+from promptopt.templates.frontmatter import FRONT_MATTER
 from promptopt.yaml import load_yaml
-
-_BLOCK = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 def blank_front_matter(source: str, mask: str) -> str:
     """``source`` with every character of its front matter masked: places keep their numbers."""
-    block = _BLOCK.match(source)
+    block = FRONT_MATTER.match(source)
     return source if block is None else re.sub(r"[^\n]", mask, block[0]) + source[block.end() :]
 
 
 def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
     """``source`` with these keys in its front matter; a key that is ``None`` goes."""
-    block = _BLOCK.match(source)
+    block = FRONT_MATTER.match(source)
     lines = block["yaml"].splitlines(keepends=True) if block else []
     body = source[block.end() :] if block else source
     kept: list[str] = []

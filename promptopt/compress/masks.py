@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from promptopt.compress.jinja import Literal, literals
+from promptopt.templates.frontmatter import FRONT_MATTER
 
 MASK = "\ue000"
 """Stands for each masked character, so that positions stay what they are."""
 
-_FRONT = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
 _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
@@ -103,7 +103,7 @@ def mask(text: str) -> Masked:
         canvas.cover(_MUSTACHE, "jinja")
     else:
         canvas.cover_gaps(spans)
-    if front := _FRONT.match(text):
+    if front := FRONT_MATTER.match(text):
         canvas.put(front.start(), front.end(), "front")
     for span in spans:
         if span.opaque:

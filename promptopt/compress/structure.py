@@ -13,6 +13,7 @@ from promptopt.compress.carried import CHAT, CODE, carried_edits, example_edits
 from promptopt.compress.edit import Edit
 from promptopt.compress.evidence import Evidence
 from promptopt.compress.front import blank_front_matter, set_front_matter
+from promptopt.compress.guard import apply
 from promptopt.compress.reasoning import needs_reasoning
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
@@ -255,7 +256,7 @@ class _Proposal:
             )
 
     def _source(self, edits: Sequence[Edit], *, examples: bool) -> str:
-        source = apply_edits(self._template.source, edits)
+        source = apply(self._template.source, edits)
         if template_parts(source) != template_parts(self._template.source):
             raise AssertionError("an edit touched the template's tags")
         source = re.sub(r"\n{3,}", "\n\n", source)
@@ -297,16 +298,6 @@ def _named(evidence: Evidence, inferred: Inferred) -> Evidence:
         if labels and labels == {str(label).casefold() for label in item.schema.get("enum", ())}:
             return replace(evidence, fields=(replace(field_, name=item.name),))
     return evidence
-
-
-def apply_edits(source: str, edits: Sequence[Edit]) -> str:
-    """``source`` with edits made that do not overlap."""
-    parts: list[str] = []
-    position = 0
-    for edit in sorted(edits, key=lambda edit: edit.start):
-        parts += [source[position : edit.start], edit.new or ""]
-        position = edit.end
-    return "".join([*parts, source[position:]])
 
 
 def _without_overlaps(edits: Sequence[Edit]) -> list[Edit]:

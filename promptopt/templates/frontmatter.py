@@ -18,7 +18,8 @@ from promptopt.templates.readers import Reader
 from promptopt.values import JSONSchema
 from promptopt.yaml import line_of, load_yaml
 
-_BLOCK = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+"""The block with both of its ``---`` lines; group ``yaml`` is what stands between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ KEYS = tuple(FrontMatter.__dataclass_fields__)
 
 def mask_front_matter(text: str) -> str:
     """``text`` with its front matter as a Jinja comment of as many lines: lines keep their numbers."""
-    block = _BLOCK.match(text)
+    block = FRONT_MATTER.match(text)
     if block is None:
         return text
     lines = text.count("\n", 0, block.end())
@@ -65,7 +66,7 @@ def read_front_matter(text: str, name: str, reader: Reader) -> FrontMatter:
         TemplateError: It is not YAML, has an unknown key, or a value of the wrong type.
         SchemaError: The output schema cannot be read or is refused by strict mode.
     """
-    block = _BLOCK.match(text)
+    block = FRONT_MATTER.match(text)
     path = reader.display(name)
     if block is None:
         if text.startswith("---\n"):

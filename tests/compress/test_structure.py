@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 import promptopt
 from promptopt.compress.carried import carried_edits
 from promptopt.compress.front import set_front_matter
+from promptopt.compress.guard import apply
 from promptopt.compress.proof import proposed_template
 from promptopt.compress.reasoning import needs_reasoning
-from promptopt.compress.structure import Options, apply_edits, structure
+from promptopt.compress.structure import Options, structure
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
 from promptopt.schemas.found import Document, template_parts
@@ -201,7 +202,7 @@ def test_edits_touch_no_tag_and_no_other_constraint(pieces):
     document = Document.of(source)
     inferred = infer(source)
     edits = carried_edits(document, inferred, drop_explanation=True) if inferred.fields else []
-    after = apply_edits(source, edits)
+    after = apply(source, edits)
     assert template_parts(after) == template_parts(source)
     for kept in (
         "Do not exceed 25 words.",

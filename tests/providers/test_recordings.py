@@ -2,8 +2,6 @@
 
 import json
 import os
-import resource
-import signal
 import threading
 from pathlib import Path
 
@@ -247,17 +245,6 @@ def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "v1.jsonl").mkdir()
     with pytest.raises(RecordingError, match=r"v1\.jsonl: cannot be read: Is a directory"):
         RecordingFile.read(tmp_path / "v1.jsonl")
-
-
-@pytest.fixture
-def small_disk():
-    """Files of this process end after 4,096 bytes, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
 
 
 @pytest.mark.usefixtures("small_disk")

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit
-
-_FRONT = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+from promptopt.templates.frontmatter import FRONT_MATTER
 
 
 def finding(document: Document, start: int, rule: str, message: str, *, tokens: int = 0) -> Iterator[Edit]:
@@ -19,17 +18,17 @@ def finding(document: Document, start: int, rule: str, message: str, *, tokens: 
 
 def is_prompt_file(document: Document) -> bool:
     """Whether the text has front matter: a plain text says nothing about model, schema or calls."""
-    return _FRONT.match(document.text) is not None
+    return FRONT_MATTER.match(document.text) is not None
 
 
 def body_start(document: Document) -> int:
     """Where the text behind the front matter begins."""
-    front = _FRONT.match(document.text)
+    front = FRONT_MATTER.match(document.text)
     return front.end() if front else 0
 
 
 def key_position(document: Document, key: str) -> int:
     """Where a key of the front matter stands."""
-    front = _FRONT.match(document.text)
+    front = FRONT_MATTER.match(document.text)
     found = re.search(rf"(?m)^{key}[ \t]*:", front[0]) if front else None
     return found.start() if found else 0

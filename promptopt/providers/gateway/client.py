@@ -12,7 +12,7 @@ import openai
 from promptopt.providers.gateway.assembly import Gateway, make_gateway
 from promptopt.providers.gateway.call import Answer, Call
 from promptopt.providers.gateway.failures import CallFailed, Refused
-from promptopt.providers.gateway.flow import Flow, Send, Step, perform, perform_async, run, run_async
+from promptopt.providers.gateway.flow import Flow, Step, Suspended, run, run_async
 from promptopt.providers.gateway.http import (
     Exchange,
     failed_response,
@@ -54,7 +54,7 @@ def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {name: value for name, value in options.items() if name not in rest}, rest
 
 
-class _Passing(Exception):
+class _Passing(Suspended):
     """A stream that goes on to the caller while its flow waits for its end."""
 
     def __init__(self, exchange: Exchange, response: httpx2.Response) -> None:
@@ -80,7 +80,7 @@ class GatewayClient(openai.DefaultHttpxClient):
             return super().send(request, stream=stream, **options)
         flow = self.gateway.handler(call)
         try:
-            return response_of(self._run(flow, request, stream, options), request)
+            return response_of(run(flow, lambda call: self._ask(call, request, stream, options)), request)
         except _Passing as passing:
             exchange = passing.exchange
             return _streamed(passing.response, _Tail(passing.response, exchange, flow))
@@ -88,25 +88,6 @@ class GatewayClient(openai.DefaultHttpxClient):
             return failed_response(failure, request)
         except Refused as refusal:
             raise refusal_error(refusal, request) from None
-
-    def _run(self, flow: Flow, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    if isinstance(effect, Send):
-                        result: Any = self._ask(effect.call, request, stream, options)
-                    else:
-                        result = perform(effect)
-                except _Passing:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(result)
-        except StopIteration as stop:
-            answer: Answer = stop.value
-            return answer
 
     def _ask(self, call: Call, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
         exchange = Exchange(call, request, streamed=stream)
@@ -140,7 +121,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
             return await super().send(request, stream=stream, **options)
         flow = self.gateway.handler(call)
         try:
-            return response_of(await self._run(flow, request, stream, options), request)
+            return response_of(await run_async(flow, lambda call: self._ask(call, request, stream, options)), request)
         except _Passing as passing:
             exchange = passing.exchange
             return _streamed(passing.response, _AsyncTail(passing.response, exchange, flow))
@@ -148,25 +129,6 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
             return failed_response(failure, request)
         except Refused as refusal:
             raise refusal_error(refusal, request) from None
-
-    async def _run(self, flow: Flow, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    if isinstance(effect, Send):
-                        result: Any = await self._ask(effect.call, request, stream, options)
-                    else:
-                        result = await perform_async(effect)
-                except _Passing:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(result)
-        except StopIteration as stop:
-            answer: Answer = stop.value
-            return answer
 
     async def _ask(self, call: Call, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
         exchange = Exchange(call, request, streamed=stream)

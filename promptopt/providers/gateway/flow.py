@@ -81,6 +81,10 @@ def _bound(layer: Layer, inner: Handler) -> Handler:
     return lambda call: handle(call, inner)
 
 
+class Suspended(Exception):
+    """Raised by ``ask`` to leave a flow waiting at its call; whoever catches it carries the flow on."""
+
+
 def run(flow: Generator[Effect, Any, T], ask: Callable[[Call], Answer]) -> T:
     """Carry a flow out in this thread; ``ask`` sends its calls."""
     try:
@@ -88,6 +92,8 @@ def run(flow: Generator[Effect, Any, T], ask: Callable[[Call], Answer]) -> T:
         while True:
             try:
                 result = ask(effect.call) if isinstance(effect, Send) else perform(effect)
+            except Suspended:
+                raise
             except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
                 effect = flow.throw(error)
             else:
@@ -104,6 +110,8 @@ async def run_async(flow: Generator[Effect, Any, T], ask: Callable[[Call], Await
         while True:
             try:
                 result = await ask(effect.call) if isinstance(effect, Send) else await perform_async(effect)
+            except Suspended:
+                raise
             except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
                 effect = flow.throw(error)
             else:

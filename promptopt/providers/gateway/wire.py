@@ -67,15 +67,6 @@ def output_cap(call: Call) -> int | None:
     return int(cap) * (choices if isinstance(choices, int) and choices > 0 else 1)
 
 
-def with_cap(call: Call, cap: int) -> Call:
-    """The call with that output cap instead of its own."""
-    if call.endpoint == "responses":
-        return call.with_body(max_output_tokens=cap)
-    return call.with_body(max_completion_tokens=cap, max_tokens=None) if "max_tokens" in call.body else (
-        call.with_body(max_completion_tokens=cap)
-    )  # fmt: skip
-
-
 def schema_of(call: Call) -> Mapping[str, Any] | None:
     """The JSON schema that the answer must follow, where the request names one."""
     body = call.body
