@@ -71,26 +71,34 @@ def locked(shell: Shell) -> Shell:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_dearer_prompt_fails_and_testpaths_hide_nothing(locked: Shell, mode: list[str]) -> None:
-    locked.pytest("--prompt-budget", *mode).assert_outcomes(passed=4)
+    locked.pytest("--prompt-budget", *mode).assert_outcomes(passed=2)
     locked.prompt(LONGER)
     result = locked.pytest("--prompt-budget", *mode)
     assert result.ret == 1
-    result.assert_outcomes(passed=2, failed=2)
+    result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["*FAIL triage [[]refund[]]  input * limit any growth", "*0 ok · 2 failed · 0 stale · 0 new · 0 removed"]
+        [
+            "FAIL triage [[]refund[]]  input * limit any growth",
+            "     prompts/triage/v1.j2:7  16 tokens  Answer politely*",
+            "     fix: shorten prompts/triage/v1.j2:7",
+            "FAIL triage [[]parcel[]]  input * limit any growth",
+            "*0 ok · 2 failed · 0 stale · 0 new · 0 removed",
+            "FAILED prompts/triage.lock.toml::triage - FAIL triage [[]refund[]]  input*",
+        ]
     )
-    result.stdout.fnmatch_lines(["FAILED prompts/triage.lock.toml::triage[[]refund[]]*"])
+    # What both cases have in common is said once.
+    assert result.stdout.str().count("fix: shorten") == 1
 
 
 def test_the_usual_options_see_the_items(locked: Shell) -> None:
     locked.prompt(LONGER)
-    locked.pytest("--prompt-budget", "-k", "refund").assert_outcomes(failed=1, deselected=3)
+    locked.pytest("--prompt-budget", "-k", "triage").assert_outcomes(failed=1, deselected=1)
     locked.pytest("--prompt-budget", "-x", "-q").assert_outcomes(passed=1, failed=1)
-    locked.pytest("--prompt-budget", "-q").assert_outcomes(passed=2, failed=2)
-    locked.pytest("--prompt-budget", "--lf").assert_outcomes(failed=2)
+    locked.pytest("--prompt-budget", "-q").assert_outcomes(passed=1, failed=1)
+    locked.pytest("--prompt-budget", "--lf").assert_outcomes(failed=1)
     listed = locked.pytest("--prompt-budget", "--co", "-q")
-    listed.stdout.fnmatch_lines(["tests/test_own.py::test_own", "prompts/triage.lock.toml::triage[[]total[]]"])
-    listed.stdout.fnmatch_lines(["4 tests collected*"])
+    listed.stdout.fnmatch_lines(["tests/test_own.py::test_own", "prompts/triage.lock.toml::triage"])
+    listed.stdout.fnmatch_lines(["2 tests collected*"])
     assert locked.pytest("--prompt-budget", "-p", "no:promptopt").ret == 4
     locked.pytest("-p", "no:promptopt").assert_outcomes(passed=1)
 
@@ -99,7 +107,7 @@ def test_junit_has_the_message_and_the_numbers(locked: Shell) -> None:
     locked.prompt(LONGER)
     locked.pytest("--prompt-budget-only", "--junitxml=out.xml")
     cases = ET.parse(locked.root / "out.xml").getroot().findall(".//testcase")
-    assert [case.get("name") for case in cases] == ["triage[refund]", "triage[parcel]", "triage[total]"]
+    assert [case.get("name") for case in cases] == ["triage"]
     failure = cases[0].find("failure")
     assert failure is not None
     assert "limit any growth" in (failure.text or "")
@@ -109,7 +117,7 @@ def test_junit_has_the_message_and_the_numbers(locked: Shell) -> None:
 
 def test_only_collects_nothing_else(locked: Shell) -> None:
     (locked.root / "tests/test_own.py").write_text("raise RuntimeError('imported')\n")
-    locked.pytest("--prompt-budget-only").assert_outcomes(passed=3)
+    locked.pytest("--prompt-budget-only").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("mode", MODES[:1])
@@ -134,11 +142,12 @@ def test_update_and_trim(shell: Shell, mode: list[str]) -> None:
     assert shell.pytest("--prompt-budget-only", *mode).ret == 1
 
 
-def test_an_update_of_some_cases_touches_no_other(locked: Shell) -> None:
+def test_an_update_of_one_prompt_touches_no_other(locked: Shell) -> None:
     locked.prompt(LONGER)
-    command = ["--prompt-budget-only", "--prompt-budget-update", "--prompt-budget-reason", "politer", "-k", "refund"]
+    locked.write(prompts__reply__v1_j2=PROMPT.replace("RULES", LONGER), suites__reply_yaml=SUITE)
+    command = ["--prompt-budget-only", "--prompt-budget-update", "--prompt-budget-reason", "politer", "-k", "reply"]
     assert locked.pytest(*command).ret == 0
-    locked.pytest("--prompt-budget-only").assert_outcomes(passed=2, failed=1)
+    locked.pytest("--prompt-budget-only").assert_outcomes(passed=1, failed=1)
 
 
 def test_updates_are_refused_in_ci(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +185,27 @@ def test_input_that_cannot_be_used_is_exit_code_4(locked: Shell, bad: str, mode:
     assert result.ret == 4
     assert message in result.stdout.str() + result.stderr.str()
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_prompt_that_cannot_be_checked_hides_no_other(locked: Shell) -> None:
+    locked.prompt(LONGER)
+    locked.write(prompts__reply__v1_j2=PROMPT.replace("RULES", LONGER), suites__reply_yaml="tests: [{var: {}}]")
+    result = locked.pytest("--prompt-budget-only")
+    result.assert_outcomes(failed=2)
+    assert result.ret == 4
+    result.stdout.fnmatch_lines(["FAIL triage [[]refund[]]  input*", "ERROR: suites/reply.yaml:1: unknown key 'var'*"])
+
+
+def test_of_many_cases_that_fail_alike_some_are_named(shell: Shell) -> None:
+    cases = "".join(f"  - {{description: case-{n:02}, vars: {{ticket: parcel {n}}}}}\n" for n in range(30))
+    shell.write(suites__triage_yaml="tests:\n" + cases)
+    subprocess.run([sys.executable, "-m", "promptopt", "budget", "update"], cwd=shell.root, check=True)
+    shell.prompt(LONGER)
+    result = shell.pytest("--prompt-budget-only")
+    text = result.stdout.str()
+    assert text.count("fix: shorten prompts/triage/v1.j2:7") == 1
+    assert "     triage: 21 more cases regressed (input)" in text
+    assert "0 ok · 30 failed" in text
 
 
 @pytest.mark.parametrize(
@@ -235,14 +265,14 @@ def test_the_fixture_guards_prompts_of_a_program(locked: Shell, mode: list[str])
     # Without the gate the check does nothing.
     locked.pytest().assert_outcomes(passed=3)
     result = locked.pytest("--prompt-budget", *mode)
-    result.assert_outcomes(passed=4, failed=2)
+    result.assert_outcomes(passed=2, failed=2)
     assert "new: not locked yet" in result.stdout.str()
     assert locked.pytest("--prompt-budget-update", *mode).ret == 0
     assert (locked.root / "prompts/chat.lock.toml").is_file()
-    locked.pytest("--prompt-budget", *mode).assert_outcomes(passed=6)
+    locked.pytest("--prompt-budget", *mode).assert_outcomes(passed=4)
     rules.write_text("Be kind to everybody, always, and never forget to say thank you at the end of an answer.")
     result = locked.pytest("--prompt-budget", *mode)
-    result.assert_outcomes(passed=4, failed=2)
+    result.assert_outcomes(passed=2, failed=2)
     assert "FAIL chat [ann]  input 14 → 28 (+14, +100.0%)  limit 20% & 5" in result.stdout.str()
     assert locked.pytest("--prompt-budget-update", *mode).ret == 4
 
@@ -291,4 +321,4 @@ def test_a_read_only_checkout_can_be_checked(locked: Shell, request: pytest.Fixt
     for folder in folders:
         folder.chmod(0o555)
     request.addfinalizer(lambda: [folder.chmod(0o755) for folder in folders])
-    locked.pytest("--prompt-budget-only", "-p", "no:cacheprovider").assert_outcomes(passed=3)
+    locked.pytest("--prompt-budget-only", "-p", "no:cacheprovider").assert_outcomes(passed=1)

@@ -45,16 +45,18 @@ class Gate:
         """The guarded prompts by name."""
         return {prompt.name: prompt for prompt in guarded_prompts(self.config, self._names)}
 
-    def check_case(self, prompt: str, case: str) -> Result:
-        """One case."""
-        return self.checker.case(self.prompts[prompt], case)
+    def check_prompt(self, name: str) -> list[Result]:
+        """Every case of a prompt, and last what is judged of it as a whole.
 
-    def check_prompt(self, prompt: str) -> Result:
-        """What is judged of a whole prompt."""
-        result = check_prompt(self.checker, self.prompts[prompt])
+        Raises:
+            PromptoptError: Its suite, lock or price cannot be used, or a case cannot be measured.
+        """
+        prompt = self.prompts[name]
+        results = [self.checker.case(prompt, case) for case in prompt.cases]
+        results.append(check_prompt(self.checker, prompt))
         if not self.settings.totals:
-            self.prompts[prompt].forget()
-        return result
+            prompt.forget()
+        return results
 
     def check_group(self, glob: str) -> Result:
         """The sum over a group of prompts."""
@@ -62,10 +64,8 @@ class Gate:
 
     def check(self) -> Iterator[Result]:
         """Everything, prompt by prompt; groups last, unless only some prompts were named."""
-        for name, prompt in self.prompts.items():
-            for case in prompt.cases:
-                yield self.check_case(name, case)
-            yield self.check_prompt(name)
+        for name in self.prompts:
+            yield from self.check_prompt(name)
         if not self._names:
             for glob in self.settings.totals:
                 yield self.check_group(glob)

@@ -95,18 +95,38 @@ class GuardedPrompt:
     Attributes:
         name: The prompt's name, without a version.
         files: Its versions; the newest is measured.
-        lock: What is locked; ``None`` for a new prompt.
+        path: Of its lock, whether there is one or not.
     """
 
-    def __init__(self, files: PromptFiles, suite: Suite, lock: Lock | None, config: Config) -> None:
+    def __init__(self, files: PromptFiles, suite: Path, config: Config) -> None:
         self.name = files.name
         self.files = files
-        self.suite = suite
-        self.lock = lock
         self.path = lock_path(config.prompts, files.name)
         self.config = config
-        self.cases = {case.name: case for case in suite.cases}
+        self._suite = suite
         self._measured: dict[str, Measured] = {}
+
+    @cached_property
+    def suite(self) -> Suite:
+        """Raises PromptoptError where the file cannot be read."""
+        return load_suite(self._suite, config=self.config)
+
+    @cached_property
+    def cases(self) -> dict[str, Case]:
+        """The suite's cases by name."""
+        return {case.name: case for case in self.suite.cases}
+
+    @cached_property
+    def lock(self) -> Lock | None:
+        """What is locked; ``None`` for a new prompt. Raises LockError where the file is broken."""
+        lock = read_lock(self.path)
+        if lock is not None and lock.program:
+            raise LockError(
+                f"it locks a prompt that a program builds, and {self.name!r} is a template",
+                path=show_path(self.path),
+                remedy="give one of the two another name",
+            )
+        return lock
 
     @cached_property
     def template(self) -> Template:
@@ -238,35 +258,28 @@ def suite_of(prompt: str, config: Config) -> Path | None:
 
 
 def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[GuardedPrompt]:
-    """Every prompt that has a suite or a lock, by name.
+    """Every prompt that has a suite or a lock, by name. Suites and locks are read when a prompt is checked.
 
     Args:
         names: Only these, where there are any.
 
     Raises:
-        LockError: A lock is broken, or its prompt or suite is gone.
+        LockError: A lock's prompt or suite is gone.
         UsageError: There is no prompt to guard, or none of a name.
-        PromptoptError: A suite cannot be read.
     """
     files = {prompt.name: prompt for prompt in list_prompts(config)}
     locks = {path.relative_to(config.prompts).as_posix().removesuffix(SUFFIX): path for path in find_locks(config)}
     found: list[GuardedPrompt] = []
     for name in sorted({*files, *locks}):
-        suite = suite_of(name, config)
-        lock = read_lock(locks[name]) if name in locks else None
-        if lock is not None and lock.program:
+        if name not in files:
+            _refuse_orphan(name, locks[name])
             continue
-        if lock is not None and name not in files:
-            raise LockError(
-                f"the prompt {name!r} is gone",
-                path=show_path(locks[name]),
-                remedy=f"remove its lock: git rm {show_path(locks[name])}, or: promptopt budget update",
-            )
-        if lock is not None and suite is None:
+        suite = suite_of(name, config)
+        if suite is not None and (not names or name in names):
+            found.append(GuardedPrompt(files[name], suite, config))
+        elif suite is None and name in locks:
             where = show_path(config.suites / f"{name}.yaml")
             raise LockError(f"the suite of {name!r} is gone: no {where}", path=show_path(locks[name]))
-        if suite is not None and (not names or name in names):
-            found.append(GuardedPrompt(files[name], load_suite(suite, config=config), lock, config))
     for name in names:
         if name not in {prompt.name for prompt in found}:
             raise UsageError(f"no prompt {name!r} has a suite.{did_you_mean(name, files)}")
@@ -275,6 +288,17 @@ def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[Guarded
             f"nothing is guarded: no prompt in {show_path(config.prompts)} has a suite in {show_path(config.suites)}"
         )
     return found
+
+
+def _refuse_orphan(name: str, path: Path) -> None:
+    """Raise LockError for the lock of a template that is gone; a program's lock has none."""
+    lock = read_lock(path)
+    if lock is None or not lock.program:
+        raise LockError(
+            f"the prompt {name!r} is gone",
+            path=show_path(path),
+            remedy=f"remove its lock: git rm {show_path(path)}, or: promptopt budget update",
+        )
 
 
 def find_locks(config: Config) -> list[Path]:

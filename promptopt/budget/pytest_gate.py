@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -13,16 +14,15 @@ from promptopt.budget.fixture import Built, write_built
 from promptopt.budget.gate import Gate
 from promptopt.budget.measure import GuardedPrompt
 from promptopt.budget.message import Surface
-from promptopt.budget.report import parse_report, summary_lines, write_report
-from promptopt.budget.result import Result, result_from
+from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
+from promptopt.budget.result import Result, result_from, summed
 from promptopt.budget.stash import BUILT, GATE, OverBudget
 from promptopt.budget.update import Written, refuse_in_ci, update
 from promptopt.errors import PromptoptError
 
 NAME = "promptopt-budget"
-_WHOLE = "total"
 # What a report carries beside pytest's own; xdist sends all attributes that are plain data.
-_RESULT, _BUILT = "prompt_budget", "prompt_budget_built"
+_OUTCOME, _BUILT = "prompt_budget", "prompt_budget_built"
 
 
 def enable(config: pytest.Config) -> None:
@@ -56,7 +56,7 @@ class BudgetGate:
         self._gate = gate
         self._writes = writes
         self._results: list[Result] = []
-        self._ran: list[tuple[str, str]] = []
+        self._ran: list[str] = []
         self._built: list[Built] = []
         self._unusable: list[str] = []
         self._written: list[Written] = []
@@ -90,32 +90,9 @@ class BudgetGate:
     def _items(self, session: pytest.Session) -> Iterator[BudgetItem]:
         for name, prompt in self._gate.prompts.items():
             parent = PromptFile.from_parent(session, path=prompt.path)
-            for case in (*prompt.cases, ""):
-                label = f"{name}[{_printable(case) or _WHOLE}]"
-                # As text: pytest 9.2 tells "[refund]" from the name only in an id that it parses, as --lf does.
-                node_id = f"{parent.nodeid}::{label}"
-                yield CaseItem.from_parent(parent, name=label, nodeid=node_id, prompt=prompt, case=case)
+            yield PromptItem.from_parent(parent, name=name, prompt=prompt)
         for glob in self._gate.settings.totals:
             yield GroupItem.from_parent(session, name=f"prompt budget of {glob}", glob=glob)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Run an item of the gate without set-up, capture and log handlers, of which it needs none.
-
-        That halves the time of thousands of items. The last item of a run takes pytest's own way, which ends what
-        earlier tests have set up.
-        """
-        if not isinstance(item, BudgetItem) or nextitem is None:
-            return None
-        hook = item.ihook
-        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        call = pytest.CallInfo.from_call(item.runtest, "call", reraise=(KeyboardInterrupt, pytest.exit.Exception))
-        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
-        # JUnit writes a case when it is torn down.
-        done = pytest.CallInfo.from_call(lambda: None, "teardown")
-        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=done))
-        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-        return True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -125,7 +102,7 @@ class BudgetGate:
         report = yield
         if call.when == "call":
             if isinstance(item, BudgetItem):
-                report.__dict__[_RESULT] = item.outcome
+                report.__dict__[_OUTCOME] = item.outcome
             if built := item.config.stash[BUILT]:
                 report.__dict__[_BUILT] = [entry.to_dict() for entry in built]
                 built.clear()
@@ -136,11 +113,10 @@ class BudgetGate:
         if self._is_worker:
             return
         # Reports are kept until the end; what is read here is not needed twice.
-        outcome: dict[str, Any] = report.__dict__.pop(_RESULT, None) or {}
-        if "result" in outcome:
-            self._results.append(result_from(outcome["result"]))
+        outcome: dict[str, Any] = report.__dict__.pop(_OUTCOME, None) or {}
+        self._results.extend(result_from(result) for result in json.loads(outcome.get("results", "[]")))
         if "ran" in outcome:
-            self._ran.append((outcome["ran"][0], outcome["ran"][1]))
+            self._ran.append(outcome["ran"])
         if "unusable" in outcome:
             self._unusable.append(outcome["unusable"])
         for entry in report.__dict__.get(_BUILT) or ():
@@ -166,15 +142,8 @@ class BudgetGate:
 
     def _update(self) -> list[Written]:
         reason, trim = self._config.getoption("prompt_budget_reason"), self._config.getoption("prompt_budget_trim")
-        chosen: dict[str, tuple[GuardedPrompt, set[str] | None]] = {}
-        for name, case in self._ran:
-            _, cases = chosen.setdefault(name, (self._gate.prompts[name], set()))
-            assert cases is not None
-            cases.add(case)
-        # A run that left none out also removes the entries of cases that are gone.
-        whole = {name: (prompt, None if cases == {*prompt.cases, ""} else (cases or set()) - {""})
-                 for name, (prompt, cases) in chosen.items()}  # fmt: skip
-        return [*update(whole, reason, trim=trim), *write_built(self._gate, self._built, reason, trim=trim)]
+        chosen = {name: (self._gate.prompts[name], None) for name in self._ran}
+        return [*update(chosen, reason, trim=trim), *write_built(self._gate, self._built, reason, trim=trim)]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What is not a failed item: warnings, causes, counts, what was written."""
@@ -211,7 +180,7 @@ class BudgetItem(pytest.Item):
 
     outcome: dict[str, Any]
 
-    def result(self) -> Result:
+    def results(self) -> list[Result]:
         """What is found."""
         raise NotImplementedError
 
@@ -219,17 +188,17 @@ class BudgetItem(pytest.Item):
         """Check; raises OverBudget where a limit is exceeded."""
         self.outcome = {}
         try:
-            result = self.result()
+            results = self.results()
         except PromptoptError as error:
             self.outcome = {"unusable": str(error)}
             raise
-        self.outcome["result"] = result.to_dict()
-        # Only JUnit shows them, and ten thousand items have many.
-        for metric, (locked, now) in result.numbers.items() if self.config.getoption("xmlpath", None) else ():
+        # As a text: xdist would send tens of thousands of nested values one by one.
+        self.outcome["results"] = json.dumps([result.to_dict() for result in results])
+        for metric, (locked, now) in summed(results).items():
             self.user_properties.append((f"prompt_budget_{metric}", str(now)))
             self.user_properties.append((f"prompt_budget_{metric}_locked", str(locked)))
-        if result.failed:
-            raise OverBudget(result.text)
+        if any(result.failed for result in results):
+            raise OverBudget("\n".join(failure_lines(results)))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The message and nothing else, where it is the gate's own."""
@@ -238,24 +207,23 @@ class BudgetItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
 
-class CaseItem(BudgetItem):
-    """A case of a prompt, or (with an empty case) what is judged of the whole prompt."""
+class PromptItem(BudgetItem):
+    """A prompt with all its cases.
 
-    def __init__(self, *, prompt: GuardedPrompt, case: str, **kwargs: Any) -> None:
+    One item for each case would be ten thousand in a large project, and pytest's own time for them twice the gate's.
+    """
+
+    def __init__(self, *, prompt: GuardedPrompt, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._prompt = prompt
-        self._case = case
 
-    def result(self) -> Result:
-        gate = self.config.stash[GATE]
-        if self._case:
-            return gate.check_case(self._prompt.name, self._case)
-        return gate.check_prompt(self._prompt.name)
+    def results(self) -> list[Result]:
+        return self.config.stash[GATE].check_prompt(self._prompt.name)
 
     def runtest(self) -> None:
         if self.config.getoption("prompt_budget_update") or self.config.getoption("prompt_budget_trim"):
             # Measured and written when the run ends, all or nothing.
-            self.outcome = {"ran": [self._prompt.name, self._case]}
+            self.outcome = {"ran": self._prompt.name}
             return
         super().runtest()
 
@@ -271,8 +239,8 @@ class GroupItem(BudgetItem):
         super().__init__(**kwargs)
         self._glob = glob
 
-    def result(self) -> Result:
-        return self.config.stash[GATE].check_group(self._glob)
+    def results(self) -> list[Result]:
+        return [self.config.stash[GATE].check_group(self._glob)]
 
     def runtest(self) -> None:
         self.outcome = {}
@@ -291,9 +259,5 @@ class UnusableItem(BudgetItem):
         super().__init__(**kwargs)
         self._message = message
 
-    def result(self) -> Result:
+    def results(self) -> list[Result]:
         raise PromptoptError(self._message)
-
-
-def _printable(case: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in case)

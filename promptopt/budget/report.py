@@ -19,9 +19,9 @@ ANNOTATIONS = 10
 # A comment may have 65,536 characters.
 COMMENT_CHARACTERS = 65_000
 MARKER = "<!-- promptopt budget -->"
-# Failures of one kind and prompt that are shown with all their lines; the others are named.
-_IN_FULL = 3
-_SAID_ONCE = ("stale", "missing", "changed")
+# Failures of one kind and prompt that are shown with all their lines, and those that get one line.
+_IN_FULL = 2
+_NAMED = 8
 _LEVELS = ("error", "warn", "note")
 
 
@@ -45,18 +45,48 @@ def summary_lines(results: Sequence[Result], *, failures: bool) -> Iterator[str]
     """
     seen: Counter[tuple[str, str, str]] = Counter()
     for result, finding in ordered(results):
-        if finding.level == "error" and not failures:
+        if finding.level == "error":
             continue
         key = result.prompt, finding.kind, finding.metric
         seen[key] += 1
-        if seen[key] <= (_IN_FULL if finding.level == "error" else 1):
+        if seen[key] == 1:
             yield from finding_lines(result.label, finding)
-        elif finding.level == "error":
-            yield finding_lines(result.label, finding)[0]
     for (prompt, kind, _), count in seen.items():
-        if count > 1 and kind in _SAID_ONCE:
+        if count > 1:
             yield f"     {prompt}: {count - 1} more {'case is' if count == 2 else 'cases are'} {kind}"
+    if failures:
+        yield from failure_lines(results)
     yield count_line(results)
+
+
+def failure_lines(results: Sequence[Result]) -> Iterator[str]:
+    """Failures; of many cases of a prompt that fail alike the worst in full, some with a line, and how many more.
+
+    A case that fails at another place of the template is shown in full as well.
+    """
+    groups: dict[tuple[str, str, str], list[tuple[Result, Finding]]] = {}
+    for result, finding in ordered(results):
+        if finding.level == "error":
+            groups.setdefault((result.prompt, finding.kind, finding.metric), []).append((result, finding))
+    for (prompt, kind, metric), group in groups.items():
+        places: Counter[tuple[str, int]] = Counter()
+        short = []
+        for result, finding in sorted(group, key=_change, reverse=True):
+            places[finding.path, finding.line] += 1
+            if places[finding.path, finding.line] == 1 and len(places) <= _IN_FULL:
+                yield from finding_lines(result.label, finding)
+            else:
+                short.append(finding_lines(result.label, finding)[0])
+        yield from short[:_NAMED]
+        if len(short) > _NAMED:
+            what = f"{kind} ({metric})" if metric else kind
+            yield f"     {prompt}: {len(short) - _NAMED} more cases {what}"
+
+
+def _change(pair: tuple[Result, Finding]) -> float:
+    """By how much the metric of a finding changed."""
+    locked, now = pair[0].numbers.get(pair[1].metric, (None, None))
+    return 0.0 if locked is None or now is None else abs(float(now) - float(locked))
 
 
 def ordered(results: Sequence[Result]) -> list[tuple[Result, Finding]]:

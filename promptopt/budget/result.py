@@ -75,6 +75,17 @@ def result_from(data: dict[str, Any]) -> Result:
     return Result(data["prompt"], data["case"], findings, numbers)
 
 
+def summed(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
+    """Tokens of all cases together, locked and present; each metric over the cases that have both."""
+    sums: dict[str, tuple[int, int]] = {}
+    for result in results:
+        for metric, (locked, now) in result.numbers.items():
+            if result.case and isinstance(locked, int) and isinstance(now, int):
+                old, new = sums.get(metric, (0, 0))
+                sums[metric] = (old + locked, new + now)
+    return sums
+
+
 def finding_lines(label: str, finding: Finding) -> Sequence[str]:
     """A finding with its label and its level."""
     word = {"error": "FAIL", "warn": "WARN", "note": "NOTE"}[finding.level]
