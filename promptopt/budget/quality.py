@@ -30,10 +30,7 @@ def judge_recorded(pairs: Sequence[tuple[float, float]], margin: float) -> tuple
     p_value = loss = None
     if len(values) > 1:
         resampled = stats.bootstrap(values[:, None], [lambda means: means[..., 0]])[0]
-        p_value, loss = resampled.p_value(), resampled.level_at(-margin)
-        if set(np.unique(values)) <= {-1.0, 0.0, 1.0}:
-            exact = stats.mcnemar(int((values > 0).sum()), int((values < 0).sum()))
-            p_value = exact if resampled.degenerate else max(exact, p_value)
+        p_value, loss = stats.quality_p_value(values, resampled), stats.loss_p_value(values, resampled, margin)
     evidence = QualityEvidence(
         cases=len(values),
         difference=mean,

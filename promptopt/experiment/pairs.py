@@ -122,14 +122,13 @@ def _test(pairs: PairedCases, margin: float, accept: float) -> _Tested:
     resampled = _bootstraps(pairs)
     differences = {metric: _difference(metric, pairs.differences(metric), resampled.get(metric)) for metric in PAIRED}
     differences["usd_per_pass"] = _per_pass(pairs)
-    quality = resampled.get("quality")
-    tied = quality is None or quality.degenerate
+    quality, values = resampled.get("quality"), pairs.differences("quality")
     return _Tested(
         pairs,
         differences,
         quality_p=differences["quality"].p_value,
-        loss_p=None if quality is None or tied else quality.level_at(-margin),
-        accept_p=None if quality is None or tied or not accept else quality.level_at(-accept),
+        loss_p=None if quality is None else stats.loss_p_value(values, quality, margin),
+        accept_p=None if quality is None or not accept else stats.loss_p_value(values, quality, accept),
     )
 
 
@@ -158,11 +157,7 @@ def _difference(metric: str, values: Floats, resampled: Bootstrap | None) -> Dif
     if resampled is None:
         return Difference(metric, mean)
     low, high = resampled.interval()
-    p_value = resampled.p_value()
-    if metric in QUALITY_METRICS and set(np.unique(values)) <= {-1.0, 0.0, 1.0}:
-        # Pass or fail: the exact test holds for any number of cases, the bootstrap only for many.
-        exact = stats.mcnemar(int((values > 0).sum()), int((values < 0).sum()))
-        p_value = max(exact, p_value) if not resampled.degenerate else exact
+    p_value = stats.quality_p_value(values, resampled) if metric in QUALITY_METRICS else resampled.p_value()
     return Difference(metric, mean, low, high, p_value)
 
 

@@ -146,6 +146,37 @@ def mcnemar(better: int, worse: int) -> float:
     return min(1.0, float(2 * tail / 2**n))
 
 
+def quality_p_value(differences: Floats, resampled: Bootstrap) -> float:
+    """Two-sided p-value of "quality does not differ".
+
+    Of passes and failures, and of cases that all differ by the same, the exact test of their signs: it holds for any
+    number of cases, the bootstrap only for many that vary.
+
+    Args:
+        differences: Of each case, between -1 and 1.
+        resampled: Their bootstrap.
+    """
+    exact = mcnemar(int((differences > 0).sum()), int((differences < 0).sum()))
+    if resampled.degenerate:
+        return exact
+    is_pass_or_fail = set(np.unique(differences)) <= {-1.0, 0.0, 1.0}
+    return max(exact, resampled.p_value()) if is_pass_or_fail else resampled.p_value()
+
+
+def loss_p_value(differences: Floats, resampled: Bootstrap, margin: float) -> float:
+    """One-sided p-value of "quality loses ``margin`` or more".
+
+    Where n cases all differ by d, the bootstrap shows no spread. A share q of calls that lose everything brings the
+    mean to ``(1 - q) d - q``, and n cases have none of them with probability ``(1 - q)^n``: the p-value is that of
+    the smallest q that loses the margin (with d = 0 the "rule of three").
+    """
+    if not resampled.degenerate:
+        return resampled.level_at(-margin)
+    if resampled.observed <= -margin:
+        return 1.0
+    return float(((1 - margin) / (1 + resampled.observed)) ** len(differences))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values adjusted for their number: Holm, "A simple sequentially rejective multiple test procedure" (1979)."""
     count = len(p_values)

@@ -289,6 +289,20 @@ def test_results_travel_as_plain_data(locked: Any) -> None:
         assert result_from(result.to_dict()) == result
 
 
+def test_a_cap_may_be_reached(locked: Any) -> None:
+    now = check()["triage [refund]"].numbers["input"][1]
+    assert check(overrides=[f"input=| {now}"])["triage [refund]"].findings == ()
+    assert kinds(check(overrides=[f"input=| {now - 1}"])["triage [refund]"]) == [("cap", "input", "error")]
+
+
+def test_one_token_more_needs_a_reason(locked: Any) -> None:
+    before = check()["triage [refund]"].numbers["input"][1]
+    locked.write({"prompts/triage/v1.j2": prompt_text(RULES.replace("Never", "Never ever"))})
+    assert check()["triage [refund]"].numbers["input"][1] == before + 1
+    with pytest.raises(UsageError, match="would raise 2 locked counts"):
+        lock("")
+
+
 def test_raising_needs_a_reason_and_writes_nothing_without(locked: Any) -> None:
     file = locked.root / "prompts/triage.lock.toml"
     before = file.read_bytes()

@@ -20,6 +20,8 @@ LINES = st.sampled_from(
 )
 MODELS = ("gpt-4o-mini", "gpt-3.5-turbo")
 NAMES = ("a", "b", "c")
+# As it is written, and the share and the tokens that may be exceeded only together.
+LIMITS = {"": (0.0, 0), "0 tokens": (0.0, 0), "10% & 3": (0.1, 3), "25%": (0.25, 0), "2 tokens": (0.0, 2)}
 
 
 class Locking(RuleBasedStateMachine):
@@ -28,8 +30,10 @@ class Locking(RuleBasedStateMachine):
     @initialize(
         lines=st.lists(LINES, min_size=1, max_size=3),
         whos=st.lists(st.text("xyz ", max_size=6), min_size=3, max_size=3),
+        limit=st.sampled_from(sorted(LIMITS)),
     )
-    def start(self, lines: list[str], whos: list[str]) -> None:
+    def start(self, lines: list[str], whos: list[str], limit: str) -> None:
+        self.limit = limit
         self.here = Path.cwd()
         self.folder = tempfile.TemporaryDirectory()
         os.chdir(self.folder.name)
@@ -50,7 +54,10 @@ class Locking(RuleBasedStateMachine):
         tables = "".join(
             f'[tool.promptopt.prices."{model}"]\ninput_mtok = {self.input_price}\noutput_mtok = 2\n' for model in MODELS
         )
-        Path("pyproject.toml").write_text(tables + '[tool.promptopt.budget]\ninput = "10% & 3"\ncacheable = "off"\n')
+        limit = f'input = "{self.limit}"\n' if self.limit else ""
+        Path("pyproject.toml").write_text(
+            f'{tables}[tool.promptopt.budget]\n{limit}cacheable = "off"\nusd_call = "off"\n'
+        )
         Path("prompts/p").mkdir(parents=True, exist_ok=True)
         Path("suites").mkdir(exist_ok=True)
         Path(f"prompts/p/v{self.version}.j2").write_text(self.source(self.lines, self.model))
@@ -116,7 +123,17 @@ class Locking(RuleBasedStateMachine):
             assert reason == ""
             assert path.read_bytes() == before
         else:
+            if not reason:
+                self.nothing_was_raised()
             self.agreed = {name: (tuple(self.lines), who) for name, who in self.cases.items()}
+            self.locked_model = self.model
+
+    def nothing_was_raised(self) -> None:
+        """Under the tokenizer that it was locked with; another one raises no count that anybody agreed to."""
+        for name, who in self.cases.items():
+            lines, agreed_who = self.agreed.get(name, (None, ""))
+            if lines is not None and agreed_who == who and self.locked_model == self.model:
+                assert self.count(self.lines, who, self.model) <= self.count(lines, who, self.model)
 
     @precondition(lambda self: self.agreed)
     @rule()
@@ -152,11 +169,12 @@ class Locking(RuleBasedStateMachine):
             # Where only counts of another tokenizer are left, growth is that of the old one.
             counted_by = old.basis.model
             before_old, now_old = self.count(lines, who, counted_by), self.count(self.lines, who, counted_by)
-            grown = [(b, n - b) for b, n in ((before, now), (before_old, now_old)) if n - b > 3 and (n - b) * 10 > b]
-            if len(grown) == 2:
+            share, amount = LIMITS[self.limit]
+            grown = [n - b > max(share * b, amount) for b, n in ((before, now), (before_old, now_old))]
+            if all(grown):
                 assert failed, "a growth past its limit passed"
-            if max(now - before, now_old - before_old) <= 0 and agreed_who == who:
-                assert not failed, "what did not grow failed"
+            if not any(grown) and agreed_who == who:
+                assert not failed, "a growth within its limit failed"
         gone = set(self.agreed) - set(self.cases)
         assert results["p"].failed == bool(gone)
 

@@ -102,6 +102,27 @@ def test_a_handful_of_cases_is_never_a_verdict_on_quality(cases: int) -> None:
     assert decided.verdict == "inconclusive"
 
 
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "cases", "verdict"),
+    [
+        (1.0, 0.0, 160, "regressed"),  # every case lost
+        (1.0, 0.0, 6, "inconclusive"),
+        (1.0, 0.0, 7, "regressed"),  # 2 / 2**7 is below 0.025
+        (0.9, 0.6, 40, "regressed"),  # every score lower by the same
+        (0.0, 1.0, 160, "improved"),
+        (0.6, 0.9, 4, "inconclusive"),
+        (0.6, 0.9, 40, "improved"),
+        (0.90, 0.89, 40, "regressed"),  # lower in every case, and too few to exclude the margin
+        (0.90, 0.89, 400, "improved"),  # and with many cases a loss of the margin is excluded
+    ],
+)
+def test_cases_that_all_differ_by_the_same_are_evidence(
+    baseline: float, candidate: float, cases: int, verdict: Verdict
+) -> None:
+    quality = np.full(cases, baseline), np.full(cases, candidate)
+    assert decision(pairs(quality, money(cases, -0.5))).verdict == verdict
+
+
 def test_the_number_of_cases_that_is_named_decides() -> None:
     """A candidate as good, on a tenth of the cases better and worse by turns, measured on as many as it names."""
     few = decision(pairs(outcomes(80, 5, 5, 10), money(100, -0.5)))

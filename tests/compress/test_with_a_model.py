@@ -1,0 +1,89 @@
+"""``compress --suite`` and ``--rewrite``, through the real SDK against a local endpoint."""
+
+import json
+
+import pytest
+from wire import completion
+
+from promptopt import count
+
+PROMPT = """---
+model: gpt-4o-mini
+temperature: 0
+max_output_tokens: 20
+calls_per_month: 300000
+---
+I would like you to please classify the ticket, and please make sure that the answer is one word.
+In order to help, please note that you must never invent a team.
+
+{{ ticket }}
+"""
+CASES = [(f"case-{n}", f"ticket {n}", "billing" if n % 2 else "delivery") for n in range(160)]
+
+
+@pytest.fixture
+def guarded(project, endpoint):
+    tests = "".join(
+        f"- {{description: {name}, vars: {{ticket: {ticket}}}, assert: [{{type: contains, value: {team}}}]}}\n"
+        for name, ticket, team in CASES
+    )
+    project.write({"prompts/triage/v1.j2": PROMPT, "suites/triage.yaml": tests})
+    return project
+
+
+def answer(body, right=lambda text: True):
+    """The right team, or always the same where ``right`` says no; usage is billed by what was sent."""
+    text = body["messages"][-1]["content"]
+    number = int(text.split("ticket ")[-1])
+    said = CASES[number][2] if right(text) else "hm"
+    return 200, {}, completion(said, body["model"], prompt_tokens=count(text).tokens)
+
+
+def test_a_shorter_prompt_that_answers_as_well_is_to_be_kept(guarded, endpoint):
+    endpoint.reply = answer
+    done = guarded.run("compress", "triage", "--suite", "triage", **endpoint.environment)
+    assert done.returncode == 0, done.stderr
+    assert "keep the shorter prompt: improved" in done.stdout
+    # Both prompts were asked, each case once, and the answers kept for the next time.
+    assert len(endpoint.requests) == 2 * len(CASES)
+    endpoint.requests.clear()
+    assert guarded.run("compress", "triage", "--suite", "triage", **endpoint.environment).returncode == 0
+    assert endpoint.requests == []
+
+
+def test_a_shorter_prompt_that_answers_worse_is_not_to_be_kept(guarded, endpoint):
+    endpoint.reply = lambda body: answer(body, right=lambda text: "I would like you to please" in text)
+    done = guarded.run("compress", "triage", "--suite", "triage", **endpoint.environment)
+    assert done.returncode == 1
+    assert "do not keep the shorter prompt: regressed" in done.stdout
+
+
+def rewrite(text):
+    """An endpoint that answers every request for a rewrite with ``text``."""
+    return lambda body: text
+
+
+def test_a_models_rewrite_is_taken_and_pays_for_itself(guarded, endpoint):
+    endpoint.reply = rewrite("Classify the ticket in one word. You must never invent a team.")
+    done = guarded.run("compress", "triage", "--rewrite", "gpt-4o-mini", "--json", **endpoint.environment)
+    assert done.returncode == 0, done.stderr
+    assert "rewrite: 1 of 1 proposals kept every fact; asking cost $" in done.stderr
+    assert "paid for after" in done.stderr
+    assert "Classify the ticket in one word." in json.loads(done.stdout)["text"]
+    assert "{{ ticket }}" in json.loads(done.stdout)["text"]
+
+
+def test_a_models_rewrite_that_loses_a_fact_is_refused(guarded, endpoint):
+    endpoint.reply = rewrite("Classify the ticket in one word. You may invent a team.")
+    done = guarded.run("compress", "triage", "--rewrite", "gpt-4o-mini", **endpoint.environment)
+    assert "rewrite: 0 of 1 proposals kept every fact" in done.stderr
+    assert "invent a team" in done.stdout
+    assert "may invent" not in done.stdout
+
+
+def test_rewrites_are_compared_on_the_suite_in_the_same_run(guarded, endpoint):
+    short = "Classify the ticket in one word. You must never invent a team."
+    endpoint.reply = lambda body: short if "<text>" in body["messages"][-1]["content"] else answer(body)
+    done = guarded.run("compress", "triage", "--rewrite", "gpt-4o-mini", "--suite", "triage", **endpoint.environment)
+    assert done.returncode == 0, done.stderr
+    assert "keep the shorter prompt: improved" in done.stdout
