@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit
 from promptopt.compress.facts import Fact, word_facts
 from promptopt.compress.masks import MASK
+from promptopt.compress.notation import same_data
 from promptopt.compress.sentences import HEADING, TEXT, Sentence
 from promptopt.tokens import Tokenizer
 
@@ -106,7 +106,7 @@ class Guard:
         zones = list(self._document.zones_in(edit.start, edit.end))
         if edit.because is not None:
             return all(zone.kind not in ("jinja", "front", "example") for zone in zones)
-        return not zones or _same_data(text[edit.start : edit.end], edit.new)
+        return not zones or same_data(text[edit.start : edit.end], edit.new)
 
     def _window(self, edit: Edit) -> tuple[int, int]:
         """The lines of the sentence that an edit changes, or the lines that it touches."""
@@ -158,8 +158,9 @@ class Guard:
         """Facts that the edits would lose or alter, and how many were compared."""
         if all(edit.because is not None for edit in edits):
             return [], sum(self._proof(edit) for edit in edits)
-        edits = [edit for edit in edits if edit.because is None]
-        if all(_same_data(self._document.text[e.start : e.end], e.new or "") for e in edits):
+        # Data in another notation are proven by themselves.
+        edits = [edit for edit in edits if edit.because is None and not self._is_notation(edit)]
+        if not edits:
             return [], 1
         heading = any(s.kind == HEADING for s in (self._document.sentence_at(edit.start) for edit in edits) if s)
         masked = self._document.masked[window[0] : window[1]]
@@ -169,6 +170,10 @@ class Guard:
             return [fact for fact in (before - after).elements() if fact.kind not in ("word", "structure")], len(before)
         added = [fact for fact in (after - before).elements() if fact.kind != "word"]
         return [*(before - after).elements(), *added], before.total()
+
+    def _is_notation(self, edit: Edit) -> bool:
+        old = self._document.text[edit.start : edit.end]
+        return bool(edit.new) and old.startswith(("{", "[")) and same_data(old, edit.new or "")
 
     def _proof(self, edit: Edit) -> int:
         """How many facts of a removed sentence were found in the one that stays; the rule compared them."""
@@ -250,23 +255,6 @@ def _window_facts(masked: str, heading: bool) -> Counter[Fact]:
     found = Counter(word_facts(masked, 0, is_heading=heading))
     found[Fact("hole", str(masked.count(MASK)))] += 1
     return found
-
-
-def _same_data(old: str, new: str) -> bool:
-    if not old.lstrip().startswith(("{", "[")):
-        return False
-    try:
-        return json.dumps(_Pairs.load(old)) == json.dumps(_Pairs.load(new))
-    except (ValueError, RecursionError):
-        return False
-
-
-class _Pairs:
-    """JSON with its keys in order and numbers as they are written: equal only where the text says the same."""
-
-    @staticmethod
-    def load(text: str) -> object:
-        return json.loads(text, object_pairs_hook=list, parse_float=lambda s: f"f{s}", parse_int=lambda s: f"i{s}")
 
 
 def _names(lost: list[Fact]) -> str:

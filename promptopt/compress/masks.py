@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -43,6 +44,9 @@ _TURN = re.compile(
     r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query)[ \t]?\d*\**:[ \t]*\S.*$",
     re.MULTILINE,
 )
+# A label that opens several lines, beside others that do: the records of a few-shot prompt.
+_FIELD = re.compile(r"^[ \t]*\**([A-Za-z][\w ]{0,24}?)\**:\**[ \t]+\S.*$", re.MULTILINE)
+_REMARK = frozenset({"note", "important", "tip", "warning", "remember", "hint", "caution", "nb"})
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
     r"|UPDATE|CREATE|FROM|WHERE|#include|package|using|assert)\b(?=.*[({=;:.*,<]|\s+\w+$).*"
@@ -193,6 +197,15 @@ class _Canvas:
         turns = list(_TURN.finditer(self._masked))
         if len(turns) > 1:
             self._put_all([turn.span() for turn in turns], "example")
+        self._cover_records()
+
+    def _cover_records(self) -> None:
+        """Lines such as ``question: ...`` and ``stars: ...`` that come again and again: filled-in examples."""
+        fields = [(match[1].lower(), match.span()) for match in _FIELD.finditer(self._masked)]
+        times = Counter(label for label, _ in fields if label not in _REMARK)
+        repeated = {label for label, number in times.items() if number > 1}
+        if len(repeated) > 1:
+            self._put_all([span for label, span in fields if label in repeated], "example")
 
     def _example_end(self, head: re.Match[str]) -> int:
         """Where the examples under a head end: at the next heading, tag or block that does not look like one."""

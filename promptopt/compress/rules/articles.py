@@ -13,7 +13,7 @@ from promptopt.compress.sentences import TEXT, Sentence
 
 # "a few" is not "few", "a lot" not "lot"; "the more ... the more" and "the one" lose more than an article.
 _ARTICLE = re.compile(
-    r"(?<![\w'’-])(?:the|an?)(?=\s+[^\s\W])(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|"
+    r"(?<![\w'’-])(?:the|an?)(?=\s+[\w\ue000])(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|"
     r"(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)",
     re.IGNORECASE,
 )
