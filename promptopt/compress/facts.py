@@ -60,8 +60,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
     (
         "condition",
         (
-            r"if|when|whenever|unless|until|while|where|wherever|provided|otherwise|else|whether|because|since|before|after"
-            r"|depending|in\s+case|although|though|however|even"
+            r"if|when|whenever|unless|until|while|where|wherever|otherwise|else|whether|because|since|before|after"
+            r"|provided(?=,?\s+(?:that|the|it|you|they|there|all|an?|your)\b)|depending|in\s+case|although|though|however|even"
         ),
     ),
     ("number", "|".join(_NUMBER_WORDS.split())),

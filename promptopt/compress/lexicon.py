@@ -16,14 +16,21 @@ from typing import Any
 NEUTRAL = frozenset(
     "a an the is are be am was were been being to of that which who this these those it its itself and or as so then "  # noqa: SIM905 - read as words
     "you your yours yourself i me my we us our they them their will would do does did have has had having here there "
-    "in on at by for with from into about like using also too etc e.g i.e eg ie let lets".split()
+    "in on at by for with from into about like using also too etc e.g i.e eg ie let lets "
+    "following given provided".split()
 )
+
+
+RELATIVES = ("that", "which", "who")
 
 
 @lru_cache(maxsize=1)
 def shorter_phrases() -> dict[str, str]:
-    """Wordy phrases with their short forms, all in lower case (``phrases.tsv``)."""
-    return {wordy: short for wordy, _, short in (line.partition("\t") for line in _lines("phrases.tsv"))}
+    """Wordy phrases with their short forms, all in lower case (``phrases.tsv``, ``relatives.txt``)."""
+    phrases = {wordy: short for wordy, _, short in (line.partition("\t") for line in _lines("phrases.tsv"))}
+    for *finite, participle in (line.split() for line in _lines("relatives.txt")):
+        phrases |= {f"{pronoun} {verb}": participle for pronoun in RELATIVES for verb in finite}
+    return phrases
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.lexicon import shorter, shorter_pattern
+from promptopt.compress.lexicon import RELATIVES, shorter, shorter_pattern
 from promptopt.compress.rules.wording import replacements
 
 
@@ -32,6 +32,9 @@ def _new(match: re.Match[str]) -> str | None:
     new = shorter(match[0])
     behind = match.string[match.end() :]
     before = match.string[: match.start()]
+    first = match[0].split()[0].lower()
+    if first in RELATIVES and new.endswith("ing") and not _opens_relative(first, before):
+        return None
     if re.match(r"\s*[,;:.)]", behind) and match[0].lower() not in (
         "for example",
         "for instance",
@@ -44,3 +47,8 @@ def _new(match: re.Match[str]) -> str | None:
     if before.rstrip().endswith(("the", "a", "an", "no", "same")) and not match[0].lower().startswith(("a ", "the ")):
         return new if new in ("use", "more") else None
     return new
+
+
+def _opens_relative(pronoun: str, before: str) -> bool:
+    """Whether a relative clause may begin here, and not a question or a sentence."""
+    return bool(re.search(r",\s*\Z" if pronoun == "which" else r"[\w)]\s*\Z", before))
