@@ -12,7 +12,8 @@ from promptopt.compress.jinja import same_code
 from promptopt.compress.rules.base import Rule, choose_rules
 from promptopt.tokens import tokenizer_for
 
-MAX_PASSES = 6
+MAX_PASSES = 20
+"""Each pass makes the text shorter; real prompts need two to four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,23 @@ def compress_document(
 def _passes(
     document: Document, rules: Sequence[Rule], proposed: Mapping[str, list[Edit]]
 ) -> tuple[list[Step], list[Step], str]:
+    """The steps made, the steps refused and the text, after as many passes as change something."""
     from promptopt.compress.cliff import guard_prefix
 
+    closed: frozenset[str] = frozenset()
+    while True:
+        allowance = guard_prefix(document, Allowance.of(document, closed))
+        ledger, refused, text = _passes_within(allowance, document, rules, proposed)
+        if not allowance.exceeded:
+            return ledger, refused, text
+        closed |= allowance.exceeded
+
+
+def _passes_within(
+    allowance: Allowance, document: Document, rules: Sequence[Rule], proposed: Mapping[str, list[Edit]]
+) -> tuple[list[Step], list[Step], str]:
     ledger: list[Step] = []
     refused: dict[tuple[str, str, str], Step] = {}
-    allowance = guard_prefix(document, Allowance.of(document))
     tokenizer = tokenizer_for(document.model)
     current = document
     back = _Back()
@@ -93,7 +106,7 @@ def _passes(
                 refused.setdefault((step.rule, step.old, step.new), step)
             else:
                 ledger.append(step)
-        if not guard.accepted:
+        if not guard.accepted or allowance.exceeded:
             break
         text = apply(current.text, guard.accepted)
         back.add(guard.accepted)

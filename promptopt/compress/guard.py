@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from promptopt.compress.document import Document
@@ -20,6 +20,11 @@ SENTENCES_LOST = 0.04
 """Share of a text's sentences that may go without being said elsewhere."""
 STRUCTURE_LOST = 0.08
 """Share of a text's headings and list items that may go."""
+SENTENCE, STRUCTURE = "sentence", "structure"
+_CLOSED = {
+    SENTENCE: "too many of the text's sentences would go, so none does",
+    STRUCTURE: "too much of the text's list and heading structure would go, so none does",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,16 @@ class Step:
 
 @dataclass(slots=True)
 class Allowance:
-    """What a text may still lose over all passes.
+    """What a text may lose over all passes, and what it has lost.
+
+    Of each kind all that is proposed goes, or none of it: were a part of it taken, the rest would be less than what a
+    second run may take.
 
     Attributes:
-        sentences: Whole sentences that are said nowhere else.
-        structure: Headings and list items.
+        sentences: How many whole sentences may go that are said nowhere else.
+        structure: How many headings and list items may go.
+        closed: The kinds of which more was proposed than may go: none goes.
+        spent: What has gone, by kind.
         prefix_end: Where the static prefix ends that must not shrink below the provider's minimum; 0: none such.
         prefix_tokens: Tokens that it may lose.
         why: The arithmetic.
@@ -65,15 +75,23 @@ class Allowance:
 
     sentences: float
     structure: float
+    closed: frozenset[str] = frozenset()
+    spent: Counter[str] = field(default_factory=Counter)
     prefix_end: int = 0
     prefix_tokens: int = 0
     why: str = ""
 
     @classmethod
-    def of(cls, document: Document) -> Allowance:
+    def of(cls, document: Document, closed: frozenset[str] = frozenset()) -> Allowance:
         """What ``document`` may lose."""
         marked = sum(sentence.kind != TEXT and sentence.first for sentence in document.sentences)
-        return cls(SENTENCES_LOST * len(document.sentences), STRUCTURE_LOST * marked)
+        return cls(SENTENCES_LOST * len(document.sentences), STRUCTURE_LOST * marked, closed)
+
+    @property
+    def exceeded(self) -> frozenset[str]:
+        """The kinds of which more has gone than may."""
+        limits = {SENTENCE: self.sentences, STRUCTURE: self.structure}
+        return frozenset(kind for kind, limit in limits.items() if self.spent[kind] > limit)
 
 
 class Guard:
@@ -91,7 +109,7 @@ class Guard:
         groups: dict[tuple[int, int], list[Edit]] = {}
         taken = _Ranges()
         for edit in edits:
-            if not self._is_possible(edit) or not taken.take(edit.start, edit.end):
+            if not self._is_possible(edit) or self._is_closed(edit) or not taken.take(edit.start, edit.end):
                 continue
             groups.setdefault(self._window(edit), []).append(edit)
         for window, group in sorted(groups.items()):
@@ -189,6 +207,24 @@ class Guard:
         inside = index < len(sentences) and sentences[index].end <= edit.end
         return sentences[index] if inside and not (edit.new or "").strip() else None
 
+    def _is_closed(self, edit: Edit) -> bool:
+        """Whether an edit takes out what none may go of; the edits inside it then stand for themselves."""
+        for kind in self._losses(edit):
+            if kind in self._allowance.closed:
+                saved = self._saved(self._window(edit), [edit])
+                if saved > 0:
+                    self._refuse(edit, saved, self._proof(edit), _CLOSED[kind])
+                return True
+        return False
+
+    def _losses(self, edit: Edit) -> Iterator[str]:
+        """What the text as a whole loses by an edit."""
+        if sentence := self._whole_sentence(edit):
+            if edit.because is None:
+                yield SENTENCE
+            if sentence.kind != TEXT and sentence.first and edit.start <= sentence.marker:
+                yield STRUCTURE
+
     def _exceeds(self, edit: Edit, saved: int) -> str:
         """Why the text as a whole cannot afford an edit; else takes it off the allowance."""
         allowance = self._allowance
@@ -196,15 +232,7 @@ class Guard:
             if allowance.prefix_tokens < saved:
                 return allowance.why
             allowance.prefix_tokens -= saved
-        if sentence := self._whole_sentence(edit):
-            if edit.because is None:
-                if allowance.sentences < 1:
-                    return "too many of the text's sentences would go"
-                allowance.sentences -= 1
-            if sentence.kind != TEXT and sentence.first and edit.start <= sentence.marker:
-                if allowance.structure < 1:
-                    return "too much of the text's list and heading structure would go"
-                allowance.structure -= 1
+        allowance.spent.update(self._losses(edit))
         return ""
 
     def _refuse(self, edit: Edit, saved: int, checked: int, why: str) -> None:

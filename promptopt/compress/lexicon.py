@@ -109,6 +109,7 @@ _CONTRACTIONS = (
     (re.compile(r"\b(I)['’]m\b", re.IGNORECASE), r"\1 am"),
     (re.compile(r"\b(it|that|there|here|what|he|she|let)['’]s\b", re.IGNORECASE), r"\1 is"),
 )
+_BASED = re.compile(r"\bbased\s+on\b", re.IGNORECASE)
 
 
 def canonical(text: str) -> str:
@@ -116,6 +117,8 @@ def canonical(text: str) -> str:
     if "'" in text or "’" in text:
         for pattern, replacement in _CONTRACTIONS:
             text = pattern.sub(replacement, text)
+    if "ased on" in text:
+        text = _BASED.sub("per", text)
     text = _opener_anywhere().sub("", text)
     text = shorter_pattern().sub(lambda match: shorter(match[0]), text)
     return filler_pattern().sub("", text)

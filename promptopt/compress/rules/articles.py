@@ -29,7 +29,13 @@ _UNIQUE = re.compile(
     r"assistant|model|tools?|functions?|file|files|language|title|name|description|message|messages|issue|problem|"
     r"solution|project|story|report|goal|purpose|rules?|schema|table|image|video|transcript|essay|paper|email|"
     r"conclusion|analysis|evaluation|criteria|quality|score|rating|reasons?|chat|history|source|sources|"
-    r"ideas?|points?|quotes?|facts?|items?|headings?|terms?|words?|sentences?|paragraphs?|claims?|arguments?)\b)",
+    r"ideas?|points?|quotes?|facts?|items?|headings?|terms?|words?|sentences?|paragraphs?|claims?|arguments?|"
+    r"repository|repo|codebase|customer|candidate|patient|student|reader|speaker|website|page|dataset|database|environment|"
+    r"session|meeting|product|company|business|market|template|diff|draft|discussion|instruction|role|tone|style|length|"
+    r"placeholders?|keys?|fields?|values?|columns?|rows?|entities|keywords?|tags?|labels?|category|categories|"
+    r"world|end|beginning|top|bottom)\b"
+    # What follows tells which one is meant: "the number of words".
+    r"|\s+(?!(?:rest|one|same|other|first|second|last)\b)[a-z]{3,}\s+of\s)",
     re.IGNORECASE,
 )
 
