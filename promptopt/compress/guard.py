@@ -123,7 +123,8 @@ class Guard:
             return False
         zones = list(self._document.zones_in(edit.start, edit.end))
         if edit.because is not None:
-            return all(zone.kind not in ("jinja", "front", "example") for zone in zones)
+            shown = text[edit.start : edit.end].split() == text[slice(*edit.because)].split()
+            return all(zone.kind not in ("jinja", "front") and (shown or zone.kind != "example") for zone in zones)
         return not zones or same_data(text[edit.start : edit.end], edit.new)
 
     def _window(self, edit: Edit) -> tuple[int, int]:
@@ -194,18 +195,23 @@ class Guard:
         return bool(edit.new) and old.startswith(("{", "[")) and same_data(old, edit.new or "")
 
     def _proof(self, edit: Edit) -> int:
-        """How many facts of a removed sentence were found in the one that stays; the rule compared them."""
-        sentence = self._whole_sentence(edit)
-        return len(self._document.facts_of(sentence).facts) if sentence else 0
+        """How many facts of removed sentences were found in those that stay; the rule compared them."""
+        return sum(len(self._document.facts_of(sentence).facts) for sentence in self._whole_sentences(edit))
 
     def _removes_sentence(self, edits: Sequence[Edit]) -> bool:
-        return any(self._whole_sentence(edit) for edit in edits)
+        return any(self._whole_sentences(edit) for edit in edits)
 
-    def _whole_sentence(self, edit: Edit) -> Sentence | None:
+    def _whole_sentences(self, edit: Edit) -> list[Sentence]:
+        """The sentences that an edit takes out."""
+        if (edit.new or "").strip():
+            return []
         sentences = self._document.sentences
         index = bisect_left(sentences, edit.start, key=lambda sentence: sentence.start)
-        inside = index < len(sentences) and sentences[index].end <= edit.end
-        return sentences[index] if inside and not (edit.new or "").strip() else None
+        found = []
+        while index < len(sentences) and sentences[index].end <= edit.end:
+            found.append(sentences[index])
+            index += 1
+        return found
 
     def _is_closed(self, edit: Edit) -> bool:
         """Whether an edit takes out what none may go of; the edits inside it then stand for themselves."""
@@ -219,7 +225,7 @@ class Guard:
 
     def _losses(self, edit: Edit) -> Iterator[str]:
         """What the text as a whole loses by an edit."""
-        if sentence := self._whole_sentence(edit):
+        for sentence in self._whole_sentences(edit):
             if edit.because is None:
                 yield SENTENCE
             if sentence.kind != TEXT and sentence.first and edit.start <= sentence.marker:

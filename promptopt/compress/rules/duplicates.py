@@ -10,6 +10,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.facts import Fact
+from promptopt.compress.passages import repeated_passages
 from promptopt.compress.rules.removing import line_removal
 from promptopt.compress.sentences import HEADING, Sentence
 
@@ -31,6 +32,7 @@ class Duplicates:
     def edits(self, document: Document) -> Iterable[Edit]:
         if not document.flow_known:
             return
+        yield from self._passages(document)
         yield from self._labels(document)
         candidates = [
             (sentence, Counter(fact for fact in document.facts_of(sentence).facts if fact.kind != "structure"))
@@ -51,6 +53,12 @@ class Duplicates:
                     gone.add(number)
                     kept = candidates[keeper][0]
                     yield self._edit(document, sentence, kept)
+
+    def _passages(self, document: Document) -> Iterator[Edit]:
+        for (start, end), kept in repeated_passages(document):
+            line, _ = document.line_of(kept[0])
+            message = f"the passage from line {line} on stands here again, word for word"
+            yield Edit(start, end, "", self.code, message, because=kept)
 
     def _labels(self, document: Document) -> Iterator[Edit]:
         """A label line that repeats the heading right above it: ``# INPUT`` and then ``INPUT:``."""
