@@ -109,6 +109,8 @@ _CONTRACTIONS = (
     (re.compile(r"\b(I)['’]m\b", re.IGNORECASE), r"\1 am"),
     (re.compile(r"\b(it|that|there|here|what|he|she|let)['’]s\b", re.IGNORECASE), r"\1 is"),
 )
+_SECTION = re.compile(r"\b(in|into|under) section (?=[A-Z]{2})")
+_RANGE = re.compile(r"(?<![\w.,-])(\d{1,4})(?: to | - | – )(?=\d{1,4}(?![\w-]|[.,]\d))(\d{1,4})")
 _BASED = re.compile(r"\bbased\s+on\b", re.IGNORECASE)
 
 
@@ -119,6 +121,10 @@ def canonical(text: str) -> str:
             text = pattern.sub(replacement, text)
     if "ased on" in text:
         text = _BASED.sub("per", text)
+    if "as follows" in text:
+        text = text.replace("as follows", "")
     text = _opener_anywhere().sub("", text)
     text = shorter_pattern().sub(lambda match: shorter(match[0]), text)
+    text = _SECTION.sub(r"\1 ", text)
+    text = _RANGE.sub(r"\1-\2", text)
     return filler_pattern().sub("", text)

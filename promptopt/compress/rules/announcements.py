@@ -23,7 +23,7 @@ class Announcements:
     code: ClassVar[str] = "PO206"
     name: ClassVar[str] = "announced labels"
     reason: ClassVar[str] = "a colon announces enough"
-    level: ClassVar[Level] = "standard"
+    level: ClassVar[Level] = "safe"
 
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:

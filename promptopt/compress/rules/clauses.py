@@ -31,7 +31,7 @@ class Clauses:
     code: ClassVar[str] = "PO204"
     name: ClassVar[str] = "needless that"
     reason: ClassVar[str] = "the clause stands without its first words"
-    level: ClassVar[Level] = "standard"
+    level: ClassVar[Level] = "safe"
 
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 
-_OXFORD = re.compile(r",(?=\s+(?:and|or|but|nor)\s+\S)", re.IGNORECASE)
+_OXFORD = re.compile(r",(?=\s+(?:and/or|and|or|but|nor)\s+\S)", re.IGNORECASE)
 _INTRODUCTION = re.compile(
     r"(?:\A|(?<=\.\s))(?:(?:Then|Next|Finally|First|Second|Third|Lastly|Afterwards|Instead|Also|Now|Here|Therefore|Thus|Hence|"
     r"Otherwise|Generally|Usually|Often|Sometimes|Additionally|Similarly|However|Ideally|Currently|Later|Again|Overall|"
@@ -22,7 +22,7 @@ _ANY = re.compile(
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"(?:If|When|Whenever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
+    r"(?:If|When|Whenever|Wherever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
     r"Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
 )
 _THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.wording import governed, replacements
+from promptopt.compress.sentences import Sentence
 
 _NOUN = (
     r"(?:text|context|input|question|query|information|content|data|document|article|code|conversation|transcript|"
@@ -34,6 +35,14 @@ _WORDS = (
     re.compile(r"(?<=\bwhen )you(?:['’]re|\s+are)(?=\s+\w+ing\b)|(?<=\bwhile )you(?:['’]re|\s+are)(?=\s+\w+ing\b)", re.IGNORECASE),
     re.compile(r"(?<=\w )(?<!\bof )(?:their|its)(?=\s+[a-z])(?!\s+own\b)"),
 )
+# "the user's question": a noun before a noun says whose.
+_POSSESSIVE = re.compile(
+    r"(?<![\w'’-])(?!(?:it|that|what|let|he|she|who|there|here|where|how|when|one|else|today)['’])[a-z]{3,}(?P<s>['’]s)(?=\s+[a-z])"
+    r"(?!\s+(?:not|a|an|the|been|going|own)\b)"
+)
+_RANGE = re.compile(r"(?<![\w.,-])(?P<low>\d{1,4})(?: to | - | – )(?P<high>\d{1,4})(?![\w-]|[.,]\d)")
+_SECTION = re.compile(r"\b(?:in|into|under) section (?=[A-Z]{2})")
+_AND_OR = re.compile(r"\band/or\b")
 _BASED = re.compile(r"(?<=\w )based\s+on(?=\s+\S)")
 # Without "of", "any of them" is nothing: only before what carries its own noun.
 _PARTITIVE = re.compile(r"(?:(?<=\ball )|(?<=\bboth )|(?<=\bany )|(?<=\bsome )|(?<=\bmany ))of(?=\s+(?:the|your)\s)", re.IGNORECASE)
@@ -56,12 +65,38 @@ class SpareWords:
                     # What a limit, a duty or a restriction speaks of stays as it is.
                     if not governed(document, sentence, edit.start):
                         yield edit
+            yield from self._shorter(document, sentence, _POSSESSIVE, lambda match: match[0][: -len(match["s"])])
+            yield from self._shorter(document, sentence, _RANGE, _range)
+            yield from self._shorter(document, sentence, _AND_OR, lambda _: "or")
             yield from replacements(
                 document, sentence, _BASED, lambda _: "per", self.code, lambda old, new: f"{old!r}: write {new!r}"
             )
             yield from replacements(
                 document, sentence, _PARTITIVE, lambda _: "", self.code, lambda old, _: f"{old!r} can go", near_negations=True
             )
+        yield from self._sections(document)
+
+    def _shorter(
+        self, document: Document, sentence: Sentence, pattern: re.Pattern[str], new: Callable[[re.Match[str]], str | None]
+    ) -> Iterable[Edit]:
+        return replacements(
+            document, sentence, pattern, new, self.code, lambda old, new: f"{old!r}: write {new!r}", near_negations=True
+        )
+
+    def _sections(self, document: Document) -> Iterable[Edit]:
+        """Once it has been said that SUMMARY is a section, "in IDEAS" is understood."""
+        found = [
+            (sentence.start + match.start(), match[0])
+            for sentence in document.prose
+            for match in _SECTION.finditer(document.masked[sentence.start : sentence.end])
+        ]
+        for start, old in found[1:]:
+            new = old.split()[0] + " "
+            yield Edit(start, start + len(old), new, self.code, "'section' has been said before: the name is enough")
+
+
+def _range(match: re.Match[str]) -> str | None:
+    return f"{match['low']}-{match['high']}" if int(match["low"]) < int(match["high"]) else None
 
 
 def _without(match: re.Match[str]) -> str:
