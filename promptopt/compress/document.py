@@ -41,7 +41,7 @@ class Document:
         """The text with its protected stretches."""
         return mask(self.text)
 
-    @property
+    @cached_property
     def masked(self) -> str:
         """As long as the text; what no rule may touch reads as private-use characters."""
         return self.masks.masked

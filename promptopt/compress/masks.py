@@ -103,7 +103,7 @@ def mask(text: str) -> Masked:
     spans = literals(text)
     is_template = spans is not None
     if spans is None:
-        spans = [Literal(0, len(text))]
+        spans = (Literal(0, len(text)),)
         canvas.cover(_MUSTACHE, "jinja")
     else:
         canvas.cover_gaps(spans)
@@ -130,7 +130,7 @@ def mask(text: str) -> Masked:
     canvas.cover(_BRACKET, "placeholder")
     canvas.cover(_PERCENT, "placeholder")
     canvas.cover(_IDENTIFIER, "identifier")
-    return Masked(text, canvas.masked(), tuple(canvas.zones()), tuple(spans), is_template)
+    return Masked(text, canvas.masked(), tuple(canvas.zones()), spans, is_template)
 
 
 class _Canvas:
@@ -157,7 +157,7 @@ class _Canvas:
     def cover(self, pattern: re.Pattern[str], kind: str) -> None:
         self._put_all([match.span() for match in pattern.finditer(self._masked) if match[0].strip()], kind)
 
-    def cover_gaps(self, spans: list[Literal]) -> None:
+    def cover_gaps(self, spans: Iterable[Literal]) -> None:
         gaps, position = [], 0
         for span in spans:
             if span.start > position:

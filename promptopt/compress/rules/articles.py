@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import replacements
 from promptopt.compress.sentences import TEXT, Sentence
 
@@ -48,6 +49,7 @@ class NoteArticles:
     reason: ClassVar[str] = "list items and headings are notes, and notes need no articles"
     level: ClassVar[Level] = "standard"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             if sentence.kind != TEXT:
@@ -62,6 +64,7 @@ class UniqueNouns:
     reason: ClassVar[str] = "there is one user, one input and one answer: no article tells them apart"
     level: ClassVar[Level] = "standard"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from replacements(
@@ -77,6 +80,7 @@ class Articles:
     reason: ClassVar[str] = "every twentieth word is an article, and a model needs none"
     level: ClassVar[Level] = "telegraphic"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from _articles(document, sentence, self.code)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import replacements
 
 _PARTICIPLE = (
@@ -33,6 +34,7 @@ class Clauses:
     reason: ClassVar[str] = "the clause stands without its first words"
     level: ClassVar[Level] = "safe"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             for pattern in (_RELATIVE, _OBJECT):

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 
 _OXFORD = re.compile(r",(?=\s+(?:and/or|and|or|but|nor)\s+\S)", re.IGNORECASE)
 _INTRODUCTION = re.compile(
@@ -37,6 +38,7 @@ class Commas:
     reason: ClassVar[str] = "each is a token, and the sentence reads the same"
     level: ClassVar[Level] = "standard"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             for pattern in (_OXFORD, _ABBREVIATION):
@@ -56,6 +58,7 @@ class ClauseCommas:
     reason: ClassVar[str] = "the word behind it says that a clause begins"
     level: ClassVar[Level] = "telegraphic"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             for match in _ANY.finditer(document.masked, sentence.start, sentence.end):

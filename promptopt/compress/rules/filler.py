@@ -10,6 +10,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.lexicon import filler_pattern
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import negated, replacements
 from promptopt.compress.sentences import Sentence
 
@@ -29,6 +30,7 @@ class Filler:
     reason: ClassVar[str] = "the answer is the same without them"
     level: ClassVar[Level] = "safe"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         pattern = filler_pattern()
         for sentence in document.prose:

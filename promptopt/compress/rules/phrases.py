@@ -9,6 +9,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.lexicon import RELATIVES, shorter, shorter_pattern
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import replacements
 
 
@@ -20,6 +21,7 @@ class Phrases:
     reason: ClassVar[str] = "the short form says the same"
     level: ClassVar[Level] = "safe"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         pattern = shorter_pattern()
         for sentence in document.prose:

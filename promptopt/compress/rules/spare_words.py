@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import governed, replacements
 from promptopt.compress.sentences import Sentence
 
@@ -41,7 +42,6 @@ _POSSESSIVE = re.compile(
     r"(?!\s+(?:not|a|an|the|been|going|own)\b)"
 )
 _RANGE = re.compile(r"(?<![\w.,-])(?P<low>\d{1,4})(?: to | - | – )(?P<high>\d{1,4})(?![\w-]|[.,]\d)")
-_SECTION = re.compile(r"\b(?:in|into|under) section (?=[A-Z]{2})")
 _AND_OR = re.compile(r"\band/or\b")
 _BASED = re.compile(r"(?<=\w )based\s+on(?=\s+\S)")
 # Without "of", "any of them" is nothing: only before what carries its own noun.
@@ -56,6 +56,7 @@ class SpareWords:
     reason: ClassVar[str] = "a note leaves them out, and its reader misses nothing"
     level: ClassVar[Level] = "telegraphic"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             for pattern in _WORDS:
@@ -74,7 +75,6 @@ class SpareWords:
             yield from replacements(
                 document, sentence, _PARTITIVE, lambda _: "", self.code, lambda old, _: f"{old!r} can go", near_negations=True
             )
-        yield from self._sections(document)
 
     def _shorter(
         self, document: Document, sentence: Sentence, pattern: re.Pattern[str], new: Callable[[re.Match[str]], str | None]
@@ -82,17 +82,6 @@ class SpareWords:
         return replacements(
             document, sentence, pattern, new, self.code, lambda old, new: f"{old!r}: write {new!r}", near_negations=True
         )
-
-    def _sections(self, document: Document) -> Iterable[Edit]:
-        """Once it has been said that SUMMARY is a section, "in IDEAS" is understood."""
-        found = [
-            (sentence.start + match.start(), match[0])
-            for sentence in document.prose
-            for match in _SECTION.finditer(document.masked[sentence.start : sentence.end])
-        ]
-        for start, old in found[1:]:
-            new = old.split()[0] + " "
-            yield Edit(start, start + len(old), new, self.code, "'section' has been said before: the name is enough")
 
 
 def _range(match: re.Match[str]) -> str | None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import plain, removal
 
 _YOU = re.compile(
@@ -30,6 +31,7 @@ class Subjects:
     reason: ClassVar[str] = "an instruction is an imperative; who it is for is clear"
     level: ClassVar[Level] = "standard"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             text = plain(document, sentence)
