@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from promptopt.compress.facts import FactSentence, facts
+from promptopt.compress.facts import FactSentence, facts, sentence_facts
 from promptopt.compress.jinja import Frame, Literal
 from promptopt.compress.language import is_english
 from promptopt.compress.masks import MASK, Masked, Zone, mask
@@ -134,18 +134,16 @@ class Document:
 
     def facts_of(self, sentence: Sentence) -> FactSentence:
         """The facts of one sentence as it stands in this document."""
-        return self._facts_by_start[sentence.start]
+        found = self._facts_by_start.get(sentence.start)
+        if found is None:
+            text = self.text[sentence.start : sentence.end]
+            found = FactSentence(text, 0, sentence_facts(self.masks, sentence))
+            self._facts_by_start[sentence.start] = found
+        return found
 
     @cached_property
     def _facts_by_start(self) -> dict[int, FactSentence]:
-        from promptopt.compress.facts import sentence_facts
-
-        return {
-            sentence.start: FactSentence(
-                self.text[sentence.start : sentence.end], 0, sentence_facts(self.masks, sentence)
-            )
-            for sentence in self.sentences
-        }
+        return {}
 
     @cached_property
     def facts(self) -> object:

@@ -39,6 +39,13 @@ def filler_phrases() -> tuple[str, ...]:
     return tuple(_lines("filler.txt"))
 
 
+@lru_cache(maxsize=1)
+def lexicon_words() -> frozenset[str]:
+    """Every word that a phrase, a filler or an opener holds, and the neutral ones: :func:`canonical` may change them."""
+    phrases = (*shorter_phrases(), *shorter_phrases().values(), *filler_phrases(), *_lines("openers.txt"))
+    return frozenset(re.findall(r"[a-z]+", " ".join(phrases).lower())) | NEUTRAL | {"based"}
+
+
 def _lines(name: str) -> list[str]:
     text = files("promptopt.compress").joinpath(name).read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]

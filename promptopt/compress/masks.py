@@ -29,6 +29,8 @@ _PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
 _IDENTIFIER = re.compile(
     r"(?<![\w/])(?!and/or\b)(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
 )
+_HINT = re.compile(r"[/\\_@(]|--|[a-z][A-Z]")
+_CHUNK = re.compile(r"\S+")
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
 _EXAMPLE_HEAD = re.compile(
     r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
@@ -129,7 +131,7 @@ def mask(text: str) -> Masked:
         canvas.cover(pattern, "quote")
     canvas.cover(_BRACKET, "placeholder")
     canvas.cover(_PERCENT, "placeholder")
-    canvas.cover(_IDENTIFIER, "identifier")
+    canvas.cover_identifiers()
     return Masked(text, canvas.masked(), tuple(canvas.zones()), spans, is_template)
 
 
@@ -156,6 +158,20 @@ class _Canvas:
 
     def cover(self, pattern: re.Pattern[str], kind: str) -> None:
         self._put_all([match.span() for match in pattern.finditer(self._masked) if match[0].strip()], kind)
+
+    def cover_identifiers(self) -> None:
+        """Paths, names with underlines, inner capitals, calls and options, looked for where a mark hints at one."""
+        spans, done = [], 0
+        for hint in _HINT.finditer(self._masked):
+            if hint.start() < done:
+                continue
+            chunk = _CHUNK.search(self._masked, max(done, self._masked.rfind(" ", 0, hint.start())))
+            while chunk is not None and chunk.end() <= hint.start():
+                chunk = _CHUNK.search(self._masked, chunk.end())
+            if chunk is not None:
+                done = chunk.end()
+                spans += [match.span() for match in _IDENTIFIER.finditer(self._masked, chunk.start(), done)]
+        self._put_all(spans, "identifier")
 
     def cover_gaps(self, spans: Iterable[Literal]) -> None:
         gaps, position = [], 0

@@ -42,12 +42,15 @@ class LoneSentence(Document):
         return self.sentences
 
 
+_lone = lru_cache(maxsize=REMEMBERED)(LoneSentence.of)
+
+
 def by_sentence(edits: Callable[[_R, Document], Iterable[Edit]]) -> Callable[[_R, Document], Iterable[Edit]]:
     """Let a rule's ``edits``, which uses nothing of a document but the masked text of its ``prose``, see it so."""
 
     @lru_cache(maxsize=REMEMBERED)
     def of_sentence(rule: _R, masked: str, kind: str, first: bool) -> tuple[Edit, ...]:
-        return tuple(edits(rule, LoneSentence.of(masked, kind, first)))
+        return tuple(edits(rule, _lone(masked, kind, first)))
 
     @wraps(edits)
     def over(rule: _R, document: Document) -> Iterator[Edit]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.facts import Fact
+from promptopt.compress.facts import Fact, plain_words
 from promptopt.compress.passages import repeated_passages
 from promptopt.compress.rules.removing import line_removal
 from promptopt.compress.sentences import HEADING, Sentence
@@ -36,10 +36,7 @@ class Duplicates:
         yield from self._labels(document)
         candidates = [
             (sentence, Counter(fact for fact in document.facts_of(sentence).facts if fact.kind != "structure"))
-            for sentence in document.sentences
-            # A numbered step may be referred to by its number.
-            if sentence.kind != HEADING
-            and not document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
+            for sentence in _alike(document)
         ]
         index: dict[Fact, list[int]] = {}
         for number, (_, facts) in enumerate(candidates):
@@ -99,6 +96,29 @@ class Duplicates:
         line, _ = document.line_of(kept.start)
         start, end = line_removal(document, sentence)
         return Edit(start, end, "", self.code, f"line {line} says this already", because=(kept.start, kept.end))
+
+
+def _alike(document: Document) -> Iterator[Sentence]:
+    """The sentences whose plain words all stand in one other sentence, and those others: only they can say the same."""
+    words: list[tuple[Sentence, frozenset[str]]] = []
+    places: dict[str, list[int]] = {}
+    for sentence in document.sentences:
+        # A numbered step may be referred to by its number.
+        numbered = document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
+        if sentence.kind == HEADING or numbered:
+            continue
+        own = plain_words(document.masked[sentence.start : sentence.end])
+        for word in own:
+            places.setdefault(word, []).append(len(words))
+        words.append((sentence, own))
+    alike: set[int] = set()
+    for number, (_, own) in enumerate(words):
+        rarest = min(own, key=lambda word: len(places[word]), default=None)
+        others = range(len(words)) if rarest is None else places[rarest]
+        found_here = [other for other in others if other != number and own <= words[other][1]]
+        if found_here:
+            alike.update([number, *found_here])
+    return (words[number][0] for number in sorted(alike))
 
 
 def _is_long_enough(document: Document, sentence: Sentence, facts: Counter[Fact]) -> bool:
