@@ -21,6 +21,12 @@ NEUTRAL = frozenset(
 )
 
 
+@lru_cache(maxsize=1)
+def weighty_words() -> dict[str, str]:
+    """Words and phrases that are facts, in lower case, with the kind of fact they are (``weighty.tsv``)."""
+    return {phrase: kind for kind, _, phrase in (line.partition("\t") for line in _lines("weighty.tsv"))}
+
+
 RELATIVES = ("that", "which", "who")
 
 
@@ -51,7 +57,7 @@ def _lines(name: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _alternatives(phrases: Iterable[str]) -> str:
+def alternatives(phrases: Iterable[str]) -> str:
     """A pattern for any of the phrases, the longest first: a trie, since ``re`` tries alternatives one by one."""
     trie: dict[str, Any] = {}
     for phrase in phrases:
@@ -80,13 +86,13 @@ def _opener_alternatives() -> str:
 @lru_cache(maxsize=1)
 def shorter_pattern() -> re.Pattern[str]:
     """Any wordy phrase."""
-    return re.compile(rf"(?<![\w'’-])(?:{_alternatives(shorter_phrases())})(?![\w'’-])", re.IGNORECASE)
+    return re.compile(rf"(?<![\w'’-])(?:{alternatives(shorter_phrases())})(?![\w'’-])", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1)
 def filler_pattern() -> re.Pattern[str]:
     """Any word or phrase of filler."""
-    return re.compile(rf"(?<![\w'’-])(?:{_alternatives(filler_phrases())})(?![\w'’-])", re.IGNORECASE)
+    return re.compile(rf"(?<![\w'’-])(?:{alternatives(filler_phrases())})(?![\w'’-])", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.by_sentence import by_sentence
-from promptopt.compress.rules.wording import replacements
+from promptopt.compress.rules.wording import plain, replacements
 
 _COPULA = re.compile(
     r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])(?!(?:to|it|there|that|this|what|you|not)\b)",
@@ -18,7 +18,8 @@ _COPULA = re.compile(
 _WILL = re.compile(r"(?<=[a-z] )will\s+(?=[a-z])(?!(?:\w+ )?(?:not|be|have|never|always|only)\b)")
 _ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only)\b)")
 _NOT_AFTER = re.compile(
-    r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than)\s*\Z", re.IGNORECASE
+    r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than)\s*\Z",
+    re.IGNORECASE,
 )
 
 
@@ -50,26 +51,41 @@ class Pronouns:
     @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
-            for pattern in _PRONOUNS:
+            text = plain(document, sentence).lower()
+            for needles, pattern in _PRONOUNS:
+                if not any(needle in text for needle in needles):
+                    continue
                 yield from replacements(
                     document, sentence, pattern, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
                 )
 
 
+# Each with words of which a sentence holds one, or need not be searched.
 _PRONOUNS = (
-    re.compile(
-        r"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?=[a-z])(?!(?:to|not|no|the|a|an)\b)", re.IGNORECASE
+    (
+        ("that ", "which ", "who "),
+        re.compile(
+            r"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?=[a-z])(?!(?:to|not|no|the|a|an)\b)", re.IGNORECASE
+        ),
     ),
-    re.compile(r"(?<![\w'’-])there\s+(?:is|are|was|were)(?=\s+[a-z])(?!\s+(?:no|not|any)\b)", re.IGNORECASE),
-    re.compile(r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)", re.IGNORECASE),
-    re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])", re.IGNORECASE),
-    _ROLE,
-    re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
-    re.compile(
-        r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE
+    (
+        ("there ",),
+        re.compile(r"(?<![\w'’-])there\s+(?:is|are|was|were)(?=\s+[a-z])(?!\s+(?:no|not|any)\b)", re.IGNORECASE),
     ),
-    re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|do|are|can|have)\b)", re.IGNORECASE),
-    re.compile(r"(?:(?<=\ball )|(?<=\bany )|(?<=\beach ))of(?=\s+(?:the|these|those|your)\s)", re.IGNORECASE),
+    (
+        ("it",),
+        re.compile(r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)", re.IGNORECASE),
+    ),
+    (("etc.",), re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])", re.IGNORECASE)),
+    (("you",), _ROLE),
+    (("your ",), re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE)),
+    (
+        ("you ",),
+        re.compile(
+            r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE
+        ),
+    ),
+    (("if you ",), re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|do|are|can|have)\b)", re.IGNORECASE)),
 )
 
 
