@@ -94,6 +94,7 @@ def _passes_within(
     tokenizer = tokenizer_for(document.model)
     current = document
     back = _Back()
+    rules = [rule for rule in rules if not getattr(rule, "advice", False)]
     for _ in range(MAX_PASSES):
         guard = Guard(current, tokenizer, allowance)
         # The first pass is over the document that findings were read from.

@@ -181,7 +181,9 @@ class Guard:
         edits = [edit for edit in edits if edit.because is None and not self._is_notation(edit)]
         if not edits:
             return [], 1
-        heading = any(s.kind == HEADING for s in (self._document.sentence_at(edit.start) for edit in edits) if s)
+        touched = {self._document.sentence_at(edit.start) for edit in edits}
+        heading = any(sentence.kind == HEADING for sentence in touched if sentence)
+        window = self._narrowed(window, edits, touched)
         masked = self._document.masked[window[0] : window[1]]
         before = _window_facts(masked, heading)
         after = _window_facts(apply(masked, edits, window[0]), heading)
@@ -189,6 +191,18 @@ class Guard:
             return [fact for fact in (before - after).elements() if fact.kind not in ("word", "structure")], len(before)
         added = [fact for fact in (after - before).elements() if fact.kind != "word"]
         return [*(before - after).elements(), *added], before.total()
+
+    def _narrowed(
+        self, window: tuple[int, int], edits: Sequence[Edit], touched: set[Sentence | None]
+    ) -> tuple[int, int]:
+        """The sentence alone where its lines hold nothing else but a bullet: its facts are known from elsewhere."""
+        sentence = next(iter(touched))
+        if sentence is None or len(touched) > 1:
+            return window
+        text = self._document.masked
+        around = text[window[0] : sentence.start] + text[sentence.end : window[1]]
+        inside = all(sentence.start <= edit.start and edit.end <= sentence.end for edit in edits)
+        return (sentence.start, sentence.end) if inside and not around.strip(" \t\n-*+•>#") else window
 
     def _is_notation(self, edit: Edit) -> bool:
         old = self._document.text[edit.start : edit.end]

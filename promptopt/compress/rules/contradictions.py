@@ -24,6 +24,7 @@ class Contradictions:
     name: ClassVar[str] = "contradictions"
     reason: ClassVar[str] = "a model that is told both does either"
     level: ClassVar[Level] = "safe"
+    advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
         seen: dict[frozenset[str], list[tuple[int, frozenset[tuple[str, str]]]]] = {}
