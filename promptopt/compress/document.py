@@ -29,17 +29,19 @@ class Document:
         front: What its front matter says; all defaults for a plain text.
         path: How a person names it.
         model: The model whose tokens count.
+        spans: The literal stretches of a template where they are known.
     """
 
     text: str
     front: FrontMatter = field(default_factory=FrontMatter)
     path: str = "<text>"
     model: str | None = None
+    spans: tuple[Literal, ...] | None = None
 
     @cached_property
     def masks(self) -> Masked:
         """The text with its protected stretches."""
-        return mask(self.text)
+        return mask(self.text, self.spans)
 
     @cached_property
     def masked(self) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level, includes
 from promptopt.compress.guard import Allowance, Guard, Step, apply
-from promptopt.compress.jinja import same_code
+from promptopt.compress.jinja import Literal, same_code
 from promptopt.compress.rules.base import Rule, choose_rules
+from promptopt.compress.rules.by_sentence import is_by_sentence
 from promptopt.tokens import tokenizer_for
 
 MAX_PASSES = 20
@@ -59,7 +60,9 @@ def compress_document(
     tokenizer = tokenizer_for(document.model)
     before = tokenizer.count(document.text)
     active = [rule for rule in rules if includes(level, rule.level)]
-    proposed = {rule.code: list(rule.edits(document)) for rule in rules}
+    # A rule that is not applied may still have something to report.
+    asked = [rule for rule in rules if rule in active or not is_by_sentence(rule)]
+    proposed = {rule.code: list(rule.edits(document)) for rule in asked}
     findings = tuple(edit for edits in proposed.values() for edit in edits if edit.new is None)
     unchanged = Compression(document.text, document.text, level, before, before, (), (), findings)
     if "\r" in document.text:
@@ -112,8 +115,24 @@ def _passes_within(
         text = apply(current.text, guard.accepted)
         back.add(guard.accepted)
         allowance.prefix_end = _moved(allowance.prefix_end, guard.accepted)
-        current = replace(current, text=text)
+        current = replace(current, text=text, spans=_spans(current, guard.accepted))
     return ledger, list(refused.values()), current.text
+
+
+def _spans(document: Document, edits: Sequence[Edit]) -> tuple[Literal, ...] | None:
+    """The literal stretches after the edits, which all lie in one each; ``None`` where the text is no template."""
+    if not document.masks.is_template:
+        return None
+    spans, shift, index = [], 0, 0
+    ordered = sorted(edits, key=lambda edit: edit.start)
+    for span in document.masks.spans:
+        start = span.start - shift
+        while index < len(ordered) and ordered[index].start < span.end:
+            shift += ordered[index].end - ordered[index].start - len(ordered[index].new or "")
+            index += 1
+        if span.end - shift > start:
+            spans.append(replace(span, start=start, end=span.end - shift))
+    return tuple(spans)
 
 
 def _moved(position: int, edits: Sequence[Edit]) -> int:

@@ -17,13 +17,14 @@ MASK = "\ue000"
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
 _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
-_URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+|[\w.+-]+@[\w-]+\.[\w.]+")
+_URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _MUSTACHE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<%.*?%>|<<[^<>\n]{1,60}>>|\$\{[^{}\n]*\}", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
 _BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
 _QUOTES = (
     re.compile(r'"[^"\n]{1,2000}"|“[^”\n]{1,2000}”|«[^»\n]{1,2000}»|„[^“”\n]{1,2000}[“”]|「[^」\n]*」'),
-    re.compile(r"(?<![\w'])'[^'\n]{1,200}'(?![\w'])|(?<!\w)‘[^‘’\n]{1,200}’(?!\w)"),
+    re.compile(r"'(?<![\w']')[^'\n]{1,200}'(?![\w'])|‘(?<!\w‘)[^‘’\n]{1,200}’(?!\w)"),
 )
 _PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
 _IDENTIFIER = re.compile(
@@ -99,10 +100,14 @@ class Masked:
         return self.zones[index] if index >= 0 and position < self.zones[index].end else None
 
 
-def mask(text: str) -> Masked:
-    """Find the protected stretches of ``text``, which has ``\\n`` line ends."""
+def mask(text: str, spans: tuple[Literal, ...] | None = None) -> Masked:
+    """Find the protected stretches of ``text``, which has ``\\n`` line ends.
+
+    Args:
+        spans: Its literal stretches where they are known.
+    """
     canvas = _Canvas(text)
-    spans = literals(text)
+    spans = literals(text) if spans is None else spans
     is_template = spans is not None
     if spans is None:
         spans = (Literal(0, len(text)),)
@@ -117,20 +122,21 @@ def mask(text: str) -> Masked:
         elif any(frame.kind == "chat" and "assistant" in frame.argument for frame in span.frames):
             # What the assistant is shown to have said is an example of an answer.
             canvas.put(span.start, span.end, "example")
-    canvas.cover(_FENCE, "code")
-    canvas.cover(_TRIPLE, "quote")
-    canvas.cover(_INLINE, "code")
-    canvas.cover(_URL, "url")
+    canvas.cover(_FENCE, "code", "```", "~~~")
+    canvas.cover(_TRIPLE, "quote", '"""', "'''")
+    canvas.cover(_INLINE, "code", "`")
+    canvas.cover(_URL, "url", "://", "www.")
+    canvas.cover(_ADDRESS, "url", "@")
     canvas.cover_braces()
-    canvas.cover(_TAG, "tag")
+    canvas.cover(_TAG, "tag", "<")
     canvas.cover_examples()
-    canvas.cover(_TABLE, "table")
+    canvas.cover(_TABLE, "table", "|")
     canvas.cover(_KEY_LINE, "data")
     canvas.cover(_CODE_LINE, "code")
     for pattern in _QUOTES:
         canvas.cover(pattern, "quote")
-    canvas.cover(_BRACKET, "placeholder")
-    canvas.cover(_PERCENT, "placeholder")
+    canvas.cover(_BRACKET, "placeholder", "[")
+    canvas.cover(_PERCENT, "placeholder", "%", "$")
     canvas.cover_identifiers()
     return Masked(text, canvas.masked(), tuple(canvas.zones()), spans, is_template)
 
@@ -156,7 +162,10 @@ class _Canvas:
         if parts:
             self._masked = "".join([*parts, self._masked[position:]])
 
-    def cover(self, pattern: re.Pattern[str], kind: str) -> None:
+    def cover(self, pattern: re.Pattern[str], kind: str, *needles: str) -> None:
+        """Cover all matches; ``needles``: what a match must hold one of, so that most texts need not be searched."""
+        if needles and not any(needle in self._masked for needle in needles):
+            return
         self._put_all([match.span() for match in pattern.finditer(self._masked) if match[0].strip()], kind)
 
     def cover_identifiers(self) -> None:

@@ -86,12 +86,14 @@ def test_a_template_stays_a_template_and_keeps_its_facts(source, level):
     assert compression.tokens_after == tokenizer_for(None).count(compression.text)
     for before, after in zip(renders(source), renders(compression.text), strict=True):
         hard = ("negation", "number", "limit", "quote", "url", "code")
-        lost = [fact for fact in facts(before).lost(facts(after)) if fact.kind in hard]
+        kept = facts(after)
+        # A loop prints a line several times, each time behind another one: that it is said counts, not how often.
+        lost = [fact for fact in facts(before).lost(kept) if fact.kind in hard and fact not in kept]
         assert not lost, (before, after)
 
 
 @given(templates(), st.sampled_from(LEVELS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_compressing_twice_changes_nothing(source, level):
     once = compress_document(Document(source), level).text
     assert compress_document(Document(once), level).text == once
