@@ -206,7 +206,7 @@ class Guard:
 
     def _is_notation(self, edit: Edit) -> bool:
         old = self._document.text[edit.start : edit.end]
-        return bool(edit.new) and old.startswith(("{", "[")) and same_data(old, edit.new or "")
+        return bool(edit.new) and same_data(old, edit.new or "")
 
     def _proof(self, edit: Edit) -> int:
         """How many facts of removed sentences were found in those that stay; the rule compared them."""

@@ -13,6 +13,15 @@ _KEY = re.compile(r'"[^"\n]{1,60}"\s*:')
 _AMBIGUOUS = re.compile(r'""|\\"|"[^"\n]{200}|\{\{')
 # Program text and comments, in which a line break may end something.
 _PROGRAM = re.compile(r"[;=()#`|]|//|/\*|\bor\b|^[ \t]*[-*] ", re.MULTILINE)
+TABLE = re.compile(r"(?m)^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[ \t:|-]*-[ \t:|-]*\|[ \t]*$(?:\n[ \t]*\|.*\|[ \t]*$)*")
+"""A Markdown table: a head, a rule, rows."""
+_PADDING = re.compile(r"(?<=\|)[ \t]{2,}|[ \t]{2,}(?=\|)")
+
+
+def unpadded(table: str) -> str:
+    """A Markdown table with one blank at most beside each cell and three dashes at most in each column of its rule."""
+    head, rule, *rows = (_PADDING.sub(" ", line.rstrip()) for line in table.split("\n"))
+    return "\n".join([head, re.sub("-{4,}", "---", rule), *rows])
 
 
 def minified(text: str) -> str | None:
@@ -35,13 +44,22 @@ def unbroken(text: str) -> str | None:
 
 
 def same_data(old: str, new: str) -> bool:
-    """Whether ``new`` is ``old`` in another notation: the same JSON, or a form with fewer line breaks."""
+    """Whether ``new`` is ``old`` in another notation: the same JSON, a form with fewer line breaks, the same table."""
+    if TABLE.fullmatch(old):
+        return _cells(old) == _cells(new)
     if not old.lstrip().startswith(("{", "[")):
         return False
     try:
         return json.dumps(_load(old)) == json.dumps(_load(new))
     except (ValueError, RecursionError):
         return unbroken(old) == new
+
+
+def _cells(table: str) -> list[list[str]]:
+    rows = [[cell.strip() for cell in line.strip().split("|")] for line in table.split("\n")]
+    # The rule says where columns are aligned, not how wide they are.
+    rows[1:2] = [[re.sub("-+", "-", cell) for cell in row] for row in rows[1:2]]
+    return rows
 
 
 def _load(text: str) -> object:

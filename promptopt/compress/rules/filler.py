@@ -16,6 +16,7 @@ from promptopt.compress.sentences import Sentence
 
 # After these, an intensifier is the whole point of the phrase ("how very", "not very", "so very").
 _BOUND = re.compile(r"(?:\b(?:how|so|as|too|that|is|are|be|was|not|more|most|less|least)|[\"'(-])\s*\Z", re.IGNORECASE)
+_DEGREE = re.compile(r"\b(?:how|so|as|too|more|most|less|least)\s*\Z", re.IGNORECASE)
 _INTENSIFIERS = frozenset(
     {"very", "really", "quite", "highly", "extremely", "truly", "incredibly", "totally", "absolutely"}
 )
@@ -52,6 +53,9 @@ class Filler:
         behind_word = re.match(r"\s+(\w+)", text[match.end() :])
         # "very low, low": a step of a scale.
         if behind_word and len(re.findall(rf"\b{behind_word[1]}\b", text, re.IGNORECASE)) > 1 and word in _INTENSIFIERS:
+            return None
+        # "more carefully", "as thoroughly as you can": how much of it is what the sentence says.
+        if _DEGREE.search(text[: match.start()]) and word.endswith("ly"):
             return None
         if word in _ALWAYS:
             # "to please the user": a verb.

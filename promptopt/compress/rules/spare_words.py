@@ -32,14 +32,13 @@ def _range(match: re.Match[str]) -> str | None:
     return f"{match['low']}-{match['high']}" if int(match["low"]) < int(match["high"]) else None
 
 
-_NO_OWNER = re.compile(
-    r"(?<![\w'’-])(?:it|that|what|let|he|she|who|there|here|where|how|when|one|else|today|everyone|someone)\Z",
-    re.IGNORECASE,
+_NO_OWNER = frozenset(
+    "it that what let he she who there here where how when one else today everyone someone anyone nobody".split()  # noqa: SIM905 - read as words
 )
 
 
 def _owner(match: re.Match[str]) -> str | None:
-    return None if _NO_OWNER.search(match.string[: match.start()]) else ""
+    return None if match["owner"].lower() in _NO_OWNER else match["owner"]
 
 
 _NOUN = (
@@ -102,7 +101,7 @@ _SPARE = (
     # "the user's question": a noun before a noun says whose.
     _Spare(
         ("'s ", "’s "),
-        re.compile(r"(?<=[a-z]{3})['’]s(?=\s+[a-z])(?!\s+(?:not|an?|the|been|going|own)\b)"),
+        re.compile(r"(?<![\w'’-])(?P<owner>[a-z]{3,})['’]s(?=\s+[a-z])(?!\s+(?:not|an?|the|been|going|own)\b)"),
         _owner,
     ),
     _Spare(

@@ -11,8 +11,12 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import plain, removal
 
+_WILL = re.compile(
+    r"You(?:['’]ll|\s+will)\s+(?=(?:(?:only|also|then|always|never|first|now)\s+)?[a-z]{2,})"
+    r"(?!(?:\w+\s+)?(?:be|have|get|receive|see|find|need|not|know|notice|likely|probably|soon|both|all|each)\b)"
+)
 _YOU = re.compile(
-    r"You(?:['’]ll|\s+will)?\s+(?=(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
+    r"You\s+(?=(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
     r"(?:output|use|write|create|extract|analy[sz]e|answer|provide|give|return|read|take|pick|list|generate|summari[sz]e|"
     r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
     r"produce|speak|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
@@ -35,7 +39,7 @@ class Subjects:
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             text = plain(document, sentence)
-            match = _YOU.match(text)
+            match = _YOU.match(text) or _WILL.match(text)
             if match is None or "?" in text[-2:]:
                 continue
             start = sentence.start
