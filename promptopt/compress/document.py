@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from promptopt.compress.facts import FactSentence, facts, sentence_facts
+from promptopt.compress.foreign import branches
 from promptopt.compress.jinja import Frame, Literal
 from promptopt.compress.language import is_english
 from promptopt.compress.masks import MASK, Masked, Zone, mask
@@ -17,7 +18,6 @@ from promptopt.templates.frontmatter import FrontMatter
 
 # A sentence that is said before these is not said once and for all inside them, nor the other way round.
 _REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter"})
-_HANDLEBARS = re.compile(r"\{\{[#/~!>]|\{%")
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,11 @@ class Document:
 
     @cached_property
     def flow_known(self) -> bool:
-        """Whether control flow is known: a template that Jinja2 does not read may branch anywhere."""
-        return self.masks.is_template or not _HANDLEBARS.search(self.text)
+        """Whether control flow is known: a template with other marks may branch anywhere."""
+        if self.masks.is_template:
+            # Jinja2's own tags are known; what else may be one is looked for in the literal text.
+            return not any(branches(self.text[span.start : span.end]) for span in self.masks.spans)
+        return not branches(self.text)
 
     def line_of(self, position: int) -> tuple[int, int]:
         """Line and column of a position, both counted from 1."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level, includes
+from promptopt.compress.foreign import marks
 from promptopt.compress.guard import Allowance, Guard, Step, apply
 from promptopt.compress.jinja import Literal, same_code
 from promptopt.compress.rules.base import Rule, choose_rules
@@ -69,7 +70,7 @@ def compress_document(
         return _with_line_ends(document, level, rules) or unchanged
     ledger, refused, text = _passes(document, active, proposed)
     after = tokenizer.count(text)
-    if after >= before or not same_code(document.text, text):
+    if after >= before or not same_code(document.text, text) or marks(document.text) != marks(text):
         return replace(unchanged, refused=tuple(refused))
     return replace(unchanged, text=text, tokens_after=after, ledger=tuple(ledger), refused=tuple(refused))
 

@@ -47,7 +47,7 @@ def filler_phrases() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def lexicon_words() -> frozenset[str]:
-    """Every word that a phrase, a filler or an opener holds, and the neutral ones: :func:`canonical` may change them."""
+    """Every word of a phrase, a filler or an opener, and the neutral ones: :func:`canonical` may change them."""
     phrases = (*shorter_phrases(), *shorter_phrases().values(), *filler_phrases(), *_lines("openers.txt"))
     return frozenset(re.findall(r"[a-z]+", " ".join(phrases).lower())) | NEUTRAL | {"based"}
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from promptopt.compress.foreign import MARKS, statements
 from promptopt.compress.jinja import Literal, literals
 from promptopt.templates.frontmatter import FRONT_MATTER
 
@@ -114,6 +115,8 @@ def mask(text: str, spans: tuple[Literal, ...] | None = None) -> Masked:
         canvas.cover(_MUSTACHE, "jinja")
     else:
         canvas.cover_gaps(spans)
+    canvas.cover(MARKS, "jinja", "<%", "[%", "[#", "{[", "[[", "((", "<<", "\\", "${", "{{{")
+    canvas.cover_lines(statements(text))
     if front := FRONT_MATTER.match(text):
         canvas.put(front.start(), front.end(), "front")
     for span in spans:
@@ -181,6 +184,10 @@ class _Canvas:
                 done = chunk.end()
                 spans += [match.span() for match in _IDENTIFIER.finditer(self._masked, chunk.start(), done)]
         self._put_all(spans, "identifier")
+
+    def cover_lines(self, lines: Iterable[re.Match[str]]) -> None:
+        """Statements of a template, a line each."""
+        self._put_all([line.span() for line in lines], "jinja")
 
     def cover_gaps(self, spans: Iterable[Literal]) -> None:
         gaps, position = [], 0

@@ -25,7 +25,10 @@ def unpadded(table: str) -> str:
 
 
 def minified(text: str) -> str | None:
-    """JSON without white space between its marks: strings and numbers as they were written; ``None``: nothing gained or not sure."""
+    """JSON without white space between its marks, strings and numbers as they were written.
+
+    ``None`` where nothing is gained, or where quotation marks could be paired otherwise.
+    """
     if _AMBIGUOUS.search(text):
         return None
     parts = _STRINGS.split(text)

@@ -15,7 +15,10 @@ _COPULA = re.compile(
     r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])(?!(?:to|it|there|that|this|what|you|not)\b)",
     re.IGNORECASE,
 )
-_WILL = re.compile(r"(?<=[a-z] )will\s+(?=[a-z])(?!(?:\w+ )?(?:not|be|have|never|always|only)\b)")
+_WILL = re.compile(
+    r"(?<=[a-z] )will\s+(?=[a-z])"
+    r"(?!(?:\w+ )?(?:not|be|have|never|always|only)\b|(?:you|it|they|we|he|she|this|that|the)\b)"
+)
 _ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only)\b)")
 _NOT_AFTER = re.compile(
     r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than)\s*\Z",
