@@ -123,7 +123,6 @@ _CONTRACTIONS = (
     (re.compile(r"\b(it|that|there|here|what|he|she|let)['’]s\b", re.IGNORECASE), r"\1 is"),
 )
 _SECTION = re.compile(r"\b(in|into|under) section (?=[A-Z]{2})")
-_RANGE = re.compile(r"(?<![\w.,-])(\d{1,4})(?: to | - | – )(?=\d{1,4}(?![\w-]|[.,]\d))(\d{1,4})")
 _BASED = re.compile(r"\bbased\s+on\b", re.IGNORECASE)
 
 
@@ -139,5 +138,4 @@ def canonical(text: str) -> str:
     text = _opener_anywhere().sub("", text)
     text = shorter_pattern().sub(lambda match: shorter(match[0]), text)
     text = _SECTION.sub(r"\1 ", text)
-    text = _RANGE.sub(r"\1-\2", text)
     return filler_pattern().sub("", text)

@@ -48,7 +48,7 @@ def templates(draw, depth=2):
         elif choice == 3:
             body, other = draw(templates(depth - 1)), draw(templates(depth - 1))
             name = draw(st.sampled_from(["p", "q"]))
-            parts.append(f"{{% if {name} %}}\n{body}{{%- else %}}\n{other}{{% endif %}}\n")
+            parts.append(f"{{% if {name} %}}\n{body}{{% else -%}}\n{other}{{% endif %}}\n")
         elif choice == 4:
             parts.append(f"{{% for i in items %}}\n{draw(templates(depth - 1))}{{% endfor %}}\n")
         else:

@@ -65,4 +65,4 @@ def by_sentence(edits: Callable[[_R, Document], Iterable[Edit]]) -> Callable[[_R
 
 def is_by_sentence(rule: object) -> bool:
     """Whether a rule's ``edits`` is one of :func:`by_sentence`: it proposes edits alone and reports nothing."""
-    return hasattr(type(rule).edits, "__wrapped__") if hasattr(type(rule), "edits") else False
+    return hasattr(getattr(type(rule), "edits", None), "__wrapped__")

@@ -9,6 +9,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.wording import negated
 
 _OXFORD = re.compile(r",(?=\s+(?:and/or|and|or|but|nor)\s+\S)", re.IGNORECASE)
 _INTRODUCTION = re.compile(
@@ -43,7 +44,8 @@ class Commas:
         for sentence in document.prose:
             for pattern in (_OXFORD, _ABBREVIATION):
                 for match in pattern.finditer(document.masked, sentence.start, sentence.end):
-                    yield Edit(match.start(), match.end(), "", self.code, "an optional comma")
+                    if not negated(document, sentence, match.start()):
+                        yield Edit(match.start(), match.end(), "", self.code, "an optional comma")
             text = document.masked[sentence.start : sentence.end]
             for match in _INTRODUCTION.finditer(text):
                 start = sentence.start + match.start("comma")
@@ -62,7 +64,8 @@ class ClauseCommas:
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             for match in _ANY.finditer(document.masked, sentence.start, sentence.end):
-                yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
+                if not negated(document, sentence, match.start()):
+                    yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
             text = document.masked[sentence.start : sentence.end]
             # A sentence with a second comma may be a list.
             if text.count(",") == 1 and (only := _CONDITION.match(text) or _THEN.search(text)):

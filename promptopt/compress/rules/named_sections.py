@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.rules.wording import plain
+from promptopt.compress.rules.wording import governed, plain
 
 _SECTION = re.compile(r"\b(?:in|into|under) section (?=[A-Z]{2})")
 
@@ -23,10 +23,13 @@ class NamedSections:
 
     def edits(self, document: Document) -> Iterable[Edit]:
         found = [
-            (sentence.start + match.start(), match[0])
+            (sentence, sentence.start + match.start(), match[0])
             for sentence in document.prose
             for match in _SECTION.finditer(plain(document, sentence))
         ]
-        for start, old in found[1:]:
+        for sentence, start, old in found[1:]:
+            # "in less than 25 words in section NAME": where a limit ends is left as plain as it is.
+            if governed(document, sentence, start):
+                continue
             new = old.split()[0] + " "
             yield Edit(start, start + len(old), new, self.code, f"{old.strip()!r}: write {new.strip()!r} and the name")

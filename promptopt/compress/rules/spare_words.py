@@ -28,10 +28,6 @@ class _Spare:
     careful: bool = False
 
 
-def _range(match: re.Match[str]) -> str | None:
-    return f"{match['low']}-{match['high']}" if int(match["low"]) < int(match["high"]) else None
-
-
 _NO_OWNER = frozenset(
     "it that what let he she who there here where how when one else today everyone someone anyone nobody".split()  # noqa: SIM905 - read as words
 )
@@ -69,12 +65,6 @@ _SPARE = (
         careful=True,
     ),
     _Spare(("also",), re.compile(r"(?<=\w )also(?=\s+[a-z])|\AAlso,?(?=\s+[a-z])"), careful=True),
-    # "20 of the most surprising ideas".
-    _Spare(
-        (" of ",),
-        re.compile(r"(?<=\d )of(?=\s+(?:the\s+)?(?:most|best|top|least|largest|smallest|biggest|strongest|key)\b)"),
-        careful=False,
-    ),
     # Without "of", "any of them" is nothing: only before what carries its own noun.
     _Spare(
         (" of ",),
@@ -103,11 +93,7 @@ _SPARE = (
         ("'s ", "’s "),
         re.compile(r"(?<![\w'’-])(?P<owner>[a-z]{3,})['’]s(?=\s+[a-z])(?!\s+(?:not|an?|the|been|going|own)\b)"),
         _owner,
-    ),
-    _Spare(
-        (" to ", " - ", " – "),
-        re.compile(r"(?<![\w.,-])(?P<low>\d{1,4})(?: to | - | – )(?P<high>\d{1,4})(?![\w-]|[.,]\d)"),
-        _range,
+        careful=True,
     ),
     _Spare(("and/or",), re.compile(r"\band/or\b"), lambda _: "or"),
     _Spare(("based",), re.compile(r"(?<=\w )based\s+on(?=\s+\S)"), lambda _: "per", careful=True),

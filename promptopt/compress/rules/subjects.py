@@ -33,7 +33,7 @@ class Subjects:
     code: ClassVar[str] = "PO202"
     name: ClassVar[str] = "needless subject"
     reason: ClassVar[str] = "an instruction is an imperative; who it is for is clear"
-    level: ClassVar[Level] = "standard"
+    level: ClassVar[Level] = "safe"
 
     @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:

@@ -16,7 +16,7 @@ class Tables:
     code: ClassVar[str] = "PO305"
     name: ClassVar[str] = "padded tables"
     reason: ClassVar[str] = "a model reads columns without their being aligned"
-    level: ClassVar[Level] = "standard"
+    level: ClassVar[Level] = "safe"
 
     def edits(self, document: Document) -> Iterable[Edit]:
         for table in TABLE.finditer(document.text):

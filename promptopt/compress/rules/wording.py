@@ -18,7 +18,10 @@ _RESTRICTED = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
-    rf"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z", re.IGNORECASE
+    r"(?:\b(?:not|never|no|without|avoid|at least|at most|up to|exactly|maximum|minimum|within|between"
+    r"|(?:more|less|fewer|longer|shorter) than)|n['’]t)"
+    rf"(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z",
+    re.IGNORECASE,
 )
 
 _GOVERNED = re.compile(rf"(?<![\w'’-])(?:{WEIGHTY})(?:\W+\w+){{0,{SCOPE_WORDS}}}\W*\Z", re.IGNORECASE)
