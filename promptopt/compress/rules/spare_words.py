@@ -96,7 +96,7 @@ _SPARE = (
         careful=True,
     ),
     _Spare(("and/or",), re.compile(r"\band/or\b"), lambda _: "or"),
-    _Spare(("based",), re.compile(r"(?<=\w )based\s+on(?=\s+\S)"), lambda _: "per", careful=True),
+    _Spare(("based",), re.compile(r"(?<=\w )based\s+on(?=\s+\S)|\ABased\s+on(?=\s+\S)"), lambda _: "per", careful=True),
 )
 
 

@@ -18,12 +18,12 @@ _RESTRICTED = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
-    r"(?:\b(?:not|never|no|without|avoid|at least|at most|up to|exactly|maximum|minimum|within|between"
-    r"|(?:more|less|fewer|longer|shorter) than)|n['’]t)"
-    rf"(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z",
+    rf"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z"
+    # Of a limit the number and what is counted.
+    r"|\b(?:at least|at most|up to|exactly|maximum|minimum|within|between|(?:more|less|fewer|longer|shorter) than)"
+    r"(?:\W+\w+)?\W*\Z",
     re.IGNORECASE,
 )
-
 _GOVERNED = re.compile(rf"(?<![\w'’-])(?:{WEIGHTY})(?:\W+\w+){{0,{SCOPE_WORDS}}}\W*\Z", re.IGNORECASE)
 
 
