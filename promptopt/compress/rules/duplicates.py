@@ -99,7 +99,10 @@ class Duplicates:
 
 
 def _alike(document: Document) -> Iterator[Sentence]:
-    """The sentences whose plain words all stand in one other sentence, and those others: only they can say the same."""
+    """The sentences whose plain words and protected stretches all stand in another one, and those others.
+
+    Only they can say the same.
+    """
     words: list[tuple[Sentence, frozenset[str]]] = []
     places: dict[str, list[int]] = {}
     for sentence in document.sentences:
@@ -107,18 +110,30 @@ def _alike(document: Document) -> Iterator[Sentence]:
         numbered = document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
         if sentence.kind == HEADING or numbered:
             continue
-        own = plain_words(document.masked[sentence.start : sentence.end])
+        own = plain_words(document.masked[sentence.start : sentence.end]) | _protected(document, sentence)
         for word in own:
             places.setdefault(word, []).append(len(words))
         words.append((sentence, own))
     alike: set[int] = set()
-    for number, (_, own) in enumerate(words):
+    for number, (sentence, own) in enumerate(words):
+        # One without plain words may be contained in any: only then are all facts needed.
+        if not own and not _is_long_enough(document, sentence, Counter(document.facts_of(sentence).facts)):
+            continue
         rarest = min(own, key=lambda word: len(places[word]), default=None)
         others = range(len(words)) if rarest is None else places[rarest]
         found_here = [other for other in others if other != number and own <= words[other][1]]
         if found_here:
             alike.update([number, *found_here])
     return (words[number][0] for number in sorted(alike))
+
+
+def _protected(document: Document, sentence: Sentence) -> frozenset[str]:
+    """The protected stretches of a sentence, which are facts to the letter; the wording of examples is not."""
+    return frozenset(
+        " ".join(document.text[zone.start : zone.end].split())
+        for zone in document.zones_in(sentence.start, sentence.end)
+        if zone.kind != "example" and zone.start >= sentence.start
+    )
 
 
 def _is_long_enough(document: Document, sentence: Sentence, facts: Counter[Fact]) -> bool:
