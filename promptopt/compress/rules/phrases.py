@@ -34,7 +34,10 @@ def _new(match: re.Match[str]) -> str | None:
     new = shorter(match[0])
     behind = match.string[match.end() :]
     before = match.string[: match.start()]
-    first = match[0].split()[0].lower()
+    first, last = match[0].split()[0].lower(), match[0].split()[-1].lower()
+    # "think about this and about that": the second half hangs on the word that would go.
+    if not new.endswith(last) and re.search(rf"\b(?:and|or|but|not)\s+{re.escape(last)}\b", behind, re.IGNORECASE):
+        return None
     if first in RELATIVES and new.endswith("ing") and not _opens_relative(first, before):
         return None
     if re.match(r"\s*[,;:.)]", behind) and match[0].lower() not in (
