@@ -20,6 +20,10 @@ _ARTICLE = re.compile(
 )
 
 
+_HAVE = re.compile(r"\b(?:have|has|had|['’]ve)\s*\Z", re.IGNORECASE)
+_PARTICIPLE = re.compile(r"\s+(?:\w+(?:ed|en)|known|shown|drawn|made|found|built|sent|set)\b", re.IGNORECASE)
+_FOLLOW = re.compile(r"\bfollow(?:s|ing)?\s*\Z", re.IGNORECASE)
+_FOLLOWING = re.compile(r"\s+following\b", re.IGNORECASE)
 _UNIQUE = re.compile(
     r"(?<![\w'’-])the(?=\s+(?:(?:following|provided|given|above|below|final|original|entire|whole|current|target|main|"
     r"relevant|correct|available|required|necessary|appropriate|next|previous|best|most|right|source|full|complete|"
@@ -91,6 +95,9 @@ def _articles(document: Document, sentence: Sentence, rule: str) -> Iterable[Edi
 
 
 def _new(match: re.Match[str]) -> str | None:
-    before = match.string[: match.start()]
+    before, behind = match.string[: match.start()], match.string[match.end() :]
+    # "have the required items" is not "have required items"; nor should one read "follow following".
+    if (_HAVE.search(before) and _PARTICIPLE.match(behind)) or (_FOLLOW.search(before) and _FOLLOWING.match(behind)):
+        return None
     # A capital inside a sentence may be a name or a grade.
     return None if match[0][0].isupper() and before.strip(" *_") and not before.rstrip().endswith(":") else ""

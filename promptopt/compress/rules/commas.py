@@ -26,6 +26,12 @@ _ANY = re.compile(
 _CONDITION = re.compile(
     r"(?:If|When|Whenever|Wherever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
     r"Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
+    # Words that could go on with the noun before the comma: "no history, output 1".
+    r"(?!\s+(?:output|answer|list|report|rate|score|name|state|note|review|test|check|format|request|question|search|call|"
+    r"return|change|order|plan|start|end|help|need|result|show|summary|code|act|work|step|type|label|mark|place|point|"
+    r"design|research|repeat|reply|response|comment|update|link|match|sort|group|set|cut|stop|print|display|present|query|"
+    r"target|process|access|contact|support|record|cause|value|address|document|file|focus|quote|reference|outline|"
+    r"highlight|mention|that|which|who|and|or)\b)"
 )
 _THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")
 _ABBREVIATION = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")

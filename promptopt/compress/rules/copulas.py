@@ -12,7 +12,8 @@ from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import plain, replacements
 
 _COPULA = re.compile(
-    r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])(?!(?:to|it|there|that|this|what|you|not)\b)",
+    r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])"
+    r"(?!(?:to|it|there|that|this|what|you|not|(?:\w+\s+)?based)\b)",
     re.IGNORECASE,
 )
 _WILL = re.compile(
@@ -20,7 +21,7 @@ _WILL = re.compile(
     r"(?!(?:\w+ )?(?:not|be|have|never|always|only)\b|(?:you|it|they|we|he|she|this|that|the)\b)"
 )
 _ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only)\b)")
-_NOT_AFTER = re.compile(
+NOT_AFTER = re.compile(
     r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than)\s*\Z",
     re.IGNORECASE,
 )
@@ -79,7 +80,7 @@ _PRONOUNS = (
         ("it",),
         re.compile(r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)", re.IGNORECASE),
     ),
-    (("etc.",), re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])", re.IGNORECASE)),
+    (("etc.",), re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])")),
     (("you",), _ROLE),
     (("your ",), re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE)),
     (
@@ -93,4 +94,4 @@ _PRONOUNS = (
 
 
 def _copula(match: re.Match[str]) -> str | None:
-    return None if _NOT_AFTER.search(match.string[: match.start()]) else ""
+    return None if NOT_AFTER.search(match.string[: match.start()]) else ""

@@ -10,6 +10,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.copulas import NOT_AFTER
 from promptopt.compress.rules.wording import governed, plain, replacements
 
 
@@ -35,6 +36,17 @@ _NO_OWNER = frozenset(
 
 def _owner(match: re.Match[str]) -> str | None:
     return None if match["owner"].lower() in _NO_OWNER else match["owner"]
+
+
+def _auxiliary(match: re.Match[str]) -> str | None:
+    return None if NOT_AFTER.search(match.string[: match.start()]) else ""
+
+
+_IS = re.compile(r"\b(?:is|are|was|were|be|been|being)(?:\s+\w+)?\s*\Z", re.IGNORECASE)
+
+
+def _per(match: re.Match[str]) -> str | None:
+    return None if _IS.search(match.string[: match.start()]) else "per"
 
 
 _NOUN = (
@@ -80,6 +92,7 @@ _SPARE = (
             r"(?<=[a-z)] )(?:has|have|had)\s+been"
             r"(?=\s+(?:\w{2,}ed|given|shown|written|taken|made|found|built|done|sent|set)\b)"
         ),
+        _auxiliary,
         careful=True,
     ),
     _Spare(
@@ -96,7 +109,7 @@ _SPARE = (
         careful=True,
     ),
     _Spare(("and/or",), re.compile(r"\band/or\b"), lambda _: "or"),
-    _Spare(("based",), re.compile(r"(?<=\w )based\s+on(?=\s+\S)|\ABased\s+on(?=\s+\S)"), lambda _: "per", careful=True),
+    _Spare(("based",), re.compile(r"(?<=\w )based\s+on(?=\s+\S)|\ABased\s+on(?=\s+\S)"), _per, careful=True),
 )
 
 

@@ -16,7 +16,7 @@ _WILL = re.compile(
     r"(?!(?:\w+\s+)?(?:be|have|get|receive|see|find|need|not|know|notice|likely|probably|soon|both|all|each)\b)"
 )
 _YOU = re.compile(
-    r"You\s+(?=(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
+    r"You\s+(?!do(?:n['’]t|\s+not)\s+(?:need|have|know|want|mind|require|understand|see)\b)(?=(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
     r"(?:output|use|write|create|extract|analy[sz]e|answer|provide|give|return|read|take|pick|list|generate|summari[sz]e|"
     r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
     r"produce|speak|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
