@@ -11,8 +11,21 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import plain, replacements
 
+_PREDICATE = (
+    r"\w{2,}(?:ed|ing|ly)|given|shown|written|taken|chosen|known|made|found|built|done|sent|set|lost|met"
+    r"|below|above|in|on|at|from|for|of|with|about|within|under|between|per|like"
+)
+_ADJECTIVE = (
+    r"\w{2,}(?:[ai]ble|ful|less|ous|ive|al|ic|[ae]nt|ary|ory|ate)|similar|clear|unclear|correct|incorrect|true|false|ready"
+    r"|empty|long|short|good|bad|better|worse|high|low|new|complete|incomplete"
+)
+_BEFORE_MORE = (
+    r"to|in|on|at|for|from|of|with|and|or|by|if|when|that|than|as|but|about|without|within|before|after|because"
+)
+# Before a noun it stays: "if an entity is a phrase" is not "if entity phrase".
 _COPULA = re.compile(
-    r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])"
+    rf"(?<=[a-z)`] )(?:is|are|was|were)\s+"
+    rf"(?=[\d\"`\ue000]|(?:{_PREDICATE})\b|(?:{_ADJECTIVE})\b(?=\s*(?:[.,;:)!?]|\Z)|\s+(?:{_BEFORE_MORE})\b))"
     r"(?!(?:to|it|there|that|this|what|you|not|(?:\w+\s+)?based)\b)",
     re.IGNORECASE,
 )
@@ -45,7 +58,7 @@ class Copulas:
 
 
 class Pronouns:
-    """The words "your", and "you" before must, should and may; "that" before a clause."""
+    """The words "your", "my" and "our", and "you" before must, should and may; "that" before a clause."""
 
     code: ClassVar[str] = "PO403"
     name: ClassVar[str] = "pronouns"
@@ -82,7 +95,10 @@ _PRONOUNS = (
     ),
     (("etc.",), re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])")),
     (("you",), _ROLE),
-    (("your ",), re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE)),
+    (
+        ("your ", "my ", "our "),
+        re.compile(r"(?<![\w'’-])(?:your|my|our)(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
+    ),
     (
         ("you ",),
         re.compile(

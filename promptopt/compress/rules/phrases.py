@@ -12,6 +12,11 @@ from promptopt.compress.lexicon import RELATIVES, shorter, shorter_pattern
 from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import replacements
 
+_HEEDED = re.compile(
+    r"\s+(?:the|an?|any|all|each|every|your|their|its|this|that|these|those|how|what|which|whether|details?|\w+s)\b",
+    re.IGNORECASE,
+)
+
 
 class Phrases:
     """Such as "in order to", which becomes "to", where the tokenizer says that it is shorter."""
@@ -37,6 +42,9 @@ def _new(match: re.Match[str]) -> str | None:
     first, last = match[0].split()[0].lower(), match[0].split()[-1].lower()
     # "think about this and about that": the second half hangs on the word that would go.
     if not new.endswith(last) and re.search(rf"\b(?:and|or|but|not)\s+{re.escape(last)}\b", behind, re.IGNORECASE):
+        return None
+    # "pay attention to use": a verb.
+    if new == "heed" and not _HEEDED.match(behind):
         return None
     if first in RELATIVES and new.endswith("ing") and not _opens_relative(first, before):
         return None
