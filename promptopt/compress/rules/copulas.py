@@ -33,6 +33,7 @@ _WILL = re.compile(
     r"(?<=[a-z] )will\s+(?=[a-z])"
     r"(?!(?:\w+ )?(?:not|be|have|never|always|only)\b|(?:you|it|they|we|he|she|this|that|the)\b)"
 )
+_WILL_BE = re.compile(r"(?<=[a-z)] )will\s+be\s+(?=(?:\w{2,}ed|given|shown|written|taken|made|done|sent)\b)")
 _ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only)\b)")
 NOT_AFTER = re.compile(
     r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than)\s*\Z",
@@ -52,6 +53,7 @@ class Copulas:
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from replacements(document, sentence, _COPULA, _copula, self.code, lambda old, _: f"{old!r} can go")
+            yield from replacements(document, sentence, _WILL_BE, _copula, self.code, lambda old, _: f"{old!r} can go")
             yield from replacements(
                 document, sentence, _WILL, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
             )
