@@ -7,7 +7,11 @@ Peers take part where they are installed: pip install token-diet prompt-token-mi
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import re
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +22,9 @@ from gate import failures
 from tabulate import tabulate
 
 import promptopt
+from promptopt.compress.check import check_documents
+from promptopt.compress.document import Document
+from promptopt.compress.rules.base import choose_rules
 from promptopt.tokens import tokenizer_for
 
 PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
@@ -42,14 +49,46 @@ def contestants() -> Iterator[tuple[str, Callable[[str], str]]]:
         yield "prompt-compressor low", compress_text
 
 
+def half(text: str) -> int:
+    """Which half of the prompts a text belongs to, for good: rules were developed on half 0."""
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 2
+
+
+def speed(texts: list[str], before: list[int]) -> None:
+    """CPU time of prompts that were never seen before, and of ``check`` over 500 of them."""
+    promptopt.compress("Please read the text in order to answer.")
+    near = sorted(zip(before, texts, strict=True), key=lambda pair: abs(pair[0] - 2000))[:6]
+    taken = []
+    for _, text in near:
+        start = time.process_time()
+        promptopt.compress(text)
+        taken.append(1000 * (time.process_time() - start))
+    sizes = [tokens for tokens, _ in near]
+    print(
+        f"{len(near)} prompts of {min(sizes):,} to {max(sizes):,} tokens, at standard: "
+        f"{statistics.median(taken):.0f} ms of CPU each in the middle, {max(taken):.0f} ms at most"
+    )
+    # Each line of each copy gets a number of its own, so that no two copies share a sentence.
+    copies = (re.sub(r"(?m)(?<=\w[.!?])$", f" {n}", text) for n in range(1, 100) for text in texts)
+    documents = [Document(text) for text, _ in zip(copies, range(500), strict=False)]
+    wall, used = time.perf_counter(), os.times()
+    found = check_documents(documents, "standard", choose_rules())
+    wall, now = time.perf_counter() - wall, os.times()
+    cpu = sum(now[:4]) - sum(used[:4])
+    print(f"check of 500 prompts: {wall:.1f} s, {cpu:.1f} s of CPU on {os.cpu_count()} cores; {len(found):,} findings")
+
+
 def main(path: Path) -> None:
     texts = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
     texts = [text.replace("\r\n", "\n") for text in texts]
     count = tokenizer_for(None).count
     before = [count(text) for text in texts]
+    sizes = [sum(tokens for text, tokens in zip(texts, before, strict=True) if half(text) == n) for n in (0, 1)]
+    speed(texts, before)
     rows = []
     for name, compress in contestants():
         raw = gated = kept = 0
+        halves = [0, 0]
         seconds = time.process_time()
         for text, tokens in zip(texts, before, strict=True):
             try:
@@ -62,11 +101,17 @@ def main(path: Path) -> None:
             if not failures(text, after):
                 kept += 1
                 gated += max(0, saved)
+                halves[half(text)] += max(0, saved)
         seconds = time.process_time() - seconds
         total = sum(before)
-        rows.append([name, f"{raw / total:.1%}", f"{kept / len(texts):.0%}", f"{gated / total:.2%}", f"{seconds:.1f}"])
-    print(f"{len(texts)} prompts, {sum(before):,} tokens")
-    print(tabulate(rows, ["", "saved, raw", "pass the gate", "saved, gated", "CPU s"], tablefmt="github"))
+        shares = [f"{saved / max(1, tokens):.2%}" for saved, tokens in zip(halves, sizes, strict=True)]
+        passed = f"{kept / len(texts):.0%}"
+        rows.append([name, f"{raw / total:.1%}", passed, f"{gated / total:.2%}", *shares, f"{seconds:.1f}"])
+    print(
+        f"{len(texts)} prompts, {sum(before):,} tokens; seen while the rules were made: {sizes[0]:,}, not: {sizes[1]:,}"
+    )
+    head = ["", "saved, raw", "pass the gate", "saved, gated", "seen", "not seen", "CPU s"]
+    print(tabulate(rows, head, tablefmt="github"))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from promptopt.compress.facts import FactSentence, facts
+from promptopt.compress.facts import FactSentence, facts, sentence_facts
+from promptopt.compress.foreign import branches
 from promptopt.compress.jinja import Frame, Literal
 from promptopt.compress.language import is_english
 from promptopt.compress.masks import MASK, Masked, Zone, mask
@@ -17,7 +18,6 @@ from promptopt.templates.frontmatter import FrontMatter
 
 # A sentence that is said before these is not said once and for all inside them, nor the other way round.
 _REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter"})
-_HANDLEBARS = re.compile(r"\{\{[#/~!>]|\{%")
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,21 @@ class Document:
         front: What its front matter says; all defaults for a plain text.
         path: How a person names it.
         model: The model whose tokens count.
+        spans: The literal stretches of a template where they are known.
     """
 
     text: str
     front: FrontMatter = field(default_factory=FrontMatter)
     path: str = "<text>"
     model: str | None = None
+    spans: tuple[Literal, ...] | None = None
 
     @cached_property
     def masks(self) -> Masked:
         """The text with its protected stretches."""
-        return mask(self.text)
+        return mask(self.text, self.spans)
 
-    @property
+    @cached_property
     def masked(self) -> str:
         """As long as the text; what no rule may touch reads as private-use characters."""
         return self.masks.masked
@@ -70,8 +72,11 @@ class Document:
 
     @cached_property
     def flow_known(self) -> bool:
-        """Whether control flow is known: a template that Jinja2 does not read may branch anywhere."""
-        return self.masks.is_template or not _HANDLEBARS.search(self.text)
+        """Whether control flow is known: a template with other marks may branch anywhere."""
+        if self.masks.is_template:
+            # Jinja2's own tags are known; what else may be one is looked for in the literal text.
+            return not any(branches(self.text[span.start : span.end]) for span in self.masks.spans)
+        return not branches(self.text)
 
     def line_of(self, position: int) -> tuple[int, int]:
         """Line and column of a position, both counted from 1."""
@@ -134,18 +139,16 @@ class Document:
 
     def facts_of(self, sentence: Sentence) -> FactSentence:
         """The facts of one sentence as it stands in this document."""
-        return self._facts_by_start[sentence.start]
+        found = self._facts_by_start.get(sentence.start)
+        if found is None:
+            text = self.text[sentence.start : sentence.end]
+            found = FactSentence(text, 0, sentence_facts(self.masks, sentence))
+            self._facts_by_start[sentence.start] = found
+        return found
 
     @cached_property
     def _facts_by_start(self) -> dict[int, FactSentence]:
-        from promptopt.compress.facts import sentence_facts
-
-        return {
-            sentence.start: FactSentence(
-                self.text[sentence.start : sentence.end], 0, sentence_facts(self.masks, sentence)
-            )
-            for sentence in self.sentences
-        }
+        return {}
 
     @cached_property
     def facts(self) -> object:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level, includes
+from promptopt.compress.foreign import marks
 from promptopt.compress.guard import Allowance, Guard, Step, apply
-from promptopt.compress.jinja import same_code
+from promptopt.compress.jinja import Literal, same_code
 from promptopt.compress.rules.base import Rule, choose_rules
+from promptopt.compress.rules.by_sentence import is_by_sentence
 from promptopt.tokens import tokenizer_for
 
-MAX_PASSES = 6
+MAX_PASSES = 20
+"""Each pass makes the text shorter; real prompts need two to four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,16 @@ def compress_document(
     tokenizer = tokenizer_for(document.model)
     before = tokenizer.count(document.text)
     active = [rule for rule in rules if includes(level, rule.level)]
-    proposed = {rule.code: list(rule.edits(document)) for rule in rules}
+    # A rule that is not applied may still have something to report.
+    asked = [rule for rule in rules if rule in active or not is_by_sentence(rule)]
+    proposed = {rule.code: list(rule.edits(document)) for rule in asked}
     findings = tuple(edit for edits in proposed.values() for edit in edits if edit.new is None)
     unchanged = Compression(document.text, document.text, level, before, before, (), (), findings)
     if "\r" in document.text:
         return _with_line_ends(document, level, rules) or unchanged
     ledger, refused, text = _passes(document, active, proposed)
     after = tokenizer.count(text)
-    if after >= before or not same_code(document.text, text):
+    if after >= before or not same_code(document.text, text) or marks(document.text) != marks(text):
         return replace(unchanged, refused=tuple(refused))
     return replace(unchanged, text=text, tokens_after=after, ledger=tuple(ledger), refused=tuple(refused))
 
@@ -73,14 +78,27 @@ def compress_document(
 def _passes(
     document: Document, rules: Sequence[Rule], proposed: Mapping[str, list[Edit]]
 ) -> tuple[list[Step], list[Step], str]:
+    """The steps made, the steps refused and the text, after as many passes as change something."""
     from promptopt.compress.cliff import guard_prefix
 
+    closed: frozenset[str] = frozenset()
+    while True:
+        allowance = guard_prefix(document, Allowance.of(document, closed))
+        ledger, refused, text = _passes_within(allowance, document, rules, proposed)
+        if not allowance.exceeded:
+            return ledger, refused, text
+        closed |= allowance.exceeded
+
+
+def _passes_within(
+    allowance: Allowance, document: Document, rules: Sequence[Rule], proposed: Mapping[str, list[Edit]]
+) -> tuple[list[Step], list[Step], str]:
     ledger: list[Step] = []
     refused: dict[tuple[str, str, str], Step] = {}
-    allowance = guard_prefix(document, Allowance.of(document))
     tokenizer = tokenizer_for(document.model)
     current = document
     back = _Back()
+    rules = [rule for rule in rules if not getattr(rule, "advice", False)]
     for _ in range(MAX_PASSES):
         guard = Guard(current, tokenizer, allowance)
         # The first pass is over the document that findings were read from.
@@ -93,13 +111,29 @@ def _passes(
                 refused.setdefault((step.rule, step.old, step.new), step)
             else:
                 ledger.append(step)
-        if not guard.accepted:
+        if not guard.accepted or allowance.exceeded:
             break
         text = apply(current.text, guard.accepted)
         back.add(guard.accepted)
         allowance.prefix_end = _moved(allowance.prefix_end, guard.accepted)
-        current = replace(current, text=text)
+        current = replace(current, text=text, spans=_spans(current, guard.accepted))
     return ledger, list(refused.values()), current.text
+
+
+def _spans(document: Document, edits: Sequence[Edit]) -> tuple[Literal, ...] | None:
+    """The literal stretches after the edits, which all lie in one each; ``None`` where the text is no template."""
+    if not document.masks.is_template:
+        return None
+    spans, shift, index = [], 0, 0
+    ordered = sorted(edits, key=lambda edit: edit.start)
+    for span in document.masks.spans:
+        start = span.start - shift
+        while index < len(ordered) and ordered[index].start < span.end:
+            shift += ordered[index].end - ordered[index].start - len(ordered[index].new or "")
+            index += 1
+        if span.end - shift > start:
+            spans.append(replace(span, start=start, end=span.end - shift))
+    return tuple(spans)
 
 
 def _moved(position: int, edits: Sequence[Edit]) -> int:

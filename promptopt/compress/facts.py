@@ -12,66 +12,29 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from promptopt.compress.language import is_english
-from promptopt.compress.lexicon import NEUTRAL, canonical
+from promptopt.compress.lexicon import NEUTRAL, alternatives, canonical, lexicon_words, weighty_words
 from promptopt.compress.masks import MASK, Masked, Zone, mask
 from promptopt.compress.sentences import HEADING, ITEM, Sentence, split_sentences
 
 SCOPE_WORDS = 3
 """Words after a negation, a limit or a condition that belong to it."""
 
-_NUMBER_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion dozen "
-    "half third quarter twice once first second double single"
-)
-_KINDS: tuple[tuple[str, str], ...] = (
-    (
-        "limit",
-        (
-            r"at\s+(?:least|most|maximum|minimum)|(?:no|not)\s+(?:more|less|fewer|longer|shorter|greater|later|earlier)\s+than"
-            r"|(?:more|less|fewer|longer|shorter|greater|larger|smaller|higher|lower)\s+than|up\s+to|maximum|minimum|max|min"
-            r"|exactly|precisely|within|between|limit(?:s|ed)?|exceed(?:s|ing)?|above|below|under|over|or\s+(?:more|less|fewer)"
-            r"|as\s+few\s+as|as\s+many\s+as|until|by\s+the\s+end"
-        ),
-    ),
-    (
-        "negation",
-        (
-            r"not|never|no|none|nothing|nobody|nowhere|neither|nor|without|avoid(?:s|ing)?|refrain(?:s|ing)?|cannot"
-            r"|don|dont|doesnt|cant|prohibited|forbidden|disallow(?:ed)?|prevent(?:s|ing)?|stop|exclude[sd]?|excluding|omit(?:s|ting)?"
-            r"|skip|ignore[sd]?|ignoring|lacks?|fail(?:s|ed|ure)?|false"
-        ),
-    ),
-    (
-        "modal",
-        (
-            r"must|shall|should|may|might|can|could|need|needs|needed|required?|requires|ought|optional(?:ly)?|allowed|mandatory"
-            r"|permitted|recommended|prefer(?:s|red|ably)?|always|only\s+if"
-        ),
-    ),
-    (
-        "restriction",
-        (
-            r"only|just|except(?:ing)?|merely|solely|exclusively|alone|a\s+few|few|a\s+little|several|some|any|all|every|each|both"
-            r"|either|most|many|other\s+than|apart\s+from|aside\s+from|but|instead|rather\s+than|unless|strictly|same|different|sole"
-            r"|entire|whole|specific(?:ally)?|particular|especially|particularly|mainly|primarily|mostly|almost|nearly"
-        ),
-    ),
-    (
-        "condition",
-        (
-            r"if|when|whenever|unless|until|while|where|wherever|provided|otherwise|else|whether|because|since|before|after"
-            r"|depending|in\s+case|although|though|however|even"
-        ),
-    ),
-    ("number", "|".join(_NUMBER_WORDS.split())),
-)
+_BOUNDS = (r"(?<![\w'’-])", r"(?![\w'’-])")
 _WORD = re.compile(
     rf"(?P<hole>{MASK}+)|(?P<digits>[-+±~<>≤≥=]?[$€£¥]?\d(?:[\d,.:/×x^–-]*\d)?(?:st|nd|rd|th)?[%°]?)"
-    + "".join(rf"|(?P<{kind}>(?<![\w'’-])(?:{words})(?![\w'’-]))" for kind, words in _KINDS)
-    + r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)|(?P<break>[.;!?()]|,)",
+    rf"|(?P<weighty>{_BOUNDS[0]}(?:{alternatives(weighty_words())}){_BOUNDS[1]})"
+    # "provided the answer is known" is a condition, "the provided text" is none.
+    r"|(?P<condition>(?<![\w'’-])provided(?=,?\s+(?:that|the|it|you|they|there|all|an?|your)\b))"
+    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)|(?P<break>[.;!?()]|,)",
     re.IGNORECASE,
 )
+WEIGHTY = alternatives(
+    phrase for phrase, kind in weighty_words().items() if kind in ("limit", "negation", "modal", "restriction")
+)
+"""A pattern for the words whose scope is a fact of its own."""
+_SET_APART = frozenset(word for phrase in weighty_words() for word in phrase.split()) | {"provided"}
+_PLAIN = re.compile(r"(?<![\w'’-])[a-z]{4,}(?![\w'’-])")
+_DIGIT = re.compile(r"\d")
 _DATE = re.compile(
     r"\b\d{4}-\d{2}-\d{2}\b|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}(?:st|nd|rd|th)?(?:,?\s+\d{4})?\b"
     r"|\b\d{1,2}\s+(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{4}\b"
@@ -86,6 +49,28 @@ _ENUM = re.compile(
     r"statuses|formats)\b[^.:\n]{0,40}?[:(]?\s+([\w’'-]+(?: [\w’'-]+){0,3}(?:(?:, ?|/|\|| or |"
     r" and )+[\w’'-]+(?: [\w’'-]+){0,3}){1,12})",
     re.IGNORECASE,
+)
+# What both need, at a glance.
+_LISTING = (
+    "e.g.",
+    "example",
+    "instance",
+    "such",
+    "one",
+    "any",
+    "either",
+    "among",
+    "choose",
+    "categor",
+    "label",
+    "class",
+    "option",
+    "value",
+    "choice",
+    "type",
+    "level",
+    "status",
+    "format",
 )
 _JSON_KEY = re.compile(r"[\"']([\w .-]{1,60})[\"']\s*:")
 _ARTICLE = re.compile(r"\s(?:the|an?)\s", re.IGNORECASE)
@@ -274,35 +259,53 @@ def word_facts(plain: str, line: int, *, is_heading: bool = False) -> tuple[Fact
     return tuple(_word_facts(plain, line, is_heading))
 
 
+@lru_cache(maxsize=8192)
+def plain_words(masked: str) -> frozenset[str]:
+    """Some of the words of which :func:`word_facts` makes facts of kind ``word``, at a fraction of its price.
+
+    Those that no phrase, filler, opener or other kind of fact holds: they are facts as they stand. Where they differ,
+    the facts do.
+    """
+    common = lexicon_words()
+    found = _PLAIN.findall(masked.lower())
+    return frozenset(stem(word) for word in found if word not in common and word not in _SET_APART)
+
+
 def _word_facts(plain: str, line: int, is_heading: bool) -> Iterator[Fact]:
-    for match in _DATE.finditer(plain):
-        yield Fact("date", _squeeze(match[0]), (), line)
+    if _DIGIT.search(plain):
+        for match in _DATE.finditer(plain):
+            yield Fact("date", _squeeze(match[0]), (), line)
     if not is_heading:
         for match in _NAME.finditer(plain):
             name = re.split("['’]", match[1] or match[2] or match[3])[0]
             # Capitals for emphasis are no names.
-            if (
-                len(name) > 1
-                and canonical(name).lower() not in NEUTRAL | {""}
-                and not (name.isupper() and len(name) > 6)
-            ):
+            if len(name) > 1 and not _is_neutral(name) and not (name.isupper() and len(name) > 6):
                 yield Fact("name", name, (), line)
     tokens = list(_tokens(canonical(plain)))
     for index, (kind, value) in enumerate(tokens):
         if kind == "word":
-            yield Fact("word", _stem(value), (), line)
+            yield Fact("word", stem(value), (), line)
         elif kind not in ("hole", "break"):
             yield Fact(kind, value, _scope(tokens, index), line)
     yield from _listed_items(plain, line)
 
 
+@lru_cache(maxsize=4096)
+def _is_neutral(name: str) -> bool:
+    said = canonical(name).lower()
+    return not said or said in NEUTRAL
+
+
 def _listed_items(plain: str, line: int) -> Iterator[Fact]:
     """What is given as an example, or as one of several values."""
+    lower = plain.lower()
+    if not any(hint in lower for hint in _LISTING):
+        return
     fragment = _ARTICLE.sub(" ", _squeeze(plain))
     for pattern, kind in ((_EXAMPLE, "example"), (_ENUM, "enum")):
         for match in pattern.finditer(fragment):
             for item in re.split(r",|/|\||\bor\b|\band\b", match[1]):
-                words = [_stem(value) for name, value in _tokens(canonical(item)) if name not in ("hole", "break")]
+                words = [stem(value) for name, value in _tokens(canonical(item)) if name not in ("hole", "break")]
                 if words:
                     yield Fact(kind, " ".join(words), (), line)
 
@@ -310,10 +313,16 @@ def _listed_items(plain: str, line: int) -> Iterator[Fact]:
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
     for match in _WORD.finditer(text):
         kind = match.lastgroup or "word"
-        value = _squeeze(match[0]).lower()
-        if kind == "word" and value in NEUTRAL:
-            continue
-        yield ("number" if kind == "digits" else kind), value
+        value = match[0].lower()
+        if kind == "word":
+            if value in NEUTRAL:
+                continue
+        elif kind == "weighty":
+            value = " ".join(value.split())
+            kind = weighty_words()[value]
+        elif kind == "digits":
+            kind = "number"
+        yield kind, value
 
 
 def _scope(tokens: list[tuple[str, str]], index: int) -> tuple[str, ...]:
@@ -322,11 +331,11 @@ def _scope(tokens: list[tuple[str, str]], index: int) -> tuple[str, ...]:
         if value in (".", ";", "!", "?", "(") or len(words) == SCOPE_WORDS:
             break
         if kind != "break":
-            words.append("…" if kind == "hole" else _stem(value))
+            words.append("…" if kind == "hole" else stem(value))
     return tuple(words)
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """Without a plural or possessive ending; enough to see "idea" and "ideas" as one word."""
     word = word.lower().replace("’", "'").removesuffix("'s").removesuffix("'")
     if len(word) > 4 and word.endswith("ies"):

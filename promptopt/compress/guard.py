@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit
 from promptopt.compress.facts import Fact, word_facts
 from promptopt.compress.masks import MASK
+from promptopt.compress.notation import same_data
 from promptopt.compress.sentences import HEADING, TEXT, Sentence
 from promptopt.tokens import Tokenizer
 
@@ -20,6 +20,11 @@ SENTENCES_LOST = 0.04
 """Share of a text's sentences that may go without being said elsewhere."""
 STRUCTURE_LOST = 0.08
 """Share of a text's headings and list items that may go."""
+SENTENCE, STRUCTURE = "sentence", "structure"
+_CLOSED = {
+    SENTENCE: "too many of the text's sentences would go, so none does",
+    STRUCTURE: "too much of the text's list and heading structure would go, so none does",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,16 @@ class Step:
 
 @dataclass(slots=True)
 class Allowance:
-    """What a text may still lose over all passes.
+    """What a text may lose over all passes, and what it has lost.
+
+    Of each kind all that is proposed goes, or none of it: were a part of it taken, the rest would be less than what a
+    second run may take.
 
     Attributes:
-        sentences: Whole sentences that are said nowhere else.
-        structure: Headings and list items.
+        sentences: How many whole sentences may go that are said nowhere else.
+        structure: How many headings and list items may go.
+        closed: The kinds of which more was proposed than may go: none goes.
+        spent: What has gone, by kind.
         prefix_end: Where the static prefix ends that must not shrink below the provider's minimum; 0: none such.
         prefix_tokens: Tokens that it may lose.
         why: The arithmetic.
@@ -65,15 +75,23 @@ class Allowance:
 
     sentences: float
     structure: float
+    closed: frozenset[str] = frozenset()
+    spent: Counter[str] = field(default_factory=Counter)
     prefix_end: int = 0
     prefix_tokens: int = 0
     why: str = ""
 
     @classmethod
-    def of(cls, document: Document) -> Allowance:
+    def of(cls, document: Document, closed: frozenset[str] = frozenset()) -> Allowance:
         """What ``document`` may lose."""
         marked = sum(sentence.kind != TEXT and sentence.first for sentence in document.sentences)
-        return cls(SENTENCES_LOST * len(document.sentences), STRUCTURE_LOST * marked)
+        return cls(SENTENCES_LOST * len(document.sentences), STRUCTURE_LOST * marked, closed)
+
+    @property
+    def exceeded(self) -> frozenset[str]:
+        """The kinds of which more has gone than may."""
+        limits = {SENTENCE: self.sentences, STRUCTURE: self.structure}
+        return frozenset(kind for kind, limit in limits.items() if self.spent[kind] > limit)
 
 
 class Guard:
@@ -91,7 +109,7 @@ class Guard:
         groups: dict[tuple[int, int], list[Edit]] = {}
         taken = _Ranges()
         for edit in edits:
-            if not self._is_possible(edit) or not taken.take(edit.start, edit.end):
+            if not self._is_possible(edit) or self._is_closed(edit) or not taken.take(edit.start, edit.end):
                 continue
             groups.setdefault(self._window(edit), []).append(edit)
         for window, group in sorted(groups.items()):
@@ -105,8 +123,9 @@ class Guard:
             return False
         zones = list(self._document.zones_in(edit.start, edit.end))
         if edit.because is not None:
-            return all(zone.kind not in ("jinja", "front", "example") for zone in zones)
-        return not zones or _same_data(text[edit.start : edit.end], edit.new)
+            shown = text[edit.start : edit.end].split() == text[slice(*edit.because)].split()
+            return all(zone.kind not in ("jinja", "front") and (shown or zone.kind != "example") for zone in zones)
+        return not zones or same_data(text[edit.start : edit.end], edit.new)
 
     def _window(self, edit: Edit) -> tuple[int, int]:
         """The lines of the sentence that an edit changes, or the lines that it touches."""
@@ -158,10 +177,13 @@ class Guard:
         """Facts that the edits would lose or alter, and how many were compared."""
         if all(edit.because is not None for edit in edits):
             return [], sum(self._proof(edit) for edit in edits)
-        edits = [edit for edit in edits if edit.because is None]
-        if all(_same_data(self._document.text[e.start : e.end], e.new or "") for e in edits):
+        # Data in another notation are proven by themselves.
+        edits = [edit for edit in edits if edit.because is None and not self._is_notation(edit)]
+        if not edits:
             return [], 1
-        heading = any(s.kind == HEADING for s in (self._document.sentence_at(edit.start) for edit in edits) if s)
+        touched = {self._document.sentence_at(edit.start) for edit in edits}
+        heading = any(sentence.kind == HEADING for sentence in touched if sentence)
+        window = self._narrowed(window, edits, touched)
         masked = self._document.masked[window[0] : window[1]]
         before = _window_facts(masked, heading)
         after = _window_facts(apply(masked, edits, window[0]), heading)
@@ -170,19 +192,58 @@ class Guard:
         added = [fact for fact in (after - before).elements() if fact.kind != "word"]
         return [*(before - after).elements(), *added], before.total()
 
+    def _narrowed(
+        self, window: tuple[int, int], edits: Sequence[Edit], touched: set[Sentence | None]
+    ) -> tuple[int, int]:
+        """The sentence alone where its lines hold nothing else but a bullet: its facts are known from elsewhere."""
+        sentence = next(iter(touched))
+        if sentence is None or len(touched) > 1:
+            return window
+        text = self._document.masked
+        around = text[window[0] : sentence.start] + text[sentence.end : window[1]]
+        inside = all(sentence.start <= edit.start and edit.end <= sentence.end for edit in edits)
+        return (sentence.start, sentence.end) if inside and not around.strip(" \t\n-*+•>#") else window
+
+    def _is_notation(self, edit: Edit) -> bool:
+        old = self._document.text[edit.start : edit.end]
+        return bool(edit.new) and same_data(old, edit.new or "")
+
     def _proof(self, edit: Edit) -> int:
-        """How many facts of a removed sentence were found in the one that stays; the rule compared them."""
-        sentence = self._whole_sentence(edit)
-        return len(self._document.facts_of(sentence).facts) if sentence else 0
+        """How many facts of removed sentences were found in those that stay; the rule compared them."""
+        return sum(len(self._document.facts_of(sentence).facts) for sentence in self._whole_sentences(edit))
 
     def _removes_sentence(self, edits: Sequence[Edit]) -> bool:
-        return any(self._whole_sentence(edit) for edit in edits)
+        return any(self._whole_sentences(edit) for edit in edits)
 
-    def _whole_sentence(self, edit: Edit) -> Sentence | None:
+    def _whole_sentences(self, edit: Edit) -> list[Sentence]:
+        """The sentences that an edit takes out."""
+        if (edit.new or "").strip():
+            return []
         sentences = self._document.sentences
         index = bisect_left(sentences, edit.start, key=lambda sentence: sentence.start)
-        inside = index < len(sentences) and sentences[index].end <= edit.end
-        return sentences[index] if inside and not (edit.new or "").strip() else None
+        found = []
+        while index < len(sentences) and sentences[index].end <= edit.end:
+            found.append(sentences[index])
+            index += 1
+        return found
+
+    def _is_closed(self, edit: Edit) -> bool:
+        """Whether an edit takes out what none may go of; the edits inside it then stand for themselves."""
+        for kind in self._losses(edit):
+            if kind in self._allowance.closed:
+                saved = self._saved(self._window(edit), [edit])
+                if saved > 0:
+                    self._refuse(edit, saved, self._proof(edit), _CLOSED[kind])
+                return True
+        return False
+
+    def _losses(self, edit: Edit) -> Iterator[str]:
+        """What the text as a whole loses by an edit."""
+        for sentence in self._whole_sentences(edit):
+            if edit.because is None:
+                yield SENTENCE
+            if sentence.kind != TEXT and sentence.first and edit.start <= sentence.marker:
+                yield STRUCTURE
 
     def _exceeds(self, edit: Edit, saved: int) -> str:
         """Why the text as a whole cannot afford an edit; else takes it off the allowance."""
@@ -191,15 +252,7 @@ class Guard:
             if allowance.prefix_tokens < saved:
                 return allowance.why
             allowance.prefix_tokens -= saved
-        if sentence := self._whole_sentence(edit):
-            if edit.because is None:
-                if allowance.sentences < 1:
-                    return "too many of the text's sentences would go"
-                allowance.sentences -= 1
-            if sentence.kind != TEXT and sentence.first and edit.start <= sentence.marker:
-                if allowance.structure < 1:
-                    return "too much of the text's list and heading structure would go"
-                allowance.structure -= 1
+        allowance.spent.update(self._losses(edit))
         return ""
 
     def _refuse(self, edit: Edit, saved: int, checked: int, why: str) -> None:
@@ -250,23 +303,6 @@ def _window_facts(masked: str, heading: bool) -> Counter[Fact]:
     found = Counter(word_facts(masked, 0, is_heading=heading))
     found[Fact("hole", str(masked.count(MASK)))] += 1
     return found
-
-
-def _same_data(old: str, new: str) -> bool:
-    if not old.lstrip().startswith(("{", "[")):
-        return False
-    try:
-        return json.dumps(_Pairs.load(old)) == json.dumps(_Pairs.load(new))
-    except (ValueError, RecursionError):
-        return False
-
-
-class _Pairs:
-    """JSON with its keys in order and numbers as they are written: equal only where the text says the same."""
-
-    @staticmethod
-    def load(text: str) -> object:
-        return json.loads(text, object_pairs_hook=list, parse_float=lambda s: f"f{s}", parse_int=lambda s: f"i{s}")
 
 
 def _names(lost: list[Fact]) -> str:

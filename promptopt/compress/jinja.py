@@ -61,7 +61,8 @@ def _lexing_environment(extension: bool) -> Environment:
     return Environment(keep_trailing_newline=True, autoescape=False, extensions=[ChatExtension] if extension else [])  # noqa: S701 - lexes, renders nothing
 
 
-def literals(source: str) -> list[Literal] | None:
+@lru_cache(maxsize=16)
+def literals(source: str) -> tuple[Literal, ...] | None:
     """The literal stretches of a template; front matter is none. ``None`` where the source is not a template.
 
     Args:
@@ -70,11 +71,11 @@ def literals(source: str) -> list[Literal] | None:
     masked = mask_front_matter(source)
     offset = len(source) - len(masked)
     if not _MARKS.search(source):
-        return [Literal(0, len(source))] if source else []
+        return (Literal(0, len(source)),) if source else ()
     environment = _lexing_environment(True)
     try:
         environment.parse(masked)
-        return list(_walk(masked, offset, environment))
+        return tuple(_walk(masked, offset, environment))
     except (TemplateSyntaxError, RecursionError, _OutOfStep):
         return None
 

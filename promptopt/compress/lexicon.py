@@ -16,14 +16,27 @@ from typing import Any
 NEUTRAL = frozenset(
     "a an the is are be am was were been being to of that which who this these those it its itself and or as so then "  # noqa: SIM905 - read as words
     "you your yours yourself i me my we us our they them their will would do does did have has had having here there "
-    "in on at by for with from into about like using also too etc e.g i.e eg ie let lets".split()
+    "in on at by for with from into about like using also too etc e.g i.e eg ie let lets "
+    "following given provided".split()
 )
 
 
 @lru_cache(maxsize=1)
+def weighty_words() -> dict[str, str]:
+    """Words and phrases that are facts, in lower case, with the kind of fact they are (``weighty.tsv``)."""
+    return {phrase: kind for kind, _, phrase in (line.partition("\t") for line in _lines("weighty.tsv"))}
+
+
+RELATIVES = ("that", "which", "who")
+
+
+@lru_cache(maxsize=1)
 def shorter_phrases() -> dict[str, str]:
-    """Wordy phrases with their short forms, all in lower case (``phrases.tsv``)."""
-    return {wordy: short for wordy, _, short in (line.partition("\t") for line in _lines("phrases.tsv"))}
+    """Wordy phrases with their short forms, all in lower case (``phrases.tsv``, ``relatives.txt``)."""
+    phrases = {wordy: short for wordy, _, short in (line.partition("\t") for line in _lines("phrases.tsv"))}
+    for *finite, participle in (line.split() for line in _lines("relatives.txt")):
+        phrases |= {f"{pronoun} {verb}": participle for pronoun in RELATIVES for verb in finite}
+    return phrases
 
 
 @lru_cache(maxsize=1)
@@ -32,12 +45,19 @@ def filler_phrases() -> tuple[str, ...]:
     return tuple(_lines("filler.txt"))
 
 
+@lru_cache(maxsize=1)
+def lexicon_words() -> frozenset[str]:
+    """Every word of a phrase, a filler or an opener, and the neutral ones: :func:`canonical` may change them."""
+    phrases = (*shorter_phrases(), *shorter_phrases().values(), *filler_phrases(), *_lines("openers.txt"))
+    return frozenset(re.findall(r"[a-z]+", " ".join(phrases).lower())) | NEUTRAL | {"based"}
+
+
 def _lines(name: str) -> list[str]:
     text = files("promptopt.compress").joinpath(name).read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _alternatives(phrases: Iterable[str]) -> str:
+def alternatives(phrases: Iterable[str]) -> str:
     """A pattern for any of the phrases, the longest first: a trie, since ``re`` tries alternatives one by one."""
     trie: dict[str, Any] = {}
     for phrase in phrases:
@@ -66,13 +86,13 @@ def _opener_alternatives() -> str:
 @lru_cache(maxsize=1)
 def shorter_pattern() -> re.Pattern[str]:
     """Any wordy phrase."""
-    return re.compile(rf"(?<![\w'’-])(?:{_alternatives(shorter_phrases())})(?![\w'’-])", re.IGNORECASE)
+    return re.compile(rf"(?<![\w'’-])(?:{alternatives(shorter_phrases())})(?![\w'’-])", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1)
 def filler_pattern() -> re.Pattern[str]:
     """Any word or phrase of filler."""
-    return re.compile(rf"(?<![\w'’-])(?:{_alternatives(filler_phrases())})(?![\w'’-])", re.IGNORECASE)
+    return re.compile(rf"(?<![\w'’-])(?:{alternatives(filler_phrases())})(?![\w'’-])", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1)
@@ -102,6 +122,8 @@ _CONTRACTIONS = (
     (re.compile(r"\b(I)['’]m\b", re.IGNORECASE), r"\1 am"),
     (re.compile(r"\b(it|that|there|here|what|he|she|let)['’]s\b", re.IGNORECASE), r"\1 is"),
 )
+_SECTION = re.compile(r"\b(in|into|under) section (?=[A-Z]{2})")
+_BASED = re.compile(r"\bbased\s+on\b", re.IGNORECASE)
 
 
 def canonical(text: str) -> str:
@@ -109,6 +131,11 @@ def canonical(text: str) -> str:
     if "'" in text or "’" in text:
         for pattern, replacement in _CONTRACTIONS:
             text = pattern.sub(replacement, text)
+    if "ased on" in text:
+        text = _BASED.sub("per", text)
+    if "as follows" in text:
+        text = text.replace("as follows", "")
     text = _opener_anywhere().sub("", text)
     text = shorter_pattern().sub(lambda match: shorter(match[0]), text)
+    text = _SECTION.sub(r"\1 ", text)
     return filler_pattern().sub("", text)

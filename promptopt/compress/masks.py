@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from promptopt.compress.foreign import MARKS, statements
 from promptopt.compress.jinja import Literal, literals
 from promptopt.templates.frontmatter import FRONT_MATTER
 
@@ -16,19 +18,24 @@ MASK = "\ue000"
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
 _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
-_URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+|[\w.+-]+@[\w-]+\.[\w.]+")
+_URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _MUSTACHE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<%.*?%>|<<[^<>\n]{1,60}>>|\$\{[^{}\n]*\}", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
 _BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
 _QUOTES = (
-    re.compile(r'"[^"\n]{1,400}"|“[^”\n]{1,400}”|«[^»\n]{1,400}»|„[^“”\n]{1,400}[“”]|「[^」\n]*」'),
-    re.compile(r"(?<![\w'])'[^'\n]{1,200}'(?![\w'])|(?<!\w)‘[^‘’\n]{1,200}’(?!\w)"),
+    re.compile(r'"[^"\n]{1,2000}"|“[^”\n]{1,2000}”|«[^»\n]{1,2000}»|„[^“”\n]{1,2000}[“”]|「[^」\n]*」'),
+    re.compile(r"'(?<![\w']')[^'\n]{1,200}'(?![\w'])|‘(?<!\w‘)[^‘’\n]{1,200}’(?!\w)"),
 )
 _PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
 _IDENTIFIER = re.compile(
-    r"(?<![\w/])(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
+    r"(?<![\w/])(?!and/or\b)(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
 )
+_HINT = re.compile(r"[/\\_@(]|--|[a-z][A-Z]")
+_CHUNK = re.compile(r"\S+")
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
+# Lines of comma-separated values, of which there are two or more: no sentence has a comma without a blank behind it.
+_RECORDS = re.compile(r"^(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*(?:\n(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*)+$", re.MULTILINE)
 _EXAMPLE_HEAD = re.compile(
     r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
     r"demonstrations?)\b[^.\n]{0,40}$",
@@ -43,6 +50,9 @@ _TURN = re.compile(
     r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query)[ \t]?\d*\**:[ \t]*\S.*$",
     re.MULTILINE,
 )
+# A label that opens several lines, beside others that do: the records of a few-shot prompt.
+_FIELD = re.compile(r"^[ \t]*\**([A-Za-z][\w ]{0,24}?)\**:\**[ \t]+\S.*$", re.MULTILINE)
+_REMARK = frozenset({"note", "important", "tip", "warning", "remember", "hint", "caution", "nb"})
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
     r"|UPDATE|CREATE|FROM|WHERE|#include|package|using|assert)\b(?=.*[({=;:.*,<]|\s+\w+$).*"
@@ -93,16 +103,22 @@ class Masked:
         return self.zones[index] if index >= 0 and position < self.zones[index].end else None
 
 
-def mask(text: str) -> Masked:
-    """Find the protected stretches of ``text``, which has ``\\n`` line ends."""
+def mask(text: str, spans: tuple[Literal, ...] | None = None) -> Masked:
+    """Find the protected stretches of ``text``, which has ``\\n`` line ends.
+
+    Args:
+        spans: Its literal stretches where they are known.
+    """
     canvas = _Canvas(text)
-    spans = literals(text)
+    spans = literals(text) if spans is None else spans
     is_template = spans is not None
     if spans is None:
-        spans = [Literal(0, len(text))]
+        spans = (Literal(0, len(text)),)
         canvas.cover(_MUSTACHE, "jinja")
     else:
         canvas.cover_gaps(spans)
+    canvas.cover(MARKS, "jinja", "<%", "[%", "[#", "{[", "[[", "((", "<<", "\\", "${", "{{{")
+    canvas.cover_lines(statements(text))
     if front := FRONT_MATTER.match(text):
         canvas.put(front.start(), front.end(), "front")
     for span in spans:
@@ -111,22 +127,24 @@ def mask(text: str) -> Masked:
         elif any(frame.kind == "chat" and "assistant" in frame.argument for frame in span.frames):
             # What the assistant is shown to have said is an example of an answer.
             canvas.put(span.start, span.end, "example")
-    canvas.cover(_FENCE, "code")
-    canvas.cover(_TRIPLE, "quote")
-    canvas.cover(_INLINE, "code")
-    canvas.cover(_URL, "url")
+    canvas.cover(_FENCE, "code", "```", "~~~")
+    canvas.cover(_TRIPLE, "quote", '"""', "'''")
+    canvas.cover(_INLINE, "code", "`")
+    canvas.cover(_URL, "url", "://", "www.")
+    canvas.cover(_ADDRESS, "url", "@")
     canvas.cover_braces()
-    canvas.cover(_TAG, "tag")
+    canvas.cover(_TAG, "tag", "<")
     canvas.cover_examples()
-    canvas.cover(_TABLE, "table")
+    canvas.cover(_TABLE, "table", "|")
+    canvas.cover(_RECORDS, "table", ",")
     canvas.cover(_KEY_LINE, "data")
     canvas.cover(_CODE_LINE, "code")
     for pattern in _QUOTES:
         canvas.cover(pattern, "quote")
-    canvas.cover(_BRACKET, "placeholder")
-    canvas.cover(_PERCENT, "placeholder")
-    canvas.cover(_IDENTIFIER, "identifier")
-    return Masked(text, canvas.masked(), tuple(canvas.zones()), tuple(spans), is_template)
+    canvas.cover(_BRACKET, "placeholder", "[")
+    canvas.cover(_PERCENT, "placeholder", "%", "$")
+    canvas.cover_identifiers()
+    return Masked(text, canvas.masked(), tuple(canvas.zones()), spans, is_template)
 
 
 class _Canvas:
@@ -150,10 +168,31 @@ class _Canvas:
         if parts:
             self._masked = "".join([*parts, self._masked[position:]])
 
-    def cover(self, pattern: re.Pattern[str], kind: str) -> None:
+    def cover(self, pattern: re.Pattern[str], kind: str, *needles: str) -> None:
+        """Cover all matches; ``needles``: what a match must hold one of, so that most texts need not be searched."""
+        if needles and not any(needle in self._masked for needle in needles):
+            return
         self._put_all([match.span() for match in pattern.finditer(self._masked) if match[0].strip()], kind)
 
-    def cover_gaps(self, spans: list[Literal]) -> None:
+    def cover_identifiers(self) -> None:
+        """Paths, names with underlines, inner capitals, calls and options, looked for where a mark hints at one."""
+        spans, done = [], 0
+        for hint in _HINT.finditer(self._masked):
+            if hint.start() < done:
+                continue
+            chunk = _CHUNK.search(self._masked, max(done, self._masked.rfind(" ", 0, hint.start())))
+            while chunk is not None and chunk.end() <= hint.start():
+                chunk = _CHUNK.search(self._masked, chunk.end())
+            if chunk is not None:
+                done = chunk.end()
+                spans += [match.span() for match in _IDENTIFIER.finditer(self._masked, chunk.start(), done)]
+        self._put_all(spans, "identifier")
+
+    def cover_lines(self, lines: Iterable[re.Match[str]]) -> None:
+        """Statements of a template, a line each."""
+        self._put_all([line.span() for line in lines], "jinja")
+
+    def cover_gaps(self, spans: Iterable[Literal]) -> None:
         gaps, position = [], 0
         for span in spans:
             if span.start > position:
@@ -193,6 +232,15 @@ class _Canvas:
         turns = list(_TURN.finditer(self._masked))
         if len(turns) > 1:
             self._put_all([turn.span() for turn in turns], "example")
+        self._cover_records()
+
+    def _cover_records(self) -> None:
+        """Lines such as ``question: ...`` and ``stars: ...`` that come again and again: filled-in examples."""
+        fields = [(match[1].lower(), match.span()) for match in _FIELD.finditer(self._masked)]
+        times = Counter(label for label, _ in fields if label not in _REMARK)
+        repeated = {label for label, number in times.items() if number > 1}
+        if len(repeated) > 1:
+            self._put_all([span for label, span in fields if label in repeated], "example")
 
     def _example_end(self, head: re.Match[str]) -> int:
         """Where the examples under a head end: at the next heading, tag or block that does not look like one."""

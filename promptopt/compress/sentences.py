@@ -13,10 +13,9 @@ _MARKER = re.compile(
     r"^[ \t>]*(?:(?P<heading>#{1,6}[ \t]+)|(?P<bullet>[-*+•‣◦–][ \t]+)|(?P<number>(?:\d{1,3}|[A-Za-z])[.)][ \t]+))"
 )
 _RULE = re.compile(r"^[ \t]*(?:[-=_*#~+/|<>]{3,}[ \t]*)+$")
-_ABBREVIATIONS = (
-    r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bNo)(?<!\bFig)(?<!\bapprox)(?<!\b[A-Z])"
-)
-_END = re.compile(rf"{_ABBREVIATIONS}[.!?]+[)\"'”’*_]*(?=\s+[^\sa-z]|\s*$)|[。！？]+")
+_END = re.compile(r"(?P<mark>[.!?]+)[)\"'”’*_]*(?=\s+[^\sa-z]|\s*$)|[。！？]+")
+_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|Mr|Ms|Dr|No|Fig|approx|[A-Z])\Z")
+LONGEST_ABBREVIATION = 8
 
 HEADING, ITEM, TEXT = "heading", "list item", "text"
 
@@ -81,6 +80,9 @@ def _is_label(block: str) -> bool:
 def _split(masked: str, start: int, end: int, kind: str, marker: int) -> Iterator[Sentence]:
     position = start
     for match in _END.finditer(masked, start, end):
+        before = masked[max(0, match.start() - LONGEST_ABBREVIATION) : match.start()]
+        if match["mark"] and len(match["mark"]) == 1 and _ABBREVIATION.search(before):
+            continue
         # "2. Plan": the number of a heading is no sentence.
         if masked[position : match.start()].strip().isdigit():
             continue

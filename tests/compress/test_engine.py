@@ -48,7 +48,7 @@ def templates(draw, depth=2):
         elif choice == 3:
             body, other = draw(templates(depth - 1)), draw(templates(depth - 1))
             name = draw(st.sampled_from(["p", "q"]))
-            parts.append(f"{{% if {name} %}}\n{body}{{%- else %}}\n{other}{{% endif %}}\n")
+            parts.append(f"{{% if {name} %}}\n{body}{{% else -%}}\n{other}{{% endif %}}\n")
         elif choice == 4:
             parts.append(f"{{% for i in items %}}\n{draw(templates(depth - 1))}{{% endfor %}}\n")
         else:
@@ -86,12 +86,14 @@ def test_a_template_stays_a_template_and_keeps_its_facts(source, level):
     assert compression.tokens_after == tokenizer_for(None).count(compression.text)
     for before, after in zip(renders(source), renders(compression.text), strict=True):
         hard = ("negation", "number", "limit", "quote", "url", "code")
-        lost = [fact for fact in facts(before).lost(facts(after)) if fact.kind in hard]
+        kept = facts(after)
+        # A loop prints a line several times, each time behind another one: that it is said counts, not how often.
+        lost = [fact for fact in facts(before).lost(kept) if fact.kind in hard and fact not in kept]
         assert not lost, (before, after)
 
 
 @given(templates(), st.sampled_from(LEVELS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_compressing_twice_changes_nothing(source, level):
     once = compress_document(Document(source), level).text
     assert compress_document(Document(once), level).text == once
@@ -104,6 +106,58 @@ def test_the_order_in_which_rules_are_given_does_not_matter(source, rng: random.
     expected = compress_document(Document(source), "telegraphic", rules).text
     rng.shuffle(rules)
     assert compress_document(Document(source), "telegraphic", rules).text == expected
+
+
+LINES = [
+    "Good luck!",
+    "Ensure you keep it short in a section called IDEAS.",
+    "Put it in a section called NOTES.",
+    "Extract 10 to 20 of the most useful ideas that describe the user's goal.",
+    "The report that the user wrote has been checked.",
+]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "- ", "# ", "1. "]), st.sampled_from([*SENTENCES, *LINES])), max_size=40),
+    st.sampled_from(LEVELS),
+)
+@settings(max_examples=60, deadline=None)
+def test_compressing_a_text_of_many_equal_lines_twice_changes_nothing(lines, level):
+    source = "".join(f"{mark}{line}\n" for mark, line in lines)
+    once = compress_document(Document(source), level).text
+    assert compress_document(Document(once), level).text == once
+
+
+def test_of_too_many_equal_items_none_goes():
+    many = "".join(f"- Name bird number {n} in plain English words.\n" for n in range(30))
+    three = many + "- Always answer in plain English words.\n" * 3
+    assert compress_document(Document(three), "safe").text.count("Always answer") == 1
+    text = many + "- Always answer in plain English words.\n" * 14
+    compression = compress_document(Document(text), "safe")
+    assert compression.text.count("Always answer") == 14
+    assert any("none does" in step.refused for step in compression.refused)
+
+
+PASSAGE = '# Goal\n\nAnswer the question about birds.\n\nFor example:\n\n"A kiwi has two wings."\n\nBe kind.\n\n'
+
+
+def test_a_passage_that_stands_twice_goes_with_its_example():
+    items = "".join(f"- Name bird number {n} in plain English words.\n" for n in range(30))
+    text = compress_document(Document(PASSAGE + items + "\n" + PASSAGE + "The end.\n"), "safe").text
+    assert text == PASSAGE + items + "\nThe end.\n"
+
+
+def test_a_passage_in_a_branch_stays():
+    source = "{% if a %}" + PASSAGE + "{% endif %}Stop.\n\n" + PASSAGE
+    assert compress_document(Document(source), "safe").text == source
+
+
+def test_records_of_a_few_shot_prompt_are_examples():
+    source = (
+        "question: What is the colour of the sky?\nanswer: The sky is blue.\nstars: 5\n\n"
+        "question: What is the colour of the sea?\nanswer: The sea is green.\nstars: 4\n"
+    )
+    assert compress_document(Document(source), "telegraphic").text == source
 
 
 def test_branches_do_not_make_each_other_redundant():

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import plain, removal
 
 _HERE = re.compile(
@@ -23,8 +24,9 @@ class Announcements:
     code: ClassVar[str] = "PO206"
     name: ClassVar[str] = "announced labels"
     reason: ClassVar[str] = "a colon announces enough"
-    level: ClassVar[Level] = "standard"
+    level: ClassVar[Level] = "safe"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             text = plain(document, sentence)

@@ -8,17 +8,22 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import replacements
 from promptopt.compress.sentences import TEXT, Sentence
 
 # "a few" is not "few", "a lot" not "lot"; "the more ... the more" and "the one" lose more than an article.
 _ARTICLE = re.compile(
-    r"(?<![\w'’-])(?:the|an?)(?=\s+[^\s\W])(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|"
+    r"(?<![\w'’-])(?:the|an?)(?=\s+[\w\ue000])(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|"
     r"(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)",
     re.IGNORECASE,
 )
 
 
+_HAVE = re.compile(r"\b(?:have|has|had|['’]ve)\s*\Z", re.IGNORECASE)
+_PARTICIPLE = re.compile(r"\s+(?:\w+(?:ed|en)|known|shown|drawn|made|found|built|sent|set)\b", re.IGNORECASE)
+_FOLLOW = re.compile(r"\bfollow(?:s|ing)?\s*\Z", re.IGNORECASE)
+_FOLLOWING = re.compile(r"\s+following\b", re.IGNORECASE)
 _UNIQUE = re.compile(
     r"(?<![\w'’-])the(?=\s+(?:(?:following|provided|given|above|below|final|original|entire|whole|current|target|main|"
     r"relevant|correct|available|required|necessary|appropriate|next|previous|best|most|right|source|full|complete|"
@@ -29,7 +34,13 @@ _UNIQUE = re.compile(
     r"assistant|model|tools?|functions?|file|files|language|title|name|description|message|messages|issue|problem|"
     r"solution|project|story|report|goal|purpose|rules?|schema|table|image|video|transcript|essay|paper|email|"
     r"conclusion|analysis|evaluation|criteria|quality|score|rating|reasons?|chat|history|source|sources|"
-    r"ideas?|points?|quotes?|facts?|items?|headings?|terms?|words?|sentences?|paragraphs?|claims?|arguments?)\b)",
+    r"ideas?|points?|quotes?|facts?|items?|headings?|terms?|words?|sentences?|paragraphs?|claims?|arguments?|"
+    r"repository|repo|codebase|customer|candidate|patient|student|reader|speaker|website|page|dataset|database|environment|"
+    r"session|meeting|product|company|business|market|template|diff|draft|discussion|instruction|role|tone|style|length|"
+    r"placeholders?|keys?|fields?|values?|columns?|rows?|entities|keywords?|tags?|labels?|category|categories|"
+    r"world|end|beginning|top|bottom)\b"
+    # What follows tells which one is meant: "the number of words".
+    r"|\s+(?!(?:rest|one|same|other|first|second|last)\b)[a-z]{3,}\s+of\s)",
     re.IGNORECASE,
 )
 
@@ -42,6 +53,7 @@ class NoteArticles:
     reason: ClassVar[str] = "list items and headings are notes, and notes need no articles"
     level: ClassVar[Level] = "standard"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             if sentence.kind != TEXT:
@@ -56,6 +68,7 @@ class UniqueNouns:
     reason: ClassVar[str] = "there is one user, one input and one answer: no article tells them apart"
     level: ClassVar[Level] = "standard"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from replacements(
@@ -71,6 +84,7 @@ class Articles:
     reason: ClassVar[str] = "every twentieth word is an article, and a model needs none"
     level: ClassVar[Level] = "telegraphic"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from _articles(document, sentence, self.code)
@@ -81,6 +95,9 @@ def _articles(document: Document, sentence: Sentence, rule: str) -> Iterable[Edi
 
 
 def _new(match: re.Match[str]) -> str | None:
-    before = match.string[: match.start()]
+    before, behind = match.string[: match.start()], match.string[match.end() :]
+    # "have the required items" is not "have required items"; nor should one read "follow following".
+    if (_HAVE.search(before) and _PARTICIPLE.match(behind)) or (_FOLLOW.search(before) and _FOLLOWING.match(behind)):
+        return None
     # A capital inside a sentence may be a name or a grade.
     return None if match[0][0].isupper() and before.strip(" *_") and not before.rstrip().endswith(":") else ""

@@ -26,6 +26,8 @@ class Rule(Protocol):
         name: A word or two for people.
         reason: Why it saves money, in one line.
         level: The lowest level of compression that applies it.
+
+    A rule that only ever reports may say so with ``advice = True``: it is then asked once, not in every pass.
     """
 
     code: ClassVar[str]

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.rules.wording import replacements
+from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.wording import plain, replacements
 
 _PARTICIPLE = (
     r"(?:\w{3,}ed|given|shown|written|known|taken|made|found|built|drawn|chosen|done|seen|said|sent|set|put|held|kept|left|"
@@ -23,6 +24,7 @@ _COMPLEMENT = re.compile(
     re.IGNORECASE,
 )
 _OBJECT = re.compile(r"(?<=[a-z] )that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)\w)", re.IGNORECASE)
+_PRONOUN = re.compile(r"that|which|who", re.IGNORECASE)
 
 
 class Clauses:
@@ -31,10 +33,13 @@ class Clauses:
     code: ClassVar[str] = "PO204"
     name: ClassVar[str] = "needless that"
     reason: ClassVar[str] = "the clause stands without its first words"
-    level: ClassVar[Level] = "standard"
+    level: ClassVar[Level] = "safe"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
+            if not _PRONOUN.search(plain(document, sentence)):
+                continue
             for pattern in (_RELATIVE, _OBJECT):
                 yield from replacements(document, sentence, pattern, lambda _: "", self.code, _message)
             yield from replacements(

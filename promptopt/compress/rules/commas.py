@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.wording import negated
 
-_OXFORD = re.compile(r",(?=\s+(?:and|or|but|nor)\s+\S)", re.IGNORECASE)
+_OXFORD = re.compile(r",(?=\s+(?:and/or|and|or|but|nor)\s+\S)", re.IGNORECASE)
 _INTRODUCTION = re.compile(
     r"(?:\A|(?<=\.\s))(?:(?:Then|Next|Finally|First|Second|Third|Lastly|Afterwards|Instead|Also|Now|Here|Therefore|Thus|Hence|"
     r"Otherwise|Generally|Usually|Often|Sometimes|Additionally|Similarly|However|Ideally|Currently|Later|Again|Overall|"
@@ -22,8 +24,14 @@ _ANY = re.compile(
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"(?:If|When|Whenever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
+    r"(?:If|When|Whenever|Wherever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
     r"Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
+    # Words that could go on with the noun before the comma: "no history, output 1".
+    r"(?!\s+(?:output|answer|list|report|rate|score|name|state|note|review|test|check|format|request|question|search|call|"
+    r"return|change|order|plan|start|end|help|need|result|show|summary|code|act|work|step|type|label|mark|place|point|"
+    r"design|research|repeat|reply|response|comment|update|link|match|sort|group|set|cut|stop|print|display|present|query|"
+    r"target|process|access|contact|support|record|cause|value|address|document|file|focus|quote|reference|outline|"
+    r"highlight|mention|that|which|who|and|or)\b)"
 )
 _THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")
 _ABBREVIATION = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
@@ -37,11 +45,13 @@ class Commas:
     reason: ClassVar[str] = "each is a token, and the sentence reads the same"
     level: ClassVar[Level] = "standard"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             for pattern in (_OXFORD, _ABBREVIATION):
                 for match in pattern.finditer(document.masked, sentence.start, sentence.end):
-                    yield Edit(match.start(), match.end(), "", self.code, "an optional comma")
+                    if not negated(document, sentence, match.start()):
+                        yield Edit(match.start(), match.end(), "", self.code, "an optional comma")
             text = document.masked[sentence.start : sentence.end]
             for match in _INTRODUCTION.finditer(text):
                 start = sentence.start + match.start("comma")
@@ -56,10 +66,12 @@ class ClauseCommas:
     reason: ClassVar[str] = "the word behind it says that a clause begins"
     level: ClassVar[Level] = "telegraphic"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             for match in _ANY.finditer(document.masked, sentence.start, sentence.end):
-                yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
+                if not negated(document, sentence, match.start()):
+                    yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
             text = document.masked[sentence.start : sentence.end]
             # A sentence with a second comma may be a list.
             if text.count(",") == 1 and (only := _CONDITION.match(text) or _THEN.search(text)):

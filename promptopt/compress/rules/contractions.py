@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import replacements
 
 # Negations are never contracted: "do not" stays as loud as it is.
@@ -32,6 +33,7 @@ class Contractions:
     reason: ClassVar[str] = "a contraction is one token less"
     level: ClassVar[Level] = "standard"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from replacements(

@@ -7,7 +7,10 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.facts import plain_words
 from promptopt.compress.rules.advice import finding
+from promptopt.compress.rules.wording import plain
+from promptopt.compress.sentences import Sentence
 
 LEAST_WORDS = 2
 LEAST_WORDS_NUMBERS = 5
@@ -21,10 +24,17 @@ class Contradictions:
     name: ClassVar[str] = "contradictions"
     reason: ClassVar[str] = "a model that is told both does either"
     level: ClassVar[Level] = "safe"
+    advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
         seen: dict[frozenset[str], list[tuple[int, frozenset[tuple[str, str]]]]] = {}
+        alike: dict[frozenset[str], list[Sentence]] = {}
         for sentence in document.prose:
+            alike.setdefault(plain_words(plain(document, sentence)), []).append(sentence)
+        paired = {sentence.start for sentences in alike.values() if len(sentences) > 1 for sentence in sentences}
+        for sentence in document.prose:
+            if sentence.start not in paired:
+                continue
             facts = document.facts_of(sentence).facts
             words = frozenset(fact.value for fact in facts if fact.kind in ("word", "quote", "code", "placeholder"))
             if len(words) < LEAST_WORDS:

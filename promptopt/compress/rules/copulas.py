@@ -8,16 +8,36 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.rules.wording import replacements
+from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.wording import plain, replacements
 
+_PREDICATE = (
+    r"\w{2,}(?:ed|ing|ly)|given|shown|written|taken|chosen|known|made|found|built|done|sent|set|lost|met"
+    r"|below|above|in|on|at|from|for|of|with|about|within|under|between|per|like"
+)
+_ADJECTIVE = (
+    r"\w{2,}(?:[ai]ble|ful|less|ous|ive|al|ic|[ae]nt|ary|ory|ate)|similar|clear|unclear|correct|incorrect|true|false|ready"
+    r"|empty|long|short|good|bad|better|worse|high|low|new|complete|incomplete"
+)
+_BEFORE_MORE = (
+    r"to|in|on|at|for|from|of|with|and|or|by|if|when|that|than|as|but|about|without|within|before|after|because"
+)
+# Before a noun it stays: "if an entity is a phrase" is not "if entity phrase".
 _COPULA = re.compile(
-    r"(?<=[a-z)`] )(?:is|are|was|were)\s+(?=[a-z\d\"`\ue000])(?!(?:to|it|there|that|this|what|you|not)\b)",
+    rf"(?<=[a-z)`] )(?:is|are|was|were)\s+"
+    rf"(?=[\d\"`\ue000]|(?:{_PREDICATE})\b|(?:{_ADJECTIVE})\b(?=\s*(?:[.,;:)!?]|\Z)|\s+(?:{_BEFORE_MORE})\b))"
+    r"(?!(?:to|it|there|that|this|what|you|not|(?:\w+\s+)?based)\b)",
     re.IGNORECASE,
 )
-_WILL = re.compile(r"(?<=[a-z] )will\s+(?=[a-z])(?!(?:not|be|have|never|always|only)\b)")
-_ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:a|an|the)\s+)?[a-z])")
-_NOT_AFTER = re.compile(
-    r"\b(?:what|who|which|where|how|there|here|it|that|this|if|and|or|you|as|than)\s*\Z", re.IGNORECASE
+_WILL = re.compile(
+    r"(?<=[a-z] )will\s+(?=[a-z])"
+    r"(?!(?:\w+ )?(?:not|be|have|never|always|only)\b|(?:you|it|they|we|he|she|this|that|the)\b)"
+)
+_WILL_BE = re.compile(r"(?<=[a-z)] )will\s+be\s+(?=(?:\w{2,}ed|given|shown|written|taken|made|done|sent)\b)")
+_ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only)\b)")
+NOT_AFTER = re.compile(
+    r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than)\s*\Z",
+    re.IGNORECASE,
 )
 
 
@@ -29,46 +49,67 @@ class Copulas:
     reason: ClassVar[str] = "a telegram has none, and is understood"
     level: ClassVar[Level] = "telegraphic"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from replacements(document, sentence, _COPULA, _copula, self.code, lambda old, _: f"{old!r} can go")
+            yield from replacements(document, sentence, _WILL_BE, _copula, self.code, lambda old, _: f"{old!r} can go")
             yield from replacements(
                 document, sentence, _WILL, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
             )
 
 
 class Pronouns:
-    """The words "your", and "you" before must, should and may; "that" before a clause."""
+    """The words "your", "my" and "our", and "you" before must, should and may; "that" before a clause."""
 
     code: ClassVar[str] = "PO403"
     name: ClassVar[str] = "pronouns"
     reason: ClassVar[str] = "who is meant is clear"
     level: ClassVar[Level] = "telegraphic"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
-            for pattern in _PRONOUNS:
+            text = plain(document, sentence).lower()
+            for needles, pattern in _PRONOUNS:
+                if not any(needle in text for needle in needles):
+                    continue
                 yield from replacements(
                     document, sentence, pattern, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
                 )
 
 
+# Each with words of which a sentence holds one, or need not be searched.
 _PRONOUNS = (
-    re.compile(
-        r"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?=[a-z])(?!(?:to|not|no|the|a|an)\b)", re.IGNORECASE
+    (
+        ("that ", "which ", "who "),
+        re.compile(
+            r"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?=[a-z])(?!(?:to|not|no|the|a|an)\b)", re.IGNORECASE
+        ),
     ),
-    re.compile(r"(?<![\w'’-])there\s+(?:is|are|was|were)(?=\s+[a-z])(?!\s+(?:no|not|any)\b)", re.IGNORECASE),
-    re.compile(r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)", re.IGNORECASE),
-    re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])", re.IGNORECASE),
-    _ROLE,
-    re.compile(r"(?<![\w'’-])your(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
-    re.compile(
-        r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE
+    (
+        ("there ",),
+        re.compile(r"(?<![\w'’-])there\s+(?:is|are|was|were)(?=\s+[a-z])(?!\s+(?:no|not|any)\b)", re.IGNORECASE),
     ),
-    re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|do|are|can|have)\b)", re.IGNORECASE),
-    re.compile(r"(?:(?<=\ball )|(?<=\bany )|(?<=\beach ))of(?=\s+(?:the|these|those|your)\s)", re.IGNORECASE),
+    (
+        ("it",),
+        re.compile(r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)", re.IGNORECASE),
+    ),
+    (("etc.",), re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])")),
+    (("you",), _ROLE),
+    (
+        ("your ", "my ", "our "),
+        re.compile(r"(?<![\w'’-])(?:your|my|our)(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
+    ),
+    (
+        ("you ",),
+        re.compile(
+            r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE
+        ),
+    ),
+    (("if you ",), re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|do|are|can|have)\b)", re.IGNORECASE)),
 )
 
 
 def _copula(match: re.Match[str]) -> str | None:
-    return None if _NOT_AFTER.search(match.string[: match.start()]) else ""
+    return None if NOT_AFTER.search(match.string[: match.start()]) else ""

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.facts import Fact
+from promptopt.compress.facts import Fact, plain_words
+from promptopt.compress.passages import repeated_passages
 from promptopt.compress.rules.removing import line_removal
 from promptopt.compress.sentences import HEADING, Sentence
 
@@ -31,13 +32,11 @@ class Duplicates:
     def edits(self, document: Document) -> Iterable[Edit]:
         if not document.flow_known:
             return
+        yield from self._passages(document)
         yield from self._labels(document)
         candidates = [
             (sentence, Counter(fact for fact in document.facts_of(sentence).facts if fact.kind != "structure"))
-            for sentence in document.sentences
-            # A numbered step may be referred to by its number.
-            if sentence.kind != HEADING
-            and not document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
+            for sentence in _alike(document)
         ]
         index: dict[Fact, list[int]] = {}
         for number, (_, facts) in enumerate(candidates):
@@ -51,6 +50,12 @@ class Duplicates:
                     gone.add(number)
                     kept = candidates[keeper][0]
                     yield self._edit(document, sentence, kept)
+
+    def _passages(self, document: Document) -> Iterator[Edit]:
+        for (start, end), kept in repeated_passages(document):
+            line, _ = document.line_of(kept[0])
+            message = f"the passage from line {line} on stands here again, word for word"
+            yield Edit(start, end, "", self.code, message, because=kept)
 
     def _labels(self, document: Document) -> Iterator[Edit]:
         """A label line that repeats the heading right above it: ``# INPUT`` and then ``INPUT:``."""
@@ -91,6 +96,44 @@ class Duplicates:
         line, _ = document.line_of(kept.start)
         start, end = line_removal(document, sentence)
         return Edit(start, end, "", self.code, f"line {line} says this already", because=(kept.start, kept.end))
+
+
+def _alike(document: Document) -> Iterator[Sentence]:
+    """The sentences whose plain words and protected stretches all stand in another one, and those others.
+
+    Only they can say the same.
+    """
+    words: list[tuple[Sentence, frozenset[str]]] = []
+    places: dict[str, list[int]] = {}
+    for sentence in document.sentences:
+        # A numbered step may be referred to by its number.
+        numbered = document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
+        if sentence.kind == HEADING or numbered:
+            continue
+        own = plain_words(document.masked[sentence.start : sentence.end]) | _protected(document, sentence)
+        for word in own:
+            places.setdefault(word, []).append(len(words))
+        words.append((sentence, own))
+    alike: set[int] = set()
+    for number, (sentence, own) in enumerate(words):
+        # One without plain words may be contained in any: only then are all facts needed.
+        if not own and not _is_long_enough(document, sentence, Counter(document.facts_of(sentence).facts)):
+            continue
+        rarest = min(own, key=lambda word: len(places[word]), default=None)
+        others = range(len(words)) if rarest is None else places[rarest]
+        found_here = [other for other in others if other != number and own <= words[other][1]]
+        if found_here:
+            alike.update([number, *found_here])
+    return (words[number][0] for number in sorted(alike))
+
+
+def _protected(document: Document, sentence: Sentence) -> frozenset[str]:
+    """The protected stretches of a sentence, which are facts to the letter; the wording of examples is not."""
+    return frozenset(
+        " ".join(document.text[zone.start : zone.end].split())
+        for zone in document.zones_in(sentence.start, sentence.end)
+        if zone.kind != "example" and zone.start >= sentence.start
+    )
 
 
 def _is_long_enough(document: Document, sentence: Sentence, facts: Counter[Fact]) -> bool:

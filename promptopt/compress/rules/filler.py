@@ -10,11 +10,13 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.lexicon import filler_pattern
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import negated, replacements
 from promptopt.compress.sentences import Sentence
 
 # After these, an intensifier is the whole point of the phrase ("how very", "not very", "so very").
 _BOUND = re.compile(r"(?:\b(?:how|so|as|too|that|is|are|be|was|not|more|most|less|least)|[\"'(-])\s*\Z", re.IGNORECASE)
+_DEGREE = re.compile(r"\b(?:how|so|as|too|more|most|less|least)\s*\Z", re.IGNORECASE)
 _INTENSIFIERS = frozenset(
     {"very", "really", "quite", "highly", "extremely", "truly", "incredibly", "totally", "absolutely"}
 )
@@ -29,6 +31,7 @@ class Filler:
     reason: ClassVar[str] = "the answer is the same without them"
     level: ClassVar[Level] = "safe"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         pattern = filler_pattern()
         for sentence in document.prose:
@@ -50,6 +53,9 @@ class Filler:
         behind_word = re.match(r"\s+(\w+)", text[match.end() :])
         # "very low, low": a step of a scale.
         if behind_word and len(re.findall(rf"\b{behind_word[1]}\b", text, re.IGNORECASE)) > 1 and word in _INTENSIFIERS:
+            return None
+        # "more carefully", "as thoroughly as you can": how much of it is what the sentence says.
+        if _DEGREE.search(text[: match.start()]) and word.endswith("ly"):
             return None
         if word in _ALWAYS:
             # "to please the user": a verb.

@@ -26,6 +26,7 @@ class FormatProse:
     name: ClassVar[str] = "format told twice"
     reason: ClassVar[str] = "the output schema enforces the format already"
     level: ClassVar[Level] = "standard"
+    advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
         if document.front.output_schema is None:

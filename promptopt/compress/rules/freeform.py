@@ -26,6 +26,7 @@ class Freeform:
     name: ClassVar[str] = "freeform labels"
     reason: ClassVar[str] = "output tokens cost the most, and a label needs few"
     level: ClassVar[Level] = "standard"
+    advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
         if not is_prompt_file(document) or document.front.output_schema is not None:

@@ -8,12 +8,14 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.notation import minified, unbroken
 
 LEAST_CHARACTERS = 20
+_MESSAGE = "pretty-printed JSON: minify it"
 
 
 class JsonData:
-    """Valid JSON in a prompt is minified, values and order kept."""
+    """Valid JSON in a prompt is minified, values and order kept; a JSON-like form loses its line breaks."""
 
     code: ClassVar[str] = "PO301"
     name: ClassVar[str] = "pretty JSON"
@@ -24,37 +26,35 @@ class JsonData:
         decoder = json.JSONDecoder(strict=True)
         position = 0
         text = document.text
+        valid: list[tuple[int, int]] = []
         while (position := _next(text, position)) >= 0:
-            zone = document.masks.zone_at(position)
-            inside_example = zone is not None and zone.kind in ("example", "jinja", "front", "quote", "code")
             try:
                 _, end = decoder.raw_decode(text, position)
             except (ValueError, RecursionError):
                 position += 1
                 continue
-            if end - position >= LEAST_CHARACTERS and not inside_example and document.is_literal(position, end):
-                new = _minified(text[position:end])
-                if new is not None:
-                    yield Edit(position, end, new, self.code, "pretty-printed JSON: minify it")
+            valid.append((position, end))
+            if _is_open(document, position, end) and (new := minified(text[position:end])) is not None:
+                yield Edit(position, end, new, self.code, _MESSAGE)
             position = end
+        for zone in document.zones:
+            # Its valid parts are minified already.
+            if zone.kind != "braces" or any(start < zone.end and zone.start < end for start, end in valid):
+                continue
+            if _is_open(document, zone.start, zone.end) and (new := unbroken(text[zone.start : zone.end])) is not None:
+                yield Edit(zone.start, zone.end, new, self.code, _MESSAGE)
+
+
+def _is_open(document: Document, start: int, end: int) -> bool:
+    """Whether data may be written otherwise: no code, no quotation, not what the assistant is shown to have said."""
+    zone = document.masks.zone_at(start)
+    if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):
+        return False
+    if zone is not None and zone.kind in ("jinja", "front", "quote", "code"):
+        return False
+    return not any(frame.kind == "chat" and "assistant" in frame.argument for frame in document.frames_at(start))
 
 
 def _next(text: str, position: int) -> int:
     places = [place for place in (text.find("{", position), text.find("[", position)) if place >= 0]
     return min(places, default=-1)
-
-
-def _minified(text: str) -> str | None:
-    """The JSON without white space between its tokens: strings and numbers as they were written."""
-    out: list[str] = []
-    inside = escaped = False
-    for character in text:
-        if inside:
-            out.append(character)
-            inside = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character not in " \t\n\r":
-            out.append(character)
-            inside = character == '"'
-    new = "".join(out)
-    return new if len(new) < len(text) else None

@@ -17,6 +17,7 @@ class OutputCap:
     name: ClassVar[str] = "no output cap"
     reason: ClassVar[str] = "an answer that runs away is paid for to the model's limit"
     level: ClassVar[Level] = "safe"
+    advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
         if is_prompt_file(document) and document.front.max_output_tokens is None:

@@ -8,8 +8,14 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.lexicon import shorter, shorter_pattern
+from promptopt.compress.lexicon import RELATIVES, shorter, shorter_pattern
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import replacements
+
+_HEEDED = re.compile(
+    r"\s+(?:the|an?|any|all|each|every|your|their|its|this|that|these|those|how|what|which|whether|details?|\w+s)\b",
+    re.IGNORECASE,
+)
 
 
 class Phrases:
@@ -20,6 +26,7 @@ class Phrases:
     reason: ClassVar[str] = "the short form says the same"
     level: ClassVar[Level] = "safe"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         pattern = shorter_pattern()
         for sentence in document.prose:
@@ -32,6 +39,15 @@ def _new(match: re.Match[str]) -> str | None:
     new = shorter(match[0])
     behind = match.string[match.end() :]
     before = match.string[: match.start()]
+    first, last = match[0].split()[0].lower(), match[0].split()[-1].lower()
+    # "think about this and about that": the second half hangs on the word that would go.
+    if not new.endswith(last) and re.search(rf"\b(?:and|or|but|not)\s+{re.escape(last)}\b", behind, re.IGNORECASE):
+        return None
+    # "pay attention to use": a verb.
+    if new == "heed" and not _HEEDED.match(behind):
+        return None
+    if first in RELATIVES and new.endswith("ing") and not _opens_relative(first, before):
+        return None
     if re.match(r"\s*[,;:.)]", behind) and match[0].lower() not in (
         "for example",
         "for instance",
@@ -44,3 +60,8 @@ def _new(match: re.Match[str]) -> str | None:
     if before.rstrip().endswith(("the", "a", "an", "no", "same")) and not match[0].lower().startswith(("a ", "the ")):
         return new if new in ("use", "more") else None
     return new
+
+
+def _opens_relative(pronoun: str, before: str) -> bool:
+    """Whether a relative clause may begin here, and not a question or a sentence."""
+    return bool(re.search(r",\s*\Z" if pronoun == "which" else r"[\w)]\s*\Z", before))

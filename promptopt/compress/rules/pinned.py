@@ -48,6 +48,7 @@ class Pinned:
     name: ClassVar[str] = "unpinned or retiring model"
     reason: ClassVar[str] = "a model that changes changes the bill"
     level: ClassVar[Level] = "safe"
+    advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
         model = document.front.model

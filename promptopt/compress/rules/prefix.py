@@ -20,6 +20,7 @@ class Prefix:
     name: ClassVar[str] = "uncacheable order"
     reason: ClassVar[str] = "static text behind a variable is paid in full with every call"
     level: ClassVar[Level] = "standard"
+    advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
         count = tokenizer_for(document.model).count

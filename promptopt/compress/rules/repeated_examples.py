@@ -23,6 +23,7 @@ class RepeatedExamples:
     name: ClassVar[str] = "repeated examples"
     reason: ClassVar[str] = "an example that shows nothing new is paid for with every call"
     level: ClassVar[Level] = "standard"
+    advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
         zones = [zone for zone in document.zones if zone.kind in ("example", "code")]

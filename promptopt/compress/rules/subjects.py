@@ -8,10 +8,15 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
+from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import plain, removal
 
+_WILL = re.compile(
+    r"You(?:['’]ll|\s+will)\s+(?=(?:(?:only|also|then|always|never|first|now)\s+)?[a-z]{2,})"
+    r"(?!(?:\w+\s+)?(?:be|have|get|receive|see|find|need|not|know|notice|likely|probably|soon|both|all|each)\b)"
+)
 _YOU = re.compile(
-    r"You(?:['’]ll|\s+will)?\s+(?=(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
+    r"You\s+(?!do(?:n['’]t|\s+not)\s+(?:need|have|know|want|mind|require|understand|see)\b)(?=(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
     r"(?:output|use|write|create|extract|analy[sz]e|answer|provide|give|return|read|take|pick|list|generate|summari[sz]e|"
     r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
     r"produce|speak|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
@@ -28,12 +33,13 @@ class Subjects:
     code: ClassVar[str] = "PO202"
     name: ClassVar[str] = "needless subject"
     reason: ClassVar[str] = "an instruction is an imperative; who it is for is clear"
-    level: ClassVar[Level] = "standard"
+    level: ClassVar[Level] = "safe"
 
+    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             text = plain(document, sentence)
-            match = _YOU.match(text)
+            match = _YOU.match(text) or _WILL.match(text)
             if match is None or "?" in text[-2:]:
                 continue
             start = sentence.start

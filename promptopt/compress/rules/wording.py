@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit
+from promptopt.compress.facts import SCOPE_WORDS, WEIGHTY
 from promptopt.compress.masks import MASK
 from promptopt.compress.sentences import Sentence
 
@@ -17,8 +18,13 @@ _RESTRICTED = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
-    rf"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z", re.IGNORECASE
+    rf"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z"
+    # Of a limit the number and what is counted.
+    r"|\b(?:at least|at most|up to|exactly|maximum|minimum|within|between|(?:more|less|fewer|longer|shorter) than)"
+    r"(?:\W+\w+)?\W*\Z",
+    re.IGNORECASE,
 )
+_GOVERNED = re.compile(rf"(?<![\w'’-])(?:{WEIGHTY})(?:\W+\w+){{0,{SCOPE_WORDS}}}\W*\Z", re.IGNORECASE)
 
 
 def plain(document: Document, sentence: Sentence) -> str:
@@ -91,3 +97,8 @@ def negated(document: Document, sentence: Sentence, position: int) -> bool:
     """Whether the words at a position are among the first after a negation, or follow a limit: they are left alone."""
     before = document.masked[sentence.start : position]
     return _NEGATED.search(before) is not None or _RESTRICTED.search(before) is not None
+
+
+def governed(document: Document, sentence: Sentence, position: int) -> bool:
+    """Whether a limit, a negation, a duty or a restriction speaks of the words at a position."""
+    return _GOVERNED.search(document.masked[sentence.start : position]) is not None
