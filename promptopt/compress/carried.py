@@ -58,6 +58,8 @@ _LEAD = re.compile(
     r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z",
     re.IGNORECASE,
 )
+# "Which team is it, and why?": the question stays, what nobody reads goes.
+_AND_WHY = re.compile(r",? and (?:explain )?why(?=[ \t]*[?.])", re.IGNORECASE)
 _FENCE_BEFORE = re.compile(r"(?:```|~~~)\w*[ \t]*\n?[ \t]*\Z")
 _FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
 
@@ -72,6 +74,12 @@ def carried_edits(document: Document, inferred: Inferred, *, drop_explanation: b
             continue
         if _is_format(document.text[span.start : span.end], words, drop_explanation=drop_explanation):
             edits.append(Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries it"))
+    if drop_explanation:
+        edits += [
+            Edit(match.start(), match.end(), "", CODE, "nothing reads the explanation")
+            for match in _AND_WHY.finditer(document.text)
+            if not document.depends(Span(*match.span()))
+        ]
     return _merged(edits, document)
 
 

@@ -104,7 +104,8 @@ _QUOTED = re.compile(_QUOTE)
 _COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 
 _GROUP = regex.compile(
-    r"\b(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:, and|, or|,| and| or)?\s*){2,})"
+    r"\b(?:(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are|(?P<asks>(?i:one of) (?:the |these |our )?(?:following )?(?:\w+ )?(?P<noun>[a-z]+s)))"
+    r"\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:, and|, or|,| and| or)?\s*){2,})"
 )
 _INDENTED = regex.compile(
     r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",
@@ -213,7 +214,11 @@ def _lists(document: Document) -> Iterator[Choice]:
         ]
         values = [re.sub(r"^(?:and|or)\s+", "", value) for value in values]
         yield Choice(
-            _name(match["noun"]), enum(values), Span(*match.span()), _source(document, match, "list"), asks=False
+            _name(match["noun"]),
+            enum(values),
+            Span(*match.span()),
+            _source(document, match, "list"),
+            asks=bool(match["asks"]),
         )
     for pattern, kind in (
         (_LETTERED, "letters"),

@@ -218,6 +218,11 @@ def _blocks(document: Document) -> Iterator[_Block]:
             yield _Block(_plain_example(schema) if role else schema, span, role)
 
 
+def answer_blocks(document: Document) -> list[Span]:
+    """Where the text shows JSON of the answer: its templates and examples."""
+    return [block.span for block in _blocks(document)]
+
+
 def _is_structure(schema: Mapping[str, Any]) -> bool:
     if schema.get("type") == "array":
         items = schema["items"]

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 import promptopt
 from promptopt.compress.carried import carried_edits
+from promptopt.compress.evidence import Evidence
 from promptopt.compress.front import set_front_matter
 from promptopt.compress.guard import apply
+from promptopt.compress.kept import block_edits
 from promptopt.compress.proof import proposed_template
 from promptopt.compress.reasoning import needs_reasoning
 from promptopt.compress.structure import Options, structure
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
-from promptopt.schemas.found import Document, template_parts
+from promptopt.schemas.found import Document, Field, template_parts
 from promptopt.schemas.infer import infer
 from promptopt.templates import load_prompt
 
@@ -93,7 +95,7 @@ def test_examples_are_rewritten(project):
         '{% chat role="user" %}Broke.{% endchat %}\n{% chat role="assistant" %}bad{% endchat %}\n'
         '{% chat role="user" %}{{ t }}{% endchat %}\n',
     )
-    proposal = structure(template)
+    proposal = structure(template, options=Options(form="schema"))
     assert f'{{"{proposal.answer[1:]}":"bad"}}{{% endchat %}}' in proposal.source
     assert "Minify" not in proposal.source
 
@@ -102,9 +104,61 @@ def test_descriptions_of_a_removed_template_move_into_the_schema(project):
     template = write(
         project, 'Judge it.\nReturn JSON:\n{"label": "spam|ham", "why": "<one short sentence>"}\n\n{{ t }}\n'
     )
-    proposal = structure(template)
+    proposal = structure(template, options=Options(form="schema"))
     assert "one short sentence" not in proposal.source.partition("---\n")[2].partition("---\n")[2]
     assert proposal.schema["properties"]["why"]["description"] == "one short sentence"
+
+
+def test_a_schema_that_only_costs_is_not_proposed(project):
+    template = write(project, "Is it spam? Answer only yes or no.\n{{ t }}\n")
+    kept = structure(template)
+    assert kept.form == "text"
+    assert kept.economics.input_difference == 0
+    assert any("kept as text: a schema would be billed" in note for note in kept.notes)
+    assert kept.source.endswith("---\nIs it spam? Answer only yes or no.\n{{ t }}\n")
+    new = proposed_template(kept)
+    assert new.front.output_schema is None
+    assert new.front.answer.extract("Yes, it is.") == "Yes"
+    assert new.front.max_output_tokens < 12
+    forced = structure(template, options=Options(form="schema"))
+    assert forced.form == "schema"
+    assert forced.economics.input_difference > 0
+    with pytest.raises(UsageError, match="--form text"):
+        structure(
+            template, Evidence((Field("answer", {"type": "string", "enum": ["yes", "no"]}, "x"),)), Options(form="text")
+        )
+
+
+def test_letters_are_read_as_letters(project):
+    template = write(project, "Pick one of the following options:\n(A) It is a fact.\n(B) It is not.\n\n{{ t }}\n")
+    answer = proposed_template(structure(template)).front.answer
+    assert answer.extract("(B) It is a guess.") == "B"
+
+
+def test_ratings_are_read_as_numbers(project):
+    kept = structure(write(project, "Rate the text on a scale of 1 to 5.\n{{ t }}\n"))
+    assert proposed_template(kept).front.answer.extract("I give it 4.") == "4"
+    assert kept.max_output_tokens < 12
+
+
+def test_kept_json_is_minified_where_it_is_shown(project):
+    shown = 'Judge it.\nReturn JSON:\n{\n    "label": "spam|ham",\n    "why": "a b,  c"\n}\n\n{{ t }}\n'
+    kept = structure(write(project, shown))
+    assert '{"label":"spam|ham","why":"a b,  c"}' in kept.source
+    assert kept.form == "text"
+    assert kept.answer == "/label"
+    assert kept.economics.input_difference < 0
+    commented = structure(write(project, shown.replace('spam|ham",', 'spam|ham", // one of'), "q"))
+    assert "// one of" in commented.source
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.recursive(st.integers() | st.text("ab,: {}", max_size=6), lambda inner: st.lists(inner, max_size=3)))
+def test_minified_examples_say_the_same(value):
+    text = f"Example output:\n{json.dumps({'label': value, 'x': 1}, indent=2)}\nEnd"
+    edits = list(block_edits(Document.of(text)))
+    after = apply(text, edits)
+    assert json.loads(after[after.index("{") : after.rindex("}") + 1]) == {"label": value, "x": 1}
 
 
 @pytest.mark.parametrize(
