@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptopt.compress.edit import Edit
+from promptopt.schemas.blocks import answer_blocks
 from promptopt.schemas.found import MASK, Document, Field
-from promptopt.schemas.infer import answer_blocks
 from promptopt.tokens import Tokenizer
 
 CODE = "STRUCTURE"

@@ -17,10 +17,11 @@ from promptopt.compress.proposal import Economics, Options, Structured, next_ver
 from promptopt.compress.reasoning import needs_reasoning
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
+from promptopt.schemas.blocks import answer_blocks
 from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
 from promptopt.schemas.found import MASK, Document, Field, Inferred, template_parts
-from promptopt.schemas.infer import answer_blocks, infer
+from promptopt.schemas.infer import infer
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
 from promptopt.tokens import tokenizer_for

@@ -130,7 +130,10 @@ _NUMBERS = (
         r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?!\s*(?:words?|sentences?|characters?|items?|bullets?|%|minutes?|years?))",
         re.IGNORECASE,
     ),
-    regex.compile(r"\bon a (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)", re.IGNORECASE),
+    regex.compile(
+        r"\b(?:on|using|with) (?:a|the) (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)",
+        re.IGNORECASE,
+    ),
 )
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
 _NUMERIC_NAME = re.compile(

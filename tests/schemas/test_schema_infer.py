@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import time
@@ -53,21 +54,57 @@ def matches(found, judged):
     return sum(judged.get(path) == kind for path, kind in found.items())
 
 
-@pytest.mark.skipif(not PROMPTS.exists(), reason="the public prompts are not on this machine")
-def test_public_prompts_against_a_judgement_by_hand():
+def half(identifier):
+    """The half of the prompts that one belongs to; the rules of headings, parts and scales saw only half 0."""
+    return hashlib.sha256(identifier.encode()).digest()[0] % 2
+
+
+@pytest.fixture(scope="module")
+def public():
+    if not PROMPTS.exists():
+        pytest.skip("the public prompts are not on this machine")
     judgement = json.loads(JUDGEMENT.read_text())
     rows = [json.loads(line) for line in PROMPTS.read_text().splitlines()]
+    assert {row["id"] for row in rows} == set(judgement)
+    return [(row["id"], infer(as_jinja(row)), judgement[row["id"]]) for row in rows]
+
+
+def f1(rows):
     agreed = inferred = judged = 0
-    for row in rows:
-        expected = judgement[row["id"]]
-        found = paths(infer(as_jinja(row)))
-        agreed += matches(found, expected)
-        inferred += len(found)
-        judged += len(expected)
-        for path, kind in found.items():
+    for _, found, expected in rows:
+        agreed += matches(paths(found), expected.get("fields", {}))
+        inferred += len(paths(found))
+        judged += len(expected.get("fields", {}))
+    return 2 * agreed / (inferred + judged)
+
+
+def test_public_prompts_against_a_judgement_by_hand(public):
+    assert sum(bool(expected) for *_, expected in public) >= 60
+    assert f1(public) >= 0.9
+    assert f1([row for row in public if half(row[0]) == 0]) >= 0.9
+    assert f1([row for row in public if half(row[0]) == 1]) >= 0.9
+
+
+def test_no_enum_of_a_public_prompt_is_wrong(public):
+    for identifier, found, expected in public:
+        for path, kind in paths(found).items():
             if "|" in (kind or ""):
-                assert kind in expected.values(), f"{row['id']}: {path} = {kind}"
-    assert 2 * agreed / (inferred + judged) >= 0.9
+                assert kind in expected["fields"].values(), f"{identifier}: {path} = {kind}"
+
+
+def test_where_nothing_can_be_inferred_nothing_is_guessed(public):
+    """Forms that depend on a variable, contradict each other, or have no names: no fields, and a reason."""
+    doubtful = [(name, found, expected) for name, found, expected in public if "fields" not in expected]
+    assert sum("cannot" in expected for *_, expected in doubtful) >= 20
+    for identifier, found, _ in doubtful:
+        assert found.fields == (), identifier
+        assert found.problems, identifier
+
+
+def test_the_contradiction_of_a_public_prompt_is_reported(public):
+    told = [found.problems for _, found, expected in public if expected.get("cannot") == "contradiction"]
+    assert told
+    assert all("contradict each other" in problems[0] for problems in told)
 
 
 ENUM = {"type": "string", "enum": ["billing", "technical", "sales"]}
@@ -94,6 +131,21 @@ ENUM = {"type": "string", "enum": ["billing", "technical", "sales"]}
             "sentiment",
             {"type": "string", "enum": ["positive", "negative", "neutral"]},
         ),
+        (
+            "Choose one of these teams: billing (invoices, refunds), technical (faults) or sales (quotes).\n{{ t }}",
+            "team",
+            ENUM,
+        ),
+        (
+            "Answer using the scale of 1 to 5, where 5 is best.\n{{ t }}",
+            "score",
+            {"type": "integer", "minimum": 1, "maximum": 5},
+        ),
+        (
+            'Only reply with the points in the following format: "- [mapped point]".\n{{ t }}',
+            "mapped_points",
+            {"type": "array", "items": {"type": "string"}},
+        ),
         ("Rate the text on a scale of 1 to 5.\n{{ t }}", "score", {"type": "integer", "minimum": 1, "maximum": 5}),
         (
             "Answer with an integer between 1 and 10.\n{{ t }}\nstars:",
@@ -112,6 +164,32 @@ def test_one_field(prompt, name, schema):
     assert [(field.name, field.schema) for field in inferred.fields] == [(name, schema)]
     assert f"line {inferred.fields[0].line}" in inferred.fields[0].source
     assert strict_findings(inferred.schema()) == []
+
+
+TEXT = {"type": "string"}
+TEXTS = {"type": "array", "items": TEXT}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "fields"),
+    [
+        (
+            "Use the below headings:\n## 1. Survey\n### 1.1. Facts given\nList them.\n### 1.2 Mood\n## 2. Plan\nGo.",
+            {"facts_given": TEXTS, "mood": TEXT, "plan": TEXT},
+        ),
+        (
+            "# OUTPUT SECTIONS\n\n- **GREETING:**\n  - Greet.\n\n- **BODY:**\n  - Say it.\n\n# INPUT\n{{ t }}",
+            {"greeting": TEXT, "body": TEXT},
+        ),
+        ('Answer it. ALWAYS return a "SOURCES" part in your answer.\n{{ t }}', {"answer": TEXT, "sources": TEXTS}),
+    ],
+)
+def test_headings_and_parts(prompt, fields):
+    assert {field.name: field.schema for field in infer(prompt).fields} == fields
+
+
+def test_headings_of_the_prompt_itself_are_no_form():
+    assert infer("## 1. Task\nSummarize.\n## 2. Text\n{{ t }}").fields == ()
 
 
 def test_shorthand():
