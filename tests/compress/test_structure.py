@@ -3,7 +3,6 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -186,10 +185,9 @@ def test_ordinary_tasks_need_none():
     assert needs_reasoning(Document.of('Sort it.\nExample: "How many radios?"\n{{ t }}')) is None
 
 
-@pytest.mark.skipif(not Path("/work/shared/data/bbh").exists(), reason="BIG-Bench Hard is not on this machine")
 @pytest.mark.parametrize("task", ["navigate", "date_understanding", "sports_understanding", "snarks"])
-def test_published_prompts_with_reasoning_are_recognised(task):
-    rows = json.loads(Path(f"/work/shared/data/bbh/cot/{task}.json").read_text())
+def test_published_prompts_with_reasoning_are_recognised(task, data):
+    rows = json.loads((data / "bbh" / "cot" / f"{task}.json").read_text())
     prompt = next(row for row in _rows(rows) if "input" in row)["input"]
     assert needs_reasoning(Document.of(prompt)) is not None
 

@@ -1,81 +1,20 @@
-import hashlib
-import json
-import re
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judged import f1, find_data, half, judged, paths
 
 from promptopt.schemas import strict_findings
 from promptopt.schemas.infer import infer
 
-PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
-JUDGEMENT = Path(__file__).with_name("judgement.json")
-
-
-def as_jinja(row):
-    """A prompt of another template language as Jinja would have it."""
-    text = row["text"]
-    if row["kind"] == "python-format":
-        text = re.sub(r"(?<!\{)\{(\w+)\}(?!\})", lambda match: f"\x01{match[1]}\x02", text)
-        text = text.replace("{{", "{").replace("}}", "}")
-        return re.sub("\x01(\\w+)\x02", lambda match: "{{ " + match[1] + " }}", text)
-    if row["kind"] == "sk":
-        return re.sub(r"\{\{\$?(\w+)\}\}", lambda match: "{{ " + match[1] + " }}", text)
-    if row["source"] == "openai-evals-modelgraded":
-        return re.sub(r"\{(\w+)\}", lambda match: "{{ " + match[1] + " }}", text)
-    return text
-
-
-def paths(inferred):
-    found = {}
-
-    def visit(path, schema):
-        kind = schema.get("type")
-        kind = next(name for name in kind if name != "null") if isinstance(kind, list) else kind
-        found[path] = "|".join(map(str, schema["enum"])) if "enum" in schema else kind
-        for name, child in schema.get("properties", {}).items():
-            visit(f"{path}.{name}", child)
-        items = schema.get("items", {})
-        for name, child in items.get("properties", {}).items():
-            visit(f"{path}[].{name}", child)
-
-    for field in inferred.fields:
-        visit("items" if inferred.wrapped else field.name, field.schema)
-    return found
-
-
-def matches(found, judged):
-    """The fields on which both agree; a single field may have any name, because the prompt gives it none."""
-    if len(found) == len(judged) == 1:
-        return int(set(found.values()) == set(judged.values()))
-    return sum(judged.get(path) == kind for path, kind in found.items())
-
-
-def half(identifier):
-    """The half of the prompts that one belongs to; the rules of headings, parts and scales saw only half 0."""
-    return hashlib.sha256(identifier.encode()).digest()[0] % 2
-
 
 @pytest.fixture(scope="module")
 def public():
-    if not PROMPTS.exists():
+    path = find_data("prompts/prompts.jsonl")
+    if path is None:
         pytest.skip("the public prompts are not on this machine")
-    judgement = json.loads(JUDGEMENT.read_text())
-    rows = [json.loads(line) for line in PROMPTS.read_text().splitlines()]
-    assert {row["id"] for row in rows} == set(judgement)
-    return [(row["id"], infer(as_jinja(row)), judgement[row["id"]]) for row in rows]
-
-
-def f1(rows):
-    agreed = inferred = judged = 0
-    for _, found, expected in rows:
-        agreed += matches(paths(found), expected.get("fields", {}))
-        inferred += len(paths(found))
-        judged += len(expected.get("fields", {}))
-    return 2 * agreed / (inferred + judged)
+    return judged(path)
 
 
 def test_public_prompts_against_a_judgement_by_hand(public):
@@ -86,7 +25,7 @@ def test_public_prompts_against_a_judgement_by_hand(public):
 
 
 def test_no_enum_of_a_public_prompt_is_wrong(public):
-    for identifier, found, expected in public:
+    for identifier, _, found, expected in public:
         for path, kind in paths(found).items():
             if "|" in (kind or ""):
                 assert kind in expected["fields"].values(), f"{identifier}: {path} = {kind}"
@@ -94,7 +33,7 @@ def test_no_enum_of_a_public_prompt_is_wrong(public):
 
 def test_where_nothing_can_be_inferred_nothing_is_guessed(public):
     """Forms that depend on a variable, contradict each other, or have no names: no fields, and a reason."""
-    doubtful = [(name, found, expected) for name, found, expected in public if "fields" not in expected]
+    doubtful = [(name, found, expected) for name, _, found, expected in public if "fields" not in expected]
     assert sum("cannot" in expected for *_, expected in doubtful) >= 20
     for identifier, found, _ in doubtful:
         assert found.fields == (), identifier
@@ -102,7 +41,7 @@ def test_where_nothing_can_be_inferred_nothing_is_guessed(public):
 
 
 def test_the_contradiction_of_a_public_prompt_is_reported(public):
-    told = [found.problems for _, found, expected in public if expected.get("cannot") == "contradiction"]
+    told = [found.problems for _, _, found, expected in public if expected.get("cannot") == "contradiction"]
     assert told
     assert all("contradict each other" in problems[0] for problems in told)
 
