@@ -147,7 +147,9 @@ def _proposals(template: Template, found: Evidence | None, options: Options, sui
     if reason_to_reason(template) is None:
         return [structure(template, found, options)]
     tokens = options.reasoning or 100
-    return [structure(template, found, replace(options, reasoning=count)) for count in (tokens, 0)]
+    # Both under a schema: without one the bare version would be the prompt as it is, which reasons.
+    both = replace(options, form="schema")
+    return [structure(template, found, replace(both, reasoning=count)) for count in (tokens, 0)]
 
 
 def _write(proposal: Structured) -> str:

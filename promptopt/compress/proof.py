@@ -99,9 +99,10 @@ def prove(proposals: Sequence[Structured], suite: Suite, *, margin: float | None
             proposal,
             f"recommended: {pair.candidate} ({pair.decision.verdict}); {_saving(comparison, pair.candidate)}",
         )
-    pair = comparison.pairs[0]
-    reasons = "; ".join(pair.decision.reasons)
-    return Proof(comparison, None, f"not recommended: {pair.candidate} is {pair.decision.verdict} ({reasons})")
+    said = [
+        f"{pair.candidate} is {pair.decision.verdict} ({'; '.join(pair.decision.reasons)})" for pair in comparison.pairs
+    ]
+    return Proof(comparison, None, f"not recommended: {', and '.join(said)}")
 
 
 def _reasons(proposal: Structured) -> bool:

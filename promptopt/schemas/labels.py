@@ -9,6 +9,7 @@ from typing import Any
 
 from promptopt.errors import AnswerAmbiguous, AnswerError
 from promptopt.schemas.fit import fit, plain
+from promptopt.schemas.strict import resolve
 from promptopt.values import JSONSchema
 
 _LINE = re.compile(
@@ -27,6 +28,7 @@ _NEGATION = re.compile(
 _WRAP = "*_`\"'“”‘’ \t"
 # A text longer than this is no answer with labels.
 _MOST_LINES = 5_000
+_DEEPEST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled 
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         return None
+    properties = {name: _inlined(child, schema) for name, child in properties.items()}
     found: dict[str, Any] = {}
     notes: list[str] = []
     blocks = _blocks(text, properties)
@@ -87,6 +90,27 @@ def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled 
     wanted = required if isinstance(required, list) else list(properties)
     missing = tuple(name for name in wanted if name not in found and not _nullable(properties.get(name)))
     return Labelled(found, missing if found else tuple(wanted), tuple(notes))
+
+
+def _inlined(node: Any, root: JSONSchema, depth: int = 0) -> Any:
+    """A property with the definitions copied in that it refers to; what refers to itself may be anything."""
+    if isinstance(node, list):
+        return [_inlined(part, root, depth) for part in node]
+    if not isinstance(node, Mapping):
+        return node
+    if isinstance(node.get("$ref"), str):
+        target = resolve(root, node["$ref"])
+        # What points out of the schema is told by the validator.
+        return node if target is None else {} if depth > _DEEPEST else _inlined(target, root, depth + 1)
+    inner = ("properties", "items", "anyOf")
+    return {
+        key: ({name: _inlined(child, root, depth + 1) for name, child in part.items()})
+        if key == "properties" and isinstance(part, Mapping)
+        else _inlined(part, root, depth + 1)
+        if key in inner
+        else part
+        for key, part in node.items()
+    }
 
 
 def _nullable(schema: Any) -> bool:

@@ -16,6 +16,7 @@ from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerError, AnswerR
 from promptopt.schemas.fit import fit
 from promptopt.schemas.labels import labelled
 from promptopt.schemas.repair import DuplicateKey, repaired, strict_loads
+from promptopt.schemas.strict import is_endless
 from promptopt.values import JSONSchema
 
 if TYPE_CHECKING:
@@ -100,8 +101,16 @@ def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
         found = _free(text, target.schema) if prose else _found(text, target.schema)
         value, fitted = fit(found.value, target.schema, text)
     except RecursionError:
+        if _refers_endlessly(target.schema):
+            raise SchemaError("a reference of the schema leads back to itself", remedy="give it a type") from None
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
     return Parsed(target.finish(value, text), (*found.repairs, *fitted))
+
+
+def _refers_endlessly(schema: JSONSchema) -> bool:
+    definitions = schema.get("$defs")
+    nodes = [schema, *(definitions.values() if isinstance(definitions, Mapping) else ())]
+    return any(is_endless(node, schema) for node in nodes)
 
 
 def _found(text: str, schema: JSONSchema) -> _Found:  # noqa: C901 - one branch a form

@@ -1,3 +1,4 @@
+import enum
 import json
 import re
 import time
@@ -234,6 +235,49 @@ def test_schemas_that_are_none():
         promptopt.parse('{"a": 1}', {"type": "object", "properties": {"a": {"$ref": "http://localhost:1/x.json"}}})
     with pytest.raises(SchemaError):
         promptopt.parse("{}", 5)
+
+
+class Mood(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Visit(pydantic.BaseModel):
+    mood: Mood
+    earlier: Mood | None
+    tags: list[Mood]
+
+
+def test_definitions_are_followed_in_free_text():
+    visit = promptopt.restructure("Mood: good\nEarlier: bad\nTags: good, bad", Visit).data
+    assert visit == Visit(mood=Mood.GOOD, earlier=Mood.BAD, tags=[Mood.GOOD, Mood.BAD])
+    assert promptopt.restructure("The mood is bad.", MOOD).data == {"mood": "bad"}
+
+
+MOOD = {
+    "type": "object",
+    "properties": {"mood": {"$ref": "#/$defs/Mood"}},
+    "required": ["mood"],
+    "$defs": {"Mood": {"type": "string", "enum": ["good", "bad"]}},
+}
+
+
+def loop(definition):
+    return {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": definition}}
+
+
+@pytest.mark.parametrize("definition", [{"$ref": "#/$defs/a"}, {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "null"}]}])
+def test_a_reference_to_itself_is_the_schemas_fault(definition):
+    for read in (promptopt.parse, promptopt.restructure):
+        with pytest.raises((SchemaError, AnswerError)) as raised:
+            read('{"a": 1}', loop(definition))
+        assert "leads back to itself" in str(raised.value)
+
+
+def test_recursive_answers_are_read():
+    tree = {"type": "object", "properties": {"c": {"type": "array", "items": {"$ref": "#"}}}, "required": ["c"]}
+    text = '{"c": [' * 50 + "]}" * 50
+    assert promptopt.parse(text, tree).data == json.loads(text)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,11 @@ def one(child):
         (one({"type": "string", "pattern": "("}), "/properties/a/pattern", "no regular expression"),
         (one({"$ref": "https://example.org/x.json"}), "/properties/a/$ref", "points out"),
         (one({"$ref": "#/$defs/X"}), "/properties/a/$ref", "points to nothing"),
+        (
+            {**one({"$ref": "#/$defs/X"}), "$defs": {"X": {"$ref": "#/$defs/X"}}},
+            "/properties/a/$ref",
+            "leads back to itself",
+        ),
         (one({"type": "object", "additionalProperties": {"type": "string"}}), "/properties/a", "free keys"),
         (one({"anyOf": []}), "/properties/a/anyOf", "not a list"),
         (one({"type": "string", "minLength": "x"}), "/properties/a/minLength", "not a JSON schema"),
