@@ -59,7 +59,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 # "Which team is it, and why?": the question stays, what nobody reads goes.
-_AND_WHY = re.compile(r",? and (?:explain )?why(?=[ \t]*[?.])", re.IGNORECASE)
+_AND_WHY = re.compile(r",? and why(?=[ \t]*\?)", re.IGNORECASE)
 _FENCE_BEFORE = re.compile(r"(?:```|~~~)\w*[ \t]*\n?[ \t]*\Z")
 _FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
 
@@ -68,7 +68,10 @@ def carried_edits(document: Document, inferred: Inferred, *, drop_explanation: b
     """The deletions that a schema allows: templates of the answer with the line that leads to them, and format prose."""
     blocks = [_block(document, span) for span in inferred.carried if MASK not in document.text[span.start : span.end]]
     words = _words_of(inferred)
-    edits = [Edit(span.start, span.end, "", CODE, "the schema carries the template of the answer") for span in blocks]
+    edits = [
+        Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries the form of the answer")
+        for span in blocks
+    ]
     for span in _sentences(document):
         if any(span.overlaps(block) for block in blocks) or document.depends(span):
             continue

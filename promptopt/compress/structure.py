@@ -28,9 +28,12 @@ from promptopt.tokens import tokenizer_for
 
 MINIFY = "Minify the JSON."
 REASONING = "reasoning"
-_EXPLAINS = re.compile(r"\b(?:explanation|explain|justif\w+|rationale|reasons? for|and why)\b", re.IGNORECASE)
+_EXPLAINS = re.compile(
+    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b|and why(?=\s*\?))", re.IGNORECASE
+)
 _NO_EXPLANATION = re.compile(
-    r"\b(?:no|not|n['’]t|without|never)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b", re.IGNORECASE
+    r"\b(?:no|not|n['’]t|without|never|ignore|omit|skip)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
+    re.IGNORECASE,
 )
 # Sources of fields that the text wants as JSON; sections, labels and tables it wants as they are.
 _JSON_SOURCE = re.compile(r"JSON|key\b")

@@ -22,6 +22,7 @@ class Choice:
         schema: An enum or a range.
         span: Where it is said.
         asks: Whether this very place asks for the answer (and does not only describe it).
+        bare: Whether it only lists the labels, and no other sentence points at the list: an enum says the same.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Choice:
     span: Span
     source: str
     asks: bool = True
+    bare: bool = False
 
 
 _QUOTE = r"[\"'`“”‘’]"
@@ -135,6 +137,8 @@ _NUMBERS = (
         re.IGNORECASE,
     ),
 )
+_POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
+_MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
 _NUMERIC_NAME = re.compile(
     r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
@@ -199,10 +203,23 @@ def choices(document: Document) -> Iterator[Choice]:
             if kind == "classify" and name not in _KINDS:
                 # What is sorted is the input; only a few nouns name what it is sorted by.
                 name = ""
+            span = Span(match.start(), match.end() + text.startswith(".", match.end()) * (kind == "list"))
             yield Choice(
-                name, enum(values), Span(*match.span()), _source(document, match, f"“{kind}”"), asks=kind != "whether"
+                name,
+                enum(values),
+                span,
+                _source(document, match, f"“{kind}”"),
+                asks=kind != "whether",
+                bare=kind == "list" and _stands_alone(text, span),
             )
     yield from _lists(document)
+
+
+def _stands_alone(text: str, span: Span) -> bool:
+    """Whether a list is a sentence or lines of its own, that nothing beside it points at."""
+    before, after = text[max(0, span.start - 120) : span.start], text[span.end : span.end + 120]
+    begins = not before.strip() or before.rstrip(" \t")[-1] in f"\n.!?{BOUNDARY}"
+    return begins and not _POINTS.search(before) and not _POINTS.search(after)
 
 
 def _is_word(values: list[str]) -> bool:
@@ -238,12 +255,14 @@ def _lists(document: Document) -> Iterator[Choice]:
                 continue
             if len(values) < 2 or not complete or len(set(values)) < len(values):
                 continue
+            span = Span(match.start("lead"), match.end())
             yield Choice(
                 _noun_of_lead(match["lead"]),
                 enum(values),
-                Span(*match.span()),
+                span,
                 _source(document, match, "list"),
                 asks=kind in ("letters", "quoted"),
+                bare=kind == "lines" and _stands_alone(text, span) and not _MORE_SAID.search(match["lead"]),
             )
 
 

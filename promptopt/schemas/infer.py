@@ -265,7 +265,8 @@ def _from_choices(document: Document, said: list[Choice]) -> Inferred | None:
         or _object_of_task(document.text)
     )
     schema = _with_fallback(document.text, dict(best.schema))
-    return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),))
+    carried = tuple(choice.span for choice in chosen if choice.bare)
+    return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),), carried)
 
 
 def _conditional_list(document: Document, choice: Choice) -> Inferred:

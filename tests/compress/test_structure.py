@@ -201,6 +201,40 @@ def _rows(data):
             yield from _rows(item)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (
+            "These are available intents:\n\n    refund,\n    delivery,\n    other\n\nWhich intent is it?\n\n{{ t }}\n",
+            "Which intent is it?\n\n{{ t }}\n",
+        ),
+        (
+            "Which intent is it? Possible intents are: refund, delivery, other. {{ t }}\n",
+            "Which intent is it? {{ t }}\n",
+        ),
+        ("Which team is it, and why? Possible teams are: red, blue.\n{{ t }}\n", "Which team is it?\n{{ t }}\n"),
+    ],
+)
+def test_lists_of_labels_go_into_the_schema(project, text, kept):
+    template = write(project, f"---\nanswer: '\\w+'\n---\n{text}")
+    proposal = structure(template, options=Options(form="schema", minify=False))
+    assert proposal.source.endswith(f"---\n{kept}")
+    assert len(proposal.schema["properties"]) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Choose from the list below.\nPossible intents are: refund, delivery.\nWhich one is it?\n{{ t }}\n",
+        "Possible intents, which must not be mixed, are these:\n    refund\n    delivery\n\nWhich intent?\n{{ t }}\n",
+        "Pick one of these categories:\n- billing: invoices\n- sales: quotes\n\n{{ t }}\n",
+    ],
+)
+def test_lists_that_say_more_or_are_pointed_at_stay(project, text):
+    proposal = structure(write(project, text), options=Options(form="schema", minify=False))
+    assert proposal.source.endswith(f"---\n{text}")
+
+
 def test_codes(project):
     labels = ["card_arrival", "card_linking", "exchange_rate"]
     template = write(project, f"Pick one of the following intents: {', '.join(labels)}.\n{{{{ t }}}}\n")
@@ -414,3 +448,8 @@ def test_schema_command(project):
         assert done.returncode == 2
         assert bad in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_an_explanation_to_ignore_is_not_asked_for(project):
+    template = write(project, "Ignore the explanation and judge the equation. Answer on a scale of 1 to 5.\n{{ t }}\n")
+    assert [item.name for item in structure(template, options=Options(reasoning=0)).fields] == ["score"]
