@@ -106,10 +106,11 @@ def reading() -> Iterator[Row]:
     real = [json.loads(line) for line in (ROOT / "tests/schemas/real_answers.jsonl").read_text().splitlines()]
     found = [(_data(row["text"], REVIEW if row["schema"] == "review" else CONTACT), row["data"]) for row in real]
     wrong = sum(data is not None and data != right for data, right in found)
+    read = sum(data == right for data, right in found)
+    holding = sum(right is not None for _, right in found)
     yield (
         "answers of a small model at temperature 0.6 to 1.6",
-        f"{sum(data == right for data, right in found)} of {len(real)} read or refused rightly, {wrong} wrong "
-        f"({sum(right is not None for _, right in found)} hold the data)",
+        f"{read} of {len(real)} read or refused rightly, {wrong} wrong ({holding} hold the data)",
     )
 
 

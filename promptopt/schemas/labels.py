@@ -29,6 +29,9 @@ _WRAP = "*_`\"'“”‘’ \t"
 # A text longer than this is no answer with labels.
 _MOST_LINES = 5_000
 _DEEPEST = 6
+# A value that a longer text mentions somewhere, or one of so many, is not what the text says.
+_MOST_CHARACTERS = 20_000
+_MOST_PRESENT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +239,14 @@ def _mentioned(text: str, name: str, schema: Any) -> Any:
 
 def _only_label(text: str, labels: list[str]) -> str | None:
     """The one label that the text names, as a whole word and not denied."""
-    hits = list(_label_hits(text, labels))
+    if len(text) > _MOST_CHARACTERS:
+        return None
+    lowered = text.lower()
+    # A pattern of a thousand labels takes minutes; most are nowhere in the text.
+    present = [label for label in labels if label.lower() in lowered or label.lower().replace("_", " ") in lowered]
+    if not 0 < len(present) <= _MOST_PRESENT:
+        return None
+    hits = list(_label_hits(text, present))
     named = {label for label, _ in hits}
     if len(named) != 1:
         return None

@@ -306,6 +306,22 @@ def test_a_megabyte_takes_bounded_time(text):
     assert time.process_time() - started < 6
 
 
+@pytest.mark.parametrize(
+    "text", ["word " * 200_000, "value number " * 20_000, " ".join(f"value number {n}" for n in range(20_000))]
+)
+def test_thousands_of_labels_take_bounded_time(text):
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "enum": [f"value number {n}" for n in range(20_000)]}},
+        "required": ["a"],
+    }
+    started = time.process_time()
+    assert promptopt.restructure("I think that it is value number 7.", schema).data == {"a": "value number 7"}
+    with pytest.raises(AnswerError):
+        promptopt.restructure(text, schema)
+    assert time.process_time() - started < 6
+
+
 def test_a_valid_megabyte_is_read():
     data = {"tags": ["word"] * 200_000}
     assert promptopt.parse(json.dumps(data), TAGS).data == data
