@@ -70,6 +70,9 @@ def command(
 
     Exit code 1 where --suite shows that the new version is not to be recommended.
     """
+    from dataclasses import replace
+
+    from promptopt.compress.proof import recorded_tokens
     from promptopt.compress.structure import Options
     from promptopt.config import load_config
     from promptopt.suites import load_suite
@@ -84,6 +87,7 @@ def command(
         form=form,
         price_as=price_as or load_config().price_as or model,
     )
+    options = replace(options, answer_tokens=recorded_tokens(template, loaded))
     evidence = _evidence(template, schema, from_recordings, ask, loaded)
     proposals = _proposals(template, evidence, options, loaded)
     proof = None

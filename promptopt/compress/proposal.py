@@ -93,6 +93,7 @@ class Options:
         codes: Code labels and keys of several tokens.
         minify: Ask for minified JSON.
         form: ``schema``, ``text`` (as the prompt states it, capped and read out), or ``auto`` for the cheaper one.
+        answer_tokens: Output tokens of the prompt's recorded answers, on average; ``None`` where there are none.
         labels: What a suite expects; the answer must be able to say each.
         price_as: The model whose price and tokenizer count.
     """
@@ -101,6 +102,7 @@ class Options:
     codes: bool = False
     minify: bool = True
     form: Form | Literal["auto"] = "auto"
+    answer_tokens: float | None = None
     labels: tuple[str, ...] = ()
     price_as: str | None = None
 

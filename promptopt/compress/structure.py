@@ -127,7 +127,7 @@ class _Proposal:
         return self._as_text(fields, scored, schema, proposal.economics)
 
     def _pays(self, economics: Economics) -> bool:
-        """Whether a schema makes calls cheaper, as far as the prompt alone can tell.
+        """Whether a schema makes calls cheaper, as far as the recorded answers or else the prompt alone can tell.
 
         Where the text states the form, answers have it already and there is next to no output to save; where it asks
         for a label and an explanation that nobody reads, there is. Who names a schema wants one.
@@ -135,9 +135,12 @@ class _Proposal:
         wanted = self._named or self._options.codes or self._options.reasoning
         if wanted or economics.input_difference <= 0:
             return True
-        saved = _FREE_TEXT_TOKENS - economics.cost.typical_tokens
+        now = self._options.answer_tokens
+        if now is None:
+            now = _FREE_TEXT_TOKENS if self._free_text else 0
         ratio = economics.input_difference * _USUAL_RATIO
-        return self._free_text and saved > (ratio if economics.break_even is None else economics.break_even)
+        needed = ratio if economics.break_even is None else economics.break_even
+        return now - economics.cost.typical_tokens > needed
 
     def _as_schema(
         self, fields: tuple[Field, ...], scored: Field, schema: dict[str, Any], *, explained: bool
@@ -187,9 +190,11 @@ class _Proposal:
         source = self._source(edits, minify=json_form and not shown)
         notes = list(self._notes)
         if dearer is not None:
+            recorded = self._options.answer_tokens
+            short = "have their form already" if recorded is None else f"take {recorded:.1f} tokens as recorded"
             notes.append(
                 f"kept as text: a schema would be billed {dearer.schema_tokens} tokens, {dearer.input_difference} more "
-                "than it replaces, and answers have their form already; --form schema guarantees it"
+                f"than it replaces, and answers {short}; --form schema guarantees it"
             )
         cap = output_cap(cost, self._model) if json_form else text_cap(fields, self._tokenizer)
         if cap is not None and not json_form:

@@ -128,6 +128,24 @@ def test_a_schema_that_only_costs_is_not_proposed(project):
         )
 
 
+def test_recorded_answers_decide_better_than_the_prompt(project):
+    template = write(project, "Is it spam? Answer only yes or no.\n{{ t }}\n")
+    long = structure(template, options=Options(answer_tokens=40.0))
+    assert long.form == "schema"
+    short = structure(template, options=Options(answer_tokens=2.0))
+    assert short.form == "text"
+    assert "answers take 2.0 tokens as recorded" in short.notes[0]
+
+
+def test_the_command_reads_the_recorded_answers(project, endpoint):
+    suite(project)
+    plain = REVIEW.replace(" Then give a short explanation.", "")
+    (project / "prompts" / "reviews" / "v1.j2").write_text(plain)
+    assert json.loads(run(project, "structure", "reviews", "--json").stdout)["form"] == "text"
+    run(project, "compare", "reviews@v1", "--record", "all", env=environment(endpoint))
+    assert json.loads(run(project, "structure", "reviews", "--json").stdout)["form"] == "schema"
+
+
 def test_letters_are_read_as_letters(project):
     template = write(project, "Pick one of the following options:\n(A) It is a fact.\n(B) It is not.\n\n{{ t }}\n")
     answer = proposed_template(structure(template)).front.answer
