@@ -17,7 +17,11 @@ import pytest
 from wire import completion
 
 REPOSITORY = Path(__file__).parent.parent
-DATA = REPOSITORY.parent / "shared" / "data"
+# Beside the repository, or beside the folder of a worktree.
+DATA = next(
+    (folder / "shared" / "data" for folder in REPOSITORY.parents if (folder / "shared" / "data").is_dir()),
+    REPOSITORY.parent / "shared" / "data",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     "--reasoning", type=click.IntRange(min=0), metavar="TOKENS", help="A reasoning field before the answer; 0 for none."
 )
 @click.option("--codes", is_flag=True, help="Code labels and keys of several tokens; `promptopt.parse` decodes them.")
+@click.option(
+    "--form",
+    type=click.Choice(["auto", "schema", "text"]),
+    default="auto",
+    help="A strict schema, the form as the prompt's text states it, or the cheaper one [default].",
+)
 @click.option("--no-minify", is_flag=True, help="Do not ask for minified JSON.")
 @click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
 @click.option("--model", help="The model that answers, instead of the prompt's own.")
@@ -43,6 +49,7 @@ def command(
     suite: str | None,
     reasoning: int | None,
     codes: bool,
+    form: Any,
     no_minify: bool,
     price_as: str | None,
     model: str | None,
@@ -63,6 +70,9 @@ def command(
 
     Exit code 1 where --suite shows that the new version is not to be recommended.
     """
+    from dataclasses import replace
+
+    from promptopt.compress.proof import recorded_tokens
     from promptopt.compress.structure import Options
     from promptopt.config import load_config
     from promptopt.suites import load_suite
@@ -74,8 +84,10 @@ def command(
         reasoning=reasoning,
         codes=codes,
         minify=not no_minify,
+        form=form,
         price_as=price_as or load_config().price_as or model,
     )
+    options = replace(options, answer_tokens=recorded_tokens(template, loaded))
     evidence = _evidence(template, schema, from_recordings, ask, loaded)
     proposals = _proposals(template, evidence, options, loaded)
     proof = None
@@ -139,7 +151,9 @@ def _proposals(template: Template, found: Evidence | None, options: Options, sui
     if reason_to_reason(template) is None:
         return [structure(template, found, options)]
     tokens = options.reasoning or 100
-    return [structure(template, found, replace(options, reasoning=count)) for count in (tokens, 0)]
+    # Both under a schema: without one the bare version would be the prompt as it is, which reasons.
+    both = replace(options, form="schema")
+    return [structure(template, found, replace(both, reasoning=count)) for count in (tokens, 0)]
 
 
 def _write(proposal: Structured) -> str:
@@ -153,17 +167,18 @@ def _write(proposal: Structured) -> str:
 
 
 def _print(proposal: Structured, proof: Proof | None, written: str | None) -> None:
-    click.echo(proposal.diff(), nl=False)
+    click.echo(proposal.diff() or "nothing to change\n", nl=False)
     click.echo()
     for item in proposal.fields:
         click.echo(f"{item.name}: {_shown(item.schema)}  ({item.source})")
     economics = proposal.economics
     cost = economics.cost
-    click.echo(
-        f"input: the schema is billed {cost.input_tokens} tokens, {economics.prose_tokens} tokens of prose go: "
-        f"{economics.input_difference:+d} a call"
-    )
-    if economics.break_even is not None:
+    billed = f"the schema is billed {economics.schema_tokens} tokens" if economics.schema_tokens else "no schema"
+    click.echo(f"input: {billed}, {economics.prose_tokens} tokens of prose go: {economics.input_difference:+d} a call")
+    if proposal.form == "text":
+        cap = proposal.max_output_tokens
+        click.echo(f"output: as the text asks for it, {'no cap' if cap is None else f'{cap} tokens at most'}")
+    elif economics.break_even is not None:
         even = (
             "saves from the first call"
             if not economics.break_even
@@ -199,7 +214,8 @@ def _dict(proposal: Structured, proof: Proof | None, written: str | None) -> dic
         "prompt": proposal.template.origin.label,
         "path": str(proposal.path),
         "written": written is not None,
-        "output_schema": proposal.schema,
+        "form": proposal.form,
+        "output_schema": proposal.schema if proposal.form == "schema" else None,
         "output_codes": proposal.codes.to_dict() or None,
         "answer": proposal.answer,
         "max_output_tokens": proposal.max_output_tokens,
@@ -217,7 +233,7 @@ def _dict(proposal: Structured, proof: Proof | None, written: str | None) -> dic
             for e in proposal.edits
         ],
         "economics": {
-            "schema_tokens": economics.cost.input_tokens,
+            "schema_tokens": economics.schema_tokens,
             "prose_tokens": economics.prose_tokens,
             "input_difference": economics.input_difference,
             "typical_output_tokens": economics.cost.typical_tokens,

@@ -58,6 +58,8 @@ _LEAD = re.compile(
     r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z",
     re.IGNORECASE,
 )
+# "Which team is it, and why?": the question stays, what nobody reads goes.
+_AND_WHY = re.compile(r",? and why(?=[ \t]*\?)", re.IGNORECASE)
 _FENCE_BEFORE = re.compile(r"(?:```|~~~)\w*[ \t]*\n?[ \t]*\Z")
 _FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
 
@@ -66,12 +68,21 @@ def carried_edits(document: Document, inferred: Inferred, *, drop_explanation: b
     """The deletions that a schema allows: templates of the answer with the line that leads to them, and format prose."""
     blocks = [_block(document, span) for span in inferred.carried if MASK not in document.text[span.start : span.end]]
     words = _words_of(inferred)
-    edits = [Edit(span.start, span.end, "", CODE, "the schema carries the template of the answer") for span in blocks]
+    edits = [
+        Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries the form of the answer")
+        for span in blocks
+    ]
     for span in _sentences(document):
         if any(span.overlaps(block) for block in blocks) or document.depends(span):
             continue
         if _is_format(document.text[span.start : span.end], words, drop_explanation=drop_explanation):
             edits.append(Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries it"))
+    if drop_explanation:
+        edits += [
+            Edit(match.start(), match.end(), "", CODE, "nothing reads the explanation")
+            for match in _AND_WHY.finditer(document.text)
+            if not document.depends(Span(*match.span()))
+        ]
     return _merged(edits, document)
 
 

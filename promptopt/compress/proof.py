@@ -99,9 +99,10 @@ def prove(proposals: Sequence[Structured], suite: Suite, *, margin: float | None
             proposal,
             f"recommended: {pair.candidate} ({pair.decision.verdict}); {_saving(comparison, pair.candidate)}",
         )
-    pair = comparison.pairs[0]
-    reasons = "; ".join(pair.decision.reasons)
-    return Proof(comparison, None, f"not recommended: {pair.candidate} is {pair.decision.verdict} ({reasons})")
+    said = [
+        f"{pair.candidate} is {pair.decision.verdict} ({'; '.join(pair.decision.reasons)})" for pair in comparison.pairs
+    ]
+    return Proof(comparison, None, f"not recommended: {', and '.join(said)}")
 
 
 def _reasons(proposal: Structured) -> bool:
@@ -136,6 +137,17 @@ def recordings_of(template: Template, suite: Suite | None) -> list[RecordingFile
     return [RecordingFile.read(recording_path(suite, template.origin.prompt, template.origin.version))]
 
 
+def recorded_tokens(template: Template, suite: Suite | None) -> float | None:
+    """Output tokens of a prompt's recorded answers, on average; ``None`` where none are recorded."""
+    try:
+        files = recordings_of(template, suite)
+    except UsageError:
+        return None
+    usages = [line.response.usage for file in files for line in file.lines.values()]
+    counts = [usage.output_tokens for usage in usages if usage is not None]
+    return sum(counts) / len(counts) if counts else None
+
+
 def ask_model(template: Template, model: str) -> Evidence:
     """The fields that a model proposes for a prompt.
 
@@ -156,4 +168,4 @@ def ask_model(template: Template, model: str) -> Evidence:
         provider.close()
 
 
-__all__ = ["Proof", "ask_model", "proposed_template", "prove", "recordings_of"]
+__all__ = ["Proof", "ask_model", "proposed_template", "prove", "recorded_tokens", "recordings_of"]

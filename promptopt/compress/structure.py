@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from promptopt.compress.carried import CHAT, CODE, carried_edits, example_edits
@@ -14,11 +12,14 @@ from promptopt.compress.edit import Edit
 from promptopt.compress.evidence import Evidence
 from promptopt.compress.front import blank_front_matter, set_front_matter
 from promptopt.compress.guard import apply
+from promptopt.compress.kept import block_edits, reading, text_cap
+from promptopt.compress.proposal import Economics, Options, Structured, next_version
 from promptopt.compress.reasoning import needs_reasoning
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
+from promptopt.schemas.blocks import answer_blocks
 from promptopt.schemas.codes import Codes, code_schema
-from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost
+from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
 from promptopt.schemas.found import MASK, Document, Field, Inferred, template_parts
 from promptopt.schemas.infer import infer
 from promptopt.templates import Template
@@ -27,89 +28,23 @@ from promptopt.tokens import tokenizer_for
 
 MINIFY = "Minify the JSON."
 REASONING = "reasoning"
-_EXPLAINS = re.compile(r"\b(?:explanation|explain|justif\w+|rationale|reasons? for)\b", re.IGNORECASE)
-_NO_EXPLANATION = re.compile(
-    r"\b(?:no|not|n['’]t|without|never)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b", re.IGNORECASE
+_EXPLAINS = re.compile(
+    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b|and why(?=\s*\?))", re.IGNORECASE
 )
+_NO_EXPLANATION = re.compile(
+    r"\b(?:no|not|n['’]t|without|never|ignore|omit|skip)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
+    re.IGNORECASE,
+)
+# Sources of fields that the text wants as JSON; sections, labels and tables it wants as they are.
+_JSON_SOURCE = re.compile(r"JSON|key\b")
 _CHAT_END = re.compile(r"\s*\{%-?\s*endchat")
 _ASSISTANT = re.compile(r"\{%-?\s*chat\s+role\s*=\s*\"assistant\"")
+# What a label with an explanation in a sentence takes: 35 and 57 tokens for two suites of the real small model.
+_FREE_TEXT_TOKENS = 35
+# Output costs four to six times what input does; for models without a price.
+_USUAL_RATIO = 0.25
 # A token of English is some three quarters of a word, a word some six characters.
 _CHARACTERS_PER_TOKEN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Economics:
-    """What the change costs and saves in each call, in tokens of the model that is priced.
-
-    Attributes:
-        prose_tokens: Tokens of the prompt's text that went (less than 0: came).
-        cost: Of the schema and of answers under it.
-        break_even: Output tokens that an answer must be shorter by for a call to cost the same; 0 where the input
-            shrinks; ``None`` for an unpriced model.
-    """
-
-    prose_tokens: int
-    cost: SchemaCost
-    break_even: float | None
-
-    @property
-    def input_difference(self) -> int:
-        """Input tokens that a call has more."""
-        return self.cost.input_tokens - self.prose_tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Structured:
-    """A proposal.
-
-    Attributes:
-        template: The prompt as it is.
-        source: The next version.
-        path: The file it would be written to.
-        schema: Its output schema, coded where ``codes`` says so.
-        fields: The fields, each with where it comes from.
-        edits: What was taken out of the text and rewritten in it.
-        answer: JSON pointer to what is scored.
-        max_output_tokens: The cap; ``None`` where nothing bounds the answer.
-        notes: What a person should know before taking it.
-    """
-
-    template: Template
-    source: str
-    path: Path
-    schema: dict[str, Any]
-    fields: tuple[Field, ...]
-    edits: tuple[Edit, ...]
-    economics: Economics
-    answer: str
-    max_output_tokens: int | None
-    codes: Codes = field(default_factory=Codes)
-    notes: tuple[str, ...] = ()
-
-    def diff(self) -> str:
-        """A unified diff from the prompt to its next version."""
-        before, after = (text.splitlines(keepends=True) for text in (self.template.source, self.source))
-        return "".join(difflib.unified_diff(before, after, self.template.path, str(self.path)))
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a prompt is to be structured.
-
-    Attributes:
-        reasoning: Tokens that a ``reasoning`` field before the answer may have; 0 for none, whatever the task;
-            ``None`` to refuse tasks that need one.
-        codes: Code labels and keys of several tokens.
-        minify: Ask for minified JSON.
-        labels: What a suite expects; the answer must be able to say each.
-        price_as: The model whose price and tokenizer count.
-    """
-
-    reasoning: int | None = None
-    codes: bool = False
-    minify: bool = True
-    labels: tuple[str, ...] = ()
-    price_as: str | None = None
 
 
 def structure(template: Template, evidence: Evidence | None = None, options: Options | None = None) -> Structured:
@@ -123,6 +58,8 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
         UsageError: The prompt is structured already, or its task needs reasoning.
     """
     options = options or Options()
+    if options.form == "text" and evidence is not None:
+        raise UsageError("--form text keeps the form that the prompt states; a form from elsewhere needs a schema")
     if template.front.output_schema is not None:
         raise UsageError(f"{template.path} has an output_schema already; see `promptopt schema check {template.path}`")
     document = Document.of(blank_front_matter(template.source, MASK))
@@ -168,6 +105,10 @@ class _Proposal:
         self._evidence = _named(evidence, inferred) if evidence else Evidence(inferred.fields)
         self._inferred = replace(inferred, fields=self._evidence.fields) if evidence else inferred
         self._options = options
+        self._named = evidence is not None
+        self._free_text = False
+        self._model = options.price_as if template.front.model is None else template.front.model
+        self._tokenizer = tokenizer_for(options.price_as or template.front.model)
         self._notes: list[str] = list(inferred.problems) if evidence and inferred.fields else []
 
     def build(self) -> Structured:
@@ -178,23 +119,48 @@ class _Proposal:
             raise SchemaError(f"strict mode refuses the schema: {findings[0]}", path=self._template.path)
         scored = self._scored(fields)
         self._check_labels(scored)
+        if self._options.form == "text":
+            return self._as_text(fields, scored, schema)
+        proposal = self._as_schema(fields, scored, schema, explained=explained)
+        if self._options.form == "schema" or self._pays(proposal.economics):
+            return proposal
+        return self._as_text(fields, scored, schema, proposal.economics)
+
+    def _pays(self, economics: Economics) -> bool:
+        """Whether a schema makes calls cheaper, as far as the recorded answers or else the prompt alone can tell.
+
+        Where the text states the form, answers have it already and there is next to no output to save; where it asks
+        for a label and an explanation that nobody reads, there is. Who names a schema wants one.
+        """
+        wanted = self._named or self._options.codes or self._options.reasoning
+        if wanted or economics.input_difference <= 0:
+            return True
+        now = self._options.answer_tokens
+        if now is None:
+            now = _FREE_TEXT_TOKENS if self._free_text else 0
+        ratio = economics.input_difference * _USUAL_RATIO
+        needed = ratio if economics.break_even is None else economics.break_even
+        return now - economics.cost.typical_tokens > needed
+
+    def _as_schema(
+        self, fields: tuple[Field, ...], scored: Field, schema: dict[str, Any], *, explained: bool
+    ) -> Structured:
         edits = carried_edits(self._document, replace(self._inferred, fields=fields), drop_explanation=not explained)
         shown = [item for item in fields if item.name != REASONING]
         if len(shown) == 1 and len(fields) == 1:
             edits += example_edits(self._template.source, scored.name, scored.schema)
         edits = _without_overlaps(edits)
-        tokenizer = tokenizer_for(self._options.price_as or self._template.front.model)
-        codes = Codes()
-        coded, possible = code_schema(schema, tokenizer)
+        codes, notes = Codes(), list(self._notes)
+        coded, possible = code_schema(schema, self._tokenizer)
         if possible and self._options.codes:
             schema, codes = _with_tables(coded, possible), possible
         elif possible:
-            self._notes.append("labels or keys are several tokens each: --codes would shorten answers")
-        self._notes.extend(advice(schema))
-        source = self._source(edits, examples=any(edit.new for edit in edits))
-        cost = schema_cost(schema, tokenizer)
-        pointer = "/" + scored.name.replace("~", "~0").replace("/", "~1")
-        cap = self._cap(cost, fields)
+            notes.append("labels or keys are several tokens each: --codes would shorten answers")
+        notes.extend(advice(schema))
+        source = self._source(edits, minify=not any(edit.new for edit in edits))
+        cost = schema_cost(schema, self._tokenizer)
+        pointer = reading(fields, scored, json_form=True)
+        cap = self._cap(cost, fields, notes)
         front: dict[str, Any] = {"max_output_tokens": cap, "answer": pointer, "output_schema": schema}
         if codes:
             front["output_codes"] = codes.to_dict()
@@ -205,11 +171,54 @@ class _Proposal:
             schema=schema,
             fields=fields,
             edits=tuple(edits),
-            economics=self._economics(source, cost, tokenizer.count),
+            economics=self._economics(source, cost, cost.input_tokens),
             answer=pointer,
             max_output_tokens=cap,
             codes=codes,
-            notes=tuple(dict.fromkeys(self._notes)),
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+    def _as_text(
+        self, fields: tuple[Field, ...], scored: Field, schema: dict[str, Any], dearer: Economics | None = None
+    ) -> Structured:
+        """The form as the prompt states it: no schema is billed, and nothing keeps the model to it."""
+        front = self._template.front
+        json_form = all(_JSON_SOURCE.match(item.source) for item in fields)
+        edits = _without_overlaps(list(block_edits(self._document))) if json_form and self._options.minify else []
+        cost = schema_cost(schema, self._tokenizer)
+        shown = bool(answer_blocks(self._document))
+        source = self._source(edits, minify=json_form and not shown)
+        notes = list(self._notes)
+        if dearer is not None:
+            recorded = self._options.answer_tokens
+            short = "have their form already" if recorded is None else f"take {recorded:.1f} tokens as recorded"
+            notes.append(
+                f"kept as text: a schema would be billed {dearer.schema_tokens} tokens, {dearer.input_difference} more "
+                f"than it replaces, and answers {short}; --form schema guarantees it"
+            )
+        cap = output_cap(cost, self._model) if json_form else text_cap(fields, self._tokenizer)
+        if cap is not None and not json_form:
+            cap = with_headroom(cap, self._model)
+        if front.max_output_tokens is not None:
+            cap = min(cap or front.max_output_tokens, front.max_output_tokens)
+        changes: dict[str, Any] = {}
+        if cap != front.max_output_tokens:
+            changes["max_output_tokens"] = cap
+        answer = None if front.answer is not None else reading(fields, scored, json_form=json_form)
+        if answer is not None:
+            changes["answer"] = answer
+        return Structured(
+            template=self._template,
+            source=set_front_matter(source, changes) if changes else source,
+            path=next_version(self._template),
+            schema=schema,
+            fields=fields,
+            edits=tuple(edits),
+            economics=self._economics(source, cost, 0),
+            answer=answer,
+            max_output_tokens=cap,
+            form="text",
+            notes=tuple(dict.fromkeys(notes)),
         )
 
     def _fields(self) -> tuple[tuple[Field, ...], bool]:
@@ -219,7 +228,8 @@ class _Proposal:
         asked = _EXPLAINS.search(_NO_EXPLANATION.sub("", text))
         has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
         explained = has_one
-        if asked and not has_one and not self._options.reasoning:
+        if asked and not has_one and not self._options.reasoning and len(fields) == 1:
+            self._free_text = True
             line = self._document.line(asked.start())
             if isinstance(self._template.front.answer, PatternAnswer):
                 self._notes.append(
@@ -255,37 +265,37 @@ class _Proposal:
                 remedy="correct the list of labels in the prompt or the expected values in the suite",
             )
 
-    def _source(self, edits: Sequence[Edit], *, examples: bool) -> str:
+    def _source(self, edits: Sequence[Edit], *, minify: bool) -> str:
         source = apply(self._template.source, edits)
         if template_parts(source) != template_parts(self._template.source):
             raise AssertionError("an edit touched the template's tags")
-        source = re.sub(r"\n{3,}", "\n\n", source)
+        if edits:
+            source = re.sub(r"\n{3,}", "\n\n", source)
         # Examples of minified JSON are the better directive.
-        if not self._options.minify or examples:
-            return source
-        return _with_directive(source)
+        return _with_directive(source) if minify and self._options.minify else source
 
-    def _cap(self, cost: SchemaCost, fields: Sequence[Field]) -> int | None:
+    def _cap(self, cost: SchemaCost, fields: Sequence[Field], notes: list[str]) -> int | None:
         front = self._template.front
-        cap = output_cap(cost, self._options.price_as if front.model is None else front.model)
+        cap = output_cap(cost, self._model)
         if cap is None:
             free = [item.name for item in fields if item.schema.get("type") in ("string", "array")]
             kept = f"the prompt's own {front.max_output_tokens} stays" if front.max_output_tokens else "none is set"
-            self._notes.append(f"max_output_tokens: nothing bounds {', '.join(free) or 'the answer'}; {kept}")
+            notes.append(f"max_output_tokens: nothing bounds {', '.join(free) or 'the answer'}; {kept}")
             return front.max_output_tokens
         return cap
 
-    def _economics(self, source: str, cost: SchemaCost, count: Any) -> Economics:
+    def _economics(self, source: str, cost: SchemaCost, schema_tokens: int) -> Economics:
         from promptopt.prices import find_price
 
         before, after = (
-            count(re.sub(MASK, "", blank_front_matter(text, MASK))) for text in (self._template.source, source)
+            self._tokenizer.count(re.sub(MASK, "", blank_front_matter(text, MASK)))
+            for text in (self._template.source, source)
         )
         model = self._options.price_as or self._template.front.model
         price = find_price(model) if model else None
-        more = cost.input_tokens - (before - after)
+        more = schema_tokens - (before - after)
         ratio = None if price is None else float(price.input_mtok / price.output_mtok)
-        return Economics(before - after, cost, None if ratio is None else max(0.0, more * ratio))
+        return Economics(before - after, cost, schema_tokens, None if ratio is None else max(0.0, more * ratio))
 
 
 def _named(evidence: Evidence, inferred: Inferred) -> Evidence:
@@ -335,15 +345,6 @@ def _with_directive(source: str) -> str:
     if end := _CHAT_END.search(source):
         return f"{source[: end.start()].rstrip()} {MINIFY}{source[end.start() :].lstrip(chr(32))}"
     return f"{source.rstrip()}\n{MINIFY}\n"
-
-
-def next_version(template: Template) -> Path:
-    """``v3.j2`` after ``v2.j2``; ``NAME.structured.j2`` for a prompt without versions."""
-    path = Path(template.path)
-    if not re.fullmatch(r"v\d+", path.stem):
-        return path.with_name(f"{path.stem}.structured{path.suffix}")
-    numbers = [int(other.stem[1:]) for other in path.parent.glob("v*.j2") if re.fullmatch(r"v\d+", other.stem)]
-    return path.with_name(f"v{max([*numbers, int(path.stem[1:])]) + 1}{path.suffix}")
 
 
 __all__ = ["CODE", "Economics", "Options", "Structured", "next_version", "structure"]

@@ -22,6 +22,7 @@ class Choice:
         schema: An enum or a range.
         span: Where it is said.
         asks: Whether this very place asks for the answer (and does not only describe it).
+        bare: Whether it only lists the labels, and no other sentence points at the list: an enum says the same.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Choice:
     span: Span
     source: str
     asks: bool = True
+    bare: bool = False
 
 
 _QUOTE = r"[\"'`“”‘’]"
@@ -104,7 +106,8 @@ _QUOTED = re.compile(_QUOTE)
 _COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 
 _GROUP = regex.compile(
-    r"\b(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:, and|, or|,| and| or)?\s*){2,})"
+    r"\b(?:(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are|(?P<asks>(?i:one of) (?:the |these |our )?(?:following )?(?:\w+ )?(?P<noun>[a-z]+s)))"
+    r"\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:, and|, or|,| and| or)?\s*){2,})"
 )
 _INDENTED = regex.compile(
     r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",
@@ -129,8 +132,13 @@ _NUMBERS = (
         r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?!\s*(?:words?|sentences?|characters?|items?|bullets?|%|minutes?|years?))",
         re.IGNORECASE,
     ),
-    regex.compile(r"\bon a (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)", re.IGNORECASE),
+    regex.compile(
+        r"\b(?:on|using|with) (?:a|the) (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)",
+        re.IGNORECASE,
+    ),
 )
+_POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
+_MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
 _NUMERIC_NAME = re.compile(
     r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
@@ -195,10 +203,23 @@ def choices(document: Document) -> Iterator[Choice]:
             if kind == "classify" and name not in _KINDS:
                 # What is sorted is the input; only a few nouns name what it is sorted by.
                 name = ""
+            span = Span(match.start(), match.end() + text.startswith(".", match.end()) * (kind == "list"))
             yield Choice(
-                name, enum(values), Span(*match.span()), _source(document, match, f"“{kind}”"), asks=kind != "whether"
+                name,
+                enum(values),
+                span,
+                _source(document, match, f"“{kind}”"),
+                asks=kind != "whether",
+                bare=kind == "list" and _stands_alone(text, span),
             )
     yield from _lists(document)
+
+
+def _stands_alone(text: str, span: Span) -> bool:
+    """Whether a list is a sentence or lines of its own, that nothing beside it points at."""
+    before, after = text[max(0, span.start - 120) : span.start], text[span.end : span.end + 120]
+    begins = not before.strip() or before.rstrip(" \t")[-1] in f"\n.!?{BOUNDARY}"
+    return begins and not _POINTS.search(before) and not _POINTS.search(after)
 
 
 def _is_word(values: list[str]) -> bool:
@@ -213,7 +234,11 @@ def _lists(document: Document) -> Iterator[Choice]:
         ]
         values = [re.sub(r"^(?:and|or)\s+", "", value) for value in values]
         yield Choice(
-            _name(match["noun"]), enum(values), Span(*match.span()), _source(document, match, "list"), asks=False
+            _name(match["noun"]),
+            enum(values),
+            Span(*match.span()),
+            _source(document, match, "list"),
+            asks=bool(match["asks"]),
         )
     for pattern, kind in (
         (_LETTERED, "letters"),
@@ -230,12 +255,14 @@ def _lists(document: Document) -> Iterator[Choice]:
                 continue
             if len(values) < 2 or not complete or len(set(values)) < len(values):
                 continue
+            span = Span(match.start("lead"), match.end())
             yield Choice(
                 _noun_of_lead(match["lead"]),
                 enum(values),
-                Span(*match.span()),
+                span,
                 _source(document, match, "list"),
                 asks=kind in ("letters", "quoted"),
+                bare=kind == "lines" and _stands_alone(text, span) and not _MORE_SAID.search(match["lead"]),
             )
 
 

@@ -77,7 +77,11 @@ def output_cap(cost: SchemaCost, model: str | None) -> int | None:
     """``max_output_tokens``: the longest answer with a quarter to spare, and room to reason where the model does."""
     if cost.longest_tokens is None:
         return None
-    cap = cost.longest_tokens + max(8, cost.longest_tokens // 4)
+    return with_headroom(cost.longest_tokens + max(8, cost.longest_tokens // 4), model)
+
+
+def with_headroom(cap: int, model: str | None) -> int:
+    """``cap`` with room to reason where the model does: its reasoning counts against the cap."""
     name = (model or "").rpartition("/")[2].removeprefix("openai:")
     return cap + REASONING_HEADROOM if name.startswith(_REASONING_MODELS) else cap
 

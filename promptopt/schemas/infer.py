@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from promptopt.schemas.blocks import blocks as json_blocks
 from promptopt.schemas.choices import Choice, choices, numbers
 from promptopt.schemas.found import MASK, Document, Field, Inferred, Span, TooSlow, field_name
-from promptopt.schemas.pseudo import NotPseudo, merge, read_pseudo, starts
+from promptopt.schemas.headings import headed, lines, parted
+from promptopt.schemas.pseudo import merge
 from promptopt.schemas.sections import forms, keys, listings, ruled, sections, tables, tagged, titled, tuples
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5
 _MOST_CHARACTERS = 400_000
-_MOST_BLOCKS = 200
-_CUE = re.compile(
-    r"\b(?:json|format\w*|outputs?|returns?|respond|response|repl(?:y|ies)|answers?|structure|object|schema|shape|keys|fields|following form)\b",
-    re.IGNORECASE,
-)
-_INPUT_CUE = re.compile(
-    r"\b(?:inputs?|given|context|arguments?|params?|parameters|tool|data|example task|conversation|transcript|passage|document|question|message)\b[^\n:]{0,30}:?\s*$",
-    re.IGNORECASE,
-)
-_OUTPUT_CUE = re.compile(
-    r"\b(?:outputs?|answer|response|result|returns?|respond|format\w*|json|assistant)\b[^\n]{0,80}$", re.IGNORECASE
-)
 _ANCHOR = re.compile(r"(?:^|\n)[ \t]*[*_`]*(?P<name>[A-Za-z][\w ]{0,30}?)[*_`]*[ \t]*:[ \t]*$")
 _NOT_A_NAME = frozenset(
     {
@@ -48,13 +37,6 @@ _NOT_A_NAME = frozenset(
 _YAML_OR_XML = re.compile(
     r"\b(?:valid yaml|yaml (?:object|schema|format)|well[ -]formed xml|xml tags)\b", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    schema: dict[str, Any]
-    span: Span
-    example: bool
 
 
 def infer(source: str) -> Inferred:
@@ -116,7 +98,7 @@ def _contradiction(document: Document, said: list[Choice]) -> str | None:
 
 
 def _from_json(document: Document, said: list[Choice]) -> Inferred | None:
-    blocks = list(_blocks(document))
+    blocks = list(json_blocks(document))
     if not blocks:
         return None
     if bad := next((found for block in blocks if (found := _conditional(document, block.span))), None):
@@ -192,72 +174,6 @@ def _with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: 
     return schema
 
 
-def _blocks(document: Document) -> Iterator[_Block]:
-    """Pseudo-JSON of the text that stands for the answer, outermost only."""
-    text = document.text
-    done = 0
-    tried = 0
-    for start in starts(text):
-        if start < done:
-            continue
-        tried += 1
-        if tried > _MOST_BLOCKS:
-            return
-        try:
-            schema, end = read_pseudo(text, start)
-        except (NotPseudo, RecursionError):
-            continue
-        if not _is_structure(schema):
-            continue
-        done = end
-        role = _role(text, start)
-        if role is None and re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
-            role = False
-        if role is not None:
-            span = Span(start, end)
-            yield _Block(_plain_example(schema) if role else schema, span, role)
-
-
-def _is_structure(schema: Mapping[str, Any]) -> bool:
-    if schema.get("type") == "array":
-        items = schema["items"]
-        return isinstance(items, Mapping) and "properties" in items
-    return "properties" in schema
-
-
-def _plain_example(schema: Any) -> Any:
-    """The schema of an example without its words, which are one answer of many."""
-    if not isinstance(schema, Mapping):
-        return schema
-    plain = {key: value for key, value in schema.items() if key not in ("description", "enum")}
-    if isinstance(plain.get("properties"), Mapping):
-        plain["properties"] = {name: _plain_example(child) for name, child in plain["properties"].items()}
-    if "items" in plain:
-        plain["items"] = _plain_example(plain["items"])
-    return plain
-
-
-def _role(text: str, start: int) -> bool | None:
-    """``True`` for an example of an answer, ``False`` for its template, ``None`` for something else."""
-    if text[max(0, start - 2) : start].strip()[-1:] in ("(", "*", "=") or re.search(r"\w$", text[:start][-1:]):
-        # An argument of a call, or a set in a formula.
-        return None
-    before = re.sub(r"(?:```|~~~)\w*\s*$", "", text[max(0, start - 400) : start]).rstrip(' \n\t"`')
-    line = before.rpartition("\n")[2]
-    recent = before[-250:]
-    if _INPUT_CUE.search(line) and not _OUTPUT_CUE.search(line):
-        return None
-    if not _CUE.search(recent):
-        return None
-    if re.search(r"\b(?:outputs?|answer|response|result|assistant|a)\b\W*$", line, re.IGNORECASE) or re.search(
-        r"\bexamples?\b[^\n]{0,40}$", line, re.IGNORECASE
-    ):
-        return True
-    if _OUTPUT_CUE.search(recent):
-        return False
-    return None
-
-
 def _from_keys(document: Document, said: list[Choice]) -> Inferred | None:
     found = {field.name: (field, span) for field, span in keys(document)}
     if not found:
@@ -291,6 +207,9 @@ def _from_tuples(document: Document) -> Inferred | None:
 def _from_sections(document: Document) -> Inferred | None:
     found = sorted(sections(document), key=lambda pair: pair[1].start) or list(titled(document))
     if len(found) < 2:
+        found = list(headed(document)) or list(parted(document))
+    names = [field.name for field, _ in found]
+    if len(found) < 2 or len(set(names)) < len(names):
         return None
     return _of_fields(document, found, carried=False)
 
@@ -346,7 +265,8 @@ def _from_choices(document: Document, said: list[Choice]) -> Inferred | None:
         or _object_of_task(document.text)
     )
     schema = _with_fallback(document.text, dict(best.schema))
-    return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),))
+    carried = tuple(choice.span for choice in chosen if choice.bare)
+    return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),), carried)
 
 
 def _conditional_list(document: Document, choice: Choice) -> Inferred:
@@ -399,7 +319,7 @@ def _from_range(document: Document, ranges: list[Choice]) -> Inferred | None:
 
 
 def _from_listings(document: Document) -> Inferred | None:
-    found = list(listings(document))
+    found = list(lines(document)) or list(listings(document))
     names = {field.name for field, _ in found}
     if len(names) != 1:
         return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from promptopt.errors import AnswerAmbiguous, AnswerError
 from promptopt.schemas.fit import fit, plain
+from promptopt.schemas.strict import resolve
 from promptopt.values import JSONSchema
 
 _LINE = re.compile(
@@ -27,6 +28,10 @@ _NEGATION = re.compile(
 _WRAP = "*_`\"'“”‘’ \t"
 # A text longer than this is no answer with labels.
 _MOST_LINES = 5_000
+_DEEPEST = 6
+# A value that a longer text mentions somewhere, or one of so many, is not what the text says.
+_MOST_CHARACTERS = 20_000
+_MOST_PRESENT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled 
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         return None
+    properties = {name: _inlined(child, schema) for name, child in properties.items()}
     found: dict[str, Any] = {}
     notes: list[str] = []
     blocks = _blocks(text, properties)
@@ -87,6 +93,27 @@ def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled 
     wanted = required if isinstance(required, list) else list(properties)
     missing = tuple(name for name in wanted if name not in found and not _nullable(properties.get(name)))
     return Labelled(found, missing if found else tuple(wanted), tuple(notes))
+
+
+def _inlined(node: Any, root: JSONSchema, depth: int = 0) -> Any:
+    """A property with the definitions copied in that it refers to; what refers to itself may be anything."""
+    if isinstance(node, list):
+        return [_inlined(part, root, depth) for part in node]
+    if not isinstance(node, Mapping):
+        return node
+    if isinstance(node.get("$ref"), str):
+        target = resolve(root, node["$ref"])
+        # What points out of the schema is told by the validator.
+        return node if target is None else {} if depth > _DEEPEST else _inlined(target, root, depth + 1)
+    inner = ("properties", "items", "anyOf")
+    return {
+        key: ({name: _inlined(child, root, depth + 1) for name, child in part.items()})
+        if key == "properties" and isinstance(part, Mapping)
+        else _inlined(part, root, depth + 1)
+        if key in inner
+        else part
+        for key, part in node.items()
+    }
 
 
 def _nullable(schema: Any) -> bool:
@@ -212,7 +239,14 @@ def _mentioned(text: str, name: str, schema: Any) -> Any:
 
 def _only_label(text: str, labels: list[str]) -> str | None:
     """The one label that the text names, as a whole word and not denied."""
-    hits = list(_label_hits(text, labels))
+    if len(text) > _MOST_CHARACTERS:
+        return None
+    lowered = text.lower()
+    # A pattern of a thousand labels takes minutes; most are nowhere in the text.
+    present = [label for label in labels if label.lower() in lowered or label.lower().replace("_", " ") in lowered]
+    if not 0 < len(present) <= _MOST_PRESENT:
+        return None
+    hits = list(_label_hits(text, present))
     named = {label for label, _ in hits}
     if len(named) != 1:
         return None

@@ -16,6 +16,7 @@ from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerError, AnswerR
 from promptopt.schemas.fit import fit
 from promptopt.schemas.labels import labelled
 from promptopt.schemas.repair import DuplicateKey, repaired, strict_loads
+from promptopt.schemas.strict import is_endless
 from promptopt.values import JSONSchema
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ _REFUSAL = re.compile(
 )
 # A word in brackets, as prose has it.
 _ASIDE = re.compile(r"\[[^\[\]{}\"]*\]|\{[^{}:\"\[\]]*\}")
+_PAIR = re.compile(
+    r'"(?P<key>[^"\\]+)"\s*:\s*(?P<value>"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"|-?(?:0|[1-9]\d{0,15})(?:\.\d+)?(?=[\s,}])|true|false|null)'
+)
+_MOST_COMPARED = 2_000
 # Starts of JSON that are tried in one text; a longer list is no answer but an attack.
 _MOST_STARTS = 64
 _MOST_CHARACTERS = 10_000_000
@@ -100,8 +105,16 @@ def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
         found = _free(text, target.schema) if prose else _found(text, target.schema)
         value, fitted = fit(found.value, target.schema, text)
     except RecursionError:
+        if _refers_endlessly(target.schema):
+            raise SchemaError("a reference of the schema leads back to itself", remedy="give it a type") from None
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
     return Parsed(target.finish(value, text), (*found.repairs, *fitted))
+
+
+def _refers_endlessly(schema: JSONSchema) -> bool:
+    definitions = schema.get("$defs")
+    nodes = [schema, *(definitions.values() if isinstance(definitions, Mapping) else ())]
+    return any(is_endless(node, schema) for node in nodes)
 
 
 def _found(text: str, schema: JSONSchema) -> _Found:  # noqa: C901 - one branch a form
@@ -173,7 +186,7 @@ def _candidates(body: str, text: str) -> Iterator[_Found]:
             yield _Found(found.value, ("took the JSON out of a code fence", *found.repairs))
     if fenced:
         return
-    embedded = list(_embedded(body, text))
+    embedded = _embedded(body, text)
     yield from embedded
     if not embedded:
         start = min((position for bracket in "{[" if (position := body.find(bracket)) >= 0), default=-1)
@@ -182,13 +195,15 @@ def _candidates(body: str, text: str) -> Iterator[_Found]:
             yield _Found(found.value, (*before, *found.repairs))
 
 
-def _embedded(body: str, text: str) -> Iterator[_Found]:
+def _embedded(body: str, text: str) -> list[_Found]:
+    """The whole JSON values of a text, one after the other; none after the first that is broken."""
     decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates)
+    found: list[_Found] = []
     position = 0
     for _ in range(_MOST_STARTS):
         starts = [start for bracket in "{[" if (start := body.find(bracket, position)) >= 0]
         if not starts:
-            return
+            break
         start = min(starts)
         try:
             value, end = decoder.raw_decode(body, start)
@@ -199,7 +214,7 @@ def _embedded(body: str, text: str) -> Iterator[_Found]:
                 position = aside.end()
                 continue
             # What is broken is never searched for whole parts: an inner object is not the answer.
-            return
+            return _before_broken(found, body[start:], text)
         except RecursionError:
             raise AnswerUnreadable("the answer is nested too deeply", text) from None
         notes = []
@@ -209,8 +224,27 @@ def _embedded(body: str, text: str) -> Iterator[_Found]:
         if rest and rest[0] not in "{[":
             notes.append("left out the text after the JSON")
         if isinstance(value, dict) or (value and isinstance(value[0], (dict, list))) or not rest:
-            yield _Found(value, tuple(notes))
+            found.append(_Found(value, tuple(notes)))
         position = end
+    return found
+
+
+def _before_broken(found: list[_Found], broken: str, text: str) -> list[_Found]:
+    """What stands before JSON that is cut off or damaged, where that says nothing else."""
+    if not found:
+        return []
+    last = found[-1]
+    if _begins_differently(broken, last.value):
+        raise AnswerAmbiguous("after its JSON the answer begins another one that differs", text)
+    return [*found[:-1], _Found(last.value, (*last.repairs, "left out broken JSON after the JSON"))]
+
+
+def _begins_differently(broken: str, value: Any) -> bool:
+    """Whether JSON that is cut off or damaged gives another value to a key of the object before it."""
+    if not isinstance(value, dict):
+        return False
+    pairs = _PAIR.finditer(broken, 0, _MOST_COMPARED)
+    return any(pair["key"] in value and value[pair["key"]] != json.loads(pair["value"]) for pair in pairs)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

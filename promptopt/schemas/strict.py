@@ -231,6 +231,8 @@ class _Walk:
             yield StrictFinding(f"{pointer}/$ref", f"{reference!r} points out of the schema", "move it into `$defs`")
         elif resolve(self._root, reference) is None:
             yield StrictFinding(f"{pointer}/$ref", f"{reference!r} points to nothing", "define it in `$defs`")
+        elif is_endless(node, self._root):
+            yield StrictFinding(f"{pointer}/$ref", f"{reference!r} leads back to itself", "give it a type in between")
         if beside := [keyword for keyword in node if keyword not in ("$ref", "$defs", "definitions")]:
             yield StrictFinding(
                 pointer, f"keywords beside `$ref` ({', '.join(beside)})", "move them into the definition"
@@ -316,6 +318,17 @@ def _children(pointer: str, node: Mapping[str, Any], depth: int) -> Iterator[tup
 
 def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def is_endless(node: Any, root: Mapping[str, Any], seen: frozenset[str] = frozenset()) -> bool:
+    """Whether references lead back to themselves with no property or item in between: nothing is valid under them."""
+    if not isinstance(node, Mapping):
+        return False
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        return reference in seen or is_endless(resolve(root, reference), root, seen | {reference})
+    options = node.get("anyOf")
+    return isinstance(options, list) and any(is_endless(option, root, seen) for option in options)
 
 
 def resolve(root: Mapping[str, Any], reference: str) -> Any:

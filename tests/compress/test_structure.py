@@ -3,7 +3,6 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,14 +10,16 @@ from hypothesis import strategies as st
 
 import promptopt
 from promptopt.compress.carried import carried_edits
+from promptopt.compress.evidence import Evidence
 from promptopt.compress.front import set_front_matter
 from promptopt.compress.guard import apply
+from promptopt.compress.kept import block_edits
 from promptopt.compress.proof import proposed_template
 from promptopt.compress.reasoning import needs_reasoning
 from promptopt.compress.structure import Options, structure
 from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
-from promptopt.schemas.found import Document, template_parts
+from promptopt.schemas.found import Document, Field, template_parts
 from promptopt.schemas.infer import infer
 from promptopt.templates import load_prompt
 
@@ -93,7 +94,7 @@ def test_examples_are_rewritten(project):
         '{% chat role="user" %}Broke.{% endchat %}\n{% chat role="assistant" %}bad{% endchat %}\n'
         '{% chat role="user" %}{{ t }}{% endchat %}\n',
     )
-    proposal = structure(template)
+    proposal = structure(template, options=Options(form="schema"))
     assert f'{{"{proposal.answer[1:]}":"bad"}}{{% endchat %}}' in proposal.source
     assert "Minify" not in proposal.source
 
@@ -102,9 +103,79 @@ def test_descriptions_of_a_removed_template_move_into_the_schema(project):
     template = write(
         project, 'Judge it.\nReturn JSON:\n{"label": "spam|ham", "why": "<one short sentence>"}\n\n{{ t }}\n'
     )
-    proposal = structure(template)
+    proposal = structure(template, options=Options(form="schema"))
     assert "one short sentence" not in proposal.source.partition("---\n")[2].partition("---\n")[2]
     assert proposal.schema["properties"]["why"]["description"] == "one short sentence"
+
+
+def test_a_schema_that_only_costs_is_not_proposed(project):
+    template = write(project, "Is it spam? Answer only yes or no.\n{{ t }}\n")
+    kept = structure(template)
+    assert kept.form == "text"
+    assert kept.economics.input_difference == 0
+    assert any("kept as text: a schema would be billed" in note for note in kept.notes)
+    assert kept.source.endswith("---\nIs it spam? Answer only yes or no.\n{{ t }}\n")
+    new = proposed_template(kept)
+    assert new.front.output_schema is None
+    assert new.front.answer.extract("Yes, it is.") == "Yes"
+    assert new.front.max_output_tokens < 12
+    forced = structure(template, options=Options(form="schema"))
+    assert forced.form == "schema"
+    assert forced.economics.input_difference > 0
+    with pytest.raises(UsageError, match="--form text"):
+        structure(
+            template, Evidence((Field("answer", {"type": "string", "enum": ["yes", "no"]}, "x"),)), Options(form="text")
+        )
+
+
+def test_recorded_answers_decide_better_than_the_prompt(project):
+    template = write(project, "Is it spam? Answer only yes or no.\n{{ t }}\n")
+    long = structure(template, options=Options(answer_tokens=40.0))
+    assert long.form == "schema"
+    short = structure(template, options=Options(answer_tokens=2.0))
+    assert short.form == "text"
+    assert "answers take 2.0 tokens as recorded" in short.notes[0]
+
+
+def test_the_command_reads_the_recorded_answers(project, endpoint):
+    suite(project)
+    plain = REVIEW.replace(" Then give a short explanation.", "")
+    (project / "prompts" / "reviews" / "v1.j2").write_text(plain)
+    assert json.loads(run(project, "structure", "reviews", "--json").stdout)["form"] == "text"
+    run(project, "compare", "reviews@v1", "--record", "all", env=environment(endpoint))
+    assert json.loads(run(project, "structure", "reviews", "--json").stdout)["form"] == "schema"
+
+
+def test_letters_are_read_as_letters(project):
+    template = write(project, "Pick one of the following options:\n(A) It is a fact.\n(B) It is not.\n\n{{ t }}\n")
+    answer = proposed_template(structure(template)).front.answer
+    assert answer.extract("(B) It is a guess.") == "B"
+
+
+def test_ratings_are_read_as_numbers(project):
+    kept = structure(write(project, "Rate the text on a scale of 1 to 5.\n{{ t }}\n"))
+    assert proposed_template(kept).front.answer.extract("I give it 4.") == "4"
+    assert kept.max_output_tokens < 12
+
+
+def test_kept_json_is_minified_where_it_is_shown(project):
+    shown = 'Judge it.\nReturn JSON:\n{\n    "label": "spam|ham",\n    "why": "a b,  c"\n}\n\n{{ t }}\n'
+    kept = structure(write(project, shown))
+    assert '{"label":"spam|ham","why":"a b,  c"}' in kept.source
+    assert kept.form == "text"
+    assert kept.answer == "/label"
+    assert kept.economics.input_difference < 0
+    commented = structure(write(project, shown.replace('spam|ham",', 'spam|ham", // one of'), "q"))
+    assert "// one of" in commented.source
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.recursive(st.integers() | st.text("ab,: {}", max_size=6), lambda inner: st.lists(inner, max_size=3)))
+def test_minified_examples_say_the_same(value):
+    text = f"Example output:\n{json.dumps({'label': value, 'x': 1}, indent=2)}\nEnd"
+    edits = list(block_edits(Document.of(text)))
+    after = apply(text, edits)
+    assert json.loads(after[after.index("{") : after.rindex("}") + 1]) == {"label": value, "x": 1}
 
 
 @pytest.mark.parametrize(
@@ -132,10 +203,9 @@ def test_ordinary_tasks_need_none():
     assert needs_reasoning(Document.of('Sort it.\nExample: "How many radios?"\n{{ t }}')) is None
 
 
-@pytest.mark.skipif(not Path("/work/shared/data/bbh").exists(), reason="BIG-Bench Hard is not on this machine")
 @pytest.mark.parametrize("task", ["navigate", "date_understanding", "sports_understanding", "snarks"])
-def test_published_prompts_with_reasoning_are_recognised(task):
-    rows = json.loads(Path(f"/work/shared/data/bbh/cot/{task}.json").read_text())
+def test_published_prompts_with_reasoning_are_recognised(task, data):
+    rows = json.loads((data / "bbh" / "cot" / f"{task}.json").read_text())
     prompt = next(row for row in _rows(rows) if "input" in row)["input"]
     assert needs_reasoning(Document.of(prompt)) is not None
 
@@ -147,6 +217,40 @@ def _rows(data):
     if isinstance(data, list):
         for item in data:
             yield from _rows(item)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (
+            "These are available intents:\n\n    refund,\n    delivery,\n    other\n\nWhich intent is it?\n\n{{ t }}\n",
+            "Which intent is it?\n\n{{ t }}\n",
+        ),
+        (
+            "Which intent is it? Possible intents are: refund, delivery, other. {{ t }}\n",
+            "Which intent is it? {{ t }}\n",
+        ),
+        ("Which team is it, and why? Possible teams are: red, blue.\n{{ t }}\n", "Which team is it?\n{{ t }}\n"),
+    ],
+)
+def test_lists_of_labels_go_into_the_schema(project, text, kept):
+    template = write(project, f"---\nanswer: '\\w+'\n---\n{text}")
+    proposal = structure(template, options=Options(form="schema", minify=False))
+    assert proposal.source.endswith(f"---\n{kept}")
+    assert len(proposal.schema["properties"]) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Choose from the list below.\nPossible intents are: refund, delivery.\nWhich one is it?\n{{ t }}\n",
+        "Possible intents, which must not be mixed, are these:\n    refund\n    delivery\n\nWhich intent?\n{{ t }}\n",
+        "Pick one of these categories:\n- billing: invoices\n- sales: quotes\n\n{{ t }}\n",
+    ],
+)
+def test_lists_that_say_more_or_are_pointed_at_stay(project, text):
+    proposal = structure(write(project, text), options=Options(form="schema", minify=False))
+    assert proposal.source.endswith(f"---\n{text}")
 
 
 def test_codes(project):
@@ -362,3 +466,8 @@ def test_schema_command(project):
         assert done.returncode == 2
         assert bad in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_an_explanation_to_ignore_is_not_asked_for(project):
+    template = write(project, "Ignore the explanation and judge the equation. Answer on a scale of 1 to 5.\n{{ t }}\n")
+    assert [item.name for item in structure(template, options=Options(reasoning=0)).fields] == ["score"]

@@ -1,3 +1,4 @@
+import enum
 import json
 import re
 import time
@@ -80,6 +81,7 @@ RECOVERED = {
     "last bracket missing": TEXT[:-1],
     "curly quotes": TEXT.replace(': "', ": “").replace('",', "”,").replace('"}', "”}"),
     "the same twice": f"{TEXT}\n{TEXT}",
+    "the same again, cut off": f"{TEXT}\n{TEXT[:30]}",
     "in a list of one": f"[{TEXT}]",
     "under a key": f'{{"answer": {TEXT}}}',
     "JSON in a JSON string": json.dumps(TEXT),
@@ -104,6 +106,7 @@ REFUSED = {
     "cut off after a key": ('{"sentiment": "positive", "score"', AnswerCutOff),
     "cut off after a value": ('{"sentiment": "positive", "score": 4,', AnswerCutOff),
     "several that differ": (f"{TEXT}\n{TEXT.replace('4', '2')}", AnswerAmbiguous),
+    "another one begins that differs": (f'{TEXT}\n{{"sentiment": "negative", "sc', AnswerAmbiguous),
     "a key with two values": (TEXT.replace("{", '{"score": 1, '), AnswerAmbiguous),
     "labels with two values": ("Sentiment: positive\nScore: 4\nSummary: x\nSentiment: negative", AnswerAmbiguous),
     "no such label": (TEXT.replace("positive", "mixed"), AnswerInvalid),
@@ -236,6 +239,49 @@ def test_schemas_that_are_none():
         promptopt.parse("{}", 5)
 
 
+class Mood(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Visit(pydantic.BaseModel):
+    mood: Mood
+    earlier: Mood | None
+    tags: list[Mood]
+
+
+def test_definitions_are_followed_in_free_text():
+    visit = promptopt.restructure("Mood: good\nEarlier: bad\nTags: good, bad", Visit).data
+    assert visit == Visit(mood=Mood.GOOD, earlier=Mood.BAD, tags=[Mood.GOOD, Mood.BAD])
+    assert promptopt.restructure("The mood is bad.", MOOD).data == {"mood": "bad"}
+
+
+MOOD = {
+    "type": "object",
+    "properties": {"mood": {"$ref": "#/$defs/Mood"}},
+    "required": ["mood"],
+    "$defs": {"Mood": {"type": "string", "enum": ["good", "bad"]}},
+}
+
+
+def loop(definition):
+    return {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": definition}}
+
+
+@pytest.mark.parametrize("definition", [{"$ref": "#/$defs/a"}, {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "null"}]}])
+def test_a_reference_to_itself_is_the_schemas_fault(definition):
+    for read in (promptopt.parse, promptopt.restructure):
+        with pytest.raises((SchemaError, AnswerError)) as raised:
+            read('{"a": 1}', loop(definition))
+        assert "leads back to itself" in str(raised.value)
+
+
+def test_recursive_answers_are_read():
+    tree = {"type": "object", "properties": {"c": {"type": "array", "items": {"$ref": "#"}}}, "required": ["c"]}
+    text = '{"c": [' * 50 + "]}" * 50
+    assert promptopt.parse(text, tree).data == json.loads(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -257,6 +303,22 @@ def test_a_megabyte_takes_bounded_time(text):
             read(text, LABEL)
         except AnswerError:
             pass
+    assert time.process_time() - started < 6
+
+
+@pytest.mark.parametrize(
+    "text", ["word " * 200_000, "value number " * 20_000, " ".join(f"value number {n}" for n in range(20_000))]
+)
+def test_thousands_of_labels_take_bounded_time(text):
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "enum": [f"value number {n}" for n in range(20_000)]}},
+        "required": ["a"],
+    }
+    started = time.process_time()
+    assert promptopt.restructure("I think that it is value number 7.", schema).data == {"a": "value number 7"}
+    with pytest.raises(AnswerError):
+        promptopt.restructure(text, schema)
     assert time.process_time() - started < 6
 
 

@@ -54,6 +54,11 @@ def one(child):
         (one({"type": "string", "pattern": "("}), "/properties/a/pattern", "no regular expression"),
         (one({"$ref": "https://example.org/x.json"}), "/properties/a/$ref", "points out"),
         (one({"$ref": "#/$defs/X"}), "/properties/a/$ref", "points to nothing"),
+        (
+            {**one({"$ref": "#/$defs/X"}), "$defs": {"X": {"$ref": "#/$defs/X"}}},
+            "/properties/a/$ref",
+            "leads back to itself",
+        ),
         (one({"type": "object", "additionalProperties": {"type": "string"}}), "/properties/a", "free keys"),
         (one({"anyOf": []}), "/properties/a/anyOf", "not a list"),
         (one({"type": "string", "minLength": "x"}), "/properties/a/minLength", "not a JSON schema"),
@@ -286,8 +291,8 @@ def test_samples_are_merged():
 
 @settings(max_examples=200, deadline=None)
 @given(raw_schemas())
-def test_every_schema_compiles_in_the_grammar_engine_of_the_server(schema):
-    """xllamacpp's server hands a strict schema to llguidance; this is the same engine without a model."""
+def test_every_schema_compiles_in_a_grammar_engine_of_servers(schema):
+    """llguidance compiles schemas for several servers; llama.cpp's own compiler is asked by the live tests."""
     for strict in (fixed := fix_schema(schema).schema, cheapen(code_schema(fixed, TOKENIZER)[0])):
         grammar = LLMatcher.grammar_from_json_schema(json.dumps(strict))
         assert LLMatcher.validate_grammar(grammar) == "", strict
