@@ -38,11 +38,15 @@ def test_reserve_and_settle(store):
     full = store.reserve("b", [day, tag], 20, 0.0)
     assert (full.scope, full.spent, full.reserved) == (tag, 0, 20)
     assert store.spent("day:x") == (0, 20)
-    crossed = store.settle("a", [day, tag], 20, 25)
+    crossed = []
+    store.on_crossed = crossed.append
+    store.settle("a", [day, tag], 20, 25)
     assert [(each.scope.name, each.level) for each in crossed] == [("tag:y", 50), ("tag:y", 80)]
     assert store.spent("day:x") == (25, 0)
     assert store.reserve("c", [day], 75, 0.0) is None
-    assert [each.level for each in store.settle("c", [day], 75, 75)] == [50, 80, 100]
+    crossed.clear()
+    store.settle("c", [day], 75, 75)
+    assert [each.level for each in crossed] == [50, 80, 100]
     assert store.reserve("d", [day], 1, 0.0).spent == 100
     assert store.alert(day, 100) is None
 

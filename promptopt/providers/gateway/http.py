@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,11 +12,10 @@ from typing import Any
 
 import httpx2
 
-from promptopt.providers.gateway.call import LABEL_NAMES, Answer, Call, call_key, current_labels
+from promptopt.providers.gateway.call import LABEL_NAMES, Answer, Call, Labels, call_key, current_labels
 from promptopt.providers.gateway.events import EventCollector, ask_usage, asks_usage
 from promptopt.providers.gateway.failures import RETRYABLE, CallFailed, Refused, classify
 from promptopt.providers.gateway.wire import BadBody, endpoint_of, error_code, read_answer
-from promptopt.values import sha256_hex
 
 _HEADER = "x-promptopt-"
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
@@ -36,26 +36,36 @@ def read_call(request: httpx2.Request) -> Call | None:
         return None
     if not isinstance(body, dict) or not isinstance(body.get("model"), str):
         return None
-    headers = request.headers
-    named: dict[str, Any] = {}
-    if any(name.lower().startswith(b"x-promptopt-") for name, _ in headers.raw):
-        for name in LABEL_NAMES:
-            if _HEADER + name in headers:
-                named[name] = headers.pop(_HEADER + name)
-    labels = current_labels()
-    user = named.get("user") or labels.user or body.get("safety_identifier") or body.get("user")
-    sample = _whole(named.pop("sample", labels.sample))
-    named |= {"user": user, "sample": sample, "key": _key_digest(headers.get("authorization", ""))}
-    labels = replace(labels, **named)
+    labels, attempt = _read_headers(request.headers, body)
     url = str(request.url)
     return Call(
         endpoint=endpoint,
         url=url,
         body=body,
         labels=labels,
-        attempt=_whole(headers.get("x-stainless-retry-count", 0)),
+        attempt=attempt,
         key=call_key(url, body, labels.sample),
     )
+
+
+def _read_headers(headers: httpx2.Headers, body: Mapping[str, Any]) -> tuple[Labels, int]:
+    """The labels that hold for a request, whose headers are taken off, and how often the SDK has tried it before."""
+    named: dict[str, Any] = {}
+    attempt, authorization = 0, b""
+    for name, value in headers.raw:
+        lower = name.lower()
+        if lower == b"authorization":
+            authorization = value
+        elif lower == b"x-stainless-retry-count":
+            attempt = _whole(value)
+        elif lower.startswith(b"x-promptopt-") and (label := lower[12:].decode("latin-1")) in LABEL_NAMES:
+            named[label] = headers[_HEADER + label]
+    for label in named:
+        del headers[_HEADER + label]
+    current = current_labels()
+    user = named.get("user") or current.user or body.get("safety_identifier") or body.get("user")
+    sample = _whole(named.get("sample", current.sample))
+    return replace(current, **{**named, "user": user, "sample": sample, "key": _key_digest(authorization)}), attempt
 
 
 def _whole(text: Any) -> int:
@@ -66,8 +76,8 @@ def _whole(text: Any) -> int:
 
 
 @lru_cache(maxsize=256)
-def _key_digest(authorization: str) -> str | None:
-    return sha256_hex(authorization)[:12] if authorization else None
+def _key_digest(authorization: bytes) -> str | None:
+    return hashlib.sha256(authorization).hexdigest()[:12] if authorization else None
 
 
 class Exchange:

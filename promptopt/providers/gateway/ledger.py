@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -161,7 +160,7 @@ def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
         "list_usd": usd,
         "incurred_usd": usd,
     }
-    return replace(row, **(values | changes))
+    return row._replace(**(values | changes))
 
 
 def _since(started: float) -> float:

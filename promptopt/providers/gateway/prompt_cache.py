@@ -53,7 +53,7 @@ class PromptCacheHints:
     def handle(self, call: Call, inner: Handler) -> Flow:
         key, tokens = self.prefix(call)
         cacheable = tokens - tokens % STEP_TOKENS if tokens >= self._min_tokens else 0
-        expected = cacheable if self._warm(key) else 0
+        expected = cacheable if cacheable and self._warm(key) else 0
         call = replace(call, expected_cached_tokens=expected)
         if cacheable and "prompt_cache_key" not in call.body:
             call = call.with_body(prompt_cache_key=f"promptopt-{key[:16]}")
@@ -67,6 +67,9 @@ class PromptCacheHints:
                 break
             fixed.append(text)
         tools = [call.body.get(name) for name in ("tools", "functions", "response_format", "text")]
+        # A token is at least a byte, and a character at most four: short prefixes need neither digest nor tokenizer.
+        if not any(tools) and sum(map(len, fixed)) * 4 < self._min_tokens:
+            return "", 0
         parts = canonical_json([call.model, tools, fixed])
         key = sha256_hex(parts)
         with self._lock:
@@ -74,7 +77,6 @@ class PromptCacheHints:
         if known is None:
             texts = [*fixed, *(canonical_json(tool) for tool in tools[:2] if tool)]
             tokenizer = tokenizer_for(call.model or None)
-            # A token is at least a byte: short prefixes need no tokenizer.
             short = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < self._min_tokens
             known = 0 if short else sum(tokenizer.count(text) for text in texts)
             with self._lock:

@@ -17,6 +17,7 @@ from promptopt.errors import InputError, MissingExtra, UsageError
 from promptopt.files import show_path
 from promptopt.providers.gateway.failures import GatewayUnavailable
 from promptopt.providers.gateway.flow import Remote, Step
+from promptopt.providers.gateway.write_behind import Living
 
 if TYPE_CHECKING:
     import redis
@@ -106,7 +107,7 @@ class Database:
         self._what = what
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._pid = os.getpid()
+        _DATABASES.add(self)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock:
@@ -147,6 +148,9 @@ class Database:
             self._shut()
             raise StoreDown(f"{show_path(self.path)}: {error}") from error
         except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:
+                # Its subclasses are a wrong use of it, or a file of another kind of promptopt's: no damage.
+                raise StoreDown(f"{show_path(self.path)}: {error}") from error
             self._set_aside(error)
         try:
             return function(self._open())
@@ -155,10 +159,8 @@ class Database:
             raise StoreDown(f"{show_path(self.path)}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and self._pid == os.getpid():
+        if self._connection is not None:
             return self._connection
-        # A connection must not be carried over a fork; the child leaves the parent's alone and opens its own.
-        self._pid = os.getpid()
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -173,8 +175,15 @@ class Database:
         return connection
 
     def _shut(self) -> None:
-        if self._connection is not None and self._pid == os.getpid():
+        if self._connection is not None:
             self._connection.close()
+        self._connection = None
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: a connection must not be carried over a fork, nor closed by the child."""
+        self._lock = threading.RLock()
+        if self._connection is not None:
+            _PARENTS.append(self._connection)
         self._connection = None
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
@@ -193,6 +202,20 @@ class Database:
         """Close the file; the next use opens it again."""
         with self._lock:
             self._shut()
+
+
+_DATABASES: Living[Database] = Living()
+# Connections of a parent process, kept so that nothing closes them here.
+_PARENTS: list[sqlite3.Connection] = []
+
+
+def _after_fork() -> None:
+    for database in _DATABASES:
+        database.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
