@@ -1,4 +1,5 @@
 import multiprocessing
+import sqlite3
 import threading
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from upstream import Reply, answer, ask, chat
+from upstream import Reply, answer, ask, chat, wait_until
 
 import promptopt
 from promptopt.cli import cli
@@ -52,13 +53,30 @@ def test_reserve_and_settle(store):
 
 
 def test_a_reservation_whose_caller_died_counts_as_spent(tmp_path):
-    store = SqliteBudgets(tmp_path / "b.sqlite")
+    dead, store = SqliteBudgets(tmp_path / "b.sqlite"), SqliteBudgets(tmp_path / "b.sqlite")
     day = Scope("day:x", 100)
-    store.reserve("dead", [day], 40, 0.0)
+    dead.reserve("dead", [day], 40, 0.0)
     store.reserve("next", [day], 10, RESERVED_S + 1)
     assert store.spent("day:x") == (40, 10)
-    store.settle("dead", [day], 40, 5)
+    # It lives after all.
+    dead.settle("dead", [day], 40, 5)
     assert store.spent("day:x") == (5, 10)
+
+
+def test_what_a_process_holds_in_advance_comes_back(tmp_path):
+    one, other = SqliteBudgets(tmp_path / "b.sqlite"), SqliteBudgets(tmp_path / "b.sqlite")
+    day = Scope("day:x", 100_000)
+    assert one.reserve("a", [day], 100, 0.0) is None
+    read = sqlite3.connect(tmp_path / "b.sqlite")
+    assert read.execute("SELECT reserved FROM budgets").fetchone()[0] > 100
+    assert wait_until(lambda: read.execute("SELECT reserved FROM budgets").fetchone() == (100,))
+    for number in range(20):
+        assert one.reserve(str(number), [day], 100, 0.0) is None
+        one.settle(str(number), [day], 100, 1)
+    assert wait_until(lambda: read.execute("SELECT spent, reserved FROM budgets").fetchone() == (20, 100))
+    assert other.reserve("all the rest", [day], 100_000 - 120, 0.0) is None
+    assert other.reserve("more", [day], 1, 0.0).reserved == 100_000 - 20
+    read.close()
 
 
 @settings(max_examples=30, deadline=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from typing import Literal
 
 from promptopt.errors import UsageError
 from promptopt.providers.gateway.budget_store import BudgetStore, Crossed, Full, Scope
-from promptopt.providers.gateway.call import Answer, Call
+from promptopt.providers.gateway.call import Answer, Call, new_number
 from promptopt.providers.gateway.costs import Costs, dollars, nano
 from promptopt.providers.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
 from promptopt.providers.gateway.flow import Flow, Handler, Sleep, Step
@@ -141,7 +140,7 @@ class Budget:
         return found
 
     def _reserve(self, call: Call, scopes: list[Scope]) -> Step[tuple[Call, list[Scope], str, int]]:
-        number = uuid.uuid4().hex
+        number = new_number()
         amount = self._worst(call)
         full = yield from self._try(number, scopes, amount)
         if full is not None and self.limits.at_limit == "downgrade" and call.model != self.limits.downgrade:

@@ -12,16 +12,16 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from promptopt.providers.gateway.stores import Database, RedisLink, StoreDown
-from promptopt.providers.gateway.write_behind import WriteBehind
+from promptopt.providers.gateway.write_behind import WriteBehind, write_now
 
-T = TypeVar("T")
 log = logging.getLogger("promptopt.gateway")
 
 RESERVED_S = 1800.0
 _LOOK_S = 60.0
+_ADVANCE_CALLS = 8
 LEVELS = (50, 80, 100)
 
 _SCHEMA = """
@@ -89,18 +89,25 @@ def level_of(spent: int, limit: int) -> int:
     return max((level for level in LEVELS if spent * 100 >= level * limit), default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Settlement:
-    """A reservation that ended."""
+@dataclass(slots=True)
+class _Grant:
+    """What a process has reserved in some budgets for its calls: one row, whichever calls it is for.
+
+    Attributes:
+        amount: Reserved in the file.
+        used: Of that, for calls in flight.
+        paid: What calls that ended cost and is not in the file yet. The rest is free for the next call.
+    """
 
     number: str
     scopes: Sequence[Scope]
-    amount: int
-    paid: int
+    amount: int = 0
+    used: int = 0
+    paid: int = 0
 
 
 class _Books:
-    """Budgets within one transaction: read once, and written once where they changed."""
+    """Budgets within one transaction: read once, and written once as they became."""
 
     def __init__(self, connection: sqlite3.Connection, scopes: Iterable[str]) -> None:
         self._connection = connection
@@ -113,46 +120,47 @@ class _Books:
             self.rows[name] = values
 
     def write(self) -> None:
-        """Put down what changed."""
+        """Put down what became of them."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO budgets (scope, spent, reserved, alerted) VALUES (?, ?, ?, ?)",
             [(name, *values) for name, values in self.rows.items()],
         )
 
-    def settle(self, settlements: Sequence[_Settlement]) -> list[Crossed]:
-        """Replace reservations by what was paid."""
-        limits = {}
-        for each in settlements:
-            statement = "DELETE FROM reservations WHERE id = ?"
-            held = self._connection.execute(statement, (each.number,)).rowcount
-            # One whose time was over counts as spent already: what was not paid of it comes back.
-            spend, release = (each.paid, each.amount) if held else (each.paid - each.amount, 0)
-            for scope in each.scopes:
-                row = self.rows[scope.name]
-                row[0] += spend
-                row[1] -= release
-                limits[scope.name] = scope
-        return [crossed for scope in limits.values() for crossed in self._crossed(scope)]
+    def settle(self, grant: _Grant, amount: int, expires: float) -> list[Crossed]:
+        """Spend what was paid, and have ``amount`` reserved by the grant from now on."""
+        spend, held = grant.paid, grant.amount
+        if held and not self._change(grant.number, amount, expires):
+            # Its time was over, so that it counts as spent already: what was not paid of it comes back.
+            spend, held = spend - held, 0
+        if amount and not held:
+            values = (grant.number, json.dumps([scope.name for scope in grant.scopes]), amount, expires)
+            self._connection.execute("INSERT INTO reservations VALUES (?, ?, ?, ?)", values)
+        for scope in grant.scopes:
+            row = self.rows[scope.name]
+            row[0] += spend
+            row[1] += amount - held
+        return [crossed for scope in grant.scopes for crossed in self._crossed(scope)] if grant.paid else []
+
+    def _change(self, number: str, amount: int, expires: float) -> bool:
+        """Whether the reservation was still there."""
+        execute = self._connection.execute
+        if not amount:
+            return bool(execute("DELETE FROM reservations WHERE id = ?", (number,)).rowcount)
+        change = "UPDATE reservations SET amount = ?, expires = ? WHERE id = ?"
+        return bool(execute(change, (amount, expires, number)).rowcount)
 
     def _crossed(self, scope: Scope) -> list[Crossed]:
         spent, _, alerted = self.rows[scope.name]
         self.rows[scope.name][2] = level = max(alerted, level_of(spent, scope.limit))
         return [Crossed(scope, each, spent) for each in LEVELS if alerted < each <= level]
 
-    def full(self, scopes: Sequence[Scope], amount: int) -> Full | None:
-        """The first budget that an amount does not fit into."""
-        for scope in scopes:
-            spent, reserved, _ = self.rows[scope.name]
-            if spent + reserved + amount > scope.limit:
-                return Full(scope, spent, reserved)
-        return None
-
-    def reserve(self, number: str, scopes: Sequence[Scope], amount: int, expires: float) -> None:
-        """Set an amount aside in all scopes."""
-        for scope in scopes:
-            self.rows[scope.name][1] += amount
-        names = json.dumps([scope.name for scope in scopes])
-        self._connection.execute("INSERT INTO reservations VALUES (?, ?, ?, ?)", (number, names, amount, expires))
+    def room(self, grant: _Grant) -> tuple[int, Scope]:
+        """What is left once the grant has settled and holds what it uses, and the budget that leaves the least."""
+        back = grant.amount - grant.used - grant.paid
+        return min(
+            ((scope.limit - sum(self.rows[scope.name][:2]) + back, scope) for scope in grant.scopes),
+            key=lambda each: each[0],
+        )
 
     def spend_expired(self, now: float) -> None:
         """Take reservations as spent whose time is over, in whatever budgets."""
@@ -170,8 +178,9 @@ class _Books:
 class SqliteBudgets:
     """Budgets in a SQLite file.
 
-    Settling is written behind, up to 20 ms later, or with the next reservation of this process: until then the
-    reservation stands, which is more than was paid. Where it may cross an alert's level it is written at once.
+    A process reserves a little in advance (while 99% of what is left stays for others), and settles up to 20 ms later:
+    then it also gives back what it holds for no call. Until then more is reserved than was paid, never less. Where
+    settling may cross an alert's level it is done at once.
     """
 
     remote = False
@@ -185,84 +194,102 @@ class SqliteBudgets:
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._held: list[_Settlement] = []
+        self._grants: dict[tuple[str, ...], _Grant] = {}
         self._seen: dict[str, list[int]] = {}
-        self._looked = float("-inf")
+        self._now = self._looked = float("-inf")
         self._told = False
 
     def reserve(self, number: str, scopes: Sequence[Scope], amount: int, now: float) -> Full | None:
-        looking = abs(now - self._looked) >= _LOOK_S
-
-        def work(books: _Books) -> Full | None:
-            full = books.full(scopes, amount)
-            if full is not None and not looking:
-                # What is over may count as reserved still, which makes a difference now.
-                books.spend_expired(now)
-                full = books.full(scopes, amount)
-            if full is None:
-                books.reserve(number, scopes, amount, now + RESERVED_S)
-            return full
-
-        if looking:
-            self._looked = now
-        return self._settling(work, scopes, now if looking else None)
-
-    def settle(self, number: str, scopes: Sequence[Scope], amount: int, paid: int) -> None:
+        names = tuple(scope.name for scope in scopes)
         with self._lock:
-            self._held.append(_Settlement(number, scopes, amount, paid))
+            grant = self._grants.get(names)
+            if grant is None:
+                grant = self._grants[names] = _Grant(number, scopes)
+            grant.scopes = scopes
+            fresh = abs(now - self._now) < _LOOK_S
+            if fresh and grant.amount - grant.used - grant.paid >= amount:
+                grant.used += amount
+                return None
+            full, crossed = self._settle_all(now, grant, amount)
+        self._tell(crossed)
+        self._writer.due()
+        return full
+
+    def settle(self, number: str, scopes: Sequence[Scope], amount: int, paid: int) -> None:  # noqa: ARG002 - by process
+        with self._lock:
+            grant = self._grants.get(tuple(scope.name for scope in scopes))
+            if grant is None:
+                # Reserved before a fork: the parent has it.
+                return
+            grant.used -= amount
+            grant.paid += paid
             # What this process saw last, with all that is reserved as if it were spent.
+            more = max(0, paid - amount)
             near = any(
-                level_of(spent + reserved, scope.limit) > alerted
+                level_of(spent + reserved + more, scope.limit) > alerted
                 for scope in scopes
-                for spent, reserved, alerted in [self._seen.get(scope.name, (scope.limit, 0, 0))]
+                for spent, reserved, alerted in [self._seen[scope.name]]
             )
         if not near or not self._write():
             self._writer.due()
 
     def _write(self) -> bool:
         """Settle what is held; whether the disk took it."""
-        if not self._held:
-            return True
         try:
-            self._settling(_nothing, ())
+            with self._lock:
+                _, crossed = self._settle_all(self._now)
         except StoreDown as error:
             if not self._told:
                 self._told = True
                 log.warning("the budget: %s; the worst case of calls that ended stays reserved", error)
             return False
         self._told = False
+        self._tell(crossed)
         return True
 
-    def _settling(self, then: Callable[[_Books], T], scopes: Sequence[Scope], now: float | None = None) -> T:
-        """Settle what is held, and do something more in the same transaction.
+    def _settle_all(
+        self, now: float, wanting: _Grant | None = None, wanted: int = 0
+    ) -> tuple[Full | None, list[Crossed]]:
+        """Spend what was paid, give back what is free, and reserve what a grant wants, in one transaction."""
+        grants = [each for each in self._grants.values() if each is wanting or each.amount != each.used or each.paid]
+        if not grants:
+            return None, []
+        looking = abs(now - self._looked) >= _LOOK_S
+        expires = now + RESERVED_S
 
-        Args:
-            now: Where given, reservations whose time is over are spent first.
-        """
-        with self._lock:
-            held, self._held = self._held, []
-        names = {scope.name: None for each in held for scope in each.scopes} | {scope.name: None for scope in scopes}
-
-        def work(connection: sqlite3.Connection) -> tuple[_Books, list[Crossed], T]:
-            books = _Books(connection, names)
-            if now is not None:
+        def work(connection: sqlite3.Connection) -> tuple[_Books, list[Crossed], int, Full | None]:
+            books, more, full = _Books(connection, _names(grants)), 0, None
+            if looking:
                 books.spend_expired(now)
-            crossed = books.settle(held)
-            result = then(books)
+            crossed = [
+                each for grant in grants if grant is not wanting for each in books.settle(grant, grant.used, expires)
+            ]
+            if wanting is not None:
+                left, scope = books.room(wanting)
+                if left < wanted and not looking:
+                    # What is over may count as reserved still, which makes a difference now.
+                    books.spend_expired(now)
+                    left, scope = books.room(wanting)
+                more = _advance(wanted, left) if left >= wanted else 0
+                crossed += books.settle(wanting, wanting.used + more, expires)
+                full = None if left >= wanted else Full(scope, *books.rows[scope.name][:2])
             books.write()
-            return books, crossed, result
+            return books, crossed, more, full
 
-        try:
-            books, crossed, result = self._database.write(work)
-        except BaseException:
-            with self._lock:
-                self._held = held + self._held
-            raise
+        books, crossed, more, full = self._database.write(work)
+        self._now, self._looked = now, now if looking else self._looked
         self._seen.update(books.rows)
+        for grant in grants:
+            grant.paid, grant.amount = 0, grant.used
+        if wanting is not None and full is None:
+            wanting.amount, wanting.used = wanting.used + more, wanting.used + wanted
+        self._grants = {names: each for names, each in self._grants.items() if each.amount}
+        return full, crossed
+
+    def _tell(self, crossed: Sequence[Crossed]) -> None:
         for each in crossed:
             if self.on_crossed is not None:
                 self.on_crossed(each)
-        return result
 
     def alert(self, scope: Scope, level: int) -> Crossed | None:
         def mark(connection: sqlite3.Connection) -> Crossed | None:
@@ -277,7 +304,7 @@ class SqliteBudgets:
         return self._database.write(mark)
 
     def spent(self, scope: str) -> tuple[int, int]:
-        self._write()
+        write_now(self._database.path)
         spent, reserved, _ = self._database.do(lambda connection: _Books(connection, [scope]).rows[scope])
         return spent, reserved
 
@@ -287,8 +314,13 @@ class SqliteBudgets:
         self._database.close()
 
 
-def _nothing(*_: object) -> None:
-    """Do no more than settle."""
+def _advance(wanted: int, left: int) -> int:
+    """How much to reserve where so much is wanted, and so much is left."""
+    return wanted + max(0, min(wanted * _ADVANCE_CALLS, (left - wanted) // 100))
+
+
+def _names(grants: Iterable[_Grant]) -> dict[str, None]:
+    return {scope.name: None for grant in grants for scope in grant.scopes}
 
 
 _KEEP_S = 40 * 86400

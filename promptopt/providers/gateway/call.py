@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
+from itertools import count
 from typing import Any, Literal
 
 from promptopt.values import Request, Usage, canonical_json, sha256_hex
@@ -121,6 +125,20 @@ def call_key(url: str, body: Mapping[str, Any], sample: int) -> str:
     """SHA-256 of the canonical JSON of everything that shapes the answer to a call."""
     shaping = {name: value for name, value in body.items() if name not in _SHAPELESS}
     return sha256_hex(canonical_json({"url": url, "body": shaping, "sample": sample}))
+
+
+_NUMBERS = count()
+
+
+def new_number() -> str:
+    """A name that no other process or call has."""
+    # A random part for each would cost a system call.
+    return f"{_process_mark(os.getpid())}-{next(_NUMBERS):x}"
+
+
+@lru_cache(maxsize=1)
+def _process_mark(pid: int) -> str:  # noqa: ARG001 - a forked child gets another one
+    return uuid.uuid4().hex
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from promptopt.providers.gateway.wire import count_input, output_cap
 from promptopt.values import Cost, Usage
 
 NANO = Decimal(1_000_000_000)
+_MTOK = Decimal(1_000_000)
 _LOOK_AGAIN_S = 60.0
 _PRICES = 1000
 _PROCESSING = {"flex": "flex", "priority": "priority", "fast": "priority"}
@@ -118,10 +119,11 @@ class Costs:
         price, usage = self.price(call), self.worst_usage(call)
         if price is None or usage is None:
             return None
-        dearest = max(price.input_mtok, price.cache_write_mtok)
         # Input may be billed as written to the provider's cache, which some sell above the plain rate.
-        surcharge = usage.input_tokens * (dearest - price.input_mtok) / 1_000_000
-        return price.cost(usage).total_usd + surcharge
+        dearest = max(price.input_mtok, price.cache_write_mtok)
+        if price.tiers is None:
+            return (usage.input_tokens * dearest + usage.output_tokens * price.output_mtok) / _MTOK
+        return price.cost(usage).total_usd + usage.input_tokens * (dearest - price.input_mtok) / _MTOK
 
 
 def nano(usd: Decimal) -> int:

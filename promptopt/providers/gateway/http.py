@@ -19,6 +19,13 @@ from promptopt.providers.gateway.wire import BadBody, endpoint_of, error_code, r
 
 _HEADER = "x-promptopt-"
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
+# Headers that say something to the gateway, and what.
+_READ = {
+    b"authorization": "authorization",
+    b"x-stainless-retry-count": "x-stainless-retry-count",
+    **{f"{_HEADER}{name}".encode(): name for name in LABEL_NAMES},
+}
+_NOBODY = Labels()
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -53,19 +60,24 @@ def _read_headers(headers: httpx2.Headers, body: Mapping[str, Any]) -> tuple[Lab
     named: dict[str, Any] = {}
     attempt, authorization = 0, b""
     for name, value in headers.raw:
-        lower = name.lower()
-        if lower == b"authorization":
+        found = _READ.get(name.lower())
+        if found is None:
+            continue
+        if found == "authorization":
             authorization = value
-        elif lower == b"x-stainless-retry-count":
+        elif found == "x-stainless-retry-count":
             attempt = _whole(value)
-        elif lower.startswith(b"x-promptopt-") and (label := lower[12:].decode("latin-1")) in LABEL_NAMES:
-            named[label] = headers[_HEADER + label]
+        else:
+            named[found] = headers[_HEADER + found]
     for label in named:
         del headers[_HEADER + label]
     current = current_labels()
     user = named.get("user") or current.user or body.get("safety_identifier") or body.get("user")
     sample = _whole(named.get("sample", current.sample))
-    return replace(current, **{**named, "user": user, "sample": sample, "key": _key_digest(authorization)}), attempt
+    key = _key_digest(authorization)
+    if current == _NOBODY and not named:
+        return Labels(user=user, sample=sample, key=key), attempt
+    return replace(current, **{**named, "user": user, "sample": sample, "key": key}), attempt
 
 
 def _whole(text: Any) -> int:

@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -89,6 +89,7 @@ class LedgerRow(NamedTuple):
         return self.cache in ("none", "miss") and self.status != "refused"
 
 
+Making = LedgerRow | Callable[[], LedgerRow]
 COLUMNS = LedgerRow._fields
 _TYPES = {int: "INTEGER", float: "REAL", bool: "INTEGER"}
 
@@ -102,12 +103,15 @@ def _schema() -> str:
 
 
 class LedgerStore(Protocol):
-    """Keeps rows. A row is begun before its call is sent, so that a crash does not hide what was asked."""
+    """Keeps rows. A row is begun before its call is sent, so that a crash does not hide what was asked.
 
-    def begin(self, row: LedgerRow) -> int:
+    A row may be given as a function that makes it, for whoever writes it to call.
+    """
+
+    def begin(self, row: Making) -> int:
         """Note that a call is about to be sent; the number is for :meth:`finish`."""
 
-    def finish(self, number: int, row: LedgerRow) -> None:
+    def finish(self, number: int, row: Making) -> None:
         """Note how it ended; number 0 is a row that was not begun."""
 
     def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
@@ -137,19 +141,19 @@ class SqliteLedger:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._held: dict[int, LedgerRow] = {}
+        self._held: dict[int, Making] = {}
         self._ids: dict[int, int] = {}
         self._last = 0
         self._lost = 0
         self._told = False
 
-    def begin(self, row: LedgerRow) -> int:
+    def begin(self, row: Making) -> int:
         return self._hold(0, row)
 
-    def finish(self, number: int, row: LedgerRow) -> None:
+    def finish(self, number: int, row: Making) -> None:
         self._hold(number, row)
 
-    def _hold(self, number: int, row: LedgerRow) -> int:
+    def _hold(self, number: int, row: Making) -> int:
         with self._lock:
             if not number:
                 number = self._last = self._last + 1
@@ -162,9 +166,10 @@ class SqliteLedger:
         """Write what is held, in one transaction; whether the disk took it."""
         with self._writing:
             with self._lock:
-                rows, self._held = self._held, {}
-            if not rows:
+                held, self._held = self._held, {}
+            if not held:
                 return True
+            rows = {number: row for number, making in held.items() if (row := _made(making)) is not None}
             try:
                 begun = self._database.write(lambda connection: self._write_rows(connection, rows))
             except StoreDown as error:
@@ -191,9 +196,9 @@ class SqliteLedger:
 
     def _keep(self, rows: dict[int, LedgerRow], error: StoreDown) -> None:
         with self._lock:
-            rows |= self._held
-            self._held = dict(islice(rows.items(), _HELD_MOST))
-            self._lost += len(rows) - len(self._held)
+            held = rows | self._held
+            self._held = dict(islice(held.items(), _HELD_MOST))
+            self._lost += len(held) - len(self._held)
             if not self._told:
                 self._told = True
                 log.warning("the ledger: %s; rows are held in memory until the disk takes them", error)
@@ -216,6 +221,14 @@ class SqliteLedger:
         self._database.close()
 
 
+def _made(row: Making) -> LedgerRow | None:
+    try:
+        return row() if callable(row) else row
+    except Exception:
+        log.exception("the ledger: a row could not be made")
+        return None
+
+
 class JsonlLedger:
     """Rows as lines of JSON, one write each, so that processes may share the file."""
 
@@ -236,11 +249,11 @@ class JsonlLedger:
                 remedy="name a file that can be written",
             ) from None
 
-    def begin(self, row: LedgerRow) -> int:  # noqa: ARG002 - a line cannot be changed later
+    def begin(self, row: Making) -> int:  # noqa: ARG002 - a line cannot be changed later
         return 0
 
-    def finish(self, number: int, row: LedgerRow) -> None:  # noqa: ARG002 - see begin
-        line = json.dumps({"v": 1, **row_dict(row)}).encode() + b"\n"
+    def finish(self, number: int, row: Making) -> None:  # noqa: ARG002 - see begin
+        line = json.dumps({"v": 1, **row_dict(row() if callable(row) else row)}).encode() + b"\n"
         with self._lock:
             self._held.append(line)
             try:

@@ -10,7 +10,6 @@ import json
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -28,7 +27,7 @@ from promptopt.providers.gateway.cache_store import (
     pack_meta,
     unpack,
 )
-from promptopt.providers.gateway.call import Answer, Call
+from promptopt.providers.gateway.call import Answer, Call, new_number
 from promptopt.providers.gateway.flow import Flow, Handler, Sleep, Wait
 from promptopt.providers.gateway.stores import Database, Outage, RedisLink, StoreDown, tolerating, using
 
@@ -121,7 +120,7 @@ class SingleFlight:
         leases = self._leases
         if leases is None:
             return (yield from self._alone(call, inner))
-        token, pause, fresh = uuid.uuid4().hex, _FIRST_PAUSE_S, True
+        token, pause, fresh = new_number(), _FIRST_PAUSE_S, True
         given_up = time.monotonic() + _STREAM_PATIENCE_S if call.stream else None
         while True:
             try:
