@@ -1,4 +1,4 @@
-"""The fault run: 10,000 calls against an upstream that fails in every way it can, while processes and Redis are killed.
+"""The fault run: 10,000 calls against an upstream that fails in every way it can, while leaders and Redis are killed.
 
 Checked: every caller has an answer or a typed error; the ledger adds up to what the upstream was asked and billed; the
 budget is never overspent. Run: python benchmarks/gateway_faults.py [calls]
@@ -31,7 +31,7 @@ from promptopt.providers.gateway.costs import dollars
 from promptopt.providers.gateway.ledger_store import open_ledger
 
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-THREADS, CAP, TIMEOUT_S = 16, 40, 0.5
+THREADS, CAP, TIMEOUT_S, HELD = 16, 40, 0.5, 8
 RATES = (Decimal("0.15"), Decimal("0.60"))
 
 
@@ -42,15 +42,30 @@ class Faulty:
         self.random = random.Random(7)
         self.billed = Decimal(0)
         self.did: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
 
     def __call__(self, _path: str, body: dict) -> Reply:
+        text = body["messages"][0]["content"]
+        if text.startswith("held"):
+            return self.hold(text, body)
         fault = self.random.choice(FAULTS) if self.random.random() < 0.25 else "answer"
         self.did[fault] += 1
         if fault in ("answer", "hang", "half body", "broken json", "wrong encoding", "reset"):
             # It worked for these, whether or not anybody got to see it.
-            self.billed += (len(body["messages"][0]["content"].split()) + 7) * RATES[0] / 1_000_000
-            self.billed += self.random.randint(1, CAP) * RATES[1] / 1_000_000
+            self.bill(text, self.random.randint(1, CAP))
         return self.reply(fault, body)
+
+    def bill(self, text: str, out: int) -> None:
+        self.billed += ((len(text.split()) + 7) * RATES[0] + out * RATES[1]) / 1_000_000
+
+    def hold(self, text: str, body: dict) -> Reply:
+        """Keep the first who asks this waiting, and answer the next."""
+        self.held[text] += 1
+        self.bill(text, CAP)
+        self.did["held" if self.held[text] == 1 else "answer"] += 1
+        reply = self.reply("answer", body)
+        reply.hang_s = 60 if self.held[text] == 1 else 0
+        return reply
 
     def reply(self, fault: str, body: dict) -> Reply:
         whole = json.dumps(chat(body, "fine", prompt_tokens=11, completion_tokens=CAP)).encode()
@@ -111,10 +126,34 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     client.close()
 
 
-def spawn(url: str, options: dict, calls: int, seed: int, report: str) -> subprocess.Popen:
+def ask_held(url: str, options: dict, number: int, report: str) -> None:
+    """One process of which each thread asks one question that the upstream holds."""
+    logging.disable(logging.CRITICAL)
+    client = openai.OpenAI(
+        base_url=url, api_key="k", max_retries=0, timeout=60, http_client=promptopt.http_client(**options)
+    )
+    answers: Counter[str] = Counter()
+
+    def one(thread: int) -> None:
+        text = f"held {number} {thread}"
+        found = client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": text}], temperature=0, max_completion_tokens=CAP
+        )
+        answers[found.choices[0].message.content] += 1
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(HELD)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    Path(report).write_text(json.dumps(answers))
+    client.close()
+
+
+def spawn(function: str, *arguments: object) -> subprocess.Popen:
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); sys.argv = ['x', '{CALLS}']\n"
-        f"from gateway_faults import work; work({url!r}, {options!r}, {calls}, {seed}, {report!r})"
+        f"from gateway_faults import {function}; {function}(*{arguments!r})"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
 
@@ -138,8 +177,10 @@ def fill(ballast: Path) -> int:
 class Disturbance:
     """What goes wrong around the calls of a phase: ``kill`` processes, ``redis``, fill the ``disk``."""
 
-    def __init__(self, kind: str, folder: Path, server: Upstream, calls: int) -> None:
-        self.kind, self.folder, self.server, self.calls = kind, folder, server, calls
+    def __init__(self, kind: str, folder: Path, server: Upstream, faulty: Faulty, calls: int) -> None:
+        self.kind, self.folder, self.server, self.faulty, self.calls = kind, folder, server, faulty, calls
+        self.busy_killed = 0
+        self.followers: list[tuple[subprocess.Popen, Path]] = []
         self.times = 0
         self.ballast = folder / "ballast"
         self.options: dict = {}
@@ -158,27 +199,51 @@ class Disturbance:
     def tick(self, options: dict) -> None:
         """Look whether it is time to disturb."""
         done = self.server.calls / self.calls
-        if self.kind == "kill" and self.times < 3 and done > 0.05 + 0.15 * self.times:
-            self.kill_a_process(options)
-        elif self.redis is not None and self.times < 2 and done > 0.1 + 0.1 * self.times:
-            self.redis.kill()
-            self.redis.wait()
-            time.sleep(0.4)
-            self.redis = start_redis(self.port)
-            self.times += 1
+        if self.kind == "kill" and self.times < 4 and done > 0.05 + 0.1 * self.times:
+            self.kill_leaders(options) if self.times < 3 else self.kill_a_busy_process(options)
+        elif self.redis is not None and self.times < 3 and done > 0.05 + 0.1 * self.times:
+            self.kill_leaders(options) if self.times == 0 else self.kill_redis()
         elif self.kind == "disk" and not self.times and done > 0.2:
             self.times += fill(self.ballast)
         elif self.ballast.exists() and done > 0.4:
             self.ballast.unlink()
 
-    def kill_a_process(self, options: dict) -> None:
-        """Start one process more, and kill it in the middle of its calls: its flights must be taken over."""
-        victim = spawn(self.server.url, options, self.calls, 90 + self.times, "/dev/null")
+    def kill_leaders(self, options: dict) -> None:
+        """Kill a process whose calls the upstream holds, while another one's wait for it."""
+        leader = spawn("ask_held", self.server.url, options, self.times, "/dev/null")
+        while self.faulty.did["held"] < HELD * (self.times + 1):
+            time.sleep(0.01)
+        report = Path(tempfile.mkdtemp()) / "report.json"
+        self.followers.append((spawn("ask_held", self.server.url, options, self.times, str(report)), report))
+        time.sleep(3)  # it loads prices and a tokenizer first, and then waits
+        os.kill(leader.pid, signal.SIGKILL)
+        leader.wait()
+        self.times += 1
+
+    def kill_a_busy_process(self, options: dict) -> None:
+        """Kill a process in the middle of its calls, whatever they are at."""
+        victim = spawn("work", self.server.url, options, self.calls, 90 + self.times, "/dev/null")
         victim.stdout.readline()
-        time.sleep(2.5)  # it loads prices and a tokenizer first
+        time.sleep(2.5)
         os.kill(victim.pid, signal.SIGKILL)
         victim.wait()
         self.times += 1
+        self.busy_killed += 1
+
+    def kill_redis(self) -> None:
+        self.redis.kill()
+        self.redis.wait()
+        time.sleep(0.4)
+        self.redis = start_redis(self.port)
+        self.times += 1
+
+    def successions(self) -> tuple[int, int]:
+        """Answers that followers of killed leaders got, and the requests that they made for them."""
+        answers = 0
+        for process, report in self.followers:
+            process.wait(60)
+            answers += sum(json.loads(report.read_text()).values())
+        return answers, sum(self.faulty.held.values()) - HELD * len(self.followers)
 
     def end(self) -> None:
         """Leave the machine as it was."""
@@ -195,11 +260,11 @@ def phase(name: str, calls: int, budget: float | None, kind: str = "") -> bool:
     """Run one part of the calls, in two processes of 16 threads, and check it."""
     faulty = Faulty()
     server = Upstream(faulty)
-    disturbance = Disturbance(kind, Path(tempfile.mkdtemp(prefix="faults-")), server, calls)
+    disturbance = Disturbance(kind, Path(tempfile.mkdtemp(prefix="faults-")), server, faulty, calls)
     options = disturbance.options | ({"budget": {"run": budget}} if budget is not None else {})
     started = time.monotonic()
     reports = [str(Path(tempfile.mkdtemp()) / "report.json") for _ in range(2)]
-    workers = [spawn(server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
+    workers = [spawn("work", server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
     while any(worker.poll() is None for worker in workers):
         time.sleep(0.02)
         disturbance.tick(options)
@@ -210,18 +275,20 @@ def phase(name: str, calls: int, budget: float | None, kind: str = "") -> bool:
     print(f"\n== {name}: {sum(outcomes.values()):,} calls in {seconds:.0f} s, {disturbance.times} times disturbed")
     print("   upstream did:", ", ".join(f"{what} {count:,}" for what, count in faulty.did.most_common()))
     print("   callers got:", ", ".join(f"{what} {count:,}" for what, count in outcomes.most_common()))
-    good = check(disturbance, outcomes, float(faulty.billed), budget, calls // 2 // THREADS * THREADS * 2)
+    good = check(disturbance, outcomes, faulty, budget, calls // 2 // THREADS * THREADS * 2)
     server.close()
     disturbance.end()
     return good
 
 
-def check(disturbance: Disturbance, outcomes: Counter[str], billed: float, budget: float | None, wanted: int) -> bool:
+def check(disturbance: Disturbance, outcomes: Counter[str], faulty: Faulty, budget: float | None, wanted: int) -> bool:
     """Whether everybody got something, and ledger and budget hold what the upstream did."""
+    answers, requests = disturbance.successions()
     folder, calls = disturbance.folder / ".promptopt", disturbance.server.calls
     ledger = open_ledger(folder / "ledger.sqlite")
     asked = [row for row in ledger.rows() if row.upstream]
     ledger.close()
+    billed = float(faulty.billed)
     open_rows = sum(row.status == "sent" for row in asked)
     incurred = sum(row.incurred_usd or 0 for row in asked)
     counted: Decimal | None = None
@@ -232,11 +299,16 @@ def check(disturbance: Disturbance, outcomes: Counter[str], billed: float, budge
     print(f"   ledger: {len(asked):,} calls sent ({open_rows} never ended), upstream was asked {calls:,}")
     print(f"   dollars: upstream billed {billed:.6f}, ledger {incurred:.6f}, budget counted {counted}, limit {budget}")
     untyped = sum(count for what, count in outcomes.items() if what.startswith("UNTYPED"))
-    # A connection that the server had just closed may fail before the request arrives: a row more, never one less.
+    if disturbance.followers:
+        held = HELD * len(disturbance.followers)
+        print(f"   {held} calls in flight killed: their followers got {answers} answers for {requests} requests")
+    # A connection that the server had just closed may fail before the request arrives: a row more, never one less, but
+    # for a process that was killed while it asked: that loses the rows of its last 20 ms.
     lost = calls - len(asked)
-    good = not untyped and lost <= 0 and sum(outcomes.values()) == wanted
+    good = not untyped and lost <= 2 * THREADS * disturbance.busy_killed and sum(outcomes.values()) == wanted
+    good = good and answers == requests == HELD * len(disturbance.followers)
     good = good and (budget is None or billed <= budget) and (counted is None or billed <= counted <= budget)
-    print(f"   {'good' if good else 'FAILED'}: {untyped} untyped, {max(0, lost)} missing in the ledger")
+    print(f"   {'good' if good else 'FAILED'}: {untyped} untyped, {max(0, lost)} missing in the ledger", flush=True)
     return good
 
 
