@@ -163,7 +163,7 @@ def start_redis(port: int) -> subprocess.Popen:
     return subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
 
 
-def fill(ballast: Path) -> int:
+def fill(ballast: Path) -> None:
     """Take all that is left of the disk."""
     with ballast.open("wb") as file:
         try:
@@ -171,7 +171,7 @@ def fill(ballast: Path) -> int:
                 file.write(b"0" * 65536)
                 file.flush()
         except OSError:
-            return 1
+            return
 
 
 class Disturbance:
@@ -182,6 +182,7 @@ class Disturbance:
         self.busy_killed = 0
         self.followers: list[tuple[subprocess.Popen, Path]] = []
         self.times = 0
+        self.over = threading.Event()
         self.ballast = folder / "ballast"
         self.options: dict = {}
         self.redis: subprocess.Popen | None = None
@@ -196,29 +197,44 @@ class Disturbance:
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(folder)], check=True)
         os.chdir(folder)
 
-    def tick(self, options: dict) -> None:
-        """Look whether it is time to disturb."""
-        done = self.server.calls / self.calls
-        if self.kind == "kill" and self.times < 4 and done > 0.05 + 0.1 * self.times:
-            self.kill_leaders(options) if self.times < 3 else self.kill_a_busy_process(options)
-        elif self.redis is not None and self.times < 3 and done > 0.05 + 0.1 * self.times:
-            self.kill_leaders(options) if self.times == 0 else self.kill_redis()
-        elif self.kind == "disk" and not self.times and done > 0.2:
-            self.times += fill(self.ballast)
-        elif self.ballast.exists() and done > 0.4:
-            self.ballast.unlink()
+    def begin(self, options: dict) -> threading.Thread:
+        """Disturb in a thread, while others call."""
+        thread = threading.Thread(target=self.disturb, args=(options,))
+        thread.start()
+        return thread
+
+    def disturb(self, options: dict) -> None:
+        """One trouble after the other; each waits until calls are under way again."""
+        for trouble in {
+            "kill": [self.kill_leaders, self.kill_leaders, self.kill_leaders, self.kill_a_busy_process],
+            "redis": [self.kill_redis, self.kill_leaders, self.kill_redis],
+            "disk": [self.fill_disk],
+        }.get(self.kind, []):
+            self.wait_for(self.calls // 20)
+            trouble(options)
+            self.times += 1
+
+    def wait_for(self, calls: int) -> None:
+        """Return when the upstream was asked so often again, or the callers have finished."""
+        before = self.server.calls
+        while self.server.calls < before + calls and not self.over.is_set():
+            time.sleep(0.01)
+
+    def fill_disk(self, _options: dict) -> None:
+        fill(self.ballast)
+        self.wait_for(self.calls // 5)
+        self.ballast.unlink()
 
     def kill_leaders(self, options: dict) -> None:
         """Kill a process whose calls the upstream holds, while another one's wait for it."""
         leader = spawn("ask_held", self.server.url, options, self.times, "/dev/null")
-        while self.faulty.did["held"] < HELD * (self.times + 1):
+        while self.faulty.did["held"] < HELD * (len(self.followers) + 1):
             time.sleep(0.01)
         report = Path(tempfile.mkdtemp()) / "report.json"
         self.followers.append((spawn("ask_held", self.server.url, options, self.times, str(report)), report))
         time.sleep(3)  # it loads prices and a tokenizer first, and then waits
         os.kill(leader.pid, signal.SIGKILL)
         leader.wait()
-        self.times += 1
 
     def kill_a_busy_process(self, options: dict) -> None:
         """Kill a process in the middle of its calls, whatever they are at."""
@@ -227,15 +243,13 @@ class Disturbance:
         time.sleep(2.5)
         os.kill(victim.pid, signal.SIGKILL)
         victim.wait()
-        self.times += 1
         self.busy_killed += 1
 
-    def kill_redis(self) -> None:
+    def kill_redis(self, _options: dict) -> None:
         self.redis.kill()
         self.redis.wait()
         time.sleep(0.4)
         self.redis = start_redis(self.port)
-        self.times += 1
 
     def successions(self) -> tuple[int, int]:
         """Answers that followers of killed leaders got, and the requests that they made for them."""
@@ -259,15 +273,18 @@ class Disturbance:
 def phase(name: str, calls: int, budget: float | None, kind: str = "") -> bool:
     """Run one part of the calls, in two processes of 16 threads, and check it."""
     faulty = Faulty()
-    server = Upstream(faulty)
+    # An answer takes its time, so that there is a middle to disturb.
+    server = Upstream(faulty, delay_s=0.15)
     disturbance = Disturbance(kind, Path(tempfile.mkdtemp(prefix="faults-")), server, faulty, calls)
     options = disturbance.options | ({"budget": {"run": budget}} if budget is not None else {})
     started = time.monotonic()
     reports = [str(Path(tempfile.mkdtemp()) / "report.json") for _ in range(2)]
     workers = [spawn("work", server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
-    while any(worker.poll() is None for worker in workers):
-        time.sleep(0.02)
-        disturbance.tick(options)
+    disturbing = disturbance.begin(options)
+    for worker in workers:
+        worker.wait()
+    disturbance.over.set()
+    disturbing.join()
     outcomes: Counter[str] = Counter()
     for report in reports:
         outcomes.update(json.loads(Path(report).read_text()))

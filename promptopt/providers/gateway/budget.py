@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 from promptopt.errors import UsageError
+from promptopt.money import usd
 from promptopt.providers.gateway.budget_store import BudgetStore, Crossed, Full, Scope
 from promptopt.providers.gateway.call import Answer, Call, new_number
 from promptopt.providers.gateway.costs import Costs, dollars, nano
@@ -40,7 +41,7 @@ class Alert:
     limit_usd: Decimal
 
     def __str__(self) -> str:
-        return f"budget {self.scope}: {self.level}%: ${self.spent_usd:.6f} of ${self.limit_usd:f} spent"
+        return f"budget {self.scope}: {self.level}%: {usd(self.spent_usd)} of {usd(self.limit_usd)} spent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +222,10 @@ def _day_and_month(days: int) -> tuple[str, str]:
 
 
 def _refusal(full: Full, amount: int) -> BudgetExceeded:
-    spent, limit = dollars(full.spent), dollars(full.scope.limit)
-    held = f", ${dollars(full.reserved):.6f} reserved by calls in flight" if full.reserved else ""
+    spent, limit, worst = dollars(full.spent), dollars(full.scope.limit), dollars(amount)
+    held = f", {usd(dollars(full.reserved))} reserved by calls in flight" if full.reserved else ""
     return BudgetExceeded(
-        f"budget {full.scope.name}: ${spent:.6f} of ${limit:f} spent{held}; this call may cost ${dollars(amount):.6f}",
+        f"budget {full.scope.name}: {usd(spent)} of {usd(limit)} spent{held}; this call may cost {usd(worst)}",
         retry_after=1.0 if full.reserved else None,
         details={"scope": full.scope.name, "spent_usd": float(spent), "limit_usd": float(limit)},
     )
