@@ -141,6 +141,10 @@ def _facts(usage: Usage) -> list[tuple[str, str]]:
         ("repeated requests", f"{usage.repeat_rate:.1%}"),
         ("cache hit ratio", _percent(usage.hit_ratio)),
         ("provider's prompt cache", _prompt_cache(usage)),
+        *[
+            ("  wrong order", f"{name}: {tokens:,} static tokens stand behind what varies (promptopt check: PO501)")
+            for name, tokens in list(usage.unordered.items())[:5]
+        ],
         ("error rate", _percent(usage.error_rate) + _listed(usage.errors)),
         ("refused", f"{usage.refused:,}"),
         ("last 7 days", "no week before" if usage.trend is None else f"{usage.trend:+.0%} against the 7 before"),

@@ -1,4 +1,5 @@
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -99,6 +100,17 @@ def test_full_disk_holds_rows_until_it_takes_them(folder, caplog):
     del database._open
     assert [each.status for each in ledger.rows()] == ["ok"] * 201
     assert caplog.text.count("held in memory") == 1
+
+
+def test_a_file_of_an_earlier_version_gets_its_new_columns(folder):
+    connection = sqlite3.connect(folder / "l.sqlite")
+    connection.execute("CREATE TABLE calls (id INTEGER PRIMARY KEY, at REAL, model TEXT)")
+    connection.execute("INSERT INTO calls (at, model) VALUES (1.0, 'm')")
+    connection.commit()
+    connection.close()
+    ledger = SqliteLedger(folder / "l.sqlite")
+    ledger.finish(0, row(behind_tokens=7))
+    assert [(each.model, each.behind_tokens) for each in ledger.rows()] == [("m", None), (row().model, 7)]
 
 
 def test_rows_that_no_disk_takes_are_said_to_be_lost(folder, caplog):

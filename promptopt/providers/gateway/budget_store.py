@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS budgets (
     scope TEXT PRIMARY KEY, spent INTEGER NOT NULL DEFAULT 0, reserved INTEGER NOT NULL DEFAULT 0,
     alerted INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS reservations (
+CREATE TABLE IF NOT EXISTS grants (
     id TEXT PRIMARY KEY, scopes TEXT NOT NULL, amount INTEGER NOT NULL, expires REAL NOT NULL
 ) WITHOUT ROWID;
 """
@@ -134,7 +134,7 @@ class _Books:
             spend, held = spend - held, 0
         if amount and not held:
             values = (grant.number, json.dumps([scope.name for scope in grant.scopes]), amount, expires)
-            self._connection.execute("INSERT INTO reservations VALUES (?, ?, ?, ?)", values)
+            self._connection.execute("INSERT INTO grants VALUES (?, ?, ?, ?)", values)
         for scope in grant.scopes:
             row = self.rows[scope.name]
             row[0] += spend
@@ -145,8 +145,8 @@ class _Books:
         """Whether the reservation was still there."""
         execute = self._connection.execute
         if not amount:
-            return bool(execute("DELETE FROM reservations WHERE id = ?", (number,)).rowcount)
-        change = "UPDATE reservations SET amount = ?, expires = ? WHERE id = ?"
+            return bool(execute("DELETE FROM grants WHERE id = ?", (number,)).rowcount)
+        change = "UPDATE grants SET amount = ?, expires = ? WHERE id = ?"
         return bool(execute(change, (amount, expires, number)).rowcount)
 
     def _crossed(self, scope: Scope) -> list[Crossed]:
@@ -165,9 +165,9 @@ class _Books:
     def spend_expired(self, now: float) -> None:
         """Take reservations as spent whose time is over, in whatever budgets."""
         self.write()
-        query = "SELECT id, scopes, amount FROM reservations WHERE expires < ?"
+        query = "SELECT id, scopes, amount FROM grants WHERE expires < ?"
         for number, names, amount in self._connection.execute(query, (now,)).fetchall():
-            self._connection.execute("DELETE FROM reservations WHERE id = ?", (number,))
+            self._connection.execute("DELETE FROM grants WHERE id = ?", (number,))
             self._connection.executemany(
                 "UPDATE budgets SET spent = spent + ?1, reserved = reserved - ?1 WHERE scope = ?2",
                 [(amount, name) for name in json.loads(names)],

@@ -87,6 +87,7 @@ class Call:
         key: SHA-256 of the canonical JSON of all that shapes the answer.
         changed: Whether a wrapper changed the body.
         expected_cached_tokens: Input tokens that the prompt-cache hints expect to be read from the provider's cache.
+        behind_tokens: Static input tokens that cannot be, since they stand behind what varies.
     """
 
     endpoint: Endpoint
@@ -100,6 +101,7 @@ class Call:
     key: str = ""
     changed: bool = False
     expected_cached_tokens: int | None = None
+    behind_tokens: int | None = None
 
     @property
     def model(self) -> str:

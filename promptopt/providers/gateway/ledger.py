@@ -116,6 +116,7 @@ def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
         attempt=call.attempt,
         stream=call.stream,
         expected_cached_tokens=call.expected_cached_tokens,
+        behind_tokens=call.behind_tokens,
         **known,
     )
 

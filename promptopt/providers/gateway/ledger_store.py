@@ -42,6 +42,7 @@ class LedgerRow(NamedTuple):
         step: 0 for the first model that was asked, 1 for the one it escalated or fell back to, and so on.
         attempt: The SDK's count of retries.
         expected_cached_tokens: Input tokens that the provider's prompt cache was expected to hold.
+        behind_tokens: Static input tokens that no prompt cache can hold, since they stand behind what varies.
     """
 
     at: float
@@ -77,6 +78,7 @@ class LedgerRow(NamedTuple):
     attempt: int = 0
     stream: bool = False
     expected_cached_tokens: int | None = None
+    behind_tokens: int | None = None
 
     @property
     def day(self) -> str:
@@ -94,12 +96,23 @@ COLUMNS = LedgerRow._fields
 _TYPES = {int: "INTEGER", float: "REAL", bool: "INTEGER"}
 
 
-def _schema() -> str:
+def _columns() -> dict[str, str]:
     hints = get_type_hints(LedgerRow)
     kinds = {name: (get_args(hints[name]) or (hints[name],))[0] for name in COLUMNS}
-    columns = ", ".join(f'"{name}" {_TYPES.get(kind, "TEXT")}' for name, kind in kinds.items())
+    return {name: f'"{name}" {_TYPES.get(kind, "TEXT")}' for name, kind in kinds.items()}
+
+
+def _schema() -> str:
     # No index: each would be one page more to write for a call; rows are read in order, and mostly all of them.
-    return f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {columns})"
+    return f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(_columns().values())})"
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Bring a file that an earlier version made up to date."""
+    known = {row[1] for row in connection.execute("PRAGMA table_info(calls)")}
+    for name, column in _columns().items():
+        if name not in known:
+            connection.execute(f"ALTER TABLE calls ADD COLUMN {column}")
 
 
 class LedgerStore(Protocol):
@@ -135,6 +148,7 @@ class SqliteLedger:
         sets = ", ".join(f'"{name}" = ?' for name in COLUMNS)
         self._update = f"UPDATE calls SET {sets} WHERE id = ?"  # noqa: S608 - constants
         self._database = Database(path, _schema(), what="the ledger")
+        self._database.write(_add_columns)
         self._begin()
         self._writer = WriteBehind(path, self._write, forked=self._begin)
 
