@@ -153,7 +153,10 @@ def _facts(usage: Usage) -> list[tuple[str, str]]:
         ("without an output cap", f"{sum(usage.uncapped.values()):,} calls" + _listed(usage.uncapped)),
         ("projected month", f"{usd(usage.projected_month_usd)}"),
     ]
-    facts += [("shutdown announced", f"{each.model} on {each.day} ({each.calls:,} calls)") for each in usage.shutdowns]
+    facts += [
+        ("shutdown announced", f"{each.model} on {each.day} ({each.calls:,} call{'s' * (each.calls != 1)})")
+        for each in usage.shutdowns
+    ]
     if usage.assumed_usd:
         facts.append(
             ("assumed", f"{usd(usage.assumed_usd)} of what was paid: calls that failed, and may have been billed")

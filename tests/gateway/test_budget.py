@@ -283,3 +283,10 @@ def test_ledger_and_budget_agree(client, upstream):
     store = next(layer._store for layer in sdk._client.gateway.layers if type(layer).__name__ == "Budget")
     incurred = sum(row.incurred_usd for row in sdk._client.gateway.ledger.rows())
     assert float(dollars(store.spent("run:default")[0])) == pytest.approx(incurred)
+
+
+def test_a_callback_that_fails_costs_no_answer(client, upstream, caplog):
+    paid(upstream)
+    sdk = client(budget={"run": CALL_USD}, cache=False, on_alert=lambda alert: 1 / 0)
+    assert ask(sdk, max_completion_tokens=100).choices[0].message.content == "ok"
+    assert caplog.text.count("on_alert failed") == 3

@@ -36,7 +36,7 @@ def test_rules_choose_the_model(client, upstream):
     assert ask(sdk, "word " * 300, model="m").model == "gpt-4.1"
 
 
-@pytest.mark.parametrize("rules", [[], [{"modell": "m"}], [{"task": "t"}], "m"])
+@pytest.mark.parametrize("rules", [[], [{"modell": "m"}], [{"task": "t"}], "m", [{"model": "m", "max_chars": "50"}]])
 def test_bad_rules(client, rules):
     with pytest.raises(UsageError, match="router"):
         client(router=rules)
@@ -87,7 +87,16 @@ def test_another_model_for_another_failure(client, upstream):
     assert ask(sdk, model=DEAR).model == "gpt-4.1"
 
 
-@pytest.mark.parametrize("plan", [{"models": ["m"], "on": ["serverr"]}, {"models": []}])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"models": ["m"], "on": ["serverr"]},
+        {"models": []},
+        {"models": "gpt-4o"},
+        {"models": ["m"], "after_retries": "x"},
+        {"by_kind": {"quota": "gpt-4o"}},
+    ],
+)
 def test_bad_fallback(client, plan):
     with pytest.raises(UsageError, match="fallback"):
         client(fallback=plan)

@@ -120,7 +120,7 @@ def test_rows_that_no_disk_takes_are_said_to_be_lost(folder, caplog):
     (folder / "l.sqlite").mkdir()
     ledger.finish(0, row())
     ledger.close()
-    assert "1 rows are lost" in caplog.text
+    assert "rows are lost that the disk did not take: 1" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["exit", "daemon thread", "fork", "multiprocessing"])

@@ -71,7 +71,12 @@ class BudgetLimits:
     wait_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name, amount in [("day", self.day), ("month", self.month), ("run", self.run), *self.tags.items()]:
+        for name, amount in [
+            ("day", self.day),
+            ("month", self.month),
+            ("run", self.run),
+            *((f"tags.{tag}", each) for tag, each in self.tags.items()),
+        ]:
             if amount is not None and not (amount.is_finite() and amount >= 0):
                 raise UsageError(f"budget {name} = {amount} is not an amount of dollars; give 0 or more")
         if self.at_limit not in ("stop", "downgrade"):

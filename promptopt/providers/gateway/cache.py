@@ -49,10 +49,9 @@ class CachePolicy:
     store_text: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("ttl_s", "time_sensitive_ttl_s"):
-            value = getattr(self, name)
+        for name, value in (("ttl", self.ttl_s), ("time_sensitive_ttl", self.time_sensitive_ttl_s)):
             if not 0 < value <= MAX_TTL_S:
-                raise UsageError(f"{name} = {value:g} s ({value / DAY_S:g} days) is not above 0 and at most 14 days")
+                raise UsageError(f"cache {name} = {value / DAY_S:g} days: give more than 0 and at most 14 days")
 
     def shareable(self, call: Call) -> bool:
         """Whether the answer to a call may be given to another call that is the same."""

@@ -231,7 +231,7 @@ class SqliteLedger:
             lost, self._lost = self._lost + len(self._held), 0
             self._held = {}
         if lost:
-            log.error("the ledger: %d rows are lost, the disk did not take them", lost)
+            log.error("the ledger: rows are lost that the disk did not take: %d", lost)
         self._database.close()
 
 

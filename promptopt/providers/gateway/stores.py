@@ -259,7 +259,7 @@ class RedisLink:
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
         self._resting_until = 0.0
         self._scripts: dict[str, Any] = {}
-        self.outage = Outage(f"Redis at {self.name}", policy)
+        self.outage = Outage("Redis", policy)
         try:
             self.do(lambda client: client.ping())
         except StoreDown as error:
