@@ -85,6 +85,7 @@ def test_full_disk_holds_rows_until_it_takes_them(folder, caplog):
     database = ledger._database
     ledger.finish(0, row())
     assert len(list(ledger.rows())) == 1
+    database.close()
     open_connection = database._open
 
     def full_disk():
@@ -98,6 +99,7 @@ def test_full_disk_holds_rows_until_it_takes_them(folder, caplog):
     for number in numbers:
         ledger.finish(number, row(prompt="x" * 2000))
     del database._open
+    database.close()
     assert [each.status for each in ledger.rows()] == ["ok"] * 201
     assert caplog.text.count("held in memory") == 1
 

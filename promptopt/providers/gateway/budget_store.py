@@ -86,7 +86,11 @@ class BudgetStore(Protocol):
 
 def level_of(spent: int, limit: int) -> int:
     """The highest of the alert levels that is reached, or 0."""
-    return max((level for level in LEVELS if spent * 100 >= level * limit), default=0)
+    reached = 0
+    for level in LEVELS:
+        if spent * 100 >= level * limit:
+            reached = level
+    return reached
 
 
 @dataclass(slots=True)
@@ -224,12 +228,10 @@ class SqliteBudgets:
             grant.used -= amount
             grant.paid += paid
             # What this process saw last, with all that is reserved as if it were spent.
-            more = max(0, paid - amount)
-            near = any(
-                level_of(spent + reserved + more, scope.limit) > alerted
-                for scope in scopes
-                for spent, reserved, alerted in [self._seen[scope.name]]
-            )
+            near, more = False, max(0, paid - amount)
+            for scope in scopes:
+                spent, reserved, alerted = self._seen[scope.name]
+                near = near or level_of(spent + reserved + more, scope.limit) > alerted
         if not near or not self._write():
             self._writer.due()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,7 +29,6 @@ CREATE TABLE IF NOT EXISTS flights (
     key TEXT PRIMARY KEY, token TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL, payload BLOB
 ) WITHOUT ROWID;
 """
-END_FLIGHT = "DELETE FROM flights WHERE key = ? AND token = ?"
 # Clocks of machines that share a store may differ by so much.
 SKEW_S = 5.0
 _PREFIX = "promptopt:cache:"
@@ -154,8 +153,10 @@ class SqliteCache:
             held = dict(self._held)
             if not held:
                 return True
+            kept = [_values(entry) for entry, _ in held.values()]
+            flights = [(key, token) for key, (_, token) in held.items() if token is not None]
             try:
-                self._database.write(lambda connection: _keep(connection, held.values()))
+                self._database.write(lambda connection: _keep(connection, kept, flights))
             except StoreDown as error:
                 self._outage.tell(str(error))
             else:
@@ -189,16 +190,17 @@ class SqliteCache:
         self._database.close()
 
 
-def _keep(connection: sqlite3.Connection, held: Iterable[tuple[Entry, str | None]]) -> None:
-    for entry, token in held:
-        answer = entry.answer
-        values = (
-            *(entry.key, entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt),
-            *(answer.content_type, pack_meta(answer), answer.content),
-        )
-        connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-        if token is not None:
-            connection.execute(END_FLIGHT, (entry.key, token))
+def _values(entry: Entry) -> tuple[Any, ...]:
+    answer = entry.answer
+    return (
+        *(entry.key, entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt),
+        *(answer.content_type, pack_meta(answer), answer.content),
+    )
+
+
+def _keep(connection: sqlite3.Connection, kept: list[tuple[Any, ...]], flights: list[tuple[str, str]]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
+    connection.executemany("DELETE FROM flights WHERE key = ? AND token = ?", flights)
 
 
 class RedisCache:

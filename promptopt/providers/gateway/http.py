@@ -102,7 +102,14 @@ class Exchange:
         self.hides_usage = asks_usage(call)
         sent = ask_usage(call) if self.hides_usage else call
         self.request = _request(original, sent.body) if sent.changed else original
-        self.collector = EventCollector(call, hide_usage=self.hides_usage)
+        self._collector: EventCollector | None = None
+
+    @property
+    def collector(self) -> EventCollector:
+        """Takes the events, where the answer comes as a stream."""
+        if self._collector is None:
+            self._collector = EventCollector(self.call, hide_usage=self.hides_usage)
+        return self._collector
 
     def answer(self, response: httpx2.Response) -> Answer:
         """The answer in a response that was read.

@@ -198,15 +198,12 @@ class SqliteLedger:
 
     def _write_rows(self, connection: sqlite3.Connection, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
         """Write rows; the database's numbers of those whose end is still to come."""
-        begun = {}
-        for number, row in rows.items():
-            if number in self._ids:
-                connection.execute(self._update, (*row, self._ids[number]))
-            else:
-                written = connection.execute(self._insert, row).lastrowid
-                if row.status == "sent":
-                    begun[number] = int(written or 0)
-        return begun
+        ids = self._ids
+        connection.executemany(self._update, [(*row, ids[number]) for number, row in rows.items() if number in ids])
+        new = {number: row for number, row in rows.items() if number not in ids}
+        connection.executemany(self._insert, [row for row in new.values() if row.status != "sent"])
+        begun = {number: row for number, row in new.items() if row.status == "sent"}
+        return {number: connection.execute(self._insert, row).lastrowid or 0 for number, row in begun.items()}
 
     def _keep(self, rows: dict[int, LedgerRow], error: StoreDown) -> None:
         with self._lock:

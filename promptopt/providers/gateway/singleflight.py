@@ -19,7 +19,6 @@ from typing import Any, Protocol
 
 from promptopt.providers.gateway.cache import ExactCache
 from promptopt.providers.gateway.cache_store import (
-    END_FLIGHT,
     SKEW_S,
     Entry,
     RedisCache,
@@ -239,7 +238,7 @@ class SqliteLeases:
             # Followers find it in the cache.
             self._cache.put(entry, token)
         elif answer is None:
-            self._database.execute(END_FLIGHT, (key, token))
+            self._database.execute("DELETE FROM flights WHERE key = ? AND token = ?", (key, token))
         else:
             self._database.execute(
                 "UPDATE flights SET payload = ?3, expires = ?4 WHERE key = ?1 AND token = ?2",

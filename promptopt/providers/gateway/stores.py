@@ -110,8 +110,7 @@ class Database:
         _DATABASES.add(self)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock:
-                self._guarded(lambda connection: connection.execute("PRAGMA user_version"))
+            self.do(lambda connection: connection.execute("PRAGMA user_version"))
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from None
         except StoreDown as error:
@@ -131,7 +130,15 @@ class Database:
             StoreDown: The disk is full, the file is locked for too long, or it cannot be read.
         """
         with self._lock:
-            return self._guarded(function)
+            try:
+                return function(self._connection or self._open())
+            except sqlite3.Error as error:
+                self._recover(error)
+            try:
+                return function(self._open())
+            except sqlite3.Error as error:
+                self._shut()
+                raise self._down(error) from error
 
     def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """As :meth:`do`, in one transaction that no other process can come between."""
@@ -141,26 +148,18 @@ class Database:
         """Run one statement; the number of rows that it changed."""
         return self.do(lambda connection: connection.execute(statement, values).rowcount)
 
-    def _guarded(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return function(self._open())
-        except sqlite3.OperationalError as error:
+    def _recover(self, error: sqlite3.Error) -> None:
+        """Set a damaged file aside. Raises StoreDown after any other trouble."""
+        # Damage is a DatabaseError itself; its subclasses are a full disk, a lock, a wrong use of it, and so on.
+        if type(error) is not sqlite3.DatabaseError:
             self._shut()
-            raise StoreDown(f"{show_path(self.path)}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:
-                # Its subclasses are a wrong use of it, or a file of another kind of promptopt's: no damage.
-                raise StoreDown(f"{show_path(self.path)}: {error}") from error
-            self._set_aside(error)
-        try:
-            return function(self._open())
-        except sqlite3.DatabaseError as error:
-            self._shut()
-            raise StoreDown(f"{show_path(self.path)}: {error}") from error
+            raise self._down(error) from error
+        self._set_aside(error)
+
+    def _down(self, error: sqlite3.Error) -> StoreDown:
+        return StoreDown(f"{show_path(self.path)}: {error}")
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is not None:
-            return self._connection
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
