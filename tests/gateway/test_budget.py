@@ -197,6 +197,8 @@ def test_failures_are_settled(client, upstream):
 
 def hammer(url, budget, redis, queue, each):
     options = {"redis": redis} if redis else {}
+    alerts = []
+    options["on_alert"] = lambda alert: alerts.append(alert.level)
     sdk = openai.OpenAI(
         base_url=url,
         api_key="k",
@@ -223,7 +225,8 @@ def hammer(url, budget, redis, queue, each):
         thread.start()
     for thread in threads:
         thread.join()
-    queue.put((sum(done), len(done)))
+    sdk.close()
+    queue.put((sum(done), len(done), alerts))
 
 
 @pytest.mark.parametrize(("shared", "billed", "count"), [("sqlite", 100, 4), ("redis", 25, 2)])
@@ -242,11 +245,13 @@ def test_16_threads_in_4_processes_neither_overspend_nor_block_falsely(upstream,
     counts = [queue.get(timeout=100) for _ in processes]
     for process in processes:
         process.join()
-    assert sum(total for _, total in counts) == 32 * count
+    assert sum(total for _, total, _ in counts) == 32 * count
     spent = upstream.calls * one
     assert spent <= nano(budget["day"])
     assert spent + worst > nano(budget["day"])
-    assert sum(done for done, _ in counts) == upstream.calls
+    assert sum(done for done, _, _ in counts) == upstream.calls
+    # Each is told once, whichever process it is that crosses the level.
+    assert sorted(level for _, _, alerts in counts for level in alerts) == [50, 80, 100]
 
 
 @pytest.mark.parametrize(
