@@ -26,7 +26,8 @@ import openai
 from upstream import Reply, Upstream, chat, chat_events, error
 
 import promptopt
-from promptopt.providers.gateway.budget_store import RedisBudgets, SqliteBudgets
+from promptopt.providers.gateway.budget_redis import RedisBudgets
+from promptopt.providers.gateway.budget_store import SqliteBudgets
 from promptopt.providers.gateway.costs import dollars
 from promptopt.providers.gateway.ledger_store import open_ledger
 from promptopt.providers.gateway.stores import RedisLink

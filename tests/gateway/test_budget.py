@@ -13,7 +13,8 @@ from upstream import Reply, answer, ask, chat, wait_until
 import promptopt
 from promptopt.cli import cli
 from promptopt.errors import ConfigError, UsageError
-from promptopt.providers.gateway.budget_store import RESERVED_S, RedisBudgets, Scope, SqliteBudgets, level_of
+from promptopt.providers.gateway.budget_redis import RedisBudgets
+from promptopt.providers.gateway.budget_store import RESERVED_S, Scope, SqliteBudgets, level_of
 from promptopt.providers.gateway.costs import dollars, nano
 from promptopt.providers.gateway.stores import RedisLink
 

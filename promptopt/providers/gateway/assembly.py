@@ -9,7 +9,8 @@ from typing import Any
 
 from promptopt.config import Config, load_config
 from promptopt.providers.gateway.budget import Budget
-from promptopt.providers.gateway.budget_store import BudgetStore, RedisBudgets, SqliteBudgets
+from promptopt.providers.gateway.budget_redis import RedisBudgets
+from promptopt.providers.gateway.budget_store import BudgetStore, SqliteBudgets
 from promptopt.providers.gateway.cache import CacheFront, CachePolicy, ExactCache
 from promptopt.providers.gateway.cache_store import CACHE_SCHEMA, CacheStore, RedisCache, SqliteCache
 from promptopt.providers.gateway.call import Call
