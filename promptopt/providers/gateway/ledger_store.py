@@ -148,7 +148,10 @@ class SqliteLedger:
         sets = ", ".join(f'"{name}" = ?' for name in COLUMNS)
         self._update = f"UPDATE calls SET {sets} WHERE id = ?"  # noqa: S608 - constants
         self._database = Database(path, _schema(), what="the ledger")
-        self._database.write(_add_columns)
+        try:
+            self._database.write(_add_columns)
+        except StoreDown as error:
+            raise InputError(f"the ledger cannot be brought up to date: {error}", path=show_path(path)) from None
         self._begin()
         self._writer = WriteBehind(path, self._write, forked=self._begin)
 

@@ -27,6 +27,7 @@ Policy = Literal["degrade", "refuse"]
 log = logging.getLogger("promptopt.gateway")
 
 _BUSY_S = 30.0
+_PAUSE_S = 0.01
 # After a failure Redis is left alone for so long, so that a call does not wait for it again and again.
 _REST_S = 1.0
 _REDIS_TIMEOUT_S = 2.0
@@ -161,17 +162,27 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA synchronous={'OFF' if self._disposable else 'NORMAL'}")
-            # Fewer and larger checkpoints: each one waits for the disk.
-            connection.execute("PRAGMA wal_autocheckpoint=8000")
-            connection.executescript(self._schema)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
+        given_up = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._prepare(connection)
+            except sqlite3.Error as error:
+                # Whoever finds a file between two modes is turned away at once, whatever the timeout: as where several
+                # processes start together.
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < given_up:
+                    time.sleep(_PAUSE_S)
+                    continue
+                connection.close()
+                raise
+            self._connection = connection
+            return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={'OFF' if self._disposable else 'NORMAL'}")
+        # Fewer and larger checkpoints: each one waits for the disk.
+        connection.execute("PRAGMA wal_autocheckpoint=8000")
+        connection.executescript(self._schema)
 
     def _shut(self) -> None:
         if self._connection is not None:
