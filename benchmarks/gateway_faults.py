@@ -1,4 +1,4 @@
-"""The fault run: 10,000 calls against an upstream that fails in every way it can, while processes and Redis are killed.
+"""The fault run: 10,000 calls against an upstream that fails in every way it can, while leaders and Redis are killed.
 
 Checked: every caller has an answer or a typed error; the ledger adds up to what the upstream was asked and billed; the
 budget is never overspent. Run: python benchmarks/gateway_faults.py [calls]
@@ -26,12 +26,15 @@ import openai
 from upstream import Reply, Upstream, chat, chat_events, error
 
 import promptopt
+from promptopt.providers.gateway.budget_redis import RedisBudgets
 from promptopt.providers.gateway.budget_store import SqliteBudgets
 from promptopt.providers.gateway.costs import dollars
 from promptopt.providers.gateway.ledger_store import open_ledger
+from promptopt.providers.gateway.stores import RedisLink
 
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-THREADS, CAP, TIMEOUT_S = 16, 40, 0.5
+THREADS, CAP, TIMEOUT_S, HELD = 16, 40, 0.5, 8
+AGAIN = "refused while the budget's store was away, and asked again"
 RATES = (Decimal("0.15"), Decimal("0.60"))
 
 
@@ -42,15 +45,30 @@ class Faulty:
         self.random = random.Random(7)
         self.billed = Decimal(0)
         self.did: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
 
     def __call__(self, _path: str, body: dict) -> Reply:
+        text = body["messages"][0]["content"]
+        if text.startswith("held"):
+            return self.hold(text, body)
         fault = self.random.choice(FAULTS) if self.random.random() < 0.25 else "answer"
         self.did[fault] += 1
         if fault in ("answer", "hang", "half body", "broken json", "wrong encoding", "reset"):
             # It worked for these, whether or not anybody got to see it.
-            self.billed += (len(body["messages"][0]["content"].split()) + 7) * RATES[0] / 1_000_000
-            self.billed += self.random.randint(1, CAP) * RATES[1] / 1_000_000
+            self.bill(text, self.random.randint(1, CAP))
         return self.reply(fault, body)
+
+    def bill(self, text: str, out: int) -> None:
+        self.billed += ((len(text.split()) + 7) * RATES[0] + out * RATES[1]) / 1_000_000
+
+    def hold(self, text: str, body: dict) -> Reply:
+        """Keep the first who asks this waiting, and answer the next."""
+        self.held[text] += 1
+        self.bill(text, CAP)
+        self.did["held" if self.held[text] == 1 else "answer"] += 1
+        reply = self.reply("answer", body)
+        reply.hang_s = 60 if self.held[text] == 1 else 0
+        return reply
 
     def reply(self, fault: str, body: dict) -> Reply:
         whole = json.dumps(chat(body, "fine", prompt_tokens=11, completion_tokens=CAP)).encode()
@@ -74,6 +92,29 @@ class Faulty:
 FAULTS = ["hang", "reset", "429", "429 with retry-after", "quota", "500", "half body", "broken json", "wrong encoding"]
 
 
+def ask_once(client: openai.OpenAI, dice: random.Random, outcomes: Counter[str]) -> bool:
+    """One call; False where it is to be made again, since the budget's store was away."""
+    try:
+        found = client.chat.completions.create(
+            model="gpt-4o-mini",
+            messages=[{"role": "user", "content": f"question {dice.randint(1, 2 * CALLS // 3)} of"}],
+            temperature=0,
+            max_completion_tokens=CAP,
+            stream=dice.random() < 0.1,
+        )
+        if isinstance(found, openai.Stream):
+            list(found)
+        outcomes["answer"] += 1
+    except promptopt.GatewayUnavailable:
+        outcomes[AGAIN] += 1
+        return False
+    except openai.APIError as problem:
+        outcomes[f"{type(problem).__name__} {problem.code or ''}".strip()] += 1
+    except BaseException as problem:  # noqa: BLE001 - what must not be
+        outcomes[f"UNTYPED {type(problem).__name__}: {problem}"[:80]] += 1
+    return True
+
+
 def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     """One process: threads that call, and count what they get."""
     logging.disable(logging.CRITICAL)
@@ -85,21 +126,8 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     def one(thread: int) -> None:
         dice = random.Random(seed * 100 + thread)
         for _ in range(calls // THREADS):
-            try:
-                found = client.chat.completions.create(
-                    model="gpt-4o-mini",
-                    messages=[{"role": "user", "content": f"question {dice.randint(1, 2 * CALLS // 3)} of"}],
-                    temperature=0,
-                    max_completion_tokens=CAP,
-                    stream=dice.random() < 0.1,
-                )
-                if isinstance(found, openai.Stream):
-                    list(found)
-                outcomes["answer"] += 1
-            except openai.APIError as problem:
-                outcomes[f"{type(problem).__name__} {problem.code or ''}".strip()] += 1
-            except BaseException as problem:  # noqa: BLE001 - what must not be
-                outcomes[f"UNTYPED {type(problem).__name__}: {problem}"[:80]] += 1
+            while not ask_once(client, dice, outcomes):
+                time.sleep(0.2)
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
     for thread in threads:
@@ -111,20 +139,52 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     client.close()
 
 
-def spawn(url: str, options: dict, calls: int, seed: int, report: str) -> subprocess.Popen:
+def ask_held(url: str, options: dict, number: int, report: str) -> None:
+    """One process of which each thread asks one question that the upstream holds."""
+    logging.disable(logging.CRITICAL)
+    client = openai.OpenAI(
+        base_url=url, api_key="k", max_retries=0, timeout=60, http_client=promptopt.http_client(**options)
+    )
+    answers: Counter[str] = Counter()
+
+    def one(thread: int) -> None:
+        message = {"role": "user", "content": f"held {number} {thread}"}
+        while True:
+            try:
+                found = client.chat.completions.create(
+                    model="gpt-4o-mini", messages=[message], temperature=0, max_completion_tokens=CAP
+                )
+            except promptopt.GatewayUnavailable:
+                time.sleep(0.2)
+                continue
+            answers[found.choices[0].message.content] += 1
+            return
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(HELD)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    Path(report).write_text(json.dumps(answers))
+    client.close()
+
+
+def spawn(function: str, *arguments: object) -> subprocess.Popen:
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); sys.argv = ['x', '{CALLS}']\n"
-        f"from gateway_faults import work; work({url!r}, {options!r}, {calls}, {seed}, {report!r})"
+        f"from gateway_faults import {function}; {function}(*{arguments!r})"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
 
 
-def start_redis(port: int) -> subprocess.Popen:
-    arguments = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no"]
+def start_redis(port: int, folder: Path) -> subprocess.Popen:
+    # What it has acknowledged outlives it: a budget must not be forgotten.
+    arguments = ["redis-server", "--port", str(port), "--dir", str(folder), "--save", ""]
+    arguments += ["--appendonly", "yes", "--appendfsync", "always"]
     return subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
 
 
-def fill(ballast: Path) -> int:
+def fill(ballast: Path) -> None:
     """Take all that is left of the disk."""
     with ballast.open("wb") as file:
         try:
@@ -132,15 +192,18 @@ def fill(ballast: Path) -> int:
                 file.write(b"0" * 65536)
                 file.flush()
         except OSError:
-            return 1
+            return
 
 
 class Disturbance:
     """What goes wrong around the calls of a phase: ``kill`` processes, ``redis``, fill the ``disk``."""
 
-    def __init__(self, kind: str, folder: Path, server: Upstream, calls: int) -> None:
-        self.kind, self.folder, self.server, self.calls = kind, folder, server, calls
+    def __init__(self, kind: str, folder: Path, server: Upstream, faulty: Faulty, calls: int) -> None:
+        self.kind, self.folder, self.server, self.faulty, self.calls = kind, folder, server, faulty, calls
+        self.busy_killed = 0
+        self.followers: list[tuple[subprocess.Popen, Path]] = []
         self.times = 0
+        self.over = threading.Event()
         self.ballast = folder / "ballast"
         self.options: dict = {}
         self.redis: subprocess.Popen | None = None
@@ -148,37 +211,74 @@ class Disturbance:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
-            self.redis = start_redis(self.port)
+            self.redis = start_redis(self.port, self.folder)
             time.sleep(0.5)
             self.options["redis"] = f"redis://127.0.0.1:{self.port}/0"
         if kind == "disk":
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(folder)], check=True)
         os.chdir(folder)
 
-    def tick(self, options: dict) -> None:
-        """Look whether it is time to disturb."""
-        done = self.server.calls / self.calls
-        if self.kind == "kill" and self.times < 3 and done > 0.05 + 0.15 * self.times:
-            self.kill_a_process(options)
-        elif self.redis is not None and self.times < 2 and done > 0.1 + 0.1 * self.times:
-            self.redis.kill()
-            self.redis.wait()
-            time.sleep(0.4)
-            self.redis = start_redis(self.port)
-            self.times += 1
-        elif self.kind == "disk" and not self.times and done > 0.2:
-            self.times += fill(self.ballast)
-        elif self.ballast.exists() and done > 0.4:
-            self.ballast.unlink()
+    def begin(self, options: dict) -> threading.Thread:
+        """Disturb in a thread, while others call."""
+        thread = threading.Thread(target=self.disturb, args=(options,))
+        thread.start()
+        return thread
 
-    def kill_a_process(self, options: dict) -> None:
-        """Start one process more, and kill it in the middle of its calls: its flights must be taken over."""
-        victim = spawn(self.server.url, options, self.calls, 90 + self.times, "/dev/null")
+    def disturb(self, options: dict) -> None:
+        """One trouble after the other; each waits until calls are under way again."""
+        for trouble in {
+            "kill": [self.kill_leaders, self.kill_leaders, self.kill_leaders, self.kill_a_busy_process],
+            "redis": [self.kill_redis, self.kill_leaders, self.kill_redis],
+            "disk": [self.fill_disk],
+        }.get(self.kind, []):
+            self.wait_for(self.calls // 20)
+            trouble(options)
+            self.times += 1
+
+    def wait_for(self, calls: int) -> None:
+        """Return when the upstream was asked so often again, or the callers have finished."""
+        before = self.server.calls
+        while self.server.calls < before + calls and not self.over.is_set():
+            time.sleep(0.01)
+
+    def fill_disk(self, _options: dict) -> None:
+        fill(self.ballast)
+        self.wait_for(self.calls // 5)
+        self.ballast.unlink()
+
+    def kill_leaders(self, options: dict) -> None:
+        """Kill a process whose calls the upstream holds, while another one's wait for it."""
+        leader = spawn("ask_held", self.server.url, options, self.times, "/dev/null")
+        while self.faulty.did["held"] < HELD * (len(self.followers) + 1):
+            time.sleep(0.01)
+        report = Path(tempfile.mkdtemp()) / "report.json"
+        self.followers.append((spawn("ask_held", self.server.url, options, self.times, str(report)), report))
+        time.sleep(3)  # it loads prices and a tokenizer first, and then waits
+        os.kill(leader.pid, signal.SIGKILL)
+        leader.wait()
+
+    def kill_a_busy_process(self, options: dict) -> None:
+        """Kill a process in the middle of its calls, whatever they are at."""
+        victim = spawn("work", self.server.url, options, self.calls, 90 + self.times, "/dev/null")
         victim.stdout.readline()
-        time.sleep(2.5)  # it loads prices and a tokenizer first
+        time.sleep(2.5)
         os.kill(victim.pid, signal.SIGKILL)
         victim.wait()
-        self.times += 1
+        self.busy_killed += 1
+
+    def kill_redis(self, _options: dict) -> None:
+        self.redis.kill()
+        self.redis.wait()
+        time.sleep(0.4)
+        self.redis = start_redis(self.port, self.folder)
+
+    def successions(self) -> tuple[int, int]:
+        """Answers that followers of killed leaders got, and the requests that they made for them."""
+        answers = 0
+        for process, report in self.followers:
+            process.wait(60)
+            answers += sum(json.loads(report.read_text()).values())
+        return answers, sum(self.faulty.held.values()) - HELD * len(self.followers)
 
     def end(self) -> None:
         """Leave the machine as it was."""
@@ -194,49 +294,62 @@ class Disturbance:
 def phase(name: str, calls: int, budget: float | None, kind: str = "") -> bool:
     """Run one part of the calls, in two processes of 16 threads, and check it."""
     faulty = Faulty()
-    server = Upstream(faulty)
-    disturbance = Disturbance(kind, Path(tempfile.mkdtemp(prefix="faults-")), server, calls)
+    # An answer takes its time, so that there is a middle to disturb.
+    server = Upstream(faulty, delay_s=0.15)
+    disturbance = Disturbance(kind, Path(tempfile.mkdtemp(prefix="faults-")), server, faulty, calls)
     options = disturbance.options | ({"budget": {"run": budget}} if budget is not None else {})
     started = time.monotonic()
     reports = [str(Path(tempfile.mkdtemp()) / "report.json") for _ in range(2)]
-    workers = [spawn(server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
-    while any(worker.poll() is None for worker in workers):
-        time.sleep(0.02)
-        disturbance.tick(options)
+    workers = [spawn("work", server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
+    disturbing = disturbance.begin(options)
+    for worker in workers:
+        worker.wait()
+    disturbance.over.set()
+    disturbing.join()
     outcomes: Counter[str] = Counter()
     for report in reports:
         outcomes.update(json.loads(Path(report).read_text()))
     seconds = time.monotonic() - started
+    again = outcomes.pop(AGAIN, 0)
     print(f"\n== {name}: {sum(outcomes.values()):,} calls in {seconds:.0f} s, {disturbance.times} times disturbed")
     print("   upstream did:", ", ".join(f"{what} {count:,}" for what, count in faulty.did.most_common()))
     print("   callers got:", ", ".join(f"{what} {count:,}" for what, count in outcomes.most_common()))
-    good = check(disturbance, outcomes, float(faulty.billed), budget, calls // 2 // THREADS * THREADS * 2)
+    if again:
+        print(f"   {again:,} {AGAIN}")
+    good = check(disturbance, outcomes, faulty, budget, calls // 2 // THREADS * THREADS * 2)
     server.close()
     disturbance.end()
     return good
 
 
-def check(disturbance: Disturbance, outcomes: Counter[str], billed: float, budget: float | None, wanted: int) -> bool:
+def check(disturbance: Disturbance, outcomes: Counter[str], faulty: Faulty, budget: float | None, wanted: int) -> bool:
     """Whether everybody got something, and ledger and budget hold what the upstream did."""
+    answers, requests = disturbance.successions()
     folder, calls = disturbance.folder / ".promptopt", disturbance.server.calls
     ledger = open_ledger(folder / "ledger.sqlite")
     asked = [row for row in ledger.rows() if row.upstream]
     ledger.close()
+    billed = float(faulty.billed)
     open_rows = sum(row.status == "sent" for row in asked)
     incurred = sum(row.incurred_usd or 0 for row in asked)
     counted: Decimal | None = None
-    if budget is not None and disturbance.redis is None:
-        store = SqliteBudgets(folder / "budget.sqlite")
+    if budget is not None:
+        link = RedisLink(disturbance.options["redis"]) if disturbance.redis is not None else None
+        store = SqliteBudgets(folder / "budget.sqlite") if link is None else RedisBudgets(link)
         counted = dollars(sum(store.spent("run:default")))
-        store.close()
     print(f"   ledger: {len(asked):,} calls sent ({open_rows} never ended), upstream was asked {calls:,}")
     print(f"   dollars: upstream billed {billed:.6f}, ledger {incurred:.6f}, budget counted {counted}, limit {budget}")
     untyped = sum(count for what, count in outcomes.items() if what.startswith("UNTYPED"))
-    # A connection that the server had just closed may fail before the request arrives: a row more, never one less.
+    if disturbance.followers:
+        held = HELD * len(disturbance.followers)
+        print(f"   {held} calls in flight killed: their followers got {answers} answers for {requests} requests")
+    # A connection that the server had just closed may fail before the request arrives: a row more, never one less, but
+    # for a process that was killed while it asked: that loses the rows of its last 20 ms.
     lost = calls - len(asked)
-    good = not untyped and lost <= 0 and sum(outcomes.values()) == wanted
-    good = good and (budget is None or billed <= budget) and (counted is None or billed <= counted <= budget)
-    print(f"   {'good' if good else 'FAILED'}: {untyped} untyped, {max(0, lost)} missing in the ledger")
+    good = not untyped and lost <= 2 * THREADS * disturbance.busy_killed and sum(outcomes.values()) == wanted
+    good = good and answers == requests == HELD * len(disturbance.followers)
+    good = good and (budget is None or billed <= counted <= budget)
+    print(f"   {'good' if good else 'FAILED'}: {untyped} untyped, {max(0, lost)} missing in the ledger", flush=True)
     return good
 
 

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from promptopt.providers.gateway.batch import abatch, batch
     from promptopt.providers.gateway.call import labels
     from promptopt.providers.gateway.client import async_http_client, http_client
-    from promptopt.providers.gateway.failures import BudgetExceeded, LimitExceeded, Refused
+    from promptopt.providers.gateway.failures import (
+        BudgetExceeded,
+        GatewayUnavailable,
+        LimitExceeded,
+        QueueFull,
+        Refused,
+    )
     from promptopt.providers.gateway.provider import gateway
     from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
@@ -34,7 +40,9 @@ _HOMES = {
     "Compression": "promptopt.compress.api",
     "Cost": "promptopt.values",
     "Facts": "promptopt.compress.facts",
+    "GatewayUnavailable": "promptopt.providers.gateway.failures",
     "LimitExceeded": "promptopt.providers.gateway.failures",
+    "QueueFull": "promptopt.providers.gateway.failures",
     "Message": "promptopt.values",
     "Parsed": "promptopt.schemas.parse",
     "PromptoptError": "promptopt.errors",
@@ -71,10 +79,12 @@ __all__ = [
     "Compression",
     "Cost",
     "Facts",
+    "GatewayUnavailable",
     "LimitExceeded",
     "Message",
     "Parsed",
     "PromptoptError",
+    "QueueFull",
     "Refused",
     "Rendered",
     "Request",

@@ -16,7 +16,7 @@ ROOMS = (
     ("files",),
     ("yaml",),
     ("values",),
-    ("tokens", "config", "prices"),
+    ("tokens", "config", "prices", "money"),
     ("schemas",),
     ("templates",),
     ("suites",),

@@ -14,6 +14,7 @@ from promptopt.budget.limits import Metric
 from promptopt.budget.lock import Entry
 from promptopt.budget.measure import GuardedPrompt, Measured
 from promptopt.files import show_path
+from promptopt.money import usd
 from promptopt.templates.attribution import attribute
 
 if TYPE_CHECKING:
@@ -37,16 +38,6 @@ class Surface:
             return f"pytest --prompt-budget-only --prompt-budget-update -k {quote(prompt)}{given}"
         given = ' --reason "..."' if reason else ""
         return f"promptopt budget update {quote(prompt)}{given}"
-
-
-def usd(amount: Decimal, sign: bool = False) -> str:
-    """Dollars with as many digits as say something: cents above a dollar, three digits that count below."""
-    mark = "-" if amount < 0 else "+" if sign else ""
-    size = abs(amount)
-    if size >= 1 or size == 0:
-        return f"{mark}${size:,.2f}"
-    digits = min(9, 2 - size.adjusted())
-    return f"{mark}${size:.{digits}f}"
 
 
 def amount_text(metric: Metric, value: Decimal) -> str:

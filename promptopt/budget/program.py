@@ -9,10 +9,11 @@ from promptopt.budget.gate import Gate
 from promptopt.budget.limits import METRICS, Limit, Metric, parse_limit
 from promptopt.budget.lock import Basis, Entry, lock_path, read_lock
 from promptopt.budget.measure import digest, tokenizer_name
-from promptopt.budget.message import metric_change, usd
+from promptopt.budget.message import metric_change
 from promptopt.budget.result import Finding, FindingLevel, Result
 from promptopt.errors import LockError, UsageError
 from promptopt.files import show_path
+from promptopt.money import usd
 from promptopt.prices import Price, find_price
 from promptopt.tokens import count_tokens, tokenizer_for
 from promptopt.values import Message, Usage

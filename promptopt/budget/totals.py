@@ -10,11 +10,12 @@ from promptopt.budget.check import Checker
 from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import Entry
 from promptopt.budget.measure import GuardedPrompt, digest
-from promptopt.budget.message import metric_change, names_text, suite_place, usd
+from promptopt.budget.message import metric_change, names_text, suite_place
 from promptopt.budget.quality import judge_recorded
 from promptopt.budget.result import Finding, FindingLevel, Result
 from promptopt.budget.settings import Limits
 from promptopt.files import show_path
+from promptopt.money import usd
 
 Pairs = Sequence[tuple[Entry, Entry]]
 """Locked (as it counts today) and present entry of each case that has both."""

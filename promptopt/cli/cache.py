@@ -99,9 +99,21 @@ def calibrate_(pairs: Path, embedder: str, false_hits: float, output: Path | Non
         path.unlink()
     click.echo(json.dumps(asdict(search), indent=2) if as_json else _search_text(search))
     if search.chosen is None:
-        click.echo("no threshold keeps false hits within the budget; the semantic cache stays off", err=True)
+        click.echo(
+            f"no threshold keeps false hits within the budget; the semantic cache stays off{_larger(search)}", err=True
+        )
         raise click.exceptions.Exit(1)
     click.echo(f"written to {show_path(path)}; switch it on: [tool.promptopt.gateway] semantic = {{}}", err=True)
+
+
+def _larger(search: Search) -> str:
+    if search.smallest is None:
+        return ""
+    budget, found = search.smallest
+    return (
+        f". --false-hits {budget:g} could be met: threshold {found.threshold:.4f}, "
+        f"{found.hits / search.pairs:.1%} of the pairs are hits"
+    )
 
 
 def _search_text(search: Search) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptopt.errors import UsageError
+from promptopt.money import usd
 
 if TYPE_CHECKING:
     from promptopt.providers.gateway.ledger_store import LedgerRow
@@ -107,7 +108,7 @@ def usage_text(usage: Usage, groups: tuple[str, ...]) -> str:
     """The report as the terminal shows it."""
     total = usage.total
     span = f"{usage.first:%Y-%m-%d} to {usage.last:%Y-%m-%d}"
-    parts = [f"{total.calls:,} calls, {span}: ${_usd(total.incurred_usd)} paid, ${_usd(total.list_usd)} at list price"]
+    parts = [f"{total.calls:,} calls, {span}: {usd(total.incurred_usd)} paid, {usd(total.list_usd)} at list price"]
     parts += [_group(name, usage.groups[name]) for name in groups]
     parts.append("\n".join(f"{name:24} {value}" for name, value in _facts(usage)))
     return "\n\n".join(parts)
@@ -124,13 +125,13 @@ def _group(name: str, spends: list[Spend]) -> str:
             f"{spend.asked:,}",
             f"{spend.input_tokens:,}",
             f"{spend.output_tokens:,}",
-            "unpriced" if spend.unpriced == spend.calls else _usd(spend.list_usd),
-            "unpriced" if spend.unpriced == spend.calls else _usd(spend.incurred_usd),
+            "unpriced" if spend.unpriced == spend.calls else usd(spend.list_usd),
+            "unpriced" if spend.unpriced == spend.calls else usd(spend.incurred_usd),
         ]
         for spend in shown
     ]
     more = f"\n... and {len(spends) - len(shown)} more" if len(spends) > len(shown) else ""
-    return table(rows, [name, "calls", "asked", "input", "output", "list $", "paid $"]) + more
+    return table(rows, [name, "calls", "asked", "input", "output", "list", "paid"]) + more
 
 
 def _facts(usage: Usage) -> list[tuple[str, str]]:
@@ -140,18 +141,25 @@ def _facts(usage: Usage) -> list[tuple[str, str]]:
         ("repeated requests", f"{usage.repeat_rate:.1%}"),
         ("cache hit ratio", _percent(usage.hit_ratio)),
         ("provider's prompt cache", _prompt_cache(usage)),
+        *[
+            ("  wrong order", f"{name}: {tokens:,} static tokens stand behind what varies (promptopt check: PO501)")
+            for name, tokens in list(usage.unordered.items())[:5]
+        ],
         ("error rate", _percent(usage.error_rate) + _listed(usage.errors)),
         ("refused", f"{usage.refused:,}"),
         ("last 7 days", "no week before" if usage.trend is None else f"{usage.trend:+.0%} against the 7 before"),
-        ("weeks", ", ".join(f"{week} ${_usd(usd)}" for week, usd in list(usage.weeks.items())[-4:])),
-        ("spikes", ", ".join(f"{day} ${_usd(usd)} (median ${_usd(mid)})" for day, usd, mid in usage.spikes) or "none"),
+        ("weeks", ", ".join(f"{week} {usd(spent)}" for week, spent in list(usage.weeks.items())[-4:])),
+        ("spikes", ", ".join(f"{day} {usd(spent)} (median {usd(mid)})" for day, spent, mid in usage.spikes) or "none"),
         ("without an output cap", f"{sum(usage.uncapped.values()):,} calls" + _listed(usage.uncapped)),
-        ("projected month", f"${_usd(usage.projected_month_usd)}"),
+        ("projected month", f"{usd(usage.projected_month_usd)}"),
     ]
-    facts += [("shutdown announced", f"{each.model} on {each.day} ({each.calls:,} calls)") for each in usage.shutdowns]
+    facts += [
+        ("shutdown announced", f"{each.model} on {each.day} ({each.calls:,} call{'s' * (each.calls != 1)})")
+        for each in usage.shutdowns
+    ]
     if usage.assumed_usd:
         facts.append(
-            ("assumed", f"${_usd(usage.assumed_usd)} of what was paid: calls that failed, and may have been billed")
+            ("assumed", f"{usd(usage.assumed_usd)} of what was paid: calls that failed, and may have been billed")
         )
     if usage.lost:
         facts.append(("lost", f"{usage.lost:,} calls whose end was never seen"))
@@ -174,8 +182,3 @@ def _percent(share: float | None) -> str:
 def _listed(counts: dict[str, int]) -> str:
     shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:5])
     return f" ({shown})" if shown else ""
-
-
-def _usd(amount: float) -> str:
-    """Four decimals, and of an amount below a cent as many as show four digits of it."""
-    return f"{amount:.4f}" if amount == 0 or amount >= 0.01 else f"{amount:.9f}".rstrip("0")

@@ -12,6 +12,7 @@ from promptopt.config import Config
 from promptopt.errors import CostLimitError, RecordingError, TemplateError
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
+from promptopt.money import dollars
 from promptopt.prices import Processing, find_price
 from promptopt.providers import local as local_models
 from promptopt.providers import openai as openai_endpoint
@@ -72,13 +73,9 @@ class CostRange:
             return f"{calls} of local models, which cost nothing"
         if self.unpriced:
             return f"{calls}, cost unknown: {', '.join(self.unpriced)} unpriced"
-        high = "no upper bound" if self.high_usd is None else _usd(self.high_usd)
+        high = "no upper bound" if self.high_usd is None else dollars(self.high_usd)
         note = f" ({', '.join(self.uncapped)}: no max_output_tokens)" if self.uncapped else ""
-        return f"{calls}, {_usd(self.low_usd)} to {high}{note}"
-
-
-def _usd(amount: Decimal) -> str:
-    return f"${amount:.4f}" if not amount or amount >= Decimal("0.001") else f"${amount:.6f}"
+        return f"{calls}, {dollars(self.low_usd)} to {high}{note}"
 
 
 def default_mode(variants: Sequence[Variant]) -> Mode:

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from promptopt.experiment.estimate import Estimate
-from promptopt.report.text import UNPRICED, dollars, table
+from promptopt.money import UNPRICED, dollars
+from promptopt.report.text import table
 from promptopt.templates import Template
 from promptopt.templates.attribution import Attribution
 from promptopt.values import Cost

@@ -12,7 +12,8 @@ from markupsafe import Markup
 from promptopt.experiment.compare import Comparison, Pair
 from promptopt.experiment.runner import Trial
 from promptopt.experiment.summary import VariantSummary
-from promptopt.report.text import change_text, dollars, footer, interval_text, metric_name
+from promptopt.money import dollars
+from promptopt.report.text import change_text, footer, interval_text, metric_name
 
 _WIDTH, _ROW, _LEFT = 640, 30, 150
 _CASES_SHOWN = 200

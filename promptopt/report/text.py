@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import Any
 
 from promptopt.experiment.compare import Comparison, Pair
 from promptopt.experiment.runner import Trial
 from promptopt.experiment.summary import VariantSummary
 from promptopt.experiment.verdict import Difference
+from promptopt.money import dollars
 from promptopt.prices import close_models, find_price
 from promptopt.report.data import provenance
 
-UNPRICED = "unpriced"
 _ANSWER_WIDTH = 70
-_CENTS_OF_CENTS, _LEAST_SHOWN = 0.001, 0.000001
 _NAMES = {
     "quality": "quality",
     "pass_rate": "pass rate",
@@ -72,17 +70,6 @@ def table(
 
 def _tokens(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}"
-
-
-def dollars(value: float | Decimal | None, known: object = None) -> str:
-    """Dollars with digits that count; ``unpriced`` for an unknown price, ``-`` where only this sum is unknown."""
-    if value is None:
-        return UNPRICED if known is None else "-"
-    amount = float(value)
-    if 0 < abs(amount) < _CENTS_OF_CENTS:
-        # Little is not nothing.
-        return f"${amount:.6f}" if abs(amount) >= _LEAST_SHOWN else f"under ${_LEAST_SHOWN:.6f}"
-    return f"${amount:,.2f}" if abs(amount) >= 100 else f"${amount:,.4f}"
 
 
 def _pair(pair: Pair) -> str:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from promptopt.cli import cli
-from promptopt.report.text import dollars
+from promptopt.money import dollars
 from promptopt.tokens import count_tokens
 
 FRONT = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 50\ncalls_per_month: 10000\n---\n"

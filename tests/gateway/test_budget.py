@@ -1,4 +1,5 @@
 import multiprocessing
+import sqlite3
 import threading
 from decimal import Decimal
 
@@ -7,12 +8,13 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from upstream import Reply, answer, ask, chat
+from upstream import Reply, answer, ask, chat, wait_until
 
 import promptopt
 from promptopt.cli import cli
 from promptopt.errors import ConfigError, UsageError
-from promptopt.providers.gateway.budget_store import RESERVED_S, RedisBudgets, Scope, SqliteBudgets, level_of
+from promptopt.providers.gateway.budget_redis import RedisBudgets
+from promptopt.providers.gateway.budget_store import RESERVED_S, Scope, SqliteBudgets, level_of
 from promptopt.providers.gateway.costs import dollars, nano
 from promptopt.providers.gateway.stores import RedisLink
 
@@ -38,23 +40,44 @@ def test_reserve_and_settle(store):
     full = store.reserve("b", [day, tag], 20, 0.0)
     assert (full.scope, full.spent, full.reserved) == (tag, 0, 20)
     assert store.spent("day:x") == (0, 20)
-    crossed = store.settle("a", [day, tag], 20, 25)
+    crossed = []
+    store.on_crossed = crossed.append
+    store.settle("a", [day, tag], 20, 25)
     assert [(each.scope.name, each.level) for each in crossed] == [("tag:y", 50), ("tag:y", 80)]
     assert store.spent("day:x") == (25, 0)
     assert store.reserve("c", [day], 75, 0.0) is None
-    assert [each.level for each in store.settle("c", [day], 75, 75)] == [50, 80, 100]
+    crossed.clear()
+    store.settle("c", [day], 75, 75)
+    assert [each.level for each in crossed] == [50, 80, 100]
     assert store.reserve("d", [day], 1, 0.0).spent == 100
     assert store.alert(day, 100) is None
 
 
 def test_a_reservation_whose_caller_died_counts_as_spent(tmp_path):
-    store = SqliteBudgets(tmp_path / "b.sqlite")
+    dead, store = SqliteBudgets(tmp_path / "b.sqlite"), SqliteBudgets(tmp_path / "b.sqlite")
     day = Scope("day:x", 100)
-    store.reserve("dead", [day], 40, 0.0)
+    dead.reserve("dead", [day], 40, 0.0)
     store.reserve("next", [day], 10, RESERVED_S + 1)
     assert store.spent("day:x") == (40, 10)
-    store.settle("dead", [day], 40, 5)
+    # It lives after all.
+    dead.settle("dead", [day], 40, 5)
     assert store.spent("day:x") == (5, 10)
+
+
+def test_what_a_process_holds_in_advance_comes_back(tmp_path):
+    one, other = SqliteBudgets(tmp_path / "b.sqlite"), SqliteBudgets(tmp_path / "b.sqlite")
+    day = Scope("day:x", 100_000)
+    assert one.reserve("a", [day], 100, 0.0) is None
+    read = sqlite3.connect(tmp_path / "b.sqlite")
+    assert read.execute("SELECT reserved FROM budgets").fetchone()[0] > 100
+    assert wait_until(lambda: read.execute("SELECT reserved FROM budgets").fetchone() == (100,))
+    for number in range(20):
+        assert one.reserve(str(number), [day], 100, 0.0) is None
+        one.settle(str(number), [day], 100, 1)
+    assert wait_until(lambda: read.execute("SELECT spent, reserved FROM budgets").fetchone() == (20, 100))
+    assert other.reserve("all the rest", [day], 100_000 - 120, 0.0) is None
+    assert other.reserve("more", [day], 1, 0.0).reserved == 100_000 - 20
+    read.close()
 
 
 @settings(max_examples=30, deadline=None)
@@ -175,6 +198,8 @@ def test_failures_are_settled(client, upstream):
 
 def hammer(url, budget, redis, queue, each):
     options = {"redis": redis} if redis else {}
+    alerts = []
+    options["on_alert"] = lambda alert: alerts.append(alert.level)
     sdk = openai.OpenAI(
         base_url=url,
         api_key="k",
@@ -201,7 +226,8 @@ def hammer(url, budget, redis, queue, each):
         thread.start()
     for thread in threads:
         thread.join()
-    queue.put((sum(done), len(done)))
+    sdk.close()
+    queue.put((sum(done), len(done), alerts))
 
 
 @pytest.mark.parametrize(("shared", "billed", "count"), [("sqlite", 100, 4), ("redis", 25, 2)])
@@ -220,11 +246,13 @@ def test_16_threads_in_4_processes_neither_overspend_nor_block_falsely(upstream,
     counts = [queue.get(timeout=100) for _ in processes]
     for process in processes:
         process.join()
-    assert sum(total for _, total in counts) == 32 * count
+    assert sum(total for _, total, _ in counts) == 32 * count
     spent = upstream.calls * one
     assert spent <= nano(budget["day"])
     assert spent + worst > nano(budget["day"])
-    assert sum(done for done, _ in counts) == upstream.calls
+    assert sum(done for done, _, _ in counts) == upstream.calls
+    # Each is told once, whichever process it is that crosses the level.
+    assert sorted(level for _, _, alerts in counts for level in alerts) == [50, 80, 100]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +263,7 @@ def test_16_threads_in_4_processes_neither_overspend_nor_block_falsely(upstream,
         ({"dai": 1}, "unknown key 'dai' in budget. Did you mean 'day'"),
         ({"day": 1, "at_limit": "downgrade"}, "needs `downgrade`"),
         ({"day": 1, "at_limit": "explode"}, "is not 'stop' or 'downgrade'"),
-        ({"tags": {"a": -2}}, "budget a = -2"),
+        ({"tags": {"a": -2}}, "budget tags.a = -2"),
         (5, "is not a table"),
     ],
 )
@@ -261,3 +289,10 @@ def test_ledger_and_budget_agree(client, upstream):
     store = next(layer._store for layer in sdk._client.gateway.layers if type(layer).__name__ == "Budget")
     incurred = sum(row.incurred_usd for row in sdk._client.gateway.ledger.rows())
     assert float(dollars(store.spent("run:default")[0])) == pytest.approx(incurred)
+
+
+def test_a_callback_that_fails_costs_no_answer(client, upstream, caplog):
+    paid(upstream)
+    sdk = client(budget={"run": CALL_USD}, cache=False, on_alert=lambda alert: 1 / 0)
+    assert ask(sdk, max_completion_tokens=100).choices[0].message.content == "ok"
+    assert caplog.text.count("on_alert failed") == 3

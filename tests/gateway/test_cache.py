@@ -1,8 +1,10 @@
+import multiprocessing
 import os
 import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -255,5 +257,26 @@ def test_locked_out_database_reports_store_down(tmp_path, monkeypatch):
     other = sqlite3.connect(tmp_path / "c.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreDown, match="locked"):
-        store.put(Entry("k", 0, 9e9, None, "m", None, Answer(b"")))
+        store.clear()
     other.close()
+
+
+def open_often(folder, barrier, queue):
+    for number in range(15):
+        barrier.wait()
+        try:
+            SqliteCache.at(Path(folder) / f"{number}.sqlite").close()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            queue.put(repr(error))
+    queue.put(None)
+
+
+def test_processes_that_start_together_open_a_new_file(folder):
+    context = multiprocessing.get_context("fork")
+    barrier, queue = context.Barrier(6), context.Queue()
+    processes = [context.Process(target=open_often, args=(str(folder), barrier, queue)) for _ in range(6)]
+    for process in processes:
+        process.start()
+    assert [queue.get(timeout=60) for _ in processes] == [None] * 6
+    for process in processes:
+        process.join()

@@ -1,11 +1,12 @@
 import asyncio
 import json
 import logging
+import resource
 import threading
 
 import openai
 import pytest
-from upstream import Reply, answer, ask, chat_events, error
+from upstream import Reply, answer, ask, chat_events, error, wait_until
 
 import promptopt
 
@@ -341,3 +342,15 @@ def test_redis_dies_while_a_stream_passes(client, upstream, redis_server):
     assert "".join(c.choices[0].delta.content or "" for c in stream).startswith("word")
     with pytest.raises(openai.InternalServerError, match="the budget"):
         ask(sdk, "next")
+
+
+def test_a_full_disk_costs_no_answer_and_no_row(client, upstream, request, caplog):
+    sdk = client()
+    request.getfixturevalue("small_disk")
+    for number in range(20):
+        assert ask(sdk, f"{number} " * 100).choices[0].message.content == "ok"
+    assert wait_until(lambda: "held in memory" in caplog.text)
+    assert upstream.calls == 20
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    assert [row.status for row in rows(sdk)] == ["ok"] * 20
+    assert caplog.text.count("held in memory") == 1

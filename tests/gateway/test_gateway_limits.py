@@ -63,6 +63,8 @@ def test_kept_answers_are_free(client, upstream):
         ({"per_user": "often"}, "per_user = 'often' is not written like"),
         ({"tiers": {"a": "1/day"}, "default_tier": "b"}, "no such tier"),
         ({"per_usr": "1/day"}, "unknown key 'per_usr'"),
+        ({"per_user": 5}, "limits per_user = 5 is not a text"),
+        ({"tiers": {"a": 5}}, "limits tiers.a = 5 is not a text"),
     ],
 )
 def test_bad_limits(client, limits, message):

@@ -3,11 +3,13 @@ import math
 
 import openai
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from upstream import Reply, ask, chat, chat_events, error, response
 
 import promptopt
+from promptopt.cli import cli
 from promptopt.errors import UsageError
 from promptopt.providers.gateway.call import Answer, Call
 from promptopt.providers.gateway.cascade import CascadeStep, passes
@@ -34,7 +36,7 @@ def test_rules_choose_the_model(client, upstream):
     assert ask(sdk, "word " * 300, model="m").model == "gpt-4.1"
 
 
-@pytest.mark.parametrize("rules", [[], [{"modell": "m"}], [{"task": "t"}], "m"])
+@pytest.mark.parametrize("rules", [[], [{"modell": "m"}], [{"task": "t"}], "m", [{"model": "m", "max_chars": "50"}]])
 def test_bad_rules(client, rules):
     with pytest.raises(UsageError, match="router"):
         client(router=rules)
@@ -85,7 +87,16 @@ def test_another_model_for_another_failure(client, upstream):
     assert ask(sdk, model=DEAR).model == "gpt-4.1"
 
 
-@pytest.mark.parametrize("plan", [{"models": ["m"], "on": ["serverr"]}, {"models": []}])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"models": ["m"], "on": ["serverr"]},
+        {"models": []},
+        {"models": "gpt-4o"},
+        {"models": ["m"], "after_retries": "x"},
+        {"by_kind": {"quota": "gpt-4o"}},
+    ],
+)
 def test_bad_fallback(client, plan):
     with pytest.raises(UsageError, match="fallback"):
         client(fallback=plan)
@@ -233,3 +244,21 @@ def test_prompt_cache_hints_and_what_came(client, upstream):
     sdk.chat.completions.create(model=CHEAP, messages=[system], temperature=0, **own)
     assert upstream.requests[-1][1]["prompt_cache_key"] == "mine"
     assert json.dumps(upstream.requests[-1][1]["messages"]) == json.dumps([system])
+
+
+def test_static_text_behind_what_varies_is_named(client, folder):
+    rules = "".join(f"Rule {number}: answer politely and to the point. " for number in range(200))
+    sdk = client(prompt_caching=True, cache=False)
+    with promptopt.labels(prompt="wrong"):
+        for name in ("Ann", "Bob", "Cid"):
+            ask(sdk, f"The user is called {name}.\n{rules}")
+    with promptopt.labels(prompt="right"):
+        for name in ("Ann", "Bob", "Cid"):
+            ask(sdk, f"{rules}\nThe user is called {name}.")
+    found = [(row.prompt, row.behind_tokens) for row in rows(sdk)]
+    assert [tokens is None for _, tokens in found] == [True, False, False, True, True, True]
+    assert found[1][1] > 1024
+    output = CliRunner().invoke(cli, ["usage", "--by", "prompt"]).output
+    assert "wrong: " in output
+    assert "PO501" in output
+    assert "right: " not in output

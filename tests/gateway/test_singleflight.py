@@ -113,6 +113,7 @@ def test_a_killed_leader_is_succeeded(upstream, folder, client, request, shared)
     )
     leader = subprocess.Popen([sys.executable, "-c", code])
     assert wait_until(lambda: upstream.calls == 1, 30)
+    time.sleep(0.2)  # the ledger writes a little later
     os.kill(leader.pid, signal.SIGKILL)
     leader.wait()
     upstream.delay_s = 0

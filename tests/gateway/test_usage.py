@@ -1,11 +1,15 @@
 import json
+import sqlite3
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from upstream import ask, error
+from upstream import ask, error, wait_until
 
 import promptopt
 from promptopt.cli import cli
@@ -80,18 +84,85 @@ def test_full_disk_holds_rows_until_it_takes_them(folder, caplog):
     ledger = SqliteLedger(folder / "l.sqlite")
     database = ledger._database
     ledger.finish(0, row())
-    pages = database.do(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
-    database.do(lambda c: c.execute(f"PRAGMA max_page_count={pages}"))
-    numbers = []
-    for _ in range(200):
-        database.do(lambda c: c.execute(f"PRAGMA max_page_count={pages}"))
-        numbers.append(ledger.begin(row(status="sent", prompt="x" * 2000)))
-        database.do(lambda c: c.execute(f"PRAGMA max_page_count={pages}"))
-    assert min(numbers) < 0
+    assert len(list(ledger.rows())) == 1
+    database.close()
+    open_connection = database._open
+
+    def full_disk():
+        connection = open_connection()
+        connection.execute("PRAGMA max_page_count=2")
+        return connection
+
+    database._open = full_disk
+    numbers = [ledger.begin(row(status="sent", prompt="x" * 2000)) for _ in range(200)]
+    assert wait_until(lambda: "held in memory" in caplog.text)
     for number in numbers:
         ledger.finish(number, row(prompt="x" * 2000))
-    assert caplog.text.count("held in memory") >= 1
-    assert len(list(ledger.rows())) == 201
+    del database._open
+    database.close()
+    assert [each.status for each in ledger.rows()] == ["ok"] * 201
+    assert caplog.text.count("held in memory") == 1
+
+
+def test_a_file_of_an_earlier_version_gets_its_new_columns(folder):
+    connection = sqlite3.connect(folder / "l.sqlite")
+    connection.execute("CREATE TABLE calls (id INTEGER PRIMARY KEY, at REAL, model TEXT)")
+    connection.execute("INSERT INTO calls (at, model) VALUES (1.0, 'm')")
+    connection.commit()
+    connection.close()
+    ledger = SqliteLedger(folder / "l.sqlite")
+    ledger.finish(0, row(behind_tokens=7))
+    assert [(each.model, each.behind_tokens) for each in ledger.rows()] == [("m", None), (row().model, 7)]
+
+
+def test_rows_that_no_disk_takes_are_said_to_be_lost(folder, caplog):
+    ledger = SqliteLedger(folder / "l.sqlite")
+    ledger._database.close()
+    (folder / "l.sqlite").unlink()
+    (folder / "l.sqlite").mkdir()
+    ledger.finish(0, row())
+    ledger.close()
+    assert "rows are lost that the disk did not take: 1" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["exit", "daemon thread", "fork", "multiprocessing"])
+def test_a_process_that_ends_writes_what_it_holds(folder, kind):
+    last = {
+        "exit": "finish()",
+        "daemon thread": "t = threading.Thread(target=finish, daemon=True); t.start(); t.join()",
+        # The child's rows are its own: those that the parent holds are the parent's to write.
+        "fork": "finish()\nif os.fork() == 0:\n    finish(); sys.exit()\nos.wait()",
+        "multiprocessing": "p = multiprocessing.get_context('fork').Process(target=finish); p.start(); p.join()",
+    }[kind]
+    code = (
+        "import multiprocessing, os, sys, threading\n"
+        "from pathlib import Path\n"
+        "from promptopt.providers.gateway.ledger_store import LedgerRow, SqliteLedger\n"
+        "ledger = SqliteLedger(Path('l.sqlite'))\n"
+        "def finish(): ledger.finish(ledger.begin(LedgerRow(1.0, 'm', status='sent')), LedgerRow(1.0, 'm'))\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code + last], check=True, timeout=30)
+    assert [each.status for each in SqliteLedger(folder / "l.sqlite").rows()] == ["ok"] * (2 if kind == "fork" else 1)
+
+
+def test_a_killed_process_loses_no_row_that_is_older_than_the_delay(folder):
+    code = (
+        "import time\n"
+        "from pathlib import Path\n"
+        "from promptopt.providers.gateway.ledger_store import LedgerRow, SqliteLedger\n"
+        "ledger = SqliteLedger(Path('l.sqlite'))\n"
+        "for n in range(50):\n"
+        "    ledger.begin(LedgerRow(float(n), 'm', status='sent'))\n"
+        "    print(n, flush=True)\n"
+        "    time.sleep(0.005)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        for _ in range(50):
+            process.stdout.readline()
+        time.sleep(0.5)
+        process.kill()
+    assert [each.status for each in SqliteLedger(folder / "l.sqlite").rows()] == ["sent"] * 50
 
 
 def test_broken_line(folder):

@@ -9,7 +9,8 @@ from typing import Any
 
 from promptopt.config import Config, load_config
 from promptopt.providers.gateway.budget import Budget
-from promptopt.providers.gateway.budget_store import BudgetStore, RedisBudgets, SqliteBudgets
+from promptopt.providers.gateway.budget_redis import RedisBudgets
+from promptopt.providers.gateway.budget_store import BudgetStore, SqliteBudgets
 from promptopt.providers.gateway.cache import CacheFront, CachePolicy, ExactCache
 from promptopt.providers.gateway.cache_store import CACHE_SCHEMA, CacheStore, RedisCache, SqliteCache
 from promptopt.providers.gateway.call import Call
@@ -80,12 +81,16 @@ def build_gateway(settings: Settings, config: Config, *, sdk_retries: bool = Tru
         layers.append(LedgerFront(ledger, costs))
     if settings.router:
         layers.append(Router(settings.router))
-    if exact is not None:
+    if exact is not None and settings.single_flight:
         layers.append(CacheFront(exact))
     if settings.single_flight:
         outage = shared.outage("single-flight across processes")
-        layers.append(SingleFlight(policy.shareable, shared.leases(), outage=outage))
-    layers.extend(layer for layer in (exact, semantic) if layer is not None)
+        leases = shared.leases(exact.store if exact is not None else None)
+        layers.append(SingleFlight(policy.shareable, leases, cache=exact, outage=outage))
+    elif exact is not None:
+        layers.append(exact)
+    if semantic is not None:
+        layers.append(semantic)
     layers.extend(_spending(settings, costs, shared, sdk_retries=sdk_retries))
     if ledger is not None:
         layers.append(Meter(ledger, costs, _metered(exact, semantic)))
@@ -132,10 +137,16 @@ class _Shared:
         return self._link.outage if self._link is not None else Outage(what, self._settings.on_store_down)
 
     def cache(self) -> CacheStore:
-        return RedisCache(self._link) if self._link is not None else SqliteCache(self._database())
+        if self._link is not None:
+            return RedisCache(self._link)
+        store = SqliteCache(self._database(), self.outage("the cache"))
+        self.closers.append(store.close)
+        return store
 
-    def leases(self) -> Leases:
-        return RedisLeases(self._link) if self._link is not None else SqliteLeases(self._database())
+    def leases(self, cache: CacheStore | None) -> Leases:
+        if self._link is not None:
+            return RedisLeases(self._link, cache if isinstance(cache, RedisCache) else None)
+        return SqliteLeases(self._database(), cache if isinstance(cache, SqliteCache) else None)
 
     def budgets(self) -> BudgetStore:
         if self._link is not None:

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -358,8 +358,7 @@ def _row(answer: BatchAnswer) -> LedgerRow:
     if response is None:
         return row
     usage = response.usage
-    return replace(
-        row,
+    return row._replace(
         model_answered=response.model,
         finish_reason=response.finish_reason,
         input_tokens=usage.input_tokens if usage else None,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from promptopt.errors import UsageError
+from promptopt.money import usd
 from promptopt.providers.gateway.budget_store import BudgetStore, Crossed, Full, Scope
-from promptopt.providers.gateway.call import Answer, Call
+from promptopt.providers.gateway.call import Answer, Call, new_number
 from promptopt.providers.gateway.costs import Costs, dollars, nano
 from promptopt.providers.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
 from promptopt.providers.gateway.flow import Flow, Handler, Sleep, Step
@@ -22,6 +23,7 @@ from promptopt.providers.gateway.stores import StoreDown, using
 
 log = logging.getLogger("promptopt.gateway")
 
+_DAY_S = 86400
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
 
 
@@ -39,7 +41,7 @@ class Alert:
     limit_usd: Decimal
 
     def __str__(self) -> str:
-        return f"budget {self.scope}: {self.level}%: ${self.spent_usd:.6f} of ${self.limit_usd:f} spent"
+        return f"budget {self.scope}: {self.level}%: {usd(self.spent_usd)} of {usd(self.limit_usd)} spent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,12 @@ class BudgetLimits:
     wait_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name, amount in [("day", self.day), ("month", self.month), ("run", self.run), *self.tags.items()]:
+        for name, amount in [
+            ("day", self.day),
+            ("month", self.month),
+            ("run", self.run),
+            *((f"tags.{tag}", each) for tag, each in self.tags.items()),
+        ]:
             if amount is not None and not (amount.is_finite() and amount >= 0):
                 raise UsageError(f"budget {name} = {amount} is not an amount of dollars; give 0 or more")
         if self.at_limit not in ("stop", "downgrade"):
@@ -93,9 +100,13 @@ class Budget:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.limits = limits
+        amounts = {"day": limits.day, "month": limits.month, "run": limits.run}
+        amounts |= {f"tag:{tag}": limit for tag, limit in limits.tags.items()}
+        self._nanos = {name: nano(limit) for name, limit in amounts.items() if limit is not None}
         self._store = store
         self._costs = costs
         self._on_alert = on_alert
+        store.on_crossed = self._tell
         self._clock = clock
 
     def handle(self, call: Call, inner: Handler) -> Flow:
@@ -122,19 +133,20 @@ class Budget:
 
     def scopes(self, call: Call) -> list[Scope]:
         """The budgets that a call counts against now."""
-        day = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%d")
-        limits, labels = self.limits, call.labels
-        found = {
-            f"day:{day}": limits.day,
-            f"month:{day[:7]}": limits.month,
-            f"run:{labels.run or 'default'}": limits.run,
-        }
-        if labels.tag in limits.tags:
-            found[f"tag:{labels.tag}:{day}"] = limits.tags[str(labels.tag)]
-        return [Scope(name, nano(limit)) for name, limit in found.items() if limit is not None]
+        day, month = _day_and_month(int(self._clock() // _DAY_S))
+        limits, labels, found = self._nanos, call.labels, []
+        if (limit := limits.get("day")) is not None:
+            found.append(Scope(f"day:{day}", limit))
+        if (limit := limits.get("month")) is not None:
+            found.append(Scope(f"month:{month}", limit))
+        if (limit := limits.get("run")) is not None:
+            found.append(Scope(f"run:{labels.run or 'default'}", limit))
+        if (limit := limits.get(f"tag:{labels.tag}")) is not None:
+            found.append(Scope(f"tag:{labels.tag}:{day}", limit))
+        return found
 
     def _reserve(self, call: Call, scopes: list[Scope]) -> Step[tuple[Call, list[Scope], str, int]]:
-        number = uuid.uuid4().hex
+        number = new_number()
         amount = self._worst(call)
         full = yield from self._try(number, scopes, amount)
         if full is not None and self.limits.at_limit == "downgrade" and call.model != self.limits.downgrade:
@@ -181,13 +193,10 @@ class Budget:
         usd = self._costs.bill(call, outcome).usd
         paid = amount if usd is None else nano(usd)
         try:
-            crossed = yield from using(self._store, lambda: self._store.settle(number, scopes, amount, paid))
+            yield from using(self._store, lambda: self._store.settle(number, scopes, amount, paid))
         except StoreDown as error:
             # The reservation stays, and is taken as spent when its time is over.
             log.warning("the budget: %s; the worst case of a call stays reserved", error)
-            return
-        for each in crossed:
-            self._tell(each)
 
     def _stopped(self, full: Full) -> Step[None]:
         # One large call that does not fit into a budget hardly used is no budget used up.
@@ -203,14 +212,25 @@ class Budget:
         alert = Alert(crossed.scope.name, crossed.level, dollars(crossed.spent), dollars(crossed.scope.limit))
         log.warning("%s", alert)
         if self._on_alert is not None:
-            self._on_alert(alert)
+            try:
+                self._on_alert(alert)
+            except Exception:
+                # An answer that is paid for is not lost over it.
+                log.exception("on_alert failed")
+
+
+@lru_cache(maxsize=4)
+def _day_and_month(days: int) -> tuple[str, str]:
+    """``2026-11-21`` and ``2026-11`` of so many days since 1970, in UTC."""
+    day = datetime.fromtimestamp(days * _DAY_S, UTC).strftime("%Y-%m-%d")
+    return day, day[:7]
 
 
 def _refusal(full: Full, amount: int) -> BudgetExceeded:
-    spent, limit = dollars(full.spent), dollars(full.scope.limit)
-    held = f", ${dollars(full.reserved):.6f} reserved by calls in flight" if full.reserved else ""
+    spent, limit, worst = dollars(full.spent), dollars(full.scope.limit), dollars(amount)
+    held = f", {usd(dollars(full.reserved))} reserved by calls in flight" if full.reserved else ""
     return BudgetExceeded(
-        f"budget {full.scope.name}: ${spent:.6f} of ${limit:f} spent{held}; this call may cost ${dollars(amount):.6f}",
+        f"budget {full.scope.name}: {usd(spent)} of {usd(limit)} spent{held}; this call may cost {usd(worst)}",
         retry_after=1.0 if full.reserved else None,
         details={"scope": full.scope.name, "spent_usd": float(spent), "limit_usd": float(limit)},
     )

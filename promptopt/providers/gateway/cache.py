@@ -49,10 +49,9 @@ class CachePolicy:
     store_text: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("ttl_s", "time_sensitive_ttl_s"):
-            value = getattr(self, name)
+        for name, value in (("ttl", self.ttl_s), ("time_sensitive_ttl", self.time_sensitive_ttl_s)):
             if not 0 < value <= MAX_TTL_S:
-                raise UsageError(f"{name} = {value:g} s ({value / DAY_S:g} days) is not above 0 and at most 14 days")
+                raise UsageError(f"cache {name} = {value / DAY_S:g} days: give more than 0 and at most 14 days")
 
     def shareable(self, call: Call) -> bool:
         """Whether the answer to a call may be given to another call that is the same."""
@@ -93,8 +92,7 @@ class ExactCache:
         if found is not None:
             return found
         answer = yield from inner(call)
-        if answer.complete and answer.source == "upstream" and not answer.substitute:
-            yield from self._keep(call, answer)
+        yield from self.keep(call, answer)
         return answer
 
     def look_up(self, call: Call) -> Step[Answer | None]:
@@ -111,15 +109,23 @@ class ExactCache:
         sensitive = self._time is not None and self._time.search(text) is not None
         return min(self.policy.time_sensitive_ttl_s, self.policy.ttl_s) if sensitive else self.policy.ttl_s
 
-    def _keep(self, call: Call, answer: Answer) -> Step[None]:
+    def entry(self, call: Call, answer: Answer) -> Entry | None:
+        """What is to be kept of an answer; ``None`` where it is unfinished, a substitute, or was kept before."""
+        if not answer.complete or answer.source != "upstream" or answer.substitute:
+            return None
         now = self._clock()
         text = prompt_text(call)
         labels = call.labels
         prompt = f"{labels.prompt}@{labels.version}" if labels.prompt and labels.version else labels.prompt
         excerpt = text[:_EXCERPT] if self.policy.store_text and find_secret(text) is None else None
-        entry = Entry(call.key, now, now + self.ttl_s(text), prompt, call.model, excerpt, answer)
-        with tolerating(self._outage):
-            yield from using(self.store, lambda: self.store.put(entry))
+        return Entry(call.key, now, now + self.ttl_s(text), prompt, call.model, excerpt, answer)
+
+    def keep(self, call: Call, answer: Answer) -> Step[None]:
+        """Keep an answer, where it is one to keep."""
+        entry = self.entry(call, answer)
+        if entry is not None:
+            with tolerating(self._outage):
+                yield from using(self.store, lambda: self.store.put(entry))
 
 
 class CacheFront:

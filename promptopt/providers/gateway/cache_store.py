@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptopt.providers.gateway.call import Answer
-from promptopt.providers.gateway.stores import Database, RedisLink
+from promptopt.providers.gateway.stores import Database, Outage, RedisLink, StoreDown
+from promptopt.providers.gateway.write_behind import WriteBehind, write_now
 from promptopt.values import Usage
 
 if TYPE_CHECKING:
@@ -101,12 +103,23 @@ def unpack(content: bytes, content_type: str, meta: str) -> Answer:
 
 
 class SqliteCache:
-    """Answers in a SQLite file."""
+    """Answers in a SQLite file, written behind: this process knows an answer at once, others up to 20 ms later.
+
+    What the disk does not take is told and forgotten.
+    """
 
     remote = False
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, outage: Outage | None = None) -> None:
         self._database = database
+        self._outage = outage or Outage("the cache")
+        self._begin()
+        self._writer = WriteBehind(database.path, self._write, forked=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._held: dict[str, tuple[Entry, str | None]] = {}
 
     @classmethod
     def at(cls, path: Path) -> SqliteCache:
@@ -114,6 +127,9 @@ class SqliteCache:
         return cls(Database(path, CACHE_SCHEMA, what="the cache", disposable=True))
 
     def get(self, key: str, now: float) -> Answer | None:
+        held = self._held.get(key)
+        if held is not None and held[0].valid(now):
+            return replace(held[0].answer, source="cache", raw=None)
         row = self._database.do(
             lambda connection: connection.execute(
                 "SELECT content, content_type, meta FROM answers WHERE key = ? AND expires > ? AND created <= ?",
@@ -122,15 +138,37 @@ class SqliteCache:
         )
         return None if row is None else unpack(*row)
 
-    def put(self, entry: Entry) -> None:
-        answer = entry.answer
-        values = (
-            *(entry.key, entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt),
-            *(answer.content_type, pack_meta(answer), answer.content),
-        )
-        self._database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    def put(self, entry: Entry, token: str | None = None) -> None:
+        """Keep an answer.
+
+        Args:
+            token: Of the flight that brought it, whose lease ends in the same transaction.
+        """
+        with self._lock:
+            self._held[entry.key] = (entry, token)
+        self._writer.due()
+
+    def _write(self) -> bool:
+        with self._writing:
+            held = dict(self._held)
+            if not held:
+                return True
+            kept = [_values(entry) for entry, _ in held.values()]
+            flights = [(key, token) for key, (_, token) in held.items() if token is not None]
+            try:
+                self._database.write(lambda connection: _keep(connection, kept, flights))
+            except StoreDown as error:
+                self._outage.tell(str(error))
+            else:
+                self._outage.over()
+            with self._lock:
+                for key, each in held.items():
+                    if self._held.get(key) is each:
+                        del self._held[key]
+            return True
 
     def clear(self, *, prompt: str | None = None, model: str | None = None, before: float | None = None) -> int:
+        write_now(self._database.path)
         return self._database.execute(
             "DELETE FROM answers WHERE (?1 IS NULL OR prompt = ?1 OR prompt LIKE ?1 || '@%') "
             "AND (?2 IS NULL OR model = ?2) AND (?3 IS NULL OR created < ?3)",
@@ -138,6 +176,8 @@ class SqliteCache:
         )
 
     def entries(self) -> Iterator[Entry]:
+        write_now(self._database.path)
+
         def read(connection: sqlite3.Connection) -> list[Any]:
             columns = "key, created, expires, prompt, model, excerpt, content_type, meta"
             return connection.execute(f"SELECT {columns} FROM answers ORDER BY created DESC").fetchall()  # noqa: S608 - constant
@@ -146,7 +186,21 @@ class SqliteCache:
             yield Entry(key, created, expires, prompt, model, excerpt, unpack(b"", content_type, meta))
 
     def close(self) -> None:
+        self._write()
         self._database.close()
+
+
+def _values(entry: Entry) -> tuple[Any, ...]:
+    answer = entry.answer
+    return (
+        *(entry.key, entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt),
+        *(answer.content_type, pack_meta(answer), answer.content),
+    )
+
+
+def _keep(connection: sqlite3.Connection, kept: list[tuple[Any, ...]], flights: list[tuple[str, str]]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
+    connection.executemany("DELETE FROM flights WHERE key = ? AND token = ?", flights)
 
 
 class RedisCache:
@@ -159,12 +213,26 @@ class RedisCache:
 
     def get(self, key: str, now: float) -> Answer | None:
         data: Any = self._link.do(lambda client: client.get(_PREFIX + key))
-        if data is None:
-            return None
+        return None if data is None else self.read(key, data, now)
+
+    @staticmethod
+    def read(key: str, data: bytes, now: float) -> Answer | None:
+        """The answer in what Redis holds of it, if it holds at ``now``."""
         entry = _decode(key, data)
         return entry.answer if entry is not None and entry.valid(now) else None
 
+    @staticmethod
+    def name(key: str) -> str:
+        """What the answer to a key is called in Redis."""
+        return _PREFIX + key
+
     def put(self, entry: Entry) -> None:
+        data, lifetime = self.packed(entry)
+        self._link.do(lambda client: client.set(self.name(entry.key), data, px=lifetime))
+
+    @staticmethod
+    def packed(entry: Entry) -> tuple[bytes, int]:
+        """What Redis is to hold of an answer, and for how many milliseconds."""
         answer = entry.answer
         head = json.dumps(
             [
@@ -172,9 +240,7 @@ class RedisCache:
                 *(answer.content_type, pack_meta(answer)),
             ]
         )
-        data = head.encode() + b"\n" + answer.content
-        lifetime = max(1, int((entry.expires - entry.created) * 1000))
-        self._link.do(lambda client: client.set(_PREFIX + entry.key, data, px=lifetime))
+        return head.encode() + b"\n" + answer.content, max(1, int((entry.expires - entry.created) * 1000))
 
     def clear(self, *, prompt: str | None = None, model: str | None = None, before: float | None = None) -> int:
         doomed = [

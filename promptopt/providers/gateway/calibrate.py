@@ -17,9 +17,14 @@ from promptopt.providers.gateway.guard import fingerprint
 from promptopt.providers.gateway.semantic import Calibration
 
 CONFIDENCE = 0.95
-# Thresholds that are tried; the risk of being wrong is shared among them (Bonferroni), so that trying many does not
-# find one by luck.
-TRIED = 12
+# Thresholds are tried from strict to lax and the first that fails ends the search, so that trying many finds none by
+# luck (fixed-sequence testing). It begins at several of them, which share the risk of being wrong.
+_STARTS = (0, 3, 6)
+LEVEL = (1 - CONFIDENCE) / len(_STARTS)
+# From one threshold to the next, a quarter more pairs are hits.
+_GROWTH = 1.25
+# Budgets that are looked at where the one that was asked for cannot be met.
+_LARGER = (0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
 _SAME = {
     "1": True,
     "true": True,
@@ -63,6 +68,7 @@ class Search:
     Attributes:
         chosen: The lowest threshold whose bound is within the budget; ``None`` where there is none.
         guarded: Pairs that the guard keeps apart, whatever their similarity.
+        smallest: Where none was chosen, the smallest larger budget that could be met, with its threshold.
     """
 
     embedder: str
@@ -72,6 +78,7 @@ class Search:
     budget: float
     candidates: tuple[Candidate, ...]
     chosen: Candidate | None
+    smallest: tuple[float, Candidate] | None = None
 
 
 def read_pairs(path: Path) -> list[Pair]:
@@ -109,9 +116,10 @@ def read_pairs(path: Path) -> list[Pair]:
 def calibrate(pairs: Sequence[Pair], embedder: Embedder, budget: float = 0.01) -> Search:
     """The lowest threshold at which the share of false hits is within ``budget``, with 95% confidence.
 
-    Thresholds are quantiles of the similarity of the pairs that pass the guard. For each, the one-sided
-    Clopper-Pearson bound of the share of false hits is taken at the level 5% / ``TRIED``, so that all bounds hold
-    together (Bonferroni; Clopper and Pearson 1934).
+    Thresholds are ranks of the similarity of the pairs that pass the guard, from the first at which hits without a
+    false one would do. For each, the one-sided Clopper-Pearson bound (1934) of the share of false hits is taken. The
+    search is fixed-sequence testing with several starts (Angelopoulos and others, "Learn then test", 2021), so that the
+    bound of the chosen one holds with 95% confidence.
     """
     left, right = embedder([pair.a for pair in pairs]), embedder([pair.b for pair in pairs])
     similarity = (left * right).sum(axis=1)
@@ -120,8 +128,8 @@ def calibrate(pairs: Sequence[Pair], embedder: Embedder, budget: float = 0.01) -
         ((float(value), pair.same) for value, pair, may in zip(similarity, pairs, passing, strict=True) if may),
         reverse=True,
     )
-    candidates = tuple(_candidates(scored))
-    fitting = [candidate for candidate in candidates if candidate.bound <= budget]
+    candidates, chosen = _search(scored, budget)
+    larger = ((more, _search(scored, more)[1]) for more in _LARGER if more > budget and chosen is None)
     return Search(
         embedder=embedder.name,
         pairs=len(pairs),
@@ -129,21 +137,34 @@ def calibrate(pairs: Sequence[Pair], embedder: Embedder, budget: float = 0.01) -
         guarded_false=sum(not pair.same for pair, may in zip(pairs, passing, strict=True) if not may),
         budget=budget,
         candidates=candidates,
-        chosen=min(fitting, key=lambda candidate: candidate.threshold, default=None),
+        chosen=chosen,
+        smallest=next(((more, found) for more, found in larger if found is not None), None),
     )
 
 
-def _candidates(scored: Sequence[tuple[float, bool]]) -> list[Candidate]:
-    found = []
-    for step in range(1, TRIED + 1):
-        position = len(scored) * step // TRIED - 1
-        if position < 0:
-            continue
-        threshold = scored[position][0]
-        hits = [same for value, same in scored if value >= threshold]
-        wrong = sum(not same for same in hits)
-        found.append(Candidate(threshold, len(hits), wrong, upper_bound(wrong, len(hits), (1 - CONFIDENCE) / TRIED)))
-    return found
+def _search(scored: Sequence[tuple[float, bool]], budget: float) -> tuple[tuple[Candidate, ...], Candidate | None]:
+    """The thresholds, from strict to lax, and the laxest that is within the budget as all before it are."""
+    rank, ranks = math.log(LEVEL) / math.log1p(-budget), list[int]()
+    while rank < len(scored):
+        ranks.append(math.ceil(rank))
+        rank *= _GROWTH
+    enough = bool(ranks)
+    candidates = [_candidate(scored, each) for each in [*ranks, len(scored)] if each]
+    chosen = None
+    for start in _STARTS if enough else ():
+        for candidate in candidates[start:]:
+            if candidate.bound > budget:
+                break
+            if chosen is None or candidate.threshold < chosen.threshold:
+                chosen = candidate
+    return tuple(candidates), chosen
+
+
+def _candidate(scored: Sequence[tuple[float, bool]], rank: int) -> Candidate:
+    threshold = scored[rank - 1][0]
+    hits = [same for value, same in scored if value >= threshold]
+    wrong = sum(not same for same in hits)
+    return Candidate(threshold, len(hits), wrong, upper_bound(wrong, len(hits), LEVEL))
 
 
 def upper_bound(wrong: int, total: int, level: float) -> float:

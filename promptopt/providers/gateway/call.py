@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
+from itertools import count
 from typing import Any, Literal
 
 from promptopt.values import Request, Usage, canonical_json, sha256_hex
@@ -83,6 +87,7 @@ class Call:
         key: SHA-256 of the canonical JSON of all that shapes the answer.
         changed: Whether a wrapper changed the body.
         expected_cached_tokens: Input tokens that the prompt-cache hints expect to be read from the provider's cache.
+        behind_tokens: Static input tokens that cannot be, since they stand behind what varies.
     """
 
     endpoint: Endpoint
@@ -96,6 +101,7 @@ class Call:
     key: str = ""
     changed: bool = False
     expected_cached_tokens: int | None = None
+    behind_tokens: int | None = None
 
     @property
     def model(self) -> str:
@@ -121,6 +127,20 @@ def call_key(url: str, body: Mapping[str, Any], sample: int) -> str:
     """SHA-256 of the canonical JSON of everything that shapes the answer to a call."""
     shaping = {name: value for name, value in body.items() if name not in _SHAPELESS}
     return sha256_hex(canonical_json({"url": url, "body": shaping, "sample": sample}))
+
+
+_NUMBERS = count()
+
+
+def new_number() -> str:
+    """A name that no other process or call has."""
+    # A random part for each would cost a system call.
+    return f"{_process_mark(os.getpid())}-{next(_NUMBERS):x}"
+
+
+@lru_cache(maxsize=1)
+def _process_mark(pid: int) -> str:  # noqa: ARG001 - a forked child gets another one
+    return uuid.uuid4().hex
 
 
 @dataclass(frozen=True, slots=True)

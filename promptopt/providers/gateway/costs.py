@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
 from promptopt.config import Config
 from promptopt.prices import Price, find_price
@@ -14,6 +16,9 @@ from promptopt.providers.gateway.wire import count_input, output_cap
 from promptopt.values import Cost, Usage
 
 NANO = Decimal(1_000_000_000)
+_MTOK = Decimal(1_000_000)
+_LOOK_AGAIN_S = 60.0
+_PRICES = 1000
 _PROCESSING = {"flex": "flex", "priority": "priority", "fast": "priority"}
 
 
@@ -41,15 +46,27 @@ class Costs:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._prices: dict[tuple[str, str | None, int], Price | None] = {}
+        self._last: tuple[Answer, str, Any, Bill] | None = None
 
     def price(self, call: Call) -> Price | None:
         """The price of the call's model and processing tier."""
-        tier = _PROCESSING.get(str(call.body.get("service_tier")))
+        # Prices change at most once a day, and are looked for several times a call.
+        asked = (call.model, _PROCESSING.get(str(call.body.get("service_tier"))), int(time.time() // _LOOK_AGAIN_S))
+        try:
+            return self._prices[asked]
+        except KeyError:
+            if len(self._prices) > _PRICES:
+                self._prices.clear()
+            price = self._prices[asked] = self._find(asked[0], asked[1])
+            return price
+
+    def _find(self, model: str, tier: str | None) -> Price | None:
         if tier in ("flex", "priority"):
-            found = find_price(call.model, processing=tier, config=self._config)  # type: ignore[arg-type]  # one of the closed set
+            found = find_price(model, processing=tier, config=self._config)  # type: ignore[arg-type]  # one of the closed set
             if found is not None:
                 return found
-        return find_price(call.model, config=self._config)
+        return find_price(model, config=self._config)
 
     def bill(self, call: Call, outcome: Answer | CallFailed) -> Bill:
         """What an answered call, or a failed one, cost.
@@ -58,10 +75,9 @@ class Costs:
         assumed to have cost the worst case; of a stream that was left, what had come is counted.
         """
         if isinstance(outcome, Answer):
-            usage, basis = outcome.usage, outcome.basis
-            if usage is None:
-                usage, basis = counted_usage(call, outcome.text), "counted"
-        elif outcome.kind == "abandoned" and outcome.text:
+            return self._bill_answer(call, outcome)
+        basis: Basis
+        if outcome.kind == "abandoned" and outcome.text:
             usage, basis = counted_usage(call, outcome.text), "counted"
         elif outcome.sent and outcome.kind in MAYBE_BILLED:
             usage, basis = self.worst_usage(call) or counted_usage(call, ""), "assumed"
@@ -69,6 +85,20 @@ class Costs:
             return Bill(None, "measured", Cost(Decimal(0), Decimal(0)))
         price = self.price(call)
         return Bill(usage, basis, None if price is None else price.cost(usage))
+
+    def _bill_answer(self, call: Call, answer: Answer) -> Bill:
+        # The meter and the budget ask for the same answer's bill, one after the other.
+        last, model, tier = self._last, call.model, call.body.get("service_tier")
+        if last is not None and last[0] is answer and last[1] == model and last[2] == tier:
+            return last[3]
+        usage, basis = answer.usage, answer.basis
+        if usage is None:
+            basis = "counted"
+            usage = counted_usage(call, answer.text)
+        price = self.price(call)
+        bill = Bill(usage, basis, None if price is None else price.cost(usage))
+        self._last = (answer, model, tier, bill)
+        return bill
 
     def worst_usage(self, call: Call) -> Usage | None:
         """Counted input and the output cap; without one, the rest of the model's context window.
@@ -89,10 +119,11 @@ class Costs:
         price, usage = self.price(call), self.worst_usage(call)
         if price is None or usage is None:
             return None
-        dearest = max(price.input_mtok, price.cache_write_mtok)
         # Input may be billed as written to the provider's cache, which some sell above the plain rate.
-        surcharge = usage.input_tokens * (dearest - price.input_mtok) / 1_000_000
-        return price.cost(usage).total_usd + surcharge
+        dearest = max(price.input_mtok, price.cache_write_mtok)
+        if price.tiers is None:
+            return (usage.input_tokens * dearest + usage.output_tokens * price.output_mtok) / _MTOK
+        return price.cost(usage).total_usd + usage.input_tokens * (dearest - price.input_mtok) / _MTOK
 
 
 def nano(usd: Decimal) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,14 +12,20 @@ from typing import Any
 
 import httpx2
 
-from promptopt.providers.gateway.call import LABEL_NAMES, Answer, Call, call_key, current_labels
+from promptopt.providers.gateway.call import LABEL_NAMES, Answer, Call, Labels, call_key, current_labels
 from promptopt.providers.gateway.events import EventCollector, ask_usage, asks_usage
 from promptopt.providers.gateway.failures import RETRYABLE, CallFailed, Refused, classify
 from promptopt.providers.gateway.wire import BadBody, endpoint_of, error_code, read_answer
-from promptopt.values import sha256_hex
 
 _HEADER = "x-promptopt-"
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
+# Headers that say something to the gateway, and what.
+_READ = {
+    b"authorization": "authorization",
+    b"x-stainless-retry-count": "x-stainless-retry-count",
+    **{f"{_HEADER}{name}".encode(): name for name in LABEL_NAMES},
+}
+_NOBODY = Labels()
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -36,26 +43,41 @@ def read_call(request: httpx2.Request) -> Call | None:
         return None
     if not isinstance(body, dict) or not isinstance(body.get("model"), str):
         return None
-    headers = request.headers
-    named: dict[str, Any] = {}
-    if any(name.lower().startswith(b"x-promptopt-") for name, _ in headers.raw):
-        for name in LABEL_NAMES:
-            if _HEADER + name in headers:
-                named[name] = headers.pop(_HEADER + name)
-    labels = current_labels()
-    user = named.get("user") or labels.user or body.get("safety_identifier") or body.get("user")
-    sample = _whole(named.pop("sample", labels.sample))
-    named |= {"user": user, "sample": sample, "key": _key_digest(headers.get("authorization", ""))}
-    labels = replace(labels, **named)
+    labels, attempt = _read_headers(request.headers, body)
     url = str(request.url)
     return Call(
         endpoint=endpoint,
         url=url,
         body=body,
         labels=labels,
-        attempt=_whole(headers.get("x-stainless-retry-count", 0)),
+        attempt=attempt,
         key=call_key(url, body, labels.sample),
     )
+
+
+def _read_headers(headers: httpx2.Headers, body: Mapping[str, Any]) -> tuple[Labels, int]:
+    """The labels that hold for a request, whose headers are taken off, and how often the SDK has tried it before."""
+    named: dict[str, Any] = {}
+    attempt, authorization = 0, b""
+    for name, value in headers.raw:
+        found = _READ.get(name.lower())
+        if found is None:
+            continue
+        if found == "authorization":
+            authorization = value
+        elif found == "x-stainless-retry-count":
+            attempt = _whole(value)
+        else:
+            named[found] = headers[_HEADER + found]
+    for label in named:
+        del headers[_HEADER + label]
+    current = current_labels()
+    user = named.get("user") or current.user or body.get("safety_identifier") or body.get("user")
+    sample = _whole(named.get("sample", current.sample))
+    key = _key_digest(authorization)
+    if current == _NOBODY and not named:
+        return Labels(user=user, sample=sample, key=key), attempt
+    return replace(current, **{**named, "user": user, "sample": sample, "key": key}), attempt
 
 
 def _whole(text: Any) -> int:
@@ -66,8 +88,8 @@ def _whole(text: Any) -> int:
 
 
 @lru_cache(maxsize=256)
-def _key_digest(authorization: str) -> str | None:
-    return sha256_hex(authorization)[:12] if authorization else None
+def _key_digest(authorization: bytes) -> str | None:
+    return hashlib.sha256(authorization).hexdigest()[:12] if authorization else None
 
 
 class Exchange:
@@ -80,7 +102,14 @@ class Exchange:
         self.hides_usage = asks_usage(call)
         sent = ask_usage(call) if self.hides_usage else call
         self.request = _request(original, sent.body) if sent.changed else original
-        self.collector = EventCollector(call, hide_usage=self.hides_usage)
+        self._collector: EventCollector | None = None
+
+    @property
+    def collector(self) -> EventCollector:
+        """Takes the events, where the answer comes as a stream."""
+        if self._collector is None:
+            self._collector = EventCollector(self.call, hide_usage=self.hides_usage)
+        return self._collector
 
     def answer(self, response: httpx2.Response) -> Answer:
         """The answer in a response that was read.

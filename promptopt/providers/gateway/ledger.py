@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from promptopt.providers.gateway.call import Answer, Call
@@ -35,46 +34,37 @@ class Meter:
         self._clock = clock
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        row = row_of(call, self._clock(), cache="miss" if self._shareable(call) else "none", status="sent")
-        number = self._store.begin(row)
+        begun = partial(row_of, call, self._clock(), cache="miss" if self._shareable(call) else "none", status="sent")
+        number = self._store.begin(begun)
         started = time.perf_counter()
         try:
             answer = yield from inner(call)
         except CallFailed as failure:
-            self._failed(number, row, started, call, failure)
+            self._failed(number, begun, started, call, failure)
             raise
         except BaseException:
             # The caller was cancelled, or threw the call away.
-            self._failed(number, row, started, call, CallFailed("abandoned"))
+            self._failed(number, begun, started, call, CallFailed("abandoned"))
             raise
-        bill = self._costs.bill(call, answer)
-        self._store.finish(
-            number,
-            _ended(
-                row,
-                bill,
-                status="ok",
-                model_answered=answer.model or None,
-                finish_reason=answer.finish_reason,
-                latency_ms=_since(started),
-            ),
-        )
+        self._store.finish(number, partial(self._ok, begun, call, answer, _since(started)))
         return answer
 
-    def _failed(self, number: int, row: LedgerRow, started: float, call: Call, failure: CallFailed) -> None:
+    def _ok(self, begun: Callable[[], LedgerRow], call: Call, answer: Answer, ms: float) -> LedgerRow:
+        return _answered(begun(), self._costs.bill(call, answer), answer, ms, status="ok")
+
+    def _failed(
+        self, number: int, begun: Callable[[], LedgerRow], started: float, call: Call, failure: CallFailed
+    ) -> None:
         status: Status = "abandoned" if failure.kind == "abandoned" else "error"
-        bill = self._costs.bill(call, failure)
-        self._store.finish(
-            number,
-            _ended(
-                row,
-                bill,
-                status=status,
-                error=failure.code or failure.kind,
-                http_status=failure.status,
-                latency_ms=_since(started),
-            ),
+        row = _ended(
+            begun(),
+            self._costs.bill(call, failure),
+            status=status,
+            error=failure.code or failure.kind,
+            http_status=failure.status,
+            latency_ms=_since(started),
         )
+        self._store.finish(number, row)
 
 
 class LedgerFront:
@@ -95,23 +85,12 @@ class LedgerFront:
             )
             raise
         if answer.source != "upstream":
-            self._saved(call, answer, at, started)
+            self._store.finish(0, partial(self._saved, call, answer, at, _since(started)))
         return answer
 
-    def _saved(self, call: Call, answer: Answer, at: float, started: float) -> None:
-        assert answer.source != "upstream"
-        self._store.finish(
-            0,
-            _ended(
-                row_of(call, at),
-                self._costs.bill(call, answer),
-                cache=answer.source,
-                incurred_usd=0.0,
-                model_answered=answer.model or None,
-                finish_reason=answer.finish_reason,
-                latency_ms=_since(started),
-            ),
-        )
+    def _saved(self, call: Call, answer: Answer, at: float, ms: float) -> LedgerRow:
+        known = {"cache": answer.source, "incurred_usd": 0.0}
+        return _answered(row_of(call, at), self._costs.bill(call, answer), answer, ms, **known)
 
 
 def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
@@ -137,6 +116,7 @@ def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
         attempt=call.attempt,
         stream=call.stream,
         expected_cached_tokens=call.expected_cached_tokens,
+        behind_tokens=call.behind_tokens,
         **known,
     )
 
@@ -145,6 +125,11 @@ def kind_of(call: Call) -> str:
     """What sort of call this is, where nobody named its prompt: the model and a digest of the instructions."""
     fixed = [text for role, text in messages(call) if role in ("system", "developer")]
     return f"{call.model}#{sha256_hex(chr(0).join(fixed))[:8]}" if fixed else f"{call.model}#-"
+
+
+def _answered(row: LedgerRow, bill: Bill, answer: Answer, ms: float, **known: Any) -> LedgerRow:
+    named = {"model_answered": answer.model or None, "finish_reason": answer.finish_reason, "latency_ms": ms}
+    return _ended(row, bill, **named, **known)
 
 
 def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
@@ -161,18 +146,20 @@ def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
         "list_usd": usd,
         "incurred_usd": usd,
     }
-    return replace(row, **(values | changes))
+    return row._replace(**(values | changes))
 
 
 def _since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 3)
 
 
-@lru_cache(maxsize=4096)
 def _clean(label: str | None) -> str | None:
     """A label without secrets: who puts a key into one finds this instead."""
-    if label is None:
-        return None
+    return None if label is None else _without_secret(label)
+
+
+@lru_cache(maxsize=4096)
+def _without_secret(label: str) -> str:
     return "[secret]" if find_secret(label) else label
 
 

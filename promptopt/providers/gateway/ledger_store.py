@@ -7,17 +7,16 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from operator import attrgetter
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args, get_type_hints
 
 from promptopt.errors import InputError
 from promptopt.files import show_path
 from promptopt.providers.gateway.stores import Database, StoreDown
+from promptopt.providers.gateway.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
 Status = Literal["sent", "ok", "error", "refused", "abandoned"]
@@ -25,9 +24,8 @@ CacheState = Literal["none", "miss", "cache", "semantic", "shared"]
 _HELD_MOST = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """One call.
+class LedgerRow(NamedTuple):
+    """One call. A tuple, since two are made for every call: a frozen dataclass takes five times as long.
 
     Attributes:
         at: When it began, in seconds since 1970.
@@ -44,6 +42,7 @@ class LedgerRow:
         step: 0 for the first model that was asked, 1 for the one it escalated or fell back to, and so on.
         attempt: The SDK's count of retries.
         expected_cached_tokens: Input tokens that the provider's prompt cache was expected to hold.
+        behind_tokens: Static input tokens that no prompt cache can hold, since they stand behind what varies.
     """
 
     at: float
@@ -79,6 +78,7 @@ class LedgerRow:
     attempt: int = 0
     stream: bool = False
     expected_cached_tokens: int | None = None
+    behind_tokens: int | None = None
 
     @property
     def day(self) -> str:
@@ -91,27 +91,40 @@ class LedgerRow:
         return self.cache in ("none", "miss") and self.status != "refused"
 
 
-COLUMNS = tuple(field.name for field in fields(LedgerRow))
-# dataclasses.astuple copies every value deeply, which costs more than the write.
-_values = attrgetter(*COLUMNS)
-_TYPES = {"str": "TEXT", "int": "INTEGER", "float": "REAL", "bool": "INTEGER"}
+Making = LedgerRow | Callable[[], LedgerRow]
+COLUMNS = LedgerRow._fields
+_TYPES = {int: "INTEGER", float: "REAL", bool: "INTEGER"}
+
+
+def _columns() -> dict[str, str]:
+    hints = get_type_hints(LedgerRow)
+    kinds = {name: (get_args(hints[name]) or (hints[name],))[0] for name in COLUMNS}
+    return {name: f'"{name}" {_TYPES.get(kind, "TEXT")}' for name, kind in kinds.items()}
 
 
 def _schema() -> str:
-    columns = ", ".join(
-        f'"{field.name}" {_TYPES.get(str(field.type).partition(" ")[0], "TEXT")}' for field in fields(LedgerRow)
-    )
-    # No index: each would be one page more to write, twice a call; rows are read in order, and mostly all of them.
-    return f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {columns})"
+    # No index: each would be one page more to write for a call; rows are read in order, and mostly all of them.
+    return f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(_columns().values())})"
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Bring a file that an earlier version made up to date."""
+    known = {row[1] for row in connection.execute("PRAGMA table_info(calls)")}
+    for name, column in _columns().items():
+        if name not in known:
+            connection.execute(f"ALTER TABLE calls ADD COLUMN {column}")
 
 
 class LedgerStore(Protocol):
-    """Keeps rows. A row is begun before its call is sent, so that a crash loses none."""
+    """Keeps rows. A row is begun before its call is sent, so that a crash does not hide what was asked.
 
-    def begin(self, row: LedgerRow) -> int:
+    A row may be given as a function that makes it, for whoever writes it to call.
+    """
+
+    def begin(self, row: Making) -> int:
         """Note that a call is about to be sent; the number is for :meth:`finish`."""
 
-    def finish(self, number: int, row: LedgerRow) -> None:
+    def finish(self, number: int, row: Making) -> None:
         """Note how it ended; number 0 is a row that was not begun."""
 
     def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
@@ -122,7 +135,11 @@ class LedgerStore(Protocol):
 
 
 class SqliteLedger:
-    """Rows in the table ``calls`` of a SQLite file. While the disk takes none they are held in memory."""
+    """Rows in the table ``calls`` of a SQLite file, written behind: a row waits for others for up to 20 ms.
+
+    A process that ends writes all it holds; one that is killed loses the rows of its last 20 ms. While the disk takes
+    none, rows are held in memory.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises InputError where no database can be at ``path``."""
@@ -131,78 +148,99 @@ class SqliteLedger:
         sets = ", ".join(f'"{name}" = ?' for name in COLUMNS)
         self._update = f"UPDATE calls SET {sets} WHERE id = ?"  # noqa: S608 - constants
         self._database = Database(path, _schema(), what="the ledger")
+        try:
+            self._database.write(_add_columns)
+        except StoreDown as error:
+            raise InputError(f"the ledger cannot be brought up to date: {error}", path=show_path(path)) from None
+        self._begin()
+        self._writer = WriteBehind(path, self._write, forked=self._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[int, LedgerRow] = {}
-        self._next_held = -1
+        self._writing = threading.Lock()
+        self._held: dict[int, Making] = {}
+        self._ids: dict[int, int] = {}
+        self._last = 0
+        self._lost = 0
         self._told = False
 
-    def begin(self, row: LedgerRow) -> int:
-        try:
-            number = self._database.do(lambda connection: connection.execute(self._insert, _values(row)).lastrowid)
-        except StoreDown as error:
-            return self._hold(row, error)
-        return int(number or 0)
+    def begin(self, row: Making) -> int:
+        return self._hold(0, row)
 
-    def finish(self, number: int, row: LedgerRow) -> None:
-        if number < 0:
-            with self._lock:
-                self._held[number] = row
-            self._flush()
-            return
-        try:
-            if number:
-                self._database.execute(self._update, (*_values(row), number))
-            else:
-                self._database.execute(self._insert, _values(row))
-        except StoreDown as error:
-            self._hold(row, error, number or None)
-        else:
-            self._flush()
+    def finish(self, number: int, row: Making) -> None:
+        self._hold(number, row)
 
-    def _hold(self, row: LedgerRow, error: StoreDown, number: int | None = None) -> int:
+    def _hold(self, number: int, row: Making) -> int:
         with self._lock:
+            if not number:
+                number = self._last = self._last + 1
+            # A row that ends before it was written is written once, as it ended.
+            self._held[number] = row
+        self._writer.due()
+        return number
+
+    def _write(self) -> bool:
+        """Write what is held, in one transaction; whether the disk took it."""
+        with self._writing:
+            with self._lock:
+                held, self._held = self._held, {}
+            if not held:
+                return True
+            rows = {number: row for number, making in held.items() if (row := _made(making)) is not None}
+            try:
+                begun = self._database.write(lambda connection: self._write_rows(connection, rows))
+            except StoreDown as error:
+                self._keep(rows, error)
+                return False
+            for number, row in rows.items():
+                if row.status != "sent":
+                    self._ids.pop(number, None)
+            self._ids.update(begun)
+            self._told = False
+            return True
+
+    def _write_rows(self, connection: sqlite3.Connection, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
+        """Write rows; the database's numbers of those whose end is still to come."""
+        ids = self._ids
+        connection.executemany(self._update, [(*row, ids[number]) for number, row in rows.items() if number in ids])
+        new = {number: row for number, row in rows.items() if number not in ids}
+        connection.executemany(self._insert, [row for row in new.values() if row.status != "sent"])
+        begun = {number: row for number, row in new.items() if row.status == "sent"}
+        return {number: connection.execute(self._insert, row).lastrowid or 0 for number, row in begun.items()}
+
+    def _keep(self, rows: dict[int, LedgerRow], error: StoreDown) -> None:
+        with self._lock:
+            held = rows | self._held
+            self._held = dict(islice(held.items(), _HELD_MOST))
+            self._lost += len(held) - len(self._held)
             if not self._told:
                 self._told = True
                 log.warning("the ledger: %s; rows are held in memory until the disk takes them", error)
-            held = number or self._next_held
-            if not number:
-                self._next_held -= 1
-            if len(self._held) < _HELD_MOST:
-                self._held[held] = row
-            return held
-
-    def _flush(self) -> None:
-        """Write what was held, once the disk takes rows again."""
-        if not self._held:
-            return
-        with self._lock:
-            held = {number: row for number, row in self._held.items() if row.status != "sent"}
-            with suppress(StoreDown):
-                self._database.write(lambda connection: self._write_held(connection, held))
-                for number in held:
-                    del self._held[number]
-                self._told = bool(self._held)
-
-    def _write_held(self, connection: sqlite3.Connection, held: Mapping[int, LedgerRow]) -> None:
-        for number, row in held.items():
-            if number > 0:
-                connection.execute(self._update, (*_values(row), number))
-            else:
-                connection.execute(self._insert, _values(row))
 
     def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
-        self._flush()
+        write_now(self._database.path)
         names = ", ".join(f'"{name}"' for name in COLUMNS)
         query = f"SELECT {names} FROM calls WHERE at >= ? ORDER BY at, id"  # noqa: S608 - constants
         for row in self._database.do(lambda connection: connection.execute(query, (since or 0.0,)).fetchall()):
-            yield LedgerRow(*row)
+            yield LedgerRow._make(row)
 
     def close(self) -> None:
         """Write what is held and close the file; what the disk does not take now is lost, and said so."""
-        self._flush()
-        if self._held:
-            log.error("the ledger: %d rows are lost, the disk did not take them", len(self._held))
+        self._write()
+        with self._lock:
+            lost, self._lost = self._lost + len(self._held), 0
+            self._held = {}
+        if lost:
+            log.error("the ledger: rows are lost that the disk did not take: %d", lost)
         self._database.close()
+
+
+def _made(row: Making) -> LedgerRow | None:
+    try:
+        return row() if callable(row) else row
+    except Exception:
+        log.exception("the ledger: a row could not be made")
+        return None
 
 
 class JsonlLedger:
@@ -225,11 +263,11 @@ class JsonlLedger:
                 remedy="name a file that can be written",
             ) from None
 
-    def begin(self, row: LedgerRow) -> int:  # noqa: ARG002 - a line cannot be changed later
+    def begin(self, row: Making) -> int:  # noqa: ARG002 - a line cannot be changed later
         return 0
 
-    def finish(self, number: int, row: LedgerRow) -> None:  # noqa: ARG002 - see begin
-        line = json.dumps({"v": 1, **row_dict(row)}).encode() + b"\n"
+    def finish(self, number: int, row: Making) -> None:  # noqa: ARG002 - see begin
+        line = json.dumps({"v": 1, **row_dict(row() if callable(row) else row)}).encode() + b"\n"
         with self._lock:
             self._held.append(line)
             try:
@@ -273,7 +311,7 @@ class JsonlLedger:
 
 def row_dict(row: LedgerRow) -> dict[str, Any]:
     """A row as JSON holds it, with its time as ISO 8601 in UTC."""
-    values = asdict(row)
+    values = row._asdict()
     values["at"] = datetime.fromtimestamp(row.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return values
 
@@ -281,7 +319,7 @@ def row_dict(row: LedgerRow) -> dict[str, Any]:
 def _row_of(values: dict[str, Any]) -> LedgerRow:
     known = {name: value for name, value in values.items() if name in COLUMNS}
     row = LedgerRow(**{**known, "at": 0.0})
-    return replace(row, at=datetime.fromisoformat(values["at"]).timestamp())
+    return row._replace(at=datetime.fromisoformat(values["at"]).timestamp())
 
 
 def open_ledger(path: Path) -> SqliteLedger | JsonlLedger:

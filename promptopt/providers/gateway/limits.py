@@ -88,7 +88,7 @@ class UserLimits:
         try:
             # All or none is counted; across processes two calls may pass where one should, at most.
             with self._lock:
-                for item, who in items:
+                for item, who in items if len(items) > 1 else ():
                     if not self._limiter.test(item, who):
                         return self._refusal(item, who)
                 for item, who in items:

@@ -1,7 +1,8 @@
 """The provider's own prompt cache: hints that help it, and what one may expect of it.
 
 A provider reads a request's beginning from its cache where an earlier request began alike; so what never changes must
-come first. Nothing of a request is reordered here: that would change what it says.
+come first. Nothing of a request is reordered here, since that may change what it says; what stands in the wrong order
+is noted in the ledger.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ MIN_PREFIX_TOKENS = 1024
 STEP_TOKENS = 128
 LIFETIME_S = 300.0
 _REMEMBERED = 4096
+# Prompts of which the last text is held.
+_TEXTS = 64
 _FIXED_ROLES = ("system", "developer")
 
 
@@ -49,12 +52,13 @@ class PromptCacheHints:
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._tokens: OrderedDict[str, int] = OrderedDict()
+        self._texts: OrderedDict[str, str] = OrderedDict()
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         key, tokens = self.prefix(call)
         cacheable = tokens - tokens % STEP_TOKENS if tokens >= self._min_tokens else 0
-        expected = cacheable if self._warm(key) else 0
-        call = replace(call, expected_cached_tokens=expected)
+        expected = cacheable if cacheable and self._warm(key) else 0
+        call = replace(call, expected_cached_tokens=expected, behind_tokens=self._behind(call))
         if cacheable and "prompt_cache_key" not in call.body:
             call = call.with_body(prompt_cache_key=f"promptopt-{key[:16]}")
         return (yield from inner(call))
@@ -67,6 +71,9 @@ class PromptCacheHints:
                 break
             fixed.append(text)
         tools = [call.body.get(name) for name in ("tools", "functions", "response_format", "text")]
+        # A token is at least a byte, and a character at most four: short prefixes need neither digest nor tokenizer.
+        if not any(tools) and sum(map(len, fixed)) * 4 < self._min_tokens:
+            return "", 0
         parts = canonical_json([call.model, tools, fixed])
         key = sha256_hex(parts)
         with self._lock:
@@ -74,12 +81,36 @@ class PromptCacheHints:
         if known is None:
             texts = [*fixed, *(canonical_json(tool) for tool in tools[:2] if tool)]
             tokenizer = tokenizer_for(call.model or None)
-            # A token is at least a byte: short prefixes need no tokenizer.
             short = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < self._min_tokens
             known = 0 if short else sum(tokenizer.count(text) for text in texts)
             with self._lock:
                 _remember(self._tokens, key, known)
         return key, known
+
+    def _behind(self, call: Call) -> int | None:
+        """Tokens that this call and the last one of its prompt end with alike, where they would be worth a cache.
+
+        Returns:
+            ``None`` where they would not, or nothing is known to compare with.
+        """
+        found = messages(call)
+        text = "".join(text for _, text in found)
+        if len(text) < self._min_tokens:
+            return None
+        prompt = call.labels.prompt or canonical_json([call.model, [role for role, _ in found]])
+        with self._lock:
+            last = self._texts.get(prompt)
+            _remember(self._texts, prompt, text, _TEXTS)
+        if last is None or last == text:
+            return None
+        front = _alike(lambda size: text[:size] == last[:size], min(len(text), len(last)))
+        back = _alike(lambda size: text[-size:] == last[-size:], min(len(text), len(last)) - front)
+        if back < STEP_TOKENS:
+            return None
+        tokenizer = tokenizer_for(call.model or None)
+        behind = tokenizer.count(text[-back:])
+        worth = behind >= STEP_TOKENS and tokenizer.count(text[:front]) + behind >= self._min_tokens
+        return behind if worth else None
 
     def _warm(self, key: str) -> bool:
         now = self._clock()
@@ -89,8 +120,20 @@ class PromptCacheHints:
         return last is not None and 0 <= now - last < self._lifetime_s
 
 
-def _remember(memory: OrderedDict[str, T], key: str, value: T) -> None:
+def _alike(same: Callable[[int], bool], most: int) -> int:
+    """The largest size, up to ``most``, for which two texts are the same; they are for all smaller ones."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if same(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _remember(memory: OrderedDict[str, T], key: str, value: T, most: int = _REMEMBERED) -> None:
     memory[key] = value
     memory.move_to_end(key)
-    while len(memory) > _REMEMBERED:
+    while len(memory) > most:
         memory.popitem(last=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from promptopt.config import Config, find_line
 from promptopt.errors import ConfigError, UsageError, did_you_mean
@@ -168,6 +168,8 @@ def _budget(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all
     if not isinstance(tags, Mapping):
         raise UsageError(f"budget tags = {tags!r} is not a table of tags and dollars a day")
     table["tags"] = {tag: amount(value, f"budget tags.{tag}") for tag, value in tags.items()}
+    if "wait_s" in table:
+        table["wait_s"] = seconds(table["wait_s"], "budget wait_s")
     return {"budget": BudgetLimits(**table)}
 
 
@@ -297,9 +299,41 @@ def _strings(name: str, value: Any) -> list[str]:
     return list(value)
 
 
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    """Raises UsageError where a value, or one in a list or table, is of another type."""
+    if get_origin(hint) is Sequence:
+        _strings(name, value)
+        return
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{name} = {value!r} is not a table")
+        for key, each in value.items():
+            _check_type(f"{name}.{key}", each, get_args(hint)[1])
+        return
+    kinds = {*get_args(hint)} - {type(None)} or {hint}
+    if not kinds <= set(_KINDS) or (value is None and type(None) in get_args(hint)):
+        return
+    fits = {type(value)} & kinds or (type(value) is int and float in kinds)
+    if not fits:
+        raise UsageError(f"{name} = {value!r} is not {' or '.join(_KINDS[kind] for kind in _KINDS if kind in kinds)}")
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
 def _made(kind: Callable[..., T], name: str, value: Any) -> T:
     """A dataclass from a table of its fields."""
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    hints = get_type_hints(kind)
+    for key, given in _table(name, value, known).items():
+        _check_type(f"{name} {key}", given, hints[key])
+    for needed in fields(kind):  # type: ignore[arg-type]  # a dataclass
+        if (
+            needed.default is MISSING
+            and needed.default_factory is MISSING
+            and needed.name not in _table(name, value, known)
+        ):
+            raise UsageError(f"{name} = {value!r} names no {needed.name}")
     try:
         return kind(**_table(name, value, known))
     except TypeError as error:

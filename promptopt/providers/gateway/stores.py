@@ -17,6 +17,7 @@ from promptopt.errors import InputError, MissingExtra, UsageError
 from promptopt.files import show_path
 from promptopt.providers.gateway.failures import GatewayUnavailable
 from promptopt.providers.gateway.flow import Remote, Step
+from promptopt.providers.gateway.write_behind import Living
 
 if TYPE_CHECKING:
     import redis
@@ -26,6 +27,7 @@ Policy = Literal["degrade", "refuse"]
 log = logging.getLogger("promptopt.gateway")
 
 _BUSY_S = 30.0
+_PAUSE_S = 0.01
 # After a failure Redis is left alone for so long, so that a call does not wait for it again and again.
 _REST_S = 1.0
 _REDIS_TIMEOUT_S = 2.0
@@ -106,11 +108,10 @@ class Database:
         self._what = what
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._pid = os.getpid()
+        _DATABASES.add(self)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock:
-                self._guarded(lambda connection: connection.execute("PRAGMA user_version"))
+            self.do(lambda connection: connection.execute("PRAGMA user_version"))
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from None
         except StoreDown as error:
@@ -130,7 +131,15 @@ class Database:
             StoreDown: The disk is full, the file is locked for too long, or it cannot be read.
         """
         with self._lock:
-            return self._guarded(function)
+            try:
+                return function(self._connection or self._open())
+            except sqlite3.Error as error:
+                self._recover(error)
+            try:
+                return function(self._open())
+            except sqlite3.Error as error:
+                self._shut()
+                raise self._down(error) from error
 
     def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """As :meth:`do`, in one transaction that no other process can come between."""
@@ -140,41 +149,51 @@ class Database:
         """Run one statement; the number of rows that it changed."""
         return self.do(lambda connection: connection.execute(statement, values).rowcount)
 
-    def _guarded(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return function(self._open())
-        except sqlite3.OperationalError as error:
+    def _recover(self, error: sqlite3.Error) -> None:
+        """Set a damaged file aside. Raises StoreDown after any other trouble."""
+        # Damage is a DatabaseError itself; its subclasses are a full disk, a lock, a wrong use of it, and so on.
+        if type(error) is not sqlite3.DatabaseError:
             self._shut()
-            raise StoreDown(f"{show_path(self.path)}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-        try:
-            return function(self._open())
-        except sqlite3.DatabaseError as error:
-            self._shut()
-            raise StoreDown(f"{show_path(self.path)}: {error}") from error
+            raise self._down(error) from error
+        self._set_aside(error)
+
+    def _down(self, error: sqlite3.Error) -> StoreDown:
+        return StoreDown(f"{show_path(self.path)}: {error}")
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and self._pid == os.getpid():
-            return self._connection
-        # A connection must not be carried over a fork; the child leaves the parent's alone and opens its own.
-        self._pid = os.getpid()
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA synchronous={'OFF' if self._disposable else 'NORMAL'}")
-            # Fewer and larger checkpoints: each one waits for the disk.
-            connection.execute("PRAGMA wal_autocheckpoint=8000")
-            connection.executescript(self._schema)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
+        given_up = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._prepare(connection)
+            except sqlite3.Error as error:
+                # Whoever finds a file between two modes is turned away at once, whatever the timeout: as where several
+                # processes start together.
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < given_up:
+                    time.sleep(_PAUSE_S)
+                    continue
+                connection.close()
+                raise
+            self._connection = connection
+            return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={'OFF' if self._disposable else 'NORMAL'}")
+        # Fewer and larger checkpoints: each one waits for the disk.
+        connection.execute("PRAGMA wal_autocheckpoint=8000")
+        connection.executescript(self._schema)
 
     def _shut(self) -> None:
-        if self._connection is not None and self._pid == os.getpid():
+        if self._connection is not None:
             self._connection.close()
+        self._connection = None
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: a connection must not be carried over a fork, nor closed by the child."""
+        self._lock = threading.RLock()
+        if self._connection is not None:
+            _PARENTS.append(self._connection)
         self._connection = None
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
@@ -193,6 +212,20 @@ class Database:
         """Close the file; the next use opens it again."""
         with self._lock:
             self._shut()
+
+
+_DATABASES: Living[Database] = Living()
+# Connections of a parent process, kept so that nothing closes them here.
+_PARENTS: list[sqlite3.Connection] = []
+
+
+def _after_fork() -> None:
+    for database in _DATABASES:
+        database.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -236,7 +269,7 @@ class RedisLink:
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
         self._resting_until = 0.0
         self._scripts: dict[str, Any] = {}
-        self.outage = Outage(f"Redis at {self.name}", policy)
+        self.outage = Outage("Redis", policy)
         try:
             self.do(lambda client: client.ping())
         except StoreDown as error:

@@ -60,6 +60,8 @@ class Usage:
         hit_ratio: Share of shareable calls that were answered without the provider.
         provider_hit_ratio: Share of input tokens that the provider read from its cache; ``expected_hit_ratio`` is
             what was expected of the calls that carry hints, and ``hinted_hit_ratio`` what came of those.
+        unordered: Prompts with static text behind what varies, which no prompt cache can hold: its tokens, the median
+            of their calls.
         error_rate: Share of calls to the provider that gave no answer.
         weeks: Dollars a week, by its Monday. ``trend`` is the last seven days over the seven before them, less 1.
         spikes: Days that cost far more than the median day (by more than four median absolute deviations, and double).
@@ -80,6 +82,7 @@ class Usage:
     provider_hit_ratio: float | None
     expected_hit_ratio: float | None
     hinted_hit_ratio: float | None
+    unordered: dict[str, int]
     error_rate: float | None
     errors: dict[str, int]
     refused: int
@@ -136,6 +139,7 @@ def sum_up(rows: Sequence[LedgerRow], now: datetime | None = None) -> Usage:
             sum(row.expected_cached_tokens or 0 for row in hinted), sum(row.input_tokens or 0 for row in hinted)
         ),
         hinted_hit_ratio=_cached(hinted),
+        unordered=_unordered(asked),
         error_rate=_ratio(len(failed), len(ended)),
         errors=dict(Counter(row.error or "unknown" for row in failed).most_common()),
         refused=sum(row.status == "refused" for row in rows),
@@ -177,6 +181,15 @@ def _ratio(part: float, whole: float) -> float | None:
 def _cached(rows: Sequence[LedgerRow]) -> float | None:
     answered = [row for row in rows if row.status == "ok"]
     return _ratio(sum(row.cache_read_tokens or 0 for row in answered), sum(row.input_tokens or 0 for row in answered))
+
+
+def _unordered(rows: Iterable[LedgerRow]) -> dict[str, int]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if row.behind_tokens:
+            # Where nobody named the prompt, its kind is a digest of what varies.
+            found[(GROUPINGS["prompt"](row) if row.prompt else None) or row.model].append(row.behind_tokens)
+    return dict(sorted(((name, int(median(each))) for name, each in found.items()), key=lambda item: -item[1]))
 
 
 def _top_share(kinds: Sequence[Spend]) -> float | None:

@@ -40,7 +40,7 @@ def messages(call: Call) -> list[tuple[str, str]]:
 
 
 def _message(item: Any) -> tuple[str, str]:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return "user", str(item)
     content = item.get("content")
     if content is None:
@@ -48,7 +48,7 @@ def _message(item: Any) -> tuple[str, str]:
     role = str(item.get("role") or "tool")
     if isinstance(content, str):
         return role, content
-    parts = [part.get("text") or "" for part in content if isinstance(part, Mapping)]
+    parts = [part.get("text") or "" for part in content if isinstance(part, dict)]
     return role, "\n".join(part for part in parts if isinstance(part, str))
 
 
@@ -72,11 +72,11 @@ def schema_of(call: Call) -> Mapping[str, Any] | None:
     body = call.body
     if call.endpoint == "chat":
         form = body.get("response_format")
-        named = form.get("json_schema") if isinstance(form, Mapping) else None
+        named = form.get("json_schema") if isinstance(form, dict) else None
     else:
         text = body.get("text")
-        named = text.get("format") if isinstance(text, Mapping) else None
-    schema = named.get("schema") if isinstance(named, Mapping) else None
+        named = text.get("format") if isinstance(text, dict) else None
+    schema = named.get("schema") if isinstance(named, dict) else None
     return schema if isinstance(schema, Mapping) else None
 
 
@@ -102,10 +102,10 @@ def _attachments(call: Call) -> int:
     items = call.body.get("messages" if call.endpoint == "chat" else "input")
     if not isinstance(items, list):
         return 0
-    contents = [item.get("content") for item in items if isinstance(item, Mapping)]
+    contents = [item.get("content") for item in items if isinstance(item, dict)]
     parts = [part for content in contents if isinstance(content, list) for part in content]
     texts = ("text", "input_text", "output_text", "refusal")
-    return sum(isinstance(part, Mapping) and part.get("type") not in texts for part in parts)
+    return sum(isinstance(part, dict) and part.get("type") not in texts for part in parts)
 
 
 def read_answer(
@@ -177,7 +177,7 @@ def _read_responses(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_usage(usage: Any) -> Usage | None:
     """Tokens of either API; ``None`` where there are none, or where they contradict themselves."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     try:
         total = int(usage.get("prompt_tokens", usage.get("input_tokens", 0)) or 0)

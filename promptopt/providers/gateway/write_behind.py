@@ -1,0 +1,162 @@
+"""Writing a little later, in a thread: many small writes become a few larger ones, and no call waits for them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+# How long something waits to be written at most: what a killed process loses.
+DELAY_S = 0.02
+_RETRY_S = 1.0
+_IDLE_S = 5.0
+
+
+T = TypeVar("T")
+
+
+class Living(Generic[T]):
+    """Objects that are alive, held weakly. Unlike ``weakref.WeakSet`` it may be listed while another thread adds."""
+
+    def __init__(self) -> None:
+        self._refs: list[weakref.ref[T]] = []
+
+    def add(self, item: T) -> None:
+        """Note an object until nobody else holds it."""
+        self._refs.append(weakref.ref(item, self._refs.remove))
+
+    def __iter__(self) -> Iterator[T]:
+        return (item for ref in list(self._refs) if (item := ref()) is not None)
+
+
+class WriteBehind:
+    """Calls ``write`` soon after it is ``due``, again until it succeeds, and at the end of the process."""
+
+    def __init__(self, place: Path, write: Callable[[], bool], *, forked: Callable[[], None]) -> None:
+        """Nothing is due yet.
+
+        Args:
+            place: The file that is written to.
+            write: A bound method that writes what is held and says whether it could; it is held weakly.
+            forked: A bound method that forgets what is held, called in a forked child: it is the parent's to write.
+        """
+        self.place = place.resolve()
+        self._write = weakref.WeakMethod(write)
+        self._forked = weakref.WeakMethod(forked)
+        self._is_due = False
+        self._not_before = 0.0
+        _ALIVE.add(self)
+
+    def due(self) -> None:
+        """Something is to be written; returns at once."""
+        if _Writer.ended:
+            # Nobody comes after the end of the process.
+            self._now()
+        elif not self._is_due:
+            self._is_due = True
+            _Writer.wake()
+
+    def tick(self) -> bool:
+        """Write if that is due; whether it still is."""
+        if not self._is_due:
+            return False
+        if time.monotonic() < self._not_before:
+            return True
+        self._is_due = False
+        if not self._now():
+            self._is_due, self._not_before = True, time.monotonic() + _RETRY_S
+        return self._is_due
+
+    def end(self) -> None:
+        """Write now whatever is held."""
+        self._now()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child."""
+        self._is_due = False
+        if (forked := self._forked()) is not None:
+            forked()
+
+    def _now(self) -> bool:
+        write = self._write()
+        return write is None or write()
+
+
+def write_now(place: Path) -> None:
+    """Write whatever this process holds for a file, so that who reads it next finds all."""
+    resolved = place.resolve()
+    for each in _ALIVE:
+        if each.place == resolved:
+            each.end()
+
+
+_ALIVE: Living[WriteBehind] = Living()
+
+
+class _Writer:
+    """The one thread of a process that writes for all; it starts when something is due and ends when nothing is."""
+
+    ended = False
+    _pid: int | None = None
+    _lock = threading.Lock()
+    _due = threading.Event()
+    _thread: threading.Thread | None = None
+
+    @classmethod
+    def wake(cls) -> None:
+        if cls._due.is_set():
+            return
+        cls._due.set()
+        with cls._lock:
+            if cls._thread is None:
+                cls._watch()
+                cls._thread = threading.Thread(target=cls._run, name="promptopt-writer", daemon=True)
+                cls._thread.start()
+
+    @classmethod
+    def _run(cls) -> None:
+        while True:
+            if not cls._due.wait(_IDLE_S):
+                with cls._lock:
+                    if not cls._due.is_set():
+                        cls._thread = None
+                        return
+            time.sleep(DELAY_S)
+            cls._due.clear()
+            for each in _ALIVE:
+                if each.tick():
+                    cls._due.set()
+
+    @classmethod
+    def _watch(cls) -> None:
+        """Have the end of this process told; a child of multiprocessing does not run what ``atexit`` holds."""
+        if cls._pid == os.getpid():
+            return
+        cls._pid = os.getpid()
+        util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
+        if util is not None and process is not None and process.parent_process() is not None:
+            util.Finalize(None, cls.end, exitpriority=0)
+
+    @classmethod
+    def end(cls) -> None:
+        cls.ended = True
+        for each in _ALIVE:
+            each.end()
+
+    @classmethod
+    def forked(cls) -> None:
+        cls.ended, cls._thread = False, None
+        cls._lock, cls._due = threading.Lock(), threading.Event()
+        for each in _ALIVE:
+            each.after_fork()
+
+
+atexit.register(_Writer.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Writer.forked)
