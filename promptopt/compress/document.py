@@ -17,7 +17,7 @@ from promptopt.compress.sentences import Sentence, split_sentences
 from promptopt.templates.frontmatter import FrontMatter
 
 # A sentence that is said before these is not said once and for all inside them, nor the other way round.
-_REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter"})
+_REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter", "code"})
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,17 @@ class Document:
         return [0, *(match.end() for match in re.finditer("\n", self.text))]
 
     def frames_at(self, position: int) -> tuple[Frame, ...]:
-        """The control flow around a position of literal text."""
-        span = self._span_at(position)
-        return span.frames if span else ()
+        """The control flow around a position of literal text, or of an expression, which stands where its text does."""
+        if span := self._span_at(position):
+            return span.frames
+        spans = self.masks.spans
+        index = bisect_right(spans, position, key=lambda span: span.start)
+        if index < len(spans) and "{%" not in self.text[position : spans[index].start]:
+            return spans[index].frames
+        if index and "{%" not in self.text[spans[index - 1].end : position]:
+            return spans[index - 1].frames
+        # Between two tags: like no other place.
+        return (Frame("code", -position - 1),)
 
     def is_literal(self, start: int, end: int) -> bool:
         """Whether a range holds no expression, tag or comment."""

@@ -147,6 +147,18 @@ def test_a_passage_that_stands_twice_goes_with_its_example():
     assert text == PASSAGE + items + "\nThe end.\n"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for i in items %}\n{{ i }} Do not use more than 5 words.\n{% endfor %}\nDo not use more than 5 words.\n",
+        "{% if p %}\n{{ p }} Do not use more than 5 words.\n{% endif %}\nDo not use more than 5 words.\n",
+        "{% if p %}{{ p }}{% endif %} Do not use more than 5 words.\n\nDo not use more than 5 words.\n",
+    ],
+)
+def test_a_sentence_that_an_expression_begins_stands_in_its_branch(text):
+    assert compress_document(Document(text), "safe").text.count("Do not use more than 5 words.") == 2
+
+
 def test_a_passage_in_a_branch_stays():
     source = "{% if a %}" + PASSAGE + "{% endif %}Stop.\n\n" + PASSAGE
     assert compress_document(Document(source), "safe").text == source
