@@ -5,7 +5,8 @@ not: for each case of a suite they are read where the label stands, and judged b
 each label against the others, averaged) and by their rank correlation with those of the original prompt. The control is
 the variable alone: a prompt that ranks no better than that does not steer the model.
 
-Run on an idle machine, with the extra ``local``: ``python benchmarks/answers.py [--cases N]``.
+Run on an idle machine, with the extra ``local``: ``python benchmarks/answers.py [--cases N] [--only PROMPT]``. An
+answer takes 1.5 s on one core.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ PROMPTS = {
 }
 LEVELS = ("safe", "standard", "telegraphic")
 RESAMPLES = 2000
-TOP = 20_000
+TOP = 3_000
 
 Messages = list[dict[str, str]]
 Scores = np.ndarray
@@ -65,17 +66,20 @@ class Reader:
             model=self._model,
             messages=messages,
             temperature=0,
-            max_tokens=16,
+            max_tokens=12,
             logprobs=True,
             top_logprobs=TOP,
             extra_body={"cache_prompt": False, "grammar": f'root ::= "{lead} {labels[0]}"'},
         )
         said = ""
+        listed: dict[str, float] = {}
         for token in answer.choices[0].logprobs.content:
             if said == lead:
                 listed = {entry.token: entry.logprob for entry in token.top_logprobs}
                 break
             said += token.token
+        if not listed:
+            raise SystemExit(f"the model wrote {said!r}, whose tokens do not end where {lead!r} does")
         # A label that is not among the likeliest tokens is no likelier than the last of them.
         least = min(listed.values())
         found = [listed.get(f" {label}", least) for label in labels]
@@ -129,7 +133,8 @@ def difference(old: Scores, new: Scores, gold: np.ndarray) -> tuple[float, float
 
 
 def measure(reader: Reader, name: str, variable: str, lead: str, labels: Sequence[str], limit: int | None) -> None:
-    cases = [case for case in load_suite(ROOT / f"suites/{name}.yaml").cases if case.vars["expected"] in labels][:limit]
+    cases = [case for case in load_suite(ROOT / f"suites/{name}.yaml").cases if case.vars["expected"] in labels]
+    cases = cases[:: max(1, len(cases) // (limit or len(cases)))][:limit]
     gold = np.array([labels.index(str(case.vars["expected"])) for case in cases])
     scores: dict[str, Scores] = {}
     tokens: dict[str, float] = {}
@@ -163,13 +168,15 @@ def report(scores: Mapping[str, Scores], tokens: Mapping[str, float], gold: np.n
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, help="only the first N cases of each suite")
-    limit = parser.parse_args().cases
+    parser.add_argument("--cases", type=int, help="only N cases of each suite, evenly spread")
+    parser.add_argument("--only", choices=PROMPTS, help="one of the prompts")
+    given = parser.parse_args()
     provider = LocalProvider("smollm2")
     try:
         reader = Reader(provider)
         for name, (variable, lead, labels) in PROMPTS.items():
-            measure(reader, name, variable, lead, labels, limit)
+            if given.only in (None, name):
+                measure(reader, name, variable, lead, labels, given.cases)
     finally:
         provider.close()
 
