@@ -121,20 +121,20 @@ def auc(scores: Scores, gold: np.ndarray) -> float:
         if n and m:
             ranks = rankdata(scores[:, label])
             areas.append((ranks[positive].sum() - n * (n + 1) / 2) / (n * m))
-    return float(np.mean(areas))
+    return float(np.mean(areas)) if areas else math.nan
 
 
 def difference(old: Scores, new: Scores, gold: np.ndarray) -> tuple[float, float]:
     """95% interval of the difference in AUC, by resampling cases (percentile bootstrap, the same cases for both)."""
     draws = np.random.default_rng(0).integers(0, len(gold), (RESAMPLES, len(gold)))
     found = [auc(new[draw], gold[draw]) - auc(old[draw], gold[draw]) for draw in draws]
-    low, high = np.percentile(found, [2.5, 97.5])
+    low, high = np.nanpercentile(found, [2.5, 97.5])
     return float(low), float(high)
 
 
 def measure(reader: Reader, name: str, variable: str, lead: str, labels: Sequence[str], limit: int | None) -> None:
-    cases = [case for case in load_suite(ROOT / f"suites/{name}.yaml").cases if case.vars["expected"] in labels]
-    cases = cases[:: max(1, len(cases) // (limit or len(cases)))][:limit]
+    suite = load_suite(ROOT / f"suites/{name}.yaml")
+    cases = [case for label in labels for case in spread(suite.cases, label, limit and limit // len(labels))]
     gold = np.array([labels.index(str(case.vars["expected"])) for case in cases])
     scores: dict[str, Scores] = {}
     tokens: dict[str, float] = {}
@@ -150,6 +150,12 @@ def measure(reader: Reader, name: str, variable: str, lead: str, labels: Sequenc
     print(f"\n{name}, {len(cases)} cases, {len(labels)} labels")
     print(f"{'prompt':<16} {'tokens':>6} {'AUC':>6} {'difference, 95%':>20} {'rank corr.':>10} {'argmax right':>12}")
     report(scores, tokens, gold)
+
+
+def spread(cases: Sequence[Case], label: str, limit: int | None) -> Sequence[Case]:
+    """The cases of a label, or so many of them from its first to its last."""
+    own = [case for case in cases if case.vars["expected"] == label]
+    return own if limit is None or limit >= len(own) else [own[len(own) * i // limit] for i in range(limit)]
 
 
 def messages_text(messages: Messages) -> str:
@@ -168,7 +174,7 @@ def report(scores: Mapping[str, Scores], tokens: Mapping[str, float], gold: np.n
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, help="only N cases of each suite, evenly spread")
+    parser.add_argument("--cases", type=int, help="only N cases of each suite, as many of each label")
     parser.add_argument("--only", choices=PROMPTS, help="one of the prompts")
     given = parser.parse_args()
     provider = LocalProvider("smollm2")
