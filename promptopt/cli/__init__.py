@@ -66,24 +66,38 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and leave with its exit code: 0 good, 1 a gate failed, 2 wrong input, 130 interrupted."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = _called()
         sys.stdout.flush()
     except PromptoptError as error:
         _fail(str(error), error.exit_code)
-    except click.exceptions.Exit as leave:
-        code = leave.exit_code
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         _interrupted()
     except BrokenPipeError:
-        # The reader has gone, as in `promptopt list | head -1`; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has gone, as in `promptopt list | head -1`.
+        _discard_output()
         code = 0
     except OSError as error:
+        if error.filename is None:
+            _discard_output()
         _fail(f"{error.filename or 'output'}: {error.strerror or error}", 2)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _called() -> int:
+    """The exit code of the command."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _discard_output() -> None:
+    """Stdout takes no more; Python would try once more at exit, complain, and leave with a code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -373,12 +373,17 @@ def test_a_report_that_does_not_fit_on_the_disk(greet, endpoint) -> None:
     assert files(greet) == before
 
 
-def test_a_full_disk_under_stdout(greet, endpoint) -> None:
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("command", [COMPARE, ["check", "--strict"]])
+def test_a_full_disk_under_stdout(greet, endpoint, buffered: bool, command: list[str]) -> None:
     record(greet, endpoint)
+    # Buffered, what is printed fails when the process ends.
+    unbuffered = {} if buffered else {"PYTHONUNBUFFERED": "1"}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "promptopt", *COMPARE],
+            [sys.executable, "-m", "promptopt", *command],
             cwd=greet.root,
+            env={**{k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}, **unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
