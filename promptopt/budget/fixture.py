@@ -110,11 +110,10 @@ def make_fixture(request: pytest.FixtureRequest) -> PromptBudget:
     # Without the flag nothing of the gate is imported.
     if not request.config.pluginmanager.has_plugin("promptopt-budget"):
         return PromptBudget(None, name, limits, [], writes=False)
-    from promptopt.budget.stash import BUILT, GATE
+    from promptopt.budget.stash import BUILT, GATE, is_writing
 
-    writes = request.config.getoption("prompt_budget_update") or request.config.getoption("prompt_budget_trim")
     stash = request.config.stash
-    return PromptBudget(stash[GATE], name, limits, stash[BUILT], bool(writes))
+    return PromptBudget(stash[GATE], name, limits, stash[BUILT], is_writing(request.config))
 
 
 def write_built(gate: Gate, built: Sequence[Built], reason: str, *, trim: bool) -> list[Written]:

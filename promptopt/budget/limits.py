@@ -19,8 +19,6 @@ METRICS: tuple[Metric, ...] = ("input", "cacheable", "output", "usd_call", "usd_
 TOKENS: tuple[Metric, ...] = ("input", "cacheable", "output")
 # A metric of a whole prompt; the others are measured case by case.
 OF_PROMPTS: tuple[Metric, ...] = ("usd_month", "quality")
-# A prompt's cacheable part may become smaller, and its quality, but not larger.
-FALLING: tuple[Metric, ...] = ("cacheable", "quality")
 
 Level = Literal["error", "warn", "off"]
 LEVELS: tuple[Level, ...] = ("error", "warn", "off")

@@ -16,7 +16,7 @@ from promptopt.budget.measure import GuardedPrompt
 from promptopt.budget.message import Surface
 from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
 from promptopt.budget.result import Result, result_from, summed
-from promptopt.budget.stash import BUILT, GATE, OverBudget
+from promptopt.budget.stash import BUILT, GATE, OverBudget, is_writing
 from promptopt.budget.update import Written, refuse_in_ci, update
 from promptopt.errors import PromptoptError
 
@@ -27,7 +27,7 @@ _OUTCOME, _BUILT = "prompt_budget", "prompt_budget_built"
 
 def enable(config: pytest.Config) -> None:
     """Register the gate. Raises UsageError (exit code 4) where its flags, limits or reference cannot be used."""
-    writes = config.getoption("prompt_budget_update") or config.getoption("prompt_budget_trim")
+    writes = is_writing(config)
     try:
         if writes:
             refuse_in_ci()
@@ -42,7 +42,7 @@ def enable(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.stash[GATE] = gate
     config.stash[BUILT] = []
-    config.pluginmanager.register(BudgetGate(config, gate, bool(writes)), NAME)
+    config.pluginmanager.register(BudgetGate(config, gate, writes), NAME)
     if config.getoption("prompt_budget_only"):
         # Nothing is looked for in the prompts folder but what the gate adds itself.
         config.args = [str(gate.config.prompts)] if gate.config.prompts.is_dir() else []
@@ -221,7 +221,7 @@ class PromptItem(BudgetItem):
         return self.config.stash[GATE].check_prompt(self._prompt.name)
 
     def runtest(self) -> None:
-        if self.config.getoption("prompt_budget_update") or self.config.getoption("prompt_budget_trim"):
+        if is_writing(self.config):
             # Measured and written when the run ends, all or nothing.
             self.outcome = {"ran": self._prompt.name}
             return
@@ -244,7 +244,7 @@ class GroupItem(BudgetItem):
 
     def runtest(self) -> None:
         self.outcome = {}
-        if not self.config.getoption("prompt_budget_update") and not self.config.getoption("prompt_budget_trim"):
+        if not is_writing(self.config):
             super().runtest()
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:

@@ -14,5 +14,10 @@ GATE: pytest.StashKey[Gate] = pytest.StashKey()
 BUILT: pytest.StashKey[list[Built]] = pytest.StashKey()
 
 
+def is_writing(config: pytest.Config) -> bool:
+    """Whether locks are to be written, and not checked."""
+    return bool(config.getoption("prompt_budget_update") or config.getoption("prompt_budget_trim"))
+
+
 class OverBudget(Exception):
     """A case costs more than it may."""

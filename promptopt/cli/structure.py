@@ -157,12 +157,13 @@ def _proposals(template: Template, found: Evidence | None, options: Options, sui
 
 
 def _write(proposal: Structured) -> str:
-    from promptopt.errors import TemplateError, UsageError
-    from promptopt.files import replace_file, show_path
+    from promptopt.compress.versions import write_new
+    from promptopt.errors import UsageError
+    from promptopt.files import show_path
 
     if proposal.path.exists():
         raise UsageError(f"{proposal.path} exists already; it is not overwritten")
-    replace_file(proposal.path, proposal.source, TemplateError)
+    write_new(proposal.path, proposal.source)
     return show_path(proposal.path)
 
 

@@ -89,26 +89,26 @@ class Document:
 
     def frames_at(self, position: int) -> tuple[Frame, ...]:
         """The control flow around a position of literal text, or of an expression, which stands where its text does."""
-        if span := self._span_at(position):
-            return span.frames
-        spans = self.masks.spans
-        index = bisect_right(spans, position, key=lambda span: span.start)
-        if index < len(spans) and "{%" not in self.text[position : spans[index].start]:
-            return spans[index].frames
-        if index and "{%" not in self.text[spans[index - 1].end : position]:
-            return spans[index - 1].frames
+        before, behind = self._spans_around(position)
+        if before is not None and position < before.end:
+            return before.frames
+        if behind is not None and "{%" not in self.text[position : behind.start]:
+            return behind.frames
+        if before is not None and "{%" not in self.text[before.end : position]:
+            return before.frames
         # Between two tags: like no other place.
         return (Frame("code", -position - 1),)
 
     def is_literal(self, start: int, end: int) -> bool:
         """Whether a range holds no expression, tag or comment."""
-        span = self._span_at(start)
-        return span is not None and end <= span.end
+        span, _ = self._spans_around(start)
+        return span is not None and start < span.end and end <= span.end
 
-    def _span_at(self, position: int) -> Literal | None:
+    def _spans_around(self, position: int) -> tuple[Literal | None, Literal | None]:
+        """The literal stretch that begins at or before a position, and the one that begins behind it."""
         spans = self.masks.spans
-        index = bisect_right(spans, position, key=lambda span: span.start) - 1
-        return spans[index] if index >= 0 and position < spans[index].end else None
+        index = bisect_right(spans, position, key=lambda span: span.start)
+        return spans[index - 1] if index else None, spans[index] if index < len(spans) else None
 
     def always_before(self, first: int, second: int) -> bool:
         """Whether the text at ``first`` has been printed, once, whenever the text at ``second`` is."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from promptopt.compress import versions
 from promptopt.compress.edit import Edit
 from promptopt.schemas.codes import Codes
 from promptopt.schemas.cost import SchemaCost
@@ -110,7 +110,8 @@ class Options:
 def next_version(template: Template) -> Path:
     """``v3.j2`` after ``v2.j2``; ``NAME.structured.j2`` for a prompt without versions."""
     path = Path(template.path)
-    if not re.fullmatch(r"v\d+", path.stem):
-        return path.with_name(f"{path.stem}.structured{path.suffix}")
-    numbers = [int(other.stem[1:]) for other in path.parent.glob("v*.j2") if re.fullmatch(r"v\d+", other.stem)]
-    return path.with_name(f"v{max([*numbers, int(path.stem[1:])]) + 1}{path.suffix}")
+    return (
+        versions.next_version(path)
+        if versions.is_version(path)
+        else path.with_name(f"{path.stem}.structured{path.suffix}")
+    )

@@ -12,10 +12,15 @@ from promptopt.files import show_path
 _VERSION = re.compile(r"v(\d+)", re.ASCII)
 
 
+def is_version(path: Path) -> bool:
+    """Whether a prompt file is one of several versions: ``v2.j2``."""
+    return _VERSION.fullmatch(path.stem) is not None
+
+
 def next_version(path: Path) -> Path:
     """Where the next version of a prompt file belongs: ``v3.j2`` beside ``v2.j2``, ``name/v2.j2`` for ``name.j2``."""
-    if _VERSION.fullmatch(path.stem):
-        folder, own = path.parent, 0
+    if match := _VERSION.fullmatch(path.stem):
+        folder, own = path.parent, int(match[1])
     else:
         folder, own = path.with_suffix(""), 1
     taken = [int(match[1]) for other in folder.glob(f"v*{path.suffix}") if (match := _VERSION.fullmatch(other.stem))]
@@ -29,6 +34,16 @@ def write_next(path: Path, text: str) -> Path:
         TemplateError: The disk does not take it.
     """
     target = next_version(path)
+    write_new(target, text)
+    return target
+
+
+def write_new(target: Path, text: str) -> None:
+    """Write a file that is not there yet, whole or not at all.
+
+    Raises:
+        TemplateError: It is there, or the disk does not take it.
+    """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -39,4 +54,3 @@ def write_next(path: Path, text: str) -> Path:
         raise TemplateError(f"cannot be written: {problem.strerror}", path=show_path(target)) from None
     finally:
         temporary.unlink(missing_ok=True)
-    return target

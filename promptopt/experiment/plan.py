@@ -23,7 +23,6 @@ from promptopt.tokens import count_tokens
 from promptopt.values import Request, Usage
 
 Mode = Literal["none", "missing", "stale", "all"]
-MODES: tuple[Mode, ...] = ("none", "missing", "stale", "all")
 ASK_ABOVE_USD = Decimal(1)
 _SHOWN = 5
 
