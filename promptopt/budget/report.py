@@ -19,8 +19,7 @@ ANNOTATIONS = 10
 # A comment may have 65,536 characters.
 COMMENT_CHARACTERS = 65_000
 MARKER = "<!-- promptopt budget -->"
-# Failures of one kind and prompt that are shown with all their lines, and those that get one line.
-_IN_FULL = 2
+# Of findings that are alike the first is told with all its lines, so many failures with one, and the rest as a number.
 _NAMED = 8
 _LEVELS = ("error", "warn", "note")
 
@@ -39,48 +38,40 @@ def count_line(results: Sequence[Result]) -> str:
 
 
 def summary_lines(results: Sequence[Result], *, failures: bool) -> Iterator[str]:
-    """Warnings and notes (and failures, where nobody else prints them), then the counts.
-
-    What many cases of a prompt have in common is said once or a few times.
-    """
-    seen: Counter[tuple[str, str, str]] = Counter()
-    for result, finding in ordered(results):
-        if finding.level == "error":
-            continue
-        key = result.prompt, finding.kind, finding.metric
-        seen[key] += 1
-        if seen[key] == 1:
-            yield from finding_lines(result.label, finding)
-    for (prompt, kind, _), count in seen.items():
-        if count > 1:
-            yield f"     {prompt}: {count - 1} more {'case is' if count == 2 else 'cases are'} {kind}"
+    """Warnings and notes (and failures, where nobody else prints them), then the counts."""
+    for group in alike(results):
+        if group[0][1].level != "error":
+            yield from group_lines(group)
     if failures:
         yield from failure_lines(results)
     yield count_line(results)
 
 
 def failure_lines(results: Sequence[Result]) -> Iterator[str]:
-    """Failures; of many cases of a prompt that fail alike the worst in full, some with a line, and how many more.
+    """What fails, and why."""
+    for group in alike(results):
+        if group[0][1].level == "error":
+            yield from group_lines(group)
 
-    A case that fails at another place of the template is shown in full as well.
+
+Group = list[tuple[Result, Finding]]
+"""Findings that are alike, and of what they were found; the worst first."""
+
+
+def alike(results: Sequence[Result]) -> list[Group]:
+    """All findings by what they have in common, errors first, otherwise in the order of the prompts.
+
+    Alike are those of one prompt, kind and metric; growth that another line of the template caused is another matter.
     """
-    groups: dict[tuple[str, str, str], list[tuple[Result, Finding]]] = {}
-    for result, finding in ordered(results):
-        if finding.level == "error":
-            groups.setdefault((result.prompt, finding.kind, finding.metric), []).append((result, finding))
-    for (prompt, kind, metric), group in groups.items():
-        places: Counter[tuple[str, int]] = Counter()
-        short = []
-        for result, finding in sorted(group, key=_change, reverse=True):
-            places[finding.path, finding.line] += 1
-            if places[finding.path, finding.line] == 1 and len(places) <= _IN_FULL:
-                yield from finding_lines(result.label, finding)
-            else:
-                short.append(finding_lines(result.label, finding)[0])
-        yield from short[:_NAMED]
-        if len(short) > _NAMED:
-            what = f"{kind} ({metric})" if metric else kind
-            yield f"     {prompt}: {len(short) - _NAMED} more cases {what}"
+    groups: dict[tuple[object, ...], Group] = {}
+    for result in results:
+        for finding in result.findings:
+            place = (finding.path, finding.line) if finding.kind in ("regressed", "cap") else ()
+            key = finding.level, result.prompt, finding.kind, finding.metric, place
+            groups.setdefault(key, []).append((result, finding))
+    for group in groups.values():
+        group.sort(key=_change, reverse=True)
+    return sorted(groups.values(), key=lambda group: _LEVELS.index(group[0][1].level))
 
 
 def _change(pair: tuple[Result, Finding]) -> float:
@@ -89,10 +80,24 @@ def _change(pair: tuple[Result, Finding]) -> float:
     return 0.0 if locked is None or now is None else abs(float(now) - float(locked))
 
 
-def ordered(results: Sequence[Result]) -> list[tuple[Result, Finding]]:
-    """All findings, errors first, otherwise in the order of the prompts."""
-    found = [(result, finding) for result in results for finding in result.findings]
-    return sorted(found, key=lambda pair: _LEVELS.index(pair[1].level))
+def group_lines(group: Group) -> Iterator[str]:
+    """A group as a person reads it."""
+    (result, finding), *others = group
+    yield from finding_lines(result.label, finding)
+    named = _NAMED if finding.level == "error" else 0
+    for other in others[:named]:
+        yield finding_lines(other[0].label, other[1])[0]
+    if len(others) > named:
+        yield f"     {_more(group, len(others) - named)}"
+
+
+def _more(group: Group, count: int) -> str:
+    """``reviews: 138 more cases regressed (input)``."""
+    result, finding = group[0]
+    is_error = finding.level == "error"
+    what = f"{finding.kind} ({finding.metric})" if is_error and finding.metric else finding.kind
+    are = "" if is_error else "is " if count == 1 else "are "
+    return f"{result.prompt}: {count} more {'case' if count == 1 else 'cases'} {are}{what}"
 
 
 def parse_report(text: str) -> tuple[str, Path]:
@@ -150,13 +155,13 @@ def markdown(results: Sequence[Result], limit: int) -> str:
     head = f"{MARKER}\n### Prompt budget: {'failed' if failed else 'passed'}\n\n{count_line(results)}\n"
     parts = [head]
     size = len(head.encode())
-    pairs = ordered(results)
-    for number, (result, finding) in enumerate(pairs):
-        lines = finding_lines(result.label, finding)
+    groups = alike(results)
+    for number, group in enumerate(groups):
+        lines = list(group_lines(group))
         block = "\n```text\n" + "\n".join(lines) + "\n```\n"
-        if finding.level != "error":
+        if group[0][1].level != "error":
             block = f"\n<details><summary>{_escaped(lines[0])}</summary>\n{block}\n</details>\n"
-        more = f"\n{len(pairs) - number} more findings are in the log.\n"
+        more = f"\n{sum(map(len, groups[number:]))} more findings are in the log.\n"
         if size + len(block.encode()) + len(more.encode()) > limit:
             parts.append(more)
             break
@@ -188,16 +193,19 @@ def _github(path: Path, results: Sequence[Result]) -> list[str]:
 
 
 def workflow_commands(results: Sequence[Result]) -> Iterator[str]:
-    """At most ten workflow commands; errors first."""
-    pairs = [pair for pair in ordered(results) if pair[1].level != "note"]
-    shown = pairs if len(pairs) <= ANNOTATIONS else pairs[: ANNOTATIONS - 1]
-    for result, finding in shown:
+    """At most ten workflow commands, one for findings that are alike; errors first."""
+    groups = [group for group in alike(results) if group[0][1].level != "note"]
+    shown = groups if len(groups) <= ANNOTATIONS else groups[: ANNOTATIONS - 1]
+    for group in shown:
+        result, finding = group[0]
         command = "error" if finding.level == "error" else "warning"
         place = f"file={_property(finding.path)},line={max(1, finding.line)}," if finding.path else ""
-        body = "\n".join([f"{result.label}: {finding.summary}", *finding.details])
+        more = [_more(group, len(group) - 1)] if len(group) > 1 else []
+        body = "\n".join([f"{result.label}: {finding.summary}", *finding.details, *more])
         yield f"::{command} {place}title=prompt budget::{_data(body)}"
-    if len(shown) < len(pairs):
-        yield f"::warning title=prompt budget::{len(pairs) - len(shown)} more findings are in the log and the summary"
+    if len(shown) < len(groups):
+        rest = sum(map(len, groups[len(shown) :]))
+        yield f"::warning title=prompt budget::{rest} more findings are in the log and the summary"
 
 
 def _data(text: str) -> str:
