@@ -22,6 +22,12 @@ _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _MUSTACHE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<%.*?%>|<<[^<>\n]{1,60}>>|\$\{[^{}\n]*\}", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
+# What is handed to the model between tags of its own lines: data, whoever wrote it.
+_DATA = re.compile(
+    r"<((?:input_|example_)?(?:context|documents?|texts?|articles?|passages?|transcripts?|excerpts?|emails?|examples?|"
+    r"samples?|data|story|conversation|input|output))>[ \t]*\n(.*?)\n[ \t]*</\1>",
+    re.DOTALL | re.IGNORECASE,
+)
 _BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
 _QUOTES = (
     re.compile(r'"[^"\n]{1,2000}"|“[^”\n]{1,2000}”|«[^»\n]{1,2000}»|„[^“”\n]{1,2000}[“”]|「[^」\n]*」'),
@@ -37,7 +43,7 @@ _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTI
 # Lines of comma-separated values, of which there are two or more: no sentence has a comma without a blank behind it.
 _RECORDS = re.compile(r"^(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*(?:\n(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*)+$", re.MULTILINE)
 _EXAMPLE_HEAD = re.compile(
-    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
+    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*[Ee](?:nd|ND)\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
     r"demonstrations?)\b[^.\n]{0,40}$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -45,6 +51,7 @@ _BLOCK = re.compile(r"(?<=\n)[^\n]*\S[^\n]*(?:\n[^\n#]*[^\s#][^\n]*)*")
 _EXAMPLE_BLOCK = re.compile(
     rf"[ \t]*(?:[-=*_~#]{{3,}}|[\w \t#-]{{1,25}}:|[\"'“<(\[|{MASK}]|\d+[.)][ \t]|[-*•>+][ \t]|#)"
 )
+_BULLET = re.compile(r"[ \t]*[-*•][ \t]+\S")
 _TURN = re.compile(
     r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
     r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query)[ \t]?\d*\**:[ \t]*\S.*$",
@@ -133,6 +140,7 @@ def mask(text: str, spans: tuple[Literal, ...] | None = None) -> Masked:
     canvas.cover(_URL, "url", "://", "www.")
     canvas.cover(_ADDRESS, "url", "@")
     canvas.cover_braces()
+    canvas.cover_data()
     canvas.cover(_TAG, "tag", "<")
     canvas.cover_examples()
     canvas.cover(_TABLE, "table", "|")
@@ -218,6 +226,11 @@ class _Canvas:
             spans.append((start, len(self._text)))
         self._put_all(spans, "braces")
 
+    def cover_data(self) -> None:
+        """The lines between ``<document>`` and ``</document>``."""
+        if "</" in self._masked:
+            self._put_all([match.span(2) for match in _DATA.finditer(self._masked)], "example")
+
     def cover_examples(self) -> None:
         """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""
         spans = []
@@ -249,6 +262,7 @@ class _Canvas:
             return head.end()
         level = len(mark) if mark.startswith("#") else 6
         first = True
+        is_list = False
         position = head.end()
         for block in _BLOCK.finditer(self._masked, head.end()):
             heading = re.match(r"#+", block[0])
@@ -256,6 +270,10 @@ class _Canvas:
                 break
             if not first and not _EXAMPLE_BLOCK.match(block[0]):
                 break
+            # Under a label a list is all there is of the examples.
+            if is_list and not _BULLET.match(block[0]):
+                break
+            is_list |= first and not mark and _BULLET.match(block[0]) is not None
             first = False
             position = block.end()
         return position

@@ -77,6 +77,28 @@ FIRES = [
     ("PO405", "Name the birds and their colours.", "Name the birds and colours."),
     ("PO405", "Read all of the files.", "Read all the files."),
     ("PO406", "Put it in section IDEAS. Put more in section NOTES.", "Put it in section IDEAS. Put more in NOTES."),
+    ("PO103", "Take care to not chain too many calls.", "Do not chain too many calls."),
+    ("PO103", "As a lecturer, your task is to name topics.", "As a lecturer, name topics."),
+    ("PO103", "Read the text, then make sure to answer.", "Read the text, then answer."),
+    ("PO104", "The answer is very clear.", "The answer is clear."),
+    (
+        "PO105",
+        (
+            "Write a list of red birds. Give this as a set of five short bullets.\n\n"
+            "Write a list of red birds. Give this as a set of five short bullets."
+        ),
+        "Write a list of red birds. Give this as a set of five short bullets.\n\n",
+    ),
+    # Under a label the list is all there is of the examples.
+    (
+        "PO401",
+        "Common examples of this:\n\n- the name of a bird\n\nName the birds of a town.",
+        "Common examples of this:\n\n- the name of a bird\n\nName birds of town.",
+    ),
+    ("PO401", "## END OF EXAMPLE\n\nName the birds of a town.", "## END OF EXAMPLE\n\nName birds of town."),
+    ("PO107", "Solve it by using the table.", "Solve it using the table."),
+    ("PO402", "These print outputs will then appear.", "These print outputs then appear."),
+    ("PO405", "Put it into the following sections:\n- one", "Put it into sections:\n- one"),
 ]
 STAYS = [
     ("PO101", "| a   | b |"),
@@ -138,6 +160,33 @@ STAYS = [
     ("PO405", "Ask all of them."),
     ("PO406", "Put it in section IDEAS."),
     ("PO404", "Name red, green, then blue things."),
+    # The imperative would be told to "I".
+    ("PO103", "I give you a problem, and your role is to solve my problem."),
+    ("PO104", 'Rate it "A" if it is very clear. Rate it "B" if it is quite clear.'),
+    ("PO104", "Check that the commands run properly and use no invalid options."),
+    # Which one "this" is, the sentence before says.
+    (
+        "PO105",
+        (
+            "- Capture how the party looks. Give this as a set of five short bullets.\n"
+            "- Capture who is against it. Give this as a set of five short bullets."
+        ),
+    ),
+    # An item that keeps its second sentence keeps its label.
+    ("PO105", "- TITLE: name of the red bird. Be brief.\n- TITLE: name of the red bird. Be kind."),
+    ("PO105", "<context>\nSay the bells of St. Clement's.\nSay the bells of St. Martin's.\n</context>"),
+    ("PO105", "Say the bells of St. Clement's. Then say the bells of St. Martin's."),
+    ("PO104", "<document>\nIt is very late indeed, he said.\n</document>"),
+    ("PO107", "Make a decision that is fair."),
+    ("PO107", "Start by using the table."),
+    ("PO107", "DATE: a range of dates."),
+    ("PO208", "Read the following text."),
+    # "they asked" is not "they are asked".
+    ("PO402", "Add no options unless they are explicitly asked for."),
+    ("PO402", "Stop if the user is asked for money."),
+    ("PO402", "The summary will precede the text."),
+    ("PO403", "It is important the commands run."),
+    ("PO405", "Do it by following the steps:\n- one"),
 ]
 
 

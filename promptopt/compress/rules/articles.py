@@ -25,9 +25,9 @@ _PARTICIPLE = re.compile(r"\s+(?:\w+(?:ed|en)|known|shown|drawn|made|found|built
 _FOLLOW = re.compile(r"\bfollow(?:s|ing)?\s*\Z", re.IGNORECASE)
 _FOLLOWING = re.compile(r"\s+following\b", re.IGNORECASE)
 _UNIQUE = re.compile(
-    r"(?<![\w'’-])the(?=\s+(?:(?:following|provided|given|above|below|final|original|entire|whole|current|target|main|"
-    r"relevant|correct|available|required|necessary|appropriate|next|previous|best|most|right|source|full|complete|"
-    r"overall|actual|expected|specific|specified|requested|existing|new|user|same)\s+)?"
+    r"(?<![\w'’-])the(?=\s+(?:(?:provided|given|above|below|final|original|entire|whole|current|target|main|"
+    r"relevant|correct|available|required|necessary|appropriate|previous|source|full|complete|"
+    r"overall|actual|expected|specific|specified|requested|existing|new|user)\s+)?"
     r"(?:user|users|input|inputs|output|outputs|context|text|response|responses|answer|answers|question|questions|task|tasks|"
     r"content|contents|document|documents|conversation|code|prompt|query|request|instructions?|information|data|format|"
     r"result|results|example|examples|section|sections|steps?|list|summary|topic|subject|article|author|audience|reader|"

@@ -39,6 +39,14 @@ NOT_AFTER = re.compile(
     r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than)\s*\Z",
     re.IGNORECASE,
 )
+_ACTOR = re.compile(
+    r"\b(?:they|we|he|she|i|you|users?|customers?|models?|assistants?|agents?|bots?|persons?|people|speakers?|authors?|"
+    r"writers?|readers?|students?|teachers?|candidates?|patients?|clients?|players?|characters?|members?|teams?|experts?|"
+    r"developers?|humans?|analysts?|part(?:y|ies)|compan(?:y|ies)|organi[sz]ations?)\s*\Z",
+    re.IGNORECASE,
+)
+_PARTICIPLE = re.compile(r"(?:\w+ly\s+)?(?:\w{2,}ed|told|taught|made|found|built|sent|met|led|held|paid|left|lost)\b")
+_PLURAL = re.compile(r"(?:\b(?:i|you|we|they|these|those)|(?<![siu])s)\s*\Z", re.IGNORECASE)
 
 
 class Copulas:
@@ -54,9 +62,7 @@ class Copulas:
         for sentence in document.prose:
             yield from replacements(document, sentence, _COPULA, _copula, self.code, lambda old, _: f"{old!r} can go")
             yield from replacements(document, sentence, _WILL_BE, _copula, self.code, lambda old, _: f"{old!r} can go")
-            yield from replacements(
-                document, sentence, _WILL, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
-            )
+            yield from replacements(document, sentence, _WILL, _will, self.code, lambda old, _: f"{old!r} can go")
 
 
 class Pronouns:
@@ -93,7 +99,12 @@ _PRONOUNS = (
     ),
     (
         ("it",),
-        re.compile(r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)", re.IGNORECASE),
+        re.compile(
+            r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)"
+            # "It is important the tests run": no more than a clause would be left.
+            r"(?!\s+(?:\w+\s+)?(?:important|crucial|essential|vital|critical|imperative|necessary)\s(?!to\b|that\b|for\b))",
+            re.IGNORECASE,
+        ),
     ),
     (("etc.",), re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])")),
     (("you",), _ROLE),
@@ -112,4 +123,13 @@ _PRONOUNS = (
 
 
 def _copula(match: re.Match[str]) -> str | None:
-    return None if NOT_AFTER.search(match.string[: match.start()]) else ""
+    before, behind = match.string[: match.start()], match.string[match.end() :]
+    # "unless they are asked" is not "unless they asked".
+    if _ACTOR.search(before) and _PARTICIPLE.match(behind):
+        return None
+    return None if NOT_AFTER.search(before) else ""
+
+
+def _will(match: re.Match[str]) -> str | None:
+    # One thing "will include", and "includes": without "will" the verb would need its ending.
+    return "" if _PLURAL.search(match.string[: match.start()]) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -12,10 +14,17 @@ from promptopt.compress.edit import Edit, Level
 from promptopt.compress.facts import Fact, plain_words
 from promptopt.compress.passages import repeated_passages
 from promptopt.compress.rules.removing import line_removal
-from promptopt.compress.sentences import HEADING, Sentence
+from promptopt.compress.sentences import HEADING, ITEM, Sentence
 
 LEAST_WORDS = 4
 """A shorter sentence may stand twice for a reason: a label, a separator, a slot."""
+# "Give this as a list": which one "this" is, the sentence before says.
+_REFERS_BACK = re.compile(
+    r"\b(?:this|these|those|such)\b(?=\s+(?:as|in|is|are|was|were|should|must|can|may|will|to|with|for|at|by|on|into|"
+    r"the|an?)\b|\s*(?:[.,;:!?]|\Z))|\A(?:\W*\w+){0,3}\W+(?:it|they|them)\b|\A\W*(?:it|they)\b",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"[*_]*[^\s.:][^.:\n]{0,40}:\s")
 
 
 class Duplicates:
@@ -89,13 +98,37 @@ class Duplicates:
                 continue
             if candidates[other][1].total() > 2 * facts.total() + 4:
                 continue
-            if document.always_before(kept.start, sentence.start):
+            if document.always_before(kept.start, sentence.start) and _says_the_same(document, sentence, kept):
                 yield other
 
     def _edit(self, document: Document, sentence: Sentence, kept: Sentence) -> Edit:
         line, _ = document.line_of(kept.start)
         start, end = line_removal(document, sentence)
         return Edit(start, end, "", self.code, f"line {line} says this already", because=(kept.start, kept.end))
+
+
+def _says_the_same(document: Document, sentence: Sentence, kept: Sentence) -> bool:
+    """Whether the words mean the same in both places, and what stays behind ``sentence`` needs it no more."""
+    text = document.text[sentence.start : sentence.end]
+    if not sentence.first:
+        return not _REFERS_BACK.search(text) or _before(document, sentence) == _before(document, kept)
+    # An item that keeps its second sentence keeps its label.
+    return not (sentence.kind == ITEM and _LABEL.match(text) and _goes_on(document, sentence))
+
+
+def _before(document: Document, sentence: Sentence) -> str:
+    """The words of the sentence before."""
+    index = bisect_left(document.sentences, sentence.start, key=lambda other: other.start)
+    if not index:
+        return ""
+    before = document.sentences[index - 1]
+    return " ".join(document.text[before.start : before.end].split())
+
+
+def _goes_on(document: Document, sentence: Sentence) -> bool:
+    """Whether another sentence follows in the same item."""
+    index = bisect_left(document.sentences, sentence.start, key=lambda other: other.start) + 1
+    return index < len(document.sentences) and not document.sentences[index].first
 
 
 def _alike(document: Document) -> Iterator[Sentence]:

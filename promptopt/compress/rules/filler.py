@@ -20,6 +20,8 @@ _DEGREE = re.compile(r"\b(?:how|so|as|too|more|most|less|least)\s*\Z", re.IGNORE
 _INTENSIFIERS = frozenset(
     {"very", "really", "quite", "highly", "extremely", "truly", "incredibly", "totally", "absolutely"}
 )
+_DEGREES = "|".join((*sorted(_INTENSIFIERS), "somewhat", "fairly", "slightly", "rather", "mostly", "completely"))
+_STEP = re.compile(rf"({_DEGREES})\s+(\w+)", re.IGNORECASE)
 _ALWAYS = frozenset({"please", "kindly"})
 
 
@@ -31,8 +33,11 @@ class Filler:
     reason: ClassVar[str] = "the answer is the same without them"
     level: ClassVar[Level] = "safe"
 
-    @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
+        return (edit for edit in self._in_sentences(document) if not _tells_apart(document, edit))
+
+    @by_sentence
+    def _in_sentences(self, document: Document) -> Iterable[Edit]:
         pattern = filler_pattern()
         for sentence in document.prose:
             yield from replacements(
@@ -69,3 +74,12 @@ class Filler:
         if _BOUND.search(text[: match.start()]) and word in _INTENSIFIERS:
             return "" if re.search(r"\b(?:is|are|be|was|that)\s*\Z", text[: match.start()]) else None
         return ""
+
+
+def _tells_apart(document: Document, edit: Edit) -> bool:
+    """Whether an intensifier is a step of a scale: "very clear" here, "quite clear" elsewhere."""
+    degree = _STEP.match(document.masked, edit.start)
+    if degree is None:
+        return False
+    same_word = re.finditer(rf"\b({_DEGREES})\s+{re.escape(degree[2])}\b", document.masked, re.IGNORECASE)
+    return len({match[1].lower() for match in same_word}) > 1

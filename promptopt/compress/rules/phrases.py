@@ -16,6 +16,8 @@ _HEEDED = re.compile(
     r"\s+(?:the|an?|any|all|each|every|your|their|its|this|that|these|those|how|what|which|whether|details?|\w+s)\b",
     re.IGNORECASE,
 )
+_RELATIVE_CLAUSE = re.compile(r"\s+(?:that|which|who|whose)\b", re.IGNORECASE)
+_PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
 
 
 class Phrases:
@@ -45,6 +47,12 @@ def _new(match: re.Match[str]) -> str | None:
         return None
     # "pay attention to use": a verb.
     if new == "heed" and not _HEEDED.match(behind):
+        return None
+    # "make a decision that holds": what follows speaks of the noun.
+    if match[0].lower().startswith(("make a", "come to")) and _RELATIVE_CLAUSE.match(behind):
+        return None
+    # "Start by using ls": what one starts with, not what one starts to use.
+    if new == "using" and _PHASE.search(before):
         return None
     if first in RELATIVES and new.endswith("ing") and not _opens_relative(first, before):
         return None

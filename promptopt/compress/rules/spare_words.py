@@ -59,7 +59,8 @@ _SPARE = (
     _Spare(
         ("follow",),
         re.compile(
-            r"(?<![\w'’-])the following(?=\s+[a-z][^.:;\n\ue000]{0,60}:[ \t*]*(?:\n|\Z))|(?<=[a-z)] )as follows(?=:)",
+            r"(?<![\w'’-])(?<!\bby )(?:the )?following(?=\s+[a-z][^.:;\n\ue000]{0,60}:[ \t*]*(?:\n|\Z))"
+            r"|(?<=[a-z)] )as follows(?=:)",
             re.IGNORECASE,
         ),
         careful=True,
