@@ -335,6 +335,7 @@ def _scope(tokens: list[tuple[str, str]], index: int) -> tuple[str, ...]:
     return tuple(words)
 
 
+@lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """Without a plural or possessive ending; enough to see "idea" and "ideas" as one word."""
     word = word.lower().replace("’", "'").removesuffix("'s").removesuffix("'")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from promptopt.compress.foreign import MARKS, statements
 from promptopt.compress.jinja import Literal, literals
+from promptopt.compress.notation import RECORDS
 from promptopt.templates.frontmatter import FRONT_MATTER
 
 MASK = "\ue000"
@@ -40,8 +41,6 @@ _IDENTIFIER = re.compile(
 _HINT = re.compile(r"[/\\_@(]|--|[a-z][A-Z]")
 _CHUNK = re.compile(r"\S+")
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
-# Lines of comma-separated values, of which there are two or more: no sentence has a comma without a blank behind it.
-_RECORDS = re.compile(r"^(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*(?:\n(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*)+$", re.MULTILINE)
 _EXAMPLE_HEAD = re.compile(
     r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*[Ee](?:nd|ND)\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
     r"demonstrations?)\b[^.\n]{0,40}$",
@@ -144,7 +143,7 @@ def mask(text: str, spans: tuple[Literal, ...] | None = None) -> Masked:
     canvas.cover(_TAG, "tag", "<")
     canvas.cover_examples()
     canvas.cover(_TABLE, "table", "|")
-    canvas.cover(_RECORDS, "table", ",")
+    canvas.cover(RECORDS, "table", ",")
     canvas.cover(_KEY_LINE, "data")
     canvas.cover(_CODE_LINE, "code")
     for pattern in _QUOTES:

@@ -1,9 +1,12 @@
-"""JSON and what looks like it, in fewer characters; and the proof that two notations hold the same data."""
+"""Data of a prompt in fewer characters; and the proof that two notations hold the same data."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+from collections.abc import Sequence
 
 _STRINGS = re.compile(r'("(?:[^"\\\n]|\\.)*")')
 # Line breaks between the marks of a JSON-like form; blanks inside its lines stay.
@@ -16,6 +19,22 @@ _PROGRAM = re.compile(r"[;=()#`|]|//|/\*|\bor\b|^[ \t]*[-*] ", re.MULTILINE)
 TABLE = re.compile(r"(?m)^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[ \t:|-]*-[ \t:|-]*\|[ \t]*$(?:\n[ \t]*\|.*\|[ \t]*$)*")
 """A Markdown table: a head, a rule, rows."""
 _PADDING = re.compile(r"(?<=\|)[ \t]{2,}|[ \t]{2,}(?=\|)")
+RECORDS = re.compile(
+    r"^(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*(?:\n(?:[^,\n]*,(?=[^\s,])){2,}[^\n]*)+$"
+    r"|^[^,\n]*,(?=[^\s,])[^\n]*(?:\n[^,\n]*,(?=[^\s,])[^\n]*){2,}$",
+    re.MULTILINE,
+)
+"""Lines of comma-separated values, a few in a row: no sentence has a comma without a blank behind it."""
+# A cell that a reader of CSV could take for something else: nothing, a number or a truth that was written as a text.
+_UNCLEAR = re.compile(r"\s*|-?\d.*|true|false|null|none", re.IGNORECASE)
+# "<name>", "...": a cell that shows where data go.
+_HOLE = re.compile(r"[<\[{(].*[>\]})]|.*(?:\.\.\.|…).*|[-_?x*]+", re.IGNORECASE)
+
+# No text of JSON holds it unescaped.
+_NUMBER = "\x00"
+
+Rows = list[list[str]]
+"""A head and rows of as many cells."""
 
 
 def unpadded(table: str) -> str:
@@ -47,7 +66,12 @@ def unbroken(text: str) -> str | None:
 
 
 def same_data(old: str, new: str) -> bool:
-    """Whether ``new`` is ``old`` in another notation: the same JSON, a form with fewer line breaks, the same table."""
+    """Whether ``new`` is ``old`` in another notation.
+
+    The same JSON, a form with fewer line breaks, the same table, or a table's or a list's records as CSV.
+    """
+    if RECORDS.fullmatch(new.strip()):
+        return records(old) == list(csv.reader(io.StringIO(new.strip()), strict=True))
     if TABLE.fullmatch(old):
         return _cells(old) == _cells(new)
     if not old.lstrip().startswith(("{", "[")):
@@ -56,6 +80,66 @@ def same_data(old: str, new: str) -> bool:
         return json.dumps(_load(old)) == json.dumps(_load(new))
     except (ValueError, RecursionError):
         return unbroken(old) == new
+
+
+def records(text: str) -> Rows | None:
+    """The rows of a Markdown table or of a JSON list of flat objects with the same keys in the same order.
+
+    ``None`` for anything else, and where CSV would not tell what each cell is: a number that was written as a text, an
+    empty cell, a hole to be filled.
+    """
+    rows = _table_rows(text) if TABLE.fullmatch(text) else _json_rows(text)
+    if rows is None or len(rows) < 3 or len(rows[0]) < 2 or len({len(row) for row in rows}) > 1:
+        return None
+    return None if any(_HOLE.fullmatch(cell) for row in rows for cell in row) else rows
+
+
+def as_csv(rows: Rows) -> str | None:
+    """The rows as CSV; ``None`` where a cell would need quotation marks."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    text = out.getvalue().removesuffix("\n")
+    return text if RECORDS.fullmatch(text) and '"' not in text else None
+
+
+def _table_rows(text: str) -> Rows | None:
+    rows = [row[1:-1] for row in _cells(text)]
+    del rows[1]
+    return None if any(not cell for row in rows for cell in row) else rows
+
+
+def _json_rows(text: str) -> Rows | None:
+    try:
+        found = _load(text)
+    except (ValueError, RecursionError):
+        return None
+    # Objects are lists of pairs here: text and number alike are strings, of which numbers are marked.
+    if not isinstance(found, list) or not all(isinstance(row, list) and row and _are_pairs(row) for row in found):
+        return None
+    keys = [key for key, _ in found[0]]
+    if any([key for key, _ in row] != keys for row in found):
+        return None
+    columns = [_column([row[number][1] for row in found]) for number in range(len(keys))]
+    if any(column is None for column in columns):
+        return None
+    return [keys, *(list(row) for row in zip(*(column or () for column in columns), strict=True))]
+
+
+def _are_pairs(row: Sequence[object]) -> bool:
+    return all(isinstance(pair, tuple) for pair in row)
+
+
+def _column(cells: Sequence[object]) -> list[str] | None:
+    """The cells as CSV has them: all texts, all numbers, or all truths."""
+    if all(isinstance(cell, bool) for cell in cells):
+        return [str(cell).lower() for cell in cells]
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    if len(texts) < len(cells):
+        return None
+    if all(text.startswith(_NUMBER) for text in texts):
+        return [text.removeprefix(_NUMBER) for text in texts]
+    plain = not any(text.startswith(_NUMBER) or _UNCLEAR.fullmatch(text) or text != text.strip() for text in texts)
+    return texts if plain else None
 
 
 def _cells(table: str) -> list[list[str]]:
@@ -67,4 +151,4 @@ def _cells(table: str) -> list[list[str]]:
 
 def _load(text: str) -> object:
     """JSON with its keys in order and numbers as they are written: equal only where the text says the same."""
-    return json.loads(text, object_pairs_hook=list, parse_float=lambda s: f"f{s}", parse_int=lambda s: f"i{s}")
+    return json.loads(text, object_pairs_hook=list, parse_float=lambda s: _NUMBER + s, parse_int=lambda s: _NUMBER + s)

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from promptopt.compress.document import Document
 from promptopt.compress.engine import compress_document
-from promptopt.compress.notation import TABLE, minified, same_data, unbroken, unpadded
+from promptopt.compress.notation import TABLE, as_csv, minified, records, same_data, unbroken, unpadded
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
@@ -61,3 +63,50 @@ def test_a_table_keeps_its_cells(rows, width):
     assert TABLE.fullmatch(text)
     assert same_data(text, unpadded(text))
     assert unpadded(unpadded(text)) == unpadded(text)
+
+
+COLUMNS = st.sampled_from(
+    [
+        CELLS,
+        st.integers(-9999, 9999),
+        st.booleans(),
+        st.floats(-9999, 9999),
+        st.none(),
+        st.text(max_size=6),
+    ]
+)
+
+
+@st.composite
+def lists_of_objects(draw):
+    """Lists of objects with the same keys in the same order."""
+    keys = draw(st.lists(CELLS, min_size=1, max_size=4, unique=True))
+    columns = [draw(COLUMNS) for _ in keys]
+    return [dict(zip(keys, row, strict=True)) for row in draw(st.lists(st.tuples(*columns), min_size=1, max_size=5))]
+
+
+@given(lists_of_objects())
+def test_records_as_csv_say_what_the_objects_said(value):
+    rows = records(json.dumps(value))
+    new = as_csv(rows) if rows else None
+    if new is None:
+        return
+    head, *body = csv.reader(io.StringIO(new))
+    # Each cell in JSON's own words, a text without its marks: nothing else may be read from it.
+    said = [[item if isinstance(item, str) else json.dumps(item) for item in row.values()] for row in value]
+    assert [head, *body] == [list(value[0]), *said]
+    for column in zip(*(row.values() for row in value), strict=True):
+        assert len({type(item) for item in column}) == 1
+    assert same_data(json.dumps(value), new)
+    for number in range(len(rows)):
+        other = [row if number != at else ["other", *row[1:]] for at, row in enumerate(rows)]
+        assert rows[number][0] == "other" or not same_data(json.dumps(value), as_csv(other))
+
+
+@given(lists_of_objects())
+@settings(max_examples=60, deadline=None)
+def test_records_in_a_prompt_are_written_once_and_for_all(value):
+    source = f"These are the birds:\n{json.dumps(value)}\n\nWhich of them is the oldest?\n"
+    once = compress_document(Document(source))
+    assert once.tokens_after <= once.tokens_before
+    assert compress_document(Document(once.text)).text == once.text

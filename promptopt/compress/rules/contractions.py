@@ -45,6 +45,9 @@ def _new(match: re.Match[str]) -> str | None:
     who, verb = match["who"], match["verb"].lower()
     if f"{who.lower()} {verb}" not in _PAIRS or match["verb"] != verb:
         return None
+    # "Here is the list:" announces a label, which needs neither word.
+    if who == "Here" and not match.start() and match.string.rstrip(" *_").endswith(":"):
+        return None
     if verb == "have" and not re.match(r"\s+\w+(?:ed|en|n)\b", match.string[match.end() :]):
         return None
     return who + _SHORT[verb]

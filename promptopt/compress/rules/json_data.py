@@ -34,18 +34,18 @@ class JsonData:
                 position += 1
                 continue
             valid.append((position, end))
-            if _is_open(document, position, end) and (new := minified(text[position:end])) is not None:
+            if is_open(document, position, end) and (new := minified(text[position:end])) is not None:
                 yield Edit(position, end, new, self.code, _MESSAGE)
             position = end
         for zone in document.zones:
             # Its valid parts are minified already.
             if zone.kind != "braces" or any(start < zone.end and zone.start < end for start, end in valid):
                 continue
-            if _is_open(document, zone.start, zone.end) and (new := unbroken(text[zone.start : zone.end])) is not None:
+            if is_open(document, zone.start, zone.end) and (new := unbroken(text[zone.start : zone.end])) is not None:
                 yield Edit(zone.start, zone.end, new, self.code, _MESSAGE)
 
 
-def _is_open(document: Document, start: int, end: int) -> bool:
+def is_open(document: Document, start: int, end: int) -> bool:
     """Whether data may be written otherwise: no code, no quotation, not what the assistant is shown to have said."""
     zone = document.masks.zone_at(start)
     if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):

@@ -1,0 +1,93 @@
+"""PO306: records that name their fields again and again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from promptopt.compress.document import Document
+from promptopt.compress.edit import Edit, Level
+from promptopt.compress.notation import TABLE, as_csv, records
+from promptopt.compress.rules.json_data import is_open
+from promptopt.compress.sentences import HEADING
+
+# Words before data that make of them an example of what the model is to write.
+_FORM = re.compile(
+    r"\b(?:formats?|formatted|outputs?|returns?|respond|responses?|answers?|reply|replies|examples?|samples?|schemas?|"
+    r"produce|generate|emit|like|structure|structured|forms?|templates?|results?|write|create|json|markdown|e\.g\.)\b",
+    re.IGNORECASE,
+)
+# Somewhere in the prompt: what it may want to read is not written otherwise.
+_JSON_WANTED = re.compile(r"\bjson\b", re.IGNORECASE)
+_TABLE_WANTED = re.compile(
+    r"\bmarkdown\b|\b(?:outputs?|returns?|respond|response|answer|reply|format\w*|present|create|produce|generate|write|"
+    r"fill|extend|continue|draw|add|as|like|in)\b[^.\n]{0,40}\b(?:tables?|rows?|columns?)\b",
+    re.IGNORECASE,
+)
+
+
+class DataRows:
+    """A JSON list of like objects, or a Markdown table, as CSV: each field is named once.
+
+    Only data that the model reads; a list that may show what it is to write stays as it is.
+    """
+
+    code: ClassVar[str] = "PO306"
+    name: ClassVar[str] = "data in rows"
+    reason: ClassVar[str] = "records of the same fields need name them once"
+    level: ClassVar[Level] = "standard"
+
+    def edits(self, document: Document) -> Iterable[Edit]:
+        if not _JSON_WANTED.search(document.masked):
+            for start, end in _lists(document):
+                yield from self._edit(document, start, end)
+        if not _TABLE_WANTED.search(document.masked):
+            for table in TABLE.finditer(document.text):
+                zone = document.masks.zone_at(table.start())
+                if zone is not None and zone.kind == "table" and document.is_literal(*table.span()):
+                    yield from self._edit(document, *table.span())
+
+    def _edit(self, document: Document, start: int, end: int) -> Iterator[Edit]:
+        text = document.text
+        line_end = text.find("\n", end)
+        rows = records(text[start:end])
+        # Behind the last row nothing may stand on its line.
+        if rows is None or text[end : len(text) if line_end < 0 else line_end].strip() or _shows_form(document, start):
+            return
+        new = as_csv(rows)
+        if new is None:
+            return
+        alone = not text[text.rfind("\n", 0, start) + 1 : start].strip()
+        message = f"{len(rows) - 1} records: as CSV each of the {len(rows[0])} fields is named once"
+        yield Edit(start, end, new if alone else "\n" + new, self.code, message)
+
+
+def _lists(document: Document) -> Iterator[tuple[int, int]]:
+    """The ranges of valid JSON lists of objects that no rule must leave alone."""
+    text = document.text
+    decoder = json.JSONDecoder(strict=True)
+    for opening in re.finditer(r"\[\s*\{", text):
+        try:
+            _, end = decoder.raw_decode(text, opening.start())
+        except (ValueError, RecursionError):
+            continue
+        zone = document.masks.zone_at(opening.start())
+        if is_open(document, opening.start(), end) and (zone is None or zone.kind != "example"):
+            yield opening.start(), end
+
+
+def _shows_form(document: Document, start: int) -> bool:
+    """Whether the line before data, or their heading, may say that the model is to write such."""
+    before = document.masked[:start].rstrip()
+    line = before[before.rfind("\n") + 1 :]
+    heading = next(
+        (
+            document.masked[sentence.start : sentence.end]
+            for sentence in reversed(document.sentences)
+            if sentence.kind == HEADING and sentence.start < start
+        ),
+        "",
+    )
+    return _FORM.search(f"{line} {heading}") is not None
