@@ -123,8 +123,9 @@ def _summary(findings: list[Finding], prompts: int) -> str:
     dollars = sum(one.monthly_usd or 0 for one in findings)
     worth = f", ${dollars:,.2f} a month" if dollars else ""
     fixable = sum(one.fixable for one in findings)
+    where = "1 prompt" if prompts == 1 else f"{prompts} prompts"
     return (
-        f"{len(findings)} findings in {prompts} prompts: {tokens:,} tokens a call{worth}; "
+        f"{len(findings)} findings in {where}: {tokens:,} tokens a call{worth}; "
         f"`promptopt compress` makes {fixable} of the changes"
     )
 

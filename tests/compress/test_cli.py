@@ -107,7 +107,7 @@ def test_check_reports_places_with_tokens_and_dollars(project):
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert any(line.startswith("prompts/triage/v1.j2:5:1 PO103 ") and "tokens, $" in line for line in lines)
-    assert "findings in 1 prompts" in result.stderr
+    assert "findings in 1 prompt:" in result.stderr
 
 
 def test_check_sorts_by_worth(project):

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.lexicon import RELATIVES, shorter, shorter_pattern
+from promptopt.compress.lexicon import RELATIVES, relative_verbs, shorter, shorter_pattern
 from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import replacements
 
@@ -16,8 +16,30 @@ _HEEDED = re.compile(
     r"\s+(?:the|an?|any|all|each|every|your|their|its|this|that|these|those|how|what|which|whether|details?|\w+s)\b",
     re.IGNORECASE,
 )
+# "after that describe it": an order.
+_NO_NOUN = re.compile(
+    r"\b(?:after|before|in|on|of|with|for|from|than|and|or|but|then|like|by|at|to|about|do|is|are|so|such|not)\s*\Z",
+    re.IGNORECASE,
+)
+_HAVE = ("has", "have")
 _RELATIVE_CLAUSE = re.compile(r"\s+(?:that|which|who|whose)\b", re.IGNORECASE)
 _PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
+# "has access", "has a name"; not "has been", "has asked", "has to", "has only".
+_OWNED = re.compile(
+    r"\s+(?:an?|the|some|many|several|more|good|great|extensive|multiple|different|high|low|strong|clear|little|much)"
+    r"\s+[a-z]|\s+(?!\w+(?:ed|en|ly|ne|wn)\b|to\b|not?\b|only\b|just\b|had\b|made\b|found\b|set\b|sent\b|built\b|come\b|"
+    r"become\b|led\b|met\b|put\b|read\b|run\b|never\b|always\b|yet\b|any\b|at\b|less\b|fewer\b|exactly\b|both\b|each\b)[a-z]{3,}",
+    re.IGNORECASE,
+)
+_VERB_BEHIND = re.compile(
+    r"\s+(?!with\b|in\b|out\b|on\b|by\b|as\b|when\b|if\b|and\b|or\b|to\b|at\b|for\b|from\b|along\b|through\b|more\b|"
+    r"better\b|get\b|the\b|an?\b|this\b|that\b)[a-z]{2,}",
+    re.IGNORECASE,
+)
+_COORDINATED = re.compile(r"\b(?:and|or|but|then)\s+(?:(?:\w+ly|also|then|not)\s+)?(\w+)", re.IGNORECASE)
+_FINITE = re.compile(
+    r"is|are|was|were|has|have|does|do|can|could|will|would|may|might|must|should|makes|uses|shows|takes"
+)
 
 
 class Phrases:
@@ -45,17 +67,10 @@ def _new(match: re.Match[str]) -> str | None:
     # "think about this and about that": the second half hangs on the word that would go.
     if not new.endswith(last) and re.search(rf"\b(?:and|or|but|not)\s+{re.escape(last)}\b", behind, re.IGNORECASE):
         return None
-    # "pay attention to use": a verb.
-    if new == "heed" and not _HEEDED.match(behind):
+    if _means_otherwise(match[0].lower(), new, before, behind):
         return None
-    # "make a decision that holds": what follows speaks of the noun.
-    if match[0].lower().startswith(("make a", "come to")) and _RELATIVE_CLAUSE.match(behind):
-        return None
-    # "Start by using ls": what one starts with, not what one starts to use.
-    if new == "using" and _PHASE.search(before):
-        return None
-    if first in RELATIVES and new.endswith("ing") and not _opens_relative(first, before):
-        return None
+    if first in RELATIVES and (new.endswith("ing") or last in _HAVE):
+        return new if _opens_relative(first, before) and _is_lone_verb(behind) else None
     if re.match(r"\s*[,;:.)]", behind) and match[0].lower() not in (
         "for example",
         "for instance",
@@ -70,6 +85,29 @@ def _new(match: re.Match[str]) -> str | None:
     return new
 
 
+def _means_otherwise(old: str, new: str, before: str, behind: str) -> bool:
+    """Whether the phrase is none here: its words mean something else."""
+    # "pay attention to use", "to help you with it": a verb, and none.
+    if (new == "heed" and not _HEEDED.match(behind)) or (old == "to help you" and not _VERB_BEHIND.match(behind)):
+        return True
+    # "that has been said", "who have to go": an auxiliary.
+    if old.endswith(_HAVE) and not _OWNED.match(behind):
+        return True
+    # "make a decision that holds": what follows speaks of the noun.
+    if old.startswith(("make a", "come to")) and _RELATIVE_CLAUSE.match(behind):
+        return True
+    # "Start by using ls": what one starts with, not what one starts to use.
+    return new == "using" and _PHASE.search(before) is not None
+
+
+def _is_lone_verb(behind: str) -> bool:
+    """Whether no second verb hangs on the relative: "a line that creates a file and describes it"."""
+    clause = re.split(r"[.;:!?]", behind, maxsplit=1)[0]
+    return not any(word.lower() in relative_verbs() or _FINITE.fullmatch(word) for word in _COORDINATED.findall(clause))
+
+
 def _opens_relative(pronoun: str, before: str) -> bool:
     """Whether a relative clause may begin here, and not a question or a sentence."""
+    if _NO_NOUN.search(before):
+        return False
     return bool(re.search(r",\s*\Z" if pronoun == "which" else r"[\w)]\s*\Z", before))
