@@ -14,12 +14,25 @@ from promptopt.compress.sentences import TEXT, Sentence
 
 # "a few" is not "few", "a lot" not "lot"; "the more ... the more" and "the one" lose more than an article.
 _ARTICLE = re.compile(
-    r"(?<![\w'’-])(?:the|an?)(?=\s+[\w\ue000])(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|"
-    r"(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)",
+    r"(?<![\w'’-])(?:the|an?)(?=\s+[\w\ue000])(?!\s+[a-z]\b)"
+    r"(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|and|or|in|of|as|if|at|by|for|from|"
+    r"(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)"
+    # "twice a day", "one at a time"
+    r"(?!(?<=\ba)\s+(?:day|week|month|year|minute|second|time|piece)\b|(?<=\ban)\s+hour\b)",
     re.IGNORECASE,
 )
 
 
+_PROPORTION = re.compile(
+    r"\bthe\s+(?:\w+er|more|less|worse)\b.*\bthe\s+(?:\w+er|more|less|worse)(?:\s+(?:it|you|they|the)\b|\s*[.,;!]|\s*\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+# "the word the", "the variable a"
+_NAMED = re.compile(r"\b(?:words?|letters?|articles?|characters?|symbols?|variables?)\s+\Z", re.IGNORECASE)
+_ONE_OF = re.compile(
+    r"\b(?:each|one|none|either|neither|which|any|some|many|most|several|few|half|part|two|three|\d+) of\s*\Z",
+    re.IGNORECASE,
+)
 _HAVE = re.compile(r"\b(?:have|has|had|['’]ve)\s*\Z", re.IGNORECASE)
 _PARTICIPLE = re.compile(r"\s+(?:\w+(?:ed|en)|known|shown|drawn|made|found|built|sent|set)\b", re.IGNORECASE)
 _FOLLOW = re.compile(r"\bfollow(?:s|ing)?\s*\Z", re.IGNORECASE)
@@ -72,7 +85,7 @@ class UniqueNouns:
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
             yield from replacements(
-                document, sentence, _UNIQUE, _new, self.code, lambda old, _: f"{old!r} can go", near_negations=True
+                document, sentence, _UNIQUE, _unique, self.code, lambda old, _: f"{old!r} can go", near_negations=True
             )
 
 
@@ -95,9 +108,17 @@ def _articles(document: Document, sentence: Sentence, rule: str) -> Iterable[Edi
 
 
 def _new(match: re.Match[str]) -> str | None:
+    # "the shorter the answer the better"
+    if _PROPORTION.search(match.string) or _NAMED.search(match.string[: match.start()]):
+        return None
     before, behind = match.string[: match.start()], match.string[match.end() :]
     # "have the required items" is not "have required items"; nor should one read "follow following".
     if (_HAVE.search(before) and _PARTICIPLE.match(behind)) or (_FOLLOW.search(before) and _FOLLOWING.match(behind)):
         return None
     # A capital inside a sentence may be a name or a grade.
     return None if match[0][0].isupper() and before.strip(" *_") and not before.rstrip().endswith(":") else ""
+
+
+def _unique(match: re.Match[str]) -> str | None:
+    # "one of the files": there are several.
+    return None if _ONE_OF.search(match.string[: match.start()]) else _new(match)

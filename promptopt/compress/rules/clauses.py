@@ -15,7 +15,11 @@ _PARTICIPLE = (
     r"(?:\w{3,}ed|given|shown|written|known|taken|made|found|built|drawn|chosen|done|seen|said|sent|set|put|held|kept|left|"
     r"related|relevant|based|available|necessary|present|similar|specific|appropriate|likely|worth)"
 )
-_RELATIVE = re.compile(rf"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?={_PARTICIPLE}\b)", re.IGNORECASE)
+NEEDLESS = re.compile(rf"\s+{_PARTICIPLE}\b", re.IGNORECASE)
+"""What behind "that is" makes it needless."""
+_RELATIVE = re.compile(
+    rf"(?<=\w )(?<!\bthose )(?:that|which|who)\s+(?:is|are|was|were)\s+(?={_PARTICIPLE}\b)", re.IGNORECASE
+)
 _COMPLEMENT = re.compile(
     r"\b(?P<verb>ensur(?:e|es|ing)|indicat(?:e|es|ing)|assum(?:e|es|ing)|suggest(?:s|ing)?|think|believe|know|say|says|"
     r"stat(?:e|es|ing)|show(?:s|ing)?|mean(?:s|ing)?|confirm(?:s|ing)?|verif(?:y|ies|ying)|check|sure|find|conclude|"
@@ -24,6 +28,8 @@ _COMPLEMENT = re.compile(
     re.IGNORECASE,
 )
 _OBJECT = re.compile(r"(?<=[a-z] )that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)\w)", re.IGNORECASE)
+# "say that it is late and that he is tired": one hangs on the other.
+_AND_THAT = re.compile(r"(?:,|\band|\bor|\bbut)\s+that\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"that|which|who", re.IGNORECASE)
 
 
@@ -40,8 +46,10 @@ class Clauses:
         for sentence in document.prose:
             if not _PRONOUN.search(plain(document, sentence)):
                 continue
-            for pattern in (_RELATIVE, _OBJECT):
-                yield from replacements(document, sentence, pattern, lambda _: "", self.code, _message)
+            yield from replacements(document, sentence, _RELATIVE, lambda _: "", self.code, _message)
+            if _AND_THAT.search(plain(document, sentence)):
+                continue
+            yield from replacements(document, sentence, _OBJECT, lambda _: "", self.code, _message)
             yield from replacements(
                 document, sentence, _COMPLEMENT, lambda match: match["verb"] + " ", self.code, _message
             )

@@ -12,11 +12,27 @@ from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.wording import negated
 
 _OXFORD = re.compile(r",(?=\s+(?:and/or|and|or|but|nor)\s+\S)", re.IGNORECASE)
+# Words that could go on with the noun before the comma: "no history, output 1".
+_MAY_GO_ON = (
+    r"(?!\s+(?:output|answer|list|report|rate|score|name|state|note|review|test|check|format|request|question|search|call|"
+    r"return|change|order|plan|start|end|help|need|result|show|summary|code|act|work|step|type|label|mark|place|point|"
+    r"design|research|repeat|reply|response|comment|update|link|match|sort|group|set|cut|stop|print|display|present|query|"
+    r"target|process|access|contact|support|record|cause|value|address|document|file|focus|quote|reference|outline|"
+    r"highlight|mention|that|which|who|and|or)\b)"
+)
 _INTRODUCTION = re.compile(
     r"(?:\A|(?<=\.\s))(?:(?:Then|Next|Finally|First|Second|Third|Lastly|Afterwards|Instead|Also|Now|Here|Therefore|Thus|Hence|"
     r"Otherwise|Generally|Usually|Often|Sometimes|Additionally|Similarly|However|Ideally|Currently|Later|Again|Overall|"
     r"Optionally|Alternatively|Conversely|Consequently|Initially|Ultimately|Meanwhile|e\.g\.|i\.e\.)"
-    r"|(?:In|On|At|For|From|With|By|After|Before|During|Based on|Given|As)\s+[\w’' -]{2,30})(?P<comma>,)(?=\s)"
+    r"|(?:In|On|At|For|From|With|By|After|Before|During|Based on|Given|As)\s+[\w’' -]{2,30}"
+    # The first become "list", "describe", ...
+    rf"(?=,(?!\s+(?:provide|create|make|give|generate|produce|compile|prepare|write)\s){_MAY_GO_ON}))(?P<comma>,)(?=\s)"
+)
+# "errors, which you should correct, or jokes": the second comma ends what the first began.
+_ASIDE = re.compile(
+    r",\s+(?:which|who|whose|where|when|if|because|including|such as|like|for example|for instance|not|as|unless)\b"
+    r"[^,]*\Z",
+    re.IGNORECASE,
 )
 _ANY = re.compile(
     r",(?=\s+(?:which|who|where|when|while|if|because|since|using|including|with|without|based|rather|even|"
@@ -25,15 +41,11 @@ _ANY = re.compile(
 )
 _CONDITION = re.compile(
     r"(?:If|When|Whenever|Wherever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
-    r"Unless|Where)\s[^,.;:]*,(?=\s+[a-z])"
-    # Words that could go on with the noun before the comma: "no history, output 1".
-    r"(?!\s+(?:output|answer|list|report|rate|score|name|state|note|review|test|check|format|request|question|search|call|"
-    r"return|change|order|plan|start|end|help|need|result|show|summary|code|act|work|step|type|label|mark|place|point|"
-    r"design|research|repeat|reply|response|comment|update|link|match|sort|group|set|cut|stop|print|display|present|query|"
-    r"target|process|access|contact|support|record|cause|value|address|document|file|focus|quote|reference|outline|"
-    r"highlight|mention|that|which|who|and|or)\b)"
+    rf"Unless|Where)\s[^,.;:]*,(?=\s+[a-z]){_MAY_GO_ON}"
 )
 _THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")
+# "what day it is, ask": without the comma the verb would go on.
+_OPEN_ENDED = re.compile(r"\b(?:is|are|was|were|be|do|does|did|can|will|has|have|to|of|in|on|for|with)\s*,\Z")
 _ABBREVIATION = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
 
 
@@ -50,7 +62,8 @@ class Commas:
         for sentence in document.prose:
             for pattern in (_OXFORD, _ABBREVIATION):
                 for match in pattern.finditer(document.masked, sentence.start, sentence.end):
-                    if not negated(document, sentence, match.start()):
+                    aside = pattern is _OXFORD and _ASIDE.search(document.masked, sentence.start, match.start())
+                    if not aside and not negated(document, sentence, match.start()):
                         yield Edit(match.start(), match.end(), "", self.code, "an optional comma")
             text = document.masked[sentence.start : sentence.end]
             for match in _INTRODUCTION.finditer(text):
@@ -74,6 +87,7 @@ class ClauseCommas:
                     yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
             text = document.masked[sentence.start : sentence.end]
             # A sentence with a second comma may be a list.
-            if text.count(",") == 1 and (only := _CONDITION.match(text) or _THEN.search(text)):
+            only = _CONDITION.match(text) or _THEN.search(text)
+            if only and text.count(",") == 1 and not _OPEN_ENDED.search(text, 0, only.end()):
                 end = sentence.start + only.end()
                 yield Edit(end - 1, end, "", self.code, "the only comma")

@@ -9,6 +9,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.clauses import NEEDLESS
 from promptopt.compress.rules.wording import replacements
 
 # Negations are never contracted: "do not" stays as loud as it is.
@@ -22,6 +23,10 @@ _PAIRS = frozenset(
     "i will, i am, i have, you will, you are, you have, we will, we are, we have, they will, they are, "  # noqa: SIM905 - read as words
     "they have, it is, "
     "that is, there is, here is, what is, it will".split(", ")
+)
+_STRESSED = re.compile(
+    r"\b(?:than|as|(?:what|which|how|whose)(?:\s+\w+)?|who|where|whatever|whoever|the\s+(?:\w+er|more|less|worse))\s*\Z",
+    re.IGNORECASE,
 )
 
 
@@ -47,6 +52,12 @@ def _new(match: re.Match[str]) -> str | None:
         return None
     # "Here is the list:" announces a label, which needs neither word.
     if who == "Here" and not match.start() and match.string.rstrip(" *_").endswith(":"):
+        return None
+    # "later than it is in London", "what day it is": the verb is what the clause says.
+    if _STRESSED.search(match.string[: match.start()]):
+        return None
+    # "the text that is given" needs neither word (PO204).
+    if who.lower() == "that" and NEEDLESS.match(match.string[match.end() :]):
         return None
     if verb == "have" and not re.match(r"\s+\w+(?:ed|en|n)\b", match.string[match.end() :]):
         return None

@@ -26,7 +26,7 @@ _BEFORE_MORE = (
 _COPULA = re.compile(
     rf"(?<=[a-z)`] )(?:is|are|was|were)\s+"
     rf"(?=[\d\"`\ue000]|(?:{_PREDICATE})\b|(?:{_ADJECTIVE})\b(?=\s*(?:[.,;:)!?]|\Z)|\s+(?:{_BEFORE_MORE})\b))"
-    r"(?!(?:to|it|there|that|this|what|you|not|(?:\w+\s+)?based)\b)",
+    r"(?!(?:to|it|there|that|this|what|you|not|only|(?:\w+\s+)?based)\b)",
     re.IGNORECASE,
 )
 _WILL = re.compile(
@@ -34,9 +34,12 @@ _WILL = re.compile(
     r"(?!(?:\w+ )?(?:not|be|have|never|always|only)\b|(?:you|it|they|we|he|she|this|that|the)\b)"
 )
 _WILL_BE = re.compile(r"(?<=[a-z)] )will\s+be\s+(?=(?:\w{2,}ed|given|shown|written|taken|made|done|sent)\b)")
-_ROLE = re.compile(r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only)\b)")
+_ROLE = re.compile(
+    r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only|to|about|going)\b)"
+)
 NOT_AFTER = re.compile(
-    r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than)\s*\Z",
+    r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than|first|second|third|last|"
+    r"one|other|former|latter)\s*\Z",
     re.IGNORECASE,
 )
 _ACTOR = re.compile(
@@ -46,6 +49,12 @@ _ACTOR = re.compile(
     re.IGNORECASE,
 )
 _PARTICIPLE = re.compile(r"(?:\w+ly\s+)?(?:\w{2,}ed|told|taught|made|found|built|sent|met|led|held|paid|left|lost)\b")
+_KNOWING = re.compile(
+    r"\b(?:check|verify|confirm|know|say|see|note|find|think|believe|assume|ensure|tell|show|state|indicate|mean|remember|"
+    r"make sure)(?:s|ing|ed)?\b[^,.;:]*\Z",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(r"(?:below|above|in|on|at|from|for|of|with|about|within|under|between|like)\b", re.IGNORECASE)
 _PLURAL = re.compile(r"(?:\b(?:i|you|we|they|these|those)|(?<![siu])s)\s*\Z", re.IGNORECASE)
 
 
@@ -88,9 +97,11 @@ class Pronouns:
 # Each with words of which a sentence holds one, or need not be searched.
 _PRONOUNS = (
     (
-        ("that ", "which ", "who "),
+        ("that", "which ", "who "),
         re.compile(
-            r"(?<=\w )(?:that|which|who)\s+(?:is|are|was|were)\s+(?=[a-z])(?!(?:to|not|no|the|a|an)\b)", re.IGNORECASE
+            r"(?<=\w )(?<!\bway )(?:(?:that|which|who)\s+(?:is|are|was|were)|that['’]s)\s+(?=[a-z])"
+            r"(?!(?:to|not|no|the|a|an|been)\b)",
+            re.IGNORECASE,
         ),
     ),
     (
@@ -100,7 +111,7 @@ _PRONOUNS = (
     (
         ("it",),
         re.compile(
-            r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\b)(?!\s+(?:that|this|your|not|never)\b)"
+            r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\s+\w)(?!\s+(?:that|this|your|not|never)\b)(?!\s+(?:\w+\s+){1,3}who\b)"
             # "It is important the tests run": no more than a clause would be left.
             r"(?!\s+(?:\w+\s+)?(?:important|crucial|essential|vital|critical|imperative|necessary)\s(?!to\b|that\b|for\b))",
             re.IGNORECASE,
@@ -110,7 +121,7 @@ _PRONOUNS = (
     (("you",), _ROLE),
     (
         ("your ", "my ", "our "),
-        re.compile(r"(?<![\w'’-])(?:your|my|our)(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
+        re.compile(r"(?<![\w'’-])(?<!\bis )(?<!['’]s )(?:your|my|our)(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
     ),
     (
         ("you ",),
@@ -118,7 +129,7 @@ _PRONOUNS = (
             r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE
         ),
     ),
-    (("if you ",), re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|do|are|can|have)\b)", re.IGNORECASE)),
+    (("if you ",), re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|can)\b)", re.IGNORECASE)),
 )
 
 
@@ -126,6 +137,9 @@ def _copula(match: re.Match[str]) -> str | None:
     before, behind = match.string[: match.start()], match.string[match.end() :]
     # "unless they are asked" is not "unless they asked".
     if _ACTOR.search(before) and _PARTICIPLE.match(behind):
+        return None
+    # "Check that the file is in the folder" is not "Check the file in the folder".
+    if _KNOWING.search(before) and _PLACE.match(behind):
         return None
     return None if NOT_AFTER.search(before) else ""
 

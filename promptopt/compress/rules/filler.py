@@ -16,12 +16,27 @@ from promptopt.compress.sentences import Sentence
 
 # After these, an intensifier is the whole point of the phrase ("how very", "not very", "so very").
 _BOUND = re.compile(r"(?:\b(?:how|so|as|too|that|is|are|be|was|not|more|most|less|least)|[\"'(-])\s*\Z", re.IGNORECASE)
+# "to please the user", "do not please": a verb.
+_VERB_FOLLOWS = re.compile(
+    r"(?:\b(?:to|not|never|can|will|must|should|may|might|could|would|cannot)|n['’]t)\s*\Z", re.IGNORECASE
+)
 _DEGREE = re.compile(r"\b(?:how|so|as|too|more|most|less|least)\s*\Z", re.IGNORECASE)
 _INTENSIFIERS = frozenset(
     {"very", "really", "quite", "highly", "extremely", "truly", "incredibly", "totally", "absolutely"}
 )
 _DEGREES = "|".join((*sorted(_INTENSIFIERS), "somewhat", "fairly", "slightly", "rather", "mostly", "completely"))
 _STEP = re.compile(rf"({_DEGREES})\s+(\w+)", re.IGNORECASE)
+# Remarks, which stand apart: "to be honest, ..." is one, "it is better to be honest" is none.
+_REMARKS = frozenset(
+    {
+        "at the end of the day", "by the way", "having said that", "i believe", "i guess", "i think", "if you like",
+        "if you will", "if you would", "in addition", "in essence", "in fact", "in that regard", "in this regard",
+        "in this respect", "as such", "as usual", "as always", "on top of that", "thank you", "thanks",
+        "that being said",
+        "to be clear", "to be honest", "what's more", "with that in mind", "with this in mind", "of course",
+        "as a matter of fact", "in my opinion", "needless to say", "simply put",
+    }
+)  # fmt: skip
 _ALWAYS = frozenset({"please", "kindly"})
 
 
@@ -62,9 +77,13 @@ class Filler:
         # "more carefully", "as thoroughly as you can": how much of it is what the sentence says.
         if _DEGREE.search(text[: match.start()]) and word.endswith("ly"):
             return None
+        # "quite a few" are many.
+        if word in _INTENSIFIERS and re.match(r"\s+(?:an?|the)\b", text[match.end() :], re.IGNORECASE):
+            return None
+        if word in _REMARKS and not _stands_apart(text, match):
+            return None
         if word in _ALWAYS:
-            # "to please the user": a verb.
-            return None if text[: match.start()].rstrip().lower().endswith(" to") else ""
+            return None if _VERB_FOLLOWS.search(text[: match.start()]) else ""
         behind = text[match.end() :].lstrip(" *_")
         if not behind or (" " not in word and not behind[0].isalpha()):
             # At the end of a clause it is more likely to carry the meaning: "do it properly."
@@ -74,6 +93,13 @@ class Filler:
         if _BOUND.search(text[: match.start()]) and word in _INTENSIFIERS:
             return "" if re.search(r"\b(?:is|are|be|was|that)\s*\Z", text[: match.start()]) else None
         return ""
+
+
+def _stands_apart(text: str, match: re.Match[str]) -> bool:
+    """Whether a phrase opens its sentence or clause, or is set off by commas."""
+    before, behind = text[: match.start()].rstrip(" *_"), text[match.end() :].lstrip(" *_")
+    opens = not before or before.endswith((",", ";", ":", "(", "-", "–", "—"))
+    return opens and (not behind or behind[0] in ",.!;:)-–—")
 
 
 def _tells_apart(document: Document, edit: Edit) -> bool:

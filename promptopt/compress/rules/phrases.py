@@ -18,11 +18,15 @@ _HEEDED = re.compile(
 )
 # "after that describe it": an order.
 _NO_NOUN = re.compile(
-    r"\b(?:after|before|in|on|of|with|for|from|than|and|or|but|then|like|by|at|to|about|do|is|are|so|such|not)\s*\Z",
+    r"\b(?:he|she|after|before|in|on|of|with|for|from|than|and|or|but|then|like|by|at|to|about|do|is|are|so|such|not)\s*\Z",
     re.IGNORECASE,
 )
 _HAVE = ("has", "have")
-_RELATIVE_CLAUSE = re.compile(r"\s+(?:that|which|who|whose)\b", re.IGNORECASE)
+_DECIDING = frozenset(
+    {"make a decision", "make a determination", "make an assumption", "come to a conclusion", "come to the conclusion",
+     "reach a conclusion"}
+)  # fmt: skip
+_DECIDED = re.compile(r"\s+(?:about|on|whether|based|per|for|if|when|that the|and|or)\b|\s*[.;:]|\s*\Z", re.IGNORECASE)
 _PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
 # "has access", "has a name"; not "has been", "has asked", "has to", "has only".
 _OWNED = re.compile(
@@ -93,8 +97,14 @@ def _means_otherwise(old: str, new: str, before: str, behind: str) -> bool:
     # "that has been said", "who have to go": an auxiliary.
     if old.endswith(_HAVE) and not _OWNED.match(behind):
         return True
-    # "make a decision that holds": what follows speaks of the noun.
-    if old.startswith(("make a", "come to")) and _RELATIVE_CLAUSE.match(behind):
+    # "Concerning facts are to be flagged": an adjective.
+    if old in ("concerning", "regarding") and not before.strip(" *_"):
+        return True
+    # "make a decision you can defend": what follows speaks of the noun.
+    if old in _DECIDING and not _DECIDED.match(behind):
+        return True
+    # "a list of the pros and a list of the cons": two of them.
+    if old.endswith((" of", " for")) and re.search(rf"\ban?\s+(?:\w+\s+)?{old.split()[-2]}\b", behind, re.IGNORECASE):
         return True
     # "Start by using ls": what one starts with, not what one starts to use.
     return new == "using" and _PHASE.search(before) is not None

@@ -83,7 +83,8 @@ _SPARE = (
         (" of ",),
         re.compile(
             r"(?:(?<=\ball )|(?<=\bboth ))of(?=\s+(?:the|these|those|your|their)\s)"
-            r"|(?:(?<=\bany )|(?<=\bsome )|(?<=\bmany ))of(?=\s+(?:the|your)\s)",
+            r"|(?:(?<=\bany )|(?<=\bsome )|(?<=\bmany ))of(?=\s+(?:the|your)\s)"
+            r"(?!\s+the\s+(?:two|three|four|five|six|\d|first|last|above|following)\b)",
             re.IGNORECASE,
         ),
     ),
@@ -101,7 +102,11 @@ _SPARE = (
         re.compile(r"(?:(?<=\b[Ww]hen )|(?<=\b[Ww]hile ))you(?:['’]re|\s+are)(?=\s+\w+ing\b)"),
         careful=True,
     ),
-    _Spare(("their ", "its "), re.compile(r"(?<=\w )(?<!\bof )(?:their|its)(?=\s+[a-z])(?!\s+own\b)"), careful=True),
+    _Spare(
+        ("their ", "its "),
+        re.compile(r"(?<=\w )(?<!\bof )(?:their|its)(?=\s+[a-z])(?!\s+(?:own|is|are|was|were|as|and|or)\b)"),
+        careful=True,
+    ),
     # "the user's question": a noun before a noun says whose.
     _Spare(
         ("'s ", "’s "),

@@ -19,11 +19,11 @@ _YOU = re.compile(
     r"You\s+(?!do(?:n['’]t|\s+not)\s+(?:need|have|know|want|mind|require|understand|see)\b)(?=(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
     r"(?:output|use|write|create|extract|analy[sz]e|answer|provide|give|return|read|take|pick|list|generate|summari[sz]e|"
     r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
-    r"produce|speak|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
-    r"do|focus|avoid|keep|select|choose|find|search|look|try|work|build|develop|design|focus|offer|suggest|recommend|"
+    r"produce|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
+    r"do|focus|avoid|keep|select|choose|find|search|try|build|develop|design|focus|offer|suggest|recommend|"
     r"determine|assess|examine|discuss|outline|highlight|capture|break|organi[sz]e|refer|print|show|tell|call|put|set|"
     r"state|mention|quote|cite|cover|address|apply|perform|run|test|fix|complete|continue|stop|wait|repeat|rewrite|"
-    r"specialize|understand|digest|breathe|reason|plan|decide)\b)"
+    r"digest|breathe|reason|plan|decide)\b)"
 )
 
 
