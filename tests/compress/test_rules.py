@@ -210,6 +210,7 @@ STAYS = [
     ("PO401", "Add the x to b."),
     ("PO402", "Check that the file is in this folder."),
     ("PO403", "If you are not certain, ask."),
+    ("PO402", "Keep them as they are in this text."),
     ("PO403", "You are to act as judge."),
     ("PO403", "It's user who decides."),
     ("PO404", "If you know what day it is, ask again."),

@@ -39,7 +39,7 @@ _ROLE = re.compile(
 )
 NOT_AFTER = re.compile(
     r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than|first|second|third|last|"
-    r"one|other|former|latter)\s*\Z",
+    r"one|other|former|latter|they|we|he|she)\s*\Z",
     re.IGNORECASE,
 )
 _ACTOR = re.compile(
