@@ -33,6 +33,9 @@ WEIGHTY = alternatives(
 )
 """A pattern for the words whose scope is a fact of its own."""
 _SET_APART = frozenset(word for phrase in weighty_words() for word in phrase.split()) | {"provided"}
+# Weighty by themselves; a negation may be written in several ways.
+_ALONE = frozenset(phrase for phrase, kind in weighty_words().items() if phrase.isalpha() and kind != "negation")
+_DIGITS = re.compile(r"\d+")
 _PLAIN = re.compile(r"(?<![\w'’-])[a-z]{4,}(?![\w'’-])")
 _DIGIT = re.compile(r"\d")
 _DATE = re.compile(
@@ -261,14 +264,16 @@ def word_facts(plain: str, line: int, *, is_heading: bool = False) -> tuple[Fact
 
 @lru_cache(maxsize=8192)
 def plain_words(masked: str) -> frozenset[str]:
-    """Some of the words of which :func:`word_facts` makes facts of kind ``word``, at a fraction of its price.
+    """Some of the words and numbers of which :func:`word_facts` makes facts, at a fraction of its price.
 
-    Those that no phrase, filler, opener or other kind of fact holds: they are facts as they stand. Where they differ,
-    the facts do.
+    Those that no phrase, filler or opener holds: they are facts as they stand. Where they differ, the facts do.
     """
     common = lexicon_words()
     found = _PLAIN.findall(masked.lower())
-    return frozenset(stem(word) for word in found if word not in common and word not in _SET_APART)
+    own = {stem(word) for word in found if word not in common and word not in _SET_APART}
+    return frozenset(
+        own.union(_DIGITS.findall(masked), (word for word in found if word in _ALONE and word not in common))
+    )
 
 
 def _word_facts(plain: str, line: int, is_heading: bool) -> Iterator[Fact]:

@@ -149,15 +149,25 @@ def _alike(document: Document) -> Iterator[Sentence]:
         words.append((sentence, own))
     alike: set[int] = set()
     for number, (sentence, own) in enumerate(words):
-        # One without plain words may be contained in any: only then are all facts needed.
-        if not own and not _is_long_enough(document, sentence, Counter(document.facts_of(sentence).facts)):
-            continue
-        rarest = min(own, key=lambda word: len(places[word]), default=None)
-        others = range(len(words)) if rarest is None else places[rarest]
+        if own:
+            others: Iterable[int] = places[min(own, key=lambda word: len(places[word]))]
+        else:
+            # One without plain words may be contained in any that holds the words of its facts.
+            facts = Counter(document.facts_of(sentence).facts)
+            others = _holding(document, words, facts) if _is_long_enough(document, sentence, facts) else ()
         found_here = [other for other in others if other != number and own <= words[other][1]]
         if found_here:
             alike.update([number, *found_here])
     return (words[number][0] for number in sorted(alike))
+
+
+def _holding(document: Document, words: list[tuple[Sentence, frozenset[str]]], facts: Counter[Fact]) -> Iterator[int]:
+    """The sentences that hold the stems of all the words of ``facts``."""
+    stems = [fact.value.removesuffix("y") for fact in facts if fact.kind == "word"]
+    for number, (sentence, _) in enumerate(words):
+        text = document.masked[sentence.start : sentence.end].lower()
+        if all(stem in text for stem in stems):
+            yield number
 
 
 def _protected(document: Document, sentence: Sentence) -> frozenset[str]:
