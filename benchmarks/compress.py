@@ -56,7 +56,8 @@ def half(text: str) -> int:
 
 def speed(texts: list[str], before: list[int]) -> None:
     """CPU time of prompts that were never seen before, and of ``check`` over 500 of them."""
-    promptopt.compress("Please read the text in order to answer.")
+    # What is loaded when it is first needed belongs to the start: the fuzzy matcher with the first example.
+    promptopt.compress("Please read the text in order to answer.\n\n# Example\n\nInput: a\nOutput: b\n")
     near = sorted(zip(before, texts, strict=True), key=lambda pair: abs(pair[0] - 2000))[:6]
     taken = []
     for _, text in near:

@@ -47,9 +47,10 @@ def test_a_command_prints_what_is_shown(block: str, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("block", CONSOLES)
 def test_every_command_and_option_that_is_shown_exists(block: str) -> None:
     for line in re.sub(r"\n    ", " ", block).splitlines():
-        words = shlex.split(line.removeprefix("$ "), comments=True)
-        if words[:1] != ["promptopt"]:
+        command = line.removeprefix("$ ")
+        if not command.startswith("promptopt "):
             continue
+        words = shlex.split(command, comments=True)
         assert words[1] in COMMANDS
         help_text = CliRunner().invoke(cli, [words[1], "--help"]).stdout
         for option in re.findall(r"(?<![\w-])--[a-z-]+", " ".join(words)):
