@@ -27,6 +27,12 @@ SENTENCES = [
     "Use `json` and see https://example.org/a?b=1.",
     "Der Kunde ist König und die Antwort ist kurz.",
     "It is very important that you only answer in English.",
+    "Give this as a set of five short bullets.",
+    "TITLE: name of the red bird. Be brief.",
+    'The birds: [{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]',
+    "Make sure that the code that has tests is clear and that nothing fails.",
+    "If they are asked, quite a few users say that it is very clear, which is good, or quite clear.",
+    "Take care to not list the tools that are shown below, and use them twice a day.",
 ]
 HOLES = [
     "{{ ticket }}",

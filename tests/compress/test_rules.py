@@ -159,6 +159,12 @@ STAYS = [
     ("PO306", '```\n[{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]\n```'),
     ("PO306", '{% chat role="assistant" %}[{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]{% endchat %}'),
     ("PO306", "The birds:\n\n| Bird | Legs |\n|------|-----:|\n| Hen | 2 |\n| Dodo | 2 |\n\nReturn a table of cats."),
+    # A tag that takes the line's end away, or the one before.
+    (
+        "PO306",
+        'The birds: [{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]\n{%- if a -%} here{% endif %}',
+    ),
+    ("PO306", 'The birds: {% if a -%}\n[{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]\n{% endif %}'),
     # What CSV would not tell: a number from a text, an empty cell, a hole.
     ("PO306", 'The birds: [{"name": "Kiwi", "wings": "2"}, {"name": "Emu", "wings": "1"}]'),
     ("PO306", 'The birds: [{"name": "Kiwi", "wings": 2}, {"name": "", "wings": 1}]'),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.notation import TABLE, as_csv, records
 from promptopt.compress.rules.json_data import is_open
-from promptopt.compress.sentences import HEADING
+from promptopt.compress.sentences import HEADING, Sentence
 
 # Words before data that make of them an example of what the model is to write.
 _FORM = re.compile(
@@ -19,6 +20,11 @@ _FORM = re.compile(
     r"produce|generate|emit|like|structure|structured|forms?|templates?|results?|write|create|json|markdown|e\.g\.)\b",
     re.IGNORECASE,
 )
+# The end of a line that no tag takes away, and a tag that may take the one before.
+_LINE_END = re.compile(r"[ \t]*(?:\n(?!\s*\{[%{#]-)|\Z)")
+_TAG_END = ("%}", "}}", "#}")
+# Characters before data that are looked at.
+_NEAR = 1000
 # Somewhere in the prompt: what it may want to read is not written otherwise.
 _JSON_WANTED = re.compile(r"\bjson\b", re.IGNORECASE)
 _TABLE_WANTED = re.compile(
@@ -40,21 +46,26 @@ class DataRows:
     level: ClassVar[Level] = "standard"
 
     def edits(self, document: Document) -> Iterable[Edit]:
+        headings = [sentence for sentence in document.sentences if sentence.kind == HEADING]
         if not _JSON_WANTED.search(document.masked):
             for start, end in _lists(document):
-                yield from self._edit(document, start, end)
+                yield from self._edit(document, headings, start, end)
         if not _TABLE_WANTED.search(document.masked):
             for table in TABLE.finditer(document.text):
                 zone = document.masks.zone_at(table.start())
                 if zone is not None and zone.kind == "table" and document.is_literal(*table.span()):
-                    yield from self._edit(document, *table.span())
+                    yield from self._edit(document, headings, *table.span())
 
-    def _edit(self, document: Document, start: int, end: int) -> Iterator[Edit]:
+    def _edit(self, document: Document, headings: Sequence[Sentence], start: int, end: int) -> Iterator[Edit]:
         text = document.text
-        line_end = text.find("\n", end)
         rows = records(text[start:end])
-        # Behind the last row nothing may stand on its line.
-        if rows is None or text[end : len(text) if line_end < 0 else line_end].strip() or _shows_form(document, start):
+        # Nothing may stand on the line of the last row.
+        if (
+            rows is None
+            or not _LINE_END.match(text, end)
+            or text[max(0, start - _NEAR) : start].rstrip().endswith(_TAG_END)
+            or _shows_form(document, headings, start)
+        ):
             return
         new = as_csv(rows)
         if new is None:
@@ -78,16 +89,10 @@ def _lists(document: Document) -> Iterator[tuple[int, int]]:
             yield opening.start(), end
 
 
-def _shows_form(document: Document, start: int) -> bool:
+def _shows_form(document: Document, headings: Sequence[Sentence], start: int) -> bool:
     """Whether the line before data, or their heading, may say that the model is to write such."""
-    before = document.masked[:start].rstrip()
+    before = document.masked[max(0, start - _NEAR) : start].rstrip()
     line = before[before.rfind("\n") + 1 :]
-    heading = next(
-        (
-            document.masked[sentence.start : sentence.end]
-            for sentence in reversed(document.sentences)
-            if sentence.kind == HEADING and sentence.start < start
-        ),
-        "",
-    )
+    index = bisect_left(headings, start, key=lambda heading: heading.start)
+    heading = document.masked[headings[index - 1].start : headings[index - 1].end] if index else ""
     return _FORM.search(f"{line} {heading}") is not None
