@@ -5,8 +5,11 @@ not: for each case of a suite they are read where the label stands, and judged b
 each label against the others, averaged) and by their rank correlation with those of the original prompt. The control is
 the variable alone: a prompt that ranks no better than that does not steer the model.
 
-Run on an idle machine, with the extra ``local``: ``python benchmarks/answers.py [--cases N] [--only PROMPT]``. An
-answer takes 1.5 s on one core.
+Run on an idle machine, with the extra ``local``:
+
+    python benchmarks/answers.py [--cases N] [--only PROMPT] [--by-rule]
+
+An answer takes 1.5 s on one core.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 
 import promptopt
+from promptopt.compress.document import Document
+from promptopt.compress.engine import compress_document
+from promptopt.compress.rules.base import choose_rules
 from promptopt.providers.local import LocalProvider
 from promptopt.suites import Case, load_suite
 from promptopt.templates import load_prompt
@@ -89,12 +95,18 @@ class Reader:
         ]
 
 
-def variants(name: str, variable: str) -> list[Variant]:
-    """The original, its compressed forms, and the variable alone."""
+def variants(name: str, variable: str, *, by_rule: bool) -> list[Variant]:
+    """The original, its compressed forms, and the variable alone.
+
+    Args:
+        by_rule: Instead of the levels what each rule of the last one does on top of the others.
+    """
     source = (ROOT / f"prompts/{name}/v1.j2").read_text()
     made = {"v1": source}
-    for level in LEVELS:
-        made[f"v1 {level}"] = promptopt.compress(source, level=level).text
+    if by_rule:
+        made |= rule_by_rule(source)
+    else:
+        made |= {f"v1 {level}": promptopt.compress(source, level=level).text for level in LEVELS}
 
     def rendered(text: str) -> Callable[[Case], Messages]:
         file = ROOT / f".promptopt/answers-{name}.j2"
@@ -106,6 +118,19 @@ def variants(name: str, variable: str) -> list[Variant]:
 
     found = [Variant(label, rendered(text)) for label, text in made.items()]
     return [*found, Variant("variable alone", lambda case: [{"role": "user", "content": str(case.vars[variable])}])]
+
+
+def rule_by_rule(source: str) -> dict[str, str]:
+    """The prompt at ``standard`` with one rule of ``telegraphic`` more, for each that changes something."""
+    common = [rule for rule in choose_rules() if rule.level != LEVELS[-1]]
+    standard = promptopt.compress(source, level="standard").text
+    found = {"v1 standard": standard}
+    for rule in choose_rules():
+        if rule.level == LEVELS[-1]:
+            text = compress_document(Document(source), LEVELS[-1], [*common, rule]).text
+            if text != standard:
+                found[f"{rule.name}"] = text
+    return found
 
 
 def plain(message: Message) -> dict[str, str]:
@@ -132,13 +157,22 @@ def difference(old: Scores, new: Scores, gold: np.ndarray) -> tuple[float, float
     return float(low), float(high)
 
 
-def measure(reader: Reader, name: str, variable: str, lead: str, labels: Sequence[str], limit: int | None) -> None:
+def measure(
+    reader: Reader,
+    name: str,
+    variable: str,
+    lead: str,
+    labels: Sequence[str],
+    limit: int | None,
+    *,
+    by_rule: bool,
+) -> None:
     suite = load_suite(ROOT / f"suites/{name}.yaml")
     cases = [case for label in labels for case in spread(suite.cases, label, limit and limit // len(labels))]
     gold = np.array([labels.index(str(case.vars["expected"])) for case in cases])
     scores: dict[str, Scores] = {}
     tokens: dict[str, float] = {}
-    for variant in variants(name, variable):
+    for variant in variants(name, variable, by_rule=by_rule):
         asked = [variant.messages(case) for case in cases]
         tokens[variant.name] = float(np.mean([promptopt.count(messages_text(m)).tokens for m in asked]))
         rows = []
@@ -176,13 +210,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, help="only N cases of each suite, as many of each label")
     parser.add_argument("--only", choices=PROMPTS, help="one of the prompts")
+    parser.add_argument("--by-rule", action="store_true", help="each telegraphic rule alone, on top of standard")
     given = parser.parse_args()
     provider = LocalProvider("smollm2")
     try:
         reader = Reader(provider)
         for name, (variable, lead, labels) in PROMPTS.items():
             if given.only in (None, name):
-                measure(reader, name, variable, lead, labels, given.cases)
+                measure(reader, name, variable, lead, labels, given.cases, by_rule=given.by_rule)
     finally:
         provider.close()
 

@@ -24,13 +24,15 @@ _REFERS_BACK = re.compile(
     r"the|an?)\b|\s*(?:[.,;:!?]|\Z))|\A(?:\W*\w+){0,3}\W+(?:it|they|them)\b|\A\W*(?:it|they)\b",
     re.IGNORECASE,
 )
+# What may stand in the sentence that is kept and not in the one that goes.
+_STRICTER = frozenset({"always", "exclusively", "mandatory", "must", "only", "shall", "solely", "strictly"})
 _LABEL = re.compile(r"[*_]*[^\s.:][^.:\n]{0,40}:\s")
 
 
 class Duplicates:
-    """A sentence whose every fact and content word stands in an earlier one (or a later one that is stricter).
+    """A sentence that says what an earlier one says, or less strictly what another one says.
 
-    Two that differ in a number, a negation, a name or a condition are both kept.
+    Two that differ in a number, a negation, a name, a condition or any other word are both kept.
     """
 
     code: ClassVar[str] = "PO105"
@@ -96,7 +98,8 @@ class Duplicates:
             # A later sentence replaces this one only where it says more; equals keep the first.
             if other > number and (candidates[other][1] == facts or kept.kind != sentence.kind):
                 continue
-            if candidates[other][1].total() > 2 * facts.total() + 4:
+            # "Name the red birds" says less than "name the birds"; "only name the birds" says more.
+            if any(fact.value not in _STRICTER for fact in candidates[other][1] - facts):
                 continue
             if document.always_before(kept.start, sentence.start) and _says_the_same(document, sentence, kept):
                 yield other
