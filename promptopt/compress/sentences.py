@@ -14,7 +14,7 @@ _MARKER = re.compile(
 )
 _RULE = re.compile(r"^[ \t]*(?:[-=_*#~+/|<>]{3,}[ \t]*)+$")
 _END = re.compile(r"(?P<mark>[.!?]+)[)\"'”’*_]*(?=\s+[^\sa-z]|\s*$)|[。！？]+")
-_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|Mr|Mrs|Ms|Dr|Prof|St|No|Fig|approx|[A-Z])\Z")
+_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|Mr|Mrs|Ms|Dr|Prof|St|Inc|INC|Ltd|Corp|al|cf|No|Fig|approx|[A-Z])\Z")
 LONGEST_ABBREVIATION = 8
 
 HEADING, ITEM, TEXT = "heading", "list item", "text"

@@ -20,6 +20,8 @@ _BOUND = re.compile(r"(?:\b(?:how|so|as|too|that|is|are|be|was|not|more|most|les
 _VERB_FOLLOWS = re.compile(
     r"(?:\b(?:to|not|never|can|will|must|should|may|might|could|would|cannot)|n['’]t)\s*\Z", re.IGNORECASE
 )
+_COUPLED = re.compile(r",?\s+(?:and|or|but)\s+(?:\w+ly|well|in an?)\b", re.IGNORECASE)
+_COUPLE = re.compile(r"ly,?\s+(?:and|or|but)\s+\Z", re.IGNORECASE)
 _DEGREE = re.compile(r"\b(?:how|so|as|too|more|most|less|least)\s*\Z", re.IGNORECASE)
 _INTENSIFIERS = frozenset(
     {"very", "really", "quite", "highly", "extremely", "truly", "incredibly", "totally", "absolutely"}
@@ -70,20 +72,10 @@ class Filler:
         word = " ".join(match[0].lower().split())
         if match[0].isupper() and len(word) > 1 and not text.isupper() and word not in _ALWAYS:
             return None
-        behind_word = re.match(r"\s+(\w+)", text[match.end() :])
-        # "very low, low": a step of a scale.
-        if behind_word and len(re.findall(rf"\b{behind_word[1]}\b", text, re.IGNORECASE)) > 1 and word in _INTENSIFIERS:
-            return None
-        # "more carefully", "as thoroughly as you can": how much of it is what the sentence says.
-        if _DEGREE.search(text[: match.start()]) and word.endswith("ly"):
-            return None
-        # "quite a few" are many.
-        if word in _INTENSIFIERS and re.match(r"\s+(?:an?|the)\b", text[match.end() :], re.IGNORECASE):
-            return None
-        if word in _REMARKS and not _stands_apart(text, match):
+        if _carries_meaning(word, text[: match.start()], text[match.end() :], text):
             return None
         if word in _ALWAYS:
-            return None if _VERB_FOLLOWS.search(text[: match.start()]) else ""
+            return ""
         behind = text[match.end() :].lstrip(" *_")
         if not behind or (" " not in word and not behind[0].isalpha()):
             # At the end of a clause it is more likely to carry the meaning: "do it properly."
@@ -95,9 +87,29 @@ class Filler:
         return ""
 
 
-def _stands_apart(text: str, match: re.Match[str]) -> bool:
+def _carries_meaning(word: str, before: str, behind: str, sentence: str) -> bool:
+    """Whether the words are no filler where they stand."""
+    if word in _INTENSIFIERS:
+        next_word = re.match(r"\s+(\w+)", behind)
+        # "very low, low": a step of a scale; "quite a few" are many.
+        return next_word is not None and (
+            next_word[1].lower() in ("a", "an", "the")
+            or len(re.findall(rf"\b{next_word[1]}\b", sentence, re.IGNORECASE)) > 1
+        )
+    if word in _REMARKS:
+        return not _stands_apart(before, behind)
+    if word in _ALWAYS and _VERB_FOLLOWS.search(before):
+        return True
+    # "simply and clearly": one of two.
+    if _COUPLED.match(behind) or _COUPLE.search(before):
+        return True
+    # "more carefully", "as thoroughly as you can": how much of it is what the sentence says.
+    return word.endswith("ly") and _DEGREE.search(before) is not None
+
+
+def _stands_apart(before: str, behind: str) -> bool:
     """Whether a phrase opens its sentence or clause, or is set off by commas."""
-    before, behind = text[: match.start()].rstrip(" *_"), text[match.end() :].lstrip(" *_")
+    before, behind = before.rstrip(" *_"), behind.lstrip(" *_")
     opens = not before or before.endswith((",", ";", ":", "(", "-", "–", "—"))
     return opens and (not behind or behind[0] in ",.!;:)-–—")
 

@@ -18,7 +18,7 @@ _HEEDED = re.compile(
 )
 # "after that describe it": an order.
 _NO_NOUN = re.compile(
-    r"\b(?:he|she|after|before|in|on|of|with|for|from|than|and|or|but|then|like|by|at|to|about|do|is|are|so|such|not)\s*\Z",
+    r"\b(?:he|she|make|makes|making|made|let|lets|letting|see|seeing|keep|keeping|after|before|in|on|of|with|for|from|than|and|or|but|then|like|by|at|to|about|do|is|are|so|such|not)\s*\Z",
     re.IGNORECASE,
 )
 _HAVE = ("has", "have")
@@ -28,11 +28,10 @@ _DECIDING = frozenset(
 )  # fmt: skip
 _DECIDED = re.compile(r"\s+(?:about|on|whether|based|per|for|if|when|that the|and|or)\b|\s*[.;:]|\s*\Z", re.IGNORECASE)
 _PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
-# "has access", "has a name"; not "has been", "has asked", "has to", "has only".
+# "has a name", "has soft wings"; not "has been", "has lost", "has to", "has only".
 _OWNED = re.compile(
     r"\s+(?:an?|the|some|many|several|more|good|great|extensive|multiple|different|high|low|strong|clear|little|much)"
-    r"\s+[a-z]|\s+(?!\w+(?:ed|en|ly|ne|wn)\b|to\b|not?\b|only\b|just\b|had\b|made\b|found\b|set\b|sent\b|built\b|come\b|"
-    r"become\b|led\b|met\b|put\b|read\b|run\b|never\b|always\b|yet\b|any\b|at\b|less\b|fewer\b|exactly\b|both\b|each\b)[a-z]{3,}",
+    r"\s+[a-z]|\s+(?:[a-z]{3,}\s+)?(?!(?:does|was|is|has|this|always)\b)[a-z]{3,}(?<![suie])s\b",
     re.IGNORECASE,
 )
 _VERB_BEHIND = re.compile(
