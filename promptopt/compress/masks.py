@@ -25,10 +25,11 @@ _MUSTACHE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<%.*?%>|<<[^<>\n]{1,60}
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
 # What is handed to the model between tags of its own lines: data, whoever wrote it.
 _DATA = re.compile(
-    r"<((?:input_|example_)?(?:context|documents?|texts?|articles?|passages?|transcripts?|excerpts?|emails?|examples?|"
-    r"samples?|data|story|conversation|input|output))>[ \t]*\n(.*?)\n[ \t]*</\1>",
-    re.DOTALL | re.IGNORECASE,
+    r"<(?P<close>/?)(?P<name>(?:input_|example_)?(?:context|documents?|texts?|articles?|passages?|transcripts?|excerpts?|"
+    r"emails?|examples?|samples?|data|story|conversation|input|output))>",
+    re.IGNORECASE,
 )
+_LINE_END = re.compile(r"[ \t]*\n")
 _BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
 _QUOTES = (
     re.compile(r'"[^"\n]{1,2000}"|“[^”\n]{1,2000}”|«[^»\n]{1,2000}»|„[^“”\n]{1,2000}[“”]|「[^」\n]*」'),
@@ -42,7 +43,7 @@ _HINT = re.compile(r"[/\\_@(]|--|[a-z][A-Z]")
 _CHUNK = re.compile(r"\S+")
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
 _EXAMPLE_HEAD = re.compile(
-    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*[Ee](?:nd|ND)\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
+    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*end\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
     r"demonstrations?)\b[^.\n]{0,40}$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -227,8 +228,18 @@ class _Canvas:
 
     def cover_data(self) -> None:
         """The lines between ``<document>`` and ``</document>``."""
-        if "</" in self._masked:
-            self._put_all([match.span(2) for match in _DATA.finditer(self._masked)], "example")
+        spans: list[tuple[int, int]] = []
+        opened: tuple[str, int] | None = None
+        for tag in _DATA.finditer(self._masked):
+            name = tag["name"].lower()
+            if not tag["close"] and opened is None and _LINE_END.match(self._masked, tag.end()):
+                opened = name, tag.end()
+            elif tag["close"] and opened is not None and opened[0] == name:
+                begin = self._masked.rfind("\n", 0, tag.start()) + 1
+                if not self._masked[begin : tag.start()].strip():
+                    spans.append((opened[1], tag.start()))
+                opened = None
+        self._put_all(spans, "example")
 
     def cover_examples(self) -> None:
         """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""

@@ -23,10 +23,12 @@ _ARTICLE = re.compile(
 )
 
 
-_PROPORTION = re.compile(
-    r"\bthe\s+(?:\w+er|more|less|worse)\b.*\bthe\s+(?:\w+er|more|less|worse)(?:\s+(?:it|you|they|the)\b|\s*[.,;!]|\s*\Z)",
-    re.IGNORECASE | re.DOTALL,
+_COMPARED = (
+    r"\bthe\s+(?:more|less|worse|better|fewer|sooner|later|earlier|longer|shorter|higher|lower|bigger|smaller|larger|greater|"
+    r"faster|slower|easier|harder|closer|stronger|weaker|simpler|clearer|deeper|older|newer|richer)\b"
 )
+# "the shorter the answer the better"
+_PROPORTION = re.compile(rf"{_COMPARED}.{{0,200}}?{_COMPARED}", re.IGNORECASE | re.DOTALL)
 # "the word the", "the variable a"
 _NAMED = re.compile(r"\b(?:words?|letters?|articles?|characters?|symbols?|variables?)\s+\Z", re.IGNORECASE)
 _ONE_OF = re.compile(
@@ -108,7 +110,6 @@ def _articles(document: Document, sentence: Sentence, rule: str) -> Iterable[Edi
 
 
 def _new(match: re.Match[str]) -> str | None:
-    # "the shorter the answer the better"
     if _PROPORTION.search(match.string) or _NAMED.search(match.string[: match.start()]):
         return None
     before, behind = match.string[: match.start()], match.string[match.end() :]
