@@ -98,6 +98,10 @@ class Fact:
     scope: tuple[str, ...] = ()
     line: int = field(default=0, compare=False)
 
+    # The generated one would hash the scope as well; facts are counted far more often than they differ in it alone.
+    def __hash__(self) -> int:
+        return hash((self.kind, self.value))
+
     def __str__(self) -> str:
         scope = f" ({' '.join(self.scope)})" if self.scope else ""
         return f"{self.kind} {self.value!r}{scope}"
@@ -252,14 +256,18 @@ def _sentence_facts(masked: Masked, sentence: Sentence, line: int) -> Iterator[F
     holes = [_zone_text(zone, masked) for zone in _zones_in(masked, sentence.start, sentence.end)]
     for zone, content in zip(_zones_in(masked, sentence.start, sentence.end), holes, strict=True):
         yield from _zone_facts(zone, content, line)
-    found = word_facts(plain, 0, is_heading=sentence.kind == HEADING)
+    found = word_facts(plain, is_heading=sentence.kind == HEADING)
     yield from (Fact(fact.kind, fact.value, fact.scope, line) for fact in found) if line else found
 
 
 @lru_cache(maxsize=8192)
-def word_facts(plain: str, line: int, *, is_heading: bool = False) -> tuple[Fact, ...]:
+def word_facts(plain: str, *, is_heading: bool = False) -> tuple[Fact, ...]:
     """The facts of a sentence whose protected stretches are masked."""
-    return tuple(_word_facts(plain, line, is_heading))
+    return tuple(_word_facts(plain, is_heading))
+
+
+# Most facts of a text are in its next version as well.
+_fact = lru_cache(maxsize=32768)(Fact)
 
 
 @lru_cache(maxsize=8192)
@@ -276,23 +284,23 @@ def plain_words(masked: str) -> frozenset[str]:
     )
 
 
-def _word_facts(plain: str, line: int, is_heading: bool) -> Iterator[Fact]:
+def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
     if _DIGIT.search(plain):
         for match in _DATE.finditer(plain):
-            yield Fact("date", _squeeze(match[0]), (), line)
+            yield _fact("date", _squeeze(match[0]))
     if not is_heading:
         for match in _NAME.finditer(plain):
             name = re.split("['’]", match[1] or match[2] or match[3])[0]
             # Capitals for emphasis are no names.
             if len(name) > 1 and not _is_neutral(name) and not (name.isupper() and len(name) > 6):
-                yield Fact("name", name, (), line)
+                yield _fact("name", name)
     tokens = list(_tokens(canonical(plain)))
     for index, (kind, value) in enumerate(tokens):
         if kind == "word":
-            yield Fact("word", stem(value), (), line)
+            yield _fact("word", stem(value))
         elif kind not in ("hole", "break"):
-            yield Fact(kind, value, _scope(tokens, index), line)
-    yield from _listed_items(plain, line)
+            yield _fact(kind, value, _scope(tokens, index))
+    yield from _listed_items(plain)
 
 
 @lru_cache(maxsize=4096)
@@ -301,7 +309,7 @@ def _is_neutral(name: str) -> bool:
     return not said or said in NEUTRAL
 
 
-def _listed_items(plain: str, line: int) -> Iterator[Fact]:
+def _listed_items(plain: str) -> Iterator[Fact]:
     """What is given as an example, or as one of several values."""
     lower = plain.lower()
     if not any(hint in lower for hint in _LISTING):
@@ -312,7 +320,7 @@ def _listed_items(plain: str, line: int) -> Iterator[Fact]:
             for item in re.split(r",|/|\||\bor\b|\band\b", match[1]):
                 words = [stem(value) for name, value in _tokens(canonical(item)) if name not in ("hole", "break")]
                 if words:
-                    yield Fact(kind, " ".join(words), (), line)
+                    yield _fact(kind, " ".join(words))
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:

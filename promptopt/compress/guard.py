@@ -300,7 +300,7 @@ def _count(tokenizer: Tokenizer, text: str) -> int:
 
 @lru_cache(maxsize=8192)
 def _window_facts(masked: str, heading: bool) -> Counter[Fact]:
-    found = Counter(word_facts(masked, 0, is_heading=heading))
+    found = Counter(word_facts(masked, is_heading=heading))
     found[Fact("hole", str(masked.count(MASK)))] += 1
     return found
 

@@ -27,15 +27,21 @@ _FOREIGN = frozenset(
 @lru_cache(maxsize=4096)
 def is_english(text: str) -> bool:
     """Whether ``text`` reads as English. Short labels without any function word count as English in ASCII only."""
-    words = [word.lower() for word in _WORDS.findall(text)]
+    words = _WORDS.findall(text.lower())
     if not words:
         return True
-    letters = sum(map(len, words))
-    plain = sum(len(word) for word in words if word.isascii())
-    if plain < 0.8 * letters:
-        return False
-    english = sum(word in _ENGLISH for word in words)
-    foreign = sum(word in _FOREIGN and word not in _ENGLISH for word in words)
+    plain = letters = 1
+    if not text.isascii():
+        letters = sum(map(len, words))
+        plain = sum(len(word) for word in words if word.isascii())
+        if plain < 0.8 * letters:
+            return False
+    english = foreign = 0
+    for word in words:
+        if word in _ENGLISH:
+            english += 1
+        elif word in _FOREIGN:
+            foreign += 1
     if english == foreign == 0:
         return plain == letters
     return english > foreign

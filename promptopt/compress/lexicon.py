@@ -147,5 +147,6 @@ def canonical(text: str) -> str:
         text = text.replace("as follows", "")
     text = _opener_anywhere().sub("", text)
     text = shorter_pattern().sub(lambda match: shorter(match[0]), text)
-    text = _SECTION.sub(r"\1 ", text)
+    if "section" in text:
+        text = _SECTION.sub(r"\1 ", text)
     return filler_pattern().sub("", text)
