@@ -135,42 +135,17 @@ def _goes_on(document: Document, sentence: Sentence) -> bool:
 
 
 def _alike(document: Document) -> Iterator[Sentence]:
-    """The sentences whose plain words and protected stretches all stand in another one, and those others.
-
-    Only they can say the same.
-    """
-    words: list[tuple[Sentence, frozenset[str]]] = []
-    places: dict[str, list[int]] = {}
+    """The sentences that share their plain words and protected stretches with another one: no others say the same."""
+    groups: dict[frozenset[str], list[Sentence]] = {}
     for sentence in document.sentences:
         # A numbered step may be referred to by its number.
         numbered = document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
         if sentence.kind == HEADING or numbered:
             continue
         own = plain_words(document.masked[sentence.start : sentence.end]) | _protected(document, sentence)
-        for word in own:
-            places.setdefault(word, []).append(len(words))
-        words.append((sentence, own))
-    alike: set[int] = set()
-    for number, (sentence, own) in enumerate(words):
-        if own:
-            others: Iterable[int] = places[min(own, key=lambda word: len(places[word]))]
-        else:
-            # One without plain words may be contained in any that holds the words of its facts.
-            facts = Counter(document.facts_of(sentence).facts)
-            others = _holding(document, words, facts) if _is_long_enough(document, sentence, facts) else ()
-        found_here = [other for other in others if other != number and own <= words[other][1]]
-        if found_here:
-            alike.update([number, *found_here])
-    return (words[number][0] for number in sorted(alike))
-
-
-def _holding(document: Document, words: list[tuple[Sentence, frozenset[str]]], facts: Counter[Fact]) -> Iterator[int]:
-    """The sentences that hold the stems of all the words of ``facts``."""
-    stems = [fact.value.removesuffix("y") for fact in facts if fact.kind == "word"]
-    for number, (sentence, _) in enumerate(words):
-        text = document.masked[sentence.start : sentence.end].lower()
-        if all(stem in text for stem in stems):
-            yield number
+        groups.setdefault(own - _STRICTER, []).append(sentence)
+    alike = (sentence for group in groups.values() if len(group) > 1 for sentence in group)
+    return iter(sorted(alike, key=lambda sentence: sentence.start))
 
 
 def _protected(document: Document, sentence: Sentence) -> frozenset[str]:
