@@ -108,9 +108,10 @@ def main(path: Path) -> None:
         passed = f"{kept / len(texts):.0%}"
         rows.append([name, f"{raw / total:.1%}", passed, f"{gated / total:.2%}", *shares, f"{seconds:.1f}"])
     print(
-        f"{len(texts)} prompts, {sum(before):,} tokens; seen while the rules were made: {sizes[0]:,}, not: {sizes[1]:,}"
+        f"{len(texts)} prompts, {sum(before):,} tokens; first half (rules were made from it): {sizes[0]:,}, "
+        f"second: {sizes[1]:,}"
     )
-    head = ["", "saved, raw", "pass the gate", "saved, gated", "seen", "not seen", "CPU s"]
+    head = ["", "saved, raw", "pass the gate", "saved, gated", "first half", "second half", "CPU s"]
     print(tabulate(rows, head, tablefmt="github"))
 
 

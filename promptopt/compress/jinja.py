@@ -68,13 +68,18 @@ def literals(source: str) -> tuple[Literal, ...] | None:
     Args:
         source: A template with ``\\n`` line ends.
     """
+    return _lexed(source, parse=True)
+
+
+def _lexed(source: str, *, parse: bool) -> tuple[Literal, ...] | None:
     masked = mask_front_matter(source)
     offset = len(source) - len(masked)
     if not _MARKS.search(source):
         return (Literal(0, len(source)),) if source else ()
     environment = _lexing_environment(True)
     try:
-        environment.parse(masked)
+        if parse:
+            environment.parse(masked)
         return tuple(_walk(masked, offset, environment))
     except (TemplateSyntaxError, RecursionError, _OutOfStep):
         return None
@@ -135,13 +140,15 @@ def _turn(stack: list[Frame], tag: list[str], block: int) -> None:
 
 def same_code(before: str, after: str) -> bool:
     """Whether two templates hold the same expressions, tags and comments, byte for byte and in the same order."""
-    return _code(before) == _code(after)
-
-
-def _code(source: str) -> list[str] | None:
-    spans = literals(source)
+    spans = literals(before)
     if spans is None:
-        return None
+        return literals(after) is None
+    # With the same code in the same order the second parses as the first does.
+    spans_after = _lexed(after, parse=False)
+    return spans_after is not None and _code(before, spans) == _code(after, spans_after)
+
+
+def _code(source: str, spans: tuple[Literal, ...]) -> list[str]:
     code, position = [], 0
     for span in spans:
         code.append(source[position : span.start])
