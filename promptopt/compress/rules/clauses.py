@@ -28,8 +28,8 @@ _COMPLEMENT = re.compile(
     re.IGNORECASE,
 )
 _OBJECT = re.compile(r"(?<=[a-z] )that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)\w)", re.IGNORECASE)
-# "say that it is late and that he is tired": one hangs on the other.
-_AND_THAT = re.compile(r"(?:,|\band|\bor|\bbut)\s+that\b", re.IGNORECASE)
+AND_THAT = re.compile(r"(?:,\s+that|\b(?:and|or|but)\s+(?:that|which|who))\b", re.IGNORECASE)
+"""In "say that it is late and that he is tired" one hangs on the other."""
 _PRONOUN = re.compile(r"that|which|who", re.IGNORECASE)
 
 
@@ -46,9 +46,9 @@ class Clauses:
         for sentence in document.prose:
             if not _PRONOUN.search(plain(document, sentence)):
                 continue
-            yield from replacements(document, sentence, _RELATIVE, lambda _: "", self.code, _message)
-            if _AND_THAT.search(plain(document, sentence)):
+            if AND_THAT.search(plain(document, sentence)):
                 continue
+            yield from replacements(document, sentence, _RELATIVE, lambda _: "", self.code, _message)
             yield from replacements(document, sentence, _OBJECT, lambda _: "", self.code, _message)
             yield from replacements(
                 document, sentence, _COMPLEMENT, lambda match: match["verb"] + " ", self.code, _message

@@ -42,6 +42,8 @@ _ANY = re.compile(
 _CONDITION = re.compile(
     r"(?:If|When|Whenever|Wherever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
     rf"Unless|Where)\s[^,.;:]*,(?=\s+[a-z]){_MAY_GO_ON}"
+    # "supported by it, contradicted by it or neither", "red, green or blue": a list.
+    r"(?!\s+\w+(?:ed|ing)\b|\s+[\w-]+\s+(?:or|and|nor)\b)"
 )
 _THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")
 # "what day it is, ask": without the comma the verb would go on.

@@ -9,6 +9,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.clauses import AND_THAT
 from promptopt.compress.rules.wording import plain, replacements
 
 _PREDICATE = (
@@ -49,6 +50,7 @@ _ACTOR = re.compile(
     re.IGNORECASE,
 )
 _PARTICIPLE = re.compile(r"(?:\w+ly\s+)?(?:\w{2,}ed|told|taught|made|found|built|sent|met|led|held|paid|left|lost)\b")
+_AND_IS = re.compile(r"(?:,|\b(?:and|or|but))\s+(?:is|are|was|were)\b", re.IGNORECASE)
 _KNOWING = re.compile(
     r"\b(?:check|verify|confirm|know|say|see|note|find|think|believe|assume|ensure|tell|show|state|indicate|mean|remember|"
     r"make sure)(?:s|ing|ed)?\b[^,.;:]*\Z",
@@ -90,7 +92,7 @@ class Pronouns:
                 if not any(needle in text for needle in needles):
                     continue
                 yield from replacements(
-                    document, sentence, pattern, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
+                    document, sentence, pattern, _pronoun, self.code, lambda old, _: f"{old!r} can go"
                 )
 
 
@@ -133,15 +135,28 @@ _PRONOUNS = (
 )
 
 
+def _pronoun(match: re.Match[str]) -> str | None:
+    # "a girl who is nine and who is brave": one like the other.
+    relative = match[0][:3].lower() in ("tha", "whi", "who")
+    return None if relative and AND_THAT.search(match.string[match.end() :]) else ""
+
+
 def _copula(match: re.Match[str]) -> str | None:
     before, behind = match.string[: match.start()], match.string[match.end() :]
-    # "unless they are asked" is not "unless they asked".
-    if _ACTOR.search(before) and _PARTICIPLE.match(behind):
+    # "is short, is clear and is new": one like the other.
+    if _AND_IS.search(behind):
+        return None
+    if acts(before, behind):
         return None
     # "Check that the file is in the folder" is not "Check the file in the folder".
     if _KNOWING.search(before) and _PLACE.match(behind):
         return None
     return None if NOT_AFTER.search(before) else ""
+
+
+def acts(before: str, behind: str) -> bool:
+    """Whether without an auxiliary one who is acted on would act: "they are asked" is not "they asked"."""
+    return _ACTOR.search(before) is not None and _PARTICIPLE.match(behind) is not None
 
 
 def _will(match: re.Match[str]) -> str | None:

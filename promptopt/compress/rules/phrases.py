@@ -99,6 +99,9 @@ def _means_otherwise(old: str, new: str, before: str, behind: str) -> bool:
     # "Concerning facts are to be flagged": an adjective.
     if old in ("concerning", "regarding") and not before.strip(" *_"):
         return True
+    # "the rules that are listed below": "that are" goes first.
+    if old.startswith("are ") and re.search(r"\b(?:that|which)\s*\Z", before, re.IGNORECASE):
+        return True
     # "make a decision you can defend": what follows speaks of the noun.
     if old in _DECIDING and not _DECIDED.match(behind):
         return True

@@ -10,7 +10,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.rules.by_sentence import by_sentence
-from promptopt.compress.rules.copulas import NOT_AFTER
+from promptopt.compress.rules.copulas import NOT_AFTER, acts
 from promptopt.compress.rules.wording import governed, plain, replacements
 
 
@@ -39,7 +39,8 @@ def _owner(match: re.Match[str]) -> str | None:
 
 
 def _auxiliary(match: re.Match[str]) -> str | None:
-    return None if NOT_AFTER.search(match.string[: match.start()]) else ""
+    before, behind = match.string[: match.start()], match.string[match.end() :].lstrip()
+    return None if NOT_AFTER.search(before) or acts(before, behind) else ""
 
 
 _IS = re.compile(r"\b(?:is|are|was|were|be|been|being)(?:\s+\w+)?\s*\Z", re.IGNORECASE)
