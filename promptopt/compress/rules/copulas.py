@@ -101,8 +101,10 @@ _PRONOUNS = (
     (
         ("that", "which ", "who "),
         re.compile(
-            r"(?<=\w )(?<!\bway )(?:(?:that|which|who)\s+(?:is|are|was|were)|that['’]s)\s+(?=[a-z])"
-            r"(?!(?:to|not|no|the|a|an|been)\b)",
+            r"(?<=\w )(?<!\bway )(?:(?:that|which|who)\s+(?:is|are|was|were)|that['’]s)\s+"
+            # "a file public" is no English: only what goes on, or what was done.
+            rf"(?=(?:{_PREDICATE})\b|\w+(?:\s+\w+)?\s+(?:{_BEFORE_MORE}|enough)\b)"
+            r"(?!(?:to|not|no|the|a|an|been|only)\b)",
             re.IGNORECASE,
         ),
     ),

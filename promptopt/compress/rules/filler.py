@@ -11,6 +11,7 @@ from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.lexicon import filler_pattern
 from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.clauses import AND_THAT
 from promptopt.compress.rules.wording import negated, replacements
 from promptopt.compress.sentences import Sentence
 
@@ -36,7 +37,9 @@ _REMARKS = frozenset(
         "in this respect", "as such", "as usual", "as always", "on top of that", "thank you", "thanks",
         "that being said",
         "to be clear", "to be honest", "what's more", "with that in mind", "with this in mind", "of course",
-        "as a matter of fact", "in my opinion", "needless to say", "simply put",
+        "as a matter of fact", "in my opinion", "needless to say", "simply put", "as you know", "as we know",
+        "as you can see", "as already mentioned", "if you don't mind", "generally speaking", "broadly speaking",
+        "with that said", "with that being said",
     }
 )  # fmt: skip
 _ALWAYS = frozenset({"please", "kindly"})
@@ -98,6 +101,9 @@ def _carries_meaning(word: str, before: str, behind: str, sentence: str) -> bool
         )
     if word in _REMARKS:
         return not _stands_apart(before, behind)
+    # "note that it is late and that he is tired": the second half hangs on the phrase.
+    if word.endswith(" that") and AND_THAT.search(behind):
+        return True
     if word in _ALWAYS and _VERB_FOLLOWS.search(before):
         return True
     # "simply and clearly": one of two.

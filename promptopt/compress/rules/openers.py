@@ -10,6 +10,7 @@ from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.lexicon import opener_pattern
 from promptopt.compress.rules.by_sentence import by_sentence
+from promptopt.compress.rules.clauses import AND_THAT
 from promptopt.compress.rules.wording import negated, plain, removal
 
 _COORDINATED = re.compile(r"\b(?:and|or|but|then) to\b")
@@ -45,7 +46,10 @@ class Openers:
                     continue
                 start = sentence.start + match.start()
                 # "Your job is to read and to decide": the second "to" needs the opener.
-                coordinated = match[0].rstrip().endswith(" to") and _COORDINATED.search(text, match.end())
+                opener = match[0].rstrip()
+                coordinated = (opener.endswith(" to") and _COORDINATED.search(text, match.end())) or (
+                    opener.endswith(" that") and AND_THAT.search(text, match.end())
+                )
                 if coordinated or negated(document, sentence, start):
                     continue
                 end = start + len(match[0].rstrip())
