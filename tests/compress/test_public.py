@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -44,16 +43,28 @@ def test_the_room_can_be_called_whatever_was_imported_first():
     assert done.stdout == "Stop.\n"
 
 
-def test_the_time_of_a_template_grows_with_its_length():
+def test_the_work_for_a_template_grows_with_its_length():
     text = "Please make sure to answer question {} about the red bird in order to help the user.\n\n"
-    sizes = (40, 160)
-    seconds = []
-    for size in sizes:
-        body = "".join(text.format(number) for number in range(size))
-        start = time.process_time()
-        promptopt.compress(body)
-        seconds.append(time.process_time() - start)
-    assert seconds[1] < 12 * seconds[0]
+
+    def calls(first: int, size: int) -> int:
+        """Function calls, which no other process slows down."""
+        body = "".join(text.format(number) for number in range(first, first + size))
+        counted = 0
+
+        def count(*_: object) -> None:
+            nonlocal counted
+            counted += 1
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            promptopt.compress(body)
+        finally:
+            sys.setprofile(before)
+        return counted
+
+    calls(0, 10)
+    assert calls(4000, 400) < 5 * calls(1000, 100)
 
 
 def test_a_text_may_hold_what_a_rewrite_of_it_may_not_lose():
