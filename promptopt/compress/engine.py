@@ -140,6 +140,20 @@ def _moved(position: int, edits: Sequence[Edit]) -> int:
     return position - sum(edit.end - edit.start - len(edit.new or "") for edit in edits if edit.end <= position)
 
 
+def _before(edits: Sequence[Edit], position: int) -> int:
+    """Where what stands at ``position`` after the edits, which are in order, stood before them."""
+    shift = 0
+    for edit in edits:
+        start = edit.start - shift
+        if start > position:
+            break
+        if position < start + len(edit.new or ""):
+            # Inside what an edit wrote: where it began.
+            return edit.start
+        shift += edit.end - edit.start - len(edit.new or "")
+    return position + shift
+
+
 class _Back:
     """From a place in the text of a later pass to the line of the source."""
 
@@ -154,12 +168,7 @@ class _Back:
             return step
         position = current._line_starts[step.line - 1] + step.column - 1
         for edits in reversed(self._passes):
-            shift = 0
-            for edit in edits:
-                if edit.start - shift > position:
-                    break
-                shift += edit.end - edit.start - len(edit.new or "")
-            position += shift
+            position = _before(edits, position)
         line, column = document.line_of(min(position, len(document.text)))
         return replace(step, line=line, column=column)
 

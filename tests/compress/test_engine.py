@@ -288,3 +288,14 @@ def test_the_cache_cliff_is_minded():
     assert any("not cached" in step.refused for step in minded.refused)
     unminded = compress_document(Document(text + "{{ ticket }}"), "standard")
     assert unminded.tokens_after < minded.tokens_after
+
+
+def test_a_step_of_a_later_pass_names_its_place_in_the_source():
+    source = (
+        "The birds of the house:\n\n"
+        "| Bird      | Legs |\n|-----------|-----:|\n| Red hen   | 2    |\n| Dodo      | 2    |\n\n"
+        "Please name the bird that you like.\n"
+    )
+    places = {step.rule: (step.line, step.column) for step in compress_document(Document(source)).ledger}
+    assert places["PO305"] == places["PO306"] == (3, 1)
+    assert places["PO104"] == (8, 1)
