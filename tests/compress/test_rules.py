@@ -237,6 +237,8 @@ STAYS = [
     ("PO203", "In addition to the summary, list the sources."),
     ("PO204", "Say that he called and that he wrote."),
     ("PO204", "List those that are closed."),
+    ("PO204", "It has to be clear from the letter that I am late."),
+    ("PO203", "Stay calm, no matter what I say, and be brief."),
     ("PO208", "The shorter the answer the better."),
     ("PO208", "Read one of the files."),
     ("PO401", "Take it twice a day."),

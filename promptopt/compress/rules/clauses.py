@@ -30,6 +30,11 @@ _COMPLEMENT = re.compile(
 _OBJECT = re.compile(r"(?<=[a-z] )that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)\w)", re.IGNORECASE)
 AND_THAT = re.compile(r"(?:,\s+that|\b(?:and|or|but)\s+(?:that|which|who))\b", re.IGNORECASE)
 """In "say that it is late and that he is tired" one hangs on the other."""
+_IT_IS = re.compile(
+    r"\bit\b[^.,;]*\b(?:be|is|was|seems?|becomes?)\s+(?:\w+\s+)?(?:clear|obvious|important|likely|possible|true|necessary|"
+    r"essential|evident|crucial|known|said)\s+\w",
+    re.IGNORECASE,
+)
 _PRONOUN = re.compile(r"that|which|who", re.IGNORECASE)
 
 
@@ -49,10 +54,15 @@ class Clauses:
             if AND_THAT.search(plain(document, sentence)):
                 continue
             yield from replacements(document, sentence, _RELATIVE, lambda _: "", self.code, _message)
-            yield from replacements(document, sentence, _OBJECT, lambda _: "", self.code, _message)
+            yield from replacements(document, sentence, _OBJECT, _object, self.code, _message)
             yield from replacements(
                 document, sentence, _COMPLEMENT, lambda match: match["verb"] + " ", self.code, _message
             )
+
+
+def _object(match: re.Match[str]) -> str | None:
+    # "it has to be clear from the letter that I am late": what is clear comes last.
+    return None if _IT_IS.search(match.string[: match.start()]) else ""
 
 
 def _message(old: str, _: str) -> str:

@@ -30,8 +30,8 @@ _INTRODUCTION = re.compile(
 )
 # "errors, which you should correct, or jokes": the second comma ends what the first began.
 _ASIDE = re.compile(
-    r",\s+(?:which|who|whose|where|when|if|because|including|such as|like|for example|for instance|not|as|unless)\b"
-    r"[^,]*\Z",
+    r",\s+(?:which|who|whose|where|when|if|because|including|such as|like|for example|for instance|not|as|unless|"
+    r"no matter)\b[^,]*\Z",
     re.IGNORECASE,
 )
 _ANY = re.compile(
