@@ -129,7 +129,7 @@ def rule_by_rule(source: str) -> dict[str, str]:
         if rule.level == LEVELS[-1]:
             text = compress_document(Document(source), LEVELS[-1], [*common, rule]).text
             if text != standard:
-                found[f"{rule.name}"] = text
+                found[rule.name] = text
     return found
 
 

@@ -50,9 +50,15 @@ def shorter_phrases() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
+def remark_phrases() -> frozenset[str]:
+    """Phrases that add nothing where they stand apart, and may mean something elsewhere (``remarks.txt``)."""
+    return frozenset(_lines("remarks.txt"))
+
+
+@lru_cache(maxsize=1)
 def filler_phrases() -> tuple[str, ...]:
-    """Words and phrases that may stand anywhere and add nothing (``filler.txt``)."""
-    return tuple(_lines("filler.txt"))
+    """Words and phrases that add nothing (``filler.txt``, ``remarks.txt``)."""
+    return (*_lines("filler.txt"), *_lines("remarks.txt"))
 
 
 @lru_cache(maxsize=1)

@@ -114,15 +114,22 @@ def _json_rows(text: str) -> Rows | None:
     except (ValueError, RecursionError):
         return None
     # Objects are lists of pairs here: text and number alike are strings, of which numbers are marked.
-    if not isinstance(found, list) or not all(isinstance(row, list) and row and _are_pairs(row) for row in found):
+    if (
+        not found
+        or not isinstance(found, list)
+        or not all(isinstance(row, list) and row and _are_pairs(row) for row in found)
+    ):
         return None
     keys = [key for key, _ in found[0]]
     if any([key for key, _ in row] != keys for row in found):
         return None
-    columns = [_column([row[number][1] for row in found]) for number in range(len(keys))]
-    if any(column is None for column in columns):
-        return None
-    return [keys, *(list(row) for row in zip(*(column or () for column in columns), strict=True))]
+    columns = []
+    for number in range(len(keys)):
+        column = _column([row[number][1] for row in found])
+        if column is None:
+            return None
+        columns.append(column)
+    return [keys, *map(list, zip(*columns, strict=True))]
 
 
 def _are_pairs(row: Sequence[object]) -> bool:

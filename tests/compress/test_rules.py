@@ -167,6 +167,9 @@ STAYS = [
     ("PO306", '```\n[{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]\n```'),
     ("PO306", '{% chat role="assistant" %}[{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]{% endchat %}'),
     ("PO306", "The birds:\n\n| Bird | Legs |\n|------|-----:|\n| Hen | 2 |\n| Dodo | 2 |\n\nReturn a table of cats."),
+    # Part of something else.
+    ("PO306", 'The birds: {"birds": [{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]\n}'),
+    ("PO306", 'The birds: {"birds": [{"name": "Kiwi", "wings": 2}, {"name": "Emu", "wings": 1}]\n; x = 1 }'),
     # A tag that takes the line's end away, or the one before.
     (
         "PO306",

@@ -49,9 +49,8 @@ class Clauses:
     @by_sentence
     def edits(self, document: Document) -> Iterable[Edit]:
         for sentence in document.prose:
-            if not _PRONOUN.search(plain(document, sentence)):
-                continue
-            if AND_THAT.search(plain(document, sentence)):
+            text = plain(document, sentence)
+            if not _PRONOUN.search(text) or AND_THAT.search(text):
                 continue
             yield from replacements(document, sentence, _RELATIVE, lambda _: "", self.code, _message)
             yield from replacements(document, sentence, _OBJECT, _object, self.code, _message)

@@ -31,7 +31,7 @@ _INTRODUCTION = re.compile(
 # "errors, which you should correct, or jokes": the second comma ends what the first began.
 _ASIDE = re.compile(
     r",\s+(?:which|who|whose|where|when|if|because|including|such as|like|for example|for instance|not|as|unless|"
-    r"no matter)\b[^,]*\Z",
+    r"no matter)\b",
     re.IGNORECASE,
 )
 _ANY = re.compile(
@@ -64,7 +64,8 @@ class Commas:
         for sentence in document.prose:
             for pattern in (_OXFORD, _ABBREVIATION):
                 for match in pattern.finditer(document.masked, sentence.start, sentence.end):
-                    aside = pattern is _OXFORD and _ASIDE.search(document.masked, sentence.start, match.start())
+                    last = document.masked.rfind(",", sentence.start, match.start())
+                    aside = pattern is _OXFORD and last >= 0 and _ASIDE.match(document.masked, last)
                     if not aside and not negated(document, sentence, match.start()):
                         yield Edit(match.start(), match.end(), "", self.code, "an optional comma")
             text = document.masked[sentence.start : sentence.end]

@@ -92,7 +92,7 @@ class Pronouns:
                 if not any(needle in text for needle in needles):
                     continue
                 yield from replacements(
-                    document, sentence, pattern, _pronoun, self.code, lambda old, _: f"{old!r} can go"
+                    document, sentence, pattern, lambda _: "", self.code, lambda old, _: f"{old!r} can go"
                 )
 
 
@@ -104,7 +104,9 @@ _PRONOUNS = (
             r"(?<=\w )(?<!\bway )(?:(?:that|which|who)\s+(?:is|are|was|were)|that['’]s)\s+"
             # "a file public" is no English: only what goes on, or what was done.
             rf"(?=(?:{_PREDICATE})\b|\w+(?:\s+\w+)?\s+(?:{_BEFORE_MORE}|enough)\b)"
-            r"(?!(?:to|not|no|the|a|an|been|only)\b)",
+            r"(?!(?:to|not|no|the|a|an|been|only)\b)"
+            # "a girl who is nine and who sings": one like the other.
+            rf"(?![\s\S]*{AND_THAT.pattern})",
             re.IGNORECASE,
         ),
     ),
@@ -135,12 +137,6 @@ _PRONOUNS = (
     ),
     (("if you ",), re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|can)\b)", re.IGNORECASE)),
 )
-
-
-def _pronoun(match: re.Match[str]) -> str | None:
-    # "a girl who is nine and who is brave": one like the other.
-    relative = match[0][:3].lower() in ("tha", "whi", "who")
-    return None if relative and AND_THAT.search(match.string[match.end() :]) else ""
 
 
 def _copula(match: re.Match[str]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import ClassVar
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
 from promptopt.compress.notation import TABLE, as_csv, records
-from promptopt.compress.rules.json_data import is_open
+from promptopt.compress.rules.json_data import is_open, json_values
 from promptopt.compress.sentences import HEADING, Sentence
 
 # Words before data that make of them an example of what the model is to write.
@@ -20,6 +19,7 @@ _FORM = re.compile(
     r"produce|generate|emit|like|structure|structured|forms?|templates?|results?|write|create|json|markdown|e\.g\.)\b",
     re.IGNORECASE,
 )
+_LIST = re.compile(r"\[\s*\{")
 # The end of a line that no tag takes away, and a tag that may take the one before.
 _LINE_END = re.compile(r"[ \t]*(?:\n(?!\s*\{[%{#]-)|\Z)")
 _TAG_END = ("%}", "}}", "#}")
@@ -46,15 +46,10 @@ class DataRows:
     level: ClassVar[Level] = "standard"
 
     def edits(self, document: Document) -> Iterable[Edit]:
-        headings = [sentence for sentence in document.sentences if sentence.kind == HEADING]
-        if not _JSON_WANTED.search(document.masked):
-            for start, end in _lists(document):
-                yield from self._edit(document, headings, start, end)
-        if not _TABLE_WANTED.search(document.masked):
-            for table in TABLE.finditer(document.text):
-                zone = document.masks.zone_at(table.start())
-                if zone is not None and zone.kind == "table" and document.is_literal(*table.span()):
-                    yield from self._edit(document, headings, *table.span())
+        found = [*_lists(document), *_tables(document)]
+        headings = [sentence for sentence in document.sentences if found and sentence.kind == HEADING]
+        for start, end in found:
+            yield from self._edit(document, headings, start, end)
 
     def _edit(self, document: Document, headings: Sequence[Sentence], start: int, end: int) -> Iterator[Edit]:
         text = document.text
@@ -76,17 +71,25 @@ class DataRows:
 
 
 def _lists(document: Document) -> Iterator[tuple[int, int]]:
-    """The ranges of valid JSON lists of objects that no rule must leave alone."""
+    """The ranges of JSON lists of objects, of which none is part of anything else."""
     text = document.text
-    decoder = json.JSONDecoder(strict=True)
-    for opening in re.finditer(r"\[\s*\{", text):
-        try:
-            _, end = decoder.raw_decode(text, opening.start())
-        except (ValueError, RecursionError):
-            continue
-        zone = document.masks.zone_at(opening.start())
-        if is_open(document, opening.start(), end) and (zone is None or zone.kind != "example"):
-            yield opening.start(), end
+    if not _LIST.search(text) or _JSON_WANTED.search(document.masked):
+        return
+    for start, end in json_values(text):
+        zone = document.masks.zone_at(start)
+        whole = zone is None or (zone.start == start and zone.kind != "example")
+        if whole and text[start] == "[" and is_open(document, start, end):
+            yield start, end
+
+
+def _tables(document: Document) -> Iterator[tuple[int, int]]:
+    """The ranges of Markdown tables."""
+    if "|" not in document.text or _TABLE_WANTED.search(document.masked):
+        return
+    for table in TABLE.finditer(document.text):
+        zone = document.masks.zone_at(table.start())
+        if zone is not None and zone.kind == "table" and document.is_literal(*table.span()):
+            yield table.span()
 
 
 def _shows_form(document: Document, headings: Sequence[Sentence], start: int) -> bool:

@@ -134,7 +134,7 @@ def _goes_on(document: Document, sentence: Sentence) -> bool:
     return index < len(document.sentences) and not document.sentences[index].first
 
 
-def _alike(document: Document) -> Iterator[Sentence]:
+def _alike(document: Document) -> list[Sentence]:
     """The sentences that share their plain words and protected stretches with another one: no others say the same."""
     groups: dict[frozenset[str], list[Sentence]] = {}
     for sentence in document.sentences:
@@ -145,7 +145,7 @@ def _alike(document: Document) -> Iterator[Sentence]:
         own = plain_words(document.masked[sentence.start : sentence.end]) | _protected(document, sentence)
         groups.setdefault(own - _STRICTER, []).append(sentence)
     alike = (sentence for group in groups.values() if len(group) > 1 for sentence in group)
-    return iter(sorted(alike, key=lambda sentence: sentence.start))
+    return sorted(alike, key=lambda sentence: sentence.start)
 
 
 def _protected(document: Document, sentence: Sentence) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from promptopt.compress.document import Document
 from promptopt.compress.edit import Edit, Level
-from promptopt.compress.lexicon import filler_pattern
+from promptopt.compress.lexicon import filler_pattern, remark_phrases
 from promptopt.compress.rules.by_sentence import by_sentence
 from promptopt.compress.rules.clauses import AND_THAT
 from promptopt.compress.rules.wording import negated, replacements
@@ -28,20 +28,7 @@ _INTENSIFIERS = frozenset(
     {"very", "really", "quite", "highly", "extremely", "truly", "incredibly", "totally", "absolutely"}
 )
 _DEGREES = "|".join((*sorted(_INTENSIFIERS), "somewhat", "fairly", "slightly", "rather", "mostly", "completely"))
-_STEP = re.compile(rf"({_DEGREES})\s+(\w+)", re.IGNORECASE)
-# Remarks, which stand apart: "to be honest, ..." is one, "it is better to be honest" is none.
-_REMARKS = frozenset(
-    {
-        "at the end of the day", "by the way", "having said that", "i believe", "i guess", "i think", "if you like",
-        "if you will", "if you would", "in addition", "in essence", "in fact", "in that regard", "in this regard",
-        "in this respect", "as such", "as usual", "as always", "on top of that", "thank you", "thanks",
-        "that being said",
-        "to be clear", "to be honest", "what's more", "with that in mind", "with this in mind", "of course",
-        "as a matter of fact", "in my opinion", "needless to say", "simply put", "as you know", "as we know",
-        "as you can see", "as already mentioned", "if you don't mind", "generally speaking", "broadly speaking",
-        "with that said", "with that being said",
-    }
-)  # fmt: skip
+_STEP = re.compile(rf"\b({_DEGREES})\s+(?=(\w+))", re.IGNORECASE)
 _ALWAYS = frozenset({"please", "kindly"})
 
 
@@ -54,7 +41,11 @@ class Filler:
     level: ClassVar[Level] = "safe"
 
     def edits(self, document: Document) -> Iterable[Edit]:
-        return (edit for edit in self._in_sentences(document) if not _tells_apart(document, edit))
+        steps = _steps(document.masked)
+        for edit in self._in_sentences(document):
+            degree = _STEP.match(document.masked, edit.start)
+            if degree is None or degree[2].lower() not in steps:
+                yield edit
 
     @by_sentence
     def _in_sentences(self, document: Document) -> Iterable[Edit]:
@@ -72,7 +63,7 @@ class Filler:
 
     def _new(self, document: Document, sentence: Sentence, match: re.Match[str]) -> str | None:
         text = match.string
-        word = " ".join(match[0].lower().split())
+        word = " ".join(match[0].lower().replace("’", "'").split())
         if match[0].isupper() and len(word) > 1 and not text.isupper() and word not in _ALWAYS:
             return None
         if _carries_meaning(word, text[: match.start()], text[match.end() :], text):
@@ -99,7 +90,7 @@ def _carries_meaning(word: str, before: str, behind: str, sentence: str) -> bool
             next_word[1].lower() in ("a", "an", "the")
             or len(re.findall(rf"\b{next_word[1]}\b", sentence, re.IGNORECASE)) > 1
         )
-    if word in _REMARKS:
+    if word in remark_phrases():
         return not _stands_apart(before, behind)
     # "note that it is late and that he is tired": the second half hangs on the phrase.
     if word.endswith(" that") and AND_THAT.search(behind):
@@ -120,10 +111,9 @@ def _stands_apart(before: str, behind: str) -> bool:
     return opens and (not behind or behind[0] in ",.!;:)-–—")
 
 
-def _tells_apart(document: Document, edit: Edit) -> bool:
-    """Whether an intensifier is a step of a scale: "very clear" here, "quite clear" elsewhere."""
-    degree = _STEP.match(document.masked, edit.start)
-    if degree is None:
-        return False
-    same_word = re.finditer(rf"\b({_DEGREES})\s+{re.escape(degree[2])}\b", document.masked, re.IGNORECASE)
-    return len({match[1].lower() for match in same_word}) > 1
+def _steps(text: str) -> frozenset[str]:
+    """The words of which a text tells several degrees, as of a scale: "very clear" here, "quite clear" there."""
+    degrees: dict[str, set[str]] = {}
+    for step in _STEP.finditer(text):
+        degrees.setdefault(step[2].lower(), set()).add(step[1].lower())
+    return frozenset(word for word, found in degrees.items() if len(found) > 1)

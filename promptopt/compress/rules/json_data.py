@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from promptopt.compress.document import Document
@@ -23,26 +23,31 @@ class JsonData:
     level: ClassVar[Level] = "standard"
 
     def edits(self, document: Document) -> Iterable[Edit]:
-        decoder = json.JSONDecoder(strict=True)
-        position = 0
         text = document.text
-        valid: list[tuple[int, int]] = []
-        while (position := _next(text, position)) >= 0:
-            try:
-                _, end = decoder.raw_decode(text, position)
-            except (ValueError, RecursionError):
-                position += 1
-                continue
-            valid.append((position, end))
-            if is_open(document, position, end) and (new := minified(text[position:end])) is not None:
-                yield Edit(position, end, new, self.code, _MESSAGE)
-            position = end
+        valid = list(json_values(text))
+        for start, end in valid:
+            if is_open(document, start, end) and (new := minified(text[start:end])) is not None:
+                yield Edit(start, end, new, self.code, _MESSAGE)
         for zone in document.zones:
             # Its valid parts are minified already.
             if zone.kind != "braces" or any(start < zone.end and zone.start < end for start, end in valid):
                 continue
             if is_open(document, zone.start, zone.end) and (new := unbroken(text[zone.start : zone.end])) is not None:
                 yield Edit(zone.start, zone.end, new, self.code, _MESSAGE)
+
+
+def json_values(text: str) -> Iterator[tuple[int, int]]:
+    """The ranges of the JSON objects and lists in a text, of which none is part of another."""
+    decoder = json.JSONDecoder(strict=True)
+    position = 0
+    while (position := _next(text, position)) >= 0:
+        try:
+            _, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            position += 1
+        else:
+            yield position, end
+            position = end
 
 
 def is_open(document: Document, start: int, end: int) -> bool:
