@@ -128,7 +128,8 @@ def _show(template: Template, compression: Compression, text: str, *, quiet: boo
     after = tokenizer_for(document.model).count(text)
     before = compression.tokens_before
     share = (before - after) / before if before else 0.0
-    refused = f"; {len(compression.refused)} edits refused (--ledger)" if compression.refused else ""
+    count = len(compression.refused)
+    refused = f"; {count} {'edit' if count == 1 else 'edits'} refused (--ledger)" if count else ""
     dollars = monthly(document, before - after)
     worth = f", {dollars} a month" if dollars else ""
     click.echo(
