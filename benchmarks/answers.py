@@ -25,9 +25,9 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 
 import promptopt
-from promptopt.compress.document import Document
-from promptopt.compress.engine import compress_document
-from promptopt.compress.rules.base import choose_rules
+from promptopt.compression.document import Document
+from promptopt.compression.engine import compress_document
+from promptopt.compression.rules.base import choose_rules
 from promptopt.providers.local import LocalProvider
 from promptopt.suites import Case, load_suite
 from promptopt.templates import load_prompt

@@ -21,9 +21,9 @@ from gate import failures
 from tabulate import tabulate
 
 import promptopt
-from promptopt.compress.check import check_documents
-from promptopt.compress.document import Document
-from promptopt.compress.rules.base import choose_rules
+from promptopt.compression.document import Document
+from promptopt.compression.lint import check_documents
+from promptopt.compression.rules.base import choose_rules
 from promptopt.tokens import tokenizer_for
 
 PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")

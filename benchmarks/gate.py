@@ -1,4 +1,4 @@
-"""The benchmark's own count of facts: written apart from ``promptopt.compress.facts`` and sharing no code with it.
+"""The benchmark's own count of facts: written apart from ``promptopt.compression.facts`` and sharing no code with it.
 
 An output that loses a fact, more than 5% of the sentences, or more than 10% of the list and heading lines counts as no
 compression at all.

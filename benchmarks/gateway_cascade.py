@@ -7,9 +7,9 @@ import csv
 import sys
 from pathlib import Path
 
-from promptopt.providers.gateway.call import Answer, Call
-from promptopt.providers.gateway.cascade import passes
-from promptopt.providers.gateway.validators import make_validators
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.layers.cascade import passes
+from promptopt.gateway.semantic.validators import make_validators
 from promptopt.tokens import tokenizer_for
 
 DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "/work/shared/data/routellm/gsm8k_responses.csv")

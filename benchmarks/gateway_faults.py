@@ -26,11 +26,11 @@ import openai
 from upstream import Reply, Upstream, chat, chat_events, error
 
 import promptopt
-from promptopt.providers.gateway.budget_redis import RedisBudgets
-from promptopt.providers.gateway.budget_store import SqliteBudgets
-from promptopt.providers.gateway.costs import dollars
-from promptopt.providers.gateway.ledger_store import open_ledger
-from promptopt.providers.gateway.stores import RedisLink
+from promptopt.gateway.costs import dollars
+from promptopt.gateway.stores.base import RedisLink
+from promptopt.gateway.stores.budget import SqliteBudgets
+from promptopt.gateway.stores.budget_redis import RedisBudgets
+from promptopt.gateway.stores.ledger import open_ledger
 
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 THREADS, CAP, TIMEOUT_S, HELD = 16, 40, 0.5, 8

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from promptopt.providers.gateway.calibrate import Pair, calibrate, upper_bound
-from promptopt.providers.gateway.embedders import make_embedder
-from promptopt.providers.gateway.guard import fingerprint
+from promptopt.gateway.semantic.calibrate import Pair, calibrate, upper_bound
+from promptopt.gateway.semantic.embedders import make_embedder
+from promptopt.gateway.semantic.hard_facts import fingerprint
 
 DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "/work/shared/data/banking77/test.csv")
 BUDGETS = (0.01, 0.02, 0.05, 0.1)

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from promptopt.compress.facts import compare_facts, facts
-from promptopt.compress.masks import mask
+from promptopt.compression.facts import compare_facts, facts
+from promptopt.compression.masks import mask
 
 PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
 PLACES = 1000

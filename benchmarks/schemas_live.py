@@ -25,9 +25,9 @@ from promptopt.providers import make_provider
 from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import code_schema
 from promptopt.schemas.cost import cheapen
-from promptopt.schemas.fix import fix_schema
-from promptopt.schemas.infer import infer
+from promptopt.schemas.make_strict import fix_schema
 from promptopt.schemas.parse import parse
+from promptopt.structured.infer import infer
 from promptopt.tokens import tokenizer_for
 
 MODEL = "local:smollm2"

@@ -20,9 +20,9 @@ from typing import Any
 from tabulate import tabulate
 
 import promptopt
-from promptopt.compress.proof import proposed_template
-from promptopt.compress.structure import Options, Structured, structure
 from promptopt.errors import AnswerError, PromptoptError
+from promptopt.structured.build import Options, Structured, structure
+from promptopt.structured.recommendation import proposed_template
 from promptopt.templates import load_prompt
 
 ROOT = Path(__file__).parent.parent

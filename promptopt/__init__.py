@@ -12,22 +12,21 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
-    from promptopt.compress import compress
-    from promptopt.compress.api import Compression
-    from promptopt.compress.facts import Facts, facts
+    from promptopt.compression.api import Compression, compress
+    from promptopt.compression.facts import Facts, facts
     from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import Comparison, compare
-    from promptopt.providers.gateway.batch import abatch, batch
-    from promptopt.providers.gateway.call import labels
-    from promptopt.providers.gateway.client import async_http_client, http_client
-    from promptopt.providers.gateway.failures import (
+    from promptopt.gateway.call import labels
+    from promptopt.gateway.failures import (
         BudgetExceeded,
         GatewayUnavailable,
         LimitExceeded,
         QueueFull,
         Refused,
     )
-    from promptopt.providers.gateway.provider import gateway
+    from promptopt.gateway.openai.client import async_http_client, http_client
+    from promptopt.gateway.provider import wrap
+    from promptopt.providers.batch import abatch, batch
     from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
@@ -35,18 +34,18 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AnswerError": "promptopt.errors",
-    "BudgetExceeded": "promptopt.providers.gateway.failures",
+    "BudgetExceeded": "promptopt.gateway.failures",
     "Comparison": "promptopt.experiment.compare",
-    "Compression": "promptopt.compress.api",
+    "Compression": "promptopt.compression.api",
     "Cost": "promptopt.values",
-    "Facts": "promptopt.compress.facts",
-    "GatewayUnavailable": "promptopt.providers.gateway.failures",
-    "LimitExceeded": "promptopt.providers.gateway.failures",
-    "QueueFull": "promptopt.providers.gateway.failures",
+    "Facts": "promptopt.compression.facts",
+    "GatewayUnavailable": "promptopt.gateway.failures",
+    "LimitExceeded": "promptopt.gateway.failures",
+    "QueueFull": "promptopt.gateway.failures",
     "Message": "promptopt.values",
     "Parsed": "promptopt.schemas.parse",
     "PromptoptError": "promptopt.errors",
-    "Refused": "promptopt.providers.gateway.failures",
+    "Refused": "promptopt.gateway.failures",
     "Rendered": "promptopt.values",
     "Request": "promptopt.values",
     "Response": "promptopt.values",
@@ -54,16 +53,16 @@ _HOMES = {
     "Template": "promptopt.templates.template",
     "TokenCount": "promptopt.tokens",
     "Usage": "promptopt.values",
-    "abatch": "promptopt.providers.gateway.batch",
-    "async_http_client": "promptopt.providers.gateway.client",
-    "batch": "promptopt.providers.gateway.batch",
+    "abatch": "promptopt.providers.batch",
+    "async_http_client": "promptopt.gateway.openai.client",
+    "batch": "promptopt.providers.batch",
     "compare": "promptopt.experiment.compare",
-    "compress": "promptopt.compress",
+    "compress": "promptopt.compression.api",
     "count": "promptopt.api",
-    "facts": "promptopt.compress.facts",
-    "gateway": "promptopt.providers.gateway.provider",
-    "http_client": "promptopt.providers.gateway.client",
-    "labels": "promptopt.providers.gateway.call",
+    "facts": "promptopt.compression.facts",
+    "wrap": "promptopt.gateway.provider",
+    "http_client": "promptopt.gateway.openai.client",
+    "labels": "promptopt.gateway.call",
     "list_prompts": "promptopt.api",
     "load_prompt": "promptopt.api",
     "load_suite": "promptopt.api",
@@ -101,7 +100,6 @@ __all__ = [
     "compress",
     "count",
     "facts",
-    "gateway",
     "http_client",
     "labels",
     "list_prompts",
@@ -110,6 +108,7 @@ __all__ = [
     "parse",
     "render",
     "restructure",
+    "wrap",
 ]
 
 

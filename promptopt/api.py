@@ -13,7 +13,7 @@ from promptopt.tokens import TokenCount, count_tokens
 from promptopt.values import Message, Rendered
 
 if TYPE_CHECKING:
-    from promptopt.compress.edit import Level
+    from promptopt.compression.edit import Level
 
 __all__ = ["count", "list_prompts", "load_prompt", "load_suite", "render"]
 
@@ -40,7 +40,7 @@ def render(
     """
     template = prompt if isinstance(prompt, Template) else load_prompt(prompt)
     if compress is not None:
-        from promptopt.compress.api import compressed_template
+        from promptopt.compression.api import compressed_template
 
         template = compressed_template(template, compress)
     rendered = template.render(variables or {})

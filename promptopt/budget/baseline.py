@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from promptopt.budget.guarded_prompt import GuardedPrompt, request_digest, sources_digest
 from promptopt.budget.lock import Entry
-from promptopt.budget.measure import GuardedPrompt, request_digest, sources_digest
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, UsageError
 from promptopt.suites import Case

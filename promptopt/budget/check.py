@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import Literal
 
 from promptopt.budget.baseline import History, input_tokens
+from promptopt.budget.failure_text import Surface, added_lines, growth_lines, metric_change, new_lines
+from promptopt.budget.guarded_prompt import GuardedPrompt, Measured, tokenizer_name
 from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import Entry
-from promptopt.budget.measure import GuardedPrompt, Measured, tokenizer_name
-from promptopt.budget.message import Surface, added_lines, growth_lines, metric_change, new_lines
 from promptopt.budget.result import Finding, FindingLevel, Result
 from promptopt.budget.settings import DEFAULTS, Settings
 from promptopt.files import show_path
 from promptopt.templates import Template
-from promptopt.templates.prefix import cacheable, static_prefix
+from promptopt.templates.prompt_cache import cacheable, static_prefix
 from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens
 from promptopt.values import Rendered
 

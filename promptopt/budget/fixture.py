@@ -87,7 +87,7 @@ class PromptBudget:
         __tracebackhide__ = True
         if self._gate is None:
             return
-        from promptopt.budget.program import check_built, measure_built
+        from promptopt.budget.built_prompt import check_built, measure_built
 
         name = prompt or self._prompt
         basis, entry, price = measure_built(self._gate, messages, model, max_output_tokens)

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from promptopt.budget.baseline import History
 from promptopt.budget.check import Checker
-from promptopt.budget.measure import GuardedPrompt, guarded_prompts
-from promptopt.budget.message import Surface
+from promptopt.budget.failure_text import Surface
+from promptopt.budget.guarded_prompt import GuardedPrompt, guarded_prompts
 from promptopt.budget.result import Result
 from promptopt.budget.settings import load_settings
 from promptopt.budget.totals import check_group, check_prompt

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from promptopt.budget.failure_text import Surface
 from promptopt.budget.fixture import Built, write_built
 from promptopt.budget.gate import Gate
-from promptopt.budget.measure import GuardedPrompt
-from promptopt.budget.message import Surface
+from promptopt.budget.guarded_prompt import GuardedPrompt
 from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
 from promptopt.budget.result import Result, result_from, summed
 from promptopt.budget.stash import BUILT, GATE, OverBudget, is_writing

@@ -7,10 +7,10 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from promptopt.budget.check import Checker
+from promptopt.budget.failure_text import metric_change, names_text, suite_place
+from promptopt.budget.guarded_prompt import GuardedPrompt, digest
 from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import Entry
-from promptopt.budget.measure import GuardedPrompt, digest
-from promptopt.budget.message import metric_change, names_text, suite_place
 from promptopt.budget.quality import judge_recorded
 from promptopt.budget.result import Finding, FindingLevel, Result
 from promptopt.budget.settings import Limits

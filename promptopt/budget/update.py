@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptopt.budget.check import lost
+from promptopt.budget.guarded_prompt import GuardedPrompt, find_locks
 from promptopt.budget.lock import SUFFIX, Entry, Lock, read_lock
-from promptopt.budget.measure import GuardedPrompt, find_locks
 from promptopt.config import load_config
 from promptopt.errors import LockError, UsageError
 from promptopt.files import show_path

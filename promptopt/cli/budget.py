@@ -35,8 +35,8 @@ def _common(function: Any) -> Any:
 
 
 def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]) -> Gate:
+    from promptopt.budget.failure_text import Surface
     from promptopt.budget.gate import Gate
-    from promptopt.budget.message import Surface
 
     return Gate(Surface(pytest=False), against=against, overrides=limits, names=prompts)
 
@@ -76,8 +76,8 @@ def diff(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...])
 def _changes(result: Result) -> str:
     from decimal import Decimal
 
+    from promptopt.budget.failure_text import metric_change
     from promptopt.budget.limits import METRICS
-    from promptopt.budget.message import metric_change
 
     parts = []
     for metric in METRICS:

@@ -13,8 +13,8 @@ import click
 from promptopt.errors import UsageError
 
 if TYPE_CHECKING:
-    from promptopt.providers.gateway.cache_store import CacheStore
-    from promptopt.providers.gateway.calibrate import Search
+    from promptopt.gateway.semantic.calibrate import Search
+    from promptopt.gateway.stores.cache import CacheStore
 
 
 @click.group("cache")
@@ -28,7 +28,7 @@ def list_(as_json: bool) -> None:
     """List what is kept, the newest first."""
     from datetime import UTC, datetime
 
-    from promptopt.report.text import table
+    from promptopt.experiment.report.text import table
 
     with _store() as store:
         entries = list(store.entries())
@@ -60,7 +60,7 @@ def clear(prompt: str | None, model: str | None, older_than: str | None, everyth
     """Forget kept answers: those that match every option."""
     import time
 
-    from promptopt.providers.gateway.settings import seconds
+    from promptopt.gateway.settings import seconds
 
     if not (prompt or model or older_than or everything):
         raise UsageError("say what to clear: --prompt, --model, --older-than, or --all")
@@ -85,8 +85,8 @@ def calibrate_(pairs: Path, embedder: str, false_hits: float, output: Path | Non
     from dataclasses import asdict
 
     from promptopt.files import show_path
-    from promptopt.providers.gateway.calibrate import calibrate, read_pairs, write_calibration
-    from promptopt.providers.gateway.embedders import make_embedder
+    from promptopt.gateway.semantic.calibrate import calibrate, read_pairs, write_calibration
+    from promptopt.gateway.semantic.embedders import make_embedder
 
     if not 0 < false_hits < 1:
         raise UsageError(f"--false-hits {false_hits:g} is not a share between 0 and 1")
@@ -117,7 +117,7 @@ def _larger(search: Search) -> str:
 
 
 def _search_text(search: Search) -> str:
-    from promptopt.report.text import table
+    from promptopt.experiment.report.text import table
 
     rows = [
         [
@@ -139,7 +139,7 @@ def _search_text(search: Search) -> str:
 
 def _folder() -> Path:
     from promptopt.config import load_config
-    from promptopt.providers.gateway.settings import read_settings
+    from promptopt.gateway.settings import read_settings
 
     return read_settings(load_config()).path
 
@@ -147,9 +147,9 @@ def _folder() -> Path:
 @contextmanager
 def _store() -> Iterator[CacheStore]:
     from promptopt.config import load_config
-    from promptopt.providers.gateway.cache_store import RedisCache, SqliteCache
-    from promptopt.providers.gateway.settings import read_settings
-    from promptopt.providers.gateway.stores import RedisLink, StoreDown
+    from promptopt.gateway.settings import read_settings
+    from promptopt.gateway.stores.base import RedisLink, StoreDown
+    from promptopt.gateway.stores.cache import RedisCache, SqliteCache
 
     settings = read_settings(load_config())
     link = RedisLink(settings.redis, policy="refuse") if settings.redis else None

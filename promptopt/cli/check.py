@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from promptopt.compress.check import Finding
-    from promptopt.compress.edit import Level
+    from promptopt.compression.edit import Level
+    from promptopt.compression.lint import Finding
     from promptopt.templates import Template
 
 
@@ -53,9 +53,9 @@ def command(
     promptopt check --facts prompts/triage/v2.j2
     """
     from promptopt.cli.compress import _codes
-    from promptopt.compress.api import document_of
-    from promptopt.compress.check import by_worth, check_documents
-    from promptopt.compress.rules.base import choose_rules
+    from promptopt.compression.api import document_of
+    from promptopt.compression.lint import by_worth, check_documents
+    from promptopt.compression.rules.base import choose_rules
 
     if show_rules:
         _list_rules()
@@ -140,7 +140,7 @@ def _as_dict(finding: Finding) -> dict[str, Any]:
 def _sarif(findings: list[Finding]) -> dict[str, Any]:
     """SARIF 2.1.0, as GitHub code scanning reads it."""
     from promptopt import __version__
-    from promptopt.compress.check import reason_of
+    from promptopt.compression.lint import reason_of
 
     codes = sorted({one.code for one in findings})
     return {
@@ -176,7 +176,7 @@ def _sarif_result(finding: Finding) -> dict[str, Any]:
 def _print_facts(template: Template, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from promptopt.compress.facts import facts
+    from promptopt.compression.facts import facts
     from promptopt.templates.frontmatter import mask_front_matter
 
     found = facts(mask_front_matter(template.source))
@@ -188,8 +188,8 @@ def _print_facts(template: Template, *, as_json: bool) -> None:
 
 
 def _list_rules() -> None:
-    from promptopt.compress.rules.base import all_rules
-    from promptopt.report.text import table
+    from promptopt.compression.rules.base import all_rules
+    from promptopt.experiment.report.text import table
 
     rows = [[rule.code, rule.name, rule.level, rule.reason] for rule in all_rules().values()]
     click.echo(table(rows, ["code", "rule", "level", "why"], left=True))

@@ -67,8 +67,8 @@ def command(
     Exit code 1 where a candidate regressed.
     """
     from promptopt.experiment.compare import compare
-    from promptopt.report.text import case_differences
-    from promptopt.report.write import check_format, write_report
+    from promptopt.experiment.report.text import case_differences
+    from promptopt.experiment.report.write import check_format, write_report
 
     if output is not None:
         check_format(output)

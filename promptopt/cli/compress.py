@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from promptopt.compress.api import Compression, Level
-    from promptopt.compress.guard import Step
+    from promptopt.compression.api import Compression, Level
+    from promptopt.compression.judge import Step
     from promptopt.templates import Template
 
 
@@ -55,7 +55,7 @@ def command(
 
     Exit code 1 where --suite says that the shorter prompt is not to be kept.
     """
-    from promptopt.compress.api import compress_prompt
+    from promptopt.compression.api import compress_prompt
     from promptopt.errors import UsageError
     from promptopt.templates import load_prompt
 
@@ -90,7 +90,7 @@ def _codes(given: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _filter_stdin(level: Level, select: tuple[str, ...], ignore: tuple[str, ...], ledger: bool, as_json: bool) -> None:
-    from promptopt.compress.api import compress_text
+    from promptopt.compression.api import compress
     from promptopt.errors import InputError
 
     data = sys.stdin.buffer.read()
@@ -103,7 +103,7 @@ def _filter_stdin(level: Level, select: tuple[str, ...], ignore: tuple[str, ...]
             line=data.count(b"\n", 0, error.start) + 1,
             remedy="convert it first, as in: iconv -f WINDOWS-1252 -t UTF-8",
         ) from None
-    compression = compress_text(text, level, select=select, ignore=ignore)
+    compression = compress(text, level, select=select, ignore=ignore)
     if as_json:
         click.echo(json.dumps(_data("<stdin>", compression, compression.text), indent=2, ensure_ascii=False))
         return
@@ -114,9 +114,9 @@ def _filter_stdin(level: Level, select: tuple[str, ...], ignore: tuple[str, ...]
 
 
 def _show(template: Template, compression: Compression, text: str, *, quiet: bool) -> None:
-    from promptopt.compress.api import document_of
-    from promptopt.compress.diff import unified
-    from promptopt.compress.worth import monthly
+    from promptopt.compression.api import document_of
+    from promptopt.compression.diff import unified
+    from promptopt.compression.savings import monthly
     from promptopt.tokens import tokenizer_for
 
     document = document_of(template)
@@ -147,7 +147,7 @@ def _colour(line: str) -> str | None:
 
 
 def _show_ledger(compression: Compression, *, err: bool = False) -> None:
-    from promptopt.report.text import table
+    from promptopt.experiment.report.text import table
 
     rows = [_row(step) for step in (*compression.ledger, *compression.refused)]
     if rows:
@@ -177,8 +177,8 @@ def _data(path: str, compression: Compression, text: str) -> dict[str, Any]:
 
 
 def _interact(template: Template, compression: Compression) -> str:
-    from promptopt.compress.diff import hunk_text, hunks, take
-    from promptopt.compress.jinja import same_code
+    from promptopt.compression.diff import hunk_text, hunks, take
+    from promptopt.templates.source import same_code
 
     chosen = []
     every = False
@@ -201,7 +201,7 @@ def _compared(template: Template, text: str, suite: str) -> bool:
     """Run both over the suite; print the table; whether the new one is to be kept."""
     from dataclasses import replace
 
-    from promptopt.compress.api import with_source
+    from promptopt.compression.api import with_source
     from promptopt.experiment.compare import compare
     from promptopt.values import Origin
 
@@ -216,10 +216,10 @@ def _compared(template: Template, text: str, suite: str) -> bool:
 
 
 def _write(template: Template, text: str) -> None:
-    from promptopt.compress.versions import write_next
     from promptopt.errors import UsageError
     from promptopt.files import show_path
     from promptopt.templates.readers import FolderReader
+    from promptopt.templates.versions import write_next
 
     if not isinstance(template.reader, FolderReader):
         raise UsageError(f"{template.path} is read out of git; --write needs a file of the working tree")
@@ -228,7 +228,7 @@ def _write(template: Template, text: str) -> None:
 
 
 def _rewritten(template: Template, compression: Compression, model: str) -> Compression:
-    from promptopt.compress.rewrite import rewrite_prompt
+    from promptopt.compression.rewrite import rewrite_prompt
 
     result = rewrite_prompt(template, compression, model)
     click.echo(str(result), err=True)

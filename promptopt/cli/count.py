@@ -51,7 +51,7 @@ def command(
     promptopt count reviews --var review="Broke after two days." --model gpt-4o-mini
     """
     from promptopt.config import load_config
-    from promptopt.report.estimate import attribution_text, estimate_dict, estimate_text
+    from promptopt.experiment.report.estimate import attribution_text, estimate_dict, estimate_text
     from promptopt.templates import load_prompt
 
     config = load_config()

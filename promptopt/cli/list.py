@@ -13,8 +13,8 @@ import click
 def command(as_json: bool) -> None:
     """List the prompts of the prompts folder with their versions, models and suites."""
     from promptopt.config import load_config
+    from promptopt.experiment.report.text import table
     from promptopt.files import show_path
-    from promptopt.report.text import table
     from promptopt.suites import find_suite
     from promptopt.templates import list_prompts, load_prompt
 

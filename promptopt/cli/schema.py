@@ -64,7 +64,7 @@ def fix(file: str, write: bool, cheap: bool) -> None:
     from promptopt.errors import SchemaError, UsageError
     from promptopt.files import replace_file
     from promptopt.schemas.cost import cheapen
-    from promptopt.schemas.fix import fix_schema
+    from promptopt.schemas.make_strict import fix_schema
 
     schema, name = _load(file)
     fixed = fix_schema(schema)
@@ -85,7 +85,7 @@ def fix(file: str, write: bool, cheap: bool) -> None:
 
 
 def _load(file: str) -> tuple[dict[str, Any], str]:
-    from promptopt.compress.evidence import load_schema
+    from promptopt.structured.field_sources import load_schema
 
     if not file.endswith(".j2"):
         return load_schema(file)

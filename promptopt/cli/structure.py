@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from promptopt.compress.evidence import Evidence
-    from promptopt.compress.proof import Proof
-    from promptopt.compress.structure import Options, Structured
+    from promptopt.structured.build import Options, Structured
+    from promptopt.structured.field_sources import Evidence
+    from promptopt.structured.recommendation import Proof
     from promptopt.suites import Suite
     from promptopt.templates import Template
 
@@ -72,9 +72,9 @@ def command(
     """
     from dataclasses import replace
 
-    from promptopt.compress.proof import recorded_tokens
-    from promptopt.compress.structure import Options
     from promptopt.config import load_config
+    from promptopt.structured.build import Options
+    from promptopt.structured.recommendation import recorded_tokens
     from promptopt.suites import load_suite
     from promptopt.templates import load_prompt
 
@@ -92,8 +92,8 @@ def command(
     proposals = _proposals(template, evidence, options, loaded)
     proof = None
     if loaded is not None:
-        from promptopt.compress.proof import prove
         from promptopt.errors import PromptoptError
+        from promptopt.structured.recommendation import prove
 
         try:
             proof = prove(
@@ -117,24 +117,24 @@ def command(
 def _evidence(
     template: Template, schema: str | None, recordings: bool, ask: str | None, suite: Suite | None
 ) -> Evidence | None:
-    from promptopt.compress import evidence
     from promptopt.errors import UsageError
-    from promptopt.schemas.infer import infer
+    from promptopt.structured import field_sources
+    from promptopt.structured.infer import infer
 
     if (schema is not None) + recordings + (ask is not None) > 1:
         raise UsageError("--schema, --from-recordings and --ask exclude each other")
     if schema is not None:
-        return evidence.from_schema(schema)
+        return field_sources.from_schema(schema)
     if recordings:
-        from promptopt.compress.proof import recordings_of
+        from promptopt.structured.recommendation import recordings_of
 
-        return evidence.from_recordings(recordings_of(template, suite), template.front.answer)
+        return field_sources.from_recordings(recordings_of(template, suite), template.front.answer)
     if ask is not None:
-        from promptopt.compress.proof import ask_model
+        from promptopt.structured.recommendation import ask_model
 
         return ask_model(template, ask)
     if suite is not None and not infer(template.source).fields:
-        return evidence.from_suite(suite)
+        return field_sources.from_suite(suite)
     return None
 
 
@@ -142,8 +142,8 @@ def _proposals(template: Template, found: Evidence | None, options: Options, sui
     """One proposal; of a task that needs reasoning and has a suite, one without and one with it."""
     from dataclasses import replace
 
-    from promptopt.compress.evidence import suite_labels
-    from promptopt.compress.structure import reason_to_reason, structure
+    from promptopt.structured.build import reason_to_reason, structure
+    from promptopt.structured.field_sources import suite_labels
 
     if suite is None:
         return [structure(template, found, options)]
@@ -157,9 +157,9 @@ def _proposals(template: Template, found: Evidence | None, options: Options, sui
 
 
 def _write(proposal: Structured) -> str:
-    from promptopt.compress.versions import write_new
     from promptopt.errors import UsageError
     from promptopt.files import show_path
+    from promptopt.templates.versions import write_new
 
     if proposal.path.exists():
         raise UsageError(f"{proposal.path} exists already; it is not overwritten")

@@ -14,8 +14,8 @@ from promptopt.errors import UsageError
 from promptopt.money import usd
 
 if TYPE_CHECKING:
-    from promptopt.providers.gateway.ledger_store import LedgerRow
-    from promptopt.providers.gateway.usage import Spend, Usage
+    from promptopt.auditing.spend import Spend, Usage
+    from promptopt.gateway.stores.ledger import LedgerRow
 
 _SHOWN = 10
 
@@ -35,8 +35,8 @@ def command(by: tuple[str, ...], since: str | None, path: Path | None, otel: Pat
     promptopt usage --by prompt --by day --since 30d
     promptopt usage --otel calls.jsonl
     """
+    from promptopt.auditing.spend import sum_up
     from promptopt.files import show_path
-    from promptopt.providers.gateway.usage import sum_up
 
     path = path or _default_ledger()
     rows = _rows(path, since)
@@ -56,7 +56,7 @@ def command(by: tuple[str, ...], since: str | None, path: Path | None, otel: Pat
 
 def _default_ledger() -> Path:
     from promptopt.config import load_config
-    from promptopt.providers.gateway.settings import read_settings
+    from promptopt.gateway.settings import read_settings
 
     settings = read_settings(load_config())
     if settings.ledger is None:
@@ -66,7 +66,7 @@ def _default_ledger() -> Path:
 
 def _rows(path: Path, since: str | None) -> list[LedgerRow]:
     from promptopt.files import show_path
-    from promptopt.providers.gateway.ledger_store import open_ledger
+    from promptopt.gateway.stores.ledger import open_ledger
 
     if not path.is_file():
         raise UsageError(f"{show_path(path)}: no ledger here; the gateway writes one (promptopt.http_client())")
@@ -78,7 +78,7 @@ def _rows(path: Path, since: str | None) -> list[LedgerRow]:
 
 
 def _moment(text: str) -> float:
-    from promptopt.providers.gateway.settings import seconds
+    from promptopt.gateway.settings import seconds
 
     try:
         return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp()
@@ -88,7 +88,7 @@ def _moment(text: str) -> float:
 
 def _export(rows: list[LedgerRow], path: Path) -> None:
     from promptopt.files import replace_file
-    from promptopt.providers.gateway.ledger import otel_attributes
+    from promptopt.gateway.layers.meter import otel_attributes
 
     lines = [
         json.dumps(
@@ -115,7 +115,7 @@ def usage_text(usage: Usage, groups: tuple[str, ...]) -> str:
 
 
 def _group(name: str, spends: list[Spend]) -> str:
-    from promptopt.report.text import table
+    from promptopt.experiment.report.text import table
 
     shown = spends[-_SHOWN:] if name == "day" else spends[:_SHOWN]
     rows: list[list[Any]] = [

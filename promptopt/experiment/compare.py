@@ -64,13 +64,13 @@ class Comparison:
 
     def to_dict(self) -> dict[str, object]:
         """The documented, versioned form that ``--json`` prints."""
-        from promptopt.report.data import comparison_dict
+        from promptopt.experiment.report.data import comparison_dict
 
         return comparison_dict(self)
 
     def __str__(self) -> str:
         """The table that ``promptopt compare`` prints."""
-        from promptopt.report.text import comparison_text
+        from promptopt.experiment.report.text import comparison_text
 
         return comparison_text(self)
 
@@ -155,7 +155,7 @@ def compare(
 
 def _batched(steps: Sequence[Step], progress: Progress | None) -> Provider | None:
     """A provider of the answers that a batch gives to the live steps; ``None`` where there are none."""
-    from promptopt.providers.gateway.batch import BatchProvider, batch
+    from promptopt.providers.batch import BatchProvider, batch
 
     requests = {step.request.digest: step.request for step in steps if step.live}
     return BatchProvider(batch(requests.values(), progress=progress)) if requests else None

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerError, AnswerRefused, AnswerUnreadable, SchemaError
-from promptopt.schemas.fit import fit
-from promptopt.schemas.labels import labelled
-from promptopt.schemas.repair import DuplicateKey, repaired, strict_loads
+from promptopt.schemas.coerce import fit
+from promptopt.schemas.json_repair import DuplicateKey, repaired, strict_loads
+from promptopt.schemas.labelled_text import labelled
 from promptopt.schemas.strict import is_endless
 from promptopt.values import JSONSchema
 
@@ -96,7 +96,7 @@ def restructure(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed
 
 
 def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
-    from promptopt.schemas.target import target_of
+    from promptopt.schemas.answer_type import target_of
 
     target = target_of(given)
     if len(text) > _MOST_CHARACTERS:
@@ -248,7 +248,7 @@ def _begins_differently(broken: str, value: Any) -> bool:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    from promptopt.schemas.repair import without_duplicates
+    from promptopt.schemas.json_repair import without_duplicates
 
     return without_duplicates(pairs)
 

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 from promptopt.templates.marking import MarkedPrompt, Place, has_marks, render_marked, without_marks
-from promptopt.templates.prefix import cacheable, static_prefix
+from promptopt.templates.prompt_cache import cacheable, static_prefix
 from promptopt.templates.template import Template
 from promptopt.tokens import Basis, count_tokens, tokenizer_for
 from promptopt.values import Message, Rendered

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from promptopt.budget.failure_text import Surface
 from promptopt.budget.gate import Gate
-from promptopt.budget.message import Surface
 from promptopt.budget.result import Result
 from promptopt.budget.update import update
 from promptopt.experiment.variant import recording_path

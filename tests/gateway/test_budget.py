@@ -13,10 +13,10 @@ from upstream import Reply, answer, ask, chat, wait_until
 import promptopt
 from promptopt.cli import cli
 from promptopt.errors import ConfigError, UsageError
-from promptopt.providers.gateway.budget_redis import RedisBudgets
-from promptopt.providers.gateway.budget_store import RESERVED_S, Scope, SqliteBudgets, level_of
-from promptopt.providers.gateway.costs import dollars, nano
-from promptopt.providers.gateway.stores import RedisLink
+from promptopt.gateway.costs import dollars, nano
+from promptopt.gateway.stores.base import RedisLink
+from promptopt.gateway.stores.budget import RESERVED_S, Scope, SqliteBudgets, level_of
+from promptopt.gateway.stores.budget_redis import RedisBudgets
 
 # gpt-4o-mini: $0.15 and $0.60 per million tokens.
 CALL_USD = Decimal("0.15") * 8 / 1_000_000 + Decimal("0.60") * 100 / 1_000_000

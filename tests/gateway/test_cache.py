@@ -14,12 +14,12 @@ from upstream import ask
 
 from promptopt.cli import cli
 from promptopt.errors import InputError, UsageError
-from promptopt.providers.gateway.cache import CachePolicy, ExactCache, time_pattern
-from promptopt.providers.gateway.cache_store import Entry, RedisCache, SqliteCache
-from promptopt.providers.gateway.call import Answer, Call, call_key
-from promptopt.providers.gateway.failures import GatewayUnavailable
-from promptopt.providers.gateway.flow import run
-from promptopt.providers.gateway.stores import RedisLink, StoreDown
+from promptopt.gateway.call import Answer, Call, call_key
+from promptopt.gateway.failures import GatewayUnavailable
+from promptopt.gateway.flow import run
+from promptopt.gateway.layers.cache import CachePolicy, ExactCache, time_pattern
+from promptopt.gateway.stores.base import RedisLink, StoreDown
+from promptopt.gateway.stores.cache import Entry, RedisCache, SqliteCache
 from promptopt.values import Usage
 
 HOUR, DAY = 3600, 86400
@@ -251,7 +251,7 @@ def test_cli_clear(client):
 
 
 def test_locked_out_database_reports_store_down(tmp_path, monkeypatch):
-    monkeypatch.setattr("promptopt.providers.gateway.stores._BUSY_S", 0.05)
+    monkeypatch.setattr("promptopt.gateway.stores.base._BUSY_S", 0.05)
     store = SqliteCache.at(tmp_path / "c.sqlite")
     store._database.close()
     other = sqlite3.connect(tmp_path / "c.sqlite", isolation_level=None)

@@ -305,7 +305,7 @@ def test_wrapped_provider_sync_and_async(upstream):
     from promptopt.values import Message, Request
 
     inner = OpenAIProvider(base_url=upstream.url, api_key="k")
-    wrapped = promptopt.gateway(inner, budget={"day": 1})
+    wrapped = promptopt.wrap(inner, budget={"day": 1})
     request = Request("gpt-4o-mini", (Message("user", "hi"),), temperature=0, max_output_tokens=5)
     first = wrapped.complete(request)
     assert first.text == "ok"
@@ -327,7 +327,7 @@ def test_gateway_import_is_lazy():
 
 
 def test_request_digest_is_stable_json(upstream):
-    from promptopt.providers.gateway.call import call_key
+    from promptopt.gateway.call import call_key
 
     assert call_key("u", {"a": 1, "b": "é"}, 0) == call_key("u", json.loads('{"b":"\\u00e9","a":1}'), 0)
     assert call_key("u", {"a": 1}, 0) != call_key("u", {"a": 1}, 1)

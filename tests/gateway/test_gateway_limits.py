@@ -10,7 +10,7 @@ from upstream import answer, ask, error
 
 import promptopt
 from promptopt.errors import UsageError
-from promptopt.providers.gateway.concurrency import Concurrency, duration, pause_of
+from promptopt.gateway.layers.concurrency import Concurrency, duration, pause_of
 
 
 @pytest.mark.parametrize("shared", ["memory", "redis"])

@@ -11,9 +11,9 @@ from upstream import Reply, ask, chat, chat_events, error, response
 import promptopt
 from promptopt.cli import cli
 from promptopt.errors import UsageError
-from promptopt.providers.gateway.call import Answer, Call
-from promptopt.providers.gateway.cascade import CascadeStep, passes
-from promptopt.providers.gateway.validators import ArithmeticHolds, make_validators
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.layers.cascade import CascadeStep, passes
+from promptopt.gateway.semantic.validators import ArithmeticHolds, make_validators
 
 CHEAP, DEAR = "gpt-4o-mini", "gpt-4o"
 

@@ -10,9 +10,9 @@ from upstream import Reply, answer, ask
 
 from promptopt.cli import cli
 from promptopt.errors import InputError, MissingExtra, UsageError
-from promptopt.providers.gateway.calibrate import Pair, calibrate, read_pairs, upper_bound
-from promptopt.providers.gateway.embedders import OpenAIEmbedder, make_embedder
-from promptopt.providers.gateway.guard import facts, fingerprint
+from promptopt.gateway.semantic.calibrate import Pair, calibrate, read_pairs, upper_bound
+from promptopt.gateway.semantic.embedders import OpenAIEmbedder, make_embedder
+from promptopt.gateway.semantic.hard_facts import facts, fingerprint
 
 LOCAL = importlib.util.find_spec("wordllama") and importlib.util.find_spec("safetensors")
 needs_local = pytest.mark.skipif(not LOCAL, reason="the extra semantic is not installed")

@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from promptopt.schemas.infer import infer
+from promptopt.structured.infer import infer
 
 JUDGEMENT = Path(__file__).with_name("judgement.json")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from promptopt.errors import TemplateError
 from promptopt.templates.attribution import Attribution, attribute
-from promptopt.templates.prefix import cacheable
+from promptopt.templates.prompt_cache import cacheable
 from promptopt.templates.readers import FolderReader
 from promptopt.templates.template import Template
 from promptopt.tokens import count_tokens

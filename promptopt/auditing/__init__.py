@@ -1,0 +1,1 @@
+"""Where the money goes: the ledger's rows, summed."""

@@ -1,0 +1,164 @@
+"""A prompt as rules see it: literal stretches, protected stretches, sentences, control flow."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from promptopt.compression.facts import FactSentence, facts, sentence_facts
+from promptopt.compression.language import is_english
+from promptopt.compression.masks import MASK, Masked, Zone, mask
+from promptopt.compression.other_delimiters import branches
+from promptopt.compression.sentences import Sentence, split_sentences
+from promptopt.templates.frontmatter import FrontMatter
+from promptopt.templates.source import Frame, Literal
+
+# A sentence that is said before these is not said once and for all inside them, nor the other way round.
+_REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter", "code"})
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text with all that a rule may ask about it.
+
+    Attributes:
+        text: The source, ``\\n`` line ends.
+        front: What its front matter says; all defaults for a plain text.
+        path: How a person names it.
+        model: The model whose tokens count.
+        spans: The literal stretches of a template where they are known.
+    """
+
+    text: str
+    front: FrontMatter = field(default_factory=FrontMatter)
+    path: str = "<text>"
+    model: str | None = None
+    spans: tuple[Literal, ...] | None = None
+
+    @cached_property
+    def masks(self) -> Masked:
+        """The text with its protected stretches."""
+        return mask(self.text, self.spans)
+
+    @cached_property
+    def masked(self) -> str:
+        """As long as the text; what no rule may touch reads as private-use characters."""
+        return self.masks.masked
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        return self.masks.zones
+
+    @cached_property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """All sentences in order."""
+        return tuple(split_sentences(self.masked))
+
+    @cached_property
+    def prose(self) -> tuple[Sentence, ...]:
+        """The sentences in English: those whose wording a rule may change."""
+        return tuple(sentence for sentence in self.sentences if self._is_english(sentence))
+
+    def _is_english(self, sentence: Sentence) -> bool:
+        plain = self.masked[sentence.start : sentence.end].replace(MASK, " ")
+        return is_english(plain) and (is_english(self._all_words) or len(plain.split()) > 6)
+
+    @cached_property
+    def _all_words(self) -> str:
+        return self.masked.replace(MASK, " ")
+
+    @cached_property
+    def flow_known(self) -> bool:
+        """Whether control flow is known: a template with other marks may branch anywhere."""
+        if self.masks.is_template:
+            # Jinja2's own tags are known; what else may be one is looked for in the literal text.
+            return not any(branches(self.text[span.start : span.end]) for span in self.masks.spans)
+        return not branches(self.text)
+
+    def line_of(self, position: int) -> tuple[int, int]:
+        """Line and column of a position, both counted from 1."""
+        line = bisect_right(self._line_starts, position)
+        return line, position - self._line_starts[line - 1] + 1
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in re.finditer("\n", self.text))]
+
+    def frames_at(self, position: int) -> tuple[Frame, ...]:
+        """The control flow around a position of literal text, or of an expression, which stands where its text does."""
+        before, behind = self._spans_around(position)
+        if before is not None and position < before.end:
+            return before.frames
+        if behind is not None and "{%" not in self.text[position : behind.start]:
+            return behind.frames
+        if before is not None and "{%" not in self.text[before.end : position]:
+            return before.frames
+        # Between two tags: like no other place.
+        return (Frame("code", -position - 1),)
+
+    def is_literal(self, start: int, end: int) -> bool:
+        """Whether a range holds no expression, tag or comment."""
+        span, _ = self._spans_around(start)
+        return span is not None and start < span.end and end <= span.end
+
+    def _spans_around(self, position: int) -> tuple[Literal | None, Literal | None]:
+        """The literal stretch that begins at or before a position, and the one that begins behind it."""
+        spans = self.masks.spans
+        index = bisect_right(spans, position, key=lambda span: span.start)
+        return spans[index - 1] if index else None, spans[index] if index < len(spans) else None
+
+    def always_before(self, first: int, second: int) -> bool:
+        """Whether the text at ``first`` has been printed, once, whenever the text at ``second`` is."""
+        if not self.flow_known:
+            return False
+        outer, inner = self.frames_at(first), self.frames_at(second)
+        chat_outer = next((frame for frame in outer if frame.kind == "chat"), None)
+        chat_inner = next((frame for frame in inner if frame.kind == "chat"), None)
+        if chat_outer != chat_inner:
+            if self._has_examples or chat_outer is None or "user" in chat_outer.argument:
+                return False
+            outer = tuple(frame for frame in outer if frame.kind != "chat")
+            inner = tuple(frame for frame in inner if frame.kind != "chat")
+        if inner[: len(outer)] != outer:
+            return False
+        return not any(frame.kind in _REPEATING for frame in inner[len(outer) :])
+
+    @cached_property
+    def _has_examples(self) -> bool:
+        return any("assistant" in frame.argument for span in self.masks.spans for frame in span.frames)
+
+    def zones_in(self, start: int, end: int) -> Iterator[Zone]:
+        """The protected stretches that a range touches."""
+        index = max(0, bisect_right(self.zones, start, key=lambda zone: zone.start) - 1)
+        while index < len(self.zones) and self.zones[index].start < end:
+            if self.zones[index].end > start:
+                yield self.zones[index]
+            index += 1
+
+    def sentence_at(self, position: int) -> Sentence | None:
+        """The sentence that holds a position."""
+        index = bisect_right(self.sentences, position, key=lambda sentence: sentence.start) - 1
+        if index >= 0 and position < self.sentences[index].end:
+            return self.sentences[index]
+        return None
+
+    def facts_of(self, sentence: Sentence) -> FactSentence:
+        """The facts of one sentence as it stands in this document."""
+        found = self._facts_by_start.get(sentence.start)
+        if found is None:
+            text = self.text[sentence.start : sentence.end]
+            found = FactSentence(text, 0, sentence_facts(self.masks, sentence))
+            self._facts_by_start[sentence.start] = found
+        return found
+
+    @cached_property
+    def _facts_by_start(self) -> dict[int, FactSentence]:
+        return {}
+
+    @cached_property
+    def facts(self) -> object:
+        """The facts of the whole text."""
+        return facts(self.text)

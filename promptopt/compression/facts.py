@@ -1,0 +1,414 @@
+"""What a prompt says that must survive its compression: numbers, negations, limits, quotes, names, conditions, ...
+
+Facts are compared, not embedded: with every negation flipped, sentence embeddings still call two prompts the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from promptopt.compression.language import is_english
+from promptopt.compression.lexicon import NEUTRAL, alternatives, canonical, lexicon_words, weighty_words
+from promptopt.compression.masks import MASK, Masked, Zone, mask
+from promptopt.compression.sentences import HEADING, ITEM, Sentence, split_sentences
+
+SCOPE_WORDS = 3
+"""Words after a negation, a limit or a condition that belong to it."""
+
+_BOUNDS = (r"(?<![\w'’-])", r"(?![\w'’-])")
+_WORD = re.compile(
+    rf"(?P<hole>{MASK}+)|(?P<digits>[-+±~<>≤≥=]?[$€£¥]?\d(?:[\d,.:/×x^–-]*\d)?(?:st|nd|rd|th)?[%°]?)"
+    rf"|(?P<weighty>{_BOUNDS[0]}(?:{alternatives(weighty_words())}){_BOUNDS[1]})"
+    # "provided the answer is known" is a condition, "the provided text" is none.
+    r"|(?P<condition>(?<![\w'’-])provided(?=,?\s+(?:that|the|it|you|they|there|all|an?|your)\b))"
+    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)|(?P<break>[.;!?()]|,)",
+    re.IGNORECASE,
+)
+WEIGHTY = alternatives(
+    phrase for phrase, kind in weighty_words().items() if kind in ("limit", "negation", "modal", "restriction")
+)
+"""A pattern for the words whose scope is a fact of its own."""
+_SET_APART = frozenset(word for phrase in weighty_words() for word in phrase.split()) | {"provided"}
+# Weighty by themselves; a negation may be written in several ways.
+_ALONE = frozenset(phrase for phrase, kind in weighty_words().items() if phrase.isalpha() and kind != "negation")
+_DIGITS = re.compile(r"\d+")
+_PLAIN = re.compile(r"(?<![\w'’-])[a-z]{4,}(?![\w'’-])")
+_DIGIT = re.compile(r"\d")
+_DATE = re.compile(
+    r"\b\d{4}-\d{2}-\d{2}\b|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}(?:st|nd|rd|th)?(?:,?\s+\d{4})?\b"
+    r"|\b\d{1,2}\s+(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{4}\b"
+)
+_NAME = re.compile(
+    r"(?<=[^\s.!?:*•>)#-])[ \t]+\(?([A-Z][\w’'&-]*[a-zA-Z0-9])|\b([A-Z]{2,}[A-Z0-9]*s?)\b|\b(\w*[a-z][A-Z]\w*)\b"
+)
+_EXAMPLE = re.compile(r"\b(?:e\.g\.|for\s+example|for\s+instance|such\s+as)[,:]?\s+([^.;\n]{2,80})", re.IGNORECASE)
+_ENUM = re.compile(
+    r"\b(?:one of|any of|either|among|choose from|categories|category|labels?|classes|options|values|"
+    r"choices|types|levels|"
+    r"statuses|formats)\b[^.:\n]{0,40}?[:(]?\s+([\w’'-]+(?: [\w’'-]+){0,3}(?:(?:, ?|/|\|| or |"
+    r" and )+[\w’'-]+(?: [\w’'-]+){0,3}){1,12})",
+    re.IGNORECASE,
+)
+# What both need, at a glance.
+_LISTING = (
+    "e.g.",
+    "example",
+    "instance",
+    "such",
+    "one",
+    "any",
+    "either",
+    "among",
+    "choose",
+    "categor",
+    "label",
+    "class",
+    "option",
+    "value",
+    "choice",
+    "type",
+    "level",
+    "status",
+    "format",
+)
+_JSON_KEY = re.compile(r"[\"']([\w .-]{1,60})[\"']\s*:")
+_ARTICLE = re.compile(r"\s(?:the|an?)\s", re.IGNORECASE)
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that a text says and that must survive.
+
+    Attributes:
+        kind: ``number``, ``negation``, ``limit``, ``modal``, ``restriction``, ``condition``, ``name``, ``date``,
+            ``example``, ``enum``, ``quote``, ``placeholder``, ``code``, ``url``, ``json key``, ``structure``,
+            ``language``, ``word``, ...
+        value: The word, number or text itself, in lower case where case says nothing.
+        scope: The words it holds for; empty where it stands alone.
+        line: Line in the text, counted from 1.
+    """
+
+    kind: str
+    value: str
+    scope: tuple[str, ...] = ()
+    line: int = field(default=0, compare=False)
+
+    # The generated one would hash the scope as well; facts are counted far more often than they differ in it alone.
+    def __hash__(self) -> int:
+        return hash((self.kind, self.value))
+
+    def __str__(self) -> str:
+        scope = f" ({' '.join(self.scope)})" if self.scope else ""
+        return f"{self.kind} {self.value!r}{scope}"
+
+
+@dataclass(frozen=True, slots=True)
+class FactSentence:
+    """The facts of one sentence.
+
+    Attributes:
+        text: The sentence in the source.
+        facts: All its facts, its plain content words included (kind ``word``).
+    """
+
+    text: str = field(compare=False)
+    line: int = field(compare=False)
+    facts: tuple[Fact, ...]
+
+    @property
+    def key(self) -> frozenset[tuple[Fact, int]]:
+        """Equal for sentences that say the same in the same words, in any order."""
+        return frozenset(Counter(self.facts).items())
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All facts of a text, sentence by sentence. Two texts that say the same compare equal."""
+
+    sentences: tuple[FactSentence, ...]
+
+    def __iter__(self) -> Iterator[Fact]:
+        """The facts without the plain words, in the text's order."""
+        return (fact for sentence in self.sentences for fact in sentence.facts if fact.kind != "word")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, fact: object) -> bool:
+        return any(fact == other for sentence in self.sentences for other in sentence.facts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Facts) and not self.lost(other) and not other.lost(self)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(sentence.key for sentence in self.sentences))
+
+    def of(self, kind: str) -> list[Fact]:
+        """The facts of one kind."""
+        return [fact for sentence in self.sentences for fact in sentence.facts if fact.kind == kind]
+
+    def lost(self, after: Facts) -> list[Fact]:
+        """What this text says and ``after`` does not: facts that are gone, or stand altered.
+
+        A sentence that is said twice need be said once; a sentence that another one contains need not be said.
+        """
+        return compare_facts(self, after).lost
+
+
+@dataclass(frozen=True, slots=True)
+class FactDifference:
+    """Facts of the first text that the second lacks, and the other way round."""
+
+    lost: list[Fact]
+    added: list[Fact]
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.added)
+
+
+def facts(text: str) -> Facts:
+    """The facts of a text or a template.
+
+    Negations, limits, duties and conditions carry the words they hold for, so that moving one is seen as well as
+    deleting it. Protected stretches (code, quotes, placeholders, examples, tables) are facts as they stand.
+    """
+    return _facts(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+@lru_cache(maxsize=4096)
+def _facts(text: str) -> Facts:
+    masked = mask(text)
+    return Facts((*_sentences(masked), *_loose_zones(masked), *_whole(masked)))
+
+
+def compare_facts(before: Facts, after: Facts) -> FactDifference:
+    """What two texts say differently, over the sentences that they do not share."""
+    was, now = Counter(sentence.key for sentence in before.sentences), Counter(s.key for s in after.sentences)
+    fewer, more = was - now, now - was
+    if not fewer and not more:
+        return FactDifference([], [])
+    by_key = {sentence.key: sentence for sentence in (*after.sentences, *before.sentences)}
+    new = [by_key[key] for key in more.elements() if key not in was]
+    # A sentence that is still said elsewhere is gone only where it came back altered.
+    gone = [by_key[key] for key in fewer if key not in now]
+    gone += _altered([by_key[key] for key in fewer if key in now], new)
+    kept = [Counter(_said(sentence)) for sentence in after.sentences if sentence.key in was]
+    missing = _count([sentence for sentence in gone if sentence.key in now or not _contained(sentence, kept)])
+    missing -= _count(new)
+    extra = _count(new) - _count(gone)
+    return FactDifference(_listed(missing), [fact for fact in _listed(extra) if fact.kind not in ("word", "structure")])
+
+
+def _altered(repeated: list[FactSentence], new: list[FactSentence]) -> list[FactSentence]:
+    found = []
+    for sentence in repeated:
+        own = Counter(_said(sentence))
+        if any((own & Counter(_said(other))).total() * 2 > own.total() for other in new):
+            found.append(sentence)
+    return found
+
+
+def _said(sentence: FactSentence) -> list[Fact]:
+    return [fact for fact in sentence.facts if fact.kind != "structure"]
+
+
+def _contained(sentence: FactSentence, kept: list[Counter[Fact]]) -> bool:
+    own = Counter(_said(sentence))
+    # A lone word is contained in too much to prove anything.
+    return len(own) > 2 and any(not own - other for other in kept)
+
+
+def _count(sentences: list[FactSentence]) -> Counter[Fact]:
+    return Counter(fact for sentence in sentences for fact in sentence.facts)
+
+
+def _listed(counted: Counter[Fact]) -> list[Fact]:
+    return sorted(counted.elements(), key=lambda fact: (fact.line, fact.kind == "word", fact.kind, fact.value))
+
+
+def _sentences(masked: Masked) -> Iterator[FactSentence]:
+    line, position = 1, 0
+    for sentence in split_sentences(masked.masked):
+        line += masked.text.count("\n", position, sentence.start)
+        position = sentence.start
+        text = masked.text[sentence.start : sentence.end]
+        found = sentence_facts(masked, sentence, line)
+        if found:
+            yield FactSentence(text, line, found)
+
+
+def sentence_facts(masked: Masked, sentence: Sentence, line: int = 0) -> tuple[Fact, ...]:
+    """The facts of one sentence of a masked text."""
+    return tuple(_sentence_facts(masked, sentence, line))
+
+
+def _sentence_facts(masked: Masked, sentence: Sentence, line: int) -> Iterator[Fact]:
+    if sentence.kind in (HEADING, ITEM) and sentence.first:
+        marker = masked.masked[sentence.marker : sentence.start].strip(" \t>")
+        number = f" {marker}" if marker[:1].isalnum() else ""
+        yield Fact("structure", sentence.kind + number, (), line)
+    plain = masked.masked[sentence.start : sentence.end]
+    holes = [_zone_text(zone, masked) for zone in _zones_in(masked, sentence.start, sentence.end)]
+    for zone, content in zip(_zones_in(masked, sentence.start, sentence.end), holes, strict=True):
+        yield from _zone_facts(zone, content, line)
+    found = word_facts(plain, is_heading=sentence.kind == HEADING)
+    yield from (Fact(fact.kind, fact.value, fact.scope, line) for fact in found) if line else found
+
+
+@lru_cache(maxsize=8192)
+def word_facts(plain: str, *, is_heading: bool = False) -> tuple[Fact, ...]:
+    """The facts of a sentence whose protected stretches are masked."""
+    return tuple(_word_facts(plain, is_heading))
+
+
+# Most facts of a text are in its next version as well.
+_fact = lru_cache(maxsize=32768)(Fact)
+
+
+@lru_cache(maxsize=8192)
+def plain_words(masked: str) -> frozenset[str]:
+    """Some of the words and numbers of which :func:`word_facts` makes facts, at a fraction of its price.
+
+    Those that no phrase, filler or opener holds: they are facts as they stand. Where they differ, the facts do.
+    """
+    common = lexicon_words()
+    found = _PLAIN.findall(masked.lower())
+    own = {stem(word) for word in found if word not in common and word not in _SET_APART}
+    return frozenset(
+        own.union(_DIGITS.findall(masked), (word for word in found if word in _ALONE and word not in common))
+    )
+
+
+def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
+    if _DIGIT.search(plain):
+        for match in _DATE.finditer(plain):
+            yield _fact("date", _squeeze(match[0]))
+    if not is_heading:
+        for match in _NAME.finditer(plain):
+            name = re.split("['’]", match[1] or match[2] or match[3])[0]
+            # Capitals for emphasis are no names.
+            if len(name) > 1 and not _is_neutral(name) and not (name.isupper() and len(name) > 6):
+                yield _fact("name", name)
+    tokens = list(_tokens(canonical(plain)))
+    for index, (kind, value) in enumerate(tokens):
+        if kind == "word":
+            yield _fact("word", stem(value))
+        elif kind not in ("hole", "break"):
+            yield _fact(kind, value, _scope(tokens, index))
+    yield from _listed_items(plain)
+
+
+@lru_cache(maxsize=4096)
+def _is_neutral(name: str) -> bool:
+    said = canonical(name).lower()
+    return not said or said in NEUTRAL
+
+
+def _listed_items(plain: str) -> Iterator[Fact]:
+    """What is given as an example, or as one of several values."""
+    lower = plain.lower()
+    if not any(hint in lower for hint in _LISTING):
+        return
+    fragment = _ARTICLE.sub(" ", _squeeze(plain))
+    for pattern, kind in ((_EXAMPLE, "example"), (_ENUM, "enum")):
+        for match in pattern.finditer(fragment):
+            for item in re.split(r",|/|\||\bor\b|\band\b", match[1]):
+                words = [stem(value) for name, value in _tokens(canonical(item)) if name not in ("hole", "break")]
+                if words:
+                    yield _fact(kind, " ".join(words))
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    for match in _WORD.finditer(text):
+        kind = match.lastgroup or "word"
+        value = match[0].lower()
+        if kind == "word":
+            if value in NEUTRAL:
+                continue
+        elif kind == "weighty":
+            value = " ".join(value.split())
+            kind = weighty_words()[value]
+        elif kind == "digits":
+            kind = "number"
+        yield kind, value
+
+
+def _scope(tokens: list[tuple[str, str]], index: int) -> tuple[str, ...]:
+    words: list[str] = []
+    for kind, value in tokens[index + 1 :]:
+        if value in (".", ";", "!", "?", "(") or len(words) == SCOPE_WORDS:
+            break
+        if kind != "break":
+            words.append("…" if kind == "hole" else stem(value))
+    return tuple(words)
+
+
+@lru_cache(maxsize=16384)
+def stem(word: str) -> str:
+    """Without a plural or possessive ending; enough to see "idea" and "ideas" as one word."""
+    word = word.lower().replace("’", "'").removesuffix("'s").removesuffix("'")
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def _zones_in(masked: Masked, start: int, end: int) -> list[Zone]:
+    from bisect import bisect_left
+
+    index = bisect_left(masked.zones, start, key=lambda zone: zone.start)
+    found = []
+    while index < len(masked.zones) and masked.zones[index].start < end:
+        found.append(masked.zones[index])
+        index += 1
+    return found
+
+
+def _zone_text(zone: Zone, masked: Masked) -> str:
+    return _squeeze(masked.text[zone.start : zone.end])
+
+
+def _zone_facts(zone: Zone, content: str, line: int) -> Iterator[Fact]:
+    if not content:
+        return
+    kind = {"jinja": "placeholder", "braces": "placeholder", "identifier": "code"}.get(zone.kind, zone.kind)
+    if zone.kind == "braces":
+        keys = _JSON_KEY.findall(content)
+        for key in keys:
+            yield Fact("json key", key, (), line)
+        kind = "json" if keys else kind
+    if kind == "example":
+        content = " ".join(value for _, value in _tokens(canonical(content)))
+    yield Fact(kind, content, (), line)
+
+
+def _loose_zones(masked: Masked) -> Iterator[FactSentence]:
+    """Protected stretches that stand in no sentence: code blocks, examples, tables, tags on their own line."""
+    inside = [(sentence.start, sentence.end) for sentence in split_sentences(masked.masked)]
+    cursor = 0
+    for zone in masked.zones:
+        while cursor < len(inside) and inside[cursor][1] <= zone.start:
+            cursor += 1
+        if cursor < len(inside) and inside[cursor][0] <= zone.start:
+            continue
+        line = masked.text.count("\n", 0, zone.start) + 1
+        found = tuple(_zone_facts(zone, _zone_text(zone, masked), line))
+        if found:
+            yield FactSentence(masked.text[zone.start : zone.end], line, found)
+
+
+def _whole(masked: Masked) -> Iterator[FactSentence]:
+    plain = masked.masked.replace(MASK, "")
+    if plain.strip():
+        language = "en" if is_english(plain) else "other"
+        yield FactSentence("", 1, (Fact("language", language, (), 1),))
+
+
+def _squeeze(text: str) -> str:
+    return _SPACE.sub(" ", text).strip()

@@ -1,0 +1,308 @@
+"""Stretches of a text that no wording rule may touch, and what each of them is."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from promptopt.compression.notation import RECORDS
+from promptopt.compression.other_delimiters import MARKS, statements
+from promptopt.templates.frontmatter import FRONT_MATTER
+from promptopt.templates.source import Literal, literals
+
+MASK = "\ue000"
+"""Stands for each masked character, so that positions stay what they are."""
+
+_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
+_INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
+_URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
+_MUSTACHE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<%.*?%>|<<[^<>\n]{1,60}>>|\$\{[^{}\n]*\}", re.DOTALL)
+_TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
+# What is handed to the model between tags of its own lines: data, whoever wrote it.
+_DATA = re.compile(
+    r"<(?P<close>/?)(?P<name>(?:input_|example_)?(?:context|documents?|texts?|articles?|passages?|transcripts?|excerpts?|"
+    r"emails?|examples?|samples?|data|story|conversation|input|output))>",
+    re.IGNORECASE,
+)
+_LINE_END = re.compile(r"[ \t]*\n")
+_BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
+_QUOTES = (
+    re.compile(r'"[^"\n]{1,2000}"|“[^”\n]{1,2000}”|«[^»\n]{1,2000}»|„[^“”\n]{1,2000}[“”]|「[^」\n]*」'),
+    re.compile(r"'(?<![\w']')[^'\n]{1,200}'(?![\w'])|‘(?<!\w‘)[^‘’\n]{1,200}’(?!\w)"),
+)
+_PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
+_IDENTIFIER = re.compile(
+    r"(?<![\w/])(?!and/or\b)(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
+)
+_HINT = re.compile(r"[/\\_@(]|--|[a-z][A-Z]")
+_CHUNK = re.compile(r"\S+")
+_TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
+_EXAMPLE_HEAD = re.compile(
+    r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*end\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
+    r"demonstrations?)\b[^.\n]{0,40}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BLOCK = re.compile(r"(?<=\n)[^\n]*\S[^\n]*(?:\n[^\n#]*[^\s#][^\n]*)*")
+_EXAMPLE_BLOCK = re.compile(
+    rf"[ \t]*(?:[-=*_~#]{{3,}}|[\w \t#-]{{1,25}}:|[\"'“<(\[|{MASK}]|\d+[.)][ \t]|[-*•>+][ \t]|#)"
+)
+_BULLET = re.compile(r"[ \t]*[-*•][ \t]+\S")
+_TURN = re.compile(
+    r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
+    r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query)[ \t]?\d*\**:[ \t]*\S.*$",
+    re.MULTILINE,
+)
+# A label that opens several lines, beside others that do: the records of a few-shot prompt.
+_FIELD = re.compile(r"^[ \t]*\**([A-Za-z][\w ]{0,24}?)\**:\**[ \t]+\S.*$", re.MULTILINE)
+_REMARK = frozenset({"note", "important", "tip", "warning", "remember", "hint", "caution", "nb"})
+_CODE_LINE = re.compile(
+    r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
+    r"|UPDATE|CREATE|FROM|WHERE|#include|package|using|assert)\b(?=.*[({=;:.*,<]|\s+\w+$).*"
+    r"|(?:\$|>>>|\.\.\.|sudo|pip|npm|git|curl|cd|ls|cat|docker) .*"
+    r"|.*[;{}]|[\w.\[\]\"']+[ \t]*[:+\-*/]?=[ \t]*\S.*|[\w.]+\([^()\n]*\)[:;]?|//.*|/\*.*|.*\*/|@\w+.*)[ \t]*$",
+    re.MULTILINE,
+)
+_KEY_LINE = re.compile(
+    r"^[ \t]*(?:- )?[\"'][^\"'\n]+[\"'][ \t]*:.*$|^[ \t]*[a-z_][\w]*:[ \t]*[|>]?[ \t]*$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A protected stretch.
+
+    Attributes:
+        kind: ``jinja``, ``front``, ``code``, ``url``, ``quote``, ``placeholder``, ``braces``, ``table``, ``tag``,
+            ``identifier``, ``example`` or ``data``.
+    """
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A text whose protected stretches are masked, character for character.
+
+    Attributes:
+        text: The text as it is.
+        masked: As long as ``text``.
+        zones: The protected stretches in order; none overlaps another.
+        spans: The literal stretches with the control flow around them.
+        is_template: Whether Jinja2 reads the text as a template (plain text is one).
+    """
+
+    text: str
+    masked: str
+    zones: tuple[Zone, ...]
+    spans: tuple[Literal, ...]
+    is_template: bool
+
+    def zone_at(self, position: int) -> Zone | None:
+        """The zone that holds the character at ``position``."""
+        index = bisect_right(self.zones, position, key=lambda zone: zone.start) - 1
+        return self.zones[index] if index >= 0 and position < self.zones[index].end else None
+
+
+def mask(text: str, spans: tuple[Literal, ...] | None = None) -> Masked:
+    """Find the protected stretches of ``text``, which has ``\\n`` line ends.
+
+    Args:
+        spans: Its literal stretches where they are known.
+    """
+    canvas = _Canvas(text)
+    spans = literals(text) if spans is None else spans
+    is_template = spans is not None
+    if spans is None:
+        spans = (Literal(0, len(text)),)
+        canvas.cover(_MUSTACHE, "jinja")
+    else:
+        canvas.cover_gaps(spans)
+    canvas.cover(MARKS, "jinja", "<%", "[%", "[#", "{[", "[[", "((", "<<", "\\", "${", "{{{")
+    canvas.cover_lines(statements(text))
+    if front := FRONT_MATTER.match(text):
+        canvas.put(front.start(), front.end(), "front")
+    for span in spans:
+        if span.opaque:
+            canvas.put(span.start, span.end, "jinja")
+        elif any(frame.kind == "chat" and "assistant" in frame.argument for frame in span.frames):
+            # What the assistant is shown to have said is an example of an answer.
+            canvas.put(span.start, span.end, "example")
+    canvas.cover(_FENCE, "code", "```", "~~~")
+    canvas.cover(_TRIPLE, "quote", '"""', "'''")
+    canvas.cover(_INLINE, "code", "`")
+    canvas.cover(_URL, "url", "://", "www.")
+    canvas.cover(_ADDRESS, "url", "@")
+    canvas.cover_braces()
+    canvas.cover_data()
+    canvas.cover(_TAG, "tag", "<")
+    canvas.cover_examples()
+    canvas.cover(_TABLE, "table", "|")
+    canvas.cover(RECORDS, "table", ",")
+    canvas.cover(_KEY_LINE, "data")
+    canvas.cover(_CODE_LINE, "code")
+    for pattern in _QUOTES:
+        canvas.cover(pattern, "quote")
+    canvas.cover(_BRACKET, "placeholder", "[")
+    canvas.cover(_PERCENT, "placeholder", "%", "$")
+    canvas.cover_identifiers()
+    return Masked(text, canvas.masked(), tuple(canvas.zones()), spans, is_template)
+
+
+class _Canvas:
+    """Collects zones; a zone that touches an earlier one is merged into it under the earlier one's kind."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._zones: list[Zone] = []
+        self._masked = text
+
+    def put(self, start: int, end: int, kind: str) -> None:
+        self._zones.append(Zone(start, end, kind))
+        self._masked = self._masked[:start] + _blank(self._masked[start:end]) + self._masked[end:]
+
+    def _put_all(self, spans: Iterable[tuple[int, int]], kind: str) -> None:
+        parts, position = [], 0
+        for start, end in spans:
+            self._zones.append(Zone(start, end, kind))
+            parts += [self._masked[position:start], _blank(self._masked[start:end])]
+            position = end
+        if parts:
+            self._masked = "".join([*parts, self._masked[position:]])
+
+    def cover(self, pattern: re.Pattern[str], kind: str, *needles: str) -> None:
+        """Cover all matches; ``needles``: what a match must hold one of, so that most texts need not be searched."""
+        if needles and not any(needle in self._masked for needle in needles):
+            return
+        self._put_all([match.span() for match in pattern.finditer(self._masked) if match[0].strip()], kind)
+
+    def cover_identifiers(self) -> None:
+        """Paths, names with underlines, inner capitals, calls and options, looked for where a mark hints at one."""
+        spans, done = [], 0
+        for hint in _HINT.finditer(self._masked):
+            if hint.start() < done:
+                continue
+            chunk = _CHUNK.search(self._masked, max(done, self._masked.rfind(" ", 0, hint.start())))
+            while chunk is not None and chunk.end() <= hint.start():
+                chunk = _CHUNK.search(self._masked, chunk.end())
+            if chunk is not None:
+                done = chunk.end()
+                spans += [match.span() for match in _IDENTIFIER.finditer(self._masked, chunk.start(), done)]
+        self._put_all(spans, "identifier")
+
+    def cover_lines(self, lines: Iterable[re.Match[str]]) -> None:
+        """Statements of a template, a line each."""
+        self._put_all([line.span() for line in lines], "jinja")
+
+    def cover_gaps(self, spans: Iterable[Literal]) -> None:
+        gaps, position = [], 0
+        for span in spans:
+            if span.start > position:
+                gaps.append((position, span.start))
+            position = span.end
+        if position < len(self._text):
+            gaps.append((position, len(self._text)))
+        self._put_all(gaps, "jinja")
+
+    def cover_braces(self) -> None:
+        """Balanced braces: JSON, pseudo-JSON, and the holes of Python's ``str.format``."""
+        spans, depth, start = [], 0, 0
+        for match in re.finditer(r"[{}]", self._masked):
+            if match[0] == "{":
+                if depth == 0:
+                    start = match.start()
+                depth += 1
+            elif depth:
+                depth -= 1
+                if depth == 0:
+                    spans.append((start, match.end()))
+        if depth:
+            spans.append((start, len(self._text)))
+        self._put_all(spans, "braces")
+
+    def cover_data(self) -> None:
+        """The lines between ``<document>`` and ``</document>``."""
+        spans: list[tuple[int, int]] = []
+        opened: tuple[str, int] | None = None
+        for tag in _DATA.finditer(self._masked):
+            name = tag["name"].lower()
+            if not tag["close"] and opened is None and _LINE_END.match(self._masked, tag.end()):
+                opened = name, tag.end()
+            elif tag["close"] and opened is not None and opened[0] == name:
+                begin = self._masked.rfind("\n", 0, tag.start()) + 1
+                if not self._masked[begin : tag.start()].strip():
+                    spans.append((opened[1], tag.start()))
+                opened = None
+        self._put_all(spans, "example")
+
+    def cover_examples(self) -> None:
+        """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""
+        spans = []
+        limit = 0
+        for match in _EXAMPLE_HEAD.finditer(self._masked):
+            if match.start() < limit:
+                continue
+            limit = self._example_end(match)
+            if limit > match.end():
+                spans.append((match.end(), limit))
+        self._put_all(spans, "example")
+        turns = list(_TURN.finditer(self._masked))
+        if len(turns) > 1:
+            self._put_all([turn.span() for turn in turns], "example")
+        self._cover_records()
+
+    def _cover_records(self) -> None:
+        """Lines such as ``question: ...`` and ``stars: ...`` that come again and again: filled-in examples."""
+        fields = [(match[1].lower(), match.span()) for match in _FIELD.finditer(self._masked)]
+        times = Counter(label for label, _ in fields if label not in _REMARK)
+        repeated = {label for label, number in times.items() if number > 1}
+        if len(repeated) > 1:
+            self._put_all([span for label, span in fields if label in repeated], "example")
+
+    def _example_end(self, head: re.Match[str]) -> int:
+        """Where the examples under a head end: at the next heading, tag or block that does not look like one."""
+        mark = (head["mark"] or "").strip()
+        if not mark.startswith("#") and not head[0].rstrip().endswith((":", "**", "-", "=", ">")):
+            return head.end()
+        level = len(mark) if mark.startswith("#") else 6
+        first = True
+        is_list = False
+        position = head.end()
+        for block in _BLOCK.finditer(self._masked, head.end()):
+            heading = re.match(r"#+", block[0])
+            if heading and len(heading[0]) <= level:
+                break
+            if not first and not _EXAMPLE_BLOCK.match(block[0]):
+                break
+            # Under a label a list is all there is of the examples.
+            if is_list and not _BULLET.match(block[0]):
+                break
+            is_list |= first and not mark and _BULLET.match(block[0]) is not None
+            first = False
+            position = block.end()
+        return position
+
+    def masked(self) -> str:
+        return self._masked
+
+    def zones(self) -> Iterator[Zone]:
+        last: Zone | None = None
+        for zone in sorted(self._zones, key=lambda zone: (zone.start, -zone.end)):
+            if last is None or zone.start >= last.end:
+                if last is not None:
+                    yield last
+                last = zone
+            elif zone.end > last.end:
+                last = Zone(last.start, zone.end, last.kind)
+        if last is not None:
+            yield last
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", MASK, text)

@@ -1,0 +1,146 @@
+"""A rewrite that a model proposes and the facts judge."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from promptopt.compression.document import Document
+from promptopt.compression.engine import Compression
+from promptopt.compression.facts import Fact, compare_facts, facts
+from promptopt.compression.judge import Step
+from promptopt.prices import find_price
+from promptopt.providers import Provider
+from promptopt.templates import Template
+from promptopt.templates.source import same_code
+from promptopt.tokens import tokenizer_for
+from promptopt.values import Message, Request, Usage
+
+INSTRUCTION = (
+    "Rewrite the text between <text> and </text> in as few words as you can. Keep every instruction, number, name, "
+    "quoted string, negation, condition, limit and word such as only, never, must, all. Keep the order, the line "
+    "breaks and the list markers. Copy everything in {{ }}, {% %}, backticks and quotes exactly. "
+    "Answer with the rewritten text alone."
+)
+LEAST_WORDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What came of a model's proposals.
+
+    Attributes:
+        compression: The compression with the proposals that hold.
+        asked: Paragraphs that the model was asked to rewrite.
+        held: Those of its proposals that kept every fact and were shorter.
+        usd: List cost of asking; ``None`` for an unpriced model.
+        calls_to_repay: Calls of the prompt after which the rewrite has paid for itself; ``None`` where unknown.
+    """
+
+    compression: Compression
+    asked: int
+    held: int
+    usd: Decimal | None
+    calls_to_repay: int | None
+
+    def __str__(self) -> str:
+        cost = "unpriced" if self.usd is None else f"${self.usd:.4f}"
+        repaid = "" if self.calls_to_repay is None else f"; paid for after {self.calls_to_repay:,} calls"
+        return f"rewrite: {self.held} of {self.asked} proposals kept every fact; asking cost {cost}{repaid}"
+
+
+def rewrite_prompt(
+    template: Template, compression: Compression, model: str, provider: Provider | None = None
+) -> Rewrite:
+    """Ask ``model`` to rewrite the paragraphs of a compressed prompt; keep the rewrites that lose no fact.
+
+    Args:
+        provider: Answers instead of the one that the model's name stands for.
+
+    Raises:
+        ProviderError: The endpoint did not answer.
+    """
+    from promptopt.config import load_config
+    from promptopt.providers import make_provider
+
+    own = provider or make_provider(model)
+    document = Document(compression.text, template.front, template.path, load_config().price_as or template.front.model)
+    count = tokenizer_for(document.model).count
+    text, steps, refused = compression.text, list(compression.ledger), list(compression.refused)
+    usage: list[Usage] = []
+    paragraphs = list(_paragraphs(document))
+    held = 0
+    for start, end in reversed(paragraphs):
+        old = document.text[start:end]
+        response = own.complete(
+            Request(model, (Message("system", INSTRUCTION), Message("user", f"<text>{old}</text>")), 0)
+        )
+        if response.usage is not None:
+            usage.append(response.usage)
+        new = _answer(response.text)
+        line, column = document.line_of(start)
+        step = Step("rewrite", line, column, old, new, count(old) - count(new), len(facts(old)))
+        if why := _refusal(old, new, text, start, end, step.tokens):
+            refused.append(replace(step, refused=why))
+            continue
+        text = text[:start] + new + text[end:]
+        steps.append(step)
+        held += 1
+    after = replace(compression, text=text, tokens_after=count(text), ledger=tuple(steps), refused=tuple(refused))
+    usd = _spent(model, usage)
+    return Rewrite(
+        after, len(paragraphs), held, usd, _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)
+    )
+
+
+def _paragraphs(document: Document) -> list[tuple[int, int]]:
+    """Stretches of English prose between empty lines that hold neither tags nor code."""
+    found = []
+    for literal in document.masks.spans:
+        for match in re.finditer(r"[^\n]+(?:\n[^\n]+)*", document.masked[literal.start : literal.end]):
+            start, end = literal.start + match.start(), literal.start + match.end()
+            inside = any(sentence.start >= start and sentence.end <= end for sentence in document.prose)
+            if inside and "\ue000" not in match[0] and len(match[0].split()) >= LEAST_WORDS:
+                found.append((start, end))
+    return found
+
+
+def _answer(text: str) -> str:
+    return re.sub(r"\A\s*<text>|</text>\s*\Z", "", text.strip()).strip()
+
+
+def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) -> str:
+    if not new or saved <= 0:
+        return "is not shorter"
+    lost = [fact for fact in compare_facts(facts(old), facts(new)).lost if _weighs(fact)]
+    if lost:
+        return "would lose " + ", ".join(map(str, lost[:3]))
+    added = [
+        fact for fact in compare_facts(facts(old), facts(new)).added if fact.kind in ("negation", "number", "limit")
+    ]
+    if added:
+        return "would add " + ", ".join(map(str, added[:3]))
+    if not same_code(text, text[:start] + new + text[end:]):
+        return "would change a tag or an expression"
+    return ""
+
+
+def _weighs(fact: Fact) -> bool:
+    """Whether a lost fact refuses a rewrite. Its whole point is other words; everything else must stay."""
+    return fact.kind != "word"
+
+
+def _spent(model: str, usage: Sequence[Usage]) -> Decimal | None:
+    price = find_price(model)
+    return None if price is None else sum((price.cost(one).total_usd for one in usage), Decimal(0))
+
+
+def _calls_to_repay(usd: Decimal | None, document: Document, saved: int) -> int | None:
+    price = find_price(document.model) if document.model else None
+    if usd is None or price is None or saved <= 0:
+        return None
+    per_call = price.cost(Usage(input_tokens=saved)).total_usd
+    return math.ceil(usd / per_call) if per_call else None

@@ -1,0 +1,129 @@
+"""An estimate and an attribution as text and as data: what ``promptopt count`` prints."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from promptopt.experiment.estimate import Estimate
+from promptopt.experiment.report.text import table
+from promptopt.money import UNPRICED, dollars
+from promptopt.templates import Template
+from promptopt.templates.attribution import Attribution
+from promptopt.values import Cost
+
+_SOURCE_WIDTH = 72
+
+
+def estimate_text(template: Template, counted: Estimate) -> str:
+    """Tokens, and dollars per call, per 1,000 calls and per month, as a table with where they come from."""
+
+    def row(name: str, tokens: str, usd: Decimal | None) -> list[str]:
+        if counted.price is None:
+            return [name, tokens, UNPRICED, UNPRICED, UNPRICED]
+        if usd is None:
+            return [name, tokens, "-", "-", "-"]
+        month = "-" if counted.calls_per_month is None else dollars(usd * counted.calls_per_month)
+        return [name, tokens, f"${usd:.6f}", dollars(usd * 1000), month]
+
+    def amount(cost: Cost | None, part: str) -> Decimal | None:
+        return None if cost is None else getattr(cost, part)
+
+    cost, batch = counted.cost(counted.price), counted.cost(counted.batch)
+    output = "-" if counted.output_tokens is None else f"{counted.output_tokens:,.1f}"
+    spread = f" ({counted.smallest:,} to {counted.largest:,})" if counted.renderings > 1 else ""
+    labels = {"recorded": "output, as recorded", "cap": "output, at most", "unknown": "output, no cap set"}
+    known_output = cost if counted.output_tokens is not None else None
+    rows = [
+        row(f"input{spread}", f"{counted.input_tokens:,.1f}", amount(cost, "input_usd")),
+        row(labels[counted.output_basis], output, amount(known_output, "output_usd")),
+        row("total", "", amount(known_output, "total_usd")),
+        row("total, as a batch", "", amount(batch if known_output else None, "total_usd")),
+    ]
+    month = f"{counted.calls_per_month:,} calls a month" if counted.calls_per_month else "calls_per_month not set"
+    heading = f"{template.path}: {counted.renderings:,} rendering{'s' * (counted.renderings != 1)}, {month}"
+    parts = [
+        f"content {counted.content:,.1f}",
+        f"framing {counted.framing:,.1f}",
+        f"schema {counted.schema:,.1f}",
+        f"{counted.encoding}, {counted.basis}",
+    ]
+    price = counted.price
+    source = f"prices: {price.provider}/{price.model}, {price.source}" if price else f"{counted.model} is unpriced"
+    body = table(rows, ["", "tokens", "$ per call", "$ per 1,000", "$ per month"])
+    return f"{heading}\n\n{body}\n\ninput: {', '.join(parts)}\n{source}"
+
+
+def attribution_text(attributed: Attribution, case: str | None) -> str:
+    """Tokens of each template line and variable, and how long the static prefix is.
+
+    Args:
+        attributed: The attribution of one rendering.
+        case: The case that it was rendered with, where it was one.
+    """
+    rows = [
+        [
+            f"{part.path}:{part.line}",
+            part.tokens,
+            f"{part.times}x" if part.times > 1 else "",
+            _source(part.kind, part.source),
+        ]
+        for part in attributed.parts
+    ]
+    rows += [["(chat framing)", attributed.framing, "", ""]]
+    if attributed.schema:
+        rows += [["(output schema)", attributed.schema, "", ""]]
+    rows += [["total", attributed.total, "", ""]]
+    title = f"rendered with case {case!r}\n\n" if case is not None else ""
+    exact = "" if attributed.exact else "\na filter or test reads printed text: lines are those of the rendered prompt"
+    broken = attributed.prefix_broken_by
+    prefix = f"static prefix: {attributed.static_prefix_tokens:,} tokens"
+    where = f", up to {broken.path}:{broken.line} {broken.source.strip()}" if broken else ", the whole prompt"
+    cached = f"; {attributed.cacheable_tokens:,} of them cacheable (providers cache from 1,024 tokens, in steps of 128)"
+    body = table(rows, ["line", "tokens", "times", "source"], columns=("left", "right", "right", "left"))
+    return f"{title}{body}{exact}\n\n{prefix}{where}{cached}"
+
+
+def _source(kind: str, source: str) -> str:
+    text = source.strip()
+    shown = text if len(text) <= _SOURCE_WIDTH else text[: _SOURCE_WIDTH - 1] + "…"
+    return f"{{{{ {shown.strip('{} ')} }}}}" if kind == "variable" else shown
+
+
+def estimate_dict(template: Template, counted: Estimate, attributed: Attribution | None) -> dict[str, Any]:
+    """The same as plain data: what ``--json`` prints."""
+
+    def usd(cost: Cost | None) -> float | None:
+        return None if cost is None else float(round(cost.total_usd, 12))
+
+    known = counted.output_tokens is not None
+    per_call = usd(counted.cost(counted.price)) if known else None
+    per_month = None if per_call is None or not counted.calls_per_month else per_call * counted.calls_per_month
+    data: dict[str, Any] = {
+        "prompt": template.origin.label,
+        "path": template.path,
+        "model": counted.model,
+        "encoding": counted.encoding,
+        "basis": counted.basis,
+        "renderings": counted.renderings,
+        "input_tokens": round(counted.input_tokens, 6),
+        "content_tokens": round(counted.content, 6),
+        "framing_tokens": round(counted.framing, 6),
+        "schema_tokens": round(counted.schema, 6),
+        "output_tokens": counted.output_tokens,
+        "output_basis": counted.output_basis,
+        "usd_per_call": per_call,
+        "usd_per_1k_calls": None if per_call is None else round(per_call * 1000, 9),
+        "usd_per_month": None if per_month is None else round(per_month, 6),
+        "usd_per_call_batch": usd(counted.cost(counted.batch)) if known else None,
+        "calls_per_month": counted.calls_per_month,
+        "prices": counted.price.source if counted.price else None,
+    }
+    if attributed is not None:
+        data["lines"] = [
+            {"path": part.path, "line": part.line, "kind": part.kind, "source": part.source, "tokens": part.tokens}
+            for part in attributed.parts
+        ]
+        data["static_prefix_tokens"] = attributed.static_prefix_tokens
+        data["cacheable_tokens"] = attributed.cacheable_tokens
+    return data

@@ -1,0 +1,153 @@
+"""A comparison as one HTML page that opens offline: no script, no font, no image from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from promptopt.experiment.compare import Comparison, Pair
+from promptopt.experiment.report.text import change_text, footer, interval_text, metric_name
+from promptopt.experiment.runner import Trial
+from promptopt.experiment.summary import VariantSummary
+from promptopt.money import dollars
+
+_WIDTH, _ROW, _LEFT = 640, 30, 150
+_CASES_SHOWN = 200
+
+
+def comparison_html(comparison: Comparison) -> str:
+    """The page: verdicts, a table of variants, plots of tokens and differences, the cases that differ, a footer."""
+    source = files("promptopt.experiment.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    cases = list(_differing(comparison))
+    return environment.from_string(source).render(
+        suite=comparison.suite.name,
+        margin=comparison.margin,
+        pairs=comparison.pairs,
+        variants=comparison.variants,
+        dollars=dollars,
+        tokens_plot=_tokens_plot(comparison.variants),
+        plots=[_differences_plot(pair, comparison) for pair in comparison.pairs],
+        rows=[_difference_rows(pair) for pair in comparison.pairs],
+        cases=cases[:_CASES_SHOWN],
+        cases_left_out=max(0, len(cases) - _CASES_SHOWN),
+        case_count=comparison.variants[0].trials,
+        footer=list(footer(comparison)),
+    )
+
+
+def _difference_rows(pair: Pair) -> list[tuple[str, str, str]]:
+    return [
+        (metric_name(difference.metric), change_text(difference), interval_text(difference))
+        for difference in pair.differences
+        if difference.difference is not None
+    ]
+
+
+def _differing(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """The cases on which the variants differ in passing."""
+    for trials in zip(*(run.trials for run in comparison.runs), strict=True):
+        if len({trial.passed for trial in trials}) > 1:
+            yield {"name": trials[0].case, "answers": [_answer(trial) for trial in trials]}
+
+
+def _answer(trial: Trial) -> dict[str, Any]:
+    reasons = [score.explanation for score in (trial.score.scores if trial.score else ()) if score.explanation]
+    return {
+        "passed": trial.passed,
+        "text": trial.response.text if trial.response else f"no answer: {trial.error}",
+        "reason": "" if trial.passed or not reasons else reasons[0],
+    }
+
+
+def _tokens_plot(variants: Sequence[VariantSummary]) -> Markup:
+    """Input and output tokens of each variant, as bars on one scale."""
+    largest = max((variant.input_tokens or 0) + (variant.output_tokens or 0) for variant in variants) or 1
+    scale = (_WIDTH - _LEFT - 120) / largest
+    parts = []
+    for row, variant in enumerate(variants):
+        y = row * _ROW + 6
+        in_width, out_width = (variant.input_tokens or 0) * scale, (variant.output_tokens or 0) * scale
+        label = f"{variant.input_tokens or 0:,.0f} in + {variant.output_tokens or 0:,.1f} out"
+        parts += [
+            _text(_LEFT - 10, y + 13, variant.prompt, "end"),
+            _rect(_LEFT, y, in_width, "input"),
+            _rect(_LEFT + in_width, y, out_width, "output"),
+            _text(_LEFT + in_width + out_width + 8, y + 13, label),
+        ]
+    return _svg(parts, len(variants) * _ROW + 6, "Tokens per call")
+
+
+def _differences_plot(pair: Pair, comparison: Comparison) -> Markup:
+    """Intervals of the differences in percent of the baseline (quality in points), around zero."""
+    baseline = next(variant for variant in comparison.variants if variant.prompt == pair.baseline)
+    rows: list[tuple[str, float, float, float]] = []
+    for difference in pair.differences:
+        unit = _unit(difference.metric, baseline)
+        if unit is None or difference.difference is None or difference.low is None or difference.high is None:
+            continue
+        ends = (difference.difference * unit, difference.low * unit, difference.high * unit)
+        rows.append((metric_name(difference.metric), *ends))
+    reach = max((abs(value) for row in rows for value in row[1:]), default=1.0) * 1.08 or 1.0
+    middle, scale = (_WIDTH + _LEFT) / 2, (_WIDTH - _LEFT - 20) / 2 / reach
+    height = len(rows) * _ROW + 26
+    parts = [
+        _rect(middle - comparison.margin * scale, 0, comparison.margin * 2 * scale, "margin", height - 20),
+        _line(middle, 0, middle, height - 20, "zero"),
+    ]
+    for row, (name, mean, low, high) in enumerate(rows):
+        y = row * _ROW + 16
+        kind = "good" if _is_good(name, low, high) else "bad" if _is_good(name, -high, -low) else "unclear"
+        parts += [
+            _text(_LEFT - 10, y + 4, name, "end"),
+            _line(middle + low * scale, y, middle + high * scale, y, f"interval {kind}"),
+            f'<circle class="{kind}" cx="{middle + mean * scale:.1f}" cy="{y}" r="5"/>',
+        ]
+    parts += [
+        _text(_LEFT, height - 4, f"-{reach:.0f}%"),
+        _text(middle, height - 4, "0", "middle"),
+        _text(_WIDTH - 20, height - 4, f"+{reach:.0f}%", "end"),
+    ]
+    return _svg(parts, height, f"Differences of {pair.candidate}")
+
+
+def _unit(metric: str, baseline: VariantSummary) -> float | None:
+    """What makes a difference points (quality) or percent of the baseline."""
+    if metric in ("quality", "pass_rate"):
+        return 100.0
+    known: dict[str, float | None] = {
+        "input_tokens": baseline.input_tokens,
+        "output_tokens": baseline.output_tokens,
+        "usd_per_1k_calls": baseline.usd_per_1k_calls,
+        "usd_per_pass": baseline.usd_per_pass,
+    }
+    whole = known[metric]
+    return 100 / whole if whole else None
+
+
+def _is_good(name: str, low: float, high: float) -> bool:
+    return low > 0 if name in ("quality", "pass rate") else high < 0
+
+
+def _rect(x: float, y: float, width: float, kind: str, height: float = 18) -> str:
+    return f'<rect class="{kind}" x="{x:.1f}" y="{y}" width="{max(width, 0.5):.1f}" height="{height}"/>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1}" x2="{x2:.1f}" y2="{y2}"/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{Markup.escape(text)}</text>'
+
+
+def _svg(parts: Sequence[str], height: float, title: str) -> Markup:
+    # The parts are built above from numbers and escaped texts.
+    body = "".join(parts)
+    return Markup(  # noqa: S704 - see above
+        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img"><title>{Markup.escape(title)}</title>{body}</svg>'
+    )

@@ -1,0 +1,146 @@
+"""Flows: what a wrapper decides, written once, and run by a thread or by an event loop.
+
+A wrapper is a generator. It yields *effects* (send this call, sleep, wait for that future) and gets their results; it
+never sends, sleeps or waits itself. ``run`` carries a flow out in a thread, ``run_async`` in an event loop, and a
+simulation may carry it out on a clock of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from promptopt.gateway.call import Answer, Call
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Ask the model; the result is an ``Answer``, or ``CallFailed`` is thrown in."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Go on after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until the future is done; the result says whether it was, within ``timeout_s``."""
+
+    future: Future[Any]
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Call a function that talks over a network; an event loop runs it in a thread."""
+
+    function: Callable[[], Any]
+
+
+Effect = Send | Sleep | Wait | Remote
+Flow = Generator[Effect, Any, Answer]
+Step = Generator[Effect, Any, T]
+Handler = Callable[[Call], Flow]
+
+
+class Layer(Protocol):
+    """One wrapper."""
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        """Answer ``call``, by ``yield from inner(call)`` or without it."""
+
+
+def send(call: Call) -> Flow:
+    """The innermost handler."""
+    answer = yield Send(call)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def stack(layers: Sequence[Layer]) -> Handler:
+    """The handler of all layers, the first outermost."""
+    handler: Handler = send
+    for layer in reversed(layers):
+        handler = _bound(layer, handler)
+    return handler
+
+
+def _bound(layer: Layer, inner: Handler) -> Handler:
+    handle = layer.handle
+    return lambda call: handle(call, inner)
+
+
+class Suspended(Exception):
+    """Raised by ``ask`` to leave a flow waiting at its call; whoever catches it carries the flow on."""
+
+
+def run(flow: Generator[Effect, Any, T], ask: Callable[[Call], Answer]) -> T:
+    """Carry a flow out in this thread; ``ask`` sends its calls."""
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                result = ask(effect.call) if isinstance(effect, Send) else perform(effect)
+            except Suspended:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+
+
+async def run_async(flow: Generator[Effect, Any, T], ask: Callable[[Call], Awaitable[Answer]]) -> T:
+    """Carry a flow out in the running event loop; ``ask`` sends its calls."""
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                result = await ask(effect.call) if isinstance(effect, Send) else await perform_async(effect)
+            except Suspended:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+
+
+def perform(effect: Sleep | Wait | Remote) -> Any:
+    """The result of an effect that sends nothing."""
+    if isinstance(effect, Sleep):
+        time.sleep(effect.seconds)
+        return None
+    if isinstance(effect, Wait):
+        try:
+            effect.future.exception(effect.timeout_s)
+        except TimeoutError:
+            return False
+        return True
+    return effect.function()
+
+
+async def perform_async(effect: Sleep | Wait | Remote) -> Any:
+    """The result of an effect that sends nothing, without holding up the loop."""
+    if isinstance(effect, Sleep):
+        await asyncio.sleep(effect.seconds)
+        return None
+    if isinstance(effect, Wait):
+        done, _ = await asyncio.wait([asyncio.wrap_future(effect.future)], timeout=effect.timeout_s)
+        return bool(done)
+    return await asyncio.to_thread(effect.function)

@@ -1,0 +1,1 @@
+"""One file for each layer: what it decides about a call."""

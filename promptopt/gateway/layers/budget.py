@@ -1,0 +1,236 @@
+"""The dollar budget: the worst case of a call is reserved before it is sent, and what it cost is settled after."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Literal
+
+from promptopt.errors import UsageError
+from promptopt.gateway.call import Answer, Call, new_number
+from promptopt.gateway.costs import Costs, dollars, nano
+from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
+from promptopt.gateway.flow import Flow, Handler, Sleep, Step
+from promptopt.gateway.stores.base import StoreDown, using
+from promptopt.gateway.stores.budget import BudgetStore, Crossed, Full, Scope
+from promptopt.money import usd
+
+log = logging.getLogger("promptopt.gateway")
+
+_DAY_S = 86400
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A budget has reached 50, 80 or 100%; each is told once.
+
+    Attributes:
+        scope: Which budget: ``day:2026-11-21``, ``month:2026-11``, ``run:NAME``, ``tag:NAME:2026-11-21``.
+    """
+
+    scope: str
+    level: int
+    spent_usd: Decimal
+    limit_usd: Decimal
+
+    def __str__(self) -> str:
+        return f"budget {self.scope}: {self.level}%: {usd(self.spent_usd)} of {usd(self.limit_usd)} spent"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """Dollars that may be spent, and what happens when they are.
+
+    Attributes:
+        day: Dollars a day (UTC).
+        month: Dollars a month (UTC).
+        run: Dollars for each run that a call is labelled with; calls without a run share one.
+        tags: Dollars a day for each tag.
+        at_limit: ``stop`` refuses; ``downgrade`` sends calls to the model ``downgrade`` instead, up to ``ceiling``
+            times the limit, and refuses then.
+        wait_s: How long a call waits for the reservations of others to settle before it is refused.
+
+    Raises:
+        UsageError: An amount is negative, or a downgrade names no model.
+    """
+
+    day: Decimal | None = None
+    month: Decimal | None = None
+    run: Decimal | None = None
+    tags: Mapping[str, Decimal] = field(default_factory=dict)
+    at_limit: Literal["stop", "downgrade"] = "stop"
+    downgrade: str | None = None
+    ceiling: Decimal = Decimal("1.2")
+    wait_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, amount in [
+            ("day", self.day),
+            ("month", self.month),
+            ("run", self.run),
+            *((f"tags.{tag}", each) for tag, each in self.tags.items()),
+        ]:
+            if amount is not None and not (amount.is_finite() and amount >= 0):
+                raise UsageError(f"budget {name} = {amount} is not an amount of dollars; give 0 or more")
+        if self.at_limit not in ("stop", "downgrade"):
+            raise UsageError(f"budget at_limit = {self.at_limit!r} is not 'stop' or 'downgrade'")
+        if self.at_limit == "downgrade" and not self.downgrade:
+            raise UsageError("budget at_limit = 'downgrade' needs `downgrade`, the model that answers then")
+        if self.ceiling < 1:
+            raise UsageError(f"budget ceiling = {self.ceiling} is below 1; it multiplies the limit")
+
+
+class Budget:
+    """Reserves before a call, settles after it, and refuses what does not fit."""
+
+    def __init__(
+        self,
+        limits: BudgetLimits,
+        store: BudgetStore,
+        costs: Costs,
+        *,
+        on_alert: Callable[[Alert], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.limits = limits
+        amounts = {"day": limits.day, "month": limits.month, "run": limits.run}
+        amounts |= {f"tag:{tag}": limit for tag, limit in limits.tags.items()}
+        self._nanos = {name: nano(limit) for name, limit in amounts.items() if limit is not None}
+        self._store = store
+        self._costs = costs
+        self._on_alert = on_alert
+        store.on_crossed = self._tell
+        self._clock = clock
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        scopes = self.scopes(call)
+        if not scopes:
+            return (yield from inner(call))
+        asked = call.model
+        call, scopes, number, amount = yield from self._reserve(call, scopes)
+        try:
+            answer = yield from inner(call)
+        except GeneratorExit:
+            # A flow that is thrown away can yield nothing more; the call may have been billed.
+            with suppress(StoreDown):
+                self._store.settle(number, scopes, amount, amount)
+            raise
+        except CallFailed as failure:
+            yield from self._settle(call, scopes, number, amount, failure)
+            raise
+        except BaseException:
+            yield from self._settle(call, scopes, number, amount, CallFailed("timeout"))
+            raise
+        yield from self._settle(call, scopes, number, amount, answer)
+        return answer if call.model == asked else replace(answer, substitute=True)
+
+    def scopes(self, call: Call) -> list[Scope]:
+        """The budgets that a call counts against now."""
+        day, month = _day_and_month(int(self._clock() // _DAY_S))
+        limits, labels, found = self._nanos, call.labels, []
+        if (limit := limits.get("day")) is not None:
+            found.append(Scope(f"day:{day}", limit))
+        if (limit := limits.get("month")) is not None:
+            found.append(Scope(f"month:{month}", limit))
+        if (limit := limits.get("run")) is not None:
+            found.append(Scope(f"run:{labels.run or 'default'}", limit))
+        if (limit := limits.get(f"tag:{labels.tag}")) is not None:
+            found.append(Scope(f"tag:{labels.tag}:{day}", limit))
+        return found
+
+    def _reserve(self, call: Call, scopes: list[Scope]) -> Step[tuple[Call, list[Scope], str, int]]:
+        number = new_number()
+        amount = self._worst(call)
+        full = yield from self._try(number, scopes, amount)
+        if full is not None and self.limits.at_limit == "downgrade" and call.model != self.limits.downgrade:
+            yield from self._stopped(full)
+            call = call.with_body(model=self.limits.downgrade)
+            amount = self._worst(call)
+            scopes = [Scope(scope.name, int(scope.limit * self.limits.ceiling)) for scope in scopes]
+            full = yield from self._try(number, scopes, amount)
+        if full is not None:
+            yield from self._stopped(full)
+            raise _refusal(full, amount)
+        return call, scopes, number, amount
+
+    def _worst(self, call: Call) -> int:
+        worst = self._costs.worst_usd(call)
+        if worst is not None:
+            return nano(worst)
+        if self._costs.price(call) is None:
+            raise BudgetExceeded(
+                f"the budget cannot be kept: {call.model!r} is unpriced. Give its price in [tool.promptopt.prices]"
+            )
+        raise BudgetExceeded(
+            f"the budget cannot be kept: nothing bounds the output of {call.model!r}. Set an output cap "
+            "(max_completion_tokens, max_output_tokens)"
+        )
+
+    def _try(self, number: str, scopes: Sequence[Scope], amount: int) -> Step[Full | None]:
+        """Reserve; where only others' reservations stand in the way, wait until they settle."""
+        given_up, pause = time.monotonic() + self.limits.wait_s, _FIRST_PAUSE_S
+        while True:
+            try:
+                full = yield from using(self._store, lambda: self._store.reserve(number, scopes, amount, self._clock()))
+            except StoreDown as error:
+                # A budget that cannot be counted cannot be kept.
+                raise GatewayUnavailable(f"the budget: {error}") from error
+            if full is None or full.spent + amount > full.scope.limit or time.monotonic() >= given_up:
+                return full
+            yield Sleep(pause)
+            pause = min(pause * 2, _LAST_PAUSE_S)
+
+    def _settle(
+        self, call: Call, scopes: Sequence[Scope], number: str, amount: int, outcome: Answer | CallFailed
+    ) -> Step[None]:
+        usd = self._costs.bill(call, outcome).usd
+        paid = amount if usd is None else nano(usd)
+        try:
+            yield from using(self._store, lambda: self._store.settle(number, scopes, amount, paid))
+        except StoreDown as error:
+            # The reservation stays, and is taken as spent when its time is over.
+            log.warning("the budget: %s; the worst case of a call stays reserved", error)
+
+    def _stopped(self, full: Full) -> Step[None]:
+        # One large call that does not fit into a budget hardly used is no budget used up.
+        if full.reserved or full.spent * 2 < full.scope.limit:
+            return
+        crossed = None
+        with suppress(StoreDown):
+            crossed = yield from using(self._store, lambda: self._store.alert(full.scope, 100))
+        if crossed is not None:
+            self._tell(crossed)
+
+    def _tell(self, crossed: Crossed) -> None:
+        alert = Alert(crossed.scope.name, crossed.level, dollars(crossed.spent), dollars(crossed.scope.limit))
+        log.warning("%s", alert)
+        if self._on_alert is not None:
+            try:
+                self._on_alert(alert)
+            except Exception:
+                # An answer that is paid for is not lost over it.
+                log.exception("on_alert failed")
+
+
+@lru_cache(maxsize=4)
+def _day_and_month(days: int) -> tuple[str, str]:
+    """``2026-11-21`` and ``2026-11`` of so many days since 1970, in UTC."""
+    day = datetime.fromtimestamp(days * _DAY_S, UTC).strftime("%Y-%m-%d")
+    return day, day[:7]
+
+
+def _refusal(full: Full, amount: int) -> BudgetExceeded:
+    spent, limit, worst = dollars(full.spent), dollars(full.scope.limit), dollars(amount)
+    held = f", {usd(dollars(full.reserved))} reserved by calls in flight" if full.reserved else ""
+    return BudgetExceeded(
+        f"budget {full.scope.name}: {usd(spent)} of {usd(limit)} spent{held}; this call may cost {usd(worst)}",
+        retry_after=1.0 if full.reserved else None,
+        details={"scope": full.scope.name, "spent_usd": float(spent), "limit_usd": float(limit)},
+    )

@@ -1,0 +1,143 @@
+"""A bounded number of calls in flight, which follows what the provider says about its own limits."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+
+from promptopt.errors import UsageError
+from promptopt.gateway.call import Call
+from promptopt.gateway.failures import CallFailed, QueueFull
+from promptopt.gateway.flow import Flow, Handler, Sleep, Step, Wait
+
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+MAX_PAUSE_S = 120.0
+
+
+class Concurrency:
+    """At most ``limit`` calls in flight, the others wait in line.
+
+    A 429 halves the limit and each success raises it by one for as many calls as it is (additive increase,
+    multiplicative decrease). ``retry-after`` and ``x-ratelimit-remaining-*: 0`` hold everybody back until the reset.
+    """
+
+    def __init__(
+        self,
+        limit: int = 10,
+        *,
+        max_waiting: int = 1000,
+        wait_s: float = 120.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises UsageError where a number is not positive."""
+        if limit < 1 or max_waiting < 0 or wait_s <= 0:
+            raise UsageError(f"concurrency = {limit} (queue {max_waiting}, wait {wait_s:g} s): give positive numbers")
+        self._most = limit
+        self._limit = float(limit)
+        self._max_waiting = max_waiting
+        self._wait_s = wait_s
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._flying = 0
+        self._line: deque[Future[None]] = deque()
+        self._closed_until = 0.0
+
+    @property
+    def limit(self) -> int:
+        """Calls that may be in flight now."""
+        return max(1, int(self._limit))
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        yield from self._enter()
+        headers: Mapping[str, str] = {}
+        throttled = False
+        try:
+            yield from self._hold_back()
+            answer = yield from inner(call)
+            headers = answer.headers
+        except CallFailed as failure:
+            headers, throttled = failure.headers, failure.kind == "rate_limit"
+            raise
+        finally:
+            self._leave(headers, throttled=throttled)
+        return answer
+
+    def _enter(self) -> Step[None]:
+        with self._lock:
+            if self._flying < self.limit and not self._line:
+                self._flying += 1
+                return
+            if len(self._line) >= self._max_waiting:
+                raise QueueFull(f"{len(self._line)} calls are waiting already", retry_after=1.0)
+            turn: Future[None] = Future()
+            self._line.append(turn)
+        try:
+            came = yield Wait(turn, self._wait_s)
+        except BaseException:
+            if self._give_up(turn):
+                self._leave({}, throttled=False)
+            raise
+        if not came and not self._give_up(turn):
+            raise QueueFull(f"no turn within {self._wait_s:g} s", retry_after=1.0)
+
+    def _give_up(self, turn: Future[None]) -> bool:
+        """Step out of the line. True where the turn came in the same moment: it is then kept."""
+        with self._lock:
+            if turn in self._line:
+                self._line.remove(turn)
+                return False
+            return True
+
+    def _hold_back(self) -> Step[None]:
+        pause = self._closed_until - self._monotonic()
+        if pause > 0:
+            yield Sleep(pause)
+
+    def _leave(self, headers: Mapping[str, str], *, throttled: bool) -> None:
+        pause = pause_of(headers, throttled=throttled)
+        with self._lock:
+            if throttled:
+                self._limit = max(1.0, self._limit / 2)
+            else:
+                self._limit = min(float(self._most), self._limit + 1 / self._limit)
+            if pause:
+                self._closed_until = max(self._closed_until, self._monotonic() + min(pause, MAX_PAUSE_S))
+            self._flying -= 1
+            turns = []
+            while self._line and self._flying < self.limit:
+                self._flying += 1
+                turns.append(self._line.popleft())
+        for turn in turns:
+            turn.set_result(None)
+
+
+def pause_of(headers: Mapping[str, str], *, throttled: bool) -> float:
+    """Seconds for which the provider wants no further call; 0 where it does not say so."""
+    waits = [0.0]
+    if throttled:
+        waits.append(_number(headers.get("retry-after-ms")) / 1000 or _number(headers.get("retry-after")))
+    waits.extend(
+        duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
+        for kind in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{kind}") == "0"
+    )
+    return max(waits)
+
+
+def duration(text: str) -> float:
+    """Seconds of ``6m0s``, ``20ms`` or ``1.5``, as ``x-ratelimit-reset-*`` writes them."""
+    parts = _PART.findall(text)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else _number(text)
+
+
+def _number(text: str | None) -> float:
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return 0.0
+    return value if 0 < value < float("inf") else 0.0

@@ -1,0 +1,190 @@
+"""The ledger's two places in the stack: at the bottom it meters what is sent, at the top what is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.costs import Bill, Costs
+from promptopt.gateway.failures import CallFailed, Refused
+from promptopt.gateway.flow import Flow, Handler
+from promptopt.gateway.openai.wire import messages, output_cap
+from promptopt.gateway.stores.ledger import LedgerRow, LedgerStore, Status
+from promptopt.providers.recordings import find_secret
+from promptopt.values import Usage, sha256_hex
+
+
+class Meter:
+    """Writes a row for every call that goes to the provider, before it is sent and after it ended."""
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        costs: Costs,
+        shareable: Callable[[Call], bool],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._costs = costs
+        self._shareable = shareable
+        self._clock = clock
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        begun = partial(row_of, call, self._clock(), cache="miss" if self._shareable(call) else "none", status="sent")
+        number = self._store.begin(begun)
+        started = time.perf_counter()
+        try:
+            answer = yield from inner(call)
+        except CallFailed as failure:
+            self._failed(number, begun, started, call, failure)
+            raise
+        except BaseException:
+            # The caller was cancelled, or threw the call away.
+            self._failed(number, begun, started, call, CallFailed("abandoned"))
+            raise
+        self._store.finish(number, partial(self._ok, begun, call, answer, _since(started)))
+        return answer
+
+    def _ok(self, begun: Callable[[], LedgerRow], call: Call, answer: Answer, ms: float) -> LedgerRow:
+        return _answered(begun(), self._costs.bill(call, answer), answer, ms, status="ok")
+
+    def _failed(
+        self, number: int, begun: Callable[[], LedgerRow], started: float, call: Call, failure: CallFailed
+    ) -> None:
+        status: Status = "abandoned" if failure.kind == "abandoned" else "error"
+        row = _ended(
+            begun(),
+            self._costs.bill(call, failure),
+            status=status,
+            error=failure.code or failure.kind,
+            http_status=failure.status,
+            latency_ms=_since(started),
+        )
+        self._store.finish(number, row)
+
+
+class LedgerFront:
+    """Writes a row for what never reached the provider: kept and shared answers (incurred $0), and refusals."""
+
+    def __init__(self, store: LedgerStore, costs: Costs, *, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._costs = costs
+        self._clock = clock
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        at, started = self._clock(), time.perf_counter()
+        try:
+            answer = yield from inner(call)
+        except Refused as refusal:
+            self._store.finish(
+                0, row_of(call, at, status="refused", error=refusal.code, incurred_usd=0.0, list_usd=0.0)
+            )
+            raise
+        if answer.source != "upstream":
+            self._store.finish(0, partial(self._saved, call, answer, at, _since(started)))
+        return answer
+
+    def _saved(self, call: Call, answer: Answer, at: float, ms: float) -> LedgerRow:
+        known = {"cache": answer.source, "incurred_usd": 0.0}
+        return _answered(row_of(call, at), self._costs.bill(call, answer), answer, ms, **known)
+
+
+def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
+    """The row of a call that was not answered yet."""
+    labels = call.labels
+    temperature = call.body.get("temperature")
+    return LedgerRow(
+        at=at,
+        model=call.model,
+        prompt=_clean(labels.prompt),
+        version=_clean(labels.version),
+        endpoint=call.endpoint,
+        tag=_clean(labels.tag),
+        task=_clean(labels.task),
+        user=_clean(labels.user),
+        tier=_clean(labels.tier),
+        run=_clean(labels.run),
+        max_output_tokens=output_cap(call),
+        temperature=temperature if isinstance(temperature, int | float) else None,
+        digest=call.key,
+        kind=_clean(labels.prompt) or kind_of(call),
+        step=call.step,
+        attempt=call.attempt,
+        stream=call.stream,
+        expected_cached_tokens=call.expected_cached_tokens,
+        behind_tokens=call.behind_tokens,
+        **known,
+    )
+
+
+def kind_of(call: Call) -> str:
+    """What sort of call this is, where nobody named its prompt: the model and a digest of the instructions."""
+    fixed = [text for role, text in messages(call) if role in ("system", "developer")]
+    return f"{call.model}#{sha256_hex(chr(0).join(fixed))[:8]}" if fixed else f"{call.model}#-"
+
+
+def _answered(row: LedgerRow, bill: Bill, answer: Answer, ms: float, **known: Any) -> LedgerRow:
+    named = {"model_answered": answer.model or None, "finish_reason": answer.finish_reason, "latency_ms": ms}
+    return _ended(row, bill, **named, **known)
+
+
+def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
+    """The row with what the call used and cost; what was paid is the list cost unless ``changes`` says else."""
+    usage = bill.usage or Usage()
+    usd = None if bill.usd is None else float(bill.usd)
+    values: dict[str, Any] = {
+        "input_tokens": usage.input_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+        "output_reasoning_tokens": usage.output_reasoning_tokens,
+        "basis": bill.basis,
+        "list_usd": usd,
+        "incurred_usd": usd,
+    }
+    return row._replace(**(values | changes))
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
+
+
+def _clean(label: str | None) -> str | None:
+    """A label without secrets: who puts a key into one finds this instead."""
+    return None if label is None else _without_secret(label)
+
+
+@lru_cache(maxsize=4096)
+def _without_secret(label: str) -> str:
+    return "[secret]" if find_secret(label) else label
+
+
+def otel_attributes(row: LedgerRow) -> dict[str, Any]:
+    """A row as attributes of OpenTelemetry's GenAI conventions; input tokens include the cached ones.
+
+    What the conventions have no name for is ``promptopt.*``.
+    """
+    named = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": row.model,
+        "gen_ai.request.max_tokens": row.max_output_tokens,
+        "gen_ai.request.temperature": row.temperature,
+        "gen_ai.response.model": row.model_answered,
+        "gen_ai.response.finish_reasons": [row.finish_reason] if row.finish_reason else None,
+        "gen_ai.usage.input_tokens": row.input_tokens,
+        "gen_ai.usage.output_tokens": row.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": row.cache_read_tokens,
+        "gen_ai.usage.cache_creation.input_tokens": row.cache_write_tokens,
+        "gen_ai.usage.reasoning.output_tokens": row.output_reasoning_tokens,
+        "error.type": row.error,
+        "http.response.status_code": row.http_status,
+        "enduser.id": row.user,
+    }
+    own = ("prompt", "version", "tag", "task", "tier", "run", "cache", "status", "list_usd", "incurred_usd", "step")
+    named |= {f"promptopt.{name}": getattr(row, name) for name in own}
+    return {name: value for name, value in named.items() if value is not None}

@@ -1,0 +1,139 @@
+"""The provider's own prompt cache: hints that help it, and what one may expect of it.
+
+A provider reads a request's beginning from its cache where an earlier request began alike; so what never changes must
+come first. Nothing of a request is reordered here, since that may change what it says; what stands in the wrong order
+is noted in the ledger.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from promptopt.gateway.call import Call
+from promptopt.gateway.flow import Flow, Handler
+from promptopt.gateway.openai.wire import messages
+from promptopt.tokens import tokenizer_for
+from promptopt.values import canonical_json, sha256_hex
+
+T = TypeVar("T")
+
+# OpenAI caches prefixes of 1,024 tokens and more, in steps of 128; they live for some minutes after their last use.
+MIN_PREFIX_TOKENS = 1024
+STEP_TOKENS = 128
+LIFETIME_S = 300.0
+_REMEMBERED = 4096
+# Prompts of which the last text is held.
+_TEXTS = 64
+_FIXED_ROLES = ("system", "developer")
+
+
+class PromptCacheHints:
+    """Gives calls of the same prompt the same ``prompt_cache_key``, and notes how much of each should be cached.
+
+    The key is a digest of the static prefix: model, tools, schema and the instructions before the first user message.
+    A key of the caller's own is left alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_tokens: int = MIN_PREFIX_TOKENS,
+        lifetime_s: float = LIFETIME_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._min_tokens = min_tokens
+        self._lifetime_s = lifetime_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._tokens: OrderedDict[str, int] = OrderedDict()
+        self._texts: OrderedDict[str, str] = OrderedDict()
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        key, tokens = self.prefix(call)
+        cacheable = tokens - tokens % STEP_TOKENS if tokens >= self._min_tokens else 0
+        expected = cacheable if cacheable and self._warm(key) else 0
+        call = replace(call, expected_cached_tokens=expected, behind_tokens=self._behind(call))
+        if cacheable and "prompt_cache_key" not in call.body:
+            call = call.with_body(prompt_cache_key=f"promptopt-{key[:16]}")
+        return (yield from inner(call))
+
+    def prefix(self, call: Call) -> tuple[str, int]:
+        """Digest and tokens of what a request begins with and never changes."""
+        fixed = []
+        for role, text in messages(call):
+            if role not in _FIXED_ROLES:
+                break
+            fixed.append(text)
+        tools = [call.body.get(name) for name in ("tools", "functions", "response_format", "text")]
+        # A token is at least a byte, and a character at most four: short prefixes need neither digest nor tokenizer.
+        if not any(tools) and sum(map(len, fixed)) * 4 < self._min_tokens:
+            return "", 0
+        parts = canonical_json([call.model, tools, fixed])
+        key = sha256_hex(parts)
+        with self._lock:
+            known = self._tokens.get(key)
+        if known is None:
+            texts = [*fixed, *(canonical_json(tool) for tool in tools[:2] if tool)]
+            tokenizer = tokenizer_for(call.model or None)
+            short = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < self._min_tokens
+            known = 0 if short else sum(tokenizer.count(text) for text in texts)
+            with self._lock:
+                _remember(self._tokens, key, known)
+        return key, known
+
+    def _behind(self, call: Call) -> int | None:
+        """Tokens that this call and the last one of its prompt end with alike, where they would be worth a cache.
+
+        Returns:
+            ``None`` where they would not, or nothing is known to compare with.
+        """
+        found = messages(call)
+        text = "".join(text for _, text in found)
+        if len(text) < self._min_tokens:
+            return None
+        prompt = call.labels.prompt or canonical_json([call.model, [role for role, _ in found]])
+        with self._lock:
+            last = self._texts.get(prompt)
+            _remember(self._texts, prompt, text, _TEXTS)
+        if last is None or last == text:
+            return None
+        front = _alike(lambda size: text[:size] == last[:size], min(len(text), len(last)))
+        back = _alike(lambda size: text[-size:] == last[-size:], min(len(text), len(last)) - front)
+        if back < STEP_TOKENS:
+            return None
+        tokenizer = tokenizer_for(call.model or None)
+        behind = tokenizer.count(text[-back:])
+        worth = behind >= STEP_TOKENS and tokenizer.count(text[:front]) + behind >= self._min_tokens
+        return behind if worth else None
+
+    def _warm(self, key: str) -> bool:
+        now = self._clock()
+        with self._lock:
+            last = self._seen.get(key)
+            _remember(self._seen, key, now)
+        return last is not None and 0 <= now - last < self._lifetime_s
+
+
+def _alike(same: Callable[[int], bool], most: int) -> int:
+    """The largest size, up to ``most``, for which two texts are the same; they are for all smaller ones."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if same(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _remember(memory: OrderedDict[str, T], key: str, value: T, most: int = _REMEMBERED) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    while len(memory) > most:
+        memory.popitem(last=False)

@@ -1,0 +1,205 @@
+"""The semantic cache: a question that means the same as an earlier one gets its answer. Off unless it is calibrated."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptopt.errors import InputError, UsageError
+from promptopt.files import show_path
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.flow import Flow, Handler, Remote, Step
+from promptopt.gateway.layers.cache import CachePolicy, time_pattern
+from promptopt.gateway.openai.wire import messages
+from promptopt.gateway.semantic.embedders import DEFAULT, Embedder, make_embedder
+from promptopt.gateway.semantic.hard_facts import fingerprint
+from promptopt.gateway.stores.base import Database, Outage, tolerating
+from promptopt.gateway.stores.cache import SKEW_S, pack_meta, unpack
+from promptopt.values import canonical_json, sha256_hex
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS vectors (
+    id INTEGER PRIMARY KEY, scope TEXT NOT NULL, facts TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL,
+    vector BLOB NOT NULL, content_type TEXT NOT NULL, meta TEXT NOT NULL, content BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS by_scope ON vectors (scope, facts, id);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The threshold that ``promptopt cache calibrate`` found, and what it holds for.
+
+    Attributes:
+        threshold: Cosine from which on two texts count as the same.
+        embedder: The embedder that it was measured with; it means nothing for another one.
+        false_hits: The highest share of wrong answers among hits that was accepted, 0 to 1.
+        bound: Upper confidence bound of that share on the calibration pairs.
+    """
+
+    threshold: float
+    embedder: str
+    false_hits: float
+    bound: float
+
+    @classmethod
+    def read(cls, path: Path) -> Calibration:
+        """Raises InputError where the file is missing or is none."""
+        remedy = "make it: promptopt cache calibrate pairs.csv"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{name: values[name] for name in ("threshold", "embedder", "false_hits", "bound")})
+        except OSError as error:
+            raise InputError(
+                f"the semantic cache is not calibrated: {error.strerror}", path=show_path(path), remedy=remedy
+            ) from None
+        except (ValueError, KeyError, TypeError):
+            raise InputError("is not a calibration", path=show_path(path), remedy=remedy) from None
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticSettings:
+    """What the semantic cache works with.
+
+    Attributes:
+        embedder: ``wordllama`` or ``openai:MODEL``; by default the one of the calibration.
+        calibration: The file that ``promptopt cache calibrate`` wrote; by default in the gateway's folder.
+    """
+
+    embedder: str | None = None
+    calibration: Path | None = None
+
+
+class SemanticCache:
+    """Answers with what was answered to a text of the same meaning, under the same instructions and parameters."""
+
+    def __init__(
+        self,
+        database: Database,
+        embedder: Embedder,
+        calibration: Calibration,
+        policy: CachePolicy,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises UsageError where the calibration is of another embedder."""
+        if calibration.embedder != embedder.name:
+            raise UsageError(
+                f"the semantic cache is calibrated for {calibration.embedder!r}, not for {embedder.name!r}: "
+                "a threshold means nothing for another embedder. Calibrate again: promptopt cache calibrate pairs.csv"
+            )
+        self.policy = policy
+        self._database = database
+        self._embedder = embedder
+        self._threshold = calibration.threshold
+        self._clock = clock
+        self._outage = Outage("the semantic cache")
+        self._time = time_pattern(policy.time_words)
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        question = _question(call)
+        if question is None or not self.policy.shareable(call):
+            return (yield from inner(call))
+        scope, text = question
+        facts = fingerprint(text)
+        vector = yield from self._embed(text)
+        if vector is None:
+            return (yield from inner(call))
+        with tolerating(self._outage):
+            found = self._nearest(scope, facts, vector)
+            if found is not None:
+                return replace(found, source="semantic")
+        answer = yield from inner(call)
+        if answer.complete and answer.source == "upstream" and not answer.substitute:
+            with tolerating(self._outage):
+                self._keep(scope, facts, vector, text, answer)
+        return answer
+
+    def _embed(self, text: str) -> Step[np.ndarray | None]:
+        try:
+            if self._embedder.remote:
+                vectors = yield Remote(lambda: self._embedder([text]))
+            else:
+                vectors = self._embedder([text])
+        except Exception as error:  # noqa: BLE001 - whatever keeps an embedder from answering, the call goes on
+            self._outage.tell(type(error).__name__)
+            return None
+        vector: np.ndarray = vectors[0]
+        return vector
+
+    def _nearest(self, scope: str, facts: str, vector: np.ndarray) -> Answer | None:
+        import numpy as np
+
+        now = self._clock()
+        rows = self._database.do(
+            lambda connection: connection.execute(
+                "SELECT id, vector FROM vectors WHERE scope = ? AND facts = ? AND expires > ? AND created <= ?",
+                (scope, facts, now, now + SKEW_S),
+            ).fetchall()
+        )
+        if not rows:
+            return None
+        matrix = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.float32).reshape(len(rows), -1)
+        similarity = matrix @ vector
+        best = int(similarity.argmax())
+        if similarity[best] < self._threshold:
+            return None
+        found: Any = self._database.do(
+            lambda connection: connection.execute(
+                "SELECT content, content_type, meta FROM vectors WHERE id = ?", (rows[best][0],)
+            ).fetchone()
+        )
+        return None if found is None else unpack(*found)
+
+    def _keep(self, scope: str, facts: str, vector: np.ndarray, text: str, answer: Answer) -> None:
+        now = self._clock()
+        sensitive = self._time is not None and self._time.search(text) is not None
+        lifetime = min(self.policy.time_sensitive_ttl_s, self.policy.ttl_s) if sensitive else self.policy.ttl_s
+        self._database.execute(
+            "INSERT INTO vectors (scope, facts, created, expires, vector, content_type, meta, content) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                scope,
+                facts,
+                now,
+                now + lifetime,
+                vector.tobytes(),
+                answer.content_type,
+                pack_meta(answer),
+                answer.content,
+            ),
+        )
+
+
+def _question(call: Call) -> tuple[str, str] | None:
+    """What must be the same, as a digest, and the last user message, which may be put differently."""
+    found = messages(call)
+    if not found or found[-1][0] != "user" or not found[-1][1].strip():
+        return None
+    name = "messages" if call.endpoint == "chat" else "input"
+    rest = {key: value for key, value in call.body.items() if key not in (name, "user", "metadata", "instructions")}
+    scope = [call.url, rest, found[:-1], call.labels.sample]
+    return sha256_hex(canonical_json(scope)), found[-1][1]
+
+
+def make_semantic_cache(settings: SemanticSettings, folder: Path, policy: CachePolicy) -> SemanticCache:
+    """The semantic cache of some settings.
+
+    Raises:
+        InputError: It is not calibrated.
+        UsageError: It is calibrated for another embedder.
+        MissingExtra: The embedder's package is not installed.
+    """
+    calibration = Calibration.read(settings.calibration or folder / "semantic.json")
+    embedder = make_embedder(
+        settings.embedder or (DEFAULT if ":" not in calibration.embedder else calibration.embedder)
+    )
+    database = Database(folder / "semantic.sqlite", _SCHEMA, what="the semantic cache", disposable=True)
+    return SemanticCache(database, embedder, calibration, policy)

@@ -1,0 +1,1 @@
+"""The OpenAI SDK's wire: bodies and events, the transport, the clients."""

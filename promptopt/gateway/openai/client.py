@@ -1,0 +1,284 @@
+"""``promptopt.http_client()``: the gateway under the OpenAI SDK, for threads and for event loops."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx2
+import openai
+
+from promptopt.gateway.assembly import Gateway, make_gateway
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.failures import CallFailed, Refused
+from promptopt.gateway.flow import Flow, Step, Suspended, run, run_async
+from promptopt.gateway.openai.http import (
+    Exchange,
+    failed_response,
+    failure_of,
+    read_call,
+    refusal_response,
+    response_of,
+)
+from promptopt.gateway.settings import SETTING_NAMES
+
+_HTTPX_OPTIONS = frozenset(inspect.signature(httpx2.Client.__init__).parameters)
+_TROUBLE = (httpx2.TransportError, httpx2.DecodingError)
+
+
+def http_client(**options: Any) -> GatewayClient:
+    """An HTTP client for ``openai.OpenAI(http_client=...)`` with the gateway in it.
+
+    Without options it caches, shares calls in flight and keeps the ledger, below ``.promptopt/``.
+
+    Args:
+        options: The names of ``[tool.promptopt.gateway]`` (``cache``, ``budget``, ``limits``, ...), over what stands
+            there; and those of ``httpx2.Client`` (``timeout``, ``proxy``, ``transport``, ...).
+
+    Raises:
+        PromptoptError: A setting is wrong, a file cannot be written, or a package is missing.
+    """
+    settings, rest = _split(options)
+    return GatewayClient(make_gateway(**settings), **rest)
+
+
+def async_http_client(**options: Any) -> AsyncGatewayClient:
+    """As :func:`http_client`, for ``openai.AsyncOpenAI(http_client=...)``."""
+    settings, rest = _split(options)
+    return AsyncGatewayClient(make_gateway(**settings), **rest)
+
+
+def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    rest = {name: value for name, value in options.items() if name in _HTTPX_OPTIONS and name not in SETTING_NAMES}
+    return {name: value for name, value in options.items() if name not in rest}, rest
+
+
+class _Passing(Suspended):
+    """A stream that goes on to the caller while its flow waits for its end."""
+
+    def __init__(self, exchange: Exchange, response: httpx2.Response) -> None:
+        self.exchange = exchange
+        self.response = response
+
+
+class GatewayClient(openai.DefaultHttpxClient):
+    """An ``httpx2.Client`` that answers chat completions and responses through a gateway, and passes on all else."""
+
+    def __init__(self, gateway: Gateway, **options: Any) -> None:
+        super().__init__(**options)
+        self.gateway = gateway
+
+    def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """The response, from the provider or from what is kept.
+
+        Raises:
+            openai.APIStatusError: A refusal, also a ``promptopt`` error (see :func:`refusal_error`).
+        """
+        call = read_call(request)
+        if call is None:
+            return super().send(request, stream=stream, **options)
+        flow = self.gateway.handler(call)
+        try:
+            return response_of(run(flow, lambda call: self._ask(call, request, stream, options)), request)
+        except _Passing as passing:
+            exchange = passing.exchange
+            return _streamed(passing.response, _Tail(passing.response, exchange, flow))
+        except CallFailed as failure:
+            return failed_response(failure, request)
+        except Refused as refusal:
+            raise refusal_error(refusal, request) from None
+
+    def _ask(self, call: Call, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
+        exchange = Exchange(call, request, streamed=stream)
+        try:
+            response = super().send(exchange.request, stream=exchange.passes, **options)
+            if exchange.passes:
+                if response.status_code < 400:
+                    raise _Passing(exchange, response)
+                response.read()
+        except _TROUBLE as error:
+            raise failure_of(error) from error
+        return exchange.answer(response)
+
+    def close(self) -> None:
+        """Close the connections and the gateway's files."""
+        super().close()
+        self.gateway.close()
+
+
+class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
+    """An ``httpx2.AsyncClient`` that answers chat completions and responses through a gateway."""
+
+    def __init__(self, gateway: Gateway, **options: Any) -> None:
+        super().__init__(**options)
+        self.gateway = gateway
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """As :meth:`GatewayClient.send`."""
+        call = read_call(request)
+        if call is None:
+            return await super().send(request, stream=stream, **options)
+        flow = self.gateway.handler(call)
+        try:
+            return response_of(await run_async(flow, lambda call: self._ask(call, request, stream, options)), request)
+        except _Passing as passing:
+            exchange = passing.exchange
+            return _streamed(passing.response, _AsyncTail(passing.response, exchange, flow))
+        except CallFailed as failure:
+            return failed_response(failure, request)
+        except Refused as refusal:
+            raise refusal_error(refusal, request) from None
+
+    async def _ask(self, call: Call, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
+        exchange = Exchange(call, request, streamed=stream)
+        try:
+            response = await super().send(exchange.request, stream=exchange.passes, **options)
+            if exchange.passes:
+                if response.status_code < 400:
+                    raise _Passing(exchange, response)
+                await response.aread()
+        except _TROUBLE as error:
+            raise failure_of(error) from error
+        return exchange.answer(response)
+
+    async def aclose(self) -> None:
+        """Close the connections and the gateway's files."""
+        await super().aclose()
+        self.gateway.close()
+
+
+def _streamed(response: httpx2.Response, tail: _Tail | _AsyncTail) -> httpx2.Response:
+    # The tail decodes and changes what passes, so that neither length nor encoding hold any more.
+    dropped = (b"content-encoding", b"content-length", b"transfer-encoding")
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in dropped]
+    return httpx2.Response(
+        response.status_code,
+        headers=headers,
+        stream=tail,
+        request=response.request,
+        extensions=response.extensions,
+        history=response.history,
+    )
+
+
+class _Ending:
+    """Ends the flow of a stream that went to the caller, once: with its answer, or with why there is none."""
+
+    def __init__(self, response: httpx2.Response, exchange: Exchange, flow: Flow) -> None:
+        self._response = response
+        self._exchange = exchange
+        self._flow: Flow | None = flow
+
+    def _end(self) -> tuple[bytes, Step[None]]:
+        rest, outcome = self._exchange.last(dict(self._response.headers))
+        return rest, self._resumed(outcome)
+
+    def _resumed(self, outcome: Answer | CallFailed) -> Step[None]:
+        flow, self._flow = self._flow, None
+        return _nothing() if flow is None else _rest(flow, outcome)
+
+    def _left(self) -> Step[None]:
+        """The caller closed the stream: at its end (the SDK stops at ``[DONE]``), or before."""
+        if self._flow is None:
+            return _nothing()
+        _, outcome = self._exchange.last(dict(self._response.headers))
+        if isinstance(outcome, CallFailed):
+            outcome = CallFailed("abandoned", text=self._exchange.collector.text, passed=True)
+        return self._resumed(outcome)
+
+
+def _rest(flow: Flow, outcome: Answer | CallFailed) -> Step[None]:
+    """What a flow does after its stream has passed; it can send nothing more, and nobody waits for its errors."""
+    try:
+        effect = flow.throw(outcome) if isinstance(outcome, CallFailed) else flow.send(outcome)
+        while True:
+            try:
+                result = yield effect
+            except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except (StopIteration, CallFailed, Refused):
+        return
+
+
+def _nothing() -> Step[None]:
+    yield from ()
+
+
+def _never(call: Call) -> Answer:
+    raise AssertionError(f"a wrapper sent again after its stream had passed: {call.model}")
+
+
+async def _never_async(call: Call) -> Answer:
+    return _never(call)
+
+
+class _Tail(_Ending, httpx2.SyncByteStream):
+    """A stream on its way to the caller."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        collector = self._exchange.collector
+        try:
+            for data in self._response.iter_bytes():
+                if passed := collector.feed(data):
+                    yield passed
+        except _TROUBLE as error:
+            run(self._resumed(failure_of(error, text=collector.text, passed=True)), _never)
+            raise
+        rest, flow = self._end()
+        run(flow, _never)
+        if rest:
+            yield rest
+
+    def close(self) -> None:
+        self._response.close()
+        run(self._left(), _never)
+
+
+class _AsyncTail(_Ending, httpx2.AsyncByteStream):
+    """A stream on its way to the caller, in an event loop."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        collector = self._exchange.collector
+        try:
+            async for data in self._response.aiter_bytes():
+                if passed := collector.feed(data):
+                    yield passed
+        except _TROUBLE as error:
+            await run_async(self._resumed(failure_of(error, text=collector.text, passed=True)), _never_async)
+            raise
+        rest, flow = self._end()
+        await run_async(flow, _never_async)
+        if rest:
+            yield rest
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+        await run_async(self._left(), _never_async)
+
+
+_STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {
+    400: openai.BadRequestError,
+    429: openai.RateLimitError,
+    503: openai.InternalServerError,
+}
+_ERROR_TYPES: dict[type[Refused], type[Refused]] = {}
+
+
+def refusal_error(refusal: Refused, request: httpx2.Request) -> Refused:
+    """The refusal as an error that is both promptopt's and the SDK's, with ``code``, ``body`` and ``retry_after``.
+
+    The SDK raises errors of its own kind as they are, and retries none of them.
+    """
+    kind = type(refusal)
+    if kind not in _ERROR_TYPES:
+        base = _STATUS_ERRORS.get(kind.status, openai.APIStatusError)
+        _ERROR_TYPES[kind] = type(kind.__name__, (kind, base), {"__doc__": kind.__doc__, "__module__": kind.__module__})
+    response = refusal_response(refusal, request)
+    error = _ERROR_TYPES[kind].__new__(_ERROR_TYPES[kind])
+    openai.APIStatusError.__init__(error, str(refusal), response=response, body=response.json()["error"])  # type: ignore[arg-type]  # it is one
+    error.retry_after = refusal.retry_after
+    error.details = refusal.details
+    return error

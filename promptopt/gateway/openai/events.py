@@ -1,0 +1,171 @@
+"""Server-sent events of streamed answers: read as they pass, and put together to the answer that they make."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.openai.wire import BadBody, count_input, read_object, read_usage
+from promptopt.tokens import tokenizer_for
+from promptopt.values import Usage
+
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
+
+
+class EventCollector:
+    """Takes a stream's bytes and gives them on; at the end it knows the answer.
+
+    Args:
+        hide_usage: Whether the gateway, not the caller, asked for the usage event, which is then kept back.
+    """
+
+    def __init__(self, call: Call, *, hide_usage: bool = False) -> None:
+        self._call = call
+        self._hide_usage = hide_usage
+        self._rest = b""
+        self._passed: list[bytes] = []
+        self._state: _State = _ChatState() if call.endpoint == "chat" else _ResponsesState()
+
+    def feed(self, data: bytes) -> bytes:
+        """What of the bytes so far may be passed on: whole events only."""
+        lines = (self._rest + data).replace(b"\r\n", b"\n")
+        *events, self._rest = lines.split(b"\n\n")
+        passed = b"".join(event + b"\n\n" for event in events if not self._keep_back(event))
+        self._passed.append(passed)
+        return passed
+
+    def finish(self) -> tuple[bytes, Answer]:
+        """The last bytes and the answer.
+
+        Raises:
+            BadBody: The stream ended before its answer did.
+        """
+        last = b""
+        if self._rest.strip():
+            last = self.feed(b"\n\n")
+        fields = self._state.fields()
+        content = b"".join(self._passed)
+        if fields["usage"] is None:
+            fields |= {"usage": self._counted(fields["text"]), "basis": "counted"}
+        return last, Answer(content=content, content_type=CONTENT_TYPE, **fields)
+
+    @property
+    def text(self) -> str:
+        """What of the answer has come so far."""
+        return self._state.text
+
+    def _keep_back(self, event: bytes) -> bool:
+        data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+        if not data or data == b"[DONE]":
+            self._state.done = self._state.done or data == b"[DONE]"
+            return False
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            self._state.broken = True
+            return False
+        if not isinstance(value, dict):
+            self._state.broken = True
+            return False
+        try:
+            self._state.take(value)
+        except (AttributeError, KeyError, TypeError, IndexError):
+            self._state.broken = True
+        return self._hide_usage and value.get("choices") == [] and value.get("usage") is not None
+
+    def _counted(self, text: str) -> Usage:
+        return counted_usage(self._call, text)
+
+
+def counted_usage(call: Call, text: str) -> Usage:
+    """Tokens of a call whose endpoint did not say, counted; reasoning cannot be."""
+    return Usage(input_tokens=count_input(call), output_tokens=tokenizer_for(call.model or None).count(text))
+
+
+class _State:
+    text = ""
+    done = False
+    broken = False
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def fields(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class _ChatState(_State):
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._reasons: dict[int, str] = {}
+        self._usage: Usage | None = None
+        self._model = ""
+        self._logprobs: list[float] = []
+
+    @property
+    def text(self) -> str:  # type: ignore[override]
+        return "".join(self._parts)
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        if event.get("error"):
+            self.broken = True
+        self._model = event.get("model") or self._model
+        self._usage = read_usage(event.get("usage")) or self._usage
+        for choice in event.get("choices") or ():
+            index = choice.get("index", 0)
+            delta = choice.get("delta") or {}
+            if index == 0:
+                self._parts.append(delta.get("content") or delta.get("refusal") or "")
+                found = (choice.get("logprobs") or {}).get("content") or ()
+                self._logprobs += [float(token["logprob"]) for token in found]
+            if choice.get("finish_reason"):
+                self._reasons[index] = str(choice["finish_reason"])
+
+    def fields(self) -> dict[str, Any]:
+        if self.broken or not self._reasons:
+            raise BadBody("the stream ended before the answer did")
+        return {
+            "model": self._model,
+            "text": self.text,
+            "finish_reason": self._reasons.get(0, "stop"),
+            "usage": self._usage,
+            "complete": self.done and "content_filter" not in self._reasons.values(),
+            "logprobs": tuple(self._logprobs) or None,
+        }
+
+
+class _ResponsesState(_State):
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._final: Mapping[str, Any] | None = None
+
+    @property
+    def text(self) -> str:  # type: ignore[override]
+        return "".join(self._parts)
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        kind = event.get("type")
+        if kind == "response.output_text.delta":
+            self._parts.append(str(event.get("delta") or ""))
+        elif kind in ("response.completed", "response.incomplete", "response.failed"):
+            self._final = event["response"]
+        elif kind == "error":
+            self.broken = True
+
+    def fields(self) -> dict[str, Any]:
+        if self.broken or self._final is None:
+            raise BadBody("the stream ended before the answer did")
+        return read_object("responses", self._final)
+
+
+def asks_usage(call: Call) -> bool:
+    """Whether the gateway must ask for the usage of a stream, since the caller did not."""
+    options = call.body.get("stream_options") or {}
+    return call.endpoint == "chat" and call.stream and not options.get("include_usage")
+
+
+def ask_usage(call: Call) -> Call:
+    """The call with the usage asked for."""
+    return call.with_body(stream_options={**(call.body.get("stream_options") or {}), "include_usage": True})

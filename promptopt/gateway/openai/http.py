@@ -1,0 +1,218 @@
+"""The HTTP side of the gateway, without I/O: requests become calls, responses answers, and answers responses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+import httpx2
+
+from promptopt.gateway.call import LABEL_NAMES, Answer, Call, Labels, call_key, current_labels
+from promptopt.gateway.failures import RETRYABLE, CallFailed, Refused, classify
+from promptopt.gateway.openai.events import EventCollector, ask_usage, asks_usage
+from promptopt.gateway.openai.wire import BadBody, endpoint_of, error_code, read_answer
+
+_HEADER = "x-promptopt-"
+_KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
+# Headers that say something to the gateway, and what.
+_READ = {
+    b"authorization": "authorization",
+    b"x-stainless-retry-count": "x-stainless-retry-count",
+    **{f"{_HEADER}{name}".encode(): name for name in LABEL_NAMES},
+}
+_NOBODY = Labels()
+_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+def read_call(request: httpx2.Request) -> Call | None:
+    """The call that a request makes; ``None`` for a request to any other API, which passes untouched.
+
+    Labels come from :func:`promptopt.labels` and, over those, from ``x-promptopt-*`` headers, which are taken off.
+    """
+    endpoint = endpoint_of(request.url.path)
+    if endpoint is None or request.method != "POST":
+        return None
+    try:
+        body = json.loads(request.content)
+    except (ValueError, RecursionError, httpx2.RequestNotRead):
+        return None
+    if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+        return None
+    labels, attempt = _read_headers(request.headers, body)
+    url = str(request.url)
+    return Call(
+        endpoint=endpoint,
+        url=url,
+        body=body,
+        labels=labels,
+        attempt=attempt,
+        key=call_key(url, body, labels.sample),
+    )
+
+
+def _read_headers(headers: httpx2.Headers, body: Mapping[str, Any]) -> tuple[Labels, int]:
+    """The labels that hold for a request, whose headers are taken off, and how often the SDK has tried it before."""
+    named: dict[str, Any] = {}
+    attempt, authorization = 0, b""
+    for name, value in headers.raw:
+        found = _READ.get(name.lower())
+        if found is None:
+            continue
+        if found == "authorization":
+            authorization = value
+        elif found == "x-stainless-retry-count":
+            attempt = _whole(value)
+        else:
+            named[found] = headers[_HEADER + found]
+    for label in named:
+        del headers[_HEADER + label]
+    current = current_labels()
+    user = named.get("user") or current.user or body.get("safety_identifier") or body.get("user")
+    sample = _whole(named.get("sample", current.sample))
+    key = _key_digest(authorization)
+    if current == _NOBODY and not named:
+        return Labels(user=user, sample=sample, key=key), attempt
+    return replace(current, **{**named, "user": user, "sample": sample, "key": key}), attempt
+
+
+def _whole(text: Any) -> int:
+    try:
+        return max(0, int(text))
+    except ValueError:
+        return 0
+
+
+@lru_cache(maxsize=256)
+def _key_digest(authorization: bytes) -> str | None:
+    return hashlib.sha256(authorization).hexdigest()[:12] if authorization else None
+
+
+class Exchange:
+    """One HTTP exchange for a call: the request to send, and what its response means."""
+
+    def __init__(self, call: Call, original: httpx2.Request, *, streamed: bool) -> None:
+        self.call = call
+        # A stream goes on to the caller as it comes, unless somebody inside must see it whole.
+        self.passes = call.stream and streamed and not call.buffered
+        self.hides_usage = asks_usage(call)
+        sent = ask_usage(call) if self.hides_usage else call
+        self.request = _request(original, sent.body) if sent.changed else original
+        self._collector: EventCollector | None = None
+
+    @property
+    def collector(self) -> EventCollector:
+        """Takes the events, where the answer comes as a stream."""
+        if self._collector is None:
+            self._collector = EventCollector(self.call, hide_usage=self.hides_usage)
+        return self._collector
+
+    def answer(self, response: httpx2.Response) -> Answer:
+        """The answer in a response that was read.
+
+        Raises:
+            CallFailed: It is an error, or not an answer.
+        """
+        if response.status_code >= 400:
+            raise self.refused(response)
+        try:
+            if self.call.stream:
+                self.collector.feed(response.content)
+                _, answer = self.collector.finish()
+                return replace(answer, headers=_kept(response.headers))
+            return read_answer(self.call.endpoint, response.content, _kept(response.headers), response)
+        except BadBody:
+            raise CallFailed("invalid_body", status=response.status_code, headers=_kept(response.headers)) from None
+
+    @staticmethod
+    def refused(response: httpx2.Response) -> CallFailed:
+        """The failure in an error response that was read; what no retry can cure is marked so for the SDK."""
+        code = error_code(response.content)
+        kind = classify(response.status_code, code)
+        if kind not in RETRYABLE:
+            response.headers["x-should-retry"] = "false"
+        headers = _kept(response.headers)
+        return CallFailed(kind, status=response.status_code, code=code, headers=headers, raw=response)
+
+    def last(self, headers: Mapping[str, str]) -> tuple[bytes, Answer | CallFailed]:
+        """What is left to pass on of a stream that ended, and its outcome."""
+        try:
+            rest, answer = self.collector.finish()
+        except BadBody:
+            return b"", CallFailed("invalid_body", text=self.collector.text, passed=True)
+        return rest, replace(answer, headers=headers)
+
+
+def failure_of(
+    error: httpx2.TransportError | httpx2.DecodingError, *, text: str = "", passed: bool = False
+) -> CallFailed:
+    """The class of a client's exception."""
+    kind = "timeout" if isinstance(error, httpx2.TimeoutException) else "connection"
+    return CallFailed(kind, sent=not isinstance(error, _UNSENT), cause=error, text=text, passed=passed)  # type: ignore[arg-type]  # one of two literals
+
+
+def _request(original: httpx2.Request, body: Mapping[str, Any]) -> httpx2.Request:
+    headers = httpx2.Headers(
+        [(name, value) for name, value in original.headers.raw if name.lower() != b"content-length"]
+    )
+    content = json.dumps(body, separators=(",", ":")).encode()
+    return httpx2.Request(
+        original.method, original.url, headers=headers, content=content, extensions=original.extensions
+    )
+
+
+def _kept(headers: httpx2.Headers) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1")
+        for name, value in headers.raw
+        if name.lower().startswith(_KEPT_HEADERS)
+    }
+
+
+def response_of(answer: Answer, request: httpx2.Request) -> httpx2.Response:
+    """An answer as a response; one that has just come is the response that it came in."""
+    if isinstance(answer.raw, httpx2.Response):
+        return answer.raw
+    headers = {"content-type": answer.content_type, "x-promptopt-source": answer.source}
+    response = httpx2.Response(200, headers=headers, content=answer.content, request=request)
+    response.elapsed = timedelta(0)
+    return response
+
+
+def failed_response(failure: CallFailed, request: httpx2.Request) -> httpx2.Response:
+    """The response that a failure stands for; the SDK makes its typed error of it.
+
+    Raises:
+        BaseException: What the client raised, where it raised something.
+    """
+    if isinstance(failure.raw, httpx2.Response):
+        return failure.raw
+    if failure.cause is not None:
+        raise failure.cause
+    return error_response(
+        502, "invalid_body", "the endpoint's answer is broken: not the JSON in UTF-8 that its API promises", request
+    )
+
+
+def error_response(
+    status: int, code: str, message: str, request: httpx2.Request, details: Mapping[str, Any] | None = None
+) -> httpx2.Response:
+    """An error in the form of the API's own."""
+    error = {"message": message, "type": code, "code": code, "param": None, **(details or {})}
+    response = httpx2.Response(status, json={"error": error}, request=request)
+    response.elapsed = timedelta(0)
+    return response
+
+
+def refusal_response(refusal: Refused, request: httpx2.Request) -> httpx2.Response:
+    """The response that a refusal stands for, with ``retry-after`` where waiting helps."""
+    details = {**refusal.details, "retry_after": refusal.retry_after}
+    response = error_response(refusal.status, refusal.code, str(refusal), request, details)
+    if refusal.retry_after is not None:
+        response.headers["retry-after"] = f"{refusal.retry_after:.3f}"
+    response.headers["x-should-retry"] = "false"
+    return response

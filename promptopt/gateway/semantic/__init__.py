@@ -1,0 +1,1 @@
+"""What the semantic cache stands on: embeddings, calibration, hard facts, validators."""

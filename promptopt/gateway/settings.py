@@ -1,0 +1,340 @@
+"""``[tool.promptopt.gateway]`` and the arguments of ``promptopt.http_client``: the same names, read alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from promptopt.config import Config, find_line
+from promptopt.errors import ConfigError, UsageError, did_you_mean
+from promptopt.gateway.layers.budget import Alert, BudgetLimits
+from promptopt.gateway.layers.cache import CachePolicy
+from promptopt.gateway.layers.cascade import CascadeStep
+from promptopt.gateway.layers.fallback import FallbackPlan
+from promptopt.gateway.layers.limits import CallLimits
+from promptopt.gateway.layers.router import Rule
+from promptopt.gateway.layers.semantic import SemanticSettings
+from promptopt.gateway.semantic.validators import make_validators
+from promptopt.gateway.stores.base import Policy
+
+T = TypeVar("T")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a gateway does.
+
+    Attributes:
+        path: The folder of its files.
+        redis: Address of a Redis that takes the place of the files for all that is shared, apart from the ledger.
+        on_store_down: ``degrade`` goes on without a store that is away, ``refuse`` refuses calls then. A budget that
+            cannot be counted always refuses.
+        cache: What the exact cache keeps; ``None`` switches it off.
+        cache_file: Another place for it.
+        single_flight: Whether identical calls in flight become one.
+        ledger: The ledger's file, ``.sqlite`` or ``.jsonl``; ``None`` keeps none.
+        concurrency: Calls in flight at once; ``None`` does not bound them.
+        queue: Calls that may wait for their turn, each for ``queue_wait_s`` seconds.
+        prompt_caching: Whether calls get hints for the provider's prompt cache.
+        on_alert: Called when 50, 80 or 100% of a budget are reached, once each.
+    """
+
+    path: Path
+    redis: str | None = None
+    on_store_down: Policy = "degrade"
+    cache: CachePolicy | None = CachePolicy()  # noqa: RUF009 - frozen
+    cache_file: Path | None = None
+    single_flight: bool = True
+    ledger: Path | None = None
+    semantic: SemanticSettings | None = None
+    limits: CallLimits | None = None
+    concurrency: int | None = None
+    queue: int = 1000
+    queue_wait_s: float = 120.0
+    budget: BudgetLimits | None = None
+    fallback: FallbackPlan | None = None
+    router: tuple[Rule, ...] = ()
+    cascade: tuple[CascadeStep, ...] = ()
+    prompt_caching: bool = False
+    on_alert: Callable[[Alert], None] | None = None
+
+
+def read_settings(config: Config, arguments: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of the project, and over them those of a program.
+
+    Raises:
+        ConfigError: ``[tool.promptopt.gateway]`` is wrong; with its line.
+        UsageError: An argument is wrong.
+    """
+    start = Settings(path=config.root / ".promptopt", ledger=config.root / ".promptopt" / "ledger.sqlite")
+    settings = start
+    for name, value in config.gateway.items():
+        try:
+            settings = _with(settings, name, value, config.root, config.gateway)
+        except UsageError as error:
+            path = config.root / "pyproject.toml"
+            line = find_line(path.read_text(encoding="utf-8").splitlines(), name)
+            raise ConfigError(f"[tool.promptopt.gateway]: {error}", path=path, line=line) from None
+    for name, value in (arguments or {}).items():
+        settings = _with(settings, name, value, Path.cwd(), arguments or {})
+    return settings
+
+
+def _with(settings: Settings, name: str, value: Any, root: Path, table: Mapping[str, Any]) -> Settings:
+    reader = _READERS.get(name)
+    if reader is None:
+        raise UsageError(f"unknown setting {name!r}.{did_you_mean(name, _READERS)} Known: {', '.join(_READERS)}")
+    changes = reader(name, value, root)
+    if name == "path" and "ledger" not in table and settings.ledger is not None:
+        changes["ledger"] = changes["path"] / settings.ledger.name
+    return replace(settings, **changes)
+
+
+Changes = dict[str, Any]
+
+
+def _path(name: str, value: Any, root: Path) -> Changes:
+    if not isinstance(value, str | Path):
+        raise UsageError(f"{name} = {value!r} is not a path")
+    return {name: root / Path(value).expanduser()}
+
+
+def _redis(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if not isinstance(value, str):
+        raise UsageError("redis is not an address like redis://host:6379/0")
+    return {"redis": value}
+
+
+def _cache(name: str, value: Any, root: Path) -> Changes:
+    if value is None or isinstance(value, bool):
+        return {"cache": CachePolicy() if value else None}
+    if isinstance(value, CachePolicy):
+        return {"cache": value}
+    if isinstance(value, str | Path):
+        if str(value).startswith(("redis://", "rediss://")):
+            return {"redis": str(value)}
+        return {"cache_file": root / Path(value).expanduser()}
+    table = dict(_table(name, value, ("ttl", "time_sensitive_ttl", "time_words", "deterministic_only", "store_text")))
+    for key in ("ttl", "time_sensitive_ttl"):
+        if key in table:
+            table[f"{key}_s"] = seconds(table.pop(key), f"cache {key}")
+    if "time_words" in table:
+        table["time_words"] = tuple(_strings("cache time_words", table["time_words"]))
+    for key in ("deterministic_only", "store_text"):
+        if key in table:
+            _bool(f"cache {key}", table[key], root)
+    return {"cache": CachePolicy(**table)}
+
+
+def _bool(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} = {value!r} is not true or false")
+    return {name: value}
+
+
+def _ledger(name: str, value: Any, root: Path) -> Changes:
+    if value is True:
+        return {}
+    return {"ledger": None} if value is False or value is None else _path(name, value, root)
+
+
+def _limits(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    return {"limits": value if isinstance(value, CallLimits) else _made(CallLimits, name, value)}
+
+
+def _concurrency(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise UsageError(f"{name} = {value!r} is not a positive number of calls")
+    return {name: value}
+
+
+def _queue_wait(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    return {"queue_wait_s": seconds(value, name)}
+
+
+def _budget(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if isinstance(value, BudgetLimits):
+        return {"budget": value}
+    table = dict(_table(name, value, [field.name for field in fields(BudgetLimits)]))
+    for key in ("day", "month", "run", "ceiling"):
+        if key in table:
+            table[key] = amount(table[key], f"budget {key}")
+    tags = table.get("tags", {})
+    if not isinstance(tags, Mapping):
+        raise UsageError(f"budget tags = {tags!r} is not a table of tags and dollars a day")
+    table["tags"] = {tag: amount(value, f"budget tags.{tag}") for tag, value in tags.items()}
+    if "wait_s" in table:
+        table["wait_s"] = seconds(table["wait_s"], "budget wait_s")
+    return {"budget": BudgetLimits(**table)}
+
+
+def _fallback(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if isinstance(value, FallbackPlan):
+        return {"fallback": value}
+    if isinstance(value, str | Sequence):
+        value = {"models": [value] if isinstance(value, str) else list(value)}
+    return {"fallback": _made(FallbackPlan, name, value)}
+
+
+def _router(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        raise UsageError(f"{name} = {value!r} is not a list of rules such as {{model = 'M', task = 'T'}}")
+    return {"router": tuple(rule if isinstance(rule, Rule) else _made(Rule, name, rule) for rule in value)}
+
+
+def _cascade(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise UsageError(f"{name} = {value!r} is not a list of steps such as {{model = 'M', validators = {{...}}}}")
+    steps = []
+    for step in value:
+        if isinstance(step, str):
+            steps.append(CascadeStep(step))
+        elif isinstance(step, CascadeStep):
+            steps.append(step)
+        else:
+            table = dict(_table(name, step, ("model", "validators")))
+            validators = table.get("validators", {})
+            made = make_validators(validators) if isinstance(validators, Mapping) else tuple(validators)
+            if "model" not in table:
+                raise UsageError(f"{name}: a step names no model: {step!r}")
+            steps.append(CascadeStep(str(table["model"]), tuple(made)))
+    from promptopt.gateway.layers.cascade import Cascade
+
+    Cascade(steps)
+    return {"cascade": tuple(steps)}
+
+
+def _semantic(name: str, value: Any, root: Path) -> Changes:
+    if value is None or value is False:
+        return {"semantic": None}
+    if isinstance(value, SemanticSettings):
+        return {"semantic": value}
+    table = dict(_table(name, value, [field.name for field in fields(SemanticSettings)]))
+    if "calibration" in table:
+        table["calibration"] = root / Path(str(table["calibration"])).expanduser()
+    return {"semantic": _made(SemanticSettings, name, table)}
+
+
+def _policy(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if value not in ("degrade", "refuse"):
+        raise UsageError(f"{name} = {value!r} is not 'degrade' or 'refuse'")
+    return {name: value}
+
+
+def _callback(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if value is not None and not callable(value):
+        raise UsageError(f"{name} = {value!r} cannot be called")
+    return {name: value}
+
+
+_READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
+    "path": _path,
+    "redis": _redis,
+    "on_store_down": _policy,
+    "cache": _cache,
+    "single_flight": _bool,
+    "ledger": _ledger,
+    "semantic": _semantic,
+    "limits": _limits,
+    "concurrency": _concurrency,
+    "queue": _concurrency,
+    "queue_wait": _queue_wait,
+    "budget": _budget,
+    "fallback": _fallback,
+    "router": _router,
+    "cascade": _cascade,
+    "prompt_caching": _bool,
+    "on_alert": _callback,
+}
+SETTING_NAMES = tuple(_READERS)
+
+
+def seconds(value: Any, name: str) -> float:
+    """Seconds of a number, or of ``90s``, ``30m``, ``1h``, ``7d``.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, str) and value[-1:] in _UNITS:
+        try:
+            return float(value[:-1]) * _UNITS[value[-1]]
+        except ValueError:
+            pass
+    raise UsageError(f"{name} = {value!r} is not a time such as 90, '90s', '30m', '1h' or '7d'")
+
+
+def amount(value: Any, name: str) -> Decimal:
+    """Dollars.
+
+    Raises:
+        UsageError: It is no number.
+    """
+    try:
+        if isinstance(value, bool):
+            raise InvalidOperation
+        return Decimal(str(value).removeprefix("$"))
+    except InvalidOperation:
+        raise UsageError(f"{name} = {value!r} is not an amount of dollars") from None
+
+
+def _table(name: str, value: Any, known: Sequence[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name} = {value!r} is not a table with {', '.join(known)}")
+    for key in value:
+        if key not in known:
+            raise UsageError(f"unknown key {key!r} in {name}.{did_you_mean(str(key), known)} Known: {', '.join(known)}")
+    return value
+
+
+def _strings(name: str, value: Any) -> list[str]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(part, str) for part in value):
+        raise UsageError(f"{name} = {value!r} is not a list of texts")
+    return list(value)
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    """Raises UsageError where a value, or one in a list or table, is of another type."""
+    if get_origin(hint) is Sequence:
+        _strings(name, value)
+        return
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{name} = {value!r} is not a table")
+        for key, each in value.items():
+            _check_type(f"{name}.{key}", each, get_args(hint)[1])
+        return
+    kinds = {*get_args(hint)} - {type(None)} or {hint}
+    if not kinds <= set(_KINDS) or (value is None and type(None) in get_args(hint)):
+        return
+    fits = {type(value)} & kinds or (type(value) is int and float in kinds)
+    if not fits:
+        raise UsageError(f"{name} = {value!r} is not {' or '.join(_KINDS[kind] for kind in _KINDS if kind in kinds)}")
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def _made(kind: Callable[..., T], name: str, value: Any) -> T:
+    """A dataclass from a table of its fields."""
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    hints = get_type_hints(kind)
+    for key, given in _table(name, value, known).items():
+        _check_type(f"{name} {key}", given, hints[key])
+    for needed in fields(kind):  # type: ignore[arg-type]  # a dataclass
+        if (
+            needed.default is MISSING
+            and needed.default_factory is MISSING
+            and needed.name not in _table(name, value, known)
+        ):
+            raise UsageError(f"{name} = {value!r} names no {needed.name}")
+    try:
+        return kind(**_table(name, value, known))
+    except TypeError as error:
+        raise UsageError(f"{name} = {value!r}: {error}") from None

@@ -1,0 +1,1 @@
+"""Where layers keep what they share: SQLite, Redis, memory."""

@@ -1,0 +1,325 @@
+"""What was spent and what is reserved, counted so that threads, processes and machines cannot overspend together.
+
+Amounts are billionths of a dollar. A reservation whose caller has died is taken as spent once its time is over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from promptopt.gateway.stores.base import Database, StoreDown
+from promptopt.gateway.stores.write_behind import WriteBehind, write_now
+
+log = logging.getLogger("promptopt.gateway")
+
+RESERVED_S = 1800.0
+_LOOK_S = 60.0
+_ADVANCE_CALLS = 8
+LEVELS = (50, 80, 100)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS budgets (
+    scope TEXT PRIMARY KEY, spent INTEGER NOT NULL DEFAULT 0, reserved INTEGER NOT NULL DEFAULT 0,
+    alerted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS grants (
+    id TEXT PRIMARY KEY, scopes TEXT NOT NULL, amount INTEGER NOT NULL, expires REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One budget that a call counts against: ``day:2026-11-21`` with its limit."""
+
+    name: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """A budget that the worst case of a call does not fit into."""
+
+    scope: Scope
+    spent: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A budget of which a share was reached for the first time, in percent."""
+
+    scope: Scope
+    level: int
+    spent: int
+
+
+class BudgetStore(Protocol):
+    """Keeps budgets. Each method is one step that no other process can come between.
+
+    Attributes:
+        on_crossed: Called where settling has crossed a level, once for each.
+    """
+
+    remote: bool
+    on_crossed: Callable[[Crossed], None] | None
+
+    def reserve(self, number: str, scopes: Sequence[Scope], amount: int, now: float) -> Full | None:
+        """Set ``amount`` aside in all scopes, or in none and say which is full."""
+
+    def settle(self, number: str, scopes: Sequence[Scope], amount: int, paid: int) -> None:
+        """Replace a reservation by what was paid."""
+
+    def alert(self, scope: Scope, level: int) -> Crossed | None:
+        """Mark a level as reached; ``None`` where it was before."""
+
+    def spent(self, scope: str) -> tuple[int, int]:
+        """Spent and reserved."""
+
+
+def level_of(spent: int, limit: int) -> int:
+    """The highest of the alert levels that is reached, or 0."""
+    reached = 0
+    for level in LEVELS:
+        if spent * 100 >= level * limit:
+            reached = level
+    return reached
+
+
+@dataclass(slots=True)
+class _Grant:
+    """What a process has reserved in some budgets for its calls: one row, whichever calls it is for.
+
+    Attributes:
+        amount: Reserved in the file.
+        used: Of that, for calls in flight.
+        paid: What calls that ended cost and is not in the file yet. The rest is free for the next call.
+    """
+
+    number: str
+    scopes: Sequence[Scope]
+    amount: int = 0
+    used: int = 0
+    paid: int = 0
+
+
+class _Books:
+    """Budgets within one transaction: read once, and written once as they became."""
+
+    def __init__(self, connection: sqlite3.Connection, scopes: Iterable[str]) -> None:
+        self._connection = connection
+        self.rows: dict[str, list[int]] = {name: [0, 0, 0] for name in scopes}
+        self._read()
+
+    def _read(self) -> None:
+        query = f"SELECT * FROM budgets WHERE scope IN ({', '.join('?' * len(self.rows))})"  # noqa: S608 - constants
+        for name, *values in self._connection.execute(query, tuple(self.rows)):
+            self.rows[name] = values
+
+    def write(self) -> None:
+        """Put down what became of them."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO budgets (scope, spent, reserved, alerted) VALUES (?, ?, ?, ?)",
+            [(name, *values) for name, values in self.rows.items()],
+        )
+
+    def settle(self, grant: _Grant, amount: int, expires: float) -> list[Crossed]:
+        """Spend what was paid, and have ``amount`` reserved by the grant from now on."""
+        spend, held = grant.paid, grant.amount
+        if held and not self._change(grant.number, amount, expires):
+            # Its time was over, so that it counts as spent already: what was not paid of it comes back.
+            spend, held = spend - held, 0
+        if amount and not held:
+            values = (grant.number, json.dumps([scope.name for scope in grant.scopes]), amount, expires)
+            self._connection.execute("INSERT INTO grants VALUES (?, ?, ?, ?)", values)
+        for scope in grant.scopes:
+            row = self.rows[scope.name]
+            row[0] += spend
+            row[1] += amount - held
+        return [crossed for scope in grant.scopes for crossed in self._crossed(scope)] if grant.paid else []
+
+    def _change(self, number: str, amount: int, expires: float) -> bool:
+        """Whether the reservation was still there."""
+        execute = self._connection.execute
+        if not amount:
+            return bool(execute("DELETE FROM grants WHERE id = ?", (number,)).rowcount)
+        change = "UPDATE grants SET amount = ?, expires = ? WHERE id = ?"
+        return bool(execute(change, (amount, expires, number)).rowcount)
+
+    def _crossed(self, scope: Scope) -> list[Crossed]:
+        spent, _, alerted = self.rows[scope.name]
+        self.rows[scope.name][2] = level = max(alerted, level_of(spent, scope.limit))
+        return [Crossed(scope, each, spent) for each in LEVELS if alerted < each <= level]
+
+    def room(self, grant: _Grant) -> tuple[int, Scope]:
+        """What is left once the grant has settled and holds what it uses, and the budget that leaves the least."""
+        back = grant.amount - grant.used - grant.paid
+        return min(
+            ((scope.limit - sum(self.rows[scope.name][:2]) + back, scope) for scope in grant.scopes),
+            key=lambda each: each[0],
+        )
+
+    def spend_expired(self, now: float) -> None:
+        """Take reservations as spent whose time is over, in whatever budgets."""
+        self.write()
+        query = "SELECT id, scopes, amount FROM grants WHERE expires < ?"
+        for number, names, amount in self._connection.execute(query, (now,)).fetchall():
+            self._connection.execute("DELETE FROM grants WHERE id = ?", (number,))
+            self._connection.executemany(
+                "UPDATE budgets SET spent = spent + ?1, reserved = reserved - ?1 WHERE scope = ?2",
+                [(amount, name) for name in json.loads(names)],
+            )
+        self._read()
+
+
+class SqliteBudgets:
+    """Budgets in a SQLite file.
+
+    A process reserves a little in advance (while 99% of what is left stays for others), and settles up to 20 ms later:
+    then it also gives back what it holds for no call. Until then more is reserved than was paid, never less. Where
+    settling may cross an alert's level it is done at once.
+    """
+
+    remote = False
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError where no database can be at ``path``."""
+        self.on_crossed: Callable[[Crossed], None] | None = None
+        self._database = Database(path, _SCHEMA, what="the budget")
+        self._begin()
+        self._writer = WriteBehind(path, self._write, forked=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._grants: dict[tuple[str, ...], _Grant] = {}
+        self._seen: dict[str, list[int]] = {}
+        self._now = self._looked = float("-inf")
+        self._told = False
+
+    def reserve(self, number: str, scopes: Sequence[Scope], amount: int, now: float) -> Full | None:
+        names = tuple(scope.name for scope in scopes)
+        with self._lock:
+            grant = self._grants.get(names)
+            if grant is None:
+                grant = self._grants[names] = _Grant(number, scopes)
+            grant.scopes = scopes
+            fresh = abs(now - self._now) < _LOOK_S
+            if fresh and grant.amount - grant.used - grant.paid >= amount:
+                grant.used += amount
+                return None
+            full, crossed = self._settle_all(now, grant, amount)
+        self._tell(crossed)
+        self._writer.due()
+        return full
+
+    def settle(self, number: str, scopes: Sequence[Scope], amount: int, paid: int) -> None:  # noqa: ARG002 - by process
+        with self._lock:
+            grant = self._grants.get(tuple(scope.name for scope in scopes))
+            if grant is None:
+                # Reserved before a fork: the parent has it.
+                return
+            grant.used -= amount
+            grant.paid += paid
+            # What this process saw last, with all that is reserved as if it were spent.
+            near, more = False, max(0, paid - amount)
+            for scope in scopes:
+                spent, reserved, alerted = self._seen[scope.name]
+                near = near or level_of(spent + reserved + more, scope.limit) > alerted
+        if not near or not self._write():
+            self._writer.due()
+
+    def _write(self) -> bool:
+        """Settle what is held; whether the disk took it."""
+        try:
+            with self._lock:
+                _, crossed = self._settle_all(self._now)
+        except StoreDown as error:
+            if not self._told:
+                self._told = True
+                log.warning("the budget: %s; the worst case of calls that ended stays reserved", error)
+            return False
+        self._told = False
+        self._tell(crossed)
+        return True
+
+    def _settle_all(
+        self, now: float, wanting: _Grant | None = None, wanted: int = 0
+    ) -> tuple[Full | None, list[Crossed]]:
+        """Spend what was paid, give back what is free, and reserve what a grant wants, in one transaction."""
+        grants = [each for each in self._grants.values() if each is wanting or each.amount != each.used or each.paid]
+        if not grants:
+            return None, []
+        looking = abs(now - self._looked) >= _LOOK_S
+        expires = now + RESERVED_S
+
+        def work(connection: sqlite3.Connection) -> tuple[_Books, list[Crossed], int, Full | None]:
+            books, more, full = _Books(connection, _names(grants)), 0, None
+            if looking:
+                books.spend_expired(now)
+            crossed = [
+                each for grant in grants if grant is not wanting for each in books.settle(grant, grant.used, expires)
+            ]
+            if wanting is not None:
+                left, scope = books.room(wanting)
+                if left < wanted and not looking:
+                    # What is over may count as reserved still, which makes a difference now.
+                    books.spend_expired(now)
+                    left, scope = books.room(wanting)
+                more = _advance(wanted, left) if left >= wanted else 0
+                crossed += books.settle(wanting, wanting.used + more, expires)
+                full = None if left >= wanted else Full(scope, *books.rows[scope.name][:2])
+            books.write()
+            return books, crossed, more, full
+
+        books, crossed, more, full = self._database.write(work)
+        self._now, self._looked = now, now if looking else self._looked
+        self._seen.update(books.rows)
+        for grant in grants:
+            grant.paid, grant.amount = 0, grant.used
+        if wanting is not None and full is None:
+            wanting.amount, wanting.used = wanting.used + more, wanting.used + wanted
+        self._grants = {names: each for names, each in self._grants.items() if each.amount}
+        return full, crossed
+
+    def _tell(self, crossed: Sequence[Crossed]) -> None:
+        for each in crossed:
+            if self.on_crossed is not None:
+                self.on_crossed(each)
+
+    def alert(self, scope: Scope, level: int) -> Crossed | None:
+        def mark(connection: sqlite3.Connection) -> Crossed | None:
+            books = _Books(connection, [scope.name])
+            spent, _, alerted = books.rows[scope.name]
+            if alerted >= level:
+                return None
+            books.rows[scope.name][2] = level
+            books.write()
+            return Crossed(scope, level, spent)
+
+        return self._database.write(mark)
+
+    def spent(self, scope: str) -> tuple[int, int]:
+        write_now(self._database.path)
+        spent, reserved, _ = self._database.do(lambda connection: _Books(connection, [scope]).rows[scope])
+        return spent, reserved
+
+    def close(self) -> None:
+        """Settle what is held and close the file."""
+        self._write()
+        self._database.close()
+
+
+def _advance(wanted: int, left: int) -> int:
+    """How much to reserve where so much is wanted, and so much is left."""
+    return wanted + max(0, min(wanted * _ADVANCE_CALLS, (left - wanted) // 100))
+
+
+def _names(grants: Iterable[_Grant]) -> dict[str, None]:
+    return {scope.name: None for grant in grants for scope in grant.scopes}

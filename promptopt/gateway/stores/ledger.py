@@ -1,0 +1,327 @@
+"""The ledger's rows: in a SQLite file, or as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, get_args, get_type_hints
+
+from promptopt.errors import InputError
+from promptopt.files import show_path
+from promptopt.gateway.stores.base import Database, StoreDown
+from promptopt.gateway.stores.write_behind import WriteBehind, write_now
+
+log = logging.getLogger("promptopt.gateway")
+Status = Literal["sent", "ok", "error", "refused", "abandoned"]
+CacheState = Literal["none", "miss", "cache", "semantic", "shared"]
+_HELD_MOST = 100_000
+
+
+class LedgerRow(NamedTuple):
+    """One call. A tuple, since two are made for every call: a frozen dataclass takes five times as long.
+
+    Attributes:
+        at: When it began, in seconds since 1970.
+        model: The model that was asked; ``model_answered`` is what the answer says.
+        list_usd: Usage times price; ``None`` where unpriced. ``incurred_usd`` is what was paid: nothing for an answer
+            that was kept or shared, the worst case for a call that may have been billed though nobody got its answer.
+        basis: Whether tokens were measured, counted or assumed.
+        cache: ``none`` (may not be shared), ``miss``, ``cache``, ``semantic`` or ``shared`` (with a call in flight).
+        status: ``sent`` is a call whose end was never seen: the process died.
+        error: The class of a failure, or the code of a refusal.
+        max_output_tokens: The output cap; ``None`` without one.
+        digest: The key of the request; the same for the same request.
+        kind: What sort of call it is: its prompt's name, or a digest of its instructions.
+        step: 0 for the first model that was asked, 1 for the one it escalated or fell back to, and so on.
+        attempt: The SDK's count of retries.
+        expected_cached_tokens: Input tokens that the provider's prompt cache was expected to hold.
+        behind_tokens: Static input tokens that no prompt cache can hold, since they stand behind what varies.
+    """
+
+    at: float
+    model: str
+    prompt: str | None = None
+    version: str | None = None
+    model_answered: str | None = None
+    endpoint: str = "chat"
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    output_reasoning_tokens: int | None = None
+    basis: str = "measured"
+    list_usd: float | None = None
+    incurred_usd: float | None = None
+    latency_ms: float | None = None
+    finish_reason: str | None = None
+    cache: CacheState = "none"
+    tag: str | None = None
+    task: str | None = None
+    user: str | None = None
+    tier: str | None = None
+    run: str | None = None
+    status: Status = "ok"
+    error: str | None = None
+    http_status: int | None = None
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    digest: str = ""
+    kind: str = ""
+    step: int = 0
+    attempt: int = 0
+    stream: bool = False
+    expected_cached_tokens: int | None = None
+    behind_tokens: int | None = None
+
+    @property
+    def day(self) -> str:
+        """The day in UTC, ``2026-11-21``."""
+        return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d")
+
+    @property
+    def upstream(self) -> bool:
+        """Whether the provider was asked."""
+        return self.cache in ("none", "miss") and self.status != "refused"
+
+
+Making = LedgerRow | Callable[[], LedgerRow]
+COLUMNS = LedgerRow._fields
+_TYPES = {int: "INTEGER", float: "REAL", bool: "INTEGER"}
+
+
+def _columns() -> dict[str, str]:
+    hints = get_type_hints(LedgerRow)
+    kinds = {name: (get_args(hints[name]) or (hints[name],))[0] for name in COLUMNS}
+    return {name: f'"{name}" {_TYPES.get(kind, "TEXT")}' for name, kind in kinds.items()}
+
+
+def _schema() -> str:
+    # No index: each would be one page more to write for a call; rows are read in order, and mostly all of them.
+    return f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(_columns().values())})"
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Bring a file that an earlier version made up to date."""
+    known = {row[1] for row in connection.execute("PRAGMA table_info(calls)")}
+    for name, column in _columns().items():
+        if name not in known:
+            connection.execute(f"ALTER TABLE calls ADD COLUMN {column}")
+
+
+class LedgerStore(Protocol):
+    """Keeps rows. A row is begun before its call is sent, so that a crash does not hide what was asked.
+
+    A row may be given as a function that makes it, for whoever writes it to call.
+    """
+
+    def begin(self, row: Making) -> int:
+        """Note that a call is about to be sent; the number is for :meth:`finish`."""
+
+    def finish(self, number: int, row: Making) -> None:
+        """Note how it ended; number 0 is a row that was not begun."""
+
+    def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
+        """All rows, the oldest first."""
+
+    def close(self) -> None:
+        """Write what is held and close the file."""
+
+
+class SqliteLedger:
+    """Rows in the table ``calls`` of a SQLite file, written behind: a row waits for others for up to 20 ms.
+
+    A process that ends writes all it holds; one that is killed loses the rows of its last 20 ms. While the disk takes
+    none, rows are held in memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError where no database can be at ``path``."""
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
+        self._insert = f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
+        sets = ", ".join(f'"{name}" = ?' for name in COLUMNS)
+        self._update = f"UPDATE calls SET {sets} WHERE id = ?"  # noqa: S608 - constants
+        self._database = Database(path, _schema(), what="the ledger")
+        try:
+            self._database.write(_add_columns)
+        except StoreDown as error:
+            raise InputError(f"the ledger cannot be brought up to date: {error}", path=show_path(path)) from None
+        self._begin()
+        self._writer = WriteBehind(path, self._write, forked=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._held: dict[int, Making] = {}
+        self._ids: dict[int, int] = {}
+        self._last = 0
+        self._lost = 0
+        self._told = False
+
+    def begin(self, row: Making) -> int:
+        return self._hold(0, row)
+
+    def finish(self, number: int, row: Making) -> None:
+        self._hold(number, row)
+
+    def _hold(self, number: int, row: Making) -> int:
+        with self._lock:
+            if not number:
+                number = self._last = self._last + 1
+            # A row that ends before it was written is written once, as it ended.
+            self._held[number] = row
+        self._writer.due()
+        return number
+
+    def _write(self) -> bool:
+        """Write what is held, in one transaction; whether the disk took it."""
+        with self._writing:
+            with self._lock:
+                held, self._held = self._held, {}
+            if not held:
+                return True
+            rows = {number: row for number, making in held.items() if (row := _made(making)) is not None}
+            try:
+                begun = self._database.write(lambda connection: self._write_rows(connection, rows))
+            except StoreDown as error:
+                self._keep(rows, error)
+                return False
+            for number, row in rows.items():
+                if row.status != "sent":
+                    self._ids.pop(number, None)
+            self._ids.update(begun)
+            self._told = False
+            return True
+
+    def _write_rows(self, connection: sqlite3.Connection, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
+        """Write rows; the database's numbers of those whose end is still to come."""
+        ids = self._ids
+        connection.executemany(self._update, [(*row, ids[number]) for number, row in rows.items() if number in ids])
+        new = {number: row for number, row in rows.items() if number not in ids}
+        connection.executemany(self._insert, [row for row in new.values() if row.status != "sent"])
+        begun = {number: row for number, row in new.items() if row.status == "sent"}
+        return {number: connection.execute(self._insert, row).lastrowid or 0 for number, row in begun.items()}
+
+    def _keep(self, rows: dict[int, LedgerRow], error: StoreDown) -> None:
+        with self._lock:
+            held = rows | self._held
+            self._held = dict(islice(held.items(), _HELD_MOST))
+            self._lost += len(held) - len(self._held)
+            if not self._told:
+                self._told = True
+                log.warning("the ledger: %s; rows are held in memory until the disk takes them", error)
+
+    def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
+        write_now(self._database.path)
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
+        query = f"SELECT {names} FROM calls WHERE at >= ? ORDER BY at, id"  # noqa: S608 - constants
+        for row in self._database.do(lambda connection: connection.execute(query, (since or 0.0,)).fetchall()):
+            yield LedgerRow._make(row)
+
+    def close(self) -> None:
+        """Write what is held and close the file; what the disk does not take now is lost, and said so."""
+        self._write()
+        with self._lock:
+            lost, self._lost = self._lost + len(self._held), 0
+            self._held = {}
+        if lost:
+            log.error("the ledger: rows are lost that the disk did not take: %d", lost)
+        self._database.close()
+
+
+def _made(row: Making) -> LedgerRow | None:
+    try:
+        return row() if callable(row) else row
+    except Exception:
+        log.exception("the ledger: a row could not be made")
+        return None
+
+
+class JsonlLedger:
+    """Rows as lines of JSON, one write each, so that processes may share the file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError where no file can be at ``path``."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._held: list[bytes] = []
+        self._told = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab"):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"the ledger cannot be kept here: {error.strerror}",
+                path=show_path(path),
+                remedy="name a file that can be written",
+            ) from None
+
+    def begin(self, row: Making) -> int:  # noqa: ARG002 - a line cannot be changed later
+        return 0
+
+    def finish(self, number: int, row: Making) -> None:  # noqa: ARG002 - see begin
+        line = json.dumps({"v": 1, **row_dict(row() if callable(row) else row)}).encode() + b"\n"
+        with self._lock:
+            self._held.append(line)
+            try:
+                descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                try:
+                    while self._held:
+                        self._append(descriptor, self._held[0])
+                        del self._held[0]
+                finally:
+                    os.close(descriptor)
+                self._told = False
+            except OSError as error:
+                if not self._told:
+                    self._told = True
+                    log.warning("the ledger: %s: %s; rows are held in memory", show_path(self._path), error.strerror)
+
+    @staticmethod
+    def _append(descriptor: int, line: bytes) -> None:
+        written = os.write(descriptor, line)
+        if written < len(line):
+            # A disk that is almost full takes part of a line; the rest says why.
+            os.write(descriptor, line[written:])
+
+    def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
+        """Raises InputError where a line is not a row; a last line that a crash cut off is left out."""
+        data = self._path.read_bytes()
+        whole = data.rpartition(b"\n")[0]
+        for number, line in enumerate(whole.split(b"\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                row = _row_of(json.loads(line))
+            except (ValueError, TypeError, KeyError) as error:
+                raise InputError(f"not a ledger row: {error}", path=show_path(self._path), line=number) from None
+            if since is None or row.at >= since:
+                yield row
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+def row_dict(row: LedgerRow) -> dict[str, Any]:
+    """A row as JSON holds it, with its time as ISO 8601 in UTC."""
+    values = row._asdict()
+    values["at"] = datetime.fromtimestamp(row.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return values
+
+
+def _row_of(values: dict[str, Any]) -> LedgerRow:
+    known = {name: value for name, value in values.items() if name in COLUMNS}
+    row = LedgerRow(**{**known, "at": 0.0})
+    return row._replace(at=datetime.fromisoformat(values["at"]).timestamp())
+
+
+def open_ledger(path: Path) -> SqliteLedger | JsonlLedger:
+    """The ledger of a file, by its ending: ``.jsonl``, or SQLite."""
+    return JsonlLedger(path) if path.suffix == ".jsonl" else SqliteLedger(path)

@@ -1,0 +1,1 @@
+"""From a freeform prompt to one that asks for strict JSON."""

@@ -1,0 +1,361 @@
+"""Labels, yes or no, and ratings, where a prompt's prose asks for one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+
+from promptopt.structured.fields import BOUNDARY, MASK, Document, Span, field_name, scan
+from promptopt.structured.pseudo_json import number_range
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value that the prose describes.
+
+    Attributes:
+        name: The property it seems to be; empty where nothing names it.
+        schema: An enum or a range.
+        span: Where it is said.
+        asks: Whether this very place asks for the answer (and does not only describe it).
+        bare: Whether it only lists the labels, and no other sentence points at the list: an enum says the same.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    span: Span
+    source: str
+    asks: bool = True
+    bare: bool = False
+
+
+_QUOTE = r"[\"'`“”‘’]"
+_ITEM = rf"(?:{_QUOTE}[^\"'`“”‘’\n]{{1,60}}{_QUOTE}|[\w][\w/&+ -]{{0,40}}?)"
+_LIST = rf"(?P<list>{_ITEM}(?:\s*(?:,|/|\|)\s*(?:(?:or|and)\s+)?{_ITEM})*(?:\s*,?\s+(?:or|and)\s+{_ITEM})?)"
+_NOUN = r"(?:[\w-]+\s+){0,3}?(?P<noun>[\w-]+)"
+_END = rf"(?=\s*(?:[.;!?)\n{BOUNDARY}]|$))"
+_ASK = r"(?:answer|respond|reply|return|output|say|write|choose|pick|select|classify|label|decide|emit|use)"
+
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    # "one of the following categories: A, B or None"
+    (
+        "one of",
+        rf"\b(?:one|any) of(?: (?:the |these )?(?:following ?)?(?:{_NOUN})?)?\s*(?:\([^)\n]*\))?\s*:\s*{_LIST}{_END}",
+    ),
+    # "Possible intents can be: ..."; "The teams are: ..."
+    (
+        "list",
+        rf"\b(?:possible|allowed|valid|available|permitted) {_NOUN}(?: can be| are| include)?\s*:\s*{_LIST}{_END}",
+    ),
+    # "Importance Levels: urgent, high, medium, low"
+    (
+        "list",
+        rf"^[ \t]*(?:[\w-]+ )?(?P<noun>levels|labels|categories|classes|options|intents|sentiments|values)\s*:\s*{_LIST}{_END}",
+    ),
+    # "Answer with one word: positive or negative."
+    (
+        "one word",
+        rf"\b{_ASK}\b[^.:\n]{{0,40}}\b(?:one|a single)(?: of the)? (?:word|label|category|number|letter|token)s?\s*[:(]\s*{_LIST}{_END}",
+    ),
+    # "Classify the sentiment as positive, negative or neutral"
+    (
+        "classify",
+        rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:as|into|in)\s+(?:either |one of )?(?::\s*)?{_LIST}{_END}",
+    ),
+    # "Sort the support ticket: payment, delivery or sales."
+    (
+        "classify",
+        rf"\b(?:sort|route|assign|classif\w+|categori[sz]e|label|tag)\b(?P<what>[^.:\n]{{0,60}}?):\s*{_LIST}{_END}",
+    ),
+    # "whether the overall sentiment of the review is positive or negative"
+    (
+        "whether",
+        rf"\b(?:whether|if|that)\s+(?:the |its |this )?(?P<what>[^.:\n,]{{1,60}}?)\b(?:is|are|be)\s+(?:either )?(?P<list>{_ITEM}\s+or\s+{_ITEM}){_END}",
+    ),
+    # "Answer only with 'yes' or 'no'"
+    (
+        "answer",
+        rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM})(?:{_END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing)\b))",
+    ),
+    # "Is the sentiment positive, negative, or neutral?"
+    (
+        "question",
+        r"\b(?:is|are) (?:the|this|its) (?P<what>[\w ]{1,40}?)\s+(?P<list>[\w-]+(?:\s*,\s*[\w-]+)*\s*,?\s+or\s+[\w-]+)(?=\s*\?)",
+    ),
+    # "use only one of the two words positive or negative"
+    (
+        "one of",
+        rf"\bone of (?:the |these )?(?:two |three |four |five |following )?(?:words|labels|values|options|categories)\s+(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM}){_END}",
+    ),
+    # "product return", "product question" or "other"?  on a line of its own
+    (
+        "question",
+        rf"^[ \t]*(?P<list>{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE}(?:\s*,\s*{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE})(?=\s*\?)",
+    ),
+    # "value of "category" must be within "A", "B""
+    (
+        "must be",
+        rf"(?:value of )?{_QUOTE}(?P<noun>\w+){_QUOTE}\s+(?:must|should|can) be (?:one of|within|among|either)\s*:?\s*{_LIST}{_END}",
+    ),
+)
+_QUOTED = re.compile(_QUOTE)
+_COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
+
+_GROUP = regex.compile(
+    r"\b(?:(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are|(?P<asks>(?i:one of) (?:the |these |our )?(?:following )?(?:\w+ )?(?P<noun>[a-z]+s)))"
+    r"\s*:\s*(?P<list>(?:[^()\n.:]{1,40}\([^()\n]*\)(?:, and|, or|,| and| or)?\s*){2,})"
+)
+_INDENTED = regex.compile(
+    r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",
+    re.IGNORECASE,
+)
+_LETTERED = regex.compile(
+    r"(?P<lead>(?:one of the following|select|choose|which of)[^\n]*[:?])\s*\n+(?P<items>(?:[ \t]*\(?[A-Z][).][ \t][^\n]+\n*){2,})",
+    re.IGNORECASE,
+)
+_QUOTED_LINES = regex.compile(
+    r"(?P<lead>one of the following[^\n]*:)\s*\n(?P<items>(?:[ \t]*(?:[-*][ \t]+)?[\"'][^\"'\n]{1,40}[\"']\s*:[^\n]*\n*){2,})",
+    re.IGNORECASE,
+)
+_BULLETED = regex.compile(
+    r"(?P<lead>(?:one of (?:the )?(?:following|these)|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:)[ \t]*\n+"
+    r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?){2,})",
+    re.IGNORECASE,
+)
+_NUMBERS = (
+    regex.compile(
+        r"\b(?:(?P<float>float|decimal|real)\w*|(?P<whole>integer|whole number|int))?\s*(?:score|rating|number|value|grade|key)?s?\s*"
+        r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?!\s*(?:words?|sentences?|characters?|items?|bullets?|%|minutes?|years?))",
+        re.IGNORECASE,
+    ),
+    regex.compile(
+        r"\b(?:on|using|with) (?:a|the) (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)",
+        re.IGNORECASE,
+    ),
+)
+_POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
+_MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
+_ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
+_NUMERIC_NAME = re.compile(
+    r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
+    re.IGNORECASE,
+)
+_STOP = frozenset({"a", "an", "the", "it", "this", "that", "one", "etc", "more", "other words", "them", "you", "not"})
+_NAME_OF = {"categories": "category", "classes": "class", "statuses": "status"}
+_KINDS = frozenset(
+    {
+        "sentiment",
+        "category",
+        "intent",
+        "topic",
+        "tone",
+        "emotion",
+        "priority",
+        "urgency",
+        "language",
+        "type",
+        "severity",
+        "label",
+    }
+)
+_MEANINGLESS = frozenset(
+    {
+        "answer",
+        "response",
+        "output",
+        "result",
+        "reply",
+        "input",
+        "assistant",
+        "word",
+        "words",
+        "following",
+        "options",
+        "option",
+        "value",
+        "values",
+        "label",
+        "labels",
+        "it",
+        "two",
+        "text",
+        "these",
+    }
+)
+
+
+def choices(document: Document) -> Iterator[Choice]:
+    """Every place of the prose that lists the values an answer may have."""
+    text = document.text
+    for kind, pattern in _COMPILED:
+        for match in scan(pattern, text):
+            values = labels(match["list"])
+            if len(values) < 2 or (
+                kind in ("whether", "answer") and not _QUOTED.search(match["list"]) and not _is_word(values)
+            ):
+                continue
+            groups = match.groupdict()
+            name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
+            if kind == "classify" and name not in _KINDS:
+                # What is sorted is the input; only a few nouns name what it is sorted by.
+                name = ""
+            span = Span(match.start(), match.end() + text.startswith(".", match.end()) * (kind == "list"))
+            yield Choice(
+                name,
+                enum(values),
+                span,
+                _source(document, match, f"“{kind}”"),
+                asks=kind != "whether",
+                bare=kind == "list" and _stands_alone(text, span),
+            )
+    yield from _lists(document)
+
+
+def _stands_alone(text: str, span: Span) -> bool:
+    """Whether a list is a sentence or lines of its own, that nothing beside it points at."""
+    before, after = text[max(0, span.start - 120) : span.start], text[span.end : span.end + 120]
+    begins = not before.strip() or before.rstrip(" \t")[-1] in f"\n.!?{BOUNDARY}"
+    return begins and not _POINTS.search(before) and not _POINTS.search(after)
+
+
+def _is_word(values: list[str]) -> bool:
+    return all(" " not in value for value in values)
+
+
+def _lists(document: Document) -> Iterator[Choice]:
+    text = document.text
+    for match in scan(_GROUP, text):
+        values = [
+            part.strip() for part in re.split(r"\([^()]*\)(?:\s*(?:,|and|or)\s*)*", match["list"]) if part.strip()
+        ]
+        values = [re.sub(r"^(?:and|or)\s+", "", value) for value in values]
+        yield Choice(
+            _name(match["noun"]),
+            enum(values),
+            Span(*match.span()),
+            _source(document, match, "list"),
+            asks=bool(match["asks"]),
+        )
+    for pattern, kind in (
+        (_LETTERED, "letters"),
+        (_QUOTED_LINES, "quoted"),
+        (_BULLETED, "bullets"),
+        (_INDENTED, "lines"),
+    ):
+        for match in scan(pattern, text):
+            values = [value for line in match["items"].splitlines() if (value := _line_label(line, kind))]
+            complete = len(values) == sum(bool(line.strip()) for line in match["items"].splitlines())
+            if kind == "bullets" and not re.search(
+                r"one of|choose|categor|label|class|intent|option", match["lead"], re.IGNORECASE
+            ):
+                continue
+            if len(values) < 2 or not complete or len(set(values)) < len(values):
+                continue
+            span = Span(match.start("lead"), match.end())
+            yield Choice(
+                _noun_of_lead(match["lead"]),
+                enum(values),
+                span,
+                _source(document, match, "list"),
+                asks=kind in ("letters", "quoted"),
+                bare=kind == "lines" and _stands_alone(text, span) and not _MORE_SAID.search(match["lead"]),
+            )
+
+
+def _line_label(line: str, kind: str) -> str | None:
+    line = line.strip()
+    if not line:
+        return None
+    if kind == "letters":
+        return line.lstrip("(")[:1]
+    if kind == "quoted":
+        match = re.match(r"(?:[-*]\s+)?[\"']([^\"']+)[\"']", line)
+        return match[1] if match else None
+    body = re.sub(r"^(?:[-*•]|\d+[.)])\s+", "", line).rstrip(",").strip()
+    if kind == "bullets":
+        # "billing: questions about invoices" is the label billing; a sentence is no label.
+        body = re.split(r"\s*(?::|\s[–—-]\s|\()", body, maxsplit=1)[0].strip("*`\"' .")
+        if len(body.split()) > 4:
+            return None
+    body = body.strip("\"'`")
+    return body if body and MASK not in body else None
+
+
+def _noun_of_lead(lead: str) -> str:
+    match = re.search(
+        r"\b(categor(?:y|ies)|labels?|intents?|classes|topics?|sentiments?|teams?|types?|levels?|languages?|departments?)\b",
+        lead,
+        re.IGNORECASE,
+    )
+    return _name(match[1]) if match else ""
+
+
+def numbers(document: Document) -> Iterator[Choice]:
+    """Every place of the prose that says from where to where a number goes."""
+    for pattern in _NUMBERS:
+        for match in scan(pattern, document.text):
+            groups = match.groupdict()
+            said = f"{groups.get('float') or ''}{groups.get('whole') or ''}{groups.get('whole2') or ''}".lower()
+            schema = number_range(match["low"], match["high"], whole=not said.startswith(("float", "decimal", "real")))
+            if "int" in said or "whole" in said:
+                schema = {**schema, "type": "integer"} if schema else schema
+            if not schema:
+                continue
+            line_start = document.text.rfind("\n", 0, match.start()) + 1
+            before = document.text[max(line_start, match.start() - 80) : match.end()]
+            names = _NUMERIC_NAME.findall(before)
+            yield Choice(
+                names[-1].lower() if names else "",
+                schema,
+                Span(*match.span()),
+                _source(document, match, "range"),
+                asks=bool(names or said or _ASKING.search(before)),
+            )
+
+
+def labels(text: str) -> list[str]:
+    """The labels of an inline list; empty where a part of it is no label."""
+    if MASK in text:
+        return []
+    quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’\n]+){_QUOTE}", text)
+    if quoted and re.fullmatch(rf"(?:{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE}|[\s,/|]|\bor\b|\band\b)+", text):
+        parts = quoted
+    else:
+        parts = re.split(r"\s*,\s*(?:or|and)\s+|\s*[,/|]\s*|\s+or\s+|\s+and\s+", text.strip())
+        parts = [part.strip().strip("\"'`“”‘’") for part in parts]
+    if any(not part or part.lower() in _STOP or len(part.split()) > 4 for part in parts):
+        return []
+    return list(dict.fromkeys(parts))
+
+
+def enum(values: list[str]) -> dict[str, Any]:
+    """A schema of these labels; whole numbers become integers."""
+    if all(re.fullmatch(r"-?[1-9]\d{0,8}|0", value) for value in values):
+        return {"type": "integer", "enum": [int(value) for value in values]}
+    return {"type": "string", "enum": values}
+
+
+def _name(noun: str | None) -> str:
+    name = field_name(noun or "")
+    if name in _MEANINGLESS or not name:
+        return ""
+    if name in _NAME_OF:
+        return _NAME_OF[name]
+    if name.endswith("ies"):
+        return name[:-3] + "y"
+    return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
+
+
+def _last_noun(what: str) -> str:
+    """``the overall sentiment of the review`` is about the sentiment."""
+    head = re.split(r"\b(?:of|in|for|from|by|expressed|about|below|above)\b", what.strip())[0]
+    words = re.findall(r"[A-Za-z_]+", head)
+    return words[-1] if words else ""
+
+
+def _source(document: Document, match: re.Match[str], kind: str) -> str:
+    return f"{kind} in the prose, line {document.line(match.start('list') if 'list' in match.groupdict() else match.start())}"

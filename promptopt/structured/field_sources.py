@@ -1,0 +1,219 @@
+"""Where the fields of an answer come from, besides the prompt's words: recordings, a suite, a file, a model."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promptopt.errors import SchemaError
+from promptopt.files import decode, show_path
+from promptopt.providers.recordings import RecordingFile
+from promptopt.schemas.make_strict import fix_schema
+from promptopt.structured.fields import Field, object_schema
+from promptopt.structured.samples import json_objects, labels_of, schema_from_samples
+from promptopt.suites import Suite
+from promptopt.templates.answer import Answer, NoAnswer
+
+_LABEL_TYPES = frozenset({"equals", "icontains", "contains", "iequals", "starts-with"})
+_LONGEST_LABEL = 60
+_MOST_LABELS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Fields with their sources.
+
+    Attributes:
+        definitions: ``$defs`` that the fields refer to.
+        title: The name of the schema.
+    """
+
+    fields: tuple[Field, ...]
+    definitions: tuple[tuple[str, Any], ...] = ()
+    title: str | None = None
+
+    def schema(self) -> dict[str, Any]:
+        """The strict schema of the fields."""
+        schema = object_schema({item.name: dict(item.schema) for item in self.fields})
+        if self.title:
+            schema = {"title": self.title, **schema}
+        return {**schema, "$defs": dict(self.definitions)} if self.definitions else schema
+
+
+def from_schema(operand: str) -> Evidence:
+    """The fields of a JSON Schema file, or of a Pydantic model written ``module:Model``.
+
+    Raises:
+        SchemaError: It cannot be read, or cannot be made valid in strict mode.
+    """
+    schema, source = load_schema(operand)
+    fixed = fix_schema(schema)
+    if fixed.remaining:
+        raise SchemaError(f"strict mode refuses it: {'; '.join(map(str, fixed.remaining))}", path=source)
+    root = fixed.schema
+    if "$ref" in root:
+        raise SchemaError("its root is a reference", path=source, remedy="let the root be the object itself")
+    definitions = tuple((root.get("$defs") or {}).items())
+    title = root.get("title") if isinstance(root.get("title"), str) else None
+    return Evidence(_fields(root, source), definitions, title)
+
+
+def load_schema(operand: str) -> tuple[dict[str, Any], str]:
+    """The schema in a JSON file or of ``module:Model``, and what to call it.
+
+    Raises:
+        SchemaError: There is none.
+    """
+    module, colon, name = operand.partition(":")
+    if colon and name.isidentifier() and not Path(operand).exists():
+        return _model_schema(module, name), operand
+    path = Path(operand)
+    try:
+        text = decode(path.read_bytes(), show_path(path), SchemaError)
+    except OSError as error:
+        raise SchemaError(f"cannot be read: {error.strerror}", path=show_path(path)) from None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SchemaError(f"is not JSON: {error.msg}", path=show_path(path), line=error.lineno) from None
+    except RecursionError:
+        raise SchemaError("is nested too deeply", path=show_path(path), remedy="flatten it") from None
+    if not isinstance(value, dict):
+        raise SchemaError(f"is a JSON {type(value).__name__}, not a schema", path=show_path(path))
+    # What the OpenAI SDK sends holds the schema one level down.
+    inner = value.get("json_schema", value)
+    if isinstance(inner, dict) and isinstance(inner.get("schema"), dict):
+        value = inner["schema"]
+    return value, show_path(path)
+
+
+def _model_schema(module: str, name: str) -> dict[str, Any]:
+    from promptopt.schemas.answer_type import model_schema
+
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        model = getattr(importlib.import_module(module.removesuffix(".py").replace("/", ".")), name)
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
+        raise SchemaError(f"--schema {module}:{name}: {type(error).__name__}: {error}") from None
+    finally:
+        sys.path.pop(0)
+    if not (isinstance(model, type) and hasattr(model, "model_json_schema")):
+        raise SchemaError(f"{module}:{name} is no Pydantic model")
+    return model_schema(model)
+
+
+def from_recordings(files: Sequence[RecordingFile], answer: Answer | None) -> Evidence:
+    """The fields of answers that were recorded: JSON objects merged, or the labels that ``answer:`` reads out.
+
+    Raises:
+        SchemaError: There are no answers, or they have no common form.
+    """
+    texts = [line.response.text for file in files for line in file.lines.values()]
+    if not texts:
+        raise SchemaError(
+            "there are no recorded answers", path=show_path(files[0].path), remedy="record some: promptopt compare"
+        )
+    objects = json_objects(texts)
+    where = f"{len(texts)} recorded answers"
+    if objects and len(objects) >= len(texts) * 0.9:
+        return Evidence(_fields(schema_from_samples(objects), where))
+    labels = labels_of(filter(None, (_read(answer, text) for text in texts)))
+    if labels:
+        return Evidence((Field("answer", {"type": "string", "enum": labels}, where),))
+    raise SchemaError(
+        f"cannot infer: of {where} {len(objects)} are JSON objects, and the answers are no small set of labels",
+        remedy="name the schema with --schema",
+    )
+
+
+def _read(answer: Answer | None, text: str) -> str | None:
+    if answer is None:
+        return text.strip()
+    try:
+        return answer.extract(text).strip().casefold()
+    except NoAnswer:
+        return None
+
+
+def suite_labels(suite: Suite) -> list[str]:
+    """The labels that a suite's cases expect, in order of first use; empty where they are free texts."""
+    found: dict[str, None] = {}
+    for case in suite.cases:
+        values = [
+            str(value)
+            for assertion in case.asserts
+            if assertion.type in _LABEL_TYPES and not assertion.negated
+            for value in [_expected(assertion.value, case.vars)]
+            if value is not None
+        ]
+        if len(values) != 1 or len(values[0]) > _LONGEST_LABEL:
+            return []
+        found[values[0]] = None
+    return list(found) if 2 <= len(found) <= min(_MOST_LABELS, len(suite.cases) // 2) else []
+
+
+def _expected(value: object, variables: Any) -> object:
+    if isinstance(value, str) and value.startswith("{{") and value.endswith("}}"):
+        return variables.get(value[2:-2].strip())
+    return value if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
+
+
+def suite_schema(suite: Suite) -> dict[str, Any] | None:
+    """The schema of the suite's ``is-json`` asserts, where all cases share one."""
+    schemas = {
+        json.dumps(assertion.value, sort_keys=True)
+        for case in suite.cases
+        for assertion in case.asserts
+        if assertion.type in ("is-json", "contains-json") and isinstance(assertion.value, dict)
+    }
+    return fix_schema(json.loads(schemas.pop())).schema if len(schemas) == 1 else None
+
+
+def from_suite(suite: Suite) -> Evidence | None:
+    """The fields that a suite expects; ``None`` where it expects free text."""
+    schema = suite_schema(suite)
+    if schema is not None and isinstance(schema.get("properties"), dict):
+        return Evidence(_fields(schema, f"is-json asserts of the suite {suite.name}"))
+    objects = [
+        assertion.value
+        for case in suite.cases
+        for assertion in case.asserts
+        if assertion.type == "equals" and isinstance(assertion.value, dict)
+    ]
+    if objects and len(objects) == len(suite.cases):
+        return Evidence(_fields(schema_from_samples(objects), f"expected values of the suite {suite.name}"))
+    labels = suite_labels(suite)
+    if labels:
+        source = f"{len(suite.cases)} expected values of the suite {suite.name}"
+        return Evidence((Field("answer", {"type": "string", "enum": labels}, source),))
+    return None
+
+
+def from_model(text: str, model: str) -> Evidence:
+    """The fields of a schema that a model proposed.
+
+    Raises:
+        SchemaError: Its answer holds no usable schema.
+    """
+    from promptopt.errors import AnswerError
+    from promptopt.schemas.parse import parse
+
+    try:
+        proposed = parse(text, {"type": "object"}).data
+    except AnswerError as error:
+        raise SchemaError(f"{model} proposed no schema: {error}") from None
+    fixed = fix_schema(proposed)
+    if fixed.remaining or not fixed.schema.get("properties"):
+        problem = fixed.remaining[0] if fixed.remaining else "it has no properties"
+        raise SchemaError(f"{model} proposed a schema that strict mode refuses: {problem}")
+    return Evidence(_fields(fixed.schema, f"proposed by {model}"), tuple((fixed.schema.get("$defs") or {}).items()))
+
+
+def _fields(schema: dict[str, Any], source: str) -> tuple[Field, ...]:
+    properties: Iterable[tuple[str, Any]] = schema.get("properties", {}).items()
+    return tuple(Field(name, child, source) for name, child in properties)

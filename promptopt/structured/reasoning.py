@@ -1,0 +1,62 @@
+"""Does a task need its reasoning? Where it does, an answer without it is cheap and wrong.
+
+BIG-Bench Hard shows what is lost: navigate 96.4% with reasoning against 50.4% without, date understanding 87.2 against
+63.6 (code-davinci-002; Suzgun et al. 2022).
+"""
+
+from __future__ import annotations
+
+import re
+
+from promptopt.structured.fields import Document
+
+_ASKED = (
+    re.compile(
+        r"\b(?:think|reason|work|solve|go|explain|proceed)(?: (?:it|this|through it|the problem|things))?(?: out)? step[- ]by[- ]step\b",
+        re.IGNORECASE,
+    ),
+    re.compile(r"\b(?:let['’]?s|let us) think\b", re.IGNORECASE),
+    re.compile(
+        r"\b(?:chain of thought|show (?:your|all|the) (?:work|working|steps|reasoning|calculations?)|explain your (?:reasoning|thinking))\b",
+        re.IGNORECASE,
+    ),
+    re.compile(r"\bso the answer is\b", re.IGNORECASE),
+)
+_TASKS = (
+    (
+        re.compile(
+            r"\b(?:calculate|compute|work out|add up|solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
+            re.IGNORECASE,
+        ),
+        "arithmetic",
+    ),
+    (re.compile(r"\bhow (?:many|much|long|old|far)\b[^.?\n]*\?", re.IGNORECASE), "arithmetic"),
+    (
+        re.compile(r"\b(?:word problem|logic puzzle|prove that|multi-?step|multi-?hop)\b", re.IGNORECASE),
+        "several steps",
+    ),
+    (
+        re.compile(
+            r"\b(?:navigation instructions|return to the starting point|infer the date|days? (?:ago|from now|later)|(?:turn (?:left|right|around)|take \d+ steps?))\b",
+            re.IGNORECASE,
+        ),
+        "several steps",
+    ),
+)
+_QUOTED = re.compile(
+    r"\"[^\"\n]{0,300}\"|^[ \t]*(?:Input|Message|Example|User|Ticket|Review)[^:\n]*:[^\n]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def needs_reasoning(document: Document) -> str | None:
+    """Why the task of a prompt needs reasoning, with the line that says so; ``None`` where nothing does."""
+    for pattern in _ASKED:
+        if match := pattern.search(document.text):
+            return f"line {document.line(match.start())}: {match[0]!r} asks for reasoning"
+    # What an example or a quotation speaks about is not the task.
+    text = _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), document.text)
+    for pattern, what in _TASKS:
+        if match := pattern.search(text):
+            return f"line {document.line(match.start())}: {match[0]!r} is a task of {what}"
+    return None

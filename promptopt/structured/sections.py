@@ -1,0 +1,280 @@
+"""Parts of an answer that a prompt names: sections, labelled blocks, keys named in prose, lists, tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import regex
+
+from promptopt.structured.fields import MASK, Document, Field, Span, field_name, object_schema, scan
+from promptopt.structured.pseudo_json import placeholder
+
+_NUMBER_WORDS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+_COUNT = rf"(?P<n>\d+|{'|'.join(_NUMBER_WORDS)})"
+_CALLED = regex.compile(
+    r"\b(?i:in|into|to|under) an? (?:separate |new |final )?(?:output )?section (?:called|named|titled)\s+[\"'`*]*"
+    r"(?P<name>[A-Z][\w'’ /&-]*?)[\"'`*]*\s*(?=[:.,;(]|$|\s(?:with|that|and|which|give|using)\b)",
+    re.MULTILINE,
+)
+_CREATE = regex.compile(r"^[ \t]*[-*][ \t]+Create an? (?P<name>[A-Z][\w-]*(?: [A-Z][\w-]*)*) section\b", re.MULTILINE)
+_WILL_BE = regex.compile(
+    r"\bThis (?:will be|goes in(?:to)?) (?:a section (?:called|named) )?(?P<name>[A-Z][A-Z_]{3,})\b"
+)
+_FOLLOWING = regex.compile(
+    r"(?:(?:following|these) (?:sections|fields|parts|keys|headings|format|structure)|(?:output|answer|response) (?:format|sections|structure))\s*:[ \t]*\n+(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n*(?:[ \t]+[^\n]+\n)*){2,})",
+    re.IGNORECASE,
+)
+_ITEM = regex.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"]*(?P<name>[A-Za-z][\w /&'’-]{0,60}?)[*_`\"]*\s*(?::|\s[–—-]\s)(?P<rest>[^\n]*)$",
+    re.MULTILINE,
+)
+_RULED = regex.compile(r"^---[ \t]+(?P<name>[A-Za-z]\w*)[ \t]*\n(?P<body>[^\n]+)\n?", re.MULTILINE)
+_KEYED = regex.compile(r"`(?P<name>[A-Za-z_]\w*)`\s+(?:key|field|property|attribute)\b(?P<rest>[^\n]*)", re.IGNORECASE)
+_INCLUDE = regex.compile(
+    r"\b(?:json|object)\b[^.\n]{0,60}?\b(?:keys?|fields?|properties)?\s*(?:include|including|containing|with|has|have)\s+(?:the )?(?:keys?|fields?|properties)?\s*:?\s*(?P<list>[`\"']?\w+[`\"']?(?:\s*,\s*[`\"']?\w+[`\"']?)*\s*,?\s*(?:and|&)\s*[`\"']?\w+[`\"']?)\s*(?P<tail>keys?|fields?|properties)?",
+    re.IGNORECASE,
+)
+_LISTING = regex.compile(
+    rf"\b(?:list|give|provide|extract|suggest|name|return|generate|write|output)\s+(?:me )?(?:(?:up to|at most|no more than|a maximum of)|(?P<exact>exactly|the top|the)?)\s*{_COUNT}\s+(?:(?:of the )?(?:most )?[\w-]+ ){{0,3}}?(?P<noun>[a-z]{{3,}}s)\b",
+    re.IGNORECASE,
+)
+_TABLE = regex.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)
+_COLUMNS = regex.compile(
+    r"\btable with (?:the )?(?:following )?columns?\s*:?\s*(?P<list>\w+(?: (?!and\b)\w+)?(?:,\s*\w+(?: (?!and\b)\w+)?)*(?:,?\s+and\s+\w+)?)",
+    re.IGNORECASE,
+)
+_BULLETS = re.compile(
+    r"\bbullet|\bnumbered list|\bas a list\b|\blist of\b|\ba list\b|\blist (?:all|\d|the (?!most\b)(?:\w+ )?\w+s\b)",
+    re.IGNORECASE,
+)
+_MANY = re.compile(
+    r"\b(?:up to \d+(?! *-? *words?\b)|\d+ (?:to|-|–) \d+ (?!words?\b)|\d+(?:-|–)\d+ (?!words?\b)|(?:extract|list|collect|gather|capture) (?:all|every|each)|each of the|the (?:best|top) \d+"
+    r"|per (?:point|bullet|item))\b",
+    re.IGNORECASE,
+)
+_NO_BULLETS = re.compile(r"\b(?:not|n['’]t|never|no)\b[^.\n]*?\b(?:bullet|list)[^.\n]*", re.IGNORECASE)
+_EACH = re.compile(r"\bwith (?:an? )?one[ -]\w+ \w+", re.IGNORECASE)
+_ONE = re.compile(
+    r"\b(?:one|single|a|an)[ -](?:\d+[ -]word )?(?:sentence|paragraph|word|line|letter)|\bsingle\b|\b\d+-word sentence|\bsummary sentence",
+    re.IGNORECASE,
+)
+
+
+def sections(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Sections that the answer is to have, each with the sentence that asks for it."""
+    seen: set[str] = set()
+    for pattern in (_CALLED, _CREATE, _WILL_BE):
+        for match in scan(pattern, document.text):
+            name = field_name(match["name"])
+            if name in seen or not name or MASK in match["name"]:
+                continue
+            seen.add(name)
+            span = _sentence(document.text, match.start())
+            asked = document.text[span.start : span.end]
+            yield Field(name, _section_schema(asked), *_source(document, match, "section")), span
+    if seen:
+        return
+    for match in scan(_FOLLOWING, document.text):
+        for item in scan(_ITEM, match["items"]):
+            name = field_name(item["name"])
+            if name and name not in seen:
+                seen.add(name)
+                start = match.start("items") + item.start()
+                found = Field(
+                    name,
+                    _item_schema(item["rest"]),
+                    f"section in the prose, line {document.line(start)}",
+                    document.line(start),
+                )
+                yield found, Span(start, match.start("items") + item.end())
+
+
+def _section_schema(asked: str) -> dict[str, Any]:
+    # What each item is said to have says nothing about the section.
+    asked = _EACH.sub("", _NO_BULLETS.sub("", asked))
+    many = bool(_BULLETS.search(asked) or _MANY.search(asked))
+    if many and not (_ONE.search(asked) and not _BULLETS.search(asked)):
+        return {"type": "array", "items": {"type": "string"}}
+    return {"type": "string"}
+
+
+def _item_schema(rest: str) -> dict[str, Any]:
+    """``approve or reject`` are labels; anything longer is a description."""
+    words = re.fullmatch(
+        r"\s*[\"'`]?([A-Za-z][\w-]*)[\"'`]?(?:\s*(?:,|/|\bor\b)\s*(?:or\s+)?[\"'`]?[A-Za-z][\w-]*[\"'`]?)+\s*\.?\s*",
+        rest,
+    )
+    if words and re.search(r"\bor\b|/", rest):
+        return {"type": "string", "enum": [word for word in re.findall(r"[A-Za-z][\w-]*", rest) if word != "or"]}
+    return _section_schema(rest)
+
+
+def forms(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Lines such as ``Sentiment: <positive/negative>`` one below the other."""
+    for block in scan(_FORM, document.text):
+        lead = document.text[max(0, block.start() - 200) : block.start()]
+        if not re.search(
+            r"\b(?:format|answer|respond|response|reply|return|output|form|structure)\b", lead, re.IGNORECASE
+        ):
+            continue
+        for match in scan(_FORM_LINE, block[0]):
+            start = block.start() + match.start()
+            line = document.line(start)
+            schema = placeholder(match["value"]) or {"type": "string"}
+            if not set(schema) & {"type", "enum"}:
+                schema = {"type": "string", **schema}
+            yield (
+                Field(field_name(match["name"]), schema, f"form in the prose, line {line}", line),
+                Span(start, block.start() + match.end()),
+            )
+
+
+def tuples(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Reads "Format each claim as (<subject><|><object>)": a list of objects."""
+    for match in scan(_TUPLE, document.text):
+        names = [field_name(name) for name in re.findall(r"<([A-Za-z_]\w*)>", match["form"])]
+        if len(names) < 2 or len(set(names)) < len(names):
+            continue
+        properties: dict[str, Any] = {}
+        for name in names:
+            numeric = re.search(rf"\b{name}\b\s*:\s*an? (?P<kind>numeric|integer|float)", document.text, re.IGNORECASE)
+            properties[name] = {"type": "number" if numeric else "string"}
+        noun = match["noun"].lower()
+        plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+        items = {"type": "array", "items": object_schema(properties)}
+        yield Field(plural, items, *_source(document, match, "delimited form")), _sentence(document.text, match.start())
+
+
+def tagged(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Reads "Return the bulleted list of entities between <entities> and </entities>"."""
+    for match in scan(_TAGGED, document.text):
+        many = bool(_BULLETS.search(match[0]))
+        schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}} if many else {"type": "string"}
+        yield Field(field_name(match["name"]), schema, *_source(document, match, "tag")), Span(*match.span())
+
+
+def titled(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Reads "... the following sections:" and then lines such as ``KEY EVENTS:`` with what belongs under each."""
+    lead = re.search(r"following sections\s*:[ \t]*\n", document.text, re.IGNORECASE)
+    if lead is None:
+        return
+    matches = [match for match in scan(_TITLE, document.text, lead.end()) if "INSTRUCTION" not in match["name"]]
+    for match, following in zip(matches, [*matches[1:], None], strict=True):
+        end = following.start() if following else min(len(document.text), match.end() + 300)
+        asked = document.text[match.end() : end]
+        first = next((line for line in asked.splitlines() if line.strip()), "")
+        if first.lstrip().startswith("#") or not first:
+            return
+        yield (
+            Field(field_name(match["name"]), _section_schema(first), *_source(document, match, "section")),
+            Span(*match.span()),
+        )
+
+
+_FORM_LINE = regex.compile(
+    r"^[ \t]*[*_]*(?P<name>[A-Za-z][\w ]{0,40})[*_]*:[*_]*[ \t]*(?P<value>(?:<[^<>\n]+>|\[[^\[\]\n]+\]))[ \t]*$",
+    re.MULTILINE,
+)
+_FORM = regex.compile(
+    rf"(?:{_FORM_LINE.pattern.replace('?P<name>', '').replace('?P<value>', '?:')}\n?){{2,}}", re.MULTILINE
+)
+_TUPLE = regex.compile(r"\bformat each (?P<noun>\w+) as\s*(?P<form>\([^\n]*<\|>[^\n]*\))", re.IGNORECASE)
+_TAGGED = regex.compile(
+    r"\b(?:return|produce|write|put|output|give)\b[^.\n]{0,80}?\bbetween <(?P<name>[A-Za-z_]\w*)> and </(?P=name)>",
+    re.IGNORECASE,
+)
+_TITLE = regex.compile(r"^(?P<name>[A-Z0-9][A-Z0-9 '’&/-]{2,40}):[ \t]*$", re.MULTILINE)
+_FIELDS = regex.compile(
+    r"\b(?:output|answer|response|reply)\b[^.\n]{0,40}\b(?:using|with|in) (?:two|three|four|five|\d) (?:fields|keys|parts|sections)\s*[;:,]\s*(?P<list>\w+(?:\s*,\s*\w+)*\s*,?\s*and\s+\w+)",
+    re.IGNORECASE,
+)
+
+
+def ruled(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Blocks such as ``--- success`` with what stands under them."""
+    matches = list(scan(_RULED, document.text))
+    if len(matches) < 2:
+        return
+    for match in matches:
+        body = match["body"].strip().lower()
+        schema: dict[str, Any] = {"type": "boolean"} if body in ("true/false", "true or false") else {"type": "string"}
+        yield Field(field_name(match["name"]), schema, *_source(document, match, "labelled block")), Span(*match.span())
+
+
+def keys(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Keys that the prose names: "a JSON with a `score` key and a `reason` key"."""
+    text = document.text
+    if re.search(r"\bjson\b", text, re.IGNORECASE):
+        for match in scan(_KEYED, text):
+            yield Field(match["name"], {}, *_source(document, match, "key")), Span(*match.span())
+    for match in scan(_FIELDS, text):
+        for name in re.findall(r"\w+", re.sub(r"\band\b", " ", match["list"])):
+            yield Field(name, {}, *_source(document, match, "field")), Span(*match.span())
+    for match in scan(_INCLUDE, text):
+        if not match["tail"] and not re.search(r"\b(?:keys?|fields?|properties)\b", match[0], re.IGNORECASE):
+            continue
+        for name in re.findall(r"\w+", re.sub(r"\band\b|&", " ", match["list"])):
+            yield Field(name, {}, *_source(document, match, "key")), Span(*match.span())
+
+
+def listings(document: Document) -> Iterator[tuple[Field, Span]]:
+    """Reads "List up to five keywords": a list of so many texts."""
+    for match in scan(_LISTING, document.text):
+        count = int(match["n"]) if match["n"].isdigit() else _NUMBER_WORDS[match["n"].lower()]
+        noun = match["noun"].lower()
+        line = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.start()]
+        if re.match(r"\s*(?:Q|User|Human|Question|Input|Example)\b[^:\n]*:", line):
+            continue
+        if noun in ("words", "sentences", "characters", "steps", "times", "points", "paragraphs", "lines", "minutes"):
+            continue
+        if re.match(r"\s+(?:and|or)\s+(?:an?|the|one|its)\b", document.text[match.end() :]):
+            # "... and a title" asks for more than the list.
+            continue
+        schema = {"type": "array", "items": {"type": "string"}, "maxItems": count}
+        yield Field(field_name(noun), schema, *_source(document, match, "list")), Span(*match.span())
+
+
+def tables(document: Document) -> Iterator[tuple[Field, Span]]:
+    """A Markdown table's head, or "a table with columns A, B and C": rows of texts."""
+    for match in scan(_TABLE, document.text):
+        columns = [field_name(cell) for cell in match["head"].split("|")]
+        yield from _table(document, match, columns)
+    for match in scan(_COLUMNS, document.text):
+        columns = [field_name(part) for part in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match["list"])]
+        yield from _table(document, match, columns)
+
+
+def _table(document: Document, match: re.Match[str], columns: list[str]) -> Iterator[tuple[Field, Span]]:
+    if len(columns) < 2 or not all(columns) or len(set(columns)) < len(columns):
+        return
+    before = document.text[max(0, match.start() - 300) : match.end()]
+    if not re.search(
+        r"\b(?:output|answer|respond|return|format|produce|create|as a table|table with)\b", before, re.IGNORECASE
+    ):
+        return
+    rows = {"type": "array", "items": object_schema({column: {"type": "string"} for column in columns})}
+    yield Field("rows", rows, *_source(document, match, "table")), Span(*match.span())
+
+
+def _sentence(text: str, position: int) -> Span:
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    return Span(start, len(text) if end < 0 else end)
+
+
+def _source(document: Document, match: re.Match[str], kind: str) -> tuple[str, int]:
+    line = document.line(match.start("name") if "name" in match.groupdict() else match.start())
+    return f"{kind} in the prose, line {line}", line

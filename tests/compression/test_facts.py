@@ -1,0 +1,111 @@
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import promptopt
+from promptopt.compression.facts import compare_facts, facts
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
+
+TEXT = """Please do not include more than 5 items in the list. Only reply with "yes" or "no".
+- Answer with one of: positive, negative, or neutral.
+If {{ name }} is missing, return `null`. See https://x.io before 2024-05-01."""
+
+
+def kinds(text):
+    return {(fact.kind, fact.value) for fact in facts(text)}
+
+
+def test_facts_are_found_by_kind():
+    found = kinds(TEXT)
+    assert {
+        ("negation", "not"),
+        ("limit", "more than"),
+        ("number", "5"),
+        ("restriction", "only"),
+        ("quote", '"yes"'),
+        ("enum", "neutral"),
+        ("placeholder", "{{ name }}"),
+        ("condition", "if"),
+        ("code", "`null`"),
+        ("date", "2024-05-01"),
+        ("structure", "list item"),
+        ("language", "en"),
+    } <= found
+
+
+def test_a_negation_knows_its_scope():
+    scopes = [fact.scope for fact in promptopt.facts("Do not run this code.").of("negation")]
+    assert scopes == [("run", "code")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Do not run this code.", "Run this code."),
+        ("Do not run this code. Write tests.", "Run this code. Do not write tests."),
+        ("Write at least 5 words.", "Write at most 5 words."),
+        ("Write at least 5 words.", "Write at least 6 words."),
+        ("Answer only in French.", "Answer in French."),
+        ("You must answer.", "You may answer."),
+        ("Use a few words.", "Use few words."),
+        ('Say "hello there".', 'Say "hello".'),
+        ("Classify as one of: red, green, blue.", "Classify as one of: red, blue."),
+        ("If it is raining, stop.", "Stop."),
+        (
+            "Do X. Do not make anything up. Do not make anything up.",
+            "Do X. Do make anything up. Do not make anything up.",
+        ),
+        ("1. Read the text.\n2. Answer the question.", "1. Read the text.\n3. Answer the question."),
+        ("Greet {{ name }} warmly.", "Greet warmly."),
+        ('Return {"label": "x"} now.', 'Return {"labels": "x"} now.'),
+    ],
+)
+def test_an_altered_fact_is_seen(before, after):
+    assert compare_facts(facts(before), facts(after))
+    assert facts(before) != facts(after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Please answer the question.", "Answer the question."),
+        ("I want you to act as a linux terminal.", "Act as a linux terminal."),
+        ("Do this in order to win.", "Do this to win."),
+        ("Read the text.  Then answer.\n\n\n\nEnd here now.", "Read text. Then answer.\n\nEnd here now."),
+        ("Answer the question in English. Answer the question in English.", "Answer the question in English."),
+        ("**Answer** the question.", "Answer the question."),
+        ("You will see a list.", "You'll see a list."),
+        ("- Answer the question.", "* Answer the question."),
+    ],
+)
+def test_a_harmless_edit_is_none(before, after):
+    assert not compare_facts(facts(before), facts(after))
+    assert facts(before) == facts(after)
+
+
+@given(st.text(max_size=200))
+def test_a_text_keeps_its_own_facts(text):
+    assert facts(text) == facts(text)
+    assert not facts(text).lost(facts(text))
+
+
+@pytest.mark.skipif(not PROMPTS.is_file(), reason="needs the corpus of real prompts")
+def test_planted_losses_are_caught_and_harmless_edits_are_not():
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import planted
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    texts = planted.load(PROMPTS)
+    # Long prompts cost most of the time and hold the same kinds of places.
+    texts = [text for text in texts if len(text) < 2000]
+    caught, losses, _ = planted.measure(texts, planted.LOSSES, 200)
+    alarms, harmless, _ = planted.measure(texts, planted.HARMLESS, 100)
+    assert losses.total() == 200
+    assert caught.total() >= 0.99 * losses.total()
+    assert alarms.total() <= 0.05 * harmless.total()
