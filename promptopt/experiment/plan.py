@@ -15,8 +15,8 @@ from promptopt.files import show_path
 from promptopt.money import dollars
 from promptopt.prices import Processing, find_price
 from promptopt.providers import local as local_models
-from promptopt.providers import openai as openai_endpoint
 from promptopt.providers import split_model
+from promptopt.providers.openai import client as openai_endpoint
 from promptopt.providers.recordings import RecordingFile, Status, what_changed
 from promptopt.suites import Case, Suite
 from promptopt.tokens import count_tokens

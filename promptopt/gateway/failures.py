@@ -3,51 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, get_args
 
 from promptopt.errors import ProviderError
+from promptopt.providers.openai.errors import FailureKind
 
-Kind = Literal[
-    "quota", "auth", "bad_request", "not_found", "context_length", "content_filter",
-    "rate_limit", "server", "timeout", "connection", "invalid_body", "abandoned",
-]  # fmt: skip
-KINDS: tuple[Kind, ...] = (
-    "quota", "auth", "bad_request", "not_found", "context_length", "content_filter",
-    "rate_limit", "server", "timeout", "connection", "invalid_body", "abandoned",
-)  # fmt: skip
-# What the same request may escape the next time.
-RETRYABLE: frozenset[Kind] = frozenset({"rate_limit", "server", "timeout", "connection", "invalid_body"})
+FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 # What the provider may have answered, and billed, although nobody got it.
-MAYBE_BILLED: frozenset[Kind] = frozenset({"timeout", "connection", "invalid_body", "abandoned"})
-
-_BY_CODE: Mapping[str, Kind] = {
-    "insufficient_quota": "quota",
-    "billing_hard_limit_reached": "quota",
-    "billing_not_active": "quota",
-    "account_deactivated": "auth",
-    "invalid_api_key": "auth",
-    "invalid_organization": "auth",
-    "model_not_found": "not_found",
-    "context_length_exceeded": "context_length",
-    "content_filter": "content_filter",
-    "content_policy_violation": "content_filter",
-    "rate_limit_exceeded": "rate_limit",
-}
-
-
-def classify(status: int, code: str | None) -> Kind:
-    """The class of an error status, by its error code first."""
-    if code is not None and code in _BY_CODE:
-        return _BY_CODE[code]
-    if status in (401, 403):
-        return "auth"
-    if status == 404:
-        return "not_found"
-    if status in (408, 409):
-        return "timeout" if status == 408 else "server"
-    if status == 429:
-        return "rate_limit"
-    return "server" if status >= 500 else "bad_request"
+MAYBE_BILLED: frozenset[FailureKind] = frozenset({"timeout", "connection", "invalid_body", "abandoned"})
 
 
 class CallFailed(Exception):
@@ -67,7 +30,7 @@ class CallFailed(Exception):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: FailureKind,
         *,
         status: int | None = None,
         code: str | None = None,
@@ -79,7 +42,7 @@ class CallFailed(Exception):
         passed: bool = False,
     ) -> None:
         super().__init__(f"{kind}{f' ({status} {code or str()})' if status else ''}")
-        self.kind: Kind = kind
+        self.kind: FailureKind = kind
         self.status = status
         self.code = code
         self.sent = sent

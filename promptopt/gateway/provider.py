@@ -7,13 +7,14 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from promptopt.errors import ProviderError, ProviderUnusable
+from promptopt.errors import ProviderError
 from promptopt.gateway.assembly import Gateway, make_gateway
 from promptopt.gateway.call import Answer, Call, Labels, call_key, current_labels
-from promptopt.gateway.failures import CallFailed, Kind, classify
+from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Handler, Layer, run, run_async, stack
 from promptopt.gateway.openai.wire import chat_body
 from promptopt.providers.base import Provider
+from promptopt.providers.openai.errors import failure_kind
 from promptopt.values import Request, Response, openai_arguments
 
 
@@ -40,21 +41,21 @@ class WrappedProvider:
             ProviderError: What the inner provider raises.
         """
         try:
-            return _response(run(self._handler(make_call(request)), self._ask), request)
+            return response_of(run(self._handler(make_call(request)), self._ask), request)
         except CallFailed as failure:
             raise _provider_error(failure) from failure.cause
 
     async def acomplete(self, request: Request) -> Response:
         """As :meth:`complete`, for an event loop; the inner provider is asked in a thread where it has none."""
         try:
-            return _response(await run_async(self._handler(make_call(request)), self._ask_async), request)
+            return response_of(await run_async(self._handler(make_call(request)), self._ask_async), request)
         except CallFailed as failure:
             raise _provider_error(failure) from failure.cause
 
     def _ask(self, call: Call) -> Answer:
         assert call.request is not None
         try:
-            return _answer(self._inner.complete(call.request))
+            return answer_of(self._inner.complete(call.request))
         except ProviderError as error:
             raise failure_of(error) from error
 
@@ -64,7 +65,7 @@ class WrappedProvider:
             return await asyncio.to_thread(self._ask, call)
         assert call.request is not None
         try:
-            return _answer(await complete(call.request))
+            return answer_of(await complete(call.request))
         except ProviderError as error:
             raise failure_of(error) from error
 
@@ -94,7 +95,8 @@ def make_call(request: Request, labels: Labels | None = None) -> Call:
     return Call("chat", "", body, found, request=request, key=call_key("", body, request.sample))
 
 
-def _answer(response: Response) -> Answer:
+def answer_of(response: Response) -> Answer:
+    """A provider's response as an answer."""
     usage = response.usage
     return Answer(
         content=json.dumps(chat_body(response)).encode("utf-8", "surrogatepass"),
@@ -107,7 +109,8 @@ def _answer(response: Response) -> Answer:
     )
 
 
-def _response(answer: Answer, request: Request) -> Response:
+def response_of(answer: Answer, request: Request) -> Response:
+    """An answer as the response to a request; one that a provider has just given is that very response."""
     if isinstance(answer.raw, Response):
         return answer.raw
     # Latency is measured live; a kept answer has none of its own.
@@ -115,25 +118,9 @@ def _response(answer: Answer, request: Request) -> Response:
 
 
 def failure_of(error: ProviderError) -> CallFailed:
-    """The class of a provider's error, by what the SDK raised under it."""
-    cause: Any = error.__cause__
-    status, code = getattr(cause, "status_code", None), getattr(cause, "code", None)
-    kind: Kind
-    sent = True
-    if isinstance(status, int):
-        kind = classify(status, code if isinstance(code, str) else None)
-    elif type(cause).__name__ == "APITimeoutError":
-        kind, sent = "timeout", type(cause.__cause__).__name__ not in _UNSENT
-    elif type(cause).__name__ == "APIConnectionError":
-        kind, sent = "connection", type(cause.__cause__).__name__ not in _UNSENT
-    elif isinstance(cause, ValueError):
-        kind = "invalid_body"
-    else:
-        kind, sent = ("auth" if isinstance(error, ProviderUnusable) else "server"), False
-    return CallFailed(kind, status=status if isinstance(status, int) else None, code=code, sent=sent, cause=error)
-
-
-_UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+    """A provider's error as the gateway's, by what the SDK raised under it."""
+    kind, status, code, sent = failure_kind(error)
+    return CallFailed(kind, status=status, code=code, sent=sent, cause=error)
 
 
 def _provider_error(failure: CallFailed) -> BaseException:

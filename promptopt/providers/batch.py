@@ -303,7 +303,7 @@ def _request(given: Request | Rendered, config: Config) -> Request:
 
 def _default_client() -> openai.OpenAI:
     from promptopt.errors import ProviderUnusable
-    from promptopt.providers.openai import is_configured
+    from promptopt.providers.openai.client import is_configured
 
     if not is_configured():
         raise ProviderUnusable("no endpoint for a batch: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")

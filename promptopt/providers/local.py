@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from promptopt.errors import MissingExtra, ProviderUnusable
-from promptopt.providers.openai import DEFAULT_TIMEOUT_S, OpenAIProvider
+from promptopt.providers.openai.client import DEFAULT_TIMEOUT_S, OpenAIProvider
 from promptopt.values import Request, Response
 
 _CONTEXT_TOKENS = 8192

@@ -301,7 +301,7 @@ def test_a_cancelled_leader_gives_way(aclient, upstream):
 
 
 def test_wrapped_provider_sync_and_async(upstream):
-    from promptopt.providers.openai import OpenAIProvider
+    from promptopt.providers.openai.client import OpenAIProvider
     from promptopt.values import Message, Request
 
     inner = OpenAIProvider(base_url=upstream.url, api_key="k")

@@ -9,7 +9,7 @@ import pytest
 
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers import make_provider, split_model
-from promptopt.providers.openai import OpenAIProvider
+from promptopt.providers.openai.client import OpenAIProvider
 from promptopt.values import Message, Request, Response, Usage
 
 SCHEMA = {

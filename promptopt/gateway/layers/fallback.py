@@ -7,10 +7,19 @@ from dataclasses import dataclass, field, replace
 
 from promptopt.errors import UsageError, did_you_mean
 from promptopt.gateway.call import Call
-from promptopt.gateway.failures import KINDS, RETRYABLE, CallFailed, Kind
+from promptopt.gateway.failures import FAILURE_KINDS, CallFailed
 from promptopt.gateway.flow import Flow, Handler
+from promptopt.providers.openai.errors import RETRYABLE, FailureKind
 
-DEFAULT_ON: tuple[Kind, ...] = ("quota", "not_found", "context_length", "rate_limit", "server", "timeout", "connection")
+DEFAULT_ON: tuple[FailureKind, ...] = (
+    "quota",
+    "not_found",
+    "context_length",
+    "rate_limit",
+    "server",
+    "timeout",
+    "connection",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +43,8 @@ class FallbackPlan:
 
     def __post_init__(self) -> None:
         for kind in [*self.on, *self.by_kind]:
-            if kind not in KINDS:
-                raise UsageError(f"fallback: unknown class of failure {kind!r}.{did_you_mean(kind, KINDS)}")
+            if kind not in FAILURE_KINDS:
+                raise UsageError(f"fallback: unknown class of failure {kind!r}.{did_you_mean(kind, FAILURE_KINDS)}")
         if not self.models and not self.by_kind:
             raise UsageError("fallback names no model; give `models` or `by_kind`")
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.gateway.call import Answer, Call
-from promptopt.gateway.openai.wire import BadBody, count_input, read_object, read_usage
+from promptopt.gateway.openai.wire import BadBody, count_input, read_object
+from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import tokenizer_for
 from promptopt.values import Usage
 
@@ -112,7 +113,7 @@ class _ChatState(_State):
         if event.get("error"):
             self.broken = True
         self._model = event.get("model") or self._model
-        self._usage = read_usage(event.get("usage")) or self._usage
+        self._usage = usage_or_none(event.get("usage")) or self._usage
         for choice in event.get("choices") or ():
             index = choice.get("index", 0)
             delta = choice.get("delta") or {}

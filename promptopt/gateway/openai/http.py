@@ -13,9 +13,10 @@ from typing import Any
 import httpx2
 
 from promptopt.gateway.call import LABEL_NAMES, Answer, Call, Labels, call_key, current_labels
-from promptopt.gateway.failures import RETRYABLE, CallFailed, Refused, classify
+from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.openai.events import EventCollector, ask_usage, asks_usage
-from promptopt.gateway.openai.wire import BadBody, endpoint_of, error_code, read_answer
+from promptopt.gateway.openai.wire import BadBody, endpoint_of, read_answer
+from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
 
 _HEADER = "x-promptopt-"
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")

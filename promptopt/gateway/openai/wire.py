@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from promptopt.gateway.call import Answer, Call, Endpoint
+from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, schema_tokens, tokenizer_for
-from promptopt.values import Response, Usage, canonical_json
+from promptopt.values import Response, canonical_json
 
 PATHS: Mapping[str, Endpoint] = {"/chat/completions": "chat", "/responses": "responses"}
 # An image or a file is billed by its size, which the request mostly does not say; this is a high-detail picture.
@@ -144,7 +145,7 @@ def _read_chat(body: Mapping[str, Any]) -> dict[str, Any]:
         "model": str(body.get("model") or ""),
         "text": message.get("content") or message.get("refusal") or "",
         "finish_reason": str(choices[0].get("finish_reason") or "stop"),
-        "usage": read_usage(body.get("usage")),
+        "usage": usage_or_none(body.get("usage")),
         "complete": "content_filter" not in reasons,
         "logprobs": tuple(float(token["logprob"]) for token in logprobs) if logprobs else None,
     }
@@ -169,31 +170,10 @@ def _read_responses(body: Mapping[str, Any]) -> dict[str, Any]:
         "model": str(body.get("model") or ""),
         "text": "".join(part.get("text") or part.get("refusal") or "" for part in parts),
         "finish_reason": reason,
-        "usage": read_usage(body.get("usage")),
+        "usage": usage_or_none(body.get("usage")),
         "complete": reason in ("stop", "length"),
         "logprobs": tuple(logprobs) or None,
     }
-
-
-def read_usage(usage: Any) -> Usage | None:
-    """Tokens of either API; ``None`` where there are none, or where they contradict themselves."""
-    if not isinstance(usage, dict):
-        return None
-    try:
-        total = int(usage.get("prompt_tokens", usage.get("input_tokens", 0)) or 0)
-        output = int(usage.get("completion_tokens", usage.get("output_tokens", 0)) or 0)
-        read = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
-        written = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
-        cached = min(int(read.get("cached_tokens") or 0), total)
-        return Usage(
-            input_tokens=total,
-            cache_read_tokens=cached,
-            cache_write_tokens=min(int(read.get("cache_write_tokens") or 0), total - cached),
-            output_tokens=output,
-            output_reasoning_tokens=min(int(written.get("reasoning_tokens") or 0), output),
-        )
-    except (TypeError, ValueError, AttributeError):
-        return None
 
 
 def chat_body(response: Response, number: str = "") -> dict[str, Any]:
@@ -224,14 +204,3 @@ def chat_body(response: Response, number: str = "") -> dict[str, Any]:
             "completion_tokens_details": {"reasoning_tokens": usage.output_reasoning_tokens},
         }
     return body
-
-
-def error_code(content: bytes) -> str | None:
-    """The error code in an error's body, or its type; ``None`` where the body is something else."""
-    try:
-        body = json.loads(content)
-        error = body.get("error", body)
-        code = error.get("code") or error.get("type")
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    return str(code)[:64] if isinstance(code, str) else None

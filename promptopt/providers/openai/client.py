@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptopt.errors import ProviderError, ProviderUnusable
-from promptopt.values import Request, Response, Usage, openai_arguments
+from promptopt.providers.openai.errors import translated
+from promptopt.providers.openai.usage import read_usage
+from promptopt.values import Request, Response, openai_arguments
 
 if TYPE_CHECKING:
     import openai
-    from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletion
 
 DEFAULT_TIMEOUT_S = 120.0
-# Codes with which no retry and no other request will fare better.
-_FATAL_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "account_deactivated"})
 
 
 def is_configured() -> bool:
@@ -66,7 +65,7 @@ class OpenAIProvider:
         try:
             completion = self._openai.chat.completions.create(**arguments)
         except openai.OpenAIError as error:
-            raise _translated(error, str(self._openai.base_url)) from error
+            raise translated(error, str(self._openai.base_url)) from error
         except UnicodeEncodeError as error:
             raise ProviderError("the prompt holds half of a surrogate pair, which no endpoint takes") from error
         except ValueError as error:
@@ -102,52 +101,6 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
         model=getattr(completion, "model", None) or model,
         text=text,
         finish_reason=getattr(choice, "finish_reason", None) or "stop",
-        usage=_usage(completion.usage),
+        usage=read_usage(completion.usage),
         duration_s=duration_s,
     )
-
-
-def _usage(usage: CompletionUsage | None) -> Usage | None:
-    # Endpoints that do not count send none, or an empty one.
-    if usage is None or getattr(usage, "prompt_tokens", None) is None:
-        return None
-    read: Any = usage.prompt_tokens_details
-    written: Any = usage.completion_tokens_details
-    cached = min(getattr(read, "cached_tokens", None) or 0, usage.prompt_tokens)
-    cache_write = min(getattr(read, "cache_write_tokens", None) or 0, usage.prompt_tokens - cached)
-    return Usage(
-        input_tokens=usage.prompt_tokens,
-        cache_read_tokens=cached,
-        cache_write_tokens=cache_write,
-        output_tokens=usage.completion_tokens,
-        output_reasoning_tokens=min(getattr(written, "reasoning_tokens", None) or 0, usage.completion_tokens),
-    )
-
-
-def _translated(error: openai.OpenAIError, base_url: str) -> ProviderError:
-    """The SDK's error with what to do about it; one that no other request escapes is a ``ProviderUnusable``."""
-    import openai
-
-    if isinstance(error, openai.APITimeoutError):
-        return ProviderError(f"{base_url} did not answer in time (see --timeout)")
-    if isinstance(error, openai.APIConnectionError):
-        cause = error.__cause__ or error
-        return ProviderUnusable(
-            f"cannot reach {base_url}: {cause}. Is OPENAI_BASE_URL right, and the endpoint running?"
-        )
-    if not isinstance(error, openai.APIStatusError):
-        return ProviderError(f"{type(error).__name__}: {error}")
-    message = f"{base_url} answered {error.status_code}: {_reason(error)}"
-    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return ProviderUnusable(f"{message}. Check OPENAI_API_KEY")
-    if isinstance(error, openai.NotFoundError):
-        return ProviderUnusable(f"{message}. Check the model's name and OPENAI_BASE_URL")
-    if error.code in _FATAL_CODES:
-        return ProviderUnusable(f"{message}. Check the account's plan and billing")
-    return ProviderError(message)
-
-
-def _reason(error: openai.APIStatusError) -> str:
-    body = error.body
-    text = body.get("message") if isinstance(body, dict) else None
-    return str(text or error.message).strip().splitlines()[0][:300]

@@ -1,0 +1,115 @@
+"""OpenAI's errors: the class of each, by its code and status, and the SDK's exceptions as promptopt's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptopt.errors import ProviderError, ProviderUnusable
+
+if TYPE_CHECKING:
+    import openai
+
+FailureKind = Literal[
+    "quota", "auth", "bad_request", "not_found", "context_length", "content_filter",
+    "rate_limit", "server", "timeout", "connection", "invalid_body", "abandoned",
+]  # fmt: skip
+# What the same request may escape the next time.
+RETRYABLE: frozenset[FailureKind] = frozenset({"rate_limit", "server", "timeout", "connection", "invalid_body"})
+
+_BY_CODE: Mapping[str, FailureKind] = {
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "account_deactivated": "auth",
+    "invalid_api_key": "auth",
+    "invalid_organization": "auth",
+    "model_not_found": "not_found",
+    "context_length_exceeded": "context_length",
+    "content_filter": "content_filter",
+    "content_policy_violation": "content_filter",
+    "rate_limit_exceeded": "rate_limit",
+}
+# No other request will fare better, and what the user can do about it.
+_UNUSABLE: Mapping[FailureKind, str] = {
+    "auth": "Check OPENAI_API_KEY",
+    "not_found": "Check the model's name and OPENAI_BASE_URL",
+    "quota": "Check the account's plan and billing",
+}
+# Names of the transport's exceptions that are raised before anything was sent.
+_UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+
+
+def classify(status: int, code: str | None) -> FailureKind:
+    """The class of an error status, by its error code first."""
+    if code is not None and code in _BY_CODE:
+        return _BY_CODE[code]
+    if status in (401, 403):
+        return "auth"
+    if status == 404:
+        return "not_found"
+    if status in (408, 409):
+        return "timeout" if status == 408 else "server"
+    if status == 429:
+        return "rate_limit"
+    return "server" if status >= 500 else "bad_request"
+
+
+def error_code(content: bytes) -> str | None:
+    """The error code in an error's body, or its type; ``None`` if the body is something else."""
+    try:
+        return code_of(json.loads(content))
+    except (ValueError, RecursionError):
+        return None
+
+
+def code_of(body: Any) -> str | None:
+    """The code of an error object, or its type; the object may be inside ``{"error": ...}``."""
+    error = body.get("error", body) if isinstance(body, Mapping) else None
+    code = (error.get("code") or error.get("type")) if isinstance(error, Mapping) else None
+    return code[:64] if isinstance(code, str) else None
+
+
+def failure_kind(error: ProviderError) -> tuple[FailureKind, int | None, str | None, bool]:
+    """The class of a provider's error by the SDK's exception that caused it.
+
+    Returns:
+        The class, the HTTP status and the error code if there are any, and whether the request may have been sent.
+    """
+    cause: Any = error.__cause__
+    status, code = getattr(cause, "status_code", None), getattr(cause, "code", None)
+    code = code if isinstance(code, str) else None
+    # By name: the SDK is not loaded for a provider that does not use it.
+    name, sent = type(cause).__name__, type(getattr(cause, "__cause__", None)).__name__ not in _UNSENT
+    if isinstance(status, int):
+        return classify(status, code), status, code, True
+    if name in ("APITimeoutError", "APIConnectionError"):
+        return ("timeout" if name == "APITimeoutError" else "connection"), None, code, sent
+    if isinstance(cause, ValueError):
+        return "invalid_body", None, code, True
+    return ("auth" if isinstance(error, ProviderUnusable) else "server"), None, code, False
+
+
+def translated(error: openai.OpenAIError, base_url: str) -> ProviderError:
+    """The SDK's exception with what to do about it; if no other request can succeed, a ``ProviderUnusable``."""
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        return ProviderError(f"{base_url} did not answer in time (see --timeout)")
+    if isinstance(error, openai.APIConnectionError):
+        cause = error.__cause__ or error
+        return ProviderUnusable(
+            f"cannot reach {base_url}: {cause}. Is OPENAI_BASE_URL right, and the endpoint running?"
+        )
+    if not isinstance(error, openai.APIStatusError):
+        return ProviderError(f"{type(error).__name__}: {error}")
+    message = f"{base_url} answered {error.status_code}: {_reason(error)}"
+    remedy = _UNUSABLE.get(classify(error.status_code, error.code))
+    return ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy}")
+
+
+def _reason(error: openai.APIStatusError) -> str:
+    body = error.body
+    text = body.get("message") if isinstance(body, dict) else None
+    return str(text or error.message).strip().splitlines()[0][:300]
