@@ -2,13 +2,13 @@
 
     python benchmarks/compress.py [PROMPTS.jsonl]
 
+By default the prompts are the real ones, or the project's own if those are not on this machine.
 Peers take part where they are installed: pip install token-diet prompt-token-minifier prompt-compressor
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import sys
@@ -20,13 +20,14 @@ from pathlib import Path
 from gate import failures
 from tabulate import tabulate
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from corpora import own_prompts, real_prompts
+
 import promptopt
 from promptopt.compression.document import Document
 from promptopt.compression.lint import check_documents
 from promptopt.compression.rules.base import choose_rules
 from promptopt.tokens import tokenizer_for
-
-PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
 
 
 def contestants() -> Iterator[tuple[str, Callable[[str], str]]]:
@@ -78,9 +79,8 @@ def speed(texts: list[str], before: list[int]) -> None:
     print(f"check of 500 prompts: {wall:.1f} s, {cpu:.1f} s of CPU on {os.cpu_count()} cores; {len(found):,} findings")
 
 
-def main(path: Path) -> None:
-    texts = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
-    texts = [text.replace("\r\n", "\n") for text in texts]
+def main(path: str | None = None) -> None:
+    texts = [row["text"].replace("\r\n", "\n") for row in real_prompts(path) or own_prompts()]
     count = tokenizer_for(None).count
     before = [count(text) for text in texts]
     sizes = [sum(tokens for text, tokens in zip(texts, before, strict=True) if half(text) == n) for n in (0, 1)]
@@ -116,4 +116,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PROMPTS)
+    main(*sys.argv[1:2])

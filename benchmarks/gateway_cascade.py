@@ -12,7 +12,10 @@ from promptopt.gateway.layers.cascade import passes
 from promptopt.gateway.semantic.validators import make_validators
 from promptopt.tokens import tokenizer_for
 
-DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "/work/shared/data/routellm/gsm8k_responses.csv")
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from corpora import DATA
+
+PATH = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "routellm/gsm8k_responses.csv"
 WEAK, STRONG = "mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview"
 # Dollars per million tokens, in and out: Mixtral as Together sold it, GPT-4 Turbo by OpenAI's list.
 PRICES = {WEAK: (0.60, 0.60), STRONG: (10.0, 30.0)}
@@ -28,9 +31,9 @@ VALIDATORS = {
 
 
 def main() -> None:
-    if not DATA.exists():
-        sys.exit(f"{DATA} is not here: gsm8k_responses.csv of lm-sys/RouteLLM")
-    with DATA.open(encoding="utf-8", newline="") as file:
+    if not PATH.exists():
+        sys.exit(f"{PATH} does not exist: gsm8k_responses.csv of lm-sys/RouteLLM")
+    with PATH.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     count = tokenizer_for(STRONG).count
     call = Call("chat", "", {"model": WEAK})

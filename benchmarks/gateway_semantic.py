@@ -17,7 +17,10 @@ from promptopt.gateway.semantic.calibrate import Pair, calibrate, upper_bound
 from promptopt.gateway.semantic.embedders import make_embedder
 from promptopt.gateway.semantic.hard_facts import fingerprint
 
-DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "/work/shared/data/banking77/test.csv")
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from corpora import DATA
+
+PATH = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "banking77/test.csv"
 BUDGETS = (0.01, 0.02, 0.05, 0.1)
 
 
@@ -34,9 +37,9 @@ def nearest(texts: list[str], vectors: np.ndarray, *, guard: bool) -> list[tuple
 
 
 def main() -> None:
-    if not DATA.exists():
-        sys.exit(f"{DATA} is not here: test.csv of banking77")
-    with DATA.open(encoding="utf-8", newline="") as file:
+    if not PATH.exists():
+        sys.exit(f"{PATH} does not exist: test.csv of banking77")
+    with PATH.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     random.Random(7).shuffle(rows)
     texts = [row["text"] for row in rows]

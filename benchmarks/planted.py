@@ -1,11 +1,12 @@
 """Losses and harmless edits, planted into real prompts: what do the facts catch?
 
-python benchmarks/planted.py [PROMPTS.jsonl]
+    python benchmarks/planted.py [PROMPTS.jsonl]
+
+By default the prompts are the real ones, or the project's own if those are not on this machine.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import sys
@@ -13,10 +14,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from corpora import own_prompts, real_prompts
+
 from promptopt.compression.facts import compare_facts, facts
 from promptopt.compression.masks import mask
 
-PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
 PLACES = 1000
 
 
@@ -113,13 +116,8 @@ def measure(texts: list[str], table: dict, places: int = PLACES) -> tuple[Counte
     return hit, total, rest
 
 
-def load(path: Path) -> list[str]:
-    """The prompts of a JSONL file."""
-    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def main(path: Path) -> None:
-    texts = load(path)
+def main(path: str | None = None) -> None:
+    texts = [row["text"] for row in real_prompts(path) or own_prompts()]
     for title, table in (("planted losses", LOSSES), ("harmless edits", HARMLESS)):
         hit, total, _ = measure(texts, table)
         print(f"{title}: flagged {hit.total()} of {total.total()} ({100 * hit.total() / total.total():.1f}%)")
@@ -128,4 +126,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PROMPTS)
+    main(*sys.argv[1:2])

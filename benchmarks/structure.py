@@ -2,8 +2,8 @@
 
     python benchmarks/structure.py [PROMPTS.jsonl]
 
-The public prompts are no part of the repository; without them their rows are left out. The answers of the small model
-to the structured versions of both suites lie in benchmarks/structured.
+The public prompts are not part of the repository (see README.md beside this file); without them their rows are left
+out. The small model's answers to the structured versions of both suites are in benchmarks/structured.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from promptopt.structured.recommendation import proposed_template
 from promptopt.templates import load_prompt
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "schemas"))
-from judged import f1, find_data, half, judged  # noqa: E402 - the judgement lies with the tests
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "schemas")]
+from corpora import real_prompts  # noqa: E402 - prompts and judgement are those of the tests
+from judged import f1, half, judged  # noqa: E402 - see above
 
 MODEL = "gpt-5.6-luna"
 Row = tuple[str, str]
@@ -122,7 +123,7 @@ def _data(text: str, schema: Any) -> Any:
 
 
 def main() -> int:
-    prompts = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else find_data("prompts/prompts.jsonl")
+    prompts = real_prompts(*sys.argv[1:2])
     table: list[Row] = []
     if prompts is not None:
         rows = judged(prompts)

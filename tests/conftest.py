@@ -14,14 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from corpora import ABSENT, DATA, REPOSITORY
 from wire import completion
-
-REPOSITORY = Path(__file__).parent.parent
-# Beside the repository, or beside the folder of a worktree.
-DATA = next(
-    (folder / "shared" / "data" for folder in REPOSITORY.parents if (folder / "shared" / "data").is_dir()),
-    REPOSITORY.parent / "shared" / "data",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +33,9 @@ def repository() -> Path:
 
 @pytest.fixture
 def data() -> Path:
-    """The folder of real data; a test that needs it is skipped where it is absent."""
+    """The folder of the real data; a test that needs it is skipped if it is absent."""
     if not DATA.is_dir():
-        pytest.skip(f"the real data is not here: {DATA} does not exist")
+        pytest.skip(ABSENT.format("the real data"))
     return DATA
 
 

@@ -1,15 +1,9 @@
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import promptopt
 from promptopt.compression.facts import compare_facts, facts
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-PROMPTS = Path("/work/shared/data/prompts/prompts.jsonl")
 
 TEXT = """Please do not include more than 5 items in the list. Only reply with "yes" or "no".
 - Answer with one of: positive, negative, or neutral.
@@ -92,20 +86,3 @@ def test_a_harmless_edit_is_none(before, after):
 def test_a_text_keeps_its_own_facts(text):
     assert facts(text) == facts(text)
     assert not facts(text).lost(facts(text))
-
-
-@pytest.mark.skipif(not PROMPTS.is_file(), reason="needs the corpus of real prompts")
-def test_planted_losses_are_caught_and_harmless_edits_are_not():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import planted
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    texts = planted.load(PROMPTS)
-    # Long prompts cost most of the time and hold the same kinds of places.
-    texts = [text for text in texts if len(text) < 2000]
-    caught, losses, _ = planted.measure(texts, planted.LOSSES, 200)
-    alarms, harmless, _ = planted.measure(texts, planted.HARMLESS, 100)
-    assert losses.total() == 200
-    assert caught.total() >= 0.99 * losses.total()
-    assert alarms.total() <= 0.05 * harmless.total()

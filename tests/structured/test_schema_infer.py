@@ -1,9 +1,10 @@
 import time
 
 import pytest
+from corpora import ABSENT, real_prompts
 from hypothesis import given
 from hypothesis import strategies as st
-from judged import f1, find_data, half, judged, paths
+from judged import f1, half, judged, judged_own, paths
 
 from promptopt.schemas import strict_findings
 from promptopt.structured.infer import infer
@@ -11,10 +12,28 @@ from promptopt.structured.infer import infer
 
 @pytest.fixture(scope="module")
 def public():
-    path = find_data("prompts/prompts.jsonl")
-    if path is None:
-        pytest.skip("the public prompts are not on this machine")
-    return judged(path)
+    rows = real_prompts()
+    if rows is None:
+        pytest.skip(ABSENT.format("prompts/prompts.jsonl"))
+    return judged(rows)
+
+
+@pytest.fixture(scope="module")
+def own():
+    return judged_own()
+
+
+def test_own_prompts_against_a_judgement_by_hand(own):
+    """No rule was made from these prompts, so that the rate is lower than that of the public ones."""
+    assert sum("fields" in expected for *_, expected in own) >= 17
+    assert f1(own) >= 0.7
+
+
+def test_where_an_own_prompt_asks_for_no_form_hardly_a_field_is_guessed(own):
+    silent = [(name, found) for name, _, found, expected in own if "fields" not in expected]
+    assert len(silent) >= 15
+    assert [name for name, found in silent if found.fields] == ["travel-plan-system"]
+    assert all(found.problems for _, found in silent if not found.fields)
 
 
 def test_public_prompts_against_a_judgement_by_hand(public):

@@ -3,9 +3,10 @@
 import importlib.util
 import re
 import sys
-from pathlib import Path
 
 import pytest
+from corpora import ABSENT, real_prompts
+from judged import judged, judged_own
 
 
 @pytest.fixture
@@ -34,11 +35,17 @@ def test_the_page_says_how_answers_are_read(benchmark, repository):
 
 
 def test_most_inputs_do_not_grow(benchmark):
-    prompts = benchmark.find_data("prompts/prompts.jsonl")
-    if prompts is None:
-        pytest.skip("the public prompts are not on this machine")
-    rows = benchmark.judged(Path(prompts))
-    found = list(benchmark.proposals(rows, "auto"))
+    rows = real_prompts()
+    if rows is None:
+        pytest.skip(ABSENT.format("prompts/prompts.jsonl"))
+    found = list(benchmark.proposals(judged(rows), "auto"))
     kept = sum(proposal.economics.input_difference <= 0 for proposal in found)
     assert len(found) >= 40
+    assert kept >= 0.9 * len(found)
+
+
+def test_most_inputs_of_the_own_prompts_do_not_grow(benchmark):
+    found = list(benchmark.proposals(judged_own(), "auto"))
+    kept = sum(proposal.economics.input_difference <= 0 for proposal in found)
+    assert len(found) >= 12
     assert kept >= 0.9 * len(found)

@@ -1,6 +1,6 @@
-"""The public prompts beside a judgement made once by hand: ``fields`` with their types, or why there ``cannot`` be any.
+"""Prompts beside a judgement made once by hand: ``fields`` with their types, or why there ``cannot`` be any.
 
-A prompt with neither asks for no form. The prompts' text is not part of the repository.
+A prompt with neither asks for no form. The text of the real prompts is not part of the repository.
 """
 
 import hashlib
@@ -8,15 +8,11 @@ import json
 import re
 from pathlib import Path
 
+from corpora import own_prompts
+
 from promptopt.structured.infer import infer
 
-JUDGEMENT = Path(__file__).with_name("judgement.json")
-
-
-def find_data(name):
-    """A file of the real data, which lies in a folder beside the repository; ``None`` where it is absent."""
-    places = (parent / "shared" / "data" / name for parent in Path(__file__).parents)
-    return next((place for place in places if place.exists()), None)
+JUDGEMENT = Path(__file__).parent / "data" / "judgement.json"
 
 
 def as_jinja(row):
@@ -63,12 +59,20 @@ def half(identifier):
     return hashlib.sha256(identifier.encode()).digest()[0] % 2
 
 
-def judged(path):
-    """Id, template, what is inferred and the judgement of each prompt of a JSONL file."""
-    judgement = json.loads(JUDGEMENT.read_text())
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+def judged(rows):
+    """Id, template, what is inferred and the judgement of each of the real prompts."""
+    judgement = json.loads(JUDGEMENT.read_text(encoding="utf-8"))
     assert {row["id"] for row in rows} == set(judgement)
     return [(row["id"], text := as_jinja(row), infer(text), judgement[row["id"]]) for row in rows]
+
+
+def judged_own():
+    """The same of the project's own prompts, which no rule was made from."""
+    judgement = ("fields", "cannot")
+    return [
+        (row["id"], row["text"], infer(row["text"]), {key: row[key] for key in judgement if key in row})
+        for row in own_prompts()
+    ]
 
 
 def f1(rows):
