@@ -10,7 +10,8 @@ The tree::
     │   ├── TemplateError          a prompt file: front matter, syntax, rendering
     │   ├── SuiteError             a suite: cases, asserts
     │   ├── SchemaError            an output schema
-    │   ├── RecordingError         recorded answers: broken, missing, stale, secret
+    │   ├── RecordingError         recorded answers: broken, missing, stale
+    │   │   └── SecretRecorded     they hold, or would hold, what looks like a secret
     │   └── LockError              a prompt's lock file: broken, in conflict, edited by hand, without its prompt
     ├── ProviderError              an endpoint did not answer as it should; one failed trial
     │   └── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run
@@ -95,7 +96,11 @@ class SchemaError(InputError):
 
 
 class RecordingError(InputError):
-    """Recorded answers are broken, missing, stale, or hold a secret."""
+    """Recorded answers are broken, missing or stale."""
+
+
+class SecretRecorded(RecordingError):
+    """Recorded answers hold, or would hold, what looks like a secret."""
 
 
 class LockError(InputError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -17,6 +17,9 @@ Role = Literal["system", "user", "assistant", "developer"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "developer")
 
 JSONSchema = Mapping[str, Any]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of requests answered so far and in all."""
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

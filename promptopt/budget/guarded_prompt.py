@@ -18,7 +18,7 @@ from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateErr
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.files import show_path
 from promptopt.prices import Price, close_models
-from promptopt.providers.recordings import Status, what_changed
+from promptopt.providers.recordings import RecordingStatus, what_changed
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Case, Suite, find_suite, load_suite
 from promptopt.templates import PromptFiles, Template, list_prompts, load_prompt
@@ -43,7 +43,7 @@ class Measured:
 
     case: Case
     entry: Entry
-    status: Status
+    status: RecordingStatus
     changed: str = ""
 
     @property
@@ -222,7 +222,7 @@ class GuardedPrompt:
         )
         return Measured(case, entry, status, changed)
 
-    def _answers(self, request: Request) -> tuple[Status, int | None, float | None, str]:
+    def _answers(self, request: Request) -> tuple[RecordingStatus, int | None, float | None, str]:
         """Status, output tokens and quality of the recorded answers to a case, all repetitions, and what is stale."""
         outputs: list[int] = []
         qualities: list[float] = []
@@ -252,11 +252,6 @@ class GuardedPrompt:
         return self.price.cost(usage).total_usd
 
 
-def suite_of(prompt: str, config: Config) -> Path | None:
-    """The suite that is named like a prompt, or like the last part of its name."""
-    return find_suite(prompt, config=config) or find_suite(Path(prompt).name, config=config)
-
-
 def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[GuardedPrompt]:
     """Every prompt that has a suite or a lock, by name. Suites and locks are read when a prompt is checked.
 
@@ -274,7 +269,7 @@ def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[Guarded
         if name not in files:
             _refuse_orphan(name, locks[name])
             continue
-        suite = suite_of(name, config)
+        suite = find_suite(name, config=config)
         if suite is not None and (not names or name in names):
             found.append(GuardedPrompt(files[name], suite, config))
         elif suite is None and name in locks:

@@ -28,7 +28,7 @@ def list_(as_json: bool) -> None:
     """List what is kept, the newest first."""
     from datetime import UTC, datetime
 
-    from promptopt.experiment.report.text import table
+    from promptopt.tables import table
 
     with _store() as store:
         entries = list(store.entries())
@@ -117,7 +117,7 @@ def _larger(search: Search) -> str:
 
 
 def _search_text(search: Search) -> str:
-    from promptopt.experiment.report.text import table
+    from promptopt.tables import table
 
     rows = [
         [

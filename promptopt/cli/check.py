@@ -189,7 +189,7 @@ def _print_facts(template: Template, *, as_json: bool) -> None:
 
 def _list_rules() -> None:
     from promptopt.compression.rules.base import all_rules
-    from promptopt.experiment.report.text import table
+    from promptopt.tables import table
 
     rows = [[rule.code, rule.name, rule.level, rule.reason] for rule in all_rules().values()]
     click.echo(table(rows, ["code", "rule", "level", "why"], left=True))

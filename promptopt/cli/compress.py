@@ -147,7 +147,7 @@ def _colour(line: str) -> str | None:
 
 
 def _show_ledger(compression: Compression, *, err: bool = False) -> None:
-    from promptopt.experiment.report.text import table
+    from promptopt.tables import table
 
     rows = [_row(step) for step in (*compression.ledger, *compression.refused)]
     if rows:

@@ -13,9 +13,9 @@ import click
 def command(as_json: bool) -> None:
     """List the prompts of the prompts folder with their versions, models and suites."""
     from promptopt.config import load_config
-    from promptopt.experiment.report.text import table
     from promptopt.files import show_path
     from promptopt.suites import find_suite
+    from promptopt.tables import table
     from promptopt.templates import list_prompts, load_prompt
 
     config = load_config()

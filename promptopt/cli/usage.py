@@ -115,7 +115,7 @@ def usage_text(usage: Usage, groups: tuple[str, ...]) -> str:
 
 
 def _group(name: str, spends: list[Spend]) -> str:
-    from promptopt.experiment.report.text import table
+    from promptopt.tables import table
 
     shown = spends[-_SHOWN:] if name == "day" else spends[:_SHOWN]
     rows: list[list[Any]] = [

@@ -18,7 +18,7 @@ from promptopt.experiment.verdict import Decision, Difference
 from promptopt.prices import Processing
 from promptopt.providers import Provider
 from promptopt.scorers import SuiteChecks
-from promptopt.suites import Suite, find_suite, load_suite
+from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template, load_prompt
 from promptopt.tokens import encoding, tokenizer_for
 
@@ -128,7 +128,11 @@ def compare(
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
     # Before all else that is large: loading the vocabulary takes memory for a moment, which later imports use again.
     encoding(tokenizer_for(price_as or config.price_as or model or templates[0].front.model).encoding)
-    loaded = suite if isinstance(suite, Suite) else load_suite(suite or _suite_of(templates[0]), config=config)
+    loaded = (
+        suite
+        if isinstance(suite, Suite)
+        else load_suite(suite or suite_of(templates[0].origin.prompt, config=config), config=config)
+    )
     checks = SuiteChecks(loaded)
     variants = [make_variant(template, loaded, config, model, price_as) for template in templates]
     mode = record or ("all" if provider else default_mode(variants))
@@ -159,14 +163,6 @@ def _batched(steps: Sequence[Step], progress: Progress | None) -> Provider | Non
 
     requests = {step.request.digest: step.request for step in steps if step.live}
     return BatchProvider(batch(requests.values(), progress=progress)) if requests else None
-
-
-def _suite_of(template: Template) -> Path:
-    prompt = template.origin.prompt
-    found = find_suite(prompt) or find_suite(Path(prompt).name)
-    if found is None:
-        raise UsageError(f"no suite is named {prompt!r}; name one with --suite")
-    return found
 
 
 def _comparison(suite: Suite, margin: float, accept: float, expected: CostRange, runs: Sequence[Run]) -> Comparison:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 from promptopt.config import Config
-from promptopt.errors import PromptoptError, RecordingError
+from promptopt.errors import PromptoptError, RecordingError, SecretRecorded
 from promptopt.files import show_path
 from promptopt.providers.recordings import Recording, RecordingFile, what_changed
-from promptopt.suites import Suite, load_suite
-from promptopt.suites.load import SUFFIXES
+from promptopt.suites import Suite, list_suites, load_suite
 from promptopt.templates import Template, list_prompts, load_prompt
 
-Kind = Literal["stale", "missing", "orphaned", "cut off", "secret", "broken"]
+ProblemKind = Literal["stale", "missing", "orphaned", "cut off", "secret", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RecordingProblem:
     """One thing that is wrong with recordings.
 
     Attributes:
@@ -29,7 +28,7 @@ class Finding:
         message: What it is, with what changed.
     """
 
-    kind: Kind
+    kind: ProblemKind
     path: str
     line: int | None
     case: str | None
@@ -40,15 +39,15 @@ class Finding:
         return f"{place}: {self.kind}: {self.message}"
 
 
-def check_recordings(config: Config, suites: list[str] | None = None) -> tuple[list[Finding], int]:
+def check_recordings(config: Config, suites: list[str] | None = None) -> tuple[list[RecordingProblem], int]:
     """Everything that is wrong with the recordings of suites (by default all), and the number of good lines.
 
     Raises:
         SuiteError: A suite cannot be read.
     """
-    findings: list[Finding] = []
+    findings: list[RecordingProblem] = []
     good = 0
-    for name in suites or _all_suites(config):
+    for name in suites or list_suites(config):
         suite = load_suite(name, config=config)
         for path in sorted(suite.recordings.rglob("*.jsonl")):
             found, fresh = _check_file(path, suite, config)
@@ -57,45 +56,41 @@ def check_recordings(config: Config, suites: list[str] | None = None) -> tuple[l
     return findings, good
 
 
-def _all_suites(config: Config) -> list[str]:
-    return sorted(str(path) for path in config.suites.glob("*") if path.suffix in SUFFIXES)
-
-
-def _check_file(path: Path, suite: Suite, config: Config) -> tuple[list[Finding], int]:
+def _check_file(path: Path, suite: Suite, config: Config) -> tuple[list[RecordingProblem], int]:
     shown = show_path(path)
     try:
         file = RecordingFile.read(path)
     except RecordingError as error:
-        kind: Kind = "secret" if "looks like" in error.message else "broken"
-        return [Finding(kind, shown, error.line, None, error.message)], 0
+        kind: ProblemKind = "secret" if isinstance(error, SecretRecorded) else "broken"
+        return [RecordingProblem(kind, shown, error.line, None, error.message)], 0
     findings = []
     if file.cut_off:
         findings.append(
-            Finding("cut off", shown, file.cut_off, None, "the line is cut off; its answer counts as missing")
+            RecordingProblem("cut off", shown, file.cut_off, None, "the line is cut off; its answer counts as missing")
         )
     template = _template_of(path, suite, config)
     if template is None:
         message = f"no prompt has these {len(file.lines)} answers: its file is gone"
-        return [*findings, Finding("orphaned", shown, None, None, message)], 0
+        return [*findings, RecordingProblem("orphaned", shown, None, None, message)], 0
     found = list(_check_lines(file, suite, template, shown))
     bad_lines = {finding.line for finding in found if finding.line}
     return [*findings, *found], len(file.lines) - len(bad_lines)
 
 
-def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: str) -> Iterator[Finding]:
+def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: str) -> Iterator[RecordingProblem]:
     cases = {case.name: case for case in suite.cases}
     for recording in file.lines.values():
         case = cases.get(recording.case)
         if case is None:
             message = f"the suite {suite.name} has no case {recording.case!r}"
-            yield Finding("orphaned", shown, recording.line, recording.case, message)
+            yield RecordingProblem("orphaned", shown, recording.line, recording.case, message)
         elif (changed := _stale(recording, template, suite)) is not None:
             message = f"case {recording.case!r}, changed since it was recorded: {changed}"
-            yield Finding("stale", shown, recording.line, recording.case, message)
+            yield RecordingProblem("stale", shown, recording.line, recording.case, message)
     for model in file.models():
         for name in cases:
             if (name, 0, model) not in file.lines:
-                yield Finding("missing", shown, None, name, f"no answer of {model} to case {name!r}")
+                yield RecordingProblem("missing", shown, None, name, f"no answer of {model} to case {name!r}")
 
 
 def _stale(recording: Recording, template: Template, suite: Suite) -> str | None:

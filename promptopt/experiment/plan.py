@@ -14,10 +14,8 @@ from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
 from promptopt.money import dollars
 from promptopt.prices import Processing, find_price
-from promptopt.providers import local as local_models
-from promptopt.providers import split_model
-from promptopt.providers.openai import client as openai_endpoint
-from promptopt.providers.recordings import RecordingFile, Status, what_changed
+from promptopt.providers import is_configured, is_free
+from promptopt.providers.recordings import RecordingFile, RecordingStatus, what_changed
 from promptopt.suites import Case, Suite
 from promptopt.tokens import count_tokens
 from promptopt.values import Request, Usage
@@ -40,7 +38,7 @@ class Step:
     variant: Variant
     case: Case
     request: Request
-    status: Status
+    status: RecordingStatus
     file: RecordingFile
     live: bool
 
@@ -54,7 +52,7 @@ class CostRange:
         low_usd: With no output at all.
         high_usd: With every answer as long as its cap (without one, as the context window) allows; ``None`` where
             nothing bounds it.
-        free: Only local models are asked.
+        free: Only models whose calls cost nothing are asked.
         unpriced: Models without a known price; their calls are not in the sums.
         uncapped: Prompts that set no ``max_output_tokens``.
     """
@@ -69,7 +67,7 @@ class CostRange:
     def __str__(self) -> str:
         calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
         if self.free:
-            return f"{calls} of local models, which cost nothing"
+            return f"{calls} that cost nothing"
         if self.unpriced:
             return f"{calls}, cost unknown: {', '.join(self.unpriced)} unpriced"
         high = "no upper bound" if self.high_usd is None else dollars(self.high_usd)
@@ -81,14 +79,7 @@ def default_mode(variants: Sequence[Variant]) -> Mode:
     """``missing`` where every variant's model could be called and CI is not set, else ``none``."""
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         return "none"
-    return "missing" if all(_is_configured(variant.model) for variant in variants) else "none"
-
-
-def _is_configured(model: str) -> bool:
-    provider, name = split_model(model)
-    if provider == "local":
-        return local_models.is_available(name)
-    return openai_endpoint.is_configured() if provider == "openai" else True
+    return "missing" if all(is_configured(variant.model) for variant in variants) else "none"
 
 
 def make_plan(variants: Sequence[Variant], suite: Suite, mode: Mode, trials: int) -> list[Step]:
@@ -165,7 +156,7 @@ def _change(step: Step) -> str:
 def cost_range(steps: Sequence[Step], config: Config, processing: Processing = "standard") -> CostRange:
     """The range of what the live steps will cost at the answering models' own prices."""
     live = [step for step in steps if step.live]
-    paid = [step for step in live if split_model(step.request.model)[0] != "local"]
+    paid = [step for step in live if not is_free(step.request.model)]
     low, high = Decimal(0), Decimal(0)
     bounded = True
     unpriced: dict[str, None] = {}

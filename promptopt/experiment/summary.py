@@ -111,12 +111,12 @@ def _counted_input(trial: Trial, model: str) -> int:
 
 
 def _incurred(trials: Iterable[Trial], model: str) -> float | None:
-    """What live calls cost at the answering model's own price; a local model costs nothing."""
+    """What live calls cost at the answering model's own price; those of some models are free."""
     from promptopt.prices import find_price
-    from promptopt.providers import split_model
+    from promptopt.providers import is_free
 
     live = [trial for trial in trials if trial.response and not trial.replayed]
-    if not live or split_model(model)[0] == "local":
+    if not live or is_free(model):
         return 0.0
     usages = [trial.response.usage for trial in live if trial.response]
     price = find_price(model, processing=live[0].processing)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from promptopt.config import Config
 from promptopt.errors import TemplateError, UsageError
 from promptopt.prices import Price, find_price
-from promptopt.providers.recordings import RecordingFile, Status
+from promptopt.providers.recordings import RecordingFile, RecordingStatus
 from promptopt.suites import Suite
 from promptopt.templates import Template
 from promptopt.templates.readers import GitReader
@@ -53,7 +53,7 @@ class Variant:
         """``reviews@v1``."""
         return self.template.origin.label
 
-    def recorded(self, request: Request) -> tuple[Status, RecordingFile]:
+    def recorded(self, request: Request) -> tuple[RecordingStatus, RecordingFile]:
         """What is recorded of a request, and in which file: fresh before stale before missing."""
         stale = None
         for file in self.files:

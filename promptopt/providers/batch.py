@@ -24,8 +24,9 @@ from promptopt.gateway.provider import make_call
 from promptopt.gateway.settings import read_settings
 from promptopt.gateway.stores.ledger import LedgerRow, LedgerStore
 from promptopt.prices import find_price
+from promptopt.providers.base import is_free
 from promptopt.providers.batch_state import Chunk, Job
-from promptopt.values import Cost, Rendered, Request, Response, openai_arguments
+from promptopt.values import Cost, Progress, Rendered, Request, Response, openai_arguments
 
 if TYPE_CHECKING:
     import openai
@@ -53,10 +54,6 @@ class BatchAnswer:
     response: Response | None = None
     error: str | None = None
     cost: Cost | None = None
-
-
-Progress = Callable[[int, int], None]
-"""Called with the number of requests answered so far and in all."""
 
 
 def batch(
@@ -296,16 +293,16 @@ def _request(given: Request | Rendered, config: Config) -> Request:
         request = given if isinstance(given, Request) else given.request(given.model or config.model)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    if request.model.startswith("local:"):
+    if is_free(request.model):
         raise UsageError(f"{request.model} answers here; a batch goes to a provider")
     return request
 
 
 def _default_client() -> openai.OpenAI:
     from promptopt.errors import ProviderUnusable
-    from promptopt.providers.openai.client import is_configured
+    from promptopt.providers.openai.client import OpenAIProvider
 
-    if not is_configured():
+    if not OpenAIProvider.is_configured():
         raise ProviderUnusable("no endpoint for a batch: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
     import os
 

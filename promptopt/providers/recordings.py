@@ -8,41 +8,23 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from promptopt.errors import RecordingError
+from promptopt.errors import RecordingError, SecretRecorded
 from promptopt.files import decode, replace_file, show_path
+from promptopt.secrets import find_secret
 from promptopt.values import Request, Response, Usage, canonical_json, sha256_hex
 
 FORMAT_VERSION = 1
-Status = Literal["fresh", "stale", "missing"]
-Key = tuple[str, int, str]
-
-_SECRETS = {
-    "an OpenAI or Anthropic key": r"\bsk-[A-Za-z0-9_-]{20,}",
-    "an AWS access key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    "a GitHub token": r"\b(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
-    "a Google API key": r"\bAIza[0-9A-Za-z_-]{35}",
-    "a Slack token": r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
-    "a JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-}
-_SECRET = re.compile("|".join(f"(?P<s{n}>{pattern})" for n, pattern in enumerate(_SECRETS.values())))
-# One of these stands in every secret. Looking for them is 20 times faster than all of the above, and mostly enough.
-_SECRET_MARK = re.compile("sk-|AKIA|ASIA|gh[opsur]_|github_pat_|AIza|xox|eyJ|-----BEGIN")
-
-
-def find_secret(text: str) -> str | None:
-    """What kind of secret a text seems to hold, or ``None``."""
-    match = _SECRET.search(text) if _SECRET_MARK.search(text) else None
-    return None if match is None else list(_SECRETS)[int((match.lastgroup or "s0")[1:])]
+RecordingStatus = Literal["fresh", "stale", "missing"]
+RecordingKey = tuple[str, int, str]
+"""Case, repetition and model that was asked for: a file keeps one line for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +50,7 @@ class Recording:
     line: int | None = field(default=None, compare=False)
 
     @property
-    def key(self) -> Key:
-        """What a file holds one line of: case, repetition, model."""
+    def key(self) -> RecordingKey:
         return self.case, self.repetition, self.model_requested
 
     @classmethod
@@ -164,9 +145,9 @@ class RecordingFile:
     def __init__(self, path: Path) -> None:
         """An empty file, which is not there yet; see :meth:`read` for one that may be."""
         self.path = path
-        self.lines: dict[Key, Recording] = {}
+        self.lines: dict[RecordingKey, Recording] = {}
         self.cut_off: int | None = None
-        self._raw: dict[Key, str] = {}
+        self._raw: dict[RecordingKey, str] = {}
         self._untidy = False
         self._descriptor: int | None = None
         self._lock = threading.Lock()
@@ -176,21 +157,11 @@ class RecordingFile:
         """The recordings in a file; one that does not exist is empty.
 
         Raises:
-            RecordingError: It cannot be read, a line is broken, or a line holds a secret.
+            RecordingError: It cannot be read, or a line is broken.
+            SecretRecorded: A line holds what looks like a secret.
         """
         file = cls(path)
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return file
-        except OSError as error:
-            raise RecordingError(f"cannot be read: {error.strerror}", path=show_path(path)) from None
-        # What stands behind the last line end was cut off by a crash, perhaps within a character.
-        whole, newline, rest = data.rpartition(b"\n")
-        file._parse(decode(whole, show_path(path), RecordingError), show_path(path))
-        if rest:
-            file.cut_off = whole.count(b"\n") + (2 if newline else 1)
-            file._untidy = True
+        file._load()
         return file
 
     @classmethod
@@ -200,7 +171,7 @@ class RecordingFile:
         file._parse(text, display)
         return file
 
-    def status(self, request: Request) -> tuple[Status, Recording | None]:
+    def status(self, request: Request) -> tuple[RecordingStatus, Recording | None]:
         """Whether the file holds an answer to this very request, to an older form of it (stale), or none."""
         found = self.find(request)
         if found is None:
@@ -221,11 +192,12 @@ class RecordingFile:
         """Put a line on disk at once; it replaces an older one of its key.
 
         Raises:
-            RecordingError: It holds what looks like a secret, or the disk does not take it. The file stays whole.
+            SecretRecorded: It holds what looks like a secret.
+            RecordingError: The disk does not take it; the file stays whole.
         """
         text = recording.to_json()
         if secret := find_secret(text):
-            raise RecordingError(
+            raise SecretRecorded(
                 f"the answer to case {recording.case!r} holds what looks like {secret}; it is not recorded",
                 path=show_path(self.path),
                 remedy="recordings are committed: keep secrets out of prompts, cases and answers",
@@ -244,7 +216,7 @@ class RecordingFile:
             self._raw[recording.key] = text
 
     def tidy(self) -> None:
-        """Sort the file by case and repetition, one line a key; nothing is written where that changes nothing.
+        """Sort the file by case and repetition, one line for each key; nothing is written if that changes nothing.
 
         Raises:
             RecordingError: The disk does not take it; the unsorted file stays as it is.
@@ -253,17 +225,32 @@ class RecordingFile:
             self._close()
             if self._untidy:
                 self._rewrite()
-                self._untidy = False
 
-    def remove(self, keys: set[Key]) -> None:
+    def remove(self, keys: Collection[RecordingKey]) -> None:
         """Take lines out and rewrite the file."""
-        for key in keys:
-            del self.lines[key], self._raw[key]
-        self._untidy = True
-        self.tidy()
+        with self._lock:
+            self._close()
+            self._rewrite(without=keys)
+
+    def _load(self) -> None:
+        """Read the file as it is on disk now."""
+        self.lines, self._raw, self.cut_off, self._untidy = {}, {}, None, False
+        shown = show_path(self.path)
+        try:
+            data = self.path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise RecordingError(f"cannot be read: {error.strerror}", path=shown) from None
+        # What follows the last line end was cut off by a crash, perhaps within a character.
+        whole, newline, rest = data.rpartition(b"\n")
+        self._parse(decode(whole, shown, RecordingError), shown)
+        if rest:
+            self.cut_off = whole.count(b"\n") + (2 if newline else 1)
+            self._untidy = True
 
     def _parse(self, text: str, display: str) -> None:
-        previous: Key | None = None
+        previous: RecordingKey | None = None
         for number, line in enumerate(text.split("\n"), 1):
             if not line.strip():
                 continue
@@ -278,7 +265,7 @@ class RecordingFile:
                     remedy="restore the file from git, or delete the line: its answer then counts as missing",
                 ) from None
             if secret := find_secret(line):
-                raise RecordingError(
+                raise SecretRecorded(
                     f"the line holds what looks like {secret}",
                     path=display,
                     line=number,
@@ -295,7 +282,6 @@ class RecordingFile:
             if self.cut_off is not None:
                 # Else the next line would be glued to the cut-off one.
                 self._rewrite()
-                self.cut_off = None
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         size = os.fstat(self._descriptor).st_size
@@ -309,14 +295,33 @@ class RecordingFile:
                 os.ftruncate(self._descriptor, size)
             raise
 
-    def _rewrite(self) -> None:
+    def _rewrite(self, without: Collection[RecordingKey] = ()) -> None:
+        # Another process, or another object, may have added lines since this one read the file.
+        self._load()
+        for key in without:
+            del self.lines[key], self._raw[key]
         text = "".join(f"{self._raw[key]}\n" for key in sorted(self._raw))
         replace_file(self.path, text, RecordingError)
+        self._untidy, self.cut_off = False, None
 
     def _close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class RecordingFiles:
+    """The recording files of one run, one object for each path: what is added through one variant, all see."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, RecordingFile] = {}
+
+    def read(self, path: Path) -> RecordingFile:
+        """As :meth:`RecordingFile.read`, once for each file."""
+        place = path.resolve()
+        if place not in self._files:
+            self._files[place] = RecordingFile.read(path)
+        return self._files[place]
 
 
 def what_changed(recording: Recording, request: Request) -> str:

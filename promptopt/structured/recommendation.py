@@ -14,7 +14,7 @@ from promptopt.providers import make_provider
 from promptopt.providers.recordings import RecordingFile
 from promptopt.structured.build import Structured
 from promptopt.structured.field_sources import Evidence, from_model
-from promptopt.suites import Suite, find_suite, load_suite
+from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template
 from promptopt.templates.readers import Reader
 from promptopt.values import Message, Origin, Request
@@ -130,10 +130,7 @@ def recordings_of(template: Template, suite: Suite | None) -> list[RecordingFile
         UsageError: There is no such suite.
     """
     if suite is None:
-        path = find_suite(template.origin.prompt)
-        if path is None:
-            raise UsageError(f"no suite is named {template.origin.prompt!r}; name one with --suite")
-        suite = load_suite(path)
+        suite = load_suite(suite_of(template.origin.prompt))
     return [RecordingFile.read(recording_path(suite, template.origin.prompt, template.origin.version))]
 
 

@@ -11,11 +11,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from promptopt.config import Config, load_config
-from promptopt.errors import SuiteError, did_you_mean
+from promptopt.errors import SuiteError, UsageError, did_you_mean
 from promptopt.files import decode, show_path
 from promptopt.suites.case import ASSERT_KEYS, Assertion, Case, Suite
 from promptopt.suites.table import read_csv
@@ -65,9 +65,43 @@ def load_suite(operand: str | Path, *, config: Config | None = None) -> Suite:
 
 
 def find_suite(prompt: str, *, config: Config | None = None) -> Path | None:
-    """The suite file that is named like a prompt, or ``None``."""
+    """The suite file that is named like a prompt (``support/triage``) or like the last part of its name (``triage``).
+
+    Returns:
+        ``None`` if there is neither.
+    """
     folder = (config or load_config()).suites
-    return next((path for suffix in SUFFIXES if (path := folder / f"{prompt}{suffix}").is_file()), None)
+    return _named(prompt, folder) or _named(PurePosixPath(prompt).name, folder)
+
+
+def suite_of(prompt: str, *, config: Config | None = None) -> Path:
+    """As :func:`find_suite`, where there must be one.
+
+    Raises:
+        UsageError: There is none.
+    """
+    found = find_suite(prompt, config=config)
+    if found is None:
+        raise UsageError(f"no suite is named {prompt!r}; name one with --suite")
+    return found
+
+
+def list_suites(config: Config) -> list[Path]:
+    """The suite files of the project, by name.
+
+    All files in the suites folder that may be suites, and below it those with recordings: a file without any may be
+    data that a suite reads.
+    """
+    folder = config.suites
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix in SUFFIXES and (path.parent == folder or (path.with_suffix("") / "recordings").is_dir())
+    )
+
+
+def _named(name: str, folder: Path) -> Path | None:
+    return next((path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()), None)
 
 
 def parse_suite(text: str, path: Path) -> Suite:
@@ -83,10 +117,10 @@ def _find(operand: str | Path, config: Config) -> Path:
     path = Path(operand)
     if path.is_file():
         return path
-    found = find_suite(str(operand), config=config)
+    found = _named(str(operand), config.suites)
     if found is not None:
         return found
-    names = sorted(file.stem for file in config.suites.glob("*") if file.suffix in SUFFIXES)
+    names = [file.relative_to(config.suites).with_suffix("").as_posix() for file in list_suites(config)]
     known = f"suites in {show_path(config.suites)}: {', '.join(names)}" if names else None
     raise SuiteError(f"no suite {str(operand)!r}.{did_you_mean(str(operand), names)}", remedy=known)
 

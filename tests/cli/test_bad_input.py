@@ -242,6 +242,16 @@ def test_half_a_line_at_the_end_of_a_recording(greet, endpoint) -> None:
     assert answered(greet, "v1") == NAMES
 
 
+def test_a_broken_line_is_no_secret_whatever_it_quotes(greet, endpoint) -> None:
+    record(greet, endpoint)
+    path = greet.root / "suites/greet/recordings/greet/v1.jsonl"
+    path.write_text('looks like "v": 1\n' + path.read_text())
+    done = call("recordings", "check")
+    assert done.returncode == 1
+    assert "v1.jsonl:1: broken: not a recording: " in done.stdout
+    assert "secret" not in done.stdout
+
+
 def test_a_broken_line_within_a_recording(greet, endpoint) -> None:
     record(greet, endpoint)
     path = greet.root / "suites/greet/recordings/greet/v1.jsonl"

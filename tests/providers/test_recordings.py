@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptopt.errors import RecordingError
-from promptopt.providers.recordings import Recording, RecordingFile, find_secret, what_changed
+from promptopt.providers.recordings import Recording, RecordingFile, RecordingFiles, what_changed
 from promptopt.providers.replay import RecordingProvider, ReplayProvider
+from promptopt.secrets import find_secret
 from promptopt.values import Message, Origin, Request, Response, Usage
 
 AT = "2026-11-21T10:00:00Z"
@@ -314,3 +315,20 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     for number in range(5):
         file_of(tmp_path / f"v{number}.jsonl", recording("a"))
     assert len(set(os.listdir("/proc/self/fd"))) <= len(before)  # noqa: PTH208 - names, no paths
+
+
+def test_two_objects_of_one_file_keep_each_others_lines(tmp_path: Path) -> None:
+    path = tmp_path / "v1.jsonl"
+    first, second = RecordingFile.read(path), RecordingFile.read(path)
+    first.append(recording("b"))
+    second.append(recording("a"))
+    first.tidy()
+    second.tidy()
+    assert list(RecordingFile.read(path).lines) == [("a", 0, "m"), ("b", 0, "m")]
+
+
+def test_the_files_of_a_run_are_one_object_for_each_path(tmp_path: Path) -> None:
+    files = RecordingFiles()
+    path = tmp_path / "v1.jsonl"
+    assert files.read(path) is files.read(tmp_path / "x" / ".." / "v1.jsonl")
+    assert files.read(path) is not files.read(tmp_path / "v2.jsonl")

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt import load_suite
-from promptopt.errors import SuiteError
-from promptopt.suites import Assertion, Suite, find_suite
+from promptopt import Request, Response, Usage, compare, load_prompt, load_suite
+from promptopt.config import load_config
+from promptopt.errors import SuiteError, UsageError
+from promptopt.structured.recommendation import recordings_of
+from promptopt.suites import Assertion, Suite, find_suite, list_suites, suite_of
 
 PROMPTFOO = """\
 # yaml-language-server: $schema=https://promptfoo.dev/config-schema.json
@@ -331,3 +333,47 @@ def test_a_variable_is_never_made_by_running_code(project) -> None:
     project.write({"s.yaml": "tests:\n- vars: {text: 'file://make.py'}\n"})
     with pytest.raises(SuiteError, match="code is not run"):
         load_suite("s.yaml")
+
+
+NESTED = {
+    "prompts/support/triage.j2": "---\nmodel: gpt-4o-mini\n---\nRoute: {{ ticket }}",
+    "suites/triage.yaml": "[{description: a, vars: {ticket: hi}, assert: [{type: contains, value: ok}]}]",
+}
+
+
+def test_a_prompt_has_the_suite_of_its_name_or_of_the_last_part_of_it(project) -> None:
+    project.write(NESTED)
+    assert find_suite("support/triage") == suite_of("support/triage") == project.root / "suites/triage.yaml"
+    project.write({"suites/support/triage.yaml": NESTED["suites/triage.yaml"]})
+    assert find_suite("support/triage") == project.root / "suites/support/triage.yaml"
+    with pytest.raises(UsageError, match="no suite is named 'lonely'; name one with --suite"):
+        suite_of("lonely")
+
+
+def test_every_command_finds_the_same_suite_of_a_prompt(project) -> None:
+    project.write(NESTED)
+    compare("support/triage", provider=Ok())
+    (answers,) = recordings_of(load_prompt("support/triage"), None)
+    assert [key[0] for key in answers.lines] == ["a"]
+    for command in ("list", "count support/triage", "budget update", "structure support/triage --from-recordings"):
+        done = project.run(*command.split())
+        assert "no suite" not in done.stdout + done.stderr
+        assert done.returncode == 0, done.stderr
+
+
+def test_suites_in_folders_are_listed_where_they_have_recordings(project) -> None:
+    project.write(
+        {**NESTED, "suites/support/triage.yaml": NESTED["suites/triage.yaml"], "suites/a/words.csv": "x\n1\n"}
+    )
+    config = load_config()
+    assert list_suites(config) == [project.root / "suites/triage.yaml"]
+    compare("support/triage", provider=Ok())
+    assert list_suites(config) == [project.root / "suites/support/triage.yaml", project.root / "suites/triage.yaml"]
+
+
+class Ok:
+    def complete(self, request: Request) -> Response:
+        return Response(request.model, '{"team": "ok"}', usage=Usage(5, output_tokens=1))
+
+    def close(self) -> None:
+        pass

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from promptopt.experiment.estimate import Estimate
-from promptopt.experiment.report.text import table
 from promptopt.money import UNPRICED, dollars
+from promptopt.tables import table
 from promptopt.templates import Template
 from promptopt.templates.attribution import Attribution
 from promptopt.values import Cost

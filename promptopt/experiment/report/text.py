@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from promptopt.experiment.compare import Comparison, Pair
 from promptopt.experiment.report.data import provenance
@@ -12,6 +11,7 @@ from promptopt.experiment.summary import VariantSummary
 from promptopt.experiment.verdict import Difference
 from promptopt.money import dollars
 from promptopt.prices import close_models, find_price
+from promptopt.tables import table
 
 _ANSWER_WIDTH = 70
 _NAMES = {
@@ -51,21 +51,6 @@ def _variants(variants: Sequence[VariantSummary]) -> str:
     ]
     headers = ["prompt", "cases", "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
     return table(rows, headers)
-
-
-def table(
-    rows: Sequence[Sequence[Any]], headers: Sequence[str], *, left: bool = False, columns: Sequence[str] = ()
-) -> str:
-    """A plain table: the first column to the left, the others, being numbers, to the right.
-
-    Args:
-        left: All columns to the left.
-        columns: ``left`` or ``right`` for each column.
-    """
-    from tabulate import tabulate
-
-    align = columns or ["left", *["left" if left else "right"] * (len(headers) - 1)]
-    return tabulate(rows, headers, tablefmt="simple", colalign=list(align), disable_numparse=True)
 
 
 def _tokens(value: float | None) -> str:

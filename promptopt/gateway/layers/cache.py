@@ -14,7 +14,7 @@ from promptopt.gateway.flow import Flow, Handler, Step
 from promptopt.gateway.openai.wire import prompt_text
 from promptopt.gateway.stores.base import Outage, StoreDown, tolerating, using
 from promptopt.gateway.stores.cache import CacheStore, Entry
-from promptopt.providers.recordings import find_secret
+from promptopt.secrets import find_secret
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S

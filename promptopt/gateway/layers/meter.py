@@ -13,7 +13,7 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Flow, Handler
 from promptopt.gateway.openai.wire import messages, output_cap
 from promptopt.gateway.stores.ledger import LedgerRow, LedgerStore, Status
-from promptopt.providers.recordings import find_secret
+from promptopt.secrets import find_secret
 from promptopt.values import Usage, sha256_hex
 
 

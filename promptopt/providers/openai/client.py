@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from promptopt.errors import ProviderError, ProviderUnusable
+from promptopt.providers.base import ProviderBase
 from promptopt.providers.openai.errors import translated
 from promptopt.providers.openai.usage import read_usage
 from promptopt.values import Request, Response, openai_arguments
@@ -22,12 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_S = 120.0
 
 
-def is_configured() -> bool:
-    """Whether the environment names a key or an endpoint to call."""
-    return bool(os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"))
-
-
-class OpenAIProvider:
+class OpenAIProvider(ProviderBase):
     """Chat completions of one endpoint; the model is each request's own."""
 
     def __init__(
@@ -44,9 +40,14 @@ class OpenAIProvider:
             client = self._client(base_url, api_key, timeout_s or DEFAULT_TIMEOUT_S, model)
         self._openai = client
 
+    @classmethod
+    def is_configured(cls, model: str = "") -> bool:  # noqa: ARG003 - one endpoint serves all models
+        """Whether the environment names a key or an endpoint to call."""
+        return bool(os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"))
+
     @staticmethod
     def _client(base_url: str | None, api_key: str | None, timeout_s: float, model: str) -> openai.OpenAI:
-        if not (base_url or api_key or is_configured()):
+        if not (base_url or api_key or OpenAIProvider.is_configured()):
             raise ProviderUnusable(
                 f"no endpoint for the model {model!r}: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint"
             )
