@@ -14,7 +14,13 @@ The tree::
     │   │   └── SecretRecorded     they hold, or would hold, what looks like a secret
     │   └── LockError              a prompt's lock file: broken, in conflict, edited by hand, without its prompt
     ├── ProviderError              an endpoint did not answer as it should; one failed trial
-    │   └── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run
+    │   ├── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run
+    │   └── Refused                the gateway did not send a call
+    │       ├── BudgetExceeded     the call may cost more than is left of a budget
+    │       ├── LimitExceeded      a user, tier or key has made as many calls as it may
+    │       ├── QueueFull          too many calls are in flight or waiting
+    │       ├── GatewayUnavailable a shared store cannot be reached, and the setting says to refuse then
+    │       └── UnknownTier        a call is labelled with a tier that has no limit
     ├── CostLimitError             a run would cost more than it may
     └── AnswerError                a model's answer cannot be read as data
         ├── AnswerRefused          the model declined
@@ -22,6 +28,21 @@ The tree::
         ├── AnswerAmbiguous        it holds several different data
         ├── AnswerUnreadable       it holds no data, or so damaged that a repair would be a guess
         └── AnswerInvalid          its data is not valid under the schema
+
+Other exceptions are caught inside the package; whoever calls a public function never sees them::
+
+    Exception
+    ├── CallFailed                 gateway: the upstream gave no answer, with the kind of failure
+    ├── StoreDown                  gateway: a store did not take or give something
+    ├── Suspended                  gateway: leaves a flow at its call, which is sent elsewhere
+    ├── NoAnswer                   templates: a response holds no answer
+    ├── TooManyPlaces              templates: more places than attribution has marks
+    ├── DuplicateKey               schemas: an object has a key twice, with different values
+    ├── NotPseudo                  structured: a text is not a template of JSON
+    ├── TooSlow                    structured: a text takes too long to read
+    ├── OverBudget                 budget: how a case fails its pytest item
+    └── ValueError
+        └── BadBody                gateway: an answer with a good status is not what the API promises
 
 A message says what is wrong, where, with which value, and what to do about it.
 """
