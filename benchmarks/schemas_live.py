@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from promptopt import Message, Request
+from promptopt import CallOptions, Message, Request
 from promptopt.errors import AnswerError, ProviderError
 from promptopt.providers import make_provider
 from promptopt.schemas import strict_findings
@@ -32,6 +32,7 @@ from promptopt.tokens import tokenizer_for
 
 MODEL = "local:smollm2"
 MOST_TOKENS = 400
+OPTIONS = CallOptions(temperature=0, max_output_tokens=MOST_TOKENS)
 NAMES = [
     "label",
     "score",
@@ -197,7 +198,7 @@ def live(count: int, seed: int, *, verbose: bool = False) -> collections.Counter
             outcome["strict"] += not strict_findings(schema)
             asked = bounded(schema)
             try:
-                response = provider.complete(Request(MODEL, (question,), 0.0, MOST_TOKENS, output_schema=asked))
+                response = provider.complete(Request(MODEL, (question,), OPTIONS, asked))
             except ProviderError as error:
                 print("REFUSED", json.dumps(asked, ensure_ascii=False), str(error)[:300], file=sys.stderr)
                 continue

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
-    from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
+    from promptopt.values import CallOptions, Cost, Message, Rendered, Request, Response, Score, Usage
 
 _HOMES = {
     "AnswerError": "promptopt.errors",
     "BudgetExceeded": "promptopt.gateway.failures",
+    "CallOptions": "promptopt.values",
     "Comparison": "promptopt.experiment.compare",
     "Compression": "promptopt.compression.api",
     "Cost": "promptopt.values",
@@ -74,6 +75,7 @@ _HOMES = {
 __all__ = [
     "AnswerError",
     "BudgetExceeded",
+    "CallOptions",
     "Comparison",
     "Compression",
     "Cost",

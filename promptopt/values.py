@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -56,12 +57,96 @@ class Origin:
         return f"{self.prompt}@{self.version}" if self.version else self.prompt
 
 
+def _number(least: float, most: float) -> Callable[[object], float]:
+    def read(value: Any) -> float:
+        try:
+            # A text such as 0.70 or 1e-1 is a label to the YAML loader and a number here.
+            number = float("nan") if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not math.isfinite(number):
+            raise ValueError(f"{value!r} is not a number")
+        if not least <= number <= most:
+            raise ValueError(f"{number} is not between {least:g} and {most:g}")
+        return number
+
+    return read
+
+
+def _whole(least: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{value!r} is not a whole number of at least {least}")
+        return value
+
+    return read
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not all(isinstance(item, str) for item in values):
+        raise ValueError(f"{value!r} is not a text or a list of texts")
+    return tuple(values)
+
+
+def _option(
+    read: Callable[[object], Any], openai: str, plain: Callable[[Any], object] | None = None, default: Any = None
+) -> Any:
+    return field(default=default, metadata={"read": read, "openai": openai, "plain": plain or (lambda value: value)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """The settings of a call, apart from its model, messages and schema. A new setting is one line here.
+
+    Everything else follows from that line: the key of the front matter, the digest of a request, the recording's
+    ``params``, the SDK's argument and the lock's record of what was measured.
+
+    Attributes:
+        temperature: 0 to 2; ``None``, as for the others, leaves it to the provider.
+        max_output_tokens: The cap on output tokens, reasoning included.
+        seed: Asks for repeatable sampling.
+        stop: Texts at which the answer ends.
+    """
+
+    # 0 and 0.0 are one temperature and must be one digest.
+    temperature: float | None = _option(_number(0, 2), "temperature", float)
+    max_output_tokens: int | None = _option(_whole(1), "max_completion_tokens")
+    seed: int | None = _option(_whole(0), "seed")
+    stop: tuple[str, ...] = _option(_texts, "stop", list, ())
+
+    @classmethod
+    def read(cls, name: str, value: object) -> Any:
+        """The value of the setting ``name`` as a user wrote it; ``None`` is its default.
+
+        Raises:
+            ValueError: It is not one; the message shows the bad value.
+        """
+        option = cls.__dataclass_fields__[name]
+        return option.default if value is None else option.metadata["read"](value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings that are set, by name, as JSON knows them."""
+        return {option.name: option.metadata["plain"](value) for option, value in self._set()}
+
+    def openai(self) -> dict[str, Any]:
+        """The settings that are set, under the names of ``openai.types.chat.completion_create_params``."""
+        return {option.metadata["openai"]: option.metadata["plain"](value) for option, value in self._set()}
+
+    def _set(self) -> list[tuple[Any, Any]]:
+        pairs = ((option, getattr(self, option.name)) for option in fields(self))
+        return [(option, value) for option, value in pairs if value != option.default]
+
+
+NO_OPTIONS = CallOptions()
+"""Every setting is left to the provider."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Everything that shapes an answer, and nothing else but ``origin``.
 
     Attributes:
-        max_output_tokens: The cap on output tokens, reasoning included; ``None`` for the provider's own.
         output_schema: A JSON schema that the answer must follow (strict), or ``None`` for free text.
         sample: 0 for the first answer to this request, 1 for the second, and so on.
         origin: A label, without influence on equality or digest.
@@ -69,25 +154,10 @@ class Request:
 
     model: str
     messages: tuple[Message, ...]
-    temperature: float | None = None
-    max_output_tokens: int | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
+    params: CallOptions = NO_OPTIONS
     output_schema: JSONSchema | None = field(default=None, hash=False)
     sample: int = 0
     origin: Origin | None = field(default=None, compare=False)
-
-    def params(self) -> dict[str, Any]:
-        """The parameters that are set, apart from model, messages and sample."""
-        params: dict[str, Any] = {
-            # 0 and 0.0 are one temperature and must be one digest.
-            "temperature": None if self.temperature is None else float(self.temperature),
-            "max_output_tokens": self.max_output_tokens,
-            "seed": self.seed,
-            "stop": list(self.stop) or None,
-            "output_schema": self.output_schema,
-        }
-        return {name: value for name, value in params.items() if value is not None}
 
     @property
     def digest(self) -> str:
@@ -95,8 +165,9 @@ class Request:
 
         Fields that are not set are left out, so that a field added to a later promptopt changes no digest.
         """
-        body: dict[str, Any] = self.params()
-        body["model"] = self.model
+        body: dict[str, Any] = {**self.params.to_dict(), "model": self.model}
+        if self.output_schema is not None:
+            body["output_schema"] = self.output_schema
         body["messages"] = [{"role": m.role, "content": m.content} for m in self.messages]
         if self.sample:
             body["sample"] = self.sample
@@ -202,10 +273,7 @@ class Rendered:
 
     messages: tuple[Message, ...]
     model: str | None = None
-    temperature: float | None = None
-    max_output_tokens: int | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
+    params: CallOptions = NO_OPTIONS
     output_schema: JSONSchema | None = field(default=None, hash=False)
     origin: Origin | None = field(default=None, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -228,10 +296,7 @@ class Rendered:
         return Request(
             model=chosen,
             messages=self.messages,
-            temperature=self.temperature,
-            max_output_tokens=self.max_output_tokens,
-            seed=self.seed,
-            stop=self.stop,
+            params=self.params,
             output_schema=self.output_schema,
             sample=sample,
             origin=origin,
@@ -249,21 +314,14 @@ class Rendered:
 def openai_arguments(request: Request) -> dict[str, Any]:
     """``request`` as keyword arguments for ``chat.completions.create``.
 
-    Names are those of ``openai.types.chat.completion_create_params``: the cap is ``max_completion_tokens``
-    (``max_tokens`` is deprecated there), a schema travels as a strict ``json_schema``.
+    The cap is ``max_completion_tokens`` (``max_tokens`` is deprecated there), a schema travels as a strict
+    ``json_schema``.
     """
     arguments: dict[str, Any] = {
         "model": request.model.removeprefix("openai:"),
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        **request.params.openai(),
     }
-    if request.temperature is not None:
-        arguments["temperature"] = request.temperature
-    if request.max_output_tokens is not None:
-        arguments["max_completion_tokens"] = request.max_output_tokens
-    if request.seed is not None:
-        arguments["seed"] = request.seed
-    if request.stop:
-        arguments["stop"] = list(request.stop)
     if request.output_schema is not None:
         arguments["response_format"] = response_format(request.output_schema)
     return arguments

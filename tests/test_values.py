@@ -14,6 +14,7 @@ from openai.types.shared_params import ResponseFormatJSONSchema
 from pydantic import TypeAdapter, with_config
 
 from promptopt.values import (
+    CallOptions,
     Cost,
     Message,
     Origin,
@@ -35,19 +36,13 @@ SCHEMA: dict[str, Any] = {
 REQUEST = Request(
     model="gpt-4o-mini",
     messages=(Message("system", "Answer."), Message("user", "Good?")),
-    temperature=0.0,
-    max_output_tokens=60,
-    seed=7,
-    stop=("END",),
+    params=CallOptions(temperature=0.0, max_output_tokens=60, seed=7, stop=("END",)),
     output_schema=SCHEMA,
 )
 CHANGES: dict[str, Any] = {
     "model": "gpt-4o",
     "messages": (Message("user", "Answer."), Message("user", "Good?")),
-    "temperature": 0.5,
-    "max_output_tokens": 61,
-    "seed": 8,
-    "stop": ("END", "STOP"),
+    "params": CallOptions(temperature=0.5, max_output_tokens=60, seed=7, stop=("END",)),
     "output_schema": {**SCHEMA, "required": []},
     "sample": 1,
 }
@@ -65,10 +60,13 @@ requests = st.builds(
     Request,
     model=st.text(min_size=1),
     messages=messages,
-    temperature=st.none() | st.floats(0, 2),
-    max_output_tokens=st.none() | st.integers(1, 10_000),
-    seed=st.none() | st.integers(0, 100),
-    stop=st.lists(st.text(min_size=1), max_size=3).map(tuple),
+    params=st.builds(
+        CallOptions,
+        temperature=st.none() | st.floats(0, 2),
+        max_output_tokens=st.none() | st.integers(1, 10_000),
+        seed=st.none() | st.integers(0, 100),
+        stop=st.lists(st.text(min_size=1), max_size=3).map(tuple),
+    ),
     output_schema=st.none() | schemas,
     sample=st.integers(0, 3),
 )
@@ -84,11 +82,12 @@ def test_a_digest_is_the_same_in_every_version_and_process() -> None:
     # Recordings are found by it: a change here makes every committed recording stale.
     assert REQUEST.digest == "f7bbd0c20de8d95ea4a8c1efc06b2368bf8c5e0a7bc64879f251d9e5ec35c049"
     code = (
-        "from promptopt.values import Message, Request; "
-        "print(Request('gpt-4o-mini', (Message('user', 'Good?'),), temperature=0.0, sample=2).digest)"
+        "from promptopt.values import CallOptions, Message, Request; "
+        "asked = (Message('user', 'Good?'),); "
+        "print(Request('gpt-4o-mini', asked, CallOptions(temperature=0.0), sample=2).digest)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    same = Request("gpt-4o-mini", (Message("user", "Good?"),), temperature=0.0, sample=2)
+    same = Request("gpt-4o-mini", (Message("user", "Good?"),), CallOptions(temperature=0.0), sample=2)
     assert done.stdout.strip() == same.digest
 
 
@@ -137,7 +136,7 @@ def test_the_origin_changes_neither_digest_nor_equality() -> None:
 
 
 def test_zero_degrees_are_one_temperature_however_they_are_written() -> None:
-    whole = dataclasses.replace(REQUEST, temperature=0)
+    whole = dataclasses.replace(REQUEST, params=dataclasses.replace(REQUEST.params, temperature=0))
     assert whole == REQUEST
     assert whole.digest == REQUEST.digest
 

@@ -210,7 +210,7 @@ class GuardedPrompt:
         total = count_tokens(rendered, self.variant.priced_as).tokens
         request = rendered.request(self.variant.model, case=case.name)
         status, output, quality, changed = self._answers(request)
-        cap = request.max_output_tokens
+        cap = request.params.max_output_tokens
         entry = Entry(
             input=total,
             cacheable=min(self._prefix_tokens, total),

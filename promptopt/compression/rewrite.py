@@ -17,7 +17,7 @@ from promptopt.providers import Provider
 from promptopt.templates import Template
 from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
-from promptopt.values import Message, Request, Usage
+from promptopt.values import CallOptions, Message, Request, Usage
 
 INSTRUCTION = (
     "Rewrite the text between <text> and </text> in as few words as you can. Keep every instruction, number, name, "
@@ -75,9 +75,8 @@ def rewrite_prompt(
     held = 0
     for start, end in reversed(paragraphs):
         old = document.text[start:end]
-        response = own.complete(
-            Request(model, (Message("system", INSTRUCTION), Message("user", f"<text>{old}</text>")), 0)
-        )
+        asked = (Message("system", INSTRUCTION), Message("user", f"<text>{old}</text>"))
+        response = own.complete(Request(model, asked, CallOptions(temperature=0)))
         if response.usage is not None:
             usage.append(response.usage)
         new = _answer(response.text)

@@ -121,7 +121,7 @@ def _output(
     if recorded:
         tokenizer = tokenizer_for(priced_as)
         return _mean([tokenizer.count(text) for text in recorded]), "recorded"
-    cap = template.front.max_output_tokens
+    cap = template.front.params.max_output_tokens
     return (cap, "cap") if cap is not None else (None, "unknown")
 
 

@@ -169,7 +169,7 @@ def cost_range(steps: Sequence[Step], config: Config, processing: Processing = "
             continue
         tokens = count_tokens(step.request).tokens
         low += price.cost(Usage(input_tokens=tokens)).total_usd
-        cap = step.request.max_output_tokens
+        cap = step.request.params.max_output_tokens
         if cap is None:
             uncapped[step.variant.label] = None
             cap = None if price.context_window is None else max(0, price.context_window - tokens)

@@ -127,11 +127,9 @@ def _json_line(row: Mapping[str, Any]) -> str:
 
 def recorded_params(request: Request) -> dict[str, Any]:
     """A request's parameters as a recording holds them: a schema by its digest."""
-    params = request.params()
-    schema = params.pop("output_schema", None)
-    if schema is not None:
-        params["output_schema_sha256"] = sha256_hex(canonical_json(schema))
-    return params
+    schema = request.output_schema
+    digest = {} if schema is None else {"output_schema_sha256": sha256_hex(canonical_json(schema))}
+    return request.params.to_dict() | digest
 
 
 class RecordingFile:

@@ -199,10 +199,10 @@ class _Proposal:
         cap = output_cap(cost, self._model) if json_form else text_cap(fields, self._tokenizer)
         if cap is not None and not json_form:
             cap = with_headroom(cap, self._model)
-        if front.max_output_tokens is not None:
-            cap = min(cap or front.max_output_tokens, front.max_output_tokens)
+        if front.params.max_output_tokens is not None:
+            cap = min(cap or front.params.max_output_tokens, front.params.max_output_tokens)
         changes: dict[str, Any] = {}
-        if cap != front.max_output_tokens:
+        if cap != front.params.max_output_tokens:
             changes["max_output_tokens"] = cap
         answer = None if front.answer is not None else reading(fields, scored, json_form=json_form)
         if answer is not None:
@@ -279,9 +279,13 @@ class _Proposal:
         cap = output_cap(cost, self._model)
         if cap is None:
             free = [item.name for item in fields if item.schema.get("type") in ("string", "array")]
-            kept = f"the prompt's own {front.max_output_tokens} stays" if front.max_output_tokens else "none is set"
+            kept = (
+                f"the prompt's own {front.params.max_output_tokens} stays"
+                if front.params.max_output_tokens
+                else "none is set"
+            )
             notes.append(f"max_output_tokens: nothing bounds {', '.join(free) or 'the answer'}; {kept}")
-            return front.max_output_tokens
+            return front.params.max_output_tokens
         return cap
 
     def _economics(self, source: str, cost: SchemaCost, schema_tokens: int) -> Economics:

@@ -17,7 +17,7 @@ from promptopt.structured.field_sources import Evidence, from_model
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template
 from promptopt.templates.readers import Reader
-from promptopt.values import Message, Origin, Request
+from promptopt.values import CallOptions, Message, Origin, Request
 
 _QUESTION = (
     "Below is a prompt that is sent to a language model. Write the JSON schema of its answers: an object with one "
@@ -155,8 +155,7 @@ def ask_model(template: Template, model: str) -> Evidence:
     request = Request(
         model=model,
         messages=(Message("user", _QUESTION + template.source),),
-        temperature=0,
-        max_output_tokens=_SCHEMA_TOKENS,
+        params=CallOptions(temperature=0, max_output_tokens=_SCHEMA_TOKENS),
     )
     provider = make_provider(model)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, read_codes
 from promptopt.templates.answer import Answer, PointerAnswer, parse_answer
 from promptopt.templates.readers import Reader
-from promptopt.values import JSONSchema
+from promptopt.values import NO_OPTIONS, CallOptions, JSONSchema
 from promptopt.yaml import line_of, load_yaml
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -28,7 +27,7 @@ class FrontMatter:
 
     Attributes:
         model: The model it is written for.
-        max_output_tokens: The cap on output tokens.
+        params: The settings of a call, each a key of its own in the file.
         output_schema: A schema valid in strict mode, or ``None`` for free text.
         output_codes: The labels and keys that stand behind the codes of the schema.
         answer: How the answer is read out of a response; ``None``: it is the whole text.
@@ -36,10 +35,7 @@ class FrontMatter:
     """
 
     model: str | None = None
-    temperature: float | None = None
-    max_output_tokens: int | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
+    params: CallOptions = NO_OPTIONS
     output_schema: JSONSchema | None = field(default=None, hash=False)
     output_codes: Codes | None = field(default=None, hash=False)
     answer: Answer | None = None
@@ -47,7 +43,8 @@ class FrontMatter:
     description: str | None = None
 
 
-KEYS = tuple(FrontMatter.__dataclass_fields__)
+_OPTIONS = tuple(CallOptions.__dataclass_fields__)
+KEYS = tuple(key for name in FrontMatter.__dataclass_fields__ for key in (_OPTIONS if name == "params" else (name,)))
 
 
 def mask_front_matter(text: str) -> str:
@@ -95,15 +92,9 @@ class _Reader:
                     key,
                     remedy=f"known keys: {', '.join(KEYS)}",
                 )
-        temperature = self._number("temperature")
-        if temperature is not None and not 0 <= temperature <= 2:
-            raise self._error(f"temperature: {temperature} is not between 0 and 2", "temperature")
         return FrontMatter(
             model=self._text("model"),
-            temperature=temperature,
-            max_output_tokens=self._count("max_output_tokens"),
-            seed=self._count("seed", least=0),
-            stop=self._stop(),
+            params=CallOptions(**{name: self._option(name) for name in _OPTIONS}),
             output_schema=self._schema(),
             output_codes=self._codes(),
             answer=self._answer(),
@@ -120,33 +111,19 @@ class _Reader:
             raise self._error(f"{key}: {value!r} is not a text", key)
         return value
 
-    def _number(self, key: str) -> float | None:
-        value = self._table.get(key)
-        if value is None:
-            return None
+    def _option(self, name: str) -> Any:
         try:
-            # A text such as 0.70 or 1e-1 is a label to the YAML loader and a number here.
-            number = float("nan") if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            number = float("nan")
-        if not math.isfinite(number):
-            raise self._error(f"{key}: {value!r} is not a number", key)
-        return number
+            return CallOptions.read(name, self._table.get(name))
+        except ValueError as error:
+            raise self._error(f"{name}: {error}", name) from None
 
-    def _count(self, key: str, least: int = 1) -> int | None:
+    def _count(self, key: str) -> int | None:
         value = self._table.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise self._error(f"{key}: {value!r} is not a whole number of at least {least}", key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self._error(f"{key}: {value!r} is not a whole number of at least 1", key)
         return value
-
-    def _stop(self) -> tuple[str, ...]:
-        value = self._table.get("stop")
-        values = [] if value is None else [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
-            raise self._error(f"stop: {value!r} is not a text or a list of texts", "stop")
-        return tuple(values)
 
     def _answer(self) -> Answer | None:
         text = self._text("answer")

@@ -81,10 +81,7 @@ class Template:
         return Rendered(
             messages=tuple(messages),
             model=self.front.model,
-            temperature=self.front.temperature,
-            max_output_tokens=self.front.max_output_tokens,
-            seed=self.front.seed,
-            stop=self.front.stop,
+            params=self.front.params,
             output_schema=self.front.output_schema,
             origin=self.origin,
             notes=tuple(notes),

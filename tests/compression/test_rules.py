@@ -8,6 +8,7 @@ from promptopt.compression.rules.base import all_rules, choose_rules
 from promptopt.errors import UsageError
 from promptopt.templates.frontmatter import FrontMatter
 from promptopt.tokens import tokenizer_for
+from promptopt.values import CallOptions
 
 FIRES = [
     ("PO101", "Answer now.   \nThen stop.", "Answer now.\nThen stop."),
@@ -336,7 +337,7 @@ HEAD = "---\nmodel: gpt-4o-mini\n---\n"
 def test_advice_for_a_prompt_file():
     text = HEAD + "Classify the ticket as billing or bug. Answer in JSON format only.\n"
     assert "no max_output_tokens" in advice("PO502", text)[0].message
-    assert not advice("PO502", text, max_output_tokens=5)
+    assert not advice("PO502", text, params=CallOptions(max_output_tokens=5))
     assert "promptopt structure" in advice("PO503", text)[0].message
     assert "pin a dated one" in advice("PO504", text, model="gpt-4o-mini")[0].message
     assert "retir" in advice("PO504", text, model="gpt-4-32k")[0].message

@@ -9,7 +9,7 @@ from upstream import Reply, chat
 import promptopt
 from promptopt.cli import cli
 from promptopt.errors import CostLimitError, ProviderError, UsageError
-from promptopt.values import Message, Request
+from promptopt.values import CallOptions, Message, Request
 
 
 class BatchApi:
@@ -91,7 +91,7 @@ def api(upstream, monkeypatch):
 
 
 def requests(*texts, model="gpt-4o-mini"):
-    return [Request(model, (Message("user", text),), temperature=0, max_output_tokens=9) for text in texts]
+    return [Request(model, (Message("user", text),), CallOptions(temperature=0, max_output_tokens=9)) for text in texts]
 
 
 def texts(answers):

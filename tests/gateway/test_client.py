@@ -302,11 +302,11 @@ def test_a_cancelled_leader_gives_way(aclient, upstream):
 
 def test_wrapped_provider_sync_and_async(upstream):
     from promptopt.providers.openai.client import OpenAIProvider
-    from promptopt.values import Message, Request
+    from promptopt.values import CallOptions, Message, Request
 
     inner = OpenAIProvider(base_url=upstream.url, api_key="k")
     wrapped = promptopt.wrap(inner, budget={"day": 1})
-    request = Request("gpt-4o-mini", (Message("user", "hi"),), temperature=0, max_output_tokens=5)
+    request = Request("gpt-4o-mini", (Message("user", "hi"),), CallOptions(temperature=0, max_output_tokens=5))
     first = wrapped.complete(request)
     assert first.text == "ok"
     assert first.duration_s > 0

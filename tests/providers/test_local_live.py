@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptopt import Message, Request
+from promptopt import CallOptions, Message, Request
 from promptopt.errors import ProviderUnusable
 from promptopt.providers import make_provider
 
@@ -35,7 +35,7 @@ def model():
 def ask(model, schema=None):
     question = Message("user", "Is this review positive or negative? Broke after two days, avoid it.")
     return model.complete(
-        Request("local:smollm2", (question,), temperature=0.0, max_output_tokens=20, output_schema=schema)
+        Request("local:smollm2", (question,), CallOptions(temperature=0.0, max_output_tokens=20), output_schema=schema)
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers import make_provider, split_model
 from promptopt.providers.openai.client import OpenAIProvider
-from promptopt.values import Message, Request, Response, Usage
+from promptopt.values import CallOptions, Message, Request, Response, Usage
 
 SCHEMA = {
     "title": "The answer!",
@@ -49,7 +49,8 @@ def provider(endpoint):
 
 def test_a_request_travels_with_all_that_shapes_the_answer(endpoint, provider) -> None:
     messages = (Message("system", "Be brief."), Message("user", "hi"), Message("assistant", "ä 😀"))
-    provider.complete(Request("gpt-4o", messages, 0.0, 60, 7, ("END",), SCHEMA))
+    options = CallOptions(temperature=0.0, max_output_tokens=60, seed=7, stop=("END",))
+    provider.complete(Request("gpt-4o", messages, options, SCHEMA))
     assert endpoint.requests == [
         {
             "model": "gpt-4o",

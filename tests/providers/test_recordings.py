@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +14,15 @@ from promptopt.errors import RecordingError
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingFiles, what_changed
 from promptopt.providers.replay import RecordingProvider, ReplayProvider
 from promptopt.secrets import find_secret
-from promptopt.values import Message, Origin, Request, Response, Usage
+from promptopt.values import CallOptions, Message, Origin, Request, Response, Usage
 
 AT = "2026-11-21T10:00:00Z"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 
 
-def request(case: str = "a", *, text: str = "hi", model: str = "m", **options: object) -> Request:
-    return Request(model, (Message("user", text),), origin=Origin("greet", "v1", case), **options)  # type: ignore[arg-type]
+def request(case: str = "a", *, text: str = "hi", model: str = "m", schema: Any = None, sample: int = 0, **options):
+    origin = Origin("greet", "v1", case)
+    return Request(model, (Message("user", text),), CallOptions(**options), schema, sample, origin)
 
 
 def recording(case: str = "a", answer: str = "ok", **options: object) -> Recording:
@@ -47,7 +49,7 @@ responses = st.builds(
 )
 recordings = st.builds(
     lambda case, sample, response, schema: Recording.of(
-        request(case, sample=sample, temperature=0.5, stop=("x",), output_schema=schema), response, AT
+        request(case, sample=sample, temperature=0.5, stop=("x",), schema=schema), response, AT
     ),
     case=st.text(),
     sample=st.integers(0, 3),
@@ -90,7 +92,7 @@ def test_wherever_a_crash_cuts_the_file_all_whole_lines_are_kept(
 
 
 def test_a_line_is_self_contained_and_holds_no_prompt(tmp_path: Path) -> None:
-    file_of(tmp_path / "v1.jsonl", recording(text="the whole prompt", temperature=0.0, output_schema=SCHEMA))
+    file_of(tmp_path / "v1.jsonl", recording(text="the whole prompt", temperature=0.0, schema=SCHEMA))
     (line,) = (tmp_path / "v1.jsonl").read_text().splitlines()
     row = json.loads(line)
     assert list(row) == [
@@ -147,7 +149,7 @@ def test_an_answer_is_fresh_stale_or_missing(tmp_path: Path) -> None:
         ({"text": "other"}, "its messages (the prompt or the case's variables)"),
         ({"temperature": 0.5}, "temperature (unset to 0.5)"),
         ({"max_output_tokens": 5, "seed": 1}, "max_output_tokens (unset to 5); seed (unset to 1)"),
-        ({"output_schema": SCHEMA}, "the output schema"),
+        ({"schema": SCHEMA}, "the output schema"),
     ],
 )
 def test_a_stale_answer_says_what_changed(options: dict[str, object], text: str) -> None:

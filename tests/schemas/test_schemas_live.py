@@ -44,14 +44,13 @@ def test_schemas_compile_on_the_server_and_bind_its_answers(benchmark):
 
 
 def test_the_server_does_refuse(benchmark):
-    from promptopt import Message, Request
+    from promptopt import CallOptions, Message, Request
     from promptopt.providers import make_provider
 
+    options = CallOptions(temperature=0.0, max_output_tokens=5)
     provider = make_provider(benchmark.MODEL)
     try:
         with pytest.raises(ProviderError):
-            provider.complete(
-                Request(benchmark.MODEL, (Message("user", "Hi"),), 0.0, 5, output_schema={"type": "nonsense"})
-            )
+            provider.complete(Request(benchmark.MODEL, (Message("user", "Hi"),), options, {"type": "nonsense"}))
     finally:
         provider.close()

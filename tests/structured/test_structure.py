@@ -79,7 +79,7 @@ def test_next_version(project):
     assert proposal.max_output_tokens < 60
     rendered = proposed_template(proposal).render({"review": "Good."})
     assert rendered.openai()["response_format"]["json_schema"]["strict"] is True
-    assert rendered.max_output_tokens == proposal.max_output_tokens
+    assert rendered.params.max_output_tokens == proposal.max_output_tokens
 
 
 def test_an_explanation_that_nobody_says_is_unread_stays(project):
@@ -118,7 +118,7 @@ def test_a_schema_that_only_costs_is_not_proposed(project):
     new = proposed_template(kept)
     assert new.front.output_schema is None
     assert new.front.answer.extract("Yes, it is.") == "Yes"
-    assert new.front.max_output_tokens < 12
+    assert new.front.params.max_output_tokens < 12
     forced = structure(template, options=Options(form="schema"))
     assert forced.form == "schema"
     assert forced.economics.input_difference > 0

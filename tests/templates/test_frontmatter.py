@@ -8,6 +8,7 @@ from promptopt import load_prompt
 from promptopt.errors import SchemaError, TemplateError
 from promptopt.templates.answer import PatternAnswer, PointerAnswer
 from promptopt.templates.frontmatter import KEYS, FrontMatter
+from promptopt.values import CallOptions
 
 SCHEMA = {
     "type": "object",
@@ -37,19 +38,16 @@ description: Routes tickets."""
     read = front(project, text)
     assert read == FrontMatter(
         model="gpt-4o-mini",
-        temperature=0.0,
-        max_output_tokens=60,
-        seed=0,
-        stop=("END", "\n"),
+        params=CallOptions(temperature=0.0, max_output_tokens=60, seed=0, stop=("END", "\n")),
         output_schema=SCHEMA,
         answer=PatternAnswer(r"label: (\w+)"),
         calls_per_month=300_000,
         description="Routes tickets.",
     )
     # Codes go with a JSON pointer, which the test of the codes has.
-    assert all(getattr(read, key) is not None for key in KEYS if key != "output_codes")
+    assert all(getattr(read, key) is not None for key in KEYS if key not in ("output_codes", *read.params.to_dict()))
     rendered = load_prompt("prompts/p.j2").render({})
-    for key in ("model", "temperature", "max_output_tokens", "seed", "stop", "output_schema"):
+    for key in ("model", "params", "output_schema"):
         assert getattr(rendered, key) == getattr(read, key)
     assert rendered.text == "Hello"
 
@@ -74,7 +72,8 @@ def test_without_keys_all_are_unset(project, text: str) -> None:
     ],
 )  # fmt: skip
 def test_values_as_people_write_them(project, yaml: str, key: str, value: object) -> None:
-    assert getattr(front(project, yaml), key) == value
+    read = front(project, yaml)
+    assert getattr(read if hasattr(read, key) else read.params, key) == value
 
 
 @pytest.mark.parametrize(

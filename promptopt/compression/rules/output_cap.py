@@ -20,6 +20,6 @@ class OutputCap:
     advice: ClassVar[bool] = True
 
     def edits(self, document: Document) -> Iterable[Edit]:
-        if is_prompt_file(document) and document.front.max_output_tokens is None:
+        if is_prompt_file(document) and document.front.params.max_output_tokens is None:
             message = "no max_output_tokens: set a cap in the front matter"
             yield from finding(document, 0, self.code, message)

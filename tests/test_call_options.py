@@ -1,0 +1,79 @@
+"""A setting of a call is declared once and arrives everywhere."""
+
+import dataclasses
+import json
+
+import pytest
+
+from promptopt import load_prompt
+from promptopt.errors import TemplateError
+from promptopt.providers.openai.client import OpenAIProvider
+from promptopt.providers.recordings import Recording, what_changed
+from promptopt.templates.frontmatter import KEYS
+from promptopt.values import CallOptions, Message, Request, Response
+
+# As written in a front matter, as the value, and as the SDK sends it.
+# A new setting fails the first test until it is here.
+EXAMPLES = {
+    "temperature": ("0.5", 0.5, {"temperature": 0.5}),
+    "max_output_tokens": ("60", 60, {"max_completion_tokens": 60}),
+    "seed": ("7", 7, {"seed": 7}),
+    "stop": ("[END]", ("END",), {"stop": ["END"]}),
+}
+BAD = {"temperature": "3", "max_output_tokens": "0", "seed": "-1", "stop": "[1]"}
+SETTINGS = [field.name for field in dataclasses.fields(CallOptions)]
+
+
+def test_every_setting_has_an_example() -> None:
+    assert SETTINGS == list(EXAMPLES) == list(BAD)
+    assert set(SETTINGS) <= set(KEYS)
+
+
+def test_all_are_keyword_only_and_frozen() -> None:
+    with pytest.raises(TypeError):
+        CallOptions(0.5)  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CallOptions().seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_arrives_everywhere(project, endpoint, name: str) -> None:
+    written, value, sent = EXAMPLES[name]
+    project.write({"prompts/p.j2": f"---\nmodel: gpt-4o-mini\n{name}: {written}\n---\nHello"})
+    template = load_prompt("p")
+    options = CallOptions(**{name: value})
+    assert template.front.params == options
+    rendered = template.render({})
+    assert rendered.params == options
+    request = rendered.request(case="a")
+    assert request.params == options
+    assert options.to_dict() == {name: json.loads(json.dumps(value))}
+
+    plain = dataclasses.replace(request, params=CallOptions())
+    assert plain.digest != request.digest
+
+    recording = Recording.of(request, Response("m", "x"))
+    assert recording.params == options.to_dict()
+    assert json.loads(recording.to_json())["params"] == options.to_dict()
+    assert name in what_changed(recording, plain)
+
+    base = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+    assert rendered.openai() == {**base, **sent}
+    provider = OpenAIProvider(base_url=endpoint.url, api_key="test", timeout_s=5)
+    provider.complete(request)
+    provider.close()
+    assert endpoint.requests == [{**base, **sent}]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_bad_value_is_named_with_its_line(project, name: str) -> None:
+    project.write({"prompts/p.j2": f"---\nmodel: gpt-4o-mini\n{name}: {BAD[name]}\n---\nHello"})
+    with pytest.raises(TemplateError) as raised:
+        load_prompt("p")
+    assert raised.value.line == 3
+    assert str(raised.value).startswith(f"prompts/p.j2:3: {name}: ")
+
+
+def test_what_is_not_set_changes_no_digest() -> None:
+    one = Request("m", (Message("user", "x"),))
+    assert one.digest == Request("m", (Message("user", "x"),), CallOptions(seed=None, stop=())).digest
