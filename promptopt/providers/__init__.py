@@ -1,5 +1,21 @@
 """Providers: the models that answer, and what stands between them and a program."""
 
-from promptopt.providers.base import Provider, ProviderBase, is_configured, is_free, make_provider, split_model
+from promptopt.providers.base import (
+    Provider,
+    ProviderBase,
+    ProviderFactory,
+    is_configured,
+    is_free,
+    make_provider,
+    split_model,
+)
 
-__all__ = ["Provider", "ProviderBase", "is_configured", "is_free", "make_provider", "split_model"]
+__all__ = [
+    "Provider",
+    "ProviderBase",
+    "ProviderFactory",
+    "is_configured",
+    "is_free",
+    "make_provider",
+    "split_model",
+]

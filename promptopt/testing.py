@@ -1,0 +1,200 @@
+"""For authors of scorers, providers, rules, layers and stores: checks of what promptopt relies on, and doubles.
+
+A check raises ``AssertionError`` that names the broken promise; it returns what it saw, for further tests::
+
+    from promptopt.testing import check_scorer
+
+    def test_my_scorer_keeps_its_promises():
+        check_scorer(MyScorer, value=12)
+
+See docs/extending.md for a whole package of each kind.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from promptopt.errors import ProviderError
+from promptopt.providers import Provider, ProviderBase
+from promptopt.scorers import ScorerFactory, Subject
+from promptopt.suites import Assertion
+from promptopt.values import Message, Request, Response, Score, Usage
+
+__all__ = ["ANSWERS", "ScriptedProvider", "check_provider", "check_scorer"]
+
+ANSWERS = (
+    "",
+    " ",
+    "yes",
+    "No.",
+    "12.5",
+    '{"label": "spam", "reasons": ["link", "sender"]}',
+    "```json\n[]\n```",
+    "First line.\nSecond line, with a comma; and a semicolon!",
+    "Grüße aus Köln 🚲\u200b",
+    "word " * 2000,
+)
+"""Answers as models give them: empty, short, JSON, several lines, other scripts, long."""
+_AT_ONCE = 8
+
+
+class ScriptedProvider(ProviderBase):
+    """A provider that answers from a script and keeps what it was asked. It is safe to call from many threads.
+
+    Args:
+        replies: What to answer, one after the other: a text, a whole :class:`Response`, or an exception to raise; or a
+            function that gives one of these for a request.
+
+    Attributes:
+        requests: What was asked, in order.
+        closed: How often it was closed.
+    """
+
+    free = True
+
+    def __init__(
+        self, replies: Iterable[str | Response | Exception] | Callable[[Request], str | Response | Exception]
+    ) -> None:
+        self.requests: list[Request] = []
+        self.closed = 0
+        self._lock = threading.Lock()
+        self._replies = replies if callable(replies) else iter(replies)
+
+    def complete(self, request: Request) -> Response:
+        """The next answer of the script.
+
+        Raises:
+            AssertionError: The script is at its end.
+        """
+        with self._lock:
+            self.requests.append(request)
+            if callable(self._replies):
+                reply = self._replies(request)
+            else:
+                try:
+                    reply = next(self._replies)
+                except StopIteration:
+                    raise AssertionError(f"request {len(self.requests)} comes after the end of the script") from None
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, Response):
+            return reply
+        usage = Usage(sum(len(m.content.split()) for m in request.messages), output_tokens=len(reply.split()))
+        return Response(request.model, reply, usage=usage)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def check_scorer(
+    factory: ScorerFactory,
+    value: Any = None,
+    *,
+    threshold: float | None = None,
+    options: Mapping[str, Any] | None = None,
+    refused: Iterable[Any] = (),
+    answers: Iterable[str] = ANSWERS,
+) -> list[Score | None]:
+    """Check what promptopt relies on in a scorer, and return its scores of the answers.
+
+    - The factory takes the options that it names, and answers a value that makes no sense with ``ValueError``.
+    - A score is between 0 and 1; one that did not pass says why, in one line.
+    - Any answer can be scored, also that of a replay, which has neither duration nor cost.
+    - The same answer gets the same score, in any order and from many threads at once.
+
+    Args:
+        value: The assert's ``value``; ``threshold`` and ``options`` are its other keys.
+        refused: Values that must be refused.
+        answers: Answers that are scored.
+    """
+    options = dict(options or {})
+    known = getattr(factory, "options", options)
+    assert all(name in known for name in options), f"options {sorted(options)} are given, {sorted(known)} are known"
+    for bad in refused:
+        wrong = Assertion("scorer", value=bad, threshold=threshold, options=options)
+        problem = _raised(ValueError, partial(factory, wrong))
+        assert str(problem), f"the value {bad!r} is refused without a message"
+    scorer = factory(Assertion("scorer", value=value, threshold=threshold, options=options))
+    assert isinstance(scorer.reads_answer, bool), "`reads_answer` is not a boolean"
+    subjects = [Subject(answer, Response("model", answer)) for answer in answers]
+    if not scorer.reads_answer:
+        subjects.append(Subject(None, Response("model", ""), no_answer="no match"))
+    scores = [scorer(subject) for subject in subjects]
+    for subject, score in zip(subjects, scores, strict=True):
+        _check_score(score, subject)
+    assert scores == [scorer(subject) for subject in reversed(subjects)][::-1], "a second look gives other scores"
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        assert scores == list(pool.map(scorer, subjects)), "threads that score at once get other scores"
+    return scores
+
+
+def _check_score(score: Score | None, subject: Subject) -> None:
+    if score is None:
+        return
+    of = f"the score of {(subject.answer or '')[:40]!r}"
+    assert isinstance(score, Score), f"{of} is {score!r}, not a Score"
+    assert 0 <= score.value <= 1, f"{of} is {score.value}, not between 0 and 1"
+    assert isinstance(score.passed, bool), f"{of}: `passed` is {score.passed!r}"
+    assert "\n" not in score.explanation, f"{of} is explained in more than one line"
+    assert score.passed or score.explanation, f"{of} did not pass and does not say why"
+
+
+def check_provider(
+    make: Callable[[], Provider],
+    request: Request | None = None,
+    *,
+    failing: Request | None = None,
+) -> Response:
+    """Check what promptopt relies on in a provider, and return an answer.
+
+    - An answer names its model, has a text, and reports tokens only if the provider measured them.
+    - A request that cannot be answered raises ``ProviderError`` (``ProviderUnusable`` if no other can be either).
+    - Many threads may ask at once; each gets an answer of its own.
+    - Closing twice is allowed. What the class says of itself (``free``, ``is_configured``) is a boolean.
+
+    Args:
+        make: Makes the provider.
+        request: What is asked; by default one user message.
+        failing: A request that the provider cannot answer.
+    """
+    request = request or Request("model", (Message("user", "Say hello."),))
+    provider = make()
+    if isinstance(provider, ProviderBase):
+        assert isinstance(provider.free, bool), "`free` is not a boolean"
+        assert isinstance(provider.is_configured(request.model), bool), "`is_configured` does not return a boolean"
+    try:
+        response = provider.complete(request)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            responses = [response, *pool.map(provider.complete, [request] * _AT_ONCE)]
+        for each in responses:
+            _check_response(each)
+        if failing is not None:
+            assert str(_raised(ProviderError, partial(provider.complete, failing))), "the failure has no message"
+    finally:
+        provider.close()
+        provider.close()
+    return response
+
+
+def _check_response(response: Response) -> None:
+    assert isinstance(response, Response), f"{response!r} is not a Response"
+    assert response.model, "the answer does not name its model"
+    assert isinstance(response.text, str), f"the answer's text is {response.text!r}"
+    assert response.finish_reason, "the answer does not say why it ended"
+    assert response.usage is None or isinstance(response.usage, Usage), f"the usage is {response.usage!r}"
+    assert response.duration_s is None or response.duration_s >= 0, f"the call took {response.duration_s} s"
+
+
+def _raised(kind: type[Exception], call: Callable[[], Any]) -> Exception:
+    """The exception of this kind that a call raises."""
+    try:
+        result = call()
+    except kind as error:
+        return error
+    except Exception as error:
+        raise AssertionError(f"{type(error).__name__} is raised, which is not a {kind.__name__}: {error}") from error
+    raise AssertionError(f"no {kind.__name__} is raised; the result is {result!r}")
