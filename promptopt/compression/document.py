@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from promptopt.compression.facts import FactSentence, facts, sentence_facts
+from promptopt.compression.facts import FactSentence, sentence_facts
 from promptopt.compression.language import is_english
 from promptopt.compression.masks import MASK, Masked, Zone, mask
 from promptopt.compression.other_delimiters import branches
 from promptopt.compression.sentences import Sentence, split_sentences
 from promptopt.templates.frontmatter import FrontMatter
-from promptopt.templates.source import Frame, Literal
+from promptopt.templates.source import Frame, Source
 
 # A sentence that is said before these is not said once and for all inside them, nor the other way round.
 _REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter", "code"})
@@ -29,19 +29,19 @@ class Document:
         front: What its front matter says; all defaults for a plain text.
         path: How a person names it.
         model: The model whose tokens count.
-        spans: The literal stretches of a template where they are known.
+        source: The text as a template if it is read already.
     """
 
     text: str
     front: FrontMatter = field(default_factory=FrontMatter)
     path: str = "<text>"
     model: str | None = None
-    spans: tuple[Literal, ...] | None = None
+    source: Source | None = None
 
     @cached_property
     def masks(self) -> Masked:
         """The text with its protected stretches."""
-        return mask(self.text, self.spans)
+        return mask(self.text, self.source)
 
     @cached_property
     def masked(self) -> str:
@@ -73,7 +73,7 @@ class Document:
     @cached_property
     def flow_known(self) -> bool:
         """Whether control flow is known: a template with other marks may branch anywhere."""
-        if self.masks.is_template:
+        if self.masks.source.is_template:
             # Jinja2's own tags are known; what else may be one is looked for in the literal text.
             return not any(branches(self.text[span.start : span.end]) for span in self.masks.spans)
         return not branches(self.text)
@@ -88,27 +88,14 @@ class Document:
         return [0, *(match.end() for match in re.finditer("\n", self.text))]
 
     def frames_at(self, position: int) -> tuple[Frame, ...]:
-        """The control flow around a position of literal text, or of an expression, which stands where its text does."""
-        before, behind = self._spans_around(position)
-        if before is not None and position < before.end:
-            return before.frames
-        if behind is not None and "{%" not in self.text[position : behind.start]:
-            return behind.frames
-        if before is not None and "{%" not in self.text[before.end : position]:
-            return before.frames
-        # Between two tags: like no other place.
-        return (Frame("code", -position - 1),)
+        """The control flow around a position of literal text or of an expression."""
+        return self.masks.source.frames_at(position)
 
     def is_literal(self, start: int, end: int) -> bool:
         """Whether a range holds no expression, tag or comment."""
-        span, _ = self._spans_around(start)
-        return span is not None and start < span.end and end <= span.end
-
-    def _spans_around(self, position: int) -> tuple[Literal | None, Literal | None]:
-        """The literal stretch that begins at or before a position, and the one that begins behind it."""
         spans = self.masks.spans
-        index = bisect_right(spans, position, key=lambda span: span.start)
-        return spans[index - 1] if index else None, spans[index] if index < len(spans) else None
+        index = bisect_right(spans, start, key=lambda span: span.start) - 1
+        return index >= 0 and start < spans[index].end and end <= spans[index].end
 
     def always_before(self, first: int, second: int) -> bool:
         """Whether the text at ``first`` has been printed, once, whenever the text at ``second`` is."""
@@ -157,8 +144,3 @@ class Document:
     @cached_property
     def _facts_by_start(self) -> dict[int, FactSentence]:
         return {}
-
-    @cached_property
-    def facts(self) -> object:
-        """The facts of the whole text."""
-        return facts(self.text)

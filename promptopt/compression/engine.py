@@ -11,7 +11,7 @@ from promptopt.compression.judge import Allowance, Guard, Step, apply
 from promptopt.compression.other_delimiters import marks
 from promptopt.compression.rules.base import Rule, choose_rules
 from promptopt.compression.rules.by_sentence import is_by_sentence
-from promptopt.templates.source import Literal, same_code
+from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
 
 MAX_PASSES = 20
@@ -116,24 +116,9 @@ def _passes_within(
         text = apply(current.text, guard.accepted)
         back.add(guard.accepted)
         allowance.prefix_end = _moved(allowance.prefix_end, guard.accepted)
-        current = replace(current, text=text, spans=_spans(current, guard.accepted))
+        ranges = [(edit.start, edit.end, len(edit.new or "")) for edit in guard.accepted]
+        current = replace(current, text=text, source=current.masks.source.edited(text, ranges))
     return ledger, list(refused.values()), current.text
-
-
-def _spans(document: Document, edits: Sequence[Edit]) -> tuple[Literal, ...] | None:
-    """The literal stretches after the edits, which all lie in one each; ``None`` where the text is no template."""
-    if not document.masks.is_template:
-        return None
-    spans, shift, index = [], 0, 0
-    ordered = sorted(edits, key=lambda edit: edit.start)
-    for span in document.masks.spans:
-        start = span.start - shift
-        while index < len(ordered) and ordered[index].start < span.end:
-            shift += ordered[index].end - ordered[index].start - len(ordered[index].new or "")
-            index += 1
-        if span.end - shift > start:
-            spans.append(replace(span, start=start, end=span.end - shift))
-    return tuple(spans)
 
 
 def _moved(position: int, edits: Sequence[Edit]) -> int:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from promptopt.compression.notation import RECORDS
 from promptopt.compression.other_delimiters import MARKS, statements
-from promptopt.templates.frontmatter import FRONT_MATTER
-from promptopt.templates.source import Literal, literals
+from promptopt.templates.source import Piece, Source, read_source
 
 MASK = "\ue000"
 """Stands for each masked character, so that positions stay what they are."""
@@ -21,7 +20,6 @@ _TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
 _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
-_MUSTACHE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<%.*?%>|<<[^<>\n]{1,60}>>|\$\{[^{}\n]*\}", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
 # What is handed to the model between tags of its own lines: data, whoever wrote it.
 _DATA = re.compile(
@@ -94,15 +92,18 @@ class Masked:
         text: The text as it is.
         masked: As long as ``text``.
         zones: The protected stretches in order; none overlaps another.
-        spans: The literal stretches with the control flow around them.
-        is_template: Whether Jinja2 reads the text as a template (plain text is one).
+        source: The text as a template.
     """
 
     text: str
     masked: str
     zones: tuple[Zone, ...]
-    spans: tuple[Literal, ...]
-    is_template: bool
+    source: Source
+
+    @property
+    def spans(self) -> tuple[Piece, ...]:
+        """The literal stretches with the control flow around them."""
+        return self.source.literals
 
     def zone_at(self, position: int) -> Zone | None:
         """The zone that holds the character at ``position``."""
@@ -110,25 +111,20 @@ class Masked:
         return self.zones[index] if index >= 0 and position < self.zones[index].end else None
 
 
-def mask(text: str, spans: tuple[Literal, ...] | None = None) -> Masked:
-    """Find the protected stretches of ``text``, which has ``\\n`` line ends.
+def mask(text: str, source: Source | None = None) -> Masked:
+    """Find the protected stretches of ``text``, which has ``\n`` line ends.
 
     Args:
-        spans: Its literal stretches where they are known.
+        source: The text as a template if it is read already.
     """
     canvas = _Canvas(text)
-    spans = literals(text) if spans is None else spans
-    is_template = spans is not None
-    if spans is None:
-        spans = (Literal(0, len(text)),)
-        canvas.cover(_MUSTACHE, "jinja")
-    else:
-        canvas.cover_gaps(spans)
+    source = read_source(text) if source is None else source
+    if source.front_end:
+        canvas.put(0, source.front_end, "front")
+    canvas.cover_gaps(source.literals, source.front_end)
     canvas.cover(MARKS, "jinja", "<%", "[%", "[#", "{[", "[[", "((", "<<", "\\", "${", "{{{")
     canvas.cover_lines(statements(text))
-    if front := FRONT_MATTER.match(text):
-        canvas.put(front.start(), front.end(), "front")
-    for span in spans:
+    for span in source.literals:
         if span.opaque:
             canvas.put(span.start, span.end, "jinja")
         elif any(frame.kind == "chat" and "assistant" in frame.argument for frame in span.frames):
@@ -152,7 +148,7 @@ def mask(text: str, spans: tuple[Literal, ...] | None = None) -> Masked:
     canvas.cover(_BRACKET, "placeholder", "[")
     canvas.cover(_PERCENT, "placeholder", "%", "$")
     canvas.cover_identifiers()
-    return Masked(text, canvas.masked(), tuple(canvas.zones()), spans, is_template)
+    return Masked(text, canvas.masked(), tuple(canvas.zones()), source)
 
 
 class _Canvas:
@@ -200,8 +196,9 @@ class _Canvas:
         """Statements of a template, a line each."""
         self._put_all([line.span() for line in lines], "jinja")
 
-    def cover_gaps(self, spans: Iterable[Literal]) -> None:
-        gaps, position = [], 0
+    def cover_gaps(self, spans: Iterable[Piece], position: int) -> None:
+        """Cover what is not literal text, from ``position`` on."""
+        gaps = []
         for span in spans:
             if span.start > position:
                 gaps.append((position, span.start))

@@ -14,16 +14,18 @@ from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
 from promptopt.structured.field_sources import Evidence
-from promptopt.structured.fields import MASK, Document, Field, Inferred, template_parts
+from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.infer import infer
 from promptopt.structured.json_blocks import answer_blocks
 from promptopt.structured.proposal import Economics, Options, Structured, next_version
 from promptopt.structured.reasoning import needs_reasoning
-from promptopt.structured.redundant_format import CHAT, CODE, carried_edits, example_edits
+from promptopt.structured.redundant_format import CODE, carried_edits, example_edits
 from promptopt.structured.text_form import block_edits, reading, text_cap
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
-from promptopt.templates.front_edit import blank_front_matter, set_front_matter
+from promptopt.templates.front_edit import set_front_matter
+from promptopt.templates.frontmatter import front_matter_end
+from promptopt.templates.source import read_source, same_code
 from promptopt.tokens import tokenizer_for
 
 MINIFY = "Minify the JSON."
@@ -37,8 +39,6 @@ _NO_EXPLANATION = re.compile(
 )
 # Sources of fields that the text wants as JSON; sections, labels and tables it wants as they are.
 _JSON_SOURCE = re.compile(r"JSON|key\b")
-_CHAT_END = re.compile(r"\s*\{%-?\s*endchat")
-_ASSISTANT = re.compile(r"\{%-?\s*chat\s+role\s*=\s*\"assistant\"")
 # What a label with an explanation in a sentence takes: 35 and 57 tokens for two suites of the real small model.
 _FREE_TEXT_TOKENS = 35
 # Output costs four to six times what input does; for models without a price.
@@ -62,14 +62,14 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
         raise UsageError("--form text keeps the form that the prompt states; a form from elsewhere needs a schema")
     if template.front.output_schema is not None:
         raise UsageError(f"{template.path} has an output_schema already; see `promptopt schema check {template.path}`")
-    document = Document.of(blank_front_matter(template.source, MASK))
+    document = PromptText.of(template.source)
     why = reason_to_reason(template)
     if why is not None and options.reasoning is None:
         raise UsageError(
             f"{template.path}: {why}; bare answers would lose it. Keep it with --reasoning 100 (a field before the "
             "answer, 100 tokens long), or measure what is lost with --reasoning 0 --suite SUITE"
         )
-    inferred = infer(_without_examples(document.source))
+    inferred = infer(template.source, examples=False)
     if evidence is None and not inferred.fields:
         raise SchemaError(
             f"cannot infer the form of the answer: {'; '.join(inferred.problems)}",
@@ -81,24 +81,12 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
 
 def reason_to_reason(template: Template) -> str | None:
     """Why the prompt's task needs reasoning; ``None`` where nothing says so."""
-    return needs_reasoning(Document.of(_without_examples(blank_front_matter(template.source, MASK))))
-
-
-def _without_examples(source: str) -> str:
-    """``source`` with the turns masked that hold no variable: they show the task and do not describe it."""
-    if not _ASSISTANT.search(source):
-        return source
-
-    def masked(match: re.Match[str]) -> str:
-        kept = match["role"] not in ("user", "assistant") or "{{" in match["body"] or "{%" in match["body"]
-        return match[0] if kept else re.sub(r"[^\n]", MASK, match[0])
-
-    return CHAT.sub(masked, source)
+    return needs_reasoning(PromptText.of(template.source, examples=False))
 
 
 class _Proposal:
     def __init__(
-        self, template: Template, document: Document, inferred: Inferred, evidence: Evidence | None, options: Options
+        self, template: Template, document: PromptText, inferred: Inferred, evidence: Evidence | None, options: Options
     ) -> None:
         self._template = template
         self._document = document
@@ -267,7 +255,7 @@ class _Proposal:
 
     def _source(self, edits: Sequence[Edit], *, minify: bool) -> str:
         source = apply(self._template.source, edits)
-        if template_parts(source) != template_parts(self._template.source):
+        if not same_code(source, self._template.source):
             raise AssertionError("an edit touched the template's tags")
         if edits:
             source = re.sub(r"\n{3,}", "\n\n", source)
@@ -292,8 +280,7 @@ class _Proposal:
         from promptopt.prices import find_price
 
         before, after = (
-            self._tokenizer.count(re.sub(MASK, "", blank_front_matter(text, MASK)))
-            for text in (self._template.source, source)
+            self._tokenizer.count(text[front_matter_end(text) :]) for text in (self._template.source, source)
         )
         model = self._options.price_as or self._template.front.model
         price = find_price(model) if model else None
@@ -346,8 +333,9 @@ def _with_tables(coded: dict[str, Any], codes: Codes) -> dict[str, Any]:
 
 def _with_directive(source: str) -> str:
     """The wish for minified JSON, after the last words of the first chat block, or of a prompt without blocks."""
-    if end := _CHAT_END.search(source):
-        return f"{source[: end.start()].rstrip()} {MINIFY}{source[end.start() :].lstrip(chr(32))}"
+    if chats := read_source(source).chats:
+        end = chats[0].body_end
+        return f"{source[:end].rstrip()} {MINIFY}{source[len(source[:end].rstrip()) :].lstrip(' ')}"
     return f"{source.rstrip()}\n{MINIFY}\n"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import regex
 
-from promptopt.structured.fields import BOUNDARY, MASK, Document, Span, field_name, scan
+from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
 from promptopt.structured.pseudo_json import number_range
 
 
@@ -188,7 +188,7 @@ _MEANINGLESS = frozenset(
 )
 
 
-def choices(document: Document) -> Iterator[Choice]:
+def choices(document: PromptText) -> Iterator[Choice]:
     """Every place of the prose that lists the values an answer may have."""
     text = document.text
     for kind, pattern in _COMPILED:
@@ -226,7 +226,7 @@ def _is_word(values: list[str]) -> bool:
     return all(" " not in value for value in values)
 
 
-def _lists(document: Document) -> Iterator[Choice]:
+def _lists(document: PromptText) -> Iterator[Choice]:
     text = document.text
     for match in scan(_GROUP, text):
         values = [
@@ -294,7 +294,7 @@ def _noun_of_lead(lead: str) -> str:
     return _name(match[1]) if match else ""
 
 
-def numbers(document: Document) -> Iterator[Choice]:
+def numbers(document: PromptText) -> Iterator[Choice]:
     """Every place of the prose that says from where to where a number goes."""
     for pattern in _NUMBERS:
         for match in scan(pattern, document.text):
@@ -357,5 +357,5 @@ def _last_noun(what: str) -> str:
     return words[-1] if words else ""
 
 
-def _source(document: Document, match: re.Match[str], kind: str) -> str:
+def _source(document: PromptText, match: re.Match[str], kind: str) -> str:
     return f"{kind} in the prose, line {document.line(match.start('list') if 'list' in match.groupdict() else match.start())}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import regex
+
+from promptopt.templates.source import read_source
 
 MASK = "\ufffc"
 """Stands for every character that a template's expression or tag takes up."""
@@ -15,12 +17,6 @@ BOUNDARY = "\ufffa"
 """Stands for every character of a chat block's tag: it parts sentences and prints nothing."""
 
 SCAN_TIMEOUT_S = 0.5
-_RAW_END = re.compile(r"\{%-?\s*endraw\s*-?%\}")
-_RAW = re.compile(r"\{%-?\s*raw\s*-?%\}")
-_CLOSERS = {"{{": "}}", "{%": "%}", "{#": "#}"}
-_CHAT_TAG = re.compile(r"\{%-?\s*(?:end)?chat\b")
-_OPEN = re.compile(r"\{%-?\s*(if|for|call|filter|set|macro|block)\b(?P<rest>.*?)%\}", re.DOTALL)
-_CLOSE = re.compile(r"\{%-?\s*end(if|for|call|filter|set|macro|block)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +68,40 @@ class Inferred:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """The text of a prompt with its template parts masked.
+class PromptText:
+    """The text of a prompt with its front matter and template parts masked.
 
     Attributes:
+        source: The prompt as it is.
         text: As long as the source; every character of a tag or expression is :data:`MASK` or :data:`BOUNDARY`.
         conditional: Parts that not every rendering has, or has several times.
     """
 
     source: str
     text: str
-    conditional: tuple[Span, ...] = field(default=())
+    conditional: tuple[Span, ...] = ()
 
     @classmethod
-    def of(cls, source: str) -> Document:
-        """Mask a Jinja source."""
-        pieces: list[str] = []
-        done = 0
-        for part in _parts(source):
-            tag = source[part.start : part.end]
-            mask = BOUNDARY if _CHAT_TAG.match(tag) else MASK
-            pieces += [source[done : part.start], re.sub(r"[^\n]", mask, tag)]
-            done = part.end
-        return cls(source, "".join([*pieces, source[done:]]), tuple(_conditional(source)))
+    def of(cls, source: str, *, examples: bool = True) -> PromptText:
+        """Mask a prompt's source.
+
+        Args:
+            examples: Whether to keep the turns of a few-shot prompt, which show the task and do not describe it.
+        """
+        read = read_source(source)
+        done = read.front_end
+        parts = [_blank(source[:done], MASK)]
+        for piece in read.pieces:
+            mask = BOUNDARY if piece.name in ("chat", "endchat") else MASK
+            covered = source[piece.start : piece.end]
+            parts += [source[done : piece.start], covered if piece.kind == "text" else _blank(covered, mask)]
+            done = piece.end
+        text = "".join([*parts, source[done:]])
+        if not examples and any(chat.role == "assistant" for chat in read.chats):
+            for chat in read.chats:
+                if chat.role in ("user", "assistant") and chat.is_static:
+                    text = text[: chat.start] + _blank(text[chat.start : chat.end], MASK) + text[chat.end :]
+        return cls(source, text, tuple(Span(*span) for span in read.repeated))
 
     def line(self, position: int) -> int:
         """The line of a position, counted from 1."""
@@ -105,43 +112,8 @@ class Document:
         return any(span.overlaps(part) for part in self.conditional)
 
 
-def template_parts(source: str) -> list[str]:
-    """The expressions, tags and comments of a Jinja source, in order; a raw block is one."""
-    return [source[part.start : part.end] for part in _parts(source)]
-
-
-def _parts(source: str) -> Iterator[Span]:
-    """The spans of :func:`template_parts`. One pass: what is opened and never closed is text."""
-    position = 0
-    unclosed: set[str] = set()
-    for match in re.finditer(r"\{[{%#]", source):
-        if match.start() < position or match[0] in unclosed:
-            continue
-        end = source.find(_CLOSERS[match[0]], match.end())
-        if end < 0:
-            unclosed.add(match[0])
-            continue
-        position = end + 2
-        if _RAW.fullmatch(source, match.start(), position) and (raw_end := _RAW_END.search(source, position)):
-            position = raw_end.end()
-        yield Span(match.start(), position)
-
-
-def _conditional(source: str) -> list[Span]:
-    stack: list[tuple[str, int]] = []
-    found: list[Span] = []
-    for part in _parts(source):
-        tag = source[part.start : part.end]
-        if not tag.startswith("{%"):
-            continue
-        if opened := _OPEN.match(tag):
-            if not (opened[1] == "set" and "=" in opened["rest"]):
-                stack.append((opened[1], part.start))
-        elif _CLOSE.match(tag) and stack:
-            kind, start = stack.pop()
-            if kind in ("if", "for"):
-                found.append(Span(start, part.end))
-    return found
+def _blank(text: str, mask: str) -> str:
+    return re.sub(r"[^\n]", mask, text)
 
 
 class TooSlow(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 
 import regex
 
-from promptopt.structured.fields import MASK, Document, Field, Span, field_name, scan
+from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, scan
 
 _LIST: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -37,7 +37,7 @@ _LINES = regex.compile(
 )
 
 
-def headed(document: Document) -> Iterator[tuple[Field, Span]]:
+def headed(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Numbered Markdown headings that the answer is to use; one with others below it is no field of its own."""
     if _WANTED.search(document.text):
         found = [match for match in scan(_NUMBERED, document.text) if MASK not in match["name"]]
@@ -65,7 +65,7 @@ def _is_list(name: str, following: str) -> bool:
     return plural or bool(re.match(r"\s*list\b", following, re.IGNORECASE))
 
 
-def parted(document: Document) -> Iterator[tuple[Field, Span]]:
+def parted(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "ALWAYS return a "SOURCES" part in your answer": the answer, and that."""
     matches = list(scan(_PART, document.text))
     if len(matches) != 1:
@@ -78,7 +78,7 @@ def parted(document: Document) -> Iterator[tuple[Field, Span]]:
     yield _field(document, match, name, _LIST if _is_list(name, "") else _TEXT, "part")
 
 
-def lines(document: Document) -> Iterator[tuple[Field, Span]]:
+def lines(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "only reply in the following format: "- [mapped bullet point]"": a list of texts."""
     for match in scan(_LINES, document.text):
         noun = field_name(match["name"])
@@ -86,7 +86,7 @@ def lines(document: Document) -> Iterator[tuple[Field, Span]]:
 
 
 def _field(
-    document: Document, match: re.Match[str], name: str, schema: dict[str, Any], kind: str
+    document: PromptText, match: re.Match[str], name: str, schema: dict[str, Any], kind: str
 ) -> tuple[Field, Span]:
     line = document.line(match.start("name"))
     return Field(name, schema, f"{kind} in the prose, line {line}", line), Span(*match.span())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptopt.structured.choices import Choice, choices, numbers
-from promptopt.structured.fields import MASK, Document, Field, Inferred, Span, TooSlow, field_name
+from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, field_name
 from promptopt.structured.headings import headed, lines, parted
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.pseudo_json import merge
@@ -39,21 +39,24 @@ _YAML_OR_XML = re.compile(
 )
 
 
-def infer(source: str) -> Inferred:
+def infer(source: str, *, examples: bool = True) -> Inferred:
     """What a prompt's source says about the form of its answers.
 
     Where it says nothing certain, contradicts itself, or says it under a condition of the template, there are no
     fields, and ``problems`` says why.
+
+    Args:
+        examples: Whether to read the turns of a few-shot prompt too.
     """
     if len(source) > _MOST_CHARACTERS:
         return Inferred(problems=(f"the prompt has {len(source):,} characters (limit {_MOST_CHARACTERS:,})",))
     try:
-        return _inferred(Document.of(source))
+        return _inferred(PromptText.of(source, examples=examples))
     except TooSlow:
         return Inferred(problems=("the prompt's text takes too long to read; is it data?",))
 
 
-def _inferred(document: Document) -> Inferred:
+def _inferred(document: PromptText) -> Inferred:
     said = list(choices(document))
     if contradiction := _contradiction(document, said):
         return Inferred(problems=(contradiction,))
@@ -76,13 +79,13 @@ def _inferred(document: Document) -> Inferred:
     return Inferred(problems=("the prompt names no labels, keys or sections for its answers",))
 
 
-def _conditional(document: Document, span: Span) -> Inferred | None:
+def _conditional(document: PromptText, span: Span) -> Inferred | None:
     if not document.depends(span):
         return None
     return Inferred(problems=(f"line {document.line(span.start)}: the format depends on a variable of the template",))
 
 
-def _contradiction(document: Document, said: list[Choice]) -> str | None:
+def _contradiction(document: PromptText, said: list[Choice]) -> str | None:
     """Two lists of labels for one thing that differ: nobody can say which one holds."""
     lists = [choice for choice in said if "enum" in choice.schema]
     for number, first in enumerate(lists):
@@ -97,7 +100,7 @@ def _contradiction(document: Document, said: list[Choice]) -> str | None:
     return None
 
 
-def _from_json(document: Document, said: list[Choice]) -> Inferred | None:
+def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     blocks = list(json_blocks(document))
     if not blocks:
         return None
@@ -135,7 +138,7 @@ def _known(schema: Any) -> Any:
     return known
 
 
-def _refined(document: Document, schema: dict[str, Any], said: list[Choice]) -> dict[str, Any]:
+def _refined(document: PromptText, schema: dict[str, Any], said: list[Choice]) -> dict[str, Any]:
     """Ranges and labels that the prose gives to keys of the JSON."""
     ranges = list(numbers(document))
     lists = [choice for choice in said if "enum" in choice.schema and not document.depends(choice.span)]
@@ -174,7 +177,7 @@ def _with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: 
     return schema
 
 
-def _from_keys(document: Document, said: list[Choice]) -> Inferred | None:
+def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     found = {field.name: (field, span) for field, span in keys(document)}
     if not found:
         return None
@@ -192,19 +195,19 @@ def _from_keys(document: Document, said: list[Choice]) -> Inferred | None:
     return Inferred(tuple(fields))
 
 
-def _from_ruled(document: Document) -> Inferred | None:
+def _from_ruled(document: PromptText) -> Inferred | None:
     found = list(ruled(document)) or list(forms(document))
     if not found:
         return None
     return _of_fields(document, found, carried=True)
 
 
-def _from_tuples(document: Document) -> Inferred | None:
+def _from_tuples(document: PromptText) -> Inferred | None:
     found = list({field.name: (field, span) for field, span in (*tuples(document), *tagged(document))}.values())
     return _of_fields(document, found, carried=False) if found else None
 
 
-def _from_sections(document: Document) -> Inferred | None:
+def _from_sections(document: PromptText) -> Inferred | None:
     found = sorted(sections(document), key=lambda pair: pair[1].start) or list(titled(document))
     if len(found) < 2:
         found = list(headed(document)) or list(parted(document))
@@ -214,7 +217,7 @@ def _from_sections(document: Document) -> Inferred | None:
     return _of_fields(document, found, carried=False)
 
 
-def _from_tables(document: Document) -> Inferred | None:
+def _from_tables(document: PromptText) -> Inferred | None:
     found = list(tables(document))
     if len(found) != 1:
         return None
@@ -222,7 +225,7 @@ def _from_tables(document: Document) -> Inferred | None:
     return Inferred(inferred.fields, inferred.carried, inferred.problems, wrapped=bool(inferred.fields))
 
 
-def _of_fields(document: Document, found: list[tuple[Field, Span]], *, carried: bool) -> Inferred:
+def _of_fields(document: PromptText, found: list[tuple[Field, Span]], *, carried: bool) -> Inferred:
     for _, span in found:
         if bad := _conditional(document, span):
             return bad
@@ -230,7 +233,7 @@ def _of_fields(document: Document, found: list[tuple[Field, Span]], *, carried: 
     return Inferred(tuple(field for field, _ in found), spans)
 
 
-def _from_choices(document: Document, said: list[Choice]) -> Inferred | None:
+def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
     lists = [choice for choice in said if "enum" in choice.schema]
     ranges = list(numbers(document))
     asked = [choice for choice in lists if choice.asks]
@@ -269,7 +272,7 @@ def _from_choices(document: Document, said: list[Choice]) -> Inferred | None:
     return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),), carried)
 
 
-def _conditional_list(document: Document, choice: Choice) -> Inferred:
+def _conditional_list(document: PromptText, choice: Choice) -> Inferred:
     return Inferred(
         problems=(f"line {document.line(choice.span.start)}: the list of labels holds a variable of the template",)
     )
@@ -306,7 +309,7 @@ def _with_fallback(text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _from_range(document: Document, ranges: list[Choice]) -> Inferred | None:
+def _from_range(document: PromptText, ranges: list[Choice]) -> Inferred | None:
     asked = [choice for choice in ranges if choice.asks]
     distinct = {str(sorted(choice.schema.items())): choice for choice in asked}
     if len(distinct) != 1:
@@ -318,7 +321,7 @@ def _from_range(document: Document, ranges: list[Choice]) -> Inferred | None:
     return Inferred((Field(name, choice.schema, choice.source, document.line(choice.span.start)),))
 
 
-def _from_listings(document: Document) -> Inferred | None:
+def _from_listings(document: PromptText) -> Inferred | None:
     found = list(lines(document)) or list(listings(document))
     names = {field.name for field, _ in found}
     if len(names) != 1:

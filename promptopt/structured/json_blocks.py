@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptopt.structured.fields import Document, Span
+from promptopt.structured.fields import PromptText, Span
 from promptopt.structured.pseudo_json import NotPseudo, read_pseudo, starts
 
 _MOST_BLOCKS = 200
@@ -37,7 +37,7 @@ class Block:
     example: bool
 
 
-def blocks(document: Document) -> Iterator[Block]:
+def blocks(document: PromptText) -> Iterator[Block]:
     """Pseudo-JSON of the text that stands for the answer, outermost only."""
     text = document.text
     done = 0
@@ -63,7 +63,7 @@ def blocks(document: Document) -> Iterator[Block]:
             yield Block(_plain_example(schema) if role else schema, span, role)
 
 
-def answer_blocks(document: Document) -> list[Span]:
+def answer_blocks(document: PromptText) -> list[Span]:
     """Where the text shows JSON of the answer: its templates and examples."""
     return [block.span for block in blocks(document)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from promptopt.structured.fields import Document
+from promptopt.structured.fields import PromptText
 
 _ASKED = (
     re.compile(
@@ -49,7 +49,7 @@ _QUOTED = re.compile(
 )
 
 
-def needs_reasoning(document: Document) -> str | None:
+def needs_reasoning(document: PromptText) -> str | None:
     """Why the task of a prompt needs reasoning, with the line that says so; ``None`` where nothing does."""
     for pattern in _ASKED:
         if match := pattern.search(document.text):

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptopt.compression.edit import Edit
-from promptopt.structured.fields import BOUNDARY, MASK, Document, Inferred, Span
+from promptopt.structured.fields import BOUNDARY, MASK, Inferred, PromptText, Span
+from promptopt.templates.source import read_source
 
 CODE = "STRUCTURE"
 # A sentence of nothing but these words, labels and names of fields says nothing that a schema does not enforce.
@@ -53,7 +54,6 @@ _NO_FORMAT = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(rf"[^\s{BOUNDARY}][^\n{BOUNDARY}]*?(?:[.!?](?=[\s\"'){BOUNDARY}]|$)|(?=[\n{BOUNDARY}]|$))")
-CHAT = re.compile(r"\{%-?\s*chat\s+role\s*=\s*\"(?P<role>\w+)\"\s*-?%\}(?P<body>.*?)\{%-?\s*endchat\s*-?%\}", re.DOTALL)
 _LEAD = re.compile(
     r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z",
     re.IGNORECASE,
@@ -64,7 +64,7 @@ _FENCE_BEFORE = re.compile(r"(?:```|~~~)\w*[ \t]*\n?[ \t]*\Z")
 _FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
 
 
-def carried_edits(document: Document, inferred: Inferred, *, drop_explanation: bool) -> list[Edit]:
+def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation: bool) -> list[Edit]:
     """The deletions that a schema allows: templates of the answer with the line that leads to them, and format prose."""
     blocks = [_block(document, span) for span in inferred.carried if MASK not in document.text[span.start : span.end]]
     words = _words_of(inferred)
@@ -109,7 +109,7 @@ def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool) 
     return not numbers
 
 
-def _sentences(document: Document) -> Iterator[Span]:
+def _sentences(document: PromptText) -> Iterator[Span]:
     for match in _SENTENCE.finditer(document.text):
         body = match[0]
         # A list mark before the sentence goes with it.
@@ -123,7 +123,7 @@ def _with_space(text: str, end: int) -> int:
     return end
 
 
-def _block(document: Document, span: Span) -> Span:
+def _block(document: PromptText, span: Span) -> Span:
     """A template with its fence and the line that leads to it, where that says nothing else."""
     text = document.text
     start, end = span.start, span.end
@@ -142,7 +142,7 @@ def _block(document: Document, span: Span) -> Span:
     return Span(start, end)
 
 
-def _merged(edits: list[Edit], document: Document) -> list[Edit]:
+def _merged(edits: list[Edit], document: PromptText) -> list[Edit]:
     """Edits in order; a line that is left empty goes whole."""
     merged: list[Edit] = []
     for edit in sorted(edits, key=lambda edit: edit.start):
@@ -172,9 +172,9 @@ def example_edits(source: str, name: str, schema: Mapping[str, Any]) -> list[Edi
     """Assistant turns that are one bare label, written as the JSON that is now asked for."""
     labels = {str(label): label for label in schema.get("enum", ())}
     edits = []
-    for match in CHAT.finditer(source):
-        body = match["body"].strip()
-        if match["role"] == "assistant" and body in labels:
+    for chat in read_source(source).chats:
+        body = source[chat.body_start : chat.body_end].strip()
+        if chat.role == "assistant" and body in labels:
             answer = json.dumps({name: labels[body]}, separators=(",", ":"), ensure_ascii=False)
-            edits.append(Edit(match.start("body"), match.end("body"), answer, CODE, "examples show the new form"))
+            edits.append(Edit(chat.body_start, chat.body_end, answer, CODE, "examples show the new form"))
     return edits

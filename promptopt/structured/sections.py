@@ -8,7 +8,7 @@ from typing import Any
 
 import regex
 
-from promptopt.structured.fields import MASK, Document, Field, Span, field_name, object_schema, scan
+from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
 from promptopt.structured.pseudo_json import placeholder
 
 _NUMBER_WORDS = {
@@ -73,7 +73,7 @@ _ONE = re.compile(
 )
 
 
-def sections(document: Document) -> Iterator[tuple[Field, Span]]:
+def sections(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Sections that the answer is to have, each with the sentence that asks for it."""
     seen: set[str] = set()
     for pattern in (_CALLED, _CREATE, _WILL_BE):
@@ -122,7 +122,7 @@ def _item_schema(rest: str) -> dict[str, Any]:
     return _section_schema(rest)
 
 
-def forms(document: Document) -> Iterator[tuple[Field, Span]]:
+def forms(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Lines such as ``Sentiment: <positive/negative>`` one below the other."""
     for block in scan(_FORM, document.text):
         lead = document.text[max(0, block.start() - 200) : block.start()]
@@ -142,7 +142,7 @@ def forms(document: Document) -> Iterator[tuple[Field, Span]]:
             )
 
 
-def tuples(document: Document) -> Iterator[tuple[Field, Span]]:
+def tuples(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "Format each claim as (<subject><|><object>)": a list of objects."""
     for match in scan(_TUPLE, document.text):
         names = [field_name(name) for name in re.findall(r"<([A-Za-z_]\w*)>", match["form"])]
@@ -158,7 +158,7 @@ def tuples(document: Document) -> Iterator[tuple[Field, Span]]:
         yield Field(plural, items, *_source(document, match, "delimited form")), _sentence(document.text, match.start())
 
 
-def tagged(document: Document) -> Iterator[tuple[Field, Span]]:
+def tagged(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "Return the bulleted list of entities between <entities> and </entities>"."""
     for match in scan(_TAGGED, document.text):
         many = bool(_BULLETS.search(match[0]))
@@ -166,7 +166,7 @@ def tagged(document: Document) -> Iterator[tuple[Field, Span]]:
         yield Field(field_name(match["name"]), schema, *_source(document, match, "tag")), Span(*match.span())
 
 
-def titled(document: Document) -> Iterator[tuple[Field, Span]]:
+def titled(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "... the following sections:" and then lines such as ``KEY EVENTS:`` with what belongs under each."""
     lead = re.search(r"following sections\s*:[ \t]*\n", document.text, re.IGNORECASE)
     if lead is None:
@@ -203,7 +203,7 @@ _FIELDS = regex.compile(
 )
 
 
-def ruled(document: Document) -> Iterator[tuple[Field, Span]]:
+def ruled(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Blocks such as ``--- success`` with what stands under them."""
     matches = list(scan(_RULED, document.text))
     if len(matches) < 2:
@@ -214,7 +214,7 @@ def ruled(document: Document) -> Iterator[tuple[Field, Span]]:
         yield Field(field_name(match["name"]), schema, *_source(document, match, "labelled block")), Span(*match.span())
 
 
-def keys(document: Document) -> Iterator[tuple[Field, Span]]:
+def keys(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Keys that the prose names: "a JSON with a `score` key and a `reason` key"."""
     text = document.text
     if re.search(r"\bjson\b", text, re.IGNORECASE):
@@ -230,7 +230,7 @@ def keys(document: Document) -> Iterator[tuple[Field, Span]]:
             yield Field(name, {}, *_source(document, match, "key")), Span(*match.span())
 
 
-def listings(document: Document) -> Iterator[tuple[Field, Span]]:
+def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "List up to five keywords": a list of so many texts."""
     for match in scan(_LISTING, document.text):
         count = int(match["n"]) if match["n"].isdigit() else _NUMBER_WORDS[match["n"].lower()]
@@ -247,7 +247,7 @@ def listings(document: Document) -> Iterator[tuple[Field, Span]]:
         yield Field(field_name(noun), schema, *_source(document, match, "list")), Span(*match.span())
 
 
-def tables(document: Document) -> Iterator[tuple[Field, Span]]:
+def tables(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """A Markdown table's head, or "a table with columns A, B and C": rows of texts."""
     for match in scan(_TABLE, document.text):
         columns = [field_name(cell) for cell in match["head"].split("|")]
@@ -257,7 +257,7 @@ def tables(document: Document) -> Iterator[tuple[Field, Span]]:
         yield from _table(document, match, columns)
 
 
-def _table(document: Document, match: re.Match[str], columns: list[str]) -> Iterator[tuple[Field, Span]]:
+def _table(document: PromptText, match: re.Match[str], columns: list[str]) -> Iterator[tuple[Field, Span]]:
     if len(columns) < 2 or not all(columns) or len(set(columns)) < len(columns):
         return
     before = document.text[max(0, match.start() - 300) : match.end()]
@@ -275,6 +275,6 @@ def _sentence(text: str, position: int) -> Span:
     return Span(start, len(text) if end < 0 else end)
 
 
-def _source(document: Document, match: re.Match[str], kind: str) -> tuple[str, int]:
+def _source(document: PromptText, match: re.Match[str], kind: str) -> tuple[str, int]:
     line = document.line(match.start("name") if "name" in match.groupdict() else match.start())
     return f"{kind} in the prose, line {line}", line

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptopt.compression.edit import Edit
-from promptopt.structured.fields import MASK, Document, Field
+from promptopt.structured.fields import MASK, Field, PromptText
 from promptopt.structured.json_blocks import answer_blocks
 from promptopt.tokens import Tokenizer
 
@@ -18,7 +18,7 @@ _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 _NUMBER = r"-?\d+(?:\.\d+)?"
 
 
-def block_edits(document: Document) -> Iterator[Edit]:
+def block_edits(document: PromptText) -> Iterator[Edit]:
     """JSON that shows the answer, written without line ends and blanks between its parts: models write it likewise."""
     for span in answer_blocks(document):
         old = document.source[span.start : span.end]

@@ -18,13 +18,12 @@ from promptopt.templates.filters import compact_filter, fit_filter
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import Reader
 
-OPTIONS: dict[str, Any] = {
+_OPTIONS: dict[str, Any] = {
     "undefined": StrictUndefined,
     "trim_blocks": True,
     "lstrip_blocks": True,
     "autoescape": False,
 }
-
 _UNDEFINED = re.compile(r"^'(?P<name>\w+)' is undefined$")
 _UNKNOWN = re.compile(r"^No (?P<kind>filter|test) named '(?P<name>[^']+)'")
 
@@ -47,11 +46,17 @@ class ReaderLoader(BaseLoader):
         return mask_front_matter(text), self._reader.display(template), None
 
 
-def make_environment(reader: Reader) -> ImmutableSandboxedEnvironment:
-    """A sandbox with StrictUndefined, block trimming and the ``chat`` block; includes come from ``reader``."""
-    environment = ImmutableSandboxedEnvironment(loader=ReaderLoader(reader), extensions=[ChatExtension], **OPTIONS)
-    environment.filters |= {"compact": compact_filter, "fit": fit_filter}
-    return environment
+class PromptEnvironment(ImmutableSandboxedEnvironment):
+    """The sandbox that prompts are compiled in: its options, the ``chat`` block and the filters.
+
+    Args:
+        loader: Where includes come from; ``None``: there are none.
+        options: Options of Jinja2 that replace those of prompts.
+    """
+
+    def __init__(self, loader: BaseLoader | None, **options: Any) -> None:
+        super().__init__(loader=loader, extensions=[ChatExtension], **_OPTIONS | options)
+        self.filters |= {"compact": compact_filter, "fit": fit_filter}
 
 
 def check_filters(tree: nodes.Template, environment: JinjaEnvironment) -> None:

@@ -9,21 +9,14 @@ from typing import Any
 
 import yaml
 
-from promptopt.templates.frontmatter import FRONT_MATTER
+from promptopt.templates.frontmatter import front_matter_end, front_matter_yaml
 from promptopt.yaml import load_yaml
-
-
-def blank_front_matter(source: str, mask: str) -> str:
-    """``source`` with every character of its front matter masked: places keep their numbers."""
-    block = FRONT_MATTER.match(source)
-    return source if block is None else re.sub(r"[^\n]", mask, block[0]) + source[block.end() :]
 
 
 def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
     """``source`` with these keys in its front matter; a key that is ``None`` goes."""
-    block = FRONT_MATTER.match(source)
-    lines = block["yaml"].splitlines(keepends=True) if block else []
-    body = source[block.end() :] if block else source
+    lines = (front_matter_yaml(source) or "").splitlines(keepends=True)
+    body = source[front_matter_end(source) :]
     kept: list[str] = []
     dropping = False
     for line in lines:

@@ -17,8 +17,7 @@ from promptopt.templates.readers import Reader
 from promptopt.values import NO_OPTIONS, CallOptions, JSONSchema
 from promptopt.yaml import line_of, load_yaml
 
-FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-"""The block with both of its ``---`` lines; group ``yaml`` is what stands between them."""
+_BLOCK = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +46,22 @@ _OPTIONS = tuple(CallOptions.__dataclass_fields__)
 KEYS = tuple(key for name in FrontMatter.__dataclass_fields__ for key in (_OPTIONS if name == "params" else (name,)))
 
 
+def front_matter_end(text: str) -> int:
+    """Where the front matter ends, its last ``---`` line included; 0 if there is none."""
+    block = _BLOCK.match(text)
+    return 0 if block is None else block.end()
+
+
+def front_matter_yaml(text: str) -> str | None:
+    """What is written between the two ``---`` lines; ``None`` if there are none."""
+    block = _BLOCK.match(text)
+    return None if block is None else block["yaml"]
+
+
 def mask_front_matter(text: str) -> str:
     """``text`` with its front matter as a Jinja comment of as many lines: lines keep their numbers."""
-    block = FRONT_MATTER.match(text)
-    if block is None:
-        return text
-    lines = text.count("\n", 0, block.end())
-    return "{#" + "\n" * (lines - 1) + "#}\n" + text[block.end() :]
+    end = front_matter_end(text)
+    return "{#" + "\n" * (text.count("\n", 0, end) - 1) + "#}\n" + text[end:] if end else text
 
 
 def read_front_matter(text: str, name: str, reader: Reader) -> FrontMatter:
@@ -63,13 +71,13 @@ def read_front_matter(text: str, name: str, reader: Reader) -> FrontMatter:
         TemplateError: It is not YAML, has an unknown key, or a value of the wrong type.
         SchemaError: The output schema cannot be read or is refused by strict mode.
     """
-    block = FRONT_MATTER.match(text)
+    block = front_matter_yaml(text)
     path = reader.display(name)
     if block is None:
         if text.startswith("---\n"):
             raise TemplateError("the front matter has no closing `---`", path=path, line=1)
         return FrontMatter()
-    table = load_yaml(block["yaml"], path, error=TemplateError, first_line=2)
+    table = load_yaml(block, path, error=TemplateError, first_line=2)
     if table is None:
         return FrontMatter()
     if not isinstance(table, Mapping):

@@ -14,12 +14,13 @@ from typing import Any, Literal
 import jinja2
 from jinja2 import nodes
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from promptopt.templates.chat import COLLECTOR, ChatExtension, is_chat
+from promptopt.templates.chat import COLLECTOR, is_chat
 from promptopt.templates.dependence import CONTEXT, STATIC, Names
-from promptopt.templates.environment import OPTIONS
+from promptopt.templates.environment import PromptEnvironment
+from promptopt.templates.filters import MODEL
 from promptopt.templates.frontmatter import mask_front_matter
+from promptopt.templates.source import read_source
 from promptopt.templates.template import Template
 from promptopt.values import Message
 
@@ -27,7 +28,7 @@ FIRST_MARK = 0xF0000
 END = "\U0010fffd"
 _PLACES = ord(END) - FIRST_MARK
 
-Kind = Literal["text", "variable", "break"]
+PlaceKind = Literal["text", "variable", "break"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Place:
 
     path: str
     line: int
-    kind: Kind
+    kind: PlaceKind
     source: str
     depends: int = STATIC
     transparent: bool = False
@@ -56,7 +57,7 @@ class TooManyPlaces(Exception):
     """The template and its includes have more places than there are marks."""
 
 
-class MarkingEnvironment(ImmutableSandboxedEnvironment):
+class MarkingEnvironment(PromptEnvironment):
     """Compiles templates, includes as well, with marks.
 
     Attributes:
@@ -66,7 +67,7 @@ class MarkingEnvironment(ImmutableSandboxedEnvironment):
     """
 
     def __init__(self, loader: jinja2.BaseLoader | None, *, nested: bool) -> None:
-        super().__init__(loader=loader, extensions=[ChatExtension], **OPTIONS)
+        super().__init__(loader)
         self.nested = nested
         self.places: list[Place] = []
 
@@ -98,7 +99,7 @@ class _Marker:
         self._tree = tree
         self._path = path
         self._lines = source.split("\n")
-        self._expressions = _expressions(environment, source)
+        self._expressions = read_source(source).expressions()
         self._names = Names(environment.globals, tree)
         self._has_chat = any(map(is_chat, tree.find_all(nodes.CallBlock)))
         self._in_chat = False
@@ -220,7 +221,7 @@ class _Marker:
             depends = self._names.depends([child])
             if depends:
                 self._names.passed.append(depends)
-            kind: Kind = "variable" if depends else "text"
+            kind: PlaceKind = "variable" if depends else "text"
             transparent = False
             if self._environment.nested and isinstance(child, nodes.Call) and self._names.is_macro_call(child):
                 transparent, depends = True, self._names.arguments_depend(child)
@@ -264,19 +265,6 @@ class _Marker:
         return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
 
 
-def _expressions(environment: MarkingEnvironment, source: str) -> Iterator[str]:
-    """The expressions between ``{{`` and ``}}`` as they are written, in their order."""
-    inside: list[str] | None = None
-    for _, kind, value in environment.lex(source):
-        if kind == "variable_begin":
-            inside = []
-        elif kind == "variable_end" and inside is not None:
-            yield "{{ " + "".join(inside).strip() + " }}"
-            inside = None
-        elif inside is not None:
-            inside.append(value)
-
-
 @dataclass(frozen=True, slots=True)
 class MarkedPrompt:
     """A prompt rendered with marks: its messages and, between them, the statements that they depend on."""
@@ -313,7 +301,7 @@ def render_marked(template: Template, variables: Mapping[str, Any], *, nested: b
     collected: list[Message | Place] = []
     try:
         environment, compiled = _compiled(template.compiled, template.source, nested)
-        text = compiled.render({**variables, COLLECTOR: collected})
+        text = compiled.render({**variables, COLLECTOR: collected, MODEL: template.front.model})
     except Exception:  # noqa: BLE001 - a filter may refuse marked text in any way
         return None
     if not any(isinstance(item, Message) for item in collected):

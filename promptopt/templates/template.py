@@ -11,7 +11,7 @@ from jinja2 import meta, nodes
 
 from promptopt.errors import TemplateError, did_you_mean
 from promptopt.templates.chat import COLLECTOR, check_outside_text
-from promptopt.templates.environment import check_filters, explain, make_environment
+from promptopt.templates.environment import PromptEnvironment, ReaderLoader, check_filters, explain
 from promptopt.templates.filters import MODEL, NOTES
 from promptopt.templates.frontmatter import FrontMatter, mask_front_matter, read_front_matter
 from promptopt.templates.readers import Reader
@@ -50,7 +50,7 @@ class Template:
         source = reader.read(name)
         path = reader.display(name)
         front = read_front_matter(source, name, reader)
-        environment = make_environment(reader)
+        environment = PromptEnvironment(ReaderLoader(reader))
         try:
             tree = environment.parse(mask_front_matter(source), name, path)
             check_outside_text(tree)

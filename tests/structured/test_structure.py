@@ -14,7 +14,7 @@ from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
 from promptopt.structured.build import Options, structure
 from promptopt.structured.field_sources import Evidence
-from promptopt.structured.fields import Document, Field, template_parts
+from promptopt.structured.fields import Field, PromptText
 from promptopt.structured.infer import infer
 from promptopt.structured.reasoning import needs_reasoning
 from promptopt.structured.recommendation import proposed_template
@@ -22,6 +22,7 @@ from promptopt.structured.redundant_format import carried_edits
 from promptopt.structured.text_form import block_edits
 from promptopt.templates import load_prompt
 from promptopt.templates.front_edit import set_front_matter
+from promptopt.templates.source import same_code
 
 REVIEW = """---
 model: gpt-4o-mini
@@ -87,12 +88,13 @@ def test_an_explanation_that_nobody_says_is_unread_stays(project):
     assert [item.name for item in structure(template).fields][-1] == "explanation"
 
 
-def test_examples_are_rewritten(project):
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_examples_are_rewritten(project, quote):
     template = write(
         project,
         '{% chat role="system" %}Classify the sentiment. Answer with one word: good or bad.{% endchat %}\n'
         '{% chat role="user" %}Broke.{% endchat %}\n{% chat role="assistant" %}bad{% endchat %}\n'
-        '{% chat role="user" %}{{ t }}{% endchat %}\n',
+        '{% chat role="user" %}{{ t }}{% endchat %}\n'.replace('"', quote),
     )
     proposal = structure(template, options=Options(form="schema"))
     assert f'{{"{proposal.answer[1:]}":"bad"}}{{% endchat %}}' in proposal.source
@@ -173,7 +175,7 @@ def test_kept_json_is_minified_where_it_is_shown(project):
 @given(st.recursive(st.integers() | st.text("ab,: {}", max_size=6), lambda inner: st.lists(inner, max_size=3)))
 def test_minified_examples_say_the_same(value):
     text = f"Example output:\n{json.dumps({'label': value, 'x': 1}, indent=2)}\nEnd"
-    edits = list(block_edits(Document.of(text)))
+    edits = list(block_edits(PromptText.of(text)))
     after = apply(text, edits)
     assert json.loads(after[after.index("{") : after.rindex("}") + 1]) == {"label": value, "x": 1}
 
@@ -199,15 +201,15 @@ def test_reasoning_is_not_thrown_away(project, text):
 
 
 def test_ordinary_tasks_need_none():
-    assert needs_reasoning(Document.of(REVIEW)) is None
-    assert needs_reasoning(Document.of('Sort it.\nExample: "How many radios?"\n{{ t }}')) is None
+    assert needs_reasoning(PromptText.of(REVIEW)) is None
+    assert needs_reasoning(PromptText.of('Sort it.\nExample: "How many radios?"\n{{ t }}')) is None
 
 
 @pytest.mark.parametrize("task", ["navigate", "date_understanding", "sports_understanding", "snarks"])
 def test_published_prompts_with_reasoning_are_recognised(task, data):
     rows = json.loads((data / "bbh" / "cot" / f"{task}.json").read_text())
     prompt = next(row for row in _rows(rows) if "input" in row)["input"]
-    assert needs_reasoning(Document.of(prompt)) is not None
+    assert needs_reasoning(PromptText.of(prompt)) is not None
 
 
 def _rows(data):
@@ -303,11 +305,11 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, min_size=1, max_size=10))
 def test_edits_touch_no_tag_and_no_other_constraint(pieces):
     source = 'Return JSON: {"label": "a|b"}\n' + "\n".join(pieces)
-    document = Document.of(source)
+    document = PromptText.of(source)
     inferred = infer(source)
     edits = carried_edits(document, inferred, drop_explanation=True) if inferred.fields else []
     after = apply(source, edits)
-    assert template_parts(after) == template_parts(source)
+    assert same_code(after, source)
     for kept in (
         "Do not exceed 25 words.",
         "Answer in {{ language }} only.",

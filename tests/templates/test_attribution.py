@@ -195,6 +195,19 @@ def test_cache_serves_steps_above_a_minimum(static: int, served: int) -> None:
     assert cacheable(static) == served
 
 
+@pytest.mark.parametrize(
+    "expression", ["{{ rows | compact }}", "{{ rows | fit(50) }}", "{{ rows | fit(50, query=q) }}"]
+)
+def test_filters_of_prompts_keep_the_attribution_exact(expression: str) -> None:
+    prompt = template(f"---\nmodel: gpt-4\n---\nThe rows of the table follow.\n{expression}\nWhich is best?")
+    found = check_sum(prompt, {"rows": [{"name": "Zoë", "n": 1}, {"name": "Özil", "n": 2}], "q": "Zoë"})
+    assert found.exact
+    assert found.prefix_broken_by is not None
+    assert found.prefix_broken_by.source == expression
+    assert found.static_prefix_tokens > 6
+    assert [part.source for part in found.parts if part.kind == "variable"] == [expression]
+
+
 def test_the_prefix_is_the_same_for_all_variables() -> None:
     prompt = template("Rules: be kind.\n{% if x %}Hi {{ x }}{% endif %}\nBye")
     assert {check_sum(prompt, {"x": x}).static_prefix_tokens for x in ("", "Ann", "\n\n", "1 2 3")} == {3 + 5}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit
-from promptopt.templates.frontmatter import FRONT_MATTER
+from promptopt.templates.frontmatter import front_matter_end
 
 
 def finding(document: Document, start: int, rule: str, message: str, *, tokens: int = 0) -> Iterator[Edit]:
@@ -18,17 +18,15 @@ def finding(document: Document, start: int, rule: str, message: str, *, tokens: 
 
 def is_prompt_file(document: Document) -> bool:
     """Whether the text has front matter: a plain text says nothing about model, schema or calls."""
-    return FRONT_MATTER.match(document.text) is not None
+    return front_matter_end(document.text) > 0
 
 
 def body_start(document: Document) -> int:
-    """Where the text behind the front matter begins."""
-    front = FRONT_MATTER.match(document.text)
-    return front.end() if front else 0
+    """Where the text after the front matter begins."""
+    return front_matter_end(document.text)
 
 
 def key_position(document: Document, key: str) -> int:
-    """Where a key of the front matter stands."""
-    front = FRONT_MATTER.match(document.text)
-    found = re.search(rf"(?m)^{key}[ \t]*:", front[0]) if front else None
+    """Where a key of the front matter is."""
+    found = re.search(rf"(?m)^{key}[ \t]*:", document.text[: front_matter_end(document.text)])
     return found.start() if found else 0

@@ -10,6 +10,7 @@ from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit
 from promptopt.compression.masks import Masked
 from promptopt.compression.sentences import Sentence
+from promptopt.templates.source import Source
 
 _R = TypeVar("_R")
 REMEMBERED = 4096
@@ -31,7 +32,7 @@ class LoneSentence(Document):
 
     @cached_property
     def masks(self) -> Masked:
-        return Masked(self.text, self.text, (), (), is_template=True)
+        return Masked(self.text, self.text, (), Source(self.text, 0, ()))
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
