@@ -85,7 +85,8 @@ def test_same_code() -> None:
 
 PARTS = st.sampled_from(
     ["text ", "\n", "\r\n", "\r", "{{ a }}", "{{- b -}}", "{% if a %}", "{% endif %}", "{%- for i in c -%}",
-     "{% endfor %}", "{# n #}", "{% raw %}{{{% endraw %}", "{% chat role='user' %}", "{% endchat %}", "{{ '%}' }}", "{{", "%}", "é"]
+     "{% endfor %}", "{# n #}", "{% raw %}{{{% endraw %}", "{% chat role='user' %}", "{% endchat %}",
+     "{{ '%}' }}", "{{", "%}", "é"]
 )  # fmt: skip
 
 
