@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from promptopt.compression.api import Compression, compress
     from promptopt.compression.facts import Facts, facts
     from promptopt.errors import AnswerError, PromptoptError
-    from promptopt.experiment.compare import Comparison, compare
+    from promptopt.experiment.compare import compare
+    from promptopt.experiment.comparison import Comparison
     from promptopt.gateway.call import labels
     from promptopt.gateway.failures import (
         BudgetExceeded,
@@ -36,7 +37,7 @@ _HOMES = {
     "AnswerError": "promptopt.errors",
     "BudgetExceeded": "promptopt.gateway.failures",
     "CallOptions": "promptopt.values",
-    "Comparison": "promptopt.experiment.compare",
+    "Comparison": "promptopt.experiment.comparison",
     "Compression": "promptopt.compression.api",
     "Cost": "promptopt.values",
     "Facts": "promptopt.compression.facts",

@@ -116,14 +116,16 @@ def find_price(
     return None if standard is not None and _rates(price) == _rates(standard) else price
 
 
-def close_models(model: str) -> list[str]:
-    """Names in the price table that are close to an unknown one, and those of ``[tool.promptopt.prices]``."""
+def close_models(model: str, *, config: Config | None = None) -> list[str]:
+    """Names in the price table and in ``[tool.promptopt.prices]`` that are close to an unknown one."""
     from difflib import get_close_matches
 
     from genai_prices.data_snapshot import get_snapshot
 
     names = {known.id for provider in get_snapshot().providers for known in provider.models}
-    return get_close_matches(model.rpartition("/")[2], sorted(names | set(load_config().prices)), n=3, cutoff=0.6)
+    return get_close_matches(
+        model.rpartition("/")[2], sorted(names | set((config or load_config()).prices)), n=3, cutoff=0.6
+    )
 
 
 @lru_cache(maxsize=16)

@@ -134,7 +134,7 @@ class GuardedPrompt:
 
     @cached_property
     def variant(self) -> Variant:
-        return make_variant(self.template, self.suite, self.config, None, None)
+        return make_variant(self.template, self.suite, self.config)
 
     @cached_property
     def price(self) -> Price:

@@ -6,18 +6,19 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from promptopt.errors import UsageError
+from promptopt.money import parse_dollars
 from promptopt.tokens import release
 
 if TYPE_CHECKING:
     from promptopt.experiment.plan import CostRange, Mode
-    from promptopt.experiment.runner import Progress
+    from promptopt.values import Progress
 
 
 @click.command("compare")
@@ -67,8 +68,8 @@ def command(
     Exit code 1 where a candidate regressed.
     """
     from promptopt.experiment.compare import compare
-    from promptopt.experiment.report.text import case_differences
     from promptopt.experiment.report.write import check_format, write_report
+    from promptopt.experiment.text import case_differences
 
     if output is not None:
         check_format(output)
@@ -96,7 +97,7 @@ def command(
     else:
         click.echo(str(comparison), nl=False)
         if cases:
-            click.echo("\n" + case_differences(comparison), nl=False)
+            click.echo("\n" + case_differences(comparison.runs), nl=False)
     if comparison.regressed:
         raise click.exceptions.Exit(1)
 
@@ -105,12 +106,9 @@ def _dollars(text: str | None) -> Decimal | None:
     if text is None:
         return None
     try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or amount < 0:
-        raise UsageError(f"--max-cost {text!r} is not an amount of dollars")
-    return amount
+        return parse_dollars(text)
+    except ValueError as error:
+        raise UsageError(f"--max-cost {error}") from None
 
 
 def _announce(expected: CostRange) -> None:

@@ -1,78 +1,27 @@
-"""The A/B comparison: several prompts over the same cases, paired statistics, one verdict a pair."""
+"""The A/B comparison: several prompts over the same cases, paired statistics, one verdict for each pair."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from promptopt.config import load_config
 from promptopt.errors import UsageError
-from promptopt.experiment.plan import CostRange, Mode, Step, check_cost, cost_range, default_mode, make_plan
-from promptopt.experiment.runner import Progress, Run, run_plan
-from promptopt.experiment.summary import VariantSummary, summarize
+from promptopt.experiment.comparison import Comparison, Pair
+from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost_range, default_mode, make_plans
+from promptopt.experiment.runner import run_plans
+from promptopt.experiment.runs import Run, summarize
 from promptopt.experiment.variant import make_variant
-from promptopt.experiment.verdict import Decision, Difference
 from promptopt.prices import Processing
 from promptopt.providers import Provider
+from promptopt.providers.recordings import RecordingFiles
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template, load_prompt
 from promptopt.tokens import encoding, tokenizer_for
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A candidate against the baseline.
-
-    Attributes:
-        differences: Paired, candidate less baseline, one for each metric.
-    """
-
-    baseline: str
-    candidate: str
-    differences: tuple[Difference, ...]
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The result of :func:`compare`.
-
-    Attributes:
-        suite: The suite that was measured on.
-        margin: Points of quality (0 to 100) that may be lost.
-        expected: What the live calls were expected to cost.
-        runs: All trials, one run a variant; the first is the baseline.
-        variants: A summary of each.
-        pairs: Each other variant against the first.
-    """
-
-    suite: Suite
-    margin: float
-    expected: CostRange
-    runs: tuple[Run, ...]
-    variants: tuple[VariantSummary, ...]
-    pairs: tuple[Pair, ...]
-
-    @property
-    def regressed(self) -> bool:
-        """Whether any candidate regressed: a gate fails then."""
-        return any(pair.decision.verdict == "regressed" for pair in self.pairs)
-
-    def to_dict(self) -> dict[str, object]:
-        """The documented, versioned form that ``--json`` prints."""
-        from promptopt.experiment.report.data import comparison_dict
-
-        return comparison_dict(self)
-
-    def __str__(self) -> str:
-        """The table that ``promptopt compare`` prints."""
-        from promptopt.experiment.report.text import comparison_text
-
-        return comparison_text(self)
+from promptopt.values import Progress
 
 
 def compare(
@@ -134,51 +83,46 @@ def compare(
         else load_suite(suite or suite_of(templates[0].origin.prompt, config=config), config=config)
     )
     checks = SuiteChecks(loaded)
-    variants = [make_variant(template, loaded, config, model, price_as) for template in templates]
-    mode = record or ("all" if provider else default_mode(variants))
-    steps = make_plan(variants, loaded, mode, trials)
     processing: Processing = "batch" if batch else "standard"
-    expected = cost_range(steps, config, processing)
+    files = RecordingFiles()
+    variants = [
+        make_variant(template, loaded, config, model=model, price_as=price_as, processing=processing, files=files)
+        for template in templates
+    ]
+    plans = make_plans(variants, loaded, record or ("all" if provider else default_mode(variants)), trials)
+    expected = cost_range(plans)
     if on_plan is not None:
         on_plan(expected)
     if provider is None:
         check_cost(expected, None if max_cost is None else Decimal(str(max_cost)))
     if batch and provider is None:
-        provider = _batched(steps, progress)
-    runs = run_plan(
-        steps,
-        checks,
-        jobs=jobs or config.jobs,
-        timeout_s=timeout_s,
-        provider=provider,
-        progress=progress,
-        processing=processing,
-    )
-    return _comparison(loaded, margin, accept, expected, runs)
-
-
-def _batched(steps: Sequence[Step], progress: Progress | None) -> Provider | None:
-    """A provider of the answers that a batch gives to the live steps; ``None`` where there are none."""
-    from promptopt.providers.batch import BatchProvider, batch
-
-    requests = {step.request.digest: step.request for step in steps if step.live}
-    return BatchProvider(batch(requests.values(), progress=progress)) if requests else None
-
-
-def _comparison(suite: Suite, margin: float, accept: float, expected: CostRange, runs: Sequence[Run]) -> Comparison:
-    # numpy is loaded when all answers are there: while calls are made, memory is for them.
-    from promptopt.experiment.pairs import PairedCases, compare_pairs
-
-    paired = [PairedCases.of(runs[0], candidate) for candidate in runs[1:]]
-    compared = compare_pairs(paired, margin / 100, accept / 100)
+        provider = _batched(plans, progress)
+    runs = run_plans(plans, checks, jobs=jobs or config.jobs, timeout_s=timeout_s, provider=provider, progress=progress)
     return Comparison(
-        suite=suite,
+        suite=loaded,
         margin=margin,
         expected=expected,
         runs=tuple(runs),
-        variants=tuple(map(summarize, runs)),
-        pairs=tuple(
-            Pair(runs[0].variant.label, candidate.variant.label, differences, decision)
-            for candidate, (differences, decision) in zip(runs[1:], compared, strict=True)
-        ),
+        variants=tuple(summarize(run, config) for run in runs),
+        pairs=_pairs(runs, margin, accept),
+    )
+
+
+def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> Provider | None:
+    """A provider of the answers that a batch gives to the live calls; ``None`` if there are none."""
+    from promptopt.providers.batch import BatchProvider, batch
+
+    requests = {call.request.digest: call.request for plan in plans for call in plan.live}
+    return BatchProvider(batch(requests.values(), progress=progress)) if requests else None
+
+
+def _pairs(runs: Sequence[Run], margin: float, accept: float) -> tuple[Pair, ...]:
+    # numpy is loaded when all answers are there: while calls are made, memory is for them.
+    from promptopt.experiment.pairs import PairedCases, compare_pairs
+
+    baseline, *candidates = runs
+    compared = compare_pairs([PairedCases.of(baseline, run) for run in candidates], margin / 100, accept / 100)
+    return tuple(
+        Pair(baseline.variant.label, run.variant.label, differences, decision)
+        for run, (differences, decision) in zip(candidates, compared, strict=True)
     )

@@ -127,7 +127,7 @@ def _output(
 
 def _recorded_outputs(template: Template, suite: Suite, config: Config) -> list[str]:
     try:
-        variant = make_variant(template, suite, config, None, None)
+        variant = make_variant(template, suite, config)
     except UsageError:
         return []
     texts = []

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptopt.experiment import stats
-from promptopt.experiment.runner import Run, Trial
+from promptopt.experiment.runs import Answered, Run, Trial
 from promptopt.experiment.stats import Bootstrap, Floats, Statistic
-from promptopt.experiment.verdict import CostChange, Decision, Difference, QualityEvidence, decide, judge_cost
+from promptopt.experiment.verdict import CostEvidence, Decision, Difference, QualityEvidence, decide, judge_cost
 
 QUALITY_METRICS = ("quality", "pass_rate")
 COST_METRICS = ("input_tokens", "output_tokens", "usd_per_1k_calls")
@@ -20,8 +20,8 @@ METRICS = (*PAIRED, "usd_per_pass")
 
 _PASSES_FOR_INTERVAL = 20
 
-Values = dict[str, Floats]
-"""A value a case for each metric; ``nan`` where a case has none."""
+MetricValues = dict[str, Floats]
+"""For each metric one value a case, ``nan`` for a case that has none."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class PairedCases:
         untouched: Every request of the candidate is the baseline's own.
     """
 
-    baseline: Values
-    candidate: Values
+    baseline: MetricValues
+    candidate: MetricValues
     untouched: bool
 
     @classmethod
@@ -48,15 +48,15 @@ class PairedCases:
         return difference[~np.isnan(difference)]
 
 
-def _values(run: Run) -> Values:
+def _values(run: Run) -> MetricValues:
     cases: dict[str, list[Trial]] = {}
     for trial in run.trials:
         cases.setdefault(trial.case, []).append(trial)
     read: dict[str, Callable[[Trial], float]] = {
         "quality": lambda trial: trial.quality,
         "pass_rate": lambda trial: float(trial.passed),
-        "input_tokens": lambda trial: trial.measured.usage.input_tokens if trial.measured else math.nan,
-        "output_tokens": lambda trial: trial.measured.usage.output_tokens if trial.measured else math.nan,
+        "input_tokens": lambda trial: trial.usage.input_tokens if isinstance(trial, Answered) else math.nan,
+        "output_tokens": lambda trial: trial.usage.output_tokens if isinstance(trial, Answered) else math.nan,
         "usd_per_1k_calls": _usd_per_1k,
     }
     return {
@@ -66,9 +66,9 @@ def _values(run: Run) -> Values:
 
 
 def _usd_per_1k(trial: Trial) -> float:
-    if trial.measured is None or trial.measured.cost is None:
+    if not isinstance(trial, Answered) or trial.cost is None:
         return math.nan
-    return float(trial.measured.cost.total_usd * 1000)
+    return float(trial.cost.total_usd * 1000)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -200,34 +200,14 @@ def _decide(test: _Tested, margin: float, accept: float) -> Decision:
         untouched=test.pairs.untouched,
         all_tied=not values.any(),
     )
-    money = test.differences["usd_per_1k_calls"]
-    cost = judge_cost(money, test.differences["input_tokens"], test.differences["output_tokens"])
-    return decide(evidence, cost, _cost_text(test, cost), margin, accept, _dollars_per_point(money, quality))
-
-
-def _cost_text(test: _Tested, cost: CostChange) -> str:
-    money = test.differences["usd_per_1k_calls"]
-    if money.difference is None:
-        parts = [
-            f"{name} tokens {change.difference:+,.1f} a call"
-            for name in ("input", "output")
-            if (change := test.differences[f"{name}_tokens"]).difference is not None
-        ]
-        hint = "" if cost != "unclear" else "; name a price with --price-as"
-        return f"unpriced; {' and '.join(parts) or 'no tokens known'}: {cost}{hint}"
-    base = test.pairs.baseline["usd_per_1k_calls"]
-    mean = float(np.nanmean(base))
-    share = f" ({money.difference / mean * 100:+.1f}%)" if mean else ""
-    if money.difference == 0 and money.low == money.high == 0:
-        return "cost is the same in every case"
-    shared = ", the same in every case" if money.low == money.high is not None else ""
-    sign = "-" if money.difference < 0 else "+"
-    unclear = " (not shown)" if cost == "same" else ""
-    return f"cost {sign}${abs(money.difference):.4f} per 1,000 calls{share}{shared}: {cost}{unclear}"
-
-
-def _dollars_per_point(money: Difference, quality: Difference) -> str:
-    points = (quality.difference or 0.0) * 100
-    if money.difference is None or points <= 0:
-        return "better and dearer"
-    return f"${money.difference / points:.4f} per 1,000 calls for each point of quality"
+    money, *tokens = (test.differences[metric] for metric in ("usd_per_1k_calls", "input_tokens", "output_tokens"))
+    known = test.pairs.baseline["usd_per_1k_calls"]
+    known = known[~np.isnan(known)]
+    cost = CostEvidence(
+        change=judge_cost(money, *tokens),
+        usd_per_1k_calls=money,
+        input_tokens=tokens[0],
+        output_tokens=tokens[1],
+        baseline_usd=float(known.mean()) if len(known) else 0.0,
+    )
+    return decide(evidence, cost, margin, accept)

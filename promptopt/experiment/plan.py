@@ -1,4 +1,4 @@
-"""What a run would ask, what of it is recorded, and what the rest would cost. Nothing is called here."""
+"""What a run will ask, what of it is recorded, and what the rest will cost. Nothing is called here."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from promptopt.config import Config
 from promptopt.errors import CostLimitError, RecordingError, TemplateError
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
 from promptopt.money import dollars
-from promptopt.prices import Processing, find_price
-from promptopt.providers import is_configured, is_free
+from promptopt.providers import is_configured
 from promptopt.providers.recordings import RecordingFile, RecordingStatus, what_changed
 from promptopt.suites import Case, Suite
 from promptopt.tokens import count_tokens
@@ -26,21 +24,33 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedCall:
     """One request of a run.
 
     Attributes:
         status: What is recorded of it.
-        file: Where its recording is, or is to be.
-        live: Whether it is to be sent.
+        file: Where its recording is, or will be.
+        live: Whether it will be sent.
     """
 
-    variant: Variant
     case: Case
     request: Request
     status: RecordingStatus
     file: RecordingFile
     live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """The calls of one variant, in the order of the suite."""
+
+    variant: Variant
+    calls: tuple[PlannedCall, ...]
+
+    @property
+    def live(self) -> tuple[PlannedCall, ...]:
+        """Those that will be sent."""
+        return tuple(call for call in self.calls if call.live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +92,25 @@ def default_mode(variants: Sequence[Variant]) -> Mode:
     return "missing" if all(is_configured(variant.model) for variant in variants) else "none"
 
 
-def make_plan(variants: Sequence[Variant], suite: Suite, mode: Mode, trials: int) -> list[Step]:
-    """All steps of a run: each variant on each case, ``trials`` times.
+def make_plans(variants: Sequence[Variant], suite: Suite, mode: Mode, trials: int) -> list[RunPlan]:
+    """The plan of each variant: every case, ``trials`` times.
 
     Raises:
         TemplateError: A prompt does not render for a case; the message names it.
         RecordingError: ``mode`` forbids to ask for what is not recorded.
     """
-    steps = [
-        _step(variant, case, sample, mode) for variant in variants for case in suite.cases for sample in range(trials)
+    plans = [
+        RunPlan(
+            variant,
+            tuple(_planned(variant, case, sample, mode) for case in suite.cases for sample in range(trials)),
+        )
+        for variant in variants
     ]
-    _refuse_unrecorded(steps)
-    return steps
+    _refuse_unrecorded(plans)
+    return plans
 
 
-def _step(variant: Variant, case: Case, sample: int, mode: Mode) -> Step:
+def _planned(variant: Variant, case: Case, sample: int, mode: Mode) -> PlannedCall:
     try:
         rendered = variant.template.render(case.vars)
     except TemplateError as error:
@@ -106,39 +120,39 @@ def _step(variant: Variant, case: Case, sample: int, mode: Mode) -> Step:
     request = rendered.request(variant.model, sample=sample, case=case.name)
     status, file = variant.recorded(request)
     live = mode == "all" or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")
-    return Step(variant, case, request, status, variant.files[0] if live else file, live)
+    return PlannedCall(case, request, status, variant.files[0] if live else file, live)
 
 
-def _refuse_unrecorded(steps: Sequence[Step]) -> None:
+def _refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
     """Nothing is used that does not answer this very request, and nothing is left out silently."""
-    blocked = [step for step in steps if not step.live and step.status != "fresh"]
+    blocked = [(plan.variant, [c for c in plan.calls if not c.live and c.status != "fresh"]) for plan in plans]
+    blocked = [(variant, calls) for variant, calls in blocked if calls]
     if not blocked:
         return
-    first = blocked[0].variant
-    same = [step for step in blocked if step.variant is first]
-    missing = [step for step in same if step.status == "missing"]
-    stale = [step for step in same if step.status == "stale"]
+    variant, calls = blocked[0]
+    missing = [call for call in calls if call.status == "missing"]
+    stale = [call for call in calls if call.status == "stale"]
     parts = []
     if missing:
-        others = [model for model in first.files[0].models() if model != first.model]
-        recorded = f"; the file holds answers of {', '.join(others)}, not of {first.model}" if others else ""
-        parts.append(f"no recorded answer to {_names(missing)}{recorded}{_cut_off(first)}")
+        others = [model for model in variant.files[0].models() if model != variant.model]
+        recorded = f"; the file holds answers of {', '.join(others)}, not of {variant.model}" if others else ""
+        parts.append(f"no recorded answer to {_names(missing)}{recorded}{_cut_off(variant)}")
     if stale:
-        changes = {_change(step) for step in stale}
+        changes = {_change(call) for call in stale}
         parts.append(
             f"stale answers to {_names(stale)}: changed since they were recorded: {'; '.join(sorted(changes))}"
         )
-    wanted = "stale" if any(step.status == "stale" for step in blocked) else "missing"
+    wanted = "stale" if any(call.status == "stale" for _, calls in blocked for call in calls) else "missing"
     raise RecordingError(
-        f"{first.label}: " + "; ".join(parts),
-        path=show_path(first.files[0].path),
-        remedy=f"record with the model {first.model}: the same command with --record {wanted}"
+        f"{variant.label}: " + "; ".join(parts),
+        path=show_path(variant.files[0].path),
+        remedy=f"record with the model {variant.model}: the same command with --record {wanted}"
         + (" (--model names another model)" if missing else ""),
     )
 
 
-def _names(steps: Sequence[Step]) -> str:
-    names = list(dict.fromkeys(step.case.name for step in steps))
+def _names(calls: Sequence[PlannedCall]) -> str:
+    names = list(dict.fromkeys(call.case.name for call in calls))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{len(names)} case{'s' * (len(names) != 1)} ({', '.join(names[:_SHOWN])}{more})"
 
@@ -148,36 +162,41 @@ def _cut_off(variant: Variant) -> str:
     return f"; line {line} is cut off, as by a crash while it was written" if line else ""
 
 
-def _change(step: Step) -> str:
-    _, recording = step.file.status(step.request)
-    return what_changed(recording, step.request) if recording else ""
+def _change(call: PlannedCall) -> str:
+    _, recording = call.file.status(call.request)
+    return what_changed(recording, call.request) if recording else ""
 
 
-def cost_range(steps: Sequence[Step], config: Config, processing: Processing = "standard") -> CostRange:
-    """The range of what the live steps will cost at the answering models' own prices."""
-    live = [step for step in steps if step.live]
-    paid = [step for step in live if not is_free(step.request.model)]
+def cost_range(plans: Sequence[RunPlan]) -> CostRange:
+    """The range of what the live calls will cost at the answering models' own prices."""
+    live = [plan for plan in plans if plan.live]
+    paid = [plan for plan in live if not plan.variant.free]
     low, high = Decimal(0), Decimal(0)
     bounded = True
-    unpriced: dict[str, None] = {}
     uncapped: dict[str, None] = {}
-    for step in paid:
-        model = step.request.model
-        price = find_price(model, processing=processing, config=config)
+    for plan in paid:
+        price = plan.variant.live_price
         if price is None:
-            unpriced[model] = None
             continue
-        tokens = count_tokens(step.request).tokens
-        low += price.cost(Usage(input_tokens=tokens)).total_usd
-        cap = step.request.params.max_output_tokens
-        if cap is None:
-            uncapped[step.variant.label] = None
-            cap = None if price.context_window is None else max(0, price.context_window - tokens)
-        if cap is None:
-            bounded = False
-        else:
-            high += price.cost(Usage(input_tokens=tokens, output_tokens=cap)).total_usd
-    return CostRange(len(live), low, high if bounded else None, not paid, tuple(unpriced), tuple(uncapped))
+        for call in plan.live:
+            tokens = count_tokens(call.request).tokens
+            low += price.cost(Usage(input_tokens=tokens)).total_usd
+            cap = call.request.params.max_output_tokens
+            if cap is None:
+                uncapped[plan.variant.label] = None
+                cap = None if price.context_window is None else max(0, price.context_window - tokens)
+            if cap is None:
+                bounded = False
+            else:
+                high += price.cost(Usage(input_tokens=tokens, output_tokens=cap)).total_usd
+    return CostRange(
+        calls=sum(len(plan.live) for plan in live),
+        low_usd=low,
+        high_usd=high if bounded else None,
+        free=not paid,
+        unpriced=tuple(dict.fromkeys(plan.variant.model for plan in paid if plan.variant.live_price is None)),
+        uncapped=tuple(uncapped),
+    )
 
 
 def check_cost(expected: CostRange, max_cost: Decimal | None) -> None:

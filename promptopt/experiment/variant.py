@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from promptopt.config import Config
 from promptopt.errors import TemplateError, UsageError
-from promptopt.prices import Price, find_price
-from promptopt.providers.recordings import RecordingFile, RecordingStatus
+from promptopt.prices import Price, Processing, find_price
+from promptopt.providers import is_free
+from promptopt.providers.recordings import RecordingFile, RecordingFiles, RecordingStatus
 from promptopt.suites import Suite
 from promptopt.templates import Template
 from promptopt.templates.readers import GitReader
@@ -17,11 +18,11 @@ from promptopt.values import Cost, Request, Response, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """The tokens of one call, as the priced model is billed for them.
 
     Attributes:
-        usage: What is multiplied with prices.
+        usage: What is multiplied by prices.
         basis: Whether the provider measured it, the priced model's tokenizer counted it, or another one estimated it.
         cost: List cost; ``None`` for an unpriced model.
     """
@@ -31,14 +32,15 @@ class Measured:
     cost: Cost | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Variant:
-    """One column of a comparison.
+    """One column of a comparison: a prompt and the model that answers it.
 
     Attributes:
         model: The model that answers, or answered.
         priced_as: The model whose price and tokenizer count.
-        price: Its price; ``None`` where it is unpriced.
+        price: Its list price; ``None`` if it is unpriced.
+        live_price: What a live call of ``model`` is billed at; ``None`` if it is unpriced.
         files: Where recorded answers are looked up, in order; new ones go into the first.
     """
 
@@ -46,12 +48,18 @@ class Variant:
     model: str
     priced_as: str
     price: Price | None
+    live_price: Price | None
     files: tuple[RecordingFile, ...] = field(repr=False)
 
     @property
     def label(self) -> str:
         """``reviews@v1``."""
         return self.template.origin.label
+
+    @property
+    def free(self) -> bool:
+        """Whether live calls cost nothing."""
+        return is_free(self.model)
 
     def recorded(self, request: Request) -> tuple[RecordingStatus, RecordingFile]:
         """What is recorded of a request, and in which file: fresh before stale before missing."""
@@ -64,11 +72,11 @@ class Variant:
                 stale = file
         return ("stale", stale) if stale else ("missing", self.files[0])
 
-    def measure(self, request: Request, response: Response) -> Measured:
+    def measure(self, request: Request, response: Response) -> Measurement:
         """The tokens and the list cost of an answered request.
 
-        What the provider measured holds where it speaks the priced model's tokenizer; else request and answer are
-        counted again with that tokenizer.
+        What the provider measured is taken if it uses the priced model's tokenizer; else request and answer are counted
+        again with that tokenizer.
         """
         usage = response.usage
         basis: Basis = "measured"
@@ -76,7 +84,7 @@ class Variant:
             counted = count_tokens(request.messages, self.priced_as, schema=request.output_schema)
             output = tokenizer_for(self.priced_as).count(response.text)
             usage, basis = Usage(input_tokens=counted.tokens, output_tokens=output), counted.basis
-        return Measured(usage, basis, None if self.price is None else self.price.cost(usage))
+        return Measurement(usage, basis, None if self.price is None else self.price.cost(usage))
 
     def _same_tokenizer(self) -> bool:
         if self.model == self.priced_as:
@@ -85,15 +93,26 @@ class Variant:
         return own.exact and priced.exact and own == priced
 
 
-def make_variant(template: Template, suite: Suite, config: Config, model: str | None, price_as: str | None) -> Variant:
+def make_variant(
+    template: Template,
+    suite: Suite,
+    config: Config,
+    *,
+    model: str | None = None,
+    price_as: str | None = None,
+    processing: Processing = "standard",
+    files: RecordingFiles | None = None,
+) -> Variant:
     """The variant of a prompt on a suite.
 
     Args:
         model: Overrides the prompt's own model.
         price_as: Overrides the configuration's.
+        processing: The price tier of live calls.
+        files: The recording files of the run, which its variants share.
 
     Raises:
-        UsageError: Nobody names a model.
+        UsageError: Nothing names a model.
         RecordingError: Its recordings are broken.
     """
     answering = model or template.front.model or config.model
@@ -107,7 +126,8 @@ def make_variant(template: Template, suite: Suite, config: Config, model: str | 
         model=answering,
         priced_as=priced_as,
         price=find_price(priced_as, config=config),
-        files=_recording_files(template, suite),
+        live_price=find_price(answering, processing=processing, config=config),
+        files=_recording_files(template, suite, files or RecordingFiles()),
     )
 
 
@@ -117,16 +137,16 @@ def recording_path(suite: Suite, prompt: str, version: str | None) -> Path:
     return path / f"{version}.jsonl" if version else path.with_name(f"{path.name}.jsonl")
 
 
-def _recording_files(template: Template, suite: Suite) -> tuple[RecordingFile, ...]:
+def _recording_files(template: Template, suite: Suite, opened: RecordingFiles) -> tuple[RecordingFile, ...]:
     origin = template.origin
-    own = RecordingFile.read(recording_path(suite, origin.prompt, origin.version))
+    own = opened.read(recording_path(suite, origin.prompt, origin.version))
     reader = template.reader
     if not isinstance(reader, GitReader):
         return (own,)
     # A prompt out of git was recorded under its plain version, in the working tree or in its own commit.
     plain = (origin.version or "").partition("@")[0] or None
     working = recording_path(suite, origin.prompt, plain)
-    files = [own, RecordingFile.read(working)]
+    files = [own, opened.read(working)]
     if working.resolve().is_relative_to(reader.repository):
         path = PurePosixPath(working.resolve().relative_to(reader.repository).as_posix())
         display = f"{reader.reference}:{path}"

@@ -1,25 +1,25 @@
-"""From two sets of paired results to one verdict.
+"""From two sets of paired results to one verdict, and how many cases it takes to reach one.
 
-Two questions are read, quality and cost, and each may err in either direction. So that the verdict as a whole errs in
-at most 5% of comparisons of equals, each question is answered at 2.5%; the intervals that are shown are the usual 95%
-ones.
+There are two questions, quality and cost, and each answer may err in either direction. So that the verdict as a whole
+errs in at most 5% of comparisons of equals, each question is answered at 2.5%; the intervals that are shown are the
+usual 95% ones.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
-
-from promptopt.experiment.power import cases_needed, cases_to_exclude_loss
 
 Verdict = Literal["improved", "equivalent", "trade-off", "regressed", "inconclusive"]
 Quality = Literal["better", "not worse", "worse", "unclear"]
-CostChange = Literal["cheaper", "same", "dearer", "unclear"]
+CostChange = Literal["cheaper", "same", "costlier", "unclear"]
 
 ALPHA = 0.05
 # Two questions share the 5%.
 ALPHA_EACH = ALPHA / 2
-_MANY_CASES = 100_000
+_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,66 @@ class QualityEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """A verdict with its reasons.
+class CostEvidence:
+    """What the cases say about cost, and what follows from it.
 
     Attributes:
-        cases_needed: Where inconclusive, how many cases in all would decide it, as far as that can be told.
+        usd_per_1k_calls: The paired difference in dollars; unknown for an unpriced model.
+        baseline_usd: Mean list cost of 1,000 of the baseline's calls; 0 if it is unpriced.
     """
 
+    change: CostChange
+    usd_per_1k_calls: Difference
+    input_tokens: Difference
+    output_tokens: Difference
+    baseline_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReason:
+    """How quality was judged, with its evidence. ``margin`` is quality (0 to 1) that may be lost."""
+
+    quality: Quality
+    evidence: QualityEvidence
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class PointPrice:
+    """What a point of quality costs more, per 1,000 calls; ``None`` if it is unknown."""
+
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedLoss:
+    """The loss is within the quality (0 to 1) that ``--accept`` allows."""
+
+    accept: float
+
+
+@dataclass(frozen=True, slots=True)
+class CasesNeeded:
+    """How many cases in all would decide, as far as that can be told, and how many there are."""
+
+    needed: int
+    cases: int
+
+
+Reason = CostEvidence | QualityReason | PointPrice | AcceptedLoss | CasesNeeded
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict with its reasons, as data; :func:`promptopt.experiment.text.reason_text` makes sentences of them."""
+
     verdict: Verdict
-    reasons: tuple[str, ...]
-    cases_needed: int | None = None
+    reasons: tuple[Reason, ...]
+
+    @property
+    def cases_needed(self) -> int | None:
+        """If inconclusive, how many cases in all would decide it, as far as that can be told."""
+        return next((reason.needed for reason in self.reasons if isinstance(reason, CasesNeeded)), None)
 
 
 def judge_quality(evidence: QualityEvidence, margin: float) -> Quality:
@@ -97,7 +147,7 @@ def judge_quality(evidence: QualityEvidence, margin: float) -> Quality:
 
 
 def judge_cost(cost: Difference, input_tokens: Difference, output_tokens: Difference) -> CostChange:
-    """Whether the candidate is cheaper, dearer or the same.
+    """Whether the candidate is cheaper, costlier or the same.
 
     An unpriced model is judged by tokens: fewer of one kind and not more of the other are cheaper at any price.
     """
@@ -112,55 +162,39 @@ def _direction(change: Difference) -> CostChange:
         return "unclear"
     if change.difference == 0 or change.p_value > ALPHA_EACH:
         return "same"
-    return "cheaper" if change.difference < 0 else "dearer"
+    return "cheaper" if change.difference < 0 else "costlier"
 
 
-def decide(
-    evidence: QualityEvidence, cost: CostChange, cost_text: str, margin: float, accept: float, dollars_per_point: str
-) -> Decision:
+def decide(evidence: QualityEvidence, cost: CostEvidence, margin: float, accept: float) -> Decision:
     """The verdict on a candidate.
 
     Args:
-        cost_text: How the cost changed, in words and numbers.
         margin: Quality (0 to 1) that may be lost.
         accept: Quality that may be lost for a lower cost, as a trade-off.
-        dollars_per_point: What a point of quality costs more, where the candidate is better and dearer.
     """
     quality = judge_quality(evidence, margin)
-    reasons = [cost_text, _quality_text(evidence, quality, margin)]
+    reasons: tuple[Reason, ...] = (cost, QualityReason(quality, evidence, margin))
     if quality == "better":
-        if cost == "dearer":
-            return Decision("trade-off", (*reasons, dollars_per_point))
-        if cost != "unclear":
-            return Decision("improved", tuple(reasons))
+        if cost.change == "costlier":
+            return Decision("trade-off", (*reasons, _point_price(cost, evidence)))
+        if cost.change != "unclear":
+            return Decision("improved", reasons)
     accepted = evidence.accept_p_value is not None and evidence.accept_p_value <= ALPHA
-    if quality == "worse" and cost == "cheaper" and accepted:
-        return Decision("trade-off", (*reasons, f"the loss is within the {accept * 100:g} points that are accepted"))
-    if quality == "worse" or cost == "dearer":
-        return Decision("regressed", tuple(reasons))
-    if quality == "not worse" and cost != "unclear":
-        return Decision("improved" if cost == "cheaper" else "equivalent", tuple(reasons))
+    if quality == "worse" and cost.change == "cheaper" and accepted:
+        return Decision("trade-off", (*reasons, AcceptedLoss(accept)))
+    if quality == "worse" or cost.change == "costlier":
+        return Decision("regressed", reasons)
+    if quality == "not worse" and cost.change != "unclear":
+        return Decision("improved" if cost.change == "cheaper" else "equivalent", reasons)
     needed = _cases_needed(evidence, margin) if quality == "unclear" else None
     if needed is not None:
-        reasons.append(_needed_text(needed, evidence.cases))
-    return Decision("inconclusive", tuple(reasons), needed)
+        reasons = (*reasons, CasesNeeded(needed, evidence.cases))
+    return Decision("inconclusive", reasons)
 
 
-def _quality_text(evidence: QualityEvidence, quality: Quality, margin: float) -> str:
-    points, allowed = f"{evidence.difference * 100:+.1f} points", f"{margin * 100:g} points"
-    if evidence.untouched:
-        return "the requests are the same, and so is the quality"
-    if evidence.all_tied:
-        tied = f"quality is the same in each of {evidence.cases} cases"
-        if quality == "not worse":
-            return tied
-        return f"{tied}, too few to exclude a loss of {allowed}"
-    if quality == "unclear":
-        p_value = "" if evidence.p_value is None else f" (p = {evidence.p_value:.2g} where {ALPHA_EACH:g} is asked)"
-        direction = "worse" if evidence.difference < 0 else "better"
-        return f"quality {points}: not shown to be {direction}{p_value}, and a loss of {allowed} is not excluded"
-    excluded = f" (a loss of {allowed} is excluded)" if quality == "not worse" else ""
-    return f"quality {points}: {quality}{excluded}"
+def _point_price(cost: CostEvidence, evidence: QualityEvidence) -> PointPrice:
+    usd, points = cost.usd_per_1k_calls.difference, evidence.difference * 100
+    return PointPrice(None if usd is None or points <= 0 else usd / points)
 
 
 def _cases_needed(evidence: QualityEvidence, margin: float) -> int | None:
@@ -176,7 +210,23 @@ def _cases_needed(evidence: QualityEvidence, margin: float) -> int | None:
     return max(needed, evidence.cases + 1)
 
 
-def _needed_text(needed: int, cases: int) -> str:
-    if needed > _MANY_CASES:
-        return f"more than {_MANY_CASES:,} cases would be needed to decide"
-    return f"about {needed:,} cases would decide ({needed - cases:,} more)"
+def cases_to_exclude_loss(margin: float, confidence: float = 0.95) -> int:
+    """Cases without one difference that exclude a loss of ``margin``: ``(1 - margin)**n <= 1 - confidence``.
+
+    The "rule of three" of Hanley and Lippman-Hand, "If nothing goes wrong, is everything all right?" (JAMA 1983).
+    """
+    return math.ceil(math.log(1 - confidence) / math.log(1 - margin))
+
+
+def cases_needed(deviation: float, distance: float, alpha: float, power: float = 0.8) -> int:
+    """Cases that show a mean difference ``distance`` away from a bound: ``((z_alpha + z_power) * sd / distance)**2``.
+
+    The normal approximation of a one-sided paired test, as in Chow, Shao and Wang, "Sample Size Calculations in
+    Clinical Research" (2008), section 3.3.
+
+    Args:
+        deviation: Standard deviation of the paired differences.
+        alpha: One-sided level.
+    """
+    z = _NORMAL.inv_cdf(1 - alpha) + _NORMAL.inv_cdf(power)
+    return math.ceil((z * deviation / distance) ** 2)

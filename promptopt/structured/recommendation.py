@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.errors import UsageError
-from promptopt.experiment.compare import Comparison, compare
+from promptopt.experiment.compare import compare
+from promptopt.experiment.comparison import Comparison
 from promptopt.experiment.variant import recording_path
 from promptopt.providers import make_provider
 from promptopt.providers.recordings import RecordingFile
@@ -99,9 +100,7 @@ def prove(proposals: Sequence[Structured], suite: Suite, *, margin: float | None
             proposal,
             f"recommended: {pair.candidate} ({pair.decision.verdict}); {_saving(comparison, pair.candidate)}",
         )
-    said = [
-        f"{pair.candidate} is {pair.decision.verdict} ({'; '.join(pair.decision.reasons)})" for pair in comparison.pairs
-    ]
+    said = [f"{pair.candidate} is {pair.decision.verdict} ({'; '.join(pair.reasons)})" for pair in comparison.pairs]
     return Proof(comparison, None, f"not recommended: {', and '.join(said)}")
 
 

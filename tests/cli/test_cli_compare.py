@@ -115,9 +115,9 @@ def test_a_run_of_one_prompt_is_a_measurement(colours, endpoint) -> None:
     assert "against" not in done.stdout
 
 
-def test_a_dearer_prompt_that_is_no_better_fails_the_gate(colours, endpoint) -> None:
+def test_a_costlier_prompt_that_is_not_better_fails_the_gate(colours, endpoint) -> None:
     endpoint.reply = lambda body: "It is blue"
     done = colours.run("compare", "colour@v2", "colour@v1", "--price-as", "claude-sonnet-4-6", **endpoint.environment)
     assert done.returncode == 1
-    assert "dearer" in done.stdout
+    assert "costlier" in done.stdout
     assert "estimated" in done.stdout

@@ -2,13 +2,20 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from promptopt import Comparison, Request, Response, Usage, compare
+from promptopt import Comparison, Request, Response, Usage, compare, load_prompt, load_suite
+from promptopt.config import load_config
 from promptopt.errors import CostLimitError, ProviderError, ProviderUnusable, RecordingError, UsageError
+from promptopt.experiment.plan import make_plans
+from promptopt.experiment.runner import run_plans
+from promptopt.experiment.variant import make_variant
+from promptopt.providers.recordings import RecordingFile, RecordingFiles
+from promptopt.scorers import SuiteChecks
 
 V1 = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\n---\nPlease be so kind as to add one to {{ n }}. Thank you!"
 V2 = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\n---\n{{ n }} + 1 ="
@@ -259,3 +266,79 @@ def test_without_a_model_a_prompt_asks_for_one(adding: Path, project) -> None:
     project.write({"prompts/add/v3.j2": "{{ n }}"})
     with pytest.raises(UsageError, match=r"prompts/add/v3\.j2 names no model"):
         compare("add@v3")
+
+
+OWN_PRICES = """
+[tool.promptopt.prices."my-model"]
+input_mtok = 1.0
+output_mtok = 2.0
+"""
+
+
+def test_a_comparison_shows_the_prices_of_its_own_run(adding: Path, project, tmp_path: Path, monkeypatch) -> None:
+    project.write({"pyproject.toml": OWN_PRICES})
+    compared = compare("add@v1", "add@v2", model="my-model", provider=Adder())
+    shown, data = str(compared), compared.to_dict()
+    assert "prices: my-model, $1.0 in, $1.0 cached, $2.0 out per million ([tool.promptopt.prices])" in shown
+    assert data["provenance"]["prices"] == {"my-model": "[tool.promptopt.prices]"}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pyproject.toml").write_text("")
+    monkeypatch.chdir(elsewhere)
+    assert str(compared) == shown
+    assert compared.to_dict()["provenance"] == data["provenance"]
+
+
+def test_what_a_run_paid_is_counted_at_the_prices_it_began_with(adding: Path, project) -> None:
+    project.write({"pyproject.toml": OWN_PRICES})
+
+    class Editor(Adder):
+        """Somebody takes the price out while calls are made."""
+
+        def complete(self, request: Request) -> Response:
+            project.write({"pyproject.toml": ""})
+            return super().complete(request)
+
+    (variant,) = compare("add@v2", model="my-model", provider=Editor()).variants
+    assert variant.incurred_usd == pytest.approx(variant.usd_per_1k_calls * 200 / 1000)
+
+
+def test_ctrl_c_while_calls_are_submitted_is_an_interrupt(adding: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = ThreadPoolExecutor.submit
+    adder = Adder()
+
+    def interrupted(self: ThreadPoolExecutor, *arguments: object) -> object:
+        if len(adder.asked) >= 3:
+            raise KeyboardInterrupt
+        future = submit(self, *arguments)
+        future.exception()
+        return future
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compare("add@v1", "add@v2", provider=adder)
+    # What was answered is kept.
+    assert len((adding / "suites/add/recordings/add/v1.jsonl").read_text().splitlines()) == 3
+
+
+def test_each_call_goes_to_the_provider_of_its_own_model(adding: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, list[str]] = {}
+
+    class OfOneModel(Adder):
+        def __init__(self, model: str) -> None:
+            super().__init__()
+            self.model = model
+
+        def complete(self, request: Request) -> Response:
+            asked.setdefault(self.model, []).append(request.model)
+            return super().complete(request)
+
+    monkeypatch.setattr("promptopt.experiment.runner.make_provider", lambda model, _timeout: OfOneModel(model))
+    config, suite, files = load_config(), load_suite("add"), RecordingFiles()
+    template = load_prompt("add@v2")
+    variants = [make_variant(template, suite, config, model=model, files=files) for model in ("gpt-4o", "gpt-4o-mini")]
+    runs = run_plans(make_plans(variants, suite, "missing", 1), SuiteChecks(suite))
+    assert {model: set(names) for model, names in asked.items()} == {m: {m} for m in ("gpt-4o", "gpt-4o-mini")}
+    assert [len(run.answered) for run in runs] == [200, 200]
+    # Both models' answers are in the one file of the prompt.
+    assert len(RecordingFile.read(adding / "suites/add/recordings/add/v2.jsonl").lines) == 400

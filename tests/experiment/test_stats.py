@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from promptopt.experiment import power, stats
+from promptopt.experiment import stats
 from promptopt.experiment.stats import Bootstrap, Floats
+from promptopt.experiment.verdict import cases_needed, cases_to_exclude_loss
 
 
 def of_mean(values: Floats) -> Bootstrap:
@@ -114,14 +115,14 @@ def test_holm_is_the_step_down_procedure(p_values: list[float]) -> None:
 
 def test_the_rule_of_three() -> None:
     for margin in (0.01, 0.02, 0.05):
-        cases = power.cases_to_exclude_loss(margin)
+        cases = cases_to_exclude_loss(margin)
         # The upper bound on a rate that was never seen (Clopper and Pearson) first falls below the margin there.
         bounds = [scipy_stats.binomtest(0, n, alternative="less").proportion_ci(0.95).high for n in (cases - 1, cases)]
         assert bounds[1] <= margin < bounds[0]
 
 
 def test_the_number_of_cases_has_the_power_that_it_promises() -> None:
-    needed = power.cases_needed(deviation=0.5, distance=0.1, alpha=0.05)
+    needed = cases_needed(deviation=0.5, distance=0.1, alpha=0.05)
     random = np.random.default_rng(0)
     shown = [
         scipy_stats.ttest_1samp(random.normal(0.1, 0.5, needed), 0, alternative="greater").pvalue < 0.05

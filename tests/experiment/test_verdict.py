@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.experiment import power, stats
+from promptopt.experiment import stats
 from promptopt.experiment.pairs import PairedCases, compare_pairs
-from promptopt.experiment.verdict import Decision, Verdict
+from promptopt.experiment.text import reason_text
+from promptopt.experiment.verdict import Decision, Verdict, cases_to_exclude_loss
 
 MARGIN = 0.02
 
@@ -55,11 +56,11 @@ def money(cases: int, change: float, noise: float = 0.2) -> tuple[np.ndarray, np
         (outcomes(160, 0, 0, 40), -0.5, "improved"),  # cheaper, not one case lost
         (outcomes(100, 40, 5, 55), -0.5, "improved"),  # cheaper and better
         (outcomes(100, 40, 5, 55), 0.0, "improved"),  # better for the same money
-        (outcomes(100, 40, 5, 55), 0.5, "trade-off"),  # better and dearer
+        (outcomes(100, 40, 5, 55), 0.5, "trade-off"),  # better and costlier
         (outcomes(160, 0, 0, 40), 0.0, "equivalent"),
         (outcomes(100, 5, 40, 55), -0.5, "regressed"),  # cheaper and worse
-        (outcomes(160, 0, 0, 40), 0.5, "regressed"),  # dearer and not better
-        (outcomes(150, 10, 12, 28), 0.5, "regressed"),  # dearer, and nothing shown for it
+        (outcomes(160, 0, 0, 40), 0.5, "regressed"),  # costlier and not better
+        (outcomes(150, 10, 12, 28), 0.5, "regressed"),  # costlier, and nothing shown for it
         (outcomes(150, 10, 12, 28), -0.5, "inconclusive"),  # cheaper, and the loss may be anything
     ],
 )
@@ -74,13 +75,13 @@ def test_a_worse_candidate_within_what_is_accepted_is_a_trade_off() -> None:
     assert decision(paired).verdict == "regressed"
     accepted = decision(paired, accept=0.15)
     assert accepted.verdict == "trade-off"
-    assert "15 points that are accepted" in accepted.reasons[-1]
+    assert "15 points that are accepted" in reason_text(accepted.reasons[-1])
 
 
 def test_a_trade_off_names_the_dollars_for_a_point() -> None:
     decided = decision(pairs(outcomes(100, 40, 0, 60), (np.full(200, 1.0), np.full(200, 1.5))))
     # 20 points for $0.50 more.
-    assert decided.reasons[-1] == "$0.0250 per 1,000 calls for each point of quality"
+    assert reason_text(decided.reasons[-1]) == "$0.0250 per 1,000 calls for each point of quality"
 
 
 @pytest.mark.parametrize(("cases", "verdict"), [(148, "inconclusive"), (149, "improved")])
@@ -88,7 +89,7 @@ def test_cases_that_never_differ_prove_as_much_as_there_are_of_them(cases: int, 
     decided = decision(pairs(outcomes(cases, 0, 0, 0), money(cases, -0.5)))
     assert decided.verdict == verdict
     if verdict == "inconclusive":
-        assert decided.cases_needed == power.cases_to_exclude_loss(MARGIN) == 149
+        assert decided.cases_needed == cases_to_exclude_loss(MARGIN) == 149
 
 
 def test_the_same_requests_are_equivalent_however_few() -> None:
@@ -141,7 +142,7 @@ def test_an_unpriced_model_is_judged_by_tokens_where_they_leave_no_doubt() -> No
     mixed = fewer | {"output_tokens": np.full(200, 11.0)}
     doubtful = decision(PairedCases(paired.baseline, mixed, untouched=False))
     assert doubtful.verdict == "inconclusive"
-    assert "--price-as" in doubtful.reasons[0]
+    assert "--price-as" in reason_text(doubtful.reasons[0])
 
 
 def test_a_cost_that_every_call_shares_is_said_plainly() -> None:
@@ -150,7 +151,7 @@ def test_a_cost_that_every_call_shares_is_said_plainly() -> None:
     )
     usd = next(difference for difference in differences if difference.metric == "usd_per_1k_calls")
     assert usd.low == usd.high == usd.difference == -0.5
-    assert decided.reasons[0] == "cost -$0.5000 per 1,000 calls (-25.0%), the same in every case: cheaper"
+    assert reason_text(decided.reasons[0]) == "cost -$0.5000 per 1,000 calls (-25.0%), the same in every case: cheaper"
 
 
 def test_many_candidates_make_each_harder_to_tell_from_the_baseline() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from promptopt.errors import RecordingError
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingFiles, what_changed
-from promptopt.providers.replay import RecordingProvider, ReplayProvider
 from promptopt.secrets import find_secret
 from promptopt.values import CallOptions, Message, Origin, Request, Response, Usage
 
@@ -156,17 +154,6 @@ def test_a_stale_answer_says_what_changed(options: dict[str, object], text: str)
     assert what_changed(recording("a"), request("a", **options)) == text
 
 
-def test_a_replay_answers_only_what_was_asked_and_claims_no_latency(tmp_path: Path) -> None:
-    live = Recording.of(request("a"), Response("m-1", "ok", usage=Usage(3), duration_s=0.25), AT)
-    file_of(tmp_path / "v1.jsonl", live)
-    assert json.loads((tmp_path / "v1.jsonl").read_text())["latency_ms"] == 250.0
-    provider = ReplayProvider(RecordingFile.read(tmp_path / "v1.jsonl"))
-    assert provider.complete(request("a")) == Response("m-1", "ok", usage=Usage(3), duration_s=None)
-    for other, status in ((request("b"), "missing"), (request("a", text="x"), "stale")):
-        with pytest.raises(RecordingError, match=f"{status} recording of case"):
-            provider.complete(other)
-
-
 SECRETS = [
     "sk-proj-abcdefghijklmnopqrstuvwx",
     "sk-ant-api03-abcdefghijklmnopqrst",
@@ -270,34 +257,6 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Path) 
     file = RecordingFile.read(tmp_path / "recordings" / "v1.jsonl")
     with pytest.raises(RecordingError, match=r"cannot be written: .*\n  what was answered before is kept"):
         file.append(recording("a"))
-
-
-def test_many_threads_record_into_one_file(tmp_path: Path) -> None:
-    class Echo:
-        def complete(self, request: Request) -> Response:
-            return Response(request.model, f"answer {request.messages[0].content} " + "x" * 500)
-
-        def close(self) -> None:
-            pass
-
-    path = tmp_path / "v1.jsonl"
-    provider = RecordingProvider(Echo(), RecordingFile.read(path))
-    threads = [
-        threading.Thread(
-            target=lambda n=n: [provider.complete(request(f"{n}-{i}", text=f"{n}-{i}")) for i in range(25)]
-        )
-        for n in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(RecordingFile.read(path).lines) == 200
-    provider.close()
-    read = RecordingFile.read(path)
-    assert len(read.lines) == 200
-    assert all(item.response.text.startswith(f"answer {item.case} ") for item in read.lines.values())
-    assert [json.loads(line)["case"] for line in path.read_text().splitlines()] == sorted(key[0] for key in read.lines)
 
 
 def test_removed_lines_are_gone_from_the_file(tmp_path: Path) -> None:

@@ -93,11 +93,11 @@ def _source(kind: str, source: str) -> str:
 def estimate_dict(template: Template, counted: Estimate, attributed: Attribution | None) -> dict[str, Any]:
     """The same as plain data: what ``--json`` prints."""
 
-    def usd(cost: Cost | None) -> float | None:
+    def rounded(cost: Cost | None) -> float | None:
         return None if cost is None else float(round(cost.total_usd, 12))
 
     known = counted.output_tokens is not None
-    per_call = usd(counted.cost(counted.price)) if known else None
+    per_call = rounded(counted.cost(counted.price)) if known else None
     per_month = None if per_call is None or not counted.calls_per_month else per_call * counted.calls_per_month
     data: dict[str, Any] = {
         "prompt": template.origin.label,
@@ -115,7 +115,7 @@ def estimate_dict(template: Template, counted: Estimate, attributed: Attribution
         "usd_per_call": per_call,
         "usd_per_1k_calls": None if per_call is None else round(per_call * 1000, 9),
         "usd_per_month": None if per_month is None else round(per_month, 6),
-        "usd_per_call_batch": usd(counted.cost(counted.batch)) if known else None,
+        "usd_per_call_batch": rounded(counted.cost(counted.batch)) if known else None,
         "calls_per_month": counted.calls_per_month,
         "prices": counted.price.source if counted.price else None,
     }

@@ -9,10 +9,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from promptopt.experiment.compare import Comparison, Pair
-from promptopt.experiment.report.text import change_text, footer, interval_text, metric_name
-from promptopt.experiment.runner import Trial
-from promptopt.experiment.summary import VariantSummary
+from promptopt.experiment.comparison import Comparison, Pair
+from promptopt.experiment.runs import Answered, Trial, VariantSummary
+from promptopt.experiment.text import change_text, interval_text, metric_name
 from promptopt.money import dollars
 
 _WIDTH, _ROW, _LEFT = 640, 30, 150
@@ -36,7 +35,7 @@ def comparison_html(comparison: Comparison) -> str:
         cases=cases[:_CASES_SHOWN],
         cases_left_out=max(0, len(cases) - _CASES_SHOWN),
         case_count=comparison.variants[0].trials,
-        footer=list(footer(comparison)),
+        footer=comparison.footer,
     )
 
 
@@ -56,12 +55,9 @@ def _differing(comparison: Comparison) -> Iterator[dict[str, Any]]:
 
 
 def _answer(trial: Trial) -> dict[str, Any]:
-    reasons = [score.explanation for score in (trial.score.scores if trial.score else ()) if score.explanation]
-    return {
-        "passed": trial.passed,
-        "text": trial.response.text if trial.response else f"no answer: {trial.error}",
-        "reason": "" if trial.passed or not reasons else reasons[0],
-    }
+    if isinstance(trial, Answered):
+        return {"passed": trial.passed, "text": trial.response.text, "reason": trial.complaint}
+    return {"passed": False, "text": f"no answer: {trial.error}", "reason": ""}
 
 
 def _tokens_plot(variants: Sequence[VariantSummary]) -> Markup:

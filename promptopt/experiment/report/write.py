@@ -10,10 +10,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from promptopt.errors import UsageError
-from promptopt.experiment.compare import Comparison
-from promptopt.experiment.report.data import comparison_dict
+from promptopt.experiment.comparison import Comparison
 from promptopt.experiment.report.html import comparison_html
-from promptopt.experiment.report.text import comparison_text
+from promptopt.experiment.runs import Answered, Failed, Trial
 from promptopt.files import replace_file
 
 
@@ -35,20 +34,20 @@ def write_report(comparison: Comparison, path: Path) -> None:
 
 
 def _json(comparison: Comparison) -> str:
-    return json.dumps(comparison_dict(comparison), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _markdown(comparison: Comparison) -> str:
-    """The terminal's text in a code block under a line that says how it went: it reads the same everywhere."""
+    """The terminal's text in a code block, below a line with the verdicts: it reads the same everywhere."""
     verdicts = "; ".join(
         f"`{pair.candidate}` against `{pair.baseline}`: **{pair.decision.verdict}**" for pair in comparison.pairs
     )
     heading = f"# {comparison.suite.name}\n\n{verdicts}\n\n" if verdicts else f"# {comparison.suite.name}\n\n"
-    return f"{heading}```text\n{comparison_text(comparison)}```\n"
+    return f"{heading}```text\n{comparison}```\n"
 
 
 def _csv(comparison: Comparison) -> str:
-    """One row a trial: what a spreadsheet is wanted for."""
+    """One row for each trial."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
@@ -57,48 +56,47 @@ def _csv(comparison: Comparison) -> str:
             *("input_tokens", "cached_tokens", "output_tokens", "tokens_basis", "usd", "replayed", "error"),
         ]
     )
-    for run in comparison.runs:
-        for trial in run.trials:
-            usage = trial.measured.usage if trial.measured else None
-            cost = trial.measured.cost if trial.measured else None
-            writer.writerow(
-                [
-                    *(run.variant.label, trial.case, trial.sample, trial.response.model if trial.response else ""),
-                    *(trial.passed, trial.quality, trial.score.answer if trial.score else None),
-                    *((trial.response.text, trial.response.finish_reason) if trial.response else ("", "")),
-                    *((usage.input_tokens, usage.cache_read_tokens, usage.output_tokens) if usage else ("", "", "")),
-                    trial.measured.basis if trial.measured else "",
-                    f"{cost.total_usd:f}" if cost else "",
-                    *(trial.replayed, trial.error or ""),
-                ]
-            )
+    writer.writerows(_csv_row(run.variant.label, trial) for run in comparison.runs for trial in run.trials)
     return stream.getvalue()
+
+
+def _csv_row(label: str, trial: Trial) -> list[object]:
+    if isinstance(trial, Failed):
+        return [label, trial.case, trial.sample, "", False, 0.0, *[None] * 3, *[""] * 5, False, trial.error]
+    response, usage, cost = trial.response, trial.usage, trial.cost
+    return [
+        *(label, trial.case, trial.sample, response.model, trial.passed, trial.quality),
+        *(trial.score.answer, response.text, response.finish_reason),
+        *(usage.input_tokens, usage.cache_read_tokens, usage.output_tokens, trial.measured.basis),
+        *(f"{cost.total_usd:f}" if cost else "", trial.replayed, ""),
+    ]
 
 
 def _junit(comparison: Comparison) -> str:
     """A test suite for each variant, a test case for each trial, and one for each verdict."""
     root = ET.Element("testsuites", name="promptopt compare")
     for run in comparison.runs:
-        failures = sum(not trial.passed and trial.error is None for trial in run.trials)
-        errors = sum(trial.error is not None for trial in run.trials)
-        suite = _suite(root, run.variant.label, len(run.trials), failures, errors)
+        label, errors = run.variant.label, len(run.failed)
+        failures = sum(not trial.passed for trial in run.answered)
+        suite = _suite(root, label, len(run.trials), failures, errors)
         for trial in run.trials:
-            case = ET.SubElement(suite, "testcase", classname=run.variant.label, name=trial.case)
-            if trial.error is not None:
+            case = ET.SubElement(suite, "testcase", classname=label, name=trial.case)
+            if isinstance(trial, Failed):
                 ET.SubElement(case, "error", message=_xml(trial.error))
             elif not trial.passed:
-                reasons = [
-                    score.explanation for score in (trial.score.scores if trial.score else ()) if not score.passed
-                ]
-                ET.SubElement(case, "failure", message=_xml("; ".join(reasons)))
+                ET.SubElement(case, "failure", message=_xml(_unmet(trial)))
     verdicts = _suite(root, "verdicts", len(comparison.pairs), int(comparison.regressed), 0)
     for pair in comparison.pairs:
         name = f"{pair.candidate} against {pair.baseline}"
         case = ET.SubElement(verdicts, "testcase", classname="verdicts", name=name)
         if pair.decision.verdict == "regressed":
-            ET.SubElement(case, "failure", message="; ".join(pair.decision.reasons))
+            ET.SubElement(case, "failure", message="; ".join(pair.reasons))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _unmet(trial: Answered) -> str:
+    return "; ".join(score.explanation for score in trial.score.scores if not score.passed)
 
 
 def _suite(root: ET.Element, name: str, tests: int, failures: int, errors: int) -> ET.Element:

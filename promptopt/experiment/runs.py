@@ -1,0 +1,217 @@
+"""What a run found: one trial for each call, and a summary of each variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from statistics import median
+
+from promptopt.config import Config
+from promptopt.experiment.variant import Measurement, Variant
+from promptopt.prices import Price, close_models
+from promptopt.scorers import CaseScore
+from promptopt.tokens import Basis, count_tokens
+from promptopt.values import Cost, Request, Response, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call that was answered, and what the answer is worth.
+
+    Attributes:
+        sample: 0 for the first answer to the case.
+        recorded_at: When a replayed answer was recorded; ``None`` for a live one.
+    """
+
+    case: str
+    sample: int
+    request: Request = field(repr=False)
+    response: Response
+    measured: Measurement
+    score: CaseScore
+    recorded_at: str | None = None
+
+    @property
+    def quality(self) -> float:
+        return self.score.quality
+
+    @property
+    def passed(self) -> bool:
+        return self.score.passed
+
+    @property
+    def replayed(self) -> bool:
+        return self.recorded_at is not None
+
+    @property
+    def usage(self) -> Usage:
+        """As billed."""
+        return self.measured.usage
+
+    @property
+    def cost(self) -> Cost | None:
+        """List cost; ``None`` if the model is unpriced."""
+        return self.measured.cost
+
+    @property
+    def complaint(self) -> str:
+        """Why it did not pass, as the first assert that says so explains it; empty if it passed."""
+        return "" if self.passed else next((s.explanation for s in self.score.scores if s.explanation), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A call without an answer: it does not pass, and counts as quality 0.
+
+    Attributes:
+        error: Why there is no answer.
+    """
+
+    case: str
+    sample: int
+    request: Request = field(repr=False)
+    error: str
+
+    @property
+    def quality(self) -> float:
+        return 0.0
+
+    @property
+    def passed(self) -> bool:
+        return False
+
+
+Trial = Answered | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The trials of one variant, in the order of the suite."""
+
+    variant: Variant
+    trials: tuple[Trial, ...]
+
+    @property
+    def answered(self) -> tuple[Answered, ...]:
+        return tuple(trial for trial in self.trials if isinstance(trial, Answered))
+
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        return tuple(trial for trial in self.trials if isinstance(trial, Failed))
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSummary:
+    """One variant's row.
+
+    Attributes:
+        prompt: Its label, ``reviews@v1``.
+        path: Its file.
+        model: The model that answered.
+        priced_as: The model whose price and tokenizer count.
+        cases: How many cases.
+        trials: How many answers, or errors in their place.
+        errors: Trials without an answer.
+        pass_rate: Share of trials that passed, 0 to 1.
+        quality: Mean quality, 0 to 1.
+        input_tokens: Mean per call, as billed; so are the next two.
+        cached_tokens: Of them, read from the provider's cache.
+        output_tokens: Output tokens.
+        basis: Whether those were measured, counted or estimated; several if trials differ.
+        measured_input_tokens: What the answering provider measured, mean per call; ``None`` where it did not say.
+        counted_input_tokens: What the priced model's tokenizer counts for the same requests.
+        usd_per_1k_calls: List cost of a thousand calls; ``None`` where unpriced.
+        usd_per_pass: List cost of all calls over the number that passed; ``None`` where unpriced or none passed.
+        incurred_usd: What this run paid; a replay paid nothing. ``None`` where a live call was unpriced.
+        latency_ms: Median of live calls; ``None`` where all were replayed.
+        replayed: Trials answered out of recordings.
+        recorded: First and last day of those recordings.
+        unjudged: Asserts that could not be judged.
+        price: What the calls are priced at; ``None`` if ``priced_as`` is unpriced.
+        close_models: Names with a price that are close to an unpriced ``priced_as``.
+    """
+
+    prompt: str
+    path: str
+    model: str
+    priced_as: str
+    cases: int
+    trials: int
+    errors: int
+    pass_rate: float
+    quality: float
+    input_tokens: float | None
+    cached_tokens: float | None
+    output_tokens: float | None
+    basis: tuple[Basis, ...]
+    measured_input_tokens: float | None
+    counted_input_tokens: float | None
+    usd_per_1k_calls: float | None
+    usd_per_pass: float | None
+    incurred_usd: float | None
+    latency_ms: float | None
+    replayed: int
+    recorded: tuple[str, str] | None
+    unjudged: int
+    price: Price | None
+    close_models: tuple[str, ...]
+
+
+def summarize(run: Run, config: Config) -> VariantSummary:
+    """The summary of a run."""
+    variant, trials, answered = run.variant, run.trials, run.answered
+    known = [trial.cost.total_usd for trial in answered if trial.cost]
+    total = sum(known, Decimal(0)) if known and len(known) == len(answered) else None
+    passed = sum(trial.passed for trial in trials)
+    days = sorted(trial.recorded_at[:10] for trial in answered if trial.recorded_at)
+    return VariantSummary(
+        prompt=variant.label,
+        path=variant.template.path,
+        model=variant.model,
+        priced_as=variant.priced_as,
+        cases=len({trial.case for trial in trials}),
+        trials=len(trials),
+        errors=len(run.failed),
+        pass_rate=passed / len(trials),
+        quality=sum(trial.quality for trial in trials) / len(trials),
+        input_tokens=_mean([trial.usage.input_tokens for trial in answered]),
+        cached_tokens=_mean([trial.usage.cache_read_tokens for trial in answered]),
+        output_tokens=_mean([trial.usage.output_tokens for trial in answered]),
+        basis=tuple(sorted({trial.measured.basis for trial in answered})),
+        measured_input_tokens=_mean([t.response.usage.input_tokens for t in answered if t.response.usage]),
+        counted_input_tokens=_mean([_counted_input(trial.request, variant.priced_as) for trial in answered]),
+        usd_per_1k_calls=None if total is None else float(total / len(answered) * 1000),
+        usd_per_pass=None if total is None or not passed else float(total / passed),
+        incurred_usd=_incurred(answered, variant),
+        latency_ms=_median(t.response.duration_s * 1000 for t in answered if t.response.duration_s),
+        replayed=sum(trial.replayed for trial in answered),
+        recorded=(days[0], days[-1]) if days else None,
+        unjudged=sum(trial.score.unjudged for trial in answered),
+        price=variant.price,
+        close_models=() if variant.price else tuple(close_models(variant.priced_as, config=config)),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _median(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return median(found) if found else None
+
+
+def _counted_input(request: Request, model: str) -> int:
+    return count_tokens(request.messages, model, schema=request.output_schema).tokens
+
+
+def _incurred(trials: Sequence[Answered], variant: Variant) -> float | None:
+    """What live calls cost at the answering model's own price."""
+    live = [trial.response for trial in trials if not trial.replayed]
+    if not live or variant.free:
+        return 0.0
+    usages = [response.usage for response in live if response.usage]
+    if variant.live_price is None or len(usages) < len(live):
+        return None
+    return float(sum((variant.live_price.cost(usage).total_usd for usage in usages), Decimal(0)))

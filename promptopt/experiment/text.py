@@ -1,0 +1,280 @@
+"""The parts of a comparison as text for a terminal and as plain data: functions of runs, summaries and decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptopt.experiment.runs import Answered, Run, Trial, VariantSummary
+from promptopt.experiment.verdict import (
+    ALPHA_EACH,
+    AcceptedLoss,
+    CasesNeeded,
+    CostEvidence,
+    Difference,
+    PointPrice,
+    QualityReason,
+    Reason,
+)
+from promptopt.money import dollars, signed_dollars
+from promptopt.tables import table
+from promptopt.tokens import tokenizer_for
+
+_ANSWER_WIDTH = 70
+_DIGITS = 10
+_MANY_CASES = 100_000
+_NAMES = {
+    "quality": "quality",
+    "pass_rate": "pass rate",
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "usd_per_1k_calls": "$ per 1,000 calls",
+    "usd_per_pass": "$ per 1,000 passes",
+}
+
+
+def variants_table(variants: Sequence[VariantSummary]) -> str:
+    """One row for each variant: tokens and dollars per call, quality."""
+    rows = [
+        [
+            variant.prompt,
+            variant.cases,
+            _tokens(variant.input_tokens),
+            _tokens(variant.cached_tokens),
+            _tokens(variant.output_tokens),
+            dollars(variant.usd_per_1k_calls),
+            dollars(None if variant.usd_per_pass is None else variant.usd_per_pass * 1000, variant.usd_per_1k_calls),
+            f"{variant.quality * 100:.1f}%",
+            f"{variant.pass_rate * 100:.1f}%",
+        ]
+        for variant in variants
+    ]
+    headers = ["prompt", "cases", "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
+    return table(rows, headers)
+
+
+def _tokens(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
+
+
+def differences_table(differences: Sequence[Difference]) -> str:
+    """The mean of each known difference and its interval."""
+    rows = [
+        [metric_name(difference.metric), change_text(difference), interval_text(difference)]
+        for difference in differences
+        if difference.difference is not None
+    ]
+    return table(rows, ["difference", "mean", "95% interval"])
+
+
+def _scale(metric: str) -> float:
+    return {"quality": 100, "pass_rate": 100, "usd_per_pass": 1000}.get(metric, 1)
+
+
+def _number(metric: str, value: float) -> str:
+    value *= _scale(metric)
+    if metric.startswith("usd"):
+        return signed_dollars(value)
+    return f"{value:+,.1f}{' points' if metric in ('quality', 'pass_rate') else ''}"
+
+
+def metric_name(metric: str) -> str:
+    """A metric as a table names it."""
+    return _NAMES[metric]
+
+
+def change_text(difference: Difference) -> str:
+    """A mean difference with its sign and unit; empty where it is unknown."""
+    return "" if difference.difference is None else _number(difference.metric, difference.difference)
+
+
+def interval_text(difference: Difference) -> str:
+    """The 95% interval of a difference, or why there is none."""
+    if difference.low is None or difference.high is None:
+        return "too few cases"
+    if difference.low == difference.high:
+        return "the same in every case"
+    low, high = _number(difference.metric, difference.low), _number(difference.metric, difference.high)
+    return f"{low.removesuffix(' points')} to {high}"
+
+
+def reason_text(reason: Reason) -> str:
+    """A reason of a verdict as a sentence."""
+    match reason:
+        case CostEvidence():
+            return _cost_text(reason)
+        case QualityReason():
+            return _quality_text(reason)
+        case PointPrice(usd=None):
+            return "better and costlier"
+        case PointPrice(usd=usd):
+            return f"${usd:.4f} per 1,000 calls for each point of quality"
+        case AcceptedLoss(accept=accept):
+            return f"the loss is within the {accept * 100:g} points that are accepted"
+        case CasesNeeded(needed=needed) if needed > _MANY_CASES:
+            return f"more than {_MANY_CASES:,} cases would be needed to decide"
+        case CasesNeeded(needed=needed, cases=cases):
+            return f"about {needed:,} cases would decide ({needed - cases:,} more)"
+
+
+def _cost_text(cost: CostEvidence) -> str:
+    usd = cost.usd_per_1k_calls
+    if usd.difference is None:
+        tokens = {"input": cost.input_tokens.difference, "output": cost.output_tokens.difference}
+        parts = [f"{name} tokens {change:+,.1f} a call" for name, change in tokens.items() if change is not None]
+        hint = "; name a price with --price-as" if cost.change == "unclear" else ""
+        return f"unpriced; {' and '.join(parts) or 'no tokens known'}: {cost.change}{hint}"
+    if usd.difference == 0 and usd.low == usd.high == 0:
+        return "cost is the same in every case"
+    share = f" ({usd.difference / cost.baseline_usd * 100:+.1f}%)" if cost.baseline_usd else ""
+    shared = ", the same in every case" if usd.low == usd.high is not None else ""
+    unclear = " (not significant)" if cost.change == "same" else ""
+    return f"cost {signed_dollars(usd.difference)} per 1,000 calls{share}{shared}: {cost.change}{unclear}"
+
+
+def _quality_text(reason: QualityReason) -> str:
+    quality, evidence = reason.quality, reason.evidence
+    points, allowed = f"{evidence.difference * 100:+.1f} points", f"{reason.margin * 100:g} points"
+    if evidence.untouched:
+        return "the requests are the same, and so is the quality"
+    if evidence.all_tied:
+        tied = f"quality is the same in each of {evidence.cases} cases"
+        return tied if quality == "not worse" else f"{tied}, too few to exclude a loss of {allowed}"
+    if quality == "unclear":
+        p_value = "" if evidence.p_value is None else f" (p = {evidence.p_value:.2g}, needs <= {ALPHA_EACH:g})"
+        direction = "worse" if evidence.difference < 0 else "better"
+        return f"quality {points}: not shown to be {direction}{p_value}, and a loss of {allowed} is not excluded"
+    excluded = f" (a loss of {allowed} is excluded)" if quality == "not worse" else ""
+    return f"quality {points}: {quality}{excluded}"
+
+
+def failures(runs: Sequence[Run]) -> Iterator[str]:
+    """Lines about the calls of each variant that failed."""
+    for run in runs:
+        if failed := run.failed:
+            yield f"{run.variant.label}: {len(failed)} of {len(run.trials)} calls failed and count as not passed:"
+            yield from (f"  {trial.case}: {trial.error}" for trial in failed[:3])
+            if len(failed) > 3:
+                yield f"  and {len(failed) - 3} more"
+
+
+def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[str]:
+    """Lines that say who answered, when, how tokens were counted and at which prices."""
+    origin = provenance(runs, variants)
+    answered = ", ".join(origin["answered_by"]) or "nobody"
+    recorded = ""
+    if origin["recorded"]:
+        first, last = origin["recorded"]
+        recorded = f", recorded {first}" + (f" to {last}" if last != first else "")
+    yield f"answers: {answered}; {origin['replayed']:,} replayed{recorded}; {origin['live']:,} live"
+    yield from _token_lines(variants, origin["tokenizers"])
+    yield from dict.fromkeys(f"prices: {_price(variant)}" for variant in variants)
+    incurred = [variant.incurred_usd for variant in variants]
+    paid = "unknown (unpriced)" if None in incurred else dollars(sum(cost or 0.0 for cost in incurred))
+    yield f"list cost above is usage x price; this run itself cost {paid}"
+    if unjudged := sum(variant.unjudged for variant in variants):
+        yield f"{unjudged} latency asserts were not judged: a replay has no latency"
+
+
+def _token_lines(variants: Sequence[VariantSummary], tokenizers: Mapping[str, str]) -> Iterator[str]:
+    bases = sorted({basis for variant in variants for basis in variant.basis})
+    how = ", ".join(f"{encoding} for {model}" for model, encoding in tokenizers.items())
+    yield f"tokens: {' and '.join(bases) or 'none'} ({how})"
+    for variant in variants:
+        if variant.measured_input_tokens is not None and variant.counted_input_tokens is not None:
+            yield (
+                f"  {variant.prompt}: {variant.model} measured {variant.measured_input_tokens:,.1f} input tokens, "
+                f"{tokenizers[variant.priced_as]} counts {variant.counted_input_tokens:,.1f}"
+            )
+
+
+def _price(variant: VariantSummary) -> str:
+    model, price = variant.priced_as, variant.price
+    if price is None:
+        hint = f"; close names: {', '.join(variant.close_models)}" if variant.close_models else ""
+        return f"{model} is unpriced{hint} (name one with --price-as, or give its price in [tool.promptopt.prices])"
+    named = "" if price.model == model else f"{price.provider}/{price.model}, "
+    rates = f"${price.input_mtok:f} in, ${price.cache_read_mtok:f} cached, ${price.output_mtok:f} out per million"
+    return f"{model}, {named}{rates} ({price.source})"
+
+
+def case_differences(runs: Sequence[Run]) -> str:
+    """The cases on which variants differ in passing, with the answers of each."""
+    by_case: dict[tuple[str, int], list[tuple[str, Trial]]] = {}
+    for run in runs:
+        for trial in run.trials:
+            by_case.setdefault((trial.case, trial.sample), []).append((run.variant.label, trial))
+    parts = []
+    for (case, sample), answers in by_case.items():
+        if len({trial.passed for _, trial in answers}) < 2:
+            continue
+        lines = [case if not sample else f"{case} (repetition {sample})"]
+        lines.extend(f"  {label}: {'pass' if trial.passed else 'FAIL'}  {_answer(trial)}" for label, trial in answers)
+        parts.append("\n".join(lines))
+    count = f"{len(parts)} of {len(by_case)} cases differ"
+    return "\n\n".join([count, *parts]) + "\n"
+
+
+def _answer(trial: Trial) -> str:
+    if not isinstance(trial, Answered):
+        return f"no answer: {trial.error}"
+    text = " ".join(trial.response.text.split())
+    shown = repr(text if len(text) <= _ANSWER_WIDTH else text[: _ANSWER_WIDTH - 1] + "…")
+    return shown + (f"  ({trial.complaint})" if trial.complaint else "")
+
+
+def variant_dict(variant: VariantSummary) -> dict[str, Any]:
+    """A row of ``variants`` in the JSON form."""
+    return {
+        "prompt": variant.prompt,
+        "path": variant.path,
+        "model": variant.model,
+        "priced_as": variant.priced_as,
+        "cases": variant.cases,
+        "trials": variant.trials,
+        "errors": variant.errors,
+        "pass_rate": _rounded(variant.pass_rate),
+        "quality": _rounded(variant.quality),
+        "input_tokens": _rounded(variant.input_tokens),
+        "cached_tokens": _rounded(variant.cached_tokens),
+        "output_tokens": _rounded(variant.output_tokens),
+        "tokens_basis": list(variant.basis),
+        "measured_input_tokens": _rounded(variant.measured_input_tokens),
+        "counted_input_tokens": _rounded(variant.counted_input_tokens),
+        "usd_per_1k_calls": _rounded(variant.usd_per_1k_calls),
+        "usd_per_pass": _rounded(variant.usd_per_pass),
+        "incurred_usd": _rounded(variant.incurred_usd),
+        "latency_ms": _rounded(variant.latency_ms),
+        "replayed": variant.replayed,
+        "recorded": list(variant.recorded) if variant.recorded else None,
+    }
+
+
+def difference_dict(difference: Difference) -> dict[str, Any]:
+    """What a row of ``comparisons`` in the JSON form says of one metric."""
+    return {
+        "metric": difference.metric,
+        "difference": _rounded(difference.difference),
+        "low": _rounded(difference.low),
+        "high": _rounded(difference.high),
+        "p_value": _rounded(difference.p_value),
+    }
+
+
+def provenance(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> dict[str, Any]:
+    """Who answered, when, how tokens were counted and at which prices."""
+    priced_as = list(dict.fromkeys(variant.priced_as for variant in variants))
+    days = sorted(day for variant in variants if variant.recorded for day in variant.recorded)
+    return {
+        "answered_by": sorted({trial.response.model for run in runs for trial in run.answered}),
+        "replayed": sum(variant.replayed for variant in variants),
+        "live": sum(variant.trials - variant.replayed for variant in variants),
+        "recorded": [days[0], days[-1]] if days else None,
+        "tokenizers": {model: tokenizer_for(model).encoding for model in priced_as},
+        "prices": {variant.priced_as: variant.price.source if variant.price else None for variant in variants},
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    """Without the last bits, which differ from machine to machine."""
+    return None if value is None else round(value, _DIGITS)
