@@ -68,7 +68,7 @@ def main() -> None:
     show("none (weak alone)", [False] * total)
     for name, table in VALIDATORS.items():
         validators = make_validators(table)
-        answers = [Answer(b"", text=row[f"{WEAK}_response"], finish_reason="stop") for row in rows]
+        answers = [Answer(text=row[f"{WEAK}_response"], finish_reason="stop") for row in rows]
         escalated = [not passes(validators, call, answer) for answer in answers]
         show(name, escalated)
     show("all (both asked)", [True] * total)

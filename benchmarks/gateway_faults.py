@@ -27,10 +27,9 @@ from upstream import Reply, Upstream, chat, chat_events, error
 
 import promptopt
 from promptopt.gateway.costs import dollars
-from promptopt.gateway.stores.base import RedisLink
 from promptopt.gateway.stores.budget import SqliteBudgets
-from promptopt.gateway.stores.budget_redis import RedisBudgets
 from promptopt.gateway.stores.ledger import open_ledger
+from promptopt.gateway.stores.redis import RedisBudgets, RedisLink
 
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 THREADS, CAP, TIMEOUT_S, HELD = 16, 40, 0.5, 8

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from promptopt.gateway.semantic.calibrate import Pair, calibrate, upper_bound
+from promptopt.gateway.semantic.calibrate import QuestionPair, calibrate, upper_bound
 from promptopt.gateway.semantic.embedders import make_embedder
 from promptopt.gateway.semantic.hard_facts import fingerprint
 
@@ -50,7 +50,7 @@ def main() -> None:
     split = len(rows) * 2 // 3
     guarded, plain = (nearest(texts, vectors, guard=guard) for guard in (True, False))
     pairs = [
-        Pair(texts[index], texts[other], intents[index] == intents[other])
+        QuestionPair(texts[index], texts[other], intents[index] == intents[other])
         for index, (value, other) in enumerate(guarded[: split - 1], 1)
         if value >= 0
     ]

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
 from promptopt.auditing.shutdowns import shutdown_date
-from promptopt.gateway.stores.ledger import LedgerRow
+from promptopt.gateway.stores.ledger_row import LedgerRow
 
 # A call whose end nobody saw is lost once it is older than any call may be.
 LOST_AFTER_S = 1800.0
@@ -50,7 +50,7 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class SpendSummary:
     """A ledger, summed up.
 
     Attributes:
@@ -105,7 +105,7 @@ GROUPINGS: dict[str, Callable[[LedgerRow], str | None]] = {
 }
 
 
-def sum_up(rows: Sequence[LedgerRow], now: datetime | None = None) -> Usage:
+def sum_up(rows: Sequence[LedgerRow], now: datetime | None = None) -> SpendSummary:
     """The summary of a ledger's rows, the oldest first.
 
     Raises:
@@ -122,7 +122,7 @@ def sum_up(rows: Sequence[LedgerRow], now: datetime | None = None) -> Usage:
     hinted = [row for row in asked if row.expected_cached_tokens is not None and row.status == "ok"]
     days = _by(rows, GROUPINGS["day"])
     by_day = {spend.name: spend.incurred_usd for spend in days}
-    return Usage(
+    return SpendSummary(
         first=datetime.fromtimestamp(rows[0].at, UTC),
         last=datetime.fromtimestamp(rows[-1].at, UTC),
         total=_spend("total", rows),
@@ -186,9 +186,9 @@ def _cached(rows: Sequence[LedgerRow]) -> float | None:
 def _unordered(rows: Iterable[LedgerRow]) -> dict[str, int]:
     found: defaultdict[str, list[int]] = defaultdict(list)
     for row in rows:
-        if row.behind_tokens:
+        if row.misordered_tokens:
             # Where nobody named the prompt, its kind is a digest of what varies.
-            found[(GROUPINGS["prompt"](row) if row.prompt else None) or row.model].append(row.behind_tokens)
+            found[(GROUPINGS["prompt"](row) if row.prompt else None) or row.model].append(row.misordered_tokens)
     return dict(sorted(((name, int(median(each))) for name, each in found.items()), key=lambda item: -item[1]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from promptopt.errors import UsageError
 
 if TYPE_CHECKING:
     from promptopt.gateway.semantic.calibrate import Search
-    from promptopt.gateway.stores.cache import CacheStore
+    from promptopt.gateway.stores.base import CacheStore
 
 
 @click.group("cache")
@@ -147,15 +148,13 @@ def _folder() -> Path:
 @contextmanager
 def _store() -> Iterator[CacheStore]:
     from promptopt.config import load_config
+    from promptopt.gateway.assembly import open_store
     from promptopt.gateway.settings import read_settings
-    from promptopt.gateway.stores.base import RedisLink, StoreDown
-    from promptopt.gateway.stores.cache import RedisCache, SqliteCache
+    from promptopt.gateway.stores.base import StoreDown
 
-    settings = read_settings(load_config())
-    link = RedisLink(settings.redis, policy="refuse") if settings.redis else None
-    store = RedisCache(link) if link else SqliteCache.at(settings.cache_file or settings.path / "cache.sqlite")
+    store = open_store(replace(read_settings(load_config()), on_store_down="refuse"))
     try:
-        yield store
+        yield store.cache()
     except StoreDown as error:
         raise UsageError(str(error)) from None
     finally:

@@ -14,8 +14,8 @@ from promptopt.errors import UsageError
 from promptopt.money import usd
 
 if TYPE_CHECKING:
-    from promptopt.auditing.spend import Spend, Usage
-    from promptopt.gateway.stores.ledger import LedgerRow
+    from promptopt.auditing.spend import Spend, SpendSummary
+    from promptopt.gateway.stores.ledger_row import LedgerRow
 
 _SHOWN = 10
 
@@ -104,7 +104,7 @@ def _export(rows: list[LedgerRow], path: Path) -> None:
     replace_file(path, "".join(f"{line}\n" for line in lines))
 
 
-def usage_text(usage: Usage, groups: tuple[str, ...]) -> str:
+def usage_text(usage: SpendSummary, groups: tuple[str, ...]) -> str:
     """The report as the terminal shows it."""
     total = usage.total
     span = f"{usage.first:%Y-%m-%d} to {usage.last:%Y-%m-%d}"
@@ -134,7 +134,7 @@ def _group(name: str, spends: list[Spend]) -> str:
     return table(rows, [name, "calls", "asked", "input", "output", "list", "paid"]) + more
 
 
-def _facts(usage: Usage) -> list[tuple[str, str]]:
+def _facts(usage: SpendSummary) -> list[tuple[str, str]]:
     top = "-" if usage.top_share is None else f"{usage.top_share:.0%} of spend, of {usage.kinds} types"
     facts = [
         ("top 20% of call types", top),
@@ -168,7 +168,7 @@ def _facts(usage: Usage) -> list[tuple[str, str]]:
     return facts
 
 
-def _prompt_cache(usage: Usage) -> str:
+def _prompt_cache(usage: SpendSummary) -> str:
     text = f"{_percent(usage.provider_hit_ratio)} of input tokens"
     if usage.expected_hit_ratio is not None:
         text += f" (with hints: expected {usage.expected_hit_ratio:.1%}, came {_percent(usage.hinted_hit_ratio)})"

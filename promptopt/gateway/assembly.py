@@ -1,14 +1,18 @@
-"""A gateway: all wrappers that the settings ask for, in the one order that makes sense."""
+"""A gateway: all layers that the settings ask for, in the one order that makes sense."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property, lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from random import Random
 from typing import Any
 
 from promptopt.config import Config, load_config
+from promptopt.errors import UsageError, did_you_mean
 from promptopt.gateway.call import Call
+from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.costs import Costs
 from promptopt.gateway.flow import Handler, Layer, stack
 from promptopt.gateway.layers.budget import Budget
@@ -21,37 +25,92 @@ from promptopt.gateway.layers.meter import LedgerFront, Meter
 from promptopt.gateway.layers.prompt_cache_hints import PromptCacheHints
 from promptopt.gateway.layers.router import Router
 from promptopt.gateway.layers.semantic import SemanticCache, make_semantic_cache
-from promptopt.gateway.layers.single_flight import Leases, RedisLeases, SingleFlight, SqliteLeases
-from promptopt.gateway.settings import Settings, read_settings
-from promptopt.gateway.stores.base import Database, Outage, RedisLink
-from promptopt.gateway.stores.budget import BudgetStore, SqliteBudgets
-from promptopt.gateway.stores.budget_redis import RedisBudgets
-from promptopt.gateway.stores.cache import CACHE_SCHEMA, CacheStore, RedisCache, SqliteCache
-from promptopt.gateway.stores.ledger import LedgerStore, open_ledger
+from promptopt.gateway.layers.single_flight import SingleFlight
+from promptopt.gateway.settings import GatewaySettings, read_settings
+from promptopt.gateway.stores.base import Store, StoreOptions
+from promptopt.gateway.stores.ledger_row import LedgerStore
+
+LAYERS = "promptopt.layers"
+STORES = "promptopt.stores"
+# Outermost first. The router comes before the ledger, so that a call is logged as the model that it was routed to. The
+# layers of ``settings.layers`` come where the dots are: they see the calls that no cache answers.
+ORDER = (
+    *("router", "ledger", "cache", "single-flight", "semantic", "..."),
+    *("limits", "cascade", "fallback", "budget", "concurrency", "prompt-cache-hints", "meter"),
+)
+
+
+class GatewayParts:
+    """What the layers of one gateway are made of. What several of them share is made once, when it is first needed.
+
+    Attributes:
+        sdk_retries: Whether a client above the gateway repeats failed calls.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, config: Config, clock: Clock, random: Random, *, sdk_retries: bool
+    ) -> None:
+        self.settings = settings
+        self.config = config
+        self.clock = clock
+        self.random = random
+        self.sdk_retries = sdk_retries
+        self.costs = Costs(config, clock)
+        self.cache_policy = settings.cache or CachePolicy()
+
+    @cached_property
+    def store(self) -> Store:
+        """Where layers keep what they share."""
+        return open_store(self.settings, self.clock, self.random)
+
+    @cached_property
+    def cache(self) -> ExactCache | None:
+        """The exact cache, if there is one."""
+        if self.settings.cache is None:
+            return None
+        outage = self.store.outage("the cache")
+        return ExactCache(self.store.cache(), self.cache_policy, outage=outage, clock=self.clock)
+
+    @cached_property
+    def semantic(self) -> SemanticCache | None:
+        """The semantic cache, if there is one."""
+        settings = self.settings
+        if settings.semantic is None:
+            return None
+        return make_semantic_cache(settings.semantic, settings.path, self.cache_policy, self.clock)
+
+    @cached_property
+    def ledger(self) -> LedgerStore | None:
+        """The ledger, if there is one."""
+        return None if self.settings.ledger is None else self.store.ledger(self.settings.ledger)
+
+
+LayerFactory = Callable[[GatewayParts], Layer | None]
+"""Makes a layer, or none if the settings do not ask for it; registered under the group ``promptopt.layers``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The wrappers, stacked.
+    """The layers, stacked.
 
     Attributes:
         handler: Answers a call; what it yields is to be carried out (see ``flow``).
-        layers: The wrappers, outermost first.
-        cache: The exact cache, where there is one.
-        ledger: The ledger's rows, where there is one.
+        layers: The layers, outermost first.
+        cache: The exact cache, if there is one.
+        ledger: The ledger's rows, if there is a ledger.
     """
 
     handler: Handler
     layers: tuple[Layer, ...]
-    settings: Settings
+    settings: GatewaySettings
     cache: ExactCache | None
     ledger: LedgerStore | None
-    closers: tuple[Callable[[], Any], ...] = ()
+    clock: Clock
+    store: Store
 
     def close(self) -> None:
         """Give files and connections back. Closing twice is allowed."""
-        for close in self.closers:
-            close()
+        self.store.close()
 
 
 def make_gateway(config: Config | None = None, *, sdk_retries: bool = True, **arguments: Any) -> Gateway:
@@ -59,7 +118,7 @@ def make_gateway(config: Config | None = None, *, sdk_retries: bool = True, **ar
 
     Args:
         sdk_retries: Whether a client above it repeats failed calls.
-        arguments: See ``Settings``.
+        arguments: See ``GatewaySettings``.
 
     Raises:
         PromptoptError: A setting is wrong, a file cannot be written, or a package is missing.
@@ -68,96 +127,131 @@ def make_gateway(config: Config | None = None, *, sdk_retries: bool = True, **ar
     return build_gateway(read_settings(config, arguments), config, sdk_retries=sdk_retries)
 
 
-def build_gateway(settings: Settings, config: Config, *, sdk_retries: bool = True) -> Gateway:
-    """The gateway of some settings. Raises what :func:`make_gateway` raises."""
-    costs = Costs(config)
-    shared = _Shared(settings)
-    policy = settings.cache or CachePolicy()
-    exact = ExactCache(shared.cache(), policy, outage=shared.outage("the cache")) if settings.cache else None
-    semantic = make_semantic_cache(settings.semantic, settings.path, policy) if settings.semantic else None
-    ledger = open_ledger(settings.ledger) if settings.ledger else None
-    layers: list[Layer] = []
-    if ledger is not None:
-        layers.append(LedgerFront(ledger, costs))
-    if settings.router:
-        layers.append(Router(settings.router))
-    if exact is not None and settings.single_flight:
-        layers.append(CacheFront(exact))
-    if settings.single_flight:
-        outage = shared.outage("single-flight across processes")
-        leases = shared.leases(exact.store if exact is not None else None)
-        layers.append(SingleFlight(policy.shareable, leases, cache=exact, outage=outage))
-    elif exact is not None:
-        layers.append(exact)
-    if semantic is not None:
-        layers.append(semantic)
-    layers.extend(_spending(settings, costs, shared, sdk_retries=sdk_retries))
-    if ledger is not None:
-        layers.append(Meter(ledger, costs, _metered(exact, semantic)))
-    closers = [*shared.closers, *([ledger.close] if ledger is not None else [])]
-    return Gateway(stack(layers), tuple(layers), settings, exact, ledger, tuple(closers))
+def build_gateway(
+    settings: GatewaySettings, config: Config, *, sdk_retries: bool = True,
+    clock: Clock = SYSTEM_CLOCK, random: Random = SYSTEM_RANDOM,
+) -> Gateway:  # fmt: skip
+    """The gateway of some settings.
+
+    Args:
+        clock: What every layer and store goes by.
+        random: Decides whatever is left to chance; seeded, a simulation gives the same each time.
+
+    Raises:
+        PromptoptError: As :func:`make_gateway`.
+    """
+    parts = GatewayParts(settings, config, clock, random, sdk_retries=sdk_retries)
+    names = [name for each in ORDER for name in (settings.layers if each == "..." else (each,))]
+    made: list[Layer | None] = [load_registered(LAYERS, name)(parts) for name in names]
+    layers = tuple(layer for layer in made if layer is not None)
+    return Gateway(stack(layers), layers, settings, parts.cache, parts.ledger, clock, parts.store)
 
 
-def _metered(exact: ExactCache | None, semantic: SemanticCache | None) -> Callable[[Call], bool]:
-    """Whether a call that is sent is a miss of some cache."""
-    policies = [layer.policy for layer in (exact, semantic) if layer is not None]
-    return lambda call: any(policy.shareable(call) for policy in policies)
+def open_store(settings: GatewaySettings, clock: Clock = SYSTEM_CLOCK, random: Random = SYSTEM_RANDOM) -> Store:
+    """The store that the settings name. Raises UsageError if there is none of that name."""
+    options = StoreOptions(settings.path, settings.cache_file, settings.redis, settings.on_store_down, clock, random)
+    name = settings.store or ("redis" if settings.redis else "sqlite")
+    store: Store = load_registered(STORES, name)(options)
+    return store
 
 
-def _spending(settings: Settings, costs: Costs, shared: _Shared, *, sdk_retries: bool) -> list[Layer]:
-    """The wrappers below the caches: they only see calls that will be paid for."""
-    layers: list[Layer] = []
-    if settings.limits is not None:
-        outage = shared.outage("limits for users and keys")
-        layers.append(UserLimits(settings.limits, settings.redis, outage=outage))
-    if settings.cascade:
-        layers.append(Cascade(settings.cascade))
-    if settings.fallback is not None:
-        layers.append(Fallback(settings.fallback, sdk_retries=sdk_retries))
-    if settings.budget is not None:
-        layers.append(Budget(settings.budget, shared.budgets(), costs, on_alert=settings.on_alert))
-    if settings.concurrency is not None:
-        limit, queue = settings.concurrency, settings.queue
-        layers.append(Concurrency(limit, max_waiting=queue, wait_s=settings.queue_wait_s))
-    if settings.prompt_caching:
-        layers.append(PromptCacheHints())
-    return layers
+def load_registered(group: str, name: str) -> Any:
+    """What is registered under a name in a group of entry points.
+
+    Raises:
+        UsageError: Nothing is, or it cannot be loaded.
+    """
+    known = _registered(group)
+    if not known:
+        raise UsageError(f"nothing is registered under {group}: install promptopt again (pip install -e .)")
+    if name not in known:
+        what = group.rpartition(".")[2].removesuffix("s")
+        raise UsageError(f"unknown {what} {name!r}.{did_you_mean(name, known)} Known: {', '.join(sorted(known))}")
+    try:
+        return known[name].load()
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise UsageError(
+            f"the entry point {name!r} of {group} ({known[name].value}) cannot be loaded: {why}"
+        ) from error
 
 
-class _Shared:
-    """Opens what several wrappers share, once and only where it is needed."""
+@lru_cache(maxsize=4)
+def _registered(group: str) -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._link = RedisLink(settings.redis, policy=settings.on_store_down) if settings.redis else None
-        self._file: Database | None = None
-        self.closers: list[Callable[[], Any]] = [] if self._link is None else [self._link.close]
 
-    def outage(self, what: str) -> Outage:
-        return self._link.outage if self._link is not None else Outage(what, self._settings.on_store_down)
+def _router(parts: GatewayParts) -> Layer | None:
+    return Router(parts.settings.router) if parts.settings.router else None
 
-    def cache(self) -> CacheStore:
-        if self._link is not None:
-            return RedisCache(self._link)
-        store = SqliteCache(self._database(), self.outage("the cache"))
-        self.closers.append(store.close)
-        return store
 
-    def leases(self, cache: CacheStore | None) -> Leases:
-        if self._link is not None:
-            return RedisLeases(self._link, cache if isinstance(cache, RedisCache) else None)
-        return SqliteLeases(self._database(), cache if isinstance(cache, SqliteCache) else None)
+def _ledger(parts: GatewayParts) -> Layer | None:
+    return None if parts.ledger is None else LedgerFront(parts.ledger, parts.costs, clock=parts.clock)
 
-    def budgets(self) -> BudgetStore:
-        if self._link is not None:
-            return RedisBudgets(self._link)
-        store = SqliteBudgets(self._settings.path / "budget.sqlite")
-        self.closers.append(store.close)
-        return store
 
-    def _database(self) -> Database:
-        if self._file is None:
-            path: Path = self._settings.cache_file or self._settings.path / "cache.sqlite"
-            self._file = Database(path, CACHE_SCHEMA, what="the cache", disposable=True)
-            self.closers.append(self._file.close)
-        return self._file
+def _cache(parts: GatewayParts) -> Layer | None:
+    # Single-flight puts answers into the cache itself.
+    return CacheFront(parts.cache) if parts.cache is not None and parts.settings.single_flight else parts.cache
+
+
+def _single_flight(parts: GatewayParts) -> Layer | None:
+    if not parts.settings.single_flight:
+        return None
+    return SingleFlight(
+        parts.cache_policy.shareable,
+        parts.store.leases(None if parts.cache is None else parts.cache.store),
+        cache=parts.cache,
+        outage=parts.store.outage("single-flight across processes"),
+        clock=parts.clock,
+        random=parts.random,
+    )
+
+
+def _semantic(parts: GatewayParts) -> Layer | None:
+    return parts.semantic
+
+
+def _limits(parts: GatewayParts) -> Layer | None:
+    wanted, store = parts.settings.limits, parts.store
+    if wanted is None:
+        return None
+    return UserLimits(wanted, store.windows(), outage=store.outage("limits for users and keys"), clock=parts.clock)
+
+
+def _cascade(parts: GatewayParts) -> Layer | None:
+    return Cascade(parts.settings.cascade) if parts.settings.cascade else None
+
+
+def _fallback(parts: GatewayParts) -> Layer | None:
+    plan = parts.settings.fallback
+    return None if plan is None else Fallback(plan, sdk_retries=parts.sdk_retries)
+
+
+def _budget(parts: GatewayParts) -> Layer | None:
+    limits, on_alert = parts.settings.budget, parts.settings.on_alert
+    if limits is None:
+        return None
+    return Budget(limits, parts.store.budgets(), parts.costs, on_alert=on_alert, clock=parts.clock)
+
+
+def _concurrency(parts: GatewayParts) -> Layer | None:
+    settings = parts.settings
+    if settings.concurrency is None:
+        return None
+    most, wait_s = settings.queue, settings.queue_wait_s
+    return Concurrency(settings.concurrency, max_waiting=most, wait_s=wait_s, clock=parts.clock)
+
+
+def _prompt_cache_hints(parts: GatewayParts) -> Layer | None:
+    return PromptCacheHints(clock=parts.clock) if parts.settings.prompt_caching else None
+
+
+def _meter(parts: GatewayParts) -> Layer | None:
+    if parts.ledger is None:
+        return None
+    policies = [layer.policy for layer in (parts.cache, parts.semantic) if layer is not None]
+
+    def shareable(call: Call) -> bool:
+        return any(policy.shareable(call) for policy in policies)
+
+    return Meter(parts.ledger, parts.costs, shareable, clock=parts.clock)

@@ -1,4 +1,4 @@
-"""What flows through the gateway: a call as it goes over the wire, and its answer."""
+"""What flows through the gateway, as values: a call, who makes it, and its answer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from promptopt.values import Request, Usage, canonical_json, sha256_hex
 
 Endpoint = Literal["chat", "responses"]
 Source = Literal["upstream", "cache", "semantic", "shared"]
-Basis = Literal["measured", "counted", "assumed"]
+UsageBasis = Literal["measured", "counted", "assumed"]
 
 # Parameters that account, route or store, and shape no answer.
 _SHAPELESS = frozenset(
@@ -34,7 +34,7 @@ class Labels:
     Attributes:
         tag: The feature or team that pays.
         task: What the router decides by.
-        run: Whose budget this is, where a run has one.
+        run: Whose budget this is, if a run has one.
         key: Digest of the API key, never the key.
     """
 
@@ -50,11 +50,12 @@ class Labels:
 
 
 LABEL_NAMES = tuple(field.name for field in fields(Labels))
-_CURRENT: ContextVar[Labels] = ContextVar("promptopt_labels", default=Labels())  # noqa: B039 - frozen
+NO_LABELS = Labels()
+_CURRENT: ContextVar[Labels] = ContextVar("promptopt_labels", default=NO_LABELS)
 
 
 def current_labels() -> Labels:
-    """The labels that hold here."""
+    """The labels of calls that are made here."""
     return _CURRENT.get()
 
 
@@ -72,36 +73,57 @@ def labels(**names: Any) -> Iterator[Labels]:
         _CURRENT.reset(token)
 
 
+def identity_of(url: str, body: Mapping[str, Any], labels: Labels) -> str:
+    """What makes two calls the same call: SHA-256 of the canonical JSON of everything that shapes the answer.
+
+    This is the only place that decides it. The cache, single-flight, the semantic cache and the ledger go by it.
+    """
+    shaping = {name: value for name, value in body.items() if name not in _SHAPELESS}
+    return sha256_hex(canonical_json({"url": url, "body": shaping, "sample": labels.sample}))
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to a model.
+    """One call to a model. :meth:`of` makes one; a layer makes another of it by :meth:`sent_with` or :meth:`routed`.
 
     Attributes:
         endpoint: Which of the two APIs it speaks.
-        url: Where it goes; an empty text for a call that is no HTTP request.
-        body: The JSON that is sent.
+        url: Where it goes; an empty text for a call that is not an HTTP request.
+        body: The request's JSON, parsed.
+        identity: See :func:`identity_of`. It stays that of the call that was asked for, whatever model is sent to.
+        asked_model: The model that was asked for; ``model`` is the one that the call is sent to.
         attempt: How often the SDK has tried it before.
         buffered: Whether a stream is to be read whole before anybody sees it.
         step: Which step of a cascade or fallback this is, 0 for the first.
-        request: The value it was made from, where it was.
-        key: SHA-256 of the canonical JSON of all that shapes the answer.
-        changed: Whether a wrapper changed the body.
+        request: The value it was made from, if it was.
+        changed: Whether a layer changed the body.
         expected_cached_tokens: Input tokens that the prompt-cache hints expect to be read from the provider's cache.
-        behind_tokens: Static input tokens that cannot be, since they stand behind what varies.
+        misordered_tokens: Static input tokens that cannot be, since they come after what varies.
     """
 
     endpoint: Endpoint
     url: str
     body: Mapping[str, Any]
-    labels: Labels = Labels()
+    labels: Labels = NO_LABELS
+    identity: str = ""
+    asked_model: str = ""
     attempt: int = 0
     buffered: bool = False
     step: int = 0
     request: Request | None = None
-    key: str = ""
     changed: bool = False
     expected_cached_tokens: int | None = None
-    behind_tokens: int | None = None
+    misordered_tokens: int | None = None
+
+    @classmethod
+    def of(
+        cls, endpoint: Endpoint, url: str, body: Mapping[str, Any], labels: Labels = NO_LABELS,
+        *, attempt: int = 0, request: Request | None = None,
+    ) -> Call:  # fmt: skip
+        """A call with its identity."""
+        model = str(body.get("model", ""))
+        identity = identity_of(url, body, labels)
+        return cls(endpoint, url, body, labels, identity, model, attempt=attempt, request=request)
 
     @property
     def model(self) -> str:
@@ -111,8 +133,8 @@ class Call:
     def stream(self) -> bool:
         return bool(self.body.get("stream"))
 
-    def with_body(self, **changes: Any) -> Call:
-        """The call with other values in its body; ``None`` removes one. The key stays that of what was asked for."""
+    def sent_with(self, **changes: Any) -> Call:
+        """The same call, sent with other values in its body; ``None`` removes one."""
         body = {**self.body, **changes}
         for name, value in changes.items():
             if value is None:
@@ -122,18 +144,17 @@ class Call:
             request = replace(request, model=changes["model"])
         return replace(self, body=body, changed=True, request=request)
 
-
-def call_key(url: str, body: Mapping[str, Any], sample: int) -> str:
-    """SHA-256 of the canonical JSON of everything that shapes the answer to a call."""
-    shaping = {name: value for name, value in body.items() if name not in _SHAPELESS}
-    return sha256_hex(canonical_json({"url": url, "body": shaping, "sample": sample}))
+    def routed(self, model: str) -> Call:
+        """Another call: the same question asked of another model."""
+        call = self.sent_with(model=model)
+        return replace(call, identity=identity_of(call.url, call.body, call.labels), asked_model=model)
 
 
 _NUMBERS = count()
 
 
-def new_number() -> str:
-    """A name that no other process or call has."""
+def new_id() -> str:
+    """A name that no other process or call has. It decides nothing, so that it needs no seed."""
     # A random part for each would cost a system call.
     return f"{_process_mark(os.getpid())}-{next(_NUMBERS):x}"
 
@@ -143,32 +164,44 @@ def _process_mark(pid: int) -> str:  # noqa: ARG001 - a forked child gets anothe
     return uuid.uuid4().hex
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer as it came over the wire, and what was read out of it.
+class Wire(NamedTuple):
+    """An answer as it came over HTTP: the JSON, or the events of a stream.
 
-    Attributes:
-        content: The body: JSON, or the events of a stream.
-        model: The model that says it answered.
-        usage: Tokens; ``None`` where the endpoint did not say and nothing was counted.
-        basis: Whether they were measured by the provider, counted here, or assumed at worst.
-        source: Where it comes from.
-        complete: Whether it may be given to somebody else: finished, and not filtered.
-        substitute: Whether another model answered than the one that is normally asked; such an answer is not kept.
-        headers: The endpoint's ``x-ratelimit-*`` and ``retry-after`` headers.
-        raw: The response object of the client that fetched it; never kept.
+    Layers do not look into it. The HTTP edge gives it back byte for byte, and stores keep it, so that an answer from a
+    cache is neither parsed nor built again.
     """
 
     content: bytes
     content_type: str = "application/json"
-    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a call. Its values say everything; an answer without ``wire`` becomes JSON when it is sent.
+
+    Attributes:
+        model: The model that says it answered.
+        usage: Tokens; ``None`` if the endpoint did not say and nothing was counted.
+        basis: Whether they were measured by the provider, counted here, or assumed at worst.
+        source: Where it comes from.
+        complete: Whether it may be given to somebody else: finished, and not filtered.
+        substitute: Whether another model answered than the one that is normally asked; such an answer is not kept.
+        sent_to: The model that the call was sent to, whose price is the answer's; empty if that is the asked one.
+        headers: The endpoint's ``x-ratelimit-*`` and ``retry-after`` headers.
+        wire: What came over HTTP, if it did.
+        raw: The response object of the client that fetched it; never kept.
+    """
+
     text: str = ""
+    model: str = ""
     finish_reason: str = "stop"
     usage: Usage | None = None
-    basis: Basis = "measured"
+    basis: UsageBasis = "measured"
     source: Source = "upstream"
     complete: bool = True
     substitute: bool = False
+    sent_to: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     logprobs: tuple[float, ...] | None = None
+    wire: Wire | None = None
     raw: Any = None

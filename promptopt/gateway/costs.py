@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from promptopt.config import Config
-from promptopt.gateway.call import Answer, Basis, Call
+from promptopt.gateway.call import Answer, Call, UsageBasis
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import MAYBE_BILLED, CallFailed
 from promptopt.gateway.openai.events import counted_usage
 from promptopt.gateway.openai.wire import count_input, output_cap
-from promptopt.prices import Price, find_price
+from promptopt.prices import Price, Processing, find_price
 from promptopt.values import Cost, Usage
 
 NANO = Decimal(1_000_000_000)
 _MTOK = Decimal(1_000_000)
 _LOOK_AGAIN_S = 60.0
 _PRICES = 1000
-_PROCESSING = {"flex": "flex", "priority": "priority", "fast": "priority"}
+_PROCESSING: Mapping[str, Processing] = {"flex": "flex", "priority": "priority", "fast": "priority"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,46 +29,48 @@ class Bill:
     """What a call used and costs.
 
     Attributes:
-        usage: Tokens; ``None`` where nothing was used.
-        cost: List cost; ``None`` where the model is unpriced.
+        usage: Tokens; ``None`` if nothing was used.
+        cost: List cost; ``None`` if the model is unpriced.
     """
 
     usage: Usage | None
-    basis: Basis
+    basis: UsageBasis
     cost: Cost | None
 
     @property
     def usd(self) -> Decimal | None:
-        """Dollars in all; ``None`` where the model is unpriced."""
+        """Dollars in all; ``None`` if the model is unpriced."""
         return None if self.cost is None else self.cost.total_usd
 
 
 class Costs:
     """Prices calls by the model that they are sent to."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, clock: Clock = SYSTEM_CLOCK) -> None:
         self._config = config
-        self._prices: dict[tuple[str, str | None, int], Price | None] = {}
+        self._clock = clock
+        self._prices: dict[tuple[str, Processing, int], Price | None] = {}
         self._last: tuple[Answer, str, Any, Bill] | None = None
 
     def price(self, call: Call) -> Price | None:
-        """The price of the call's model and processing tier."""
+        """The price, now, of the model that the call is sent to and of its processing tier."""
+        return self._price(call.model, call.body.get("service_tier"))
+
+    def _price(self, model: str, tier: Any) -> Price | None:
         # Prices change at most once a day, and are looked for several times a call.
-        asked = (call.model, _PROCESSING.get(str(call.body.get("service_tier"))), int(time.time() // _LOOK_AGAIN_S))
+        now = self._clock.time()
+        asked = (model, _PROCESSING.get(str(tier), "standard"), int(now // _LOOK_AGAIN_S))
         try:
             return self._prices[asked]
         except KeyError:
             if len(self._prices) > _PRICES:
                 self._prices.clear()
-            price = self._prices[asked] = self._find(asked[0], asked[1])
+            at = datetime.fromtimestamp(now, UTC)
+            price = find_price(model, processing=asked[1], at=at, config=self._config)
+            if price is None and asked[1] != "standard":
+                price = find_price(model, at=at, config=self._config)
+            self._prices[asked] = price
             return price
-
-    def _find(self, model: str, tier: str | None) -> Price | None:
-        if tier in ("flex", "priority"):
-            found = find_price(model, processing=tier, config=self._config)  # type: ignore[arg-type]  # one of the closed set
-            if found is not None:
-                return found
-        return find_price(model, config=self._config)
 
     def bill(self, call: Call, outcome: Answer | CallFailed) -> Bill:
         """What an answered call, or a failed one, cost.
@@ -76,7 +80,7 @@ class Costs:
         """
         if isinstance(outcome, Answer):
             return self._bill_answer(call, outcome)
-        basis: Basis
+        basis: UsageBasis
         if outcome.kind == "abandoned" and outcome.text:
             usage, basis = counted_usage(call, outcome.text), "counted"
         elif outcome.sent and outcome.kind in MAYBE_BILLED:
@@ -88,14 +92,14 @@ class Costs:
 
     def _bill_answer(self, call: Call, answer: Answer) -> Bill:
         # The meter and the budget ask for the same answer's bill, one after the other.
-        last, model, tier = self._last, call.model, call.body.get("service_tier")
+        last, model, tier = self._last, answer.sent_to or call.model, call.body.get("service_tier")
         if last is not None and last[0] is answer and last[1] == model and last[2] == tier:
             return last[3]
         usage, basis = answer.usage, answer.basis
         if usage is None:
             basis = "counted"
             usage = counted_usage(call, answer.text)
-        price = self.price(call)
+        price = self._price(model, tier)
         bill = Bill(usage, basis, None if price is None else price.cost(usage))
         self._last = (answer, model, tier, bill)
         return bill
@@ -104,7 +108,7 @@ class Costs:
         """Counted input and the output cap; without one, the rest of the model's context window.
 
         Returns:
-            ``None`` where nothing bounds the output.
+            ``None`` if nothing bounds the output.
         """
         tokens, cap = count_input(call), output_cap(call)
         if cap is None:
@@ -115,15 +119,15 @@ class Costs:
         return Usage(input_tokens=tokens, output_tokens=cap)
 
     def worst_usd(self, call: Call) -> Decimal | None:
-        """Dollars that a call costs at worst; ``None`` where the model is unpriced or nothing bounds the output."""
+        """Dollars that a call costs at worst; ``None`` if the model is unpriced or nothing bounds the output."""
         price, usage = self.price(call), self.worst_usage(call)
         if price is None or usage is None:
             return None
         # Input may be billed as written to the provider's cache, which some sell above the plain rate.
-        dearest = max(price.input_mtok, price.cache_write_mtok)
+        input_mtok = max(price.input_mtok, price.cache_write_mtok)
         if price.tiers is None:
-            return (usage.input_tokens * dearest + usage.output_tokens * price.output_mtok) / _MTOK
-        return price.cost(usage).total_usd + usage.input_tokens * (dearest - price.input_mtok) / _MTOK
+            return (usage.input_tokens * input_mtok + usage.output_tokens * price.output_mtok) / _MTOK
+        return price.cost(usage).total_usd + usage.input_tokens * (input_mtok - price.input_mtok) / _MTOK
 
 
 def nano(usd: Decimal) -> int:

@@ -1,20 +1,20 @@
-"""Flows: what a wrapper decides, written once, and run by a thread or by an event loop.
+"""Flows: what a layer decides about a call, written once, and carried out by a thread, an event loop or a simulation.
 
-A wrapper is a generator. It yields *effects* (send this call, sleep, wait for that future) and gets their results; it
-never sends, sleeps or waits itself. ``run`` carries a flow out in a thread, ``run_async`` in an event loop, and a
-simulation may carry it out on a clock of its own.
+A flow is a generator. It yields *effects* (send this call, sleep, wait for that future) and gets their results; it
+never sends, sleeps or waits itself. ``run`` carries a flow out in a thread, ``run_async`` in an event loop, and
+``simulate`` on a clock of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 
 T = TypeVar("T")
 
@@ -42,20 +42,26 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
-    """Call a function that talks over a network; an event loop runs it in a thread."""
+class Blocking:
+    """Call a function that waits for a network; an event loop runs it in a thread."""
 
     function: Callable[[], Any]
 
 
-Effect = Send | Sleep | Wait | Remote
+Effect = Send | Sleep | Wait | Blocking
 Flow = Generator[Effect, Any, Answer]
-Step = Generator[Effect, Any, T]
+Subflow = Generator[Effect, Any, T]
 Handler = Callable[[Call], Flow]
 
 
 class Layer(Protocol):
-    """One wrapper."""
+    """Wraps calls: the one method is a generator that answers a call, with what is inside of it or without.
+
+    It is called from many threads at once. It may change the call (``call.sent_with``), the answer
+    (``dataclasses.replace``), ask more than once, or not at all. What ``inner`` raises is a ``CallFailed`` or a
+    ``Refused``; to refuse a call, raise a ``Refused``. A flow may be thrown away at any ``yield`` (``GeneratorExit``),
+    and can yield nothing after that.
+    """
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         """Answer ``call``, by ``yield from inner(call)`` or without it."""
@@ -85,13 +91,13 @@ class Suspended(Exception):
     """Raised by ``ask`` to leave a flow waiting at its call; whoever catches it carries the flow on."""
 
 
-def run(flow: Generator[Effect, Any, T], ask: Callable[[Call], Answer]) -> T:
-    """Carry a flow out in this thread; ``ask`` sends its calls."""
+def run(flow: Generator[Effect, Any, T], ask: Callable[[Call], Answer], clock: Clock = SYSTEM_CLOCK) -> T:
+    """Carry a flow out in this thread; ``ask`` sends its calls, and ``clock`` sleeps."""
     try:
         effect = next(flow)
         while True:
             try:
-                result = ask(effect.call) if isinstance(effect, Send) else perform(effect)
+                result = ask(effect.call) if isinstance(effect, Send) else perform(effect, clock)
             except Suspended:
                 raise
             except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
@@ -121,10 +127,10 @@ async def run_async(flow: Generator[Effect, Any, T], ask: Callable[[Call], Await
         return value
 
 
-def perform(effect: Sleep | Wait | Remote) -> Any:
+def perform(effect: Sleep | Wait | Blocking, clock: Clock = SYSTEM_CLOCK) -> Any:
     """The result of an effect that sends nothing."""
     if isinstance(effect, Sleep):
-        time.sleep(effect.seconds)
+        clock.sleep(effect.seconds)
         return None
     if isinstance(effect, Wait):
         try:
@@ -135,7 +141,7 @@ def perform(effect: Sleep | Wait | Remote) -> Any:
     return effect.function()
 
 
-async def perform_async(effect: Sleep | Wait | Remote) -> Any:
+async def perform_async(effect: Sleep | Wait | Blocking) -> Any:
     """The result of an effect that sends nothing, without holding up the loop."""
     if isinstance(effect, Sleep):
         await asyncio.sleep(effect.seconds)

@@ -1,36 +1,45 @@
-"""Wrappers around a provider: ``complete(Request) -> Response``, in a thread or in an event loop."""
+"""Layers around a provider: ``complete(Request) -> Response``, in a thread or in an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from promptopt.errors import ProviderError
 from promptopt.gateway.assembly import Gateway, make_gateway
-from promptopt.gateway.call import Answer, Call, Labels, call_key, current_labels
+from promptopt.gateway.call import Answer, Call, Labels, current_labels
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Handler, Layer, run, run_async, stack
-from promptopt.gateway.openai.wire import chat_body
 from promptopt.providers.base import Provider
 from promptopt.providers.openai.errors import failure_kind
 from promptopt.values import Request, Response, openai_arguments
 
 
+@runtime_checkable
+class AsyncProvider(Provider, Protocol):
+    """A provider that answers in an event loop as well."""
+
+    async def acomplete(self, request: Request) -> Response:
+        """As ``complete``."""
+
+
 class WrappedProvider:
-    """A provider with wrappers around it, the first outermost. It is a provider itself."""
+    """A provider with layers around it, the first outermost. It is a provider itself."""
 
     def __init__(self, inner: Provider, *layers: Layer) -> None:
         self._inner = inner
         self._handler: Handler = stack(layers)
         self._gateway: Gateway | None = None
+        self._clock: Clock = SYSTEM_CLOCK
 
     @classmethod
     def of(cls, inner: Provider, gateway: Gateway) -> WrappedProvider:
-        """The provider with all wrappers of a gateway."""
+        """The provider with all layers of a gateway."""
         wrapped = cls(inner, *gateway.layers)
         wrapped._gateway = gateway
+        wrapped._clock = gateway.clock
         return wrapped
 
     def complete(self, request: Request) -> Response:
@@ -41,7 +50,7 @@ class WrappedProvider:
             ProviderError: What the inner provider raises.
         """
         try:
-            return response_of(run(self._handler(make_call(request)), self._ask), request)
+            return response_of(run(self._handler(make_call(request)), self._ask, self._clock), request)
         except CallFailed as failure:
             raise _provider_error(failure) from failure.cause
 
@@ -55,17 +64,17 @@ class WrappedProvider:
     def _ask(self, call: Call) -> Answer:
         assert call.request is not None
         try:
-            return answer_of(self._inner.complete(call.request))
+            return _answered(call, self._inner.complete(call.request))
         except ProviderError as error:
             raise failure_of(error) from error
 
     async def _ask_async(self, call: Call) -> Answer:
-        complete = getattr(self._inner, "acomplete", None)
-        if complete is None:
+        inner = self._inner
+        if not isinstance(inner, AsyncProvider):
             return await asyncio.to_thread(self._ask, call)
         assert call.request is not None
         try:
-            return answer_of(await complete(call.request))
+            return _answered(call, await inner.acomplete(call.request))
         except ProviderError as error:
             raise failure_of(error) from error
 
@@ -77,7 +86,7 @@ class WrappedProvider:
 
 
 def wrap(inner: Provider, **settings: Any) -> WrappedProvider:
-    """``inner`` with the wrappers of ``[tool.promptopt.gateway]`` and the settings given here.
+    """``inner`` with the layers of ``[tool.promptopt.gateway]`` and the settings given here.
 
     Raises:
         PromptoptError: A setting is wrong, a file cannot be written, or a package is missing.
@@ -91,19 +100,20 @@ def make_call(request: Request, labels: Labels | None = None) -> Call:
     if request.origin is not None and found.prompt is None:
         found = replace(found, prompt=request.origin.prompt, version=request.origin.version)
     found = replace(found, sample=request.sample)
-    body = openai_arguments(request)
-    return Call("chat", "", body, found, request=request, key=call_key("", body, request.sample))
+    return Call.of("chat", "", openai_arguments(request), found, request=request)
+
+
+def _answered(call: Call, response: Response) -> Answer:
+    return replace(answer_of(response), sent_to=call.model)
 
 
 def answer_of(response: Response) -> Answer:
     """A provider's response as an answer."""
-    usage = response.usage
     return Answer(
-        content=json.dumps(chat_body(response)).encode("utf-8", "surrogatepass"),
-        model=response.model,
         text=response.text,
+        model=response.model,
         finish_reason=response.finish_reason,
-        usage=usage,
+        usage=response.usage,
         complete=response.finish_reason != "content_filter",
         raw=response,
     )

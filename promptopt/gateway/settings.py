@@ -16,22 +16,25 @@ from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.layers.cascade import CascadeStep
 from promptopt.gateway.layers.fallback import FallbackPlan
 from promptopt.gateway.layers.limits import CallLimits
-from promptopt.gateway.layers.router import Rule
+from promptopt.gateway.layers.router import RoutingRule
 from promptopt.gateway.layers.semantic import SemanticSettings
 from promptopt.gateway.semantic.validators import make_validators
-from promptopt.gateway.stores.base import Policy
+from promptopt.gateway.stores.base import OutagePolicy
 
 T = TypeVar("T")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class GatewaySettings:
     """What a gateway does.
 
     Attributes:
         path: The folder of its files.
         redis: Address of a Redis that takes the place of the files for all that is shared, apart from the ledger.
+        store: Where it is kept: ``sqlite``, ``redis``, ``memory``, or another registered store; by default ``redis`` if
+            there is an address, else ``sqlite``.
+        layers: Registered layers of other packages, outermost first; they come below the caches.
         on_store_down: ``degrade`` goes on without a store that is away, ``refuse`` refuses calls then. A budget that
             cannot be counted always refuses.
         cache: What the exact cache keeps; ``None`` switches it off.
@@ -46,7 +49,9 @@ class Settings:
 
     path: Path
     redis: str | None = None
-    on_store_down: Policy = "degrade"
+    store: str | None = None
+    layers: tuple[str, ...] = ()
+    on_store_down: OutagePolicy = "degrade"
     cache: CachePolicy | None = CachePolicy()  # noqa: RUF009 - frozen
     cache_file: Path | None = None
     single_flight: bool = True
@@ -58,20 +63,20 @@ class Settings:
     queue_wait_s: float = 120.0
     budget: BudgetLimits | None = None
     fallback: FallbackPlan | None = None
-    router: tuple[Rule, ...] = ()
+    router: tuple[RoutingRule, ...] = ()
     cascade: tuple[CascadeStep, ...] = ()
     prompt_caching: bool = False
     on_alert: Callable[[Alert], None] | None = None
 
 
-def read_settings(config: Config, arguments: Mapping[str, Any] | None = None) -> Settings:
+def read_settings(config: Config, arguments: Mapping[str, Any] | None = None) -> GatewaySettings:
     """The settings of the project, and over them those of a program.
 
     Raises:
         ConfigError: ``[tool.promptopt.gateway]`` is wrong; with its line.
         UsageError: An argument is wrong.
     """
-    start = Settings(path=config.root / ".promptopt", ledger=config.root / ".promptopt" / "ledger.sqlite")
+    start = GatewaySettings(path=config.root / ".promptopt", ledger=config.root / ".promptopt" / "ledger.sqlite")
     settings = start
     for name, value in config.gateway.items():
         try:
@@ -85,7 +90,7 @@ def read_settings(config: Config, arguments: Mapping[str, Any] | None = None) ->
     return settings
 
 
-def _with(settings: Settings, name: str, value: Any, root: Path, table: Mapping[str, Any]) -> Settings:
+def _with(settings: GatewaySettings, name: str, value: Any, root: Path, table: Mapping[str, Any]) -> GatewaySettings:
     reader = _READERS.get(name)
     if reader is None:
         raise UsageError(f"unknown setting {name!r}.{did_you_mean(name, _READERS)} Known: {', '.join(_READERS)}")
@@ -108,6 +113,16 @@ def _redis(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all 
     if not isinstance(value, str):
         raise UsageError("redis is not an address like redis://host:6379/0")
     return {"redis": value}
+
+
+def _store(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    if not isinstance(value, str):
+        raise UsageError(f"{name} = {value!r} is not the name of a store, such as 'sqlite'")
+    return {name: value}
+
+
+def _layers(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+    return {name: tuple(_strings(name, value))}
 
 
 def _cache(name: str, value: Any, root: Path) -> Changes:
@@ -184,7 +199,9 @@ def _fallback(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - a
 def _router(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise UsageError(f"{name} = {value!r} is not a list of rules such as {{model = 'M', task = 'T'}}")
-    return {"router": tuple(rule if isinstance(rule, Rule) else _made(Rule, name, rule) for rule in value)}
+    return {
+        "router": tuple(rule if isinstance(rule, RoutingRule) else _made(RoutingRule, name, rule) for rule in value)
+    }
 
 
 def _cascade(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
@@ -235,6 +252,8 @@ def _callback(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - a
 _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "path": _path,
     "redis": _redis,
+    "store": _store,
+    "layers": _layers,
     "on_store_down": _policy,
     "cache": _cache,
     "single_flight": _bool,

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptopt.config import Config, load_config
 from promptopt.errors import ProviderError, UsageError
-from promptopt.gateway.flow import Remote, Sleep, Step, run, run_async
+from promptopt.gateway.flow import Blocking, Sleep, Subflow, run, run_async
 from promptopt.gateway.layers.meter import kind_of
 from promptopt.gateway.openai.wire import BadBody, read_object
 from promptopt.gateway.provider import make_call
 from promptopt.gateway.settings import read_settings
-from promptopt.gateway.stores.ledger import LedgerRow, LedgerStore
+from promptopt.gateway.stores.ledger_row import LedgerRow, LedgerStore
 from promptopt.prices import find_price
 from promptopt.providers.base import is_free
 from promptopt.providers.batch_state import Chunk, Job
@@ -139,7 +139,7 @@ class _Work:
         self._ledger_path: Path | None = settings.ledger
         self._job = Job.of(settings.path / "batches", [request.digest for request in self._requests])
 
-    def answers(self) -> Step[list[BatchAnswer]]:
+    def answers(self) -> Subflow[list[BatchAnswer]]:
         """All answers, in the order of the requests."""
         found: dict[int, BatchAnswer] = {}
         for number in range(MAX_ROUNDS):
@@ -179,11 +179,11 @@ class _Work:
         row = {"custom_id": _custom_id(index), "method": "POST", "url": _URL, "body": body}
         return json.dumps(row).encode() + b"\n"
 
-    def _submit(self, chunk: Chunk) -> Step[None]:
+    def _submit(self, chunk: Chunk) -> Subflow[None]:
         mark = {"promptopt_job": self._job.number, "promptopt_chunk": chunk.name}
         if chunk.file_id is not None:
             # The crash may have come between the provider's answer and our note of it.
-            earlier = yield Remote(lambda: _find_batch(self._client, mark))
+            earlier = yield Blocking(lambda: _find_batch(self._client, mark))
             if earlier is not None:
                 chunk.batch_id = earlier.id
                 self._job.save()
@@ -203,7 +203,7 @@ class _Work:
         chunk.batch_id = created.id
         self._job.save()
 
-    def _wait(self, chunk: Chunk, before: int) -> Step[Batch]:
+    def _wait(self, chunk: Chunk, before: int) -> Subflow[Batch]:
         pause = self._poll_s or _FIRST_POLL_S
         while True:
             state: Batch = yield from self._ask(lambda: self._client.batches.retrieve(str(chunk.batch_id)))
@@ -220,7 +220,7 @@ class _Work:
             yield Sleep(pause)
             pause = self._poll_s or min(pause * 1.5, _LAST_POLL_S)
 
-    def _merge(self, chunk: Chunk, ended: Batch, *, final: bool) -> Step[dict[int, BatchAnswer]]:
+    def _merge(self, chunk: Chunk, ended: Batch, *, final: bool) -> Subflow[dict[int, BatchAnswer]]:
         """Answers and errors by index. What the batch did not get to is left out, unless this was the last try."""
         if ended.status == "failed":
             problems = ended.errors.data if ended.errors and ended.errors.data else []
@@ -268,11 +268,11 @@ class _Work:
         cost = price.cost(answer.usage) if price is not None and answer.usage is not None else None
         return BatchAnswer(request, answer, cost=cost)
 
-    def _ask(self, function: Callable[[], Any]) -> Step[Any]:
+    def _ask(self, function: Callable[[], Any]) -> Subflow[Any]:
         import openai
 
         try:
-            return (yield Remote(function))
+            return (yield Blocking(function))
         except openai.OpenAIError as error:
             code = getattr(error, "code", None) or type(error).__name__
             raise ProviderError(f"the batch API did not answer ({code}); the same call goes on from here") from error
@@ -345,7 +345,7 @@ def _row(answer: BatchAnswer) -> LedgerRow:
         run=call.labels.run,
         max_output_tokens=request.params.max_output_tokens,
         temperature=request.params.temperature,
-        digest=call.key,
+        digest=call.identity,
         kind=call.labels.prompt or kind_of(call),
         status="ok" if response is not None else "error",
         error=None if response is not None else (answer.error or "").partition(":")[0][:64],

@@ -14,18 +14,21 @@ import promptopt
 from promptopt.cli import cli
 from promptopt.errors import ConfigError, UsageError
 from promptopt.gateway.costs import dollars, nano
-from promptopt.gateway.stores.base import RedisLink
-from promptopt.gateway.stores.budget import RESERVED_S, Scope, SqliteBudgets, level_of
-from promptopt.gateway.stores.budget_redis import RedisBudgets
+from promptopt.gateway.stores.base import RESERVED_S, BudgetScope, level_of
+from promptopt.gateway.stores.budget import SqliteBudgets
+from promptopt.gateway.stores.memory import MemoryBudgets
+from promptopt.gateway.stores.redis import RedisBudgets, RedisLink
 
 # gpt-4o-mini: $0.15 and $0.60 per million tokens.
 CALL_USD = Decimal("0.15") * 8 / 1_000_000 + Decimal("0.60") * 100 / 1_000_000
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis", "memory"])
 def store(request, tmp_path):
     if request.param == "sqlite":
         return SqliteBudgets(tmp_path / "b.sqlite")
+    if request.param == "memory":
+        return MemoryBudgets()
     return RedisBudgets(RedisLink(request.getfixturevalue("redis_server").url))
 
 
@@ -35,7 +38,7 @@ def paid(upstream):
 
 
 def test_reserve_and_settle(store):
-    day, tag = Scope("day:x", 100), Scope("tag:y", 30)
+    day, tag = BudgetScope("day:x", 100), BudgetScope("tag:y", 30)
     assert store.reserve("a", [day, tag], 20, 0.0) is None
     full = store.reserve("b", [day, tag], 20, 0.0)
     assert (full.scope, full.spent, full.reserved) == (tag, 0, 20)
@@ -55,7 +58,7 @@ def test_reserve_and_settle(store):
 
 def test_a_reservation_whose_caller_died_counts_as_spent(tmp_path):
     dead, store = SqliteBudgets(tmp_path / "b.sqlite"), SqliteBudgets(tmp_path / "b.sqlite")
-    day = Scope("day:x", 100)
+    day = BudgetScope("day:x", 100)
     dead.reserve("dead", [day], 40, 0.0)
     store.reserve("next", [day], 10, RESERVED_S + 1)
     assert store.spent("day:x") == (40, 10)
@@ -66,7 +69,7 @@ def test_a_reservation_whose_caller_died_counts_as_spent(tmp_path):
 
 def test_what_a_process_holds_in_advance_comes_back(tmp_path):
     one, other = SqliteBudgets(tmp_path / "b.sqlite"), SqliteBudgets(tmp_path / "b.sqlite")
-    day = Scope("day:x", 100_000)
+    day = BudgetScope("day:x", 100_000)
     assert one.reserve("a", [day], 100, 0.0) is None
     read = sqlite3.connect(tmp_path / "b.sqlite")
     assert read.execute("SELECT reserved FROM budgets").fetchone()[0] > 100
@@ -84,7 +87,7 @@ def test_what_a_process_holds_in_advance_comes_back(tmp_path):
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), max_size=20), st.integers(0, 120))
 def test_never_more_than_the_limit(tmp_path_factory, steps, limit):
     store = SqliteBudgets(tmp_path_factory.mktemp("b") / "b.sqlite")
-    scope, held, total = Scope("s", limit), [], 0
+    scope, held, total = BudgetScope("s", limit), [], 0
     for number, (amount, share) in enumerate(steps):
         full = store.reserve(str(number), [scope], amount, 0.0)
         spent, reserved = store.spent("s")

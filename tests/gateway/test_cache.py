@@ -14,29 +14,24 @@ from upstream import ask
 
 from promptopt.cli import cli
 from promptopt.errors import InputError, UsageError
-from promptopt.gateway.call import Answer, Call, call_key
+from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.failures import GatewayUnavailable
 from promptopt.gateway.flow import run
-from promptopt.gateway.layers.cache import CachePolicy, ExactCache, time_pattern
-from promptopt.gateway.stores.base import RedisLink, StoreDown
-from promptopt.gateway.stores.cache import Entry, RedisCache, SqliteCache
+from promptopt.gateway.layers.cache import CachePolicy, ExactCache
+from promptopt.gateway.simulate import SimulatedClock
+from promptopt.gateway.stores.base import KeptAnswer, StoreDown, StoreOptions
+from promptopt.gateway.stores.memory import MemoryStore
+from promptopt.gateway.stores.redis import RedisStore
+from promptopt.gateway.stores.sqlite import SqliteStore
 from promptopt.values import Usage
 
 HOUR, DAY = 3600, 86400
-LONGEST = ExactCache(None, CachePolicy(ttl_s=14 * DAY))
-
-
-class Clock:
-    def __init__(self, now=1_000_000.0):
-        self.now = now
-
-    def __call__(self):
-        return self.now
+LONGEST = CachePolicy(ttl_s=14 * DAY)
 
 
 def make(text="hi", model="m", **body):
     body = {"model": model, "messages": [{"role": "user", "content": text}], "temperature": 0, **body}
-    return Call("chat", "u", body, key=call_key("u", body, 0))
+    return Call.of("chat", "u", body)
 
 
 def asked(cache, call, count=[0]):  # noqa: B006 - counts over calls
@@ -44,22 +39,24 @@ def asked(cache, call, count=[0]):  # noqa: B006 - counts over calls
 
     def inner(call):
         count[0] += 1
-        return Answer(b"{}", text="a", usage=Usage(1, 0, 0, 1))
+        return Answer(text="a", usage=Usage(1, 0, 0, 1))
         yield
 
     run(cache.handle(call, inner), None)
     return count[0] - before
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis", "memory"])
 def store(request, tmp_path):
     if request.param == "sqlite":
-        return SqliteCache.at(tmp_path / "c.sqlite")
-    return RedisCache(RedisLink(request.getfixturevalue("redis_server").url))
+        return SqliteStore(StoreOptions(tmp_path)).cache()
+    if request.param == "memory":
+        return MemoryStore(StoreOptions(tmp_path)).cache()
+    return RedisStore(StoreOptions(tmp_path, url=request.getfixturevalue("redis_server").url)).cache()
 
 
 def test_ttl(store):
-    clock = Clock()
+    clock = SimulatedClock(1_000_000)
     cache = ExactCache(store, CachePolicy(), clock=clock)
     start = clock.now
     assert asked(cache, make("plain")) == 1
@@ -74,7 +71,7 @@ def test_ttl(store):
 
 
 def test_a_clock_that_goes_back_does_not_prolong(store):
-    clock = Clock()
+    clock = SimulatedClock(1_000_000)
     cache = ExactCache(store, CachePolicy(), clock=clock)
     asked(cache, make())
     clock.now -= 10 * DAY
@@ -95,12 +92,12 @@ def test_a_clock_that_goes_back_does_not_prolong(store):
     ],
 )
 def test_time_words_are_whole_words(text, sensitive):
-    assert (time_pattern(CachePolicy().time_words).search(text) is not None) is sensitive
+    assert (CachePolicy().ttl_of(text) == HOUR) is sensitive
 
 
 @given(st.text(max_size=40))
 def test_any_text_has_a_ttl_of_at_most_14_days(text):
-    assert 0 < LONGEST.ttl_s(text) <= 14 * DAY
+    assert 0 < LONGEST.ttl_of(text) <= 14 * DAY
 
 
 @pytest.mark.parametrize("ttl", [0, -1, 14 * DAY + 1, float("inf"), float("nan")])
@@ -110,9 +107,9 @@ def test_ttl_above_14_days_is_refused(ttl):
 
 
 def test_clear_by_prompt_model_age(store):
-    answer = Answer(b"{}")
+    answer = Answer()
     for number, (prompt, model) in enumerate([("a@v1", "m"), ("a@v2", "m"), ("ab@v1", "m"), (None, "n")]):
-        store.put(Entry(f"k{number}", 1000.0 + number, 9e9, prompt, model, None, answer))
+        store.put(KeptAnswer(f"k{number}", 1000.0 + number, 9e9, prompt, model, None, answer))
     assert store.clear(before=1001.0) == 1
     assert store.clear(prompt="a") == 1
     assert store.clear(model="n", prompt="zzz") == 0
@@ -125,7 +122,7 @@ def test_what_is_not_finished_is_not_kept(store):
     cache = ExactCache(store, CachePolicy())
 
     def inner(call):
-        return replace(Answer(b"{}"), complete=False)
+        return replace(Answer(), complete=False)
         yield
 
     run(cache.handle(make("filtered"), inner), None)
@@ -251,8 +248,8 @@ def test_cli_clear(client):
 
 
 def test_locked_out_database_reports_store_down(tmp_path, monkeypatch):
-    monkeypatch.setattr("promptopt.gateway.stores.base._BUSY_S", 0.05)
-    store = SqliteCache.at(tmp_path / "c.sqlite")
+    monkeypatch.setattr("promptopt.gateway.stores.database._BUSY_S", 0.05)
+    store = SqliteStore(StoreOptions(tmp_path, tmp_path / "c.sqlite")).cache()
     store._database.close()
     other = sqlite3.connect(tmp_path / "c.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -265,7 +262,7 @@ def open_often(folder, barrier, queue):
     for number in range(15):
         barrier.wait()
         try:
-            SqliteCache.at(Path(folder) / f"{number}.sqlite").close()
+            SqliteStore(StoreOptions(Path(folder), Path(folder) / f"{number}.sqlite")).cache().close()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             queue.put(repr(error))
     queue.put(None)

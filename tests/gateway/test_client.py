@@ -327,10 +327,12 @@ def test_gateway_import_is_lazy():
 
 
 def test_request_digest_is_stable_json(upstream):
-    from promptopt.gateway.call import call_key
+    from promptopt.gateway.call import Labels, identity_of
 
-    assert call_key("u", {"a": 1, "b": "é"}, 0) == call_key("u", json.loads('{"b":"\\u00e9","a":1}'), 0)
-    assert call_key("u", {"a": 1}, 0) != call_key("u", {"a": 1}, 1)
+    assert identity_of("u", {"a": 1, "b": "é"}, Labels()) == identity_of(
+        "u", json.loads('{"b":"\\u00e9","a":1}'), Labels()
+    )
+    assert identity_of("u", {"a": 1}, Labels()) != identity_of("u", {"a": 1}, Labels(sample=1))
 
 
 def test_redis_dies_while_a_stream_passes(client, upstream, redis_server):

@@ -36,6 +36,28 @@ def test_rules_choose_the_model(client, upstream):
     assert ask(sdk, "word " * 300, model="m").model == "gpt-4.1"
 
 
+def test_a_kept_answer_of_a_routed_call_is_logged_as_the_call_that_was_answered(client):
+    sdk = client(router=[{"model": CHEAP, "task": "chat"}])
+    with promptopt.labels(task="chat"):
+        ask(sdk, model=DEAR)
+        ask(sdk, model=DEAR)
+    miss, hit = rows(sdk)
+    assert (miss.cache, hit.cache) == ("miss", "cache")
+    assert (hit.model, hit.digest, hit.kind, hit.list_usd) == (miss.model, miss.digest, miss.kind, miss.list_usd)
+    assert hit.model == CHEAP
+    report = json.loads(CliRunner().invoke(cli, ["usage", "--json"]).output)
+    assert report["repeat_rate"] == 0.5
+
+
+def test_a_kept_answer_of_a_cascade_has_the_price_of_the_model_that_answered(client):
+    sdk = client(cascade=cascade({"finished": True}))
+    ask(sdk, model=DEAR)
+    ask(sdk, model=DEAR)
+    miss, hit = rows(sdk)
+    assert (hit.cache, hit.incurred_usd) == ("cache", 0)
+    assert (hit.digest, hit.kind, hit.list_usd) == (miss.digest, miss.kind, miss.list_usd)
+
+
 @pytest.mark.parametrize("rules", [[], [{"modell": "m"}], [{"task": "t"}], "m", [{"model": "m", "max_chars": "50"}]])
 def test_bad_rules(client, rules):
     with pytest.raises(UsageError, match="router"):
@@ -200,21 +222,21 @@ CALL = Call("chat", "", {"model": "m"})
 def test_right_equations_hold_and_wrong_ones_do_not(a, b, sign):
     value = {"+": a + b, "-": a - b, "*": a * b, "/": a / b}[sign]
     judge = ArithmeticHolds()
-    assert judge(CALL, Answer(b"", text=f"so {a} {sign} {b} = {value:.4f} then")) is True
+    assert judge(CALL, Answer(text=f"so {a} {sign} {b} = {value:.4f} then")) is True
     wrong = value + max(5, abs(value))
     # A quotient may be written in percent.
     in_percent = math.isclose(value * 100, wrong, abs_tol=0.5)
-    assert judge(CALL, Answer(b"", text=f"so {a} {sign} {b} = {wrong:.4f} then")) is in_percent
+    assert judge(CALL, Answer(text=f"so {a} {sign} {b} = {wrong:.4f} then")) is in_percent
 
 
 @given(st.text(max_size=80))
 def test_any_text_can_be_judged(text):
     validators = make_validators({"finished": True, "arithmetic": True, "answer": r"\d+", "max_words": 5})
-    assert passes(validators, CALL, Answer(b"", text=text)) in (True, False)
+    assert passes(validators, CALL, Answer(text=text)) in (True, False)
 
 
 def test_what_cannot_be_judged_does_not_pass():
-    assert not passes(make_validators({"logprob": -1}), CALL, Answer(b"", text="x"))
+    assert not passes(make_validators({"logprob": -1}), CALL, Answer(text="x"))
     assert CascadeStep("m").validators == ()
 
 
@@ -255,7 +277,7 @@ def test_static_text_behind_what_varies_is_named(client, folder):
     with promptopt.labels(prompt="right"):
         for name in ("Ann", "Bob", "Cid"):
             ask(sdk, f"{rules}\nThe user is called {name}.")
-    found = [(row.prompt, row.behind_tokens) for row in rows(sdk)]
+    found = [(row.prompt, row.misordered_tokens) for row in rows(sdk)]
     assert [tokens is None for _, tokens in found] == [True, False, False, True, True, True]
     assert found[1][1] > 1024
     output = CliRunner().invoke(cli, ["usage", "--by", "prompt"]).output

@@ -10,7 +10,7 @@ from upstream import Reply, answer, ask
 
 from promptopt.cli import cli
 from promptopt.errors import InputError, MissingExtra, UsageError
-from promptopt.gateway.semantic.calibrate import Pair, calibrate, read_pairs, upper_bound
+from promptopt.gateway.semantic.calibrate import QuestionPair, calibrate, read_pairs, upper_bound
 from promptopt.gateway.semantic.embedders import OpenAIEmbedder, make_embedder
 from promptopt.gateway.semantic.hard_facts import facts, fingerprint
 
@@ -60,7 +60,7 @@ def test_bound_is_clopper_pearsons(wrong, total, level):
 class Letters:
     """An embedder whose similarity is known: texts with the same first letter are the same."""
 
-    name, remote = "letters", False
+    name, networked = "letters", False
 
     def __call__(self, texts):
         import numpy as np
@@ -72,7 +72,7 @@ class Letters:
 
 
 def test_calibration_takes_the_lowest_threshold_within_the_budget():
-    pairs = [Pair("apple", "able", True)] * 900 + [Pair("apple", "bear", False)] * 300
+    pairs = [QuestionPair("apple", "able", True)] * 900 + [QuestionPair("apple", "bear", False)] * 300
     search = calibrate(pairs, Letters(), 0.01)
     assert search.chosen.threshold == 1.0
     assert search.chosen.false_hits == 0
@@ -80,10 +80,10 @@ def test_calibration_takes_the_lowest_threshold_within_the_budget():
 
 
 def test_calibration_refuses():
-    mixed = [Pair("apple", "able", True)] * 300 + [Pair("apple", "able", False)] * 30
+    mixed = [QuestionPair("apple", "able", True)] * 300 + [QuestionPair("apple", "able", False)] * 30
     assert calibrate(mixed, Letters(), 0.01).chosen is None
     # Too few pairs to be sure, although none is wrong.
-    assert calibrate([Pair("apple", "able", True)] * 50, Letters(), 0.01).chosen is None
+    assert calibrate([QuestionPair("apple", "able", True)] * 50, Letters(), 0.01).chosen is None
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,21 @@ from upstream import answer, wait_until
 
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.flow import run
-from promptopt.gateway.layers.single_flight import LEASE_S, RedisLeases, SingleFlight, SqliteLeases
-from promptopt.gateway.stores.base import Database, RedisLink
-from promptopt.gateway.stores.cache import CACHE_SCHEMA
+from promptopt.gateway.layers.single_flight import SingleFlight
+from promptopt.gateway.stores.base import LEASE_S, StoreOptions
+from promptopt.gateway.stores.redis import RedisStore
+from promptopt.gateway.stores.sqlite import SqliteStore
 
 
 @pytest.fixture(params=["sqlite", "redis"])
 def leases(request, tmp_path):
     if request.param == "sqlite":
-        return lambda: SqliteLeases(Database(tmp_path / "c.sqlite", CACHE_SCHEMA, what="leases"))
+        return lambda: SqliteStore(StoreOptions(tmp_path)).leases(None)
     url = request.getfixturevalue("redis_server").url
-    return lambda: RedisLeases(RedisLink(url))
+    return lambda: RedisStore(StoreOptions(tmp_path, url=url)).leases(None)
 
 
-CALL = Call("chat", "u", {"model": "m", "temperature": 0}, key="key")
+CALL = Call("chat", "u", {"model": "m", "temperature": 0}, identity="key")
 
 
 def test_two_processes_make_one_call(leases):
@@ -33,7 +34,7 @@ def test_two_processes_make_one_call(leases):
     def inner(call):
         asked.append(1)
         time.sleep(0.2)
-        return Answer(b"answer", text="t")
+        return Answer("answer")
         yield
 
     got = []
@@ -47,7 +48,7 @@ def test_two_processes_make_one_call(leases):
     for thread in threads:
         thread.join()
     assert len(asked) == 1
-    assert {each.content for each in got} == {b"answer"}
+    assert {each.text for each in got} == {"answer"}
     assert sorted(each.source for each in got) == ["shared", "shared", "shared", "upstream"]
 
 
@@ -56,7 +57,7 @@ def test_who_comes_later_asks_anew(leases):
 
     def inner(call):
         asked.append(1)
-        return Answer(b"a")
+        return Answer("a")
         yield
 
     for _ in range(2):
@@ -74,7 +75,7 @@ def test_a_failed_leader_in_another_process_gives_way(leases):
         yield
 
     def working(call):
-        return Answer(b"a")
+        return Answer("a")
         yield
 
     def lead():
@@ -89,13 +90,13 @@ def test_a_failed_leader_in_another_process_gives_way(leases):
 
 
 def test_a_lease_ends_and_is_renewed(tmp_path):
-    leases = SqliteLeases(Database(tmp_path / "c.sqlite", CACHE_SCHEMA, what="leases"))
+    leases = SqliteStore(StoreOptions(tmp_path)).leases(None)
     assert leases.acquire("k", "a", 100.0, fresh=True) is True
     assert leases.acquire("k", "b", 101.0, fresh=True) is False
     leases.renew("k", "a", 104.0)
     assert leases.acquire("k", "b", 100.0 + LEASE_S + 1, fresh=True) is False
     assert leases.acquire("k", "b", 104.0 + LEASE_S + 1, fresh=True) is True
-    leases.release("k", "a", Answer(b"late"), 110.0)
+    leases.release("k", "a", Answer("late"), 110.0)
     assert leases.acquire("k", "c", 111.0, fresh=False) is False
     # The clock went back by an hour: the lease does not hold for an hour more.
     assert leases.acquire("k", "c", 111.0 - 3600, fresh=True) is True

@@ -17,7 +17,8 @@ from promptopt.auditing.spend import sum_up
 from promptopt.cli import cli
 from promptopt.errors import InputError, UsageError
 from promptopt.gateway.layers.meter import otel_attributes
-from promptopt.gateway.stores.ledger import JsonlLedger, LedgerRow, SqliteLedger, open_ledger
+from promptopt.gateway.stores.ledger import JsonlLedger, SqliteLedger, open_ledger
+from promptopt.gateway.stores.ledger_row import LedgerRow
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = 86400
@@ -111,8 +112,8 @@ def test_a_file_of_an_earlier_version_gets_its_new_columns(folder):
     connection.commit()
     connection.close()
     ledger = SqliteLedger(folder / "l.sqlite")
-    ledger.finish(0, row(behind_tokens=7))
-    assert [(each.model, each.behind_tokens) for each in ledger.rows()] == [("m", None), (row().model, 7)]
+    ledger.finish(0, row(misordered_tokens=7))
+    assert [(each.model, each.misordered_tokens) for each in ledger.rows()] == [("m", None), (row().model, 7)]
 
 
 def test_rows_that_no_disk_takes_are_said_to_be_lost(folder, caplog):
@@ -137,7 +138,8 @@ def test_a_process_that_ends_writes_what_it_holds(folder, kind):
     code = (
         "import multiprocessing, os, sys, threading\n"
         "from pathlib import Path\n"
-        "from promptopt.gateway.stores.ledger import LedgerRow, SqliteLedger\n"
+        "from promptopt.gateway.stores.ledger import SqliteLedger\n"
+        "from promptopt.gateway.stores.ledger_row import LedgerRow\n"
         "ledger = SqliteLedger(Path('l.sqlite'))\n"
         "def finish(): ledger.finish(ledger.begin(LedgerRow(1.0, 'm', status='sent')), LedgerRow(1.0, 'm'))\n"
     )
@@ -149,7 +151,8 @@ def test_a_killed_process_loses_no_row_that_is_older_than_the_delay(folder):
     code = (
         "import time\n"
         "from pathlib import Path\n"
-        "from promptopt.gateway.stores.ledger import LedgerRow, SqliteLedger\n"
+        "from promptopt.gateway.stores.ledger import SqliteLedger\n"
+        "from promptopt.gateway.stores.ledger_row import LedgerRow\n"
         "ledger = SqliteLedger(Path('l.sqlite'))\n"
         "for n in range(50):\n"
         "    ledger.begin(LedgerRow(float(n), 'm', status='sent'))\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,12 +12,12 @@ from functools import lru_cache
 from typing import Literal
 
 from promptopt.errors import UsageError
-from promptopt.gateway.call import Answer, Call, new_number
+from promptopt.gateway.call import Answer, Call, new_id
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import Costs, dollars, nano
 from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
-from promptopt.gateway.flow import Flow, Handler, Sleep, Step
-from promptopt.gateway.stores.base import StoreDown, using
-from promptopt.gateway.stores.budget import BudgetStore, Crossed, Full, Scope
+from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow
+from promptopt.gateway.stores.base import BudgetFull, BudgetScope, BudgetStore, LevelCrossed, StoreDown, using
 from promptopt.money import usd
 
 log = logging.getLogger("promptopt.gateway")
@@ -97,7 +96,7 @@ class Budget:
         costs: Costs,
         *,
         on_alert: Callable[[Alert], None] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.limits = limits
         amounts = {"day": limits.day, "month": limits.month, "run": limits.run}
@@ -131,29 +130,29 @@ class Budget:
         yield from self._settle(call, scopes, number, amount, answer)
         return answer if call.model == asked else replace(answer, substitute=True)
 
-    def scopes(self, call: Call) -> list[Scope]:
+    def scopes(self, call: Call) -> list[BudgetScope]:
         """The budgets that a call counts against now."""
-        day, month = _day_and_month(int(self._clock() // _DAY_S))
+        day, month = _day_and_month(int(self._clock.time() // _DAY_S))
         limits, labels, found = self._nanos, call.labels, []
         if (limit := limits.get("day")) is not None:
-            found.append(Scope(f"day:{day}", limit))
+            found.append(BudgetScope(f"day:{day}", limit))
         if (limit := limits.get("month")) is not None:
-            found.append(Scope(f"month:{month}", limit))
+            found.append(BudgetScope(f"month:{month}", limit))
         if (limit := limits.get("run")) is not None:
-            found.append(Scope(f"run:{labels.run or 'default'}", limit))
+            found.append(BudgetScope(f"run:{labels.run or 'default'}", limit))
         if (limit := limits.get(f"tag:{labels.tag}")) is not None:
-            found.append(Scope(f"tag:{labels.tag}:{day}", limit))
+            found.append(BudgetScope(f"tag:{labels.tag}:{day}", limit))
         return found
 
-    def _reserve(self, call: Call, scopes: list[Scope]) -> Step[tuple[Call, list[Scope], str, int]]:
-        number = new_number()
+    def _reserve(self, call: Call, scopes: list[BudgetScope]) -> Subflow[tuple[Call, list[BudgetScope], str, int]]:
+        number = new_id()
         amount = self._worst(call)
         full = yield from self._try(number, scopes, amount)
         if full is not None and self.limits.at_limit == "downgrade" and call.model != self.limits.downgrade:
             yield from self._stopped(full)
-            call = call.with_body(model=self.limits.downgrade)
+            call = call.sent_with(model=self.limits.downgrade)
             amount = self._worst(call)
-            scopes = [Scope(scope.name, int(scope.limit * self.limits.ceiling)) for scope in scopes]
+            scopes = [BudgetScope(scope.name, int(scope.limit * self.limits.ceiling)) for scope in scopes]
             full = yield from self._try(number, scopes, amount)
         if full is not None:
             yield from self._stopped(full)
@@ -173,23 +172,25 @@ class Budget:
             "(max_completion_tokens, max_output_tokens)"
         )
 
-    def _try(self, number: str, scopes: Sequence[Scope], amount: int) -> Step[Full | None]:
+    def _try(self, number: str, scopes: Sequence[BudgetScope], amount: int) -> Subflow[BudgetFull | None]:
         """Reserve; where only others' reservations stand in the way, wait until they settle."""
-        given_up, pause = time.monotonic() + self.limits.wait_s, _FIRST_PAUSE_S
+        given_up, pause = self._clock.monotonic() + self.limits.wait_s, _FIRST_PAUSE_S
         while True:
             try:
-                full = yield from using(self._store, lambda: self._store.reserve(number, scopes, amount, self._clock()))
+                full = yield from using(
+                    self._store, lambda: self._store.reserve(number, scopes, amount, self._clock.time())
+                )
             except StoreDown as error:
                 # A budget that cannot be counted cannot be kept.
                 raise GatewayUnavailable(f"the budget: {error}") from error
-            if full is None or full.spent + amount > full.scope.limit or time.monotonic() >= given_up:
+            if full is None or full.spent + amount > full.scope.limit or self._clock.monotonic() >= given_up:
                 return full
             yield Sleep(pause)
             pause = min(pause * 2, _LAST_PAUSE_S)
 
     def _settle(
-        self, call: Call, scopes: Sequence[Scope], number: str, amount: int, outcome: Answer | CallFailed
-    ) -> Step[None]:
+        self, call: Call, scopes: Sequence[BudgetScope], number: str, amount: int, outcome: Answer | CallFailed
+    ) -> Subflow[None]:
         usd = self._costs.bill(call, outcome).usd
         paid = amount if usd is None else nano(usd)
         try:
@@ -198,7 +199,7 @@ class Budget:
             # The reservation stays, and is taken as spent when its time is over.
             log.warning("the budget: %s; the worst case of a call stays reserved", error)
 
-    def _stopped(self, full: Full) -> Step[None]:
+    def _stopped(self, full: BudgetFull) -> Subflow[None]:
         # One large call that does not fit into a budget hardly used is no budget used up.
         if full.reserved or full.spent * 2 < full.scope.limit:
             return
@@ -208,7 +209,7 @@ class Budget:
         if crossed is not None:
             self._tell(crossed)
 
-    def _tell(self, crossed: Crossed) -> None:
+    def _tell(self, crossed: LevelCrossed) -> None:
         alert = Alert(crossed.scope.name, crossed.level, dollars(crossed.spent), dollars(crossed.scope.limit))
         log.warning("%s", alert)
         if self._on_alert is not None:
@@ -226,7 +227,7 @@ def _day_and_month(days: int) -> tuple[str, str]:
     return day, day[:7]
 
 
-def _refusal(full: Full, amount: int) -> BudgetExceeded:
+def _refusal(full: BudgetFull, amount: int) -> BudgetExceeded:
     spent, limit, worst = dollars(full.spent), dollars(full.scope.limit), dollars(amount)
     held = f", {usd(dollars(full.reserved))} reserved by calls in flight" if full.reserved else ""
     return BudgetExceeded(

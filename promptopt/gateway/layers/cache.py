@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import regex
 
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer, Call
-from promptopt.gateway.flow import Flow, Handler, Step
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
+from promptopt.gateway.flow import Flow, Handler, Subflow
 from promptopt.gateway.openai.wire import prompt_text
-from promptopt.gateway.stores.base import Outage, StoreDown, tolerating, using
-from promptopt.gateway.stores.cache import CacheStore, Entry
+from promptopt.gateway.stores.base import CacheStore, KeptAnswer, Outage, StoreDown, tolerating, using
 from promptopt.secrets import find_secret
 
 HOUR_S = 3600.0
@@ -32,8 +32,8 @@ class CachePolicy:
     """What is kept, and for how long.
 
     Attributes:
-        ttl_s: Seconds that an answer holds; at most 14 days.
-        time_sensitive_ttl_s: The same where the request's text holds one of ``time_words``.
+        ttl_s: Seconds that an answer may be used; at most 14 days.
+        time_sensitive_ttl_s: The same if the request's text has one of ``time_words``.
         time_words: Words and phrases, matched whole and without regard to case.
         deterministic_only: Whether only requests at temperature 0 are kept and shared.
         store_text: Whether the first 200 characters of a request's text are kept beside its answer.
@@ -59,8 +59,16 @@ class CachePolicy:
             return False
         return not self.deterministic_only or call.body.get("temperature") == 0
 
+    def ttl_of(self, text: str) -> float:
+        """Seconds that an answer to this text may be used."""
+        sensitive = _pattern(tuple(self.time_words))
+        if sensitive is None or sensitive.search(text) is None:
+            return self.ttl_s
+        return min(self.time_sensitive_ttl_s, self.ttl_s)
 
-def time_pattern(words: Sequence[str]) -> regex.Pattern[str] | None:
+
+@lru_cache(maxsize=16)
+def _pattern(words: tuple[str, ...]) -> regex.Pattern[str] | None:
     """Matches any of the words, whole; ``None`` without words."""
     if not words:
         return None
@@ -69,7 +77,7 @@ def time_pattern(words: Sequence[str]) -> regex.Pattern[str] | None:
 
 
 class ExactCache:
-    """Answers out of a store what it holds, and puts in what it does not."""
+    """Answers from a store what is kept there, and keeps what is not."""
 
     def __init__(
         self,
@@ -77,13 +85,12 @@ class ExactCache:
         policy: CachePolicy | None = None,
         *,
         outage: Outage | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.store = store
         self.policy = policy or CachePolicy()
         self._outage = outage or Outage("the cache")
         self._clock = clock
-        self._time = time_pattern(self.policy.time_words)
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         if not self.policy.shareable(call):
@@ -95,33 +102,28 @@ class ExactCache:
         yield from self.keep(call, answer)
         return answer
 
-    def look_up(self, call: Call) -> Step[Answer | None]:
+    def look_up(self, call: Call) -> Subflow[Answer | None]:
         """The kept answer to a call."""
         try:
-            found = yield from using(self.store, lambda: self.store.get(call.key, self._clock()))
+            found = yield from using(self.store, lambda: self.store.get(call.identity, self._clock.time()))
         except StoreDown as error:
             self._outage.met(error)
             return None
         return found
 
-    def ttl_s(self, text: str) -> float:
-        """Seconds that an answer to this text holds."""
-        sensitive = self._time is not None and self._time.search(text) is not None
-        return min(self.policy.time_sensitive_ttl_s, self.policy.ttl_s) if sensitive else self.policy.ttl_s
-
-    def entry(self, call: Call, answer: Answer) -> Entry | None:
-        """What is to be kept of an answer; ``None`` where it is unfinished, a substitute, or was kept before."""
+    def entry(self, call: Call, answer: Answer) -> KeptAnswer | None:
+        """What is to be kept of an answer; ``None`` if it is unfinished, a substitute, or was kept before."""
         if not answer.complete or answer.source != "upstream" or answer.substitute:
             return None
-        now = self._clock()
+        now = self._clock.time()
         text = prompt_text(call)
         labels = call.labels
         prompt = f"{labels.prompt}@{labels.version}" if labels.prompt and labels.version else labels.prompt
         excerpt = text[:_EXCERPT] if self.policy.store_text and find_secret(text) is None else None
-        return Entry(call.key, now, now + self.ttl_s(text), prompt, call.model, excerpt, answer)
+        return KeptAnswer(call.identity, now, now + self.policy.ttl_of(text), prompt, call.model, excerpt, answer)
 
-    def keep(self, call: Call, answer: Answer) -> Step[None]:
-        """Keep an answer, where it is one to keep."""
+    def keep(self, call: Call, answer: Answer) -> Subflow[None]:
+        """Keep an answer, if it is one to keep."""
         entry = self.entry(call, answer)
         if entry is not None:
             with tolerating(self._outage):

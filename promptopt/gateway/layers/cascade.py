@@ -59,7 +59,7 @@ class Cascade:
         *cheaper, last = self._steps
         for number, step in enumerate(cheaper):
             # What a validator has not seen must not reach the caller, so that a stream is read whole first.
-            attempt = replace(call.with_body(model=step.model), step=number, buffered=True)
+            attempt = replace(call.sent_with(model=step.model), step=number, buffered=True)
             try:
                 answer = yield from inner(attempt)
             except CallFailed as failure:
@@ -67,7 +67,7 @@ class Cascade:
                 continue
             if passes(step.validators, attempt, answer):
                 return answer
-        return (yield from inner(replace(call.with_body(model=last.model), step=len(cheaper))))
+        return (yield from inner(replace(call.sent_with(model=last.model), step=len(cheaper))))
 
 
 def passes(validators: Sequence[Validator], call: Call, answer: Answer) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Call
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed, QueueFull
-from promptopt.gateway.flow import Flow, Handler, Sleep, Step, Wait
+from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow, Wait
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -32,7 +32,7 @@ class Concurrency:
         *,
         max_waiting: int = 1000,
         wait_s: float = 120.0,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Raises UsageError where a number is not positive."""
         if limit < 1 or max_waiting < 0 or wait_s <= 0:
@@ -41,7 +41,7 @@ class Concurrency:
         self._limit = float(limit)
         self._max_waiting = max_waiting
         self._wait_s = wait_s
-        self._monotonic = monotonic
+        self._clock = clock
         self._lock = threading.Lock()
         self._flying = 0
         self._line: deque[Future[None]] = deque()
@@ -67,7 +67,7 @@ class Concurrency:
             self._leave(headers, throttled=throttled)
         return answer
 
-    def _enter(self) -> Step[None]:
+    def _enter(self) -> Subflow[None]:
         with self._lock:
             if self._flying < self.limit and not self._line:
                 self._flying += 1
@@ -86,15 +86,15 @@ class Concurrency:
             raise QueueFull(f"no turn within {self._wait_s:g} s", retry_after=1.0)
 
     def _give_up(self, turn: Future[None]) -> bool:
-        """Step out of the line. True where the turn came in the same moment: it is then kept."""
+        """Subflow out of the line. True where the turn came in the same moment: it is then kept."""
         with self._lock:
             if turn in self._line:
                 self._line.remove(turn)
                 return False
             return True
 
-    def _hold_back(self) -> Step[None]:
-        pause = self._closed_until - self._monotonic()
+    def _hold_back(self) -> Subflow[None]:
+        pause = self._closed_until - self._clock.monotonic()
         if pause > 0:
             yield Sleep(pause)
 
@@ -106,7 +106,7 @@ class Concurrency:
             else:
                 self._limit = min(float(self._most), self._limit + 1 / self._limit)
             if pause:
-                self._closed_until = max(self._closed_until, self._monotonic() + min(pause, MAX_PAUSE_S))
+                self._closed_until = max(self._closed_until, self._clock.monotonic() + min(pause, MAX_PAUSE_S))
             self._flying -= 1
             turns = []
             while self._line and self._flying < self.limit:

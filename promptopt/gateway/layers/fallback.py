@@ -71,7 +71,7 @@ class Fallback:
                 if following is None:
                     raise
             tried.add(following)
-            current = replace(current.with_body(model=following), step=current.step + 1)
+            current = replace(current.sent_with(model=following), step=current.step + 1)
 
     def _models(self, failure: CallFailed, call: Call) -> Sequence[str]:
         plan = self._plan

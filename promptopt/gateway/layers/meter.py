@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
 from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import Bill, Costs
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Flow, Handler
 from promptopt.gateway.openai.wire import messages, output_cap
-from promptopt.gateway.stores.ledger import LedgerRow, LedgerStore, Status
+from promptopt.gateway.stores.ledger_row import CallStatus, LedgerRow, LedgerStore
 from promptopt.secrets import find_secret
 from promptopt.values import Usage, sha256_hex
 
@@ -26,7 +26,7 @@ class Meter:
         costs: Costs,
         shareable: Callable[[Call], bool],
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._store = store
         self._costs = costs
@@ -34,9 +34,11 @@ class Meter:
         self._clock = clock
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        begun = partial(row_of, call, self._clock(), cache="miss" if self._shareable(call) else "none", status="sent")
+        begun = partial(
+            row_of, call, self._clock.time(), cache="miss" if self._shareable(call) else "none", status="sent"
+        )
         number = self._store.begin(begun)
-        started = time.perf_counter()
+        started = self._clock.monotonic()
         try:
             answer = yield from inner(call)
         except CallFailed as failure:
@@ -46,7 +48,7 @@ class Meter:
             # The caller was cancelled, or threw the call away.
             self._failed(number, begun, started, call, CallFailed("abandoned"))
             raise
-        self._store.finish(number, partial(self._ok, begun, call, answer, _since(started)))
+        self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
         return answer
 
     def _ok(self, begun: Callable[[], LedgerRow], call: Call, answer: Answer, ms: float) -> LedgerRow:
@@ -55,14 +57,14 @@ class Meter:
     def _failed(
         self, number: int, begun: Callable[[], LedgerRow], started: float, call: Call, failure: CallFailed
     ) -> None:
-        status: Status = "abandoned" if failure.kind == "abandoned" else "error"
+        status: CallStatus = "abandoned" if failure.kind == "abandoned" else "error"
         row = _ended(
             begun(),
             self._costs.bill(call, failure),
             status=status,
             error=failure.code or failure.kind,
             http_status=failure.status,
-            latency_ms=_since(started),
+            latency_ms=_since(started, self._clock),
         )
         self._store.finish(number, row)
 
@@ -70,13 +72,13 @@ class Meter:
 class LedgerFront:
     """Writes a row for what never reached the provider: kept and shared answers (incurred $0), and refusals."""
 
-    def __init__(self, store: LedgerStore, costs: Costs, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: LedgerStore, costs: Costs, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._store = store
         self._costs = costs
         self._clock = clock
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        at, started = self._clock(), time.perf_counter()
+        at, started = self._clock.time(), self._clock.monotonic()
         try:
             answer = yield from inner(call)
         except Refused as refusal:
@@ -85,7 +87,7 @@ class LedgerFront:
             )
             raise
         if answer.source != "upstream":
-            self._store.finish(0, partial(self._saved, call, answer, at, _since(started)))
+            self._store.finish(0, partial(self._saved, call, answer, at, _since(started, self._clock)))
         return answer
 
     def _saved(self, call: Call, answer: Answer, at: float, ms: float) -> LedgerRow:
@@ -110,21 +112,22 @@ def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
         run=_clean(labels.run),
         max_output_tokens=output_cap(call),
         temperature=temperature if isinstance(temperature, int | float) else None,
-        digest=call.key,
+        digest=call.identity,
         kind=_clean(labels.prompt) or kind_of(call),
         step=call.step,
         attempt=call.attempt,
         stream=call.stream,
         expected_cached_tokens=call.expected_cached_tokens,
-        behind_tokens=call.behind_tokens,
+        misordered_tokens=call.misordered_tokens,
         **known,
     )
 
 
 def kind_of(call: Call) -> str:
-    """What sort of call this is, where nobody named its prompt: the model and a digest of the instructions."""
+    """What sort of call this is, if nobody named its prompt: the model and a digest of the instructions."""
+    model = call.asked_model or call.model
     fixed = [text for role, text in messages(call) if role in ("system", "developer")]
-    return f"{call.model}#{sha256_hex(chr(0).join(fixed))[:8]}" if fixed else f"{call.model}#-"
+    return f"{model}#{sha256_hex(chr(0).join(fixed))[:8]}" if fixed else f"{model}#-"
 
 
 def _answered(row: LedgerRow, bill: Bill, answer: Answer, ms: float, **known: Any) -> LedgerRow:
@@ -149,8 +152,9 @@ def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
     return row._replace(**(values | changes))
 
 
-def _since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 3)
+def _since(started: float, clock: Clock) -> float:
+    """Milliseconds."""
+    return round((clock.monotonic() - started) * 1000, 3)
 
 
 def _clean(label: str | None) -> str | None:

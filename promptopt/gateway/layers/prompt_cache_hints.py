@@ -8,13 +8,13 @@ is noted in the ledger.
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from promptopt.gateway.call import Call
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.flow import Flow, Handler
 from promptopt.gateway.openai.wire import messages
 from promptopt.tokens import tokenizer_for
@@ -44,7 +44,7 @@ class PromptCacheHints:
         *,
         min_tokens: int = MIN_PREFIX_TOKENS,
         lifetime_s: float = LIFETIME_S,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._min_tokens = min_tokens
         self._lifetime_s = lifetime_s
@@ -58,9 +58,9 @@ class PromptCacheHints:
         key, tokens = self.prefix(call)
         cacheable = tokens - tokens % STEP_TOKENS if tokens >= self._min_tokens else 0
         expected = cacheable if cacheable and self._warm(key) else 0
-        call = replace(call, expected_cached_tokens=expected, behind_tokens=self._behind(call))
+        call = replace(call, expected_cached_tokens=expected, misordered_tokens=self._misordered(call))
         if cacheable and "prompt_cache_key" not in call.body:
-            call = call.with_body(prompt_cache_key=f"promptopt-{key[:16]}")
+            call = call.sent_with(prompt_cache_key=f"promptopt-{key[:16]}")
         return (yield from inner(call))
 
     def prefix(self, call: Call) -> tuple[str, int]:
@@ -87,7 +87,7 @@ class PromptCacheHints:
                 _remember(self._tokens, key, known)
         return key, known
 
-    def _behind(self, call: Call) -> int | None:
+    def _misordered(self, call: Call) -> int | None:
         """Tokens that this call and the last one of its prompt end with alike, where they would be worth a cache.
 
         Returns:
@@ -113,7 +113,7 @@ class PromptCacheHints:
         return behind if worth else None
 
     def _warm(self, key: str) -> bool:
-        now = self._clock()
+        now = self._clock.monotonic()
         with self._lock:
             last = self._seen.get(key)
             _remember(self._seen, key, now)

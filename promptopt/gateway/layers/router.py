@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from promptopt.errors import UsageError
-from promptopt.gateway.call import Call, call_key
+from promptopt.gateway.call import Call
 from promptopt.gateway.flow import Flow, Handler
 from promptopt.gateway.openai.wire import count_input, messages
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RoutingRule:
     """A model, and the calls it is for: those that meet every condition.
 
     Attributes:
@@ -50,7 +50,7 @@ class Rule:
 class Router:
     """Sends each call to the model of the first rule that matches; without one it goes where it asked to."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[RoutingRule]) -> None:
         """Raises UsageError where there is no rule."""
         if not rules:
             raise UsageError("the router has no rule; give at least one: {model = ..., task = ...}")
@@ -59,9 +59,7 @@ class Router:
     def handle(self, call: Call, inner: Handler) -> Flow:
         rule = next((rule for rule in self._rules if rule.matches(call)), None)
         if rule is not None and rule.model != call.model:
-            body = {**call.body, "model": rule.model}
-            # Labels decide here, and they are not in the key; the model that they lead to is.
-            call = replace(call.with_body(model=rule.model), key=call_key(call.url, body, call.labels.sample))
+            call = call.routed(rule.model)
         return (yield from inner(call))
 
 

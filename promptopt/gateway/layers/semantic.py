@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptopt.errors import InputError, UsageError
 from promptopt.files import show_path
-from promptopt.gateway.call import Answer, Call
-from promptopt.gateway.flow import Flow, Handler, Remote, Step
-from promptopt.gateway.layers.cache import CachePolicy, time_pattern
+from promptopt.gateway.call import Answer, Call, identity_of
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
+from promptopt.gateway.flow import Blocking, Flow, Handler, Subflow
+from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.openai.wire import messages
 from promptopt.gateway.semantic.embedders import DEFAULT, Embedder, make_embedder
 from promptopt.gateway.semantic.hard_facts import fingerprint
-from promptopt.gateway.stores.base import Database, Outage, tolerating
-from promptopt.gateway.stores.cache import SKEW_S, pack_meta, unpack
-from promptopt.values import canonical_json, sha256_hex
+from promptopt.gateway.stores.base import SKEW_S, Outage, tolerating
+from promptopt.gateway.stores.database import Database
+from promptopt.gateway.stores.packing import pack_meta, unpack, wire_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +86,7 @@ class SemanticCache:
         calibration: Calibration,
         policy: CachePolicy,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Raises UsageError where the calibration is of another embedder."""
         if calibration.embedder != embedder.name:
@@ -101,7 +100,6 @@ class SemanticCache:
         self._threshold = calibration.threshold
         self._clock = clock
         self._outage = Outage("the semantic cache")
-        self._time = time_pattern(policy.time_words)
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         question = _question(call)
@@ -122,10 +120,10 @@ class SemanticCache:
                 self._keep(scope, facts, vector, text, answer)
         return answer
 
-    def _embed(self, text: str) -> Step[np.ndarray | None]:
+    def _embed(self, text: str) -> Subflow[np.ndarray | None]:
         try:
-            if self._embedder.remote:
-                vectors = yield Remote(lambda: self._embedder([text]))
+            if self._embedder.networked:
+                vectors = yield Blocking(lambda: self._embedder([text]))
             else:
                 vectors = self._embedder([text])
         except Exception as error:  # noqa: BLE001 - whatever keeps an embedder from answering, the call goes on
@@ -137,7 +135,7 @@ class SemanticCache:
     def _nearest(self, scope: str, facts: str, vector: np.ndarray) -> Answer | None:
         import numpy as np
 
-        now = self._clock()
+        now = self._clock.time()
         rows = self._database.do(
             lambda connection: connection.execute(
                 "SELECT id, vector FROM vectors WHERE scope = ? AND facts = ? AND expires > ? AND created <= ?",
@@ -159,37 +157,29 @@ class SemanticCache:
         return None if found is None else unpack(*found)
 
     def _keep(self, scope: str, facts: str, vector: np.ndarray, text: str, answer: Answer) -> None:
-        now = self._clock()
-        sensitive = self._time is not None and self._time.search(text) is not None
-        lifetime = min(self.policy.time_sensitive_ttl_s, self.policy.ttl_s) if sensitive else self.policy.ttl_s
+        now = self._clock.time()
+        content, content_type = wire_of(answer)
+        head = (scope, facts, now, now + self.policy.ttl_of(text), vector.tobytes())
         self._database.execute(
             "INSERT INTO vectors (scope, facts, created, expires, vector, content_type, meta, content) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                scope,
-                facts,
-                now,
-                now + lifetime,
-                vector.tobytes(),
-                answer.content_type,
-                pack_meta(answer),
-                answer.content,
-            ),
+            (*head, content_type, pack_meta(answer), content),
         )
 
 
 def _question(call: Call) -> tuple[str, str] | None:
-    """What must be the same, as a digest, and the last user message, which may be put differently."""
+    """The identity of the call without its last user message, and that message, which may be put differently."""
     found = messages(call)
     if not found or found[-1][0] != "user" or not found[-1][1].strip():
         return None
     name = "messages" if call.endpoint == "chat" else "input"
-    rest = {key: value for key, value in call.body.items() if key not in (name, "user", "metadata", "instructions")}
-    scope = [call.url, rest, found[:-1], call.labels.sample]
-    return sha256_hex(canonical_json(scope)), found[-1][1]
+    rest = {key: value for key, value in call.body.items() if key not in (name, "instructions")}
+    return identity_of(call.url, {**rest, "earlier": found[:-1]}, call.labels), found[-1][1]
 
 
-def make_semantic_cache(settings: SemanticSettings, folder: Path, policy: CachePolicy) -> SemanticCache:
+def make_semantic_cache(
+    settings: SemanticSettings, folder: Path, policy: CachePolicy, clock: Clock = SYSTEM_CLOCK
+) -> SemanticCache:
     """The semantic cache of some settings.
 
     Raises:
@@ -201,5 +191,5 @@ def make_semantic_cache(settings: SemanticSettings, folder: Path, policy: CacheP
     embedder = make_embedder(
         settings.embedder or (DEFAULT if ":" not in calibration.embedder else calibration.embedder)
     )
-    database = Database(folder / "semantic.sqlite", _SCHEMA, what="the semantic cache", disposable=True)
-    return SemanticCache(database, embedder, calibration, policy)
+    database = Database(folder / "semantic.sqlite", _SCHEMA, what="the semantic cache", disposable=True, clock=clock)
+    return SemanticCache(database, embedder, calibration, policy, clock=clock)

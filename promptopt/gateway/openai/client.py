@@ -12,14 +12,14 @@ import openai
 from promptopt.gateway.assembly import Gateway, make_gateway
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.failures import CallFailed, Refused
-from promptopt.gateway.flow import Flow, Step, Suspended, run, run_async
+from promptopt.gateway.flow import Flow, Subflow, Suspended, run, run_async
 from promptopt.gateway.openai.http import (
     Exchange,
     failed_response,
     failure_of,
+    http_response,
     read_call,
     refusal_response,
-    response_of,
 )
 from promptopt.gateway.settings import SETTING_NAMES
 
@@ -80,7 +80,8 @@ class GatewayClient(openai.DefaultHttpxClient):
             return super().send(request, stream=stream, **options)
         flow = self.gateway.handler(call)
         try:
-            return response_of(run(flow, lambda call: self._ask(call, request, stream, options)), request)
+            answer = run(flow, lambda call: self._ask(call, request, stream, options), self.gateway.clock)
+            return http_response(call, answer, request)
         except _Passing as passing:
             exchange = passing.exchange
             return _streamed(passing.response, _Tail(passing.response, exchange, flow))
@@ -121,7 +122,8 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
             return await super().send(request, stream=stream, **options)
         flow = self.gateway.handler(call)
         try:
-            return response_of(await run_async(flow, lambda call: self._ask(call, request, stream, options)), request)
+            answer = await run_async(flow, lambda call: self._ask(call, request, stream, options))
+            return http_response(call, answer, request)
         except _Passing as passing:
             exchange = passing.exchange
             return _streamed(passing.response, _AsyncTail(passing.response, exchange, flow))
@@ -170,15 +172,15 @@ class _Ending:
         self._exchange = exchange
         self._flow: Flow | None = flow
 
-    def _end(self) -> tuple[bytes, Step[None]]:
+    def _end(self) -> tuple[bytes, Subflow[None]]:
         rest, outcome = self._exchange.last(dict(self._response.headers))
         return rest, self._resumed(outcome)
 
-    def _resumed(self, outcome: Answer | CallFailed) -> Step[None]:
+    def _resumed(self, outcome: Answer | CallFailed) -> Subflow[None]:
         flow, self._flow = self._flow, None
         return _nothing() if flow is None else _rest(flow, outcome)
 
-    def _left(self) -> Step[None]:
+    def _left(self) -> Subflow[None]:
         """The caller closed the stream: at its end (the SDK stops at ``[DONE]``), or before."""
         if self._flow is None:
             return _nothing()
@@ -188,7 +190,7 @@ class _Ending:
         return self._resumed(outcome)
 
 
-def _rest(flow: Flow, outcome: Answer | CallFailed) -> Step[None]:
+def _rest(flow: Flow, outcome: Answer | CallFailed) -> Subflow[None]:
     """What a flow does after its stream has passed; it can send nothing more, and nobody waits for its errors."""
     try:
         effect = flow.throw(outcome) if isinstance(outcome, CallFailed) else flow.send(outcome)
@@ -203,7 +205,7 @@ def _rest(flow: Flow, outcome: Answer | CallFailed) -> Step[None]:
         return
 
 
-def _nothing() -> Step[None]:
+def _nothing() -> Subflow[None]:
     yield from ()
 
 

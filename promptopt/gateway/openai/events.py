@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.call import Answer, Call, Wire
 from promptopt.gateway.openai.wire import BadBody, count_input, read_object
 from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import tokenizer_for
 from promptopt.values import Usage
 
-CONTENT_TYPE = "text/event-stream; charset=utf-8"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 class EventCollector:
@@ -47,10 +47,10 @@ class EventCollector:
         if self._rest.strip():
             last = self.feed(b"\n\n")
         fields = self._state.fields()
-        content = b"".join(self._passed)
         if fields["usage"] is None:
             fields |= {"usage": self._counted(fields["text"]), "basis": "counted"}
-        return last, Answer(content=content, content_type=CONTENT_TYPE, **fields)
+        wire = Wire(b"".join(self._passed), EVENT_STREAM)
+        return last, Answer(wire=wire, sent_to=self._call.model, **fields)
 
     @property
     def text(self) -> str:
@@ -169,4 +169,4 @@ def asks_usage(call: Call) -> bool:
 
 def ask_usage(call: Call) -> Call:
     """The call with the usage asked for."""
-    return call.with_body(stream_options={**(call.body.get("stream_options") or {}), "include_usage": True})
+    return call.sent_with(stream_options={**(call.body.get("stream_options") or {}), "include_usage": True})

@@ -12,9 +12,10 @@ from typing import Any
 
 import httpx2
 
-from promptopt.gateway.call import LABEL_NAMES, Answer, Call, Labels, call_key, current_labels
+from promptopt.gateway.call import LABEL_NAMES, NO_LABELS, Answer, Call, Labels, current_labels
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.openai.events import EventCollector, ask_usage, asks_usage
+from promptopt.gateway.openai.made import made_wire
 from promptopt.gateway.openai.wire import BadBody, endpoint_of, read_answer
 from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
 
@@ -26,7 +27,6 @@ _READ = {
     b"x-stainless-retry-count": "x-stainless-retry-count",
     **{f"{_HEADER}{name}".encode(): name for name in LABEL_NAMES},
 }
-_NOBODY = Labels()
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -45,15 +45,7 @@ def read_call(request: httpx2.Request) -> Call | None:
     if not isinstance(body, dict) or not isinstance(body.get("model"), str):
         return None
     labels, attempt = _read_headers(request.headers, body)
-    url = str(request.url)
-    return Call(
-        endpoint=endpoint,
-        url=url,
-        body=body,
-        labels=labels,
-        attempt=attempt,
-        key=call_key(url, body, labels.sample),
-    )
+    return Call.of(endpoint, str(request.url), body, labels, attempt=attempt)
 
 
 def _read_headers(headers: httpx2.Headers, body: Mapping[str, Any]) -> tuple[Labels, int]:
@@ -76,7 +68,7 @@ def _read_headers(headers: httpx2.Headers, body: Mapping[str, Any]) -> tuple[Lab
     user = named.get("user") or current.user or body.get("safety_identifier") or body.get("user")
     sample = _whole(named.get("sample", current.sample))
     key = _key_digest(authorization)
-    if current == _NOBODY and not named:
+    if current == NO_LABELS and not named:
         return Labels(user=user, sample=sample, key=key), attempt
     return replace(current, **{**named, "user": user, "sample": sample, "key": key}), attempt
 
@@ -125,7 +117,7 @@ class Exchange:
                 self.collector.feed(response.content)
                 _, answer = self.collector.finish()
                 return replace(answer, headers=_kept(response.headers))
-            return read_answer(self.call.endpoint, response.content, _kept(response.headers), response)
+            return read_answer(self.call, response.content, _kept(response.headers), response)
         except BadBody:
             raise CallFailed("invalid_body", status=response.status_code, headers=_kept(response.headers)) from None
 
@@ -174,12 +166,13 @@ def _kept(headers: httpx2.Headers) -> dict[str, str]:
     }
 
 
-def response_of(answer: Answer, request: httpx2.Request) -> httpx2.Response:
-    """An answer as a response; one that has just come is the response that it came in."""
+def http_response(call: Call, answer: Answer, request: httpx2.Request) -> httpx2.Response:
+    """An answer as a response: the one that it has just come in, or one of its wire form."""
     if isinstance(answer.raw, httpx2.Response):
         return answer.raw
-    headers = {"content-type": answer.content_type, "x-promptopt-source": answer.source}
-    response = httpx2.Response(200, headers=headers, content=answer.content, request=request)
+    content, content_type = answer.wire or made_wire(call, answer)
+    headers = {"content-type": content_type, "x-promptopt-source": answer.source}
+    response = httpx2.Response(200, headers=headers, content=content, request=request)
     response.elapsed = timedelta(0)
     return response
 

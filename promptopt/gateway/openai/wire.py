@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from promptopt.gateway.call import Answer, Call, Endpoint
+from promptopt.gateway.call import Answer, Call, Endpoint, Wire
 from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, schema_tokens, tokenizer_for
-from promptopt.values import Response, canonical_json
+from promptopt.values import canonical_json
 
 PATHS: Mapping[str, Endpoint] = {"/chat/completions": "chat", "/responses": "responses"}
 # An image or a file is billed by its size, which the request mostly does not say; this is a high-detail picture.
@@ -109,10 +109,8 @@ def _attachments(call: Call) -> int:
     return sum(isinstance(part, dict) and part.get("type") not in texts for part in parts)
 
 
-def read_answer(
-    endpoint: Endpoint, content: bytes, headers: Mapping[str, str] | None = None, raw: Any = None
-) -> Answer:
-    """The answer in a body; ``headers`` and ``raw`` go into it as they are.
+def read_answer(call: Call, content: bytes, headers: Mapping[str, str] | None = None, raw: Any = None) -> Answer:
+    """The answer to a call in a body; ``headers`` and ``raw`` go into it as they are.
 
     Raises:
         BadBody: It is not JSON in UTF-8, or not an answer of this API.
@@ -121,12 +119,12 @@ def read_answer(
         body = json.loads(content)
         if not isinstance(body, dict):
             raise BadBody(f"the answer is {type(body).__name__}, not an object")
-        fields = _read_chat(body) if endpoint == "chat" else _read_responses(body)
-        return Answer(content=content, headers=headers or {}, raw=raw, **fields)
+        fields = read_object(call.endpoint, body)
+        return Answer(wire=Wire(content), headers=headers or {}, raw=raw, sent_to=call.model, **fields)
     except BadBody:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise BadBody(f"the answer is not what {endpoint} promises: {type(error).__name__}") from None
+        raise BadBody(f"the answer is not what {call.endpoint} promises: {type(error).__name__}") from None
 
 
 def read_object(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,33 +172,3 @@ def _read_responses(body: Mapping[str, Any]) -> dict[str, Any]:
         "complete": reason in ("stop", "length"),
         "logprobs": tuple(logprobs) or None,
     }
-
-
-def chat_body(response: Response, number: str = "") -> dict[str, Any]:
-    """A ``Response`` as the body of a chat completion, for providers that speak no HTTP."""
-    usage = response.usage
-    body: dict[str, Any] = {
-        "id": f"chatcmpl-{number}",
-        "object": "chat.completion",
-        "created": 0,
-        "model": response.model,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": response.text},
-                "finish_reason": response.finish_reason,
-            }
-        ],
-    }
-    if usage is not None:
-        body["usage"] = {
-            "prompt_tokens": usage.input_tokens,
-            "completion_tokens": usage.output_tokens,
-            "total_tokens": usage.input_tokens + usage.output_tokens,
-            "prompt_tokens_details": {
-                "cached_tokens": usage.cache_read_tokens,
-                "cache_write_tokens": usage.cache_write_tokens,
-            },
-            "completion_tokens_details": {"reasoning_tokens": usage.output_reasoning_tokens},
-        }
-    return body

@@ -38,7 +38,7 @@ _SAME = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class QuestionPair:
     """Two texts, and whether one answer serves both."""
 
     a: str
@@ -81,7 +81,7 @@ class Search:
     smallest: tuple[float, Candidate] | None = None
 
 
-def read_pairs(path: Path) -> list[Pair]:
+def read_pairs(path: Path) -> list[QuestionPair]:
     """Pairs from CSV with the columns ``text_a``, ``text_b`` and ``same`` (or ``label``): 1 or 0.
 
     Raises:
@@ -107,13 +107,13 @@ def read_pairs(path: Path) -> list[Pair]:
             raise InputError(
                 f"{label} = {row[label]!r} is not 1 or 0, or a text is empty", path=display, line=reader.line_num
             )
-        pairs.append(Pair(row[a], row[b], _SAME[value]))
+        pairs.append(QuestionPair(row[a], row[b], _SAME[value]))
     if not pairs:
         raise InputError("holds no pair", path=display)
     return pairs
 
 
-def calibrate(pairs: Sequence[Pair], embedder: Embedder, budget: float = 0.01) -> Search:
+def calibrate(pairs: Sequence[QuestionPair], embedder: Embedder, budget: float = 0.01) -> Search:
     """The lowest threshold at which the share of false hits is within ``budget``, with 95% confidence.
 
     Thresholds are ranks of the similarity of the pairs that pass the guard, from the first at which hits without a

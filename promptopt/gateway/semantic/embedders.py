@@ -21,11 +21,11 @@ class Embedder(Protocol):
 
     Attributes:
         name: What a threshold is calibrated for; another embedder needs another threshold.
-        remote: Whether it is behind a network.
+        networked: Whether it is behind a network.
     """
 
     name: str
-    remote: bool
+    networked: bool
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors in float32, shape (texts, dimensions)."""
@@ -38,7 +38,7 @@ class WordLlamaEmbedder:
     """
 
     name = "wordllama-l2-256"
-    remote = False
+    networked = False
 
     def __init__(self) -> None:
         """Raises MissingExtra where the package is not installed."""
@@ -70,7 +70,7 @@ class WordLlamaEmbedder:
 class OpenAIEmbedder:
     """``client.embeddings`` of an endpoint."""
 
-    remote = True
+    networked = True
 
     def __init__(self, model: str, client: openai.OpenAI | None = None) -> None:
         if client is None:

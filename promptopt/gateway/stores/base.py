@@ -1,70 +1,66 @@
-"""Where a gateway keeps what its calls share: a SQLite file, or Redis; and what happens when one is away."""
+"""What a store is: where the layers of a gateway keep what their calls share. See the protocol ``Store``."""
 
 from __future__ import annotations
 
 import logging
-import os
-import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
-from urllib.parse import urlsplit
+from random import Random
+from typing import Any, Literal, Protocol, TypeVar
 
-from promptopt.errors import InputError, MissingExtra, UsageError
-from promptopt.files import show_path
+from promptopt.gateway.call import Answer
+from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.failures import GatewayUnavailable
-from promptopt.gateway.flow import Remote, Step
-from promptopt.gateway.stores.write_behind import Living
-
-if TYPE_CHECKING:
-    import redis
+from promptopt.gateway.flow import Blocking, Subflow
+from promptopt.gateway.stores.ledger_row import LedgerStore
 
 T = TypeVar("T")
-Policy = Literal["degrade", "refuse"]
+OutagePolicy = Literal["degrade", "refuse"]
 log = logging.getLogger("promptopt.gateway")
 
-_BUSY_S = 30.0
-_PAUSE_S = 0.01
-# After a failure Redis is left alone for so long, so that a call does not wait for it again and again.
-_REST_S = 1.0
-_REDIS_TIMEOUT_S = 2.0
+# Clocks of machines that share a store may differ by so much.
+SKEW_S = 5.0
+# A lease ends after so many seconds unless it is renewed; an answer is shared with those who wait for so long.
+LEASE_S, SHARED_S = 5.0, 2.0
+# A reservation whose caller died is taken as spent after this time.
+RESERVED_S = 1800.0
+ALERT_LEVELS = (50, 80, 100)
 
 
 class StoreDown(Exception):
     """A store did not take or give something; the message names it without credentials."""
 
 
-class Store(Protocol):
-    """What a layer needs to know of any store.
+class Networked(Protocol):
+    """What a layer needs to know of anything it asks.
 
     Attributes:
-        remote: Whether it is behind a network, so that an event loop must not wait for it.
+        networked: Whether it is behind a network, so that an event loop must not wait for it.
     """
 
-    remote: bool
+    networked: bool
 
 
-def using(store: Store, function: Callable[[], T]) -> Step[T]:
-    """The result of a store's function, out of the event loop where the store is remote."""
-    if not store.remote:
+def using(store: Networked, function: Callable[[], T]) -> Subflow[T]:
+    """The result of a store's function; if the store is networked, an event loop calls it in a thread."""
+    if not store.networked:
         return function()
-    result: T = yield Remote(function)
+    result: T = yield Blocking(function)
     return result
 
 
 class Outage:
     """What a layer does while its store is away: goes on without (and says so once), or refuses."""
 
-    def __init__(self, what: str, policy: Policy = "degrade") -> None:
+    def __init__(self, what: str, policy: OutagePolicy = "degrade") -> None:
         self._what = what
         self._policy = policy
         self._told = False
 
     def met(self, error: StoreDown) -> None:
-        """Raises GatewayUnavailable where the policy is to refuse."""
+        """Raises GatewayUnavailable if the policy is to refuse."""
         self.tell(str(error))
         if self._policy == "refuse":
             raise GatewayUnavailable(f"{self._what}: {error}") from error
@@ -77,242 +73,10 @@ class Outage:
             log.warning("%s: %s; %s", self._what, reason, consequence)
 
     def over(self) -> None:
-        """The store works again; its next failure is told again."""
+        """The store works again; its next failure is reported again."""
         if self._told:
             self._told = False
             log.warning("%s: works again", self._what)
-
-
-class Database:
-    """A SQLite file that many threads and processes share.
-
-    A damaged file is set aside with a warning and begun anew. Transactions survive the end of the process at any
-    point (write-ahead log); the last of them may be lost when the machine itself loses power.
-    """
-
-    remote = False
-
-    def __init__(self, path: Path, schema: str, *, what: str, disposable: bool = False) -> None:
-        """Open or make the file.
-
-        Args:
-            what: What is kept in it, for messages.
-            disposable: Whether it may be lost when the machine loses power, so that no write waits for the disk.
-
-        Raises:
-            InputError: No database can be at ``path``.
-        """
-        self._disposable = disposable
-        self.path = path
-        self._schema = schema
-        self._what = what
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        _DATABASES.add(self)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.do(lambda connection: connection.execute("PRAGMA user_version"))
-        except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from None
-        except StoreDown as error:
-            raise self._unusable(str(error.__cause__ or error)) from None
-
-    def _unusable(self, reason: str) -> InputError:
-        return InputError(
-            f"{self._what} cannot be kept here: {reason}",
-            path=show_path(self.path),
-            remedy="name a folder that can be written: http_client(path=...) or [tool.promptopt.gateway] path",
-        )
-
-    def do(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of a function on the connection.
-
-        Raises:
-            StoreDown: The disk is full, the file is locked for too long, or it cannot be read.
-        """
-        with self._lock:
-            try:
-                return function(self._connection or self._open())
-            except sqlite3.Error as error:
-                self._recover(error)
-            try:
-                return function(self._open())
-            except sqlite3.Error as error:
-                self._shut()
-                raise self._down(error) from error
-
-    def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """As :meth:`do`, in one transaction that no other process can come between."""
-        return self.do(lambda connection: _transaction(connection, function))
-
-    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> int:
-        """Run one statement; the number of rows that it changed."""
-        return self.do(lambda connection: connection.execute(statement, values).rowcount)
-
-    def _recover(self, error: sqlite3.Error) -> None:
-        """Set a damaged file aside. Raises StoreDown after any other trouble."""
-        # Damage is a DatabaseError itself; its subclasses are a full disk, a lock, a wrong use of it, and so on.
-        if type(error) is not sqlite3.DatabaseError:
-            self._shut()
-            raise self._down(error) from error
-        self._set_aside(error)
-
-    def _down(self, error: sqlite3.Error) -> StoreDown:
-        return StoreDown(f"{show_path(self.path)}: {error}")
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        given_up = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                self._prepare(connection)
-            except sqlite3.Error as error:
-                # Whoever finds a file between two modes is turned away at once, whatever the timeout: as where several
-                # processes start together.
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < given_up:
-                    time.sleep(_PAUSE_S)
-                    continue
-                connection.close()
-                raise
-            self._connection = connection
-            return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={'OFF' if self._disposable else 'NORMAL'}")
-        # Fewer and larger checkpoints: each one waits for the disk.
-        connection.execute("PRAGMA wal_autocheckpoint=8000")
-        connection.executescript(self._schema)
-
-    def _shut(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
-
-    def after_fork(self) -> None:
-        """Begin anew in a child: a connection must not be carried over a fork, nor closed by the child."""
-        self._lock = threading.RLock()
-        if self._connection is not None:
-            _PARENTS.append(self._connection)
-        self._connection = None
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        self._shut()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
-        log.warning("%s is damaged (%s); set aside as %s, begun anew", show_path(self.path), error, aside.name)
-        try:
-            for ending in ("", "-wal", "-shm"):
-                part = self.path.with_name(self.path.name + ending)
-                if part.exists():
-                    part.replace(aside.with_name(aside.name + ending))
-        except OSError as problem:
-            raise StoreDown(f"{show_path(self.path)}: {problem.strerror}") from problem
-
-    def close(self) -> None:
-        """Close the file; the next use opens it again."""
-        with self._lock:
-            self._shut()
-
-
-_DATABASES: Living[Database] = Living()
-# Connections of a parent process, kept so that nothing closes them here.
-_PARENTS: list[sqlite3.Connection] = []
-
-
-def _after_fork() -> None:
-    for database in _DATABASES:
-        database.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def _transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = function(connection)
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-    return result
-
-
-class RedisLink:
-    """A Redis or Valkey that machines share."""
-
-    remote = True
-
-    def __init__(self, url: str, *, policy: Policy = "degrade") -> None:
-        """Connect.
-
-        Raises:
-            UsageError: The address is not one of Redis.
-            MissingExtra: redis-py is not installed.
-            GatewayUnavailable: It is away, and the policy is to refuse.
-        """
-        if not url.startswith(("redis://", "rediss://", "unix://")):
-            raise UsageError(f"redis = {_host(url)!r} is not an address like redis://host:6379/0")
-        try:
-            import redis
-        except ImportError:
-            raise MissingExtra("redis", "gateway", "a shared cache in Redis") from None
-        self.name = _host(url)
-        try:
-            self.client: redis.Redis = redis.Redis.from_url(
-                url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-            )
-        except ValueError as error:
-            raise UsageError(f"redis = {self.name!r}: {error}") from None
-        self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
-        self._resting_until = 0.0
-        self._scripts: dict[str, Any] = {}
-        self.outage = Outage("Redis", policy)
-        try:
-            self.do(lambda client: client.ping())
-        except StoreDown as error:
-            self.outage.met(error)
-
-    def do(self, function: Callable[[redis.Redis], T]) -> T:
-        """The result of a function on the client.
-
-        Raises:
-            StoreDown: Redis is away.
-        """
-        if time.monotonic() < self._resting_until:
-            raise StoreDown(f"{self.name} is away")
-        try:
-            result = function(self.client)
-        except self._errors as error:
-            self._resting_until = time.monotonic() + _REST_S
-            raise StoreDown(f"{self.name} is away ({type(error).__name__})") from None
-        self.outage.over()
-        return result
-
-    def script(self, source: str, keys: list[str], values: list[Any]) -> Any:
-        """The result of a Lua script, which Redis runs as one step."""
-        if source not in self._scripts:
-            self._scripts[source] = self.client.register_script(source)
-        return self.do(lambda client: self._scripts[source](keys=keys, args=values, client=client))
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self.client.close()
-
-
-def _host(url: str) -> str:
-    """An address without the user and password in it."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or parts.path or url[:20]}{f':{_port(url)}' if _port(url) else ''}"
-
-
-def _port(url: str) -> int | None:
-    try:
-        return urlsplit(url).port
-    except ValueError:
-        return None
 
 
 @contextmanager
@@ -324,3 +88,198 @@ def tolerating(outage: Outage) -> Iterator[None]:
         outage.met(error)
     else:
         outage.over()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer in a cache.
+
+    Attributes:
+        key: The identity of the call.
+        created: When, in seconds since 1970; so is ``expires``.
+        prompt: Label of the prompt, if the caller named one.
+        excerpt: How the request's text begins; ``None`` if no text is kept.
+    """
+
+    key: str
+    created: float
+    expires: float
+    prompt: str | None
+    model: str
+    excerpt: str | None
+    answer: Answer
+
+    def valid(self, now: float) -> bool:
+        """Whether it may be used at ``now``; one from the future (a clock went back) may not."""
+        return self.created - SKEW_S <= now < self.expires
+
+    def matches(self, prompt: str | None, model: str | None, before: float | None) -> bool:
+        """Whether it meets all that is given: the prompt (any version of it), the model, older than ``before``."""
+        return (
+            (prompt is None or self.prompt == prompt or (self.prompt or "").startswith(f"{prompt}@"))
+            and (model is None or self.model == model)
+            and (before is None or self.created < before)
+        )
+
+
+class CacheStore(Protocol):
+    """Keeps answers by key."""
+
+    networked: bool
+
+    def get(self, key: str, now: float) -> Answer | None:
+        """The answer that may be used at ``now``, with the source ``cache``."""
+
+    def put(self, entry: KeptAnswer) -> None:
+        """Keep an answer."""
+
+    def clear(
+        self, *, prompt: str | None = None, model: str | None = None, before: float | None = None
+    ) -> int:  # fmt: skip
+        """Forget the answers that match all that is given; how many there were."""
+
+    def entries(self) -> Iterator[KeptAnswer]:
+        """What is kept, the newest first; answers may be without their ``wire``."""
+
+    def close(self) -> None:
+        """Give back what the store is kept in."""
+
+
+class Leases(Protocol):
+    """Who leads a flight of identical calls, known to all processes."""
+
+    networked: bool
+
+    def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
+        """True to the leader, False while another one leads, or the answer that it came back with, or that is kept.
+
+        Args:
+            fresh: Whether the caller has just come, so that an answer shared with others is not for it.
+        """
+
+    def renew(self, key: str, token: str, now: float) -> None:
+        """The leader is alive."""
+
+    def release(self, key: str, token: str, answer: Answer | None, now: float, entry: KeptAnswer | None = None) -> None:
+        """The leader is done, with an answer to share or without; one to keep is kept in the same step."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetScope:
+    """One budget that a call counts against: ``day:2026-11-21`` with its limit in billionths of a dollar."""
+
+    name: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetFull:
+    """A budget that the worst case of a call does not fit into."""
+
+    scope: BudgetScope
+    spent: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class LevelCrossed:
+    """A budget of which a share was reached for the first time, in percent."""
+
+    scope: BudgetScope
+    level: int
+    spent: int
+
+
+class BudgetStore(Protocol):
+    """Keeps budgets, in billionths of a dollar. Each method is one step that no other process can come between.
+
+    Attributes:
+        on_crossed: Called when settling has crossed a level, once for each.
+    """
+
+    networked: bool
+    on_crossed: Callable[[LevelCrossed], None] | None
+
+    def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:
+        """Set ``amount`` aside in all scopes, or in none and say which is full."""
+
+    def settle(self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int) -> None:
+        """Replace a reservation by what was paid."""
+
+    def alert(self, scope: BudgetScope, level: int) -> LevelCrossed | None:
+        """Mark a level as reached; ``None`` if it was before."""
+
+    def spent(self, scope: str) -> tuple[int, int]:
+        """Spent and reserved."""
+
+
+def level_of(spent: int, limit: int) -> int:
+    """The highest of the alert levels that is reached, or 0."""
+    return max((level for level in ALERT_LEVELS if spent * 100 >= level * limit), default=0)
+
+
+class CallWindows(Protocol):
+    """Counts calls in moving windows."""
+
+    networked: bool
+
+    def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
+        """Count a call in all windows, or in none.
+
+        Args:
+            items: A limit of the package ``limits``, and whose it is.
+
+        Returns:
+            ``None``, or the limit that is reached, whose it is, and the seconds until the next call is allowed.
+
+        Raises:
+            StoreDown: The store is away.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What a store is opened with.
+
+    Attributes:
+        path: The folder of the gateway's files.
+        cache_file: Another place for the cache.
+        url: Address of a server, such as ``redis://host:6379/0``.
+        on_down: What layers do while the store is away.
+    """
+
+    path: Path
+    cache_file: Path | None = None
+    url: str | None = None
+    on_down: OutagePolicy = "degrade"
+    clock: Clock = SYSTEM_CLOCK
+    random: Random = SYSTEM_RANDOM
+
+
+class Store(Protocol):
+    """Opens what the layers of one gateway share; each part is opened when it is first needed.
+
+    A store is registered under the entry-point group ``promptopt.stores`` as a function ``StoreOptions -> Store``.
+    Times come as arguments, or from ``StoreOptions.clock``; a part that fails raises :class:`StoreDown`.
+    """
+
+    def outage(self, what: str) -> Outage:
+        """What a layer that keeps ``what`` here does while the store is away."""
+
+    def cache(self) -> CacheStore:
+        """Kept answers."""
+
+    def leases(self, cache: CacheStore | None) -> Leases | None:
+        """Leases beside a cache of this store; ``None`` if calls are shared within the process only."""
+
+    def budgets(self) -> BudgetStore:
+        """Budgets."""
+
+    def windows(self) -> CallWindows:
+        """Moving windows for the limits of users and keys."""
+
+    def ledger(self, path: Path) -> LedgerStore:
+        """The ledger; ``path`` is the file that the settings name."""
+
+    def close(self) -> None:
+        """Write what is held and give everything back. Closing twice is allowed."""

@@ -1,4 +1,4 @@
-"""What was spent and what is reserved, counted so that threads, processes and machines cannot overspend together.
+"""Budgets in a SQLite file, counted so that threads and processes cannot overspend together.
 
 Amounts are billionths of a dollar. A reservation whose caller has died is taken as spent once its time is over.
 """
@@ -12,17 +12,23 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from promptopt.gateway.stores.base import Database, StoreDown
+from promptopt.gateway.stores.base import (
+    ALERT_LEVELS,
+    RESERVED_S,
+    BudgetFull,
+    BudgetScope,
+    LevelCrossed,
+    StoreDown,
+    level_of,
+)
+from promptopt.gateway.stores.database import Database
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
 
-RESERVED_S = 1800.0
 _LOOK_S = 60.0
 _ADVANCE_CALLS = 8
-LEVELS = (50, 80, 100)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS budgets (
@@ -33,64 +39,6 @@ CREATE TABLE IF NOT EXISTS grants (
     id TEXT PRIMARY KEY, scopes TEXT NOT NULL, amount INTEGER NOT NULL, expires REAL NOT NULL
 ) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One budget that a call counts against: ``day:2026-11-21`` with its limit."""
-
-    name: str
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """A budget that the worst case of a call does not fit into."""
-
-    scope: Scope
-    spent: int
-    reserved: int
-
-
-@dataclass(frozen=True, slots=True)
-class Crossed:
-    """A budget of which a share was reached for the first time, in percent."""
-
-    scope: Scope
-    level: int
-    spent: int
-
-
-class BudgetStore(Protocol):
-    """Keeps budgets. Each method is one step that no other process can come between.
-
-    Attributes:
-        on_crossed: Called where settling has crossed a level, once for each.
-    """
-
-    remote: bool
-    on_crossed: Callable[[Crossed], None] | None
-
-    def reserve(self, number: str, scopes: Sequence[Scope], amount: int, now: float) -> Full | None:
-        """Set ``amount`` aside in all scopes, or in none and say which is full."""
-
-    def settle(self, number: str, scopes: Sequence[Scope], amount: int, paid: int) -> None:
-        """Replace a reservation by what was paid."""
-
-    def alert(self, scope: Scope, level: int) -> Crossed | None:
-        """Mark a level as reached; ``None`` where it was before."""
-
-    def spent(self, scope: str) -> tuple[int, int]:
-        """Spent and reserved."""
-
-
-def level_of(spent: int, limit: int) -> int:
-    """The highest of the alert levels that is reached, or 0."""
-    reached = 0
-    for level in LEVELS:
-        if spent * 100 >= level * limit:
-            reached = level
-    return reached
 
 
 @dataclass(slots=True)
@@ -104,7 +52,7 @@ class _Grant:
     """
 
     number: str
-    scopes: Sequence[Scope]
+    scopes: Sequence[BudgetScope]
     amount: int = 0
     used: int = 0
     paid: int = 0
@@ -130,7 +78,7 @@ class _Books:
             [(name, *values) for name, values in self.rows.items()],
         )
 
-    def settle(self, grant: _Grant, amount: int, expires: float) -> list[Crossed]:
+    def settle(self, grant: _Grant, amount: int, expires: float) -> list[LevelCrossed]:
         """Spend what was paid, and have ``amount`` reserved by the grant from now on."""
         spend, held = grant.paid, grant.amount
         if held and not self._change(grant.number, amount, expires):
@@ -153,12 +101,12 @@ class _Books:
         change = "UPDATE grants SET amount = ?, expires = ? WHERE id = ?"
         return bool(execute(change, (amount, expires, number)).rowcount)
 
-    def _crossed(self, scope: Scope) -> list[Crossed]:
+    def _crossed(self, scope: BudgetScope) -> list[LevelCrossed]:
         spent, _, alerted = self.rows[scope.name]
         self.rows[scope.name][2] = level = max(alerted, level_of(spent, scope.limit))
-        return [Crossed(scope, each, spent) for each in LEVELS if alerted < each <= level]
+        return [LevelCrossed(scope, each, spent) for each in ALERT_LEVELS if alerted < each <= level]
 
-    def room(self, grant: _Grant) -> tuple[int, Scope]:
+    def room(self, grant: _Grant) -> tuple[int, BudgetScope]:
         """What is left once the grant has settled and holds what it uses, and the budget that leaves the least."""
         back = grant.amount - grant.used - grant.paid
         return min(
@@ -187,11 +135,11 @@ class SqliteBudgets:
     settling may cross an alert's level it is done at once.
     """
 
-    remote = False
+    networked = False
 
     def __init__(self, path: Path) -> None:
         """Raises InputError where no database can be at ``path``."""
-        self.on_crossed: Callable[[Crossed], None] | None = None
+        self.on_crossed: Callable[[LevelCrossed], None] | None = None
         self._database = Database(path, _SCHEMA, what="the budget")
         self._begin()
         self._writer = WriteBehind(path, self._write, forked=self._begin)
@@ -203,7 +151,7 @@ class SqliteBudgets:
         self._now = self._looked = float("-inf")
         self._told = False
 
-    def reserve(self, number: str, scopes: Sequence[Scope], amount: int, now: float) -> Full | None:
+    def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:
         names = tuple(scope.name for scope in scopes)
         with self._lock:
             grant = self._grants.get(names)
@@ -219,7 +167,7 @@ class SqliteBudgets:
         self._writer.due()
         return full
 
-    def settle(self, number: str, scopes: Sequence[Scope], amount: int, paid: int) -> None:  # noqa: ARG002 - by process
+    def settle(self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int) -> None:  # noqa: ARG002 - by process
         with self._lock:
             grant = self._grants.get(tuple(scope.name for scope in scopes))
             if grant is None:
@@ -251,7 +199,7 @@ class SqliteBudgets:
 
     def _settle_all(
         self, now: float, wanting: _Grant | None = None, wanted: int = 0
-    ) -> tuple[Full | None, list[Crossed]]:
+    ) -> tuple[BudgetFull | None, list[LevelCrossed]]:
         """Spend what was paid, give back what is free, and reserve what a grant wants, in one transaction."""
         grants = [each for each in self._grants.values() if each is wanting or each.amount != each.used or each.paid]
         if not grants:
@@ -259,7 +207,7 @@ class SqliteBudgets:
         looking = abs(now - self._looked) >= _LOOK_S
         expires = now + RESERVED_S
 
-        def work(connection: sqlite3.Connection) -> tuple[_Books, list[Crossed], int, Full | None]:
+        def work(connection: sqlite3.Connection) -> tuple[_Books, list[LevelCrossed], int, BudgetFull | None]:
             books, more, full = _Books(connection, _names(grants)), 0, None
             if looking:
                 books.spend_expired(now)
@@ -274,7 +222,7 @@ class SqliteBudgets:
                     left, scope = books.room(wanting)
                 more = _advance(wanted, left) if left >= wanted else 0
                 crossed += books.settle(wanting, wanting.used + more, expires)
-                full = None if left >= wanted else Full(scope, *books.rows[scope.name][:2])
+                full = None if left >= wanted else BudgetFull(scope, *books.rows[scope.name][:2])
             books.write()
             return books, crossed, more, full
 
@@ -288,20 +236,20 @@ class SqliteBudgets:
         self._grants = {names: each for names, each in self._grants.items() if each.amount}
         return full, crossed
 
-    def _tell(self, crossed: Sequence[Crossed]) -> None:
+    def _tell(self, crossed: Sequence[LevelCrossed]) -> None:
         for each in crossed:
             if self.on_crossed is not None:
                 self.on_crossed(each)
 
-    def alert(self, scope: Scope, level: int) -> Crossed | None:
-        def mark(connection: sqlite3.Connection) -> Crossed | None:
+    def alert(self, scope: BudgetScope, level: int) -> LevelCrossed | None:
+        def mark(connection: sqlite3.Connection) -> LevelCrossed | None:
             books = _Books(connection, [scope.name])
             spent, _, alerted = books.rows[scope.name]
             if alerted >= level:
                 return None
             books.rows[scope.name][2] = level
             books.write()
-            return Crossed(scope, level, spent)
+            return LevelCrossed(scope, level, spent)
 
         return self._database.write(mark)
 

@@ -1,4 +1,4 @@
-"""The ledger's rows: in a SQLite file, or as lines of JSON."""
+"""The ledger in a file: SQLite, or lines of JSON."""
 
 from __future__ import annotations
 
@@ -7,99 +7,27 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 from promptopt.errors import InputError
 from promptopt.files import show_path
-from promptopt.gateway.stores.base import Database, StoreDown
+from promptopt.gateway.stores.base import StoreDown
+from promptopt.gateway.stores.database import Database
+from promptopt.gateway.stores.ledger_row import COLUMNS, LedgerRow, LedgerStore, Making, row_dict, row_of_dict
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
-Status = Literal["sent", "ok", "error", "refused", "abandoned"]
-CacheState = Literal["none", "miss", "cache", "semantic", "shared"]
 _HELD_MOST = 100_000
-
-
-class LedgerRow(NamedTuple):
-    """One call. A tuple, since two are made for every call: a frozen dataclass takes five times as long.
-
-    Attributes:
-        at: When it began, in seconds since 1970.
-        model: The model that was asked; ``model_answered`` is what the answer says.
-        list_usd: Usage times price; ``None`` where unpriced. ``incurred_usd`` is what was paid: nothing for an answer
-            that was kept or shared, the worst case for a call that may have been billed though nobody got its answer.
-        basis: Whether tokens were measured, counted or assumed.
-        cache: ``none`` (may not be shared), ``miss``, ``cache``, ``semantic`` or ``shared`` (with a call in flight).
-        status: ``sent`` is a call whose end was never seen: the process died.
-        error: The class of a failure, or the code of a refusal.
-        max_output_tokens: The output cap; ``None`` without one.
-        digest: The key of the request; the same for the same request.
-        kind: What sort of call it is: its prompt's name, or a digest of its instructions.
-        step: 0 for the first model that was asked, 1 for the one it escalated or fell back to, and so on.
-        attempt: The SDK's count of retries.
-        expected_cached_tokens: Input tokens that the provider's prompt cache was expected to hold.
-        behind_tokens: Static input tokens that no prompt cache can hold, since they stand behind what varies.
-    """
-
-    at: float
-    model: str
-    prompt: str | None = None
-    version: str | None = None
-    model_answered: str | None = None
-    endpoint: str = "chat"
-    input_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    output_tokens: int | None = None
-    output_reasoning_tokens: int | None = None
-    basis: str = "measured"
-    list_usd: float | None = None
-    incurred_usd: float | None = None
-    latency_ms: float | None = None
-    finish_reason: str | None = None
-    cache: CacheState = "none"
-    tag: str | None = None
-    task: str | None = None
-    user: str | None = None
-    tier: str | None = None
-    run: str | None = None
-    status: Status = "ok"
-    error: str | None = None
-    http_status: int | None = None
-    max_output_tokens: int | None = None
-    temperature: float | None = None
-    digest: str = ""
-    kind: str = ""
-    step: int = 0
-    attempt: int = 0
-    stream: bool = False
-    expected_cached_tokens: int | None = None
-    behind_tokens: int | None = None
-
-    @property
-    def day(self) -> str:
-        """The day in UTC, ``2026-11-21``."""
-        return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d")
-
-    @property
-    def upstream(self) -> bool:
-        """Whether the provider was asked."""
-        return self.cache in ("none", "miss") and self.status != "refused"
-
-
-Making = LedgerRow | Callable[[], LedgerRow]
-COLUMNS = LedgerRow._fields
 _TYPES = {int: "INTEGER", float: "REAL", bool: "INTEGER"}
 
 
 def _columns() -> dict[str, str]:
     hints = get_type_hints(LedgerRow)
-    kinds = {name: (get_args(hints[name]) or (hints[name],))[0] for name in COLUMNS}
-    return {name: f'"{name}" {_TYPES.get(kind, "TEXT")}' for name, kind in kinds.items()}
+    kinds = [(get_args(hints[name]) or (hints[name],))[0] for name in LedgerRow._fields]
+    return {column: f'"{column}" {_TYPES.get(kind, "TEXT")}' for column, kind in zip(COLUMNS, kinds, strict=True)}
 
 
 def _schema() -> str:
@@ -113,25 +41,6 @@ def _add_columns(connection: sqlite3.Connection) -> None:
     for name, column in _columns().items():
         if name not in known:
             connection.execute(f"ALTER TABLE calls ADD COLUMN {column}")
-
-
-class LedgerStore(Protocol):
-    """Keeps rows. A row is begun before its call is sent, so that a crash does not hide what was asked.
-
-    A row may be given as a function that makes it, for whoever writes it to call.
-    """
-
-    def begin(self, row: Making) -> int:
-        """Note that a call is about to be sent; the number is for :meth:`finish`."""
-
-    def finish(self, number: int, row: Making) -> None:
-        """Note how it ended; number 0 is a row that was not begun."""
-
-    def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
-        """All rows, the oldest first."""
-
-    def close(self) -> None:
-        """Write what is held and close the file."""
 
 
 class SqliteLedger:
@@ -299,7 +208,7 @@ class JsonlLedger:
             if not line.strip():
                 continue
             try:
-                row = _row_of(json.loads(line))
+                row = row_of_dict(json.loads(line))
             except (ValueError, TypeError, KeyError) as error:
                 raise InputError(f"not a ledger row: {error}", path=show_path(self._path), line=number) from None
             if since is None or row.at >= since:
@@ -309,19 +218,6 @@ class JsonlLedger:
         """There is nothing to give back."""
 
 
-def row_dict(row: LedgerRow) -> dict[str, Any]:
-    """A row as JSON holds it, with its time as ISO 8601 in UTC."""
-    values = row._asdict()
-    values["at"] = datetime.fromtimestamp(row.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return values
-
-
-def _row_of(values: dict[str, Any]) -> LedgerRow:
-    known = {name: value for name, value in values.items() if name in COLUMNS}
-    row = LedgerRow(**{**known, "at": 0.0})
-    return row._replace(at=datetime.fromisoformat(values["at"]).timestamp())
-
-
-def open_ledger(path: Path) -> SqliteLedger | JsonlLedger:
+def open_ledger(path: Path) -> LedgerStore:
     """The ledger of a file, by its ending: ``.jsonl``, or SQLite."""
     return JsonlLedger(path) if path.suffix == ".jsonl" else SqliteLedger(path)

@@ -21,7 +21,7 @@ _IDLE_S = 5.0
 T = TypeVar("T")
 
 
-class Living(Generic[T]):
+class WeakRegistry(Generic[T]):
     """Objects that are alive, held weakly. Unlike ``weakref.WeakSet`` it may be listed while another thread adds."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def write_now(place: Path) -> None:
             each.end()
 
 
-_ALIVE: Living[WriteBehind] = Living()
+_ALIVE: WeakRegistry[WriteBehind] = WeakRegistry()
 
 
 class _Writer:

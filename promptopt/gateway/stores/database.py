@@ -1,0 +1,188 @@
+"""A SQLite file that many threads and processes share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from promptopt.errors import InputError
+from promptopt.files import show_path
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
+from promptopt.gateway.stores.base import StoreDown
+from promptopt.gateway.stores.write_behind import WeakRegistry
+
+T = TypeVar("T")
+log = logging.getLogger("promptopt.gateway")
+
+_BUSY_S = 30.0
+_PAUSE_S = 0.01
+
+
+class Database:
+    """A SQLite file that many threads and processes share.
+
+    A damaged file is set aside with a warning and begun anew. Transactions survive the end of the process at any
+    point (write-ahead log); the last of them may be lost when the machine itself loses power.
+    """
+
+    networked = False
+
+    def __init__(
+        self, path: Path, schema: str, *, what: str, disposable: bool = False, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        """Open or make the file.
+
+        Args:
+            what: What is kept in it, for messages.
+            disposable: Whether it may be lost when the machine loses power, so that no write waits for the disk.
+
+        Raises:
+            InputError: No database can be at ``path``.
+        """
+        self._disposable = disposable
+        self._clock = clock
+        self.path = path
+        self._schema = schema
+        self._what = what
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        _DATABASES.add(self)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.do(lambda connection: connection.execute("PRAGMA user_version"))
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from None
+        except StoreDown as error:
+            raise self._unusable(str(error.__cause__ or error)) from None
+
+    def _unusable(self, reason: str) -> InputError:
+        return InputError(
+            f"{self._what} cannot be kept here: {reason}",
+            path=show_path(self.path),
+            remedy="name a folder that can be written: http_client(path=...) or [tool.promptopt.gateway] path",
+        )
+
+    def do(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of a function on the connection.
+
+        Raises:
+            StoreDown: The disk is full, the file is locked for too long, or it cannot be read.
+        """
+        with self._lock:
+            try:
+                return function(self._connection or self._open())
+            except sqlite3.Error as error:
+                self._recover(error)
+            try:
+                return function(self._open())
+            except sqlite3.Error as error:
+                self._shut()
+                raise self._down(error) from error
+
+    def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """As :meth:`do`, in one transaction that no other process can come between."""
+        return self.do(lambda connection: _transaction(connection, function))
+
+    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> int:
+        """Run one statement; the number of rows that it changed."""
+        return self.do(lambda connection: connection.execute(statement, values).rowcount)
+
+    def _recover(self, error: sqlite3.Error) -> None:
+        """Set a damaged file aside. Raises StoreDown after any other trouble."""
+        # Damage is a DatabaseError itself; its subclasses are a full disk, a lock, a wrong use of it, and so on.
+        if type(error) is not sqlite3.DatabaseError:
+            self._shut()
+            raise self._down(error) from error
+        self._set_aside(error)
+
+    def _down(self, error: sqlite3.Error) -> StoreDown:
+        return StoreDown(f"{show_path(self.path)}: {error}")
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        given_up = self._clock.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._prepare(connection)
+            except sqlite3.Error as error:
+                # Whoever finds a file between two modes is turned away at once, whatever the timeout: as where several
+                # processes start together.
+                if (
+                    getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                    and self._clock.monotonic() < given_up
+                ):
+                    self._clock.sleep(_PAUSE_S)
+                    continue
+                connection.close()
+                raise
+            self._connection = connection
+            return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={'OFF' if self._disposable else 'NORMAL'}")
+        # Fewer and larger checkpoints: each one waits for the disk.
+        connection.execute("PRAGMA wal_autocheckpoint=8000")
+        connection.executescript(self._schema)
+
+    def _shut(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: a connection must not be carried over a fork, nor closed by the child."""
+        self._lock = threading.RLock()
+        if self._connection is not None:
+            _PARENTS.append(self._connection)
+        self._connection = None
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        self._shut()
+        moment = datetime.fromtimestamp(self._clock.time()).astimezone().strftime("%Y%m%dT%H%M%S")
+        aside = self.path.with_name(f"{self.path.name}.damaged-{moment}")
+        log.warning("%s is damaged (%s); set aside as %s, begun anew", show_path(self.path), error, aside.name)
+        try:
+            for ending in ("", "-wal", "-shm"):
+                part = self.path.with_name(self.path.name + ending)
+                if part.exists():
+                    part.replace(aside.with_name(aside.name + ending))
+        except OSError as problem:
+            raise StoreDown(f"{show_path(self.path)}: {problem.strerror}") from problem
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            self._shut()
+
+
+_DATABASES: WeakRegistry[Database] = WeakRegistry()
+# Connections of a parent process, kept so that nothing closes them here.
+_PARENTS: list[sqlite3.Connection] = []
+
+
+def _after_fork() -> None:
+    for database in _DATABASES:
+        database.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = function(connection)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return result

@@ -1,0 +1,119 @@
+"""One row of the ledger, and what a ledger is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+CallStatus = Literal["sent", "ok", "error", "refused", "abandoned"]
+CacheState = Literal["none", "miss", "cache", "semantic", "shared"]
+
+
+class LedgerRow(NamedTuple):
+    """One call. A tuple, since two are made for every call: a frozen dataclass takes five times as long.
+
+    Attributes:
+        at: When it began, in seconds since 1970.
+        model: The model that was asked; ``model_answered`` is what the answer says.
+        list_usd: Usage times price; ``None`` where unpriced. ``incurred_usd`` is what was paid: nothing for an answer
+            that was kept or shared, the worst case for a call that may have been billed though nobody got its answer.
+        basis: Whether tokens were measured, counted or assumed.
+        cache: ``none`` (may not be shared), ``miss``, ``cache``, ``semantic`` or ``shared`` (with a call in flight).
+        status: ``sent`` is a call whose end was never seen: the process died.
+        error: The class of a failure, or the code of a refusal.
+        max_output_tokens: The output cap; ``None`` without one.
+        digest: The key of the request; the same for the same request.
+        kind: What sort of call it is: its prompt's name, or a digest of its instructions.
+        step: 0 for the first model that was asked, 1 for the one it escalated or fell back to, and so on.
+        attempt: The SDK's count of retries.
+        expected_cached_tokens: Input tokens that the provider's prompt cache was expected to hold.
+        misordered_tokens: Static input tokens that no prompt cache can hold, since they stand behind what varies.
+    """
+
+    at: float
+    model: str
+    prompt: str | None = None
+    version: str | None = None
+    model_answered: str | None = None
+    endpoint: str = "chat"
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    output_reasoning_tokens: int | None = None
+    basis: str = "measured"
+    list_usd: float | None = None
+    incurred_usd: float | None = None
+    latency_ms: float | None = None
+    finish_reason: str | None = None
+    cache: CacheState = "none"
+    tag: str | None = None
+    task: str | None = None
+    user: str | None = None
+    tier: str | None = None
+    run: str | None = None
+    status: CallStatus = "ok"
+    error: str | None = None
+    http_status: int | None = None
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    digest: str = ""
+    kind: str = ""
+    step: int = 0
+    attempt: int = 0
+    stream: bool = False
+    expected_cached_tokens: int | None = None
+    misordered_tokens: int | None = None
+
+    @property
+    def day(self) -> str:
+        """The day in UTC, ``2026-11-21``."""
+        return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d")
+
+    @property
+    def upstream(self) -> bool:
+        """Whether the provider was asked."""
+        return self.cache in ("none", "miss") and self.status != "refused"
+
+
+Making = LedgerRow | Callable[[], LedgerRow]
+# A column keeps the name that files have had for it from the first.
+COLUMNS = tuple({"misordered_tokens": "behind_tokens"}.get(name, name) for name in LedgerRow._fields)
+
+
+class LedgerStore(Protocol):
+    """Keeps rows. A row is begun before its call is sent, so that a crash does not hide what was asked.
+
+    A row may be given as a function that makes it, for whoever writes it to call.
+    """
+
+    def begin(self, row: Making) -> int:
+        """Note that a call is about to be sent; the number is for :meth:`finish`."""
+
+    def finish(self, number: int, row: Making) -> None:
+        """Note how it ended; number 0 is a row that was not begun."""
+
+    def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
+        """All rows, the oldest first."""
+
+    def close(self) -> None:
+        """Write what is held and close the file."""
+
+
+def row_dict(row: LedgerRow) -> dict[str, Any]:
+    """A row as JSON has it, by the names of the columns, with its time as ISO 8601 in UTC."""
+    values = dict(zip(COLUMNS, row, strict=True))
+    values["at"] = datetime.fromtimestamp(row.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return values
+
+
+def row_of_dict(values: Mapping[str, Any]) -> LedgerRow:
+    """The row that :func:`row_dict` was given; a name that is not a column is left out.
+
+    Raises:
+        KeyError: A value is missing; ``TypeError`` and ``ValueError`` likewise if it is not a row.
+    """
+    known = {name: values[column] for name, column in zip(LedgerRow._fields, COLUMNS, strict=True) if column in values}
+    row = LedgerRow(**{**known, "at": 0.0})
+    return row._replace(at=datetime.fromisoformat(values["at"]).timestamp())

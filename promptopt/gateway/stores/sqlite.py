@@ -1,0 +1,249 @@
+"""The store in SQLite files: answers and leases in one file, budgets in another."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from promptopt.gateway.call import Answer
+from promptopt.gateway.clock import SYSTEM_RANDOM
+from promptopt.gateway.stores.base import (
+    LEASE_S,
+    SHARED_S,
+    SKEW_S,
+    BudgetStore,
+    CacheStore,
+    CallWindows,
+    KeptAnswer,
+    Leases,
+    Outage,
+    StoreDown,
+    StoreOptions,
+)
+from promptopt.gateway.stores.budget import SqliteBudgets
+from promptopt.gateway.stores.database import Database
+from promptopt.gateway.stores.ledger import open_ledger
+from promptopt.gateway.stores.ledger_row import LedgerStore
+from promptopt.gateway.stores.memory import MemoryWindows
+from promptopt.gateway.stores.packing import pack, pack_meta, unpack, unpack_whole, wire_of
+from promptopt.gateway.stores.write_behind import WriteBehind, write_now
+
+CACHE_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, created REAL NOT NULL, expires REAL NOT NULL, prompt TEXT, model TEXT NOT NULL,
+    excerpt TEXT, content_type TEXT NOT NULL, meta TEXT NOT NULL, content BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS flights (
+    key TEXT PRIMARY KEY, token TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL, payload BLOB
+) WITHOUT ROWID;
+"""
+_INSERT = (
+    "INSERT OR REPLACE INTO answers (key, created, expires, prompt, model, excerpt, content_type, meta, content) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# Leases of the dead are deleted now and then.
+_TIDY_SHARE = 0.01
+
+
+class SqliteStore:
+    """A folder of SQLite files, which threads and processes of one machine share."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self._options = options
+        self._file: Database | None = None
+        self._closers: list[Callable[[], None]] = []
+
+    def outage(self, what: str) -> Outage:
+        return Outage(what, self._options.on_down)
+
+    def cache(self) -> SqliteCache:
+        """Raises InputError if no database can be there; so do the others."""
+        cache = SqliteCache(self._database(), self.outage("the cache"))
+        self._closers.append(cache.close)
+        return cache
+
+    def leases(self, cache: CacheStore | None) -> Leases:
+        return SqliteLeases(self._database(), cache if isinstance(cache, SqliteCache) else None, self._options.random)
+
+    def budgets(self) -> BudgetStore:
+        budgets = SqliteBudgets(self._options.path / "budget.sqlite")
+        self._closers.append(budgets.close)
+        return budgets
+
+    def windows(self) -> CallWindows:
+        return MemoryWindows()
+
+    def ledger(self, path: Path) -> LedgerStore:
+        ledger = open_ledger(path)
+        self._closers.append(ledger.close)
+        return ledger
+
+    def close(self) -> None:
+        for close in self._closers:
+            close()
+
+    def _database(self) -> Database:
+        if self._file is None:
+            path = self._options.cache_file or self._options.path / "cache.sqlite"
+            self._file = Database(path, CACHE_SCHEMA, what="the cache", disposable=True, clock=self._options.clock)
+            self._closers.append(self._file.close)
+        return self._file
+
+
+class SqliteCache:
+    """Answers in a SQLite file, written behind: this process knows an answer at once, others up to 20 ms later.
+
+    What the disk does not take is told and forgotten.
+    """
+
+    networked = False
+
+    def __init__(self, database: Database, outage: Outage | None = None) -> None:
+        self._database = database
+        self._outage = outage or Outage("the cache")
+        self._begin()
+        self._writer = WriteBehind(database.path, self._write, forked=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._held: dict[str, tuple[KeptAnswer, str | None]] = {}
+
+    def get(self, key: str, now: float) -> Answer | None:
+        held = self._held.get(key)
+        if held is not None and held[0].valid(now):
+            return replace(held[0].answer, source="cache", raw=None)
+        row = self._database.do(
+            lambda connection: connection.execute(
+                "SELECT content, content_type, meta FROM answers WHERE key = ? AND expires > ? AND created <= ?",
+                (key, now, now + SKEW_S),
+            ).fetchone()
+        )
+        return None if row is None else _unpacked(row)
+
+    def put(self, entry: KeptAnswer, token: str | None = None) -> None:
+        """Keep an answer.
+
+        Args:
+            token: Of the flight that brought it, whose lease ends in the same transaction.
+        """
+        with self._lock:
+            self._held[entry.key] = (entry, token)
+        self._writer.due()
+
+    def _write(self) -> bool:
+        with self._writing:
+            held = dict(self._held)
+            if not held:
+                return True
+            kept = [_values(entry) for entry, _ in held.values()]
+            flights = [(key, token) for key, (_, token) in held.items() if token is not None]
+            try:
+                self._database.write(lambda connection: _keep(connection, kept, flights))
+            except StoreDown as error:
+                self._outage.tell(str(error))
+            else:
+                self._outage.over()
+            with self._lock:
+                for key, each in held.items():
+                    if self._held.get(key) is each:
+                        del self._held[key]
+            return True
+
+    def clear(self, *, prompt: str | None = None, model: str | None = None, before: float | None = None) -> int:
+        write_now(self._database.path)
+        return self._database.execute(
+            "DELETE FROM answers WHERE (?1 IS NULL OR prompt = ?1 OR prompt LIKE ?1 || '@%') "
+            "AND (?2 IS NULL OR model = ?2) AND (?3 IS NULL OR created < ?3)",
+            (prompt, model, before),
+        )
+
+    def entries(self) -> Iterator[KeptAnswer]:
+        write_now(self._database.path)
+
+        def read(connection: sqlite3.Connection) -> list[Any]:
+            columns = "key, created, expires, prompt, model, excerpt, content_type, meta"
+            return connection.execute(f"SELECT {columns} FROM answers ORDER BY created DESC").fetchall()  # noqa: S608 - constant
+
+        for key, created, expires, prompt, model, excerpt, content_type, meta in self._database.do(read):
+            answer = _unpacked((b"", content_type, meta))
+            if answer is not None:
+                yield KeptAnswer(key, created, expires, prompt, model, excerpt, answer)
+
+    def close(self) -> None:
+        self._write()
+        self._database.close()
+
+
+def _values(entry: KeptAnswer) -> tuple[Any, ...]:
+    content, content_type = wire_of(entry.answer)
+    head = (entry.key, entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt)
+    return (*head, content_type, pack_meta(entry.answer), content)
+
+
+def _keep(connection: sqlite3.Connection, kept: list[tuple[Any, ...]], flights: list[tuple[str, str]]) -> None:
+    connection.executemany(_INSERT, kept)
+    connection.executemany("DELETE FROM flights WHERE key = ? AND token = ?", flights)
+
+
+def _unpacked(row: tuple[bytes, str, str]) -> Answer | None:
+    """The answer in a row; one that another version wrote in another way is none."""
+    try:
+        return unpack(*row)
+    except (TypeError, ValueError):
+        return None
+
+
+class SqliteLeases:
+    """Leases in the cache's file."""
+
+    networked = False
+
+    def __init__(self, database: Database, cache: SqliteCache | None = None, random: Random = SYSTEM_RANDOM) -> None:
+        """With a ``cache`` in the same file, nobody leads where an answer is kept."""
+        self._database = database
+        self._cache = cache
+        self._random = random
+
+    def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
+        taken = self._database.execute(
+            "INSERT INTO flights SELECT ?1, ?2, ?3, ?4, NULL WHERE NOT (?7 AND EXISTS (SELECT 1 FROM answers "
+            "WHERE key = ?1 AND expires > ?3 AND created <= ?5)) ON CONFLICT (key) DO UPDATE SET "
+            "token = ?2, created = ?3, expires = ?4, payload = NULL "
+            "WHERE flights.expires <= ?3 OR flights.created > ?5 OR (?6 AND payload IS NOT NULL)",
+            (key, token, now, now + LEASE_S, now + SKEW_S, fresh, self._cache is not None),
+        )
+        if taken:
+            return True
+        kept = self._cache.get(key, now) if self._cache is not None else None
+        if kept is not None:
+            return kept
+        row = self._database.do(
+            lambda connection: connection.execute("SELECT payload FROM flights WHERE key = ?", (key,)).fetchone()
+        )
+        return False if row is None or row[0] is None else unpack_whole(row[0])
+
+    def renew(self, key: str, token: str, now: float) -> None:
+        self._database.execute(
+            "UPDATE flights SET created = ?3, expires = ?4 WHERE key = ?1 AND token = ?2",
+            (key, token, now, now + LEASE_S),
+        )
+
+    def release(self, key: str, token: str, answer: Answer | None, now: float, entry: KeptAnswer | None = None) -> None:
+        if entry is not None and self._cache is not None:
+            # Followers find it in the cache.
+            self._cache.put(entry, token)
+        elif answer is None:
+            self._database.execute("DELETE FROM flights WHERE key = ? AND token = ?", (key, token))
+        else:
+            self._database.execute(
+                "UPDATE flights SET payload = ?3, expires = ?4 WHERE key = ?1 AND token = ?2",
+                (key, token, pack(answer), now + SHARED_S),
+            )
+        if self._random.random() < _TIDY_SHARE:
+            self._database.execute("DELETE FROM flights WHERE expires < ?", (now,))
