@@ -20,7 +20,7 @@ import promptopt
 from promptopt.gateway.stores.ledger import open_ledger
 
 DATA = Path(__file__).parent / "data"
-VERSIONS = sorted(folder.name for folder in DATA.iterdir())
+VERSIONS = sorted(folder.name for folder in DATA.iterdir() if folder.is_dir())
 CHAT = """import pytest
 
 
