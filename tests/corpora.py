@@ -20,7 +20,7 @@ def find_data(name):
 
 def own_prompts():
     """The project's own prompts: ``id``, ``text``, and ``fields`` or ``cannot`` as a person reads them."""
-    return yaml.safe_load((REPOSITORY / "tests" / "data" / "prompts.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load((REPOSITORY / "tests" / "prompts" / "own.yaml").read_text(encoding="utf-8"))
 
 
 def real_prompts(path=None):

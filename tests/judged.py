@@ -12,7 +12,7 @@ from corpora import own_prompts
 
 from promptopt.structured.infer import infer
 
-JUDGEMENT = Path(__file__).parent / "data" / "judgement.json"
+JUDGEMENT = Path(__file__).parent / "prompts" / "judgement.json"
 
 
 def as_jinja(row):
