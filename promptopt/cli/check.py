@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from promptopt.compression.edit import Level
-    from promptopt.compression.lint import Finding
+    from promptopt.compression.lint import Diagnostic
     from promptopt.templates import Template
 
 
@@ -94,7 +94,7 @@ def _templates(paths: tuple[str, ...]) -> Iterator[Template]:
             yield load_prompt(given, config=config)
 
 
-def _report(findings: list[Finding], form: str, prompts: int) -> None:
+def _report(findings: list[Diagnostic], form: str, prompts: int) -> None:
     if form == "json":
         click.echo(json.dumps({"v": 1, "findings": [_as_dict(one) for one in findings]}, indent=2, ensure_ascii=False))
     elif form == "sarif":
@@ -109,7 +109,7 @@ def _report(findings: list[Finding], form: str, prompts: int) -> None:
         click.echo(_summary(findings, prompts), err=True)
 
 
-def _worth(finding: Finding) -> str:
+def _worth(finding: Diagnostic) -> str:
     parts = []
     if finding.tokens:
         parts.append(f"-{finding.tokens:,} tokens")
@@ -118,7 +118,7 @@ def _worth(finding: Finding) -> str:
     return f" [{', '.join(parts)}]" if parts else ""
 
 
-def _summary(findings: list[Finding], prompts: int) -> str:
+def _summary(findings: list[Diagnostic], prompts: int) -> str:
     tokens = sum(one.tokens for one in findings)
     dollars = sum(one.monthly_usd or 0 for one in findings)
     worth = f", ${dollars:,.2f} a month" if dollars else ""
@@ -130,14 +130,14 @@ def _summary(findings: list[Finding], prompts: int) -> str:
     )
 
 
-def _as_dict(finding: Finding) -> dict[str, Any]:
+def _as_dict(finding: Diagnostic) -> dict[str, Any]:
     from dataclasses import asdict
 
     dollars = None if finding.monthly_usd is None else str(finding.monthly_usd)
     return asdict(finding) | {"monthly_usd": dollars}
 
 
-def _sarif(findings: list[Finding]) -> dict[str, Any]:
+def _sarif(findings: list[Diagnostic]) -> dict[str, Any]:
     """SARIF 2.1.0, as GitHub code scanning reads it."""
     from promptopt import __version__
     from promptopt.compression.lint import reason_of
@@ -161,7 +161,7 @@ def _sarif(findings: list[Finding]) -> dict[str, Any]:
     }
 
 
-def _sarif_result(finding: Finding) -> dict[str, Any]:
+def _sarif_result(finding: Diagnostic) -> dict[str, Any]:
     region = {"startLine": finding.line, "startColumn": finding.column}
     return {
         "ruleId": finding.code,

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from promptopt.compression.api import Compression, Level
-    from promptopt.compression.judge import Step
+    from promptopt.compression.judge import JudgedEdit
     from promptopt.templates import Template
 
 
@@ -116,7 +116,7 @@ def _filter_stdin(level: Level, select: tuple[str, ...], ignore: tuple[str, ...]
 def _show(template: Template, compression: Compression, text: str, *, quiet: bool) -> None:
     from promptopt.compression.api import document_of
     from promptopt.compression.diff import unified
-    from promptopt.compression.savings import monthly
+    from promptopt.compression.lint import monthly
     from promptopt.tokens import tokenizer_for
 
     document = document_of(template)
@@ -149,16 +149,16 @@ def _colour(line: str) -> str | None:
 def _show_ledger(compression: Compression, *, err: bool = False) -> None:
     from promptopt.tables import table
 
-    rows = [_row(step) for step in (*compression.ledger, *compression.refused)]
+    rows = [_row(edit) for edit in (*compression.edits, *compression.refused)]
     if rows:
         head = ["line", "rule", "tokens", "facts", "old", "new", ""]
         click.echo(table(rows, head, left=True), err=err)
 
 
-def _row(step: Step) -> list[str]:
-    old, new = (" ".join(part.split())[:40] for part in (step.old, step.new))
-    outcome = f"refused: {step.refused}" if step.refused else "made"
-    return [f"{step.line}:{step.column}", step.rule, str(step.tokens), str(step.facts), old, new, outcome]
+def _row(edit: JudgedEdit) -> list[str]:
+    old, new = (" ".join(part.split())[:40] for part in (edit.old, edit.new))
+    outcome = f"refused: {edit.refused}" if edit.refused else "made"
+    return [f"{edit.line}:{edit.column}", edit.rule, str(edit.tokens), str(edit.facts), old, new, outcome]
 
 
 def _data(path: str, compression: Compression, text: str) -> dict[str, Any]:
@@ -171,8 +171,8 @@ def _data(path: str, compression: Compression, text: str) -> dict[str, Any]:
         "tokens_before": compression.tokens_before,
         "tokens_after": compression.tokens_after,
         "text": text,
-        "ledger": [asdict(step) | {"revertible": step.revertible} for step in compression.ledger],
-        "refused": [asdict(step) for step in compression.refused],
+        "ledger": [asdict(edit) | {"revertible": edit.revertible} for edit in compression.edits],
+        "refused": [asdict(edit) for edit in compression.refused],
     }
 
 

@@ -29,7 +29,7 @@ def compress(
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
 ) -> Compression:
-    """A shorter text that says the same; ``.text`` is the text, ``.ledger`` the proof of each edit.
+    """A shorter text that says the same; ``.text`` is the text, ``.edits`` the log of what was changed.
 
     Applied to its own result it changes nothing. Placeholders and template tags in the text survive byte for byte.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from promptopt.compression.document import Document
-from promptopt.compression.judge import Allowance
+from promptopt.compression.judge import PrefixLimit
 from promptopt.prices import find_price
 from promptopt.tokens import tokenizer_for
 
@@ -30,31 +30,29 @@ def static_prefix(document: Document) -> int:
     return len(document.text)
 
 
-def guard_prefix(document: Document, allowance: Allowance) -> Allowance:
-    """``allowance`` with what the static prefix may lose, where falling below the minimum would make calls dearer."""
+def prefix_limit(document: Document) -> PrefixLimit | None:
+    """What the static prefix may lose; ``None`` if falling below the provider's minimum would not cost more."""
     if document.model is None:
-        return allowance
+        return None
     tokenizer = tokenizer_for(document.model)
     end = static_prefix(document)
-    if end < 4 * MINIMUM // 4 or (prefix := tokenizer.count(document.text[:end])) < MINIMUM:
-        return allowance
+    if end < MINIMUM or (prefix := tokenizer.count(document.text[:end])) < MINIMUM:
+        return None
     price = find_price(document.model)
     if price is None or price.cache_read_mtok >= price.input_mtok:
-        return allowance
+        return None
     cached = cached_tokens(prefix)
     cost = cached * price.cache_read_mtok + (prefix - cached) * price.input_mtok
     # The tokens that cost as much uncached as the whole prefix costs cached.
     break_even = int(cost / price.input_mtok)
     if break_even >= MINIMUM:
-        return allowance
-    allowance.prefix_end = end
-    allowance.prefix_tokens = prefix - MINIMUM
-    allowance.why = (
+        return None
+    why = (
         f"the static prefix of {prefix:,} tokens would fall below {MINIMUM:,}, which are not cached: "
         f"{prefix:,} tokens cost ${_million(cost)} a million calls, {MINIMUM - 1:,} uncached would cost "
         f"${_million((MINIMUM - 1) * price.input_mtok)} (only {break_even:,} or fewer would be cheaper)"
     )
-    return allowance
+    return PrefixLimit(end, prefix - MINIMUM, why)
 
 
 def _million(microdollars: Decimal) -> str:

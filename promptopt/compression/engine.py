@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from promptopt.compression.cliff import prefix_limit
 from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit, Level, includes
-from promptopt.compression.judge import Allowance, Guard, Step, apply
+from promptopt.compression.edit import Edit, Finding, Level, includes
+from promptopt.compression.judge import Allowance, JudgedEdit, Loss, apply, judge_edits
 from promptopt.compression.other_delimiters import marks
-from promptopt.compression.rules.base import Rule, choose_rules
-from promptopt.compression.rules.by_sentence import is_by_sentence
+from promptopt.compression.rules.base import BySentence, Rule, choose_rules, proposals
 from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
 
@@ -20,17 +20,17 @@ MAX_PASSES = 20
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """A shorter text, and the proof of every change.
+    """A shorter text, and the log of every change.
 
     Attributes:
         text: The compressed text.
-        original: What it was.
-        level: At which level.
+        original: The text before.
+        level: The level it was compressed at.
         tokens_before: Input tokens of the original text (of a template: of its source).
         tokens_after: Input tokens of ``text``.
-        ledger: Every edit that was made, in order.
-        refused: Every edit that was not, with the reason.
-        findings: What only a person can act on.
+        edits: Every edit that was made, in order.
+        refused: Edits that were not made, with the reason; the same change of the same words is listed once.
+        findings: Places that only a person can change.
     """
 
     text: str
@@ -38,9 +38,9 @@ class Compression:
     level: Level
     tokens_before: int
     tokens_after: int
-    ledger: tuple[Step, ...] = ()
-    refused: tuple[Step, ...] = ()
-    findings: tuple[Edit, ...] = ()
+    edits: tuple[JudgedEdit, ...] = ()
+    refused: tuple[JudgedEdit, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def tokens_saved(self) -> int:
@@ -53,109 +53,123 @@ class Compression:
 def compress_document(
     document: Document, level: Level = "standard", rules: Sequence[Rule] | None = None
 ) -> Compression:
-    """Apply the rules of ``level`` to a document until they propose nothing more that holds.
+    """Apply the rules of ``level`` to a document until no proposed edit is accepted.
 
     Rules apply in the order of their codes, whatever order they are given in: the result depends on the set alone.
+
+    Raises:
+        UsageError: A rule of another package fails.
     """
     rules = sorted(choose_rules() if rules is None else rules, key=lambda rule: rule.code)
     tokenizer = tokenizer_for(document.model)
     before = tokenizer.count(document.text)
     active = [rule for rule in rules if includes(level, rule.level)]
     # A rule that is not applied may still have something to report.
-    asked = [rule for rule in rules if rule in active or not is_by_sentence(rule)]
-    proposed = {rule.code: list(rule.edits(document)) for rule in asked}
-    findings = tuple(edit for edits in proposed.values() for edit in edits if edit.new is None)
-    unchanged = Compression(document.text, document.text, level, before, before, (), (), findings)
+    asked = [rule for rule in rules if rule in active or not isinstance(rule, BySentence)]
+    proposed = {rule.code: proposals(rule, document) for rule in asked}
+    findings = tuple(one for ones in proposed.values() for one in ones if isinstance(one, Finding))
+    unchanged = Compression(document.text, document.text, level, before, before, findings=findings)
     if "\r" in document.text:
         return _with_line_ends(document, level, rules) or unchanged
-    ledger, refused, text = _passes(document, active, proposed)
-    after = tokenizer.count(text)
-    if after >= before or not same_code(document.text, text) or marks(document.text) != marks(text):
-        return replace(unchanged, refused=tuple(refused))
-    return replace(unchanged, text=text, tokens_after=after, ledger=tuple(ledger), refused=tuple(refused))
+    outcome = _all_passes(document, active, proposed)
+    after = tokenizer.count(outcome.text)
+    refused = outcome.still_refused()
+    if after >= before or not same_code(document.text, outcome.text) or marks(document.text) != marks(outcome.text):
+        return replace(unchanged, refused=refused)
+    return replace(unchanged, text=outcome.text, tokens_after=after, edits=outcome.made, refused=refused)
 
 
-def _passes(
-    document: Document, rules: Sequence[Rule], proposed: Mapping[str, list[Edit]]
-) -> tuple[list[Step], list[Step], str]:
-    """The steps made, the steps refused and the text, after as many passes as change something."""
-    from promptopt.compression.cliff import guard_prefix
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of all passes.
 
-    closed: frozenset[str] = frozenset()
+    Attributes:
+        exceeded: Kinds of which more went than may: the outcome is void.
+    """
+
+    text: str
+    made: tuple[JudgedEdit, ...]
+    refused: tuple[JudgedEdit, ...]
+    exceeded: frozenset[Loss]
+
+    def still_refused(self) -> tuple[JudgedEdit, ...]:
+        """The first of the refused edits that change the same words, without those that a later pass made."""
+        made = {(edit.rule, edit.line, edit.column) for edit in self.made}
+        found: dict[tuple[str, str, str], JudgedEdit] = {}
+        for edit in self.refused:
+            if (edit.rule, edit.line, edit.column) not in made:
+                found.setdefault((edit.rule, edit.old, edit.new), edit)
+        return tuple(found.values())
+
+
+Proposed = Mapping[str, Sequence[Edit | Finding]]
+
+
+def _all_passes(document: Document, rules: Sequence[Rule], proposed: Proposed) -> _Outcome:
+    """As many passes as change something; again without what of which more went than may."""
+    prefix = prefix_limit(document)
+    closed: frozenset[Loss] = frozenset()
     while True:
-        allowance = guard_prefix(document, Allowance.of(document, closed))
-        ledger, refused, text = _passes_within(allowance, document, rules, proposed)
-        if not allowance.exceeded:
-            return ledger, refused, text
-        closed |= allowance.exceeded
+        outcome = _passes(document, rules, proposed, Allowance.of(document, closed, prefix))
+        if not outcome.exceeded:
+            return outcome
+        closed |= outcome.exceeded
 
 
-def _passes_within(
-    allowance: Allowance, document: Document, rules: Sequence[Rule], proposed: Mapping[str, list[Edit]]
-) -> tuple[list[Step], list[Step], str]:
-    ledger: list[Step] = []
-    refused: dict[tuple[str, str, str], Step] = {}
+def _passes(document: Document, rules: Sequence[Rule], proposed: Proposed, allowance: Allowance) -> _Outcome:
+    """Passes over a document; ``proposed`` is what its rules propose for the first."""
     tokenizer = tokenizer_for(document.model)
-    current = document
-    back = _Back()
-    rules = [rule for rule in rules if not getattr(rule, "advice", False)]
+    current, origin = document, _Origin(document)
+    log: list[JudgedEdit] = []
     for _ in range(MAX_PASSES):
-        guard = Guard(current, tokenizer, allowance)
-        # The first pass is over the document that findings were read from.
-        guard.judge(
-            edit for rule in rules for edit in (proposed[rule.code] if current is document else rule.edits(current))
-        )
-        for judged in guard.steps:
-            step = back.placed(judged, document, current)
-            if step.refused:
-                refused.setdefault((step.rule, step.old, step.new), step)
-            else:
-                ledger.append(step)
-        if not guard.accepted or allowance.exceeded:
+        edits = [
+            one
+            for rule in rules
+            for one in (proposed[rule.code] if current is document else proposals(rule, current))
+            if isinstance(one, Edit)
+        ]
+        judgement = judge_edits(current, edits, tokenizer, allowance, origin.line_of)
+        allowance = judgement.allowance.moved(judgement.accepted)
+        log += judgement.log
+        if not judgement.accepted or allowance.exceeded:
             break
-        text = apply(current.text, guard.accepted)
-        back.add(guard.accepted)
-        allowance.prefix_end = _moved(allowance.prefix_end, guard.accepted)
-        ranges = [(edit.start, edit.end, len(edit.new or "")) for edit in guard.accepted]
+        text = apply(current.text, judgement.accepted)
+        ranges = [(edit.start, edit.end, len(edit.new)) for edit in judgement.accepted]
         current = replace(current, text=text, source=current.masks.source.edited(text, ranges))
-    return ledger, list(refused.values()), current.text
+        origin = origin.after(judgement.accepted)
+    made = tuple(edit for edit in log if not edit.refused)
+    return _Outcome(current.text, made, tuple(edit for edit in log if edit.refused), allowance.exceeded)
 
 
-def _moved(position: int, edits: Sequence[Edit]) -> int:
-    return position - sum(edit.end - edit.start - len(edit.new or "") for edit in edits if edit.end <= position)
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """The way back from a position in the text of a later pass to the line of the source."""
+
+    document: Document
+    passes: tuple[tuple[Edit, ...], ...] = ()
+
+    def after(self, edits: Sequence[Edit]) -> _Origin:
+        """The way back from the text in which ``edits`` were made."""
+        return replace(self, passes=(*self.passes, tuple(sorted(edits, key=lambda edit: edit.start))))
+
+    def line_of(self, position: int) -> tuple[int, int]:
+        for edits in reversed(self.passes):
+            position = _before(edits, position)
+        return self.document.line_of(min(position, len(self.document.text)))
 
 
 def _before(edits: Sequence[Edit], position: int) -> int:
-    """Where what stands at ``position`` after the edits, which are in order, stood before them."""
+    """The position before the edits, which are in order, of what is at ``position`` after them."""
     shift = 0
     for edit in edits:
         start = edit.start - shift
         if start > position:
             break
-        if position < start + len(edit.new or ""):
+        if position < start + len(edit.new):
             # Inside what an edit wrote: where it began.
             return edit.start
-        shift += edit.end - edit.start - len(edit.new or "")
+        shift += edit.end - edit.start - len(edit.new)
     return position + shift
-
-
-class _Back:
-    """From a place in the text of a later pass to the line of the source."""
-
-    def __init__(self) -> None:
-        self._passes: list[list[Edit]] = []
-
-    def add(self, edits: Sequence[Edit]) -> None:
-        self._passes.append(sorted(edits, key=lambda edit: edit.start))
-
-    def placed(self, step: Step, document: Document, current: Document) -> Step:
-        if not self._passes:
-            return step
-        position = current._line_starts[step.line - 1] + step.column - 1
-        for edits in reversed(self._passes):
-            position = _before(edits, position)
-        line, column = document.line_of(min(position, len(document.text)))
-        return replace(step, line=line, column=column)
 
 
 def _with_line_ends(document: Document, level: Level, rules: Sequence[Rule]) -> Compression | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit
@@ -16,28 +17,28 @@ from promptopt.compression.notation import same_data
 from promptopt.compression.sentences import HEADING, TEXT, Sentence
 from promptopt.tokens import Tokenizer
 
-SENTENCES_LOST = 0.04
-"""Share of a text's sentences that may go without being said elsewhere."""
-STRUCTURE_LOST = 0.08
-"""Share of a text's headings and list items that may go."""
-SENTENCE, STRUCTURE = "sentence", "structure"
-_CLOSED = {
-    SENTENCE: "too many of the text's sentences would go, so none does",
-    STRUCTURE: "too much of the text's list and heading structure would go, so none does",
+Loss = Literal["sentence", "structure"]
+SHARES: dict[Loss, float] = {"sentence": 0.04, "structure": 0.08}
+"""Share of a text's sentences that may go without being said elsewhere, and of its headings and list items."""
+_CLOSED: dict[Loss, str] = {
+    "sentence": "too many of the text's sentences would go, so none does",
+    "structure": "too much of the text's list and heading structure would go, so none does",
 }
+_IDLE = "saves no token"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One row of the proof ledger: an edit and what became of it.
+class JudgedEdit:
+    """One row of the edit log: an edit and what became of it.
 
     Attributes:
-        line: Line and column in the source, counted from 1.
-        old: What stood there.
-        new: What the rule proposes.
+        line: Line in the source, counted from 1, as is the column.
+        old: The text that the edit replaces.
+        new: The replacement.
         tokens: Input tokens that it saves.
         facts: How many facts around it were compared.
-        refused: Why it was not made; empty where it was.
+        refused: Why it was not made; empty if it was.
+        message: What the rule says about it.
     """
 
     rule: str
@@ -52,60 +53,125 @@ class Step:
 
     @property
     def revertible(self) -> bool:
-        """Whether the old text is on record: always, since a step carries both."""
+        """Whether the edit was made, and can be undone with ``old``."""
         return not self.refused
 
 
-@dataclass(slots=True)
-class Allowance:
-    """What a text may lose over all passes, and what it has lost.
-
-    Of each kind all that is proposed goes, or none of it: were a part of it taken, the rest would be less than what a
-    second run may take.
+@dataclass(frozen=True, slots=True)
+class PrefixLimit:
+    """A static prefix that must not shrink below the provider's minimum for caching.
 
     Attributes:
-        sentences: How many whole sentences may go that are said nowhere else.
-        structure: How many headings and list items may go.
+        end: Position after its last character.
+        tokens: Tokens that it may lose.
+        why: The arithmetic, for the edits that are refused.
+    """
+
+    end: int
+    tokens: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a text may still lose.
+
+    Of each kind of loss all that is proposed goes, or none of it: if a part went, a second run could take some of the
+    rest.
+
+    Attributes:
+        sentences: How many whole sentences may go that are said nowhere else; below 0 once too many have gone.
+        structure: The same for headings and list items.
         closed: The kinds of which more was proposed than may go: none goes.
-        spent: What has gone, by kind.
-        prefix_end: Where the static prefix ends that must not shrink below the provider's minimum; 0: none such.
-        prefix_tokens: Tokens that it may lose.
-        why: The arithmetic.
+        prefix: What the static prefix may lose; ``None`` if there is no such limit.
     """
 
     sentences: float
     structure: float
-    closed: frozenset[str] = frozenset()
-    spent: Counter[str] = field(default_factory=Counter)
-    prefix_end: int = 0
-    prefix_tokens: int = 0
-    why: str = ""
+    closed: frozenset[Loss] = frozenset()
+    prefix: PrefixLimit | None = None
 
     @classmethod
-    def of(cls, document: Document, closed: frozenset[str] = frozenset()) -> Allowance:
+    def of(cls, document: Document, closed: frozenset[Loss], prefix: PrefixLimit | None) -> Allowance:
         """What ``document`` may lose."""
         marked = sum(sentence.kind != TEXT and sentence.first for sentence in document.sentences)
-        return cls(SENTENCES_LOST * len(document.sentences), STRUCTURE_LOST * marked, closed)
+        return cls(SHARES["sentence"] * len(document.sentences), SHARES["structure"] * marked, closed, prefix)
 
     @property
-    def exceeded(self) -> frozenset[str]:
+    def exceeded(self) -> frozenset[Loss]:
         """The kinds of which more has gone than may."""
-        limits = {SENTENCE: self.sentences, STRUCTURE: self.structure}
-        return frozenset(kind for kind, limit in limits.items() if self.spent[kind] > limit)
+        left: dict[Loss, float] = {"sentence": self.sentences, "structure": self.structure}
+        return frozenset(kind for kind, number in left.items() if number < 0)
+
+    def refusal(self, edit: Edit, saved: int) -> str:
+        """Why the static prefix cannot afford an edit; empty if it can."""
+        prefix = self.prefix
+        return prefix.why if prefix and edit.start < prefix.end and prefix.tokens < saved else ""
+
+    def after(self, edit: Edit, saved: int, losses: Iterable[Loss]) -> Allowance:
+        """What is left once an edit is made."""
+        gone = Counter(losses)
+        prefix = self.prefix
+        if prefix is not None and edit.start < prefix.end:
+            prefix = replace(prefix, tokens=prefix.tokens - saved)
+        sentences, structure = self.sentences - gone["sentence"], self.structure - gone["structure"]
+        return replace(self, sentences=sentences, structure=structure, prefix=prefix)
+
+    def moved(self, edits: Sequence[Edit]) -> Allowance:
+        """The same for the text in which ``edits`` were made."""
+        if self.prefix is None:
+            return self
+        end = self.prefix.end
+        shift = sum(edit.end - edit.start - len(edit.new) for edit in edits if edit.end <= end)
+        return replace(self, prefix=replace(self.prefix, end=end - shift))
 
 
-class Guard:
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of the edits of one pass.
+
+    Attributes:
+        accepted: The edits to make; none overlaps another.
+        log: All edits that were possible, accepted or refused.
+        allowance: What the text may still lose.
+    """
+
+    accepted: tuple[Edit, ...]
+    log: tuple[JudgedEdit, ...]
+    allowance: Allowance
+
+
+def judge_edits(
+    document: Document,
+    edits: Iterable[Edit],
+    tokenizer: Tokenizer,
+    allowance: Allowance,
+    place: Callable[[int], tuple[int, int]],
+) -> Judgement:
+    """Sort ``edits`` into accepted and refused ones; of two that overlap, the first in the list is taken.
+
+    Args:
+        place: Line and column in the source of a position in the document.
+    """
+    judge = _Judge(document, tokenizer, allowance, place)
+    judge.judge(edits)
+    return Judgement(tuple(judge.accepted), tuple(judge.log), judge.allowance)
+
+
+class _Judge:
     """Judges the edits of one pass over one document."""
 
-    def __init__(self, document: Document, tokenizer: Tokenizer, allowance: Allowance) -> None:
+    def __init__(
+        self, document: Document, tokenizer: Tokenizer, allowance: Allowance, place: Callable[[int], tuple[int, int]]
+    ) -> None:
         self._document = document
-        self._count = tokenizer
-        self._allowance = allowance
-        self.steps: list[Step] = []
+        self._tokenizer = tokenizer
+        self._place = place
+        self.allowance = allowance
+        self.log: list[JudgedEdit] = []
         self.accepted: list[Edit] = []
 
     def judge(self, edits: Iterable[Edit]) -> None:
-        """Sort ``edits`` into accepted and refused ones; where two overlap, the first in the list is taken."""
         groups: dict[tuple[int, int], list[Edit]] = {}
         taken = _Ranges()
         for edit in edits:
@@ -117,7 +183,7 @@ class Guard:
 
     def _is_possible(self, edit: Edit) -> bool:
         text = self._document.text
-        if edit.new is None or not 0 <= edit.start < edit.end <= len(text) or text[edit.start : edit.end] == edit.new:
+        if not 0 <= edit.start < edit.end <= len(text) or text[edit.start : edit.end] == edit.new:
             return False
         if not self._document.is_literal(edit.start, edit.end):
             return False
@@ -133,51 +199,62 @@ class Guard:
         sentence = self._document.sentence_at(edit.start) or self._document.sentence_at(edit.end - 1)
         start = min(edit.start, sentence.marker) if sentence else edit.start
         end = max(edit.end, sentence.end) if sentence else edit.end
-        behind = text.find("\n", end)
-        return text.rfind("\n", 0, start) + 1, len(text) if behind < 0 else behind + 1
+        newline = text.find("\n", end)
+        return text.rfind("\n", 0, start) + 1, len(text) if newline < 0 else newline + 1
 
     def _judge_group(self, window: tuple[int, int], group: list[Edit]) -> None:
-        useful = [(edit, saved) for edit in group if (saved := self._saved(window, [edit])) > 0]
-        kept = [edit for edit, _ in useful]
-        if not kept:
+        worth = {edit: self._saved(window, [edit]) for edit in group}
+        for edit, saved in worth.items():
+            if saved <= 0:
+                self._refuse(edit, saved, 0, _IDLE)
+        useful = [edit for edit, saved in worth.items() if saved > 0]
+        if not useful:
             return
-        lost, checked = self._lost(window, kept)
-        if lost and len(kept) > 1:
-            kept = self._one_by_one(window, useful)
+        lost, checked = self._lost(window, useful)
+        if lost and len(useful) > 1:
+            useful = self._one_by_one(window, useful, worth)
         elif lost:
-            self._refuse(useful[0][0], useful[0][1], checked, f"would lose {_names(lost)}")
-            kept = []
-        worth = dict(useful)
-        final: list[Edit] = []
-        for edit in kept:
-            if why := self._exceeds(edit, worth[edit]):
-                self._refuse(edit, worth[edit], checked, why)
-            else:
-                final.append(edit)
-        if final and self._saved(window, final) > 0:
-            for edit in final:
-                self.accepted.append(edit)
-                self.steps.append(self._step(edit, worth[edit], checked))
+            self._refuse(useful[0], worth[useful[0]], checked, f"would lose {_names(lost)}")
+            return
+        self._make(window, useful, worth, checked)
 
-    def _one_by_one(self, window: tuple[int, int], useful: Sequence[tuple[Edit, int]]) -> list[Edit]:
+    def _one_by_one(self, window: tuple[int, int], edits: Sequence[Edit], worth: Mapping[Edit, int]) -> list[Edit]:
+        """The edits that lose nothing, each judged together with those before it."""
         kept: list[Edit] = []
-        for edit, saved in useful:
+        for edit in edits:
             lost, checked = self._lost(window, [*kept, edit])
             if lost:
-                self._refuse(edit, saved, checked, f"would lose {_names(lost)}")
+                self._refuse(edit, worth[edit], checked, f"would lose {_names(lost)}")
             else:
                 kept.append(edit)
         return kept
 
+    def _make(self, window: tuple[int, int], edits: Sequence[Edit], worth: Mapping[Edit, int], checked: int) -> None:
+        """Accept the edits of one window that the text as a whole can afford."""
+        allowance, final = self.allowance, []
+        for edit in edits:
+            if why := allowance.refusal(edit, worth[edit]):
+                self._refuse(edit, worth[edit], checked, why)
+            else:
+                final.append(edit)
+                allowance = allowance.after(edit, worth[edit], self._losses(edit))
+        if final and self._saved(window, final) <= 0:
+            for edit in final:
+                self._refuse(edit, worth[edit], checked, "saves no token beside the other edits of its line")
+        elif final:
+            self.allowance = allowance
+            self.accepted += final
+            self.log += [self._judged(edit, worth[edit], checked) for edit in final]
+
     def _saved(self, window: tuple[int, int], edits: Sequence[Edit]) -> int:
         old = self._document.text[window[0] : window[1]]
-        return _count(self._count, old) - _count(self._count, apply(old, edits, window[0]))
+        return _count(self._tokenizer, old) - _count(self._tokenizer, apply(old, edits, window[0]))
 
     def _lost(self, window: tuple[int, int], edits: Sequence[Edit]) -> tuple[list[Fact], int]:
         """Facts that the edits would lose or alter, and how many were compared."""
         if all(edit.because is not None for edit in edits):
-            return [], sum(self._proof(edit) for edit in edits)
-        # Data in another notation are proven by themselves.
+            return [], sum(self._facts_in(edit) for edit in edits)
+        # That data in another notation are the same is known already.
         edits = [edit for edit in edits if edit.because is None and not self._is_notation(edit)]
         if not edits:
             return [], 1
@@ -195,7 +272,7 @@ class Guard:
     def _narrowed(
         self, window: tuple[int, int], edits: Sequence[Edit], touched: set[Sentence | None]
     ) -> tuple[int, int]:
-        """The sentence alone where its lines hold nothing else but a bullet: its facts are known from elsewhere."""
+        """The sentence alone if its lines hold nothing else but a bullet: its facts are often known already."""
         sentence = next(iter(touched))
         if sentence is None or len(touched) > 1:
             return window
@@ -205,11 +282,10 @@ class Guard:
         return (sentence.start, sentence.end) if inside and not around.strip(" \t\n-*+•>#") else window
 
     def _is_notation(self, edit: Edit) -> bool:
-        old = self._document.text[edit.start : edit.end]
-        return bool(edit.new) and same_data(old, edit.new or "")
+        return bool(edit.new) and same_data(self._document.text[edit.start : edit.end], edit.new)
 
-    def _proof(self, edit: Edit) -> int:
-        """How many facts of removed sentences were found in those that stay; the rule compared them."""
+    def _facts_in(self, edit: Edit) -> int:
+        """How many facts the removed sentences state; the rule found them in those that stay."""
         return sum(len(self._document.facts_of(sentence).facts) for sentence in self._whole_sentences(edit))
 
     def _removes_sentence(self, edits: Sequence[Edit]) -> bool:
@@ -217,7 +293,7 @@ class Guard:
 
     def _whole_sentences(self, edit: Edit) -> list[Sentence]:
         """The sentences that an edit takes out."""
-        if (edit.new or "").strip():
+        if edit.new.strip():
             return []
         sentences = self._document.sentences
         index = bisect_left(sentences, edit.start, key=lambda sentence: sentence.start)
@@ -228,47 +304,36 @@ class Guard:
         return found
 
     def _is_closed(self, edit: Edit) -> bool:
-        """Whether an edit takes out what none may go of; the edits inside it then stand for themselves."""
-        for kind in self._losses(edit):
-            if kind in self._allowance.closed:
-                saved = self._saved(self._window(edit), [edit])
-                if saved > 0:
-                    self._refuse(edit, saved, self._proof(edit), _CLOSED[kind])
-                return True
-        return False
+        """Whether an edit takes out what none may go of; it is refused, and edits inside it are judged alone."""
+        closed = next((kind for kind in self._losses(edit) if kind in self.allowance.closed), None)
+        if closed is None:
+            return False
+        saved = self._saved(self._window(edit), [edit])
+        self._refuse(edit, saved, self._facts_in(edit), _CLOSED[closed] if saved > 0 else _IDLE)
+        return True
 
-    def _losses(self, edit: Edit) -> Iterator[str]:
+    def _losses(self, edit: Edit) -> Iterator[Loss]:
         """What the text as a whole loses by an edit."""
         for sentence in self._whole_sentences(edit):
             if edit.because is None:
-                yield SENTENCE
+                yield "sentence"
             if sentence.kind != TEXT and sentence.first and edit.start <= sentence.marker:
-                yield STRUCTURE
-
-    def _exceeds(self, edit: Edit, saved: int) -> str:
-        """Why the text as a whole cannot afford an edit; else takes it off the allowance."""
-        allowance = self._allowance
-        if edit.start < allowance.prefix_end:
-            if allowance.prefix_tokens < saved:
-                return allowance.why
-            allowance.prefix_tokens -= saved
-        allowance.spent.update(self._losses(edit))
-        return ""
+                yield "structure"
 
     def _refuse(self, edit: Edit, saved: int, checked: int, why: str) -> None:
-        self.steps.append(replace(self._step(edit, saved, checked), refused=why))
+        self.log.append(replace(self._judged(edit, saved, checked), refused=why))
 
-    def _step(self, edit: Edit, saved: int, checked: int) -> Step:
-        line, column = self._document.line_of(edit.start)
+    def _judged(self, edit: Edit, saved: int, checked: int) -> JudgedEdit:
+        line, column = self._place(edit.start)
         old = self._document.text[edit.start : edit.end]
-        return Step(edit.rule, line, column, old, edit.new or "", saved, checked, message=edit.message)
+        return JudgedEdit(edit.rule, line, column, old, edit.new, saved, checked, message=edit.message)
 
 
 def apply(text: str, edits: Iterable[Edit], offset: int = 0) -> str:
     """``text``, which begins at ``offset`` of the document, with the edits made; edits must not overlap."""
     parts, position = [], 0
     for edit in sorted(edits, key=lambda edit: edit.start):
-        parts += [text[position : edit.start - offset], edit.new or ""]
+        parts += [text[position : edit.start - offset], edit.new]
         position = edit.end - offset
     return "".join([*parts, text[position:]])
 
@@ -281,8 +346,6 @@ class _Ranges:
         self._ends: list[int] = []
 
     def take(self, start: int, end: int) -> bool:
-        from bisect import bisect_right
-
         index = bisect_right(self._starts, start)
         if index and self._ends[index - 1] > start:
             return False

@@ -1,4 +1,4 @@
-"""The linter: what makes a prompt dear, place by place, with what each place is worth."""
+"""The linter: what makes a prompt expensive, place by place, with what each place is worth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from promptopt.compression.document import Document
 from promptopt.compression.edit import Level
 from promptopt.compression.engine import compress_document
 from promptopt.compression.rules.base import Rule, all_rules, choose_rules
-from promptopt.compression.savings import monthly_usd
+from promptopt.prices import find_price
+from promptopt.values import Usage
 
 _IGNORE = re.compile(
     r"\{#-?\s*promptopt:\s*ignore(?P<file>-file)?\s*\[(?P<codes>[\w,\s]*)\]\s*(?P<reason>.*?)\s*-?#\}", re.DOTALL
@@ -25,7 +26,7 @@ UNREASONED = "PO001"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnostic:
     """One place that a prompt could be cheaper at.
 
     Attributes:
@@ -50,40 +51,51 @@ class Finding:
         return self.monthly_usd or Decimal(0), self.tokens
 
 
-def check_document(document: Document, level: Level = "standard", rules: Sequence[Rule] | None = None) -> list[Finding]:
-    """The findings of one document, in the order of its lines; those that a comment ignores are left out."""
+def check_document(
+    document: Document, level: Level = "standard", rules: Sequence[Rule] | None = None
+) -> list[Diagnostic]:
+    """What is wrong with one document, in the order of its lines, without what a comment ignores."""
     if not is_prose(document.text):
         return []
     compression = compress_document(document, level, choose_rules() if rules is None else rules)
-    found: dict[tuple[str, int], Finding] = {}
-    for step in compression.ledger:
-        key = step.rule, step.line
+    found: dict[tuple[str, int], Diagnostic] = {}
+    for edit in compression.edits:
+        key = edit.rule, edit.line
         if key in found:
-            found[key] = replace(found[key], tokens=found[key].tokens + step.tokens)
+            found[key] = replace(found[key], tokens=found[key].tokens + edit.tokens)
         else:
-            found[key] = Finding(
-                document.path, step.line, step.column, step.rule, step.message, step.tokens, fixable=True
+            found[key] = Diagnostic(
+                document.path, edit.line, edit.column, edit.rule, edit.message, edit.tokens, fixable=True
             )
-    findings = list(found.values())
-    for edit in compression.findings:
-        line, column = document.line_of(edit.start)
-        findings.append(Finding(document.path, line, column, edit.rule, edit.message, edit.tokens))
-    priced = [replace(one, monthly_usd=monthly_usd(document, one.tokens)) for one in findings]
+    diagnostics = list(found.values())
+    for finding in compression.findings:
+        line, column = document.line_of(finding.start)
+        diagnostics.append(Diagnostic(document.path, line, column, finding.rule, finding.message, finding.tokens))
+    priced = [replace(one, monthly_usd=monthly_usd(document, one.tokens)) for one in diagnostics]
     return sorted(_not_ignored(document, priced), key=lambda one: (one.line, one.column, one.code))
 
 
-def check_documents(documents: Sequence[Document], level: Level, rules: Sequence[Rule]) -> list[Finding]:
-    """The findings of many documents, in their order; where there are many, all cores share them."""
-    check = partial(check_document, level=level, rules=rules)
+def check_documents(documents: Sequence[Document], level: Level, rules: Sequence[Rule]) -> list[Diagnostic]:
+    """The same for many documents, in their order; if there are many, all cores share them.
+
+    Args:
+        rules: Registered rules: another process looks them up by their codes.
+    """
     if len(documents) < MANY:
-        return [finding for document in documents for finding in check(document)]
+        return [found for document in documents for found in check_document(document, level, rules)]
+    check = partial(_check_with, level=level, codes=tuple(rule.code for rule in rules))
     with ProcessPoolExecutor() as pool:
-        return [finding for found in pool.map(check, documents, chunksize=16) for finding in found]
+        return [found for founds in pool.map(check, documents, chunksize=16) for found in founds]
 
 
-def by_worth(findings: Iterable[Finding]) -> list[Finding]:
-    """The dearest first; equal ones by file and line."""
-    return sorted(findings, key=lambda one: (-one.worth[0], -one.worth[1], one.path, one.line, one.column, one.code))
+def _check_with(document: Document, level: Level, codes: Sequence[str]) -> list[Diagnostic]:
+    rules = all_rules()
+    return check_document(document, level, [rules[code] for code in codes])
+
+
+def by_worth(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The most expensive first; equal ones by file and line."""
+    return sorted(diagnostics, key=lambda one: (-one.worth[0], -one.worth[1], one.path, one.line, one.column, one.code))
 
 
 def reason_of(code: str) -> str:
@@ -91,24 +103,41 @@ def reason_of(code: str) -> str:
     return "an ignored rule needs a reason" if code == UNREASONED else all_rules()[code].reason
 
 
-def _not_ignored(document: Document, findings: list[Finding]) -> list[Finding]:
+def _not_ignored(document: Document, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     lines: dict[int, set[str]] = {}
     everywhere: set[str] = set()
     for match in _IGNORE.finditer(document.text):
         codes = {code for code in re.split(r"[,\s]+", match["codes"].upper()) if code}
         first, column = document.line_of(match.start())
         if not match["reason"]:
-            message = f"ignores {', '.join(sorted(codes)) or 'nothing'} without a reason: say why behind the bracket"
-            findings = [*findings, Finding(document.path, first, column, UNREASONED, message)]
+            message = f"ignores {', '.join(sorted(codes)) or 'nothing'} without a reason: say why after the bracket"
+            diagnostics = [*diagnostics, Diagnostic(document.path, first, column, UNREASONED, message)]
             continue
         if match["file"]:
             everywhere |= codes
-        # On its own line a comment speaks of the next one, else of its own.
+        # A comment is about the line that it ends on and the next one.
         last = document.line_of(match.end() - 1)[0]
         for line in range(first, last + 2):
             lines.setdefault(line, set()).update(codes)
     return [
         one
-        for one in findings
+        for one in diagnostics
         if not any(one.code.startswith(code) for code in everywhere | lines.get(one.line, set()))
     ]
+
+
+def monthly_usd(document: Document, tokens: int) -> Decimal | None:
+    """Dollars a month that fewer tokens a call save, at list price; ``None`` if calls or price are unknown."""
+    calls = document.front.calls_per_month
+    if calls is None or document.model is None:
+        return None
+    price = find_price(document.model)
+    if price is None:
+        return None
+    return price.cost(Usage(input_tokens=max(0, tokens))).total_usd * calls
+
+
+def monthly(document: Document, tokens: int) -> str:
+    """The same for people, such as ``$1.20``; empty if it is unknown."""
+    dollars = monthly_usd(document, tokens)
+    return "" if dollars is None else f"${dollars:,.2f}"

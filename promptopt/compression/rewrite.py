@@ -11,7 +11,7 @@ from decimal import Decimal
 from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
 from promptopt.compression.facts import Fact, compare_facts, facts
-from promptopt.compression.judge import Step
+from promptopt.compression.judge import JudgedEdit
 from promptopt.prices import find_price
 from promptopt.providers import Provider
 from promptopt.templates import Template
@@ -69,7 +69,7 @@ def rewrite_prompt(
     own = provider or make_provider(model)
     document = Document(compression.text, template.front, template.path, load_config().price_as or template.front.model)
     count = tokenizer_for(document.model).count
-    text, steps, refused = compression.text, list(compression.ledger), list(compression.refused)
+    text, edits, refused = compression.text, list(compression.edits), list(compression.refused)
     usage: list[Usage] = []
     paragraphs = list(_paragraphs(document))
     held = 0
@@ -81,14 +81,14 @@ def rewrite_prompt(
             usage.append(response.usage)
         new = _answer(response.text)
         line, column = document.line_of(start)
-        step = Step("rewrite", line, column, old, new, count(old) - count(new), len(facts(old)))
-        if why := _refusal(old, new, text, start, end, step.tokens):
-            refused.append(replace(step, refused=why))
+        edit = JudgedEdit("rewrite", line, column, old, new, count(old) - count(new), len(facts(old)))
+        if why := _refusal(old, new, text, start, end, edit.tokens):
+            refused.append(replace(edit, refused=why))
             continue
         text = text[:start] + new + text[end:]
-        steps.append(step)
+        edits.append(edit)
         held += 1
-    after = replace(compression, text=text, tokens_after=count(text), ledger=tuple(steps), refused=tuple(refused))
+    after = replace(compression, text=text, tokens_after=count(text), edits=tuple(edits), refused=tuple(refused))
     usd = _spent(model, usage)
     return Rewrite(
         after, len(paragraphs), held, usd, _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)

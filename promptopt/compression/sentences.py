@@ -25,8 +25,8 @@ class Sentence:
     """A sentence, a heading or a fragment of a list.
 
     Attributes:
-        start: Where its first character stands, after any marker.
-        end: Behind its last character, white space excluded.
+        start: Position of its first character, after any marker.
+        end: Position after its last character, white space excluded.
         kind: ``heading``, ``list item`` or ``text``.
         marker: Where its line's marker begins, for the first sentence of a heading or an item; else ``start``.
         first: Whether it opens its line or paragraph.
@@ -37,6 +37,21 @@ class Sentence:
     kind: str
     marker: int
     first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedSentence:
+    """A sentence without its surroundings: all that a rule for single sentences sees.
+
+    Attributes:
+        text: Its characters; protected ones (code, quotes, expressions, ...) read as ``MASK``.
+        kind: ``heading``, ``list item`` or ``text``.
+        first: Whether it opens its line or paragraph.
+    """
+
+    text: str
+    kind: str = TEXT
+    first: bool = True
 
 
 def split_sentences(masked: str) -> Iterator[Sentence]:

@@ -8,6 +8,7 @@ from jinja2 import Environment, nodes
 
 import promptopt
 from promptopt.compression.document import Document
+from promptopt.compression.edit import Edit
 from promptopt.compression.engine import compress_document
 from promptopt.compression.facts import facts
 from promptopt.compression.rules.base import all_rules
@@ -252,18 +253,16 @@ def test_line_ends_stay_what_they_are():
 
 def test_every_edit_is_in_the_ledger_with_its_proof():
     compression = promptopt.compress("I want you to act as a linux terminal. Do it in order to win 5 games.")
-    assert {step.rule for step in compression.ledger} == {"PO103", "PO107"}
-    assert all(step.tokens > 0 and step.facts > 0 and step.revertible for step in compression.ledger)
-    assert sum(step.tokens for step in compression.ledger) == compression.tokens_saved
+    assert {step.rule for step in compression.edits} == {"PO103", "PO107"}
+    assert all(step.tokens > 0 and step.facts > 0 and step.revertible for step in compression.edits)
+    assert sum(step.tokens for step in compression.edits) == compression.tokens_saved
 
 
 def test_an_edit_that_would_lose_a_fact_is_refused_and_listed():
     class Careless:
         code, name, reason, level = "PO999", "careless", "drops not", "safe"
 
-        def edits(self, document):
-            from promptopt.compression.edit import Edit
-
+        def propose(self, document):
             start = document.text.find("not ")
             if start >= 0:
                 yield Edit(start, start + 4, "", self.code, "drops not")
@@ -296,6 +295,6 @@ def test_a_step_of_a_later_pass_names_its_place_in_the_source():
         "| Bird      | Legs |\n|-----------|-----:|\n| Red hen   | 2    |\n| Dodo      | 2    |\n\n"
         "Please name the bird that you like.\n"
     )
-    places = {step.rule: (step.line, step.column) for step in compress_document(Document(source)).ledger}
+    places = {step.rule: (step.line, step.column) for step in compress_document(Document(source)).edits}
     assert places["PO305"] == places["PO306"] == (3, 1)
     assert places["PO104"] == (8, 1)

@@ -1,6 +1,7 @@
 import pytest
 
 from promptopt.compression.document import Document
+from promptopt.compression.edit import Finding
 from promptopt.compression.engine import compress_document
 from promptopt.compression.facts import compare_facts, facts
 from promptopt.compression.lexicon import filler_phrases, shorter_phrases
@@ -313,7 +314,7 @@ def test_a_boilerplate_sentence_goes_where_the_text_can_spare_one():
 
 def advice(code, text, **front):
     document = Document(text, FrontMatter(**front), model=front.get("model"))
-    return [edit for edit in choose_rules([code])[0].edits(document) if edit.new is None]
+    return [one for one in choose_rules([code])[0].propose(document) if isinstance(one, Finding)]
 
 
 def test_contradictions_are_reported_and_never_merged():

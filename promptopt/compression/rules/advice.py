@@ -1,32 +1,251 @@
-"""How rules that propose no edit say what they found: at one place, for a person to act on."""
+"""PO302 to PO304, PO501 to PO504: findings that only a person can act on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import ClassVar
 
+from promptopt.compression.cliff import MINIMUM, cached_tokens, static_prefix
 from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit
-from promptopt.templates.frontmatter import front_matter_end
+from promptopt.compression.edit import Finding, Level
+from promptopt.compression.facts import plain_words
+from promptopt.compression.sentences import Sentence
+from promptopt.prices import find_price
+from promptopt.tokens import tokenizer_for
+
+_SPLIT = re.compile(r"\n(?=[ \t]*(?:\n|Example|Input|Q:|User:|Text:|Sentence|Question|Task))")
+SIMILAR = 90
+SHORTEST = 40
+LEAST_WORDS = 2
+LEAST_WORDS_NUMBERS = 5
+_DIFFERING = frozenset({"negation", "number", "limit"})
+_FORMAT = re.compile(
+    r"\b(?:(?:valid|well[- ]formed|only|as|in|a) json\b|json (?:object|format|only|schema)|"
+    r"no (?:markdown|extra text|explanations?)"
+    r"|(?:output|response|answer|reply|return)\b[^.]{0,40}\bformat(?:ted)?\b|nothing else)",
+    re.IGNORECASE,
+)
+_LABELS = re.compile(
+    r"\b(?:classif(?:y|ication)|categori[sz]e|label|one of (?:the following|these)|(?:positive|"
+    r"negative)\b.{0,20}\b(?:negative|positive)"
+    r"|(?:answer|reply|respond)(?: with)?(?: only)? [\"']?(?:yes|true)\b.{0,10}\b(?:no|false)|"
+    r"rate\b.{0,40}\b(?:scale|from \d))",
+    re.IGNORECASE,
+)
+_PINNED = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}|-\d{4}$|@|:")
+_ALIASES = re.compile(r"(?:^|/)(?:gpt|o\d|chatgpt|claude|gemini)[\w.-]*$|latest$")
+# https://platform.openai.com/docs/deprecations: models that answer no longer or soon will not.
+RETIRING = (
+    "gpt-3.5-turbo-0301",
+    "gpt-3.5-turbo-0613",
+    "gpt-3.5-turbo-16k",
+    "gpt-4-0314",
+    "gpt-4-32k",
+    "gpt-4-vision-preview",
+    "gpt-4.5-preview",
+    "text-davinci-003",
+    "text-davinci-002",
+    "code-davinci-002",
+    "davinci",
+    "curie",
+    "babbage",
+    "ada",
+    "o1-preview",
+    "o1-mini",
+    "claude-1",
+    "claude-2",
+    "claude-instant",
+    "claude-3-opus-20240229",
+    "claude-3-sonnet",
+    "gemini-1.0-pro",
+    "gemini-1.5-pro",
+    "gemini-1.5-flash",
+)
 
 
-def finding(document: Document, start: int, rule: str, message: str, *, tokens: int = 0) -> Iterator[Edit]:
-    """One finding at a place of the text."""
-    end = min(len(document.text), start + 1)
-    yield Edit(start, end, None, rule, message, tokens=tokens)
+class RepeatedExamples:
+    """Two examples that are nearly the same teach one thing; reported, never removed: examples are facts."""
+
+    code: ClassVar[str] = "PO302"
+    name: ClassVar[str] = "repeated examples"
+    reason: ClassVar[str] = "an example that shows nothing new is paid for with every call"
+    level: ClassVar[Level] = "standard"
+
+    def propose(self, document: Document) -> Iterator[Finding]:
+        examples = list(_examples(document))
+        if not examples:
+            return
+        from rapidfuzz import fuzz
+
+        seen: list[tuple[str, int]] = []
+        for part, start in examples:
+            text = " ".join(part.split())
+            twin = next((place for other, place in seen if fuzz.ratio(text, other) >= SIMILAR), None)
+            if twin is not None:
+                tokens = tokenizer_for(document.model).count(part)
+                line, _ = document.line_of(twin)
+                message = f"this example repeats the one in line {line}: drop it, or let it show something new"
+                yield Finding(start, self.code, message, tokens)
+            seen.append((text, start))
 
 
-def is_prompt_file(document: Document) -> bool:
-    """Whether the text has front matter: a plain text says nothing about model, schema or calls."""
-    return front_matter_end(document.text) > 0
+def _examples(document: Document) -> Iterator[tuple[str, int]]:
+    """The examples of a text that are long enough to compare, each with its position."""
+    for zone in document.zones:
+        if zone.kind in ("example", "code"):
+            position = zone.start
+            for part in _SPLIT.split(document.text[zone.start : zone.end]):
+                if len(" ".join(part.split())) >= SHORTEST:
+                    yield part, position + len(part) - len(part.lstrip())
+                position += len(part) + 1
 
 
-def body_start(document: Document) -> int:
-    """Where the text after the front matter begins."""
-    return front_matter_end(document.text)
+class Contradictions:
+    """Two instructions in the same words that differ in a negation or a number; reported, never merged."""
+
+    code: ClassVar[str] = "PO303"
+    name: ClassVar[str] = "contradictions"
+    reason: ClassVar[str] = "a model that is told both does either"
+    level: ClassVar[Level] = "safe"
+
+    def propose(self, document: Document) -> Iterator[Finding]:
+        seen: dict[frozenset[str], list[tuple[int, frozenset[tuple[str, str]]]]] = {}
+        alike: dict[frozenset[str], list[Sentence]] = {}
+        for sentence in document.prose:
+            alike.setdefault(plain_words(document.masked[sentence.start : sentence.end]), []).append(sentence)
+        paired = {sentence.start for sentences in alike.values() if len(sentences) > 1 for sentence in sentences}
+        for sentence in document.prose:
+            if sentence.start not in paired:
+                continue
+            facts = document.facts_of(sentence).facts
+            words = frozenset(fact.value for fact in facts if fact.kind in ("word", "quote", "code", "placeholder"))
+            if len(words) < LEAST_WORDS:
+                continue
+            said = frozenset((fact.kind, fact.value) for fact in facts if fact.kind in _DIFFERING)
+            for place, other in seen.get(words, []):
+                opposed = other != said and _opposed(other, said, len(words))
+                if opposed and self._both_hold(document, place, sentence.start):
+                    line, _ = document.line_of(place)
+                    shown = ", ".join(sorted(value for _, value in other ^ said))
+                    message = f"contradicts line {line} ({shown}): decide which holds"
+                    yield Finding(sentence.start, self.code, message)
+                    break
+            seen.setdefault(words, []).append((sentence.start, said))
+
+    def _both_hold(self, document: Document, first: int, second: int) -> bool:
+        outer, inner = document.frames_at(first), document.frames_at(second)
+        return document.flow_known and (inner[: len(outer)] == outer or outer[: len(inner)] == inner)
 
 
-def key_position(document: Document, key: str) -> int:
-    """Where a key of the front matter is."""
-    found = re.search(rf"(?m)^{key}[ \t]*:", document.text[: front_matter_end(document.text)])
-    return found.start() if found else 0
+def _opposed(one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]], words: int) -> bool:
+    """Whether the two differ in a negation, or name different numbers."""
+    negated = {kind for kind, _ in one ^ other} & {"negation"}
+    numbers = [{value for kind, value in said if kind == "number"} for said in (one, other)]
+    # Two short lines that name different numbers are more likely two items of a list.
+    return bool(negated) or (words >= LEAST_WORDS_NUMBERS and all(numbers) and numbers[0] != numbers[1])
+
+
+class FormatProse:
+    """A strict schema holds the format; telling it again in prose costs tokens and decides nothing."""
+
+    code: ClassVar[str] = "PO304"
+    name: ClassVar[str] = "format told twice"
+    reason: ClassVar[str] = "the output schema enforces the format already"
+    level: ClassVar[Level] = "standard"
+
+    def propose(self, document: Document) -> Iterator[Finding]:
+        if document.front.output_schema is None:
+            return
+        for sentence in document.prose:
+            if _FORMAT.search(document.text, sentence.start, sentence.end):
+                tokens = tokenizer_for(document.model).count(document.text[sentence.start : sentence.end])
+                message = "the output schema enforces the format: this sentence can go"
+                yield Finding(sentence.start, self.code, message, tokens)
+
+
+class Prefix:
+    """Providers cache the tokens that all calls begin with; an early variable ends that prefix."""
+
+    code: ClassVar[str] = "PO501"
+    name: ClassVar[str] = "uncacheable order"
+    reason: ClassVar[str] = "static text behind a variable is paid in full with every call"
+    level: ClassVar[Level] = "standard"
+
+    def propose(self, document: Document) -> Iterator[Finding]:
+        count = tokenizer_for(document.model).count
+        end = static_prefix(document)
+        if end >= len(document.text):
+            return
+        begin = document.masks.source.front_end
+        spans = document.masks.spans
+        static = sum(count(document.text[max(begin, span.start) : span.end]) for span in spans if span.end > begin)
+        prefix = count(document.text[begin:end]) if end > begin else 0
+        gain = cached_tokens(static) - cached_tokens(prefix)
+        if gain <= 0:
+            return
+        price = find_price(document.model) if document.model else None
+        worth = ""
+        if price is not None and price.cache_read_mtok < price.input_mtok and document.front.calls_per_month:
+            dollars = gain * (price.input_mtok - price.cache_read_mtok) * document.front.calls_per_month / 1_000_000
+            worth = f", up to ${dollars:,.2f} a month"
+        message = (
+            f"only {prefix:,} of {static:,} static tokens stand before the first variable part, and a prefix is cached "
+            f"from {MINIMUM:,} on: move the variable parts to the end to cache {cached_tokens(static):,} tokens{worth}"
+        )
+        yield Finding(end, self.code, message)
+
+
+class OutputCap:
+    """An answer that runs away is paid for to the model's limit."""
+
+    code: ClassVar[str] = "PO502"
+    name: ClassVar[str] = "no output cap"
+    reason: ClassVar[str] = "an answer that runs away is paid for to the model's limit"
+    level: ClassVar[Level] = "safe"
+
+    def propose(self, document: Document) -> Iterator[Finding]:
+        if document.masks.source.front_end and document.front.params.max_output_tokens is None:
+            message = "no max_output_tokens: set a cap in the front matter"
+            yield Finding(0, self.code, message)
+
+
+class Freeform:
+    """A choice among labels that is answered in prose: `promptopt structure` turns it into a strict schema."""
+
+    code: ClassVar[str] = "PO503"
+    name: ClassVar[str] = "freeform labels"
+    reason: ClassVar[str] = "output tokens cost the most, and a label needs few"
+    level: ClassVar[Level] = "standard"
+
+    def propose(self, document: Document) -> Iterator[Finding]:
+        if not document.masks.source.front_end or document.front.output_schema is not None:
+            return
+        for sentence in document.sentences:
+            if _LABELS.search(document.text, sentence.start, sentence.end):
+                message = f"asks for a label in free text: see `promptopt structure {document.path}`"
+                yield Finding(sentence.start, self.code, message)
+                return
+
+
+class Pinned:
+    """An alias follows the provider's newest snapshot: cost and answers change without a change here."""
+
+    code: ClassVar[str] = "PO504"
+    name: ClassVar[str] = "unpinned or retiring model"
+    reason: ClassVar[str] = "a model that changes changes the bill"
+    level: ClassVar[Level] = "safe"
+
+    def propose(self, document: Document) -> Iterator[Finding]:
+        model = document.front.model
+        front_end = document.masks.source.front_end
+        if model is None or not front_end:
+            return
+        name = model.rpartition("/")[2]
+        key = re.search(r"(?m)^model[ \t]*:", document.text[:front_end])
+        place = key.start() if key else 0
+        if name.startswith(RETIRING):
+            yield Finding(place, self.code, f"{model} is retired or retiring: move to a current model")
+        elif _ALIASES.search(model) and not _PINNED.search(name):
+            message = f"{model} follows the provider's newest snapshot: pin a dated one"
+            yield Finding(place, self.code, message)

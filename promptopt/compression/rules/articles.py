@@ -1,16 +1,11 @@
-"""PO205 and PO401: articles, in notes and everywhere."""
+"""PO205, PO208, PO401: articles, in notes, before what there is only one of, and everywhere."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import ClassVar
 
-from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit, Level
-from promptopt.compression.rules.by_sentence import by_sentence
-from promptopt.compression.rules.wording import replacements
-from promptopt.compression.sentences import TEXT, Sentence
+from promptopt.compression.rules.wording import Rewording, WordingRule
+from promptopt.compression.sentences import HEADING, ITEM
 
 # "a few" is not "few", "a lot" not "lot"; "the more ... the more" and "the one" lose more than an article.
 _ARTICLE = re.compile(
@@ -21,8 +16,6 @@ _ARTICLE = re.compile(
     r"(?!(?<=\ba)\s+(?:day|week|month|year|minute|second|time|piece)\b|(?<=\ban)\s+hour\b)",
     re.IGNORECASE,
 )
-
-
 _COMPARED = (
     r"\bthe\s+(?:more|less|worse|better|fewer|sooner|later|earlier|longer|shorter|higher|lower|bigger|smaller|larger|greater|"
     r"faster|slower|easier|harder|closer|stronger|weaker|simpler|clearer|deeper|older|newer|richer)\b"
@@ -60,55 +53,6 @@ _UNIQUE = re.compile(
 )
 
 
-class NoteArticles:
-    """Articles in list items and headings, which are read as notes."""
-
-    code: ClassVar[str] = "PO205"
-    name: ClassVar[str] = "articles in lists"
-    reason: ClassVar[str] = "list items and headings are notes, and notes need no articles"
-    level: ClassVar[Level] = "standard"
-
-    @by_sentence
-    def edits(self, document: Document) -> Iterable[Edit]:
-        for sentence in document.prose:
-            if sentence.kind != TEXT:
-                yield from _articles(document, sentence, self.code)
-
-
-class UniqueNouns:
-    """What a prompt has only one of needs no article: "the user", "the input", "the answer"."""
-
-    code: ClassVar[str] = "PO208"
-    name: ClassVar[str] = "articles of unique nouns"
-    reason: ClassVar[str] = "there is one user, one input and one answer: no article tells them apart"
-    level: ClassVar[Level] = "standard"
-
-    @by_sentence
-    def edits(self, document: Document) -> Iterable[Edit]:
-        for sentence in document.prose:
-            yield from replacements(
-                document, sentence, _UNIQUE, _unique, self.code, lambda old, _: f"{old!r} can go", near_negations=True
-            )
-
-
-class Articles:
-    """Everywhere "the", "a" and "an" go; the noun says enough."""
-
-    code: ClassVar[str] = "PO401"
-    name: ClassVar[str] = "articles"
-    reason: ClassVar[str] = "every twentieth word is an article, and a model needs none"
-    level: ClassVar[Level] = "telegraphic"
-
-    @by_sentence
-    def edits(self, document: Document) -> Iterable[Edit]:
-        for sentence in document.prose:
-            yield from _articles(document, sentence, self.code)
-
-
-def _articles(document: Document, sentence: Sentence, rule: str) -> Iterable[Edit]:
-    return replacements(document, sentence, _ARTICLE, _new, rule, lambda old, _: f"{old!r} can go", near_negations=True)
-
-
 def _new(match: re.Match[str]) -> str | None:
     if _PROPORTION.search(match.string) or _NAMED.search(match.string[: match.start()]):
         return None
@@ -123,3 +67,24 @@ def _new(match: re.Match[str]) -> str | None:
 def _unique(match: re.Match[str]) -> str | None:
     # "one of the files": there are several.
     return None if _ONE_OF.search(match.string[: match.start()]) else _new(match)
+
+
+_ARTICLES = (Rewording(_ARTICLE, _new, unless=None),)
+NOTE_ARTICLES = WordingRule(
+    "PO205",
+    "articles in lists",
+    "list items and headings are notes, and notes need no articles",
+    "standard",
+    _ARTICLES,
+    kinds=(HEADING, ITEM),
+)
+UNIQUE_NOUNS = WordingRule(
+    "PO208",
+    "articles of unique nouns",
+    "there is one user, one input and one answer: no article tells them apart",
+    "standard",
+    (Rewording(_UNIQUE, _unique, unless=None),),
+)
+ARTICLES = WordingRule(
+    "PO401", "articles", "every twentieth word is an article, and a model needs none", "telegraphic", _ARTICLES
+)

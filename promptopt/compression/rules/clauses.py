@@ -1,18 +1,15 @@
-"""PO204: "that" and "which is" where the clause stands without them."""
+"""PO201, PO202, PO204, PO206: words around the verb that an instruction does not need."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import ClassVar
 
-from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit, Level
-from promptopt.compression.rules.by_sentence import by_sentence
-from promptopt.compression.rules.wording import plain, replacements
+from promptopt.compression.rules.wording import Rewording, WordingRule
 
+PARTICIPLES = "given|shown|written|taken|made|found|built|done|sent|set"
+"""Irregular participles that most patterns know."""
 _PARTICIPLE = (
-    r"(?:\w{3,}ed|given|shown|written|known|taken|made|found|built|drawn|chosen|done|seen|said|sent|set|put|held|kept|left|"
+    rf"(?:\w{{3,}}ed|{PARTICIPLES}|known|drawn|chosen|seen|said|put|held|kept|left|"
     r"related|relevant|based|available|necessary|present|similar|specific|appropriate|likely|worth)"
 )
 NEEDLESS = re.compile(rf"\s+{_PARTICIPLE}\b", re.IGNORECASE)
@@ -35,34 +32,118 @@ _IT_IS = re.compile(
     r"essential|evident|crucial|known|said)\s+\w",
     re.IGNORECASE,
 )
-_PRONOUN = re.compile(r"that|which|who", re.IGNORECASE)
+# Negations are never contracted: "do not" stays as loud as it is.
+_LONG = re.compile(
+    r"\b(?P<who>I|you|we|they|it|that|there|here|what)\s+(?P<verb>will|are|is|have|am)\b"
+    r"(?=\s+[a-z])(?!\s+(?:not|no|never|to)\b)",
+    re.IGNORECASE,
+)
+_SHORT = {"will": "'ll", "are": "'re", "is": "'s", "have": "'ve", "am": "'m"}
+_PAIRS = frozenset(
+    "i will, i am, i have, you will, you are, you have, we will, we are, we have, they will, they are, "  # noqa: SIM905 - read as words
+    "they have, it is, "
+    "that is, there is, here is, what is, it will".split(", ")
+)
+_STRESSED = re.compile(
+    r"\b(?:than|as|(?:what|which|how|whose)(?:\s+\w+)?|who|where|whatever|whoever|the\s+(?:\w+er|more|less|worse))\s*\Z",
+    re.IGNORECASE,
+)
+_WILL = re.compile(
+    r"\AYou(?:['’]ll|\s+will)(?=\s+(?:(?:only|also|then|always|never|first|now)\s+)?[a-z]{2,})"
+    r"(?!\s+(?:\w+\s+)?(?:be|have|get|receive|see|find|need|not|know|notice|likely|probably|soon|both|all|each)\b)"
+)
+_YOU = re.compile(
+    r"\AYou(?!\s+do(?:n['’]t|\s+not)\s+(?:need|have|know|want|mind|require|understand|see)\b)"
+    r"(?=\s+(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
+    r"(?:output|use|write|create|extract|analy[sz]e|answer|provide|give|return|read|take|pick|list|generate|summari[sz]e|"
+    r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
+    r"produce|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
+    r"do|focus|avoid|keep|select|choose|find|search|try|build|develop|design|focus|offer|suggest|recommend|"
+    r"determine|assess|examine|discuss|outline|highlight|capture|break|organi[sz]e|refer|print|show|tell|call|put|set|"
+    r"state|mention|quote|cite|cover|address|apply|perform|run|test|fix|complete|continue|stop|wait|repeat|rewrite|"
+    r"digest|breathe|reason|plan|decide)\b)"
+)
+_HERE = re.compile(
+    r"\A(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|(?:The following|These)\s+(?:is|are)|"
+    r"(?:What follows|This)\s+is)"
+    r"(?:\s+(?:a|an|the|some|your|all))?(?=\s+[\w\ue000])"
+)
 
 
-class Clauses:
-    """``the steps that are defined below`` becomes ``the steps defined below``."""
+def _contracted(match: re.Match[str]) -> str | None:
+    who, verb = match["who"], match["verb"].lower()
+    if f"{who.lower()} {verb}" not in _PAIRS or match["verb"] != verb:
+        return None
+    # "Here is the list:" announces a label, which needs neither word.
+    if who == "Here" and not match.start() and match.string.rstrip(" *_").endswith(":"):
+        return None
+    # "later than it is in London", "what day it is": the verb is what the clause says.
+    if _STRESSED.search(match.string[: match.start()]):
+        return None
+    # "the text that is given" needs neither word (PO204).
+    if who.lower() == "that" and NEEDLESS.match(match.string[match.end() :]):
+        return None
+    if verb == "have" and not re.match(r"\s+\w+(?:ed|en|n)\b", match.string[match.end() :]):
+        return None
+    return who + _SHORT[verb]
 
-    code: ClassVar[str] = "PO204"
-    name: ClassVar[str] = "needless that"
-    reason: ClassVar[str] = "the clause stands without its first words"
-    level: ClassVar[Level] = "safe"
 
-    @by_sentence
-    def edits(self, document: Document) -> Iterable[Edit]:
-        for sentence in document.prose:
-            text = plain(document, sentence)
-            if not _PRONOUN.search(text) or AND_THAT.search(text):
-                continue
-            yield from replacements(document, sentence, _RELATIVE, lambda _: "", self.code, _message)
-            yield from replacements(document, sentence, _OBJECT, _object, self.code, _message)
-            yield from replacements(
-                document, sentence, _COMPLEMENT, lambda match: match["verb"] + " ", self.code, _message
-            )
+def _subject(match: re.Match[str]) -> str | None:
+    return None if "?" in match.string[-2:] else ""
+
+
+def _kept(match: re.Match[str], keep: str) -> str | None:
+    return None if AND_THAT.search(match.string) else keep
+
+
+def _relative(match: re.Match[str]) -> str | None:
+    return _kept(match, "")
+
+
+def _complement(match: re.Match[str]) -> str | None:
+    return _kept(match, match["verb"] + " ")
 
 
 def _object(match: re.Match[str]) -> str | None:
     # "it has to be clear from the letter that I am late": what is clear comes last.
-    return None if _IT_IS.search(match.string[: match.start()]) else ""
+    return None if _IT_IS.search(match.string[: match.start()]) else _kept(match, "")
 
 
-def _message(old: str, _: str) -> str:
-    return f"{old!r} can be shorter: the clause stands without it"
+def _announced(match: re.Match[str]) -> str | None:
+    is_label = match.string.rstrip(" *_").endswith(":")
+    return "" if is_label and " all " not in match.string[: match.end() + 1] else None
+
+
+_SHORTER = "{old} can be shorter: the clause stands without it"
+_RELATIVES = ("that", "which", "who")
+CONTRACTIONS = WordingRule(
+    "PO201", "contractions", "a contraction is one token less", "standard", (Rewording(_LONG, _contracted),)
+)
+SUBJECTS = WordingRule(
+    "PO202",
+    "needless subject",
+    "an instruction is an imperative; who it is for is clear",
+    "safe",
+    (
+        Rewording(_YOU, _subject, "{old} can go: use the imperative", unless=None),
+        Rewording(_WILL, _subject, "{old} can go: use the imperative", unless=None),
+    ),
+)
+CLAUSES = WordingRule(
+    "PO204",
+    "needless that",
+    "the clause stands without its first words",
+    "safe",
+    (
+        Rewording(_RELATIVE, _relative, _SHORTER, _RELATIVES),
+        Rewording(_OBJECT, _object, _SHORTER, _RELATIVES),
+        Rewording(_COMPLEMENT, _complement, _SHORTER, _RELATIVES),
+    ),
+)
+ANNOUNCEMENTS = WordingRule(
+    "PO206",
+    "announced labels",
+    "a colon announces enough",
+    "safe",
+    (Rewording(_HERE, _announced, "{old}: the label is enough", unless=None),),
+)

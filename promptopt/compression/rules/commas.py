@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import ClassVar
 
-from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit, Level
-from promptopt.compression.rules.by_sentence import by_sentence
-from promptopt.compression.rules.wording import negated
+from promptopt.compression.rules.wording import Rewording, WordingRule
 
 _OXFORD = re.compile(r",(?=\s+(?:and/or|and|or|but|nor)\s+\S)", re.IGNORECASE)
 # Words that could go on with the noun before the comma: "no history, output 1".
@@ -40,57 +35,47 @@ _ANY = re.compile(
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"(?:If|When|Whenever|Wherever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
-    rf"Unless|Where)\s[^,.;:]*,(?=\s+[a-z]){_MAY_GO_ON}"
+    r"\A(?:If|When|Whenever|Wherever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
+    rf"Unless|Where)\s[^,.;:]*(?P<comma>,)(?=\s+[a-z]){_MAY_GO_ON}"
     # "supported by it, contradicted by it or neither", "red, green or blue": a list.
     r"(?!\s+\w+(?:ed|ing)\b|\s+[\w-]+\s+(?:or|and|nor)\b)"
 )
-_THEN = re.compile(r"(?<=[\w)]),(?=\s+(?:then|so|as)\s)")
+_THEN = re.compile(r"(?<=[\w)])(?P<comma>,)(?=\s+(?:then|so|as)\s)")
 # "what day it is, ask": without the comma the verb would go on.
 _OPEN_ENDED = re.compile(r"\b(?:is|are|was|were|be|do|does|did|can|will|has|have|to|of|in|on|for|with)\s*,\Z")
 _ABBREVIATION = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
 
 
-class Commas:
-    """The comma before "and" and "or", and the one behind a short introduction."""
-
-    code: ClassVar[str] = "PO203"
-    name: ClassVar[str] = "optional commas"
-    reason: ClassVar[str] = "each is a token, and the sentence reads the same"
-    level: ClassVar[Level] = "standard"
-
-    @by_sentence
-    def edits(self, document: Document) -> Iterable[Edit]:
-        for sentence in document.prose:
-            for pattern in (_OXFORD, _ABBREVIATION):
-                for match in pattern.finditer(document.masked, sentence.start, sentence.end):
-                    last = document.masked.rfind(",", sentence.start, match.start())
-                    aside = pattern is _OXFORD and last >= 0 and _ASIDE.match(document.masked, last)
-                    if not aside and not negated(document, sentence, match.start()):
-                        yield Edit(match.start(), match.end(), "", self.code, "an optional comma")
-            text = document.masked[sentence.start : sentence.end]
-            for match in _INTRODUCTION.finditer(text):
-                start = sentence.start + match.start("comma")
-                yield Edit(start, start + 1, "", self.code, "an optional comma")
+def _no_aside(match: re.Match[str]) -> str | None:
+    last = match.string.rfind(",", 0, match.start())
+    return None if last >= 0 and _ASIDE.match(match.string, last) else ""
 
 
-class ClauseCommas:
-    """Commas before a clause that its first word announces."""
+def _only_comma(match: re.Match[str]) -> str | None:
+    # A sentence with a second comma may be a list.
+    several = match.string.count(",") > 1
+    return None if several or _OPEN_ENDED.search(match.string, 0, match.end("comma")) else ""
 
-    code: ClassVar[str] = "PO404"
-    name: ClassVar[str] = "clause commas"
-    reason: ClassVar[str] = "the word behind it says that a clause begins"
-    level: ClassVar[Level] = "telegraphic"
 
-    @by_sentence
-    def edits(self, document: Document) -> Iterable[Edit]:
-        for sentence in document.prose:
-            for match in _ANY.finditer(document.masked, sentence.start, sentence.end):
-                if not negated(document, sentence, match.start()):
-                    yield Edit(match.start(), match.end(), "", self.code, "a comma before a clause")
-            text = document.masked[sentence.start : sentence.end]
-            # A sentence with a second comma may be a list.
-            only = _CONDITION.match(text) or _THEN.search(text)
-            if only and text.count(",") == 1 and not _OPEN_ENDED.search(text, 0, only.end()):
-                end = sentence.start + only.end()
-                yield Edit(end - 1, end, "", self.code, "the only comma")
+COMMAS = WordingRule(
+    "PO203",
+    "optional commas",
+    "each is a token, and the sentence reads the same",
+    "standard",
+    (
+        Rewording(_OXFORD, _no_aside, "an optional comma", exact=True),
+        Rewording(_ABBREVIATION, message="an optional comma", exact=True),
+        Rewording(_INTRODUCTION, message="an optional comma", group="comma", exact=True, unless=None),
+    ),
+)
+CLAUSE_COMMAS = WordingRule(
+    "PO404",
+    "clause commas",
+    "the word after it says that a clause begins",
+    "telegraphic",
+    (
+        Rewording(_ANY, message="a comma before a clause", exact=True),
+        Rewording(_CONDITION, _only_comma, "the only comma", group="comma", exact=True, unless=None),
+        Rewording(_THEN, _only_comma, "the only comma", group="comma", exact=True, unless=None),
+    ),
+)

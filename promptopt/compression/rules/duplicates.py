@@ -1,11 +1,11 @@
-"""PO105: an instruction that is given again."""
+"""PO105 and PO106: sentences that are said elsewhere, or say nothing."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import ClassVar
 
@@ -13,9 +13,25 @@ from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.facts import Fact, plain_words
 from promptopt.compression.passages import repeated_passages
-from promptopt.compression.rules.removing import line_removal
 from promptopt.compression.sentences import HEADING, ITEM, Sentence
 
+_SENTENCES = re.compile(
+    r"(?:"
+    r"(?:please )?(?:take your time|do your best|try your best|good luck|be helpful|let's (?:begin|start|"
+    r"get started|go)|begin|thank you.*|thanks.*)"
+    r"|take a deep breath(?: and (?:relax|focus|work on this problem step by step))?"
+    r"|(?:i|we) (?:really |truly |greatly )?(?:appreciate|value) (?:your|any) [\w ]{2,30}"
+    r"|(?:this|it) is (?:very |extremely |super )?important to (?:me|my career|us)"
+    r"|you (?:are|have) (?:a lot of|complete|total) freedom[\w ]*"
+    r"|you(?: a|')re (?:very |really |extremely )?(?:smart|capable|talented|brilliant|amazing|the best)[\w ]*"
+    r"|i (?:know|believe|trust) (?:that )?you can do (?:it|this)|you can do (?:it|this)"
+    r"|(?:i hope|hopefully) this (?:helps|is clear|makes sense)"
+    r"|(?:if you do (?:well|this well|a good job)|for a (?:good|perfect) answer),? (?:i|we)(?:'ll| will) tip you[\w $]*"
+    r"|(?:i|we)(?:'ll| will| am going to) tip you[\w $]*"
+    r"|are you ready|do you understand|is that clear"
+    r")[.!?]*\Z",
+    re.IGNORECASE,
+)
 LEAST_WORDS = 4
 """A shorter sentence may stand twice for a reason: a label, a separator, a slot."""
 # "Give this as a list": which one "this" is, the sentence before says.
@@ -29,6 +45,22 @@ _STRICTER = frozenset({"always", "exclusively", "mandatory", "must", "only", "sh
 _LABEL = re.compile(r"[*_]*[^\s.:][^.:\n]{0,40}:\s")
 
 
+class Boilerplate:
+    """Encouragement, thanks, tips and threats: whole sentences without an instruction in them."""
+
+    code: ClassVar[str] = "PO106"
+    name: ClassVar[str] = "boilerplate sentences"
+    reason: ClassVar[str] = "encouragement is no instruction"
+    level: ClassVar[Level] = "safe"
+
+    def propose(self, document: Document) -> Iterator[Edit]:
+        for sentence in document.prose:
+            text = document.masked[sentence.start : sentence.end].strip(" *_")
+            if _SENTENCES.match(text):
+                start, end = line_removal(document, sentence)
+                yield Edit(start, end, "", self.code, f"boilerplate: {text[:40]!r}")
+
+
 class Duplicates:
     """A sentence that says what an earlier one says, or less strictly what another one says.
 
@@ -40,7 +72,7 @@ class Duplicates:
     reason: ClassVar[str] = "an instruction is paid for each time it is given"
     level: ClassVar[Level] = "safe"
 
-    def edits(self, document: Document) -> Iterable[Edit]:
+    def propose(self, document: Document) -> Iterator[Edit]:
         if not document.flow_known:
             return
         yield from self._passages(document)
@@ -163,3 +195,25 @@ def _is_long_enough(document: Document, sentence: Sentence, facts: Counter[Fact]
     if text.endswith(":") or (not text.endswith((".", "!", "?")) and sentence.kind == "text"):
         return False
     return words >= LEAST_WORDS and any(fact.kind == "word" for fact in facts)
+
+
+def line_removal(document: Document, sentence: Sentence) -> tuple[int, int]:
+    """The range to delete so that the sentence is gone and no empty item or doubled blank stays."""
+    text = document.masked
+    start, end = sentence.start, sentence.end
+    line_start = text.rfind("\n", 0, start) + 1
+    alone_before = sentence.marker <= start and not text[line_start : sentence.marker].strip() and sentence.first
+    behind = re.compile(r"[ \t]*(?:\n|\Z)").match(text, end)
+    if alone_before and behind:
+        # With its marker and its line's end; an empty line after it goes where one stands before it.
+        stop = behind.end()
+        if document.text[:line_start].endswith("\n\n") and (blank := re.compile(r"[ \t]*\n").match(text, stop)):
+            stop = blank.end()
+        return line_start, stop
+    if behind:
+        # The last of several sentences: the blank before it goes.
+        while start > line_start and text[start - 1] in " \t":
+            start -= 1
+        return start, end
+    space = re.compile(r"\s+").match(text, end)
+    return start, space.end() if space else end

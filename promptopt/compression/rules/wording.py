@@ -1,24 +1,23 @@
-"""How the wording rules replace and remove words inside a sentence: masked text, case and spaces looked after."""
+"""Rules of wording as data: patterns, what to write instead, and what may not be touched."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit
+from promptopt.compression.edit import Edit, Level
 from promptopt.compression.facts import SCOPE_WORDS, WEIGHTY
 from promptopt.compression.masks import MASK
-from promptopt.compression.sentences import Sentence
+from promptopt.compression.sentences import HEADING, ITEM, TEXT, MaskedSentence
 
-NEGATION_SCOPE = 3
 _RESTRICTED = re.compile(
     r"\b(?:only|just|except|merely|solely|exclusively|at least|at most|more than|less than|up to|exactly|"
     r"unless|must|should|may)\s*\Z",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
-    rf"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){{0,{NEGATION_SCOPE}}}\W*\Z"
+    r"(?:\b(?:not|never|no|without|avoid)|n['’]t)(?:\W+\w+){0,3}\W*\Z"
     # Of a limit the number and what is counted.
     r"|\b(?:at least|at most|up to|exactly|maximum|minimum|within|between|(?:more|less|fewer|longer|shorter) than)"
     r"(?:\W+\w+)?\W*\Z",
@@ -27,55 +26,97 @@ _NEGATED = re.compile(
 _GOVERNED = re.compile(rf"(?<![\w'’-])(?:{WEIGHTY})(?:\W+\w+){{0,{SCOPE_WORDS}}}\W*\Z", re.IGNORECASE)
 
 
-def plain(document: Document, sentence: Sentence) -> str:
-    """The masked text of a sentence."""
-    return document.masked[sentence.start : sentence.end]
+def negated(text: str, position: int) -> bool:
+    """Whether the words at a position of a sentence follow a negation or a limit closely: they are left alone."""
+    before = text[:position]
+    return _NEGATED.search(before) is not None or _RESTRICTED.search(before) is not None
 
 
-def replacements(
-    document: Document,
-    sentence: Sentence,
-    pattern: re.Pattern[str],
-    new: Callable[[re.Match[str]], str | None],
-    rule: str,
-    message: Callable[[str, str], str],
-    *,
-    near_negations: bool = False,
-) -> Iterator[Edit]:
-    """An edit for every match of ``pattern`` in a sentence.
+def governed(text: str, position: int) -> bool:
+    """Whether the words at a position are within the scope of a limit, a negation, a duty or a restriction."""
+    return _GOVERNED.search(text[:position]) is not None
 
-    Args:
-        new: What stands there afterwards, empty to remove it; ``None`` leaves the match alone. A removal takes one
-            space with it, and the sentence keeps its capital letter.
-        near_negations: Whether words that a negation governs may be edited.
-        message: The message, made from the old and the new text.
+
+def _nothing(_: re.Match[str]) -> str:
+    return ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rewording:
+    """A pattern of words and what to write instead.
+
+    Attributes:
+        pattern: What to look for in the masked text of a sentence.
+        new: What to write instead; ``None`` leaves the match alone. An empty text removes the words: one space goes
+            with them, so does a comma that served them, and the sentence keeps its capital letter.
+        message: What to tell about it, with ``{old}`` and ``{new}`` for the quoted texts.
+        needles: In lower case; a sentence that holds none of them is not searched.
+        group: Which group of the match is replaced; by default all of it.
+        exact: Whether a removal takes these characters and no others.
+        unless: Which matches to leave alone, told by the sentence and a position: ``negated``, ``governed`` or, with
+            ``None``, no other than ``new`` says.
     """
-    for match in pattern.finditer(plain(document, sentence)):
-        replacement = new(match)
-        if replacement is None or MASK in match[0]:
-            continue
-        start, end = sentence.start + match.start(), sentence.start + match.end()
-        if not near_negations and negated(document, sentence, start):
-            continue
-        edit = removal(document, sentence, start, end, rule) if not replacement else None
-        if not replacement and edit is None:
-            continue
-        if edit is None:
-            if match[0][0].isupper():
-                replacement = replacement[0].upper() + replacement[1:]
-            edit = Edit(start, end, replacement, rule, "")
-        old = " ".join(match[0].split())
-        yield Edit(edit.start, edit.end, edit.new, rule, message(old, replacement))
+
+    pattern: re.Pattern[str]
+    new: Callable[[re.Match[str]], str | None] = _nothing
+    message: str = ""
+    needles: tuple[str, ...] = ()
+    group: str | int = 0
+    exact: bool = False
+    unless: Callable[[str, int], bool] | None = negated
+
+    def edits(self, text: str, rule: str) -> Iterator[Edit]:
+        """An edit for every match in a sentence."""
+        for match in self.pattern.finditer(text):
+            new = self.new(match)
+            start, end = match.span(self.group)
+            old = text[start:end]
+            if new is None or MASK in old or (self.unless is not None and self.unless(text, start)):
+                continue
+            if new and old[0].isupper():
+                new = new[0].upper() + new[1:]
+            place = (start, end, new) if new or self.exact else removal(text, start, end)
+            if place is not None:
+                yield Edit(*place, rule, self._told(old, new))
+
+    def _told(self, old: str, new: str) -> str:
+        message = self.message or ("{old}: write {new}" if new else "{old} can go")
+        return message.format(old=repr(" ".join(old.split())), new=repr(new))
 
 
-def removal(document: Document, sentence: Sentence, start: int, end: int, rule: str) -> Edit | None:
-    """The edit that takes words out of a sentence: with one space, a comma that served them, and the capital moved on.
+@dataclass(frozen=True, eq=False, slots=True)
+class WordingRule:
+    """A rule that is a table of rewordings, tried in order, sentence by sentence.
 
-    ``None`` where nothing would be left of the sentence.
+    Attributes:
+        kinds: The kinds of sentence that it reads.
     """
-    text = document.masked
-    after = text[end : sentence.end]
-    before = text[sentence.start : start]
+
+    code: str
+    name: str
+    reason: str
+    level: Level
+    table: tuple[Rewording, ...]
+    kinds: tuple[str, ...] = (HEADING, ITEM, TEXT)
+
+    def propose_in(self, sentence: MaskedSentence) -> Iterator[Edit]:
+        if sentence.kind in self.kinds:
+            lower = sentence.text.lower()
+            for rewording in self.table:
+                if not rewording.needles or any(needle in lower for needle in rewording.needles):
+                    yield from rewording.edits(sentence.text, self.code)
+
+
+def removal(text: str, start: int, end: int) -> tuple[int, int, str] | None:
+    """How words are taken out of a sentence: with one space, a comma that served them, and the capital moved on.
+
+    ``None`` if nothing would be left of the sentence.
+
+    Returns:
+        The range to replace, and the replacement: empty, or the letter that is now the first.
+    """
+    after = text[end:]
+    before = text[:start]
     opening = not before.strip(" *_(\t")
     comma = re.match(r",[ \t]*", after)
     if comma and (opening or before.rstrip().endswith((",", ".", ";"))):
@@ -88,17 +129,6 @@ def removal(document: Document, sentence: Sentence, start: int, end: int, rule: 
         start -= 1
     if not (before + after).strip(" .,;:!?*_-"):
         return None
-    if opening and not before.strip() and after[:1].islower() and document.text[start : start + 1].isupper():
-        return Edit(start, end + 1, after[0].upper(), rule, "")
-    return Edit(start, end, "", rule, "")
-
-
-def negated(document: Document, sentence: Sentence, position: int) -> bool:
-    """Whether the words at a position are among the first after a negation, or follow a limit: they are left alone."""
-    before = document.masked[sentence.start : position]
-    return _NEGATED.search(before) is not None or _RESTRICTED.search(before) is not None
-
-
-def governed(document: Document, sentence: Sentence, position: int) -> bool:
-    """Whether a limit, a negation, a duty or a restriction speaks of the words at a position."""
-    return _GOVERNED.search(document.masked[sentence.start : position]) is not None
+    if opening and not before.strip() and after[:1].islower() and text[start : start + 1].isupper():
+        return start, end + 1, after[0].upper()
+    return start, end, ""

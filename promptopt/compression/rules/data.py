@@ -1,18 +1,19 @@
-"""PO306: records that name their fields again and again."""
+"""PO301, PO305, PO306: data in a prompt, in a notation that costs fewer tokens."""
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.notation import TABLE, as_csv, records
-from promptopt.compression.rules.json_data import is_open, json_values
+from promptopt.compression.notation import TABLE, as_csv, minified, records, unbroken, unpadded
 from promptopt.compression.sentences import HEADING, Sentence
 
+LEAST_CHARACTERS = 20
 # Words before data that make of them an example of what the model is to write.
 _FORM = re.compile(
     r"\b(?:formats?|formatted|outputs?|returns?|respond|responses?|answers?|reply|replies|examples?|samples?|schemas?|"
@@ -32,6 +33,49 @@ _TABLE_WANTED = re.compile(
     r"fill|extend|continue|draw|add|as|like|in)\b[^.\n]{0,40}\b(?:tables?|rows?|columns?)\b",
     re.IGNORECASE,
 )
+_MESSAGE = "pretty-printed JSON: minify it"
+
+
+class JsonData:
+    """Valid JSON in a prompt is minified, values and order kept; a JSON-like form loses its line breaks."""
+
+    code: ClassVar[str] = "PO301"
+    name: ClassVar[str] = "pretty JSON"
+    reason: ClassVar[str] = "indentation and blanks of JSON are tokens"
+    level: ClassVar[Level] = "standard"
+
+    def propose(self, document: Document) -> Iterator[Edit]:
+        text = document.text
+        valid = list(json_values(text))
+        for start, end in valid:
+            if is_open(document, start, end) and (new := minified(text[start:end])) is not None:
+                yield Edit(start, end, new, self.code, _MESSAGE)
+        for zone in document.zones:
+            # Its valid parts are minified already.
+            if zone.kind != "braces" or any(start < zone.end and zone.start < end for start, end in valid):
+                continue
+            if is_open(document, zone.start, zone.end) and (new := unbroken(text[zone.start : zone.end])) is not None:
+                yield Edit(zone.start, zone.end, new, self.code, _MESSAGE)
+
+
+class Tables:
+    """The cells of a Markdown table keep one blank beside them, its rule three dashes a column."""
+
+    code: ClassVar[str] = "PO305"
+    name: ClassVar[str] = "padded tables"
+    reason: ClassVar[str] = "a model reads columns without their being aligned"
+    level: ClassVar[Level] = "safe"
+
+    def propose(self, document: Document) -> Iterator[Edit]:
+        for table in TABLE.finditer(document.text):
+            zone = document.masks.zone_at(table.start())
+            if zone is None or zone.kind != "table" or not document.is_literal(*table.span()):
+                continue
+            new = unpadded(table[0])
+            if new != table[0]:
+                yield Edit(
+                    table.start(), table.end(), new, self.code, "a padded table: one blank beside a cell is enough"
+                )
 
 
 class DataRows:
@@ -45,7 +89,7 @@ class DataRows:
     reason: ClassVar[str] = "records of the same fields need name them once"
     level: ClassVar[Level] = "standard"
 
-    def edits(self, document: Document) -> Iterable[Edit]:
+    def propose(self, document: Document) -> Iterator[Edit]:
         found = [*_lists(document), *_tables(document)]
         headings = [sentence for sentence in document.sentences if found and sentence.kind == HEADING]
         for start, end in found:
@@ -68,6 +112,35 @@ class DataRows:
         alone = not text[text.rfind("\n", 0, start) + 1 : start].strip()
         message = f"{len(rows) - 1} records: as CSV each of the {len(rows[0])} fields is named once"
         yield Edit(start, end, new if alone else "\n" + new, self.code, message)
+
+
+def json_values(text: str) -> Iterator[tuple[int, int]]:
+    """The ranges of the JSON objects and lists in a text, of which none is part of another."""
+    decoder = json.JSONDecoder(strict=True)
+    position = 0
+    while (position := _next(text, position)) >= 0:
+        try:
+            _, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            position += 1
+        else:
+            yield position, end
+            position = end
+
+
+def is_open(document: Document, start: int, end: int) -> bool:
+    """Whether data may be written otherwise: no code, no quotation, not what the assistant is shown to have said."""
+    zone = document.masks.zone_at(start)
+    if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):
+        return False
+    if zone is not None and zone.kind in ("jinja", "front", "quote", "code"):
+        return False
+    return not any(frame.kind == "chat" and "assistant" in frame.argument for frame in document.frames_at(start))
+
+
+def _next(text: str, position: int) -> int:
+    places = [place for place in (text.find("{", position), text.find("[", position)) if place >= 0]
+    return min(places, default=-1)
 
 
 def _lists(document: Document) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,260 @@
+"""PO402, PO403, PO405, PO406: words that a telegram leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from promptopt.compression.document import Document
+from promptopt.compression.edit import Edit, Level
+from promptopt.compression.rules.clauses import AND_THAT, PARTICIPLES
+from promptopt.compression.rules.wording import Rewording, WordingRule, governed
+
+_PREDICATE = (
+    rf"\w{{2,}}(?:ed|ing|ly)|{PARTICIPLES}|chosen|known|lost|met"
+    r"|below|above|in|on|at|from|for|of|with|about|within|under|between|per|like"
+)
+_ADJECTIVE = (
+    r"\w{2,}(?:[ai]ble|ful|less|ous|ive|al|ic|[ae]nt|ary|ory|ate)|similar|clear|unclear|correct|incorrect|true|false|ready"
+    r"|empty|long|short|good|bad|better|worse|high|low|new|complete|incomplete"
+)
+_BEFORE_MORE = (
+    r"to|in|on|at|for|from|of|with|and|or|by|if|when|that|than|as|but|about|without|within|before|after|because"
+)
+# Before a noun it stays: "if an entity is a phrase" is not "if entity phrase".
+_COPULA = re.compile(
+    rf"(?<=[a-z)`] )(?:is|are|was|were)\s+"
+    rf"(?=[\d\"`\ue000]|(?:{_PREDICATE})\b|(?:{_ADJECTIVE})\b(?=\s*(?:[.,;:)!?]|\Z)|\s+(?:{_BEFORE_MORE})\b))"
+    r"(?!(?:to|it|there|that|this|what|you|not|only|(?:\w+\s+)?based)\b)",
+    re.IGNORECASE,
+)
+_WILL = re.compile(
+    r"(?<=[a-z] )will\s+(?=[a-z])"
+    r"(?!(?:\w+ )?(?:not|be|have|never|always|only)\b|(?:you|it|they|we|he|she|this|that|the)\b)"
+)
+_WILL_BE = re.compile(r"(?<=[a-z)] )will\s+be\s+(?=(?:\w{2,}ed|given|shown|written|taken|made|done|sent)\b)")
+_NOT_AFTER = re.compile(
+    r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than|first|second|third|last|"
+    r"one|other|former|latter|they|we|he|she)\s*\Z",
+    re.IGNORECASE,
+)
+_ACTOR = re.compile(
+    r"\b(?:they|we|he|she|i|you|users?|customers?|models?|assistants?|agents?|bots?|persons?|people|speakers?|authors?|"
+    r"writers?|readers?|students?|teachers?|candidates?|patients?|clients?|players?|characters?|members?|teams?|experts?|"
+    r"developers?|humans?|analysts?|part(?:y|ies)|compan(?:y|ies)|organi[sz]ations?)\s*\Z",
+    re.IGNORECASE,
+)
+_PARTICIPLE = re.compile(r"(?:\w+ly\s+)?(?:\w{2,}ed|told|taught|made|found|built|sent|met|led|held|paid|left|lost)\b")
+_AND_IS = re.compile(r"(?:,|\b(?:and|or|but))\s+(?:is|are|was|were)\b", re.IGNORECASE)
+_KNOWING = re.compile(
+    r"\b(?:check|verify|confirm|know|say|see|note|find|think|believe|assume|ensure|tell|show|state|indicate|mean|remember|"
+    r"make sure)(?:s|ing|ed)?\b[^,.;:]*\Z",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(r"(?:below|above|in|on|at|from|for|of|with|about|within|under|between|like)\b", re.IGNORECASE)
+_PLURAL = re.compile(r"(?:\b(?:i|you|we|they|these|those)|(?<![siu])s)\s*\Z", re.IGNORECASE)
+_IS = re.compile(r"(?:,|\b(?:and|or|but))\s+(?:is|are|was|were)\b", re.IGNORECASE)
+_KNOWING = re.compile(
+    r"\b(?:check|verify|confirm|know|say|see|note|find|think|believe|assume|ensure|tell|show|state|indicate|mean|remember|"
+    r"make sure)(?:s|ing|ed)?\b[^,.;:]*\Z",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(r"(?:below|above|in|on|at|from|for|of|with|about|within|under|between|like)\b", re.IGNORECASE)
+_PLURAL = re.compile(r"(?:\b(?:i|you|we|they|these|those)|(?<![siu])s)\s*\Z", re.IGNORECASE)
+_IS = re.compile(r"\b(?:is|are|was|were|be|been|being)(?:\s+\w+)?\s*\Z", re.IGNORECASE)
+_NO_OWNER = frozenset(
+    "it that what let he she who there here where how when one else today everyone someone anyone nobody".split()  # noqa: SIM905 - read as words
+)
+_SECTION = re.compile(r"\b(in|into|under) section (?=[A-Z]{2})")
+_NOUN = (
+    r"(?:text|context|input|question|query|information|content|data|document|article|code|conversation|transcript|"
+    r"topic|task|tools?|instructions?|examples?|schema|format|answer|answers|metric|evaluation metric|criteria|"
+    r"guidelines|steps|rules|message|file|files|summary|description|prompt|sources?|image|table|list|sentence|passage)"
+)
+
+
+def _copula(match: re.Match[str]) -> str | None:
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    # "is short, is clear and is new": one like the other.
+    if _AND_IS.search(after):
+        return None
+    if _acts(before, after):
+        return None
+    # "Check that the file is in the folder" is not "Check the file in the folder".
+    if _KNOWING.search(before) and _PLACE.match(after):
+        return None
+    return None if _NOT_AFTER.search(before) else ""
+
+
+def _acts(before: str, after: str) -> bool:
+    """Whether without an auxiliary one who is acted on would act: "they are asked" is not "they asked"."""
+    return _ACTOR.search(before) is not None and _PARTICIPLE.match(after) is not None
+
+
+def _will(match: re.Match[str]) -> str | None:
+    # One thing "will include", and "includes": without "will" the verb would need its ending.
+    return "" if _PLURAL.search(match.string[: match.start()]) else None
+
+
+def _owner(match: re.Match[str]) -> str | None:
+    return None if match["owner"].lower() in _NO_OWNER else match["owner"]
+
+
+def _auxiliary(match: re.Match[str]) -> str | None:
+    before, after = match.string[: match.start()], match.string[match.end() :].lstrip()
+    return None if _NOT_AFTER.search(before) or _acts(before, after) else ""
+
+
+def _per(match: re.Match[str]) -> str | None:
+    return None if _IS.search(match.string[: match.start()]) else "per"
+
+
+_SPARE_WORDS = (
+    # "Use the following format:": the colon says that it follows.
+    Rewording(
+        re.compile(
+            r"(?<![\w'’-])(?<!\bby )(?:the )?following(?=\s+[a-z][^.:;\n\ue000]{0,60}:[ \t*]*(?:\n|\Z))"
+            r"|(?<=[a-z)] )as follows(?=:)",
+            re.IGNORECASE,
+        ),
+        needles=("follow",),
+        unless=governed,
+    ),
+    # "Use the provided context", "the context provided": there is no other.
+    Rewording(
+        re.compile(rf"(?<=\bthe )(?:given|provided)(?=\s+{_NOUN}\b)", re.IGNORECASE),
+        needles=("given", "provided"),
+        unless=governed,
+    ),
+    Rewording(
+        re.compile(rf"(?P<kept>\b{_NOUN}) (?:given|provided)(?=\s*[.,;:)]|\s*\Z)", re.IGNORECASE),
+        lambda match: match["kept"],
+        needles=("given", "provided"),
+        unless=governed,
+    ),
+    Rewording(re.compile(r"(?<=\w )also(?=\s+[a-z])|\AAlso,?(?=\s+[a-z])"), needles=("also",), unless=governed),
+    # Without "of", "any of them" is nothing: only before what carries its own noun.
+    Rewording(
+        re.compile(
+            r"(?:(?<=\ball )|(?<=\bboth ))of(?=\s+(?:the|these|those|your|their)\s)"
+            r"|(?:(?<=\bany )|(?<=\bsome )|(?<=\bmany ))of(?=\s+(?:the|your)\s)"
+            r"(?!\s+the\s+(?:two|three|four|five|six|\d|first|last|above|following)\b)",
+            re.IGNORECASE,
+        ),
+        needles=(" of ",),
+        unless=None,
+    ),
+    Rewording(
+        re.compile(rf"(?<=[a-z)] )(?:has|have|had)\s+been(?=\s+(?:\w{{2,}}ed|{PARTICIPLES})\b)"),
+        _auxiliary,
+        needles=(" been ",),
+        unless=governed,
+    ),
+    Rewording(
+        re.compile(r"(?:(?<=\b[Ww]hen )|(?<=\b[Ww]hile ))you(?:['’]re|\s+are)(?=\s+\w+ing\b)"),
+        needles=("when you", "while you"),
+        unless=governed,
+    ),
+    Rewording(
+        re.compile(r"(?<=\w )(?<!\bof )(?:their|its)(?=\s+[a-z])(?!\s+(?:own|is|are|was|were|as|and|or)\b)"),
+        needles=("their ", "its "),
+        unless=governed,
+    ),
+    # "the user's question": a noun before a noun says whose.
+    Rewording(
+        re.compile(r"(?<![\w'’-])(?P<owner>[a-z]{3,})['’]s(?=\s+[a-z])(?!\s+(?:not|an?|the|been|going|own)\b)"),
+        _owner,
+        needles=("'s ", "’s "),
+        unless=governed,
+    ),
+    Rewording(re.compile(r"\band/or\b"), lambda _: "or", needles=("and/or",), unless=None),
+    Rewording(
+        re.compile(r"(?<=\w )based\s+on(?=\s+\S)|\ABased\s+on(?=\s+\S)"), _per, needles=("based",), unless=governed
+    ),
+)
+
+_PRONOUNS = (
+    Rewording(
+        re.compile(
+            r"(?<=\w )(?<!\bway )(?:(?:that|which|who)\s+(?:is|are|was|were)|that['’]s)\s+"
+            # "a file public" is no English: only what goes on, or what was done.
+            rf"(?=(?:{_PREDICATE})\b|\w+(?:\s+\w+)?\s+(?:{_BEFORE_MORE}|enough)\b)"
+            r"(?!(?:to|not|no|the|a|an|been|only)\b)"
+            # "a girl who is nine and who sings": one like the other.
+            rf"(?![\s\S]*{AND_THAT.pattern})",
+            re.IGNORECASE,
+        ),
+        needles=("that", "which ", "who "),
+    ),
+    Rewording(
+        re.compile(r"(?<![\w'’-])there\s+(?:is|are|was|were)(?=\s+[a-z])(?!\s+(?:no|not|any)\b)", re.IGNORECASE),
+        needles=("there ",),
+    ),
+    Rewording(
+        re.compile(
+            r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\s+\w)(?!\s+(?:that|this|your|not|never)\b)(?!\s+(?:\w+\s+){1,3}who\b)"
+            # "It is important the tests run": no more than a clause would be left.
+            r"(?!\s+(?:\w+\s+)?(?:important|crucial|essential|vital|critical|imperative|necessary)\s(?!to\b|that\b|for\b))",
+            re.IGNORECASE,
+        ),
+        needles=("it",),
+    ),
+    Rewording(re.compile(r",?\s+etc\.(?=\s*[),;]|\s+[a-z])"), needles=("etc.",)),
+    Rewording(
+        re.compile(
+            r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only|to|about|going)\b)"
+        ),
+        needles=("you",),
+    ),
+    Rewording(
+        re.compile(r"(?<![\w'’-])(?<!\bis )(?<!['’]s )(?:your|my|our)(?=\s+[a-z])(?!\s+own\b)", re.IGNORECASE),
+        needles=("your ", "my ", "our "),
+    ),
+    Rewording(
+        re.compile(
+            r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE
+        ),
+        needles=("you ",),
+    ),
+    Rewording(re.compile(r"(?<=\bif )you(?=\s+(?:need|want|find|can)\b)", re.IGNORECASE), needles=("if you ",)),
+)
+
+COPULAS = WordingRule(
+    "PO402",
+    "copulas",
+    "a telegram has none, and is understood",
+    "telegraphic",
+    (
+        Rewording(_COPULA, _copula, message="{old} can go"),
+        Rewording(_WILL_BE, _copula, message="{old} can go"),
+        Rewording(_WILL, _will, message="{old} can go"),
+    ),
+)
+PRONOUNS = WordingRule("PO403", "pronouns", "who is meant is clear", "telegraphic", _PRONOUNS)
+SPARE_WORDS = WordingRule(
+    "PO405", "spare words", "a note leaves them out, and its reader misses nothing", "telegraphic", _SPARE_WORDS
+)
+
+
+class NamedSections:
+    """Once a prompt has said "in section SUMMARY", "in section IDEAS" can be "in IDEAS": a section is meant again."""
+
+    code: ClassVar[str] = "PO406"
+    name: ClassVar[str] = "named sections"
+    reason: ClassVar[str] = "the first says that it is a section, the others are named like it"
+    level: ClassVar[Level] = "telegraphic"
+
+    def propose(self, document: Document) -> Iterator[Edit]:
+        found = [
+            (text, match, sentence.start)
+            for sentence in document.prose
+            for text in (document.masked[sentence.start : sentence.end],)
+            for match in _SECTION.finditer(text)
+        ]
+        for text, match, at in found[1:]:
+            # "in less than 25 words in section NAME": where a limit ends stays as plain as it is.
+            if not governed(text, match.start()):
+                old, new = match[0], match[1] + " "
+                message = f"{old.strip()!r}: write {new.strip()!r} and the name"
+                yield Edit(at + match.start(), at + match.end(), new, self.code, message)
