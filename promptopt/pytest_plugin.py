@@ -1,20 +1,21 @@
-"""The pytest plugin: options, a marker and a fixture. Nothing else is imported until ``--prompt-budget`` is given."""
+"""The pytest plugin: options, a marker and a fixture. It imports nothing else until ``--prompt-budget`` is given."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from promptopt.budget.fixture import PromptBudget
+    from promptopt.budget.pytest_gate import BudgetGate
 
 _ENABLING = ("prompt_budget", "prompt_budget_only", "prompt_budget_update", "prompt_budget_trim")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The flags of the gate."""
-    group = parser.getgroup("prompt budget", "prompts may not become dearer than what is locked (promptopt)")
+    group = parser.getgroup("prompt budget", "prompts must not cost more than what is locked (promptopt)")
     flag, text = group.addoption, "store"
     flag("--prompt-budget", action="store_true", help="check every prompt that has a suite or a lock, offline")
     flag("--prompt-budget-only", action="store_true", help="the same, and collect nothing else")
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and, where the gate is asked for, the gate."""
+    """Register the marker and, if one of the flags is given, the gate."""
     config.addinivalue_line("markers", "prompt_budget(prompt=None, **limits): limits of the fixture prompt_budget")
     if any(config.getoption(name) for name in _ENABLING):
         from promptopt.budget.pytest_gate import enable
@@ -48,8 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def prompt_budget(request: pytest.FixtureRequest) -> PromptBudget | Any:
+def prompt_budget(request: pytest.FixtureRequest) -> PromptBudget:
     """Checks prompts that a program builds itself: ``prompt_budget.check(messages, case="refund", model=...)``."""
-    from promptopt.budget.fixture import make_fixture
+    gate: BudgetGate | None = request.config.pluginmanager.get_plugin("promptopt-budget")
+    if gate is not None:
+        return gate.fixture(request)
+    from promptopt.budget.fixture import PromptBudget
 
-    return make_fixture(request)
+    return PromptBudget()

@@ -70,7 +70,7 @@ def locked(shell: Shell) -> Shell:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_dearer_prompt_fails_and_testpaths_hide_nothing(locked: Shell, mode: list[str]) -> None:
+def test_a_prompt_that_costs_more_fails_whatever_testpaths_says(locked: Shell, mode: list[str]) -> None:
     locked.pytest("--prompt-budget", *mode).assert_outcomes(passed=2)
     locked.prompt(LONGER)
     result = locked.pytest("--prompt-budget", *mode)
@@ -78,15 +78,15 @@ def test_a_dearer_prompt_fails_and_testpaths_hide_nothing(locked: Shell, mode: l
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "FAIL triage [[]refund[]]  input * limit any growth",
+            "FAIL triage [[]refund[]]  input * limit: no growth",
             "     prompts/triage/v1.j2:7  16 tokens  Answer politely*",
             "     fix: shorten prompts/triage/v1.j2:7",
-            "FAIL triage [[]parcel[]]  input * limit any growth",
+            "FAIL triage [[]parcel[]]  input * limit: no growth",
             "*0 ok · 2 failed · 0 stale · 0 new · 0 removed",
             "FAILED prompts/triage.lock.toml::triage - FAIL triage [[]refund[]]  input*",
         ]
     )
-    # What both cases have in common is said once.
+    # What both cases have in common is printed once.
     assert result.stdout.str().count("fix: shorten") == 1
 
 
@@ -110,7 +110,7 @@ def test_junit_has_the_message_and_the_numbers(locked: Shell) -> None:
     assert [case.get("name") for case in cases] == ["triage"]
     failure = cases[0].find("failure")
     assert failure is not None
-    assert "limit any growth" in (failure.text or "")
+    assert "limit: no growth" in (failure.text or "")
     properties = {entry.get("name"): entry.get("value") for entry in cases[0].iter("property")}
     assert int(properties["prompt_budget_input"] or 0) > int(properties["prompt_budget_input_locked"] or 0)
 
@@ -165,7 +165,7 @@ def test_updates_are_refused_in_ci(shell: Shell, monkeypatch: pytest.MonkeyPatch
 def test_input_that_cannot_be_used_is_exit_code_4(locked: Shell, bad: str, mode: list[str]) -> None:
     text = locked.lock.read_text()
     message = {
-        "conflict": "holds a merge conflict",
+        "conflict": "contains a merge conflict",
         "edited": "was edited by hand",
         "suite": "unknown key 'var' in a test",
         "price": "the price table has no model 'gpt-9-nano-x'",
@@ -196,7 +196,7 @@ def test_a_prompt_that_cannot_be_checked_hides_no_other(locked: Shell) -> None:
     result.stdout.fnmatch_lines(["FAIL triage [[]refund[]]  input*", "ERROR: suites/reply.yaml:1: unknown key 'var'*"])
 
 
-def test_of_many_cases_that_fail_alike_some_are_named(shell: Shell) -> None:
+def test_of_many_similar_failures_some_are_named(shell: Shell) -> None:
     cases = "".join(f"  - {{description: case-{n:02}, vars: {{ticket: parcel {n}}}}}\n" for n in range(30))
     shell.write(suites__triage_yaml="tests:\n" + cases)
     subprocess.run([sys.executable, "-m", "promptopt", "budget", "update"], cwd=shell.root, check=True)
@@ -204,7 +204,7 @@ def test_of_many_cases_that_fail_alike_some_are_named(shell: Shell) -> None:
     result = shell.pytest("--prompt-budget-only")
     text = result.stdout.str()
     assert text.count("fix: shorten prompts/triage/v1.j2:7") == 1
-    assert "     triage: 21 more cases regressed (input)" in text
+    assert "     and 21 more cases of triage: regressed (input)" in text
     assert "0 ok · 30 failed" in text
 
 
@@ -214,7 +214,7 @@ def test_of_many_cases_that_fail_alike_some_are_named(shell: Shell) -> None:
         ("--prompt-budget-limit=input=5", "has no unit"),
         ("--prompt-budget-limit=inputs=5%", "unknown metric 'inputs'"),
         ("--prompt-budget-report=xml:x", "write json:PATH, md:PATH or github:PATH"),
-        ("--prompt-budget-against=nowhere", "is in no git repository"),
+        ("--prompt-budget-against=nowhere", "is not in a git repository"),
     ],
 )
 def test_wrong_flags(locked: Shell, flag: str, message: str) -> None:
@@ -273,8 +273,28 @@ def test_the_fixture_guards_prompts_of_a_program(locked: Shell, mode: list[str])
     rules.write_text("Be kind to everybody, always, and never forget to say thank you at the end of an answer.")
     result = locked.pytest("--prompt-budget", *mode)
     result.assert_outcomes(passed=2, failed=2)
-    assert "FAIL chat [ann]  input 14 → 28 (+14, +100.0%)  limit 20% & 5" in result.stdout.str()
+    assert "FAIL chat [ann]  input 14 → 28 (+14, +100.0%)  limit: 20% & 5" in result.stdout.str()
     assert locked.pytest("--prompt-budget-update", *mode).ret == 4
+
+
+TWO_CASES = """
+def test_chat(prompt_budget):
+    for case in ("ann", "bob"):
+        prompt_budget.check(open(f"{case}.txt").read(), case=case, model="gpt-4o-mini")
+"""
+
+
+def test_the_reason_of_one_case_is_not_written_to_the_next(locked: Shell) -> None:
+    (locked.root / "tests/test_chat.py").write_text(TWO_CASES)
+    for case in ("ann", "bob"):
+        (locked.root / f"{case}.txt").write_text("Be kind to everybody.")
+    assert locked.pytest("--prompt-budget-update").ret == 0
+    (locked.root / "ann.txt").write_text("Be kind to everybody, and say thank you.")
+    (locked.root / "bob.txt").write_text("Be kind.")
+    assert locked.pytest("--prompt-budget-update", "--prompt-budget-reason", "politer").ret == 0
+    ann, bob = (locked.root / "prompts/chat.lock.toml").read_text().split("[case.")[1:]
+    assert 'reason = "politer"' in ann
+    assert "reason" not in bob
 
 
 def test_the_marker_is_known_and_its_limits_are_checked(locked: Shell) -> None:
@@ -314,6 +334,12 @@ def test_without_its_flag_the_plugin_costs_nothing(shell: Shell) -> None:
     own = ("__pycache__", "runpytest-0", "runpytest-current")
     after = {path.relative_to(shell.root) for path in shell.root.rglob("*") if not {*own} & {*path.parts}}
     assert after - before == {Path("conftest.py"), Path("stdout"), Path("stderr")}
+    # A test with the fixture loads the fixture, and nothing of the gate.
+    (shell.root / "tests/test_chat.py").write_text(TWO_CASES.replace('open(f"{case}.txt").read()', "case"))
+    result = shell.pytest("-p", "no:cacheprovider", "-s")
+    result.assert_outcomes(passed=2)
+    loaded = "['promptopt.budget', 'promptopt.budget.fixture', 'promptopt.pytest_plugin']"
+    assert f"loaded {loaded}" in result.stdout.str()
 
 
 def test_a_read_only_checkout_can_be_checked(locked: Shell, request: pytest.FixtureRequest) -> None:

@@ -1,7 +1,7 @@
-"""What a prompt was before: the text that was locked, and the text on the branch that this one comes from.
+"""What a prompt was before: the locked text and counts, and the text on the branch that this one comes from.
 
-A lock holds counts, not texts. The locked text is looked for among the versions on disk and in git, and is taken only
-where it renders to the locked digest, so that it is certainly the text that was locked.
+A lock has counts, not texts. The locked text is looked for among the versions on disk and in git, and used only if it
+renders to the locked digest, so that it is certainly the text that was locked.
 """
 
 from __future__ import annotations
@@ -9,17 +9,27 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from promptopt.budget.guarded_prompt import GuardedPrompt, request_digest, sources_digest
-from promptopt.budget.lock import Entry
+from promptopt.budget.guarded_prompt import (
+    GuardedPrompt,
+    MeasuredCase,
+    prefix_tokens,
+    request_digest,
+    sources_digest,
+    tokenizer_name,
+)
+from promptopt.budget.lock import LockEntry
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, UsageError
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
-from promptopt.tokens import count_tokens
+from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens
+from promptopt.values import Rendered
+
+_SHALLOW = "in GitHub Actions, give actions/checkout `fetch-depth: 0`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +37,8 @@ class Base:
     """The commit that this branch is compared with.
 
     Attributes:
-        label: As a person would say it: ``main``.
-        apart: Whether it is another commit than the one that is checked out: this branch has changes of its own.
+        label: As the user would name it: ``main``.
+        apart: Whether this branch may have changes of its own: the user named the base, or it is not HEAD.
     """
 
     label: str
@@ -37,10 +47,10 @@ class Base:
 
 
 class History:
-    """Earlier texts of the project's prompts. git is asked only when something grew.
+    """Earlier texts of the project's prompts. git runs only if a reference is given or something grew.
 
     Args:
-        against: The reference that the user gave; ``None``: the merge base with the main branch, where git knows one.
+        against: The reference that the user gave; ``None``: the merge base with the main branch, if git knows one.
 
     Raises:
         UsageError: git cannot reach the reference.
@@ -48,39 +58,38 @@ class History:
 
     def __init__(self, config: Config, against: str | None = None) -> None:
         self._config = config
-        self._against = against
+        self._given = None if against is None else self._reached(against)
         self._templates: dict[tuple[str, str], Template | None] = {}
-        if against is not None:
-            assert self.base is not None
 
     @cached_property
     def base(self) -> Base | None:
-        """What to compare this branch with; ``None`` where there is no git, or no other branch."""
-        head = self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        if self._against is not None:
-            if head is None:
-                raise UsageError(
-                    f"--prompt-budget-against={self._against}: {self._config.root} is in no git repository"
-                )
-            commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{self._against}^{{commit}}")
-            if commit is None:
-                raise UsageError(
-                    f"--prompt-budget-against={self._against}: git knows no such commit here. A shallow clone "
-                    "holds only the newest one: in GitHub Actions, give actions/checkout `fetch-depth: 0`"
-                )
-            merged = self._git("merge-base", commit, "HEAD")
-            if merged is None:
-                raise UsageError(
-                    f"--prompt-budget-against={self._against}: it has no commit in common with HEAD. A shallow clone "
-                    "lacks the history: in GitHub Actions, give actions/checkout `fetch-depth: 0`"
-                )
-            return Base(self._against, merged, apart=True)
-        if head is None:
-            return None
-        for name in self._main_branches():
+        """What to compare this branch with; ``None`` if there is no git repository, or no other branch."""
+        if self._given is not None:
+            return self._given
+        head = self._head()
+        for name in self._main_branches() if head else ():
             if merged := self._git("merge-base", name, "HEAD"):
                 return Base(name, merged, apart=merged != head)
         return None
+
+    def _reached(self, against: str) -> Base:
+        failed = f"cannot compare with {against!r}"
+        if self._head() is None:
+            raise UsageError(f"{failed}: {self._config.root} is not in a git repository")
+        commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{against}^{{commit}}")
+        if commit is None:
+            raise UsageError(
+                f"{failed}: git knows no such commit here. A shallow clone has only the newest commit: {_SHALLOW}"
+            )
+        merged = self._git("merge-base", commit, "HEAD")
+        if merged is None:
+            raise UsageError(
+                f"{failed}: it has no commit in common with HEAD. A shallow clone lacks the history: {_SHALLOW}"
+            )
+        return Base(against, merged, apart=True)
+
+    def _head(self) -> str | None:
+        return self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 
     @staticmethod
     def _main_branches() -> Iterator[str]:
@@ -98,14 +107,14 @@ class History:
         return done.stdout.strip() if done.returncode == 0 else None
 
     def at_base(self, prompt: GuardedPrompt) -> Template | None:
-        """The prompt's newest version on the base; ``None`` where it is not there, or there is no base."""
+        """The prompt's newest version on the base; ``None`` if there is none, or no base."""
         if self.base is None:
             return None
         newest = self._newest(prompt, self.base.commit)
         return None if newest is None else self._load(newest, self.base.commit)
 
-    def locked(self, prompt: GuardedPrompt, case: Case, entry: Entry) -> Template | None:
-        """The very template that was locked for a case; ``None`` where it cannot be found."""
+    def locked(self, prompt: GuardedPrompt, case: Case, entry: LockEntry) -> Template | None:
+        """The very template that was locked for a case; ``None`` if it cannot be found."""
         sources = prompt.lock.sources if prompt.lock else ""
         if sources and sources == prompt.sources:
             return prompt.template
@@ -162,8 +171,71 @@ class History:
         return self._templates[key]
 
 
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A locked entry, counted with today's tokenizer and variables.
+
+    Attributes:
+        entry: Recounted if the tokenizer or the variables changed.
+        template: The template that was locked, if it was needed and found.
+        changed: The case has other variables than the locked one.
+    """
+
+    entry: LockEntry
+    template: Template | None = None
+    changed: bool = False
+
+
+def locked_today(history: History, prompt: GuardedPrompt, measured: MeasuredCase, entry: LockEntry) -> Locked | None:
+    """A locked entry as it counts today; ``None`` if it cannot be compared."""
+    lock = prompt.lock
+    assert lock is not None
+    same_tokenizer = lock.basis.tokenizer == prompt.basis.tokenizer
+    if entry.request == measured.entry.request:
+        if same_tokenizer:
+            return Locked(entry)
+        # The same text: what it counts today is what the locked one counts today.
+        now = measured.entry
+        output = now.output if entry.output_is == now.output_is else entry.output
+        prefix = now.cacheable
+        if lock.sources != prompt.sources:
+            prefix = round(entry.cacheable * now.input / entry.input)
+        return Locked(replace(entry, input=now.input, cacheable=prefix, output=output))
+    changed = entry.variables != measured.entry.variables
+    if same_tokenizer and not changed:
+        return Locked(entry)
+    template = history.locked(prompt, measured.case, entry)
+    if template is not None:
+        recounted = _recount(prompt, template, measured.case)
+        if recounted is not None:
+            return Locked(replace(entry, input=recounted[0], cacheable=recounted[1]), template, changed)
+    if changed:
+        return None
+    return _by_old_tokenizer(lock.basis.tokenizer, prompt.render(measured.case), measured, entry)
+
+
+def _recount(prompt: GuardedPrompt, template: Template, case: Case) -> tuple[int, int] | None:
+    """Input and static prefix of the locked template with today's variables and tokenizer."""
+    total = input_tokens(template, case, prompt.variant.priced_as)
+    return None if total is None else (total, min(prefix_tokens(template, case, prompt.tokenizer), total))
+
+
+def _by_old_tokenizer(name: str, rendered: Rendered, measured: MeasuredCase, entry: LockEntry) -> Locked | None:
+    """The locked entry if only its counts are left: the prompt grew by what it grew under the old tokenizer."""
+    encoding = name.partition("@")[0]
+    if encoding not in SHIPPED or tokenizer_name(Tokenizer(encoding, exact=True)) != name:
+        return None
+    old = Tokenizer(encoding, exact=True)
+    today = sum(old.count(message.content) for message in rendered.messages)
+    counted = count_tokens(rendered.messages)
+    schema = rendered.output_schema
+    today += counted.framing + (0 if schema is None else schema_tokens(schema, old))
+    growth = today - entry.input
+    return Locked(replace(entry, input=measured.entry.input - growth, cacheable=measured.entry.cacheable))
+
+
 def input_tokens(template: Template, case: Case, model: str) -> int | None:
-    """Input tokens of a case with an earlier template; ``None`` where it does not render for it."""
+    """Input tokens of a case with an earlier template; ``None`` if the template does not render for it."""
     try:
         return count_tokens(template.render(case.vars), model).tokens
     except PromptoptError:

@@ -5,147 +5,108 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal
 
-from promptopt.budget.baseline import History, input_tokens
-from promptopt.budget.failure_text import Surface, added_lines, growth_lines, metric_change, new_lines
-from promptopt.budget.guarded_prompt import GuardedPrompt, Measured, tokenizer_name
+from promptopt.budget.baseline import History, Locked, locked_today
+from promptopt.budget.failure_text import Surface, cap_line, growth_line, growth_text, longest_lines, new_lines
+from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase
 from promptopt.budget.limits import Limit, Metric
-from promptopt.budget.lock import Entry
-from promptopt.budget.result import Finding, FindingLevel, Result
-from promptopt.budget.settings import DEFAULTS, Settings
+from promptopt.budget.lock import LockEntry
+from promptopt.budget.result import BudgetFinding, Result, Severity
+from promptopt.budget.settings import DEFAULTS, BudgetSettings
 from promptopt.files import show_path
-from promptopt.templates import Template
-from promptopt.templates.prompt_cache import cacheable, static_prefix
-from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens
-from promptopt.values import Rendered
+from promptopt.templates.prompt_cache import cacheable
 
 _CASE_METRICS: tuple[Metric, ...] = ("input", "cacheable", "output", "usd_call")
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
-    """A locked entry as it counts under today's tokenizer.
-
-    Attributes:
-        entry: Recounted where the tokenizer changed.
-        template: The template that was locked, where it was needed and found.
-        changed: The case has other variables than the locked one.
-    """
-
-    entry: Entry
-    template: Template | None = None
-    changed: bool = False
-
-
 class Checker:
     """Checks cases of guarded prompts.
 
-    Args:
-        surface: In whose words the remedy is given.
+    Attributes:
+        surface: How the user runs the gate, for the commands in messages.
     """
 
-    def __init__(self, settings: Settings, history: History, surface: Surface) -> None:
-        self.settings = settings
-        self.history = history
-        self.surface = surface
+    settings: BudgetSettings
+    history: History
+    surface: Surface
 
-    def case(self, prompt: GuardedPrompt, name: str) -> Result:
-        """Check one case. Raises PromptoptError where it cannot be measured."""
+    def check_case(self, prompt: GuardedPrompt, name: str) -> Result:
+        """Check one case. Raises PromptoptError if it cannot be measured."""
         measured = prompt.measure(name)
+        now = measured.entry
         limits = self.settings.of(prompt.name, name)
         entry = prompt.lock.cases.get(name) if prompt.lock else None
-        findings = list(self._recording_findings(prompt, measured, entry))
+        recordings = list(self._recording_findings(prompt, measured, entry))
         if entry is None:
-            details = new_lines(measured.entry, name, self.surface.update(prompt.name, reason=False))
-            line = measured.case.line or 0
-            summary = f"new: {'the prompt' if prompt.lock is None else 'the case'} is not locked yet"
-            new = Finding("new", "error", "", summary, details, show_path(prompt.suite.path), line)
-            findings = [new, *self._compare(prompt, measured, None, limits), *findings]
-            return Result(prompt.name, name, tuple(findings), numbers(prompt, None, measured.entry))
-        locked = self.locked(prompt, measured, entry)
+            findings = [self._new(prompt, measured), *_caps(prompt, measured, limits), *recordings]
+            return Result(prompt.name, name, tuple(findings), numbers(prompt, None, now))
+        locked = locked_today(self.history, prompt, measured, entry)
         if locked is None:
-            findings.insert(0, self._incomparable(prompt, measured, entry))
-            return Result(prompt.name, name, tuple(findings), numbers(prompt, None, measured.entry))
-        if locked.changed:
-            findings.insert(0, self._changed(prompt, measured))
-        findings = [*self._compare(prompt, measured, locked, limits), *findings]
-        return Result(prompt.name, name, tuple(findings), numbers(prompt, locked.entry, measured.entry))
-
-    def locked(self, prompt: GuardedPrompt, measured: Measured, entry: Entry) -> Locked | None:
-        """The locked entry as it counts today; ``None`` where it cannot be compared."""
-        lock = prompt.lock
-        assert lock is not None
-        same_tokenizer = lock.basis.tokenizer == prompt.basis.tokenizer
-        if entry.request == measured.entry.request:
-            if same_tokenizer:
-                return Locked(entry)
-            # The same text: what it counts today is what the locked one counts today.
-            now = measured.entry
-            output = now.output if entry.output_is == now.output_is else entry.output
-            prefix = now.cacheable
-            if lock.sources != prompt.sources:
-                prefix = round(entry.cacheable * now.input / entry.input)
-            return Locked(replace(entry, input=now.input, cacheable=prefix, output=output))
-        changed = entry.variables != measured.entry.variables
-        if same_tokenizer and not changed:
-            return Locked(entry)
-        template = self.history.locked(prompt, measured.case, entry)
-        if template is not None:
-            recounted = _recount(prompt, template, measured)
-            if recounted is not None:
-                return Locked(replace(entry, input=recounted[0], cacheable=recounted[1]), template, changed)
-        if changed:
-            return None
-        return _by_old_tokenizer(lock.basis.tokenizer, prompt.render(measured.case), measured, entry)
+            findings = [self._incomparable(prompt, measured, entry), *recordings]
+            return Result(prompt.name, name, tuple(findings), numbers(prompt, None, now))
+        changed = [self._changed(prompt, measured)] if locked.changed else []
+        findings = [*self._compare(prompt, measured, locked, limits), *changed, *recordings]
+        return Result(prompt.name, name, tuple(findings), numbers(prompt, locked.entry, now))
 
     def _compare(
-        self, prompt: GuardedPrompt, measured: Measured, locked: Locked | None, limits: Mapping[Metric, Limit]
-    ) -> Iterator[Finding]:
-        now = measured.entry
-        before = locked.entry if locked else None
+        self, prompt: GuardedPrompt, measured: MeasuredCase, locked: Locked, limits: Mapping[Metric, Limit]
+    ) -> Iterator[BudgetFinding]:
+        caps = {finding.metric: finding for finding in _caps(prompt, measured, limits)}
         for metric in _CASE_METRICS:
+            if metric in caps:
+                yield caps[metric]
             limit = limits[metric]
-            value = _value(prompt, now, metric)
-            if limit.level == "off" or value is None:
+            old, now = prompt.value(locked.entry, metric), prompt.value(measured.entry, metric)
+            if limit.level == "off" or old is None or now is None:
                 continue
-            if limit.cap is not None and (value < limit.cap if metric == "cacheable" else value > limit.cap):
-                yield self._cap(prompt, measured, metric, value, limit)
-            old = None if before is None else _value(prompt, before, metric)
-            if before is None or locked is None or old is None:
+            if metric == "output" and locked.entry.output_is != measured.entry.output_is:
                 continue
-            if metric == "output" and before.output_is != now.output_is:
-                continue
-            growth = Decimal(lost(before, now)) if metric == "cacheable" else value - old
+            growth = Decimal(lost(locked.entry, measured.entry)) if metric == "cacheable" else now - old
             if growth > 0 and limit.exceeded(old, growth):
                 yield self._regressed(prompt, measured, locked, metric, limit)
 
     def _regressed(
-        self, prompt: GuardedPrompt, measured: Measured, locked: Locked, metric: Metric, limit: Limit
-    ) -> Finding:
-        level: FindingLevel = "warn" if limit.level == "warn" else "error"
+        self, prompt: GuardedPrompt, measured: MeasuredCase, locked: Locked, metric: Metric, limit: Limit
+    ) -> BudgetFinding:
+        severity: Severity = limit.severity
         served = cacheable(locked.entry.cacheable) > cacheable(measured.entry.cacheable)
         if metric == "cacheable" and limit == DEFAULTS["cacheable"] and not served:
             # A prefix that is too short for the provider's cache costs nothing when it becomes shorter.
-            level = "warn"
-        old, now = _value(prompt, locked.entry, metric), _value(prompt, measured.entry, metric)
+            severity = "warn"
+        old, now = prompt.value(locked.entry, metric), prompt.value(measured.entry, metric)
         assert old is not None
         assert now is not None
-        summary = f"{metric_change(metric, old, now)}  limit {limit.text}"
-        details, place, inherited = growth_lines(self, prompt, measured, locked, metric)
-        if inherited and level == "error":
-            level, summary = "warn", f"{summary} (this branch adds nothing)"
-        return Finding("regressed", level, metric, summary, details, *place)
+        summary = growth_line(metric, old, now, limit)
+        text = growth_text(self.history, self.surface, prompt, measured, locked, metric)
+        if text.inherited and severity == "error":
+            severity, summary = "warn", f"{summary} (this branch adds nothing)"
+        return BudgetFinding("regressed", severity, metric, summary, text.details, text.path, text.line)
 
-    def _cap(self, prompt: GuardedPrompt, measured: Measured, metric: Metric, value: Decimal, limit: Limit) -> Finding:
-        assert limit.cap is not None
-        beyond = "below" if metric == "cacheable" else "above"
-        text = f"{metric_change(metric, None, value)} is {beyond} its cap  limit {limit.text}"
-        level: FindingLevel = "warn" if limit.level == "warn" else "error"
-        details, place = added_lines(self, prompt, measured, metric)
-        return Finding("cap", level, metric, text, details, *place)
+    def _new(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
+        what = "the prompt" if prompt.lock is None else "the case"
+        command = self.surface.update(prompt.name, reason=False)
+        details = new_lines(measured.entry, measured.case.name, command)
+        return _in_suite(BudgetFinding("new", "error", "", f"new: {what} is not locked yet", details), prompt, measured)
 
-    def _recording_findings(self, prompt: GuardedPrompt, measured: Measured, entry: Entry | None) -> Iterator[Finding]:
+    def _changed(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
+        summary = "the case has other variables than when it was locked; both sides are counted with the new ones"
+        details = (f"lock it again: {self.surface.update(prompt.name, reason=False)}",)
+        return _in_suite(BudgetFinding("changed", "warn", "", summary, details), prompt, measured)
+
+    def _incomparable(self, prompt: GuardedPrompt, measured: MeasuredCase, entry: LockEntry) -> BudgetFinding:
+        changed = entry.variables != measured.entry.variables
+        why = "the case and the prompt" if changed else "the tokenizer and the prompt"
+        command = self.surface.update(prompt.name, reason=measured.entry.input > entry.input)
+        summary = (
+            f"cannot be compared with the lock: {why} both changed, and the locked text is neither on disk nor in git"
+        )
+        details = (f"input {entry.input:,} → {measured.entry.input:,}; look at it, then lock it again: {command}",)
+        return _in_suite(BudgetFinding("incomparable", "error", "input", summary, details), prompt, measured)
+
+    def _recording_findings(
+        self, prompt: GuardedPrompt, measured: MeasuredCase, entry: LockEntry | None
+    ) -> Iterator[BudgetFinding]:
         level = self.settings.recordings
         if level == "off":
             return
@@ -154,86 +115,46 @@ class Checker:
         if measured.stale:
             summary = f"output {measured.entry.output} is an estimate: the recorded answer is stale"
             details = (f"changed since it was recorded: {measured.changed}", command + "stale")
-            yield Finding("stale", level, "output", summary, details, file, 0)
+            yield BudgetFinding("stale", level, "output", summary, details, file)
         elif measured.status == "missing" and entry is not None and entry.output_is == "recorded":
-            summary = "no recorded answer, where one was locked: output and quality are not known"
-            yield Finding("missing", level, "output", summary, (command + "missing",), file, 0)
-
-    def _changed(self, prompt: GuardedPrompt, measured: Measured) -> Finding:
-        command = self.surface.update(prompt.name, reason=False)
-        return Finding(
-            "changed",
-            "warn",
-            "",
-            "the case has other variables than when it was locked; both sides are counted with the new ones",
-            (f"lock it again: {command}",),
-            show_path(prompt.suite.path),
-            measured.case.line or 0,
-        )
-
-    def _incomparable(self, prompt: GuardedPrompt, measured: Measured, entry: Entry) -> Finding:
-        changed = entry.variables != measured.entry.variables
-        why = "the case and the prompt changed" if changed else "tokenizer and prompt changed"
-        command = self.surface.update(prompt.name, reason=measured.entry.input > entry.input)
-        return Finding(
-            "incomparable",
-            "error",
-            "input",
-            f"cannot be compared with the lock: {why} together, and the locked text is neither on disk nor in git",
-            (f"input {entry.input:,} → {measured.entry.input:,}; look at it, then lock it again: {command}",),
-            show_path(prompt.suite.path),
-            measured.case.line or 0,
-        )
+            summary = "the recorded answer that was locked is missing: output and quality are unknown"
+            yield BudgetFinding("missing", level, "output", summary, (command + "missing",), file)
 
 
-def lost(locked: Entry, now: Entry) -> int:
+def _caps(prompt: GuardedPrompt, measured: MeasuredCase, limits: Mapping[Metric, Limit]) -> Iterator[BudgetFinding]:
+    """The metrics of a case that are beyond their cap, whatever was locked."""
+    for metric in _CASE_METRICS:
+        limit = limits[metric]
+        value = prompt.value(measured.entry, metric)
+        if limit.level == "off" or value is None or not limit.beyond_cap(metric, value):
+            continue
+        summary = cap_line(metric, value, limit)
+        if metric == "output":
+            yield BudgetFinding("cap", limit.severity, metric, summary, (), prompt.template.path, 1)
+        else:
+            text = longest_lines(prompt, measured)
+            yield BudgetFinding("cap", limit.severity, metric, summary, text.details, text.path, text.line)
+
+
+def _in_suite(finding: BudgetFinding, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
+    """A finding about the case itself: the place to look at is the suite."""
+    return replace(finding, path=show_path(prompt.suite.path), line=measured.case.line or 0)
+
+
+def lost(locked: LockEntry, now: LockEntry) -> int:
     """Tokens that were cacheable and are still sent, but not cacheable any more."""
     uncached = (now.input - now.cacheable) - (locked.input - locked.cacheable)
     return max(0, min(locked.cacheable - now.cacheable, uncached))
 
 
-def numbers(prompt: GuardedPrompt, locked: Entry | None, now: Entry) -> dict[str, tuple[object, object]]:
-    """Locked and present values by metric, for reports."""
+def numbers(prompt: GuardedPrompt, locked: LockEntry | None, now: LockEntry) -> dict[str, tuple[object, object]]:
+    """Locked and today's values by metric, for reports."""
     found: dict[str, tuple[object, object]] = {}
     for metric in _CASE_METRICS:
-        old = None if locked is None else _value(prompt, locked, metric)
-        new = _value(prompt, now, metric)
+        old = None if locked is None else prompt.value(locked, metric)
+        new = prompt.value(now, metric)
         form = str if metric == "usd_call" else int
         found[metric] = (None if old is None else form(old), None if new is None else form(new))
     if now.quality is not None or (locked and locked.quality is not None):
         found["quality"] = (locked.quality if locked else None, now.quality)
     return found
-
-
-def _value(prompt: GuardedPrompt, entry: Entry, metric: Metric) -> Decimal | None:
-    if metric == "usd_call":
-        return prompt.usd_call(entry)
-    value: Literal["input", "cacheable", "output"] = metric  # type: ignore[assignment]  # the others are of prompts
-    number: int | None = getattr(entry, value)
-    return None if number is None else Decimal(number)
-
-
-def _recount(prompt: GuardedPrompt, template: Template, measured: Measured) -> tuple[int, int] | None:
-    """Input and static prefix of the locked template with today's variables and tokenizer."""
-    case = measured.case
-    total = input_tokens(template, case, prompt.variant.priced_as)
-    if total is None:
-        return None
-    schema = template.front.output_schema
-    billed = 0 if schema is None else schema_tokens(schema, prompt.tokenizer)
-    prefix = static_prefix(template, case.vars, template.render(case.vars))
-    return total, min(prefix.tokens(prompt.tokenizer, billed), total)
-
-
-def _by_old_tokenizer(name: str, rendered: Rendered, measured: Measured, entry: Entry) -> Locked | None:
-    """The locked entry where only the counts are left: what the prompt grew by under the old tokenizer it grew by."""
-    encoding = name.partition("@")[0]
-    if encoding not in SHIPPED or tokenizer_name(Tokenizer(encoding, exact=True)) != name:
-        return None
-    old = Tokenizer(encoding, exact=True)
-    today = sum(old.count(message.content) for message in rendered.messages)
-    counted = count_tokens(rendered.messages)
-    schema = rendered.output_schema
-    today += counted.framing + (0 if schema is None else schema_tokens(schema, old))
-    growth = today - entry.input
-    return Locked(replace(entry, input=measured.entry.input - growth, cacheable=measured.entry.cacheable))

@@ -1,4 +1,4 @@
-"""The gate as one value: prompts, limits, history. The command line and the pytest plugin both drive it."""
+"""The gate: prompts, limits and history of one run. The command line and the pytest plugin both use it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Gate:
     """All that one run checks.
 
     Args:
-        against: The reference that this branch is compared with.
+        against: The git reference that this branch is compared with.
         overrides: Limits of the command line.
         names: Only these prompts; by default every prompt with a suite or a lock.
 
@@ -46,13 +46,13 @@ class Gate:
         return {prompt.name: prompt for prompt in guarded_prompts(self.config, self._names)}
 
     def check_prompt(self, name: str) -> list[Result]:
-        """Every case of a prompt, and last what is judged of it as a whole.
+        """The results of every case of a prompt, and last the result for the whole prompt.
 
         Raises:
             PromptoptError: Its suite, lock or price cannot be used, or a case cannot be measured.
         """
         prompt = self.prompts[name]
-        results = [self.checker.case(prompt, case) for case in prompt.cases]
+        results = [self.checker.check_case(prompt, case) for case in prompt.cases]
         results.append(check_prompt(self.checker, prompt))
         if not self.settings.totals:
             prompt.forget()
@@ -63,7 +63,7 @@ class Gate:
         return check_group(self.checker, glob, self.settings.totals[glob], list(self.prompts.values()))
 
     def check(self) -> Iterator[Result]:
-        """Everything, prompt by prompt; groups last, unless only some prompts were named."""
+        """All results, prompt by prompt; groups last, unless only some prompts were named."""
         for name in self.prompts:
             yield from self.check_prompt(name)
         if not self._names:

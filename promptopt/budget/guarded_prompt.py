@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -12,7 +13,8 @@ from statistics import fmean
 import jinja2
 from jinja2 import meta
 
-from promptopt.budget.lock import SUFFIX, Basis, Entry, Lock, lock_path, read_lock
+from promptopt.budget.limits import Metric
+from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockEntry, lock_path, read_lock
 from promptopt.config import Config
 from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError, UsageError, did_you_mean
 from promptopt.experiment.variant import Variant, make_variant
@@ -29,20 +31,22 @@ from promptopt.values import Rendered, Request, Usage, canonical_json, sha256_he
 
 _DIGEST_DIGITS = 16
 _QUALITY_DIGITS = 6
+_MASKED_FRONT_MATTER = re.compile(r"\A\{#\n*#\}\n?")
+_OPENINGS = ("{%", "{{", "{#")
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One case today.
+class MeasuredCase:
+    """What one case costs today.
 
     Attributes:
-        entry: As it would be locked.
-        status: What is recorded of it; ``stale`` answers give the output, labelled as an estimate, and no quality.
-        changed: In what a stale answer's request differs.
+        entry: What would be locked.
+        status: Of its recorded answers; ``stale`` ones give the output, labelled as an estimate, and no quality.
+        changed: How the request of a stale answer differs from today's.
     """
 
     case: Case
-    entry: Entry
+    entry: LockEntry
     status: RecordingStatus
     changed: str = ""
 
@@ -51,24 +55,53 @@ class Measured:
         return self.status == "stale"
 
 
+def metric_value(entry: LockEntry, metric: Metric, price: Price) -> Decimal | None:
+    """An entry's value of a metric that cases have; ``None`` if unknown."""
+    if metric == "usd_call":
+        return usd_call(entry, price)
+    number = {"input": entry.input, "cacheable": entry.cacheable, "output": entry.output}[metric]
+    return None if number is None else Decimal(number)
+
+
+def usd_call(entry: LockEntry, price: Price) -> Decimal:
+    """Dollars of one call, with what the provider's cache serves of the static prefix."""
+    served = min(cacheable(entry.cacheable), entry.input)
+    usage = Usage(input_tokens=entry.input, cache_read_tokens=served, output_tokens=entry.output or 0)
+    return price.cost(usage).total_usd
+
+
+def make_basis(model: str, price: Price) -> LockBasis:
+    """Today's basis for a model."""
+    input_usd, cached_usd, output_usd = (
+        f"{rate.normalize():f}" for rate in (price.input_mtok, price.cache_read_mtok, price.output_mtok)
+    )
+    return LockBasis(
+        tokenizer=tokenizer_name(tokenizer_for(model)),
+        model=model,
+        input_usd=input_usd,
+        cached_usd=cached_usd,
+        output_usd=output_usd,
+    )
+
+
 def tokenizer_name(tokenizer: Tokenizer) -> str:
     """``o200k_base@sha256:...``: the encoding and its vocabulary."""
     return f"{tokenizer.encoding}@sha256:{vocabulary_sha256(tokenizer.encoding)}"
 
 
 def digest(value: object) -> str:
-    """The first digits of a SHA-256: enough to see a change."""
+    """The first digits of a SHA-256: enough to notice a change."""
     return sha256_hex(canonical_json(value))[:_DIGEST_DIGITS]
 
 
 def request_digest(rendered: Rendered) -> str:
-    """Of everything that is billed as input."""
+    """Digest of everything that is billed as input."""
     messages = [[message.role, message.content] for message in rendered.messages]
     return digest([messages, rendered.output_schema])
 
 
 def sources_digest(template: Template) -> str:
-    """Of the template and its includes, front matter aside; empty where an include is named by an expression."""
+    """Digest of the template and its includes without front matter; empty if an expression names an include."""
     environment = template.compiled.environment
     texts: dict[str, str] = {}
     queue = [template.name]
@@ -84,18 +117,28 @@ def sources_digest(template: Template) -> str:
         if None in referenced:
             return ""
         queue.extend(name for name in referenced if name)
-    # A version is a file of its own; its name says nothing about its text.
-    main = texts.pop(template.name)
-    return digest([main.lstrip("{#\n}"), sorted(texts.items()), template.front.output_schema])
+    # Without the file's name: a new version with the same text has the same digest.
+    main = _MASKED_FRONT_MATTER.sub("", texts.pop(template.name))
+    if main.startswith(_OPENINGS):
+        # Version 0.1.0 left these characters out, and its locks have the digest of what follows.
+        main = main.lstrip("{#")
+    return digest([main, sorted(texts.items()), template.front.output_schema])
+
+
+def prefix_tokens(template: Template, case: Case, tokenizer: Tokenizer) -> int:
+    """Tokens of the static prefix, output schema included."""
+    schema = template.front.output_schema
+    billed = 0 if schema is None else schema_tokens(schema, tokenizer)
+    return static_prefix(template, case.vars, template.render(case.vars)).tokens(tokenizer, billed)
 
 
 class GuardedPrompt:
-    """A prompt with its suite and its lock. Everything dear is done when it is first asked for.
+    """A prompt with its suite and its lock. What takes time is computed on first use.
 
     Attributes:
         name: The prompt's name, without a version.
         files: Its versions; the newest is measured.
-        path: Of its lock, whether there is one or not.
+        path: The file of its lock, which may not exist yet.
     """
 
     def __init__(self, files: PromptFiles, suite: Path, config: Config) -> None:
@@ -104,11 +147,11 @@ class GuardedPrompt:
         self.path = lock_path(config.prompts, files.name)
         self.config = config
         self._suite = suite
-        self._measured: dict[str, Measured] = {}
+        self._measured: dict[str, MeasuredCase] = {}
 
     @cached_property
     def suite(self) -> Suite:
-        """Raises PromptoptError where the file cannot be read."""
+        """Raises PromptoptError if the file cannot be read."""
         return load_suite(self._suite, config=self.config)
 
     @cached_property
@@ -118,13 +161,13 @@ class GuardedPrompt:
 
     @cached_property
     def lock(self) -> Lock | None:
-        """What is locked; ``None`` for a new prompt. Raises LockError where the file is broken."""
+        """What is locked; ``None`` for a new prompt. Raises LockError if the file is broken."""
         lock = read_lock(self.path)
         if lock is not None and lock.program:
             raise LockError(
-                f"it locks a prompt that a program builds, and {self.name!r} is a template",
+                f"the lock is of a prompt that a program builds, but {self.name!r} is a template",
                 path=show_path(self.path),
-                remedy="give one of the two another name",
+                remedy="rename the template, or the prompt of the fixture prompt_budget",
             )
         return lock
 
@@ -138,7 +181,7 @@ class GuardedPrompt:
 
     @cached_property
     def price(self) -> Price:
-        """Raises ConfigError for a model that has no price: a budget in dollars cannot be kept with it."""
+        """Raises ConfigError for a model without a price: its cost cannot be checked."""
         variant = self.variant
         if variant.price is None:
             close = close_models(variant.priced_as)
@@ -156,12 +199,8 @@ class GuardedPrompt:
         return tokenizer_for(self.variant.priced_as)
 
     @cached_property
-    def basis(self) -> Basis:
-        price = self.price
-        rates = (price.input_mtok, price.cache_read_mtok, price.output_mtok)
-        return Basis(
-            tokenizer_name(self.tokenizer), self.variant.priced_as, *(f"{rate.normalize():f}" for rate in rates)
-        )
+    def basis(self) -> LockBasis:
+        return make_basis(self.variant.priced_as, self.price)
 
     @cached_property
     def calls_per_month(self) -> int | None:
@@ -178,17 +217,15 @@ class GuardedPrompt:
 
     @cached_property
     def _prefix_tokens(self) -> int:
-        """The same for every case, so that the first one tells it."""
-        schema = self.template.front.output_schema
-        billed = 0 if schema is None else schema_tokens(schema, self.tokenizer)
-        return self.prefix(self.suite.cases[0]).tokens(self.tokenizer, billed)
+        """Of the first case; it is the same for every case."""
+        return prefix_tokens(self.template, self.suite.cases[0], self.tokenizer)
 
     def prefix(self, case: Case) -> StaticPrefix:
         """How much of the prompt no variable changes."""
         return static_prefix(self.template, case.vars, self.render(case))
 
     def render(self, case: Case) -> Rendered:
-        """Raises TemplateError where the prompt does not render for the case, which it names."""
+        """Raises TemplateError, which names the case, if the prompt does not render for it."""
         try:
             return self.template.render(case.vars)
         except TemplateError as error:
@@ -196,22 +233,22 @@ class GuardedPrompt:
             raise TemplateError(message, path=error.path, line=error.line, remedy=error.remedy) from None
 
     def forget(self) -> None:
-        """Give back the memory of what was measured; it is measured again where it is asked for."""
+        """Free the memory of the measurements; they are measured again if needed."""
         self._measured.clear()
 
-    def measure(self, name: str) -> Measured:
-        """The case today; measured once."""
+    def measure(self, name: str) -> MeasuredCase:
+        """What a case costs today; measured once."""
         if name not in self._measured:
             self._measured[name] = self._measure(self.cases[name])
         return self._measured[name]
 
-    def _measure(self, case: Case) -> Measured:
+    def _measure(self, case: Case) -> MeasuredCase:
         rendered = self.render(case)
         total = count_tokens(rendered, self.variant.priced_as).tokens
         request = rendered.request(self.variant.model, case=case.name)
         status, output, quality, changed = self._answers(request)
         cap = request.params.max_output_tokens
-        entry = Entry(
+        entry = LockEntry(
             input=total,
             cacheable=min(self._prefix_tokens, total),
             output=cap if output is None else output,
@@ -220,10 +257,10 @@ class GuardedPrompt:
             variables=digest(dict(case.vars)),
             request=request_digest(rendered),
         )
-        return Measured(case, entry, status, changed)
+        return MeasuredCase(case, entry, status, changed)
 
     def _answers(self, request: Request) -> tuple[RecordingStatus, int | None, float | None, str]:
-        """Status, output tokens and quality of the recorded answers to a case, all repetitions, and what is stale."""
+        """Of the recorded answers to a case: status, mean output tokens, mean quality, and what is stale."""
         outputs: list[int] = []
         qualities: list[float] = []
         assert request.origin is not None
@@ -245,22 +282,20 @@ class GuardedPrompt:
         usage = self.variant.measure(request, recording.response).usage
         return "stale", usage.output_tokens, None, what_changed(recording, request)
 
-    def usd_call(self, entry: Entry) -> Decimal:
-        """Dollars of one call at today's rates, with what the provider's cache serves of the static prefix."""
-        served = min(cacheable(entry.cacheable), entry.input)
-        usage = Usage(input_tokens=entry.input, cache_read_tokens=served, output_tokens=entry.output or 0)
-        return self.price.cost(usage).total_usd
+    def value(self, entry: LockEntry, metric: Metric) -> Decimal | None:
+        """An entry's value of a metric that cases have; ``None`` if unknown."""
+        return metric_value(entry, metric, self.price)
 
 
 def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[GuardedPrompt]:
     """Every prompt that has a suite or a lock, by name. Suites and locks are read when a prompt is checked.
 
     Args:
-        names: Only these, where there are any.
+        names: Only these; empty: all.
 
     Raises:
-        LockError: A lock's prompt or suite is gone.
-        UsageError: There is no prompt to guard, or none of a name.
+        LockError: The prompt or the suite of a lock is gone.
+        UsageError: There is no prompt to guard, or none with a given name.
     """
     files = {prompt.name: prompt for prompt in list_prompts(config)}
     locks = {path.relative_to(config.prompts).as_posix().removesuffix(SUFFIX): path for path in find_locks(config)}
@@ -286,7 +321,7 @@ def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[Guarded
 
 
 def _refuse_orphan(name: str, path: Path) -> None:
-    """Raise LockError for the lock of a template that is gone; a program's lock has none."""
+    """Raise LockError for the lock of a template that is gone; a lock of a built prompt never had one."""
     lock = read_lock(path)
     if lock is None or not lock.program:
         raise LockError(

@@ -1,8 +1,11 @@
-"""Lock files: what a prompt cost, case by case, when somebody last agreed to it.
+"""Lock files: what a prompt cost, case by case, when somebody last accepted it.
 
 A file is a pure function of what was measured: it has no date, no commit and no total, so that branches that touch
 different cases merge and branches that touch the same one conflict. It is TOML in one fixed layout, read line by line,
-so that an error names its line; each table carries a checksum, so that an edit by hand is seen.
+so that an error names its line; each table has a checksum, so that an edit by hand is noticed.
+
+A later version may add fields. It gives them a default and writes them only if they differ from it; this version
+ignores the fields it does not know. A change that an older version must not ignore raises ``VERSION``.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +27,20 @@ _HEADING = "# What this prompt costs. Written by `promptopt budget update`; not 
 _TABLE = re.compile(r'\[case\.(".*")\]')
 _PAIR = re.compile(r"([a-z_]+) = (.+)")
 _CHECK_DIGITS = 12
-_REWRITE = "write it anew: promptopt budget update {prompt}"
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
-    """What counts were made with; where it differs, counts cannot be compared as they are.
+class LockBasis:
+    """The tokenizer, model and prices that counts were made with; with another basis they cannot be compared directly.
+
+    A field that is added needs a default: locks written before do not have it.
 
     Attributes:
         tokenizer: ``o200k_base@sha256:...``.
-        model: The model whose tokenizer and rates hold.
-        input_usd: Dollars per million input tokens, as text, as exact as the price table; so are the next two.
+        model: The model whose tokenizer and prices are used.
+        input_usd: Dollars per million input tokens, as text, exactly as in the price table.
+        cached_usd: The same for input tokens from the provider's cache.
+        output_usd: The same for output tokens.
     """
 
     tokenizer: str
@@ -45,14 +51,14 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One case as it was locked.
+class LockEntry:
+    """What one case costs, as it is locked.
 
     Attributes:
         input: Input tokens.
-        cacheable: Of them, the static prefix.
-        output: Output tokens; ``None`` where nothing is known of them.
-        output_is: Where the output is from: ``recorded`` answers or the declared ``cap``.
+        cacheable: How many of them are the static prefix.
+        output: Output tokens; ``None`` if unknown.
+        output_is: Where ``output`` comes from: ``recorded`` answers or the declared ``cap``.
         quality: Mean quality of the recorded answers, 0 to 1; ``None`` without any.
         variables: Digest of the case's variables.
         request: Digest of the messages and the schema.
@@ -76,14 +82,14 @@ class Lock:
     Attributes:
         prompt: Its name, without a version.
         measured: The version that was measured; empty for a prompt without versions.
-        sources: Digest of the template and its includes; empty where cases were locked with different ones.
+        sources: Digest of the template and its includes; empty if the cases were locked with different ones.
         program: The prompt is built by a program and has no template.
     """
 
     prompt: str
     measured: str
-    basis: Basis
-    cases: Mapping[str, Entry]
+    basis: LockBasis
+    cases: Mapping[str, LockEntry]
     sources: str = ""
     program: bool = False
 
@@ -92,30 +98,29 @@ class Lock:
         header: dict[str, Any] = {"version": VERSION, "prompt": self.prompt, "measured": self.measured}
         if self.program:
             header["program"] = True
-        basis = self.basis
-        header |= {"sources": self.sources}
-        header |= {"tokenizer": basis.tokenizer, "model": basis.model, "input_usd": basis.input_usd}
-        header |= {"cached_usd": basis.cached_usd, "output_usd": basis.output_usd}
+        header["sources"] = self.sources
+        defaults = {field.name: field.default for field in fields(LockBasis)}
+        header |= {name: value for name, value in asdict(self.basis).items() if value != defaults[name]}
         tables = [_HEADING + _table(header)]
         for name, entry in sorted(self.cases.items()):
-            tables.append(f"[case.{_quoted(name)}]\n" + _table(_fields(entry), name))
+            tables.append(f"[case.{_quoted(name)}]\n" + _table(_pairs(entry), name))
         return "\n".join(tables)
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all. Raises LockError where the disk does not take it."""
+        """Write the file, whole or not at all. Raises LockError if it cannot be written."""
         replace_file(path, self.text(), LockError)
 
 
 def lock_path(prompts: Path, prompt: str) -> Path:
-    """``prompts/support/triage.lock.toml``, beside ``triage.j2`` or beside the folder ``triage`` of its versions."""
+    """``prompts/support/triage.lock.toml``, next to ``triage.j2`` or next to the folder ``triage`` of its versions."""
     return prompts / f"{prompt}{SUFFIX}"
 
 
 def read_lock(path: Path) -> Lock | None:
-    """The lock in a file; ``None`` where there is none.
+    """The lock in a file; ``None`` if there is no file.
 
     Raises:
-        LockError: It cannot be used as it is.
+        LockError: The file cannot be read, or cannot be used as it is.
     """
     try:
         data = path.read_bytes()
@@ -133,7 +138,7 @@ def parse_lock(text: str, display: str) -> Lock:
         display: The file, for messages.
 
     Raises:
-        LockError: It is broken, in conflict, or was edited by hand.
+        LockError: It is broken, contains a merge conflict, or was edited by hand.
     """
     return _Parser(text, display).lock()
 
@@ -147,7 +152,7 @@ class _Parser:
         for number, text in enumerate(self._lines, 1):
             if text.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
                 raise self._error(
-                    f"holds a merge conflict: {text[:40]!r}",
+                    f"contains a merge conflict: {text[:40]!r}",
                     number,
                     "take either side (git checkout --ours/--theirs FILE), then run: promptopt budget update",
                 )
@@ -156,63 +161,67 @@ class _Parser:
         if header.get("version") != VERSION:
             given = header.get("version")
             raise self._error(f"its format version is {given!r}, this promptopt reads {VERSION}", 1, None)
-        cases: dict[str, Entry] = {}
-        for name, line, fields in tables[1:]:
+        cases: dict[str, LockEntry] = {}
+        for name, line, pairs in tables[1:]:
             assert name is not None
             if name in cases:
                 raise self._error(f"two entries for the case {name!r}", line)
-            cases[name] = self._entry(fields, line)
+            cases[name] = self._entry(pairs, line)
         try:
-            basis = Basis(*(str(header[key]) for key in Basis.__dataclass_fields__))
-            program = header.get("program", False) is True
-            return Lock(str(header["prompt"]), str(header["measured"]), basis, cases, str(header["sources"]), program)
+            given = [field.name for field in fields(LockBasis) if field.name in header or field.default is MISSING]
+            return Lock(
+                prompt=str(header["prompt"]),
+                measured=str(header["measured"]),
+                basis=LockBasis(**{name: str(header[name]) for name in given}),
+                cases=cases,
+                sources=str(header["sources"]),
+                program=header.get("program", False) is True,
+            )
         except KeyError as error:
             raise self._error(f"has no {error.args[0]}", 1) from None
 
     def _tables(self) -> Iterator[tuple[str | None, int, dict[str, Any]]]:
         name: str | None = None
         start = 1
-        fields: dict[str, Any] = {}
+        pairs: dict[str, Any] = {}
         for number, line in enumerate(self._lines, 1):
             if not line or line.startswith("#"):
                 continue
             if table := _TABLE.fullmatch(line):
-                yield name, start, self._checked(name, start, fields)
-                name, start, fields = self._value(table[1], number), number, {}
-            elif (pair := _PAIR.fullmatch(line)) and pair[1] not in fields:
-                fields[pair[1]] = self._value(pair[2], number)
+                yield name, start, self._checked(name, start, pairs)
+                name, start, pairs = self._value(table[1], number), number, {}
+            elif (pair := _PAIR.fullmatch(line)) and pair[1] not in pairs:
+                pairs[pair[1]] = self._value(pair[2], number)
             else:
                 raise self._error(f"cannot be read: {line.strip()[:60]!r}", number)
-        yield name, start, self._checked(name, start, fields)
+        yield name, start, self._checked(name, start, pairs)
 
     def _value(self, text: str, line: int) -> Any:
         try:
-            # Texts, whole numbers and decimals are written in TOML as in JSON.
+            # TOML writes strings, integers and floats as JSON does.
             return json.loads(text)
         except ValueError:
             raise self._error(f"cannot be read: {text[:60]!r}", line) from None
 
-    def _checked(self, name: str | None, line: int, fields: dict[str, Any]) -> dict[str, Any]:
-        check = fields.pop("check", None)
-        if check != _checksum(fields, name):
-            which = "its head" if name is None else f"the entry of case {name!r}"
+    def _checked(self, name: str | None, line: int, pairs: dict[str, Any]) -> dict[str, Any]:
+        check = pairs.pop("check", None)
+        if check != _checksum(pairs, name):
+            which = "the head" if name is None else f"the entry of case {name!r}"
             raise self._error(f"{which} was edited by hand, or only half of it was merged", line)
-        return fields
+        return pairs
 
-    def _entry(self, fields: Mapping[str, Any], line: int) -> Entry:
+    def _entry(self, pairs: Mapping[str, Any], line: int) -> LockEntry:
         try:
-            output, output_is = fields.get("output"), "recorded"
-            if output is None and "output_max" in fields:
-                output, output_is = fields["output_max"], "cap"
-            return Entry(
-                input=int(fields["input"]),
-                cacheable=int(fields["cacheable"]),
-                output=output,
-                output_is=output_is,
-                quality=fields.get("quality"),
-                variables=str(fields["variables"]),
-                request=str(fields["request"]),
-                reason=str(fields.get("reason", "")),
+            recorded = "output" in pairs
+            return LockEntry(
+                input=int(pairs["input"]),
+                cacheable=int(pairs["cacheable"]),
+                output=pairs["output"] if recorded else pairs.get("output_max"),
+                output_is="recorded" if recorded else "cap",
+                quality=pairs.get("quality"),
+                variables=str(pairs["variables"]),
+                request=str(pairs["request"]),
+                reason=str(pairs.get("reason", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise self._error(f"the entry is incomplete: {error}", line) from None
@@ -220,29 +229,32 @@ class _Parser:
     def _error(self, message: str, line: int, remedy: str | None = "") -> LockError:
         if remedy == "":
             prompt = Path(self._display).name.removesuffix(SUFFIX)
-            remedy = f"restore it (git checkout -- {self._display}), or " + _REWRITE.format(prompt=prompt)
+            remedy = (
+                f"restore it: git checkout -- {self._display}, or delete it and lock the prompt again: "
+                f"promptopt budget update {prompt}"
+            )
         return LockError(message, path=self._display, line=line, remedy=remedy)
 
 
-def _fields(entry: Entry) -> dict[str, Any]:
-    fields: dict[str, Any] = {"input": entry.input, "cacheable": entry.cacheable}
+def _pairs(entry: LockEntry) -> dict[str, Any]:
+    pairs: dict[str, Any] = {"input": entry.input, "cacheable": entry.cacheable}
     if entry.output is not None:
-        fields["output" if entry.output_is == "recorded" else "output_max"] = entry.output
+        pairs["output" if entry.output_is == "recorded" else "output_max"] = entry.output
     if entry.quality is not None:
-        fields["quality"] = entry.quality
-    fields |= {"variables": entry.variables, "request": entry.request}
-    return fields | ({"reason": entry.reason} if entry.reason else {})
+        pairs["quality"] = entry.quality
+    pairs |= {"variables": entry.variables, "request": entry.request}
+    return pairs | ({"reason": entry.reason} if entry.reason else {})
 
 
-def _table(fields: Mapping[str, Any], name: str | None = None) -> str:
-    shown = {**fields, "check": _checksum(fields, name)}
+def _table(pairs: Mapping[str, Any], name: str | None = None) -> str:
+    shown = {**pairs, "check": _checksum(pairs, name)}
     return "".join(f"{key} = {_quoted(value)}\n" for key, value in shown.items())
 
 
 def _quoted(value: Any) -> str:
-    # JSON's texts are TOML's basic strings, but for the one control character that JSON leaves as it is.
+    # A JSON string is a TOML basic string, except for the one control character that JSON does not escape.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _checksum(fields: Mapping[str, Any], name: str | None) -> str:
-    return sha256_hex(canonical_json([name, dict(fields)]))[:_CHECK_DIGITS]
+def _checksum(pairs: Mapping[str, Any], name: str | None) -> str:
+    return sha256_hex(canonical_json([name, dict(pairs)]))[:_CHECK_DIGITS]

@@ -1,4 +1,4 @@
-"""What the pytest plugin does once it is asked to: items, failures, the summary, updates."""
+"""What the pytest plugin does if one of its flags is given: items, failures, the summary, updates, the fixture."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from typing import Any
 
 import pytest
 
+from promptopt.budget.built_prompt import Built, write_built
 from promptopt.budget.failure_text import Surface
-from promptopt.budget.fixture import Built, write_built
+from promptopt.budget.fixture import OverBudget, PromptBudget
 from promptopt.budget.gate import Gate
-from promptopt.budget.guarded_prompt import GuardedPrompt
 from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
 from promptopt.budget.result import Result, result_from, summed
-from promptopt.budget.stash import BUILT, GATE, OverBudget, is_writing
 from promptopt.budget.update import Written, refuse_in_ci, update
 from promptopt.errors import PromptoptError
 
 NAME = "promptopt-budget"
-# What a report carries beside pytest's own; xdist sends all attributes that are plain data.
+# Attributes that are added to pytest's reports; xdist sends every attribute that is plain data.
 _OUTCOME, _BUILT = "prompt_budget", "prompt_budget_built"
 
 
 def enable(config: pytest.Config) -> None:
-    """Register the gate. Raises UsageError (exit code 4) where its flags, limits or reference cannot be used."""
-    writes = is_writing(config)
+    """Register the gate. Raises UsageError (exit code 4) if its flags, limits or reference cannot be used."""
+    writes = bool(config.getoption("prompt_budget_update") or config.getoption("prompt_budget_trim"))
     try:
         if writes:
             refuse_in_ci()
@@ -40,11 +39,9 @@ def enable(config: pytest.Config) -> None:
         )
     except PromptoptError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[GATE] = gate
-    config.stash[BUILT] = []
     config.pluginmanager.register(BudgetGate(config, gate, writes), NAME)
     if config.getoption("prompt_budget_only"):
-        # Nothing is looked for in the prompts folder but what the gate adds itself.
+        # pytest finds nothing in the prompts folder; the gate adds its items itself.
         config.args = [str(gate.config.prompts)] if gate.config.prompts.is_dir() else []
 
 
@@ -57,6 +54,8 @@ class BudgetGate:
         self._writes = writes
         self._results: list[Result] = []
         self._ran: list[str] = []
+        # Of the test that runs, and of all tests that have reported.
+        self._pending: list[Built] = []
         self._built: list[Built] = []
         self._unusable: list[str] = []
         self._written: list[Written] = []
@@ -67,12 +66,12 @@ class BudgetGate:
         return hasattr(self._config, "workerinput")
 
     def pytest_report_header(self) -> str:
-        """One line on top."""
+        """The line at the top of the output."""
         return f"prompt budget: prompts in {self._gate.config.prompts}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Add the gate's items, wherever ``testpaths`` point; ``-k``, ``--lf`` and the like see them as any other."""
+        """Add the gate's items, wherever ``testpaths`` points; ``-k``, ``--lf`` and so on treat them like others."""
         if self._config.getoption("prompt_budget_only"):
             items.clear()
         try:
@@ -80,39 +79,59 @@ class BudgetGate:
         except PromptoptError as error:
             if not self._is_worker:
                 raise pytest.UsageError(str(error)) from None
-            # A worker cannot end the run; the item that fails with the message does.
-            added = [UnusableItem.from_parent(session, name="prompt budget", message=str(error))]
+            # A worker cannot end the run; an item that fails with the message can.
+            added = [self._unusable_item(session, str(error))]
         items.extend(added)
-        # Else the terminal says "no tests collected": it counts what such reports bring.
+        # The terminal counts the items in such reports; without one it says "no tests collected".
         report = pytest.CollectReport("prompt budget", "passed", None, list(added))
         self._config.hook.pytest_collectreport(report=report)
 
     def _items(self, session: pytest.Session) -> Iterator[BudgetItem]:
         for name, prompt in self._gate.prompts.items():
             parent = PromptFile.from_parent(session, path=prompt.path)
-            yield PromptItem.from_parent(parent, name=name, prompt=prompt)
+            template = prompt.files.newest
+            yield PromptItem.from_parent(
+                parent, name=name, gate=self._gate, writes=self._writes, prompt=name, template=template
+            )
         for glob in self._gate.settings.totals:
-            yield GroupItem.from_parent(session, name=f"prompt budget of {glob}", glob=glob)
+            name = f"prompt budget of {glob}"
+            yield GroupItem.from_parent(session, name=name, gate=self._gate, writes=self._writes, glob=glob)
+
+    def _unusable_item(self, session: pytest.Session, message: str) -> UnusableItem:
+        item: UnusableItem = UnusableItem.from_parent(
+            session, name="prompt budget", gate=self._gate, writes=self._writes, message=message
+        )
+        return item
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Let results travel with reports, from workers to the controller."""
+        """Attach results to reports, which xdist sends from its workers to the controller."""
         report = yield
         if call.when == "call":
             if isinstance(item, BudgetItem):
                 report.__dict__[_OUTCOME] = item.outcome
-            if built := item.config.stash[BUILT]:
-                report.__dict__[_BUILT] = [entry.to_dict() for entry in built]
-                built.clear()
+            if self._pending:
+                report.__dict__[_BUILT] = [built.to_dict() for built in self._pending]
+                self._pending.clear()
         return report
 
+    def fixture(self, request: pytest.FixtureRequest) -> PromptBudget:
+        """The value of the fixture ``prompt_budget`` for one test, with the limits of its marker."""
+        marker = request.node.get_closest_marker("prompt_budget")
+        name = request.node.name.partition("[")[0].removeprefix("test_")
+        limits: dict[str, str] = {}
+        if marker is not None:
+            name = str(marker.args[0]) if marker.args else str(marker.kwargs.get("prompt", name))
+            limits = {metric: value for metric, value in marker.kwargs.items() if metric != "prompt"}
+        return PromptBudget(self._gate, name, limits, self._pending, self._writes)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect results; under xdist this runs on the controller."""
+        """Collect results; with xdist, on the controller."""
         if self._is_worker:
             return
-        # Reports are kept until the end; what is read here is not needed twice.
+        # pytest keeps reports until the end; the results are not kept twice.
         outcome: dict[str, Any] = report.__dict__.pop(_OUTCOME, None) or {}
         self._results.extend(result_from(result) for result in json.loads(outcome.get("results", "[]")))
         if "ran" in outcome:
@@ -126,7 +145,7 @@ class BudgetGate:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write locks and reports; input that cannot be used ends with exit code 4."""
+        """Write locks and reports; if input cannot be used, the exit code is 4."""
         if self._is_worker or self._config.getoption("collectonly"):
             return
         try:
@@ -146,7 +165,7 @@ class BudgetGate:
         return [*update(chosen, reason, trim=trim), *write_built(self._gate, self._built, reason, trim=trim)]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """What is not a failed item: warnings, causes, counts, what was written."""
+        """What no failed item shows: warnings, causes, counts, what was written."""
         if self._is_worker or self._config.getoption("collectonly"):
             return
         write = terminalreporter.write_line
@@ -157,14 +176,14 @@ class BudgetGate:
             write(f"{file.path}: {len(file.lines)} change{'s' * (len(file.lines) != 1)}")
         if self._writes:
             if not self._written and not self._unusable:
-                write("nothing to write: the locks are as they should be")
+                write("nothing to write: the locks are up to date")
             return
         for line in (*self._annotations, *summary_lines(self._results, failures=False)):
             write(line)
 
 
 class PromptFile(pytest.File):
-    """A prompt, named by its lock."""
+    """The parent of a prompt's item, named like its lock file."""
 
     def collect(self) -> list[pytest.Item]:
         """The gate adds the items itself."""
@@ -175,24 +194,27 @@ class BudgetItem(pytest.Item):
     """An item of the gate.
 
     Attributes:
-        outcome: Plain data that travels with the report.
+        outcome: Plain data that is attached to the report.
     """
 
-    outcome: dict[str, Any]
+    def __init__(self, *, gate: Gate, writes: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gate = gate
+        self.writes = writes
+        self.outcome: dict[str, Any] = {}
 
     def results(self) -> list[Result]:
-        """What is found."""
+        """What the check finds."""
         raise NotImplementedError
 
     def runtest(self) -> None:
-        """Check; raises OverBudget where a limit is exceeded."""
-        self.outcome = {}
+        """Check; raises OverBudget if a limit is exceeded."""
         try:
             results = self.results()
         except PromptoptError as error:
             self.outcome = {"unusable": str(error)}
             raise
-        # As a text: xdist would send tens of thousands of nested values one by one.
+        # As one string: xdist would send tens of thousands of nested values one by one.
         self.outcome["results"] = json.dumps([result.to_dict() for result in results])
         for metric, (locked, now) in summed(results).items():
             self.user_properties.append((f"prompt_budget_{metric}", str(now)))
@@ -201,7 +223,7 @@ class BudgetItem(pytest.Item):
             raise OverBudget("\n".join(failure_lines(results)))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The message and nothing else, where it is the gate's own."""
+        """Only the message, without a traceback, if the gate raised it."""
         if isinstance(excinfo.value, (OverBudget, PromptoptError)):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -210,26 +232,27 @@ class BudgetItem(pytest.Item):
 class PromptItem(BudgetItem):
     """A prompt with all its cases.
 
-    One item for each case would be ten thousand in a large project, and pytest's own time for them twice the gate's.
+    One item for each case would be ten thousand in a large project; pytest would then take longer than the gate itself.
     """
 
-    def __init__(self, *, prompt: GuardedPrompt, **kwargs: Any) -> None:
+    def __init__(self, *, prompt: str, template: Path, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._prompt = prompt
+        self._template = template
 
     def results(self) -> list[Result]:
-        return self.config.stash[GATE].check_prompt(self._prompt.name)
+        return self.gate.check_prompt(self._prompt)
 
     def runtest(self) -> None:
-        if is_writing(self.config):
-            # Measured and written when the run ends, all or nothing.
-            self.outcome = {"ran": self._prompt.name}
-            return
-        super().runtest()
+        if self.writes:
+            # Locks are measured and written when the run ends, all or none.
+            self.outcome = {"ran": self._prompt}
+        else:
+            super().runtest()
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """The template, so that annotations stand in it."""
-        return Path(self._prompt.files.newest), 0, self.name
+        """The template, so that annotations appear in it."""
+        return self._template, 0, self.name
 
 
 class GroupItem(BudgetItem):
@@ -240,20 +263,19 @@ class GroupItem(BudgetItem):
         self._glob = glob
 
     def results(self) -> list[Result]:
-        return [self.config.stash[GATE].check_group(self._glob)]
+        return [self.gate.check_group(self._glob)]
 
     def runtest(self) -> None:
-        self.outcome = {}
-        if not is_writing(self.config):
+        if not self.writes:
             super().runtest()
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """The configuration."""
-        return self.config.stash[GATE].config.root, None, self.name
+        return self.gate.config.root, None, self.name
 
 
 class UnusableItem(BudgetItem):
-    """Stands, on a worker, for input that cannot be used."""
+    """On a worker, fails with the message about input that cannot be used."""
 
     def __init__(self, *, message: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

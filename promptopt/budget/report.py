@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from promptopt.budget.result import Finding, Result, finding_lines
+from promptopt.budget.result import BudgetFinding, Result, finding_lines
 from promptopt.errors import UsageError
 from promptopt.files import replace_file
 
@@ -19,7 +19,7 @@ ANNOTATIONS = 10
 # A comment may have 65,536 characters.
 COMMENT_CHARACTERS = 65_000
 MARKER = "<!-- promptopt budget -->"
-# Of findings that are alike the first is told with all its lines, so many failures with one, and the rest as a number.
+# Of similar findings the first is printed in full, so many more failures with one line each, and the rest as a number.
 _NAMED = 8
 _LEVELS = ("error", "warn", "note")
 
@@ -38,8 +38,8 @@ def count_line(results: Sequence[Result]) -> str:
 
 
 def summary_lines(results: Sequence[Result], *, failures: bool) -> Iterator[str]:
-    """Warnings and notes (and failures, where nobody else prints them), then the counts."""
-    for group in alike(results):
+    """Warnings and notes, failures if ``failures`` is set (pytest prints them itself), and the counts."""
+    for group in similar(results):
         if group[0][1].level != "error":
             yield from group_lines(group)
     if failures:
@@ -48,20 +48,20 @@ def summary_lines(results: Sequence[Result], *, failures: bool) -> Iterator[str]
 
 
 def failure_lines(results: Sequence[Result]) -> Iterator[str]:
-    """What fails, and why."""
-    for group in alike(results):
+    """The failures, similar ones together."""
+    for group in similar(results):
         if group[0][1].level == "error":
             yield from group_lines(group)
 
 
-Group = list[tuple[Result, Finding]]
-"""Findings that are alike, and of what they were found; the worst first."""
+Group = list[tuple[Result, BudgetFinding]]
+"""Similar findings with the results that they are in, the largest change first."""
 
 
-def alike(results: Sequence[Result]) -> list[Group]:
-    """All findings by what they have in common, errors first, otherwise in the order of the prompts.
+def similar(results: Sequence[Result]) -> list[Group]:
+    """All findings in groups of similar ones, errors first, otherwise in the order of the prompts.
 
-    Alike are those of one prompt, kind and metric; growth that another line of the template caused is another matter.
+    Similar are those of one severity, prompt, kind and metric; growth must be caused by the same line too.
     """
     groups: dict[tuple[object, ...], Group] = {}
     for result in results:
@@ -74,14 +74,14 @@ def alike(results: Sequence[Result]) -> list[Group]:
     return sorted(groups.values(), key=lambda group: _LEVELS.index(group[0][1].level))
 
 
-def _change(pair: tuple[Result, Finding]) -> float:
-    """By how much the metric of a finding changed."""
+def _change(pair: tuple[Result, BudgetFinding]) -> float:
+    """How much the metric of a finding changed."""
     locked, now = pair[0].numbers.get(pair[1].metric, (None, None))
     return 0.0 if locked is None or now is None else abs(float(now) - float(locked))
 
 
 def group_lines(group: Group) -> Iterator[str]:
-    """A group as a person reads it."""
+    """A group as it is printed."""
     (result, finding), *others = group
     yield from finding_lines(result.label, finding)
     named = _NAMED if finding.level == "error" else 0
@@ -92,19 +92,17 @@ def group_lines(group: Group) -> Iterator[str]:
 
 
 def _more(group: Group, count: int) -> str:
-    """``reviews: 138 more cases regressed (input)``."""
+    """``and 138 more cases of reviews: regressed (input)``."""
     result, finding = group[0]
-    is_error = finding.level == "error"
-    what = f"{finding.kind} ({finding.metric})" if is_error and finding.metric else finding.kind
-    are = "" if is_error else "is " if count == 1 else "are "
-    return f"{result.prompt}: {count} more {'case' if count == 1 else 'cases'} {are}{what}"
+    metric = f" ({finding.metric})" if finding.metric else ""
+    return f"and {count} more case{'s' * (count != 1)} of {result.prompt}: {finding.kind}{metric}"
 
 
 def parse_report(text: str) -> tuple[str, Path]:
     """``json:PATH``, ``md:PATH`` or ``github:PATH``.
 
     Raises:
-        UsageError: It is none of them.
+        UsageError: It is not one of these.
     """
     kind, colon, path = text.partition(":")
     if not colon or kind not in _WRITERS or not path:
@@ -116,7 +114,7 @@ def write_report(kind: str, path: Path, results: Sequence[Result]) -> list[str]:
     """Write a report.
 
     Returns:
-        Lines to print, which GitHub reads as annotations.
+        Lines to print, which GitHub turns into annotations.
 
     Raises:
         InputError: The file cannot be written.
@@ -150,12 +148,12 @@ def _plain(result: Result) -> dict[str, object]:
 
 
 def markdown(results: Sequence[Result], limit: int) -> str:
-    """The findings as Markdown, cut to ``limit`` bytes with a line that says so."""
+    """The findings as Markdown, at most ``limit`` bytes; if some are left out, the last line says so."""
     failed = any(result.failed for result in results)
     head = f"{MARKER}\n### Prompt budget: {'failed' if failed else 'passed'}\n\n{count_line(results)}\n"
     parts = [head]
     size = len(head.encode())
-    groups = alike(results)
+    groups = similar(results)
     for number, group in enumerate(groups):
         lines = list(group_lines(group))
         block = "\n```text\n" + "\n".join(lines) + "\n```\n"
@@ -180,7 +178,7 @@ def _md(path: Path, results: Sequence[Result]) -> list[str]:
 
 
 def _github(path: Path, results: Sequence[Result]) -> list[str]:
-    """The step summary, a comment's body in ``path``, and annotations to print."""
+    """Write the step summary, and the comment's body to ``path``; return the annotations to print."""
     replace_file(path, markdown(results, COMMENT_CHARACTERS))
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
@@ -193,8 +191,8 @@ def _github(path: Path, results: Sequence[Result]) -> list[str]:
 
 
 def workflow_commands(results: Sequence[Result]) -> Iterator[str]:
-    """At most ten workflow commands, one for findings that are alike; errors first."""
-    groups = [group for group in alike(results) if group[0][1].level != "note"]
+    """At most ten workflow commands, one for each group of similar findings; errors first."""
+    groups = [group for group in similar(results) if group[0][1].level != "note"]
     shown = groups if len(groups) <= ANNOTATIONS else groups[: ANNOTATIONS - 1]
     for group in shown:
         result, finding = group[0]

@@ -1,4 +1,4 @@
-"""What the gate found, as values that travel between processes as plain data."""
+"""What the gate found, as values that can be sent between processes as plain data."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal[
+BudgetFindingKind = Literal[
     "regressed", "cap", "new", "removed", "renamed", "changed", "incomparable", "stale", "missing", "quality", "cause"
 ]
-FindingLevel = Literal["error", "warn", "note"]
+Severity = Literal["error", "warn", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing to say about a case, a prompt or a group.
+class BudgetFinding:
+    """One message about a case, a prompt or a group.
 
     Attributes:
-        metric: Which metric it is about; empty for none.
+        metric: The metric it is about; empty for none.
         summary: One line: what, by how much, which limit.
-        details: Further lines: which template lines, which part is this branch's, what it costs, what to do.
-        path: The file to look at, with its line.
+        details: Further lines: which template lines, how much is this branch's, what it costs, what to do.
+        path: The file to look at.
+        line: The line in it; 0: none in particular.
     """
 
-    kind: Kind
-    level: FindingLevel
+    kind: BudgetFindingKind
+    level: Severity
     metric: str
     summary: str
     details: tuple[str, ...] = ()
@@ -34,16 +35,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found of one case (or, with an empty case, of a whole prompt or group).
+    """What was found about one case; with an empty ``case``, about a whole prompt or group.
 
     Attributes:
-        numbers: Locked and present values by metric, ``(locked, now)``; ``None`` where one is not known. Tokens are
-            whole numbers, dollars are texts.
+        numbers: Values by metric, ``(locked, today's)``; ``None`` if unknown. Tokens are integers, dollars are strings.
     """
 
     prompt: str
     case: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[BudgetFinding, ...] = ()
     numbers: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
@@ -57,26 +57,26 @@ class Result:
 
     @property
     def text(self) -> str:
-        """All findings as a person reads them."""
+        """All findings, as they are printed."""
         return "\n".join(line for finding in self.findings for line in finding_lines(self.label, finding))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; see :func:`result_from`."""
-        # asdict copies deeply; most of thousands of results have no finding at all.
+        # asdict makes deep copies and is slow; most of thousands of results have no finding.
         findings = [{**asdict(finding), "details": list(finding.details)} for finding in self.findings]
         numbers = {metric: list(pair) for metric, pair in self.numbers.items()}
         return {"prompt": self.prompt, "case": self.case, "findings": findings, "numbers": numbers}
 
 
 def result_from(data: dict[str, Any]) -> Result:
-    """The result that :meth:`Result.to_dict` gave."""
-    findings = tuple(Finding(**{**entry, "details": tuple(entry["details"])}) for entry in data["findings"])
+    """The inverse of :meth:`Result.to_dict`."""
+    findings = tuple(BudgetFinding(**{**entry, "details": tuple(entry["details"])}) for entry in data["findings"])
     numbers = {metric: (pair[0], pair[1]) for metric, pair in data["numbers"].items()}
     return Result(data["prompt"], data["case"], findings, numbers)
 
 
 def summed(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
-    """Tokens of all cases together, locked and present; each metric over the cases that have both."""
+    """Tokens of all cases together, locked and today; each metric over the cases that have both."""
     sums: dict[str, tuple[int, int]] = {}
     for result in results:
         for metric, (locked, now) in result.numbers.items():
@@ -86,7 +86,7 @@ def summed(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
     return sums
 
 
-def finding_lines(label: str, finding: Finding) -> Sequence[str]:
-    """A finding with its label and its level."""
+def finding_lines(label: str, finding: BudgetFinding) -> Sequence[str]:
+    """A finding as it is printed: its severity, what it is about, and its details."""
     word = {"error": "FAIL", "warn": "WARN", "note": "NOTE"}[finding.level]
     return [f"{word} {label}  {finding.summary}", *(f"     {line}" for line in finding.details)]

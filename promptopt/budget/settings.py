@@ -1,15 +1,15 @@
-"""``[tool.promptopt.budget]`` or ``budget.toml``: limits by default, by group, by prompt and by case."""
+"""``[tool.promptopt.budget]`` or ``budget.toml``: limits for all prompts, a group, a prompt, a case."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from promptopt.budget.limits import LEVELS, METRICS, OF_PROMPTS, Level, Limit, Metric, parse_limit
+from promptopt.budget.limits import LEVELS, METRICS, OF_PROMPTS, Limit, LimitLevel, Metric, parse_limit
 from promptopt.config import Config
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.files import decode, show_path
@@ -18,7 +18,7 @@ FILE = "budget.toml"
 
 Limits = Mapping[Metric, Limit]
 
-# Counts are exact, so that there is no noise to allow for; what a model answers varies, so that output only warns.
+# Input is counted exactly, so there is no noise to allow for. A model's answers vary, so output only warns.
 DEFAULTS: Limits = {
     "input": Limit("error"),
     "cacheable": Limit("error"),
@@ -31,12 +31,12 @@ _TOP = (*METRICS, "recordings", "group", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """The limits of one table: a group's, a prompt's.
+class LimitTable:
+    """The limits of one group or one prompt.
 
     Attributes:
-        total: Of a group, limits of the sum over its prompts.
-        cases: Of a prompt, limits by case.
+        total: For a group: limits of the sum over its prompts.
+        cases: For a prompt: limits by case.
     """
 
     limits: Limits
@@ -54,21 +54,21 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class BudgetSettings:
     """All limits of a project.
 
     Attributes:
-        recordings: What a stale recording is: an error, a warning, or nothing.
+        recordings: Whether a stale or missing recording is an error, a warning, or ignored.
     """
 
     limits: Limits = field(default_factory=dict)
-    groups: Mapping[str, Scope] = field(default_factory=dict)
-    prompts: Mapping[str, Scope] = field(default_factory=dict)
-    recordings: Level = "warn"
+    groups: Mapping[str, LimitTable] = field(default_factory=dict)
+    prompts: Mapping[str, LimitTable] = field(default_factory=dict)
+    recordings: LimitLevel = "warn"
     overrides: Sequence[Override] = ()
 
     def of(self, prompt: str, case: str | None = None) -> dict[Metric, Limit]:
-        """The limits that hold: defaults, then groups in their order, then the prompt, the case, the command line."""
+        """The limits that apply, the last one wins: defaults, groups in their order, prompt, case, command line."""
         found = {**DEFAULTS, **self.limits}
         for glob, group in self.groups.items():
             if fnmatchcase(prompt, glob):
@@ -86,17 +86,16 @@ class Settings:
         return {glob: group.total for glob, group in self.groups.items() if group.total}
 
 
-def load_settings(config: Config, overrides: Sequence[str] = ()) -> Settings:
-    """The limits of a project, with those of the command line over them.
+def load_settings(config: Config, overrides: Sequence[str] = ()) -> BudgetSettings:
+    """The limits of a project, overridden by those of the command line.
 
     Raises:
-        ConfigError: A limit is wrong, or there are two places for them.
-        UsageError: One of the command line is.
+        ConfigError: A limit in a file is wrong, or there are limits in both files.
+        UsageError: A limit on the command line is wrong.
     """
     table, path, text = _table(config)
     settings = _Reader(path, text).settings(table)
-    given = [_override(entry) for entry in overrides]
-    return Settings(settings.limits, settings.groups, settings.prompts, settings.recordings, given)
+    return replace(settings, overrides=[_override(entry) for entry in overrides])
 
 
 def _table(config: Config) -> tuple[Mapping[str, Any], Path, str]:
@@ -104,7 +103,7 @@ def _table(config: Config) -> tuple[Mapping[str, Any], Path, str]:
     inside: Any = None
     text = ""
     if project.is_file():
-        # config.py has read this file before: it is TOML.
+        # config.py has already read this file: it is valid TOML.
         text = project.read_text(encoding="utf-8")
         inside = tomllib.loads(text).get("tool", {}).get("promptopt", {}).get("budget")
     if not own.is_file():
@@ -112,7 +111,8 @@ def _table(config: Config) -> tuple[Mapping[str, Any], Path, str]:
             raise ConfigError(f"budget = {inside!r} is not a table [tool.promptopt.budget]", path=show_path(project))
         return inside or {}, project, text
     if inside is not None:
-        raise ConfigError("limits stand here and in [tool.promptopt.budget] of pyproject.toml", path=show_path(own))
+        message = "there are limits here and in [tool.promptopt.budget] of pyproject.toml: keep one of them"
+        raise ConfigError(message, path=show_path(own))
     text = decode(own.read_bytes(), show_path(own), ConfigError)
     try:
         return tomllib.loads(text), own, text
@@ -125,7 +125,7 @@ def _override(entry: str) -> Override:
     glob, colon, metric = name.rpartition(":")
     try:
         if not equals:
-            raise ValueError("is not written METRIC=LIMIT or PROMPT:METRIC=LIMIT")
+            raise ValueError("write METRIC=LIMIT or PROMPT:METRIC=LIMIT")
         limit = parse_limit(metric.strip(), value.strip())
     except ValueError as error:
         raise UsageError(f"limit {entry!r}: {error}") from None
@@ -133,33 +133,33 @@ def _override(entry: str) -> Override:
 
 
 class _Reader:
-    """Turns the table into settings and knows the lines for its errors."""
+    """Turns the table into settings; its errors name the line."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
         self._lines = text.splitlines()
 
-    def settings(self, table: Mapping[str, Any]) -> Settings:
+    def settings(self, table: Mapping[str, Any]) -> BudgetSettings:
         limits = self._limits(table, _TOP)
         recordings = table.get("recordings", "warn")
         if recordings not in LEVELS:
-            raise self._error(f"recordings = {recordings!r} is none of {', '.join(LEVELS)}", "recordings")
+            raise self._error(f"recordings = {recordings!r} is not one of {', '.join(LEVELS)}", "recordings")
         groups = {name: self._scope(value, name, "total") for name, value in self._tables(table, "group")}
         prompts = {name: self._scope(value, name, "case") for name, value in self._tables(table, "prompt")}
-        return Settings(limits, groups, prompts, recordings)
+        return BudgetSettings(limits, groups, prompts, recordings)
 
-    def _scope(self, table: Mapping[str, Any], name: str, nested: str) -> Scope:
+    def _scope(self, table: Mapping[str, Any], name: str, nested: str) -> LimitTable:
         limits = self._limits(table, (*METRICS, nested))
         if nested == "total":
             total = table.get("total", {})
             if not isinstance(total, Mapping):
                 raise self._error(f"total = {total!r} is not a table of limits", "total", name)
             known = tuple(metric for metric in METRICS if metric != "quality")
-            return Scope(limits, total=self._limits(total, known))
+            return LimitTable(limits, total=self._limits(total, known))
         cases = {}
         for case, value in self._tables(table, "case"):
             cases[case] = self._limits(value, tuple(metric for metric in METRICS if metric not in OF_PROMPTS))
-        return Scope(limits, cases=cases)
+        return LimitTable(limits, cases=cases)
 
     def _limits(self, table: Mapping[str, Any], known: Sequence[str]) -> dict[Metric, Limit]:
         found: dict[Metric, Limit] = {}

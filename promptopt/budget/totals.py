@@ -1,28 +1,30 @@
-"""What is judged of a prompt as a whole, and of a group of prompts: month, quality, causes, entries without a case."""
+"""What is checked for a whole prompt, and for a group of prompts: month, quality, causes, entries without a case."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
+from promptopt.budget.baseline import locked_today
 from promptopt.budget.check import Checker
-from promptopt.budget.failure_text import metric_change, names_text, suite_place
+from promptopt.budget.failure_text import cap_line, growth_line, names_text
 from promptopt.budget.guarded_prompt import GuardedPrompt, digest
 from promptopt.budget.limits import Limit, Metric
-from promptopt.budget.lock import Entry
-from promptopt.budget.quality import judge_recorded
-from promptopt.budget.result import Finding, FindingLevel, Result
+from promptopt.budget.lock import LockEntry
+from promptopt.budget.result import BudgetFinding, Result
 from promptopt.budget.settings import Limits
+from promptopt.experiment.verdict import Quality, QualityEvidence, judge_quality
 from promptopt.files import show_path
 from promptopt.money import usd
 
-Pairs = Sequence[tuple[Entry, Entry]]
-"""Locked (as it counts today) and present entry of each case that has both."""
+Pairs = Sequence[tuple[LockEntry, LockEntry]]
+"""Locked entry (as it counts today) and today's entry of each case that has both."""
 
 
 def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
-    """What is judged of a whole prompt. Raises PromptoptError where a case cannot be measured."""
+    """What is checked for a whole prompt. Raises PromptoptError if a case cannot be measured."""
     pairs = _pairs(checker, prompt)
     limits = checker.settings.of(prompt.name)
     findings = [
@@ -34,12 +36,12 @@ def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
     month = _month(prompt, pairs)
     if month is not None:
         numbers["usd_month"] = (str(month[0]), str(month[1]))
-        findings.extend(_grown(prompt.template.path, "usd_month", limits["usd_month"], *month))
+        findings.extend(_exceeded(prompt.template.path, "usd_month", limits["usd_month"], *month))
     return Result(prompt.name, "", tuple(findings), numbers)
 
 
 def check_group(checker: Checker, glob: str, limits: Limits, prompts: Sequence[GuardedPrompt]) -> Result:
-    """The sum over the prompts of a group: of means per call, and of dollars per month."""
+    """The sums over the prompts of a group: of the mean per call, and of the dollars per month."""
     members = [prompt for prompt in prompts if fnmatchcase(prompt.name, glob)]
     sums: dict[Metric, tuple[Decimal, Decimal]] = {}
     for prompt in members:
@@ -51,7 +53,7 @@ def check_group(checker: Checker, glob: str, limits: Limits, prompts: Sequence[G
     findings = [
         finding
         for metric, (old, now) in sums.items()
-        for finding in _grown(f"{len(members)} prompts in all", metric, limits[metric], old, now)
+        for finding in _exceeded(f"{len(members)} prompts in all", metric, limits[metric], old, now)
     ]
     numbers: dict[str, tuple[object, object]] = {metric: (str(old), str(now)) for metric, (old, now) in sums.items()}
     return Result(f"group {glob}", "", tuple(findings), numbers)
@@ -63,74 +65,64 @@ def _pairs(checker: Checker, prompt: GuardedPrompt) -> Pairs:
         if name not in prompt.cases:
             continue
         measured = prompt.measure(name)
-        locked = checker.locked(prompt, measured, entry)
+        locked = locked_today(checker.history, prompt, measured, entry)
         if locked is not None:
             found.append((locked.entry, measured.entry))
     return found
 
 
 def _mean(prompt: GuardedPrompt, pairs: Pairs, metric: Metric) -> tuple[Decimal, Decimal] | None:
-    values = [tuple(_number(prompt, entry, metric) for entry in pair) for pair in pairs]
+    values = [(prompt.value(old, metric), prompt.value(now, metric)) for old, now in pairs]
     known = [(old, now) for old, now in values if old is not None and now is not None]
     if not known:
         return None
-    return sum((old for old, _ in known), Decimal(0)) / len(known), sum((now for _, now in known), Decimal(0)) / len(
-        known
-    )
-
-
-def _number(prompt: GuardedPrompt, entry: Entry, metric: Metric) -> Decimal | None:
-    if metric == "usd_call":
-        return prompt.usd_call(entry)
-    number = {"input": entry.input, "cacheable": entry.cacheable, "output": entry.output}[metric]
-    return None if number is None else Decimal(number)
+    old_sum, now_sum = (sum(column, Decimal(0)) for column in zip(*known, strict=True))
+    return old_sum / len(known), now_sum / len(known)
 
 
 def _month(prompt: GuardedPrompt, pairs: Pairs) -> tuple[Decimal, Decimal] | None:
-    """Dollars a month, as if production's calls were like the cases; ``None`` without ``calls_per_month``."""
+    """Dollars a month, if the calls in production are like the cases; ``None`` without ``calls_per_month``."""
     mean = _mean(prompt, pairs, "usd_call")
     calls = prompt.calls_per_month
     return None if mean is None or calls is None else (mean[0] * calls, mean[1] * calls)
 
 
-def _grown(path: str, metric: Metric, limit: Limit, old: Decimal, now: Decimal) -> Iterator[Finding]:
+def _exceeded(path: str, metric: Metric, limit: Limit, old: Decimal, now: Decimal) -> Iterator[BudgetFinding]:
     if limit.level == "off":
         return
     growth = old - now if metric == "cacheable" else now - old
-    beyond = limit.cap is not None and (now < limit.cap if metric == "cacheable" else now > limit.cap)
+    beyond = limit.beyond_cap(metric, now)
     if not beyond and not (growth > 0 and limit.exceeded(old, growth)):
         return
-    level: FindingLevel = "warn" if limit.level == "warn" else "error"
-    shown = [value if metric.startswith("usd") else round(value, 1) for value in (old, now)]
-    change = metric_change(metric, *shown)
-    what = " is beyond its cap" if beyond else ""
-    details = ("the cases that grew say which lines did it", path)
-    yield Finding("cap" if beyond else "regressed", level, metric, f"{change}{what}  limit {limit.text}", details)
+    old, now = (value if metric.startswith("usd") else round(value, 1) for value in (old, now))
+    summary = cap_line(metric, now, limit) if beyond else growth_line(metric, old, now, limit)
+    details = ("see the cases that grew for the lines that did it", path)
+    yield BudgetFinding("cap" if beyond else "regressed", limit.severity, metric, summary, details)
 
 
-def _entries(checker: Checker, prompt: GuardedPrompt) -> Iterator[Finding]:
-    """Locked entries whose case is gone, and where it may have gone."""
+def _entries(checker: Checker, prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
+    """Locked entries whose case is gone or has another name now."""
     if prompt.lock is None:
         return
     gone = {name: entry for name, entry in prompt.lock.cases.items() if name not in prompt.cases}
     if not gone:
         return
     new = {digest(dict(case.vars)): name for name, case in prompt.cases.items() if name not in prompt.lock.cases}
-    path, line = suite_place(prompt)
+    path = show_path(prompt.suite.path)
     command = checker.surface.update(prompt.name, reason=False)
     renamed = [f"{name!r} to {new[entry.variables]!r}" for name, entry in gone.items() if entry.variables in new]
     removed = [repr(name) for name, entry in gone.items() if entry.variables not in new]
     if renamed:
         summary = f"renamed: {names_text(renamed)}; the lock has the old name"
-        yield Finding("renamed", "error", "", summary, (f"lock the new name: {command}",), path, line)
+        yield BudgetFinding("renamed", "error", "", summary, (f"lock the new name: {command}",), path, 1)
     if removed:
         summary = f"removed: the lock has {names_text(removed)}, the suite does not"
-        details = (f"restore the case in {path}, or: {command}",)
-        yield Finding("removed", "error", "", summary, details, path, line)
+        details = (f"restore the case in {path}, or remove it from the lock: {command}",)
+        yield BudgetFinding("removed", "error", "", summary, details, path, 1)
 
 
-def _causes(checker: Checker, prompt: GuardedPrompt, pairs: Pairs) -> Iterator[Finding]:
-    """A changed tokenizer, model or price: causes of their own, that are no change of the prompt."""
+def _causes(checker: Checker, prompt: GuardedPrompt, pairs: Pairs) -> Iterator[BudgetFinding]:
+    """A changed tokenizer, model or price: these change the numbers, but not the prompt."""
     if prompt.lock is None or prompt.lock.basis == prompt.basis:
         return
     old, now = prompt.lock.basis, prompt.basis
@@ -139,22 +131,21 @@ def _causes(checker: Checker, prompt: GuardedPrompt, pairs: Pairs) -> Iterator[F
         rows.append(f"model: {old.model} → {now.model}")
     if old.tokenizer != now.tokenizer:
         rows.append(f"tokenizer: {_short(old.tokenizer)} → {_short(now.tokenizer)}")
-        # The recounted entries stand in the order of the lock, less those that cannot be compared.
-        before = sum(entry.input for name, entry in prompt.lock.cases.items() if name in prompt.cases)
+        # Only if every locked entry could be recounted do both sums cover the same cases.
         if len(pairs) == len(prompt.lock.cases):
-            rows.append(
-                f"  locked input, recounted: {before:,} → {sum(locked.input for locked, _ in pairs):,} in all cases"
-            )
+            before = sum(entry.input for entry in prompt.lock.cases.values())
+            recounted = sum(locked.input for locked, _ in pairs)
+            rows.append(f"  locked input, recounted: {before:,} → {recounted:,} in all cases")
     for name in ("input_usd", "cached_usd", "output_usd"):
         if getattr(old, name) != getattr(now, name):
             kind = name.removesuffix("_usd")
             rows.append(f"price of {kind} tokens: ${getattr(old, name)} → ${getattr(now, name)} per million")
     month = _month(prompt, pairs)
     if month is not None:
-        rows.append(f"the locked tokens cost {usd(month[0])} a month at today's rates")
-    rows.append(f"take it over: {checker.surface.update(prompt.name, reason=False)}")
-    summary = "not the prompt: what it is counted or priced with changed; both sides are counted with today's"
-    yield Finding("cause", "note", "", summary, tuple(rows), show_path(prompt.path), 1)
+        rows.append(f"the locked tokens cost {usd(month[0])} a month at today's prices")
+    rows.append(f"lock today's tokenizer, model and prices: {checker.surface.update(prompt.name, reason=False)}")
+    summary = "not the prompt: its tokenizer, model or prices changed; both sides are counted with today's"
+    yield BudgetFinding("cause", "note", "", summary, tuple(rows), show_path(prompt.path), 1)
 
 
 def _short(tokenizer: str) -> str:
@@ -162,31 +153,73 @@ def _short(tokenizer: str) -> str:
     return f"{name}@{value[:15]}"
 
 
-def _quality(checker: Checker, prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[Finding]:
+def _quality(checker: Checker, prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[BudgetFinding]:
     if limit.level == "off":
         return
-    level: FindingLevel = "warn" if limit.level == "warn" else "error"
     known = [(old.quality, now.quality) for old, now in pairs if old.quality is not None and now.quality is not None]
     answers = [quality for name in prompt.cases if (quality := prompt.measure(name).entry.quality) is not None]
     path = prompt.template.path
-    mean = sum(answers) / len(answers) if answers else 1.0
-    if limit.cap is not None and Decimal(str(mean)) < limit.cap:
-        summary = f"quality {mean * 100:.1f}% of {len(answers)} recorded answers is below its floor  limit {limit.text}"
-        yield Finding("quality", level, "quality", summary, _ways_out(checker, prompt), path, 1)
-    margin = float(limit.amount) if limit.amount is not None else prompt.config.margin / 100
-    judgement, difference, _ = judge_recorded(known, margin)
-    if judgement in ("better", "not worse"):
-        return
-    lost_more = difference < -margin
-    text = f"quality {difference * 100:+.1f} points over {len(known)} recorded answers: "
-    if judgement == "worse" or lost_more:
-        text += "worse" if judgement == "worse" else f"a loss of {margin * 100:g} points or more is not excluded"
-        yield Finding("quality", level, "quality", text, _ways_out(checker, prompt), path, 1)
-    else:
-        text += f"not shown to be worse, but a loss of {margin * 100:g} points is not excluded"
-        yield Finding("quality", "warn", "quality", text, ("more cases would decide it",), path, 1)
-
-
-def _ways_out(checker: Checker, prompt: GuardedPrompt) -> tuple[str, ...]:
     accept = checker.surface.update(prompt.name, reason=True)
-    return (f"see which answers changed: promptopt compare {prompt.template.path} --cases", f"or accept: {accept}")
+    what_to_do = (f"see which answers changed: promptopt compare {path} --cases", f"or accept: {accept}")
+    mean = sum(answers) / len(answers) if answers else 1.0
+    if limit.beyond_cap("quality", Decimal(str(mean))):
+        summary = f"{cap_line('quality', Decimal(str(mean)), limit)}, over {len(answers)} recorded answers"
+        yield BudgetFinding("quality", limit.severity, "quality", summary, what_to_do, path, 1)
+    margin = float(limit.amount) if limit.amount is not None else prompt.config.margin / 100
+    judged = judge_recorded(known, margin)
+    if judged.quality in ("better", "not worse"):
+        return
+    text = f"quality {judged.difference * 100:+.1f} points over {len(known)} recorded answers: "
+    if judged.quality == "worse" or judged.difference < -margin:
+        worse = judged.quality == "worse"
+        text += "worse" if worse else f"a loss of {margin * 100:g} points or more cannot be excluded"
+        yield BudgetFinding("quality", limit.severity, "quality", text, what_to_do, path, 1)
+    else:
+        text += f"not significantly worse, but a loss of {margin * 100:g} points cannot be excluded"
+        yield BudgetFinding("quality", "warn", "quality", text, ("more cases would decide it",), path, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedQuality:
+    """Today's recorded answers compared with the locked ones.
+
+    Attributes:
+        difference: Mean over the cases, -1 to 1; negative if today's are worse.
+    """
+
+    quality: Quality
+    difference: float
+
+
+def judge_recorded(pairs: Sequence[tuple[float, float]], margin: float) -> RecordedQuality:
+    """Whether today's recorded answers are better, not worse or worse, by the test that ``compare`` uses.
+
+    Args:
+        pairs: For each case: locked and today's quality, 0 to 1.
+        margin: Quality that may be lost, 0 to 1.
+    """
+    differences = [now - locked for locked, now in pairs]
+    if not any(differences):
+        # Recorded answers do not vary: without a difference in any case, nothing changed.
+        return RecordedQuality("not worse", 0.0)
+    import numpy as np
+
+    from promptopt.experiment import stats
+
+    values = np.array(differences)
+    p_value = loss = None
+    if len(values) > 1:
+        resampled = stats.bootstrap(values[:, None], [lambda means: means[..., 0]])[0]
+        p_value, loss = stats.quality_p_value(values, resampled), stats.loss_p_value(values, resampled, margin)
+    mean = sum(differences) / len(differences)
+    evidence = QualityEvidence(
+        cases=len(values),
+        difference=mean,
+        p_value=p_value,
+        loss_p_value=loss,
+        accept_p_value=None,
+        deviation=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+        untouched=False,
+        all_tied=False,
+    )
+    return RecordedQuality(judge_quality(evidence, margin), mean)

@@ -1,4 +1,4 @@
-"""Writing locks: agreeing to what prompts cost now, or taking slack away."""
+"""Writing locks: accepting what prompts cost now, or lowering locked counts after an improvement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptopt.budget.check import lost
 from promptopt.budget.guarded_prompt import GuardedPrompt, find_locks
-from promptopt.budget.lock import SUFFIX, Entry, Lock, read_lock
+from promptopt.budget.lock import SUFFIX, Lock, LockEntry, read_lock
 from promptopt.config import load_config
 from promptopt.errors import LockError, UsageError
 from promptopt.files import show_path
@@ -18,21 +18,36 @@ from promptopt.templates import list_prompts
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One lock file that was written or, where nothing changed, was not.
+    """One lock file that was written.
 
     Attributes:
-        lines: What changed in it, one line a case.
+        lines: What changed in it, one line for each case.
     """
 
     path: str
     lines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A lock that is about to be written.
+
+    Attributes:
+        lines: What changes in the file; empty: nothing.
+        raises: The cases whose locked counts would rise, which needs a reason.
+    """
+
+    prompt: GuardedPrompt
+    lock: Lock
+    lines: tuple[str, ...]
+    raises: tuple[str, ...] = ()
+
+
 def refuse_in_ci() -> None:
-    """Locks are written where a person can look at them.
+    """Locks are only written where a person reviews the change.
 
     Raises:
-        UsageError: ``CI`` is set.
+        UsageError: The variable ``CI`` is set.
     """
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         raise UsageError("locks are not written in CI (the variable CI is set): run the update locally and commit it")
@@ -53,88 +68,79 @@ def update(
         LockError: A file cannot be written.
     """
     refuse_in_ci()
-    made = [_made(prompt, cases, reason.strip(), trim=trim) for prompt, cases in prompts.values()]
-    raised = [line for _, _, _, raises in made for line in raises]
-    if raised and not reason.strip():
-        listed = "\n  ".join(raised[:10]) + (f"\n  and {len(raised) - 10} more" if len(raised) > 10 else "")
+    reason = reason.strip()
+    drafts = [
+        _trimmed(prompt, cases) if trim else _updated(prompt, cases, reason) for prompt, cases in prompts.values()
+    ]
+    raises = [line for draft in drafts for line in draft.raises]
+    if raises and not reason:
+        listed = "\n  ".join(raises[:10]) + (f"\n  and {len(raises) - 10} more" if len(raises) > 10 else "")
         raise UsageError(
-            f"this would raise {len(raised)} locked count{'s' * (len(raised) != 1)}:\n  {listed}\n"
+            f"this would raise {len(raises)} locked count{'s' * (len(raises) != 1)}:\n  {listed}\n"
             'Nothing was written. Say why: --prompt-budget-reason "..." (promptopt budget update --reason "...")'
         )
-    for prompt, lock, lines, _ in made:
-        if lines:
-            lock.write(prompt.path)
-    return [Written(show_path(prompt.path), lines) for prompt, _, lines, _ in made if lines]
+    changed = [draft for draft in drafts if draft.lines]
+    for draft in changed:
+        draft.lock.write(draft.prompt.path)
+    return [Written(show_path(draft.prompt.path), draft.lines) for draft in changed]
 
 
-def _made(
-    prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, *, trim: bool
-) -> tuple[GuardedPrompt, Lock, tuple[str, ...], list[str]]:
+def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str) -> _Draft:
     old = prompt.lock
-    if trim:
-        return _trimmed(prompt, cases)
     chosen = set(prompt.cases if cases is None else cases)
     if old is not None and old.basis != prompt.basis:
-        # Counts of two tokenizers or prices do not stand in one file.
+        # One file cannot have counts of two tokenizers or prices.
         chosen = set(prompt.cases)
-    entries = dict(old.cases) if old else {}
-    if cases is None:
-        entries = {name: entry for name, entry in entries.items() if name in prompt.cases}
-    raises = []
     before = old.cases if old else {}
-    by_variables = {entry.variables: entry for name, entry in before.items() if name not in prompt.cases}
+    entries = {name: entry for name, entry in before.items() if cases is not None or name in prompt.cases}
+    same_tokenizer = old is None or old.basis.tokenizer == prompt.basis.tokenizer
+    renamed = {entry.variables: entry for name, entry in before.items() if name not in prompt.cases}
+    raises = []
     for name in sorted(chosen):
         entry = prompt.measure(name).entry
-        known = before.get(name) or by_variables.get(entry.variables)
-        grown = (
-            known is not None
-            and raised(known, entry)
-            and (old is None or old.basis.tokenizer == prompt.basis.tokenizer)
-        )
-        if known is not None and grown:
-            raises.append(f"{prompt.name} [{name}]: {_change(known, entry)}")
+        known = before.get(name) or renamed.get(entry.variables)
         kept = known.reason if known is not None and known == entry else ""
-        entries[name] = replace(entry, reason=reason if grown else kept)
-    whole = set(entries) <= chosen
-    same_text = old is not None and old.sources == prompt.sources
-    sources = prompt.sources if whole or same_text else ""
+        if known is not None and same_tokenizer and costs_more(known, entry):
+            raises.append(f"{prompt.name} [{name}]: {_change(known, entry)}")
+            kept = reason
+        entries[name] = replace(entry, reason=kept)
+    same_text = set(entries) <= chosen or (old is not None and old.sources == prompt.sources)
+    sources = prompt.sources if same_text else ""
     lock = Lock(prompt.name, prompt.files.versions[-1][0], prompt.basis, entries, sources)
-    return prompt, lock, change_lines(old, lock), raises
+    return _Draft(prompt, lock, change_lines(old, lock), tuple(raises))
 
 
-def _trimmed(
-    prompt: GuardedPrompt, cases: Collection[str] | None
-) -> tuple[GuardedPrompt, Lock, tuple[str, ...], list[str]]:
+def _trimmed(prompt: GuardedPrompt, cases: Collection[str] | None) -> _Draft:
     old = prompt.lock
     if old is None or old.basis != prompt.basis:
         why = "is not locked yet" if old is None else "was locked with another tokenizer, model or price"
-        raise UsageError(f"{prompt.name} {why}: update it before its slack can be trimmed")
+        raise UsageError(f"{prompt.name} {why}: update its lock before you trim it")
     entries = dict(old.cases)
     for name, entry in old.cases.items():
         if name not in prompt.cases or (cases is not None and name not in cases):
             continue
         now = prompt.measure(name).entry
-        if lost(entry, now) == 0 and not raised(entry, now):
-            better_quality = now.quality if now.quality is not None else entry.quality
-            if better_quality is not None and entry.quality is not None:
-                better_quality = max(better_quality, entry.quality)
-            entries[name] = replace(now, quality=better_quality, reason=entry.reason)
+        if lost(entry, now) == 0 and not costs_more(entry, now):
+            quality = now.quality if now.quality is not None else entry.quality
+            if quality is not None and entry.quality is not None:
+                quality = max(quality, entry.quality)
+            entries[name] = replace(now, quality=quality, reason=entry.reason)
     changed = {name for name in entries if entries[name] != old.cases[name]}
     if not changed:
-        return prompt, old, (), []
-    whole = old.sources == prompt.sources or changed == set(entries)
-    measured = prompt.files.versions[-1][0]
-    lock = replace(old, measured=measured, cases=entries, sources=prompt.sources if whole else "")
-    return prompt, lock, change_lines(old, lock), []
+        return _Draft(prompt, old, ())
+    same_text = old.sources == prompt.sources or changed == set(entries)
+    sources = prompt.sources if same_text else ""
+    lock = replace(old, measured=prompt.files.versions[-1][0], cases=entries, sources=sources)
+    return _Draft(prompt, lock, change_lines(old, lock))
 
 
-def raised(old: Entry, now: Entry) -> bool:
-    """Whether agreeing to ``now`` is agreeing to pay more, or to worse answers."""
+def costs_more(old: LockEntry, now: LockEntry) -> bool:
+    """Whether to lock ``now`` is to accept a higher cost, or worse answers."""
     output = now.output_is == old.output_is and (now.output or 0) > (old.output or 0)
     return now.input > old.input or output or (now.quality or 0) < (old.quality or 0)
 
 
-def _change(old: Entry, now: Entry) -> str:
+def _change(old: LockEntry, now: LockEntry) -> str:
     parts = []
     for name in ("input", "cacheable", "output", "quality"):
         before, after = getattr(old, name), getattr(now, name)
@@ -148,7 +154,7 @@ def _shown(value: float | None) -> str:
 
 
 def change_lines(old: Lock | None, new: Lock) -> tuple[str, ...]:
-    """What a lock changes; empty where the file stays as it is."""
+    """What a new lock changes in the file; empty if nothing."""
     if old is not None and old.text() == new.text():
         return ()
     before = old.cases if old else {}
@@ -163,11 +169,11 @@ def change_lines(old: Lock | None, new: Lock) -> tuple[str, ...]:
             lines.append(f"{name}: {_change(before[name], new.cases[name])}")
     if old is not None and old.basis != new.basis:
         lines.append("tokenizer, model or prices")
-    return tuple(lines) or ("its head",)
+    return tuple(lines) or ("the head",)
 
 
 def remove_orphans() -> list[str]:
-    """Remove the locks of prompts that are gone; those of programs stay. Returns their paths."""
+    """Remove the locks of templates that are gone, but not those of built prompts. Returns their paths."""
     config = load_config()
     names = {prompt.name for prompt in list_prompts(config)}
     removed = []

@@ -17,19 +17,19 @@ def command() -> None:
 
     \b
     promptopt budget update                        lock what every prompt with a suite costs now
-    promptopt budget check                         exit code 1 where one costs more than it may
-    promptopt budget check --against origin/main   say what part is this branch's
+    promptopt budget check                         exit code 1 if one costs more than it may
+    promptopt budget check --against origin/main   say how much of the growth is this branch's
     """
 
 
 def _common(function: Any) -> Any:
-    function = click.option("--against", metavar="REF", help="The branch that this one comes from.")(function)
+    function = click.option("--against", metavar="REF", help="The git reference to compare this branch with.")(function)
     function = click.option(
         "--limit",
         "limits",
         multiple=True,
         metavar="[PROMPT:]METRIC=LIMIT",
-        help='Overrides one, as in "input=5% & 50".',
+        help='Override a limit, as in "input=5% & 50".',
     )(function)
     return click.argument("prompts", nargs=-1, metavar="[PROMPT]...")(function)
 
@@ -45,7 +45,7 @@ def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]
 @_common
 @click.option("--report", "reports", multiple=True, metavar="KIND:PATH", help="Also write json:, md: or github:PATH.")
 def check(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], reports: tuple[str, ...]) -> None:
-    """Compare today's cost with the locks; exit code 1 where a limit is exceeded."""
+    """Compare today's cost with the locks; exit code 1 if a limit is exceeded."""
     from promptopt.budget.report import parse_report, summary_lines, write_report
 
     wanted = [parse_report(report) for report in reports]
@@ -61,7 +61,7 @@ def check(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]
 @command.command("diff")
 @_common
 def diff(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]) -> None:
-    """Show every change since the locks, those within their limits too; the exit code is always 0."""
+    """Show every change since the locks, also within the limits; the exit code is always 0."""
     results = list(_gate(prompts, against, limits).check())
     changed = [result for result in results if _changes(result) or result.findings]
     for result in changed:
@@ -89,17 +89,17 @@ def _changes(result: Result) -> str:
 
 @command.command("update")
 @click.argument("prompts", nargs=-1, metavar="[PROMPT]...")
-@click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case of the one prompt that is named.")
-@click.option("--reason", default="", help="Why a count may rise; asked for where one does.")
+@click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case; needs exactly one PROMPT.")
+@click.option("--reason", default="", help="Why a count rises; required if one does.")
 def update(prompts: tuple[str, ...], cases: tuple[str, ...], reason: str) -> None:
-    """Lock what prompts cost now; entries of cases that are gone are removed. Refused in CI."""
+    """Lock what prompts cost now, and remove the entries of cases that are gone. Refused in CI."""
     _write(prompts, cases, reason, trim=False)
 
 
 @command.command("trim")
 @click.argument("prompts", nargs=-1, metavar="[PROMPT]...")
 def trim(prompts: tuple[str, ...]) -> None:
-    """Take slack away: lower locked counts to what prompts cost now, raise none. Refused in CI."""
+    """Lower locked counts to what prompts cost now, raise none. Refused in CI."""
     _write(prompts, (), "", trim=True)
 
 
@@ -127,4 +127,4 @@ def _write(prompts: tuple[str, ...], cases: tuple[str, ...], reason: str, *, tri
         if len(file.lines) > 10:
             click.echo(f"  and {len(file.lines) - 10} more")
     if not written and not removed:
-        click.echo(f"nothing to {'trim' if trim else 'update'}: {len(gate.prompts)} locks are as they should be")
+        click.echo(f"nothing to {'trim' if trim else 'update'}: {len(gate.prompts)} locks are up to date")

@@ -1,15 +1,19 @@
 """The check through the gate: what fails, what warns, and what it says."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from guarded_project import RULES, SUITE, check, lock, make_gate, prompt_text, record
 
+from promptopt.budget.guarded_prompt import digest, sources_digest
 from promptopt.budget.lock import read_lock
-from promptopt.budget.quality import judge_recorded
 from promptopt.budget.result import Result, result_from
+from promptopt.budget.totals import judge_recorded
 from promptopt.budget.update import update
 from promptopt.errors import ConfigError, LockError, TemplateError, UsageError
+from promptopt.templates import load_prompt
 
 LONGER = RULES + "Answer politely, and never promise a refund before the team has looked at it.\n"
 
@@ -34,14 +38,14 @@ def test_a_new_prompt_fails_until_it_is_locked(guarded: Any) -> None:
     assert not (guarded.root / "prompts/triage.lock.toml").exists()
 
 
-def test_a_dearer_prompt_fails_and_the_line_is_named(locked: Any) -> None:
+def test_a_prompt_that_costs_more_fails_and_the_line_is_named(locked: Any) -> None:
     locked.git("init", "-q", "-b", "main")
     commit(locked)
     locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
     result = check()["triage [refund]"]
     assert kinds(result) == [("regressed", "input", "error")]
     text = result.text
-    assert "input 26 → 42 (+16, +61.5%)  limit any growth" in text
+    assert "input 26 → 42 (+16, +61.5%)  limit: no growth" in text
     assert "prompts/triage/v1.j2:9     +16  Answer politely, and never promise a refund" in text
     assert "from this branch +16 · already on main +0" in text
     assert "a month at 300,000 calls" in text
@@ -89,7 +93,7 @@ def test_limits_leave_room_and_cap(locked: Any) -> None:
     assert not check(overrides=["other:input=off"])["triage"].failed
 
 
-def test_dollars_a_month_are_judged_over_the_prompt(locked: Any) -> None:
+def test_dollars_a_month_are_checked_for_the_whole_prompt(locked: Any) -> None:
     locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
     over = ["input=off", "usd_month=| $5"]
     assert kinds(check(overrides=over)["triage"]) == [("cap", "usd_month", "error")]
@@ -110,7 +114,7 @@ def test_group_totals(locked: Any) -> None:
     assert kinds(check()["group tri*"]) == [("cap", "usd_month", "error")]
 
 
-def test_what_is_on_the_base_already_is_no_failure_of_this_branch(locked: Any) -> None:
+def test_growth_that_is_on_the_base_already_only_warns_on_this_branch(locked: Any) -> None:
     locked.git("init", "-q", "-b", "main")
     commit(locked)
     locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
@@ -131,7 +135,7 @@ def test_what_is_on_the_base_already_is_no_failure_of_this_branch(locked: Any) -
 
 
 def test_a_reference_that_git_cannot_reach(locked: Any) -> None:
-    with pytest.raises(UsageError, match="is in no git repository"):
+    with pytest.raises(UsageError, match="is not in a git repository"):
         make_gate(against="main")
     locked.git("init", "-q", "-b", "main")
     commit(locked)
@@ -143,16 +147,42 @@ def test_a_reference_that_git_cannot_reach(locked: Any) -> None:
         make_gate(against=stranger)
 
 
+def test_python_without_asserts_refuses_the_reference_too(locked: Any) -> None:
+    command = [sys.executable, "-O", "-m", "promptopt", "budget", "check", "--against", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot compare with 'nowhere'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("# Rules\n{{ ticket }}", "## Rules\n{{ ticket }}"), ("Rules {{ ticket }}", "\nRules {{ ticket }}")],
+)
+def test_an_edited_beginning_is_not_taken_for_the_locked_text(project: Any, before: str, after: str) -> None:
+    head = "---\nmodel: gpt-4o-mini\n---\n"
+    project.write({"prompts/triage.j2": head + before, "suites/triage.yaml": SUITE})
+    lock()
+    project.write({"prompts/triage.j2": head + after, "suites/triage.yaml": SUITE.replace("money", "cash")})
+    # Case and prompt both changed: counts with today's text would say that nothing grew.
+    assert kinds(check()["triage [refund]"]) == [("incomparable", "input", "error")]
+
+
+@pytest.mark.parametrize("front", ["", "---\nmodel: gpt-4o-mini\n---\n", "---\nmodel: gpt-4o\nseed: 1\n---\n"])
+def test_the_front_matter_is_not_part_of_the_digest_of_the_text(project: Any, front: str) -> None:
+    project.write({"prompts/p.j2": f"{front}Rules\n"})
+    assert sources_digest(load_prompt("p")) == digest(["Rules\n", [], None])
+
+
 STATIC = "\n".join(f"Rule {n}: always stay polite and factual." for n in range(150)) + "\n"
 
 
-def test_losing_the_cacheable_prefix_fails_where_it_costs(guarded: Any) -> None:
+def test_losing_the_cacheable_prefix_fails_if_it_costs(guarded: Any) -> None:
     guarded.write({"prompts/triage/v1.j2": prompt_text(STATIC)})
     lock()
     guarded.write({"prompts/triage/v1.j2": prompt_text("{{ ticket }}\n" + STATIC)})
     found = check(overrides=["input=off"])["triage [refund]"]
     assert kinds(found) == [("regressed", "cacheable", "error")]
-    assert "prompts/triage/v1.j2:7  {{ ticket }} stands before text that was static" in found.text
+    assert "prompts/triage/v1.j2:7  {{ ticket }}  (nothing after this can be cached)" in found.text
     assert "fix: move line 7" in found.text
 
 
@@ -265,7 +295,7 @@ def test_recorded_answers_give_output_and_quality(guarded: Any) -> None:
     assert "quality -100.0 points over 2 recorded answers" in results["triage"].text
     floor = check(overrides=["quality=100 points | 90%"])
     assert [finding for finding in kinds(floor["triage"]) if finding[2] == "error"] == [("quality", "quality", "error")]
-    assert "0.0% of 2 recorded answers is below its floor" in floor["triage"].text
+    assert "quality 0.0% is below its floor of 90.0%, over 2 recorded answers" in floor["triage"].text
     assert not check(overrides=["quality=off"])["triage"].failed
 
 
@@ -281,6 +311,12 @@ def test_stale_and_missing_answers(guarded: Any) -> None:
     assert kinds(check()["triage [refund]"]) == [("missing", "output", "warn")]
     guarded.write({"pyproject.toml": '[tool.promptopt.budget]\nrecordings = "error"\n'})
     assert check()["triage [refund]"].failed
+
+
+def test_a_case_without_cap_and_recording_has_no_output_to_miss(project: Any) -> None:
+    project.write({"prompts/p.j2": "---\nmodel: gpt-4o-mini\n---\n{{ ticket }}", "suites/p.yaml": SUITE})
+    lock()
+    assert not any(result.findings for result in check().values())
 
 
 def test_results_travel_as_plain_data(locked: Any) -> None:
@@ -362,4 +398,4 @@ def test_trim_lowers_and_never_raises(locked: Any) -> None:
     ],
 )
 def test_quality_is_judged_as_compare_does(pairs: list[tuple[float, float]], judged: str) -> None:
-    assert judge_recorded(pairs, 0.02)[0] == judged
+    assert judge_recorded(pairs, 0.02).quality == judged

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.budget.limits import METRICS, Limit, parse_limit
+from promptopt.budget.limits import METRICS, Limit, Metric, parse_limit
 from promptopt.budget.settings import DEFAULTS, load_settings
 from promptopt.config import load_config
 from promptopt.errors import ConfigError, UsageError
@@ -47,10 +47,11 @@ def test_levels(text: str, level: str) -> None:
         ("input", "$5", "wrong unit"),
         ("quality", "2%", "quality loses points"),
         ("quality", "2 points | 90 points", "wrong unit"),
+        ("usd_call", "$5%", "wrong unit"),
         ("input", "5% & 3%", "at most one percentage"),
         ("input", "five%", "not an amount"),
         ("input", "", "is empty"),
-        ("input", "off 5%", "limits nothing more"),
+        ("input", "off 5%", "nothing can follow 'off'"),
         ("imput", "5%", "Did you mean 'input'"),
         ("latency", "5%", "known metrics: input, cacheable, output, usd_call, usd_month, quality"),
     ],
@@ -66,10 +67,36 @@ def test_both_soft_parts_must_be_exceeded(locked: int, growth: int, percent: int
     assert limit.exceeded(Decimal(locked), Decimal(growth)) == (growth * 100 > percent * locked and growth > tokens)
 
 
-def test_without_an_amount_any_growth_is_too_much() -> None:
+def test_without_an_amount_no_growth_is_allowed() -> None:
     assert Limit("error").exceeded(Decimal(100), Decimal(1))
+    assert not Limit("error").exceeded(Decimal(100), Decimal(0))
     assert not Limit("error", cap=Decimal(5)).exceeded(Decimal(100), Decimal(1))
+
+
+def test_every_metric_has_a_default() -> None:
     assert set(DEFAULTS) == set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "beyond"),
+    [
+        ("input", 50, False),
+        ("input", 51, True),
+        ("cacheable", 50, False),
+        ("cacheable", 49, True),
+        ("usd_month", 51, True),
+    ],
+)
+def test_a_cap_may_be_reached_but_not_passed(metric: Metric, value: int, beyond: bool) -> None:
+    unit = "$" if metric == "usd_month" else ""
+    assert parse_limit(metric, f"| {unit}50").beyond_cap(metric, Decimal(value)) == beyond
+    assert not parse_limit(metric, "5%").beyond_cap(metric, Decimal(value))
+
+
+def test_quality_has_a_floor() -> None:
+    limit = parse_limit("quality", "| 90%")
+    assert limit.beyond_cap("quality", Decimal("0.89"))
+    assert not limit.beyond_cap("quality", Decimal("0.9"))
 
 
 TABLE = """[tool.promptopt.budget]
@@ -86,7 +113,7 @@ input = "off"
 """
 
 
-def test_the_nearest_limit_holds(project: Any) -> None:
+def test_the_nearest_limit_applies(project: Any) -> None:
     project.write({"pyproject.toml": TABLE})
     settings = load_settings(load_config())
     texts = [settings.of(*where)["input"].text for where in (("other",), ("support/x",), ("support/triage", "a"))]
@@ -104,7 +131,7 @@ def test_a_file_of_its_own(project: Any) -> None:
     settings = load_settings(load_config())
     assert settings.of("triage")["output"].level == "off"
     project.write({"pyproject.toml": TABLE})
-    with pytest.raises(ConfigError, match=r"budget\.toml: limits stand here and in \[tool\.promptopt\.budget\]"):
+    with pytest.raises(ConfigError, match=r"budget\.toml: there are limits here and in \[tool\.promptopt\.budget\]"):
         load_settings(load_config())
 
 
@@ -115,7 +142,7 @@ def test_a_file_of_its_own(project: Any) -> None:
         ('imput = "5%"', r"pyproject\.toml:2: unknown metric or key 'imput'\. Did you mean 'input'"),
         ("group = 3", r"group = 3 is not a table"),
         ("prompt.triage = 3", r"prompt\.triage = 3 is not a table of limits"),
-        ('recordings = "maybe"', r"recordings = 'maybe' is none of error, warn, off"),
+        ('recordings = "maybe"', r"recordings = 'maybe' is not one of error, warn, off"),
         ('prompt.triage.case.refund.quality = "2 points"', r"unknown metric or key 'quality'"),
         ('group."*".total.quality = "2 points"', r"unknown metric or key 'quality'"),
     ],

@@ -1,6 +1,6 @@
 import subprocess
 import tomllib
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.budget.lock import Basis, Entry, Lock, parse_lock, read_lock
+import promptopt.budget.lock as lock_module
+from promptopt.budget.lock import Lock, LockBasis, LockEntry, parse_lock, read_lock
 from promptopt.errors import LockError
 
-BASIS = Basis("o200k_base@sha256:abc", "gpt-4o-mini", "0.15", "0.075", "0.6")
-ENTRY = Entry(100, 40, 7, "recorded", 0.75, "v1", "r1")
+BASIS = LockBasis("o200k_base@sha256:abc", "gpt-4o-mini", "0.15", "0.075", "0.6")
+ENTRY = LockEntry(100, 40, 7, "recorded", 0.75, "v1", "r1")
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 COUNTS = st.integers(0, 10**6)
 ENTRIES = st.builds(
-    Entry,
+    LockEntry,
     COUNTS,
     COUNTS,
     COUNTS,
@@ -28,12 +29,12 @@ ENTRIES = st.builds(
 )
 
 
-def make(**cases: Entry) -> Lock:
+def make(**cases: LockEntry) -> Lock:
     return Lock("triage", "v1", BASIS, cases or {"a": ENTRY, "b": ENTRY}, "s")
 
 
 @given(st.dictionaries(NAMES, ENTRIES, max_size=4), st.booleans())
-def test_what_is_written_is_read(cases: dict[str, Entry], program: bool) -> None:
+def test_what_is_written_is_read(cases: dict[str, LockEntry], program: bool) -> None:
     lock = Lock("triage", "v1", BASIS, cases, "s", program)
     read = parse_lock(lock.text(), "x.lock.toml")
     assert read == lock
@@ -41,7 +42,7 @@ def test_what_is_written_is_read(cases: dict[str, Entry], program: bool) -> None
         entry.reason for _, entry in sorted(cases.items())
     ]
     assert read.text() == lock.text()
-    # It is TOML, for whoever else wants to read it.
+    # Other programs can read it as TOML.
     assert set(tomllib.loads(lock.text()).get("case", {})) == set(cases)
 
 
@@ -54,9 +55,9 @@ def test_the_text_is_a_pure_function_of_the_counts() -> None:
     ("change", "message"),
     [
         (lambda text: text.replace("input = 100", "input = 99", 1), r"the entry of case 'a' was edited by hand"),
-        (lambda text: text.replace('"gpt-4o-mini"', '"gpt-4o"'), "its head was edited by hand"),
+        (lambda text: text.replace('"gpt-4o-mini"', '"gpt-4o"'), "the head was edited by hand"),
         (lambda text: text.replace('[case."b"]', '[case."c"]'), r"the entry of case 'c' was edited by hand"),
-        (lambda text: "<<<<<<< HEAD\n" + text, r":1: holds a merge conflict: '<<<<<<< HEAD'"),
+        (lambda text: "<<<<<<< HEAD\n" + text, r":1: contains a merge conflict: '<<<<<<< HEAD'"),
         (lambda text: text + "nonsense\n", "cannot be read: 'nonsense'"),
         (lambda text: text.replace("cacheable = 40", "cacheable = forty", 1), "cannot be read: 'forty'"),
         (lambda text: text[: len(text) // 2], "was edited by hand|cannot be read"),
@@ -70,14 +71,39 @@ def test_a_broken_lock_is_refused_with_its_line(change: Any, message: str) -> No
     assert "promptopt budget update" in str(caught.value)
 
 
-def test_a_later_version_is_refused() -> None:
-    from promptopt.budget import lock
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lock, "VERSION", 2)
+def test_a_later_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(lock_module, "VERSION", 2)
         text = make().text()
     with pytest.raises(LockError, match="format version is 2, this promptopt reads 1"):
         parse_lock(text, "x")
+
+
+def test_a_field_that_is_added_is_read_by_versions_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later version whose basis has one more field reads today's locks, and today's version reads its locks."""
+    before = make().text()
+    later = make_dataclass("Later", [("batch_usd", str, "")], bases=(LockBasis,), frozen=True, slots=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(lock_module, "LockBasis", later)
+        read = parse_lock(before, "x")
+        assert read.basis.batch_usd == ""  # type: ignore[attr-defined]
+        assert read.text() == before
+        after = replace(read, basis=replace(read.basis, batch_usd="0.075")).text()  # type: ignore[call-arg]
+        assert parse_lock(after, "x").basis.batch_usd == "0.075"  # type: ignore[attr-defined]
+    assert 'batch_usd = "0.075"' in after
+    assert parse_lock(after, "x") == make()
+
+
+def test_a_field_that_is_missing_is_named() -> None:
+    header = {"version": 1, "prompt": "p", "measured": "v1", "sources": "", "tokenizer": "t"}
+    with pytest.raises(LockError, match=r"x:1: has no model"):
+        parse_lock(lock_module._table(header), "x")
+
+
+def test_a_field_of_an_entry_that_is_not_known_is_ignored() -> None:
+    pairs = {**lock_module._pairs(ENTRY), "audio": 7}
+    text = make(a=ENTRY).text().split("[case.")[0] + '[case."a"]\n' + lock_module._table(pairs, "a")
+    assert parse_lock(text, "x") == make(a=ENTRY)
 
 
 def test_no_file_is_no_lock(tmp_path: Path) -> None:
@@ -112,5 +138,5 @@ def test_branches_that_touch_one_case_conflict(tmp_path: Path) -> None:
     theirs = make(**{**CASES, "b": replace(ENTRY, output=9)})
     conflicts, text = merge(tmp_path, make(**CASES), ours, theirs)
     assert conflicts > 0
-    with pytest.raises(LockError, match="holds a merge conflict"):
+    with pytest.raises(LockError, match="contains a merge conflict"):
         parse_lock(text, "merged")
