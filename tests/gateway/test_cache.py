@@ -1,3 +1,4 @@
+import gc
 import multiprocessing
 import os
 import sqlite3
@@ -20,6 +21,7 @@ from promptopt.gateway.flow import run
 from promptopt.gateway.layers.cache import CachePolicy, ExactCache
 from promptopt.gateway.simulate import SimulatedClock
 from promptopt.gateway.stores.base import KeptAnswer, StoreDown, StoreOptions
+from promptopt.gateway.stores.database import Database
 from promptopt.gateway.stores.memory import MemoryStore
 from promptopt.gateway.stores.redis import RedisStore
 from promptopt.gateway.stores.sqlite import SqliteStore
@@ -277,3 +279,12 @@ def test_processes_that_start_together_open_a_new_file(folder):
     assert [queue.get(timeout=60) for _ in processes] == [None] * 6
     for process in processes:
         process.join()
+
+
+def test_a_file_that_nobody_closes_is_closed_with_its_owner(tmp_path):
+    database = Database(tmp_path / "a.sqlite", "", what="a test")
+    connection = database.do(lambda connection: connection)
+    del database
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        connection.execute("SELECT 1")

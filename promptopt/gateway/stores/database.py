@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -122,6 +123,9 @@ class Database:
                 connection.close()
                 raise
             self._connection = connection
+            # A client that nobody closes leaves no open file; Python 3.13 warns of one.
+            self._closing = weakref.finalize(self, connection.close)
+            self._closing.atexit = False
             return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -133,13 +137,14 @@ class Database:
 
     def _shut(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            self._closing()
         self._connection = None
 
     def after_fork(self) -> None:
         """Begin anew in a child: a connection must not be carried over a fork, nor closed by the child."""
         self._lock = threading.RLock()
         if self._connection is not None:
+            self._closing.detach()
             _PARENTS.append(self._connection)
         self._connection = None
 
