@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import compare
     from promptopt.experiment.comparison import Comparison
+    from promptopt.gateway.batch import abatch, batch
     from promptopt.gateway.call import labels
     from promptopt.gateway.failures import (
         BudgetExceeded,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     )
     from promptopt.gateway.openai.client import async_http_client, http_client
     from promptopt.gateway.provider import wrap
-    from promptopt.providers.batch import abatch, batch
     from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
@@ -55,9 +55,9 @@ _HOMES = {
     "Template": "promptopt.templates.template",
     "TokenCount": "promptopt.tokens",
     "Usage": "promptopt.values",
-    "abatch": "promptopt.providers.batch",
+    "abatch": "promptopt.gateway.batch",
     "async_http_client": "promptopt.gateway.openai.client",
-    "batch": "promptopt.providers.batch",
+    "batch": "promptopt.gateway.batch",
     "compare": "promptopt.experiment.compare",
     "compress": "promptopt.compression.api",
     "count": "promptopt.api",

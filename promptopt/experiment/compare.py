@@ -14,6 +14,7 @@ from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost
 from promptopt.experiment.runner import run_plans
 from promptopt.experiment.runs import Run, summarize
 from promptopt.experiment.variant import make_variant
+from promptopt.gateway.flow import Layer
 from promptopt.prices import Processing
 from promptopt.providers import Provider
 from promptopt.providers.recordings import RecordingFiles
@@ -95,9 +96,16 @@ def compare(
         on_plan(expected)
     if provider is None:
         check_cost(expected, None if max_cost is None else Decimal(str(max_cost)))
-    if batch and provider is None:
-        provider = _batched(plans, progress)
-    runs = run_plans(plans, checks, jobs=jobs or config.jobs, timeout_s=timeout_s, provider=provider, progress=progress)
+    layers = _batched(plans, progress) if batch and provider is None else ()
+    runs = run_plans(
+        plans,
+        checks,
+        jobs=jobs or config.jobs,
+        timeout_s=timeout_s,
+        provider=provider,
+        layers=layers,
+        progress=progress,
+    )
     return Comparison(
         suite=loaded,
         margin=margin,
@@ -108,12 +116,13 @@ def compare(
     )
 
 
-def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> Provider | None:
-    """A provider of the answers that a batch gives to the live calls; ``None`` if there are none."""
-    from promptopt.providers.batch import BatchProvider, batch
+def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> tuple[Layer, ...]:
+    """A layer of the answers that a batch gives to the live calls; none if there are no live calls."""
+    from promptopt.gateway.batch import batch
+    from promptopt.gateway.layers.batch import Batched
 
     requests = {call.request.digest: call.request for plan in plans for call in plan.live}
-    return BatchProvider(batch(requests.values(), progress=progress)) if requests else None
+    return (Batched(batch(requests.values(), progress=progress)),) if requests else ()
 
 
 def _pairs(runs: Sequence[Run], margin: float, accept: float) -> tuple[Pair, ...]:

@@ -13,7 +13,7 @@ from promptopt.experiment.plan import PlannedCall, RunPlan
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.variant import Variant
 from promptopt.gateway.call import Call
-from promptopt.gateway.flow import run, send
+from promptopt.gateway.flow import Layer, run, send
 from promptopt.gateway.layers.record import Record
 from promptopt.gateway.layers.replay import Replay
 from promptopt.gateway.provider import WrappedProvider, make_call, response_of
@@ -34,6 +34,7 @@ def run_plans(
     jobs: int = 16,
     timeout_s: float | None = None,
     provider: Provider | None = None,
+    layers: Sequence[Layer] = (),
     progress: Progress | None = None,
 ) -> list[Run]:
     """Answer and score all calls of all plans.
@@ -42,6 +43,7 @@ def run_plans(
         jobs: Calls in flight at once.
         timeout_s: Seconds a call may take.
         provider: Answers instead of the one that each model's name stands for.
+        layers: Around the provider, outermost first; what they answer is recorded too.
         progress: Called in this thread.
 
     Raises:
@@ -50,7 +52,7 @@ def run_plans(
         KeyboardInterrupt: What was answered is kept.
     """
     live = [call for plan in plans for call in plan.live]
-    outcomes = _ask(live, jobs, timeout_s, provider, progress) if live else []
+    outcomes = _ask(live, jobs, timeout_s, provider, layers, progress) if live else []
     errors = [outcome for outcome in outcomes if isinstance(outcome, ProviderError)]
     if live and len(errors) == len(live):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
@@ -91,6 +93,7 @@ def _ask(
     jobs: int,
     timeout_s: float | None,
     provider: Provider | None,
+    layers: Sequence[Layer],
     progress: Progress | None,
 ) -> list[Outcome]:
     """The outcome of each call, in their order. Recording files are tidied and providers closed afterwards."""
@@ -103,7 +106,7 @@ def _ask(
         for file in dict.fromkeys(call.file for call in live):
             opened.callback(file.tidy)
         recorders = {
-            (file, model): WrappedProvider(providers[model], Record(file))
+            (file, model): WrappedProvider(providers[model], Record(file), *layers)
             for file, model in dict.fromkeys((call.file, call.request.model) for call in live)
         }
         tasks = [partial(recorders[call.file, call.request.model].complete, call.request) for call in live]

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from promptopt.values import Request, Usage, canonical_json, sha256_hex
 
 Endpoint = Literal["chat", "responses"]
-Source = Literal["upstream", "cache", "semantic", "shared"]
+AnswerSource = Literal["upstream", "cache", "semantic", "shared"]
 UsageBasis = Literal["measured", "counted", "assumed"]
 
 # Parameters that account, route or store, and shape no answer.
@@ -197,7 +197,7 @@ class Answer:
     finish_reason: str = "stop"
     usage: Usage | None = None
     basis: UsageBasis = "measured"
-    source: Source = "upstream"
+    source: AnswerSource = "upstream"
     complete: bool = True
     substitute: bool = False
     sent_to: str = ""

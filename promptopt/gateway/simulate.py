@@ -45,7 +45,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SimulatedOutcome:
     """What became of an arrival.
 
     Attributes:
@@ -59,7 +59,9 @@ class Outcome:
     error: CallFailed | Refused | None = None
 
 
-def simulate(handler: Handler, arrivals: Iterable[Arrival], upstream: Upstream, clock: SimulatedClock) -> list[Outcome]:
+def simulate(
+    handler: Handler, arrivals: Iterable[Arrival], upstream: Upstream, clock: SimulatedClock
+) -> list[SimulatedOutcome]:
     """The outcome of each call, in the order of the arrivals.
 
     Args:
@@ -82,9 +84,9 @@ class _Simulation:
         self._clock = clock
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
-        self._ended: dict[int, Outcome] = {}
+        self._ended: dict[int, SimulatedOutcome] = {}
 
-    def outcomes(self, arrivals: list[Arrival]) -> list[Outcome]:
+    def outcomes(self, arrivals: list[Arrival]) -> list[SimulatedOutcome]:
         if any(arrival.at < self._clock.now for arrival in arrivals):
             raise ValueError(f"a call comes before the clock's time, {self._clock.now}")
         for number, arrival in enumerate(arrivals):
@@ -110,7 +112,7 @@ class _Simulation:
         return self._upstream(call)
 
     def end(self, number: int, arrival: Arrival, answer: Answer | None, error: CallFailed | Refused | None) -> None:
-        self._ended[number] = Outcome(arrival, self._clock.now, answer, error)
+        self._ended[number] = SimulatedOutcome(arrival, self._clock.now, answer, error)
 
 
 class _Process:

@@ -128,7 +128,7 @@ def test_what_expired_is_sent_again(api):
 
 def test_resume_after_the_wait_was_broken_off(api):
     api.looks = 10**9
-    with pytest.raises(ProviderError, match="takes it up again"):
+    with pytest.raises(ProviderError, match="so does the same call"):
         promptopt.batch(requests("a"), poll_s=0.01, timeout_s=0.05)
     api.looks = 0
     assert texts(promptopt.batch(requests("a"), poll_s=0.01)) == ["re: a"]
