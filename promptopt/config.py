@@ -31,11 +31,11 @@ class Config:
     """The project's settings.
 
     Attributes:
-        root: The folder of pyproject.toml; the current folder where there is none.
+        root: The folder of pyproject.toml; the current folder if there is none.
         prompts: The folder that prompt names and includes are looked up in.
         suites: The folder that suite names are looked up in.
         model: The model of prompts that name none.
-        price_as: The model whose prices and tokenizer stand for the answering model's.
+        price_as: The model whose prices and tokenizer are used instead of the answering model's.
         margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
         jobs: Calls in flight at once.
         gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
@@ -67,7 +67,7 @@ _TABLES = ("prices", "budget", "gateway")
 
 
 def load_config(start: Path | None = None) -> Config:
-    """The configuration that holds in ``start`` (by default the current folder): the nearest pyproject.toml above.
+    """The configuration of ``start`` (by default the current folder): the nearest pyproject.toml above.
 
     Raises:
         ConfigError: The file is not TOML, or a key or value in it is wrong.
@@ -156,6 +156,6 @@ class _Reader:
 
 
 def find_line(lines: Sequence[str], key: str) -> int | None:
-    """The line of pyproject.toml, counted from 1, that sets a key; ``None`` where none does."""
+    """The line of pyproject.toml, counted from 1, that sets a key; ``None`` if none does."""
     line = next((n for n, text in enumerate(lines, 1) if text.strip().startswith((key, f'"{key}"'))), None)
     return line or next((n for n, text in enumerate(lines, 1) if key in text), None)

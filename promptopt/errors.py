@@ -11,7 +11,7 @@ The tree::
     │   ├── SuiteError             a suite: cases, asserts
     │   ├── SchemaError            an output schema
     │   ├── RecordingError         recorded answers: broken, missing, stale
-    │   │   └── SecretRecorded     they hold, or would hold, what looks like a secret
+    │   │   └── SecretRecorded     they contain, or would contain, what looks like a secret
     │   └── LockError              a prompt's lock file: broken, in conflict, edited by hand, without its prompt
     ├── ProviderError              an endpoint did not answer as it should; one failed trial
     │   ├── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run
@@ -121,7 +121,7 @@ class RecordingError(InputError):
 
 
 class SecretRecorded(RecordingError):
-    """Recorded answers hold, or would hold, what looks like a secret."""
+    """Recorded answers contain, or would contain, what looks like a secret."""
 
 
 class LockError(InputError):

@@ -10,7 +10,7 @@ from promptopt.errors import InputError
 
 
 def show_path(path: Path) -> str:
-    """A path as a person would type it: relative to the current folder where it is below it."""
+    """A path as a person would type it: relative to the current folder if it is below it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
@@ -46,7 +46,7 @@ def replace_file(path: Path, text: str, error: type[InputError] = InputError) ->
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Half of a surrogate pair, which a model may answer, is no UTF-8; U+FFFD takes its place.
+        # Half of a surrogate pair, which a model may answer, is not UTF-8; U+FFFD replaces it.
         temporary.write_bytes(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8"))
         temporary.replace(target)
     except OSError as problem:

@@ -1,8 +1,8 @@
 """Dollars from usage, over genai-prices.
 
-genai-prices answers some questions too kindly: a misspelled processing tier silently gets the standard price, a tier
+genai-prices is lenient in ways that hide errors: a misspelled processing tier silently gets the standard price, a tier
 that a model does not have costs the standard price, and a model name that merely begins like a known one is priced as
-it. Here a tier is one of a closed set, a discount that does not bite is ``None``, and every price names the model and
+it. Here a tier is one of a closed set, a discount that changes nothing is ``None``, and every price names the model and
 the table it comes from.
 """
 
@@ -40,8 +40,8 @@ class Price:
         cache_read_mtok: Dollars per million input tokens read from the provider's cache.
         cache_write_mtok: Dollars per million input tokens written to it.
         output_mtok: Dollars per million output tokens, reasoning included.
-        context_window: Tokens that input and output may have together, where the table knows.
-        tier_start: Input tokens above which other rates hold, where rates change with the length of the input; the
+        context_window: Tokens that input and output may have together, if the table knows.
+        tier_start: Input tokens above which other rates apply, if rates change with the length of the input; the
             rates above are those of the first tier.
         tiers: genai-prices' own price with all tiers.
     """
@@ -94,7 +94,7 @@ def find_price(
         model: ``gpt-4o-mini``, or with its provider: ``openai/gpt-4o-mini``, ``openai:gpt-4o-mini``.
         processing: How the call is processed. A tier for which the table has no price of its own is ``None``: the
             standard price is not a discount.
-        at: The moment whose prices hold; by default now.
+        at: The moment whose prices apply; by default now.
 
     Returns:
         ``None`` for a model without a known price. It is shown as unpriced, never as $0.

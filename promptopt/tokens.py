@@ -50,7 +50,7 @@ class Tokenizer:
     """The encoding a model is counted with.
 
     Attributes:
-        exact: Whether this is the model's own encoding. Where it is not (no public tokenizer, or one that is not
+        exact: Whether this is the model's own encoding. If it is not (no public tokenizer, or one that is not
             shipped), counts are estimates and are labelled so.
     """
 

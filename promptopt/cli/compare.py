@@ -58,14 +58,14 @@ def command(
 ) -> None:
     """Compare prompts over the same cases; the first is the baseline.
 
-    A PROMPT is a path, a name (its newest version), NAME@VERSION, or REF:PATH out of git.
+    A PROMPT is a path, a name (its newest version), NAME@VERSION, or REF:PATH from git.
 
     \b
     promptopt compare prompts/reviews/v1.j2 prompts/reviews/v2.j2
     promptopt compare HEAD~1:prompts/reviews/v2.j2 prompts/reviews/v2.j2 --record stale
     promptopt compare reviews@v1 reviews@v2 --price-as gpt-4o-mini -o report.md
 
-    Exit code 1 where a candidate regressed.
+    Exit code 1 if a candidate regressed.
     """
     from promptopt.experiment.compare import compare
     from promptopt.experiment.report.write import check_format, write_report
@@ -115,13 +115,13 @@ def _announce(expected: CostRange) -> None:
     if not expected.calls:
         return
     click.echo(f"this run: {expected}", err=True)
-    # All is counted that has to be before the calls; the many clients of the calls need the memory more.
+    # Everything that must be counted before the calls is counted; the clients of the calls need the memory more.
     release()
 
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """A bar on the terminal once calls are made; nothing where there is no terminal, or nothing to wait for."""
+    """A bar on the terminal once calls are made; nothing if there is no terminal, or nothing to wait for."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

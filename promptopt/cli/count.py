@@ -83,7 +83,7 @@ def _count_text(text: str, model: str | None, as_json: bool) -> None:
 
 
 def _suite_of(template: Template, suite: str | None, case_name: str | None, config: Config) -> Suite | None:
-    """The suite to render with, cut to one case where one is named."""
+    """The suite to render with, reduced to one case if one is named."""
     from dataclasses import replace
 
     from promptopt.suites import find_suite, load_suite

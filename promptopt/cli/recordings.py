@@ -22,7 +22,7 @@ def command() -> None:
 @click.option("--suite", required=True, help="The suite whose cases were answered.")
 @click.option("--model", required=True, help="The model that answered.")
 def import_(file: Path, prompt: str, suite: str, model: str) -> None:
-    """Take answers over from FILE, JSONL or CSV rows with `case` and `output`.
+    """Import answers from FILE, JSONL or CSV rows with `case` and `output`.
 
     A row may have `input` (checked against the rendered prompt), `input_tokens` and `output_tokens` (else counted),
     `finish_reason`, `repetition`, `model` and `recorded_at`.
@@ -44,7 +44,7 @@ def import_(file: Path, prompt: str, suite: str, model: str) -> None:
 @click.argument("suites", nargs=-1, metavar="[SUITE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(suites: tuple[str, ...], as_json: bool) -> None:
-    """List stale, missing and orphaned recordings, and secrets in them; exit code 1 where there are any."""
+    """List stale, missing and orphaned recordings, and secrets in them; exit code 1 if there are any."""
     from promptopt.config import load_config
     from promptopt.experiment.inventory import check_recordings
 

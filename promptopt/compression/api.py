@@ -12,7 +12,7 @@ from promptopt.compression.rules.base import choose_rules
 from promptopt.config import load_config
 from promptopt.errors import UsageError, did_you_mean
 from promptopt.templates import Template
-from promptopt.templates.readers import Reader
+from promptopt.templates.readers import OverlayReader
 
 __all__ = ["Compression", "Level", "compress", "compress_prompt", "compressed_template"]
 
@@ -119,19 +119,4 @@ def with_source(template: Template, source: str) -> Template:
     Raises:
         TemplateError: The source cannot be compiled.
     """
-    return Template.load(template.name, _Instead(template.reader, template.name, source), template.origin)
-
-
-class _Instead:
-    """Reads one file from memory and all others through another reader."""
-
-    def __init__(self, reader: Reader, name: str, text: str) -> None:
-        self._reader = reader
-        self._name = name
-        self._text = text
-
-    def read(self, name: str) -> str:
-        return self._text if name == self._name else self._reader.read(name)
-
-    def display(self, name: str) -> str:
-        return self._reader.display(name)
+    return Template.load(template.name, OverlayReader(template.reader, template.name, source), template.origin)

@@ -45,20 +45,21 @@ def compare(
     """Compare prompts over the cases of a suite; the first is the baseline.
 
     Args:
-        prompts: Paths, names (``reviews``, ``reviews@v1``), ``REF:path`` out of git, or templates.
+        prompts: Paths, names (``reviews``, ``reviews@v1``), ``REF:path`` from git, or templates.
         suite: A file or a name; by default the suite that is named like the first prompt.
         model: Answers instead of the prompts' own models.
         price_as: The model whose prices and tokenizer count instead of the answering model's.
         trials: Answers to each case; they are averaged inside the case.
         margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
         accept: Points that it may lose for a lower cost, as a trade-off.
-        record: Which answers to ask for: ``none``, ``missing``, ``stale`` or ``all``. By default ``missing`` where a
+        record: Which answers to ask for: ``none``, ``missing``, ``stale`` or ``all``. By default ``missing`` if a
             model can be called and ``CI`` is not set, else ``none``.
         jobs: Calls in flight at once.
-        timeout_s: Seconds a call may take.
+        timeout_s: Seconds that a call may take.
         max_cost: Dollars that the run may cost at most; refused before any call.
-        provider: Answers instead of the one that the models' names stand for.
-        batch: Ask through the provider's batch API: half the price, within a day; the same call after a crash goes on.
+        provider: Answers instead of the one that serves the models' names.
+        batch: Ask through the provider's batch API: half the price, within a day. After a crash the same call continues
+            the batch.
         on_plan: Called with the expected cost before any call.
         progress: Called with the number of calls answered and in all.
 
@@ -76,7 +77,7 @@ def compare(
     if not 0 < margin < 100 or not 0 <= accept < 100:
         raise UsageError("margin and accept are points of quality, between 0 and 100")
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
-    # Before all else that is large: loading the vocabulary takes memory for a moment, which later imports use again.
+    # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
     encoding(tokenizer_for(price_as or config.price_as or model or templates[0].front.model).encoding)
     loaded = (
         suite

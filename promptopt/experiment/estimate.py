@@ -24,12 +24,12 @@ class Estimate:
     """Tokens and list cost of one call, a mean over what was rendered.
 
     Attributes:
-        model: The model it is counted and priced for; ``None`` where nobody names one.
+        model: The model it is counted and priced for; ``None`` if nothing names one.
         renderings: Over how many renderings (cases) the means are.
         content: Tokens of the messages' texts; ``framing`` and ``schema`` come on top.
         smallest: Input tokens of the smallest rendering; ``largest`` of the largest.
-        output_tokens: Mean of recorded answers, or the cap; ``None`` where neither is known.
-        price: ``None`` where the model is unpriced; ``batch`` where it has no batch price.
+        output_tokens: Mean of recorded answers, or the cap; ``None`` if neither is known.
+        price: ``None`` if the model is unpriced; so is ``batch`` if it has no batch price.
         calls_per_month: From the front matter.
     """
 
@@ -53,7 +53,7 @@ class Estimate:
         return self.content + self.framing + self.schema
 
     def cost(self, price: Price | None) -> Cost | None:
-        """List cost of a call at a price; without known output, of its input alone."""
+        """List cost of a call at a price; of its input alone if the output is not known."""
         if price is None:
             return None
         # Rates are per token, so that a mean of costs is the cost of means; a tier is that of the largest input.

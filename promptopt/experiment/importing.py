@@ -1,4 +1,4 @@
-"""Answers from elsewhere as recordings: JSONL or CSV rows with ``case`` and ``output``.
+"""Answers from other tools as recordings: JSONL or CSV rows with ``case`` and ``output``.
 
 Optional columns: ``input`` (the prompt that was really sent, checked against the rendered one), ``input_tokens``,
 ``output_tokens``, ``cached_tokens``, ``reasoning_tokens`` (or a ``usage`` object in OpenAI's names), ``finish_reason``,
@@ -39,7 +39,7 @@ class Imported:
     Attributes:
         path: The recording file.
         answers: How many answers were taken.
-        counted: How many of them came without usage; their tokens are counted where they are needed.
+        counted: How many of them came without usage; their tokens are counted when they are needed.
         missing: Cases of the suite without an answer.
     """
 
@@ -50,7 +50,7 @@ class Imported:
 
 
 def import_answers(file: Path, template: Template, suite: Suite, model: str) -> Imported:
-    """Take answers over as recordings of ``model``; all of them, or none where one is wrong.
+    """Take answers over as recordings of ``model``; all of them, or none if one is wrong.
 
     Raises:
         RecordingError: A row is broken, its case unknown or there twice, or its input is not the rendered prompt.
@@ -169,7 +169,7 @@ def _usage(row: Mapping[str, Any]) -> Usage | None:
 
 
 def _difference(given: object, rendered: Rendered) -> str | None:
-    """Where an input differs from the rendered prompt; ``None`` where it does not."""
+    """Where an input differs from the rendered prompt; ``None`` if it does not."""
     if isinstance(given, list):
         expected = [{"role": message.role, "content": message.content} for message in rendered.messages]
         if len(given) != len(expected):

@@ -1,4 +1,4 @@
-"""What recordings there are, and which of them are stale, missing or orphaned."""
+"""Which recordings are stale, missing, orphaned or broken."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class RecordingProblem:
 
     Attributes:
         path: The file.
-        line: The line in it, where there is one.
-        case: The case, where it is about one.
-        message: What it is, with what changed.
+        line: The line in it, if there is one.
+        case: The case, if it is about one.
+        message: What is wrong, with what changed.
     """
 
     kind: ProblemKind
@@ -98,13 +98,13 @@ def _stale(recording: Recording, template: Template, suite: Suite) -> str | None
     try:
         rendered = template.render(case.vars)
     except PromptoptError as error:
-        return f"the prompt does not render any more: {error}"
+        return f"the prompt no longer renders: {error}"
     request = rendered.request(recording.model_requested, sample=recording.repetition, case=case.name)
     return None if request.digest == recording.request_sha256 else what_changed(recording, request)
 
 
 def _template_of(path: Path, suite: Suite, config: Config) -> Template | None:
-    """The prompt whose answers a recording file holds; ``None`` where it is gone."""
+    """The prompt whose answers are in a recording file; ``None`` if it is gone."""
     label = path.relative_to(suite.recordings).with_suffix("").as_posix()
     for prompt in list_prompts(config):
         for version, file in prompt.versions:

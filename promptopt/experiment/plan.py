@@ -60,7 +60,7 @@ class CostRange:
     Attributes:
         calls: How many calls will be made.
         low_usd: With no output at all.
-        high_usd: With every answer as long as its cap (without one, as the context window) allows; ``None`` where
+        high_usd: With every answer as long as its cap (without one, as the context window) allows; ``None`` if
             nothing bounds it.
         free: Only models whose calls cost nothing are asked.
         unpriced: Models without a known price; their calls are not in the sums.
@@ -86,7 +86,7 @@ class CostRange:
 
 
 def default_mode(variants: Sequence[Variant]) -> Mode:
-    """``missing`` where every variant's model could be called and CI is not set, else ``none``."""
+    """``missing`` if every variant's model can be called and CI is not set, else ``none``."""
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         return "none"
     return "missing" if all(is_configured(variant.model) for variant in variants) else "none"
@@ -97,7 +97,7 @@ def make_plans(variants: Sequence[Variant], suite: Suite, mode: Mode, trials: in
 
     Raises:
         TemplateError: A prompt does not render for a case; the message names it.
-        RecordingError: ``mode`` forbids to ask for what is not recorded.
+        RecordingError: Something is not recorded, and ``mode`` does not allow to ask for it.
     """
     plans = [
         RunPlan(
@@ -200,9 +200,9 @@ def cost_range(plans: Sequence[RunPlan]) -> CostRange:
 
 
 def check_cost(expected: CostRange, max_cost: Decimal | None) -> None:
-    """Refuse a run that may cost more than it may. Without a limit, one that may cost more than $1 asks for one.
+    """Refuse a run that can cost more than its limit. Without a limit, a run that can cost more than $1 is refused.
 
-    Where a prompt sets no cap, only a given limit makes its upper bound count; the least cost always does.
+    If a prompt sets no cap, its upper bound counts only against a given limit; the lower bound always counts.
 
     Raises:
         CostLimitError: Nothing was sent.

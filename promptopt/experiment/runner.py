@@ -21,7 +21,7 @@ from promptopt.providers import Provider, make_provider
 from promptopt.scorers import SuiteChecks
 from promptopt.values import Progress, Response
 
-# How long calls in flight may take to end, so that their answers are kept, once a run is broken off.
+# How long calls in flight may take to end, so that their answers are kept, when a run is interrupted.
 _GRACE_S = 2.0
 
 Outcome = Response | ProviderError
@@ -41,8 +41,8 @@ def run_plans(
 
     Args:
         jobs: Calls in flight at once.
-        timeout_s: Seconds a call may take.
-        provider: Answers instead of the one that each model's name stands for.
+        timeout_s: Seconds that a call may take.
+        provider: Answers instead of the one that serves each model's name.
         layers: Around the provider, outermost first; what they answer is recorded too.
         progress: Called in this thread.
 

@@ -119,12 +119,12 @@ class VariantSummary:
         cached_tokens: Of them, read from the provider's cache.
         output_tokens: Output tokens.
         basis: Whether those were measured, counted or estimated; several if trials differ.
-        measured_input_tokens: What the answering provider measured, mean per call; ``None`` where it did not say.
+        measured_input_tokens: What the answering provider measured, mean per call; ``None`` if it did not say.
         counted_input_tokens: What the priced model's tokenizer counts for the same requests.
-        usd_per_1k_calls: List cost of a thousand calls; ``None`` where unpriced.
-        usd_per_pass: List cost of all calls over the number that passed; ``None`` where unpriced or none passed.
-        incurred_usd: What this run paid; a replay paid nothing. ``None`` where a live call was unpriced.
-        latency_ms: Median of live calls; ``None`` where all were replayed.
+        usd_per_1k_calls: List cost of a thousand calls; ``None`` if unpriced.
+        usd_per_pass: List cost of all calls over the number that passed; ``None`` if unpriced or none passed.
+        incurred_usd: What this run paid; a replay paid nothing. ``None`` if a live call was unpriced.
+        latency_ms: Median of live calls; ``None`` if all were replayed.
         replayed: Trials answered out of recordings.
         recorded: First and last day of those recordings.
         unjudged: Asserts that could not be judged.

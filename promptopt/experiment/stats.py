@@ -52,7 +52,7 @@ class Bootstrap:
         return bool(self.resampled[0] == self.resampled[-1])
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """The two-sided interval; of width zero where the cases do not differ."""
+        """The two-sided interval; of width zero if the cases do not differ."""
         if self.degenerate:
             return self.observed, self.observed
         tail = (1 - confidence) / 2
@@ -149,7 +149,7 @@ def mcnemar(better: int, worse: int) -> float:
 def quality_p_value(differences: Floats, resampled: Bootstrap) -> float:
     """Two-sided p-value of "quality does not differ".
 
-    Of passes and failures, and of cases that all differ by the same, the exact test of their signs: it holds for any
+    Of passes and failures, and of cases that all differ by the same, the exact test of their signs: it is valid for any
     number of cases, the bootstrap only for many that vary.
 
     Args:

@@ -84,7 +84,7 @@ def metric_name(metric: str) -> str:
 
 
 def change_text(difference: Difference) -> str:
-    """A mean difference with its sign and unit; empty where it is unknown."""
+    """A mean difference with its sign and unit; empty if it is unknown."""
     return "" if difference.difference is None else _number(difference.metric, difference.difference)
 
 

@@ -28,8 +28,8 @@ class Difference:
 
     Attributes:
         metric: ``quality``, ``pass_rate``, ``input_tokens``, ``output_tokens``, ``usd_per_1k_calls``, ``usd_per_pass``.
-        difference: The difference of the means; ``None`` where it is not known (unpriced, or no pass).
-        low: Lower end of the two-sided 95% interval; ``None`` where there are too few cases for one.
+        difference: The difference of the means; ``None`` if it is not known (unpriced, or no pass).
+        low: Lower end of the two-sided 95% interval; ``None`` if there are too few cases for one.
         high: Its upper end.
         p_value: Two-sided, of "no difference"; corrected for the number of candidates.
     """
@@ -49,7 +49,7 @@ class QualityEvidence:
         difference: Mean paired difference, in quality (0 to 1).
         p_value: Two-sided, corrected; ``None`` with fewer than two cases.
         loss_p_value: One-sided p-value of "the loss is ``margin`` or more"; corrected.
-        accept_p_value: The same for the loss that ``--accept`` allows; ``None`` where it allows none.
+        accept_p_value: The same for the loss that ``--accept`` allows; ``None`` if it allows none.
         deviation: Standard deviation of the paired differences.
         untouched: Every request is the baseline's own, so that quality cannot differ.
         all_tied: No case differs, though the requests do.
@@ -133,7 +133,7 @@ def judge_quality(evidence: QualityEvidence, margin: float) -> Quality:
     if evidence.untouched:
         return "not worse"
     if evidence.all_tied:
-        # Resampling cases that never differ shows no spread; how many there are bounds the loss all the same.
+        # Resampling cases that never differ shows no spread, but their number bounds the loss.
         return "not worse" if evidence.cases >= cases_to_exclude_loss(margin) else "unclear"
     if evidence.p_value is None or evidence.loss_p_value is None:
         return "unclear"
@@ -198,7 +198,7 @@ def _point_price(cost: CostEvidence, evidence: QualityEvidence) -> PointPrice:
 
 
 def _cases_needed(evidence: QualityEvidence, margin: float) -> int | None:
-    """Cases that would show "not worse", or "worse" where the loss so far is the margin or more."""
+    """Cases that would show "not worse", or "worse" if the loss so far is the margin or more."""
     if evidence.all_tied:
         return cases_to_exclude_loss(margin)
     if evidence.deviation == 0 or evidence.p_value is None:

@@ -1,7 +1,7 @@
 """Recorded answers: one JSONL file for each prompt version, committed, so that CI needs no key and no network.
 
 A line is appended the moment its answer is there, so that a crash loses nothing; :meth:`RecordingFile.tidy` sorts the
-file when a run ends. A line holds no rendered message, header, price or secret.
+file when a run ends. A line contains no rendered message, header, price or secret.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Recording:
 
     @classmethod
     def from_json(cls, row: Any, line: int) -> Recording:
-        """Raises KeyError, TypeError or ValueError where a field is missing or wrong."""
+        """Raises KeyError, TypeError or ValueError if a field is missing or wrong."""
         if row["v"] != FORMAT_VERSION:
             raise ValueError(f"its format version is {row['v']!r}, this promptopt reads {FORMAT_VERSION}")
         usage = row["usage"]
@@ -107,7 +107,7 @@ class Recording:
                 text=str(row["response"]["text"]),
                 finish_reason=str(row["response"]["finish_reason"]),
                 usage=None if usage is None else Usage(**usage),
-                # Latency is measured live; that of a recording is never passed off as this run's.
+                # Latency is measured live; a recorded one is never reported as this run's.
                 duration_s=None,
             ),
             recorded_at=str(row["recorded_at"]),
@@ -126,7 +126,7 @@ def _json_line(row: Mapping[str, Any]) -> str:
 
 
 def recorded_params(request: Request) -> dict[str, Any]:
-    """A request's parameters as a recording holds them: a schema by its digest."""
+    """A request's parameters as a recording keeps them: of a schema its digest."""
     schema = request.output_schema
     digest = {} if schema is None else {"output_schema_sha256": sha256_hex(canonical_json(schema))}
     return request.params.to_dict() | digest
@@ -156,7 +156,7 @@ class RecordingFile:
 
         Raises:
             RecordingError: It cannot be read, or a line is broken.
-            SecretRecorded: A line holds what looks like a secret.
+            SecretRecorded: A line contains what looks like a secret.
         """
         file = cls(path)
         file._load()
@@ -170,7 +170,7 @@ class RecordingFile:
         return file
 
     def status(self, request: Request) -> tuple[RecordingStatus, Recording | None]:
-        """Whether the file holds an answer to this very request, to an older form of it (stale), or none."""
+        """Whether the file has an answer to this very request, to an older form of it (stale), or none."""
         found = self.find(request)
         if found is None:
             return "missing", None
@@ -190,7 +190,7 @@ class RecordingFile:
         """Put a line on disk at once; it replaces an older one of its key.
 
         Raises:
-            SecretRecorded: It holds what looks like a secret.
+            SecretRecorded: It contains what looks like a secret.
             RecordingError: The disk does not take it; the file stays whole.
         """
         text = recording.to_json()
@@ -278,7 +278,7 @@ class RecordingFile:
     def _write(self, data: bytes) -> None:
         if self._descriptor is None:
             if self.cut_off is not None:
-                # Else the next line would be glued to the cut-off one.
+                # Else the next line would continue the cut-off one.
                 self._rewrite()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -17,7 +17,7 @@ from promptopt.structured.build import Structured
 from promptopt.structured.field_sources import Evidence, from_model
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template
-from promptopt.templates.readers import Reader
+from promptopt.templates.readers import OverlayReader
 from promptopt.values import CallOptions, Message, Origin, Request
 
 _QUESTION = (
@@ -46,19 +46,6 @@ class Proof:
         return self.chosen is not None
 
 
-class _Overlay:
-    """A reader with one file that is not written yet."""
-
-    def __init__(self, inner: Reader, name: str, source: str) -> None:
-        self._inner, self._name, self._source = inner, name, source
-
-    def read(self, name: str) -> str:
-        return self._source if name == self._name else self._inner.read(name)
-
-    def display(self, name: str) -> str:
-        return self._inner.display(name)
-
-
 def proposed_template(proposal: Structured, version: str | None = None) -> Template:
     """The proposal as a prompt that can be rendered, under the version it would be written as.
 
@@ -68,7 +55,7 @@ def proposed_template(proposal: Structured, version: str | None = None) -> Templ
     template = proposal.template
     name = str(Path(template.name).with_name(proposal.path.name))
     origin = Origin(template.origin.prompt, version or (proposal.path.stem if template.origin.version else None))
-    return Template.load(name, _Overlay(template.reader, name, proposal.source), origin)
+    return Template.load(name, OverlayReader(template.reader, name, proposal.source), origin)
 
 
 def prove(proposals: Sequence[Structured], suite: Suite, *, margin: float | None = None, **options: Any) -> Proof:

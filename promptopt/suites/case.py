@@ -18,11 +18,11 @@ class Assertion:
     Attributes:
         type: The assert's type without ``not-``.
         negated: Whether it was written with ``not-``.
-        value: What the type compares with; texts may hold ``{{ variables }}`` of the case.
-        threshold: Where the type gives a degree, the least that passes (or the most, for cost and latency).
+        value: What the type compares with; texts may contain ``{{ variables }}`` of the case.
+        threshold: For a type that measures a degree, the least that passes (or the most, for cost and latency).
         weight: Its share in the case's score.
         options: Further keys of the assert, such as ``tolerance``.
-        line: Where it stands in the suite's file, where that is known.
+        line: Its line in the suite's file, if that is known.
     """
 
     type: str
@@ -49,7 +49,7 @@ class Case:
         asserts: What the answer is scored by.
         threshold: The weighted score that passes the case; ``None``: every assert must pass.
         metadata: Free labels.
-        line: Where it stands in the suite's file.
+        line: Its line in the suite's file.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Suite:
         name: The file's name without its ending.
         path: The file.
         cases: In the order of the file.
-        notes: What was read differently from what one may think, for the user to see.
+        notes: What was read differently from what the user may expect.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Suites from files: YAML, JSON, JSONL and CSV in promptfoo's vocabulary.
 
-Known keys of promptfoo that say nothing about cases (``prompts``, ``providers``, ...) are passed over with a note; an
+Known keys of promptfoo that do not describe cases (``prompts``, ``providers``, ...) are ignored with a note; an
 unknown key is an error, because a misspelled one would silently change what is measured.
 """
 
@@ -25,7 +25,7 @@ from promptopt.yaml import Located, line_of, load_yaml
 SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
 
 _TOP_KEYS = ("description", "tests", "defaultTest")
-_TOP_PASSED_OVER = frozenset(
+_TOP_IGNORED = frozenset(
     {
         "prompts",
         "providers",
@@ -75,7 +75,7 @@ def find_suite(prompt: str, *, config: Config | None = None) -> Path | None:
 
 
 def suite_of(prompt: str, *, config: Config | None = None) -> Path:
-    """As :func:`find_suite`, where there must be one.
+    """As :func:`find_suite`, for a prompt that must have one.
 
     Raises:
         UsageError: There is none.
@@ -152,9 +152,9 @@ class _Parser:
         if isinstance(document, list):
             return self._tests(document, None)
         if not isinstance(document, Mapping):
-            raise self._error("holds no suite: expected a mapping with `tests`, or a list of tests", None)
+            raise self._error("is not a suite: expected a mapping with `tests`, or a list of tests", None)
         for key in document:
-            if key in _TOP_PASSED_OVER:
+            if key in _TOP_IGNORED:
                 self._notes.append(f"`{key}` is not used")
             elif key not in _TOP_KEYS:
                 raise self._unknown(key, _TOP_KEYS, document, "in the suite")
@@ -334,7 +334,7 @@ class _Parser:
         return number
 
     def _line(self, mapping: Mapping[str, Any]) -> int | None:
-        # Cases say where they stand in the suite's own file; those of a file that it names do not stand there.
+        # Cases know their line in the suite's own file; those of a file that it names have none there.
         return None if self._outer else line_of(mapping)
 
     def _fraction(self, value: Any, key: str, entry: Mapping[str, Any]) -> float | None:
@@ -357,7 +357,7 @@ class _Parser:
 
 
 _Test = tuple[_Parser, Any]
-"""A test as written, and the parser of the file it stands in."""
+"""A test as written, and the parser of the file that it is in."""
 
 # JSON writes 😀 as two escapes, which YAML knows only as one character.
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")

@@ -1,9 +1,9 @@
 """Cases from CSV, with promptfoo's special columns.
 
-``__expected`` (and ``__expected1``, ``__expected2``, ...) holds an assert in short form: ``contains: 4``,
-``not-icontains: sorry``, ``levenshtein(5): text``, ``contains-any: a, b``, ``is-json``, or a bare text, which must be
-equalled. ``__description`` names the case, ``__threshold`` and ``__metadata:KEY`` set what they say; every other column
-is a variable.
+``__expected`` (and ``__expected1``, ``__expected2``, ...) is an assert in short form: ``contains: 4``,
+``not-icontains: sorry``, ``levenshtein(5): text``, ``contains-any: a, b``, ``is-json``, or a bare text, which the
+answer must equal. ``__description`` names the case, ``__threshold`` and ``__metadata:KEY`` set what they say; every
+other column is a variable.
 """
 
 from __future__ import annotations

@@ -57,6 +57,19 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
+class OverlayReader:
+    """Another reader with the text of one file replaced, such as one that is not written yet."""
+
+    def __init__(self, inner: Reader, name: str, text: str) -> None:
+        self._inner, self._name, self._text = inner, name, text
+
+    def read(self, name: str) -> str:
+        return self._text if name == self._name else self._inner.read(name)
+
+    def display(self, name: str) -> str:
+        return self._inner.display(name)
+
+
 class GitReader:
     """Files of a folder as they were at a commit, read with ``git cat-file``."""
 

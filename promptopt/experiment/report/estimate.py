@@ -16,7 +16,7 @@ _SOURCE_WIDTH = 72
 
 
 def estimate_text(template: Template, counted: Estimate) -> str:
-    """Tokens, and dollars per call, per 1,000 calls and per month, as a table with where they come from."""
+    """Tokens, and dollars per call, per 1,000 calls and per month, as a table, and the source of the prices."""
 
     def row(name: str, tokens: str, usd: Decimal | None) -> list[str]:
         if counted.price is None:
@@ -59,7 +59,7 @@ def attribution_text(attributed: Attribution, case: str | None) -> str:
 
     Args:
         attributed: The attribution of one rendering.
-        case: The case that it was rendered with, where it was one.
+        case: The case that it was rendered with, if there was one.
     """
     rows = [
         [

@@ -17,7 +17,7 @@ from promptopt.files import replace_file
 
 
 def check_format(path: Path) -> None:
-    """Raises UsageError where no report is written with that ending."""
+    """Raises UsageError if no report is written with that ending."""
     if path.suffix.lower() not in _WRITERS:
         raise UsageError(f"-o {path}: unknown ending {path.suffix!r}; known are {', '.join(_WRITERS)}")
 
@@ -104,7 +104,7 @@ def _suite(root: ET.Element, name: str, tests: int, failures: int, errors: int) 
 
 
 def _xml(text: str) -> str:
-    """Text without the control characters that XML cannot hold."""
+    """Text without the control characters that XML does not allow."""
     return "".join(
         char if char in "\t\n\r" or " " <= char <= "\ud7ff" or char >= "\ue000" else "\ufffd" for char in text
     )
