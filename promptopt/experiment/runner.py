@@ -24,7 +24,7 @@ from promptopt.values import Progress, Response
 # How long calls in flight may take to end, so that their answers are kept, when a run is interrupted.
 _GRACE_S = 2.0
 
-Outcome = Response | ProviderError
+_Outcome = Response | ProviderError
 
 
 def run_plans(
@@ -68,7 +68,7 @@ def run_plans(
     ]
 
 
-def _trial(variant: Variant, call: PlannedCall, outcome: Outcome, checks: SuiteChecks) -> Trial:
+def _trial(variant: Variant, call: PlannedCall, outcome: _Outcome, checks: SuiteChecks) -> Trial:
     request = call.request
     if isinstance(outcome, ProviderError):
         return Failed(call.case.name, request.sample, request, str(outcome))
@@ -95,7 +95,7 @@ def _ask(
     provider: Provider | None,
     layers: Sequence[Layer],
     progress: Progress | None,
-) -> list[Outcome]:
+) -> list[_Outcome]:
     """The outcome of each call, in their order. Recording files are tidied and providers closed afterwards."""
     with ExitStack() as opened:
         providers: dict[str, Provider] = {}
@@ -113,10 +113,10 @@ def _ask(
         return _in_threads(tasks, jobs, progress)
 
 
-def _in_threads(tasks: Sequence[Callable[[], Response]], jobs: int, progress: Progress | None) -> list[Outcome]:
+def _in_threads(tasks: Sequence[Callable[[], Response]], jobs: int, progress: Progress | None) -> list[_Outcome]:
     """Carry out tasks, ``jobs`` at once; the first error that ends the run cancels those that have not begun."""
     pending: dict[Future[Response], int] = {}
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, _Outcome] = {}
     executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="promptopt")
     try:
         for number, task in enumerate(tasks):
@@ -133,7 +133,7 @@ def _in_threads(tasks: Sequence[Callable[[], Response]], jobs: int, progress: Pr
     return [outcomes[number] for number in range(len(tasks))]
 
 
-def _outcome(future: Future[Response]) -> Outcome:
+def _outcome(future: Future[Response]) -> _Outcome:
     try:
         return future.result()
     except ProviderUnusable:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from promptopt.values import Request, Usage, canonical_json, sha256_hex
 
 Endpoint = Literal["chat", "responses"]
-AnswerSource = Literal["upstream", "cache", "semantic", "shared"]
+AnswerSource = Literal["upstream", "cache", "semantic", "shared", "replay"]
 UsageBasis = Literal["measured", "counted", "assumed"]
 
 # Parameters that account, route or store, and shape no answer.

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from promptopt.errors import ProviderError, RecordingError
+from promptopt.gateway.flow import run, stack
 from promptopt.gateway.layers.record import Record
 from promptopt.gateway.layers.replay import Replay
-from promptopt.gateway.provider import WrappedProvider
+from promptopt.gateway.provider import WrappedProvider, make_call
 from promptopt.providers.recordings import Recording, RecordingFile
 from promptopt.values import Message, Origin, Request, Response, Usage
 
@@ -50,6 +51,13 @@ def test_a_replay_answers_only_what_was_asked_and_claims_no_latency(tmp_path: Pa
         with pytest.raises(RecordingError, match=f"{status} recording of case"):
             provider.complete(other)
     assert echo.asked == 0
+
+
+def test_a_replayed_answer_says_that_nobody_was_asked_or_paid(tmp_path: Path) -> None:
+    file = RecordingFile.read(tmp_path / "v1.jsonl")
+    file.append(Recording.of(request("a"), Response("m-1", "ok", usage=Usage(3)), AT))
+    answer = run(stack([Replay(file)])(make_call(request("a"))), lambda call: pytest.fail(f"sent: {call}"))
+    assert (answer.source, answer.text) == ("replay", "ok")
 
 
 def test_what_is_recorded_is_replayed(tmp_path: Path) -> None:
