@@ -67,23 +67,13 @@ def compare(
         PromptoptError: What was given cannot be compared; the message says why and what to do.
     """
     config = load_config()
-    if not prompts:
-        raise UsageError("name at least one prompt")
-    if trials < 1:
-        raise UsageError(f"trials = {trials} is not a positive number")
-    if timeout_s is not None and not 0 < timeout_s < math.inf:
-        raise UsageError(f"timeout = {timeout_s:g} is not a positive number of seconds")
     margin = config.margin if margin is None else margin
-    if not 0 < margin < 100 or not 0 <= accept < 100:
-        raise UsageError("margin and accept are points of quality, between 0 and 100")
+    _check(prompts, trials, timeout_s, margin, accept)
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
     # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
     encoding(tokenizer_for(price_as or config.price_as or model or templates[0].front.model).encoding)
-    loaded = (
-        suite
-        if isinstance(suite, Suite)
-        else load_suite(suite or suite_of(templates[0].origin.prompt, config=config), config=config)
-    )
+    named = suite or suite_of(templates[0].origin.prompt, config=config)
+    loaded = named if isinstance(named, Suite) else load_suite(named, config=config)
     checks = SuiteChecks(loaded)
     processing: Processing = "batch" if batch else "standard"
     files = RecordingFiles()
@@ -115,6 +105,17 @@ def compare(
         variants=tuple(summarize(run, config) for run in runs),
         pairs=_pairs(runs, margin, accept),
     )
+
+
+def _check(prompts: Sequence[object], trials: int, timeout_s: float | None, margin: float, accept: float) -> None:
+    if not prompts:
+        raise UsageError("name at least one prompt")
+    if trials < 1:
+        raise UsageError(f"trials = {trials} is not a positive number")
+    if timeout_s is not None and not 0 < timeout_s < math.inf:
+        raise UsageError(f"timeout = {timeout_s:g} is not a positive number of seconds")
+    if not 0 < margin < 100 or not 0 <= accept < 100:
+        raise UsageError("margin and accept are points of quality, between 0 and 100")
 
 
 def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> tuple[Layer, ...]:

@@ -25,6 +25,7 @@ def prompts() -> None:
     assert_type(rendered.messages, tuple[promptopt.Message, ...])
     assert_type(rendered.openai(model="gpt-4o"), dict[str, Any])
     assert_type(rendered.request("gpt-4o"), promptopt.Request)
+    assert_type(rendered.request("gpt-4o").params, promptopt.CallOptions)
     assert_type(promptopt.count("text", model="gpt-4o"), promptopt.TokenCount)
     promptopt.count([{"role": "user", "content": "x"}, promptopt.Message("user", "x")])
     promptopt.render("reviews", compress="shorter")  # type: ignore[arg-type]
