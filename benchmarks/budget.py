@@ -49,7 +49,7 @@ def main() -> None:
         make_project(root, prompts, cases)
         locking, _ = run(root, "promptopt", "budget", "update")
         command, memory = run(root, "promptopt", "budget", "check")
-        # hypothesis takes half a second in each process where it is installed, and has no part in the gate.
+        # Plugins that have no part in the gate: hypothesis alone takes half a second in each process.
         others = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
         pytest = ("pytest", "--prompt-budget-only", "-q", *others)
         one, one_memory = run(root, *pytest, "-p", "no:xdist")

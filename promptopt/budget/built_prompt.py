@@ -9,7 +9,7 @@ from typing import Any
 from promptopt.budget.failure_text import cap_line, growth_line, usd_change
 from promptopt.budget.gate import Gate
 from promptopt.budget.guarded_prompt import digest, make_basis, metric_value
-from promptopt.budget.limits import METRICS, Limit, Metric, parse_limit
+from promptopt.budget.limits import Limit, Metric, parse_limit, parse_metric
 from promptopt.budget.lock import Lock, LockBasis, LockEntry, lock_path, read_lock
 from promptopt.budget.result import BudgetFinding, Result, result_from
 from promptopt.budget.update import Written, change_lines, costs_more
@@ -73,7 +73,7 @@ def check_built(
     if lock is not None and not lock.program:
         remedy = "give the built prompt another name"
         raise LockError(f"{prompt!r} is a prompt with a template", path=show_path(path), remedy=remedy)
-    found = {**gate.settings.of(prompt, case), **_parsed(limits)}
+    found = {**gate.settings.limits_for(prompt, case), **_parsed(limits)}
     old = lock.cases.get(case) if lock else None
     numbers: dict[str, tuple[object, object]] = {}
     if lock is None or old is None:
@@ -139,14 +139,10 @@ def _compare(
 
 def _parsed(limits: Mapping[str, str]) -> dict[Metric, Limit]:
     """The limits of a marker. Raises UsageError if one is wrong."""
-    found: dict[Metric, Limit] = {}
-    for name, value in limits.items():
-        try:
-            limit = parse_limit(name, value)
-        except ValueError as error:
-            raise UsageError(f"@pytest.mark.prompt_budget: {error}") from None
-        found |= {metric: limit for metric in METRICS if metric == name}
-    return found
+    try:
+        return {parse_metric(name): parse_limit(name, value) for name, value in limits.items()}
+    except ValueError as error:
+        raise UsageError(f"@pytest.mark.prompt_budget: {error}") from None
 
 
 def write_built(gate: Gate, built: Sequence[Built], reason: str, *, trim: bool) -> list[Written]:

@@ -35,7 +35,7 @@ class Checker:
         """Check one case. Raises PromptoptError if it cannot be measured."""
         measured = prompt.measure(name)
         now = measured.entry
-        limits = self.settings.of(prompt.name, name)
+        limits = self.settings.limits_for(prompt.name, name)
         entry = prompt.lock.cases.get(name) if prompt.lock else None
         recordings = list(self._recording_findings(prompt, measured, entry))
         if entry is None:

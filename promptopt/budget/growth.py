@@ -1,4 +1,4 @@
-"""Which template lines made a prompt dearer: two attributions, line by line."""
+"""Which template lines made a prompt longer: two attributions, compared line by line."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class LineChange:
     """One line or expression of a template, and how many tokens more (or fewer) it prints.
 
     Attributes:
-        path: Its file; that of the earlier template where the line is gone.
+        path: Its file; if the line is gone, the file of the earlier template.
         kind: ``text``, ``variable``, or ``other`` for framing and schema.
-        note: Why, where the line itself is unchanged: it printed more often.
+        note: What happened to the line: it is new, removed, changed, or printed more often.
     """
 
     path: str
@@ -34,7 +34,7 @@ class Explanation:
     """All changes, the largest growth first; they add up to the difference.
 
     Attributes:
-        exact: Whether they are lines of the templates; else of the rendered texts.
+        exact: Whether the lines are those of the templates; if not, they are lines of the rendered texts.
     """
 
     changes: tuple[LineChange, ...]

@@ -71,15 +71,21 @@ class Limit:
         return growth > max(allowed)
 
 
+def parse_metric(name: str) -> Metric:
+    """The metric with a name. Raises ValueError if there is none."""
+    for metric in METRICS:
+        if metric == name:
+            return metric
+    raise ValueError(f"unknown metric {name!r}.{did_you_mean(name, METRICS)} (known metrics: {', '.join(METRICS)})")
+
+
 def parse_limit(metric: str, value: object) -> Limit:
     """A limit from the configuration or the command line.
 
     Raises:
         ValueError: The metric is unknown, a unit is missing or wrong, or the limit is empty.
     """
-    if metric not in METRICS:
-        known = f"known metrics: {', '.join(METRICS)}"
-        raise ValueError(f"unknown metric {metric!r}.{did_you_mean(metric, METRICS)} ({known})")
+    parse_metric(metric)
     if isinstance(value, bool) or not isinstance(value, str):
         raise ValueError(f"{metric} = {value!r} has no unit: write {_example(metric)}")
     text = value.strip()

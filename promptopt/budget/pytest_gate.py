@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class BudgetGate:
             if not self._is_worker:
                 raise pytest.UsageError(str(error)) from None
             # A worker cannot end the run; an item that fails with the message can.
-            added = [self._unusable_item(session, str(error))]
+            added = [self._item(session, "prompt budget", partial(_fails, str(error)), self._gate.config.root)]
         items.extend(added)
         # The terminal counts the items in such reports; without one it says "no tests collected".
         report = pytest.CollectReport("prompt budget", "passed", None, list(added))
@@ -89,17 +90,26 @@ class BudgetGate:
     def _items(self, session: pytest.Session) -> Iterator[BudgetItem]:
         for name, prompt in self._gate.prompts.items():
             parent = PromptFile.from_parent(session, path=prompt.path)
-            template = prompt.files.newest
-            yield PromptItem.from_parent(
-                parent, name=name, gate=self._gate, writes=self._writes, prompt=name, template=template
-            )
+            # If locks are written, the items only say which prompts were chosen; all locks are written at the end.
+            check = None if self._writes else partial(self._gate.check_prompt, name)
+            yield self._item(parent, name, check, prompt.files.newest, {"ran": name} if self._writes else {})
         for glob in self._gate.settings.totals:
-            name = f"prompt budget of {glob}"
-            yield GroupItem.from_parent(session, name=name, gate=self._gate, writes=self._writes, glob=glob)
+            check = None if self._writes else partial(self._check_group, glob)
+            yield self._item(session, f"prompt budget of {glob}", check, self._gate.config.root)
 
-    def _unusable_item(self, session: pytest.Session, message: str) -> UnusableItem:
-        item: UnusableItem = UnusableItem.from_parent(
-            session, name="prompt budget", gate=self._gate, writes=self._writes, message=message
+    def _check_group(self, glob: str) -> list[Result]:
+        return [self._gate.check_group(glob)]
+
+    @staticmethod
+    def _item(
+        parent: pytest.Session | PromptFile,
+        name: str,
+        check: Callable[[], list[Result]] | None,
+        location: Path,
+        outcome: Mapping[str, str] | None = None,
+    ) -> BudgetItem:
+        item: BudgetItem = BudgetItem.from_parent(
+            parent, name=name, check=check, location=location, outcome=outcome or {}
         )
         return item
 
@@ -191,31 +201,35 @@ class PromptFile(pytest.File):
 
 
 class BudgetItem(pytest.Item):
-    """An item of the gate.
+    """A prompt with all its cases, or the sum over a group of prompts.
 
-    Attributes:
+    One item for each case would be ten thousand in a large project; pytest would then take longer than the gate itself.
+
+    Args:
+        check: What the item runs; ``None``: nothing.
+        location: The file that annotations appear in.
         outcome: Plain data that is attached to the report.
     """
 
-    def __init__(self, *, gate: Gate, writes: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *, check: Callable[[], list[Result]] | None, location: Path, outcome: Mapping[str, str], **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.gate = gate
-        self.writes = writes
-        self.outcome: dict[str, Any] = {}
-
-    def results(self) -> list[Result]:
-        """What the check finds."""
-        raise NotImplementedError
+        self._check = check
+        self._location = location
+        self.outcome = outcome
 
     def runtest(self) -> None:
         """Check; raises OverBudget if a limit is exceeded."""
+        if self._check is None:
+            return
         try:
-            results = self.results()
+            results = self._check()
         except PromptoptError as error:
             self.outcome = {"unusable": str(error)}
             raise
         # As one string: xdist would send tens of thousands of nested values one by one.
-        self.outcome["results"] = json.dumps([result.to_dict() for result in results])
+        self.outcome = {"results": json.dumps([result.to_dict() for result in results])}
         for metric, (locked, now) in summed(results).items():
             self.user_properties.append((f"prompt_budget_{metric}", str(now)))
             self.user_properties.append((f"prompt_budget_{metric}_locked", str(locked)))
@@ -228,58 +242,10 @@ class BudgetItem(pytest.Item):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
-
-class PromptItem(BudgetItem):
-    """A prompt with all its cases.
-
-    One item for each case would be ten thousand in a large project; pytest would then take longer than the gate itself.
-    """
-
-    def __init__(self, *, prompt: str, template: Path, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._prompt = prompt
-        self._template = template
-
-    def results(self) -> list[Result]:
-        return self.gate.check_prompt(self._prompt)
-
-    def runtest(self) -> None:
-        if self.writes:
-            # Locks are measured and written when the run ends, all or none.
-            self.outcome = {"ran": self._prompt}
-        else:
-            super().runtest()
-
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """The template, so that annotations appear in it."""
-        return self._template, 0, self.name
+        """The location, so that annotations appear in it."""
+        return self._location, 0 if self._location.is_file() else None, self.name
 
 
-class GroupItem(BudgetItem):
-    """The sum over a group of prompts."""
-
-    def __init__(self, *, glob: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._glob = glob
-
-    def results(self) -> list[Result]:
-        return [self.gate.check_group(self._glob)]
-
-    def runtest(self) -> None:
-        if not self.writes:
-            super().runtest()
-
-    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """The configuration."""
-        return self.gate.config.root, None, self.name
-
-
-class UnusableItem(BudgetItem):
-    """On a worker, fails with the message about input that cannot be used."""
-
-    def __init__(self, *, message: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._message = message
-
-    def results(self) -> list[Result]:
-        raise PromptoptError(self._message)
+def _fails(message: str) -> list[Result]:
+    raise PromptoptError(message)

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from promptopt.budget.limits import LEVELS, METRICS, OF_PROMPTS, Limit, LimitLevel, Metric, parse_limit
+from promptopt.budget.limits import LEVELS, METRICS, OF_PROMPTS, Limit, LimitLevel, Metric, parse_limit, parse_metric
 from promptopt.config import Config
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.files import decode, show_path
@@ -67,7 +67,7 @@ class BudgetSettings:
     recordings: LimitLevel = "warn"
     overrides: Sequence[Override] = ()
 
-    def of(self, prompt: str, case: str | None = None) -> dict[Metric, Limit]:
+    def limits_for(self, prompt: str, case: str | None = None) -> dict[Metric, Limit]:
         """The limits that apply, the last one wins: defaults, groups in their order, prompt, case, command line."""
         found = {**DEFAULTS, **self.limits}
         for glob, group in self.groups.items():
@@ -126,10 +126,10 @@ def _override(entry: str) -> Override:
     try:
         if not equals:
             raise ValueError("write METRIC=LIMIT or PROMPT:METRIC=LIMIT")
-        limit = parse_limit(metric.strip(), value.strip())
+        metric = metric.strip()
+        return Override(glob if colon else "*", parse_metric(metric), parse_limit(metric, value))
     except ValueError as error:
         raise UsageError(f"limit {entry!r}: {error}") from None
-    return Override(glob if colon else "*", next(known for known in METRICS if known == metric.strip()), limit)
 
 
 class _Reader:
@@ -144,11 +144,11 @@ class _Reader:
         recordings = table.get("recordings", "warn")
         if recordings not in LEVELS:
             raise self._error(f"recordings = {recordings!r} is not one of {', '.join(LEVELS)}", "recordings")
-        groups = {name: self._scope(value, name, "total") for name, value in self._tables(table, "group")}
-        prompts = {name: self._scope(value, name, "case") for name, value in self._tables(table, "prompt")}
+        groups = {name: self._limit_table(value, name, "total") for name, value in self._tables(table, "group")}
+        prompts = {name: self._limit_table(value, name, "case") for name, value in self._tables(table, "prompt")}
         return BudgetSettings(limits, groups, prompts, recordings)
 
-    def _scope(self, table: Mapping[str, Any], name: str, nested: str) -> LimitTable:
+    def _limit_table(self, table: Mapping[str, Any], name: str, nested: str) -> LimitTable:
         limits = self._limits(table, (*METRICS, nested))
         if nested == "total":
             total = table.get("total", {})
@@ -167,12 +167,11 @@ class _Reader:
             if key not in known:
                 hint = did_you_mean(key, known)
                 raise self._error(f"unknown metric or key {key!r}.{hint} (known: {', '.join(known)})", key)
-            for metric in METRICS:
-                if metric == key:
-                    try:
-                        found[metric] = parse_limit(key, value)
-                    except ValueError as error:
-                        raise self._error(str(error), key, str(value)) from None
+            if key in METRICS:
+                try:
+                    found[parse_metric(key)] = parse_limit(key, value)
+                except ValueError as error:
+                    raise self._error(str(error), key, str(value)) from None
         return found
 
     def _tables(self, table: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:

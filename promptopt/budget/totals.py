@@ -26,7 +26,7 @@ Pairs = Sequence[tuple[LockEntry, LockEntry]]
 def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
     """What is checked for a whole prompt. Raises PromptoptError if a case cannot be measured."""
     pairs = _pairs(checker, prompt)
-    limits = checker.settings.of(prompt.name)
+    limits = checker.settings.limits_for(prompt.name)
     findings = [
         *_entries(checker, prompt),
         *_causes(checker, prompt, pairs),

@@ -35,7 +35,7 @@ def make_gate(**options: Any) -> Gate:
     return Gate(Surface(pytest=False), **options)
 
 
-def lock(reason: str = "agreed") -> None:
+def lock(reason: str = "accepted") -> None:
     update({name: (prompt, None) for name, prompt in make_gate().prompts.items()}, reason)
 
 

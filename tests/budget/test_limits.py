@@ -116,20 +116,22 @@ input = "off"
 def test_the_nearest_limit_applies(project: Any) -> None:
     project.write({"pyproject.toml": TABLE})
     settings = load_settings(load_config())
-    texts = [settings.of(*where)["input"].text for where in (("other",), ("support/x",), ("support/triage", "a"))]
+    texts = [
+        settings.limits_for(*where)["input"].text for where in (("other",), ("support/x",), ("support/triage", "a"))
+    ]
     assert texts == ["5%", "3%", "2%"]
-    assert settings.of("support/triage", "refund")["input"].level == "off"
+    assert settings.limits_for("support/triage", "refund")["input"].level == "off"
     assert settings.totals["support/*"]["usd_month"].cap == 100
     assert settings.recordings == "error"
     overridden = load_settings(load_config(), ["input=1%", "support/*:input=50 tokens"])
-    assert overridden.of("other")["input"].text == "1%"
-    assert overridden.of("support/triage", "refund")["input"].text == "50 tokens"
+    assert overridden.limits_for("other")["input"].text == "1%"
+    assert overridden.limits_for("support/triage", "refund")["input"].text == "50 tokens"
 
 
 def test_a_file_of_its_own(project: Any) -> None:
     project.write({"budget.toml": 'input = "5%"\n[prompt.triage]\noutput = "off"\n'})
     settings = load_settings(load_config())
-    assert settings.of("triage")["output"].level == "off"
+    assert settings.limits_for("triage")["output"].level == "off"
     project.write({"pyproject.toml": TABLE})
     with pytest.raises(ConfigError, match=r"budget\.toml: there are limits here and in \[tool\.promptopt\.budget\]"):
         load_settings(load_config())

@@ -1,4 +1,4 @@
-"""Prompts, cases, prices, tokenizers and locks change at random: growth fails, what is unchanged does not."""
+"""Prompts, cases, prices, tokenizers and locks change at random: growth fails, an unchanged prompt does not."""
 
 import os
 import tempfile
@@ -25,7 +25,7 @@ LIMITS = {"": (0.0, 0), "0 tokens": (0.0, 0), "10% & 3": (0.1, 3), "25%": (0.25,
 
 
 class Locking(RuleBasedStateMachine):
-    """The files of a project, and beside them what was agreed to, counted without the gate."""
+    """The files of a project, and what was accepted, counted without the gate."""
 
     @initialize(
         lines=st.lists(LINES, min_size=1, max_size=3),
@@ -39,10 +39,10 @@ class Locking(RuleBasedStateMachine):
         os.chdir(self.folder.name)
         self.lines, self.model, self.input_price, self.version = lines, MODELS[0], 1, 1
         self.cases = dict(zip(NAMES, whos, strict=True))
-        # Per case: the text that was agreed to, as front matter and lines.
-        self.agreed: dict[str, tuple[tuple[str, ...], str]] = {}
+        # For each case: the lines that were accepted, and the variable.
+        self.accepted: dict[str, tuple[tuple[str, ...], str]] = {}
         self.write()
-        # Most of what there is to find comes after a first lock.
+        # Most faults can only show after a first lock.
         self.lock("because")
 
     def teardown(self) -> None:
@@ -125,17 +125,17 @@ class Locking(RuleBasedStateMachine):
         else:
             if not reason:
                 self.nothing_was_raised()
-            self.agreed = {name: (tuple(self.lines), who) for name, who in self.cases.items()}
+            self.accepted = {name: (tuple(self.lines), who) for name, who in self.cases.items()}
             self.locked_model = self.model
 
     def nothing_was_raised(self) -> None:
-        """Under the tokenizer that it was locked with; another one raises no count that anybody agreed to."""
+        """With the tokenizer that it was locked with; another tokenizer does not raise a count that was accepted."""
         for name, who in self.cases.items():
-            lines, agreed_who = self.agreed.get(name, (None, ""))
-            if lines is not None and agreed_who == who and self.locked_model == self.model:
+            lines, accepted_who = self.accepted.get(name, (None, ""))
+            if lines is not None and accepted_who == who and self.locked_model == self.model:
                 assert self.count(self.lines, who, self.model) <= self.count(lines, who, self.model)
 
-    @precondition(lambda self: self.agreed)
+    @precondition(lambda self: self.accepted)
     @rule()
     def trim(self) -> None:
         prompt = make_gate().prompts["p"]
@@ -147,35 +147,35 @@ class Locking(RuleBasedStateMachine):
             for name, entry in lock.cases.items():
                 assert entry.input <= locked[name]
                 if entry != prompt.lock.cases[name]:
-                    self.agreed[name] = (tuple(self.lines), self.cases[name])
+                    self.accepted[name] = (tuple(self.lines), self.cases[name])
 
     @invariant()
     def the_gate_is_right(self) -> None:
         results = check()
         for name, who in self.cases.items():
             failed = results[f"p [{name}]"].failed
-            if name not in self.agreed:
+            if name not in self.accepted:
                 assert failed
                 continue
-            lines, agreed_who = self.agreed[name]
+            lines, accepted_who = self.accepted[name]
             if tuple(self.lines) == lines:
-                assert not failed or agreed_who != who, "an unchanged prompt failed"
-                if agreed_who == who:
+                assert not failed or accepted_who != who, "an unchanged prompt failed"
+                if accepted_who == who:
                     assert not failed
                 continue
             before, now = self.count(lines, who, self.model), self.count(self.lines, who, self.model)
             old = make_gate().prompts["p"].lock
             assert old is not None
-            # Where only counts of another tokenizer are left, growth is that of the old one.
+            # If only counts of another tokenizer are left, growth is measured with the old one.
             counted_by = old.basis.model
             before_old, now_old = self.count(lines, who, counted_by), self.count(self.lines, who, counted_by)
             share, amount = LIMITS[self.limit]
             grown = [n - b > max(share * b, amount) for b, n in ((before, now), (before_old, now_old))]
             if all(grown):
                 assert failed, "a growth past its limit passed"
-            if not any(grown) and agreed_who == who:
+            if not any(grown) and accepted_who == who:
                 assert not failed, "a growth within its limit failed"
-        gone = set(self.agreed) - set(self.cases)
+        gone = set(self.accepted) - set(self.cases)
         assert results["p"].failed == bool(gone)
 
 
