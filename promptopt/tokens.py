@@ -35,6 +35,10 @@ TOKENS_PER_REPLY = 3
 # A strict schema is billed as its compact JSON without the keywords below, and nine tokens around it
 # (openai/openai-cookbook#2140).
 TOKENS_PER_SCHEMA = 9
+# OpenAI, "Prompt caching" (platform.openai.com/docs/guides/prompt-caching): prompts of 1,024 tokens or more are cached,
+# and hits come in steps of 128 tokens.
+CACHE_MINIMUM_TOKENS = 1024
+CACHE_STEP_TOKENS = 128
 _UNBILLED_KEYWORDS = frozenset({"required", "additionalProperties", "$schema"})
 
 _REMEMBERED = 10_000
@@ -167,6 +171,11 @@ def _content_tokens(text: str, tokenizer: Tokenizer) -> int:
 @lru_cache(maxsize=4096)
 def _remembered(text: str, encoding_name: str) -> int:
     return Tokenizer(encoding_name, exact=True).count(text)
+
+
+def cacheable_tokens(prefix: int, minimum: int = CACHE_MINIMUM_TOKENS) -> int:
+    """How many of the tokens that a prompt always begins with OpenAI's prompt cache can serve."""
+    return 0 if prefix < minimum else prefix - prefix % CACHE_STEP_TOKENS
 
 
 def schema_tokens(schema: JSONSchema, tokenizer: Tokenizer) -> int:

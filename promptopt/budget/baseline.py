@@ -217,7 +217,7 @@ def locked_today(history: History, prompt: GuardedPrompt, measured: MeasuredCase
 def _recount(prompt: GuardedPrompt, template: Template, case: Case) -> tuple[int, int] | None:
     """Input and static prefix of the locked template with today's variables and tokenizer."""
     total = input_tokens(template, case, prompt.variant.priced_as)
-    return None if total is None else (total, min(prefix_tokens(template, case, prompt.tokenizer), total))
+    return None if total is None else (total, min(prefix_tokens(template, prompt.tokenizer), total))
 
 
 def _by_old_tokenizer(name: str, rendered: Rendered, measured: MeasuredCase, entry: LockEntry) -> Locked | None:

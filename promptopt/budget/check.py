@@ -14,7 +14,7 @@ from promptopt.budget.lock import LockEntry
 from promptopt.budget.result import BudgetFinding, Result, Severity
 from promptopt.budget.settings import DEFAULTS, BudgetSettings
 from promptopt.files import show_path
-from promptopt.templates.prompt_cache import cacheable
+from promptopt.tokens import cacheable_tokens
 
 _CASE_METRICS: tuple[Metric, ...] = ("input", "cacheable", "output", "usd_call")
 
@@ -70,7 +70,7 @@ class Checker:
         self, prompt: GuardedPrompt, measured: MeasuredCase, locked: Locked, metric: Metric, limit: Limit
     ) -> BudgetFinding:
         severity: Severity = limit.severity
-        served = cacheable(locked.entry.cacheable) > cacheable(measured.entry.cacheable)
+        served = cacheable_tokens(locked.entry.cacheable) > cacheable_tokens(measured.entry.cacheable)
         if metric == "cacheable" and limit == DEFAULTS["cacheable"] and not served:
             # A prefix that is too short for the provider's cache costs nothing when it becomes shorter.
             severity = "warn"

@@ -90,7 +90,7 @@ def growth_text(
     inherited = False
     shorten = "the answer: ask for less, or lower max_output_tokens"
     if metric == "cacheable":
-        broken = prompt.prefix(measured.case).broken_by
+        broken = prompt.prefix.broken_by
         if broken is not None:
             path, line = broken.path, broken.line
             details.append(f"{path}:{line}  {_short(broken.source)}  (nothing after this can be cached)")

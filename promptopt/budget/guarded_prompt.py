@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -24,14 +23,13 @@ from promptopt.providers.recordings import RecordingStatus, what_changed
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Case, Suite, find_suite, load_suite
 from promptopt.templates import PromptFiles, Template, list_prompts, load_prompt
-from promptopt.templates.frontmatter import mask_front_matter
-from promptopt.templates.prompt_cache import StaticPrefix, cacheable, static_prefix
-from promptopt.tokens import Tokenizer, count_tokens, schema_tokens, tokenizer_for, vocabulary_sha256
+from promptopt.templates.frontmatter import front_matter_end, mask_front_matter
+from promptopt.templates.prompt_cache import StaticPrefix, static_prefix
+from promptopt.tokens import Tokenizer, cacheable_tokens, count_tokens, schema_tokens, tokenizer_for, vocabulary_sha256
 from promptopt.values import Rendered, Request, Usage, canonical_json, sha256_hex
 
 _DIGEST_DIGITS = 16
 _QUALITY_DIGITS = 6
-_MASKED_FRONT_MATTER = re.compile(r"\A\{#\n*#\}\n?")
 _OPENINGS = ("{%", "{{", "{#")
 
 
@@ -65,7 +63,7 @@ def metric_value(entry: LockEntry, metric: Metric, price: Price) -> Decimal | No
 
 def usd_call(entry: LockEntry, price: Price) -> Decimal:
     """Dollars of one call, with what the provider's cache serves of the static prefix."""
-    served = min(cacheable(entry.cacheable), entry.input)
+    served = min(cacheable_tokens(entry.cacheable), entry.input)
     usage = Usage(input_tokens=entry.input, cache_read_tokens=served, output_tokens=entry.output or 0)
     return price.cost(usage).total_usd
 
@@ -118,18 +116,19 @@ def sources_digest(template: Template) -> str:
             return ""
         queue.extend(name for name in referenced if name)
     # Without the file's name: a new version with the same text has the same digest.
-    main = _MASKED_FRONT_MATTER.sub("", texts.pop(template.name))
+    main = template.source[front_matter_end(template.source) :]
+    del texts[template.name]
     if main.startswith(_OPENINGS):
         # Version 0.1.0 left these characters out, and its locks have the digest of what follows.
         main = main.lstrip("{#")
     return digest([main, sorted(texts.items()), template.front.output_schema])
 
 
-def prefix_tokens(template: Template, case: Case, tokenizer: Tokenizer) -> int:
+def prefix_tokens(template: Template, tokenizer: Tokenizer) -> int:
     """Tokens of the static prefix, output schema included."""
     schema = template.front.output_schema
     billed = 0 if schema is None else schema_tokens(schema, tokenizer)
-    return static_prefix(template, case.vars, template.render(case.vars)).tokens(tokenizer, billed)
+    return static_prefix(template).tokens(tokenizer, billed)
 
 
 class GuardedPrompt:
@@ -217,12 +216,12 @@ class GuardedPrompt:
 
     @cached_property
     def _prefix_tokens(self) -> int:
-        """Of the first case; it is the same for every case."""
-        return prefix_tokens(self.template, self.suite.cases[0], self.tokenizer)
+        return prefix_tokens(self.template, self.tokenizer)
 
-    def prefix(self, case: Case) -> StaticPrefix:
+    @cached_property
+    def prefix(self) -> StaticPrefix:
         """How much of the prompt no variable changes."""
-        return static_prefix(self.template, case.vars, self.render(case))
+        return static_prefix(self.template)
 
     def render(self, case: Case) -> Rendered:
         """Raises TemplateError, which names the case, if the prompt does not render for it."""

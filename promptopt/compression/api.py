@@ -82,7 +82,8 @@ def document_of(template: Template, model: str | None = None) -> Document:
     """A prompt file as a document; tokens are those of ``model``, the prompt's own or ``price_as``."""
     config = load_config()
     chosen = model or template.front.model or config.model
-    return Document(template.source, template.front, template.path, config.price_as or chosen)
+    priced = config.price_as or chosen
+    return Document(template.source, template.front, template.path, priced, reader=template.reader)
 
 
 def compress_prompt(

@@ -14,7 +14,11 @@ from promptopt.compression.masks import MASK, Masked, Zone, mask
 from promptopt.compression.other_delimiters import branches
 from promptopt.compression.sentences import Sentence, split_sentences
 from promptopt.templates.frontmatter import FrontMatter
+from promptopt.templates.marking import Place
+from promptopt.templates.prompt_cache import StaticPrefix, static_prefix_of
+from promptopt.templates.readers import Reader
 from promptopt.templates.source import Frame, Source
+from promptopt.tokens import schema_tokens, tokenizer_for
 
 # A sentence that is said before these is not said once and for all inside them, nor the other way round.
 _REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter", "code"})
@@ -30,6 +34,7 @@ class Document:
         path: How a person names it.
         model: The model whose tokens count.
         source: The text as a template if it is read already.
+        reader: Where the includes of a prompt file come from.
     """
 
     text: str
@@ -37,6 +42,7 @@ class Document:
     path: str = "<text>"
     model: str | None = None
     source: Source | None = None
+    reader: Reader | None = field(default=None, compare=False)
 
     @cached_property
     def masks(self) -> Masked:
@@ -77,6 +83,23 @@ class Document:
             # Jinja2's own tags are known; what else may be one is looked for in the literal text.
             return not any(branches(self.text[span.start : span.end]) for span in self.masks.spans)
         return not branches(self.text)
+
+    @cached_property
+    def static_prefix(self) -> StaticPrefix:
+        """What all calls begin with. A text that Jinja2 cannot read is static up to the first mark of a template."""
+        if self.masks.source.is_template:
+            return static_prefix_of(self.text, self.reader, self.path)
+        begin = self.masks.source.front_end
+        end = next((zone.start for zone in self.zones if zone.kind == "jinja"), len(self.text))
+        mark = Place(self.path, self.line_of(end)[0], "break", self.text[end:].partition("\n")[0])
+        return StaticPrefix((), self.text[begin:end], mark, end)
+
+    @cached_property
+    def prefix_tokens(self) -> int:
+        """Tokens of the static prefix, framing and output schema included."""
+        tokenizer = tokenizer_for(self.model)
+        schema = self.front.output_schema
+        return self.static_prefix.tokens(tokenizer, 0 if schema is None else schema_tokens(schema, tokenizer))
 
     def line_of(self, position: int) -> tuple[int, int]:
         """Line and column of a position, both counted from 1."""

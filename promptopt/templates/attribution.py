@@ -13,12 +13,12 @@ from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 from promptopt.templates.marking import MarkedPrompt, Place, has_marks, render_marked, without_marks
-from promptopt.templates.prompt_cache import cacheable, static_prefix
+from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.template import Template
-from promptopt.tokens import Basis, count_tokens, tokenizer_for
+from promptopt.tokens import Basis, cacheable_tokens, count_tokens, tokenizer_for
 from promptopt.values import Message, Rendered
 
-Run = tuple[str, Place]
+PrintedRun = tuple[str, Place]
 """Characters of a message and the place that printed them."""
 
 
@@ -68,7 +68,7 @@ class Attribution:
     @property
     def cacheable_tokens(self) -> int:
         """What OpenAI's cache serves of the static prefix: nothing below 1,024 tokens, then steps of 128."""
-        return cacheable(self.static_prefix_tokens)
+        return cacheable_tokens(self.static_prefix_tokens)
 
 
 def attribute(template: Template, variables: Mapping[str, Any] | None = None, model: str | None = None) -> Attribution:
@@ -87,7 +87,7 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
     tokenizer = tokenizer_for(model or rendered.model)
     starts = [tokenizer.starts(message.content) for message in rendered.messages]
     runs = _template_runs(template, variables, rendered)
-    prefix = static_prefix(template, variables, rendered)
+    prefix = static_prefix(template)
     return Attribution(
         parts=_parts(runs or _text_runs(template, rendered), starts),
         framing=counted.framing,
@@ -101,7 +101,9 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
     )
 
 
-def _template_runs(template: Template, variables: Mapping[str, Any], rendered: Rendered) -> list[list[Run]] | None:
+def _template_runs(
+    template: Template, variables: Mapping[str, Any], rendered: Rendered
+) -> list[list[PrintedRun]] | None:
     """The runs of each message; ``None`` where marks change what is rendered."""
     if any(has_marks(message.content) for message in rendered.messages):
         return None
@@ -113,7 +115,7 @@ def _template_runs(template: Template, variables: Mapping[str, Any], rendered: R
     return None
 
 
-def _checked(marked: MarkedPrompt, rendered: Rendered) -> list[list[Run]] | None:
+def _checked(marked: MarkedPrompt, rendered: Rendered) -> list[list[PrintedRun]] | None:
     messages = [item for item in marked.items if isinstance(item, Message)]
     if len(messages) != len(rendered.messages):
         return None
@@ -133,7 +135,7 @@ def _checked(marked: MarkedPrompt, rendered: Rendered) -> list[list[Run]] | None
     return found
 
 
-def _runs(marked: MarkedPrompt, text: str) -> Iterator[Run]:
+def _runs(marked: MarkedPrompt, text: str) -> Iterator[PrintedRun]:
     """The printed texts with the innermost place that is open; text outside all places is left out.
 
     A place that prints nothing gives an empty run, so that it is counted as printed.
@@ -151,9 +153,9 @@ def _runs(marked: MarkedPrompt, text: str) -> Iterator[Run]:
             yield "", place
 
 
-def _cut(runs: Sequence[Run], lead: int, length: int) -> list[Run]:
+def _cut(runs: Sequence[PrintedRun], lead: int, length: int) -> list[PrintedRun]:
     """``length`` characters of runs after the first ``lead``."""
-    cut: list[Run] = []
+    cut: list[PrintedRun] = []
     position = -lead
     for text, place in runs:
         start, end = max(0, -position), max(0, length - position)
@@ -162,7 +164,7 @@ def _cut(runs: Sequence[Run], lead: int, length: int) -> list[Run]:
     return cut
 
 
-def _text_runs(template: Template, rendered: Rendered) -> list[list[Run]]:
+def _text_runs(template: Template, rendered: Rendered) -> list[list[PrintedRun]]:
     """Each line of the rendered text as a place of its own."""
     path = f"{template.path} (rendered)"
     number = 0
@@ -176,7 +178,7 @@ def _text_runs(template: Template, rendered: Rendered) -> list[list[Run]]:
     return found
 
 
-def _parts(messages: Sequence[Sequence[Run]], starts: Sequence[Sequence[int]]) -> tuple[Part, ...]:
+def _parts(messages: Sequence[Sequence[PrintedRun]], starts: Sequence[Sequence[int]]) -> tuple[Part, ...]:
     tokens: dict[tuple[str, int, str, str], int] = {}
     # How often each place printed; two places on one line are two texts, not one text twice.
     printed: dict[tuple[str, int, str, str], dict[int, int]] = {}
@@ -208,7 +210,7 @@ def _times(kind: str, printed: Mapping[int, int]) -> int:
     return (sum(counts) if kind == "variable" else max(counts, default=0)) or 1
 
 
-def _owners(runs: Sequence[Run], starts: Sequence[int]) -> Iterator[Place]:
+def _owners(runs: Sequence[PrintedRun], starts: Sequence[int]) -> Iterator[Place]:
     """The place of each token: that of most of its characters, the first where two have as many."""
     ends = list(accumulate(len(text) for text, _ in runs))
     first = 0

@@ -17,16 +17,27 @@ from jinja2.runtime import Context
 
 from promptopt.templates.chat import COLLECTOR, is_chat
 from promptopt.templates.dependence import CONTEXT, STATIC, Names
-from promptopt.templates.environment import PromptEnvironment
+from promptopt.templates.environment import PromptEnvironment, ReaderLoader
 from promptopt.templates.filters import MODEL
 from promptopt.templates.frontmatter import mask_front_matter
-from promptopt.templates.source import read_source
+from promptopt.templates.readers import Reader
+from promptopt.templates.source import Piece, Source, read_source
 from promptopt.templates.template import Template
 from promptopt.values import Message
 
 FIRST_MARK = 0xF0000
 END = "\U0010fffd"
 _PLACES = ord(END) - FIRST_MARK
+
+# The tags whose place in the source is asked for.
+_TAGS: dict[type[nodes.Node], str] = {
+    nodes.If: "if",
+    nodes.For: "for",
+    nodes.CallBlock: "call",
+    nodes.FilterBlock: "filter",
+    nodes.Include: "include",
+    nodes.Extends: "extends",
+}
 
 PlaceKind = Literal["text", "variable", "break"]
 
@@ -43,6 +54,8 @@ class Place:
         depends: On what: nothing (0), an argument of the macro it stands in (1), a variable (2); of the call of a
             macro, what its arguments depend on.
         transparent: A call of a macro: what the macro prints says for itself what it depends on.
+        before_end: How far before the end of its file the expression or tag begins; 0 for literal text. The front
+            matter is masked, which changes positions but no distance from the end.
     """
 
     path: str
@@ -51,10 +64,11 @@ class Place:
     source: str
     depends: int = STATIC
     transparent: bool = False
+    before_end: int = 0
 
 
-class TooManyPlaces(Exception):
-    """The template and its includes have more places than there are marks."""
+class CannotMark(Exception):
+    """A template has characters that marks are made of, or more places than there are marks."""
 
 
 class MarkingEnvironment(PromptEnvironment):
@@ -64,14 +78,19 @@ class MarkingEnvironment(PromptEnvironment):
         places: What each mark stands for, by its number.
         nested: Whether bodies that are printed later (macros, calls, filters, ``set`` blocks) are marked inside. A
             filter may change what is marked, so that the text of such a template is marked from outside only.
+        static: Whether what depends on a variable is left out, its mark aside: the rest renders without variables.
     """
 
-    def __init__(self, loader: jinja2.BaseLoader | None, *, nested: bool) -> None:
-        super().__init__(loader)
+    def __init__(self, loader: jinja2.BaseLoader | None, *, nested: bool, static: bool = False) -> None:
+        # An argument of a macro may still be undefined.
+        super().__init__(loader, **({"undefined": jinja2.ChainableUndefined} if static else {}))
         self.nested = nested
+        self.static = static
         self.places: list[Place] = []
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        if has_marks(source):
+            raise CannotMark
         tree = super()._parse(source, name, filename)
         _Marker(self, tree, source, filename or name or "").mark()
         return tree
@@ -79,7 +98,7 @@ class MarkingEnvironment(PromptEnvironment):
     def mark(self, place: Place) -> str:
         """A new mark for a place."""
         if len(self.places) == _PLACES:
-            raise TooManyPlaces
+            raise CannotMark
         self.places.append(place)
         return chr(FIRST_MARK + len(self.places) - 1)
 
@@ -99,7 +118,9 @@ class _Marker:
         self._tree = tree
         self._path = path
         self._lines = source.split("\n")
-        self._expressions = read_source(source).expressions()
+        self._source = read_source(source)
+        # The walk meets expressions, and the tags of each name, in the order of the source.
+        self._pieces = {name: iter(pieces) for name, pieces in _by_name(self._source).items()}
         self._names = Names(environment.globals, tree)
         self._has_chat = any(map(is_chat, tree.find_all(nodes.CallBlock)))
         self._in_chat = False
@@ -117,42 +138,65 @@ class _Marker:
         if isinstance(node, nodes.Output):
             yield nodes.Output(list(self._printed(node)), lineno=node.lineno)
             return
+        start = self._start_of(node)
+        depends = STATIC
         if isinstance(node, (nodes.If, nodes.For)):
-            yield from self._branching(node)
+            yield from self._branching(node, start)
             return
         if isinstance(node, nodes.CallBlock) and is_chat(node):
-            yield from self._break(node, names.depends(node.call.args))
+            depends = names.depends(node.call.args)
+            yield from self._break(node, depends, start)
             self._in_chat = True
             node.body = self._body(node.body)
             self._in_chat = False
         elif isinstance(node, (nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock)):
-            yield from self._kept(node)
+            yield from self._kept(node, start)
             return
         elif isinstance(node, (nodes.Include, nodes.Extends)):
-            yield from self._break(node, names.depends([node.template]))
+            depends = names.depends([node.template])
+            yield from self._break(node, depends, start)
+            if isinstance(node, nodes.Include) and self._environment.static and depends == STATIC:
+                # What an included file depends on is found at this tag of the file that includes it.
+                yield from self._wrapped(node, Place(self._path, node.lineno, "text", "", before_end=start))
+                return
         else:
-            self._scoped(node)
-        yield node
+            depends = self._scoped(node)
+        yield from self._unless_left_out(node, depends)
 
-    def _scoped(self, node: nodes.Node) -> None:
-        """What sets names, or holds statements in a scope of its own."""
+    def _unless_left_out(self, node: nodes.Node, depends: int) -> Iterator[nodes.Node]:
+        if not (self._environment.static and depends == CONTEXT):
+            yield node
+
+    def _start_of(self, node: nodes.Node) -> int:
+        """How far before the end of the file the tag of a statement begins."""
+        name = "chat" if is_chat(node) else _TAGS.get(type(node), "")
+        piece = next(self._pieces.get(name, iter(())), None)
+        return 0 if piece is None else len(self._source.text) - piece.start
+
+    def _scoped(self, node: nodes.Node) -> int:
+        """What sets names, or holds statements in a scope of its own; returns what a name that it sets depends on."""
         names = self._names
         if isinstance(node, nodes.Assign):
-            names.assign(node.target, names.depends([node.node]))
-        elif isinstance(node, (nodes.Import, nodes.FromImport)):
+            depends = names.depends([node.node])
+            names.assign(node.target, depends)
+            # What a namespace holds counts as a variable wherever it is read.
+            return CONTEXT if isinstance(node.target, nodes.NSRef) else depends
+        if isinstance(node, (nodes.Import, nodes.FromImport)):
             names.imported(node)
-        elif isinstance(node, (nodes.With, nodes.Block, nodes.Scope)):
+            return names.depends([node.template])
+        if isinstance(node, (nodes.With, nodes.Block, nodes.Scope, nodes.ScopedEvalContextModifier)):
             with names.scope():
                 if isinstance(node, nodes.With):
                     for target, value in zip(node.targets, node.values, strict=True):
                         names.assign(target, names.depends([value]))
                 node.body = self._body(node.body)
+        return STATIC
 
-    def _branching(self, node: nodes.If | nodes.For) -> Iterator[nodes.Node]:
+    def _branching(self, node: nodes.If | nodes.For, start: int) -> Iterator[nodes.Node]:
         names = self._names
         if isinstance(node, nodes.If):
             depends = names.depends([node.test, *(branch.test for branch in node.elif_)])
-            yield from self._break(node, depends)
+            yield from self._break(node, depends, start)
             with names.branches(depends) as branch:
                 for other in (node, *node.elif_):
                     with branch():
@@ -161,17 +205,17 @@ class _Marker:
                     node.else_ = self._body(node.else_)
         else:
             depends = names.depends([node.iter, *([node.test] if node.test else [])])
-            yield from self._break(node, depends)
+            yield from self._break(node, depends, start)
             with names.scope():
                 names.assign(node.target, depends)
                 names.assign(nodes.Name("loop", "store"), depends)
                 node.body = self._body(node.body)
             with names.scope():
                 node.else_ = self._body(node.else_)
-        yield node
+        yield from self._unless_left_out(node, depends)
 
     def _kept(
-        self, node: nodes.Macro | nodes.CallBlock | nodes.FilterBlock | nodes.AssignBlock
+        self, node: nodes.Macro | nodes.CallBlock | nodes.FilterBlock | nodes.AssignBlock, start: int
     ) -> Iterator[nodes.Node]:
         """A macro, call, filter or ``set`` block: what its body prints comes out elsewhere."""
         names = self._names
@@ -189,26 +233,28 @@ class _Marker:
             yield node
         elif isinstance(node, nodes.AssignBlock):
             del names.passed[before:]
-            names.assign(node.target, max(inside, names.depends([node.filter] if node.filter else [])))
-            yield node
+            depends = max(inside, names.depends([node.filter] if node.filter else []))
+            names.assign(node.target, depends)
+            yield from self._unless_left_out(node, depends)
         else:
             called = node.filter if isinstance(node, nodes.FilterBlock) else node.call
             depends = names.depends([called])
             if self._environment.nested and isinstance(called, nodes.Call) and names.is_macro_call(called):
                 # What the macro prints says for itself what it depends on.
                 depends = STATIC
-            elif not self._environment.nested:
+            elif not self._environment.nested or (self._environment.static and isinstance(node, nodes.FilterBlock)):
+                # A filter may change static text because of what follows it.
                 depends = max(depends, inside)
-            yield from self._break(node, depends)
-            yield from self._wrapped(node, depends)
+            yield from self._break(node, depends, start)
+            if self._environment.nested or self._depth:
+                yield from self._unless_left_out(node, depends)
+            elif not (self._environment.static and depends == CONTEXT):
+                place = Place(self._path, node.lineno, "text", self._line(node.lineno), depends, before_end=start)
+                yield from self._wrapped(node, place)
 
-    def _wrapped(self, node: nodes.Node, depends: int) -> Iterator[nodes.Node]:
-        """A statement between marks of its own, where its body has none."""
-        if self._environment.nested or self._depth:
-            yield node
-            return
-        mark = self._environment.mark(Place(self._path, node.lineno, "text", self._line(node.lineno), depends))
-        yield nodes.Output([nodes.TemplateData(mark)], lineno=node.lineno)
+    def _wrapped(self, node: nodes.Node, place: Place) -> Iterator[nodes.Node]:
+        """A statement between marks of its own."""
+        yield nodes.Output([nodes.TemplateData(self._environment.mark(place))], lineno=node.lineno)
         yield node
         yield nodes.Output([nodes.TemplateData(END)], lineno=node.lineno)
 
@@ -217,7 +263,9 @@ class _Marker:
             if isinstance(child, nodes.TemplateData):
                 yield from self._text(child)
                 continue
-            source = next(self._expressions, None) or self._line(child.lineno)
+            piece = next(self._pieces.get("{{", iter(())), None)
+            source = self._source.expression(piece) if piece else self._line(child.lineno)
+            start = len(self._source.text) - piece.start if piece else 0
             depends = self._names.depends([child])
             if depends:
                 self._names.passed.append(depends)
@@ -225,7 +273,9 @@ class _Marker:
             transparent = False
             if self._environment.nested and isinstance(child, nodes.Call) and self._names.is_macro_call(child):
                 transparent, depends = True, self._names.arguments_depend(child)
-            yield from self._between(child, Place(self._path, child.lineno, kind, source, depends, transparent))
+            place = Place(self._path, child.lineno, kind, source, depends, transparent, start)
+            left_out = self._environment.static and depends == CONTEXT and not transparent
+            yield from self._between(nodes.TemplateData("", lineno=child.lineno) if left_out else child, place)
 
     def _text(self, data: nodes.TemplateData) -> Iterator[nodes.Expr]:
         pieces = data.data.split("\n")
@@ -244,14 +294,15 @@ class _Marker:
         yield child
         yield nodes.TemplateData(END, lineno=child.lineno)
 
-    def _break(self, node: nodes.Node, depends: int) -> Iterator[nodes.Node]:
+    def _break(self, node: nodes.Node, depends: int, start: int) -> Iterator[nodes.Node]:
         """What says, while rendering, that from here on the prompt depends on a variable."""
         if depends == STATIC:
             return
         self._names.passed.append(depends)
         if self._depth and not self._environment.nested:
             return
-        place = Place(self._path, node.lineno, "break", self._line(node.lineno).strip(), depends)
+        source = self._line(node.lineno).strip()
+        place = Place(self._path, node.lineno, "break", source, depends, before_end=start)
         mark = self._environment.mark(place)
         if self._has_chat and not self._in_chat and not self._depth:
             number = nodes.Const(ord(mark) - FIRST_MARK)
@@ -265,12 +316,27 @@ class _Marker:
         return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
 
 
+def _by_name(source: Source) -> dict[str, list[Piece]]:
+    """The tags of each name, and the expressions under ``{{``."""
+    found: dict[str, list[Piece]] = {}
+    for piece in source.pieces:
+        if piece.kind in ("tag", "expression"):
+            found.setdefault(piece.name or "{{", []).append(piece)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class MarkedPrompt:
-    """A prompt rendered with marks: its messages and, between them, the statements that they depend on."""
+    """A prompt rendered with marks.
+
+    Attributes:
+        items: Its messages and, between them, the statements that they depend on.
+        has_chat: Whether the messages are chat blocks, whose text is stripped.
+    """
 
     items: tuple[Message | Place, ...]
     places: Sequence[Place]
+    has_chat: bool
 
     def events(self, marked: str) -> Iterator[tuple[str, Place | None]]:
         """A marked text in order.
@@ -298,22 +364,51 @@ def render_marked(template: Template, variables: Mapping[str, Any], *, nested: b
     Args:
         nested: See :class:`MarkingEnvironment`.
     """
+    plain = template.compiled
+    place = (template.source, plain.environment.loader, plain.name, plain.filename)
+    return _rendered(place, {**variables, MODEL: template.front.model}, nested=nested, static=False)
+
+
+def render_static(source: str, reader: Reader | None, path: str, *, nested: bool) -> MarkedPrompt | None:
+    """What of a prompt does not depend on a variable, with marks; ``None`` where it cannot be rendered so.
+
+    Args:
+        reader: Where its includes come from.
+        path: The file as a person would name it.
+        nested: See :class:`MarkingEnvironment`.
+    """
+    loader = None if reader is None else ReaderLoader(reader)
+    return _rendered((source, loader, path, path), {}, nested=nested, static=True)
+
+
+# Source, loader, name and file name of a template.
+_Unmarked = tuple[str, jinja2.BaseLoader | None, str | None, str | None]
+
+
+def _rendered(place: _Unmarked, variables: Mapping[str, Any], *, nested: bool, static: bool) -> MarkedPrompt | None:
     collected: list[Message | Place] = []
     try:
-        environment, compiled = _compiled(template.compiled, template.source, nested)
-        text = compiled.render({**variables, COLLECTOR: collected, MODEL: template.front.model})
+        environment, compiled = _compiled(*place, nested, static)
+        text = compiled.render({**variables, COLLECTOR: collected})
     except Exception:  # noqa: BLE001 - a filter may refuse marked text in any way
         return None
-    if not any(isinstance(item, Message) for item in collected):
+    has_chat = any(isinstance(item, Message) for item in collected)
+    if not has_chat:
         collected.append(Message("user", text))
-    return MarkedPrompt(tuple(collected), environment.places)
+    return MarkedPrompt(tuple(collected), environment.places, has_chat)
 
 
 @lru_cache(maxsize=64)
-def _compiled(plain: jinja2.Template, source: str, nested: bool) -> tuple[MarkingEnvironment, jinja2.Template]:
-    """One marked compilation for each plain one."""
-    environment = MarkingEnvironment(plain.environment.loader, nested=nested)
-    code = environment.compile(mask_front_matter(source), plain.name, plain.filename)
+def _compiled(
+    source: str,
+    loader: jinja2.BaseLoader | None,
+    name: str | None,
+    path: str | None,
+    nested: bool,
+    static: bool,
+) -> tuple[MarkingEnvironment, jinja2.Template]:
+    environment = MarkingEnvironment(loader, nested=nested, static=static)
+    code = environment.compile(mask_front_matter(source), name, path)
     return environment, environment.template_class.from_code(environment, code, dict(environment.globals))
 
 

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from promptopt.templates.dependence import PARAMETER, STATIC
-from promptopt.templates.marking import MarkedPrompt, Place, render_marked, without_marks
+from promptopt.templates.marking import MarkedPrompt, Place, render_static
+from promptopt.templates.readers import Reader
 from promptopt.templates.template import Template
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, Tokenizer
-from promptopt.values import Message, Rendered
-
-# OpenAI, "Prompt caching" (platform.openai.com/docs/guides/prompt-caching): prompts of 1,024 tokens or more are cached,
-# hits come in steps of 128 tokens, and an output schema is a prefix of the system message.
-CACHE_MINIMUM_TOKENS = 1024
-CACHE_STEP_TOKENS = 128
-
-
-def cacheable(static_prefix_tokens: int) -> int:
-    """Of a static prefix, the tokens that OpenAI's prompt cache can serve."""
-    if static_prefix_tokens < CACHE_MINIMUM_TOKENS:
-        return 0
-    return static_prefix_tokens - static_prefix_tokens % CACHE_STEP_TOKENS
+from promptopt.values import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,72 +20,88 @@ class StaticPrefix:
     Attributes:
         messages: The texts of the messages that are static as a whole.
         beginning: The static beginning of the message after them; ``None`` where it may not be there at all.
-        broken_by: Where the prefix ends; ``None`` where the whole prompt is static.
+        broken_by: What ends the prefix; ``None`` where the whole prompt is static.
+        end: Where the prefix ends in the prompt's own file; ``None`` where that cannot be said, because the file
+            extends another one or includes chat blocks.
     """
 
     messages: tuple[str, ...]
     beginning: str | None
     broken_by: Place | None
+    end: int | None
 
     def tokens(self, tokenizer: Tokenizer, schema: int) -> int:
         """Tokens of the prefix with the framing that belongs to it; the same for every set of variables.
 
         Args:
-            schema: Tokens of the output schema, which stands before the first message.
+            schema: Tokens of the output schema, which is before the first message.
         """
         count = schema + sum(TOKENS_PER_MESSAGE + tokenizer.count(text) for text in self.messages)
         if self.broken_by is None:
             return count + TOKENS_PER_REPLY
         if self.beginning is None:
             return count
-        # All framing of a message but the token that ends it stands before its text. A last space is part of the
-        # token of the word behind it.
+        # All framing of a message but the token that ends it is before its text. A last space is part of the token of
+        # the word after it.
         return count + TOKENS_PER_MESSAGE - 1 + tokenizer.count(self.beginning.removesuffix(" "))
 
 
-def static_prefix(template: Template, variables: Mapping[str, Any], rendered: Rendered) -> StaticPrefix:
-    """The static prefix of a prompt.
+def static_prefix(template: Template) -> StaticPrefix:
+    """The static prefix of a prompt."""
+    return static_prefix_of(template.source, template.reader, template.path)
+
+
+def static_prefix_of(source: str, reader: Reader | None, path: str) -> StaticPrefix:
+    """The static prefix of a prompt that need not be a file.
 
     Args:
-        variables: Some set of variables that the prompt renders with.
-        rendered: What it renders to with them.
+        reader: Where its includes come from.
+        path: How messages name the prompt.
     """
-    for nested in (True, False):
-        marked = render_marked(template, variables, nested=nested)
-        found = None if marked is None else _walk(marked, rendered)
-        if found is not None:
-            return found
-    return StaticPrefix((), None, Place(template.path, 1, "break", "filters change what blocks print"))
+    # Marks from outside are always right; those inside blocks see further, if no filter reads them as text.
+    coarse, fine = (
+        None if (marked := render_static(source, reader, path, nested=nested)) is None else _walk(marked, source, path)
+        for nested in (False, True)
+    )
+    if coarse is None:
+        return StaticPrefix((), None, Place(path, 1, "break", "cannot be rendered without variables"), None)
+    return fine if fine is not None and _extends(fine, coarse) else coarse
 
 
-def _walk(marked: MarkedPrompt, rendered: Rendered) -> StaticPrefix | None:
-    """The prefix by the marks; ``None`` where it is not what is really sent."""
+def _extends(fine: StaticPrefix, coarse: StaticPrefix) -> bool:
+    texts = (*fine.messages, fine.beginning or "")
+    number = len(coarse.messages)
+    return (
+        (fine.broken_by is None) == (coarse.broken_by is None)
+        and texts[:number] == coarse.messages
+        and (coarse.beginning is None or texts[number].startswith(coarse.beginning.rstrip()))
+    )
+
+
+def _walk(marked: MarkedPrompt, source: str, path: str) -> StaticPrefix:
+    """The prefix by the marks."""
     done: list[str] = []
     for item in marked.items:
         if isinstance(item, Place):
-            return StaticPrefix(tuple(done), None, item)
-        if len(done) == len(rendered.messages):
-            return None
-        content = rendered.messages[len(done)].content
-        text, place = _static_text(marked, item)
-        if place is None:
-            if text != content and text.strip() != content:
-                return None
-            done.append(content)
+            return StaticPrefix(tuple(done), None, item, _end(source, path, [item]))
+        text, opened = _static_text(marked, item)
+        if not opened:
+            done.append(text.strip() if marked.has_chat else text)
             continue
-        whole = without_marks(item.content)
-        # The text of a chat block is stripped; what is printed first may be white space.
-        lead = 0 if whole == content else len(whole) - len(whole.lstrip())
-        static = text[lead:]
-        if not content.startswith(static) and static.rstrip() != content:
-            return None
-        # What follows may print nothing, so that white space before it is stripped, for these variables.
-        return StaticPrefix(tuple(done), static, place)
-    return StaticPrefix(tuple(done), None, None) if len(done) == len(rendered.messages) else None
+        # The text of a chat block is stripped. What follows may print nothing, so that white space before it is, too.
+        beginning = text.lstrip() if marked.has_chat else text
+        return StaticPrefix(tuple(done), beginning, opened[-1], _end(source, path, opened))
+    return StaticPrefix(tuple(done), None, None, len(source))
 
 
-def _static_text(marked: MarkedPrompt, message: Message) -> tuple[str, Place | None]:
-    """What a message prints before anything depends on a variable, and what does so then."""
+def _end(source: str, path: str, opened: Sequence[Place]) -> int | None:
+    """Where the outermost of some places begins in a file."""
+    place = opened[0]
+    return len(source) - place.before_end if place.path == path and place.before_end else None
+
+
+def _static_text(marked: MarkedPrompt, message: Message) -> tuple[str, list[Place]]:
+    """What a message prints before anything depends on a variable, and what does so then with the places around it."""
     text = ""
     opened: list[Place] = []
     for characters, place in marked.events(message.content):
@@ -108,10 +112,10 @@ def _static_text(marked: MarkedPrompt, message: Message) -> tuple[str, Place | N
                 opened.pop()
         else:
             if not place.transparent and _depends(place.depends, opened):
-                return text, place
+                return text, [*opened, place]
             if place.kind != "break":
                 opened.append(place)
-    return text, None
+    return text, []
 
 
 def _depends(depends: int, opened: Sequence[Place]) -> bool:

@@ -155,12 +155,11 @@ class Source:
                 is_static = False
         return tuple(found)
 
-    def expressions(self) -> Iterator[str]:
-        """The expressions between ``{{`` and ``}}`` as they are written, in order."""
-        for piece in self.pieces:
-            if piece.kind == "expression":
-                written = self.text[piece.start : piece.end].strip()[2:-2]
-                yield f"{{{{ {written.removeprefix('-').removesuffix('-').strip()} }}}}"
+    def expression(self, piece: Piece) -> str:
+        """An expression as it is written, without the marks that strip white space around it."""
+        written = self.text[piece.start : piece.end].strip()[2:-2]
+        start = 1 if written.startswith(("-", "+")) else 0
+        return f"{{{{ {written[start:].removesuffix('-').strip()} }}}}"
 
     def frames_at(self, position: int) -> tuple[Frame, ...]:
         """The blocks around a position. One inside a tag is like no other place."""

@@ -277,13 +277,12 @@ def test_an_unknown_level_is_an_error():
         promptopt.compress("x", level="hard")
 
 
-def test_the_cache_cliff_is_minded():
+def test_a_prefix_does_not_fall_below_what_is_cached():
     sentence = "Please make sure to answer question number {} in order to help the user of the shop. "
     text = "".join(sentence.format(number) for number in range(55))
     assert 1024 <= tokenizer_for("gpt-4o").count(text) < 1150
     minded = compress_document(Document(text + "{{ ticket }}", model="gpt-4o"), "standard")
-    kept = minded.text.partition("{{")[0]
-    assert tokenizer_for("gpt-4o").count(kept) >= 1024
+    assert 1024 <= Document(minded.text, model="gpt-4o").prefix_tokens < 1024 + 20
     assert any("not cached" in step.refused for step in minded.refused)
     unminded = compress_document(Document(text + "{{ ticket }}"), "standard")
     assert unminded.tokens_after < minded.tokens_after

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from promptopt.errors import TemplateError
 from promptopt.templates.attribution import Attribution, attribute
-from promptopt.templates.prompt_cache import cacheable
 from promptopt.templates.readers import FolderReader
 from promptopt.templates.template import Template
-from promptopt.tokens import count_tokens
+from promptopt.tokens import cacheable_tokens, count_tokens
 from promptopt.values import Origin
 
 
@@ -192,7 +191,7 @@ def test_a_schema_stands_before_the_first_message() -> None:
 
 @pytest.mark.parametrize(("static", "served"), [(0, 0), (1023, 0), (1024, 1024), (1151, 1024), (1152, 1152)])
 def test_cache_serves_steps_above_a_minimum(static: int, served: int) -> None:
-    assert cacheable(static) == served
+    assert cacheable_tokens(static) == served
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_pieces_of_a_prompt_file() -> None:
         ("text", "."),
     ]
     assert [piece.name for piece in read.pieces if piece.kind == "tag"] == ["set"]
-    assert list(read.expressions()) == ["{{ a | f('}}') }}"]
+    assert read.expression(read.pieces[1]) == "{{ a | f('}}') }}"
 
 
 def test_text_without_marks_is_one_piece() -> None:

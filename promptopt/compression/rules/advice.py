@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from promptopt.compression.cliff import MINIMUM, cached_tokens, static_prefix
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Finding, Level
 from promptopt.compression.facts import plain_words
 from promptopt.compression.sentences import Sentence
 from promptopt.prices import find_price
-from promptopt.tokens import tokenizer_for
+from promptopt.tokens import CACHE_MINIMUM_TOKENS, cacheable_tokens, tokenizer_for
 
 _SPLIT = re.compile(r"\n(?=[ \t]*(?:\n|Example|Input|Q:|User:|Text:|Sentence|Question|Task))")
 SIMILAR = 90
@@ -169,19 +168,18 @@ class Prefix:
 
     code: ClassVar[str] = "PO501"
     name: ClassVar[str] = "uncacheable order"
-    reason: ClassVar[str] = "static text behind a variable is paid in full with every call"
+    reason: ClassVar[str] = "static text after a variable is paid in full with every call"
     level: ClassVar[Level] = "standard"
 
     def propose(self, document: Document) -> Iterator[Finding]:
-        count = tokenizer_for(document.model).count
-        end = static_prefix(document)
-        if end >= len(document.text):
+        prefix, end = document.prefix_tokens, document.static_prefix.end
+        if end is None or end >= len(document.text):
             return
-        begin = document.masks.source.front_end
+        count = tokenizer_for(document.model).count
         spans = document.masks.spans
-        static = sum(count(document.text[max(begin, span.start) : span.end]) for span in spans if span.end > begin)
-        prefix = count(document.text[begin:end]) if end > begin else 0
-        gain = cached_tokens(static) - cached_tokens(prefix)
+        static = prefix + sum(count(document.text[max(end, span.start) : span.end]) for span in spans if span.end > end)
+        cached = cacheable_tokens(static)
+        gain = cached - cacheable_tokens(prefix)
         if gain <= 0:
             return
         price = find_price(document.model) if document.model else None
@@ -190,8 +188,8 @@ class Prefix:
             dollars = gain * (price.input_mtok - price.cache_read_mtok) * document.front.calls_per_month / 1_000_000
             worth = f", up to ${dollars:,.2f} a month"
         message = (
-            f"only {prefix:,} of {static:,} static tokens stand before the first variable part, and a prefix is cached "
-            f"from {MINIMUM:,} on: move the variable parts to the end to cache {cached_tokens(static):,} tokens{worth}"
+            f"only {prefix:,} of {static:,} static tokens are before the first variable part, and a prefix is cached "
+            f"from {CACHE_MINIMUM_TOKENS:,} on: move the variable parts to the end to cache {cached:,} tokens{worth}"
         )
         yield Finding(end, self.code, message)
 

@@ -17,14 +17,12 @@ from promptopt.gateway.call import Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.flow import Flow, Handler
 from promptopt.gateway.openai.wire import messages
-from promptopt.tokens import tokenizer_for
+from promptopt.tokens import CACHE_MINIMUM_TOKENS, CACHE_STEP_TOKENS, cacheable_tokens, tokenizer_for
 from promptopt.values import canonical_json, sha256_hex
 
 T = TypeVar("T")
 
-# OpenAI caches prefixes of 1,024 tokens and more, in steps of 128; they live for some minutes after their last use.
-MIN_PREFIX_TOKENS = 1024
-STEP_TOKENS = 128
+# Cached prefixes live for some minutes after their last use.
 LIFETIME_S = 300.0
 _REMEMBERED = 4096
 # Prompts of which the last text is held.
@@ -42,7 +40,7 @@ class PromptCacheHints:
     def __init__(
         self,
         *,
-        min_tokens: int = MIN_PREFIX_TOKENS,
+        min_tokens: int = CACHE_MINIMUM_TOKENS,
         lifetime_s: float = LIFETIME_S,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -56,7 +54,7 @@ class PromptCacheHints:
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         key, tokens = self.prefix(call)
-        cacheable = tokens - tokens % STEP_TOKENS if tokens >= self._min_tokens else 0
+        cacheable = cacheable_tokens(tokens, self._min_tokens)
         expected = cacheable if cacheable and self._warm(key) else 0
         call = replace(call, expected_cached_tokens=expected, misordered_tokens=self._misordered(call))
         if cacheable and "prompt_cache_key" not in call.body:
@@ -105,11 +103,11 @@ class PromptCacheHints:
             return None
         front = _alike(lambda size: text[:size] == last[:size], min(len(text), len(last)))
         back = _alike(lambda size: text[-size:] == last[-size:], min(len(text), len(last)) - front)
-        if back < STEP_TOKENS:
+        if back < CACHE_STEP_TOKENS:
             return None
         tokenizer = tokenizer_for(call.model or None)
         behind = tokenizer.count(text[-back:])
-        worth = behind >= STEP_TOKENS and tokenizer.count(text[:front]) + behind >= self._min_tokens
+        worth = behind >= CACHE_STEP_TOKENS and tokenizer.count(text[:front]) + behind >= self._min_tokens
         return behind if worth else None
 
     def _warm(self, key: str) -> bool:
