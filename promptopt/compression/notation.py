@@ -95,11 +95,11 @@ def records(text: str) -> Rows | None:
 
 
 def as_csv(rows: Rows) -> str | None:
-    """The rows as CSV; ``None`` where a cell would need quotation marks."""
+    """The rows as CSV; ``None`` if a cell would need quotation marks or has a line end."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     text = out.getvalue().removesuffix("\n")
-    return text if RECORDS.fullmatch(text) and '"' not in text else None
+    return text if RECORDS.fullmatch(text) and '"' not in text and "\r" not in text else None
 
 
 def _table_rows(text: str) -> Rows | None:

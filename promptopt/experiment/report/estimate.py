@@ -86,8 +86,9 @@ def attribution_text(attributed: Attribution, case: str | None) -> str:
 
 def _source(kind: str, source: str) -> str:
     text = source.strip()
-    shown = text if len(text) <= _SOURCE_WIDTH else text[: _SOURCE_WIDTH - 1] + "…"
-    return f"{{{{ {shown.strip('{} ')} }}}}" if kind == "variable" else shown
+    if len(text) <= _SOURCE_WIDTH:
+        return text
+    return text[: _SOURCE_WIDTH - 1] + ("… }}" if kind == "variable" else "…")
 
 
 def estimate_dict(template: Template, counted: Estimate, attributed: Attribution | None) -> dict[str, Any]:
