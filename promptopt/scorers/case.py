@@ -14,7 +14,7 @@ from promptopt.errors import SuiteError
 from promptopt.files import show_path
 from promptopt.scorers.base import Check, Subject, make_check
 from promptopt.suites import Assertion, Case, Suite
-from promptopt.templates.answer import Answer, NoAnswer
+from promptopt.templates.answer import AnswerExtractor, NoAnswer
 from promptopt.values import Cost, Response, Score, canonical_json
 
 
@@ -47,7 +47,7 @@ class SuiteChecks:
         self._made: dict[str, Check] = {}
         self._cases = {case.name: self._case_checks(case) for case in suite.cases}
 
-    def score(self, case: str, response: Response, answer: Answer | None, cost: Cost | None) -> CaseScore:
+    def score(self, case: str, response: Response, answer: AnswerExtractor | None, cost: Cost | None) -> CaseScore:
         """The score of a response to the case; ``answer`` says how its answer is read out of it."""
         return self._cases[case].score(response, answer, cost)
 
@@ -70,7 +70,7 @@ class CaseChecks:
     case: Case
     checks: tuple[Check, ...]
 
-    def score(self, response: Response, answer: Answer | None, cost: Cost | None) -> CaseScore:
+    def score(self, response: Response, answer: AnswerExtractor | None, cost: Cost | None) -> CaseScore:
         """The score of a response; a case without asserts passes."""
         subject = _subject(response, answer, self.case.vars, cost)
         judged = [(check, score) for check in self.checks if (score := check(subject)) is not None]
@@ -88,7 +88,9 @@ class CaseChecks:
         return CaseScore(quality, passed, scores, subject.answer, len(self.checks) - len(judged))
 
 
-def _subject(response: Response, answer: Answer | None, variables: Mapping[str, Any], cost: Cost | None) -> Subject:
+def _subject(
+    response: Response, answer: AnswerExtractor | None, variables: Mapping[str, Any], cost: Cost | None
+) -> Subject:
     if answer is None:
         return Subject(response.text.strip(), response, variables=variables, cost=cost)
     try:

@@ -17,7 +17,7 @@ from promptopt.schemas.make_strict import fix_schema
 from promptopt.structured.fields import Field, object_schema
 from promptopt.structured.samples import json_objects, labels_of, schema_from_samples
 from promptopt.suites import Suite
-from promptopt.templates.answer import Answer, NoAnswer
+from promptopt.templates.answer import AnswerExtractor, NoAnswer
 
 _LABEL_TYPES = frozenset({"equals", "icontains", "contains", "iequals", "starts-with"})
 _LONGEST_LABEL = 60
@@ -107,7 +107,7 @@ def _model_schema(module: str, name: str) -> dict[str, Any]:
     return model_schema(model)
 
 
-def from_recordings(files: Sequence[RecordingFile], answer: Answer | None) -> Evidence:
+def from_recordings(files: Sequence[RecordingFile], answer: AnswerExtractor | None) -> Evidence:
     """The fields of answers that were recorded: JSON objects merged, or the labels that ``answer:`` reads out.
 
     Raises:
@@ -131,7 +131,7 @@ def from_recordings(files: Sequence[RecordingFile], answer: Answer | None) -> Ev
     )
 
 
-def _read(answer: Answer | None, text: str) -> str | None:
+def _read(answer: AnswerExtractor | None, text: str) -> str | None:
     if answer is None:
         return text.strip()
     try:

@@ -73,10 +73,10 @@ def _index(key: str) -> int:
     return int(key)
 
 
-Answer = PatternAnswer | PointerAnswer
+AnswerExtractor = PatternAnswer | PointerAnswer
 
 
-def parse_answer(text: str) -> Answer:
+def parse_answer(text: str) -> AnswerExtractor:
     """An ``answer:`` of the front matter; what begins with ``/`` is a JSON pointer.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 from promptopt.errors import SchemaError, TemplateError, did_you_mean
 from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, read_codes
-from promptopt.templates.answer import Answer, PointerAnswer, parse_answer
+from promptopt.templates.answer import AnswerExtractor, PointerAnswer, parse_answer
 from promptopt.templates.readers import Reader
 from promptopt.values import NO_OPTIONS, CallOptions, JSONSchema
 from promptopt.yaml import line_of, load_yaml
@@ -37,7 +37,7 @@ class FrontMatter:
     params: CallOptions = NO_OPTIONS
     output_schema: JSONSchema | None = field(default=None, hash=False)
     output_codes: Codes | None = field(default=None, hash=False)
-    answer: Answer | None = None
+    answer: AnswerExtractor | None = None
     calls_per_month: int | None = None
     description: str | None = None
 
@@ -133,7 +133,7 @@ class _Reader:
             raise self._error(f"{key}: {value!r} is not a whole number of at least 1", key)
         return value
 
-    def _answer(self) -> Answer | None:
+    def _answer(self) -> AnswerExtractor | None:
         text = self._text("answer")
         if text is None:
             return None
