@@ -1,4 +1,4 @@
-"""Own time of the gateway: bare SDK, all wrappers (cache miss), cache hit, against one instant server, in one run.
+"""Own time of the gateway: bare SDK, all layers (cache miss), cache hit, against one instant server, in one run.
 
 Run: python benchmarks/gateway_overhead.py
 """
@@ -82,7 +82,7 @@ def main() -> None:
         http_client = promptopt.http_client(**options) if options else None
         return openai.OpenAI(base_url=url, api_key="k", http_client=http_client)
 
-    clients = {"bare SDK": make(), "default, miss": make(path="a"), "all wrappers, miss": make(path="b", **ALL)}
+    clients = {"bare SDK": make(), "default, miss": make(path="a"), "all layers, miss": make(path="b", **ALL)}
     hits = make(path="c")
     times: dict[str, list[float]] = {name: [] for name in [*clients, "cache hit"]}
     for round_ in range(ROUNDS):
@@ -99,7 +99,7 @@ def main() -> None:
     print(f"{'own time of a hit':22} {own_hit_time(hits) * 1000:7.3f} ms")
     told("delay 0.3")
     before = told("calls")
-    threads = [threading.Thread(target=ask, args=(clients["all wrappers, miss"], "at once")) for _ in range(100)]
+    threads = [threading.Thread(target=ask, args=(clients["all layers, miss"], "at once")) for _ in range(100)]
     for thread in threads:
         thread.start()
     for thread in threads:

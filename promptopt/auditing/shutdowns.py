@@ -13,7 +13,7 @@ _ENTRY = re.compile(r'-((?:\s+"[^"]+",?)+):\s+Announced\s+shutdown\s+date:\s+(\d
 
 @lru_cache(maxsize=1)
 def shutdown_dates() -> dict[str, date]:
-    """The announced shutdown date of each model; empty where the SDK does not say.
+    """The announced shutdown date of each model; empty if the SDK does not say.
 
     Source: the docstring of ``openai.types.shared.chat_model.ChatModel``, read as text (importing it takes half a
     second).
@@ -34,6 +34,6 @@ def shutdown_dates() -> dict[str, date]:
 
 
 def shutdown_date(model: str) -> date | None:
-    """When a model is shut down, where that is announced."""
+    """When a model is shut down, if that is announced."""
     dates = shutdown_dates()
     return dates.get(model) or dates.get(model.removeprefix("openai:").rpartition("/")[2])

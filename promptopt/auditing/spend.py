@@ -54,13 +54,13 @@ class SpendSummary:
     """A ledger, summed up.
 
     Attributes:
-        groups: Spend by prompt, model, tag, user and day, the dearest first (days in order).
-        kinds: How many types of calls there are; ``top_share`` is the share of spend of the dearest fifth of them.
+        groups: Spend by prompt, model, tag, user and day, the largest first (days in order).
+        kinds: How many types of calls there are; ``top_share`` is the share of spend of the costliest fifth.
         repeat_rate: Share of calls whose very request was seen before.
         hit_ratio: Share of shareable calls that were answered without the provider.
         provider_hit_ratio: Share of input tokens that the provider read from its cache; ``expected_hit_ratio`` is
             what was expected of the calls that carry hints, and ``hinted_hit_ratio`` what came of those.
-        unordered: Prompts with static text behind what varies, which no prompt cache can hold: its tokens, the median
+        unordered: Prompts with static text after what varies, which no prompt cache can keep: its tokens, the median
             of their calls.
         error_rate: Share of calls to the provider that gave no answer.
         weeks: Dollars a week, by its Monday. ``trend`` is the last seven days over the seven before them, less 1.
@@ -187,7 +187,7 @@ def _unordered(rows: Iterable[LedgerRow]) -> dict[str, int]:
     found: defaultdict[str, list[int]] = defaultdict(list)
     for row in rows:
         if row.misordered_tokens:
-            # Where nobody named the prompt, its kind is a digest of what varies.
+            # If nobody named the prompt, its kind is a digest of what varies.
             found[(GROUPINGS["prompt"](row) if row.prompt else None) or row.model].append(row.misordered_tokens)
     return dict(sorted(((name, int(median(each))) for name, each in found.items()), key=lambda item: -item[1]))
 

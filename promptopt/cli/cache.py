@@ -81,7 +81,7 @@ def calibrate_(pairs: Path, embedder: str, false_hits: float, output: Path | Non
     """Find the semantic cache's threshold for an embedder, or refuse.
 
     PAIRS is CSV with text_a, text_b and same (1 or 0). Take pairs as your traffic makes them: a question and its
-    nearest earlier question. Exit code 1 where no threshold keeps false hits within the budget.
+    nearest earlier question. Exit code 1 if no threshold keeps false hits within the budget.
     """
     from dataclasses import asdict
 

@@ -142,7 +142,7 @@ def _facts(usage: SpendSummary) -> list[tuple[str, str]]:
         ("cache hit ratio", _percent(usage.hit_ratio)),
         ("provider's prompt cache", _prompt_cache(usage)),
         *[
-            ("  wrong order", f"{name}: {tokens:,} static tokens stand behind what varies (promptopt check: PO501)")
+            ("  wrong order", f"{name}: {tokens:,} static tokens come after what varies (promptopt check: PO501)")
             for name, tokens in list(usage.unordered.items())[:5]
         ],
         ("error rate", _percent(usage.error_rate) + _listed(usage.errors)),

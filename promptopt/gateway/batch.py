@@ -1,7 +1,7 @@
 """``promptopt.batch()``: many requests at once through the batch API, with the ledger, and safe against a crash.
 
 A job is known by its requests. Its state is below ``.promptopt/batches`` from before the upload until its answers are
-returned, so that the same call after a crash goes on where it was.
+returned, so that the same call after a crash goes on from there.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class _Work:
         return answers
 
     def _chunks(self, number: int, waiting: Sequence[int]) -> list[Chunk]:
-        """What this round submits: as it was begun before a crash, or laid out now, one model to a batch."""
+        """What this round submits: as it was before a crash, or divided now, one model to a batch."""
         if chunks := self._job.round(number):
             return chunks
         for model in dict.fromkeys(self._requests[index].model for index in waiting):

@@ -18,12 +18,12 @@ class CallFailed(Exception):
 
     Attributes:
         kind: The class of the failure.
-        status: HTTP status; ``None`` where there was no response.
+        status: HTTP status; ``None`` if there was no response.
         code: The provider's error code.
         sent: Whether the request may have reached the provider.
         headers: Of the response.
-        raw: The response object of the client, where there was one.
-        cause: The exception of the client, where it raised one.
+        raw: The response object of the client, if there was one.
+        cause: The exception of the client, if it raised one.
         text: What of a broken-off stream was received.
         passed: Whether the caller has seen a part of the answer, so that no other can take its place.
     """
@@ -60,7 +60,7 @@ class Refused(ProviderError):
         code: ``budget_exceeded``, ``rate_limit_exceeded``, ``queue_full`` or ``gateway_unavailable``; under the OpenAI
             SDK it is the ``code`` of the error that is raised.
         status: The HTTP status under the OpenAI SDK.
-        retry_after: Seconds after which the call may be allowed; ``None`` where waiting does not help.
+        retry_after: Seconds after which the call may be allowed; ``None`` if waiting does not help.
     """
 
     code = "refused"
@@ -93,7 +93,7 @@ class QueueFull(Refused):
 
 
 class GatewayUnavailable(Refused):
-    """A shared store is away, and the gateway is told to refuse then."""
+    """A shared store is away, and the setting says to refuse calls then."""
 
     code = "gateway_unavailable"
     status = 503

@@ -88,7 +88,7 @@ def _bound(layer: Layer, inner: Handler) -> Handler:
 
 
 class Suspended(Exception):
-    """Raised by ``ask`` to leave a flow waiting at its call; whoever catches it carries the flow on."""
+    """Raised by ``ask`` to leave a flow waiting at its call; the code that catches it goes on with the flow."""
 
 
 def run(flow: Generator[Effect, Any, T], ask: Callable[[Call], Answer], clock: Clock = SYSTEM_CLOCK) -> T:

@@ -55,7 +55,7 @@ class WrappedProvider:
             raise _provider_error(failure) from failure.cause
 
     async def acomplete(self, request: Request) -> Response:
-        """As :meth:`complete`, for an event loop; the inner provider is asked in a thread where it has none."""
+        """As :meth:`complete`, for an event loop; the inner provider is asked in a thread if it has none."""
         try:
             return response_of(await run_async(self._handler(make_call(request)), self._ask_async), request)
         except CallFailed as failure:
@@ -79,7 +79,7 @@ class WrappedProvider:
             raise failure_of(error) from error
 
     def close(self) -> None:
-        """Close the inner provider, and the gateway where this was made for one."""
+        """Close the inner provider, and the gateway if this was made for one."""
         self._inner.close()
         if self._gateway is not None:
             self._gateway.close()

@@ -109,19 +109,14 @@ def _path(name: str, value: Any, root: Path) -> Changes:
     return {name: root / Path(value).expanduser()}
 
 
-def _redis(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _text(name: str, value: Any, _root: Path) -> Changes:
     if not isinstance(value, str):
-        raise UsageError("redis is not an address like redis://host:6379/0")
-    return {"redis": value}
-
-
-def _store(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
-    if not isinstance(value, str):
-        raise UsageError(f"{name} = {value!r} is not the name of a store, such as 'sqlite'")
+        example = "an address like redis://host:6379/0" if name == "redis" else "a name like 'sqlite'"
+        raise UsageError(f"{name} is not {example}")
     return {name: value}
 
 
-def _layers(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _layers(name: str, value: Any, _root: Path) -> Changes:
     return {name: tuple(_strings(name, value))}
 
 
@@ -146,7 +141,7 @@ def _cache(name: str, value: Any, root: Path) -> Changes:
     return {"cache": CachePolicy(**table)}
 
 
-def _bool(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _bool(name: str, value: Any, _root: Path) -> Changes:
     if not isinstance(value, bool):
         raise UsageError(f"{name} = {value!r} is not true or false")
     return {name: value}
@@ -158,21 +153,21 @@ def _ledger(name: str, value: Any, root: Path) -> Changes:
     return {"ledger": None} if value is False or value is None else _path(name, value, root)
 
 
-def _limits(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _limits(name: str, value: Any, _root: Path) -> Changes:
     return {"limits": value if isinstance(value, CallLimits) else _made(CallLimits, name, value)}
 
 
-def _concurrency(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _concurrency(name: str, value: Any, _root: Path) -> Changes:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise UsageError(f"{name} = {value!r} is not a positive number of calls")
     return {name: value}
 
 
-def _queue_wait(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _queue_wait(name: str, value: Any, _root: Path) -> Changes:
     return {"queue_wait_s": seconds(value, name)}
 
 
-def _budget(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _budget(name: str, value: Any, _root: Path) -> Changes:
     if isinstance(value, BudgetLimits):
         return {"budget": value}
     table = dict(_table(name, value, [field.name for field in fields(BudgetLimits)]))
@@ -188,7 +183,7 @@ def _budget(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all
     return {"budget": BudgetLimits(**table)}
 
 
-def _fallback(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _fallback(name: str, value: Any, _root: Path) -> Changes:
     if isinstance(value, FallbackPlan):
         return {"fallback": value}
     if isinstance(value, str | Sequence):
@@ -196,7 +191,7 @@ def _fallback(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - a
     return {"fallback": _made(FallbackPlan, name, value)}
 
 
-def _router(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _router(name: str, value: Any, _root: Path) -> Changes:
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise UsageError(f"{name} = {value!r} is not a list of rules such as {{model = 'M', task = 'T'}}")
     return {
@@ -204,7 +199,7 @@ def _router(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all
     }
 
 
-def _cascade(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _cascade(name: str, value: Any, _root: Path) -> Changes:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise UsageError(f"{name} = {value!r} is not a list of steps such as {{model = 'M', validators = {{...}}}}")
     steps = []
@@ -237,13 +232,13 @@ def _semantic(name: str, value: Any, root: Path) -> Changes:
     return {"semantic": _made(SemanticSettings, name, table)}
 
 
-def _policy(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _policy(name: str, value: Any, _root: Path) -> Changes:
     if value not in ("degrade", "refuse"):
         raise UsageError(f"{name} = {value!r} is not 'degrade' or 'refuse'")
     return {name: value}
 
 
-def _callback(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - all readers are called alike
+def _callback(name: str, value: Any, _root: Path) -> Changes:
     if value is not None and not callable(value):
         raise UsageError(f"{name} = {value!r} cannot be called")
     return {name: value}
@@ -251,8 +246,8 @@ def _callback(name: str, value: Any, root: Path) -> Changes:  # noqa: ARG001 - a
 
 _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "path": _path,
-    "redis": _redis,
-    "store": _store,
+    "redis": _text,
+    "store": _text,
     "layers": _layers,
     "on_store_down": _policy,
     "cache": _cache,
@@ -293,7 +288,7 @@ def amount(value: Any, name: str) -> Decimal:
     """Dollars.
 
     Raises:
-        UsageError: It is no number.
+        UsageError: It is not a number.
     """
     try:
         if isinstance(value, bool):
@@ -319,7 +314,7 @@ def _strings(name: str, value: Any) -> list[str]:
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:
-    """Raises UsageError where a value, or one in a list or table, is of another type."""
+    """Raises UsageError if a value, or one in a list or table, is of another type."""
     if get_origin(hint) is Sequence:
         _strings(name, value)
         return

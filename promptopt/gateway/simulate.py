@@ -21,7 +21,7 @@ Upstream = Callable[[Call], tuple[float, Answer | CallFailed]]
 
 
 class SimulatedClock:
-    """A clock that stands still until the simulation moves it, or somebody sleeps outside of a flow."""
+    """A clock that only the simulation moves, and ``sleep`` outside of a flow."""
 
     def __init__(self, start: float = 0.0) -> None:
         self.now = start

@@ -186,7 +186,7 @@ class Job:
         return [chunk for chunk in self._chunks.values() if chunk.round == number]
 
     def add(self, round_: int, indices: Sequence[int]) -> None:
-        """Lay out a batch and note it."""
+        """Add a batch and write it down."""
         name = f"{self.number}-{round_}-{len(self.round(round_))}"
         self.note(Chunk(name, round_, tuple(indices)))
 

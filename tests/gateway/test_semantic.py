@@ -91,7 +91,7 @@ def test_calibration_refuses():
     [
         ("x,y\n1,2\n", "has no columns text_a, text_b and same"),
         ("text_a,text_b,same\na,b,maybe\n", "pairs.csv:2: same = 'maybe' is not 1 or 0"),
-        ("text_a,text_b,same\n", "holds no pair"),
+        ("text_a,text_b,same\n", "has no pair"),
         ("", "has no columns"),
     ],
 )

@@ -1,5 +1,7 @@
+import re
 import time
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -149,3 +151,22 @@ def test_10_000_calls_take_seconds_and_give_the_same_each_time(folder):
     assert [(each.ended_at, each.answer, type(each.error)) for each in again] == [
         (each.ended_at, each.answer, type(each.error)) for each in outcomes
     ]
+
+
+def test_the_example_of_the_docs(folder, capsys):
+    page = (Path(__file__).parents[2] / "docs/gateway.md").read_text()
+    (example,) = re.findall(r"```python\n(from random.*?)```", page, re.DOTALL)
+    exec(example, {})
+    expected = re.findall(r"# (\[.*\])", example)
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_only_the_clock_asks_for_the_time_and_for_chance():
+    """But for the thread that writes for all gateways of a process, which waits for the disk."""
+    import promptopt.gateway
+
+    room = Path(promptopt.gateway.__file__).parent
+    own = {room / "clock.py", room / "stores/write_behind.py"}
+    pattern = re.compile(r"^\s*(import (time|random)\b|from (time|random) import (?!Random$))", re.MULTILINE)
+    found = [path.name for path in room.rglob("*.py") if path not in own and pattern.search(path.read_text())]
+    assert found == []

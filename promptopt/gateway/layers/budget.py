@@ -28,7 +28,7 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A budget has reached 50, 80 or 100%; each is told once.
+    """A budget has reached 50, 80 or 100%; each is reported once.
 
     Attributes:
         scope: Which budget: ``day:2026-11-21``, ``month:2026-11``, ``run:NAME``, ``tag:NAME:2026-11-21``.
@@ -173,7 +173,7 @@ class Budget:
         )
 
     def _try(self, number: str, scopes: Sequence[BudgetScope], amount: int) -> Subflow[BudgetFull | None]:
-        """Reserve; where only others' reservations stand in the way, wait until they settle."""
+        """Reserve; if only others' reservations are in the way, wait until they settle."""
         given_up, pause = self._clock.monotonic() + self.limits.wait_s, _FIRST_PAUSE_S
         while True:
             try:
@@ -200,7 +200,7 @@ class Budget:
             log.warning("the budget: %s; the worst case of a call stays reserved", error)
 
     def _stopped(self, full: BudgetFull) -> Subflow[None]:
-        # One large call that does not fit into a budget hardly used is no budget used up.
+        # A budget that is hardly used is not used up because one large call does not fit.
         if full.reserved or full.spent * 2 < full.scope.limit:
             return
         crossed = None

@@ -1,4 +1,4 @@
-"""The cascade: a cheap model first, a dearer one where a validator does not let the answer pass."""
+"""The cascade: a cheap model first, a more expensive one if a validator rejects the answer."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Concurrency:
     """At most ``limit`` calls in flight, the others wait in line.
 
     A 429 halves the limit and each success raises it by one for as many calls as it is (additive increase,
-    multiplicative decrease). ``retry-after`` and ``x-ratelimit-remaining-*: 0`` hold everybody back until the reset.
+    multiplicative decrease). ``retry-after`` and ``x-ratelimit-remaining-*: 0`` make all calls wait until the reset.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Concurrency:
         wait_s: float = 120.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """Raises UsageError where a number is not positive."""
+        """Raises UsageError if a number is not positive."""
         if limit < 1 or max_waiting < 0 or wait_s <= 0:
             raise UsageError(f"concurrency = {limit} (queue {max_waiting}, wait {wait_s:g} s): give positive numbers")
         self._most = limit
@@ -86,7 +86,7 @@ class Concurrency:
             raise QueueFull(f"no turn within {self._wait_s:g} s", retry_after=1.0)
 
     def _give_up(self, turn: Future[None]) -> bool:
-        """Subflow out of the line. True where the turn came in the same moment: it is then kept."""
+        """Leave the line. True if the turn came in the same moment: it is then kept."""
         with self._lock:
             if turn in self._line:
                 self._line.remove(turn)
@@ -117,7 +117,7 @@ class Concurrency:
 
 
 def pause_of(headers: Mapping[str, str], *, throttled: bool) -> float:
-    """Seconds for which the provider wants no further call; 0 where it does not say so."""
+    """Seconds for which the provider wants no further call; 0 if it does not say so."""
     waits = [0.0]
     if throttled:
         waits.append(_number(headers.get("retry-after-ms")) / 1000 or _number(headers.get("retry-after")))

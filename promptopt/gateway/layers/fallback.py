@@ -50,7 +50,7 @@ class FallbackPlan:
 
 
 class Fallback:
-    """Asks the next model where one fails in a way that another may not."""
+    """Asks the next model if one fails in a way that another may not."""
 
     def __init__(self, plan: FallbackPlan, *, sdk_retries: bool = True) -> None:
         """``sdk_retries`` says whether a client above this one repeats failed calls."""

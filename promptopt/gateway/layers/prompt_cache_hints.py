@@ -1,7 +1,7 @@
 """The provider's own prompt cache: hints that help it, and what one may expect of it.
 
-A provider reads a request's beginning from its cache where an earlier request began alike; so what never changes must
-come first. Nothing of a request is reordered here, since that may change what it says; what stands in the wrong order
+A provider reads a request's beginning from its cache if an earlier request began alike; so what never changes must
+come first. Nothing of a request is reordered here, since that may change what it says; what is in the wrong order
 is noted in the ledger.
 """
 
@@ -86,10 +86,10 @@ class PromptCacheHints:
         return key, known
 
     def _misordered(self, call: Call) -> int | None:
-        """Tokens that this call and the last one of its prompt end with alike, where they would be worth a cache.
+        """Tokens that this call and the last one of its prompt end with alike, if they would be worth caching.
 
         Returns:
-            ``None`` where they would not, or nothing is known to compare with.
+            ``None`` if they would not, or if there is nothing to compare with.
         """
         found = messages(call)
         text = "".join(text for _, text in found)
@@ -106,9 +106,9 @@ class PromptCacheHints:
         if back < CACHE_STEP_TOKENS:
             return None
         tokenizer = tokenizer_for(call.model or None)
-        behind = tokenizer.count(text[-back:])
-        worth = behind >= CACHE_STEP_TOKENS and tokenizer.count(text[:front]) + behind >= self._min_tokens
-        return behind if worth else None
+        after = tokenizer.count(text[-back:])
+        worth = after >= CACHE_STEP_TOKENS and tokenizer.count(text[:front]) + after >= self._min_tokens
+        return after if worth else None
 
     def _warm(self, key: str) -> bool:
         now = self._clock.monotonic()

@@ -18,8 +18,8 @@ class RoutingRule:
     Attributes:
         task: The call's label ``task``; ``tag``, ``prompt`` and ``tier`` likewise.
         model_asked: Only calls that ask for this model.
-        max_chars: Only where the last user message has at most so many characters.
-        min_tokens: Only where the input counts at least so many tokens; ``max_tokens`` at most.
+        max_chars: Only if the last user message has at most so many characters.
+        min_tokens: Only if the input has at least so many tokens; ``max_tokens`` at most.
     """
 
     model: str
@@ -48,10 +48,10 @@ class RoutingRule:
 
 
 class Router:
-    """Sends each call to the model of the first rule that matches; without one it goes where it asked to."""
+    """Sends each call to the model of the first rule that matches; without one it keeps its model."""
 
     def __init__(self, rules: Sequence[RoutingRule]) -> None:
-        """Raises UsageError where there is no rule."""
+        """Raises UsageError if there is no rule."""
         if not rules:
             raise UsageError("the router has no rule; give at least one: {model = ..., task = ...}")
         self._rules = tuple(rules)

@@ -34,7 +34,7 @@ CREATE INDEX IF NOT EXISTS by_scope ON vectors (scope, facts, id);
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The threshold that ``promptopt cache calibrate`` found, and what it holds for.
+    """The threshold that ``promptopt cache calibrate`` found, and what it is valid for.
 
     Attributes:
         threshold: Cosine from which on two texts count as the same.
@@ -50,7 +50,7 @@ class Calibration:
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
-        """Raises InputError where the file is missing or is none."""
+        """Raises InputError if the file is missing or is not a calibration."""
         remedy = "make it: promptopt cache calibrate pairs.csv"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ class SemanticCache:
         *,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """Raises UsageError where the calibration is of another embedder."""
+        """Raises UsageError if the calibration is of another embedder."""
         if calibration.embedder != embedder.name:
             raise UsageError(
                 f"the semantic cache is calibrated for {calibration.embedder!r}, not for {embedder.name!r}: "

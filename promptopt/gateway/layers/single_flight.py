@@ -1,7 +1,7 @@
 """Single-flight: identical calls in flight become one, within a process and across processes.
 
-The first caller leads and the others follow. Answers are shared, errors never: where a leader fails or dies, a follower
-leads. Who has seen two leaders fail asks on its own.
+The first caller leads and the others follow. Answers are shared, errors never: if a leader fails or dies, a follower
+leads. A follower that has seen two leaders fail asks on its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.05
 
 
 class SingleFlight:
-    """Lets one of several identical calls through, gives its answer to all, and to the cache where there is one."""
+    """Lets one of several identical calls through, and gives its answer to all, and to the cache if there is one."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class SingleFlight:
                 self._outage.met(error)
                 return (yield from self._alone(call, inner))
             if isinstance(state, Answer):
-                # Whoever did not wait for it found it in the cache, where it came since the first look.
+                # A caller that did not wait for it found it in the cache, where it came since the first look.
                 return state if fresh else replace(state, source="shared")
             if state:
                 return (yield from self._ask(call, inner, leases, token))

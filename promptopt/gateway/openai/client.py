@@ -33,7 +33,7 @@ def http_client(**options: Any) -> GatewayClient:
     Without options it caches, shares calls in flight and keeps the ledger, below ``.promptopt/``.
 
     Args:
-        options: The names of ``[tool.promptopt.gateway]`` (``cache``, ``budget``, ``limits``, ...), over what stands
+        options: The names of ``[tool.promptopt.gateway]`` (``cache``, ``budget``, ``limits``, ...), over what is
             there; and those of ``httpx2.Client`` (``timeout``, ``proxy``, ``transport``, ...).
 
     Raises:
@@ -151,7 +151,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
 
 
 def _streamed(response: httpx2.Response, tail: _Tail | _AsyncTail) -> httpx2.Response:
-    # The tail decodes and changes what passes, so that neither length nor encoding hold any more.
+    # The tail decodes and changes what passes, so that neither length nor encoding are right any more.
     dropped = (b"content-encoding", b"content-length", b"transfer-encoding")
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in dropped]
     return httpx2.Response(
@@ -210,7 +210,7 @@ def _nothing() -> Subflow[None]:
 
 
 def _never(call: Call) -> Answer:
-    raise AssertionError(f"a wrapper sent again after its stream had passed: {call.model}")
+    raise AssertionError(f"a layer sent again after its stream had passed: {call.model}")
 
 
 async def _never_async(call: Call) -> Answer:

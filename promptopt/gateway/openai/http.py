@@ -49,7 +49,7 @@ def read_call(request: httpx2.Request) -> Call | None:
 
 
 def _read_headers(headers: httpx2.Headers, body: Mapping[str, Any]) -> tuple[Labels, int]:
-    """The labels that hold for a request, whose headers are taken off, and how often the SDK has tried it before."""
+    """The labels of a request, whose headers are taken off, and how often the SDK has tried it before."""
     named: dict[str, Any] = {}
     attempt, authorization = 0, b""
     for name, value in headers.raw:
@@ -99,7 +99,7 @@ class Exchange:
 
     @property
     def collector(self) -> EventCollector:
-        """Takes the events, where the answer comes as a stream."""
+        """Takes the events, if the answer comes as a stream."""
         if self._collector is None:
             self._collector = EventCollector(self.call, hide_usage=self.hides_usage)
         return self._collector
@@ -178,10 +178,10 @@ def http_response(call: Call, answer: Answer, request: httpx2.Request) -> httpx2
 
 
 def failed_response(failure: CallFailed, request: httpx2.Request) -> httpx2.Response:
-    """The response that a failure stands for; the SDK makes its typed error of it.
+    """The response of a failure; the SDK makes its typed error of it.
 
     Raises:
-        BaseException: What the client raised, where it raised something.
+        BaseException: What the client raised, if it raised something.
     """
     if isinstance(failure.raw, httpx2.Response):
         return failure.raw
@@ -203,7 +203,7 @@ def error_response(
 
 
 def refusal_response(refusal: Refused, request: httpx2.Request) -> httpx2.Response:
-    """The response that a refusal stands for, with ``retry-after`` where waiting helps."""
+    """The response of a refusal, with ``retry-after`` if waiting helps."""
     details = {**refusal.details, "retry_after": refusal.retry_after}
     response = error_response(refusal.status, refusal.code, str(refusal), request, details)
     if refusal.retry_after is not None:

@@ -59,7 +59,7 @@ def prompt_text(call: Call) -> str:
 
 
 def output_cap(call: Call) -> int | None:
-    """The most output tokens that a request allows, over all its choices; ``None`` where it sets no cap."""
+    """The most output tokens that a request allows, over all its choices; ``None`` if it sets no cap."""
     names = ("max_completion_tokens", "max_tokens") if call.endpoint == "chat" else ("max_output_tokens",)
     cap = next((call.body[name] for name in names if isinstance(call.body.get(name), int)), None)
     if cap is None:
@@ -69,7 +69,7 @@ def output_cap(call: Call) -> int | None:
 
 
 def schema_of(call: Call) -> Mapping[str, Any] | None:
-    """The JSON schema that the answer must follow, where the request names one."""
+    """The JSON schema that the answer must follow, if the request names one."""
     body = call.body
     if call.endpoint == "chat":
         form = body.get("response_format")
@@ -135,7 +135,7 @@ def read_object(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
 def _read_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     choices = body["choices"]
     if not choices:
-        raise BadBody("the answer holds no choice")
+        raise BadBody("the answer has no choice")
     message = choices[0]["message"]
     reasons = {str(choice.get("finish_reason") or "stop") for choice in choices}
     logprobs = (choices[0].get("logprobs") or {}).get("content")

@@ -1,1 +1,1 @@
-"""What the semantic cache stands on: embeddings, calibration, hard facts, validators."""
+"""What the semantic cache is made of: embeddings, calibration, hard facts, validators."""

@@ -23,7 +23,7 @@ _STARTS = (0, 3, 6)
 LEVEL = (1 - CONFIDENCE) / len(_STARTS)
 # From one threshold to the next, a quarter more pairs are hits.
 _GROWTH = 1.25
-# Budgets that are looked at where the one that was asked for cannot be met.
+# Budgets that are tried if the one that was asked for cannot be met.
 _LARGER = (0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
 _SAME = {
     "1": True,
@@ -66,9 +66,9 @@ class Search:
     """The outcome of a calibration.
 
     Attributes:
-        chosen: The lowest threshold whose bound is within the budget; ``None`` where there is none.
+        chosen: The lowest threshold whose bound is within the budget; ``None`` if there is none.
         guarded: Pairs that the guard keeps apart, whatever their similarity.
-        smallest: Where none was chosen, the smallest larger budget that could be met, with its threshold.
+        smallest: If none was chosen, the smallest larger budget that could be met, with its threshold.
     """
 
     embedder: str
@@ -109,7 +109,7 @@ def read_pairs(path: Path) -> list[QuestionPair]:
             )
         pairs.append(QuestionPair(row[a], row[b], _SAME[value]))
     if not pairs:
-        raise InputError("holds no pair", path=display)
+        raise InputError("has no pair", path=display)
     return pairs
 
 
@@ -119,7 +119,7 @@ def calibrate(pairs: Sequence[QuestionPair], embedder: Embedder, budget: float =
     Thresholds are ranks of the similarity of the pairs that pass the guard, from the first at which hits without a
     false one would do. For each, the one-sided Clopper-Pearson bound (1934) of the share of false hits is taken. The
     search is fixed-sequence testing with several starts (Angelopoulos and others, "Learn then test", 2021), so that the
-    bound of the chosen one holds with 95% confidence.
+    bound of the chosen one is right with 95% confidence.
     """
     left, right = embedder([pair.a for pair in pairs]), embedder([pair.b for pair in pairs])
     similarity = (left * right).sum(axis=1)

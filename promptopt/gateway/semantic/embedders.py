@@ -41,7 +41,7 @@ class WordLlamaEmbedder:
     networked = False
 
     def __init__(self) -> None:
-        """Raises MissingExtra where the package is not installed."""
+        """Raises MissingExtra if the package is not installed."""
         spec = importlib.util.find_spec("wordllama")
         try:
             from safetensors.numpy import load_file

@@ -1,4 +1,4 @@
-"""The guard of the semantic cache: two texts may share an answer only where their hard facts are the same.
+"""The guard of the semantic cache: two texts may share an answer only if their hard facts are the same.
 
 Embeddings are nearly blind to what changes an answer most: "5 miles" and "50 miles", "can" and "cannot".
 """
@@ -26,7 +26,7 @@ _DATES = frozenset(
      "april", "june", "july", "august", "september", "october", "november", "december", "today", "tomorrow",
      "yesterday", "tonight", "weekend", "morning", "evening", "week", "month", "year", "day", "hour", "minute"]
 )  # fmt: skip
-# Words that turn a question into its opposite and leave its embedding where it was.
+# Words that turn a question into its opposite, and hardly change its embedding.
 _POLES = (
     ("approve", "deny", "reject"), ("enable", "disable"), ("increase", "decrease", "reduce"), ("buy", "sell"),
     ("before", "after"), ("on", "off"), ("start", "stop"), ("open", "close"), ("add", "remove", "delete"),
@@ -86,5 +86,5 @@ def _is_name(text: str, start: int, word: str, plain: str) -> bool:
 
 
 def fingerprint(text: str) -> str:
-    """Digest of a text's hard facts; two texts may share an answer only where it is the same."""
+    """Digest of a text's hard facts; two texts may share an answer only if it is the same."""
     return sha256_hex(canonical_json(facts(text)))

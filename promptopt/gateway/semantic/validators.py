@@ -21,7 +21,7 @@ class Validator(Protocol):
     """Judges answers without knowing what is right."""
 
     def __call__(self, call: Call, answer: Answer) -> bool | None:
-        """Whether the answer will do; ``None`` where it cannot be judged (no logprobs were given)."""
+        """Whether the answer will do; ``None`` if it cannot be judged (no logprobs were given)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class MatchesSchema:
     """The answer is JSON under a schema; by default under the one that the request names."""
 
     def __init__(self, schema: Mapping[str, Any] | None = None) -> None:
-        """Raises UsageError where the schema is none."""
+        """Raises UsageError if it is not a schema."""
         import jsonschema
 
         self._schema = schema
@@ -66,7 +66,7 @@ class HasAnswer:
     """The answer can be read out of the text: by a pattern or a JSON pointer, as ``answer:`` in a front matter."""
 
     def __init__(self, answer: str) -> None:
-        """Raises UsageError where the pattern does not compile."""
+        """Raises UsageError if the pattern does not compile."""
         try:
             self._answer = parse_answer(answer)
         except ValueError as error:
@@ -83,7 +83,7 @@ class ScorerAtLeast:
     """A scorer gives the answer at least so much: any assert type of a suite, such as ``contains`` or ``python``."""
 
     def __init__(self, type: str, value: Any = None, threshold: float | None = None) -> None:  # noqa: A002 - a suite's name for it
-        """Raises UsageError where the assert makes no sense."""
+        """Raises UsageError if the assert makes no sense."""
         self._least = threshold
         negated = type.startswith("not-")
         assertion = Assertion(type=type.removeprefix("not-"), value=value, threshold=threshold, negated=negated)
@@ -127,7 +127,7 @@ class ArithmeticHolds:
 
 @dataclass(frozen=True, slots=True)
 class ShorterThan:
-    """The answer has fewer words: long ones are where weak models ramble."""
+    """The answer has fewer words: weak models ramble in long ones."""
 
     words: int
 

@@ -107,7 +107,7 @@ class _Books:
         return [LevelCrossed(scope, each, spent) for each in ALERT_LEVELS if alerted < each <= level]
 
     def room(self, grant: _Grant) -> tuple[int, BudgetScope]:
-        """What is left once the grant has settled and holds what it uses, and the budget that leaves the least."""
+        """What is left once the grant has settled and keeps what it uses, and the budget that leaves the least."""
         back = grant.amount - grant.used - grant.paid
         return min(
             ((scope.limit - sum(self.rows[scope.name][:2]) + back, scope) for scope in grant.scopes),
@@ -131,14 +131,14 @@ class SqliteBudgets:
     """Budgets in a SQLite file.
 
     A process reserves a little in advance (while 99% of what is left stays for others), and settles up to 20 ms later:
-    then it also gives back what it holds for no call. Until then more is reserved than was paid, never less. Where
-    settling may cross an alert's level it is done at once.
+    then it also gives back what it keeps for no call. Until then more is reserved than was paid, never less. If
+    settling may cross an alert's level, it is done at once.
     """
 
     networked = False
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError where no database can be at ``path``."""
+        """Raises InputError if no database can be at ``path``."""
         self.on_crossed: Callable[[LevelCrossed], None] | None = None
         self._database = Database(path, _SCHEMA, what="the budget")
         self._begin()
@@ -265,7 +265,7 @@ class SqliteBudgets:
 
 
 def _advance(wanted: int, left: int) -> int:
-    """How much to reserve where so much is wanted, and so much is left."""
+    """How much to reserve if ``wanted`` is needed and ``left`` is left."""
     return wanted + max(0, min(wanted * _ADVANCE_CALLS, (left - wanted) // 100))
 
 

@@ -28,7 +28,7 @@ _PAUSE_S = 0.01
 class Database:
     """A SQLite file that many threads and processes share.
 
-    A damaged file is set aside with a warning and begun anew. Transactions survive the end of the process at any
+    A damaged file is set aside with a warning, and a new one begins. Transactions survive the end of the process at any
     point (write-ahead log); the last of them may be lost when the machine itself loses power.
     """
 
@@ -112,8 +112,8 @@ class Database:
             try:
                 self._prepare(connection)
             except sqlite3.Error as error:
-                # Whoever finds a file between two modes is turned away at once, whatever the timeout: as where several
-                # processes start together.
+                # SQLite refuses a file between two modes at once, whatever the timeout: as when several processes start
+                # together.
                 if (
                     getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
                     and self._clock.monotonic() < given_up
@@ -141,7 +141,7 @@ class Database:
         self._connection = None
 
     def after_fork(self) -> None:
-        """Begin anew in a child: a connection must not be carried over a fork, nor closed by the child."""
+        """Start again in a child: a connection must not be carried over a fork, nor closed by the child."""
         self._lock = threading.RLock()
         if self._connection is not None:
             self._closing.detach()
@@ -152,7 +152,7 @@ class Database:
         self._shut()
         moment = datetime.fromtimestamp(self._clock.time()).astimezone().strftime("%Y%m%dT%H%M%S")
         aside = self.path.with_name(f"{self.path.name}.damaged-{moment}")
-        log.warning("%s is damaged (%s); set aside as %s, begun anew", show_path(self.path), error, aside.name)
+        log.warning("%s is damaged (%s); set aside as %s, a new one begins", show_path(self.path), error, aside.name)
         try:
             for ending in ("", "-wal", "-shm"):
                 part = self.path.with_name(self.path.name + ending)

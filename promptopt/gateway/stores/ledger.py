@@ -44,14 +44,14 @@ def _add_columns(connection: sqlite3.Connection) -> None:
 
 
 class SqliteLedger:
-    """Rows in the table ``calls`` of a SQLite file, written behind: a row waits for others for up to 20 ms.
+    """Rows in the table ``calls`` of a SQLite file, written a little later: a row waits for others for up to 20 ms.
 
-    A process that ends writes all it holds; one that is killed loses the rows of its last 20 ms. While the disk takes
-    none, rows are held in memory.
+    A process that ends writes all that waits; one that is killed loses the rows of its last 20 ms. While the disk
+    takes none, rows stay in memory.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError where no database can be at ``path``."""
+        """Raises InputError if no database can be at ``path``."""
         names = ", ".join(f'"{name}"' for name in COLUMNS)
         self._insert = f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
         sets = ", ".join(f'"{name}" = ?' for name in COLUMNS)
@@ -156,7 +156,7 @@ class JsonlLedger:
     """Rows as lines of JSON, one write each, so that processes may share the file."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError where no file can be at ``path``."""
+        """Raises InputError if no file can be at ``path``."""
         self._path = path
         self._lock = threading.Lock()
         self._held: list[bytes] = []
@@ -201,7 +201,7 @@ class JsonlLedger:
             os.write(descriptor, line[written:])
 
     def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
-        """Raises InputError where a line is not a row; a last line that a crash cut off is left out."""
+        """Raises InputError if a line is not a row; a last line that a crash cut off is left out."""
         data = self._path.read_bytes()
         whole = data.rpartition(b"\n")[0]
         for number, line in enumerate(whole.split(b"\n"), 1):

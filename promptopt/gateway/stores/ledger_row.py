@@ -16,7 +16,7 @@ class LedgerRow(NamedTuple):
     Attributes:
         at: When it began, in seconds since 1970.
         model: The model that was asked; ``model_answered`` is what the answer says.
-        list_usd: Usage times price; ``None`` where unpriced. ``incurred_usd`` is what was paid: nothing for an answer
+        list_usd: Usage times price; ``None`` if unpriced. ``incurred_usd`` is what was paid: nothing for an answer
             that was kept or shared, the worst case for a call that may have been billed though nobody got its answer.
         basis: Whether tokens were measured, counted or assumed.
         cache: ``none`` (may not be shared), ``miss``, ``cache``, ``semantic`` or ``shared`` (with a call in flight).
@@ -27,8 +27,8 @@ class LedgerRow(NamedTuple):
         kind: What sort of call it is: its prompt's name, or a digest of its instructions.
         step: 0 for the first model that was asked, 1 for the one it escalated or fell back to, and so on.
         attempt: The SDK's count of retries.
-        expected_cached_tokens: Input tokens that the provider's prompt cache was expected to hold.
-        misordered_tokens: Static input tokens that no prompt cache can hold, since they stand behind what varies.
+        expected_cached_tokens: Input tokens that the provider's prompt cache was expected to have.
+        misordered_tokens: Static input tokens that no prompt cache can keep, since they come after what varies.
     """
 
     at: float
@@ -85,7 +85,7 @@ COLUMNS = tuple({"misordered_tokens": "behind_tokens"}.get(name, name) for name 
 class LedgerStore(Protocol):
     """Keeps rows. A row is begun before its call is sent, so that a crash does not hide what was asked.
 
-    A row may be given as a function that makes it, for whoever writes it to call.
+    A row may be given as a function that makes it, which is called when the row is written.
     """
 
     def begin(self, row: Making) -> int:

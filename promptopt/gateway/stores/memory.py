@@ -94,7 +94,7 @@ class MemoryBudgets:
         self._reserved: defaultdict[str, int] = defaultdict(int)
         self._alerted: defaultdict[str, int] = defaultdict(int)
 
-    def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:  # noqa: ARG002 - whoever reserved lives as long as this
+    def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:  # noqa: ARG002 - a caller does not outlive its process
         with self._lock:
             for scope in scopes:
                 spent, reserved = self._spent[scope.name], self._reserved[scope.name]
@@ -158,7 +158,7 @@ class MemoryWindows:
         return calls
 
     def _tidy(self, now: float) -> None:
-        """Forget, once a minute, whoever has not called for as long as the window is."""
+        """Forget, once a minute, the windows that have no call."""
         if abs(now - self._tidied) < _TIDY_S:
             return
         self._tidied = now

@@ -147,14 +147,11 @@ class RedisLink:
 def _host(url: str) -> str:
     """An address without the user and password in it."""
     parts = urlsplit(url)
-    return f"{parts.hostname or parts.path or url[:20]}{f':{_port(url)}' if _port(url) else ''}"
-
-
-def _port(url: str) -> int | None:
     try:
-        return urlsplit(url).port
+        port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return None
+        port = ""
+    return f"{parts.hostname or parts.path or url[:20]}{port}"
 
 
 class RedisCache:
@@ -171,7 +168,7 @@ class RedisCache:
 
     @staticmethod
     def read(key: str, data: bytes, now: float) -> Answer | None:
-        """The answer in what Redis holds of it, if it holds at ``now``."""
+        """The answer in what Redis has of it, if it may be used at ``now``."""
         entry = _decode(key, data)
         return entry.answer if entry is not None and entry.valid(now) else None
 
@@ -186,7 +183,7 @@ class RedisCache:
 
     @staticmethod
     def packed(entry: KeptAnswer) -> tuple[bytes, int]:
-        """What Redis is to hold of an answer, and for how many milliseconds."""
+        """What Redis is to keep of an answer, and for how many milliseconds."""
         content, content_type = wire_of(entry.answer)
         head = [entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt, content_type]
         data = json.dumps([*head, pack_meta(entry.answer)]).encode() + b"\n" + content
@@ -223,7 +220,7 @@ def _decode(key: str, data: bytes) -> KeptAnswer | None:
         return None
 
 
-# KEYS: the lease, and the kept answer where there is a cache.
+# KEYS: the lease, and the kept answer if there is a cache.
 _ACQUIRE = """
 local kept = KEYS[2] and redis.call('GET', KEYS[2])
 if kept then return 'C' .. kept end
@@ -251,7 +248,7 @@ class RedisLeases:
     networked = True
 
     def __init__(self, link: RedisLink, cache: RedisCache | None = None) -> None:
-        """With a ``cache`` in the same Redis, nobody leads where an answer is kept."""
+        """With a ``cache`` in the same Redis, nobody leads if an answer is kept."""
         self._link = link
         self._cache = cache
 
@@ -262,7 +259,7 @@ class RedisLeases:
             return True
         if held[:1] == b"C":
             kept = RedisCache.read(key, held[1:], now)
-            # One that this machine's clock, or its promptopt, does not let hold is asked for anew, without a lease.
+            # If it is over by this machine's clock, or this version cannot read it, it is asked for without a lease.
             return True if kept is None else kept
         return unpack_whole(held[1:]) if held[:1] == b"A" else False
 

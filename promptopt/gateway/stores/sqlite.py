@@ -96,9 +96,9 @@ class SqliteStore:
 
 
 class SqliteCache:
-    """Answers in a SQLite file, written behind: this process knows an answer at once, others up to 20 ms later.
+    """Answers in a SQLite file, written a little later: this process knows an answer at once, others up to 20 ms later.
 
-    What the disk does not take is told and forgotten.
+    What the disk does not take is logged and forgotten.
     """
 
     networked = False
@@ -205,7 +205,7 @@ class SqliteLeases:
     networked = False
 
     def __init__(self, database: Database, cache: SqliteCache | None = None, random: Random = SYSTEM_RANDOM) -> None:
-        """With a ``cache`` in the same file, nobody leads where an answer is kept."""
+        """With a ``cache`` in the same file, nobody leads if an answer is kept."""
         self._database = database
         self._cache = cache
         self._random = random

@@ -28,7 +28,7 @@ class WeakRegistry(Generic[T]):
         self._refs: list[weakref.ref[T]] = []
 
     def add(self, item: T) -> None:
-        """Note an object until nobody else holds it."""
+        """Note an object, for as long as somebody else refers to it."""
         self._refs.append(weakref.ref(item, self._refs.remove))
 
     def __iter__(self) -> Iterator[T]:
@@ -78,7 +78,7 @@ class WriteBehind:
         self._now()
 
     def after_fork(self) -> None:
-        """Begin anew in a child."""
+        """Start again in a forked child."""
         self._is_due = False
         if (forked := self._forked()) is not None:
             forked()
@@ -89,7 +89,7 @@ class WriteBehind:
 
 
 def write_now(place: Path) -> None:
-    """Write whatever this process holds for a file, so that who reads it next finds all."""
+    """Write everything that waits in this process for a file, so that the next reader finds all."""
     resolved = place.resolve()
     for each in _ALIVE:
         if each.place == resolved:
@@ -135,7 +135,7 @@ class _Writer:
 
     @classmethod
     def _watch(cls) -> None:
-        """Have the end of this process told; a child of multiprocessing does not run what ``atexit`` holds."""
+        """Hear of the end of this process: a child of multiprocessing does not run what ``atexit`` has."""
         if cls._pid == os.getpid():
             return
         cls._pid = os.getpid()

@@ -35,7 +35,7 @@ class OpenAIProvider(ProviderBase):
         api_key: str | None = None,
         client: openai.OpenAI | None = None,
     ) -> None:
-        """Raises ProviderUnusable where neither a key nor an endpoint is known."""
+        """Raises ProviderUnusable if neither a key nor an endpoint is known."""
         if client is None:
             client = self._client(base_url, api_key, timeout_s or DEFAULT_TIMEOUT_S, model)
         self._openai = client
@@ -68,7 +68,7 @@ class OpenAIProvider(ProviderBase):
         except openai.OpenAIError as error:
             raise translated(error, str(self._openai.base_url)) from error
         except UnicodeEncodeError as error:
-            raise ProviderError("the prompt holds half of a surrogate pair, which no endpoint takes") from error
+            raise ProviderError("the prompt has half of a surrogate pair, which no endpoint takes") from error
         except ValueError as error:
             # A body that is not JSON under a JSON content type.
             raise ProviderError(f"the endpoint's answer is not JSON: {error}") from error
@@ -87,11 +87,11 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
     """A ``Response`` out of the SDK's object.
 
     Raises:
-        ProviderError: It holds no choice, as from an endpoint that answers with something else.
+        ProviderError: It has no choice, as from an endpoint that answers with something else.
     """
     choices = getattr(completion, "choices", None)
     if not choices or getattr(choices[0], "message", None) is None:
-        raise ProviderError(f"the endpoint's answer holds no choice: {str(completion)[:200]!r}")
+        raise ProviderError(f"the endpoint's answer has no choice: {str(completion)[:200]!r}")
     choice = choices[0]
     text = choice.message.content
     if text is None:
