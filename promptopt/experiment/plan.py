@@ -77,7 +77,7 @@ class CostRange:
     def __str__(self) -> str:
         calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
         if self.free:
-            return f"{calls} that cost nothing"
+            return f"{calls}, free"
         if self.unpriced:
             return f"{calls}, cost unknown: {', '.join(self.unpriced)} unpriced"
         high = "no upper bound" if self.high_usd is None else dollars(self.high_usd)

@@ -1,0 +1,92 @@
+"""What a provider says of itself: whether its calls are free, and whether it can be called as things are."""
+
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import pytest
+
+from promptopt import Request, Response, Usage, compare
+from promptopt.errors import RecordingError
+from promptopt.providers import ProviderBase, base, is_configured, is_free
+
+PROJECT = {
+    "prompts/add.j2": "---\nmodel: gpt-4o-mini\n---\n{{ n }} + 1 =",
+    "suites/add.yaml": "[{description: a, vars: {n: 1}, assert: [{type: contains, value: '2'}]}]",
+}
+
+
+class Mine(ProviderBase):
+    free = True
+    ready = True
+
+    def __init__(self, model: str, timeout_s: float | None) -> None:
+        self.model = model
+
+    @classmethod
+    def is_configured(cls, model: str) -> bool:
+        return cls.ready and model == "small"
+
+    def complete(self, request: Request) -> Response:
+        return Response(request.model, "2", usage=Usage(5, output_tokens=1))
+
+
+def made(model: str, timeout_s: float | None) -> Mine:
+    """A factory that is a function says nothing of itself."""
+    return Mine(model, timeout_s)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("somebodys_providers")
+    module.Mine, module.made = Mine, made
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    points = [EntryPoint(name, f"{module.__name__}:{value}", base.GROUP) for name, value in NAMES.items()]
+    types = {**base.provider_types(), **{point.name: point for point in points}}
+    monkeypatch.setattr(base, "provider_types", lambda: types)
+
+
+NAMES = {"mine": "Mine", "made": "made"}
+
+
+def test_a_class_says_what_it_is_and_a_function_has_the_defaults() -> None:
+    assert is_free("mine:small")
+    assert not is_free("made:small")
+    assert is_configured("mine:small")
+    assert not is_configured("mine:large")
+    assert is_configured("made:large")
+
+
+def test_openai_costs_money_and_is_configured_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_free("gpt-4o")
+    assert not is_configured("gpt-4o")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    assert is_configured("gpt-4o")
+
+
+def test_the_local_model_is_free_and_is_configured_by_its_file() -> None:
+    assert is_free("local:smollm2")
+    assert not is_configured("local:no/such/file.gguf")
+
+
+def test_a_free_provider_needs_no_limit_and_a_run_of_it_costs_nothing(project) -> None:
+    project.write(PROJECT)
+    seen = []
+    compared = compare("add", model="mine:small", on_plan=seen.append)
+    assert str(seen[0]) == "1 call, free"
+    assert compared.variants[0].incurred_usd == 0
+    assert "this run itself cost $0.0000" in str(compared)
+
+
+def test_a_provider_that_costs_money_and_has_no_price_is_unpriced(project) -> None:
+    project.write(PROJECT)
+    seen = []
+    compared = compare("add", model="made:small", on_plan=seen.append)
+    assert str(seen[0]) == "1 call, cost unknown: made:small unpriced"
+    assert compared.variants[0].incurred_usd is None
+
+
+def test_a_provider_that_is_not_configured_is_not_asked(project) -> None:
+    project.write(PROJECT)
+    with pytest.raises(RecordingError, match="no recorded answer to 1 case"):
+        compare("add", model="mine:large")
