@@ -56,7 +56,7 @@ def test_before_its_batch_rates_a_model_has_no_batch_price() -> None:
     assert find_price("gpt-4o", processing="batch", at=datetime(2026, 10, 1, tzinfo=UTC)) is None
 
 
-def test_a_tier_that_costs_the_standard_price_is_no_tier() -> None:
+def test_a_tier_that_costs_the_standard_price_is_not_a_tier() -> None:
     assert find_price("gpt-4o", processing="flex", at=AFTER_BATCH_RATES) is None
 
 
@@ -109,7 +109,7 @@ def test_close_names_are_offered_for_an_unknown_model() -> None:
 
 
 @pytest.mark.parametrize("model", ["openai:gpt-4o", "openai/gpt-4o", "azure/gpt-4o"])
-def test_a_provider_may_stand_before_the_name(model: str) -> None:
+def test_the_provider_may_come_before_the_name(model: str) -> None:
     assert price(model).input_mtok == Decimal("2.5")
 
 

@@ -51,37 +51,40 @@ def run_plans(
         RecordingError: An answer could not be put on disk.
         KeyboardInterrupt: What was answered is kept.
     """
+    # First, because a live answer replaces what is recorded of an older form of its request, perhaps in the same file.
+    replays = iter([_replayed(call) for plan in plans for call in plan.calls if not call.live])
     live = [call for plan in plans for call in plan.live]
     outcomes = _ask(live, jobs, timeout_s, provider, layers, progress) if live else []
     errors = [outcome for outcome in outcomes if isinstance(outcome, ProviderError)]
     if live and len(errors) == len(live):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
-    asked = iter(outcomes)
+    asked = ((outcome, None) for outcome in outcomes)
     return [
         Run(
             plan.variant,
-            tuple(
-                _trial(plan.variant, call, next(asked) if call.live else _replayed(call), checks) for call in plan.calls
-            ),
+            tuple(_trial(plan.variant, call, *next(asked if call.live else replays), checks) for call in plan.calls),
         )
         for plan in plans
     ]
 
 
-def _trial(variant: Variant, call: PlannedCall, outcome: _Outcome, checks: SuiteChecks) -> Trial:
+def _trial(
+    variant: Variant, call: PlannedCall, outcome: _Outcome, recorded_at: str | None, checks: SuiteChecks
+) -> Trial:
     request = call.request
     if isinstance(outcome, ProviderError):
         return Failed(call.case.name, request.sample, request, str(outcome))
     measured = variant.measure(request, outcome)
     score = checks.score(call.case.name, outcome, variant.template.front.answer, measured.cost)
-    recording = None if call.live else call.file.find(request)
-    recorded_at = recording.recorded_at if recording else None
     return Answered(call.case.name, request.sample, request, outcome, measured, score, recorded_at)
 
 
-def _replayed(call: PlannedCall) -> Response:
+def _replayed(call: PlannedCall) -> tuple[Response, str | None]:
+    """A recorded answer, and when it was recorded."""
     flow = Replay(call.file).handle(make_call(call.request), send)
-    return response_of(run(flow, _unasked), call.request)
+    response = response_of(run(flow, _unasked), call.request)
+    recording = call.file.find(call.request)
+    return response, recording.recorded_at if recording else None
 
 
 def _unasked(call: Call) -> NoReturn:

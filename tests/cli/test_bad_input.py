@@ -242,7 +242,7 @@ def test_half_a_line_at_the_end_of_a_recording(greet, endpoint) -> None:
     assert answered(greet, "v1") == NAMES
 
 
-def test_a_broken_line_is_no_secret_whatever_it_quotes(greet, endpoint) -> None:
+def test_a_broken_line_is_not_a_secret_whatever_it_quotes(greet, endpoint) -> None:
     record(greet, endpoint)
     path = greet.root / "suites/greet/recordings/greet/v1.jsonl"
     path.write_text('looks like "v": 1\n' + path.read_text())

@@ -160,7 +160,7 @@ def test_a_failed_call_is_a_failed_trial_with_its_error(adding: Path) -> None:
         compare("add@v1", "add@v2", record="none")
 
 
-def test_a_run_in_which_nothing_is_answered_is_no_comparison(adding: Path) -> None:
+def test_a_run_in_which_nothing_is_answered_is_not_a_comparison(adding: Path) -> None:
     class Broken(Adder):
         def complete(self, request: Request) -> Response:
             raise ProviderError("no")
@@ -248,6 +248,20 @@ def test_a_prompt_out_of_git_is_compared_from_its_own_recordings(adding: Path, p
     compared = compare("HEAD:prompts/add/v2.j2", "prompts/add/v2.j2", record="none", suite="add")
     assert [variant.quality for variant in compared.variants] == [1, 1]
     assert compared.variants[0].prompt.startswith("add@v2@")
+
+
+def test_an_edited_prompt_is_recorded_while_its_committed_form_is_replayed_from_the_same_file(
+    adding: Path, project
+) -> None:
+    recorded()
+    project.git("init", "-q")
+    project.git("add", "prompts")
+    project.git("commit", "-qm", "one")
+    (adding / "prompts/add/v2.j2").write_text(V2.replace("+ 1 =", "+ 1 is"))
+    adder = Adder()
+    compared = compare("HEAD:prompts/add/v2.j2", "prompts/add/v2.j2", suite="add", record="stale", provider=adder)
+    assert [variant.replayed for variant in compared.variants] == [200, 0]
+    assert len(adder.asked) == 200
 
 
 @pytest.mark.parametrize(("options", "message"), [({"trials": 0}, "trials"), ({"margin": 0}, "margin")])

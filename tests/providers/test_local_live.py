@@ -73,7 +73,7 @@ def test_a_few_recorded_answers_come_out_again(project, repository: Path) -> Non
     assert asked == {case: recorded[case] for case in asked}
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF but not really")
     with pytest.raises(ProviderUnusable, match="cannot load"):

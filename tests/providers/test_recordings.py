@@ -185,7 +185,7 @@ def test_a_secret_is_found_on_write_and_on_read(tmp_path: Path, secret: str) -> 
 
 
 @pytest.mark.parametrize("text", ["sk-learn", "risk-" + "a" * 30, "AKIA", "eyJ", "a task-force of 20", "BEGIN PRIVATE"])
-def test_ordinary_text_is_no_secret(text: str) -> None:
+def test_ordinary_text_is_not_a_secret(text: str) -> None:
     assert find_secret(text) is None
 
 

@@ -210,7 +210,7 @@ def test_any_cases_survive_json_lines(tmp_path_factory: pytest.TempPathFactory, 
     assert [dict(case.vars) for case in load_suite(path).cases] == variables
 
 
-def test_tests_may_stand_in_other_files(project) -> None:
+def test_tests_may_be_in_other_files(project) -> None:
     project.write(
         {
             "s/all.yaml": "defaultTest: {vars: {z: 1}}\ntests: [file://more.yaml, a.csv, {vars: {a: 3}}]",
@@ -305,7 +305,7 @@ def test_what_is_wrong_is_refused_with_its_place(project, name: str, text: str |
     assert str(caught.value).startswith(name)
 
 
-def test_a_folder_is_no_suite(project) -> None:
+def test_a_folder_is_not_a_suite(project) -> None:
     (project.root / "s.yaml").mkdir()
     with pytest.raises(SuiteError, match=r"no suite 's\.yaml'"):
         load_suite(Path("s.yaml"))
