@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,11 @@ from typing import Any
 from promptopt.errors import ConfigError, did_you_mean
 
 PRICE_KEYS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok")
+
+
+def in_ci() -> bool:
+    """Whether this runs in CI: the variable ``CI`` is set, as every service sets it."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
 @dataclass(frozen=True, slots=True)

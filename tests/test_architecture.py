@@ -14,6 +14,7 @@ PACKAGE = Path(promptopt.__file__).parent
 ROOMS = (
     "errors",
     "files",
+    "git",
     "yaml",
     "values",
     "money",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from promptopt.config import Config, OwnPrice, load_config
+from promptopt.config import Config, OwnPrice, in_ci, load_config
 from promptopt.errors import ConfigError
 
 FULL = """\
@@ -109,3 +109,13 @@ def test_a_file_that_is_not_utf_8_is_refused(project) -> None:
     project.write({"pyproject.toml": b"# caf\xe9\n"})
     with pytest.raises(ConfigError, match=r"pyproject\.toml: is not UTF-8"):
         load_config()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("true", True), ("1", True), ("", False), ("0", False), ("False", False)]
+)
+def test_in_ci(monkeypatch, value, expected):
+    monkeypatch.setenv("CI", value)
+    assert in_ci() is expected
+    monkeypatch.delenv("CI")
+    assert not in_ci()

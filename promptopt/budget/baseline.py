@@ -7,7 +7,6 @@ renders to the locked digest, so that it is certainly the text that was locked.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +23,7 @@ from promptopt.budget.guarded_prompt import (
 from promptopt.budget.lock import LockEntry
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, UsageError
+from promptopt.git import run_git
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
 from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens
@@ -100,11 +100,10 @@ class History:
 
     def _git(self, *arguments: str) -> str | None:
         try:
-            command = ["git", "-C", str(self._config.root), *arguments]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed program
+            printed = run_git(self._config.root, *arguments)
         except FileNotFoundError:
             return None
-        return done.stdout.strip() if done.returncode == 0 else None
+        return None if printed is None else printed.decode("utf-8", "replace").strip()
 
     def at_base(self, prompt: GuardedPrompt) -> Template | None:
         """The prompt's newest version on the base; ``None`` if there is none, or no base."""

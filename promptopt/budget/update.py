@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from promptopt.budget.check import lost
 from promptopt.budget.guarded_prompt import GuardedPrompt, find_locks
 from promptopt.budget.lock import SUFFIX, Lock, LockEntry, read_lock
-from promptopt.config import load_config
+from promptopt.config import in_ci, load_config
 from promptopt.errors import LockError, UsageError
 from promptopt.files import show_path
 from promptopt.templates import list_prompts
@@ -49,7 +48,7 @@ def refuse_in_ci() -> None:
     Raises:
         UsageError: The variable ``CI`` is set.
     """
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+    if in_ci():
         raise UsageError("locks are not written in CI (the variable CI is set): run the update locally and commit it")
 
 

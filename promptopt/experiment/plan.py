@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from promptopt.config import in_ci
 from promptopt.errors import CostLimitError, RecordingError, TemplateError
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
@@ -87,7 +87,7 @@ class CostRange:
 
 def default_mode(variants: Sequence[Variant]) -> Mode:
     """``missing`` if every variant's model can be called and CI is not set, else ``none``."""
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+    if in_ci():
         return "none"
     return "missing" if all(is_configured(variant.model) for variant in variants) else "none"
 

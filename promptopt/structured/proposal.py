@@ -12,6 +12,7 @@ from promptopt.schemas.codes import Codes
 from promptopt.schemas.cost import SchemaCost
 from promptopt.structured.fields import Field
 from promptopt.templates import Template, versions
+from promptopt.templates.versions import version_number
 
 Form = Literal["schema", "text"]
 
@@ -109,8 +110,6 @@ class Options:
 def next_version(template: Template) -> Path:
     """``v3.j2`` after ``v2.j2``; ``NAME.structured.j2`` for a prompt without versions."""
     path = Path(template.path)
-    return (
-        versions.next_version(path)
-        if versions.is_version(path)
-        else path.with_name(f"{path.stem}.structured{path.suffix}")
-    )
+    if version_number(path) is None:
+        return path.with_name(f"{path.stem}.structured{path.suffix}")
+    return versions.next_version(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ from promptopt.errors import TemplateError, did_you_mean
 from promptopt.files import show_path
 from promptopt.templates.readers import FolderReader, GitReader
 from promptopt.templates.template import Template
+from promptopt.templates.versions import version_number
 from promptopt.values import Origin
 
 SUFFIX = ".j2"
-_VERSION = re.compile(r"v(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,12 @@ def list_prompts(config: Config | None = None) -> list[PromptFiles]:
     folder = (config or load_config()).prompts
     found: dict[str, list[tuple[str, Path]]] = {}
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
-        version = path.stem if _VERSION.fullmatch(path.stem) else ""
+        version = "" if version_number(path) is None else path.stem
         name = (path.parent if version else path.with_suffix("")).relative_to(folder).as_posix()
         found.setdefault(name, []).append((version, path))
     return [
-        PromptFiles(name, tuple(sorted(versions, key=lambda pair: _version_key(pair[0]))))
+        # A single file comes before the versions of a folder with its name.
+        PromptFiles(name, tuple(sorted(versions, key=lambda pair: (pair[0] != "", version_number(pair[1]) or 0))))
         for name, versions in sorted(found.items())
     ]
 
@@ -73,14 +73,9 @@ def origin_of(path: Path, prompts: Path) -> Origin:
             break
     else:
         relative = Path(path.name)
-    if _VERSION.fullmatch(path.stem) and len(relative.parts) > 1:
+    if version_number(path) is not None and len(relative.parts) > 1:
         return Origin(relative.parent.as_posix(), path.stem)
     return Origin(relative.with_suffix("").as_posix())
-
-
-def _version_key(version: str) -> int:
-    match = _VERSION.fullmatch(version)
-    return int(match[1]) if match else -1
 
 
 def _split_git(text: str) -> tuple[str, str] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from promptopt.errors import TemplateError
 from promptopt.files import decode, show_path
+from promptopt.git import run_git
 
 
 class Reader(Protocol):
@@ -84,11 +85,11 @@ class GitReader:
         return self.show(path, self.display(name))
 
     def show(self, path: PurePosixPath, display: str) -> str:
-        """The text of a file of the repository at the commit; raises FileNotFoundError where there is none."""
-        done = _git(self.repository, "cat-file", "blob", f"{self.commit}:{path}")
-        if done.returncode:
+        """The text of a file of the repository at the commit; raises FileNotFoundError if there is none."""
+        blob = _git(self.repository, "cat-file", "blob", f"{self.commit}:{path}")
+        if blob is None:
             raise FileNotFoundError(f"{path} does not exist at {self.reference}")
-        return decode(done.stdout, display, TemplateError)
+        return decode(blob, display, TemplateError)
 
     def display(self, name: str) -> str:
         return f"{self.reference}:{self._below / name}"
@@ -104,10 +105,9 @@ def _contained(name: str, root: Path) -> PurePosixPath:
     return path
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _git(folder: Path, *arguments: str) -> bytes | None:
     try:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no shell, fixed program
+        return run_git(folder, *arguments)
     except FileNotFoundError:
         raise TemplateError("git is not installed, so that nothing can be read out of a commit") from None
 
@@ -116,17 +116,17 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 def _git_root(folder: Path) -> Path:
     while not folder.is_dir():
         folder = folder.parent
-    done = _git(folder, "rev-parse", "--show-toplevel")
-    if done.returncode:
-        raise TemplateError(f"{show_path(folder)} is in no git repository")
-    return Path(done.stdout.decode().strip()).resolve()
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    if top is None:
+        raise TemplateError(f"{show_path(folder)} is not in a git repository")
+    return Path(os.fsdecode(top).strip()).resolve()
 
 
 def _commit(repository: Path, reference: str) -> str:
-    done = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
-    if done.returncode:
+    commit = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+    if commit is None:
         raise TemplateError(
             f"git knows no commit {reference!r} in {show_path(repository)}",
             remedy="see `git log`; a shallow clone holds only the newest commit (fetch with `fetch-depth: 0`)",
         )
-    return done.stdout.decode().strip()
+    return commit.decode().strip()

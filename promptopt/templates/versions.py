@@ -1,4 +1,4 @@
-"""The next version of a prompt file: a version that others use is never edited."""
+"""Versions of prompt files: a version that others use is not edited, a change is the next one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from promptopt.files import show_path
 _VERSION = re.compile(r"v(\d+)", re.ASCII)
 
 
-def is_version(path: Path) -> bool:
-    """Whether a prompt file is one of several versions: ``v2.j2``."""
-    return _VERSION.fullmatch(path.stem) is not None
+def version_number(path: str | Path) -> int | None:
+    """The number of a version, ``v2`` or ``triage/v2.j2``; ``None`` for a file that is not one of several versions."""
+    match = _VERSION.fullmatch(Path(path).stem)
+    return int(match[1]) if match else None
 
 
 def next_version(path: Path) -> Path:
     """Where the next version of a prompt file belongs: ``v3.j2`` beside ``v2.j2``, ``name/v2.j2`` for ``name.j2``."""
-    if match := _VERSION.fullmatch(path.stem):
-        folder, own = path.parent, int(match[1])
-    else:
-        folder, own = path.with_suffix(""), 1
-    taken = [int(match[1]) for other in folder.glob(f"v*{path.suffix}") if (match := _VERSION.fullmatch(other.stem))]
-    return folder / f"v{max([own, *taken]) + 1}{path.suffix}"
+    own = version_number(path)
+    folder = path.with_suffix("") if own is None else path.parent
+    taken = [number for other in folder.glob(f"v*{path.suffix}") if (number := version_number(other)) is not None]
+    return folder / f"v{max([own or 1, *taken]) + 1}{path.suffix}"
 
 
 def write_next(path: Path, text: str) -> Path:
@@ -48,7 +47,7 @@ def write_new(target: Path, text: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(text.encode("utf-8"))
-        # A link fails where the name is taken: two writers never overwrite each other.
+        # A link fails if the name is taken: two writers never overwrite each other.
         os.link(temporary, target)
     except OSError as problem:
         raise TemplateError(f"cannot be written: {problem.strerror}", path=show_path(target)) from None

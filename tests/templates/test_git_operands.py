@@ -75,7 +75,7 @@ def test_the_same_from_a_folder_below(repository, monkeypatch: pytest.MonkeyPatc
         (f"--help:{PATH}", "git knows no commit '--help'"),
         ("HEAD:prompts/other/v1.j2", r"prompts/other/v1\.j2 does not exist at HEAD\n  see: git ls-tree"),
         ("HEAD:prompts/reviews", "prompts/reviews does not exist at HEAD"),
-        ("HEAD:../outside.j2", "outside|in no git repository"),
+        ("HEAD:../outside.j2", "outside|not in a git repository"),
     ],
 )
 def test_what_git_does_not_have_is_an_error_with_a_remedy(repository, operand: str, message: str) -> None:
@@ -100,7 +100,7 @@ def test_a_schema_of_the_commit_that_is_broken_is_named_with_the_reference(repos
 
 
 def test_outside_a_repository_it_is_said_so(project) -> None:
-    with pytest.raises(TemplateError, match="is in no git repository"):
+    with pytest.raises(TemplateError, match="is not in a git repository"):
         load_prompt(f"HEAD:{PATH}")
 
 
