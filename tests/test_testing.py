@@ -3,14 +3,19 @@
 import itertools
 import time
 from dataclasses import replace
+from types import MethodType
 
 import pytest
 
 from promptopt import Message, Request, Response, Score, Usage
 from promptopt.errors import ProviderError
+from promptopt.gateway.call import Call, Labels
+from promptopt.gateway.failures import CallFailed, LimitExceeded
+from promptopt.gateway.flow import Sleep
+from promptopt.gateway.stores.memory import MemoryCache, MemoryStore
 from promptopt.providers import ProviderBase
 from promptopt.scorers.text import Contains
-from promptopt.testing import ANSWERS, ScriptedProvider, check_provider, check_scorer
+from promptopt.testing import ANSWERS, ScriptedProvider, check_layer, check_provider, check_scorer, check_store
 
 NUMBERS = itertools.count(1)
 REQUEST = Request("m", (Message("user", "Say hello."),))
@@ -158,3 +163,106 @@ def test_a_script_answers_in_order_and_ends() -> None:
         provider.complete(REQUEST)
     with pytest.raises(AssertionError, match="request 4 comes after the end of the script"):
         provider.complete(REQUEST)
+
+
+def test_a_layer_that_does_nothing_keeps_its_promises() -> None:
+    class Nothing:
+        def handle(self, call, inner):
+            return (yield from inner(call))
+
+    assert [call.model for call in check_layer(lambda parts: Nothing())] == ["model"]
+
+
+def layer(handle):
+    """The factory of a layer that is one generator."""
+    return lambda parts: type("Made", (), {"handle": lambda self, call, inner: handle(call, inner)})()
+
+
+def silent(call, inner):
+    yield from inner(call)
+
+
+def losing(call, inner):
+    try:
+        return (yield from inner(call))
+    except CallFailed:
+        raise KeyError("lost") from None
+
+
+def clinging(call, inner):
+    try:
+        return (yield from inner(call))
+    finally:
+        yield Sleep(1)
+
+
+def changing(call, inner):
+    call.body["messages"].clear()
+    return (yield from inner(call))
+
+
+def counting(call, inner):
+    answer = yield from inner(call)
+    return replace(answer, text=str(next(NUMBERS)))
+
+
+@pytest.mark.parametrize(
+    ("handle", "message"),
+    [
+        (silent, "answered with None"),
+        (losing, "KeyError is raised after CallFailed"),
+        (clinging, "a flow that is thrown away yields once more"),
+        (changing, "the layer changes the call"),
+        (counting, "the same call is answered"),
+    ],
+)
+def test_a_layer_that_breaks_a_promise_is_found(handle, message) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_layer(layer(handle))
+
+
+def test_a_refusal_sends_nothing_and_is_one() -> None:
+    def late(call, inner):
+        answer = yield from inner(call)
+        if call.labels.user == "eve":
+            raise LimitExceeded("no")
+        return answer
+
+    refused = Call.of("chat", "", {"model": "m", "messages": []}, Labels(user="eve"))
+    with pytest.raises(AssertionError, match="a call was sent before it was refused"):
+        check_layer(layer(late), refused=refused)
+    with pytest.raises(AssertionError, match="no Refused is raised"):
+        check_layer(layer(lambda call, inner: inner(call)), refused=refused)
+
+
+def broken_store(part, **methods):
+    """The store in memory, with other methods of one part."""
+
+    class Broken(MemoryStore):
+        pass
+
+    def made(self):
+        found = getattr(super(Broken, self), part)()
+        for name, method in methods.items():
+            setattr(found, name, MethodType(method, found))
+        return found
+
+    setattr(Broken, part, made)
+    return Broken
+
+
+@pytest.mark.parametrize(
+    ("part", "methods", "message"),
+    [
+        ("cache", {"get": lambda self, key, now: None}, "does not give back what was kept"),
+        ("cache", {"get": lambda self, key, now: MemoryCache.get(self, key, 1.8e9)}, "after it has expired"),
+        ("cache", {"entries": lambda self: iter(self._entries.values())}, "newest first"),
+        ("cache", {"clear": lambda self, **which: 0}, "does not forget one answer"),
+        ("budgets", {"reserve": lambda self, number, scopes, amount, now: None}, "a budget is overspent"),
+        ("budgets", {"alert": lambda self, scope, level: None}, "is not reported"),
+        ("windows", {"hit": lambda self, items, now: None}, "admits three"),
+    ],
+)
+def test_a_store_that_breaks_a_promise_is_found(part, methods, message, tmp_path) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_store(broken_store(part, **methods), tmp_path)

@@ -1,30 +1,24 @@
-"""For authors of scorers, providers, rules, layers and stores: checks of what promptopt relies on, and doubles.
-
-A check raises ``AssertionError`` that names the broken promise; it returns what it saw, for further tests::
-
-    from promptopt.testing import check_scorer
-
-    def test_my_scorer_keeps_its_promises():
-        check_scorer(MyScorer, value=12)
-
-See docs/extending.md for a whole package of each kind.
-"""
+"""Checks of scorers, providers and layers."""
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from promptopt.errors import ProviderError
+from promptopt.gateway.assembly import LayerFactory
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.failures import CallFailed, LimitExceeded, Refused
+from promptopt.gateway.flow import Handler, Send, run, run_async, stack
 from promptopt.providers import Provider, ProviderBase
 from promptopt.scorers import ScorerFactory, Subject
 from promptopt.suites import Assertion
+from promptopt.testing.doubles import make_parts
 from promptopt.values import Message, Request, Response, Score, Usage
-
-__all__ = ["ANSWERS", "ScriptedProvider", "check_provider", "check_scorer"]
 
 ANSWERS = (
     "",
@@ -40,54 +34,6 @@ ANSWERS = (
 )
 """Answers as models give them: empty, short, JSON, several lines, other scripts, long."""
 _AT_ONCE = 8
-
-
-class ScriptedProvider(ProviderBase):
-    """A provider that answers from a script and keeps what it was asked. It is safe to call from many threads.
-
-    Args:
-        replies: What to answer, one after the other: a text, a whole :class:`Response`, or an exception to raise; or a
-            function that gives one of these for a request.
-
-    Attributes:
-        requests: What was asked, in order.
-        closed: How often it was closed.
-    """
-
-    free = True
-
-    def __init__(
-        self, replies: Iterable[str | Response | Exception] | Callable[[Request], str | Response | Exception]
-    ) -> None:
-        self.requests: list[Request] = []
-        self.closed = 0
-        self._lock = threading.Lock()
-        self._replies = replies if callable(replies) else iter(replies)
-
-    def complete(self, request: Request) -> Response:
-        """The next answer of the script.
-
-        Raises:
-            AssertionError: The script is at its end.
-        """
-        with self._lock:
-            self.requests.append(request)
-            if callable(self._replies):
-                reply = self._replies(request)
-            else:
-                try:
-                    reply = next(self._replies)
-                except StopIteration:
-                    raise AssertionError(f"request {len(self.requests)} comes after the end of the script") from None
-        if isinstance(reply, Exception):
-            raise reply
-        if isinstance(reply, Response):
-            return reply
-        usage = Usage(sum(len(m.content.split()) for m in request.messages), output_tokens=len(reply.split()))
-        return Response(request.model, reply, usage=usage)
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 def check_scorer(
@@ -187,6 +133,83 @@ def _check_response(response: Response) -> None:
     assert response.finish_reason, "the answer does not say why it ended"
     assert response.usage is None or isinstance(response.usage, Usage), f"the usage is {response.usage!r}"
     assert response.duration_s is None or response.duration_s >= 0, f"the call took {response.duration_s} s"
+
+
+def check_layer(
+    factory: LayerFactory, call: Call | None = None, *, refused: Call | None = None, **settings: Any
+) -> list[Call]:
+    """Check what promptopt relies on in a layer, and return what it sent for ``call``.
+
+    - A call gets one answer, the same from a thread and from an event loop, and from many threads at once.
+    - A failure from inside (``CallFailed``, ``Refused``) is passed on or answered; nothing else is raised.
+    - A refusal is a ``Refused``, and nothing is sent for it.
+    - A flow that is thrown away ends at once, and the next call is answered all the same.
+    - The call that came in is not changed: what is sent is another one.
+
+    Args:
+        factory: What the entry point leads to.
+        call: What is asked; by default one user message without labels.
+        refused: A call that the layer must refuse.
+        settings: Of the gateway, as in ``[tool.promptopt.gateway]``.
+    """
+    call = call or Call.of("chat", "", {"model": "model", "messages": [{"role": "user", "content": "Say hello."}]})
+    parts = make_parts(**settings)
+    layer = factory(parts)
+    assert layer is not None, "the factory makes no layer with these settings"
+    handler = stack([layer])
+    before = copy.deepcopy(call)
+    sent: list[Call] = []
+    expected = run(handler(call), partial(_answered, sent), parts.clock)
+    assert isinstance(expected, Answer), f"the call is answered with {expected!r}, not with an Answer"
+    seen = list(sent)
+    _check_failures(handler, call)
+    _check_abandoned(handler, call)
+    if refused is not None:
+        _raised(Refused, lambda: run(handler(refused), partial(_answered, sent), parts.clock))
+        assert len(sent) == len(seen), "a call was sent before it was refused"
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        ask = partial(_answered, [])
+        answers = list(pool.map(lambda _: run(handler(call), ask, parts.clock), range(_AT_ONCE)))
+    answers.append(asyncio.run(run_async(handler(call), _answered_async)))
+    for answer in answers:
+        assert answer.text == expected.text, f"the same call is answered {expected.text!r} and {answer.text!r}"
+    assert call == before, "the layer changes the call that it was given"
+    return seen
+
+
+def _answered(sent: list[Call], call: Call) -> Answer:
+    sent.append(call)
+    return Answer("hello", call.model, usage=Usage(3, output_tokens=1))
+
+
+async def _answered_async(call: Call) -> Answer:
+    return _answered([], call)
+
+
+def _check_failures(handler: Handler, call: Call) -> None:
+    for failure in (CallFailed("server", status=500), LimitExceeded("too many calls")):
+
+        def fail(sent: Call, failure: Exception = failure) -> Answer:  # noqa: ARG001 - no call succeeds
+            raise failure
+
+        try:
+            run(handler(call), fail, make_parts().clock)
+        except (CallFailed, Refused):
+            continue
+        except Exception as error:
+            raise AssertionError(f"{type(error).__name__} is raised after {type(failure).__name__}: {error}") from error
+
+
+def _check_abandoned(handler: Handler, call: Call) -> None:
+    """Throw a flow away at its first call."""
+    flow = handler(call)
+    for effect in flow:
+        if isinstance(effect, Send):
+            break
+    try:
+        flow.close()
+    except RuntimeError as error:
+        raise AssertionError("a flow that is thrown away yields once more") from error
 
 
 def _raised(kind: type[Exception], call: Callable[[], Any]) -> Exception:
