@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import promptopt
 from promptopt import testing
 
 PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -19,7 +20,7 @@ PACKAGES = sorted({name.split("/")[0] for name in FILES})
 
 
 def run(folder, site, *arguments):
-    path = os.pathsep.join([str(site), str(Path(testing.__file__).parent.parent)])
+    path = os.pathsep.join([str(site), str(Path(promptopt.__file__).parent.parent)])
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -97,6 +98,35 @@ def test_a_value_that_the_scorer_refuses_is_an_error_of_the_suite(shop, site) ->
     done = run(shop.root, site, "-m", "promptopt", "compare", "shout@v1")
     assert done.returncode == 2
     assert "suites/shout.yaml:3: assert short-sentences: needs a number of words as `value`, not 'few'" in done.stderr
+
+
+USE = """
+import promptopt
+from promptopt.testing import ScriptedProvider
+
+provider = promptopt.wrap(ScriptedProvider(["hello"]), layers=["require-tag"], store="folder")
+request = promptopt.Request("gpt-4o", (promptopt.Message("user", "Say hello."),), promptopt.CallOptions(temperature=0))
+try:
+    provider.complete(request)
+except promptopt.Refused as refused:
+    print(refused.code)
+with promptopt.labels(tag="search"):
+    # The script has one answer: the second one comes out of the folder.
+    print(provider.complete(request).text, provider.complete(request).text)
+provider.close()
+"""
+
+
+def test_layer_and_store_are_found_by_name(project, site) -> None:
+    done = run(project.root, site, "-c", USE)
+    assert (done.stdout, done.stderr) == ("tag_missing\nhello hello\n", "")
+    assert len(list((project.root / ".promptopt" / "answers").iterdir())) == 1
+
+
+def test_the_rule_is_listed_by_check(project, site) -> None:
+    project.write({"prompts/p/v1.j2": "Sort the tickets on a daily basis.\n{{ ticket }}\n"})
+    done = run(project.root, site, "-m", "promptopt", "check", "prompts", "--select", "ACME")
+    assert "prompts/p/v1.j2:1:18 ACME1 'on a daily basis': write 'daily'" in done.stdout, done.stderr
 
 
 PROMISED = re.findall(r"^\| `(promptopt[\w.]*)` \| (`.*`) \|$", PAGE.split("entry-point group")[0], re.MULTILINE)

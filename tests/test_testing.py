@@ -1,6 +1,7 @@
 """The checks for authors find each broken promise, and the doubles do what they say."""
 
 import itertools
+import re
 import time
 from dataclasses import replace
 from types import MethodType
@@ -8,6 +9,7 @@ from types import MethodType
 import pytest
 
 from promptopt import Message, Request, Response, Score, Usage
+from promptopt.compression.edit import Edit, Finding
 from promptopt.errors import ProviderError
 from promptopt.gateway.call import Call, Labels
 from promptopt.gateway.failures import CallFailed, LimitExceeded
@@ -15,7 +17,15 @@ from promptopt.gateway.flow import Sleep
 from promptopt.gateway.stores.memory import MemoryCache, MemoryStore
 from promptopt.providers import ProviderBase
 from promptopt.scorers.text import Contains
-from promptopt.testing import ANSWERS, ScriptedProvider, check_layer, check_provider, check_scorer, check_store
+from promptopt.testing import (
+    ANSWERS,
+    ScriptedProvider,
+    check_layer,
+    check_provider,
+    check_rule,
+    check_scorer,
+    check_store,
+)
 
 NUMBERS = itertools.count(1)
 REQUEST = Request("m", (Message("user", "Say hello."),))
@@ -266,3 +276,50 @@ def broken_store(part, **methods):
 def test_a_store_that_breaks_a_promise_is_found(part, methods, message, tmp_path) -> None:
     with pytest.raises(AssertionError, match=message):
         check_store(broken_store(part, **methods), tmp_path)
+
+
+class Shorter:
+    """A rule that keeps its promises."""
+
+    code = "ACME1"
+    name = "shorter"
+    reason = "fewer tokens"
+    level = "safe"
+
+    def propose_in(self, sentence):
+        for match in re.finditer("at this point in time", sentence.text):
+            yield Edit(match.start(), match.end(), "now", self.code, "write 'now'")
+
+
+TIME = "Say what is known at this point in time."
+
+
+def test_a_rule_that_keeps_its_promises_is_applied() -> None:
+    assert check_rule(Shorter, TIME, "Say it.") == ["Say what is known now.", "Say it."]
+
+
+def proposing(*edits):
+    return {"propose": lambda self, document: edits if document.text == TIME else ()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"code": ""}, "`code` of the rule is ''"),
+        ({"reason": "a\nb"}, "`reason` of the rule is 'a\\\\nb', not one line"),
+        ({"level": "fast"}, "`level` of the rule is not one of safe, standard, telegraphic"),
+        ({"propose_in": None}, "one of `propose"),
+        ({"propose_in": lambda self, sentence: ["now"]}, "'now' is not an Edit"),
+        (proposing(Edit(0, 3, "Tell", "PO101", "m")), "the rule ACME1 proposes an edit of PO101"),
+        (proposing(Edit(0, 3, "Tell", "ACME1", "")), "has no message"),
+        (proposing(Edit(0, 3, "Tell", "ACME1", "a\nb")), "more than one line"),
+        (proposing(Finding(99, "ACME1", "m")), "is outside of the text"),
+        (proposing(Edit(3, 3, "x", "ACME1", "m")), "replaces nothing"),
+        (proposing(Edit(0, 3, "Say", "ACME1", "m")), "changes nothing"),
+        ({"propose": lambda self, document: [Finding(0, "ACME1", str(next(NUMBERS)))]}, "gets other edits"),
+    ],
+)
+def test_a_rule_that_breaks_a_promise_is_found(changes, message) -> None:
+    kept = {name: value for name, value in vars(Shorter).items() if name != "propose_in" or "propose" not in changes}
+    with pytest.raises(AssertionError, match=message):
+        check_rule(type("Broken", (), {**kept, **changes}), TIME)

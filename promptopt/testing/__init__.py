@@ -13,6 +13,7 @@ See docs/extending.md for a whole package of each kind.
 from promptopt.gateway.simulate import SimulatedClock
 from promptopt.testing.checks import ANSWERS, check_layer, check_provider, check_scorer
 from promptopt.testing.doubles import ScriptedProvider, make_parts
+from promptopt.testing.rule_check import check_rule
 from promptopt.testing.store_check import check_store
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "SimulatedClock",
     "check_layer",
     "check_provider",
+    "check_rule",
     "check_scorer",
     "check_store",
     "make_parts",

@@ -24,8 +24,11 @@ def prompts() -> None:
     assert_type(promptopt.render(Path("prompts/reviews/v1.j2"), model="gpt-4o"), promptopt.Rendered)
     assert_type(rendered.messages, tuple[promptopt.Message, ...])
     assert_type(rendered.openai(model="gpt-4o"), dict[str, Any])
-    assert_type(rendered.request("gpt-4o"), promptopt.Request)
-    assert_type(rendered.request("gpt-4o").params, promptopt.CallOptions)
+    request = rendered.request("gpt-4o")
+    assert_type(request, promptopt.Request)
+    assert_type(request.params, promptopt.CallOptions)
+    promptopt.Request("gpt-4o", (), promptopt.CallOptions(temperature=0.5, stop=("\n",)))
+    promptopt.CallOptions(temprature=0.5)  # type: ignore[call-arg]
     assert_type(promptopt.count("text", model="gpt-4o"), promptopt.TokenCount)
     promptopt.count([{"role": "user", "content": "x"}, promptopt.Message("user", "x")])
     promptopt.render("reviews", compress="shorter")  # type: ignore[arg-type]
