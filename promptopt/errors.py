@@ -36,7 +36,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── StoreDown                  gateway: a store did not take or give something
     ├── Suspended                  gateway: leaves a flow at its call, which is sent elsewhere
     ├── NoAnswer                   templates: a response holds no answer
-    ├── TooManyPlaces              templates: more places than attribution has marks
+    ├── CannotMark                 templates: attribution cannot mark the places of a template
     ├── DuplicateKey               schemas: an object has a key twice, with different values
     ├── NotPseudo                  structured: a text is not a template of JSON
     ├── TooSlow                    structured: a text takes too long to read
