@@ -132,8 +132,8 @@ def _search_text(search: Search) -> str:
         for each in search.candidates
     ]
     head = (
-        f"{search.pairs:,} pairs, embedder {search.embedder}; the guard keeps {search.guarded:,} apart "
-        f"({search.guarded_false:,} of them rightly)\n"
+        f"{search.pairs:,} pairs, embedder {search.embedder}; {search.guarded:,} have different hard facts "
+        f"({search.guarded_false:,} of them have different answers)\n"
     )
     return head + table(rows, ["threshold", "hits", "false", "share", "95% bound", f"budget {search.budget:.2%}"])
 

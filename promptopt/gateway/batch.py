@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from openai.types import Batch
 
 T = TypeVar("T")
-# Rows that a batch did not get to before it expired are sent again so often.
+# How often rows that a batch did not get to before it expired are sent.
 MAX_ROUNDS = 3
 _FIRST_POLL_S, _LAST_POLL_S = 2.0, 60.0
 

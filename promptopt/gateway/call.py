@@ -95,7 +95,7 @@ class Call:
         attempt: How often the SDK has tried it before.
         buffered: Whether a stream is to be read whole before anybody sees it.
         step: Which step of a cascade or fallback this is, 0 for the first.
-        request: The value it was made from, if it was.
+        request: The value it was made from, if there is one.
         changed: Whether a layer changed the body.
         expected_cached_tokens: Input tokens that the prompt-cache hints expect to be read from the provider's cache.
         misordered_tokens: Static input tokens that cannot be, since they come after what varies.

@@ -17,7 +17,7 @@ class Clock(Protocol):
         """Seconds since some moment; it never goes back."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Return after ``seconds``."""
 
 
 class SystemClock:
@@ -29,5 +29,5 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
-# A forked child goes on with chances of its own.
+# A forked child has a source of its own.
 SYSTEM_RANDOM: Random = SystemRandom()

@@ -136,5 +136,5 @@ def nano(usd: Decimal) -> int:
 
 
 def dollars(amount: int) -> Decimal:
-    """Dollars of so many billionths."""
+    """Billionths of a dollar as dollars."""
     return amount / NANO

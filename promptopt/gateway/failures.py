@@ -14,7 +14,7 @@ MAYBE_BILLED: frozenset[FailureKind] = frozenset({"timeout", "connection", "inva
 
 
 class CallFailed(Exception):
-    """The upstream gave no answer. It stays inside the gateway: who called gets the error that their client raises.
+    """The upstream gave no answer. It stays inside the gateway: the caller gets the error that its client raises.
 
     Attributes:
         kind: The class of the failure.
@@ -24,7 +24,7 @@ class CallFailed(Exception):
         headers: Of the response.
         raw: The response object of the client, if there was one.
         cause: The exception of the client, if it raised one.
-        text: What of a broken-off stream was received.
+        text: The part of a broken-off stream that was received.
         passed: Whether the caller has seen a part of the answer, so that no other can take its place.
     """
 

@@ -28,7 +28,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Go on after so many seconds."""
+    """Go on after ``seconds``."""
 
     seconds: float
 
@@ -55,7 +55,7 @@ Handler = Callable[[Call], Flow]
 
 
 class Layer(Protocol):
-    """Wraps calls: the one method is a generator that answers a call, with what is inside of it or without.
+    """Wraps calls. The one method is a generator: it answers a call itself, or asks the layers inside of it.
 
     It is called from many threads at once. It may change the call (``call.sent_with``), the answer
     (``dataclasses.replace``), ask more than once, or not at all. What ``inner`` raises is a ``CallFailed`` or a

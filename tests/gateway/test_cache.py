@@ -288,3 +288,18 @@ def test_a_file_that_nobody_closes_is_closed_with_its_owner(tmp_path):
     gc.collect()
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
         connection.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("meta", ["{}", "[]", "nothing", '["m", "stop", {"a": 1}, "measured", "x", ""]'])
+def test_an_answer_that_another_version_wrote_in_another_way_is_forgotten(client, upstream, folder, meta):
+    sdk = client(path="shared")
+    ask(sdk)
+    sdk.close()
+    with sqlite3.connect(folder / "shared/cache.sqlite") as database:
+        database.execute("UPDATE answers SET meta = ?", (meta,))
+    database.close()
+    again = client(path="shared")
+    assert ask(again).choices[0].message.content == "ok"
+    assert upstream.calls == 2
+    ask(again)
+    assert upstream.calls == 2

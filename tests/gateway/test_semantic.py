@@ -12,7 +12,7 @@ from promptopt.cli import cli
 from promptopt.errors import InputError, MissingExtra, UsageError
 from promptopt.gateway.semantic.calibrate import QuestionPair, calibrate, read_pairs, upper_bound
 from promptopt.gateway.semantic.embedders import OpenAIEmbedder, make_embedder
-from promptopt.gateway.semantic.hard_facts import facts, fingerprint
+from promptopt.gateway.semantic.hard_facts import fingerprint, hard_facts
 
 LOCAL = importlib.util.find_spec("wordllama") and importlib.util.find_spec("safetensors")
 needs_local = pytest.mark.skipif(not LOCAL, reason="the extra semantic is not installed")
@@ -33,7 +33,7 @@ needs_local = pytest.mark.skipif(not LOCAL, reason="the extra semantic is not in
         ("Where is my card?", "Has my card been shipped?", True),
     ],
 )
-def test_guard(a, b, same):
+def test_hard_facts(a, b, same):
     assert (fingerprint(a) == fingerprint(b)) is same
 
 
@@ -44,7 +44,7 @@ def test_other_numbers_are_other_facts(text, one, other):
 
 @given(st.text(max_size=60))
 def test_any_text_has_facts(text):
-    assert set(facts(text)) == {"numbers", "negations", "dates", "names", "poles"}
+    assert set(hard_facts(text)) == {"numbers", "negations", "dates", "names", "poles"}
 
 
 @settings(deadline=None)  # the first example imports scipy
@@ -122,7 +122,7 @@ def test_without_the_extra(monkeypatch):
 
 
 @needs_local
-def test_calibrate_then_hit_with_the_guard_before(client, upstream, folder):
+def test_calibrate_then_hit_if_the_hard_facts_are_the_same(client, upstream, folder):
     with (folder / "pairs.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text_a", "text_b", "same"])

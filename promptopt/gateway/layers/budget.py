@@ -222,7 +222,7 @@ class Budget:
 
 @lru_cache(maxsize=4)
 def _day_and_month(days: int) -> tuple[str, str]:
-    """``2026-11-21`` and ``2026-11`` of so many days since 1970, in UTC."""
+    """``2026-11-21`` and ``2026-11``, ``days`` days after 1970-01-01, in UTC."""
     day = datetime.fromtimestamp(days * _DAY_S, UTC).strftime("%Y-%m-%d")
     return day, day[:7]
 

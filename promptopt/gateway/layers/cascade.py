@@ -34,7 +34,7 @@ class Cascade:
     """
 
     def __init__(self, steps: Sequence[CascadeStep], applies: Callable[[Call], bool] | None = None) -> None:
-        """Lay out a cascade.
+        """Check the steps.
 
         Args:
             applies: Which calls go through it; by default those that ask for its last model.

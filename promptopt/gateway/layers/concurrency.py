@@ -22,8 +22,8 @@ MAX_PAUSE_S = 120.0
 class Concurrency:
     """At most ``limit`` calls in flight, the others wait in line.
 
-    A 429 halves the limit and each success raises it by one for as many calls as it is (additive increase,
-    multiplicative decrease). ``retry-after`` and ``x-ratelimit-remaining-*: 0`` make all calls wait until the reset.
+    A 429 halves the limit, and as many successes as the limit is raise it by one (additive increase, multiplicative
+    decrease). ``retry-after`` and ``x-ratelimit-remaining-*: 0`` make all calls wait until the reset.
     """
 
     def __init__(

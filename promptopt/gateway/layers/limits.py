@@ -22,7 +22,7 @@ class CallLimits:
         per_user: For each user.
         per_key: For each API key.
         tiers: For each user of a tier, instead of ``per_user``.
-        default_tier: The tier of users who are labelled with none.
+        default_tier: The tier of users without that label.
     """
 
     per_user: str | None = None

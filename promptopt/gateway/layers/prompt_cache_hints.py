@@ -25,7 +25,7 @@ T = TypeVar("T")
 # Cached prefixes live for some minutes after their last use.
 LIFETIME_S = 300.0
 _REMEMBERED = 4096
-# Prompts of which the last text is held.
+# Prompts of which the last text is kept.
 _TEXTS = 64
 _FIXED_ROLES = ("system", "developer")
 

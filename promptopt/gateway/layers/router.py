@@ -18,8 +18,8 @@ class RoutingRule:
     Attributes:
         task: The call's label ``task``; ``tag``, ``prompt`` and ``tier`` likewise.
         model_asked: Only calls that ask for this model.
-        max_chars: Only if the last user message has at most so many characters.
-        min_tokens: Only if the input has at least so many tokens; ``max_tokens`` at most.
+        max_chars: Only if the last user message has at most this many characters.
+        min_tokens: Only if the input has at least this many tokens; ``max_tokens`` at most.
     """
 
     model: str

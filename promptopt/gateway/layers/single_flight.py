@@ -21,7 +21,7 @@ from promptopt.gateway.layers.cache import ExactCache
 from promptopt.gateway.stores.base import LEASE_S, Leases, Outage, StoreDown, tolerating, using
 
 _MAX_FAILED_LEADERS = 2
-# A stream is shared when it has ended, which is in the hands of who reads it.
+# A stream is shared when it has ended, which depends on its reader.
 _STREAM_PATIENCE_S = 30.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.05
 

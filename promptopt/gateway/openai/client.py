@@ -16,10 +16,10 @@ from promptopt.gateway.flow import Flow, Subflow, Suspended, run, run_async
 from promptopt.gateway.openai.http import (
     Exchange,
     failed_response,
-    failure_of,
     http_response,
     read_call,
     refusal_response,
+    transport_failure,
 )
 from promptopt.gateway.settings import SETTING_NAMES
 
@@ -99,7 +99,7 @@ class GatewayClient(openai.DefaultHttpxClient):
                     raise _Passing(exchange, response)
                 response.read()
         except _TROUBLE as error:
-            raise failure_of(error) from error
+            raise transport_failure(error) from error
         return exchange.answer(response)
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
                     raise _Passing(exchange, response)
                 await response.aread()
         except _TROUBLE as error:
-            raise failure_of(error) from error
+            raise transport_failure(error) from error
         return exchange.answer(response)
 
     async def aclose(self) -> None:
@@ -227,7 +227,7 @@ class _Tail(_Ending, httpx2.SyncByteStream):
                 if passed := collector.feed(data):
                     yield passed
         except _TROUBLE as error:
-            run(self._resumed(failure_of(error, text=collector.text, passed=True)), _never)
+            run(self._resumed(transport_failure(error, text=collector.text, passed=True)), _never)
             raise
         rest, flow = self._end()
         run(flow, _never)
@@ -249,7 +249,7 @@ class _AsyncTail(_Ending, httpx2.AsyncByteStream):
                 if passed := collector.feed(data):
                     yield passed
         except _TROUBLE as error:
-            await run_async(self._resumed(failure_of(error, text=collector.text, passed=True)), _never_async)
+            await run_async(self._resumed(transport_failure(error, text=collector.text, passed=True)), _never_async)
             raise
         rest, flow = self._end()
         await run_async(flow, _never_async)

@@ -16,7 +16,7 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 class EventCollector:
-    """Takes a stream's bytes and gives them on; at the end it knows the answer.
+    """Takes a stream's bytes and passes them on; at the end it knows the answer.
 
     Args:
         hide_usage: Whether the gateway, not the caller, asked for the usage event, which is then kept back.
@@ -30,7 +30,7 @@ class EventCollector:
         self._state: _State = _ChatState() if call.endpoint == "chat" else _ResponsesState()
 
     def feed(self, data: bytes) -> bytes:
-        """What of the bytes so far may be passed on: whole events only."""
+        """The part of the bytes so far that may be passed on: whole events only."""
         lines = (self._rest + data).replace(b"\r\n", b"\n")
         *events, self._rest = lines.split(b"\n\n")
         passed = b"".join(event + b"\n\n" for event in events if not self._keep_back(event))
@@ -54,7 +54,7 @@ class EventCollector:
 
     @property
     def text(self) -> str:
-        """What of the answer has come so far."""
+        """The part of the answer that has come so far."""
         return self._state.text
 
     def _keep_back(self, event: bytes) -> bool:

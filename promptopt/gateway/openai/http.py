@@ -140,7 +140,7 @@ class Exchange:
         return rest, replace(answer, headers=headers)
 
 
-def failure_of(
+def transport_failure(
     error: httpx2.TransportError | httpx2.DecodingError, *, text: str = "", passed: bool = False
 ) -> CallFailed:
     """The class of a client's exception."""

@@ -51,7 +51,7 @@ class Candidate:
     """A threshold with what it did on the pairs.
 
     Attributes:
-        hits: Pairs at or above it that the guard lets pass; ``false_hits`` of them are different.
+        hits: Pairs at or above it with the same hard facts; ``false_hits`` of them are different.
         bound: Upper confidence bound of the share of false hits.
     """
 
@@ -67,7 +67,7 @@ class Search:
 
     Attributes:
         chosen: The lowest threshold whose bound is within the budget; ``None`` if there is none.
-        guarded: Pairs that the guard keeps apart, whatever their similarity.
+        guarded: Pairs with different hard facts, which never share an answer, whatever their similarity.
         smallest: If none was chosen, the smallest larger budget that could be met, with its threshold.
     """
 
@@ -116,7 +116,7 @@ def read_pairs(path: Path) -> list[QuestionPair]:
 def calibrate(pairs: Sequence[QuestionPair], embedder: Embedder, budget: float = 0.01) -> Search:
     """The lowest threshold at which the share of false hits is within ``budget``, with 95% confidence.
 
-    Thresholds are ranks of the similarity of the pairs that pass the guard, from the first at which hits without a
+    Thresholds are ranks of the similarity of the pairs with the same hard facts, from the first at which hits without a
     false one would do. For each, the one-sided Clopper-Pearson bound (1934) of the share of false hits is taken. The
     search is fixed-sequence testing with several starts (Angelopoulos and others, "Learn then test", 2021), so that the
     bound of the chosen one is right with 95% confidence.
@@ -168,7 +168,7 @@ def _candidate(scored: Sequence[tuple[float, bool]], rank: int) -> Candidate:
 
 
 def upper_bound(wrong: int, total: int, level: float) -> float:
-    """The one-sided Clopper-Pearson bound: the share at which so few wrong ones have probability ``level``."""
+    """The one-sided Clopper-Pearson bound: the share at which ``wrong`` or fewer have probability ``level``."""
     if wrong >= total:
         return 1.0
     low, high = wrong / total, 1.0

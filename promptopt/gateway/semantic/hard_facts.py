@@ -1,4 +1,4 @@
-"""The guard of the semantic cache: two texts may share an answer only if their hard facts are the same.
+"""What the semantic cache compares first: two texts may share an answer only if their hard facts are the same.
 
 Embeddings are nearly blind to what changes an answer most: "5 miles" and "50 miles", "can" and "cannot".
 """
@@ -50,7 +50,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.!?:\n]\s*$")
 
 
-def facts(text: str) -> dict[str, list[str]]:
+def hard_facts(text: str) -> dict[str, list[str]]:
     """The hard facts of a text: numbers, negations, dates, names and poles such as on and off, sorted."""
     numbers = [match[0].replace(",", "") for match in _NUMBER.finditer(text)]
     negations, dates, names, poles = [], [], [], []
@@ -87,4 +87,4 @@ def _is_name(text: str, start: int, word: str, plain: str) -> bool:
 
 def fingerprint(text: str) -> str:
     """Digest of a text's hard facts; two texts may share an answer only if it is the same."""
-    return sha256_hex(canonical_json(facts(text)))
+    return sha256_hex(canonical_json(hard_facts(text)))

@@ -80,7 +80,7 @@ class HasAnswer:
 
 
 class ScorerAtLeast:
-    """A scorer gives the answer at least so much: any assert type of a suite, such as ``contains`` or ``python``."""
+    """A scorer gives at least ``threshold``: any assert type of a suite, such as ``contains`` or ``python``."""
 
     def __init__(self, type: str, value: Any = None, threshold: float | None = None) -> None:  # noqa: A002 - a suite's name for it
         """Raises UsageError if the assert makes no sense."""
@@ -102,7 +102,7 @@ class ScorerAtLeast:
 
 @dataclass(frozen=True, slots=True)
 class LogprobAtLeast:
-    """The mean log-probability of the answer's tokens is at least so much (the request must ask for logprobs)."""
+    """The mean log-probability of the answer's tokens is at least ``least`` (the request must ask for logprobs)."""
 
     least: float
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 OutagePolicy = Literal["degrade", "refuse"]
 log = logging.getLogger("promptopt.gateway")
 
-# Clocks of machines that share a store may differ by so much.
+# How much the clocks of machines that share a store may differ.
 SKEW_S = 5.0
 # A lease ends after so many seconds unless it is renewed; an answer is shared with those who wait for so long.
 LEASE_S, SHARED_S = 5.0, 2.0

@@ -72,7 +72,7 @@ class _Books:
             self.rows[name] = values
 
     def write(self) -> None:
-        """Put down what became of them."""
+        """Write the budgets back."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO budgets (scope, spent, reserved, alerted) VALUES (?, ?, ?, ?)",
             [(name, *values) for name, values in self.rows.items()],
@@ -115,7 +115,7 @@ class _Books:
         )
 
     def spend_expired(self, now: float) -> None:
-        """Take reservations as spent whose time is over, in whatever budgets."""
+        """Count reservations whose time is over as spent, in all budgets."""
         self.write()
         query = "SELECT id, scopes, amount FROM grants WHERE expires < ?"
         for number, names, amount in self._connection.execute(query, (now,)).fetchall():
@@ -217,7 +217,7 @@ class SqliteBudgets:
             if wanting is not None:
                 left, scope = books.room(wanting)
                 if left < wanted and not looking:
-                    # What is over may count as reserved still, which makes a difference now.
+                    # A reservation that is over may still count, which matters now.
                     books.spend_expired(now)
                     left, scope = books.room(wanting)
                 more = _advance(wanted, left) if left >= wanted else 0

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# After a failure Redis is left alone for so long, so that a call does not wait for it again and again.
+# After a failure Redis is not asked for this time, so that calls do not wait for it again and again.
 _REST_S = 1.0
 _TIMEOUT_S = 2.0
 _PREFIX = "promptopt:cache:"

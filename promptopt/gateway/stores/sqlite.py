@@ -46,7 +46,7 @@ _INSERT = (
     "INSERT OR REPLACE INTO answers (key, created, expires, prompt, model, excerpt, content_type, meta, content) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-# Leases of the dead are deleted now and then.
+# Leases that nobody gave back are deleted now and then.
 _TIDY_SHARE = 0.01
 
 
@@ -124,7 +124,13 @@ class SqliteCache:
                 (key, now, now + SKEW_S),
             ).fetchone()
         )
-        return None if row is None else _unpacked(row)
+        if row is None:
+            return None
+        answer = _unpacked(row)
+        if answer is None:
+            # Nobody would lead while an answer is kept that nobody can read.
+            self._database.execute("DELETE FROM answers WHERE key = ?", (key,))
+        return answer
 
     def put(self, entry: KeptAnswer, token: str | None = None) -> None:
         """Keep an answer.
@@ -192,7 +198,7 @@ def _keep(connection: sqlite3.Connection, kept: list[tuple[Any, ...]], flights: 
 
 
 def _unpacked(row: tuple[bytes, str, str]) -> Answer | None:
-    """The answer in a row; one that another version wrote in another way is none."""
+    """The answer in a row; ``None`` if another version wrote it in another way."""
     try:
         return unpack(*row)
     except (TypeError, ValueError):

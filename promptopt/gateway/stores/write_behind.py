@@ -54,9 +54,9 @@ class WriteBehind:
         _ALIVE.add(self)
 
     def due(self) -> None:
-        """Something is to be written; returns at once."""
+        """Say that something must be written; returns at once."""
         if _Writer.ended:
-            # Nobody comes after the end of the process.
+            # No thread writes after the end of the process.
             self._now()
         elif not self._is_due:
             self._is_due = True
