@@ -205,3 +205,7 @@ class Answer:
     logprobs: tuple[float, ...] | None = None
     wire: Wire | None = None
     raw: Any = None
+
+    def changed(self, **values: Any) -> Answer:
+        """The answer with other values. What came over HTTP does not fit them any more, and is left out."""
+        return replace(self, wire=None, raw=None, **values)

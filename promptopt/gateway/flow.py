@@ -57,8 +57,8 @@ Handler = Callable[[Call], Flow]
 class Layer(Protocol):
     """Wraps calls. The one method is a generator: it answers a call itself, or asks the layers inside of it.
 
-    It is called from many threads at once. It may change the call (``call.sent_with``), the answer
-    (``dataclasses.replace``), ask more than once, or not at all. What ``inner`` raises is a ``CallFailed`` or a
+    It is called from many threads at once. It may change the call (``call.sent_with``) and the answer
+    (``answer.changed``), ask more than once, or not at all. What ``inner`` raises is a ``CallFailed`` or a
     ``Refused``; to refuse a call, raise a ``Refused``. A flow may be thrown away at any ``yield`` (``GeneratorExit``),
     and can yield nothing after that.
     """

@@ -9,14 +9,12 @@ from promptopt.errors import UsageError
 from promptopt.gateway import assembly
 
 LAYER = '''
-from dataclasses import replace
-
 from promptopt.gateway.call import Answer
 from promptopt.gateway.failures import Refused
 
 
 class Shout:
-    """Answers "ping" itself, refuses "secret", and lets all else through in capitals."""
+    """Answers "ping" itself, refuses "secret", and lets all else through in capitals, and adds "!"."""
 
     def handle(self, call, inner):
         text = call.body["messages"][-1]["content"] if call.endpoint == "chat" else call.body["input"]
@@ -25,7 +23,7 @@ class Shout:
         if text == "secret":
             raise Refused("not this")
         answer = yield from inner(call.sent_with(messages=[{"role": "user", "content": text.upper()}]))
-        return answer
+        return answer.changed(text=answer.text + "!")
 
 
 def make(parts):
@@ -64,10 +62,10 @@ def package(folder, monkeypatch):
 
 def test_a_layer_of_another_package(package, client, upstream):
     sdk = client(layers=["shout"])
-    ask(sdk, "hello")
+    assert ask(sdk, "hello").choices[0].message.content == "ok!"
     assert upstream.requests[-1][1]["messages"][-1]["content"] == "HELLO"
     # It is below the cache: the second time nobody asks it.
-    ask(sdk, "hello")
+    assert ask(sdk, "hello").choices[0].message.content == "ok!"
     assert upstream.calls == 1
     answer = ask(sdk, "ping")
     assert (answer.choices[0].message.content, answer.model) == ("pong", "shout")
