@@ -34,7 +34,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     Exception
     ├── CallFailed                 gateway: the upstream gave no answer, with the kind of failure
     ├── StoreDown                  gateway: a store did not take or give something
-    ├── Suspended                  gateway: leaves a flow at its call, which is sent elsewhere
+    ├── Suspended                  gateway: leaves a flow at its call, which somebody else sends
     ├── NoAnswer                   templates: a response holds no answer
     ├── CannotMark                 templates: attribution cannot mark the places of a template
     ├── DuplicateKey               schemas: an object has a key twice, with different values
@@ -44,7 +44,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     └── ValueError
         └── BadBody                gateway: an answer with a good status is not what the API promises
 
-A message says what is wrong, where, with which value, and what to do about it.
+A message says what is wrong, in which file and line, with which value, and what to do about it.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class InputError(PromptoptError):
 
     Attributes:
         message: What is wrong, with the bad value.
-        path: The file, where there is one.
-        line: The line in it, counted from 1, where it is known.
+        path: The file, if there is one.
+        line: The line in it, counted from 1, if it is known.
         remedy: What to do about it.
     """
 
@@ -145,7 +145,7 @@ class AnswerError(PromptoptError):
 
     Attributes:
         text: The answer.
-        pointer: JSON pointer to the place in the data, where there is one.
+        pointer: JSON pointer to the place in the data, if there is one.
     """
 
     def __init__(self, message: str, text: str = "", pointer: str | None = None) -> None:
@@ -175,6 +175,6 @@ class AnswerInvalid(AnswerError):
 
 
 def did_you_mean(bad: str, known: Iterable[str], *, count: int = 3) -> str:
-    """Close names as the end of a message, such as `` Did you mean 'model'?``; empty where none is close."""
+    """Close names as the end of a message, such as `` Did you mean 'model'?``; empty if none is close."""
     close = get_close_matches(bad, list(known), n=count, cutoff=0.6)
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

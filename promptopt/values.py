@@ -221,7 +221,7 @@ class Response:
 
     Attributes:
         model: The model that says it answered, which may be a dated snapshot of the one that was asked.
-        usage: What the provider measured; ``None`` where it did not say.
+        usage: What the provider measured; ``None`` if it did not say.
         duration_s: Seconds the request took, measured live; ``None`` for a replay.
     """
 
@@ -253,7 +253,7 @@ class Score:
 
     Attributes:
         value: Between 0 (bad) and 1 (good).
-        explanation: Why, in one line that a person can act on; empty where it passed and there is nothing to say.
+        explanation: Why, in one line that a person can act on; empty if it passed and there is nothing to say.
     """
 
     name: str
@@ -267,7 +267,7 @@ class Rendered:
     """A prompt with its variables filled in, ready to send.
 
     Attributes:
-        model: The model of the front matter or of the caller; ``None`` where nobody named one.
+        model: The model of the front matter or of the caller; ``None`` if nobody named one.
         notes: What the rendering left out to stay within a budget (the filter ``fit``).
     """
 

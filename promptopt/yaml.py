@@ -1,6 +1,6 @@
 """YAML as its author wrote it, with line numbers.
 
-A plain scalar becomes a boolean, a number or null only where that value prints as the very characters in the file:
+A plain scalar becomes a boolean, a number or null only if that value prints as the very characters in the file:
 ``yes``, ``on``, ``1e3``, ``007``, ``1.10`` and ``2026-01-01`` stay text, because they are labels far more often than
 anything else. That is YAML 1.2's core schema less its surprises.
 """
@@ -27,7 +27,7 @@ class Located(dict[str, Any]):
 
     Attributes:
         line: Where the mapping begins.
-        lines: Where each of its keys stands.
+        lines: The line of each of its keys.
     """
 
     def __init__(self, line: int) -> None:

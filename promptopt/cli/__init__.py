@@ -14,18 +14,18 @@ from promptopt.errors import PromptoptError, did_you_mean
 
 # Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
 COMMANDS = {
-    "budget": ("promptopt.cli.budget", "Guard prompts: fail where one costs more than what is locked."),
-    "cache": ("promptopt.cli.cache", "List and clear kept answers; calibrate the semantic cache."),
-    "check": ("promptopt.cli.check", "Lint prompts for what makes them dear; show the facts that must survive."),
+    "budget": ("promptopt.cli.budget", "Guard prompts: fail if one costs more than its lock allows."),
+    "cache": ("promptopt.cli.cache", "List and clear cached answers; calibrate the semantic cache."),
+    "check": ("promptopt.cli.check", "Lint prompts for what costs tokens; show the facts that must stay."),
     "compare": ("promptopt.cli.compare", "Compare prompts over the same cases: tokens, dollars, quality, a verdict."),
-    "compress": ("promptopt.cli.compress", "Shorten a prompt as a reviewable diff, every constraint kept."),
+    "compress": ("promptopt.cli.compress", "Shorten a prompt as a reviewable diff; every constraint stays."),
     "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),
     "render": ("promptopt.cli.render", "Print a prompt with its variables filled in."),
-    "schema": ("promptopt.cli.schema", "Check and mend JSON schemas for strict mode."),
-    "structure": ("promptopt.cli.structure", "Turn a prompt's free text answers into strict JSON."),
-    "usage": ("promptopt.cli.usage", "Where the money goes: spend, repeats, cache hits, errors, the month to come."),
+    "schema": ("promptopt.cli.schema", "Check and fix JSON schemas for strict mode."),
+    "structure": ("promptopt.cli.structure", "Turn a prompt that is answered in prose into one for strict JSON."),
+    "usage": ("promptopt.cli.usage", "Show where the money goes: spend, repeats, cache hits, errors, a forecast."),
 }
 
 INTERRUPTED = 130
@@ -106,8 +106,8 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _interrupted() -> NoReturn:
-    click.echo("promptopt: interrupted; what was answered is kept, the same command goes on from there", err=True)
+    click.echo("promptopt: interrupted; answers so far are kept, and the same command continues from there", err=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Calls in flight cannot be called back, and their threads would hold the process until they time out.
+    # Calls in flight cannot be cancelled, and their threads would keep the process alive until they time out.
     os._exit(INTERRUPTED)

@@ -438,7 +438,7 @@ def test_interrupted_a_run_keeps_what_was_answered_and_goes_on_from_there(greet,
     out, err = process.communicate(timeout=30)
     held.set()
     assert (process.returncode, out) == (130, "")
-    assert err.endswith("promptopt: interrupted; what was answered is kept, the same command goes on from there\n")
+    assert err.endswith("promptopt: interrupted; answers so far are kept, and the same command continues from there\n")
     assert "Traceback" not in err
     assert len(kept) == 3
     assert sorted([*answered(greet, "v1"), *answered(greet, "v2")]) == sorted(kept)
