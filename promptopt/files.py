@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +33,24 @@ def decode(data: bytes, display: str, error: type[InputError] = InputError) -> s
             remedy="save the file as UTF-8",
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def json_problem(error: ValueError | RecursionError) -> tuple[str, int | None]:
+    """What is wrong with a text that ``json.loads`` refused, and the line if there is one.
+
+    Of a comma before a closing bracket Python 3.13 names the comma, and earlier versions the bracket, which may be
+    lines away; here it is the comma's line in all of them.
+    """
+    if isinstance(error, RecursionError):
+        return "nested too deeply", None
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error), None
+    text, at = error.doc, error.pos
+    if text[at : at + 1] != ",":
+        at = len(text[:at].rstrip()) - 1
+    if at >= 0 and re.match(r",\s*[\]}]", text[at:]):
+        return "a comma before the closing bracket", text.count("\n", 0, at) + 1
+    return error.msg, error.lineno
 
 
 def replace_file(path: Path, text: str, error: type[InputError] = InputError) -> None:

@@ -1,5 +1,6 @@
 """Files are named for people, decoded strictly, and replaced whole or not at all."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.errors import InputError, SuiteError
-from promptopt.files import decode, replace_file, show_path
+from promptopt.files import decode, json_problem, replace_file, show_path
 
 
 def test_a_path_below_the_current_folder_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,3 +100,25 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("")
     with pytest.raises(InputError, match="cannot be written: File exists"):
         replace_file(tmp_path / "f" / "g.txt", "new")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "line"),
+    [
+        ('{\n"a": 1,\n\n}', "a comma before the closing bracket", 2),
+        ("[\n1,\n]", "a comma before the closing bracket", 2),
+        ("[1,]", "a comma before the closing bracket", 1),
+        ("[\n1\n2]", "Expecting ',' delimiter", 3),
+        ("[1,,\n2]", "Expecting value", 1),
+        ('{"a": 1,\nb}', "Expecting property name enclosed in double quotes", 2),
+        ("", "Expecting value", 1),
+        ("[" * 100_000, "nested too deeply", None),
+        ("9" * 5000, "Exceeds the limit (4300 digits) for integer string conversion", None),
+    ],
+)
+def test_a_broken_json_has_one_problem_and_one_line_in_every_python(text: str, problem: str, line: int | None) -> None:
+    with pytest.raises((ValueError, RecursionError)) as caught:
+        json.loads(text)
+    found, at = json_problem(caught.value)
+    assert found.startswith(problem)
+    assert at == line

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from promptopt.errors import UsageError
+from promptopt.files import json_problem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,8 +35,10 @@ def read_variables(variables: Iterable[str], vars_file: Path | None) -> dict[str
     if vars_file is not None:
         try:
             loaded = json.loads(_text(vars_file))
-        except json.JSONDecodeError as error:
-            raise UsageError(f"{vars_file}:{error.lineno}: is not JSON: {error.msg}") from None
+        except (ValueError, RecursionError) as error:
+            problem, line = json_problem(error)
+            place = f"{vars_file}:{line}" if line else str(vars_file)
+            raise UsageError(f"{place}: is not JSON: {problem}") from None
         if not isinstance(loaded, dict):
             raise UsageError(f"{vars_file}: is not a JSON object of variables")
         found |= loaded

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from promptopt.files import json_problem
 from promptopt.scorers.base import Subject, shorten, verdict
 from promptopt.suites import Assertion
 from promptopt.values import Score
@@ -96,8 +97,9 @@ def _schema_file(value: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"the schema file {str(path)!r} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ValueError(f"the schema file {str(path)!r} is not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        problem, line = json_problem(error)
+        raise ValueError(f"the schema file {f'{path}:{line}' if line else path} is not JSON: {problem}") from None
 
 
 def _problem(validator: Any, value: object) -> str | None:

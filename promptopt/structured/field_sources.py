@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.errors import SchemaError
-from promptopt.files import decode, show_path
+from promptopt.files import decode, json_problem, show_path
 from promptopt.providers.recordings import RecordingFile
 from promptopt.schemas.make_strict import fix_schema
 from promptopt.structured.fields import Field, object_schema
@@ -79,10 +79,9 @@ def load_schema(operand: str) -> tuple[dict[str, Any], str]:
         raise SchemaError(f"cannot be read: {error.strerror}", path=show_path(path)) from None
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise SchemaError(f"is not JSON: {error.msg}", path=show_path(path), line=error.lineno) from None
-    except RecursionError:
-        raise SchemaError("is nested too deeply", path=show_path(path), remedy="flatten it") from None
+    except (ValueError, RecursionError) as error:
+        problem, line = json_problem(error)
+        raise SchemaError(f"is not JSON: {problem}", path=show_path(path), line=line) from None
     if not isinstance(value, dict):
         raise SchemaError(f"is a JSON {type(value).__name__}, not a schema", path=show_path(path))
     # What the OpenAI SDK sends holds the schema one level down.

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from promptopt.errors import SchemaError, TemplateError, did_you_mean
+from promptopt.files import json_problem
 from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, read_codes
 from promptopt.templates.answer import AnswerExtractor, PointerAnswer, parse_answer
@@ -182,8 +183,8 @@ class _Reader:
             try:
                 return path, json.loads(text)
             except (ValueError, RecursionError) as error:
-                line = getattr(error, "lineno", None)
-                raise SchemaError(f"is not JSON: {error}", path=path, line=line) from None
+                problem, line = json_problem(error)
+                raise SchemaError(f"is not JSON: {problem}", path=path, line=line) from None
         raise self._error(
             f"output_schema: the file {file!r} does not exist",
             "output_schema",

@@ -131,7 +131,8 @@ def test_a_dashed_line_further_down_is_text(project) -> None:
     ("schema", "message"),
     [
         ("{", r"^prompts/s\.json:1: is not JSON"),
-        ('{\n"a": 1,\n}', r"^prompts/s\.json:3: is not JSON"),
+        ('{\n"a": 1,\n}', r"^prompts/s\.json:2: is not JSON: a comma before the closing bracket$"),
+        ('{\n"a": 1\n', r"^prompts/s\.json:3: is not JSON: Expecting ',' delimiter$"),
         ("[1]", r"^prompts/s\.json: the output schema is not an object"),
         ('{"type": "string"}', r"^prompts/s\.json: strict mode refuses the output schema:\n    the root: .*wrap it"),
     ],
