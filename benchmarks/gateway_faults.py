@@ -92,7 +92,7 @@ FAULTS = ["hang", "reset", "429", "429 with retry-after", "quota", "500", "half 
 
 
 def ask_once(client: openai.OpenAI, dice: random.Random, outcomes: Counter[str]) -> bool:
-    """One call; False where it is to be made again, since the budget's store was away."""
+    """One call; False if it is to be made again, since the budget's store was away."""
     try:
         found = client.chat.completions.create(
             model="gpt-4o-mini",
@@ -139,7 +139,7 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
 
 
 def ask_held(url: str, options: dict, number: int, report: str) -> None:
-    """One process of which each thread asks one question that the upstream holds."""
+    """One process of which each thread asks one question that the upstream does not answer yet."""
     logging.disable(logging.CRITICAL)
     client = openai.OpenAI(
         base_url=url, api_key="k", max_retries=0, timeout=60, http_client=promptopt.http_client(**options)
@@ -246,7 +246,7 @@ class Disturbance:
         self.ballast.unlink()
 
     def kill_leaders(self, options: dict) -> None:
-        """Kill a process whose calls the upstream holds, while another one's wait for it."""
+        """Kill a process whose calls the upstream does not answer yet, while another one's wait for it."""
         leader = spawn("ask_held", self.server.url, options, self.times, "/dev/null")
         while self.faulty.did["held"] < HELD * (len(self.followers) + 1):
             time.sleep(0.01)
@@ -322,7 +322,7 @@ def phase(name: str, calls: int, budget: float | None, kind: str = "") -> bool:
 
 
 def check(disturbance: Disturbance, outcomes: Counter[str], faulty: Faulty, budget: float | None, wanted: int) -> bool:
-    """Whether everybody got something, and ledger and budget hold what the upstream did."""
+    """Whether everybody got something, and ledger and budget have what the upstream did."""
     answers, requests = disturbance.successions()
     folder, calls = disturbance.folder / ".promptopt", disturbance.server.calls
     ledger = open_ledger(folder / "ledger.sqlite")

@@ -93,7 +93,7 @@ def main() -> None:
         times["cache hit"] += seconds(hits, ["the same"] * CALLS) if round_ else []
     bare = times["bare SDK"]
     for name, found in times.items():
-        # What a gateway writes behind meets some of its calls; the mean holds that too.
+        # What a gateway writes later slows some of its calls; the mean includes that.
         ratios = f"{median(found) / median(bare):5.2f} x bare  (mean {fmean(found) / fmean(bare):4.2f} x)"
         print(f"{name:22} {median(found) * 1000:7.3f} ms  {ratios}")
     print(f"{'own time of a hit':22} {own_hit_time(hits) * 1000:7.3f} ms")

@@ -147,7 +147,11 @@ class Call:
     def routed(self, model: str) -> Call:
         """Another call: the same question asked of another model."""
         call = self.sent_with(model=model)
-        return replace(call, identity=identity_of(call.url, call.body, call.labels), asked_model=model)
+        return replace(call, identity=call.identity_with(call.body), asked_model=model)
+
+    def identity_with(self, body: Mapping[str, Any]) -> str:
+        """The identity that this call has with another body."""
+        return identity_of(self.url, body, self.labels)
 
 
 _NUMBERS = count()

@@ -131,7 +131,7 @@ def test_what_is_not_finished_is_not_kept(store):
     assert asked(cache, make("filtered")) == 1
 
 
-def test_no_text_is_stored_where_that_is_asked_for(client, folder):
+def test_no_text_is_stored_if_the_setting_says_so(client, folder):
     sdk = client(cache={"store_text": False})
     ask(sdk, "a very private question")
     sdk.close()
@@ -218,7 +218,7 @@ def test_redis_away_at_start_and_in_the_middle(client, upstream, redis_server, c
         client(redis=redis_server.url, on_store_down="refuse")
 
 
-def test_redis_away_refuses_where_told_to(client, upstream, redis_server):
+def test_calls_are_refused_while_redis_is_away_if_the_setting_says_so(client, upstream, redis_server):
     import openai
 
     sdk = client(redis=redis_server.url, on_store_down="refuse")
@@ -265,7 +265,7 @@ def open_often(folder, barrier, queue):
         barrier.wait()
         try:
             SqliteStore(StoreOptions(Path(folder), Path(folder) / f"{number}.sqlite")).cache().close()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        except Exception as error:  # noqa: BLE001 - the parent reports it
             queue.put(repr(error))
     queue.put(None)
 

@@ -202,7 +202,7 @@ def test_what_shapes_the_answer_is_in_the_key(client, upstream):
     ],
     ids=["quota", "auth", "bad-request", "rate", "server", "broken-json", "wrong-encoding", "reset"],
 )
-def test_retries_are_the_sdks_and_only_where_they_help(client, upstream, monkeypatch, reply, kind, attempts):
+def test_retries_are_the_sdks_and_only_if_they_help(client, upstream, monkeypatch, reply, kind, attempts):
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
     upstream.on = lambda path, body: reply
     sdk = client(max_retries=2)

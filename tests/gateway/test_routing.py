@@ -15,7 +15,7 @@ from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.layers.cascade import CascadeStep, passes
 from promptopt.gateway.semantic.validators import ArithmeticHolds, make_validators
 
-CHEAP, DEAR = "gpt-4o-mini", "gpt-4o"
+CHEAP, COSTLY = "gpt-4o-mini", "gpt-4o"
 
 
 def rows(sdk):
@@ -27,10 +27,14 @@ def by_model(**replies):
 
 
 def test_rules_choose_the_model(client, upstream):
-    rules = [{"model": DEAR, "task": "law"}, {"model": CHEAP, "max_chars": 10}, {"model": "gpt-4.1", "min_tokens": 200}]
+    rules = [
+        {"model": COSTLY, "task": "law"},
+        {"model": CHEAP, "max_chars": 10},
+        {"model": "gpt-4.1", "min_tokens": 200},
+    ]
     sdk = client(router=rules)
     with promptopt.labels(task="law"):
-        assert ask(sdk, "short", model="m").model == DEAR
+        assert ask(sdk, "short", model="m").model == COSTLY
     assert ask(sdk, "short", model="m").model == CHEAP
     assert ask(sdk, "not so short any more", model="m").model == "m"
     assert ask(sdk, "word " * 300, model="m").model == "gpt-4.1"
@@ -39,8 +43,8 @@ def test_rules_choose_the_model(client, upstream):
 def test_a_kept_answer_of_a_routed_call_is_logged_as_the_call_that_was_answered(client):
     sdk = client(router=[{"model": CHEAP, "task": "chat"}])
     with promptopt.labels(task="chat"):
-        ask(sdk, model=DEAR)
-        ask(sdk, model=DEAR)
+        ask(sdk, model=COSTLY)
+        ask(sdk, model=COSTLY)
     miss, hit = rows(sdk)
     assert (miss.cache, hit.cache) == ("miss", "cache")
     assert (hit.model, hit.digest, hit.kind, hit.list_usd) == (miss.model, miss.digest, miss.kind, miss.list_usd)
@@ -51,8 +55,8 @@ def test_a_kept_answer_of_a_routed_call_is_logged_as_the_call_that_was_answered(
 
 def test_a_kept_answer_of_a_cascade_has_the_price_of_the_model_that_answered(client):
     sdk = client(cascade=cascade({"finished": True}))
-    ask(sdk, model=DEAR)
-    ask(sdk, model=DEAR)
+    ask(sdk, model=COSTLY)
+    ask(sdk, model=COSTLY)
     miss, hit = rows(sdk)
     assert (hit.cache, hit.incurred_usd) == ("cache", 0)
     assert (hit.digest, hit.kind, hit.list_usd) == (miss.digest, miss.kind, miss.list_usd)
@@ -79,14 +83,14 @@ def test_fallback_by_class_of_failure(client, upstream, failure, falls):
     upstream.on = by_model(gpt_4o=lambda body: failure, gpt_4o_mini=lambda body: Reply(body=chat(body)))
     sdk = client(fallback={"models": [CHEAP], "after_retries": 0})
     if falls:
-        assert ask(sdk, model=DEAR).model == CHEAP
-        assert [(row.model, row.status, row.step) for row in rows(sdk)] == [(DEAR, "error", 0), (CHEAP, "ok", 1)]
+        assert ask(sdk, model=COSTLY).model == CHEAP
+        assert [(row.model, row.status, row.step) for row in rows(sdk)] == [(COSTLY, "error", 0), (CHEAP, "ok", 1)]
         # The substitute's answer is not kept as the first model's.
         upstream.on = lambda path, body: Reply(body=chat(body))
-        assert ask(sdk, model=DEAR).model == DEAR
+        assert ask(sdk, model=COSTLY).model == COSTLY
     else:
         with pytest.raises(openai.APIStatusError):
-            ask(sdk, model=DEAR)
+            ask(sdk, model=COSTLY)
         assert upstream.calls == 1
 
 
@@ -94,8 +98,8 @@ def test_the_sdks_retries_come_before_the_fallback(client, upstream, monkeypatch
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
     upstream.on = by_model(gpt_4o=lambda body: error(503), gpt_4o_mini=lambda body: Reply(body=chat(body)))
     sdk = client(fallback=[CHEAP], max_retries=2)
-    assert ask(sdk, model=DEAR).model == CHEAP
-    assert [body["model"] for _, body, _ in upstream.requests] == [DEAR, DEAR, CHEAP]
+    assert ask(sdk, model=COSTLY).model == CHEAP
+    assert [body["model"] for _, body, _ in upstream.requests] == [COSTLY, COSTLY, CHEAP]
 
 
 def test_another_model_for_another_failure(client, upstream):
@@ -103,10 +107,10 @@ def test_another_model_for_another_failure(client, upstream):
         gpt_4o=lambda body: error(400, "context_length_exceeded"), gpt_4_1=lambda body: Reply(body=chat(body))
     )
     upstream.on = lambda path, body: (
-        error(400, "context_length_exceeded") if body["model"] == DEAR else Reply(body=chat(body))
+        error(400, "context_length_exceeded") if body["model"] == COSTLY else Reply(body=chat(body))
     )
     sdk = client(fallback={"by_kind": {"context_length": ["gpt-4.1"]}})
-    assert ask(sdk, model=DEAR).model == "gpt-4.1"
+    assert ask(sdk, model=COSTLY).model == "gpt-4.1"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +139,7 @@ SCHEMA = {
 
 
 def cascade(validators):
-    return [{"model": CHEAP, "validators": validators}, {"model": DEAR}]
+    return [{"model": CHEAP, "validators": validators}, {"model": COSTLY}]
 
 
 @pytest.mark.parametrize(
@@ -149,15 +153,15 @@ def cascade(validators):
         ({"arithmetic": True}, "2 * 9 = 18", "2 * 9 = 19", {}),
     ],
 )
-def test_cascade_escalates_where_a_validator_fails(client, upstream, validators, good, bad, options):
-    texts = {CHEAP: bad, DEAR: "from the dear one"}
+def test_cascade_escalates_if_a_validator_fails(client, upstream, validators, good, bad, options):
+    texts = {CHEAP: bad, COSTLY: "from the costly one"}
     upstream.on = lambda path, body: Reply(body=chat(body, texts[body["model"]]))
     sdk = client(cascade=cascade(validators))
-    assert ask(sdk, model=DEAR, **options).choices[0].message.content == "from the dear one"
+    assert ask(sdk, model=COSTLY, **options).choices[0].message.content == "from the costly one"
     texts[CHEAP] = good
-    assert ask(sdk, "again", model=DEAR, **options).choices[0].message.content == good
+    assert ask(sdk, "again", model=COSTLY, **options).choices[0].message.content == good
     found = rows(sdk)
-    assert [(row.model, row.step) for row in found] == [(CHEAP, 0), (DEAR, 1), (CHEAP, 0)]
+    assert [(row.model, row.step) for row in found] == [(CHEAP, 0), (COSTLY, 1), (CHEAP, 0)]
     # The cost of all steps is counted.
     assert found[0].incurred_usd > 0
     assert found[1].incurred_usd > found[0].incurred_usd
@@ -169,8 +173,8 @@ def test_cascade_by_logprob(client, upstream):
         body=chat(body, body["model"], logprobs=next(lows) if body["model"] == CHEAP else None)
     )
     sdk = client(cascade=cascade({"logprob": -0.5}))
-    assert ask(sdk, "1", model=DEAR, logprobs=True).choices[0].message.content == DEAR
-    assert ask(sdk, "2", model=DEAR, logprobs=True).choices[0].message.content == CHEAP
+    assert ask(sdk, "1", model=COSTLY, logprobs=True).choices[0].message.content == COSTLY
+    assert ask(sdk, "2", model=COSTLY, logprobs=True).choices[0].message.content == CHEAP
 
 
 def test_cascade_of_responses_and_streams(client, upstream):
@@ -182,10 +186,10 @@ def test_cascade_of_responses_and_streams(client, upstream):
 
     upstream.on = on
     sdk = client(cascade=cascade({"answer": r"####\s*(\d+)"}))
-    assert sdk.responses.create(model=DEAR, input="x").output_text == "#### 1"
-    text = "".join(c.choices[0].delta.content or "" for c in ask(sdk, model=DEAR, stream=True))
+    assert sdk.responses.create(model=COSTLY, input="x").output_text == "#### 1"
+    text = "".join(c.choices[0].delta.content or "" for c in ask(sdk, model=COSTLY, stream=True))
     assert text == "####1"
-    assert [row.model for row in rows(sdk)] == [CHEAP, DEAR] * 2
+    assert [row.model for row in rows(sdk)] == [CHEAP, COSTLY] * 2
 
 
 def test_other_models_do_not_go_through_the_cascade(client, upstream):
@@ -268,7 +272,7 @@ def test_prompt_cache_hints_and_what_came(client, upstream):
     assert json.dumps(upstream.requests[-1][1]["messages"]) == json.dumps([system])
 
 
-def test_static_text_behind_what_varies_is_named(client, folder):
+def test_static_text_after_what_varies_is_named(client, folder):
     rules = "".join(f"Rule {number}: answer politely and to the point. " for number in range(200))
     sdk = client(prompt_caching=True, cache=False)
     with promptopt.labels(prompt="wrong"):

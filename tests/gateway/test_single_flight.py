@@ -98,12 +98,12 @@ def test_a_lease_ends_and_is_renewed(tmp_path):
     assert leases.acquire("k", "b", 104.0 + LEASE_S + 1, fresh=True) is True
     leases.release("k", "a", Answer("late"), 110.0)
     assert leases.acquire("k", "c", 111.0, fresh=False) is False
-    # The clock went back by an hour: the lease does not hold for an hour more.
+    # The clock went back by an hour: the lease is not valid for an hour more.
     assert leases.acquire("k", "c", 111.0 - 3600, fresh=True) is True
 
 
 @pytest.mark.parametrize("shared", ["sqlite", "redis"])
-def test_a_killed_leader_is_succeeded(upstream, folder, client, request, shared):
+def test_a_follower_leads_after_the_leader_was_killed(upstream, folder, client, request, shared):
     url = request.getfixturevalue("redis_server").url if shared == "redis" else None
     options = f"redis={url!r}" if url else ""
     upstream.delay_s = 60

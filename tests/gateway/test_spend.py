@@ -131,7 +131,7 @@ def test_a_process_that_ends_writes_what_it_holds(folder, kind):
     last = {
         "exit": "finish()",
         "daemon thread": "t = threading.Thread(target=finish, daemon=True); t.start(); t.join()",
-        # The child's rows are its own: those that the parent holds are the parent's to write.
+        # The child's rows are its own: those that wait in the parent are the parent's to write.
         "fork": "finish()\nif os.fork() == 0:\n    finish(); sys.exit()\nos.wait()",
         "multiprocessing": "p = multiprocessing.get_context('fork').Process(target=finish); p.start(); p.join()",
     }[kind]

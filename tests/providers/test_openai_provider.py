@@ -244,7 +244,7 @@ def test_an_endpoint_that_refuses_ends_the_run() -> None:
 
 
 def test_half_a_surrogate_pair_is_one_failed_call(provider) -> None:
-    with pytest.raises(ProviderError, match="the prompt holds half of a surrogate pair, which no endpoint takes"):
+    with pytest.raises(ProviderError, match="the prompt has half of a surrogate pair, which no endpoint takes"):
         provider.complete(Request("m", (Message("user", "\ud83d"),)))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptopt.errors import InputError, UsageError
 from promptopt.files import show_path
-from promptopt.gateway.call import Answer, Call, identity_of
+from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.flow import Blocking, Flow, Handler, Subflow
 from promptopt.gateway.layers.cache import CachePolicy
@@ -174,7 +174,7 @@ def _question(call: Call) -> tuple[str, str] | None:
         return None
     name = "messages" if call.endpoint == "chat" else "input"
     rest = {key: value for key, value in call.body.items() if key not in (name, "instructions")}
-    return identity_of(call.url, {**rest, "earlier": found[:-1]}, call.labels), found[-1][1]
+    return call.identity_with({**rest, "earlier": found[:-1]}), found[-1][1]
 
 
 def make_semantic_cache(
