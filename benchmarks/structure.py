@@ -28,7 +28,7 @@ from promptopt.templates import load_prompt
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "schemas")]
 from corpora import real_prompts  # noqa: E402 - prompts and judgement are those of the tests
-from judged import f1, half, judged  # noqa: E402 - see above
+from judged import f1, half, judged, judged_own  # noqa: E402 - see above
 
 MODEL = "gpt-5.6-luna"
 Row = tuple[str, str]
@@ -45,6 +45,15 @@ def inference(rows: list[Any]) -> Iterator[Row]:
     )
     yield "F1 of the fields", f"{f1(rows):.3f} (half 0 {_half(rows, 0):.3f}, half 1 {_half(rows, 1):.3f})"
     yield "fields guessed where there are none", f"{guessed} of {len(silent)} prompts"
+
+
+def own_inference() -> Iterator[Row]:
+    rows = judged_own()
+    named = sum("fields" in row[3] for row in rows)
+    yield (
+        "F1 on prompts of the project's own, which no rule was made from",
+        f"{f1(rows):.3f} ({named} of {len(rows)} name their fields)",
+    )
 
 
 def _half(rows: list[Any], number: int) -> float:
@@ -131,7 +140,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         table += suites(Path(folder))
         os.chdir(ROOT)
-    table += reading()
+    table += [*own_inference(), *reading()]
     print(tabulate(table, tablefmt="github", headers=("", "")))
     return 0
 
