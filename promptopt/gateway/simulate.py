@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -122,19 +123,16 @@ class _Process:
         self._simulation = simulation
         self._number = number
         self._arrival = arrival
-        self._flow: Flow | None = None
 
     def start(self) -> None:
-        self._flow = flow = self._simulation.begin(self._arrival.call)
-        self._advance(lambda: next(flow))
+        self._flow = self._simulation.begin(self._arrival.call)
+        self._go_on(None)
 
-    def _resume(self, result: Any) -> None:
-        flow = self._flow
-        assert flow is not None
-        if isinstance(result, BaseException):
-            self._advance(lambda: flow.throw(result))
-        else:
-            self._advance(lambda: flow.send(result))
+    def _go_on(self, result: Any) -> None:
+        self._advance(lambda: self._flow.send(result))
+
+    def _fail(self, error: BaseException) -> None:
+        self._advance(lambda: self._flow.throw(error))
 
     def _advance(self, step: Callable[[], Effect]) -> None:
         """Go on to the next effect, and arrange for its end."""
@@ -142,19 +140,27 @@ class _Process:
             effect = step()
         except StopIteration as stop:
             self._simulation.end(self._number, self._arrival, stop.value, None)
-            return
         except (CallFailed, Refused) as error:
             self._simulation.end(self._number, self._arrival, None, error)
-            return
+        else:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
         if isinstance(effect, Send):
             seconds, outcome = self._simulation.ask(effect.call)
-            self._simulation.after(seconds, lambda: self._resume(outcome))
+            end = partial(self._fail, outcome) if isinstance(outcome, CallFailed) else partial(self._go_on, outcome)
+            self._simulation.after(seconds, end)
         elif isinstance(effect, Sleep):
-            self._simulation.after(effect.seconds, lambda: self._resume(None))
+            self._simulation.after(effect.seconds, partial(self._go_on, None))
         elif isinstance(effect, Wait):
             self._wait(effect)
         else:
-            self._resume(effect.function())
+            try:
+                result = effect.function()
+            except Exception as error:  # noqa: BLE001 - the flow sees every error
+                self._fail(error)
+            else:
+                self._go_on(result)
 
     def _wait(self, effect: Wait) -> None:
         """Go on when the future is done, or its time is over; whichever comes first."""
@@ -163,8 +169,8 @@ class _Process:
         def end(done: bool) -> None:
             if waiting:
                 waiting.clear()
-                self._resume(done)
+                self._go_on(done)
 
-        effect.future.add_done_callback(lambda _: self._simulation.after(0, lambda: end(True)))
+        effect.future.add_done_callback(lambda _: self._simulation.after(0, partial(end, True)))
         if effect.timeout_s is not None:
-            self._simulation.after(effect.timeout_s, lambda: end(False))
+            self._simulation.after(effect.timeout_s, partial(end, False))

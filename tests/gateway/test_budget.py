@@ -235,7 +235,7 @@ def hammer(url, budget, redis, queue, each):
 
 @pytest.mark.parametrize(("shared", "billed", "count"), [("sqlite", 100, 4), ("redis", 25, 2)])
 def test_16_threads_in_4_processes_neither_overspend_nor_block_falsely(upstream, request, shared, billed, count):
-    """The budget is enough for 20 of 32 calls a process as the upstream bills them, also if less is billed than reserved."""
+    """The budget is enough for 20 of 32 calls a process as the upstream bills them, which may be less than reserved."""
     upstream.on = lambda path, body: Reply(body=chat(body, prompt_tokens=8, completion_tokens=billed))
     one = nano(Decimal("0.15") * 8 / 1_000_000 + Decimal("0.60") * billed / 1_000_000)
     worst = nano(CALL_USD)

@@ -2,6 +2,7 @@ import asyncio
 import threading
 import time
 
+import limits
 import openai
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from upstream import answer, ask, error
 import promptopt
 from promptopt.errors import UsageError
 from promptopt.gateway.layers.concurrency import Concurrency, duration, pause_of
+from promptopt.gateway.stores.memory import MemoryWindows
 
 
 @pytest.mark.parametrize("shared", ["memory", "redis"])
@@ -164,3 +166,36 @@ def test_durations(minutes, seconds, milliseconds):
 def test_bad_concurrency(client, value):
     with pytest.raises(UsageError, match="concurrency"):
         client(concurrency=value)
+
+
+@given(
+    st.lists(st.floats(0, 50), min_size=1, max_size=60),
+    st.integers(1, 5),
+    st.sampled_from(["second", "10 seconds", "minute"]),
+)
+def test_no_window_has_more_calls_than_its_limit(gaps, amount, window):
+    """Whenever calls come, those that pass are at most ``amount`` in any window, and the promised wait is right."""
+    item = limits.parse(f"{amount} per {window}")
+    windows, now, passed = MemoryWindows(), 0.0, []
+    for gap in gaps:
+        now += gap
+        full = windows.hit([(item, "u")], now)
+        recent = [at for at in passed if at > now - item.get_expiry()]
+        assert (full is None) == (len(recent) < amount)
+        if full is None:
+            passed.append(now)
+        else:
+            assert windows.hit([(item, "u")], now + full[2] * 0.99 - 1e-6) is not None
+            assert full[2] <= item.get_expiry()
+            assert now + full[2] == pytest.approx(recent[-amount] + item.get_expiry())
+
+
+def test_a_refused_call_counts_nowhere():
+    a, b = limits.parse("1/minute"), limits.parse("5/minute")
+    windows = MemoryWindows()
+    assert windows.hit([(a, "u"), (b, "k")], 0.0) is None
+    for _ in range(9):
+        assert windows.hit([(b, "k"), (a, "u")], 1.0)[0] is a
+    for _ in range(4):
+        assert windows.hit([(b, "k")], 2.0) is None
+    assert windows.hit([(b, "k")], 2.0)[0] is b

@@ -10,11 +10,14 @@ from promptopt.config import Config
 from promptopt.gateway.assembly import build_gateway
 from promptopt.gateway.call import Answer, Call, Labels
 from promptopt.gateway.failures import BudgetExceeded, CallFailed, LimitExceeded
+from promptopt.gateway.flow import stack
 from promptopt.gateway.layers.budget import BudgetLimits
-from promptopt.gateway.layers.cache import CachePolicy
+from promptopt.gateway.layers.cache import CachePolicy, ExactCache
 from promptopt.gateway.layers.limits import CallLimits
 from promptopt.gateway.settings import GatewaySettings
 from promptopt.gateway.simulate import Arrival, SimulatedClock, simulate
+from promptopt.gateway.stores.base import StoreDown
+from promptopt.gateway.stores.memory import MemoryCache
 from promptopt.values import Usage
 
 START = 1_790_000_000.0
@@ -107,6 +110,18 @@ def test_a_failure_reaches_its_caller(folder, clock):
         built.handler, [Arrival(START, call("x"))], lambda call: (2.0, CallFailed("server", status=500)), clock
     )
     assert (outcome.error.kind, outcome.ended_at) == ("server", START + 2)
+
+
+def test_a_store_that_is_away_is_met_by_its_layer(clock):
+    class Away(MemoryCache):
+        networked = True
+
+        def get(self, key, now):
+            raise StoreDown("away")
+
+    cache = ExactCache(Away(), CachePolicy(), clock=clock)
+    (outcome,) = simulate(stack([cache]), [Arrival(START, call("x"))], answers(), clock)
+    assert outcome.answer.text == "ok"
 
 
 def test_a_call_before_the_clocks_time_is_an_error(folder, clock):

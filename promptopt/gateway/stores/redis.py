@@ -377,9 +377,12 @@ class RedisWindows:
     networked = True
 
     def __init__(self, url: str) -> None:
-        from limits.storage import storage_from_string
-        from limits.strategies import MovingWindowRateLimiter
-
+        """Raises MissingExtra if the package ``limits`` is not installed."""
+        try:
+            from limits.storage import storage_from_string
+            from limits.strategies import MovingWindowRateLimiter
+        except ImportError:
+            raise MissingExtra("limits", "gateway", "limits for users and keys") from None
         self._limiter = MovingWindowRateLimiter(storage_from_string(url))
         self._lock = threading.Lock()
 
