@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from promptopt.structured.build import Options, Structured
     from promptopt.structured.field_sources import Evidence
-    from promptopt.structured.recommendation import Proof
+    from promptopt.structured.proposal import Options, Structured
+    from promptopt.structured.recommendation import Recommendation
     from promptopt.suites import Suite
     from promptopt.templates import Template
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("structure")
 @click.argument("prompt")
 @click.option("--schema", "schema", metavar="FILE", help="A JSON schema file, or a Pydantic model as MODULE:MODEL.")
-@click.option("--from-recordings", is_flag=True, help="Read the form off the recorded answers (of --suite).")
+@click.option("--from-recordings", is_flag=True, help="Read the form from the recorded answers (of --suite).")
 @click.option("--ask", metavar="MODEL", help="Let a model propose the schema.")
 @click.option(
     "--suite", metavar="SUITE", help="Compare both versions on these cases and say whether to take the new one."
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--record", type=click.Choice(["none", "missing", "stale", "all"]), help="Which answers to ask for.")
 @click.option("--margin", type=float, metavar="POINTS", help="Quality that may be lost as `not worse` [default: 2].")
 @click.option("--max-cost", type=float, metavar="USD", help="Refuse a run that may cost more, before any call.")
-@click.option("--write", is_flag=True, help="Write the next version (with --suite: where it is recommended).")
+@click.option("--write", is_flag=True, help="Write the next version (with --suite: if it is recommended).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     prompt: str,
@@ -68,12 +68,12 @@ def command(
     promptopt structure reviews@v1 --suite reviews --write
     promptopt structure tickets --schema app.models:Ticket
 
-    Exit code 1 where --suite shows that the new version is not to be recommended.
+    Exit code 1 if --suite shows that the new version is not to be recommended.
     """
     from dataclasses import replace
 
     from promptopt.config import load_config
-    from promptopt.structured.build import Options
+    from promptopt.structured.proposal import Options
     from promptopt.structured.recommendation import recorded_tokens
     from promptopt.suites import load_suite
     from promptopt.templates import load_prompt
@@ -90,27 +90,27 @@ def command(
     options = replace(options, answer_tokens=recorded_tokens(template, loaded))
     evidence = _evidence(template, schema, from_recordings, ask, loaded)
     proposals = _proposals(template, evidence, options, loaded)
-    proof = None
+    recommendation = None
     if loaded is not None:
         from promptopt.errors import PromptoptError
-        from promptopt.structured.recommendation import prove
+        from promptopt.structured.recommendation import recommend
 
         try:
-            proof = prove(
+            recommendation = recommend(
                 proposals, loaded, model=model, price_as=price_as, record=record, margin=margin, max_cost=max_cost
             )
         except PromptoptError:
-            # What cannot be compared can still be looked at.
+            # A proposal that cannot be compared is shown all the same.
             if not as_json:
                 _print(proposals[0], None, None)
             raise
-    chosen = proof.chosen if proof else proposals[0]
-    written = _write(chosen) if write and chosen is not None and (proof is None or proof.recommended) else None
+    chosen = recommendation.chosen if recommendation else proposals[0]
+    written = _write(chosen) if write and chosen is not None else None
     if as_json:
-        click.echo(json.dumps(_dict(chosen or proposals[0], proof, written), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_dict(chosen or proposals[0], recommendation, written), indent=2, ensure_ascii=False))
     else:
-        _print(chosen or proposals[0], proof, written)
-    if proof is not None and not proof.recommended:
+        _print(chosen or proposals[0], recommendation, written)
+    if recommendation is not None and recommendation.chosen is None:
         raise click.exceptions.Exit(1)
 
 
@@ -167,7 +167,7 @@ def _write(proposal: Structured) -> str:
     return show_path(proposal.path)
 
 
-def _print(proposal: Structured, proof: Proof | None, written: str | None) -> None:
+def _print(proposal: Structured, recommendation: Recommendation | None, written: str | None) -> None:
     click.echo(proposal.diff() or "nothing to change\n", nl=False)
     click.echo()
     for item in proposal.fields:
@@ -183,14 +183,14 @@ def _print(proposal: Structured, proof: Proof | None, written: str | None) -> No
         even = (
             "saves from the first call"
             if not economics.break_even
-            else (f"breaks even where answers are {economics.break_even:.1f} tokens shorter")
+            else (f"breaks even if answers are {economics.break_even:.1f} tokens shorter")
         )
         longest = "unbounded" if cost.longest_tokens is None else f"{cost.longest_tokens} at most"
         click.echo(f"output: an answer of some {cost.typical_tokens} tokens ({longest}); {even}")
     for note in proposal.notes:
         click.echo(f"note: {note}")
-    if proof is not None:
-        click.echo(f"\n{proof.comparison}\n{proof.statement}")
+    if recommendation is not None:
+        click.echo(f"\n{recommendation.comparison}\n{recommendation.statement}")
     if written:
         click.echo(f"wrote {written}")
 
@@ -208,7 +208,7 @@ def _shown(schema: Any) -> str:
     return f"{text} {schema['minimum']} to {schema['maximum']}" if {"minimum", "maximum"} <= schema.keys() else text
 
 
-def _dict(proposal: Structured, proof: Proof | None, written: str | None) -> dict[str, Any]:
+def _dict(proposal: Structured, recommendation: Recommendation | None, written: str | None) -> dict[str, Any]:
     economics = proposal.economics
     return {
         "version": 1,
@@ -244,7 +244,7 @@ def _dict(proposal: Structured, proof: Proof | None, written: str | None) -> dic
         "notes": list(proposal.notes),
         "source": proposal.source,
         "diff": proposal.diff(),
-        "recommended": proof.recommended if proof else None,
-        "statement": proof.statement if proof else None,
-        "comparison": proof.comparison.to_dict() if proof else None,
+        "recommended": recommendation.chosen is not None if recommendation else None,
+        "statement": recommendation.statement if recommendation else None,
+        "comparison": recommendation.comparison.to_dict() if recommendation else None,
     }

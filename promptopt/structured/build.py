@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from promptopt.compression.edit import Edit
@@ -17,16 +18,16 @@ from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.infer import infer
 from promptopt.structured.json_blocks import answer_blocks
-from promptopt.structured.proposal import Economics, Options, Structured, next_version
+from promptopt.structured.proposal import Economics, Options, Structured
 from promptopt.structured.reasoning import needs_reasoning
-from promptopt.structured.redundant_format import CODE, carried_edits, example_edits
+from promptopt.structured.redundant_format import carried_edits, example_edits
 from promptopt.structured.text_form import block_edits, reading, text_cap
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
-from promptopt.templates.front_edit import set_front_matter
-from promptopt.templates.frontmatter import front_matter_end
+from promptopt.templates.frontmatter import front_matter_end, set_front_matter
 from promptopt.templates.source import read_source, same_code
-from promptopt.tokens import tokenizer_for
+from promptopt.templates.versions import next_version, version_number
+from promptopt.tokens import Tokenizer, tokenizer_for
 
 MINIFY = "Minify the JSON."
 REASONING = "reasoning"
@@ -62,7 +63,6 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
         raise UsageError("--form text keeps the form that the prompt states; a form from elsewhere needs a schema")
     if template.front.output_schema is not None:
         raise UsageError(f"{template.path} has an output_schema already; see `promptopt schema check {template.path}`")
-    document = PromptText.of(template.source)
     why = reason_to_reason(template)
     if why is not None and options.reasoning is None:
         raise UsageError(
@@ -76,217 +76,258 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
             path=template.path,
             remedy="name it: --schema FILE, --schema module:Model, --from-recordings, --suite SUITE or --ask MODEL",
         )
-    return _Proposal(template, document, inferred, evidence, options).build()
+    task = _Task(template, PromptText.of(template.source), inferred, evidence, options)
+    form = _answer_form(task)
+    if options.form == "text":
+        return _as_text(task, form)
+    proposal = _as_schema(task, form)
+    if options.form == "schema" or _pays(task, form, proposal.economics):
+        return proposal
+    return _as_text(task, form, rejected=proposal.economics)
 
 
 def reason_to_reason(template: Template) -> str | None:
-    """Why the prompt's task needs reasoning; ``None`` where nothing says so."""
+    """Why the prompt's task needs reasoning; ``None`` if nothing says so."""
     return needs_reasoning(PromptText.of(template.source, examples=False))
 
 
-class _Proposal:
-    def __init__(
-        self, template: Template, document: PromptText, inferred: Inferred, evidence: Evidence | None, options: Options
-    ) -> None:
-        self._template = template
-        self._document = document
-        self._evidence = _named(evidence, inferred) if evidence else Evidence(inferred.fields)
-        self._inferred = replace(inferred, fields=self._evidence.fields) if evidence else inferred
-        self._options = options
-        self._named = evidence is not None
-        self._free_text = False
-        self._model = options.price_as if template.front.model is None else template.front.model
-        self._tokenizer = tokenizer_for(options.price_as or template.front.model)
-        self._notes: list[str] = list(inferred.problems) if evidence and inferred.fields else []
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a proposal is made from.
 
-    def build(self) -> Structured:
-        fields, explained = self._fields()
-        evidence = replace(self._evidence, fields=fields)
-        schema = cheapen(evidence.schema())
-        if findings := strict_findings(schema):
-            raise SchemaError(f"strict mode refuses the schema: {findings[0]}", path=self._template.path)
-        scored = self._scored(fields)
-        self._check_labels(scored)
-        if self._options.form == "text":
-            return self._as_text(fields, scored, schema)
-        proposal = self._as_schema(fields, scored, schema, explained=explained)
-        if self._options.form == "schema" or self._pays(proposal.economics):
-            return proposal
-        return self._as_text(fields, scored, schema, proposal.economics)
+    Attributes:
+        inferred: What the prompt's words say about the answer.
+        evidence: Fields from elsewhere, if somebody named some.
+    """
 
-    def _pays(self, economics: Economics) -> bool:
-        """Whether a schema makes calls cheaper, as far as the recorded answers or else the prompt alone can tell.
+    template: Template
+    text: PromptText
+    inferred: Inferred
+    evidence: Evidence | None
+    options: Options
 
-        Where the text states the form, answers have it already and there is next to no output to save; where it asks
-        for a label and an explanation that nobody reads, there is. Who names a schema wants one.
-        """
-        wanted = self._named or self._options.codes or self._options.reasoning
-        if wanted or economics.input_difference <= 0:
-            return True
-        now = self._options.answer_tokens
-        if now is None:
-            now = _FREE_TEXT_TOKENS if self._free_text else 0
-        ratio = economics.input_difference * _USUAL_RATIO
-        needed = ratio if economics.break_even is None else economics.break_even
-        return now - economics.cost.typical_tokens > needed
+    @property
+    def model(self) -> str | None:
+        """The model that answers."""
+        return self.template.front.model or self.options.price_as
 
-    def _as_schema(
-        self, fields: tuple[Field, ...], scored: Field, schema: dict[str, Any], *, explained: bool
-    ) -> Structured:
-        edits = carried_edits(self._document, replace(self._inferred, fields=fields), drop_explanation=not explained)
-        shown = [item for item in fields if item.name != REASONING]
-        if len(shown) == 1 and len(fields) == 1:
-            edits += example_edits(self._template.source, scored.name, scored.schema)
-        edits = _without_overlaps(edits)
-        codes, notes = Codes(), list(self._notes)
-        coded, possible = code_schema(schema, self._tokenizer)
-        if possible and self._options.codes:
-            schema, codes = _with_tables(coded, possible), possible
-        elif possible:
-            notes.append("labels or keys are several tokens each: --codes would shorten answers")
-        notes.extend(advice(schema))
-        source = self._source(edits, minify=not any(edit.new for edit in edits))
-        cost = schema_cost(schema, self._tokenizer)
-        pointer = reading(fields, scored, json_form=True)
-        cap = self._cap(cost, fields, notes)
-        front: dict[str, Any] = {"max_output_tokens": cap, "answer": pointer, "output_schema": schema}
-        if codes:
-            front["output_codes"] = codes.to_dict()
-        return Structured(
-            template=self._template,
-            source=set_front_matter(source, front),
-            path=next_version(self._template),
-            schema=schema,
-            fields=fields,
-            edits=tuple(edits),
-            economics=self._economics(source, cost, cost.input_tokens),
-            answer=pointer,
-            max_output_tokens=cap,
-            codes=codes,
-            notes=tuple(dict.fromkeys(notes)),
+    @property
+    def priced_as(self) -> str | None:
+        """The model whose price and tokenizer count."""
+        return self.options.price_as or self.template.front.model
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return tokenizer_for(self.priced_as)
+
+    @property
+    def cap(self) -> int | None:
+        """The prompt's own ``max_output_tokens``."""
+        return self.template.front.params.max_output_tokens
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Doubts about the prompt's words where fields from elsewhere replace what they say."""
+        return self.inferred.problems if self.evidence is not None and self.inferred.fields else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _AnswerForm:
+    """What an answer is to hold.
+
+    Attributes:
+        schema: The strict schema of the fields, in its cheap form.
+        scored: The field that a suite scores.
+        drops_explanation: Whether the prompt need no longer ask for an explanation: no field has one.
+        unread_line: The line that asks for an explanation which nobody reads.
+        explains: Whether the prompt asks for a free explanation beside the one field.
+    """
+
+    fields: tuple[Field, ...]
+    schema: dict[str, Any]
+    scored: Field
+    drops_explanation: bool
+    unread_line: int | None
+    explains: bool
+
+
+def _answer_form(task: _Task) -> _AnswerForm:
+    """The fields of the answer: a field of reasoning first if one is wanted, an explanation last if somebody reads it.
+
+    Raises:
+        SchemaError: Strict mode refuses their schema, or a suite expects a label that none of them can say.
+    """
+    evidence = Evidence(task.inferred.fields) if task.evidence is None else _named(task.evidence, task.inferred)
+    fields = evidence.fields
+    asked = _EXPLAINS.search(_NO_EXPLANATION.sub("", task.text.text))
+    has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
+    explains = bool(asked) and not has_one and not task.options.reasoning and len(fields) == 1
+    unread_line = None
+    if asked and explains:
+        line = task.text.line(asked.start())
+        if isinstance(task.template.front.answer, PatternAnswer):
+            unread_line = line
+        else:
+            fields = (*fields, Field("explanation", {"type": "string"}, f"asked for in line {line}", line))
+            has_one = True
+    if task.options.reasoning and not any(item.name == REASONING for item in fields):
+        characters = task.options.reasoning * _CHARACTERS_PER_TOKEN
+        first = {"type": "string", "maxLength": characters, "description": f"at most {characters // 6} words"}
+        fields = (Field(REASONING, first, f"--reasoning {task.options.reasoning}"), *fields)
+    schema = cheapen(replace(evidence, fields=fields).schema())
+    if findings := strict_findings(schema):
+        raise SchemaError(f"strict mode refuses the schema: {findings[0]}", path=task.template.path)
+    scored = _scored(fields, task.options.labels)
+    _check_labels(scored, task)
+    return _AnswerForm(fields, schema, scored, not has_one, unread_line, explains)
+
+
+def _scored(fields: Sequence[Field], labels: Sequence[str]) -> Field:
+    """The field that a suite scores: the one that can say its labels, else the first enum, else the first."""
+    wanted = {label.casefold() for label in labels}
+    candidates = [item for item in fields if item.name != REASONING]
+    enums = [item for item in candidates if "enum" in item.schema]
+    for item in enums:
+        if wanted and wanted <= {str(label).casefold() for label in item.schema["enum"]}:
+            return item
+    return (enums or candidates)[0]
+
+
+def _check_labels(scored: Field, task: _Task) -> None:
+    labels = {str(label).casefold() for label in scored.schema.get("enum", ())}
+    missing = [label for label in task.options.labels if label.casefold() not in labels]
+    if labels and missing:
+        raise SchemaError(
+            f"the suite expects {', '.join(map(repr, missing[:5]))}, "
+            f"which {scored.name!r} ({scored.source}) cannot say",
+            path=task.template.path,
+            remedy="correct the list of labels in the prompt or the expected values in the suite",
         )
 
-    def _as_text(
-        self, fields: tuple[Field, ...], scored: Field, schema: dict[str, Any], dearer: Economics | None = None
-    ) -> Structured:
-        """The form as the prompt states it: no schema is billed, and nothing keeps the model to it."""
-        front = self._template.front
-        json_form = all(_JSON_SOURCE.match(item.source) for item in fields)
-        edits = _without_overlaps(list(block_edits(self._document))) if json_form and self._options.minify else []
-        cost = schema_cost(schema, self._tokenizer)
-        shown = bool(answer_blocks(self._document))
-        source = self._source(edits, minify=json_form and not shown)
-        notes = list(self._notes)
-        if dearer is not None:
-            recorded = self._options.answer_tokens
-            short = "have their form already" if recorded is None else f"take {recorded:.1f} tokens as recorded"
-            notes.append(
-                f"kept as text: a schema would be billed {dearer.schema_tokens} tokens, {dearer.input_difference} more "
-                f"than it replaces, and answers {short}; --form schema guarantees it"
-            )
-        cap = output_cap(cost, self._model) if json_form else text_cap(fields, self._tokenizer)
-        if cap is not None and not json_form:
-            cap = with_headroom(cap, self._model)
-        if front.params.max_output_tokens is not None:
-            cap = min(cap or front.params.max_output_tokens, front.params.max_output_tokens)
-        changes: dict[str, Any] = {}
-        if cap != front.params.max_output_tokens:
-            changes["max_output_tokens"] = cap
-        answer = None if front.answer is not None else reading(fields, scored, json_form=json_form)
-        if answer is not None:
-            changes["answer"] = answer
-        return Structured(
-            template=self._template,
-            source=set_front_matter(source, changes) if changes else source,
-            path=next_version(self._template),
-            schema=schema,
-            fields=fields,
-            edits=tuple(edits),
-            economics=self._economics(source, cost, 0),
-            answer=answer,
-            max_output_tokens=cap,
-            form="text",
-            notes=tuple(dict.fromkeys(notes)),
-        )
 
-    def _fields(self) -> tuple[tuple[Field, ...], bool]:
-        """The fields with a reasoning field first where one is wanted, and whether an explanation stays asked for."""
-        fields = self._evidence.fields
-        text = self._document.text
-        asked = _EXPLAINS.search(_NO_EXPLANATION.sub("", text))
-        has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
-        explained = has_one
-        if asked and not has_one and not self._options.reasoning and len(fields) == 1:
-            self._free_text = True
-            line = self._document.line(asked.start())
-            if isinstance(self._template.front.answer, PatternAnswer):
-                self._notes.append(
-                    f"line {line}: an explanation is asked for that `answer:` never reads; it is left out"
-                )
-            else:
-                fields = (*fields, Field("explanation", {"type": "string"}, f"asked for in line {line}", line))
-                explained = True
-        if self._options.reasoning and not any(item.name == REASONING for item in fields):
-            characters = self._options.reasoning * _CHARACTERS_PER_TOKEN
-            first = {"type": "string", "maxLength": characters, "description": f"at most {characters // 6} words"}
-            fields = (Field(REASONING, first, f"--reasoning {self._options.reasoning}"), *fields)
-        return fields, explained
+def _pays(task: _Task, form: _AnswerForm, economics: Economics) -> bool:
+    """Whether a schema makes calls cheaper, as far as the recorded answers or else the prompt alone can tell.
 
-    def _scored(self, fields: Sequence[Field]) -> Field:
-        """The field that a suite scores: the one that can say its labels, else the first enum, else the first."""
-        wanted = {label.casefold() for label in self._options.labels}
-        candidates = [item for item in fields if item.name != REASONING]
-        enums = [item for item in candidates if "enum" in item.schema]
-        for item in enums:
-            if wanted and wanted <= {str(label).casefold() for label in item.schema["enum"]}:
-                return item
-        return (enums or candidates)[0]
+    If the text states the form, answers have it already and there is next to no output to save; if it asks for a label
+    and an explanation that nobody reads, there is. Who names a schema wants one.
+    """
+    wanted = task.evidence is not None or task.options.codes or task.options.reasoning
+    if wanted or economics.input_difference <= 0:
+        return True
+    now = task.options.answer_tokens
+    if now is None:
+        now = _FREE_TEXT_TOKENS if form.explains else 0
+    ratio = economics.input_difference * _USUAL_RATIO
+    needed = ratio if economics.break_even is None else economics.break_even
+    return now - economics.cost.typical_tokens > needed
 
-    def _check_labels(self, scored: Field) -> None:
-        labels = {str(label).casefold() for label in scored.schema.get("enum", ())}
-        missing = [label for label in self._options.labels if label.casefold() not in labels]
-        if labels and missing:
-            raise SchemaError(
-                f"the suite expects {', '.join(map(repr, missing[:5]))}, "
-                f"which {scored.name!r} ({scored.source}) cannot say",
-                path=self._template.path,
-                remedy="correct the list of labels in the prompt or the expected values in the suite",
-            )
 
-    def _source(self, edits: Sequence[Edit], *, minify: bool) -> str:
-        source = apply(self._template.source, edits)
-        if not same_code(source, self._template.source):
-            raise AssertionError("an edit touched the template's tags")
-        if edits:
-            source = re.sub(r"\n{3,}", "\n\n", source)
-        # Examples of minified JSON are the better directive.
-        return _with_directive(source) if minify and self._options.minify else source
+def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
+    """The form as a strict schema; what the text said about it goes."""
+    inferred = replace(task.inferred, fields=form.fields)
+    edits = carried_edits(task.text, inferred, drop_explanation=form.drops_explanation)
+    if [item.name for item in form.fields] == [form.scored.name]:
+        edits += example_edits(task.template.source, form.scored.name, form.scored.schema)
+    edits = _without_overlaps(edits)
+    coded, possible = code_schema(form.schema, task.tokenizer)
+    uses_codes = bool(possible) and task.options.codes
+    schema = _with_tables(coded, possible) if uses_codes else form.schema
+    codes = possible if uses_codes else Codes()
+    source = _edited(task, edits, minify=not any(edit.new for edit in edits))
+    cost = schema_cost(schema, task.tokenizer)
+    cap = output_cap(cost, task.model)
+    free = [item.name for item in form.fields if item.schema.get("type") in ("string", "array")]
+    pointer = reading(form.fields, form.scored, json_form=True)
+    front: dict[str, Any] = {
+        "max_output_tokens": task.cap if cap is None else cap,
+        "answer": pointer,
+        "output_schema": schema,
+    }
+    if codes:
+        front["output_codes"] = codes.to_dict()
+    return Structured(
+        template=task.template,
+        source=set_front_matter(source, front),
+        path=_next_path(task.template),
+        schema=schema,
+        fields=form.fields,
+        edits=tuple(edits),
+        economics=_economics(task, source, cost, cost.input_tokens),
+        answer=pointer,
+        max_output_tokens=front["max_output_tokens"],
+        codes=codes,
+        remarks=(*task.remarks, *advice(schema)),
+        unread_line=form.unread_line,
+        codes_possible=bool(possible) and not uses_codes,
+        unbounded=tuple(free) or ("the answer",) if cap is None else (),
+    )
 
-    def _cap(self, cost: SchemaCost, fields: Sequence[Field], notes: list[str]) -> int | None:
-        front = self._template.front
-        cap = output_cap(cost, self._model)
-        if cap is None:
-            free = [item.name for item in fields if item.schema.get("type") in ("string", "array")]
-            kept = (
-                f"the prompt's own {front.params.max_output_tokens} stays"
-                if front.params.max_output_tokens
-                else "none is set"
-            )
-            notes.append(f"max_output_tokens: nothing bounds {', '.join(free) or 'the answer'}; {kept}")
-            return front.params.max_output_tokens
-        return cap
 
-    def _economics(self, source: str, cost: SchemaCost, schema_tokens: int) -> Economics:
-        from promptopt.prices import find_price
+def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) -> Structured:
+    """The form as the prompt states it: no schema is billed, and nothing keeps the model to it.
 
-        before, after = (
-            self._tokenizer.count(text[front_matter_end(text) :]) for text in (self._template.source, source)
-        )
-        model = self._options.price_as or self._template.front.model
-        price = find_price(model) if model else None
-        more = schema_tokens - (before - after)
-        ratio = None if price is None else float(price.input_mtok / price.output_mtok)
-        return Economics(before - after, cost, schema_tokens, None if ratio is None else max(0.0, more * ratio))
+    Args:
+        rejected: What a schema would cost, if it was considered.
+    """
+    json_form = all(_JSON_SOURCE.match(item.source) for item in form.fields)
+    edits = _without_overlaps(list(block_edits(task.text))) if json_form and task.options.minify else []
+    cost = schema_cost(form.schema, task.tokenizer)
+    source = _edited(task, edits, minify=json_form and not answer_blocks(task.text))
+    if json_form:
+        cap = output_cap(cost, task.model)
+    elif (cap := text_cap(form.fields, task.tokenizer)) is not None:
+        cap = with_headroom(cap, task.model)
+    if task.cap is not None:
+        cap = min(cap or task.cap, task.cap)
+    answer = None if task.template.front.answer is not None else reading(form.fields, form.scored, json_form=json_form)
+    changes: dict[str, Any] = {} if cap == task.cap else {"max_output_tokens": cap}
+    if answer is not None:
+        changes["answer"] = answer
+    return Structured(
+        template=task.template,
+        source=set_front_matter(source, changes) if changes else source,
+        path=_next_path(task.template),
+        schema=form.schema,
+        fields=form.fields,
+        edits=tuple(edits),
+        economics=_economics(task, source, cost, 0),
+        answer=answer,
+        max_output_tokens=cap,
+        form="text",
+        remarks=task.remarks,
+        unread_line=form.unread_line,
+        rejected=rejected,
+        answer_tokens=task.options.answer_tokens,
+    )
+
+
+def _edited(task: _Task, edits: Sequence[Edit], *, minify: bool) -> str:
+    """The prompt's source with the edits, and with the wish for minified JSON."""
+    source = apply(task.template.source, edits)
+    if not same_code(source, task.template.source):
+        raise AssertionError("an edit touched the template's tags")
+    if edits:
+        source = re.sub(r"\n{3,}", "\n\n", source)
+    # Examples of minified JSON are the better directive.
+    return _with_directive(source) if minify and task.options.minify else source
+
+
+def _economics(task: _Task, source: str, cost: SchemaCost, schema_tokens: int) -> Economics:
+    from promptopt.prices import find_price
+
+    before, after = (task.tokenizer.count(text[front_matter_end(text) :]) for text in (task.template.source, source))
+    price = find_price(task.priced_as) if task.priced_as else None
+    more = schema_tokens - (before - after)
+    ratio = None if price is None else float(price.input_mtok / price.output_mtok)
+    return Economics(before - after, cost, schema_tokens, None if ratio is None else max(0.0, more * ratio))
+
+
+def _next_path(template: Template) -> Path:
+    """``v3.j2`` after ``v2.j2``; ``NAME.structured.j2`` for a prompt without versions."""
+    path = Path(template.path)
+    if version_number(path) is None:
+        return path.with_name(f"{path.stem}.structured{path.suffix}")
+    return next_version(path)
 
 
 def _named(evidence: Evidence, inferred: Inferred) -> Evidence:
@@ -337,6 +378,3 @@ def _with_directive(source: str) -> str:
         end = chats[0].body_end
         return f"{source[:end].rstrip()} {MINIFY}{source[len(source[:end].rstrip()) :].lstrip(' ')}"
     return f"{source.rstrip()}\n{MINIFY}\n"
-
-
-__all__ = ["CODE", "Economics", "Options", "Structured", "next_version", "structure"]

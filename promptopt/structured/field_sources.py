@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ from promptopt.files import decode, json_problem, show_path
 from promptopt.providers.recordings import RecordingFile
 from promptopt.schemas.make_strict import fix_schema
 from promptopt.structured.fields import Field, object_schema
-from promptopt.structured.samples import json_objects, labels_of, schema_from_samples
 from promptopt.suites import Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
 
 _LABEL_TYPES = frozenset({"equals", "icontains", "contains", "iequals", "starts-with"})
 _LONGEST_LABEL = 60
 _MOST_LABELS = 1_000
+# An enum is only read from the samples if each label was seen twice or more among enough answers.
+LEAST_SAMPLES = 10
+MOST_LABELS = 20
+LEAST_SEEN = 2
+_LONGEST_REPEATED_LABEL = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,64 @@ def _model_schema(module: str, name: str) -> dict[str, Any]:
     if not (isinstance(model, type) and hasattr(model, "model_json_schema")):
         raise SchemaError(f"{module}:{name} is no Pydantic model")
     return model_schema(model)
+
+
+def schema_from_samples(samples: Sequence[Any]) -> dict[str, Any]:
+    """The strict schema of JSON values: types merged, labels where few of them repeat, null where a key is missing.
+
+    Raises:
+        ValueError: There are no samples, or they are not objects.
+    """
+    from genson import SchemaBuilder
+
+    if not samples:
+        raise ValueError("there are no samples")
+    if not all(isinstance(sample, Mapping) for sample in samples):
+        raise ValueError("not every sample is a JSON object")
+    builder = SchemaBuilder(schema_uri=None)
+    for sample in samples:
+        builder.add_object(sample)
+    merged = builder.to_schema()
+    return fix_schema(_with_labels(merged, list(samples))).schema
+
+
+def _with_labels(node: dict[str, Any], values: list[Any]) -> dict[str, Any]:
+    changed = dict(node)
+    if isinstance(node.get("properties"), Mapping):
+        changed["properties"] = {
+            name: _with_labels(child, [value[name] for value in values if isinstance(value, Mapping) and name in value])
+            for name, child in node["properties"].items()
+        }
+    if isinstance(node.get("items"), Mapping):
+        inner = [item for value in values if isinstance(value, list) for item in value]
+        changed["items"] = _with_labels(node["items"], inner)
+    if node.get("type") == "string" and (found := labels_of(values)):
+        changed["enum"] = found
+    return changed
+
+
+def labels_of(values: Iterable[Any]) -> list[str]:
+    """The labels that texts are drawn from; empty where they are too many, too long or seen too seldom to say."""
+    texts = [value for value in values if isinstance(value, str)]
+    counts = Counter(texts)
+    if len(texts) < LEAST_SAMPLES or not 2 <= len(counts) <= MOST_LABELS:
+        return []
+    if min(counts.values()) < LEAST_SEEN or max(map(len, counts)) > _LONGEST_REPEATED_LABEL:
+        return []
+    return sorted(counts, key=lambda label: (-counts[label], label))
+
+
+def json_objects(texts: Iterable[str]) -> list[dict[str, Any]]:
+    """The texts that are JSON objects, read."""
+    found = []
+    for text in texts:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
 
 
 def from_recordings(files: Sequence[RecordingFile], answer: AnswerExtractor | None) -> Evidence:

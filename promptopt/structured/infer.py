@@ -8,10 +8,22 @@ from typing import Any
 
 from promptopt.structured.choices import Choice, choices, numbers
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, field_name
-from promptopt.structured.headings import headed, lines, parted
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.pseudo_json import merge
-from promptopt.structured.sections import forms, keys, listings, ruled, sections, tables, tagged, titled, tuples
+from promptopt.structured.sections import (
+    forms,
+    headed,
+    keys,
+    lines,
+    listings,
+    parted,
+    ruled,
+    sections,
+    tables,
+    tagged,
+    titled,
+    tuples,
+)
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5

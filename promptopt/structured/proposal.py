@@ -11,8 +11,7 @@ from promptopt.compression.edit import Edit
 from promptopt.schemas.codes import Codes
 from promptopt.schemas.cost import SchemaCost
 from promptopt.structured.fields import Field
-from promptopt.templates import Template, versions
-from promptopt.templates.versions import version_number
+from promptopt.templates import Template
 
 Form = Literal["schema", "text"]
 
@@ -56,7 +55,12 @@ class Structured:
         edits: What was taken out of the text and rewritten in it.
         answer: JSON pointer to what is scored, or a pattern that reads it; ``None`` for several texts.
         max_output_tokens: The cap; ``None`` where nothing bounds the answer.
-        notes: What a person should know before taking it.
+        remarks: Doubts about the prompt's words and advice about the schema.
+        unread_line: The line of the prompt that asks for an explanation which ``answer:`` never reads: it is left out.
+        codes_possible: Whether codes would shorten labels or keys and are not used.
+        unbounded: Fields of which nothing bounds the length, so that no cap could be computed.
+        rejected: What a schema would cost that was considered and not taken, because answers would save too little.
+        answer_tokens: Output tokens of the recorded answers, on average; ``None`` without recordings.
     """
 
     template: Template
@@ -70,7 +74,36 @@ class Structured:
     max_output_tokens: int | None
     form: Form = "schema"
     codes: Codes = field(default_factory=Codes)
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    unread_line: int | None = None
+    codes_possible: bool = False
+    unbounded: tuple[str, ...] = ()
+    rejected: Economics | None = None
+    answer_tokens: float | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know before taking it, in sentences."""
+        found = list(self.remarks)
+        if self.unread_line is not None:
+            found.append(
+                f"line {self.unread_line}: an explanation is asked for that `answer:` never reads; it is left out"
+            )
+        if self.codes_possible:
+            found.append("labels or keys are several tokens each: --codes would shorten answers")
+        if self.unbounded:
+            cap = self.max_output_tokens
+            kept = f"the prompt's own {cap} stays" if cap else "none is set"
+            found.append(f"max_output_tokens: nothing bounds {', '.join(self.unbounded)}; {kept}")
+        if self.rejected is not None:
+            now = self.answer_tokens
+            short = "have their form already" if now is None else f"take {now:.1f} tokens as recorded"
+            found.append(
+                f"kept as text: a schema would be billed {self.rejected.schema_tokens} tokens, "
+                f"{self.rejected.input_difference} more than it replaces, and answers {short}; --form schema "
+                "guarantees it"
+            )
+        return tuple(dict.fromkeys(found))
 
     @property
     def changes(self) -> bool:
@@ -105,11 +138,3 @@ class Options:
     answer_tokens: float | None = None
     labels: tuple[str, ...] = ()
     price_as: str | None = None
-
-
-def next_version(template: Template) -> Path:
-    """``v3.j2`` after ``v2.j2``; ``NAME.structured.j2`` for a prompt without versions."""
-    path = Path(template.path)
-    if version_number(path) is None:
-        return path.with_name(f"{path.stem}.structured{path.suffix}")
-    return versions.next_version(path)

@@ -13,8 +13,8 @@ from promptopt.experiment.comparison import Comparison
 from promptopt.experiment.variant import recording_path
 from promptopt.providers import make_provider
 from promptopt.providers.recordings import RecordingFile
-from promptopt.structured.build import Structured
 from promptopt.structured.field_sources import Evidence, from_model
+from promptopt.structured.proposal import Structured
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template
 from promptopt.templates.readers import OverlayReader
@@ -28,22 +28,28 @@ _SCHEMA_TOKENS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What a suite says of the proposals.
+class Recommendation:
+    """What a suite says about proposals.
 
     Attributes:
         comparison: The prompt against each of them.
-        chosen: The recommended one; ``None`` where there is none.
-        statement: Why, in one line.
+        chosen: The best one; ``None`` if none is recommended.
+        label: How the comparison names it.
     """
 
     comparison: Comparison
-    chosen: Structured | None
-    statement: str
+    chosen: Structured | None = None
+    label: str = ""
 
     @property
-    def recommended(self) -> bool:
-        return self.chosen is not None
+    def statement(self) -> str:
+        """Why, in one line."""
+        pairs = {pair.candidate: pair for pair in self.comparison.pairs}
+        if self.chosen is not None:
+            verdict = pairs[self.label].decision.verdict
+            return f"recommended: {self.label} ({verdict}); {_saving(self.comparison, self.label)}"
+        said = [f"{name} is {pair.decision.verdict} ({'; '.join(pair.reasons)})" for name, pair in pairs.items()]
+        return f"not recommended: {', and '.join(said)}"
 
 
 def proposed_template(proposal: Structured, version: str | None = None) -> Template:
@@ -58,7 +64,9 @@ def proposed_template(proposal: Structured, version: str | None = None) -> Templ
     return Template.load(name, OverlayReader(template.reader, name, proposal.source), origin)
 
 
-def prove(proposals: Sequence[Structured], suite: Suite, *, margin: float | None = None, **options: Any) -> Proof:
+def recommend(
+    proposals: Sequence[Structured], suite: Suite, *, margin: float | None = None, **options: Any
+) -> Recommendation:
     """Compare the prompt with the proposals on a suite; the first one whose quality holds and that costs less wins.
 
     Args:
@@ -80,15 +88,10 @@ def prove(proposals: Sequence[Structured], suite: Suite, *, margin: float | None
         for pair, proposal in zip(comparison.pairs, proposals, strict=True)
         if pair.decision.verdict in ("improved", "equivalent")
     ]
-    if good:
-        pair, proposal = min(good, key=lambda found: _cost(comparison, found[0].candidate))
-        return Proof(
-            comparison,
-            proposal,
-            f"recommended: {pair.candidate} ({pair.decision.verdict}); {_saving(comparison, pair.candidate)}",
-        )
-    said = [f"{pair.candidate} is {pair.decision.verdict} ({'; '.join(pair.reasons)})" for pair in comparison.pairs]
-    return Proof(comparison, None, f"not recommended: {', and '.join(said)}")
+    if not good:
+        return Recommendation(comparison)
+    pair, proposal = min(good, key=lambda found: _cost(comparison, found[0].candidate))
+    return Recommendation(comparison, proposal, pair.candidate)
 
 
 def _reasons(proposal: Structured) -> bool:
@@ -148,6 +151,3 @@ def ask_model(template: Template, model: str) -> Evidence:
         return from_model(provider.complete(request).text, model)
     finally:
         provider.close()
-
-
-__all__ = ["Proof", "ask_model", "proposed_template", "prove", "recorded_tokens", "recordings_of"]

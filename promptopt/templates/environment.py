@@ -1,22 +1,36 @@
-"""The Jinja2 environment that prompts are compiled in, and its errors in promptopt's words."""
+"""The Jinja2 environment that prompts are compiled in, its filters, and its errors in promptopt's words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, UndefinedError, nodes
+from jinja2 import (
+    BaseLoader,
+    StrictUndefined,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    UndefinedError,
+    nodes,
+    pass_context,
+)
 from jinja2 import Environment as JinjaEnvironment
 from jinja2 import TemplateError as JinjaError
 from jinja2.exceptions import SecurityError, TemplateRuntimeError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import PromptoptError, TemplateError, did_you_mean
 from promptopt.templates.chat import ChatExtension
-from promptopt.templates.filters import compact_filter, fit_filter
+from promptopt.templates.fitting import Keep, fit
 from promptopt.templates.frontmatter import mask_front_matter
+from promptopt.templates.notation import compact
 from promptopt.templates.readers import Reader
+
+# Not identifiers, so that no template can read or set them; context variables, so that includes share them.
+NOTES = "promptopt: notes"
+MODEL = "promptopt: model"
 
 _OPTIONS: dict[str, Any] = {
     "undefined": StrictUndefined,
@@ -46,6 +60,27 @@ class ReaderLoader(BaseLoader):
         return mask_front_matter(text), self._reader.display(template), None
 
 
+@pass_context
+def _compact(context: Context, data: object) -> str:
+    """``{{ rows | compact }}``: the data in the notation that costs the fewest tokens."""
+    return compact(data, context.get(MODEL))
+
+
+@pass_context
+def _fit(
+    context: Context, data: str | Sequence[Any], budget: int, *, query: str | None = None, keep: Keep | None = None
+) -> str:
+    """``{{ docs | fit(2000, query=question) }}``: whole chunks within a token budget; what is left out is noted."""
+    fitted = fit(data, budget, query=query, keep=keep, model=context.get(MODEL))
+    notes = context.get(NOTES)
+    if fitted.left_out and notes is not None:
+        total = len(fitted.kept) + len(fitted.left_out)
+        numbers = ", ".join(str(number + 1) for number in fitted.left_out[:20])
+        more = ", ..." if len(fitted.left_out) > 20 else ""
+        notes.append(f"fit({budget}) left out {len(fitted.left_out)} of {total} chunks: {numbers}{more}")
+    return fitted.text
+
+
 class PromptEnvironment(ImmutableSandboxedEnvironment):
     """The sandbox that prompts are compiled in: its options, the ``chat`` block and the filters.
 
@@ -56,7 +91,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
     def __init__(self, loader: BaseLoader | None, **options: Any) -> None:
         super().__init__(loader=loader, extensions=[ChatExtension], **_OPTIONS | options)
-        self.filters |= {"compact": compact_filter, "fit": fit_filter}
+        self.filters |= {"compact": _compact, "fit": _fit}
 
 
 def check_filters(tree: nodes.Template, environment: JinjaEnvironment) -> None:

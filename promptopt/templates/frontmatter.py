@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+import yaml
+
 from promptopt.errors import SchemaError, TemplateError, did_you_mean
 from promptopt.files import json_problem
 from promptopt.schemas import strict_findings
@@ -63,6 +65,32 @@ def mask_front_matter(text: str) -> str:
     """``text`` with its front matter as a Jinja comment of as many lines: lines keep their numbers."""
     end = front_matter_end(text)
     return "{#" + "\n" * (text.count("\n", 0, end) - 1) + "#}\n" + text[end:] if end else text
+
+
+def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
+    """``source`` with these keys in its front matter; a key that is ``None`` goes."""
+    lines = (front_matter_yaml(source) or "").splitlines(keepends=True)
+    body = source[front_matter_end(source) :]
+    kept: list[str] = []
+    dropping = False
+    for line in lines:
+        key = re.match(r"([A-Za-z_]\w*)[ \t]*:", line)
+        if key:
+            dropping = key[1] in changes
+        if not dropping:
+            kept.append(line)
+    added = [_entry(key, value) for key, value in changes.items() if value is not None]
+    return f"---\n{''.join(kept)}{''.join(added)}---\n{body}"
+
+
+def _entry(key: str, value: Any) -> str:
+    # Mappings of scalars in one line, as people write them; a scalar of its own is no mapping.
+    style = None if isinstance(value, (dict, list)) else False
+    text = yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True, width=100, default_flow_style=style)
+    # The loader of prompt files has rules of its own; where the two differ, JSON is read the same by both.
+    if load_yaml(text, "front matter") != {key: value}:
+        text = f"{key}: {json.dumps(value, ensure_ascii=False)}\n"
+    return text
 
 
 def read_front_matter(text: str, name: str, reader: Reader) -> FrontMatter:

@@ -17,8 +17,7 @@ from jinja2.runtime import Context
 
 from promptopt.templates.chat import COLLECTOR, is_chat
 from promptopt.templates.dependence import CONTEXT, STATIC, Names
-from promptopt.templates.environment import PromptEnvironment, ReaderLoader
-from promptopt.templates.filters import MODEL
+from promptopt.templates.environment import MODEL, PromptEnvironment, ReaderLoader
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import Reader
 from promptopt.templates.source import Piece, Source, read_source

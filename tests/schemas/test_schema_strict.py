@@ -16,8 +16,8 @@ from promptopt.schemas.codes import Codes, code_schema, read_codes
 from promptopt.schemas.cost import REASONING_HEADROOM, advice, cheapen, output_cap, schema_cost
 from promptopt.schemas.make_strict import fix_schema
 from promptopt.schemas.strict import strict_warnings
+from promptopt.structured.field_sources import schema_from_samples
 from promptopt.structured.fields import object_schema
-from promptopt.structured.samples import schema_from_samples
 from promptopt.tokens import tokenizer_for
 
 TOKENIZER = tokenizer_for("gpt-4o")

@@ -21,7 +21,7 @@ from promptopt.structured.recommendation import proposed_template
 from promptopt.structured.redundant_format import carried_edits
 from promptopt.structured.text_form import block_edits
 from promptopt.templates import load_prompt
-from promptopt.templates.front_edit import set_front_matter
+from promptopt.templates.frontmatter import set_front_matter
 from promptopt.templates.source import same_code
 
 REVIEW = """---
