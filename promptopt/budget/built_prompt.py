@@ -130,7 +130,7 @@ def _compare(
             continue
         if limit.beyond_cap(metric, value):
             yield BudgetFinding("cap", limit.severity, metric, cap_line(metric, value, limit))
-        if before is None or old is None or value <= before or not limit.exceeded(before, value - before):
+        if before is None or old is None or not limit.exceeded(before, value - before):
             continue
         money = f"{usd_change(old, now, price)} ({price.model}, {price.source})"
         details = (money, "fix: shorten what the program builds", f"or accept: {_COMMAND}")

@@ -63,7 +63,7 @@ class Checker:
             if metric == "output" and locked.entry.output_is != measured.entry.output_is:
                 continue
             growth = Decimal(lost(locked.entry, measured.entry)) if metric == "cacheable" else now - old
-            if growth > 0 and limit.exceeded(old, growth):
+            if limit.exceeded(old, growth):
                 yield self._regressed(prompt, measured, locked, metric, limit)
 
     def _regressed(
@@ -79,7 +79,7 @@ class Checker:
         assert now is not None
         summary = growth_line(metric, old, now, limit)
         text = growth_text(self.history, self.surface, prompt, measured, locked, metric)
-        if text.inherited and severity == "error":
+        if text.inherited:
             severity, summary = "warn", f"{summary} (this branch adds nothing)"
         return BudgetFinding("regressed", severity, metric, summary, text.details, text.path, text.line)
 

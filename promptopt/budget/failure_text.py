@@ -71,7 +71,8 @@ def metric_change(metric: Metric, old: Decimal, now: Decimal) -> str:
 
 def growth_line(metric: Metric, old: Decimal, now: Decimal, limit: Limit) -> str:
     """The first line of a growth that exceeds its limit."""
-    return f"{metric_change(metric, old, now)}  limit: {limit.text}"
+    default = "no loss" if metric in FLOORED else "no growth"
+    return f"{metric_change(metric, old, now)}  limit: {limit.text or default}"
 
 
 def cap_line(metric: Metric, value: Decimal, limit: Limit) -> str:
@@ -88,20 +89,20 @@ def growth_text(
     details: list[str] = []
     path, line = prompt.template.path, 1
     inherited = False
-    shorten = "the answer: ask for less, or lower max_output_tokens"
+    fix = "ask for a shorter answer, or lower max_output_tokens"
     if metric == "cacheable":
         broken = prompt.prefix.broken_by
         if broken is not None:
             path, line = broken.path, broken.line
             details.append(f"{path}:{line}  {_short(broken.source)}  (nothing after this can be cached)")
-        shorten = f"move line {line} of {path} below the text that does not change"
+        fix = f"move line {line} of {path} below the text that does not change"
     elif metric != "output":
         split, inherited = _split(history, prompt, measured, locked.entry)
         lines, path, line = _lines_that_grew(history, prompt, measured, locked)
         details += [*split, *lines]
-        shorten = f"shorten {path}:{line}"
+        fix = f"shorten {path}:{line}"
     details += _money(prompt, locked.entry, measured.entry)
-    details += [f"fix: {shorten}", f"or accept: {surface.update(prompt.name, reason=True)}"]
+    details += [f"fix: {fix}", f"or accept: {surface.update(prompt.name, reason=True)}"]
     return FailureText(tuple(details), path, line, inherited)
 
 

@@ -314,7 +314,8 @@ def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[Guarded
             raise UsageError(f"no prompt {name!r} has a suite.{did_you_mean(name, files)}")
     if not found:
         raise UsageError(
-            f"nothing is guarded: no prompt in {show_path(config.prompts)} has a suite in {show_path(config.suites)}"
+            f"nothing is guarded: no prompt in {show_path(config.prompts)} has a suite in {show_path(config.suites)}; "
+            "the suite of the prompt NAME is NAME.yaml"
         )
     return found
 

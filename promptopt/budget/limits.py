@@ -35,14 +35,14 @@ class Limit:
         share: It may grow by this share of the locked value (0.05 for 5%); ``None``: no share is given.
         amount: It may grow by this many tokens or dollars; quality may fall by this much (0 to 1).
         cap: The largest value allowed; for ``cacheable`` and ``quality``, the smallest.
-        text: As it was written, without the level.
+        text: As it was written, without the level; empty: nothing was written but perhaps the level.
     """
 
     level: LimitLevel
     share: Decimal | None = None
     amount: Decimal | None = None
     cap: Decimal | None = None
-    text: str = "no growth"
+    text: str = ""
 
     @property
     def severity(self) -> Literal["error", "warn"]:

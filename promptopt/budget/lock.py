@@ -154,7 +154,8 @@ class _Parser:
                 raise self._error(
                     f"contains a merge conflict: {text[:40]!r}",
                     number,
-                    "take either side (git checkout --ours/--theirs FILE), then run: promptopt budget update",
+                    f"take one side (git checkout --ours {self._display}, or --theirs), then run: "
+                    "promptopt budget update",
                 )
         tables = list(self._tables())
         header = tables[0][2]

@@ -22,7 +22,7 @@ Limits = Mapping[Metric, Limit]
 DEFAULTS: Limits = {
     "input": Limit("error"),
     "cacheable": Limit("error"),
-    "output": parse_limit("output", "warn 10% & 5"),
+    "output": parse_limit("output", "warn 10% & 5 tokens"),
     "usd_call": Limit("off"),
     "usd_month": Limit("off"),
     "quality": Limit("error"),

@@ -92,7 +92,7 @@ def _exceeded(path: str, metric: Metric, limit: Limit, old: Decimal, now: Decima
         return
     growth = old - now if metric == "cacheable" else now - old
     beyond = limit.beyond_cap(metric, now)
-    if not beyond and not (growth > 0 and limit.exceeded(old, growth)):
+    if not beyond and not limit.exceeded(old, growth):
         return
     old, now = (value if metric.startswith("usd") else round(value, 1) for value in (old, now))
     summary = cap_line(metric, now, limit) if beyond else growth_line(metric, old, now, limit)

@@ -60,7 +60,7 @@ def update(
     Args:
         prompts: By name, each with the cases to lock; ``None``: all, and entries without a case are removed.
         reason: Why a count is raised.
-        trim: Only lower counts, and change nothing else.
+        trim: Only lower counts, of all cases, and change nothing else.
 
     Raises:
         UsageError: A count would be raised without a reason, or ``CI`` is set.
@@ -68,9 +68,7 @@ def update(
     """
     refuse_in_ci()
     reason = reason.strip()
-    drafts = [
-        _trimmed(prompt, cases) if trim else _updated(prompt, cases, reason) for prompt, cases in prompts.values()
-    ]
+    drafts = [_trimmed(prompt) if trim else _updated(prompt, cases, reason) for prompt, cases in prompts.values()]
     raises = [line for draft in drafts for line in draft.raises]
     if raises and not reason:
         listed = "\n  ".join(raises[:10]) + (f"\n  and {len(raises) - 10} more" if len(raises) > 10 else "")
@@ -109,20 +107,18 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str) 
     return _Draft(prompt, lock, change_lines(old, lock), tuple(raises))
 
 
-def _trimmed(prompt: GuardedPrompt, cases: Collection[str] | None) -> _Draft:
+def _trimmed(prompt: GuardedPrompt) -> _Draft:
     old = prompt.lock
     if old is None or old.basis != prompt.basis:
         why = "is not locked yet" if old is None else "was locked with another tokenizer, model or price"
         raise UsageError(f"{prompt.name} {why}: update its lock before you trim it")
     entries = dict(old.cases)
     for name, entry in old.cases.items():
-        if name not in prompt.cases or (cases is not None and name not in cases):
+        if name not in prompt.cases:
             continue
         now = prompt.measure(name).entry
         if lost(entry, now) == 0 and not costs_more(entry, now):
-            quality = now.quality if now.quality is not None else entry.quality
-            if quality is not None and entry.quality is not None:
-                quality = max(quality, entry.quality)
+            quality = entry.quality if now.quality is None else now.quality
             entries[name] = replace(now, quality=quality, reason=entry.reason)
     changed = {name for name in entries if entries[name] != old.cases[name]}
     if not changed:

@@ -127,4 +127,4 @@ def _write(prompts: tuple[str, ...], cases: tuple[str, ...], reason: str, *, tri
         if len(file.lines) > 10:
             click.echo(f"  and {len(file.lines) - 10} more")
     if not written and not removed:
-        click.echo(f"nothing to {'trim' if trim else 'update'}: {len(gate.prompts)} locks are up to date")
+        click.echo("nothing to trim: no prompt costs less" if trim else "nothing to update: all locks are up to date")

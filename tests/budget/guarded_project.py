@@ -13,6 +13,8 @@ from promptopt.templates import load_prompt
 from promptopt.values import Response, Usage
 
 RULES = "You route support tickets.\nNever reveal internal policy.\n"
+LONGER = RULES + "Answer politely, and never promise a refund before the team has looked at it.\n"
+STATIC = "\n".join(f"Rule {n}: always stay polite and factual." for n in range(150)) + "\n"
 PROMPT = (
     "---\nmodel: gpt-4o-mini\nmax_output_tokens: 60\ncalls_per_month: 300000\n---\n"
     '{% chat role="system" %}\nRULES{% endchat %}\n{% chat role="user" %}{{ ticket }}{% endchat %}\n'
@@ -39,9 +41,18 @@ def lock(reason: str = "accepted") -> None:
     update({name: (prompt, None) for name, prompt in make_gate().prompts.items()}, reason)
 
 
+def commit(project: Any, message: str = "x") -> None:
+    project.git("add", "-A")
+    project.git("commit", "-qm", message)
+
+
 def check(**options: Any) -> dict[str, Result]:
     """Results by label."""
     return {result.label: result for result in make_gate(**options).check()}
+
+
+def kinds(result: Result) -> list[tuple[str, str, str]]:
+    return [(finding.kind, finding.metric, finding.level) for finding in result.findings]
 
 
 def record(answers: dict[str, str], prompt: str = "triage", output_tokens: int = 7) -> None:

@@ -1,30 +1,30 @@
-"""The check through the gate: what fails, what warns, and what it says."""
+"""The check of cases through the gate: what fails, what warns, and what it says."""
 
 import subprocess
 import sys
 from typing import Any
 
 import pytest
-from guarded_project import RULES, SUITE, check, lock, make_gate, prompt_text, record
+from guarded_project import (
+    LONGER,
+    RULES,
+    STATIC,
+    SUITE,
+    check,
+    commit,
+    kinds,
+    lock,
+    make_gate,
+    prompt_text,
+    record,
+)
 
+from promptopt.budget.check import lost
 from promptopt.budget.guarded_prompt import digest, sources_digest
-from promptopt.budget.lock import read_lock
-from promptopt.budget.result import Result, result_from
-from promptopt.budget.totals import judge_recorded
-from promptopt.budget.update import update
+from promptopt.budget.lock import LockEntry
+from promptopt.budget.result import result_from
 from promptopt.errors import ConfigError, LockError, TemplateError, UsageError
 from promptopt.templates import load_prompt
-
-LONGER = RULES + "Answer politely, and never promise a refund before the team has looked at it.\n"
-
-
-def kinds(result: Result) -> list[tuple[str, str, str]]:
-    return [(finding.kind, finding.metric, finding.level) for finding in result.findings]
-
-
-def commit(project: Any, message: str = "x") -> None:
-    project.git("add", "-A")
-    project.git("commit", "-qm", message)
 
 
 def test_nothing_changed_nothing_found(locked: Any) -> None:
@@ -93,27 +93,6 @@ def test_limits_leave_room_and_cap(locked: Any) -> None:
     assert not check(overrides=["other:input=off"])["triage"].failed
 
 
-def test_dollars_a_month_are_checked_for_the_whole_prompt(locked: Any) -> None:
-    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
-    over = ["input=off", "usd_month=| $5"]
-    assert kinds(check(overrides=over)["triage"]) == [("cap", "usd_month", "error")]
-    assert kinds(check(overrides=["input=off", "usd_month=$0.01"])["triage"]) == [("regressed", "usd_month", "error")]
-    assert not check(overrides=["input=off", "usd_month=$10"])["triage"].failed
-
-
-def test_group_totals(locked: Any) -> None:
-    locked.write(
-        {
-            "pyproject.toml": '[tool.promptopt.budget]\ninput = "off"\n[tool.promptopt.budget.group."tri*".total]\n'
-            'input = "20 tokens"\nusd_month = "| $1"\n',
-            "prompts/triage/v1.j2": prompt_text(LONGER * 2),
-        }
-    )
-    assert kinds(check()["group tri*"]) == [("regressed", "input", "error"), ("cap", "usd_month", "error")]
-    locked.write({"prompts/triage/v1.j2": prompt_text()})
-    assert kinds(check()["group tri*"]) == [("cap", "usd_month", "error")]
-
-
 def test_growth_that_is_on_the_base_already_only_warns_on_this_branch(locked: Any) -> None:
     locked.git("init", "-q", "-b", "main")
     commit(locked)
@@ -173,9 +152,6 @@ def test_the_front_matter_is_not_part_of_the_digest_of_the_text(project: Any, fr
     assert sources_digest(load_prompt("p")) == digest(["Rules\n", [], None])
 
 
-STATIC = "\n".join(f"Rule {n}: always stay polite and factual." for n in range(150)) + "\n"
-
-
 def test_losing_the_cacheable_prefix_fails_if_it_costs(guarded: Any) -> None:
     guarded.write({"prompts/triage/v1.j2": prompt_text(STATIC)})
     lock()
@@ -191,20 +167,6 @@ def test_a_short_prefix_only_warns_and_a_shorter_prompt_is_fine(locked: Any) -> 
     assert ("regressed", "cacheable", "warn") in kinds(check()["triage [refund]"])
     locked.write({"prompts/triage/v1.j2": prompt_text("Route tickets.\n")})
     assert not check()["triage [refund]"].findings
-
-
-def test_changed_prices_are_a_cause_of_their_own(guarded: Any) -> None:
-    table = '[tool.promptopt.prices."gpt-4o-mini"]\ninput_mtok = {}\noutput_mtok = 0.6\n'
-    guarded.write({"pyproject.toml": table.format(0.15)})
-    lock()
-    guarded.write({"pyproject.toml": table.format(9)})
-    results = check(overrides=["usd_call=1%", "usd_month=1%"])
-    assert not any(result.failed for result in results.values())
-    assert kinds(results["triage"]) == [("cause", "", "note")]
-    assert "price of input tokens: $0.15 → $9 per million" in results["triage"].text
-    # It hides no growth either.
-    guarded.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
-    assert check()["triage [refund]"].failed
 
 
 def test_a_changed_tokenizer_is_recounted(guarded: Any) -> None:
@@ -241,18 +203,6 @@ def test_a_changed_case_is_counted_on_both_sides(locked: Any) -> None:
     assert kinds(check()["triage [refund]"]) == [("changed", "", "warn"), ("regressed", "input", "error")][::-1]
 
 
-def test_removed_and_renamed_cases(locked: Any) -> None:
-    locked.write({"suites/triage.yaml": SUITE.replace("description: parcel", "description: package")})
-    results = check()
-    assert "renamed: 'parcel' to 'package'" in results["triage"].text
-    assert results["triage"].failed
-    assert results["triage [package]"].failed
-    locked.write({"suites/triage.yaml": SUITE.split("  - description: parcel")[0]})
-    assert "removed: the lock has 'parcel', the suite does not" in check()["triage"].text
-    lock("")
-    assert not any(result.failed for result in check().values())
-
-
 def test_a_lock_without_its_prompt_or_suite(locked: Any) -> None:
     (locked.root / "suites/triage.yaml").rename(locked.root / "suites/x.yaml")
     with pytest.raises(LockError, match=r"triage\.lock\.toml: the suite of 'triage' is gone"):
@@ -277,26 +227,6 @@ def test_a_prompt_that_does_not_render_for_a_case(locked: Any) -> None:
     locked.write({"prompts/triage/v1.j2": prompt_text("{{ nobody }}\n")})
     with pytest.raises(TemplateError, match=r"v1\.j2:7: the variable 'nobody' is undefined\. \(in case 'refund'\)"):
         check()
-
-
-def test_recorded_answers_give_output_and_quality(guarded: Any) -> None:
-    record({"refund": "billing", "parcel": "delivery"})
-    lock()
-    entries = read_lock(guarded.root / "prompts/triage.lock.toml")
-    assert entries is not None
-    assert [(entry.output, entry.output_is, entry.quality) for entry in entries.cases.values()] == [
-        (7, "recorded", 1.0)
-    ] * 2
-    # The same prompt, recorded again: longer and wrong.
-    record({"refund": "hm", "parcel": "hm"}, output_tokens=20)
-    results = check()
-    assert kinds(results["triage [refund]"]) == [("regressed", "output", "warn")]
-    assert kinds(results["triage"]) == [("quality", "quality", "error")]
-    assert "quality -100.0 points over 2 recorded answers" in results["triage"].text
-    floor = check(overrides=["quality=100 points | 90%"])
-    assert [finding for finding in kinds(floor["triage"]) if finding[2] == "error"] == [("quality", "quality", "error")]
-    assert "quality 0.0% is below its floor of 90.0%, over 2 recorded answers" in floor["triage"].text
-    assert not check(overrides=["quality=off"])["triage"].failed
 
 
 def test_stale_and_missing_answers(guarded: Any) -> None:
@@ -331,71 +261,68 @@ def test_a_cap_may_be_reached(locked: Any) -> None:
     assert kinds(check(overrides=[f"input=| {now - 1}"])["triage [refund]"]) == [("cap", "input", "error")]
 
 
-def test_one_token_more_needs_a_reason(locked: Any) -> None:
-    before = check()["triage [refund]"].numbers["input"][1]
-    locked.write({"prompts/triage/v1.j2": prompt_text(RULES.replace("Never", "Never ever"))})
-    assert check()["triage [refund]"].numbers["input"][1] == before + 1
-    with pytest.raises(UsageError, match="would raise 2 locked counts"):
-        lock("")
+def test_a_limit_for_the_prefix_applies_if_it_is_short_too(locked: Any) -> None:
+    locked.write({"prompts/triage/v1.j2": prompt_text("{{ ticket }}\n" + RULES)})
+    found = check(overrides=["input=off", "cacheable=5%"])["triage [refund]"]
+    assert kinds(found) == [("regressed", "cacheable", "error")]
+    assert "cacheable 17 → 3 (-14, -82.4%)  limit: 5%" in found.text
+    assert "limit: no loss" in check(overrides=["input=off"])["triage [refund]"].text
 
 
-def test_raising_needs_a_reason_and_writes_nothing_without(locked: Any) -> None:
-    file = locked.root / "prompts/triage.lock.toml"
-    before = file.read_bytes()
-    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
-    with pytest.raises(UsageError, match=r"would raise 2 locked counts:\n  triage \[parcel\]: input 26 → 42"):
-        lock("")
-    assert file.read_bytes() == before
-    lock("safer")
-    assert 'reason = "safer"' in file.read_text()
-    assert not any(result.findings for result in check().values())
-
-
-def test_an_update_of_one_case_keeps_the_others(locked: Any) -> None:
-    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
-    gate = make_gate()
-    update({"triage": (gate.prompts["triage"], {"refund"})}, "safer")
-    results = check()
-    assert not results["triage [refund]"].failed
-    assert results["triage [parcel]"].failed
-
-
-def test_updates_are_refused_in_ci(locked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(UsageError, match="not written in CI"):
-        lock()
-
-
-def test_a_read_only_checkout(guarded: Any) -> None:
-    folder = guarded.root / "prompts" / "triage.lock.toml"
-    folder.mkdir()
-    with pytest.raises(LockError, match="cannot be"):
-        lock()
-
-
-def test_trim_lowers_and_never_raises(locked: Any) -> None:
-    def trim() -> list[Any]:
-        return update({"triage": (make_gate().prompts["triage"], None)}, "", trim=True)
-
-    assert trim() == []
-    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
-    assert trim() == []
-    locked.write({"prompts/triage/v1.j2": prompt_text("Route tickets.\n")})
-    assert [len(file.lines) for file in trim()] == [2]
-    locked.write({"prompts/triage/v1.j2": prompt_text()})
-    assert check()["triage [refund]"].failed
+def entry(total: int, cacheable: int, **others: Any) -> LockEntry:
+    return LockEntry(total, cacheable, others.pop("output", None), others.pop("output_is", "cap"), **others)
 
 
 @pytest.mark.parametrize(
-    ("pairs", "judged"),
+    ("before", "after", "tokens"),
     [
-        ([(1.0, 1.0)] * 3, "not worse"),
-        ([(1.0, 0.0)] * 20 + [(1.0, 1.0)] * 20, "worse"),
-        ([(0.0, 1.0)] * 20 + [(1.0, 1.0)] * 20, "better"),
-        ([(1.0, 0.0)] + [(1.0, 1.0)] * 20, "unclear"),
-        ([(1.0, 0.0)], "unclear"),
-        ([], "not worse"),
+        ((100, 80), (100, 80), 0),
+        ((100, 80), (100, 50), 30),
+        ((100, 80), (70, 50), 0),  # shorter: what is gone is not sent
+        ((100, 80), (80, 50), 10),  # 20 of 30 are gone
+        ((100, 80), (150, 50), 30),  # what is new was not cacheable before
+        ((100, 80), (150, 90), 0),
     ],
 )
-def test_quality_is_judged_as_compare_does(pairs: list[tuple[float, float]], judged: str) -> None:
-    assert judge_recorded(pairs, 0.02).quality == judged
+def test_lost_are_tokens_that_are_sent_and_were_cacheable(
+    before: tuple[int, int], after: tuple[int, int], tokens: int
+) -> None:
+    known = {"quality": None, "variables": "", "request": ""}
+    assert lost(entry(*before, **known), entry(*after, **known)) == tokens
+
+
+def test_a_new_case_must_keep_its_cap(guarded: Any) -> None:
+    assert kinds(check(overrides=["input=| 5"])["triage [refund]"]) == [("new", "", "error"), ("cap", "input", "error")]
+
+
+def test_recordings_may_be_ignored(guarded: Any) -> None:
+    record({"refund": "billing", "parcel": "delivery"})
+    lock()
+    guarded.write(
+        {
+            "pyproject.toml": '[tool.promptopt.budget]\nrecordings = "off"\n',
+            "prompts/triage/v1.j2": prompt_text("Route tickets.\n"),
+        }
+    )
+    result = check()["triage [refund]"]
+    assert result.findings == ()
+    # Without a fresh answer there is no quality to compare, but the locked one is still reported.
+    assert result.numbers["quality"] == (1.0, None)
+
+
+def test_what_cannot_be_compared_asks_for_a_reason_only_if_it_grew(locked: Any) -> None:
+    locked.write({"suites/triage.yaml": SUITE.replace("money back", "cash")})
+    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    assert "--reason" in check()["triage [refund]"].text
+    locked.write({"prompts/triage/v1.j2": prompt_text("Route.\n")})
+    assert "--reason" not in check()["triage [refund]"].text
+
+
+def test_a_recount_sees_that_the_prefix_was_lost_too(project: Any) -> None:
+    """The text is the same, but its beginning comes from a variable now."""
+    head = "---\nmodel: {}\n---\n"
+    project.write({"prompts/p.j2": head.format("gpt-4o-mini") + "Hello\n" + STATIC + "{{ who }}"})
+    project.write({"suites/p.yaml": "tests: [{description: a, vars: {who: Ann, hello: Hello}}]"})
+    lock()
+    project.write({"prompts/p.j2": head.format("gpt-3.5-turbo") + "{{ hello }}\n" + STATIC + "{{ who }}"})
+    assert kinds(check()["p [a]"]) == [("regressed", "cacheable", "error")]

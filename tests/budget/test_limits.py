@@ -67,6 +67,26 @@ def test_both_soft_parts_must_be_exceeded(locked: int, growth: int, percent: int
     assert limit.exceeded(Decimal(locked), Decimal(growth)) == (growth * 100 > percent * locked and growth > tokens)
 
 
+@pytest.mark.parametrize(
+    ("text", "growth", "exceeded"),
+    [
+        ("5%", "5", False),
+        ("5%", "5.1", True),
+        ("7 tokens", "7", False),
+        ("7 tokens", "8", True),
+        ("5% & 7", "6", False),
+        ("5% & 7", "8", True),
+        ("9% & 7", "8", False),
+        ("5%", "0", False),
+        ("5%", "-9", False),
+        ("| 4000", "99", False),
+        ("5% | 4000", "6", True),
+    ],
+)
+def test_growth_of_a_hundred_tokens(text: str, growth: str, exceeded: bool) -> None:
+    assert parse_limit("input", text).exceeded(Decimal(100), Decimal(growth)) == exceeded
+
+
 def test_without_an_amount_no_growth_is_allowed() -> None:
     assert Limit("error").exceeded(Decimal(100), Decimal(1))
     assert not Limit("error").exceeded(Decimal(100), Decimal(0))
