@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
-from promptopt.values import Request, Usage, canonical_json, sha256_hex
+from promptopt.values import CallOptions, Message, Request, Usage, canonical_json, sha256_hex
 
 Endpoint = Literal["chat", "responses"]
 AnswerSource = Literal["upstream", "cache", "semantic", "shared", "replay"]
@@ -139,9 +139,7 @@ class Call:
         for name, value in changes.items():
             if value is None:
                 del body[name]
-        request = self.request
-        if request is not None and "model" in changes:
-            request = replace(request, model=changes["model"])
+        request = None if self.request is None else _with(self.request, changes)
         return replace(self, body=body, changed=True, request=request)
 
     def routed(self, model: str) -> Call:
@@ -152,6 +150,18 @@ class Call:
     def identity_with(self, body: Mapping[str, Any]) -> str:
         """The identity that this call has with another body."""
         return identity_of(self.url, body, self.labels)
+
+
+def _with(request: Request, changes: Mapping[str, Any]) -> Request:
+    """The request with what was changed in the body that was made of it; hints for the endpoint have no place in it."""
+    if "model" in changes:
+        request = replace(request, model=changes["model"])
+    if "messages" in changes:
+        texts = tuple(Message(message["role"], message["content"]) for message in changes["messages"])
+        request = replace(request, messages=texts)
+    options = {option.metadata["openai"]: option.name for option in fields(CallOptions)}
+    params = {options[name]: CallOptions.read(options[name], changes[name]) for name in changes if name in options}
+    return replace(request, params=replace(request.params, **params)) if params else request
 
 
 _NUMBERS = count()

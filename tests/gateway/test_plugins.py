@@ -7,6 +7,8 @@ from upstream import ask
 import promptopt
 from promptopt.errors import UsageError
 from promptopt.gateway import assembly
+from promptopt.gateway.provider import WrappedProvider
+from promptopt.testing import ScriptedProvider
 
 LAYER = '''
 from promptopt.gateway.call import Answer
@@ -118,3 +120,17 @@ def test_a_store_of_another_package(package, client, folder):
 def test_what_cannot_be_used_is_named(package, client, settings, message):
     with pytest.raises(UsageError, match=message):
         client(**settings)
+
+
+def test_what_a_layer_changes_reaches_a_provider_as_well():
+    class Shout:
+        def handle(self, call, inner):
+            messages = [{**each, "content": each["content"].upper()} for each in call.body["messages"]]
+            changed = call.sent_with(messages=messages, temperature=1, stop=["."], seed=None, prompt_cache_key="k")
+            return (yield from inner(changed))
+
+    provider = ScriptedProvider(["hello"])
+    options = promptopt.CallOptions(temperature=0, seed=3, max_output_tokens=9)
+    WrappedProvider(provider, Shout()).complete(promptopt.Request("m", (promptopt.Message("user", "hi"),), options))
+    expected = promptopt.CallOptions(temperature=1, stop=(".",), max_output_tokens=9)
+    assert provider.requests == [promptopt.Request("m", (promptopt.Message("user", "HI"),), expected)]
