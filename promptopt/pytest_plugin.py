@@ -16,27 +16,18 @@ _ENABLING = ("prompt_budget", "prompt_budget_only", "prompt_budget_update", "pro
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The flags of the gate."""
     group = parser.getgroup("prompt budget", "prompts must not cost more than what is locked (promptopt)")
-    flag, text = group.addoption, "store"
-    flag("--prompt-budget", action="store_true", help="check every prompt that has a suite or a lock, offline")
-    flag("--prompt-budget-only", action="store_true", help="the same, and collect nothing else")
+    flag = group.addoption
+    flag("--prompt-budget", action="store_true", help="check every prompt that has a suite or a lock; offline")
+    flag("--prompt-budget-only", action="store_true", help="as --prompt-budget, and collect nothing else")
     flag("--prompt-budget-update", action="store_true", help="lock what prompts cost now; refused in CI")
-    flag("--prompt-budget-trim", action="store_true", help="lower locked counts to today's, raise none; refused in CI")
-    flag("--prompt-budget-reason", action=text, default="", metavar="WHY", help="why an update raises a count")
-    flag("--prompt-budget-against", action=text, metavar="REF", help="the branch this one comes from [its merge base]")
-    flag(
-        *("--prompt-budget-limit",),
-        action="append",
-        default=[],
-        metavar="[PROMPT:]METRIC=LIMIT",
-        help='overrides a limit: "input=5%% & 50 | 4000"',
-    )
-    flag(
-        *("--prompt-budget-report",),
-        action="append",
-        default=[],
-        metavar="KIND:PATH",
-        help="write a report: json:PATH, md:PATH or github:PATH",
-    )
+    flag("--prompt-budget-trim", action="store_true", help="lower locked counts, raise none; refused in CI")
+    flag("--prompt-budget-reason", default="", metavar="WHY", help="why an update raises a count")
+    compared = "the git reference to compare this branch with [default: the merge base with the main branch]"
+    flag("--prompt-budget-against", metavar="REF", help=compared)
+    metavar, limit = "[PROMPT:]METRIC=LIMIT", 'override a limit: "input=5%% & 50 | 4000"'
+    flag("--prompt-budget-limit", action="append", default=[], metavar=metavar, help=limit)
+    report = "write a report: json:PATH, md:PATH or github:PATH"
+    flag("--prompt-budget-report", action="append", default=[], metavar="KIND:PATH", help=report)
 
 
 def pytest_configure(config: pytest.Config) -> None:

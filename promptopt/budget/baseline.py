@@ -26,6 +26,7 @@ from promptopt.errors import PromptoptError, UsageError
 from promptopt.git import run_git
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
+from promptopt.templates.versions import version_number
 from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens
 from promptopt.values import Rendered
 
@@ -153,11 +154,8 @@ class History:
             return prompt.files.newest
         folder = prompt.files.newest.parent
         listed = self._git("ls-tree", "--name-only", commit, f"{os.path.relpath(folder, self._config.root)}/")
-        numbers = [
-            int(name.stem[1:])
-            for name in map(Path, (listed or "").splitlines())
-            if name.suffix == ".j2" and name.stem.startswith("v") and name.stem[1:].isdigit()
-        ]
+        names = [name for name in map(Path, (listed or "").splitlines()) if name.suffix == ".j2"]
+        numbers = [number for name in names if (number := version_number(name)) is not None]
         return folder / f"v{max(numbers)}.j2" if numbers else None
 
     def _load(self, path: Path, commit: str) -> Template | None:
