@@ -11,7 +11,7 @@ import click
 
 @click.group("schema")
 def command() -> None:
-    """Check and mend JSON schemas for strict mode, and show what they cost."""
+    """Check and fix JSON schemas for strict mode, and show what they cost."""
 
 
 @command.command("check")
@@ -19,7 +19,7 @@ def command() -> None:
 @click.option("--model", help="Count tokens as for this model.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(files: tuple[str, ...], model: str | None, as_json: bool) -> None:
-    """Say what strict mode refuses of a schema, where, and the smallest change that mends it; exit code 1 if anything.
+    """Say what strict mode refuses of a schema, where, and the smallest change that fixes it; exit code 1 if anything.
 
     A FILE is a JSON schema, a prompt with an `output_schema`, or a Pydantic model written MODULE:MODEL.
     """
@@ -60,7 +60,7 @@ def check(files: tuple[str, ...], model: str | None, as_json: bool) -> None:
 @click.option("--write", is_flag=True, help="Replace FILE; otherwise the schema is printed.")
 @click.option("--cheap", is_flag=True, help="Also drop what is billed and says nothing: titles, defaults, examples.")
 def fix(file: str, write: bool, cheap: bool) -> None:
-    """Mend a schema for strict mode, and say what was changed; exit code 1 where something is left for you."""
+    """Fix a schema for strict mode, and say what was changed; exit code 1 if something is left for you."""
     from promptopt.errors import SchemaError, UsageError
     from promptopt.files import replace_file
     from promptopt.schemas.cost import cheapen
@@ -68,12 +68,12 @@ def fix(file: str, write: bool, cheap: bool) -> None:
 
     schema, name = _load(file)
     fixed = fix_schema(schema)
-    mended = cheapen(fixed.schema) if cheap else fixed.schema
+    repaired = cheapen(fixed.schema) if cheap else fixed.schema
     for change in fixed.changes:
         click.echo(f"{name}: {change}", err=True)
     for finding in fixed.remaining:
         click.echo(f"{name}: left for you: {finding}", err=True)
-    text = json.dumps(mended, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(repaired, indent=2, ensure_ascii=False) + "\n"
     if not write:
         click.echo(text, nl=False)
     elif Path(file).suffix != ".json":

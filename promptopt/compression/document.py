@@ -156,7 +156,7 @@ class Document:
         return None
 
     def facts_of(self, sentence: Sentence) -> FactSentence:
-        """The facts of one sentence as it stands in this document."""
+        """The facts of one sentence of this document."""
         found = self._facts_by_start.get(sentence.start)
         if found is None:
             text = self.text[sentence.start : sentence.end]

@@ -11,7 +11,7 @@ _ENGLISH = frozenset(
     "should must when which what how all any each only do does will can may into at have has then than their "
     "there use using between about provide following given based output list write".split()
 )
-# Function words of languages in Latin script that are no English words.
+# Function words of languages in Latin script that are not English words.
 _FOREIGN = frozenset(
     "der die das und ist nicht ein eine einen mit für auf sie ich wir zu den dem des von im auch wird werden "  # noqa: SIM905 - read as words
     "le la les et est pas une des du pour dans avec vous nous qui que sur au aux ne ce cette sont votre "

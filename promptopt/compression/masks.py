@@ -21,7 +21,7 @@ _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
-# What is handed to the model between tags of its own lines: data, whoever wrote it.
+# What is between tags on their own lines: data, whoever wrote it.
 _DATA = re.compile(
     r"<(?P<close>/?)(?P<name>(?:input_|example_)?(?:context|documents?|texts?|articles?|passages?|transcripts?|excerpts?|"
     r"emails?|examples?|samples?|data|story|conversation|input|output))>",
@@ -55,7 +55,7 @@ _TURN = re.compile(
     r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query)[ \t]?\d*\**:[ \t]*\S.*$",
     re.MULTILINE,
 )
-# A label that opens several lines, beside others that do: the records of a few-shot prompt.
+# A label that opens several lines, as others do too: the records of a few-shot prompt.
 _FIELD = re.compile(r"^[ \t]*\**([A-Za-z][\w ]{0,24}?)\**:\**[ \t]+\S.*$", re.MULTILINE)
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "hint", "caution", "nb"})
 _CODE_LINE = re.compile(

@@ -1,7 +1,7 @@
 """Marks of templates without the usual delimiters of Jinja2: other settings of it, other languages.
 
-What is inside them is never edited, and where they branch nothing is known of the flow. They are known by their looks
-alone, since a prompt does not say which delimiters its program uses.
+What is inside them is never edited, and if they branch nothing is known about the flow. They are recognised by their
+looks alone, since a prompt does not say which delimiters its program uses.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ENDED = re.compile(
 
 
 def statements(text: str) -> list[re.Match[str]]:
-    """Lines that are statements of a template; none where nothing in the text ends one."""
+    """Lines that are statements of a template; none if nothing in the text ends one."""
     return list(_LINE.finditer(text)) if _ENDED.search(text) else []
 
 

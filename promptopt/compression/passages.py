@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from promptopt.compression.document import Document
 
 LEAST_PARAGRAPHS = 3
-"""Fewer may stand twice for a reason: the same context under two questions, the same answer to two inputs."""
+"""Fewer may occur twice for a reason: the same context under two questions, the same answer to two inputs."""
 _PARAGRAPH = re.compile(r"\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 
 
 def repeated_passages(document: Document) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """The range of each passage that stands earlier as well, and the range of the earlier one.
+    """The range of each passage that occurs earlier as well, and the range of the earlier one.
 
     A passage is a run of paragraphs without an expression or tag inside, some of it plain instructions: examples alone
     may share parts and differ in what they show.

@@ -17,7 +17,7 @@ class Target:
 
     Attributes:
         model: A Pydantic model whose object is wanted.
-        codes: Labels and keys that stand behind what the model was asked to write.
+        codes: Labels and keys that the codes stand for which the model was asked to write.
     """
 
     schema: JSONSchema
@@ -28,7 +28,7 @@ class Target:
         """The data as the program sees it.
 
         Raises:
-            AnswerInvalid: The Pydantic model has a rule of its own that refuses it.
+            AnswerInvalid: The Pydantic model has a rule that refuses it.
         """
         if self.codes is not None:
             value = self.codes.decode(value)
@@ -86,5 +86,5 @@ def model_schema(model: type) -> dict[str, Any]:
 
     try:
         return to_strict_json_schema(model)
-    except Exception as error:  # noqa: BLE001 - pydantic raises classes of its own
+    except Exception as error:  # noqa: BLE001 - pydantic raises its own classes
         raise SchemaError(f"{model.__name__} has no JSON schema: {str(error).splitlines()[0]}") from None

@@ -93,11 +93,11 @@ def read_codes(table: object) -> Codes:
 
 
 def code_schema(schema: JSONSchema, tokenizer: Tokenizer) -> tuple[dict[str, Any], Codes]:
-    """``schema`` with codes where they save output, and what they stand for.
+    """``schema`` with codes if they save output, and what they stand for.
 
-    An enum of texts is coded where its labels are more than one token on average and there are enough of them; a key
-    where it is more than one token and one word of it is one token. ``$defs`` are left as they are: one definition
-    may stand at many places.
+    An enum of texts is coded if its labels are more than one token on average and there are enough of them; a key
+    if it is more than one token and one word of it is one token. ``$defs`` are left as they are: one definition
+    may be used in many places.
     """
     coder = _Coder(tokenizer, _names(schema))
     coded = coder.node(dict(schema), "")
@@ -107,7 +107,7 @@ def code_schema(schema: JSONSchema, tokenizer: Tokenizer) -> tuple[dict[str, Any
 class _Coder:
     def __init__(self, tokenizer: Tokenizer, names: set[str]) -> None:
         self._tokenizer = tokenizer
-        # A short key must be no other key anywhere, so that it can be put back without knowing where it stood.
+        # A short key must differ from every other key, so that it can be put back without knowing its place.
         self._taken = names
         self.values: dict[str, tuple[str, ...]] = {}
         self.keys: dict[str, str] = {}

@@ -16,20 +16,20 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def fit(value: Any, schema: JSONSchema, text: str) -> tuple[Any, tuple[str, ...]]:
+def coerce(value: Any, schema: JSONSchema, text: str) -> tuple[Any, tuple[str, ...]]:
     """``value`` as the schema wants it, and what was converted, one line each.
 
-    Keys and labels are matched without regard to case, blanks and rims; a number or boolean written as text becomes
-    one; a key that the schema forbids goes; a missing key that may be null is null. Nothing else is changed.
+    Keys and labels are matched without regard to case, blanks and surrounding marks; a number or boolean written as text becomes
+    one; a key that the schema forbids is removed; a missing key that may be null is null. Nothing else is changed.
 
     Raises:
-        AnswerInvalid: It is not valid all the same; the error names the place.
+        AnswerInvalid: It is still not valid; the error names the place.
         SchemaError: The schema is not a JSON schema, or refers out of itself.
     """
-    fitter = _Fitter(schema)
-    fitted = fitter.fit(fitter.unwrapped(value, schema), schema, "")
-    _validate(fitted, schema, text)
-    return fitted, tuple(fitter.notes)
+    coercer = _Coercer(schema)
+    coerced = coercer.coerce(coercer.unwrapped(value, schema), schema, "")
+    _validate(coerced, schema, text)
+    return coerced, tuple(coercer.notes)
 
 
 def _validate(value: Any, schema: JSONSchema, text: str) -> None:
@@ -53,13 +53,13 @@ def _validate(value: Any, schema: JSONSchema, text: str) -> None:
         raise AnswerInvalid(error.message[:300], text, pointer or None)
 
 
-class _Fitter:
+class _Coercer:
     def __init__(self, root: JSONSchema) -> None:
         self._root = root
         self.notes: list[str] = []
 
     def unwrapped(self, value: Any, schema: Any) -> Any:
-        """An object that stands alone in a list, or under one key that is none of the schema's."""
+        """An object that is alone in a list, or under one key that is none of the schema's."""
         target = self._target(schema)
         properties = target.get("properties") if target is not None else None
         if not isinstance(properties, Mapping):
@@ -78,7 +78,7 @@ class _Fitter:
                 return inner
         return value
 
-    def fit(self, value: Any, schema: Any, pointer: str) -> Any:
+    def coerce(self, value: Any, schema: Any, pointer: str) -> Any:
         schema = self._target(schema)
         if schema is None:
             return value
@@ -90,7 +90,7 @@ class _Fitter:
         if isinstance(value, list):
             if "array" in kinds or not kinds:
                 items = schema.get("items")
-                return [self.fit(item, items, f"{pointer}/{n}") for n, item in enumerate(value)]
+                return [self.coerce(item, items, f"{pointer}/{n}") for n, item in enumerate(value)]
             return value
         if isinstance(schema.get("enum"), list):
             return self._label(value, schema["enum"], pointer)
@@ -112,38 +112,38 @@ class _Fitter:
         """The first option that takes the value as it is; else the only one that takes it converted."""
         from jsonschema import Draft202012Validator
 
-        fitted = []
+        coerced = []
         for option in options:
-            inner = _Fitter(self._root)
-            attempt = inner.fit(value, option, pointer)
+            inner = _Coercer(self._root)
+            attempt = inner.coerce(value, option, pointer)
             rooted = {**option, "$defs": self._root.get("$defs", {})} if isinstance(option, Mapping) else {}
             if Draft202012Validator(rooted).is_valid(attempt):
                 if not inner.notes:
                     return attempt
-                fitted.append((attempt, inner.notes))
-        if len(fitted) == 1:
-            self.notes.extend(fitted[0][1])
-            return fitted[0][0]
+                coerced.append((attempt, inner.notes))
+        if len(coerced) == 1:
+            self.notes.extend(coerced[0][1])
+            return coerced[0][0]
         return value
 
     def _object(self, value: dict[str, Any], schema: Mapping[str, Any], pointer: str) -> dict[str, Any]:
         properties: Mapping[str, Any] = schema["properties"]
         names = self._names(value, properties, pointer)
-        fitted: dict[str, Any] = {}
+        coerced: dict[str, Any] = {}
         for key, item in value.items():
             name = names.get(key, key)
             if name in properties:
-                fitted[name] = self.fit(item, properties[name], f"{pointer}/{name}")
+                coerced[name] = self.coerce(item, properties[name], f"{pointer}/{name}")
             elif schema.get("additionalProperties") is False:
                 self._note(f"{pointer}/{key}", "left out, the schema has no such key")
             else:
-                fitted[key] = item
+                coerced[key] = item
         for name in schema.get("required", ()):
             target = self._target(properties.get(name))
-            if name not in fitted and target is not None and _takes_null(target):
-                fitted[name] = None
+            if name not in coerced and target is not None and _takes_null(target):
+                coerced[name] = None
                 self._note(f"{pointer}/{name}", "missing, read as null")
-        return fitted
+        return coerced
 
     def _names(self, value: dict[str, Any], properties: Mapping[str, Any], pointer: str) -> dict[str, str]:
         """Keys of the answer that are a property's name but for case, blanks and hyphens."""

@@ -19,7 +19,7 @@ REASONING_HEADROOM = 25_000
 _REASONING_MODELS = ("o1", "o3", "o4", "gpt-5", "gpt-oss")
 _DERIVED = {
     "count": "the length of a list",
-    "total": "a sum of what stands beside it",
+    "total": "a sum of what is beside it",
     "length": "the length of a text or list",
     "word_count": "the length of a text",
     "id": "known to the program that asks",
@@ -51,7 +51,7 @@ class SchemaCost:
         input_tokens: What the schema is billed as, in every call.
         typical_tokens: A minified answer with middling values.
         pretty_tokens: The same answer, indented.
-        longest_tokens: The longest answer that the schema allows, indented; ``None`` where nothing bounds it.
+        longest_tokens: The longest answer that the schema allows, indented; ``None`` if nothing bounds it.
     """
 
     input_tokens: int
@@ -74,14 +74,14 @@ def schema_cost(schema: JSONSchema, tokenizer: Tokenizer) -> SchemaCost:
 
 
 def output_cap(cost: SchemaCost, model: str | None) -> int | None:
-    """``max_output_tokens``: the longest answer with a quarter to spare, and room to reason where the model does."""
+    """``max_output_tokens``: the longest answer and a quarter more, with room to reason if the model does."""
     if cost.longest_tokens is None:
         return None
     return with_headroom(cost.longest_tokens + max(8, cost.longest_tokens // 4), model)
 
 
 def with_headroom(cap: int, model: str | None) -> int:
-    """``cap`` with room to reason where the model does: its reasoning counts against the cap."""
+    """``cap`` with room to reason if the model does: its reasoning counts against the cap."""
     name = (model or "").rpartition("/")[2].removeprefix("openai:")
     return cap + REASONING_HEADROOM if name.startswith(_REASONING_MODELS) else cap
 
@@ -116,7 +116,7 @@ def advice(schema: JSONSchema, read: frozenset[str] | None = None) -> Iterator[s
     """What about a schema costs output without need, one line each.
 
     Args:
-        read: The properties that somebody reads, where that is known.
+        read: The properties that somebody reads, if that is known.
     """
     properties = schema.get("properties")
     if not isinstance(properties, Mapping):
@@ -130,7 +130,7 @@ def advice(schema: JSONSchema, read: frozenset[str] | None = None) -> Iterator[s
             yield f"{name}: derived ({_DERIVED[lowered]}); compute it instead"
         if lowered in _REASONING and len(names) > 1:
             if number == len(names) - 1:
-                yield f"{name}: stands after the answer, where it cannot help it; put it first or drop it"
+                yield f"{name}: comes after the answer, too late to help it; put it first or drop it"
             elif isinstance(child, Mapping) and "maxLength" not in child and "description" not in child:
                 yield f"{name}: has no length; say one in its description, or cap it with maxLength"
 

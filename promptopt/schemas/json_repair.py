@@ -1,4 +1,4 @@
-"""Damaged JSON, mended by json-repair and checked: no word of the answer is lost, none is added."""
+"""Damaged JSON, repaired by json-repair and checked: no word of the answer is lost, none is added."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ELLIPSIS = re.compile(r"(?:[,\[{:]\s*|^\s*)(?:\.\.\.|…)\s*(?:[,\]}]|$)", re.M
 
 
 class DuplicateKey(Exception):
-    """A key stands twice in an object, with different values."""
+    """A key occurs twice in an object, with different values."""
 
 
 def strict_loads(text: str) -> Any:
@@ -38,7 +38,7 @@ def strict_loads(text: str) -> Any:
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object from its pairs; raises DuplicateKey where a key has two values."""
+    """An object from its pairs; raises DuplicateKey if a key has two values."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found and found[key] != value:
@@ -48,11 +48,11 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one branch a form
-    """The value of damaged JSON that begins with a bracket, and what was mended.
+    """The value of damaged JSON that begins with a bracket, and what was repaired.
 
     Args:
         text: The whole answer, for errors.
@@ -60,10 +60,10 @@ def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one
     Raises:
         AnswerCutOff: It ends within a value, or with values still to come.
         AnswerAmbiguous: It holds several values, or a key twice.
-        AnswerUnreadable: It cannot be mended without losing, adding or guessing.
+        AnswerUnreadable: It cannot be repaired without losing, adding or guessing.
     """
     if len(body) > MOST_REPAIRED:
-        raise AnswerUnreadable(f"the JSON is damaged, and too long to mend ({len(body):,} characters)", text)
+        raise AnswerUnreadable(f"the JSON is damaged, and too long to repair ({len(body):,} characters)", text)
     notes: list[str] = []
     clean = _QUOTED.sub(lambda match: "" if match["comment"] else match[0], body)
     if clean != body:
@@ -80,7 +80,7 @@ def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one
     try:
         value = _nearly_json(clean + _closing(state), notes)
     except DuplicateKey as error:
-        raise AnswerAmbiguous(f"the key {error.args[0]!r} stands twice, with different values", text) from None
+        raise AnswerAmbiguous(f"the key {error.args[0]!r} occurs twice, with different values", text) from None
     except RecursionError:
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
     except ValueError:
@@ -119,8 +119,8 @@ def _by_library(clean: str, text: str, notes: list[str]) -> Any:
         if "Multiple" in problem:
             raise AnswerAmbiguous("the answer holds several JSON values", text) from None
         if "Duplicate" in problem:
-            raise AnswerAmbiguous("a key stands twice", text) from None
-        raise AnswerUnreadable(f"the JSON cannot be mended without a guess: {problem}", text) from None
+            raise AnswerAmbiguous("a key occurs twice", text) from None
+        raise AnswerUnreadable(f"the JSON cannot be repaired without a guess: {problem}", text) from None
     except RecursionError:
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
     if not isinstance(value, (dict, list)):
@@ -128,7 +128,7 @@ def _by_library(clean: str, text: str, notes: list[str]) -> Any:
     if list(_words(_unescaped(clean))) != list(_words(_plain(value))) or any(map(_frayed, _texts(value))):
         raise AnswerUnreadable("the JSON is damaged so that a repair would lose or add something", text)
     steps = list(dict.fromkeys(str(step["text"]).split(",")[0].replace("While parsing", "in") for step in log))
-    notes.append(f"mended the JSON ({'; '.join(steps[:3])})" if steps else "mended the JSON's quotes or commas")
+    notes.append(f"repaired the JSON ({'; '.join(steps[:3])})" if steps else "repaired the JSON's quotes or commas")
     return value
 
 
@@ -170,7 +170,7 @@ def _tail(text: str) -> _Tail:
 
 
 def _balanced(text: str) -> tuple[str, str]:
-    """The first value of the text by its brackets, and what follows; all of it where a bracket stays open."""
+    """The first value of the text by its brackets, and what follows; all of it if a bracket stays open."""
     depth = 0
     for position, mark in _tokens(text):
         if mark == '"':

@@ -1,4 +1,4 @@
-"""Values that stand in a text under their labels: ``Label: value`` lines, headings, lists, tables, one bare value."""
+"""Values of a text under their labels: ``Label: value`` lines, headings, lists, tables, one bare value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.errors import AnswerAmbiguous, AnswerError
-from promptopt.schemas.coerce import fit, plain
+from promptopt.schemas.coerce import coerce, plain
 from promptopt.schemas.strict import resolve
 from promptopt.values import JSONSchema
 
@@ -26,7 +26,7 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 _WRAP = "*_`\"'“”‘’ \t"
-# A text longer than this is no answer with labels.
+# A text longer than this is not an answer with labels.
 _MOST_LINES = 5_000
 _DEEPEST = 6
 # A value that a longer text mentions somewhere, or one of so many, is not what the text says.
@@ -54,13 +54,13 @@ class Labelled:
 
 
 def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled | None:  # noqa: C901 - one branch a form
-    """The values of a schema's properties by their labels; ``None`` where the schema is no object.
+    """The values of a schema's properties by their labels; ``None`` if the schema is not an object.
 
     Args:
         strict: Only labels and bare values; else also the one label of an enum that the text mentions.
 
     Raises:
-        AnswerAmbiguous: A label stands twice with different values.
+        AnswerAmbiguous: A label occurs twice with different values.
     """
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
@@ -73,7 +73,7 @@ def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled 
         values = [value for block in blocks.get(name, ()) if (value := _value(block, child)) is not None]
         distinct = {repr(value): value for value in values}
         if len(distinct) > 1:
-            raise AnswerAmbiguous(f"the label {name!r} stands in the text with {len(distinct)} different values", text)
+            raise AnswerAmbiguous(f"the label {name!r} is in the text with {len(distinct)} different values", text)
         if distinct:
             found[name] = next(iter(distinct.values()))
     if found:
@@ -103,7 +103,7 @@ def _inlined(node: Any, root: JSONSchema, depth: int = 0) -> Any:
         return node
     if isinstance(node.get("$ref"), str):
         target = resolve(root, node["$ref"])
-        # What points out of the schema is told by the validator.
+        # The validator reports a reference that leads out of the schema.
         return node if target is None else {} if depth > _DEEPEST else _inlined(target, root, depth + 1)
     inner = ("properties", "items", "anyOf")
     return {
@@ -122,7 +122,7 @@ def _nullable(schema: Any) -> bool:
 
 
 def _blocks(text: str, properties: Mapping[str, Any]) -> dict[str, list[str]]:
-    """For each property, the texts that stand under its label."""
+    """For each property, the texts under its label."""
     names = {plain(name): name for name in properties}
     blocks: dict[str, list[str]] = {}
     current: list[str] | None = None
@@ -164,7 +164,7 @@ def _label_of(line: str, names: Mapping[str, str]) -> tuple[str | None, str]:
 
 
 def _value(block: str, schema: Any) -> Any:
-    """The value of a block under a schema, or ``None`` where it does not fit."""
+    """The value of a block under a schema, or ``None`` if the text does not have it."""
     if not isinstance(schema, Mapping) or not block:
         return None
     if schema.get("type") == "array":
@@ -185,7 +185,7 @@ def _scalar(text: str, schema: Mapping[str, Any]) -> Any:
         if out_of := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:/|out of|von|sur)\s*\d+", cleaned):
             cleaned = out_of[1]
     try:
-        value, _ = fit(cleaned, {key: part for key, part in schema.items() if key != "$defs"}, text)
+        value, _ = coerce(cleaned, {key: part for key, part in schema.items() if key != "$defs"}, text)
     except AnswerError:
         return None
     return value
@@ -212,7 +212,7 @@ def _bare(text: str, schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return None
     if schema.get("type") == "array":
-        # A comma within a sentence is no list: only bullets are.
+        # A comma within a sentence is not a list: only bullets are.
         return _list(text, schema) if _BULLET.match(text.splitlines()[0]) else None
     if _is_text(schema) or len(text) > 400:
         return None

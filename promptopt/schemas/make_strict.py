@@ -19,7 +19,7 @@ from promptopt.schemas.strict import (
     strict_findings,
 )
 
-# Deeper than any schema that could be mended; it keeps the recursion below Python's limit.
+# Deeper than any schema that can be fixed; it keeps the recursion below Python's limit.
 _DEEPEST = 60
 _WRAPPED = "answer"
 _DEFINITIONS = ("$defs", "definitions")
@@ -27,11 +27,11 @@ _DEFINITIONS = ("$defs", "definitions")
 
 @dataclass(frozen=True, slots=True)
 class FixedSchema:
-    """A schema after mending.
+    """A schema after the fix.
 
     Attributes:
-        schema: The mended copy.
-        changes: What was changed, where; in the form of findings, the remedy being what was done.
+        schema: The fixed copy.
+        changes: What was changed, as findings whose remedy is what was done.
         remaining: What strict mode still refuses: it needs a decision of yours.
     """
 
@@ -52,8 +52,8 @@ def fix_schema(schema: Mapping[str, Any]) -> FixedSchema:
     if _too_deep(schema):
         raise SchemaError(f"the schema is nested deeper than {_DEEPEST} levels", remedy="flatten it")
     fixer = _Fixer(schema)
-    mended = fixer.root()
-    return FixedSchema(mended, tuple(fixer.changes), tuple(strict_findings(mended)))
+    repaired = fixer.root()
+    return FixedSchema(repaired, tuple(fixer.changes), tuple(strict_findings(repaired)))
 
 
 def _too_deep(schema: object) -> bool:
@@ -84,15 +84,15 @@ class _Fixer:
             root.get("type") != "object" and not set(root) & {"$ref", "properties", "allOf"}
         ):
             root = self._wrapped(root)
-        mended = self._node("", root)
-        title = mended.get("title")
+        repaired = self._node("", root)
+        title = repaired.get("title")
         if isinstance(title, str) and not (TITLE.fullmatch(title) and len(title) <= MAX_TITLE_CHARACTERS):
             self._note("/title", f"{title[:80]!r} cannot be a schema's name", f"renamed to {safe_title(title)!r}")
-            mended["title"] = safe_title(title)
-        target = resolve(mended, mended["$ref"]) if isinstance(mended.get("$ref"), str) else mended
+            repaired["title"] = safe_title(title)
+        target = resolve(repaired, repaired["$ref"]) if isinstance(repaired.get("$ref"), str) else repaired
         if isinstance(target, Mapping) and target.get("type") != "object":
-            return dict(self._node("", self._wrapped(mended)))
-        return dict(mended)
+            return dict(self._node("", self._wrapped(repaired)))
+        return dict(repaired)
 
     def _wrapped(self, root: Mapping[str, Any]) -> dict[str, Any]:
         self._note("", f"the root is {root.get('type', 'a choice')!r}, not an object", f"wrapped as {_WRAPPED!r}")
@@ -138,7 +138,7 @@ class _Fixer:
         merged: dict[str, Any] = {key: value for key, value in node.items() if key != "allOf"}
         for part in parts:
             while isinstance(part, Mapping) and set(part) == {"$ref"} and len(parts) > 1:
-                part = resolve(self._root, str(part["$ref"]))  # noqa: PLW2901 - a reference stands for its target
+                part = resolve(self._root, str(part["$ref"]))  # noqa: PLW2901 - a reference means its target
             if not isinstance(part, Mapping) or "allOf" in part:
                 return node
             for key, value in part.items():

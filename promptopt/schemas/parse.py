@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerError, AnswerRefused, AnswerUnreadable, SchemaError
-from promptopt.schemas.coerce import fit
+from promptopt.schemas.coerce import coerce
 from promptopt.schemas.json_repair import DuplicateKey, repaired, strict_loads
 from promptopt.schemas.labelled_text import labelled
 from promptopt.schemas.strict import is_endless
@@ -39,7 +39,7 @@ _PAIR = re.compile(
     r'"(?P<key>[^"\\]+)"\s*:\s*(?P<value>"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"|-?(?:0|[1-9]\d{0,15})(?:\.\d+)?(?=[\s,}])|true|false|null)'
 )
 _MOST_COMPARED = 2_000
-# Starts of JSON that are tried in one text; a longer list is no answer but an attack.
+# Starts of JSON that are tried in one text; a longer list is not an answer but an attack.
 _MOST_STARTS = 64
 _MOST_CHARACTERS = 10_000_000
 
@@ -49,8 +49,8 @@ class Parsed(Generic[T]):
     """An answer as data.
 
     Attributes:
-        data: Valid under the schema; an object of the model where a Pydantic model was given.
-        repairs: What had to be mended, one line each; empty for an answer that was valid JSON as it stood.
+        data: Valid under the schema; an object of the model if a Pydantic model was given.
+        repairs: What had to be repaired, one line each; empty for an answer that was valid JSON as it was.
     """
 
     data: T
@@ -75,7 +75,7 @@ def parse(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed[Any]:
         AnswerRefused: The model declined.
         AnswerCutOff: The answer ends before its data does.
         AnswerAmbiguous: It holds several data that differ.
-        AnswerUnreadable: It holds no data, or none that could be mended without a guess.
+        AnswerUnreadable: It holds no data, or none that could be repaired without a guess.
         AnswerInvalid: Its data is not valid under the schema.
         SchemaError: The schema is not one, or refers out of itself.
     """
@@ -85,7 +85,7 @@ def parse(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed[Any]:
 def restructure(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed[Any]:
     """The data in a free text that names its values: ``Label: value``, headings, lists, tables, one bare value.
 
-    It uses no model and does not guess: where a value does not stand in the text under a label of the schema, it says
+    It uses no model and does not guess: if a value is not in the text under a label of the schema, it says
     which one is missing.
 
     Raises:
@@ -103,12 +103,12 @@ def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
         raise AnswerUnreadable(f"the answer has {len(text):,} characters (limit {_MOST_CHARACTERS:,})", text)
     try:
         found = _free(text, target.schema) if prose else _found(text, target.schema)
-        value, fitted = fit(found.value, target.schema, text)
+        value, coerced = coerce(found.value, target.schema, text)
     except RecursionError:
         if _refers_endlessly(target.schema):
             raise SchemaError("a reference of the schema leads back to itself", remedy="give it a type") from None
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
-    return Parsed(target.finish(value, text), (*found.repairs, *fitted))
+    return Parsed(target.finish(value, text), (*found.repairs, *coerced))
 
 
 def _refers_endlessly(schema: JSONSchema) -> bool:
@@ -123,7 +123,7 @@ def _found(text: str, schema: JSONSchema) -> _Found:  # noqa: C901 - one branch 
         raise AnswerUnreadable("the answer is empty", text)
     whole = _whole(body, text)
     if whole is not None and not isinstance(whole.value, (dict, list)) and schema.get("type") == "object":
-        # JSON in a JSON string, or one bare value where an object was asked for.
+        # JSON in a JSON string, or one bare value when an object was asked for.
         inner = whole.value if isinstance(whole.value, str) else body
         if inner == body or inner.strip()[:1] not in ("{", "["):
             return _without_json(inner, schema, text, [])
@@ -156,7 +156,7 @@ def _valid_of(distinct: Mapping[str, _Found], schema: JSONSchema, text: str) -> 
     valid = {}
     for key, item in distinct.items():
         try:
-            fit(item.value, schema, text)
+            coerce(item.value, schema, text)
         except AnswerError:
             continue
         valid[key] = item
@@ -167,7 +167,7 @@ def _whole(body: str, text: str) -> _Found | None:
     try:
         return _Found(strict_loads(body), ())
     except DuplicateKey as error:
-        raise AnswerAmbiguous(f"the key {error.args[0]!r} stands twice, with different values", text) from None
+        raise AnswerAmbiguous(f"the key {error.args[0]!r} occurs twice, with different values", text) from None
     except ValueError:
         return None
     except RecursionError:
@@ -175,7 +175,7 @@ def _whole(body: str, text: str) -> _Found | None:
 
 
 def _candidates(body: str, text: str) -> Iterator[_Found]:
-    """JSON values in the text: in fences first; else those that are whole; else one that can be mended."""
+    """JSON values in the text: in fences first; else those that are whole; else one that can be repaired."""
     fences = [match["body"] for match in _FENCE.finditer(body)] or [m["body"] for m in _OPEN_FENCE.finditer(body)]
     fenced = [part for part in fences if part.strip()[:1] in ("{", "[")]
     for part in fenced:
@@ -208,7 +208,7 @@ def _embedded(body: str, text: str) -> list[_Found]:
         try:
             value, end = decoder.raw_decode(body, start)
         except DuplicateKey as error:
-            raise AnswerAmbiguous(f"the key {error.args[0]!r} stands twice, with different values", text) from None
+            raise AnswerAmbiguous(f"the key {error.args[0]!r} occurs twice, with different values", text) from None
         except ValueError:
             if aside := _ASIDE.match(body, start):
                 position = aside.end()
@@ -230,7 +230,7 @@ def _embedded(body: str, text: str) -> list[_Found]:
 
 
 def _before_broken(found: list[_Found], broken: str, text: str) -> list[_Found]:
-    """What stands before JSON that is cut off or damaged, where that says nothing else."""
+    """What is before JSON that is cut off or damaged, if that says nothing else."""
     if not found:
         return []
     last = found[-1]
@@ -265,7 +265,7 @@ def _without_json(body: str, schema: JSONSchema, text: str, notes: list[str]) ->
     if _REFUSAL.search(body[:400]):
         raise AnswerRefused(f"the model declined: {_shown(body)}", text)
     if read is not None and read.value:
-        raise AnswerUnreadable(f"the answer is no JSON, and no line is labelled {', '.join(read.missing)}", text)
+        raise AnswerUnreadable(f"the answer is not JSON, and no line is labelled {', '.join(read.missing)}", text)
     raise AnswerUnreadable(f"the answer holds no JSON and no labelled values: {_shown(body)}", text)
 
 

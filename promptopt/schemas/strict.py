@@ -61,7 +61,7 @@ class StrictFinding:
     Attributes:
         pointer: JSON pointer to the place; empty for the root.
         problem: Which rule it breaks.
-        remedy: The smallest change that mends it.
+        remedy: The smallest change that fixes it.
     """
 
     pointer: str
@@ -73,7 +73,7 @@ class StrictFinding:
 
 
 def strict_findings(schema: Mapping[str, Any]) -> list[StrictFinding]:
-    """Everything that strict mode refuses in ``schema``; empty where it accepts it. Remote ``$ref`` are not fetched."""
+    """Everything that strict mode refuses in ``schema``; empty if it accepts it. Remote ``$ref`` are not fetched."""
     return [*_root(schema), *_Walk(schema).findings()] or list(_meta(schema))
 
 
@@ -201,7 +201,7 @@ class _Walk:
             yield StrictFinding(
                 pointer,
                 f"not every property is required ({names})",
-                f"add {names} to `required`; where one is optional, let its type be [..., 'null']",
+                f"add {names} to `required`; if one is optional, let its type be [..., 'null']",
             )
         unknown = [name for name in required if name not in properties]
         if unknown:
@@ -270,7 +270,9 @@ def _text_keywords(pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFind
             try:
                 re.compile(pattern)
             except re.error as error:
-                yield StrictFinding(f"{pointer}/pattern", f"{pattern!r} is no regular expression: {error}", "mend it")
+                yield StrictFinding(
+                    f"{pointer}/pattern", f"{pattern!r} is not a regular expression: {error}", "correct it"
+                )
     form = node.get("format")
     if isinstance(form, str) and form not in FORMATS:
         yield StrictFinding(

@@ -2,7 +2,7 @@
 
 A scorer is made from one assert (``factory(assertion)``) and then called with each answer. Factories are registered
 under the entry-point group ``promptopt.scorers``, the built-in ones too; the entry point's name is the assert's type.
-A factory raises ``ValueError`` where the assert makes no sense, before anything is called or paid.
+A factory raises ``ValueError`` if the assert makes no sense, before anything is called or paid.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Subject:
     """An answer with all that a scorer may look at.
 
     Attributes:
-        answer: The answer, read out of the response; ``None`` where there is none.
+        answer: The answer, read out of the response; ``None`` if there is none.
         no_answer: Why there is none.
         response: The whole response. Its ``duration_s`` is ``None`` for a replay.
         variables: What the prompt was rendered with.
@@ -43,7 +43,7 @@ class Scorer(Protocol):
     """Scores one answer.
 
     Attributes:
-        reads_answer: Whether it looks at the answer; where a response holds none, such a scorer is not asked and the
+        reads_answer: Whether it looks at the answer; if a response has none, such a scorer is not asked and the
             assert fails, negated or not.
 
     A factory with an attribute ``options`` (names) refuses further keys of an assert; one without takes any.
@@ -52,7 +52,7 @@ class Scorer(Protocol):
     reads_answer: ClassVar[bool]
 
     def __call__(self, subject: Subject) -> Score | None:
-        """The score, or ``None`` where this answer cannot be judged (the latency of a replay)."""
+        """The score, or ``None`` if this answer cannot be judged (the latency of a replay)."""
 
 
 ScorerFactory = Callable[[Assertion], Scorer]
@@ -151,12 +151,12 @@ def text_values(assertion: Assertion) -> list[str]:
 
 
 def verdict(passed: bool, explanation: str) -> Score:
-    """A score of 1 or 0; the explanation is kept only where it did not pass."""
+    """A score of 1 or 0; the explanation is kept only if it did not pass."""
     return Score("", float(passed), passed, "" if passed else explanation)
 
 
 def shorten(text: str, limit: int = 60) -> str:
-    """``text`` in quotes, cut in the middle where it is long."""
+    """``text`` in quotes, cut in the middle if it is long."""
     if len(text) > limit:
         text = f"{text[: limit // 2]}…{text[-limit // 2 :]}"
     return repr(text)

@@ -24,7 +24,7 @@ class CaseScore:
 
     Attributes:
         quality: The weighted mean of the scores, between 0 and 1.
-        passed: Every assert passed, or the quality reaches the case's threshold where it has one.
+        passed: Every assert passed, or the quality reaches the case's threshold if it has one.
         scores: One for each assert that could be judged.
         answer: What was read out of the response.
         unjudged: Asserts that could not be judged (the latency of a replay).
@@ -41,7 +41,7 @@ class SuiteChecks:
     """The checks of a suite's cases, made once and used for every answer to them."""
 
     def __init__(self, suite: Suite) -> None:
-        """Raises SuiteError where an assert makes no sense; nothing was called by then."""
+        """Raises SuiteError if an assert makes no sense; nothing was called by then."""
         self._path = show_path(suite.path)
         # Cases mostly share their asserts; a pattern or schema is compiled once for all of them.
         self._made: dict[str, Check] = {}

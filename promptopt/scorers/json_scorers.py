@@ -14,7 +14,7 @@ from promptopt.values import Score
 
 
 class IsJson:
-    """``is-json``: the whole response is JSON and valid under the schema in ``value``, where there is one.
+    """``is-json``: the whole response is JSON and valid under the schema in ``value``, if there is one.
 
     Looks at the response, not at what ``answer:`` reads out of it.
     """
@@ -36,7 +36,7 @@ class IsJson:
 
 
 class ContainsJson:
-    """``contains-json``: some JSON object or array in the response is valid under the schema, where there is one."""
+    """``contains-json``: some JSON object or array in the response is valid under the schema, if there is one."""
 
     reads_answer: ClassVar[bool] = False
     options: ClassVar[tuple[str, ...]] = ()

@@ -20,7 +20,7 @@ class _AnswerScorer:
     options: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, subject: Subject) -> Score:
-        assert subject.answer is not None  # Check asks no answer scorer where there is no answer
+        assert subject.answer is not None  # Check asks no answer scorer where there is not an answer
         return self.score(subject.answer)
 
     def score(self, answer: str) -> Score:
@@ -47,7 +47,7 @@ class Equals(_AnswerScorer):
 
 
 class Contains(_AnswerScorer):
-    """``contains`` and ``icontains`` (without regard to case): the value stands in the answer."""
+    """``contains`` and ``icontains`` (without regard to case): the value is in the answer."""
 
     def __init__(self, assertion: Assertion) -> None:
         self._fold = assertion.type.startswith("i")
@@ -58,7 +58,7 @@ class Contains(_AnswerScorer):
 
 
 class ContainsAll(_AnswerScorer):
-    """``contains-all``, ``icontains-all``: every one of the values stands in the answer."""
+    """``contains-all``, ``icontains-all``: every one of the values is in the answer."""
 
     def __init__(self, assertion: Assertion) -> None:
         self._fold = assertion.type.startswith("i")
@@ -70,7 +70,7 @@ class ContainsAll(_AnswerScorer):
 
 
 class ContainsAny(_AnswerScorer):
-    """``contains-any``, ``icontains-any``: at least one of the values stands in the answer."""
+    """``contains-any``, ``icontains-any``: at least one of the values is in the answer."""
 
     def __init__(self, assertion: Assertion) -> None:
         self._fold = assertion.type.startswith("i")

@@ -127,7 +127,7 @@ class _Task:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Doubts about the prompt's words where fields from elsewhere replace what they say."""
+        """Doubts about the prompt's words, if fields from elsewhere replace what they say."""
         return self.inferred.problems if self.evidence is not None and self.inferred.fields else ()
 
 
@@ -140,7 +140,7 @@ class _AnswerForm:
         scored: The field that a suite scores.
         drops_explanation: Whether the prompt need no longer ask for an explanation: no field has one.
         unread_line: The line that asks for an explanation which nobody reads.
-        explains: Whether the prompt asks for a free explanation beside the one field.
+        explains: Whether the prompt asks for a free explanation besides the one field.
     """
 
     fields: tuple[Field, ...]
@@ -223,7 +223,7 @@ def _pays(task: _Task, form: _AnswerForm, economics: Economics) -> bool:
 
 
 def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
-    """The form as a strict schema; what the text said about it goes."""
+    """The form as a strict schema; what the text said about it is removed."""
     inferred = replace(task.inferred, fields=form.fields)
     edits = carried_edits(task.text, inferred, drop_explanation=form.drops_explanation)
     if [item.name for item in form.fields] == [form.scored.name]:
@@ -351,7 +351,7 @@ def _without_overlaps(edits: Sequence[Edit]) -> list[Edit]:
 
 
 def _with_tables(coded: dict[str, Any], codes: Codes) -> dict[str, Any]:
-    """The coded schema with what its codes stand for, where the model reads it."""
+    """The coded schema with what its codes stand for in the descriptions, which the model reads."""
 
     def visit(node: Any, path: str) -> Any:
         if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Labels, yes or no, and ratings, where a prompt's prose asks for one of them."""
+"""Labels, yes or no, and ratings that a prompt's prose asks for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Choice:
     """A value that the prose describes.
 
     Attributes:
-        name: The property it seems to be; empty where nothing names it.
+        name: The property it seems to be; empty if nothing names it.
         schema: An enum or a range.
         span: Where it is said.
         asks: Whether this very place asks for the answer (and does not only describe it).
@@ -216,7 +216,7 @@ def choices(document: PromptText) -> Iterator[Choice]:
 
 
 def _stands_alone(text: str, span: Span) -> bool:
-    """Whether a list is a sentence or lines of its own, that nothing beside it points at."""
+    """Whether a list is a sentence or lines of its own, that nothing near it points at."""
     before, after = text[max(0, span.start - 120) : span.start], text[span.end : span.end + 120]
     begins = not before.strip() or before.rstrip(" \t")[-1] in f"\n.!?{BOUNDARY}"
     return begins and not _POINTS.search(before) and not _POINTS.search(after)
@@ -277,7 +277,7 @@ def _line_label(line: str, kind: str) -> str | None:
         return match[1] if match else None
     body = re.sub(r"^(?:[-*•]|\d+[.)])\s+", "", line).rstrip(",").strip()
     if kind == "bullets":
-        # "billing: questions about invoices" is the label billing; a sentence is no label.
+        # "billing: questions about invoices" is the label billing; a sentence is not a label.
         body = re.split(r"\s*(?::|\s[–—-]\s|\()", body, maxsplit=1)[0].strip("*`\"' .")
         if len(body.split()) > 4:
             return None
@@ -318,7 +318,7 @@ def numbers(document: PromptText) -> Iterator[Choice]:
 
 
 def labels(text: str) -> list[str]:
-    """The labels of an inline list; empty where a part of it is no label."""
+    """The labels of an inline list; empty if a part of it is not a label."""
     if MASK in text:
         return []
     quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’\n]+){_QUOTE}", text)

@@ -107,12 +107,12 @@ def _model_schema(module: str, name: str) -> dict[str, Any]:
     finally:
         sys.path.pop(0)
     if not (isinstance(model, type) and hasattr(model, "model_json_schema")):
-        raise SchemaError(f"{module}:{name} is no Pydantic model")
+        raise SchemaError(f"{module}:{name} is not a Pydantic model")
     return model_schema(model)
 
 
 def schema_from_samples(samples: Sequence[Any]) -> dict[str, Any]:
-    """The strict schema of JSON values: types merged, labels where few of them repeat, null where a key is missing.
+    """The strict schema of JSON values: types merged, labels if few of them repeat, null if a key is missing.
 
     Raises:
         ValueError: There are no samples, or they are not objects.
@@ -146,7 +146,7 @@ def _with_labels(node: dict[str, Any], values: list[Any]) -> dict[str, Any]:
 
 
 def labels_of(values: Iterable[Any]) -> list[str]:
-    """The labels that texts are drawn from; empty where they are too many, too long or seen too seldom to say."""
+    """The labels that texts are drawn from; empty if they are too many, too long or seen too seldom to say."""
     texts = [value for value in values if isinstance(value, str)]
     counts = Counter(texts)
     if len(texts) < LEAST_SAMPLES or not 2 <= len(counts) <= MOST_LABELS:
@@ -188,7 +188,7 @@ def from_recordings(files: Sequence[RecordingFile], answer: AnswerExtractor | No
     if labels:
         return Evidence((Field("answer", {"type": "string", "enum": labels}, where),))
     raise SchemaError(
-        f"cannot infer: of {where} {len(objects)} are JSON objects, and the answers are no small set of labels",
+        f"cannot infer: of {where} {len(objects)} are JSON objects, and the answers are not a small set of labels",
         remedy="name the schema with --schema",
     )
 
@@ -203,7 +203,7 @@ def _read(answer: AnswerExtractor | None, text: str) -> str | None:
 
 
 def suite_labels(suite: Suite) -> list[str]:
-    """The labels that a suite's cases expect, in order of first use; empty where they are free texts."""
+    """The labels that a suite's cases expect, in order of first use; empty if they are free texts."""
     found: dict[str, None] = {}
     for case in suite.cases:
         values = [
@@ -226,7 +226,7 @@ def _expected(value: object, variables: Any) -> object:
 
 
 def suite_schema(suite: Suite) -> dict[str, Any] | None:
-    """The schema of the suite's ``is-json`` asserts, where all cases share one."""
+    """The schema of the suite's ``is-json`` asserts, if all cases share one."""
     schemas = {
         json.dumps(assertion.value, sort_keys=True)
         for case in suite.cases
@@ -237,7 +237,7 @@ def suite_schema(suite: Suite) -> dict[str, Any] | None:
 
 
 def from_suite(suite: Suite) -> Evidence | None:
-    """The fields that a suite expects; ``None`` where it expects free text."""
+    """The fields that a suite expects; ``None`` if it expects free text."""
     schema = suite_schema(suite)
     if schema is not None and isinstance(schema.get("properties"), dict):
         return Evidence(_fields(schema, f"is-json asserts of the suite {suite.name}"))

@@ -1,4 +1,4 @@
-"""What is found out about an answer's fields, and where."""
+"""What is known about an answer's fields, and where it is said."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptopt.templates.source import read_source
 MASK = "\ufffc"
 """Stands for every character that a template's expression or tag takes up."""
 BOUNDARY = "\ufffa"
-"""Stands for every character of a chat block's tag: it parts sentences and prints nothing."""
+"""Stands for every character of a chat block's tag: it separates sentences and prints nothing."""
 
 SCAN_TIMEOUT_S = 0.5
 
@@ -37,7 +37,7 @@ class Field:
     Attributes:
         schema: What its values are.
         source: Where that is said: "JSON example, line 12".
-        line: The line, counted from 1, where there is one.
+        line: The line, counted from 1, if there is one.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Inferred:
     """What a prompt says about the form of its answers.
 
     Attributes:
-        fields: The properties, in order; empty where nothing certain is said.
+        fields: The properties, in order; empty if nothing certain is said.
         carried: Parts of the text that only say what the schema says; they can go.
-        problems: Contradictions and doubts, each with its line; where there is one that matters, there are no fields.
-        wrapped: The answer is a list; it stands under the one field.
+        problems: Contradictions and doubts, each with its line; if one matters, there are no fields.
+        wrapped: The answer is a list; the one field has it.
     """
 
     fields: tuple[Field, ...] = ()
@@ -108,7 +108,7 @@ class PromptText:
         return self.text.count("\n", 0, position) + 1
 
     def depends(self, span: Span) -> bool:
-        """Whether a part stands within a branch or loop, or holds one."""
+        """Whether a part is in a branch or loop, or has one in it."""
         return any(span.overlaps(part) for part in self.conditional)
 
 
@@ -121,7 +121,7 @@ class TooSlow(Exception):
 
 
 def scan(pattern: regex.Pattern[str], text: str, start: int = 0) -> Iterator[Any]:
-    """The matches of a pattern; raises TooSlow after half a second, which no honest prompt takes."""
+    """The matches of a pattern; raises TooSlow after half a second, which no real prompt takes."""
     try:
         yield from pattern.finditer(text, start, timeout=SCAN_TIMEOUT_S)
     except TimeoutError:

@@ -54,7 +54,7 @@ _YAML_OR_XML = re.compile(
 def infer(source: str, *, examples: bool = True) -> Inferred:
     """What a prompt's source says about the form of its answers.
 
-    Where it says nothing certain, contradicts itself, or says it under a condition of the template, there are no
+    If it says nothing certain, contradicts itself, or says it under a condition of the template, there are no
     fields, and ``problems`` says why.
 
     Args:
@@ -108,7 +108,7 @@ def _contradiction(document: PromptText, said: list[Choice]) -> str | None:
             if one != two and (overlap >= _SAME_LIST or (same_name and overlap > 0)) and not (one < two or two < one):
                 only = ", ".join(sorted(map(repr, one ^ two)))
                 lines = f"lines {document.line(first.span.start)} and {document.line(second.span.end)}"
-                return f"{lines}: two lists of labels contradict each other: {only} stand in one of them only"
+                return f"{lines}: two lists of labels contradict each other: {only} are in one of them only"
     return None
 
 

@@ -64,7 +64,7 @@ def blocks(document: PromptText) -> Iterator[Block]:
 
 
 def answer_blocks(document: PromptText) -> list[Span]:
-    """Where the text shows JSON of the answer: its templates and examples."""
+    """The ranges in which the text shows JSON of the answer: its templates and examples."""
     return [block.span for block in blocks(document)]
 
 

@@ -1,4 +1,4 @@
-"""What is proposed for a prompt's answers, and how a proposal is wished for."""
+"""What is proposed for a prompt's answers, and the options of a proposal."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Economics:
     Attributes:
         prose_tokens: Tokens of the prompt's text that went (less than 0: came).
         cost: Of the schema and of answers under it.
-        schema_tokens: What the schema is billed in each call; 0 where the form is kept as text.
-        break_even: Output tokens that an answer must be shorter by for a call to cost the same; 0 where the input
+        schema_tokens: What the schema is billed in each call; 0 if the form is kept as text.
+        break_even: Output tokens that an answer must be shorter by for a call to cost the same; 0 if the input
             shrinks; ``None`` for an unpriced model.
     """
 
@@ -47,14 +47,14 @@ class Structured:
         template: The prompt as it is.
         source: The next version.
         path: The file it would be written to.
-        form: ``schema``, or ``text`` where the prompt states the form of its answers already and a schema would only
-            make calls dearer: the text stays, and answers are capped and read out.
-        schema: What answers look like, coded where ``codes`` says so; the next version's ``output_schema`` where the
+        form: ``schema``, or ``text`` if the prompt states the form of its answers already and a schema would only
+            make calls cost more: the text stays, and answers are capped and read out.
+        schema: What answers look like, coded if ``codes`` says so; the next version's ``output_schema`` if the
             form is ``schema``.
         fields: The fields, each with where it comes from.
         edits: What was taken out of the text and rewritten in it.
         answer: JSON pointer to what is scored, or a pattern that reads it; ``None`` for several texts.
-        max_output_tokens: The cap; ``None`` where nothing bounds the answer.
+        max_output_tokens: The cap; ``None`` if nothing bounds the answer.
         remarks: Doubts about the prompt's words and advice about the schema.
         unread_line: The line of the prompt that asks for an explanation which ``answer:`` never reads: it is left out.
         codes_possible: Whether codes would shorten labels or keys and are not used.
@@ -126,7 +126,7 @@ class Options:
         codes: Code labels and keys of several tokens.
         minify: Ask for minified JSON.
         form: ``schema``, ``text`` (as the prompt states it, capped and read out), or ``auto`` for the cheaper one.
-        answer_tokens: Output tokens of the prompt's recorded answers, on average; ``None`` where there are none.
+        answer_tokens: Output tokens of the prompt's recorded answers, on average; ``None`` if there are none.
         labels: What a suite expects; the answer must be able to say each.
         price_as: The model whose price and tokenizer count.
     """

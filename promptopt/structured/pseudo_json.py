@@ -26,7 +26,7 @@ _WORD_LABEL = re.compile(r"[\w][\w .'/&-]{0,40}")
 
 
 class NotPseudo(Exception):
-    """The text at this place is no pseudo-JSON."""
+    """The text at this place is not pseudo-JSON."""
 
 
 def read_pseudo(text: str, start: int) -> tuple[dict[str, Any], int]:
@@ -173,7 +173,7 @@ class _Reader:
         return self._text[start : self.position].strip().rstrip(",").strip()
 
     def _in_list_of_words(self) -> bool:
-        """Whether the comma stands in prose (``str, Put your answer here.``) and not before the next key."""
+        """Whether the comma is in prose (``str, Put your answer here.``) and not before the next key."""
         rest = self._text[self.position + 1 : self.position + 200]
         follows_key = re.match(r"\s*(?:[\"'][^\"'\n]+[\"']|[A-Za-z_]\w*)\s*[:?=]", rest) or re.match(
             r"\s*[}\]\"'{\d.…<]", rest
@@ -190,7 +190,7 @@ def _placeholder(name: str) -> dict[str, Any]:
 
 
 def placeholder(text: str) -> dict[str, Any]:
-    """What ``<positive/negative>`` or ``[0-100]`` stands for; ``{}`` where it does not say."""
+    """What ``<positive/negative>`` or ``[0-100]`` stands for; ``{}`` if it does not say."""
     inner = text.strip().strip("<>[]{}").strip()
     parts = [part.strip() for part in inner.split("/")]
     if len(parts) > 1 and inner.lower() not in _TYPES and all(re.fullmatch(r"[A-Za-z][\w-]*", part) for part in parts):
@@ -214,7 +214,7 @@ def _quoted_schema(text: str) -> dict[str, Any]:
 
 
 def _alternatives(text: str) -> list[str]:
-    """``positive|negative|neutral`` as labels; empty where the text is something else."""
+    """``positive|negative|neutral`` as labels; empty if the text is something else."""
     parts = [part.strip().strip("\"'`<>") for part in re.split(r"\s*\|\s*", text.strip())]
     if len(parts) < 2 or MASK in text or not all(_WORD_LABEL.fullmatch(part) for part in parts):
         return []
@@ -260,7 +260,7 @@ _GENERIC = (
 
 
 def number_range(low: str, high: str, *, whole: bool = True) -> dict[str, Any]:
-    """A number from ``low`` to ``high``. ``0`` to ``1`` and anything with a point is no whole number."""
+    """A number from ``low`` to ``high``. ``0`` to ``1`` and anything with a point is not a whole number."""
     fraction = not whole or "." in low + high or (low, high) == ("0", "1")
     least, most = (float(low), float(high)) if "." in low + high else (int(low), int(high))
     if least >= most:
@@ -269,7 +269,7 @@ def number_range(low: str, high: str, *, whole: bool = True) -> dict[str, Any]:
 
 
 def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: C901 - one branch a form
-    """One schema for two descriptions of the same value; ``None`` where they contradict each other."""
+    """One schema for two descriptions of the same value; ``None`` if they contradict each other."""
     if not first or not second:
         return dict(first or second)
     kinds = {first.get("type"), second.get("type")} - {None}

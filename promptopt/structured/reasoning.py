@@ -1,4 +1,4 @@
-"""Does a task need its reasoning? Where it does, an answer without it is cheap and wrong.
+"""Does a task need its reasoning? If it does, an answer without it is cheap and wrong.
 
 BIG-Bench Hard shows what is lost: navigate 96.4% with reasoning against 50.4% without, date understanding 87.2 against
 63.6 (code-davinci-002; Suzgun et al. 2022).
@@ -50,7 +50,7 @@ _QUOTED = re.compile(
 
 
 def needs_reasoning(document: PromptText) -> str | None:
-    """Why the task of a prompt needs reasoning, with the line that says so; ``None`` where nothing does."""
+    """Why the task of a prompt needs reasoning, with the line that says so; ``None`` if nothing does."""
     for pattern in _ASKED:
         if match := pattern.search(document.text):
             return f"line {document.line(match.start())}: {match[0]!r} asks for reasoning"

@@ -124,7 +124,7 @@ def recordings_of(template: Template, suite: Suite | None) -> list[RecordingFile
 
 
 def recorded_tokens(template: Template, suite: Suite | None) -> float | None:
-    """Output tokens of a prompt's recorded answers, on average; ``None`` where none are recorded."""
+    """Output tokens of a prompt's recorded answers, on average; ``None`` if none are recorded."""
     try:
         files = recordings_of(template, suite)
     except UsageError:

@@ -58,7 +58,7 @@ _LEAD = re.compile(
     r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z",
     re.IGNORECASE,
 )
-# "Which team is it, and why?": the question stays, what nobody reads goes.
+# "Which team is it, and why?": the question stays, what nobody reads is removed.
 _AND_WHY = re.compile(r",? and why(?=[ \t]*\?)", re.IGNORECASE)
 _FENCE_BEFORE = re.compile(r"(?:```|~~~)\w*[ \t]*\n?[ \t]*\Z")
 _FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
@@ -112,7 +112,7 @@ def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool) 
 def _sentences(document: PromptText) -> Iterator[Span]:
     for match in _SENTENCE.finditer(document.text):
         body = match[0]
-        # A list mark before the sentence goes with it.
+        # A list mark before the sentence is removed with it.
         start = match.start() + (len(mark[0]) if (mark := re.match(r"(?:[-*•]|\d+[.)])[ \t]+", body)) else 0)
         yield Span(match.start() if mark else start, match.end())
 
@@ -124,7 +124,7 @@ def _with_space(text: str, end: int) -> int:
 
 
 def _block(document: PromptText, span: Span) -> Span:
-    """A template with its fence and the line that leads to it, where that says nothing else."""
+    """A template with its fence and the line that leads to it, if that says nothing else."""
     text = document.text
     start, end = span.start, span.end
     if (before := _FENCE_BEFORE.search(text, 0, start)) and (after := _FENCE_AFTER.match(text, end)):
@@ -143,7 +143,7 @@ def _block(document: PromptText, span: Span) -> Span:
 
 
 def _merged(edits: list[Edit], document: PromptText) -> list[Edit]:
-    """Edits in order; a line that is left empty goes whole."""
+    """Edits in order; a line that is left empty is removed."""
     merged: list[Edit] = []
     for edit in sorted(edits, key=lambda edit: edit.start):
         if merged and edit.start < merged[-1].end:

@@ -230,7 +230,7 @@ _FIELDS = regex.compile(
 
 
 def ruled(document: PromptText) -> Iterator[tuple[Field, Span]]:
-    """Blocks such as ``--- success`` with what stands under them."""
+    """Blocks such as ``--- success`` with what is under them."""
     matches = list(scan(_RULED, document.text))
     if len(matches) < 2:
         return
@@ -307,7 +307,7 @@ def _source(document: PromptText, match: re.Match[str], kind: str) -> tuple[str,
 
 
 def headed(document: PromptText) -> Iterator[tuple[Field, Span]]:
-    """Numbered Markdown headings that the answer is to use; one with others below it is no field of its own."""
+    """Numbered Markdown headings that the answer is to use; one with others below it is not a field of its own."""
     if _WANTED.search(document.text):
         found = [match for match in scan(_NUMBERED, document.text) if MASK not in match["name"]]
         numbers = [_number(match) for match in found]

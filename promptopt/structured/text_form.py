@@ -30,7 +30,7 @@ def block_edits(document: PromptText) -> Iterator[Edit]:
 
 
 def _without_blanks(text: str) -> str | None:
-    """``None`` where a line end alone parts two values, as people write templates: there it means something."""
+    """``None`` if a line end alone separates two values, as people write templates: there it means something."""
     pieces: list[str] = []
     done = 0
     for match in _STRING.finditer(text):
@@ -46,7 +46,7 @@ def _tight(text: str) -> str:
 
 
 def reading(fields: Sequence[Field], scored: Field, *, json_form: bool) -> str | None:
-    """An ``answer:`` that reads the scored value out of a text answer; ``None`` where it has no fixed form."""
+    """An ``answer:`` that reads the scored value out of a text answer; ``None`` if it has no fixed form."""
     if json_form:
         return "/" + scored.name.replace("~", "~0").replace("/", "~1")
     if len(fields) != 1:
@@ -64,7 +64,7 @@ def _quoted(label: str) -> str:
 
 
 def text_cap(fields: Sequence[Field], tokenizer: Tokenizer) -> int | None:
-    """``max_output_tokens`` of one bare value; ``None`` where nothing bounds the answer."""
+    """``max_output_tokens`` of one bare value; ``None`` if nothing bounds the answer."""
     if len(fields) != 1:
         return None
     schema: Any = fields[0].schema

@@ -23,12 +23,12 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PatternAnswer:
-    """The last match of a regular expression: its group 1, or the whole match where it has no group."""
+    """The last match of a regular expression: its group 1, or the whole match if it has no group."""
 
     pattern: str
 
     def extract(self, text: str) -> str:
-        """Raises NoAnswer where nothing matches or the pattern runs away (more than a second)."""
+        """Raises NoAnswer if nothing matches or the pattern runs away (more than a second)."""
         try:
             matches = list(compile_pattern(self.pattern).finditer(text, timeout=REGEX_TIMEOUT_S))
         except TimeoutError:
@@ -44,14 +44,14 @@ class PointerAnswer:
     """The value that a JSON pointer (RFC 6901) finds in a response that is JSON as a whole.
 
     Attributes:
-        codes: Where the response is written in codes, what they stand for; the pointer is into the decoded data.
+        codes: What the codes stand for that the response is written in, if it is; the pointer is into the decoded data.
     """
 
     pointer: str
     codes: Codes | None = field(default=None, hash=False)
 
     def extract(self, text: str) -> str:
-        """Raises NoAnswer where the response is not JSON or the pointer leads nowhere."""
+        """Raises NoAnswer if the response is not JSON or the pointer leads nowhere."""
         try:
             node: Any = json.loads(text)
         except (ValueError, RecursionError) as error:

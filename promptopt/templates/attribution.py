@@ -1,7 +1,7 @@
 """Which line or variable of a prompt each of its input tokens is from, and where a provider's prompt cache stops.
 
 The prompt is rendered a second time with marks around everything that a template prints (``marking.py``). Without its
-marks that text must be the very text that is sent; where it is not, because a filter or a test reads text that a block
+marks that text must be exactly the text that is sent; if it is not, because a filter or a test reads text that a block
 has kept, tokens are attributed to the lines of the rendered text instead and the result says so.
 """
 
@@ -52,7 +52,7 @@ class Attribution:
         schema: Tokens of the output schema.
         exact: Whether the parts are lines of the templates; else they are lines of the rendered text.
         static_prefix_tokens: Tokens at the start that no variable changes, framing and schema included.
-        prefix_broken_by: The first expression or statement that depends on a variable; ``None`` where nothing does.
+        prefix_broken_by: The first expression or statement that depends on a variable; ``None`` if nothing does.
     """
 
     parts: tuple[Part, ...]
@@ -104,7 +104,7 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
 def _template_runs(
     template: Template, variables: Mapping[str, Any], rendered: Rendered
 ) -> list[list[PrintedRun]] | None:
-    """The runs of each message; ``None`` where marks change what is rendered."""
+    """The runs of each message; ``None`` if marks change what is rendered."""
     if any(has_marks(message.content) for message in rendered.messages):
         return None
     for nested in (True, False):
@@ -124,7 +124,7 @@ def _checked(marked: MarkedPrompt, rendered: Rendered) -> list[list[PrintedRun]]
         whole = without_marks(message.content)
         lead = 0
         if whole != plain.content:
-            # The text of a chat block is stripped, but marks stand around its white space.
+            # The text of a chat block is stripped, but there are marks around its white space.
             lead = len(whole) - len(whole.lstrip())
             if message.role != plain.role or whole.strip() != plain.content:
                 return None
@@ -165,7 +165,7 @@ def _cut(runs: Sequence[PrintedRun], lead: int, length: int) -> list[PrintedRun]
 
 
 def _text_runs(template: Template, rendered: Rendered) -> list[list[PrintedRun]]:
-    """Each line of the rendered text as a place of its own."""
+    """Each line of the rendered text as its own place."""
     path = f"{template.path} (rendered)"
     number = 0
     found = []
@@ -211,7 +211,7 @@ def _times(kind: str, printed: Mapping[int, int]) -> int:
 
 
 def _owners(runs: Sequence[PrintedRun], starts: Sequence[int]) -> Iterator[Place]:
-    """The place of each token: that of most of its characters, the first where two have as many."""
+    """The place of each token: that of most of its characters, the first if two have as many."""
     ends = list(accumulate(len(text) for text, _ in runs))
     first = 0
     for start, following in pairwise([*starts, ends[-1] if ends else 0]):

@@ -40,7 +40,7 @@ class ChatExtension(Extension):
     def _collect(self, context: Context, role: object, line: int, caller: Callable[[], str]) -> str:
         collector = context.get(COLLECTOR)
         if collector is None:
-            raise TemplateRuntimeError("a chat block cannot stand in a macro that is imported without context")
+            raise TemplateRuntimeError("a chat block cannot be in a macro that is imported without context")
         collector.append(Message(role=_check_role(role, line), content=caller().strip()))
         return ""
 
@@ -54,7 +54,7 @@ def is_chat(node: nodes.Node) -> bool:
 
 
 def check_outside_text(tree: nodes.Template) -> None:
-    """Refuse text or expressions outside the chat blocks of a template that has them; white space may stand there.
+    """Refuse text or expressions outside the chat blocks of a template that has them; white space is allowed there.
 
     Raises:
         TemplateSyntaxError: There is some.

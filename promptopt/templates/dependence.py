@@ -22,7 +22,7 @@ class Names:
     """What each name depends on at the place of the walk; a name that nothing has set is a variable.
 
     Attributes:
-        passed: What each place depends on that the walk has passed, where it depends on something.
+        passed: What the places depend on that the walk has passed; one that depends on nothing is left out.
     """
 
     def __init__(self, known_globals: Mapping[str, Any], tree: nodes.Template) -> None:
@@ -72,7 +72,7 @@ class Names:
             self._known[name] = PARAMETER
 
     def macro(self, name: str, depends: int) -> None:
-        """A macro is defined, whose body depends on something beside its arguments."""
+        """A macro is defined; ``depends`` says what its body depends on besides its arguments."""
         self._macros[name] = depends
 
     def imported(self, node: nodes.Import | nodes.FromImport) -> None:
@@ -85,7 +85,7 @@ class Names:
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """What is set within does not hold outside."""
+        """What is set inside is not set outside."""
         known, macros, modules = dict(self._known), dict(self._macros), dict(self._modules)
         try:
             yield

@@ -29,9 +29,9 @@ class FrontMatter:
 
     Attributes:
         model: The model it is written for.
-        params: The settings of a call, each a key of its own in the file.
+        params: The settings of a call, each its own key in the file.
         output_schema: A schema valid in strict mode, or ``None`` for free text.
-        output_codes: The labels and keys that stand behind the codes of the schema.
+        output_codes: The labels and keys that the codes of the schema stand for.
         answer: How the answer is read out of a response; ``None``: it is the whole text.
         calls_per_month: How often production calls it.
     """
@@ -68,7 +68,7 @@ def mask_front_matter(text: str) -> str:
 
 
 def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
-    """``source`` with these keys in its front matter; a key that is ``None`` goes."""
+    """``source`` with these keys in its front matter; a key that is ``None`` is removed."""
     lines = (front_matter_yaml(source) or "").splitlines(keepends=True)
     body = source[front_matter_end(source) :]
     kept: list[str] = []
@@ -84,17 +84,17 @@ def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
 
 
 def _entry(key: str, value: Any) -> str:
-    # Mappings of scalars in one line, as people write them; a scalar of its own is no mapping.
+    # Mappings of scalars in one line, as people write them; a lone scalar is not a mapping.
     style = None if isinstance(value, (dict, list)) else False
     text = yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True, width=100, default_flow_style=style)
-    # The loader of prompt files has rules of its own; where the two differ, JSON is read the same by both.
+    # The loader of prompt files has its own rules; if the two differ, JSON is read the same by both.
     if load_yaml(text, "front matter") != {key: value}:
         text = f"{key}: {json.dumps(value, ensure_ascii=False)}\n"
     return text
 
 
 def read_front_matter(text: str, name: str, reader: Reader) -> FrontMatter:
-    """The front matter of the prompt file ``name``; all defaults where it has none.
+    """The front matter of the prompt file ``name``; all defaults if it has none.
 
     Raises:
         TemplateError: It is not YAML, has an unknown key, or a value of the wrong type.

@@ -1,7 +1,7 @@
 """A second compilation of a prompt that marks, in what it renders, which line or expression each character is from.
 
 Every text and every expression that a template prints is wrapped in two characters of Unicode's private planes 15 and
-16: one that numbers the place, one that ends it. A third kind stands where the prompt begins to depend on a variable.
+16: one that numbers the place, one that ends it. A third kind marks a statement that depends on a variable.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Place:
         line: Its line, counted from 1.
         kind: ``break`` is a statement such as ``{% if premium %}``, which prints nothing itself.
         source: The line's text, or the expression as it is written.
-        depends: On what: nothing (0), an argument of the macro it stands in (1), a variable (2); of the call of a
+        depends: On what: nothing (0), an argument of the macro around it (1), a variable (2); of the call of a
             macro, what its arguments depend on.
         transparent: A call of a macro: what the macro prints says for itself what it depends on.
         before_end: How far before the end of its file the expression or tag begins; 0 for literal text. The front
@@ -102,7 +102,7 @@ class MarkingEnvironment(PromptEnvironment):
         return chr(FIRST_MARK + len(self.places) - 1)
 
     def note_break(self, context: Context, number: int) -> str:
-        """Called by a marked template where a statement outside its chat blocks depends on a variable."""
+        """Called by a marked template at a statement outside its chat blocks that depends on a variable."""
         collector = context.get(COLLECTOR)
         if isinstance(collector, list):
             collector.append(self.places[number])
@@ -173,7 +173,7 @@ class _Marker:
         return 0 if piece is None else len(self._source.text) - piece.start
 
     def _scoped(self, node: nodes.Node) -> int:
-        """What sets names, or holds statements in a scope of its own; returns what a name that it sets depends on."""
+        """What sets names, or has statements in its own scope; returns what a name that it sets depends on."""
         names = self._names
         if isinstance(node, nodes.Assign):
             depends = names.depends([node.node])
@@ -252,7 +252,7 @@ class _Marker:
                 yield from self._wrapped(node, place)
 
     def _wrapped(self, node: nodes.Node, place: Place) -> Iterator[nodes.Node]:
-        """A statement between marks of its own."""
+        """A statement between its own marks."""
         yield nodes.Output([nodes.TemplateData(self._environment.mark(place))], lineno=node.lineno)
         yield node
         yield nodes.Output([nodes.TemplateData(END)], lineno=node.lineno)
@@ -341,7 +341,7 @@ class MarkedPrompt:
         """A marked text in order.
 
         Yields:
-            ``(characters, None)`` for printed text, ``("", place)`` where a place opens or a break stands, and
+            ``(characters, None)`` for printed text, ``("", place)`` where a place opens or a break is, and
             ``("", None)`` where the innermost open place ends.
         """
         start = 0
@@ -358,7 +358,7 @@ class MarkedPrompt:
 
 
 def render_marked(template: Template, variables: Mapping[str, Any], *, nested: bool) -> MarkedPrompt | None:
-    """The prompt with marks; ``None`` where it cannot be rendered so.
+    """The prompt with marks; ``None`` if it cannot be rendered so.
 
     Args:
         nested: See :class:`MarkingEnvironment`.
@@ -369,7 +369,7 @@ def render_marked(template: Template, variables: Mapping[str, Any], *, nested: b
 
 
 def render_static(source: str, reader: Reader | None, path: str, *, nested: bool) -> MarkedPrompt | None:
-    """What of a prompt does not depend on a variable, with marks; ``None`` where it cannot be rendered so.
+    """What of a prompt does not depend on a variable, with marks; ``None`` if it cannot be rendered so.
 
     Args:
         reader: Where its includes come from.

@@ -56,7 +56,7 @@ def compact(data: object, model: str | None = None) -> str:
 
 
 def _written(data: Any) -> Iterator[tuple[str, str]]:
-    # First come, first served where two cost the same: the plainest notation stands first.
+    # If two cost the same the first is taken: the plainest notation comes first.
     yield "json", json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     yield "json-indented", json.dumps(data, ensure_ascii=False, indent=2)
     yield "json-spaced", json.dumps(data, ensure_ascii=False)
@@ -105,4 +105,4 @@ def _plain(data: object) -> Any:
         return {str(key): _plain(value) for key, value in data.items()}
     if isinstance(data, Sequence) and not isinstance(data, (bytes, bytearray)):
         return [_plain(item) for item in data]
-    raise TypeError(f"{type(data).__name__} {data!r:.60} is no JSON data; give mappings, lists, texts and numbers")
+    raise TypeError(f"{type(data).__name__} {data!r:.60} is not JSON data; give mappings, lists, texts and numbers")

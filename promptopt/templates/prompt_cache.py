@@ -19,9 +19,9 @@ class StaticPrefix:
 
     Attributes:
         messages: The texts of the messages that are static as a whole.
-        beginning: The static beginning of the message after them; ``None`` where it may not be there at all.
-        broken_by: What ends the prefix; ``None`` where the whole prompt is static.
-        end: Where the prefix ends in the prompt's own file; ``None`` where that cannot be said, because the file
+        beginning: The static beginning of the message after them; ``None`` if it may not be there at all.
+        broken_by: What ends the prefix; ``None`` if the whole prompt is static.
+        end: Where the prefix ends in the prompt's own file; ``None`` if that cannot be said, because the file
             extends another one or includes chat blocks.
     """
 

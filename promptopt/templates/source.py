@@ -26,7 +26,7 @@ _KINDS: dict[str, PieceKind] = {"{{": "expression", "{%": "tag", "{#": "comment"
 _LEXER_KINDS: dict[str, PieceKind] = {"variable": "expression", "block": "tag", "comment": "comment", "raw": "raw"}
 _REPEATED = frozenset({"if", "for"})
 _OPENERS = frozenset({"if", "for", "macro", "call", "filter", "block", "chat", "autoescape", "with"})
-# What these print goes through code that may depend on it to the letter.
+# Code reads what these print, and may depend on every character of it.
 _OPAQUE = frozenset({"filter", "set", "call", "trans"})
 _ROLE = re.compile(r"""role = (["'])(?P<role>\w+)\1""")
 

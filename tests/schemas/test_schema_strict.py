@@ -122,7 +122,7 @@ class Order(pydantic.BaseModel):
 def test_models_agree_with_the_sdk():
     ours = fix_schema(Order.model_json_schema())
     assert ours.remaining == ()
-    # The SDK leaves a default in that strict mode refuses; ours mends what it makes as well.
+    # The SDK leaves a default in that strict mode refuses; ours repairs what it makes as well.
     theirs = fix_schema(to_strict_json_schema(Order))
     assert theirs.remaining == ()
     assert set(ours.schema["properties"]) == set(theirs.schema["properties"])
@@ -252,7 +252,7 @@ def test_advice():
     )
     lines = "\n".join(advice(schema, frozenset({"label", "reasoning"})))
     assert "word_count: nothing reads it" in lines
-    assert "reasoning: stands after the answer" in lines
+    assert "reasoning: comes after the answer" in lines
     assert "derived" in "\n".join(advice(schema))
 
 
