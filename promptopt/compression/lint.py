@@ -17,9 +17,8 @@ from promptopt.compression.rules.base import Rule, all_rules, choose_rules
 from promptopt.prices import find_price
 from promptopt.values import Usage
 
-_IGNORE = re.compile(
-    r"\{#-?\s*promptopt:\s*ignore(?P<file>-file)?\s*\[(?P<codes>[\w,\s]*)\]\s*(?P<reason>.*?)\s*-?#\}", re.DOTALL
-)
+# The whole of a comment.
+_IGNORE = re.compile(r"promptopt:\s*ignore(?P<file>-file)?\s*\[(?P<codes>[\w,\s]*)\]\s*(?P<reason>.*)", re.DOTALL)
 MANY = 64
 """From this many documents on, starting processes costs less than it saves."""
 UNREASONED = "PO001"
@@ -106,9 +105,13 @@ def reason_of(code: str) -> str:
 def _not_ignored(document: Document, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     lines: dict[int, set[str]] = {}
     everywhere: set[str] = set()
-    for match in _IGNORE.finditer(document.text):
+    source = document.masks.source
+    for piece in source.pieces:
+        match = _IGNORE.fullmatch(source.inside(piece)) if piece.kind == "comment" else None
+        if match is None:
+            continue
         codes = {code for code in re.split(r"[,\s]+", match["codes"].upper()) if code}
-        first, column = document.line_of(match.start())
+        first, column = document.line_of(piece.start)
         if not match["reason"]:
             message = f"ignores {', '.join(sorted(codes)) or 'nothing'} without a reason: say why after the bracket"
             diagnostics = [*diagnostics, Diagnostic(document.path, first, column, UNREASONED, message)]
@@ -116,7 +119,7 @@ def _not_ignored(document: Document, diagnostics: list[Diagnostic]) -> list[Diag
         if match["file"]:
             everywhere |= codes
         # A comment is about the line that it ends on and the next one.
-        last = document.line_of(match.end() - 1)[0]
+        last = first + source.text[piece.start : piece.end].rstrip().count("\n")
         for line in range(first, last + 2):
             lines.setdefault(line, set()).update(codes)
     return [

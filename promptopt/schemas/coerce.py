@@ -19,8 +19,9 @@ _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 def coerce(value: Any, schema: JSONSchema, text: str) -> tuple[Any, tuple[str, ...]]:
     """``value`` as the schema wants it, and what was converted, one line each.
 
-    Keys and labels are matched without regard to case, blanks and surrounding marks; a number or boolean written as text becomes
-    one; a key that the schema forbids is removed; a missing key that may be null is null. Nothing else is changed.
+    Keys and labels are matched without regard to case, blanks and surrounding marks; a number or boolean written as
+    text becomes one; a key that the schema forbids is removed; a missing key that may be null is null. Nothing else is
+    changed.
 
     Raises:
         AnswerInvalid: It is still not valid; the error names the place.

@@ -263,7 +263,7 @@ class _Marker:
                 yield from self._text(child)
                 continue
             piece = next(self._pieces.get("{{", iter(())), None)
-            source = self._source.expression(piece) if piece else self._line(child.lineno)
+            source = f"{{{{ {self._source.inside(piece)} }}}}" if piece else self._line(child.lineno)
             start = len(self._source.text) - piece.start if piece else 0
             depends = self._names.depends([child])
             if depends:

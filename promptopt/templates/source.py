@@ -155,11 +155,11 @@ class Source:
                 is_static = False
         return tuple(found)
 
-    def expression(self, piece: Piece) -> str:
-        """An expression as it is written, without the marks that strip white space around it."""
+    def inside(self, piece: Piece) -> str:
+        """What is between the delimiters of an expression, tag or comment, marks that strip white space left out."""
         written = self.text[piece.start : piece.end].strip()[2:-2]
         start = 1 if written.startswith(("-", "+")) else 0
-        return f"{{{{ {written[start:].removesuffix('-').strip()} }}}}"
+        return written[start:].removesuffix("-").strip()
 
     def frames_at(self, position: int) -> tuple[Frame, ...]:
         """The blocks around a position. One inside a tag is like no other place."""

@@ -51,7 +51,7 @@ def one(child):
         (one({"type": "string", "enum": ["x", "x"]}), "/properties/a/enum", "twice"),
         (one({"type": "string", "format": "uri"}), "/properties/a/format", "not supported"),
         (one({"type": "string", "pattern": "(?=x)y"}), "/properties/a/pattern", "looks around"),
-        (one({"type": "string", "pattern": "("}), "/properties/a/pattern", "no regular expression"),
+        (one({"type": "string", "pattern": "("}), "/properties/a/pattern", "not a regular expression"),
         (one({"$ref": "https://example.org/x.json"}), "/properties/a/$ref", "points out"),
         (one({"$ref": "#/$defs/X"}), "/properties/a/$ref", "points to nothing"),
         (

@@ -54,7 +54,7 @@ def test_flat_rows_become_csv_and_nested_data_json():
 
 
 def test_data_that_json_cannot_say_is_an_error():
-    with pytest.raises(TypeError, match="no JSON data"):
+    with pytest.raises(TypeError, match="not JSON data"):
         compact({"when": object()})
 
 

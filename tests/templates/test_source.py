@@ -31,7 +31,7 @@ def test_pieces_of_a_prompt_file() -> None:
         ("text", "."),
     ]
     assert [piece.name for piece in read.pieces if piece.kind == "tag"] == ["set"]
-    assert read.expression(read.pieces[1]) == "{{ a | f('}}') }}"
+    assert [read.inside(piece) for piece in read.pieces[1:3]] == ["a | f('}}')", "{{ no }}"]
 
 
 def test_text_without_marks_is_one_piece() -> None:
