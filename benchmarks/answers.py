@@ -1,9 +1,9 @@
 """Whether a model still reads the shorter prompt as well: label log-odds against gold, before and after compression.
 
 An answer is one word, and a small model that calls everything positive hides what a prompt does to it. Its log-odds do
-not: for each case of a suite they are read where the label stands, and judged by their AUC against the gold labels (of
-each label against the others, averaged) and by their rank correlation with those of the original prompt. The control is
-the variable alone: a prompt that ranks no better than that does not steer the model.
+not: for each case of a suite they are read in the place of the label and measured by their AUC against the right labels
+(of each label against the others, averaged) and by their rank correlation with those of the original prompt. For
+comparison there is the variable alone: a prompt that ranks no better than that does not steer the model.
 
 Run on an idle machine, with the extra ``local``:
 
@@ -59,14 +59,14 @@ class Reader:
     """Reads label log-probabilities from the local model."""
 
     def __init__(self, provider: LocalProvider) -> None:
-        # The provider's own client: logprobs are no part of a request that promptopt makes.
+        # The provider's own client: logprobs are not part of a request that promptopt makes.
         self._client = provider._inner._openai
         self._model = provider._model
 
     def log_odds(self, messages: Messages, lead: str, labels: Sequence[str]) -> list[float]:
         """Of each label against the others, as the next token after ``lead`` at the start of the answer.
 
-        A grammar holds the answer to ``lead``; the probabilities are those of the model without it.
+        A grammar limits the answer to ``lead``; the probabilities are those of the model without it.
         """
         answer = self._client.chat.completions.create(
             model=self._model,

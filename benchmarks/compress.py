@@ -1,9 +1,9 @@
-"""Tokens saved on real prompts, each output put back that loses a fact: promptopt beside its peers.
+"""Tokens saved on real prompts by promptopt and its peers; an output that loses a fact is put back.
 
     python benchmarks/compress.py [PROMPTS.jsonl]
 
 By default the prompts are the real ones, or the project's own if those are not on this machine.
-Peers take part where they are installed: pip install token-diet prompt-token-minifier prompt-compressor
+Peers take part if they are installed: pip install token-diet prompt-token-minifier prompt-compressor
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def half(text: str) -> int:
 
 def speed(texts: list[str], before: list[int]) -> None:
     """CPU time of prompts that were never seen before, and of ``check`` over 500 of them."""
-    # What is loaded when it is first needed belongs to the start: the fuzzy matcher with the first example.
+    # What is loaded on first use, such as the fuzzy matcher, is start-up time.
     promptopt.compress("Please read the text in order to answer.\n\n# Example\n\nInput: a\nOutput: b\n")
     near = sorted(zip(before, texts, strict=True), key=lambda pair: abs(pair[0] - 2000))[:6]
     taken = []

@@ -81,7 +81,7 @@ def lost_sentences(before: str, after: str) -> float:
 
 
 def failures(before: str, after: str) -> list[str]:
-    """Why the gate puts an output back; empty where it passes."""
+    """Why the gate puts an output back; empty if it passes."""
     why = [" ".join(map(str, fact)) for fact in sorted(facts(before) - facts(after), key=str)]
     if (share := lost_sentences(before, after)) > 0.05:
         why.append(f"{share:.0%} of the sentences")

@@ -2,7 +2,9 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 
 from promptopt import prices
 from promptopt.cli import COMMANDS, cli
+from promptopt.compression.rules import base
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,6 +26,15 @@ class Day(datetime):
         return datetime(2026, 11, 21, tzinfo=tz or UTC)
 
 
+@pytest.fixture
+def own_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The pages show the rules of this project, whatever other packages are installed."""
+    monkeypatch.setattr(base, "entry_points", distribution("promptopt").entry_points.select)
+    base.all_rules.cache_clear()
+    yield
+    base.all_rules.cache_clear()
+
+
 CONSOLES = [
     pytest.param(block, id=f"{page.name}: {block.splitlines()[0]}")
     for page in PAGES
@@ -30,6 +42,7 @@ CONSOLES = [
 ]
 
 
+@pytest.mark.usefixtures("own_rules")
 @pytest.mark.parametrize("block", [block for block in CONSOLES if block.values[0].startswith("$ promptopt ")])
 def test_a_command_prints_what_is_shown(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", show_default=True
 )
-@click.option("--strict", is_flag=True, help="Exit with 1 where anything is found.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if anything is found.")
 @click.option("--facts", "show_facts", is_flag=True, help="Print the facts that a compression must keep.")
 @click.option("--rules", "show_rules", is_flag=True, help="List the rules.")
 def command(
@@ -42,7 +42,7 @@ def command(
     show_facts: bool,
     show_rules: bool,
 ) -> None:
-    """Lint prompts: what makes them dear, where, and what it is worth a month, the dearest first.
+    """Lint prompts: show each place that costs too much and what it is worth a month, the most expensive first.
 
     PATHS are files, folders or names; by default all prompts of the prompts folder. A line is ignored with
     {# promptopt: ignore[PO205] the reason #} on it or above it, a file with ignore-file[...].
@@ -80,7 +80,7 @@ def _templates(paths: tuple[str, ...]) -> Iterator[Template]:
 
     config = load_config()
     if not paths:
-        # Older versions are kept as they were: only the newest is worth a finding.
+        # Older versions stay as they are, so only the newest is checked.
         yield from (load_prompt(prompt.newest, config=config) for prompt in list_prompts(config))
         return
     for given in paths:
@@ -123,9 +123,9 @@ def _summary(findings: list[Diagnostic], prompts: int) -> str:
     dollars = sum(one.monthly_usd or 0 for one in findings)
     worth = f", ${dollars:,.2f} a month" if dollars else ""
     fixable = sum(one.fixable for one in findings)
-    where = "1 prompt" if prompts == 1 else f"{prompts} prompts"
+    counted = "1 prompt" if prompts == 1 else f"{prompts} prompts"
     return (
-        f"{len(findings)} findings in {where}: {tokens:,} tokens a call{worth}; "
+        f"{len(findings)} findings in {counted}: {tokens:,} tokens a call{worth}; "
         f"`promptopt compress` makes {fixable} of the changes"
     )
 

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 @click.option("--ignore", multiple=True, metavar="CODE", help="Do not apply these rules.")
 @click.option("--write", is_flag=True, help="Write the next version, such as v3.j2; nothing is overwritten.")
 @click.option("-i", "--interactive", is_flag=True, help="Accept hunk by hunk.")
-@click.option("--ledger", is_flag=True, help="Print the proof: every edit made or refused, with its facts.")
+@click.option("--edits", "show_edits", is_flag=True, help="List every edit, made or refused and why, with its facts.")
+@click.option("--ledger", is_flag=True, hidden=True, help="The former name of --edits.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the diff.")
 @click.option("--suite", metavar="SUITE", help="Compare old and new over these cases and say whether to keep the new.")
-@click.option("--rewrite", metavar="MODEL", help="Let a model propose a rewrite; the facts decide whether it holds.")
+@click.option("--rewrite", metavar="MODEL", help="Let a model propose a rewrite; it is taken if it loses no fact.")
 def command(
     prompt: str,
     level: Level,
@@ -38,6 +39,7 @@ def command(
     ignore: tuple[str, ...],
     write: bool,
     interactive: bool,
+    show_edits: bool,
     ledger: bool,
     as_json: bool,
     suite: str | None,
@@ -53,17 +55,17 @@ def command(
     promptopt compress triage --suite triage
     promptopt compress - < prompt.txt > shorter.txt
 
-    Exit code 1 where --suite says that the shorter prompt is not to be kept.
+    Exit code 1 if --suite says that the shorter prompt should not be kept.
     """
     from promptopt.compression.api import compress_prompt
     from promptopt.errors import UsageError
     from promptopt.templates import load_prompt
 
-    select, ignore = _codes(select), _codes(ignore)
+    select, ignore, show_edits = _codes(select), _codes(ignore), show_edits or ledger
     if prompt == "-":
         if write or interactive or suite or rewrite:
             raise UsageError("a text from stdin has no versions and no suite; give the prompt's file or name")
-        _filter_stdin(level, select, ignore, ledger, as_json)
+        _filter_stdin(level, select, ignore, show_edits, as_json)
         return
     template = load_prompt(prompt)
     compression = compress_prompt(template, level, select=select, ignore=ignore)
@@ -74,8 +76,8 @@ def command(
         click.echo(json.dumps(_data(template.path, compression, text), indent=2, ensure_ascii=False))
     else:
         _show(template, compression, text, quiet=interactive)
-        if ledger:
-            _show_ledger(compression)
+        if show_edits:
+            _show_edits(compression)
     keep = True
     if suite is not None and text != template.source:
         keep = _compared(template, text, suite)
@@ -89,7 +91,9 @@ def _codes(given: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(code.strip() for entry in given for code in entry.split(",") if code.strip())
 
 
-def _filter_stdin(level: Level, select: tuple[str, ...], ignore: tuple[str, ...], ledger: bool, as_json: bool) -> None:
+def _filter_stdin(
+    level: Level, select: tuple[str, ...], ignore: tuple[str, ...], show_edits: bool, as_json: bool
+) -> None:
     from promptopt.compression.api import compress
     from promptopt.errors import InputError
 
@@ -109,8 +113,8 @@ def _filter_stdin(level: Level, select: tuple[str, ...], ignore: tuple[str, ...]
         return
     sys.stdout.buffer.write(compression.text.encode("utf-8"))
     sys.stdout.buffer.flush()
-    if ledger:
-        _show_ledger(compression, err=True)
+    if show_edits:
+        _show_edits(compression, err=True)
 
 
 def _show(template: Template, compression: Compression, text: str, *, quiet: bool) -> None:
@@ -129,7 +133,7 @@ def _show(template: Template, compression: Compression, text: str, *, quiet: boo
     before = compression.tokens_before
     share = (before - after) / before if before else 0.0
     count = len(compression.refused)
-    refused = f"; {count} {'edit' if count == 1 else 'edits'} refused (--ledger)" if count else ""
+    refused = f"; {count} {'edit' if count == 1 else 'edits'} refused (--edits)" if count else ""
     dollars = monthly(document, before - after)
     worth = f", {dollars} a month" if dollars else ""
     click.echo(
@@ -146,7 +150,7 @@ def _colour(line: str) -> str | None:
     return "red" if line.startswith("-") else None
 
 
-def _show_ledger(compression: Compression, *, err: bool = False) -> None:
+def _show_edits(compression: Compression, *, err: bool = False) -> None:
     from promptopt.tables import table
 
     rows = [_row(edit) for edit in (*compression.edits, *compression.refused)]
@@ -171,6 +175,7 @@ def _data(path: str, compression: Compression, text: str) -> dict[str, Any]:
         "tokens_before": compression.tokens_before,
         "tokens_after": compression.tokens_after,
         "text": text,
+        # The name that readers of this format know.
         "ledger": [asdict(edit) | {"revertible": edit.revertible} for edit in compression.edits],
         "refused": [asdict(edit) for edit in compression.refused],
     }
@@ -198,7 +203,7 @@ def _interact(template: Template, compression: Compression) -> str:
 
 
 def _compared(template: Template, text: str, suite: str) -> bool:
-    """Run both over the suite; print the table; whether the new one is to be kept."""
+    """Run both over the suite and print the table; returns whether to keep the new one."""
     from dataclasses import replace
 
     from promptopt.compression.api import with_source

@@ -1,1 +1,1 @@
-"""Compression: rules propose edits of a prompt, facts decide which of them hold."""
+"""Compression: rules propose edits of a prompt, facts decide which of them are made."""

@@ -1,4 +1,4 @@
-"""Compress a text, or a prompt file, once; hand out the result as often as it is asked for."""
+"""Compress a text, or a prompt file, once; keep the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from promptopt.templates.readers import OverlayReader
 __all__ = ["Compression", "Level", "compress", "compress_prompt", "compressed_template"]
 
 LONGEST_TEXT = 2_000_000
-"""Characters above which a text is left as it is: it is data, not a prompt."""
+"""Characters; a longer text is data, not a prompt, and is left as it is."""
 LONGEST_LINE = 20_000
 
 
@@ -35,22 +35,22 @@ def compress(
 
     Args:
         level: ``safe``, ``standard`` or ``telegraphic``.
-        model: The model that would read it: its tokens count, and its cache is minded.
-        select: Codes, or beginnings of codes, of the rules to apply; all where there is none.
+        model: The model that would read it: its tokens are counted, and its prompt cache is respected.
+        select: Codes, or beginnings of codes, of the rules to apply; all if empty.
         ignore: Those not to apply.
 
     Raises:
-        UsageError: There is no such level or rule.
+        UsageError: The level or a rule is unknown.
     """
     check_level(level)
     return _compress(text, level, model, tuple(select), tuple(ignore))
 
 
 def check_level(level: str) -> None:
-    """Refuse a level that there is not.
+    """Refuse an unknown level.
 
     Raises:
-        UsageError: ``level`` is not one.
+        UsageError: ``level`` is unknown.
     """
     if level not in LEVELS:
         raise UsageError(f"no level {level!r}.{did_you_mean(level, LEVELS)} Known are: {', '.join(LEVELS)}")
@@ -92,7 +92,7 @@ def compress_prompt(
     """The compression of a prompt file's source; its front matter, expressions, tags and comments stay.
 
     Raises:
-        UsageError: There is no such level or rule.
+        UsageError: The level or a rule is unknown.
     """
     check_level(level)
     document = document_of(template)
@@ -106,7 +106,7 @@ def compressed_template(template: Template, level: Level) -> Template:
     """The prompt with its source compressed, compiled once; its includes stay as they are.
 
     Raises:
-        UsageError: There is no such level.
+        UsageError: The level is unknown.
     """
     compression = compress_prompt(template, level)
     if compression.text == template.source:

@@ -72,7 +72,7 @@ def _shown(line: str) -> str:
 
 
 def unified(before: str, after: str, old_name: str, new_name: str, model: str | None = None) -> str:
-    """The whole diff; empty where nothing changed. ``patch`` reads it."""
+    """The whole diff; empty if nothing changed. ``patch`` reads it."""
     found = hunks(before, after, model)
     if not found:
         return ""

@@ -10,7 +10,7 @@ from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Finding, Level, includes
 from promptopt.compression.judge import Allowance, JudgedEdit, Loss, apply, judge_edits
 from promptopt.compression.other_delimiters import marks
-from promptopt.compression.rules.base import BySentence, Rule, choose_rules, proposals
+from promptopt.compression.rules.base import BySentence, ReportsOnly, Rule, choose_rules, proposals
 from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
 
@@ -71,7 +71,8 @@ def compress_document(
     unchanged = Compression(document.text, document.text, level, before, before, findings=findings)
     if "\r" in document.text:
         return _with_line_ends(document, level, rules) or unchanged
-    outcome = _all_passes(document, active, proposed)
+    editing = [rule for rule in active if not isinstance(rule, ReportsOnly)]
+    outcome = _all_passes(document, editing, proposed)
     after = tokenizer.count(outcome.text)
     refused = outcome.still_refused()
     if after >= before or not same_code(document.text, outcome.text) or marks(document.text) != marks(outcome.text):
@@ -81,7 +82,7 @@ def compress_document(
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of all passes.
+    """The result of all passes.
 
     Attributes:
         exceeded: Kinds of which more went than may: the outcome is void.
@@ -166,7 +167,7 @@ def _before(edits: Sequence[Edit], position: int) -> int:
         if start > position:
             break
         if position < start + len(edit.new):
-            # Inside what an edit wrote: where it began.
+            # Inside the replacement of an edit: the beginning of the edit.
             return edit.start
         shift += edit.end - edit.start - len(edit.new)
     return position + shift

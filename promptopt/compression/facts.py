@@ -6,6 +6,7 @@ Facts are compared, not embedded: with every negation flipped, sentence embeddin
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,13 +18,13 @@ from promptopt.compression.masks import MASK, Masked, Zone, mask
 from promptopt.compression.sentences import HEADING, ITEM, Sentence, split_sentences
 
 SCOPE_WORDS = 3
-"""Words after a negation, a limit or a condition that belong to it."""
+"""How many words after a negation, a limit or a condition belong to it."""
 
 _BOUNDS = (r"(?<![\w'’-])", r"(?![\w'’-])")
 _WORD = re.compile(
     rf"(?P<hole>{MASK}+)|(?P<digits>[-+±~<>≤≥=]?[$€£¥]?\d(?:[\d,.:/×x^–-]*\d)?(?:st|nd|rd|th)?[%°]?)"
     rf"|(?P<weighty>{_BOUNDS[0]}(?:{alternatives(weighty_words())}){_BOUNDS[1]})"
-    # "provided the answer is known" is a condition, "the provided text" is none.
+    # "provided the answer is known" is a condition, "the provided text" is not.
     r"|(?P<condition>(?<![\w'’-])provided(?=,?\s+(?:that|the|it|you|they|there|all|an?|your)\b))"
     r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)|(?P<break>[.;!?()]|,)",
     re.IGNORECASE,
@@ -53,27 +54,10 @@ _ENUM = re.compile(
     r" and )+[\w’'-]+(?: [\w’'-]+){0,3}){1,12})",
     re.IGNORECASE,
 )
-# What both need, at a glance.
-_LISTING = (
-    "e.g.",
-    "example",
-    "instance",
-    "such",
-    "one",
-    "any",
-    "either",
-    "among",
-    "choose",
-    "categor",
-    "label",
-    "class",
-    "option",
-    "value",
-    "choice",
-    "type",
-    "level",
-    "status",
-    "format",
+# A sentence without one of these needs neither pattern.
+_LISTING = tuple(
+    "e.g. example instance such one any either among choose categor label class option value choice type level "  # noqa: SIM905 - read as words
+    "status format".split()
 )
 _JSON_KEY = re.compile(r"[\"']([\w .-]{1,60})[\"']\s*:")
 _ARTICLE = re.compile(r"\s(?:the|an?)\s", re.IGNORECASE)
@@ -88,8 +72,8 @@ class Fact:
         kind: ``number``, ``negation``, ``limit``, ``modal``, ``restriction``, ``condition``, ``name``, ``date``,
             ``example``, ``enum``, ``quote``, ``placeholder``, ``code``, ``url``, ``json key``, ``structure``,
             ``language``, ``word``, ...
-        value: The word, number or text itself, in lower case where case says nothing.
-        scope: The words it holds for; empty where it stands alone.
+        value: The word, number or text itself, in lower case if case says nothing.
+        scope: The words it applies to; empty if it stands alone.
         line: Line in the text, counted from 1.
     """
 
@@ -98,7 +82,7 @@ class Fact:
     scope: tuple[str, ...] = ()
     line: int = field(default=0, compare=False)
 
-    # The generated one would hash the scope as well; facts are counted far more often than they differ in it alone.
+    # Without the scope: facts are counted often and seldom differ in it alone.
     def __hash__(self) -> int:
         return hash((self.kind, self.value))
 
@@ -146,17 +130,26 @@ class Facts:
         return isinstance(other, Facts) and not self.lost(other) and not other.lost(self)
 
     def __hash__(self) -> int:
-        return hash(frozenset(sentence.key for sentence in self.sentences))
+        # Equal texts may repeat a sentence or order them otherwise, but each fact of one is in the other. Whether a
+        # line is a list item may differ: a sentence that another one contains is not missed.
+        return hash(
+            frozenset(fact for sentence in self.sentences for fact in sentence.facts if fact.kind != "structure")
+        )
 
     def of(self, kind: str) -> list[Fact]:
         """The facts of one kind."""
         return [fact for sentence in self.sentences for fact in sentence.facts if fact.kind == kind]
 
     def lost(self, after: Facts) -> list[Fact]:
-        """What this text says and ``after`` does not: facts that are gone, or stand altered.
+        """What this text says and ``after`` does not: facts that are gone or altered.
 
         A sentence that is said twice need be said once; a sentence that another one contains need not be said.
+
+        Raises:
+            TypeError: ``after`` is not :class:`Facts`.
         """
+        if not isinstance(after, Facts):
+            raise TypeError(f"lost() compares with Facts, not with {type(after).__name__}: pass promptopt.facts(text)")
         return compare_facts(self, after).lost
 
 
@@ -174,8 +167,8 @@ class FactDifference:
 def facts(text: str) -> Facts:
     """The facts of a text or a template.
 
-    Negations, limits, duties and conditions carry the words they hold for, so that moving one is seen as well as
-    deleting it. Protected stretches (code, quotes, placeholders, examples, tables) are facts as they stand.
+    Negations, limits, duties and conditions carry the words they apply to, so that moving one is seen as well as
+    deleting it. Protected stretches (code, quotes, placeholders, examples, tables) are facts as they are written.
     """
     return _facts(text.replace("\r\n", "\n").replace("\r", "\n"))
 
@@ -187,14 +180,14 @@ def _facts(text: str) -> Facts:
 
 
 def compare_facts(before: Facts, after: Facts) -> FactDifference:
-    """What two texts say differently, over the sentences that they do not share."""
+    """What two texts say differently, from the sentences that they do not share."""
     was, now = Counter(sentence.key for sentence in before.sentences), Counter(s.key for s in after.sentences)
     fewer, more = was - now, now - was
     if not fewer and not more:
         return FactDifference([], [])
     by_key = {sentence.key: sentence for sentence in (*after.sentences, *before.sentences)}
     new = [by_key[key] for key in more.elements() if key not in was]
-    # A sentence that is still said elsewhere is gone only where it came back altered.
+    # A sentence that is still said elsewhere is gone only if it came back altered.
     gone = [by_key[key] for key in fewer if key not in now]
     gone += _altered([by_key[key] for key in fewer if key in now], new)
     kept = [Counter(_said(sentence)) for sentence in after.sentences if sentence.key in was]
@@ -253,9 +246,10 @@ def _sentence_facts(masked: Masked, sentence: Sentence, line: int) -> Iterator[F
         number = f" {marker}" if marker[:1].isalnum() else ""
         yield Fact("structure", sentence.kind + number, (), line)
     plain = masked.masked[sentence.start : sentence.end]
-    holes = [_zone_text(zone, masked) for zone in _zones_in(masked, sentence.start, sentence.end)]
-    for zone, content in zip(_zones_in(masked, sentence.start, sentence.end), holes, strict=True):
-        yield from _zone_facts(zone, content, line)
+    index = bisect_left(masked.zones, sentence.start, key=lambda zone: zone.start)
+    while index < len(masked.zones) and masked.zones[index].start < sentence.end:
+        yield from _zone_facts(masked.zones[index], _zone_text(masked.zones[index], masked), line)
+        index += 1
     found = word_facts(plain, is_heading=sentence.kind == HEADING)
     yield from (Fact(fact.kind, fact.value, fact.scope, line) for fact in found) if line else found
 
@@ -272,9 +266,9 @@ _fact = lru_cache(maxsize=32768)(Fact)
 
 @lru_cache(maxsize=8192)
 def plain_words(masked: str) -> frozenset[str]:
-    """Some of the words and numbers of which :func:`word_facts` makes facts, at a fraction of its price.
+    """Some of the words and numbers that :func:`word_facts` makes facts of, in a fraction of its time.
 
-    Those that no phrase, filler or opener holds: they are facts as they stand. Where they differ, the facts do.
+    Only words that are in no phrase, filler or opener: they are facts as they are. If they differ, the facts do.
     """
     common = lexicon_words()
     found = _PLAIN.findall(masked.lower())
@@ -291,7 +285,7 @@ def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
     if not is_heading:
         for match in _NAME.finditer(plain):
             name = re.split("['’]", match[1] or match[2] or match[3])[0]
-            # Capitals for emphasis are no names.
+            # Capitals for emphasis are not names.
             if len(name) > 1 and not _is_neutral(name) and not (name.isupper() and len(name) > 6):
                 yield _fact("name", name)
     tokens = list(_tokens(canonical(plain)))
@@ -310,7 +304,7 @@ def _is_neutral(name: str) -> bool:
 
 
 def _listed_items(plain: str) -> Iterator[Fact]:
-    """What is given as an example, or as one of several values."""
+    """What is named as an example, or as one of several values."""
     lower = plain.lower()
     if not any(hint in lower for hint in _LISTING):
         return
@@ -359,17 +353,6 @@ def stem(word: str) -> str:
     return word
 
 
-def _zones_in(masked: Masked, start: int, end: int) -> list[Zone]:
-    from bisect import bisect_left
-
-    index = bisect_left(masked.zones, start, key=lambda zone: zone.start)
-    found = []
-    while index < len(masked.zones) and masked.zones[index].start < end:
-        found.append(masked.zones[index])
-        index += 1
-    return found
-
-
 def _zone_text(zone: Zone, masked: Masked) -> str:
     return _squeeze(masked.text[zone.start : zone.end])
 
@@ -389,7 +372,7 @@ def _zone_facts(zone: Zone, content: str, line: int) -> Iterator[Fact]:
 
 
 def _loose_zones(masked: Masked) -> Iterator[FactSentence]:
-    """Protected stretches that stand in no sentence: code blocks, examples, tables, tags on their own line."""
+    """Protected stretches outside sentences: code blocks, examples, tables, tags on their own line."""
     inside = [(sentence.start, sentence.end) for sentence in split_sentences(masked.masked)]
     cursor = 0
     for zone in masked.zones:

@@ -132,7 +132,7 @@ class Judgement:
 
     Attributes:
         accepted: The edits to make; none overlaps another.
-        log: All edits that were possible, accepted or refused.
+        log: All edits, accepted or refused, but those that overlap an earlier one.
         allowance: What the text may still lose.
     """
 
@@ -175,23 +175,31 @@ class _Judge:
         groups: dict[tuple[int, int], list[Edit]] = {}
         taken = _Ranges()
         for edit in edits:
-            if not self._is_possible(edit) or self._is_closed(edit) or not taken.take(edit.start, edit.end):
-                continue
-            groups.setdefault(self._window(edit), []).append(edit)
+            if why := self._impossible(edit):
+                self._refuse(edit, 0, 0, why)
+            elif not self._is_closed(edit) and taken.take(edit.start, edit.end):
+                groups.setdefault(self._window(edit), []).append(edit)
         for window, group in sorted(groups.items()):
             self._judge_group(window, sorted(group, key=lambda edit: edit.start))
 
-    def _is_possible(self, edit: Edit) -> bool:
+    def _impossible(self, edit: Edit) -> str:
+        """Why an edit cannot be made at all; empty if it can."""
         text = self._document.text
-        if not 0 <= edit.start < edit.end <= len(text) or text[edit.start : edit.end] == edit.new:
-            return False
+        if not 0 <= edit.start < edit.end <= len(text):
+            return "is outside of the text"
+        if text[edit.start : edit.end] == edit.new:
+            return "changes nothing"
         if not self._document.is_literal(edit.start, edit.end):
-            return False
+            return "would change an expression, a tag or a comment"
         zones = list(self._document.zones_in(edit.start, edit.end))
         if edit.because is not None:
             shown = text[edit.start : edit.end].split() == text[slice(*edit.because)].split()
-            return all(zone.kind not in ("jinja", "front") and (shown or zone.kind != "example") for zone in zones)
-        return not zones or same_data(text[edit.start : edit.end], edit.new)
+            zones = [
+                zone for zone in zones if zone.kind in ("jinja", "front") or (zone.kind == "example" and not shown)
+            ]
+        elif zones and same_data(text[edit.start : edit.end], edit.new):
+            zones = []
+        return f"would change protected text ({zones[0].kind})" if zones else ""
 
     def _window(self, edit: Edit) -> tuple[int, int]:
         """The lines of the sentence that an edit changes, or the lines that it touches."""
@@ -272,7 +280,7 @@ class _Judge:
     def _narrowed(
         self, window: tuple[int, int], edits: Sequence[Edit], touched: set[Sentence | None]
     ) -> tuple[int, int]:
-        """The sentence alone if its lines hold nothing else but a bullet: its facts are often known already."""
+        """The sentence alone if its lines contain nothing else but a bullet: its facts are often known already."""
         sentence = next(iter(touched))
         if sentence is None or len(touched) > 1:
             return window

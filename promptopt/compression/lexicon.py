@@ -1,7 +1,7 @@
 """Words and phrases that carry no constraint, and shorter ways to say the same.
 
-One list for two readers: the rules propose what stands here, and the facts treat a text with and without it as the
-same. A test holds the list to its promise: no entry adds or loses a number, a negation, a limit or a duty.
+One list for two readers: the rules propose what is listed here, and the facts treat a text with and without it as the
+same. A test checks that no entry adds or loses a number, a negation, a limit or a duty.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-# Words that hold a sentence together and say nothing alone.
+# Words that connect a sentence and say nothing alone.
 NEUTRAL = frozenset(
     "a an the is are be am was were been being to of that which who this these those it its itself and or as so then "  # noqa: SIM905 - read as words
     "you your yours yourself i me my we us our they them their will would do does did have has had having here there "
@@ -51,7 +51,7 @@ def shorter_phrases() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def remark_phrases() -> frozenset[str]:
-    """Phrases that add nothing where they stand apart, and may mean something elsewhere (``remarks.txt``)."""
+    """Phrases that add nothing if commas set them apart, and may mean something elsewhere (``remarks.txt``)."""
     return frozenset(_lines("remarks.txt"))
 
 

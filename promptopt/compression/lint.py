@@ -1,4 +1,4 @@
-"""The linter: what makes a prompt expensive, place by place, with what each place is worth."""
+"""The linter: the places where a prompt could cost less, and what each is worth."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ UNREASONED = "PO001"
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One place that a prompt could be cheaper at.
+    """One place where a prompt could cost less.
 
     Attributes:
         line: Counted from 1, as is the column.
         tokens: Input tokens a call that it would save.
-        monthly_usd: Dollars a month at list price; ``None`` without calls or a price.
+        monthly_usd: Dollars a month at list price; ``None`` if calls or price are unknown.
         fixable: Whether ``promptopt compress`` makes the change.
     """
 
@@ -93,7 +93,7 @@ def _check_with(document: Document, level: Level, codes: Sequence[str]) -> list[
 
 
 def by_worth(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The most expensive first; equal ones by file and line."""
+    """Those that save the most first; equal ones by file and line."""
     return sorted(diagnostics, key=lambda one: (-one.worth[0], -one.worth[1], one.path, one.line, one.column, one.code))
 
 

@@ -30,26 +30,26 @@ LEAST_WORDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """What came of a model's proposals.
+    """The result of a model's proposals.
 
     Attributes:
-        compression: The compression with the proposals that hold.
+        compression: The compression with the proposals that were kept.
         asked: Paragraphs that the model was asked to rewrite.
-        held: Those of its proposals that kept every fact and were shorter.
+        kept: Those of its proposals that lost no fact and were shorter.
         usd: List cost of asking; ``None`` for an unpriced model.
-        calls_to_repay: Calls of the prompt after which the rewrite has paid for itself; ``None`` where unknown.
+        calls_to_repay: Calls of the prompt after which the rewrite has paid for itself; ``None`` if unknown.
     """
 
     compression: Compression
     asked: int
-    held: int
+    kept: int
     usd: Decimal | None
     calls_to_repay: int | None
 
     def __str__(self) -> str:
         cost = "unpriced" if self.usd is None else f"${self.usd:.4f}"
         repaid = "" if self.calls_to_repay is None else f"; paid for after {self.calls_to_repay:,} calls"
-        return f"rewrite: {self.held} of {self.asked} proposals kept every fact; asking cost {cost}{repaid}"
+        return f"rewrite: {self.kept} of {self.asked} proposals kept every fact; asking cost {cost}{repaid}"
 
 
 def rewrite_prompt(
@@ -58,7 +58,7 @@ def rewrite_prompt(
     """Ask ``model`` to rewrite the paragraphs of a compressed prompt; keep the rewrites that lose no fact.
 
     Args:
-        provider: Answers instead of the one that the model's name stands for.
+        provider: Answers instead of the one that the model's name selects.
 
     Raises:
         ProviderError: The endpoint did not answer.
@@ -72,7 +72,7 @@ def rewrite_prompt(
     text, edits, refused = compression.text, list(compression.edits), list(compression.refused)
     usage: list[Usage] = []
     paragraphs = list(_paragraphs(document))
-    held = 0
+    kept = 0
     for start, end in reversed(paragraphs):
         old = document.text[start:end]
         asked = (Message("system", INSTRUCTION), Message("user", f"<text>{old}</text>"))
@@ -87,16 +87,16 @@ def rewrite_prompt(
             continue
         text = text[:start] + new + text[end:]
         edits.append(edit)
-        held += 1
+        kept += 1
     after = replace(compression, text=text, tokens_after=count(text), edits=tuple(edits), refused=tuple(refused))
     usd = _spent(model, usage)
     return Rewrite(
-        after, len(paragraphs), held, usd, _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)
+        after, len(paragraphs), kept, usd, _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)
     )
 
 
 def _paragraphs(document: Document) -> list[tuple[int, int]]:
-    """Stretches of English prose between empty lines that hold neither tags nor code."""
+    """Stretches of English prose between empty lines without tags and code."""
     found = []
     for literal in document.masks.spans:
         for match in re.finditer(r"[^\n]+(?:\n[^\n]+)*", document.masked[literal.start : literal.end]):
@@ -128,7 +128,7 @@ def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) ->
 
 
 def _weighs(fact: Fact) -> bool:
-    """Whether a lost fact refuses a rewrite. Its whole point is other words; everything else must stay."""
+    """Whether the loss of a fact refuses a rewrite, which is in other words by intent; all else must stay."""
     return fact.kind != "word"
 
 

@@ -98,7 +98,7 @@ def _split(masked: str, start: int, end: int, kind: str, marker: int) -> Iterato
         before = masked[max(0, match.start() - LONGEST_ABBREVIATION) : match.start()]
         if match["mark"] and len(match["mark"]) == 1 and _ABBREVIATION.search(before):
             continue
-        # "2. Plan": the number of a heading is no sentence.
+        # "2. Plan": the number of a heading is not a sentence.
         if masked[position : match.start()].strip().isdigit():
             continue
         yield Sentence(position, match.end(), kind, marker if position == start else position, position == start)

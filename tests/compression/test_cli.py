@@ -83,8 +83,9 @@ def test_interactive_takes_hunk_by_hunk(project):
     assert "Please hurry." in text
 
 
-def test_the_ledger_lists_what_was_made(project):
-    result = run("compress", "triage", "--ledger")
+@pytest.mark.parametrize("option", ["--edits", "--ledger"])
+def test_the_edits_are_listed(project, option):
+    result = run("compress", "triage", option)
     assert "PO103" in result.stdout
     assert "made" in result.stdout
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment, nodes
 
 import promptopt
+from promptopt.compression import judge
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit
 from promptopt.compression.engine import compress_document
@@ -251,25 +252,64 @@ def test_line_ends_stay_what_they_are():
     assert promptopt.compress(mixed).text == mixed
 
 
-def test_every_edit_is_in_the_ledger_with_its_proof():
+def test_every_edit_is_logged():
     compression = promptopt.compress("I want you to act as a linux terminal. Do it in order to win 5 games.")
     assert {step.rule for step in compression.edits} == {"PO103", "PO107"}
     assert all(step.tokens > 0 and step.facts > 0 and step.revertible for step in compression.edits)
     assert sum(step.tokens for step in compression.edits) == compression.tokens_saved
 
 
-def test_an_edit_that_would_lose_a_fact_is_refused_and_listed():
-    class Careless:
-        code, name, reason, level = "PO999", "careless", "drops not", "safe"
+class Proposes:
+    """Proposes to replace each of the given texts by another one."""
 
-        def propose(self, document):
-            start = document.text.find("not ")
+    code, name, reason, level = "PO999", "replaces", "for a test", "safe"
+
+    def __init__(self, *pairs):
+        self.pairs = pairs
+
+    def propose(self, document):
+        for old, new in self.pairs:
+            start = document.text.find(old)
             if start >= 0:
-                yield Edit(start, start + 4, "", self.code, "drops not")
+                yield Edit(start, start + len(old), new, self.code, f"replaces {old!r}")
 
-    compression = compress_document(Document("Do not run this code."), "safe", [Careless()])
+
+def test_an_edit_that_would_lose_a_fact_is_refused_and_listed():
+    compression = compress_document(Document("Do not run this code."), "safe", [Proposes(("not ", ""))])
     assert compression.text == "Do not run this code."
     assert "negation 'not'" in compression.refused[0].refused
+
+
+def test_an_edit_that_saves_no_token_is_refused_and_listed():
+    compression = compress_document(Document("Name the red birds of it."), "safe", [Proposes(("of it", "of that"))])
+    assert compression.text == "Name the red birds of it."
+    (edit,) = compression.refused
+    assert (edit.rule, edit.line, edit.old, edit.new, edit.tokens) == ("PO999", 1, "of it", "of that", 0)
+    assert edit.refused == "saves no token"
+
+
+def test_edits_that_save_no_token_together_are_refused_and_listed(monkeypatch):
+    # A tokenizer that reads both words as one token, but not one of them alone.
+    def count(text):
+        return 3 - (("the " in text) is not ("an " in text))
+
+    monkeypatch.setattr(judge, "_count", lambda _, text: count(text))
+    rule = Proposes(("the ", ""), ("an ", ""))
+    compression = compress_document(Document("Name the bird of an island."), "safe", [rule])
+    assert not compression.edits
+    assert {edit.refused for edit in compression.refused} == {"saves no token beside the other edits of its line"}
+
+
+def test_an_edit_that_a_later_pass_makes_is_not_listed_as_refused():
+    class Later(Proposes):
+        """Proposes nothing useful before the other rule has made its edit."""
+
+        code = "PO998"
+
+    rules = [Later(("birds of it", "birds of that"), ("birds of the", "birds")), Proposes(("of it", "of the"))]
+    compression = compress_document(Document("Name the red birds of it all."), "safe", rules)
+    made = {(edit.rule, edit.line, edit.column) for edit in compression.edits}
+    assert not made & {(edit.rule, edit.line, edit.column) for edit in compression.refused}
 
 
 def test_an_unknown_level_is_an_error():

@@ -82,6 +82,36 @@ def test_a_harmless_edit_is_none(before, after):
     assert facts(before) == facts(after)
 
 
+SENTENCES = [
+    "Do not run this code.",
+    "Write at least 5 words.",
+    "Always write at least 5 words about `code`.",
+    "- Name the red bird.",
+    "Name the red bird.",
+    "If {{ name }} is missing, stop.",
+    "# Name the red bird",
+]
+
+
+@given(st.lists(st.sampled_from(SENTENCES), max_size=5), st.lists(st.sampled_from(SENTENCES), max_size=5))
+def test_equal_facts_have_equal_hashes(first, second):
+    one, other = (facts("\n\n".join(lines)) for lines in (first, second))
+    if one == other:
+        assert hash(one) == hash(other)
+
+
+def test_a_text_that_says_a_sentence_twice_is_one_entry_of_a_set():
+    once = "Answer the question in English. Be kind to all birds."
+    twice = f"{once} Answer the question in English."
+    assert facts(once) == facts(twice)
+    assert len({facts(once), facts(twice)}) == 1
+
+
+def test_facts_are_compared_with_facts():
+    with pytest.raises(TypeError, match=r"lost\(\) compares with Facts, not with str: pass promptopt.facts\(text\)"):
+        facts("Stop.").lost("Go on.")
+
+
 @given(st.text(max_size=200))
 def test_a_text_keeps_its_own_facts(text):
     assert facts(text) == facts(text)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Finding, Level
 from promptopt.compression.facts import plain_words
+from promptopt.compression.rules.base import ReportsOnly
 from promptopt.compression.sentences import Sentence
 from promptopt.prices import find_price
 from promptopt.tokens import CACHE_MINIMUM_TOKENS, cacheable_tokens, tokenizer_for
@@ -63,7 +64,7 @@ RETIRING = (
 )
 
 
-class RepeatedExamples:
+class RepeatedExamples(ReportsOnly):
     """Two examples that are nearly the same teach one thing; reported, never removed: examples are facts."""
 
     code: ClassVar[str] = "PO302"
@@ -100,12 +101,12 @@ def _examples(document: Document) -> Iterator[tuple[str, int]]:
                 position += len(part) + 1
 
 
-class Contradictions:
+class Contradictions(ReportsOnly):
     """Two instructions in the same words that differ in a negation or a number; reported, never merged."""
 
     code: ClassVar[str] = "PO303"
     name: ClassVar[str] = "contradictions"
-    reason: ClassVar[str] = "a model that is told both does either"
+    reason: ClassVar[str] = "a model that reads both may follow either"
     level: ClassVar[Level] = "safe"
 
     def propose(self, document: Document) -> Iterator[Finding]:
@@ -127,7 +128,7 @@ class Contradictions:
                 if opposed and self._both_hold(document, place, sentence.start):
                     line, _ = document.line_of(place)
                     shown = ", ".join(sorted(value for _, value in other ^ said))
-                    message = f"contradicts line {line} ({shown}): decide which holds"
+                    message = f"contradicts line {line} ({shown}): decide which one applies"
                     yield Finding(sentence.start, self.code, message)
                     break
             seen.setdefault(words, []).append((sentence.start, said))
@@ -145,11 +146,11 @@ def _opposed(one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]],
     return bool(negated) or (words >= LEAST_WORDS_NUMBERS and all(numbers) and numbers[0] != numbers[1])
 
 
-class FormatProse:
-    """A strict schema holds the format; telling it again in prose costs tokens and decides nothing."""
+class FormatProse(ReportsOnly):
+    """A strict schema enforces the format; describing it again in prose costs tokens and changes nothing."""
 
     code: ClassVar[str] = "PO304"
-    name: ClassVar[str] = "format told twice"
+    name: ClassVar[str] = "format stated twice"
     reason: ClassVar[str] = "the output schema enforces the format already"
     level: ClassVar[Level] = "standard"
 
@@ -163,7 +164,7 @@ class FormatProse:
                 yield Finding(sentence.start, self.code, message, tokens)
 
 
-class Prefix:
+class Prefix(ReportsOnly):
     """Providers cache the tokens that all calls begin with; an early variable ends that prefix."""
 
     code: ClassVar[str] = "PO501"
@@ -172,10 +173,17 @@ class Prefix:
     level: ClassVar[Level] = "standard"
 
     def propose(self, document: Document) -> Iterator[Finding]:
+        count = tokenizer_for(document.model).count
+        code = [piece for piece in document.masks.source.pieces if piece.kind != "text"]
+        # Rendering takes longest: not for a text without variables, nor for one too short to be cached as a whole,
+        # with the few tokens around a message.
+        plain = all(piece.kind != "tag" or piece.name in ("chat", "endchat") for piece in code)
+        short = plain and document.front.output_schema is None and count(document.text) + 10 < CACHE_MINIMUM_TOKENS
+        if not code or short:
+            return
         prefix, end = document.prefix_tokens, document.static_prefix.end
         if end is None or end >= len(document.text):
             return
-        count = tokenizer_for(document.model).count
         spans = document.masks.spans
         static = prefix + sum(count(document.text[max(end, span.start) : span.end]) for span in spans if span.end > end)
         cached = cacheable_tokens(static)
@@ -188,13 +196,13 @@ class Prefix:
             dollars = gain * (price.input_mtok - price.cache_read_mtok) * document.front.calls_per_month / 1_000_000
             worth = f", up to ${dollars:,.2f} a month"
         message = (
-            f"only {prefix:,} of {static:,} static tokens are before the first variable part, and a prefix is cached "
+            f"only {prefix:,} of {static:,} static tokens come before the first variable part, and a prefix is cached "
             f"from {CACHE_MINIMUM_TOKENS:,} on: move the variable parts to the end to cache {cached:,} tokens{worth}"
         )
         yield Finding(end, self.code, message)
 
 
-class OutputCap:
+class OutputCap(ReportsOnly):
     """An answer that runs away is paid for to the model's limit."""
 
     code: ClassVar[str] = "PO502"
@@ -208,7 +216,7 @@ class OutputCap:
             yield Finding(0, self.code, message)
 
 
-class Freeform:
+class Freeform(ReportsOnly):
     """A choice among labels that is answered in prose: `promptopt structure` turns it into a strict schema."""
 
     code: ClassVar[str] = "PO503"
@@ -226,7 +234,7 @@ class Freeform:
                 return
 
 
-class Pinned:
+class Pinned(ReportsOnly):
     """An alias follows the provider's newest snapshot: cost and answers change without a change here."""
 
     code: ClassVar[str] = "PO504"

@@ -56,9 +56,9 @@ _UNIQUE = re.compile(
 def _new(match: re.Match[str]) -> str | None:
     if _PROPORTION.search(match.string) or _NAMED.search(match.string[: match.start()]):
         return None
-    before, behind = match.string[: match.start()], match.string[match.end() :]
+    before, after = match.string[: match.start()], match.string[match.end() :]
     # "have the required items" is not "have required items"; nor should one read "follow following".
-    if (_HAVE.search(before) and _PARTICIPLE.match(behind)) or (_FOLLOW.search(before) and _FOLLOWING.match(behind)):
+    if (_HAVE.search(before) and _PARTICIPLE.match(after)) or (_FOLLOW.search(before) and _FOLLOWING.match(after)):
         return None
     # A capital inside a sentence may be a name or a grade.
     return None if match[0][0].isupper() and before.strip(" *_") and not before.rstrip().endswith(":") else ""

@@ -53,7 +53,8 @@ class Rule(Described, Protocol):
 
     The order of the edits does not matter. A rule is asked again after each pass that changed the text, so its edits
     must not undo each other: applied to the result, it has to propose nothing more. Findings count in the first pass
-    only, so that their positions are positions of the source.
+    only, so that their positions are positions of the source; a rule that only reports them may inherit from
+    :class:`ReportsOnly` to save time.
     """
 
     def propose(self, document: Document) -> Iterable[Edit | Finding]:
@@ -62,6 +63,12 @@ class Rule(Described, Protocol):
         Search ``document.masked`` rather than ``document.text``: it is as long, and protected characters read as
         ``MASK``. ``document.prose`` lists the English sentences, the only ones whose wording a rule may change.
         """
+
+
+class ReportsOnly:
+    """Base class of a :class:`Rule` that never proposes an edit: it is asked in the first pass only."""
+
+    __slots__ = ()
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ _PARTICIPLE = (
     r"related|relevant|based|available|necessary|present|similar|specific|appropriate|likely|worth)"
 )
 NEEDLESS = re.compile(rf"\s+{_PARTICIPLE}\b", re.IGNORECASE)
-"""What behind "that is" makes it needless."""
+"""What makes "that is" before it needless."""
 _RELATIVE = re.compile(
     rf"(?<=\w )(?<!\bthose )(?:that|which|who)\s+(?:is|are|was|were)\s+(?={_PARTICIPLE}\b)", re.IGNORECASE
 )
@@ -114,7 +114,7 @@ def _announced(match: re.Match[str]) -> str | None:
     return "" if is_label and " all " not in match.string[: match.end() + 1] else None
 
 
-_SHORTER = "{old} can be shorter: the clause stands without it"
+_SHORTER = "{old} can be shorter: the clause reads the same without it"
 _RELATIVES = ("that", "which", "who")
 CONTRACTIONS = WordingRule(
     "PO201", "contractions", "a contraction is one token less", "standard", (Rewording(_LONG, _contracted),)
@@ -132,7 +132,7 @@ SUBJECTS = WordingRule(
 CLAUSES = WordingRule(
     "PO204",
     "needless that",
-    "the clause stands without its first words",
+    "the clause reads the same without its first words",
     "safe",
     (
         Rewording(_RELATIVE, _relative, _SHORTER, _RELATIVES),

@@ -98,7 +98,7 @@ class DataRows:
     def _edit(self, document: Document, headings: Sequence[Sentence], start: int, end: int) -> Iterator[Edit]:
         text = document.text
         rows = records(text[start:end])
-        # Nothing may stand on the line of the last row.
+        # Nothing may follow on the line of the last row.
         if (
             rows is None
             or not _LINE_END.match(text, end)
@@ -166,7 +166,7 @@ def _tables(document: Document) -> Iterator[tuple[int, int]]:
 
 
 def _shows_form(document: Document, headings: Sequence[Sentence], start: int) -> bool:
-    """Whether the line before data, or their heading, may say that the model is to write such."""
+    """Whether the line before data, or their heading, may say that the model should write data like them."""
     before = document.masked[max(0, start - _NEAR) : start].rstrip()
     line = before[before.rfind("\n") + 1 :]
     index = bisect_left(headings, start, key=lambda heading: heading.start)

@@ -33,14 +33,14 @@ _SENTENCES = re.compile(
     re.IGNORECASE,
 )
 LEAST_WORDS = 4
-"""A shorter sentence may stand twice for a reason: a label, a separator, a slot."""
+"""A shorter sentence may be there twice for a reason: a label, a separator, a slot."""
 # "Give this as a list": which one "this" is, the sentence before says.
 _REFERS_BACK = re.compile(
     r"\b(?:this|these|those|such)\b(?=\s+(?:as|in|is|are|was|were|should|must|can|may|will|to|with|for|at|by|on|into|"
     r"the|an?)\b|\s*(?:[.,;:!?]|\Z))|\A(?:\W*\w+){0,3}\W+(?:it|they|them)\b|\A\W*(?:it|they)\b",
     re.IGNORECASE,
 )
-# What may stand in the sentence that is kept and not in the one that goes.
+# What the sentence that is kept may say in addition.
 _STRICTER = frozenset({"always", "exclusively", "mandatory", "must", "only", "shall", "solely", "strictly"})
 _LABEL = re.compile(r"[*_]*[^\s.:][^.:\n]{0,40}:\s")
 
@@ -50,7 +50,7 @@ class Boilerplate:
 
     code: ClassVar[str] = "PO106"
     name: ClassVar[str] = "boilerplate sentences"
-    reason: ClassVar[str] = "encouragement is no instruction"
+    reason: ClassVar[str] = "encouragement is not an instruction"
     level: ClassVar[Level] = "safe"
 
     def propose(self, document: Document) -> Iterator[Edit]:
@@ -62,7 +62,7 @@ class Boilerplate:
 
 
 class Duplicates:
-    """A sentence that says what an earlier one says, or less strictly what another one says.
+    """A sentence that says what an earlier one says, or says less strictly what another one says.
 
     Two that differ in a number, a negation, a name, a condition or any other word are both kept.
     """
@@ -97,7 +97,7 @@ class Duplicates:
     def _passages(self, document: Document) -> Iterator[Edit]:
         for (start, end), kept in repeated_passages(document):
             line, _ = document.line_of(kept[0])
-            message = f"the passage from line {line} on stands here again, word for word"
+            message = f"the passage from line {line} on is repeated here, word for word"
             yield Edit(start, end, "", self.code, message, because=kept)
 
     def _labels(self, document: Document) -> Iterator[Edit]:
@@ -127,7 +127,7 @@ class Duplicates:
             if other == number or other in gone or facts - candidates[other][1]:
                 continue
             kept = candidates[other][0]
-            # A later sentence replaces this one only where it says more; equals keep the first.
+            # A later sentence replaces this one only if it says more; of equals the first stays.
             if other > number and (candidates[other][1] == facts or kept.kind != sentence.kind):
                 continue
             # "Name the red birds" says less than "name the birds"; "only name the birds" says more.
@@ -143,7 +143,7 @@ class Duplicates:
 
 
 def _says_the_same(document: Document, sentence: Sentence, kept: Sentence) -> bool:
-    """Whether the words mean the same in both places, and what stays behind ``sentence`` needs it no more."""
+    """Whether the words mean the same in both places, and what follows ``sentence`` does not need it."""
     text = document.text[sentence.start : sentence.end]
     if not sentence.first:
         return not _REFERS_BACK.search(text) or _before(document, sentence) == _before(document, kept)
@@ -203,14 +203,14 @@ def line_removal(document: Document, sentence: Sentence) -> tuple[int, int]:
     start, end = sentence.start, sentence.end
     line_start = text.rfind("\n", 0, start) + 1
     alone_before = sentence.marker <= start and not text[line_start : sentence.marker].strip() and sentence.first
-    behind = re.compile(r"[ \t]*(?:\n|\Z)").match(text, end)
-    if alone_before and behind:
-        # With its marker and its line's end; an empty line after it goes where one stands before it.
-        stop = behind.end()
+    line_end = re.compile(r"[ \t]*(?:\n|\Z)").match(text, end)
+    if alone_before and line_end:
+        # With its marker and its line's end; an empty line after it goes if there is one before it.
+        stop = line_end.end()
         if document.text[:line_start].endswith("\n\n") and (blank := re.compile(r"[ \t]*\n").match(text, stop)):
             stop = blank.end()
         return line_start, stop
-    if behind:
+    if line_end:
         # The last of several sentences: the blank before it goes.
         while start > line_start and text[start - 1] in " \t":
             start -= 1

@@ -23,9 +23,9 @@ from promptopt.compression.rules.wording import Rewording, WordingRule, negated,
 from promptopt.compression.sentences import MaskedSentence
 
 _COORDINATED = re.compile(r"\b(?:and|or|but|then) to\b")
-# Where a clause may begin.
+# The beginnings of clauses.
 _CLAUSE = re.compile(r"(?P<link>\A|[,;:]|(?<![^\s])(?:and|then|so)(?=\s))[\s*_(–—-]*")
-# Behind a comma the rest is an imperative only if no subject stands before it: "As a lecturer, your task is to ...".
+# After a comma the rest is an imperative only if no subject precedes it: "As a lecturer, your task is to ...".
 _OWN_SUBJECT = re.compile(r"(?:your|the|i|we|it|you)\b", re.IGNORECASE)
 _ADVERBIAL = re.compile(
     r"\W*(?:as|given|for|in|when|if|based|with|after|once|before|while|using|to|on|at|from|during|since|now|here|next|"
@@ -71,7 +71,7 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
 
 
 def _is_imperative(text: str, clause: re.Match[str], opener: re.Match[str]) -> bool:
-    """Whether what follows the opener is told to the model when the opener is gone.
+    """Whether the model is still addressed by what follows once the opener is gone.
 
     "I give you a problem, and your task is to solve it" would say that I solve it.
     """
@@ -135,34 +135,34 @@ class Filler:
                 yield edit
 
 
-def _carries_meaning(word: str, before: str, behind: str, sentence: str) -> bool:
-    """Whether the words are no filler where they stand."""
+def _carries_meaning(word: str, before: str, after: str, sentence: str) -> bool:
+    """Whether the words are not filler in this place."""
     if word in _INTENSIFIERS:
-        next_word = re.match(r"\s+(\w+)", behind)
+        next_word = re.match(r"\s+(\w+)", after)
         # "very low, low": a step of a scale; "quite a few" are many.
         return next_word is not None and (
             next_word[1].lower() in ("a", "an", "the")
             or len(re.findall(rf"\b{next_word[1]}\b", sentence, re.IGNORECASE)) > 1
         )
     if word in remark_phrases():
-        return not _stands_apart(before, behind)
+        return not _stands_apart(before, after)
     # "note that it is late and that he is tired": the second half hangs on the phrase.
-    if word.endswith(" that") and AND_THAT.search(behind):
+    if word.endswith(" that") and AND_THAT.search(after):
         return True
     if word in _ALWAYS and _VERB_FOLLOWS.search(before):
         return True
     # "simply and clearly": one of two.
-    if _COUPLED.match(behind) or _COUPLE.search(before):
+    if _COUPLED.match(after) or _COUPLE.search(before):
         return True
     # "more carefully", "as thoroughly as you can": how much of it is what the sentence says.
     return word.endswith("ly") and _DEGREE.search(before) is not None
 
 
-def _stands_apart(before: str, behind: str) -> bool:
+def _stands_apart(before: str, after: str) -> bool:
     """Whether a phrase opens its sentence or clause, or is set off by commas."""
-    before, behind = before.rstrip(" *_"), behind.lstrip(" *_")
+    before, after = before.rstrip(" *_"), after.lstrip(" *_")
     opens = not before or before.endswith((",", ";", ":", "(", "-", "–", "—"))
-    return opens and (not behind or behind[0] in ",.!;:)-–—")
+    return opens and (not after or after[0] in ",.!;:)-–—")
 
 
 def _steps(text: str) -> frozenset[str]:
@@ -195,7 +195,7 @@ _OWNED = re.compile(
     r"\s+[a-z]|\s+(?:[a-z]{3,}\s+)?(?!(?:does|was|is|has|this|always)\b)[a-z]{3,}(?<![suie])s\b",
     re.IGNORECASE,
 )
-_VERB_BEHIND = re.compile(
+_VERB_AFTER = re.compile(
     r"\s+(?!with\b|in\b|out\b|on\b|by\b|as\b|when\b|if\b|and\b|or\b|to\b|at\b|for\b|from\b|along\b|through\b|more\b|"
     r"better\b|get\b|the\b|an?\b|this\b|that\b)[a-z]{2,}",
     re.IGNORECASE,
@@ -208,17 +208,17 @@ _FINITE = re.compile(
 
 def _shorter(match: re.Match[str]) -> str | None:
     new = shorter(match[0])
-    behind = match.string[match.end() :]
+    after = match.string[match.end() :]
     before = match.string[: match.start()]
     first, last = match[0].split()[0].lower(), match[0].split()[-1].lower()
     # "think about this and about that": the second half hangs on the word that would go.
-    if not new.endswith(last) and re.search(rf"\b(?:and|or|but|not)\s+{re.escape(last)}\b", behind, re.IGNORECASE):
+    if not new.endswith(last) and re.search(rf"\b(?:and|or|but|not)\s+{re.escape(last)}\b", after, re.IGNORECASE):
         return None
-    if _means_otherwise(match[0].lower(), new, before, behind):
+    if _means_otherwise(match[0].lower(), new, before, after):
         return None
     if first in RELATIVES and (new.endswith("ing") or last in _HAVE):
-        return new if _opens_relative(first, before) and _is_lone_verb(behind) else None
-    if re.match(r"\s*[,;:.)]", behind) and match[0].lower() not in (
+        return new if _opens_relative(first, before) and _is_lone_verb(after) else None
+    if re.match(r"\s*[,;:.)]", after) and match[0].lower() not in (
         "for example",
         "for instance",
         "and so on",
@@ -232,13 +232,13 @@ def _shorter(match: re.Match[str]) -> str | None:
     return new
 
 
-def _means_otherwise(old: str, new: str, before: str, behind: str) -> bool:
-    """Whether the phrase is none here: its words mean something else."""
+def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
+    """Whether the words mean something else here."""
     # "pay attention to use", "to help you with it": a verb, and none.
-    if (new == "heed" and not _HEEDED.match(behind)) or (old == "to help you" and not _VERB_BEHIND.match(behind)):
+    if (new == "heed" and not _HEEDED.match(after)) or (old == "to help you" and not _VERB_AFTER.match(after)):
         return True
     # "that has been said", "who have to go": an auxiliary.
-    if old.endswith(_HAVE) and not _OWNED.match(behind):
+    if old.endswith(_HAVE) and not _OWNED.match(after):
         return True
     # "Concerning facts are to be flagged": an adjective.
     if old in ("concerning", "regarding") and not before.strip(" *_"):
@@ -246,19 +246,19 @@ def _means_otherwise(old: str, new: str, before: str, behind: str) -> bool:
     # "the rules that are listed below": "that are" goes first.
     if old.startswith("are ") and re.search(r"\b(?:that|which)\s*\Z", before, re.IGNORECASE):
         return True
-    # "make a decision you can defend": what follows speaks of the noun.
-    if old in _DECIDING and not _DECIDED.match(behind):
+    # "make a decision you can defend": what follows refers to the noun.
+    if old in _DECIDING and not _DECIDED.match(after):
         return True
     # "a list of the pros and a list of the cons": two of them.
-    if old.endswith((" of", " for")) and re.search(rf"\ban?\s+(?:\w+\s+)?{old.split()[-2]}\b", behind, re.IGNORECASE):
+    if old.endswith((" of", " for")) and re.search(rf"\ban?\s+(?:\w+\s+)?{old.split()[-2]}\b", after, re.IGNORECASE):
         return True
     # "Start by using ls": what one starts with, not what one starts to use.
     return new == "using" and _PHASE.search(before) is not None
 
 
-def _is_lone_verb(behind: str) -> bool:
+def _is_lone_verb(after: str) -> bool:
     """Whether no second verb hangs on the relative: "a line that creates a file and describes it"."""
-    clause = re.split(r"[.;:!?]", behind, maxsplit=1)[0]
+    clause = re.split(r"[.;:!?]", after, maxsplit=1)[0]
     return not any(word.lower() in relative_verbs() or _FINITE.fullmatch(word) for word in _SECOND_VERB.findall(clause))
 
 

@@ -178,7 +178,7 @@ _PRONOUNS = (
     Rewording(
         re.compile(
             r"(?<=\w )(?<!\bway )(?:(?:that|which|who)\s+(?:is|are|was|were)|that['’]s)\s+"
-            # "a file public" is no English: only what goes on, or what was done.
+            # "a file public" is not English: only what goes on, or what was done.
             rf"(?=(?:{_PREDICATE})\b|\w+(?:\s+\w+)?\s+(?:{_BEFORE_MORE}|enough)\b)"
             r"(?!(?:to|not|no|the|a|an|been|only)\b)"
             # "a girl who is nine and who sings": one like the other.
@@ -253,7 +253,7 @@ class NamedSections:
             for match in _SECTION.finditer(text)
         ]
         for text, match, at in found[1:]:
-            # "in less than 25 words in section NAME": where a limit ends stays as plain as it is.
+            # "in less than 25 words in section NAME": the end of a limit stays as clear as it is.
             if not governed(text, match.start()):
                 old, new = match[0], match[1] + " "
                 message = f"{old.strip()!r}: write {new.strip()!r} and the name"

@@ -49,11 +49,11 @@ class Rewording:
         pattern: What to look for in the masked text of a sentence.
         new: What to write instead; ``None`` leaves the match alone. An empty text removes the words: one space goes
             with them, so does a comma that served them, and the sentence keeps its capital letter.
-        message: What to tell about it, with ``{old}`` and ``{new}`` for the quoted texts.
+        message: What to say about it, with ``{old}`` and ``{new}`` for the quoted texts.
         needles: In lower case; a sentence that holds none of them is not searched.
         group: Which group of the match is replaced; by default all of it.
         exact: Whether a removal takes these characters and no others.
-        unless: Which matches to leave alone, told by the sentence and a position: ``negated``, ``governed`` or, with
+        unless: Which matches to leave alone, decided by the sentence and a position: ``negated``, ``governed`` or, with
             ``None``, no other than ``new`` says.
     """
 
@@ -77,9 +77,9 @@ class Rewording:
                 new = new[0].upper() + new[1:]
             place = (start, end, new) if new or self.exact else removal(text, start, end)
             if place is not None:
-                yield Edit(*place, rule, self._told(old, new))
+                yield Edit(*place, rule, self._described(old, new))
 
-    def _told(self, old: str, new: str) -> str:
+    def _described(self, old: str, new: str) -> str:
         message = self.message or ("{old}: write {new}" if new else "{old} can go")
         return message.format(old=repr(" ".join(old.split())), new=repr(new))
 
