@@ -2,12 +2,14 @@
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from promptopt import prices
@@ -93,3 +95,10 @@ def test_readme_starts_with_the_two_commands() -> None:
     assert "promptopt compare" in first
     assert "[test]" in second
     assert "pytest" in second
+
+
+def test_ci_runs_every_python_of_the_classifiers() -> None:
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    promised = {name.rpartition(" :: ")[2] for name in classifiers if re.search(r"Python :: 3\.\d+$", name)}
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert promised <= set(jobs["ci"]["strategy"]["matrix"]["python"])
