@@ -109,7 +109,7 @@ class Endpoint:
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    """An endpoint that answers ``ok`` until told otherwise."""
+    """An endpoint that answers ``ok`` until its ``reply`` is set."""
     served = Endpoint()
 
     class Handler(BaseHTTPRequestHandler):

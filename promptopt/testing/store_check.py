@@ -48,7 +48,7 @@ class _CallLimit:
 def check_store(factory: Callable[[StoreOptions], Store], folder: Path, url: str | None = None) -> None:
     """Check what the layers of a gateway rely on in a store.
 
-    - The cache returns what was kept until it expires, lists it with the newest first, and forgets what it is told to.
+    - The cache returns what was kept until it expires, lists the newest first, and forgets what ``clear`` names.
     - One caller leads identical calls; when it is done, the others get its answer.
     - A budget is never overspent, whatever comes at once; a level is crossed once.
     - A window admits as many calls as its limit says, and says how long to wait.
@@ -101,7 +101,7 @@ def _check_cache(cache: CacheStore) -> None:
     assert [each.key for each in cache.entries()] == ["c", "b", "a"], "entries are not listed with the newest first"
     assert cache.clear(prompt="p", before=NOW + 2) == 1, "`clear` of a prompt with a time does not forget one answer"
     assert cache.clear(model="other") == 1, "`clear` of a model does not forget one answer"
-    assert [each.key for each in cache.entries()] == ["c"], "`clear` forgets others than it was told"
+    assert [each.key for each in cache.entries()] == ["c"], "`clear` forgets answers that it does not name"
     assert cache.clear() == 1, "`clear` of everything does not forget the rest"
 
 
