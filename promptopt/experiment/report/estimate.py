@@ -26,19 +26,16 @@ def estimate_text(template: Template, counted: Estimate) -> str:
         month = "-" if counted.calls_per_month is None else dollars(usd * counted.calls_per_month)
         return [name, tokens, f"${usd:.6f}", dollars(usd * 1000), month]
 
-    def amount(cost: Cost | None, part: str) -> Decimal | None:
-        return None if cost is None else getattr(cost, part)
-
     cost, batch = counted.cost(counted.price), counted.cost(counted.batch)
     output = "-" if counted.output_tokens is None else f"{counted.output_tokens:,.1f}"
     spread = f" ({counted.smallest:,} to {counted.largest:,})" if counted.renderings > 1 else ""
     labels = {"recorded": "output, as recorded", "cap": "output, at most", "unknown": "output, no cap set"}
     known_output = cost if counted.output_tokens is not None else None
     rows = [
-        row(f"input{spread}", f"{counted.input_tokens:,.1f}", amount(cost, "input_usd")),
-        row(labels[counted.output_basis], output, amount(known_output, "output_usd")),
-        row("total", "", amount(known_output, "total_usd")),
-        row("total, as a batch", "", amount(batch if known_output else None, "total_usd")),
+        row(f"input{spread}", f"{counted.input_tokens:,.1f}", cost.input_usd if cost else None),
+        row(labels[counted.output_basis], output, known_output.output_usd if known_output else None),
+        row("total", "", known_output.total_usd if known_output else None),
+        row("total, as a batch", "", batch.total_usd if batch and known_output else None),
     ]
     month = f"{counted.calls_per_month:,} calls a month" if counted.calls_per_month else "calls_per_month not set"
     heading = f"{template.path}: {counted.renderings:,} rendering{'s' * (counted.renderings != 1)}, {month}"
