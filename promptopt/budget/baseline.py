@@ -124,6 +124,8 @@ class History:
                     return template
                 if request_digest(template.render(case.vars)) == entry.request:
                     return template
+                if sources and _is_locked_by_0_1_0(prompt, template, sources):
+                    return template
             except PromptoptError:
                 continue
         return None
@@ -183,6 +185,20 @@ class Locked:
     changed: bool = False
 
 
+def _is_locked_by_0_1_0(prompt: GuardedPrompt, template: Template, sources: str) -> bool:
+    """Whether a lock of version 0.1.0 is of this text.
+
+    Its digest leaves out the first characters; a case that is unchanged shows that they are the same.
+    """
+    if prompt.lock is None or sources_digest(template, as_in_0_1_0=True) != sources:
+        return False
+    return any(
+        request_digest(template.render(prompt.cases[name].vars)) == entry.request
+        for name, entry in prompt.lock.cases.items()
+        if name in prompt.cases
+    )
+
+
 def locked_today(history: History, prompt: GuardedPrompt, measured: MeasuredCase, entry: LockEntry) -> Locked | None:
     """A locked entry as it counts today; ``None`` if it cannot be compared."""
     lock = prompt.lock
@@ -195,7 +211,7 @@ def locked_today(history: History, prompt: GuardedPrompt, measured: MeasuredCase
         now = measured.entry
         output = now.output if entry.output_is == now.output_is else entry.output
         prefix = now.cacheable
-        if lock.sources != prompt.sources:
+        if lock.sources not in (prompt.sources, sources_digest(prompt.template, as_in_0_1_0=True)):
             prefix = round(entry.cacheable * now.input / entry.input)
         return Locked(replace(entry, input=now.input, cacheable=prefix, output=output))
     changed = entry.variables != measured.entry.variables

@@ -98,8 +98,12 @@ def request_digest(rendered: Rendered) -> str:
     return digest([messages, rendered.output_schema])
 
 
-def sources_digest(template: Template) -> str:
-    """Digest of the template and its includes without front matter; empty if an expression names an include."""
+def sources_digest(template: Template, *, as_in_0_1_0: bool = False) -> str:
+    """Digest of the template and its includes without front matter; empty if an expression names an include.
+
+    Args:
+        as_in_0_1_0: As locks of version 0.1.0 have it, which cannot tell ``# Rules`` from ``## Rules``.
+    """
     environment = template.compiled.environment
     texts: dict[str, str] = {}
     queue = [template.name]
@@ -118,8 +122,10 @@ def sources_digest(template: Template) -> str:
     # Without the file's name: a new version with the same text has the same digest.
     main = template.source[front_matter_end(template.source) :]
     del texts[template.name]
-    if main.startswith(_OPENINGS):
-        # Version 0.1.0 left these characters out, and its locks have the digest of what follows.
+    if as_in_0_1_0:
+        main = main.lstrip("{#\n}")
+    elif main.startswith(_OPENINGS):
+        # As in 0.1.0: most locks keep their digest.
         main = main.lstrip("{#")
     return digest([main, sorted(texts.items()), template.front.output_schema])
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from guarded_project import LONGER, RULES, STATIC, SUITE, check, lock, make_gate, prompt_text
+from guarded_project import LONGER, RULES, STATIC, SUITE, check, lock, make_gate, prompt_text, record
 
 from promptopt.budget.lock import LockEntry, read_lock
 from promptopt.budget.update import Written, costs_more, remove_orphans, update
@@ -72,6 +72,22 @@ def test_trim_keeps_an_entry_whose_prefix_would_be_lost(guarded: Any) -> None:
     lock()
     guarded.write({"prompts/triage/v1.j2": prompt_text("{{ ticket }}\n" + "\n".join(STATIC.split("\n")[:140]))})
     assert trim() == []
+
+
+def test_trim_keeps_reasons_and_a_quality_that_is_not_known_today(locked: Any) -> None:
+    path = locked.root / "prompts/triage.lock.toml"
+    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    record({"refund": "hm", "parcel": "hm"})
+    lock("safer")
+    before = read_lock(path)
+    locked.write({"prompts/triage/v1.j2": prompt_text("Route tickets.\n")})
+    assert len(trim()) == 1
+    after = read_lock(path)
+    assert before is not None
+    assert after is not None
+    for name, entry in after.cases.items():
+        assert entry.input < before.cases[name].input
+        assert (entry.reason, entry.quality) == ("safer", 0.0)
 
 
 def test_trim_needs_a_lock_of_the_same_model(locked: Any) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from guarded_project import (
 
 from promptopt.budget.check import lost
 from promptopt.budget.guarded_prompt import digest, sources_digest
-from promptopt.budget.lock import LockEntry
+from promptopt.budget.lock import LockEntry, read_lock
 from promptopt.budget.result import result_from
 from promptopt.errors import ConfigError, LockError, TemplateError, UsageError
 from promptopt.templates import load_prompt
@@ -143,6 +144,21 @@ def test_an_edited_beginning_is_not_taken_for_the_locked_text(project: Any, befo
     lock()
     project.write({"prompts/triage.j2": head + after, "suites/triage.yaml": SUITE.replace("money", "cash")})
     # Case and prompt both changed: counts with today's text would say that nothing grew.
+    assert kinds(check()["triage [refund]"]) == [("incomparable", "input", "error")]
+
+
+def test_a_lock_of_0_1_0_is_of_the_text_that_another_case_shows(project: Any) -> None:
+    """Its digest leaves the first characters out."""
+    head = "---\nmodel: gpt-4o-mini\n---\n"
+    project.write({"prompts/triage.j2": head + "# Rules\n{{ ticket }}", "suites/triage.yaml": SUITE})
+    lock()
+    path = project.root / "prompts/triage.lock.toml"
+    made = read_lock(path)
+    assert made is not None
+    replace(made, sources=sources_digest(load_prompt("triage"), as_in_0_1_0=True)).write(path)
+    project.write({"suites/triage.yaml": SUITE.replace("money", "cash")})
+    assert kinds(check()["triage [refund]"]) == [("changed", "", "warn")]
+    project.write({"prompts/triage.j2": head + "## Rules\n{{ ticket }}"})
     assert kinds(check()["triage [refund]"]) == [("incomparable", "input", "error")]
 
 
