@@ -19,6 +19,7 @@ __all__ = ["Compression", "Level", "compress", "compress_prompt", "compressed_te
 LONGEST_TEXT = 2_000_000
 """Characters; a longer text is data, not a prompt, and is left as it is."""
 LONGEST_LINE = 20_000
+"""Characters of a line; a text with a longer one is left as it is."""
 
 
 def compress(

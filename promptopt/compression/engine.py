@@ -103,10 +103,10 @@ class _Outcome:
         return tuple(found.values())
 
 
-Proposed = Mapping[str, Sequence[Edit | Finding]]
+_Proposed = Mapping[str, Sequence[Edit | Finding]]
 
 
-def _all_passes(document: Document, rules: Sequence[Rule], proposed: Proposed) -> _Outcome:
+def _all_passes(document: Document, rules: Sequence[Rule], proposed: _Proposed) -> _Outcome:
     """As many passes as change something; again without what of which more went than may."""
     prefix = prefix_limit(document)
     closed: frozenset[Loss] = frozenset()
@@ -117,7 +117,7 @@ def _all_passes(document: Document, rules: Sequence[Rule], proposed: Proposed) -
         closed |= outcome.exceeded
 
 
-def _passes(document: Document, rules: Sequence[Rule], proposed: Proposed, allowance: Allowance) -> _Outcome:
+def _passes(document: Document, rules: Sequence[Rule], proposed: _Proposed, allowance: Allowance) -> _Outcome:
     """Passes over a document; ``proposed`` is what its rules propose for the first."""
     tokenizer = tokenizer_for(document.model)
     current, origin = document, _Origin(document)

@@ -1,4 +1,4 @@
-"""Data of a prompt in fewer characters; and the proof that two notations hold the same data."""
+"""Data of a prompt in fewer characters, and the check that two notations are of the same data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STRINGS = re.compile(r'("(?:[^"\\\n]|\\.)*")')
 # Line breaks between the marks of a JSON-like form; blanks inside its lines stay.
 _BREAK = re.compile(r"(?<=[{\[,])[ \t]*\n\s*|[ \t]*\n\s*(?=[}\]])")
 _KEY = re.compile(r'"[^"\n]{1,60}"\s*:')
-# Where a reader who pairs quotation marks by eye could pair them otherwise once the blanks are gone.
+# Without the blanks, a reader could pair these quotation marks in another way.
 _AMBIGUOUS = re.compile(r'""|\\"|"[^"\n]{200}|\{\{')
 # Program text and comments, in which a line break may end something.
 _PROGRAM = re.compile(r"[;=()#`|]|//|/\*|\bor\b|^[ \t]*[-*] ", re.MULTILINE)
@@ -24,13 +24,13 @@ RECORDS = re.compile(
     r"|^[^,\n]*,(?=[^\s,])[^\n]*(?:\n[^,\n]*,(?=[^\s,])[^\n]*){2,}$",
     re.MULTILINE,
 )
-"""Lines of comma-separated values, a few in a row: no sentence has a comma without a blank behind it."""
+"""Lines of comma-separated values, a few in a row: no sentence has a comma without a blank after it."""
 # A cell that a reader of CSV could take for something else: nothing, a number or a truth that was written as a text.
 _UNCLEAR = re.compile(r"\s*|-?\d.*|true|false|null|none", re.IGNORECASE)
-# "<name>", "...": a cell that shows where data go.
+# "<name>", "...": a cell that is a place for data.
 _HOLE = re.compile(r"[<\[{(].*[>\]})]|.*(?:\.\.\.|…).*|[-_?x*]+", re.IGNORECASE)
 
-# No text of JSON holds it unescaped.
+# JSON contains it only escaped.
 _NUMBER = "\x00"
 
 Rows = list[list[str]]
@@ -46,7 +46,7 @@ def unpadded(table: str) -> str:
 def minified(text: str) -> str | None:
     """JSON without white space between its marks, strings and numbers as they were written.
 
-    ``None`` where nothing is gained, or where quotation marks could be paired otherwise.
+    ``None`` if nothing is gained, or if quotation marks could be paired in another way.
     """
     if _AMBIGUOUS.search(text):
         return None
@@ -56,7 +56,7 @@ def minified(text: str) -> str | None:
 
 
 def unbroken(text: str) -> str | None:
-    """A form such as ``{"name": <name>, ...}`` without line breaks between its marks; ``None`` where it is no such."""
+    """A form such as ``{"name": <name>, ...}`` without line breaks between its marks; ``None`` for any other text."""
     parts = _STRINGS.split(text)
     outside = " ".join(parts[::2])
     if not _KEY.search(text) or _AMBIGUOUS.search(text) or '"' in outside or "'" in outside or _PROGRAM.search(outside):
@@ -85,7 +85,7 @@ def same_data(old: str, new: str) -> bool:
 def records(text: str) -> Rows | None:
     """The rows of a Markdown table or of a JSON list of flat objects with the same keys in the same order.
 
-    ``None`` for anything else, and where CSV would not tell what each cell is: a number that was written as a text, an
+    ``None`` for anything else, and if CSV would not show what each cell is: a number that was written as a text, an
     empty cell, a hole to be filled.
     """
     rows = _table_rows(text) if TABLE.fullmatch(text) else _json_rows(text)
@@ -151,11 +151,11 @@ def _column(cells: Sequence[object]) -> list[str] | None:
 
 def _cells(table: str) -> list[list[str]]:
     rows = [[cell.strip() for cell in line.strip().split("|")] for line in table.split("\n")]
-    # The rule says where columns are aligned, not how wide they are.
+    # The rule says how columns are aligned, not how wide they are.
     rows[1:2] = [[re.sub("-+", "-", cell) for cell in row] for row in rows[1:2]]
     return rows
 
 
 def _load(text: str) -> object:
-    """JSON with its keys in order and numbers as they are written: equal only where the text says the same."""
+    """JSON with its keys in order and numbers as they are written: equal only if the texts say the same."""
     return json.loads(text, object_pairs_hook=list, parse_float=lambda s: _NUMBER + s, parse_int=lambda s: _NUMBER + s)

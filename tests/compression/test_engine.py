@@ -95,7 +95,7 @@ def test_a_template_stays_a_template_and_keeps_its_facts(source, level):
     for before, after in zip(renders(source), renders(compression.text), strict=True):
         hard = ("negation", "number", "limit", "quote", "url", "code")
         kept = facts(after)
-        # A loop prints a line several times, each time behind another one: that it is said counts, not how often.
+        # A loop prints a line several times, each time after another one: it counts whether it is said, not how often.
         lost = [fact for fact in facts(before).lost(kept) if fact.kind in hard and fact not in kept]
         assert not lost, (before, after)
 
@@ -321,11 +321,11 @@ def test_a_prefix_does_not_fall_below_what_is_cached():
     sentence = "Please make sure to answer question number {} in order to help the user of the shop. "
     text = "".join(sentence.format(number) for number in range(55))
     assert 1024 <= tokenizer_for("gpt-4o").count(text) < 1150
-    minded = compress_document(Document(text + "{{ ticket }}", model="gpt-4o"), "standard")
-    assert 1024 <= Document(minded.text, model="gpt-4o").prefix_tokens < 1024 + 20
-    assert any("not cached" in step.refused for step in minded.refused)
-    unminded = compress_document(Document(text + "{{ ticket }}"), "standard")
-    assert unminded.tokens_after < minded.tokens_after
+    limited = compress_document(Document(text + "{{ ticket }}", model="gpt-4o"), "standard")
+    assert 1024 <= Document(limited.text, model="gpt-4o").prefix_tokens < 1024 + 20
+    assert any("not cached" in step.refused for step in limited.refused)
+    unlimited = compress_document(Document(text + "{{ ticket }}"), "standard")
+    assert unlimited.tokens_after < limited.tokens_after
 
 
 def test_a_step_of_a_later_pass_names_its_place_in_the_source():

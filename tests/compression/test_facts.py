@@ -85,7 +85,7 @@ def test_a_harmless_edit_is_none(before, after):
 SENTENCES = [
     "Do not run this code.",
     "Write at least 5 words.",
-    "Always write at least 5 words about `code`.",
+    "Always name the red bird.",
     "- Name the red bird.",
     "Name the red bird.",
     "If {{ name }} is missing, stop.",
@@ -100,11 +100,17 @@ def test_equal_facts_have_equal_hashes(first, second):
         assert hash(one) == hash(other)
 
 
-def test_a_text_that_says_a_sentence_twice_is_one_entry_of_a_set():
-    once = "Answer the question in English. Be kind to all birds."
-    twice = f"{once} Answer the question in English."
-    assert facts(once) == facts(twice)
-    assert len({facts(once), facts(twice)}) == 1
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Always name the red bird.", "Always name the red bird. Name the red bird."),
+        ("Name the red bird. Be kind.", "Be kind. Name the red bird. Be kind."),
+        ("Name the red bird.\n\n- Always name the red bird.", "- Name the red bird.\n- Always name the red bird."),
+    ],
+)
+def test_texts_that_say_the_same_are_one_entry_of_a_set(first, second):
+    assert facts(first) == facts(second)
+    assert len({facts(first), facts(second)}) == 1
 
 
 def test_facts_are_compared_with_facts():

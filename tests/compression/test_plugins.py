@@ -31,7 +31,7 @@ BY_DOCUMENT = f"""{RULE}
             yield Edit(start, start + 4, "", self.code, "no article")
         yield Finding(0, self.code, "read me", tokens=3)
 """
-# What a decorator of another library leaves behind.
+# A decorator that keeps the function it wraps, as functools.wraps does.
 DECORATED = f"""from functools import wraps
 
 

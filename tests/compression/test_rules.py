@@ -256,7 +256,7 @@ STAYS = [
     ("PO403", "It's user who decides."),
     ("PO404", "If you know what day it is, ask again."),
     ("PO405", "Any of the three is fine."),
-    # The imperative would be told to "I".
+    # The imperative would address "I".
     ("PO103", "I give you a problem, and your role is to solve my problem."),
     ("PO104", 'Rate it "A" if it is very clear. Rate it "B" if it is quite clear.'),
     ("PO104", "Check that the commands run properly and use no invalid options."),

@@ -16,8 +16,11 @@ from promptopt.tokens import CACHE_MINIMUM_TOKENS, cacheable_tokens, tokenizer_f
 
 _SPLIT = re.compile(r"\n(?=[ \t]*(?:\n|Example|Input|Q:|User:|Text:|Sentence|Question|Task))")
 SIMILAR = 90
+"""Percent; two examples that are this similar (Levenshtein ratio) repeat each other."""
 SHORTEST = 40
+"""Characters of an example that is long enough to compare."""
 LEAST_WORDS = 2
+"""Different words of a sentence that can contradict another one; if only their numbers differ, the next."""
 LEAST_WORDS_NUMBERS = 5
 _DIFFERING = frozenset({"negation", "number", "limit"})
 _FORMAT = re.compile(

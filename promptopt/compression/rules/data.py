@@ -14,19 +14,19 @@ from promptopt.compression.notation import TABLE, as_csv, minified, records, unb
 from promptopt.compression.sentences import HEADING, Sentence
 
 LEAST_CHARACTERS = 20
-# Words before data that make of them an example of what the model is to write.
+# After these words, data may be an example of what the model should write.
 _FORM = re.compile(
     r"\b(?:formats?|formatted|outputs?|returns?|respond|responses?|answers?|reply|replies|examples?|samples?|schemas?|"
     r"produce|generate|emit|like|structure|structured|forms?|templates?|results?|write|create|json|markdown|e\.g\.)\b",
     re.IGNORECASE,
 )
 _LIST = re.compile(r"\[\s*\{")
-# The end of a line that no tag takes away, and a tag that may take the one before.
+# The end of a line that no tag strips, and the end of a tag that may strip the one before it.
 _LINE_END = re.compile(r"[ \t]*(?:\n(?!\s*\{[%{#]-)|\Z)")
 _TAG_END = ("%}", "}}", "#}")
-# Characters before data that are looked at.
+# How many characters before data are read.
 _NEAR = 1000
-# Somewhere in the prompt: what it may want to read is not written otherwise.
+# If these are anywhere in the prompt, its data stay in that form: it may ask for it.
 _JSON_WANTED = re.compile(r"\bjson\b", re.IGNORECASE)
 _TABLE_WANTED = re.compile(
     r"\bmarkdown\b|\b(?:outputs?|returns?|respond|response|answer|reply|format\w*|present|create|produce|generate|write|"
@@ -79,9 +79,9 @@ class Tables:
 
 
 class DataRows:
-    """A JSON list of like objects, or a Markdown table, as CSV: each field is named once.
+    """A JSON list of similar objects, or a Markdown table, as CSV: each field is named once.
 
-    Only data that the model reads; a list that may show what it is to write stays as it is.
+    Only data that the model reads; a list that may show what it should write stays as it is.
     """
 
     code: ClassVar[str] = "PO306"
@@ -129,7 +129,7 @@ def json_values(text: str) -> Iterator[tuple[int, int]]:
 
 
 def is_open(document: Document, start: int, end: int) -> bool:
-    """Whether data may be written otherwise: no code, no quotation, not what the assistant is shown to have said."""
+    """Whether data may be written in another way: not code, a quotation, or what the assistant said in an example."""
     zone = document.masks.zone_at(start)
     if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):
         return False

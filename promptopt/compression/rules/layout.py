@@ -42,7 +42,7 @@ class Whitespace:
 
 
 class Markdown:
-    """Bold headings, closing hashes, bold markers around labels and words, needless backslashes."""
+    """Bold headings, closing hashes, bold markers around labels and words."""
 
     code: ClassVar[str] = "PO102"
     name: ClassVar[str] = "Markdown noise"
@@ -61,7 +61,7 @@ class Markdown:
 
 
 class Capitals:
-    """A heading in capitals that no other line refers to is written small: capitals are split into more tokens."""
+    """A heading in capitals that no other line refers to is written in lower case, which is fewer tokens."""
 
     code: ClassVar[str] = "PO207"
     name: ClassVar[str] = "headings in capitals"

@@ -166,7 +166,7 @@ def _stands_apart(before: str, after: str) -> bool:
 
 
 def _steps(text: str) -> frozenset[str]:
-    """The words of which a text tells several degrees, as of a scale: "very clear" here, "quite clear" there."""
+    """The words that a text uses in several degrees, as a scale does: "very clear" here, "quite clear" there."""
     degrees: dict[str, set[str]] = {}
     for step in _STEP.finditer(text):
         degrees.setdefault(step[2].lower(), set()).add(step[1].lower())
@@ -234,7 +234,7 @@ def _shorter(match: re.Match[str]) -> str | None:
 
 def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     """Whether the words mean something else here."""
-    # "pay attention to use", "to help you with it": a verb, and none.
+    # "pay attention to use": a verb follows; "to help you with it": none does.
     if (new == "heed" and not _HEEDED.match(after)) or (old == "to help you" and not _VERB_AFTER.match(after)):
         return True
     # "that has been said", "who have to go": an auxiliary.

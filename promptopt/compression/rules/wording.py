@@ -27,7 +27,7 @@ _GOVERNED = re.compile(rf"(?<![\w'’-])(?:{WEIGHTY})(?:\W+\w+){{0,{SCOPE_WORDS}
 
 
 def negated(text: str, position: int) -> bool:
-    """Whether the words at a position of a sentence follow a negation or a limit closely: they are left alone."""
+    """Whether the words at a position of a sentence closely follow a negation or a limit: they are left alone."""
     before = text[:position]
     return _NEGATED.search(before) is not None or _RESTRICTED.search(before) is not None
 
@@ -50,7 +50,7 @@ class Rewording:
         new: What to write instead; ``None`` leaves the match alone. An empty text removes the words: one space goes
             with them, so does a comma that served them, and the sentence keeps its capital letter.
         message: What to say about it, with ``{old}`` and ``{new}`` for the quoted texts.
-        needles: In lower case; a sentence that holds none of them is not searched.
+        needles: In lower case; a sentence without any of them is not searched.
         group: Which group of the match is replaced; by default all of it.
         exact: Whether a removal takes these characters and no others.
         unless: Which matches to leave alone, decided by the sentence and a position: ``negated``, ``governed`` or, with
