@@ -1,6 +1,7 @@
 """Imports only go up the list of rooms, nowhere in a circle, and a public name is defined once. No exceptions."""
 
 import ast
+import re
 from collections import defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -129,3 +130,16 @@ def test_no_room_is_named_like_a_public_function() -> None:
 )
 def test_the_walk_sees_what_it_must(source: str, found: set[str]) -> None:
     assert imported(ast.parse(source)) == found
+
+
+def test_tests_and_benchmarks_name_no_path_outside_of_the_repository() -> None:
+    """``PROMPTOPT_DATA`` says where real data are (``tests/corpora.py``)."""
+    root = Path(__file__).parent.parent
+    absolute = re.compile(r"""["'](?:/(?:work|home|root|tmp|mnt|opt|Users)\b|[A-Z]:\\)""")
+    files = [*(root / "tests").rglob("*.py"), *(root / "benchmarks").glob("*.py")]
+    found = {
+        str(path.relative_to(root))
+        for path in files
+        if path != Path(__file__) and absolute.search(path.read_text(encoding="utf-8"))
+    }
+    assert not found

@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
-from pathlib import Path
+from tempfile import gettempdir
 
 import openai
 import pytest
@@ -77,7 +77,7 @@ class RedisServer:
 
     def start(self) -> None:
         arguments = ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, cwd=Path("/tmp"))
+        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, cwd=gettempdir())
         for _ in range(500):
             try:
                 socket.create_connection(("127.0.0.1", self.port), 0.2).close()
