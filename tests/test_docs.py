@@ -102,3 +102,9 @@ def test_ci_runs_every_python_of_the_classifiers() -> None:
     promised = {name.rpartition(" :: ")[2] for name in classifiers if re.search(r"Python :: 3\.\d+$", name)}
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
     assert promised <= set(jobs["ci"]["strategy"]["matrix"]["python"])
+
+
+def test_the_index_lists_every_page() -> None:
+    docs = ROOT / "docs"
+    listed = re.findall(r"^\| \[[\w.-]+\]\(([\w.-]+)\)", (docs / "README.md").read_text(), re.MULTILINE)
+    assert sorted([*listed, "README.md"]) == sorted(page.name for page in docs.glob("*.md"))
