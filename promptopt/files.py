@@ -73,3 +73,21 @@ def replace_file(path: Path, text: str, error: type[InputError] = InputError) ->
         with suppress(OSError):
             temporary.unlink()
         raise error(f"cannot be written: {problem.strerror}", path=show_path(path)) from None
+
+
+def write_new(target: Path, text: str, error: type[InputError] = InputError) -> None:
+    """Write a file that is not there yet, whole or not at all.
+
+    Raises:
+        InputError: It is there, or the disk does not take it (the class is ``error``).
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(text.encode("utf-8"))
+        # A link fails if the name is taken: two writers never overwrite each other.
+        os.link(temporary, target)
+    except OSError as problem:
+        raise error(f"cannot be written: {problem.strerror}", path=show_path(target)) from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ from promptopt.errors import PromptoptError, UsageError
 from promptopt.git import run_git
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
-from promptopt.templates.versions import version_number
+from promptopt.templates.names import version_number
 from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens
 from promptopt.values import Rendered
 

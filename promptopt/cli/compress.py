@@ -223,8 +223,8 @@ def _compared(template: Template, text: str, suite: str) -> bool:
 def _write(template: Template, text: str) -> None:
     from promptopt.errors import UsageError
     from promptopt.files import show_path
+    from promptopt.templates.names import write_next
     from promptopt.templates.readers import FolderReader
-    from promptopt.templates.versions import write_next
 
     if not isinstance(template.reader, FolderReader):
         raise UsageError(f"{template.path} is read out of git; --write needs a file of the working tree")

@@ -157,13 +157,12 @@ def _proposals(template: Template, found: Evidence | None, options: Options, sui
 
 
 def _write(proposal: Structured) -> str:
-    from promptopt.errors import UsageError
-    from promptopt.files import show_path
-    from promptopt.templates.versions import write_new
+    from promptopt.errors import TemplateError, UsageError
+    from promptopt.files import show_path, write_new
 
     if proposal.path.exists():
         raise UsageError(f"{proposal.path} exists already; it is not overwritten")
-    write_new(proposal.path, proposal.source)
+    write_new(proposal.path, proposal.source, TemplateError)
     return show_path(proposal.path)
 
 

@@ -25,8 +25,8 @@ from promptopt.structured.text_form import block_edits, reading, text_cap
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
 from promptopt.templates.frontmatter import front_matter_end, set_front_matter
+from promptopt.templates.names import next_version, version_number
 from promptopt.templates.source import read_source, same_code
-from promptopt.templates.versions import next_version, version_number
 from promptopt.tokens import Tokenizer, tokenizer_for
 
 MINIFY = "Minify the JSON."

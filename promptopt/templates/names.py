@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from promptopt.config import Config, load_config
 from promptopt.errors import TemplateError, did_you_mean
-from promptopt.files import show_path
+from promptopt.files import show_path, write_new
 from promptopt.templates.readers import FolderReader, GitReader
 from promptopt.templates.template import Template
-from promptopt.templates.versions import version_number
 from promptopt.values import Origin
 
 SUFFIX = ".j2"
+
+_VERSION = re.compile(r"v(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,31 @@ def list_prompts(config: Config | None = None) -> list[PromptFiles]:
         PromptFiles(name, tuple(sorted(versions, key=lambda pair: (pair[0] != "", version_number(pair[1]) or 0))))
         for name, versions in sorted(found.items())
     ]
+
+
+def version_number(path: str | Path) -> int | None:
+    """The number of a version, ``v2`` or ``triage/v2.j2``; ``None`` for a file that is not one of several versions."""
+    match = _VERSION.fullmatch(Path(path).stem)
+    return int(match[1]) if match else None
+
+
+def next_version(path: Path) -> Path:
+    """Where the next version of a prompt file belongs: ``v3.j2`` beside ``v2.j2``, ``name/v2.j2`` for ``name.j2``."""
+    own = version_number(path)
+    folder = path.with_suffix("") if own is None else path.parent
+    taken = [number for other in folder.glob(f"v*{path.suffix}") if (number := version_number(other)) is not None]
+    return folder / f"v{max([own or 1, *taken]) + 1}{path.suffix}"
+
+
+def write_next(path: Path, text: str) -> Path:
+    """Write ``text`` as the next version of ``path``, whole or not at all.
+
+    Raises:
+        TemplateError: The disk does not take it.
+    """
+    target = next_version(path)
+    write_new(target, text, TemplateError)
+    return target
 
 
 def origin_of(path: Path, prompts: Path) -> Origin:
