@@ -26,7 +26,7 @@ import openai
 from upstream import Reply, Upstream, chat, chat_events, error
 
 import promptopt
-from promptopt.gateway.costs import dollars
+from promptopt.gateway.costs import from_nano
 from promptopt.gateway.stores.budget import SqliteBudgets
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.redis import RedisBudgets, RedisLink
@@ -335,7 +335,7 @@ def check(disturbance: Disturbance, outcomes: Counter[str], faulty: Faulty, budg
     if budget is not None:
         link = RedisLink(disturbance.options["redis"]) if disturbance.redis is not None else None
         store = SqliteBudgets(folder / "budget.sqlite") if link is None else RedisBudgets(link)
-        counted = dollars(sum(store.spent("run:default")))
+        counted = from_nano(sum(store.spent("run:default")))
     print(f"   ledger: {len(asked):,} calls sent ({open_rows} never ended), upstream was asked {calls:,}")
     print(f"   dollars: upstream billed {billed:.6f}, ledger {incurred:.6f}, budget counted {counted}, limit {budget}")
     untyped = sum(count for what, count in outcomes.items() if what.startswith("UNTYPED"))

@@ -24,6 +24,11 @@ def dollars(value: float | Decimal | None, known: object = None) -> str:
     return f"${amount:,.2f}" if abs(amount) >= 100 else f"${amount:,.4f}"
 
 
+def cents(value: float | Decimal) -> str:
+    """Dollars to the cent, as for a month."""
+    return f"${value:,.2f}"
+
+
 def signed_dollars(value: float) -> str:
     """A difference for a column: four decimals, always with its sign."""
     return f"{'-' if value < 0 else '+'}${abs(value):,.4f}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptopt.money import cents
+
 if TYPE_CHECKING:
     from promptopt.compression.edit import Level
     from promptopt.compression.lint import Diagnostic
@@ -114,14 +116,14 @@ def _worth(finding: Diagnostic) -> str:
     if finding.tokens:
         parts.append(f"-{finding.tokens:,} tokens")
     if finding.monthly_usd:
-        parts.append(f"${finding.monthly_usd:,.2f} a month")
+        parts.append(f"{cents(finding.monthly_usd)} a month")
     return f" [{', '.join(parts)}]" if parts else ""
 
 
 def _summary(findings: list[Diagnostic], prompts: int) -> str:
     tokens = sum(one.tokens for one in findings)
     dollars = sum(one.monthly_usd or 0 for one in findings)
-    worth = f", ${dollars:,.2f} a month" if dollars else ""
+    worth = f", {cents(dollars)} a month" if dollars else ""
     fixable = sum(one.fixable for one in findings)
     counted = "1 prompt" if prompts == 1 else f"{prompts} prompts"
     return (

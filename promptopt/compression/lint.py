@@ -14,6 +14,7 @@ from promptopt.compression.document import Document
 from promptopt.compression.edit import Level
 from promptopt.compression.engine import compress_document
 from promptopt.compression.rules.base import Rule, all_rules, choose_rules
+from promptopt.money import cents
 from promptopt.prices import find_price
 from promptopt.values import Usage
 
@@ -143,4 +144,4 @@ def monthly_usd(document: Document, tokens: int) -> Decimal | None:
 def monthly(document: Document, tokens: int) -> str:
     """The same for people, such as ``$1.20``; empty if it is unknown."""
     dollars = monthly_usd(document, tokens)
-    return "" if dollars is None else f"${dollars:,.2f}"
+    return "" if dollars is None else cents(dollars)

@@ -12,6 +12,7 @@ from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
 from promptopt.compression.facts import Fact, compare_facts, facts
 from promptopt.compression.judge import JudgedEdit
+from promptopt.money import dollars
 from promptopt.prices import find_price
 from promptopt.providers import Provider
 from promptopt.templates import Template
@@ -47,9 +48,10 @@ class Rewrite:
     calls_to_repay: int | None
 
     def __str__(self) -> str:
-        cost = "unpriced" if self.usd is None else f"${self.usd:.4f}"
         repaid = "" if self.calls_to_repay is None else f"; paid for after {self.calls_to_repay:,} calls"
-        return f"rewrite: {self.kept} of {self.asked} proposals kept every fact; asking cost {cost}{repaid}"
+        return (
+            f"rewrite: {self.kept} of {self.asked} proposals kept every fact; asking cost {dollars(self.usd)}{repaid}"
+        )
 
 
 def rewrite_prompt(

@@ -135,6 +135,6 @@ def nano(usd: Decimal) -> int:
     return int((usd * NANO).to_integral_value(rounding=ROUND_CEILING))
 
 
-def dollars(amount: int) -> Decimal:
+def from_nano(amount: int) -> Decimal:
     """Billionths of a dollar as dollars."""
     return amount / NANO

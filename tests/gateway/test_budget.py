@@ -13,7 +13,7 @@ from upstream import Reply, answer, ask, chat, wait_until
 import promptopt
 from promptopt.cli import cli
 from promptopt.errors import ConfigError, UsageError
-from promptopt.gateway.costs import dollars, nano
+from promptopt.gateway.costs import from_nano, nano
 from promptopt.gateway.stores.base import RESERVED_S, BudgetScope, level_of
 from promptopt.gateway.stores.budget import SqliteBudgets
 from promptopt.gateway.stores.memory import MemoryBudgets
@@ -105,7 +105,7 @@ def test_never_more_than_the_limit(tmp_path_factory, steps, limit):
 
 @given(st.decimals(min_value=0, max_value=1000, places=12))
 def test_nano_rounds_up(usd):
-    assert 0 <= dollars(nano(usd)) - usd < Decimal("1e-9")
+    assert 0 <= from_nano(nano(usd)) - usd < Decimal("1e-9")
 
 
 def test_levels():
@@ -239,7 +239,7 @@ def test_16_threads_in_4_processes_neither_overspend_nor_block_falsely(upstream,
     upstream.on = lambda path, body: Reply(body=chat(body, prompt_tokens=8, completion_tokens=billed))
     one = nano(Decimal("0.15") * 8 / 1_000_000 + Decimal("0.60") * billed / 1_000_000)
     worst = nano(CALL_USD)
-    budget = {"day": dollars(one * (20 * count - 1) + worst)}
+    budget = {"day": from_nano(one * (20 * count - 1) + worst)}
     redis = request.getfixturevalue("redis_server").url if shared == "redis" else None
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
@@ -291,7 +291,7 @@ def test_ledger_and_budget_agree(client, upstream):
         ask(sdk, seed=number, max_completion_tokens=10)
     store = next(layer._store for layer in sdk._client.gateway.layers if type(layer).__name__ == "Budget")
     incurred = sum(row.incurred_usd for row in sdk._client.gateway.ledger.rows())
-    assert float(dollars(store.spent("run:default")[0])) == pytest.approx(incurred)
+    assert float(from_nano(store.spent("run:default")[0])) == pytest.approx(incurred)
 
 
 def test_a_callback_that_fails_costs_no_answer(client, upstream, caplog):

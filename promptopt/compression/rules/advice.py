@@ -11,6 +11,7 @@ from promptopt.compression.edit import Finding, Level
 from promptopt.compression.facts import plain_words
 from promptopt.compression.rules.base import ReportsOnly
 from promptopt.compression.sentences import Sentence
+from promptopt.money import cents
 from promptopt.prices import find_price
 from promptopt.tokens import CACHE_MINIMUM_TOKENS, cacheable_tokens, tokenizer_for
 
@@ -197,7 +198,7 @@ class Prefix(ReportsOnly):
         worth = ""
         if price is not None and price.cache_read_mtok < price.input_mtok and document.front.calls_per_month:
             dollars = gain * (price.input_mtok - price.cache_read_mtok) * document.front.calls_per_month / 1_000_000
-            worth = f", up to ${dollars:,.2f} a month"
+            worth = f", up to {cents(dollars)} a month"
         message = (
             f"only {prefix:,} of {static:,} static tokens come before the first variable part, and a prefix is cached "
             f"from {CACHE_MINIMUM_TOKENS:,} on: move the variable parts to the end to cache {cached:,} tokens{worth}"

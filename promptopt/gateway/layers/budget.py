@@ -14,7 +14,7 @@ from typing import Literal
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer, Call, new_id
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
-from promptopt.gateway.costs import Costs, dollars, nano
+from promptopt.gateway.costs import Costs, from_nano, nano
 from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
 from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow
 from promptopt.gateway.stores.base import BudgetFull, BudgetScope, BudgetStore, LevelCrossed, StoreDown, using
@@ -210,7 +210,7 @@ class Budget:
             self._tell(crossed)
 
     def _tell(self, crossed: LevelCrossed) -> None:
-        alert = Alert(crossed.scope.name, crossed.level, dollars(crossed.spent), dollars(crossed.scope.limit))
+        alert = Alert(crossed.scope.name, crossed.level, from_nano(crossed.spent), from_nano(crossed.scope.limit))
         log.warning("%s", alert)
         if self._on_alert is not None:
             try:
@@ -228,8 +228,8 @@ def _day_and_month(days: int) -> tuple[str, str]:
 
 
 def _refusal(full: BudgetFull, amount: int) -> BudgetExceeded:
-    spent, limit, worst = dollars(full.spent), dollars(full.scope.limit), dollars(amount)
-    held = f", {usd(dollars(full.reserved))} reserved by calls in flight" if full.reserved else ""
+    spent, limit, worst = from_nano(full.spent), from_nano(full.scope.limit), from_nano(amount)
+    held = f", {usd(from_nano(full.reserved))} reserved by calls in flight" if full.reserved else ""
     return BudgetExceeded(
         f"budget {full.scope.name}: {usd(spent)} of {usd(limit)} spent{held}; this call may cost {usd(worst)}",
         retry_after=1.0 if full.reserved else None,
