@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from promptopt.templates.prompt_cache import static_prefix_of
+from promptopt.tokens import tokenizer_for
+
+
+class OneFile:
+    """A reader of one include."""
+
+    def read(self, name: str) -> str:
+        if name != "a.j2":
+            raise FileNotFoundError(name)
+        return "included {{ x }}"
+
+    def display(self, name: str) -> str:
+        return name
+
+
+@pytest.mark.parametrize(
+    ("source", "before", "at"),
+    [
+        ("---\nmodel: m\n---\nSay {{ x }}", "Say ", "{{ x }}"),
+        ("{% set y = 'k' %}A{{ y }} {{ y ~ x }}", "Ak ", "{{ y ~ x }}"),
+        ("A {%- for i in x %}b{% endfor %}", "A", "{%- for i in x %}"),
+        ("A {% if y is defined %}b{% endif %}", "A ", "{% if y is defined %}"),
+        ("{% macro m(t) %}One {{ t }}{% endmacro %}A {{ m(x) }}", "A One ", "{{ m(x) }}"),
+        ("A {% include 'a.j2' %} b", "A included ", "{% include 'a.j2' %}"),
+        ("{% for i in [1, 2] %}{{ i }},{% endfor %}{{ x }}{{ x }}", "1,2,", "{{ x }}{{ x }}"),
+        ("{% set n = namespace(v=x) %}{% set n.v = 1 %}A {{ n.v }}", "A ", "{{ n.v }}"),
+        ("{% chat role='user' %}  A {{ x | compact }}{% endchat %}", "A ", "{{ x | compact }}"),
+        (
+            "{% if x %}{% chat role='user' %}A{% endchat %}{% endif %}{% chat role='user' %}B{% endchat %}",
+            None,
+            "{% if x",
+        ),
+    ],
+)
+def test_where_the_prefix_ends_in_the_file(source: str, before: str | None, at: str) -> None:
+    prefix = static_prefix_of(source, OneFile(), "p.j2")
+    assert prefix.end is not None
+    assert source[prefix.end :].startswith(at)
+    assert prefix.beginning == before
+
+
+def test_a_filter_around_a_variable_ends_the_prefix() -> None:
+    # What truncate leaves of the static text depends on the length of the variable.
+    source = "Begin. {% filter truncate(20) %}Static text {{ x }}{% endfilter %}"
+    prefix = static_prefix_of(source, None, "p.j2")
+    assert prefix.beginning == "Begin. "
+    assert prefix.end == source.index("{% filter")
+
+
+def test_a_static_prompt_is_its_own_prefix() -> None:
+    source = "{% set y = 'k' %}A{{ y }}{# note #}"
+    prefix = static_prefix_of(source, None, "p.j2")
+    assert (prefix.messages, prefix.broken_by, prefix.end) == (("Ak",), None, len(source))
+    assert prefix.tokens(tokenizer_for(None), 0) == 4 + 3 + tokenizer_for(None).count("Ak")
+
+
+@pytest.mark.parametrize("source", ["A {% include 'gone.j2' %}", "A \U000f0000 {{ x }}", "{{ 1 / 0 }} A"])
+def test_what_cannot_be_rendered_has_no_known_prefix(source: str) -> None:
+    prefix = static_prefix_of(source, OneFile(), "p.j2")
+    assert (prefix.messages, prefix.beginning, prefix.end) == ((), None, None)
+    assert prefix.tokens(tokenizer_for(None), 0) == 0
