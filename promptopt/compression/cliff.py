@@ -13,13 +13,13 @@ from promptopt.tokens import cacheable_tokens
 
 def prefix_limit(document: Document) -> PrefixLimit | None:
     """What the static prefix may lose; ``None`` if falling below the provider's minimum would not cost more."""
-    if document.model is None:
-        return None
-    end, prefix = document.static_prefix.end, document.prefix_tokens
-    if end is None or prefix < MINIMUM:
+    if document.model is None or not document.is_cacheable:
         return None
     price = find_price(document.model)
     if price is None or price.cache_read_mtok >= price.input_mtok:
+        return None
+    end, prefix = document.static_prefix.end, document.prefix_tokens
+    if end is None or prefix < MINIMUM:
         return None
     cached = cacheable_tokens(prefix)
     cost = cached * price.cache_read_mtok + (prefix - cached) * price.input_mtok

@@ -18,10 +18,19 @@ from promptopt.templates.marking import Place
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix_of
 from promptopt.templates.readers import Reader
 from promptopt.templates.source import Frame, Source
-from promptopt.tokens import schema_tokens, tokenizer_for
+from promptopt.tokens import (
+    CACHE_MINIMUM_TOKENS,
+    TOKENS_PER_MESSAGE,
+    TOKENS_PER_REPLY,
+    schema_tokens,
+    tokenizer_for,
+)
 
 # A sentence that is said before these is not said once and for all inside them, nor the other way round.
 _REPEATING = frozenset({"for", "macro", "call", "block", "set", "filter", "code"})
+
+# With these a prompt may print more than its own text.
+_GROWING = frozenset({"for", "macro", "set", "include", "import", "from", "extends"})
 
 
 @dataclass(frozen=True)
@@ -97,9 +106,21 @@ class Document:
     @cached_property
     def prefix_tokens(self) -> int:
         """Tokens of the static prefix, framing and output schema included."""
-        tokenizer = tokenizer_for(self.model)
+        return self.static_prefix.tokens(tokenizer_for(self.model), self._schema_tokens)
+
+    @property
+    def _schema_tokens(self) -> int:
         schema = self.front.output_schema
-        return self.static_prefix.tokens(tokenizer, 0 if schema is None else schema_tokens(schema, tokenizer))
+        return 0 if schema is None else schema_tokens(schema, tokenizer_for(self.model))
+
+    @cached_property
+    def is_cacheable(self) -> bool:
+        """Whether the prompt may be long enough for a provider's cache: short ones need not be rendered to know."""
+        source = self.masks.source
+        if any(piece.name in _GROWING for piece in source.pieces):
+            return True
+        framing = TOKENS_PER_REPLY + TOKENS_PER_MESSAGE * max(1, len(source.chats))
+        return tokenizer_for(self.model).count(self.text) + framing + self._schema_tokens >= CACHE_MINIMUM_TOKENS
 
     def line_of(self, position: int) -> tuple[int, int]:
         """Line and column of a position, both counted from 1."""

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from promptopt.templates.dependence import PARAMETER, STATIC
 from promptopt.templates.marking import MarkedPrompt, Place, render_static
 from promptopt.templates.readers import Reader
+from promptopt.templates.source import read_source
 from promptopt.templates.template import Template
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, Tokenizer
 from promptopt.values import Message
+
+# Tags whose file may print text that a macro or block has kept.
+_WITH_BODIES = frozenset({"macro", "call", "filter", "set", "import", "from", "include", "extends"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,19 @@ def static_prefix_of(source: str, reader: Reader | None, path: str) -> StaticPre
         reader: Where its includes come from.
         path: How messages name the prompt.
     """
-    # Marks from outside are always right; those inside blocks see further, if no filter reads them as text.
-    coarse, fine = (
-        None if (marked := render_static(source, reader, path, nested=nested)) is None else _walk(marked, source, path)
-        for nested in (False, True)
-    )
+    coarse = _prefix(source, reader, path, nested=False)
     if coarse is None:
         return StaticPrefix((), None, Place(path, 1, "break", "cannot be rendered without variables"), None)
+    if not any(piece.name in _WITH_BODIES for piece in read_source(source).pieces):
+        return coarse
+    # Marks from outside are always right; those inside blocks see further, if no filter reads them as text.
+    fine = _prefix(source, reader, path, nested=True)
     return fine if fine is not None and _extends(fine, coarse) else coarse
+
+
+def _prefix(source: str, reader: Reader | None, path: str, *, nested: bool) -> StaticPrefix | None:
+    marked = render_static(source, reader, path, nested=nested)
+    return None if marked is None else _walk(marked, source, path)
 
 
 def _extends(fine: StaticPrefix, coarse: StaticPrefix) -> bool:

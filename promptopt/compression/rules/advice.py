@@ -185,6 +185,8 @@ class Prefix(ReportsOnly):
         short = plain and document.front.output_schema is None and count(document.text) + 10 < CACHE_MINIMUM_TOKENS
         if not code or short:
             return
+        if not document.is_cacheable:
+            return
         prefix, end = document.prefix_tokens, document.static_prefix.end
         if end is None or end >= len(document.text):
             return
