@@ -121,8 +121,8 @@ class _Books:
         for number, names, amount in self._connection.execute(query, (now,)).fetchall():
             self._connection.execute("DELETE FROM grants WHERE id = ?", (number,))
             self._connection.executemany(
-                "UPDATE budgets SET spent = spent + ?1, reserved = reserved - ?1 WHERE scope = ?2",
-                [(amount, name) for name in json.loads(names)],
+                "UPDATE budgets SET spent = spent + ?, reserved = reserved - ? WHERE scope = ?",
+                [(amount, amount, name) for name in json.loads(names)],
             )
         self._read()
 

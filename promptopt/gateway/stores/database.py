@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,7 +90,7 @@ class Database:
         """As :meth:`do`, in one transaction that no other process can come between."""
         return self.do(lambda connection: _transaction(connection, function))
 
-    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> int:
+    def execute(self, statement: str, values: tuple[Any, ...] | Mapping[str, Any] = ()) -> int:
         """Run one statement; the number of rows that it changed."""
         return self.do(lambda connection: connection.execute(statement, values).rowcount)
 

@@ -164,9 +164,9 @@ class SqliteCache:
     def clear(self, *, prompt: str | None = None, model: str | None = None, before: float | None = None) -> int:
         write_now(self._database.path)
         return self._database.execute(
-            "DELETE FROM answers WHERE (?1 IS NULL OR prompt = ?1 OR prompt LIKE ?1 || '@%') "
-            "AND (?2 IS NULL OR model = ?2) AND (?3 IS NULL OR created < ?3)",
-            (prompt, model, before),
+            "DELETE FROM answers WHERE (:prompt IS NULL OR prompt = :prompt OR prompt LIKE :prompt || '@%') "
+            "AND (:model IS NULL OR model = :model) AND (:before IS NULL OR created < :before)",
+            {"prompt": prompt, "model": model, "before": before},
         )
 
     def entries(self) -> Iterator[KeptAnswer]:
@@ -218,11 +218,19 @@ class SqliteLeases:
 
     def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
         taken = self._database.execute(
-            "INSERT INTO flights SELECT ?1, ?2, ?3, ?4, NULL WHERE NOT (?7 AND EXISTS (SELECT 1 FROM answers "
-            "WHERE key = ?1 AND expires > ?3 AND created <= ?5)) ON CONFLICT (key) DO UPDATE SET "
-            "token = ?2, created = ?3, expires = ?4, payload = NULL "
-            "WHERE flights.expires <= ?3 OR flights.created > ?5 OR (?6 AND payload IS NOT NULL)",
-            (key, token, now, now + LEASE_S, now + SKEW_S, fresh, self._cache is not None),
+            "INSERT INTO flights SELECT :key, :token, :now, :end, NULL WHERE NOT (:cached AND EXISTS "
+            "(SELECT 1 FROM answers WHERE key = :key AND expires > :now AND created <= :latest)) "
+            "ON CONFLICT (key) DO UPDATE SET token = :token, created = :now, expires = :end, payload = NULL "
+            "WHERE flights.expires <= :now OR flights.created > :latest OR (:fresh AND payload IS NOT NULL)",
+            {
+                "key": key,
+                "token": token,
+                "now": now,
+                "end": now + LEASE_S,
+                "latest": now + SKEW_S,
+                "fresh": fresh,
+                "cached": self._cache is not None,
+            },
         )
         if taken:
             return True
@@ -236,8 +244,8 @@ class SqliteLeases:
 
     def renew(self, key: str, token: str, now: float) -> None:
         self._database.execute(
-            "UPDATE flights SET created = ?3, expires = ?4 WHERE key = ?1 AND token = ?2",
-            (key, token, now, now + LEASE_S),
+            "UPDATE flights SET created = ?, expires = ? WHERE key = ? AND token = ?",
+            (now, now + LEASE_S, key, token),
         )
 
     def release(self, key: str, token: str, answer: Answer | None, now: float, entry: KeptAnswer | None = None) -> None:
@@ -248,8 +256,8 @@ class SqliteLeases:
             self._database.execute("DELETE FROM flights WHERE key = ? AND token = ?", (key, token))
         else:
             self._database.execute(
-                "UPDATE flights SET payload = ?3, expires = ?4 WHERE key = ?1 AND token = ?2",
-                (key, token, pack(answer), now + SHARED_S),
+                "UPDATE flights SET payload = ?, expires = ? WHERE key = ? AND token = ?",
+                (pack(answer), now + SHARED_S, key, token),
             )
         if self._random.random() < _TIDY_SHARE:
             self._database.execute("DELETE FROM flights WHERE expires < ?", (now,))
