@@ -85,7 +85,7 @@ def test_a_ledger_is_read(released: Any) -> None:
 def test_a_cache_is_read(released: Any) -> None:
     """The very call that was answered then is answered from the file: its key is what it was."""
     with sqlite3.connect(released.root / "gateway/cache.sqlite") as database:
-        database.execute("UPDATE answers SET created = ?1, expires = ?1 + 3600", (time.time(),))
+        database.execute("UPDATE answers SET created = :now, expires = :now + 3600", {"now": time.time()})
     database.close()
     done = released.run("cache", "list", "--json")
     assert len(json.loads(done.stdout)) == 3
