@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
-    from promptopt.compression.api import Compression, compress
+    from promptopt.compression.engine import Compression, compress
     from promptopt.compression.facts import Facts, facts
     from promptopt.errors import AnswerError, PromptoptError
     from promptopt.experiment.compare import compare
@@ -38,7 +38,7 @@ _HOMES = {
     "BudgetExceeded": "promptopt.gateway.failures",
     "CallOptions": "promptopt.values",
     "Comparison": "promptopt.experiment.comparison",
-    "Compression": "promptopt.compression.api",
+    "Compression": "promptopt.compression.engine",
     "Cost": "promptopt.values",
     "Facts": "promptopt.compression.facts",
     "GatewayUnavailable": "promptopt.gateway.failures",
@@ -59,7 +59,7 @@ _HOMES = {
     "async_http_client": "promptopt.gateway.openai.client",
     "batch": "promptopt.gateway.batch",
     "compare": "promptopt.experiment.compare",
-    "compress": "promptopt.compression.api",
+    "compress": "promptopt.compression.engine",
     "count": "promptopt.api",
     "facts": "promptopt.compression.facts",
     "wrap": "promptopt.gateway.provider",

@@ -40,7 +40,7 @@ def render(
     """
     template = prompt if isinstance(prompt, Template) else load_prompt(prompt)
     if compress is not None:
-        from promptopt.compression.api import compressed_template
+        from promptopt.compression.engine import compressed_template
 
         template = compressed_template(template, compress)
     rendered = template.render(variables or {})

@@ -1,10 +1,11 @@
-"""Files: how they are named to a person, decoded, and replaced whole."""
+"""Files: how they are named to a person, decoded, replaced whole, and asked of git."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -91,3 +92,16 @@ def write_new(target: Path, text: str, error: type[InputError] = InputError) -> 
         raise error(f"cannot be written: {problem.strerror}", path=show_path(target)) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def run_git(folder: Path, *arguments: str) -> bytes | None:
+    """What ``git -C folder ...`` prints; ``None`` if it fails.
+
+    Raises:
+        FileNotFoundError: git is not installed.
+    """
+    # git asks for no password, takes no lock that a parallel command may need, and speaks English in its errors.
+    environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603 - no shell, fixed program
+    return done.stdout if done.returncode == 0 else None

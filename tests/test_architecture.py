@@ -15,7 +15,6 @@ PACKAGE = Path(promptopt.__file__).parent
 ROOMS = (
     "errors",
     "files",
-    "git",
     "yaml",
     "values",
     "money",

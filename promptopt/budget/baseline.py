@@ -23,7 +23,7 @@ from promptopt.budget.guarded_prompt import (
 from promptopt.budget.lock import LockEntry
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, UsageError
-from promptopt.git import run_git
+from promptopt.files import run_git
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
 from promptopt.templates.names import version_number

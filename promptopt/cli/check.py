@@ -55,7 +55,7 @@ def command(
     promptopt check --facts prompts/triage/v2.j2
     """
     from promptopt.cli.compress import _codes
-    from promptopt.compression.api import document_of
+    from promptopt.compression.engine import document_of
     from promptopt.compression.lint import by_worth, check_documents
     from promptopt.compression.rules.base import choose_rules
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from promptopt.compression.api import Compression, Level
+    from promptopt.compression.edit import Level
+    from promptopt.compression.engine import Compression
     from promptopt.compression.judge import JudgedEdit
     from promptopt.templates import Template
 
@@ -57,7 +58,7 @@ def command(
 
     Exit code 1 if --suite says that the shorter prompt should not be kept.
     """
-    from promptopt.compression.api import compress_prompt
+    from promptopt.compression.engine import compress_prompt
     from promptopt.errors import UsageError
     from promptopt.templates import load_prompt
 
@@ -94,7 +95,7 @@ def _codes(given: tuple[str, ...]) -> tuple[str, ...]:
 def _filter_stdin(
     level: Level, select: tuple[str, ...], ignore: tuple[str, ...], show_edits: bool, as_json: bool
 ) -> None:
-    from promptopt.compression.api import compress
+    from promptopt.compression.engine import compress
     from promptopt.errors import InputError
 
     data = sys.stdin.buffer.read()
@@ -118,8 +119,8 @@ def _filter_stdin(
 
 
 def _show(template: Template, compression: Compression, text: str, *, quiet: bool) -> None:
-    from promptopt.compression.api import document_of
     from promptopt.compression.diff import unified
+    from promptopt.compression.engine import document_of
     from promptopt.compression.lint import monthly
     from promptopt.tokens import tokenizer_for
 
@@ -206,7 +207,7 @@ def _compared(template: Template, text: str, suite: str) -> bool:
     """Run both over the suite and print the table; returns whether to keep the new one."""
     from dataclasses import replace
 
-    from promptopt.compression.api import with_source
+    from promptopt.compression.engine import with_source
     from promptopt.experiment.compare import compare
     from promptopt.values import Origin
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from promptopt.compression.facts import FactSentence, sentence_facts
-from promptopt.compression.language import is_english
-from promptopt.compression.masks import MASK, Masked, Zone, mask
-from promptopt.compression.other_delimiters import branches
-from promptopt.compression.sentences import Sentence, split_sentences
+from promptopt.compression.masks import MASK, Masked, Zone, branches, mask
+from promptopt.compression.sentences import Sentence, is_english, split_sentences
+from promptopt.templates.dependence import Place
 from promptopt.templates.frontmatter import FrontMatter
-from promptopt.templates.marking import Place
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix_of
 from promptopt.templates.readers import Reader
 from promptopt.templates.source import Frame, Source

@@ -1,18 +1,54 @@
-"""From a document and rules to a compression: passes of proposed, judged and applied edits until nothing is left."""
+"""From a text or a prompt file to a compression: passes of proposed, judged and applied edits until nothing is left."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import lru_cache
 
-from promptopt.compression.cliff import prefix_limit
 from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit, Finding, Level, includes
-from promptopt.compression.judge import Allowance, JudgedEdit, Loss, apply, judge_edits
-from promptopt.compression.other_delimiters import marks
+from promptopt.compression.edit import LEVELS, Edit, Finding, Level, includes
+from promptopt.compression.judge import Allowance, JudgedEdit, Loss, PrefixLimit, apply, judge_edits
+from promptopt.compression.masks import marks
 from promptopt.compression.rules.base import BySentence, ReportsOnly, Rule, choose_rules, proposals
+from promptopt.config import load_config
+from promptopt.errors import UsageError, did_you_mean
+from promptopt.prices import find_price
+from promptopt.templates import Template
+from promptopt.templates.readers import OverlayReader
 from promptopt.templates.source import same_code
-from promptopt.tokens import tokenizer_for
+from promptopt.tokens import CACHE_MINIMUM_TOKENS as MINIMUM
+from promptopt.tokens import cacheable_tokens, tokenizer_for
+
+
+def prefix_limit(document: Document) -> PrefixLimit | None:
+    """What the static prefix may lose; ``None`` if falling below the provider's minimum would not cost more."""
+    if document.model is None or not document.is_cacheable:
+        return None
+    price = find_price(document.model)
+    if price is None or price.cache_read_mtok >= price.input_mtok:
+        return None
+    end, prefix = document.static_prefix.end, document.prefix_tokens
+    if end is None or prefix < MINIMUM:
+        return None
+    cached = cacheable_tokens(prefix)
+    cost = cached * price.cache_read_mtok + (prefix - cached) * price.input_mtok
+    # The tokens that cost as much uncached as the whole prefix costs cached.
+    break_even = int(cost / price.input_mtok)
+    if break_even >= MINIMUM:
+        return None
+    why = (
+        f"the static prefix of {prefix:,} tokens would fall below {MINIMUM:,}, which are not cached: "
+        f"{prefix:,} tokens cost ${_million(cost)} a million calls, {MINIMUM - 1:,} uncached would cost "
+        f"${_million((MINIMUM - 1) * price.input_mtok)} (only {break_even:,} or fewer would be cheaper)"
+    )
+    return PrefixLimit(end, prefix - MINIMUM, why)
+
+
+def _million(microdollars: Decimal) -> str:
+    return f"{microdollars:,.0f}"
+
 
 MAX_PASSES = 20
 """Each pass makes the text shorter; real prompts need two to four."""
@@ -188,3 +224,109 @@ def _with_line_ends(document: Document, level: Level, rules: Sequence[Rule]) -> 
         tokens_before=tokenizer.count(text),
         tokens_after=tokenizer.count(after),
     )
+
+
+LONGEST_TEXT = 2_000_000
+"""Characters; a longer text is data, not a prompt, and is left as it is."""
+LONGEST_LINE = 20_000
+"""Characters of a line; a text with a longer one is left as it is."""
+
+
+def compress(
+    text: str,
+    level: Level = "standard",
+    *,
+    model: str | None = None,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+) -> Compression:
+    """A shorter text that says the same; ``.text`` is the text, ``.edits`` the log of what was changed.
+
+    Applied to its own result it changes nothing. Placeholders and template tags in the text survive byte for byte.
+
+    Args:
+        level: ``safe``, ``standard`` or ``telegraphic``.
+        model: The model that would read it: its tokens are counted, and its prompt cache is respected.
+        select: Codes, or beginnings of codes, of the rules to apply; all if empty.
+        ignore: Those not to apply.
+
+    Raises:
+        UsageError: The level or a rule is unknown.
+    """
+    check_level(level)
+    return _compress(text, level, model, tuple(select), tuple(ignore))
+
+
+def check_level(level: str) -> None:
+    """Refuse an unknown level.
+
+    Raises:
+        UsageError: ``level`` is unknown.
+    """
+    if level not in LEVELS:
+        raise UsageError(f"no level {level!r}.{did_you_mean(level, LEVELS)} Known are: {', '.join(LEVELS)}")
+
+
+@lru_cache(maxsize=256)
+def _compress(
+    text: str, level: Level, model: str | None, select: tuple[str, ...], ignore: tuple[str, ...]
+) -> Compression:
+    rules = choose_rules(select, ignore)
+    if not is_prose(text):
+        tokens = tokenizer_for(model).count(text.encode("utf-8", "replace").decode("utf-8"))
+        return Compression(text, text, level, tokens, tokens)
+    return compress_document(Document(text, model=model), level, rules)
+
+
+def is_prose(text: str) -> bool:
+    """Whether a text can be a prompt at all: not binary, not megabytes, no line of ten pages."""
+    if len(text) > LONGEST_TEXT or "\x00" in text or "\ue000" in text:
+        return False
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return False
+    return max((len(line) for line in text.split("\n")), default=0) <= LONGEST_LINE
+
+
+def document_of(template: Template, model: str | None = None) -> Document:
+    """A prompt file as a document; tokens are those of ``model``, the prompt's own or ``price_as``."""
+    config = load_config()
+    chosen = model or template.front.model or config.model
+    priced = config.price_as or chosen
+    return Document(template.source, template.front, template.path, priced, reader=template.reader)
+
+
+def compress_prompt(
+    template: Template, level: Level = "standard", *, select: Iterable[str] = (), ignore: Iterable[str] = ()
+) -> Compression:
+    """The compression of a prompt file's source; its front matter, expressions, tags and comments stay.
+
+    Raises:
+        UsageError: The level or a rule is unknown.
+    """
+    check_level(level)
+    document = document_of(template)
+    if not is_prose(template.source):
+        return _compress(template.source, level, document.model, (), ())
+    return compress_document(document, level, choose_rules(select, ignore))
+
+
+@lru_cache(maxsize=256)
+def compressed_template(template: Template, level: Level) -> Template:
+    """The prompt with its source compressed, compiled once; its includes stay as they are.
+
+    Raises:
+        UsageError: The level is unknown.
+    """
+    compression = compress_prompt(template, level)
+    if compression.text == template.source:
+        return template
+    return with_source(template, compression.text)
+
+
+def with_source(template: Template, source: str) -> Template:
+    """The same prompt with another source, compiled.
+
+    Raises:
+        TemplateError: The source cannot be compiled.
+    """
+    return Template.load(template.name, OverlayReader(template.reader, template.name, source), template.origin)

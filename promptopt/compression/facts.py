@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from promptopt.compression.language import is_english
 from promptopt.compression.lexicon import NEUTRAL, alternatives, canonical, lexicon_words, weighty_words
 from promptopt.compression.masks import MASK, Masked, Zone, mask
-from promptopt.compression.sentences import HEADING, ITEM, Sentence, split_sentences
+from promptopt.compression.sentences import HEADING, ITEM, Sentence, is_english, split_sentences
 
 SCOPE_WORDS = 3
 """How many words after a negation, a limit or a condition belong to it."""

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
-from promptopt.compression.api import is_prose
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Level
-from promptopt.compression.engine import compress_document
+from promptopt.compression.engine import compress_document, is_prose
 from promptopt.compression.rules.base import Rule, all_rules, choose_rules
 from promptopt.money import cents
 from promptopt.prices import find_price

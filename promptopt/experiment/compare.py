@@ -120,8 +120,7 @@ def _check(prompts: Sequence[object], trials: int, timeout_s: float | None, marg
 
 def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> tuple[Layer, ...]:
     """A layer of the answers that a batch gives to the live calls; none if there are no live calls."""
-    from promptopt.gateway.batch import batch
-    from promptopt.gateway.layers.batch import Batched
+    from promptopt.gateway.batch import Batched, batch
 
     requests = {call.request.digest: call.request for plan in plans for call in plan.live}
     return (Batched(batch(requests.values(), progress=progress)),) if requests else ()

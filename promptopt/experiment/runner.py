@@ -14,8 +14,7 @@ from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.variant import Variant
 from promptopt.gateway.call import Call
 from promptopt.gateway.flow import Layer, run, send
-from promptopt.gateway.layers.record import Record
-from promptopt.gateway.layers.replay import Replay
+from promptopt.gateway.layers.replay import Record, Replay
 from promptopt.gateway.provider import WrappedProvider, make_call, response_of
 from promptopt.providers import Provider, make_provider
 from promptopt.scorers import SuiteChecks

@@ -1,24 +1,25 @@
 """``promptopt.batch()``: many requests at once through the batch API, with the ledger, and safe against a crash.
 
 A job is known by its requests. Its state is below ``.promptopt/batches`` from before the upload until its answers are
-returned, so that the same call after a crash goes on from there.
+returned, so that the same call after a crash goes on from there. A layer gives the answers of a batch that has ended to
+whatever asks through layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from promptopt.config import Config, load_config
 from promptopt.errors import ProviderError, UsageError
+from promptopt.gateway.call import Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
-from promptopt.gateway.flow import Blocking, Sleep, Subflow, run, run_async
-from promptopt.gateway.layers.batch import BatchAnswer
+from promptopt.gateway.flow import Blocking, Flow, Handler, Sleep, Subflow, run, run_async
 from promptopt.gateway.layers.meter import row_of
-from promptopt.gateway.provider import make_call
+from promptopt.gateway.provider import answer_of, failure_of, make_call
 from promptopt.gateway.settings import read_settings
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerRow
@@ -35,11 +36,42 @@ from promptopt.providers.batch import (
     custom_id,
     read_row,
 )
-from promptopt.values import Progress, Rendered, Request
+from promptopt.values import Cost, Progress, Rendered, Request, Response
 
 if TYPE_CHECKING:
     import openai
     from openai.types import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """The answer to one request of a batch, or the error in its place.
+
+    Attributes:
+        cost: What it cost at the batch price; ``None`` if that is unknown, or there is no answer.
+    """
+
+    request: Request
+    response: Response | None = None
+    error: str | None = None
+    cost: Cost | None = None
+
+
+class Batched:
+    """Answers the calls that a batch has answered, fails those that it has not, and passes on all others."""
+
+    def __init__(self, answers: Iterable[BatchAnswer]) -> None:
+        self._answers = {answer.request.digest: answer for answer in answers}
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        """Raises CallFailed if the batch has an error in place of the answer."""
+        found = None if call.request is None else self._answers.get(call.request.digest)
+        if found is None:
+            return (yield from inner(call))
+        if found.response is None:
+            raise failure_of(ProviderError(found.error or "the batch has no answer"))
+        return answer_of(found.response)
+
 
 T = TypeVar("T")
 # How often rows that a batch did not get to before it expired are sent.

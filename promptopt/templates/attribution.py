@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Literal
 
-from promptopt.templates.marking import MarkedPrompt, Place, has_marks, render_marked, without_marks
+from promptopt.templates.dependence import Place
+from promptopt.templates.marking import MarkedPrompt, has_marks, render_marked, without_marks
 from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.template import Template
 from promptopt.tokens import Basis, cacheable_tokens, count_tokens, tokenizer_for

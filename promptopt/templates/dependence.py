@@ -4,12 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from jinja2 import nodes
 
 STATIC, PARAMETER, CONTEXT = 0, 1, 2
 """Depends on nothing, on an argument of the macro around it, on a variable that the prompt is rendered with."""
+
+PlaceKind = Literal["text", "variable", "break"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something in a template that prints, or that what is printed depends on.
+
+    Attributes:
+        path: The file as a person would name it.
+        line: Its line, counted from 1.
+        kind: ``break`` is a statement such as ``{% if premium %}``, which prints nothing itself.
+        source: The line's text, or the expression as it is written.
+        depends: On what: nothing (0), an argument of the macro around it (1), a variable (2); of the call of a
+            macro, what its arguments depend on.
+        transparent: A call of a macro: what the macro prints says for itself what it depends on.
+        before_end: How far before the end of its file the expression or tag begins; 0 for literal text. The front
+            matter is masked, which changes positions but no distance from the end.
+    """
+
+    path: str
+    line: int
+    kind: PlaceKind
+    source: str
+    depends: int = STATIC
+    transparent: bool = False
+    before_end: int = 0
+
 
 # Their results differ from call to call.
 _RANDOM_GLOBALS = frozenset({"lipsum"})

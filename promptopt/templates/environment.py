@@ -23,9 +23,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import PromptoptError, TemplateError, did_you_mean
 from promptopt.templates.chat import ChatExtension
-from promptopt.templates.fitting import Keep, fit
+from promptopt.templates.filters import Keep, compact, fit
 from promptopt.templates.frontmatter import mask_front_matter
-from promptopt.templates.notation import compact
 from promptopt.templates.readers import Reader
 
 # Not identifiers, so that no template can read or set them; context variables, so that includes share them.

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.runtime import Context
 
 from promptopt.templates.chat import COLLECTOR, is_chat
-from promptopt.templates.dependence import CONTEXT, STATIC, Names
+from promptopt.templates.dependence import CONTEXT, STATIC, Names, Place, PlaceKind
 from promptopt.templates.environment import MODEL, PromptEnvironment, ReaderLoader
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import Reader
@@ -37,33 +37,6 @@ _TAGS: dict[type[nodes.Node], str] = {
     nodes.Include: "include",
     nodes.Extends: "extends",
 }
-
-PlaceKind = Literal["text", "variable", "break"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Something in a template that prints, or that what is printed depends on.
-
-    Attributes:
-        path: The file as a person would name it.
-        line: Its line, counted from 1.
-        kind: ``break`` is a statement such as ``{% if premium %}``, which prints nothing itself.
-        source: The line's text, or the expression as it is written.
-        depends: On what: nothing (0), an argument of the macro around it (1), a variable (2); of the call of a
-            macro, what its arguments depend on.
-        transparent: A call of a macro: what the macro prints says for itself what it depends on.
-        before_end: How far before the end of its file the expression or tag begins; 0 for literal text. The front
-            matter is masked, which changes positions but no distance from the end.
-    """
-
-    path: str
-    line: int
-    kind: PlaceKind
-    source: str
-    depends: int = STATIC
-    transparent: bool = False
-    before_end: int = 0
 
 
 class CannotMark(Exception):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptopt.templates.dependence import PARAMETER, STATIC
-from promptopt.templates.marking import MarkedPrompt, Place, render_static
+from promptopt.templates.dependence import PARAMETER, STATIC, Place
+from promptopt.templates.marking import MarkedPrompt, render_static
 from promptopt.templates.readers import Reader
 from promptopt.templates.source import read_source
 from promptopt.templates.template import Template

@@ -8,8 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from promptopt.errors import TemplateError
-from promptopt.files import decode, show_path
-from promptopt.git import run_git
+from promptopt.files import decode, run_git, show_path
 
 
 class Reader(Protocol):

@@ -11,9 +11,8 @@ See docs/extending.md for a whole package of each kind.
 """
 
 from promptopt.gateway.simulate import SimulatedClock
-from promptopt.testing.checks import ANSWERS, check_layer, check_provider, check_scorer
+from promptopt.testing.checks import ANSWERS, check_layer, check_provider, check_rule, check_scorer
 from promptopt.testing.doubles import ScriptedProvider, make_parts
-from promptopt.testing.rule_check import check_rule
 from promptopt.testing.store_check import check_store
 
 __all__ = [

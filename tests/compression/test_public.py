@@ -4,7 +4,7 @@ import sys
 import pytest
 
 import promptopt
-from promptopt.compression.api import compressed_template
+from promptopt.compression.engine import compressed_template
 from promptopt.errors import UsageError
 
 SOURCE = "I want you to greet {{ name }} warmly. Do it in order to please the user.\n"
@@ -72,7 +72,7 @@ def test_a_text_may_hold_what_a_rewrite_of_it_may_not_lose():
 
 
 def test_a_model_rewrite_is_judged_by_the_facts(tmp_path, monkeypatch):
-    from promptopt.compression.api import compress_prompt
+    from promptopt.compression.engine import compress_prompt
     from promptopt.compression.rewrite import rewrite_prompt
     from promptopt.values import Response, Usage
 

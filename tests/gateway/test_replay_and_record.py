@@ -8,8 +8,7 @@ import pytest
 
 from promptopt.errors import ProviderError, RecordingError
 from promptopt.gateway.flow import run, stack
-from promptopt.gateway.layers.record import Record
-from promptopt.gateway.layers.replay import Replay
+from promptopt.gateway.layers.replay import Record, Replay
 from promptopt.gateway.provider import WrappedProvider, make_call
 from promptopt.providers.recordings import Recording, RecordingFile
 from promptopt.values import Message, Origin, Request, Response, Usage

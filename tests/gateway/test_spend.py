@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from upstream import ask, error, wait_until
 
 import promptopt
-from promptopt.auditing.shutdowns import shutdown_date
-from promptopt.auditing.spend import sum_up
+from promptopt.auditing.spend import shutdown_date, sum_up
 from promptopt.cli import cli
 from promptopt.errors import InputError, UsageError
 from promptopt.gateway.layers.meter import otel_attributes

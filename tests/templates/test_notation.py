@@ -7,8 +7,7 @@ import toon_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptopt.templates.fitting import fit
-from promptopt.templates.notation import compact, notations
+from promptopt.templates.filters import compact, fit, notations
 from promptopt.templates.readers import FolderReader
 from promptopt.templates.template import Template
 from promptopt.tokens import tokenizer_for

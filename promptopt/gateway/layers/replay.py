@@ -1,4 +1,4 @@
-"""Replay: answers out of recordings, and only to the very requests that were recorded."""
+"""Replay and record: answers out of recordings, and recordings of answers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from promptopt.errors import RecordingError
 from promptopt.files import show_path
 from promptopt.gateway.call import Call
 from promptopt.gateway.flow import Flow, Handler
-from promptopt.gateway.provider import answer_of
-from promptopt.providers.recordings import RecordingFile
+from promptopt.gateway.provider import answer_of, response_of
+from promptopt.providers.recordings import Recording, RecordingFile
 
 
 class Replay:
@@ -27,3 +27,18 @@ class Replay:
             case = request.origin.case if request and request.origin else None
             raise RecordingError(f"{status} recording of case {case!r}", path=show_path(self._file.path))
         return replace(answer_of(recording.response), source="replay")
+
+
+class Record:
+    """Passes calls on and appends their answers to one file, which its owner tidies afterwards."""
+
+    def __init__(self, file: RecordingFile) -> None:
+        self._file = file
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        """Raises RecordingError if the answer cannot be kept, and ValueError for a call that has no case."""
+        answer = yield from inner(call)
+        if call.request is None:
+            raise ValueError("only a call that was made from a request can be recorded")
+        self._file.append(Recording.of(call.request, response_of(answer, call.request)))
+        return answer

@@ -16,9 +16,8 @@ from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.openai.wire import messages
 from promptopt.gateway.semantic.embedders import DEFAULT, Embedder, make_embedder
 from promptopt.gateway.semantic.hard_facts import fingerprint
-from promptopt.gateway.stores.base import SKEW_S, Outage, tolerating
+from promptopt.gateway.stores.base import SKEW_S, Outage, pack_parts, tolerating, unpack
 from promptopt.gateway.stores.database import Database
-from promptopt.gateway.stores.packing import pack_meta, unpack, wire_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,12 +157,11 @@ class SemanticCache:
 
     def _keep(self, scope: str, facts: str, vector: np.ndarray, text: str, answer: Answer) -> None:
         now = self._clock.time()
-        content, content_type = wire_of(answer)
         head = (scope, facts, now, now + self.policy.ttl_of(text), vector.tobytes())
         self._database.execute(
             "INSERT INTO vectors (scope, facts, created, expires, vector, content_type, meta, content) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*head, content_type, pack_meta(answer), content),
+            (*head, *pack_parts(answer)),
         )
 
 

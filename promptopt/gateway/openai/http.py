@@ -14,8 +14,7 @@ import httpx2
 
 from promptopt.gateway.call import LABEL_NAMES, NO_LABELS, Answer, Call, Labels, current_labels
 from promptopt.gateway.failures import CallFailed, Refused
-from promptopt.gateway.openai.events import EventCollector, ask_usage, asks_usage
-from promptopt.gateway.openai.made import made_wire
+from promptopt.gateway.openai.events import EventCollector, ask_usage, asks_usage, made_wire
 from promptopt.gateway.openai.wire import BadBody, endpoint_of, read_answer
 from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
 

@@ -29,10 +29,13 @@ from promptopt.gateway.stores.base import (
     OutagePolicy,
     StoreDown,
     StoreOptions,
+    pack,
+    pack_parts,
+    unpack,
+    unpack_whole,
 )
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerStore
-from promptopt.gateway.stores.packing import pack, pack_meta, unpack, unpack_whole, wire_of
 
 if TYPE_CHECKING:
     import redis
@@ -163,7 +166,7 @@ class RedisCache:
         self._link = link
 
     def get(self, key: str, now: float) -> Answer | None:
-        data: Any = self._link.do(lambda client: client.get(_PREFIX + key))
+        data: Any = self._link.do(lambda client: client.get(self.name(key)))
         return None if data is None else self.read(key, data, now)
 
     @staticmethod
@@ -184,20 +187,15 @@ class RedisCache:
     @staticmethod
     def packed(entry: KeptAnswer) -> tuple[bytes, int]:
         """What Redis is to keep of an answer, and for how many milliseconds."""
-        content, content_type = wire_of(entry.answer)
-        head = [entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt, content_type]
-        data = json.dumps([*head, pack_meta(entry.answer)]).encode() + b"\n" + content
+        content_type, meta, content = pack_parts(entry.answer)
+        head = [entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt, content_type, meta]
+        data = json.dumps(head).encode() + b"\n" + content
         return data, max(1, int((entry.expires - entry.created) * 1000))
 
     def clear(self, *, prompt: str | None = None, model: str | None = None, before: float | None = None) -> int:
-        doomed = [entry.key for entry in self.entries() if entry.matches(prompt, model, before)]
-        for start in range(0, len(doomed), 500):
-            names = [_PREFIX + key for key in doomed[start : start + 500]]
-            self._delete(names)
+        doomed = [self.name(entry.key) for entry in self.entries() if entry.matches(prompt, model, before)]
+        self._link.do(lambda client: [client.delete(*doomed[at : at + 500]) for at in range(0, len(doomed), 500)])
         return len(doomed)
-
-    def _delete(self, names: list[str]) -> None:
-        self._link.do(lambda client: client.delete(*names))
 
     def entries(self) -> Iterator[KeptAnswer]:
         def read(client: redis.Redis) -> list[tuple[str, Any]]:
@@ -389,18 +387,14 @@ class RedisWindows:
     def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
         try:
             with self._lock:
-                for item, who in items if len(items) > 1 else ():
-                    if not self._limiter.test(item, who):
-                        return self._full(item, who, now)
-                for item, who in items:
-                    if not self._limiter.hit(item, who):
-                        return self._full(item, who, now)
+                # A call that one of several windows refuses counts in none of them.
+                for allows in (self._limiter.test, self._limiter.hit) if len(items) > 1 else (self._limiter.hit,):
+                    for item, who in items:
+                        if not allows(item, who):
+                            reset = self._limiter.get_window_stats(item, who).reset_time
+                            # A clock that goes back must not make anybody wait longer than the window is.
+                            return item, who, min(max(reset - now, 0.0), float(item.get_expiry()))
         except Exception as error:
             # What a storage raises is up to its driver.
             raise StoreDown(type(error).__name__) from error
         return None
-
-    def _full(self, item: Any, who: str, now: float) -> tuple[Any, str, float]:
-        reset = self._limiter.get_window_stats(item, who).reset_time
-        # A clock that goes back must not make anybody wait longer than the window is.
-        return item, who, min(max(reset - now, 0.0), float(item.get_expiry()))

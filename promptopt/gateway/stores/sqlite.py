@@ -24,13 +24,16 @@ from promptopt.gateway.stores.base import (
     Outage,
     StoreDown,
     StoreOptions,
+    pack,
+    pack_parts,
+    unpack,
+    unpack_whole,
 )
 from promptopt.gateway.stores.budget import SqliteBudgets
 from promptopt.gateway.stores.database import Database
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerStore
 from promptopt.gateway.stores.memory import MemoryWindows
-from promptopt.gateway.stores.packing import pack, pack_meta, unpack, unpack_whole, wire_of
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 CACHE_SCHEMA = """
@@ -187,9 +190,8 @@ class SqliteCache:
 
 
 def _values(entry: KeptAnswer) -> tuple[Any, ...]:
-    content, content_type = wire_of(entry.answer)
     head = (entry.key, entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt)
-    return (*head, content_type, pack_meta(entry.answer), content)
+    return (*head, *pack_parts(entry.answer))
 
 
 def _keep(connection: sqlite3.Connection, kept: list[tuple[Any, ...]], flights: list[tuple[str, str]]) -> None:
