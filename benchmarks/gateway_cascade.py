@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from promptopt.gateway.call import Answer, Call
-from promptopt.gateway.layers.cascade import passes
+from promptopt.gateway.layers.routing import passes
 from promptopt.gateway.semantic.validators import make_validators
 from promptopt.tokens import tokenizer_for
 

@@ -17,13 +17,11 @@ from promptopt.gateway.costs import Costs
 from promptopt.gateway.flow import Handler, Layer, stack
 from promptopt.gateway.layers.budget import Budget
 from promptopt.gateway.layers.cache import CacheFront, CachePolicy, ExactCache
-from promptopt.gateway.layers.cascade import Cascade
 from promptopt.gateway.layers.concurrency import Concurrency
-from promptopt.gateway.layers.fallback import Fallback
 from promptopt.gateway.layers.limits import UserLimits
 from promptopt.gateway.layers.meter import LedgerFront, Meter
 from promptopt.gateway.layers.prompt_cache_hints import PromptCacheHints
-from promptopt.gateway.layers.router import Router
+from promptopt.gateway.layers.routing import Cascade, Fallback, Router
 from promptopt.gateway.layers.semantic import SemanticCache, make_semantic_cache
 from promptopt.gateway.layers.single_flight import SingleFlight
 from promptopt.gateway.settings import GatewaySettings, read_settings

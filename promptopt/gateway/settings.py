@@ -13,10 +13,8 @@ from promptopt.config import Config, find_line
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.gateway.layers.budget import Alert, BudgetLimits
 from promptopt.gateway.layers.cache import CachePolicy
-from promptopt.gateway.layers.cascade import CascadeStep
-from promptopt.gateway.layers.fallback import FallbackPlan
 from promptopt.gateway.layers.limits import CallLimits
-from promptopt.gateway.layers.router import RoutingRule
+from promptopt.gateway.layers.routing import CascadeStep, FallbackPlan, RoutingRule
 from promptopt.gateway.layers.semantic import SemanticSettings
 from promptopt.gateway.semantic.validators import make_validators
 from promptopt.gateway.stores.base import OutagePolicy
@@ -215,7 +213,7 @@ def _cascade(name: str, value: Any, _root: Path) -> Changes:
             if "model" not in table:
                 raise UsageError(f"{name}: a step names no model: {step!r}")
             steps.append(CascadeStep(str(table["model"]), tuple(made)))
-    from promptopt.gateway.layers.cascade import Cascade
+    from promptopt.gateway.layers.routing import Cascade
 
     Cascade(steps)
     return {"cascade": tuple(steps)}

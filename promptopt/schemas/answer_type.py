@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 from promptopt.errors import AnswerInvalid, SchemaError
 from promptopt.schemas.codes import Codes
-from promptopt.values import JSONSchema
+from promptopt.values import JSONSchema, Rendered, Request
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,31 @@ class Target:
             raise AnswerInvalid(first["msg"], text, pointer or None) from None
 
 
+@runtime_checkable
+class _PromptOptions(Protocol):
+    """The front matter of a prompt, as far as it says what answers are."""
+
+    output_schema: JSONSchema | None
+    output_codes: Codes | None
+
+
+@runtime_checkable
+class _PromptFile(Protocol):
+    """A prompt with its front matter."""
+
+    front: _PromptOptions
+    path: str
+
+
+def is_pydantic_model(given: object) -> TypeGuard[type[BaseModel]]:
+    """Whether something is a class of Pydantic models."""
+    if not isinstance(given, type):
+        return False
+    from pydantic import BaseModel
+
+    return issubclass(given, BaseModel)
+
+
 def target_of(given: Any) -> Target:
     """The target that a caller names.
 
@@ -52,15 +80,20 @@ def target_of(given: Any) -> Target:
     """
     if isinstance(given, Mapping):
         return Target(_checked(given))
-    if isinstance(given, type) and hasattr(given, "model_json_schema"):
+    if is_pydantic_model(given):
         return Target(model_schema(given), model=given)
-    front = getattr(given, "front", given)
-    schema = getattr(front, "output_schema", None)
-    if isinstance(schema, Mapping):
-        return Target(schema, codes=getattr(front, "output_codes", None))
-    if hasattr(front, "output_schema"):
-        raise SchemaError("the prompt has no output_schema", path=getattr(given, "path", None))
-    raise SchemaError(f"{given!r} is neither a JSON schema nor a Pydantic model nor a prompt")
+    path, codes = None, None
+    if isinstance(given, _PromptFile):
+        path, given = given.path, given.front
+    if isinstance(given, _PromptOptions):
+        schema, codes = given.output_schema, given.output_codes
+    elif isinstance(given, Rendered | Request):
+        schema = given.output_schema
+    else:
+        raise SchemaError(f"{given!r} is neither a JSON schema nor a Pydantic model nor a prompt")
+    if schema is None:
+        raise SchemaError("the prompt has no output_schema", path=path)
+    return Target(schema, codes=codes)
 
 
 def _checked(schema: Mapping[str, Any]) -> JSONSchema:
@@ -76,7 +109,7 @@ def _checked(schema: Mapping[str, Any]) -> JSONSchema:
     return schema
 
 
-def model_schema(model: type) -> dict[str, Any]:
+def model_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of a Pydantic model as the OpenAI SDK would send it.
 
     Raises:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerError, AnswerRefused, AnswerUnreadable, SchemaError
+from promptopt.schemas.answer_type import target_of
 from promptopt.schemas.coerce import coerce
 from promptopt.schemas.json_repair import DuplicateKey, repaired, strict_loads
 from promptopt.schemas.labelled_text import labelled
@@ -96,8 +97,6 @@ def restructure(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed
 
 
 def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
-    from promptopt.schemas.answer_type import target_of
-
     target = target_of(given)
     if len(text) > _MOST_CHARACTERS:
         raise AnswerUnreadable(f"the answer has {len(text):,} characters (limit {_MOST_CHARACTERS:,})", text)

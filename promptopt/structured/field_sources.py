@@ -14,6 +14,7 @@ from typing import Any
 from promptopt.errors import SchemaError
 from promptopt.files import decode, json_problem, show_path
 from promptopt.providers.recordings import RecordingFile
+from promptopt.schemas.answer_type import is_pydantic_model, model_schema
 from promptopt.schemas.make_strict import fix_schema
 from promptopt.structured.fields import Field, object_schema
 from promptopt.suites import Suite
@@ -97,8 +98,6 @@ def load_schema(operand: str) -> tuple[dict[str, Any], str]:
 
 
 def _model_schema(module: str, name: str) -> dict[str, Any]:
-    from promptopt.schemas.answer_type import model_schema
-
     sys.path.insert(0, str(Path.cwd()))
     try:
         model = getattr(importlib.import_module(module.removesuffix(".py").replace("/", ".")), name)
@@ -106,7 +105,7 @@ def _model_schema(module: str, name: str) -> dict[str, Any]:
         raise SchemaError(f"--schema {module}:{name}: {type(error).__name__}: {error}") from None
     finally:
         sys.path.pop(0)
-    if not (isinstance(model, type) and hasattr(model, "model_json_schema")):
+    if not is_pydantic_model(model):
         raise SchemaError(f"{module}:{name} is not a Pydantic model")
     return model_schema(model)
 

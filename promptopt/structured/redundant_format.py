@@ -9,9 +9,9 @@ from typing import Any
 
 from promptopt.compression.edit import Edit
 from promptopt.structured.fields import BOUNDARY, MASK, Inferred, PromptText, Span
+from promptopt.structured.json_blocks import CODE
 from promptopt.templates.source import read_source
 
-CODE = "STRUCTURE"
 # A sentence of nothing but these words, labels and names of fields says nothing that a schema does not enforce.
 _VOCABULARY = frozenset(
     re.findall(

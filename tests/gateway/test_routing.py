@@ -12,7 +12,7 @@ import promptopt
 from promptopt.cli import cli
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer, Call
-from promptopt.gateway.layers.cascade import CascadeStep, passes
+from promptopt.gateway.layers.routing import CascadeStep, passes
 from promptopt.gateway.semantic.validators import ArithmeticHolds, make_validators
 
 CHEAP, COSTLY = "gpt-4o-mini", "gpt-4o"

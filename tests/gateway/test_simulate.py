@@ -91,7 +91,7 @@ def test_limits_are_moving_windows_on_the_simulated_clock(folder, clock):
 
 
 def test_fallback_and_concurrency(folder, clock):
-    from promptopt.gateway.layers.fallback import FallbackPlan
+    from promptopt.gateway.layers.routing import FallbackPlan
 
     def upstream(call):
         return (1.0, CallFailed("quota", status=429)) if call.model == "gpt-4o" else answers()(call)
