@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Report what a compression at this level would change.",
 )
-@click.option("--select", multiple=True, metavar="CODE", help="Report these rules only; PO1 stands for all PO1xx.")
+@click.option("--select", multiple=True, metavar="CODE", help="Report these rules only; PO1 means all PO1xx.")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Do not report these rules.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", show_default=True

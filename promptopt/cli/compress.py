@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How much: telegraphic drops articles and copulas too.",
 )
-@click.option("--select", multiple=True, metavar="CODE", help="Apply these rules only; PO1 stands for all PO1xx.")
+@click.option("--select", multiple=True, metavar="CODE", help="Apply these rules only; PO1 means all PO1xx.")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Do not apply these rules.")
 @click.option("--write", is_flag=True, help="Write the next version, such as v3.j2; nothing is overwritten.")
 @click.option("-i", "--interactive", is_flag=True, help="Accept hunk by hunk.")

@@ -1,4 +1,4 @@
-"""Providers: the models that answer, and what stands between them and a program."""
+"""Providers: the models that answer, and what is between them and a program."""
 
 from promptopt.providers.base import (
     Provider,

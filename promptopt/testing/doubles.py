@@ -65,7 +65,7 @@ class ScriptedProvider(ProviderBase):
 
 
 def make_parts(clock: SimulatedClock | None = None, **settings: Any) -> GatewayParts:
-    """What a layer is made from: settings, a store in memory, a clock that stands still, and seeded chance.
+    """What a layer is made from: settings, a store in memory, a clock that only a test moves, and seeded chance.
 
     Args:
         settings: As in ``[tool.promptopt.gateway]``.

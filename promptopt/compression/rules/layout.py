@@ -1,14 +1,20 @@
-"""PO101, PO102, PO207: white space, Markdown and capitals that only a reader's eye needs."""
+"""PO101, PO102, PO207: white space, Markdown and capitals that only a reader's eye needs.
+
+PO301, PO305, PO306: data in a prompt, in a notation that costs fewer tokens.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.sentences import HEADING
+from promptopt.compression.notation import TABLE, as_csv, minified, records, unbroken, unpadded
+from promptopt.compression.sentences import HEADING, Sentence
 
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
 _EMPTY_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
@@ -79,3 +85,164 @@ class Capitals:
                 continue
             new = text.lower().capitalize()
             yield Edit(sentence.start, sentence.end, new, self.code, f"{text!r} in capitals: write {new!r}")
+
+
+LEAST_CHARACTERS = 20
+# After these words, data may be an example of what the model should write.
+_FORM = re.compile(
+    r"\b(?:formats?|formatted|outputs?|returns?|respond|responses?|answers?|reply|replies|examples?|samples?|schemas?|"
+    r"produce|generate|emit|like|structure|structured|forms?|templates?|results?|write|create|json|markdown|e\.g\.)\b",
+    re.IGNORECASE,
+)
+_LIST = re.compile(r"\[\s*\{")
+# The end of a line that no tag strips, and the end of a tag that may strip the one before it.
+_LINE_END = re.compile(r"[ \t]*(?:\n(?!\s*\{[%{#]-)|\Z)")
+_TAG_END = ("%}", "}}", "#}")
+# How many characters before data are read.
+_NEAR = 1000
+# If these are anywhere in the prompt, its data stay in that form: it may ask for it.
+_JSON_WANTED = re.compile(r"\bjson\b", re.IGNORECASE)
+_TABLE_WANTED = re.compile(
+    r"\bmarkdown\b|\b(?:outputs?|returns?|respond|response|answer|reply|format\w*|present|create|produce|generate|write|"
+    r"fill|extend|continue|draw|add|as|like|in)\b[^.\n]{0,40}\b(?:tables?|rows?|columns?)\b",
+    re.IGNORECASE,
+)
+_MESSAGE = "pretty-printed JSON: minify it"
+
+
+class JsonData:
+    """Valid JSON in a prompt is minified, values and order kept; a JSON-like form loses its line breaks."""
+
+    code: ClassVar[str] = "PO301"
+    name: ClassVar[str] = "pretty JSON"
+    reason: ClassVar[str] = "indentation and blanks of JSON are tokens"
+    level: ClassVar[Level] = "standard"
+
+    def propose(self, document: Document) -> Iterator[Edit]:
+        text = document.text
+        valid = list(json_values(text))
+        for start, end in valid:
+            if is_open(document, start, end) and (new := minified(text[start:end])) is not None:
+                yield Edit(start, end, new, self.code, _MESSAGE)
+        for zone in document.zones:
+            # Its valid parts are minified already.
+            if zone.kind != "braces" or any(start < zone.end and zone.start < end for start, end in valid):
+                continue
+            if is_open(document, zone.start, zone.end) and (new := unbroken(text[zone.start : zone.end])) is not None:
+                yield Edit(zone.start, zone.end, new, self.code, _MESSAGE)
+
+
+class Tables:
+    """The cells of a Markdown table keep one blank beside them, its rule three dashes a column."""
+
+    code: ClassVar[str] = "PO305"
+    name: ClassVar[str] = "padded tables"
+    reason: ClassVar[str] = "a model reads columns without their being aligned"
+    level: ClassVar[Level] = "safe"
+
+    def propose(self, document: Document) -> Iterator[Edit]:
+        for table in TABLE.finditer(document.text):
+            zone = document.masks.zone_at(table.start())
+            if zone is None or zone.kind != "table" or not document.is_literal(*table.span()):
+                continue
+            new = unpadded(table[0])
+            if new != table[0]:
+                yield Edit(
+                    table.start(), table.end(), new, self.code, "a padded table: one blank beside a cell is enough"
+                )
+
+
+class DataRows:
+    """A JSON list of similar objects, or a Markdown table, as CSV: each field is named once.
+
+    Only data that the model reads; a list that may show what it should write stays as it is.
+    """
+
+    code: ClassVar[str] = "PO306"
+    name: ClassVar[str] = "data in rows"
+    reason: ClassVar[str] = "records of the same fields need name them once"
+    level: ClassVar[Level] = "standard"
+
+    def propose(self, document: Document) -> Iterator[Edit]:
+        found = [*_lists(document), *_tables(document)]
+        headings = [sentence for sentence in document.sentences if found and sentence.kind == HEADING]
+        for start, end in found:
+            yield from self._edit(document, headings, start, end)
+
+    def _edit(self, document: Document, headings: Sequence[Sentence], start: int, end: int) -> Iterator[Edit]:
+        text = document.text
+        rows = records(text[start:end])
+        # Nothing may follow on the line of the last row.
+        if (
+            rows is None
+            or not _LINE_END.match(text, end)
+            or text[max(0, start - _NEAR) : start].rstrip().endswith(_TAG_END)
+            or _shows_form(document, headings, start)
+        ):
+            return
+        new = as_csv(rows)
+        if new is None:
+            return
+        alone = not text[text.rfind("\n", 0, start) + 1 : start].strip()
+        message = f"{len(rows) - 1} records: as CSV each of the {len(rows[0])} fields is named once"
+        yield Edit(start, end, new if alone else "\n" + new, self.code, message)
+
+
+def json_values(text: str) -> Iterator[tuple[int, int]]:
+    """The ranges of the JSON objects and lists in a text, of which none is part of another."""
+    decoder = json.JSONDecoder(strict=True)
+    position = 0
+    while (position := _next(text, position)) >= 0:
+        try:
+            _, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            position += 1
+        else:
+            yield position, end
+            position = end
+
+
+def is_open(document: Document, start: int, end: int) -> bool:
+    """Whether data may be written in another way: not code, a quotation, or what the assistant said in an example."""
+    zone = document.masks.zone_at(start)
+    if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):
+        return False
+    if zone is not None and zone.kind in ("jinja", "front", "quote", "code"):
+        return False
+    return not any(frame.kind == "chat" and "assistant" in frame.argument for frame in document.frames_at(start))
+
+
+def _next(text: str, position: int) -> int:
+    places = [place for place in (text.find("{", position), text.find("[", position)) if place >= 0]
+    return min(places, default=-1)
+
+
+def _lists(document: Document) -> Iterator[tuple[int, int]]:
+    """The ranges of JSON lists of objects, of which none is part of anything else."""
+    text = document.text
+    if not _LIST.search(text) or _JSON_WANTED.search(document.masked):
+        return
+    for start, end in json_values(text):
+        zone = document.masks.zone_at(start)
+        whole = zone is None or (zone.start == start and zone.kind != "example")
+        if whole and text[start] == "[" and is_open(document, start, end):
+            yield start, end
+
+
+def _tables(document: Document) -> Iterator[tuple[int, int]]:
+    """The ranges of Markdown tables."""
+    if "|" not in document.text or _TABLE_WANTED.search(document.masked):
+        return
+    for table in TABLE.finditer(document.text):
+        zone = document.masks.zone_at(table.start())
+        if zone is not None and zone.kind == "table" and document.is_literal(*table.span()):
+            yield table.span()
+
+
+def _shows_form(document: Document, headings: Sequence[Sentence], start: int) -> bool:
+    """Whether the line before data, or their heading, may say that the model should write data like them."""
+    before = document.masked[max(0, start - _NEAR) : start].rstrip()
+    line = before[before.rfind("\n") + 1 :]
+    index = bisect_left(headings, start, key=lambda heading: heading.start)
+    heading = document.masked[headings[index - 1].start : headings[index - 1].end] if index else ""
+    return _FORM.search(f"{line} {heading}") is not None

@@ -18,7 +18,7 @@ from promptopt.compression.lexicon import (
     shorter_pattern,
 )
 from promptopt.compression.rules.base import BySentence
-from promptopt.compression.rules.clauses import AND_THAT
+from promptopt.compression.rules.grammar import AND_THAT
 from promptopt.compression.rules.wording import Rewording, WordingRule, negated, removal
 from promptopt.compression.sentences import MaskedSentence
 

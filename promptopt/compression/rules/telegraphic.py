@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.rules.clauses import AND_THAT, PARTICIPLES
+from promptopt.compression.rules.grammar import AND_THAT, PARTICIPLES
 from promptopt.compression.rules.wording import Rewording, WordingRule, governed
 
 _PREDICATE = (

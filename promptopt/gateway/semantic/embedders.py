@@ -21,7 +21,7 @@ class Embedder(Protocol):
 
     Attributes:
         name: What a threshold is calibrated for; another embedder needs another threshold.
-        networked: Whether it is behind a network.
+        networked: Whether it is reached over a network.
     """
 
     name: str

@@ -43,7 +43,7 @@ class Networked(Protocol):
     """What a layer needs to know of anything it asks.
 
     Attributes:
-        networked: Whether it is behind a network, so that an event loop must not wait for it.
+        networked: Whether it is reached over a network, so that an event loop must not wait for it.
     """
 
     networked: bool

@@ -1,0 +1,308 @@
+"""PO201 to PO206, PO208, PO401, PO404: words, commas and articles that grammar has and an instruction does not need."""
+
+from __future__ import annotations
+
+import re
+
+from promptopt.compression.rules.wording import Rewording, WordingRule
+from promptopt.compression.sentences import HEADING, ITEM
+
+PARTICIPLES = "given|shown|written|taken|made|found|built|done|sent|set"
+"""Irregular participles that most patterns know."""
+_PARTICIPLE = (
+    rf"(?:\w{{3,}}ed|{PARTICIPLES}|known|drawn|chosen|seen|said|put|held|kept|left|"
+    r"related|relevant|based|available|necessary|present|similar|specific|appropriate|likely|worth)"
+)
+NEEDLESS = re.compile(rf"\s+{_PARTICIPLE}\b", re.IGNORECASE)
+"""What makes "that is" before it needless."""
+_RELATIVE = re.compile(
+    rf"(?<=\w )(?<!\bthose )(?:that|which|who)\s+(?:is|are|was|were)\s+(?={_PARTICIPLE}\b)", re.IGNORECASE
+)
+_COMPLEMENT = re.compile(
+    r"\b(?P<verb>ensur(?:e|es|ing)|indicat(?:e|es|ing)|assum(?:e|es|ing)|suggest(?:s|ing)?|think|believe|know|say|says|"
+    r"stat(?:e|es|ing)|show(?:s|ing)?|mean(?:s|ing)?|confirm(?:s|ing)?|verif(?:y|ies|ying)|check|sure|find|conclude|"
+    r"remember|guarantee|requir(?:e|es)|recommend|recogni[sz]e|reali[sz]e|see|notice|likely|aware|clear)\s+that\s+"
+    r"(?=(?:the|a|an|your|you|it|this|these|all|each|every|they|there|their|its|any|we|I|he|she|no|both|only|some)\b)",
+    re.IGNORECASE,
+)
+_OBJECT = re.compile(r"(?<=[a-z] )that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)\w)", re.IGNORECASE)
+AND_THAT = re.compile(r"(?:,\s+that|\b(?:and|or|but)\s+(?:that|which|who))\b", re.IGNORECASE)
+"""In "say that it is late and that he is tired" one hangs on the other."""
+_IT_IS = re.compile(
+    r"\bit\b[^.,;]*\b(?:be|is|was|seems?|becomes?)\s+(?:\w+\s+)?(?:clear|obvious|important|likely|possible|true|necessary|"
+    r"essential|evident|crucial|known|said)\s+\w",
+    re.IGNORECASE,
+)
+# Negations are never contracted: "do not" stays as loud as it is.
+_LONG = re.compile(
+    r"\b(?P<who>I|you|we|they|it|that|there|here|what)\s+(?P<verb>will|are|is|have|am)\b"
+    r"(?=\s+[a-z])(?!\s+(?:not|no|never|to)\b)",
+    re.IGNORECASE,
+)
+_SHORT = {"will": "'ll", "are": "'re", "is": "'s", "have": "'ve", "am": "'m"}
+_PAIRS = frozenset(
+    "i will, i am, i have, you will, you are, you have, we will, we are, we have, they will, they are, "  # noqa: SIM905 - read as words
+    "they have, it is, "
+    "that is, there is, here is, what is, it will".split(", ")
+)
+_STRESSED = re.compile(
+    r"\b(?:than|as|(?:what|which|how|whose)(?:\s+\w+)?|who|where|whatever|whoever|the\s+(?:\w+er|more|less|worse))\s*\Z",
+    re.IGNORECASE,
+)
+_WILL = re.compile(
+    r"\AYou(?:['’]ll|\s+will)(?=\s+(?:(?:only|also|then|always|never|first|now)\s+)?[a-z]{2,})"
+    r"(?!\s+(?:\w+\s+)?(?:be|have|get|receive|see|find|need|not|know|notice|likely|probably|soon|both|all|each)\b)"
+)
+_YOU = re.compile(
+    r"\AYou(?!\s+do(?:n['’]t|\s+not)\s+(?:need|have|know|want|mind|require|understand|see)\b)"
+    r"(?=\s+(?:(?:only|also|then|always|never|first|now|carefully|next|finally)\s+)?"
+    r"(?:output|use|write|create|extract|analy[sz]e|answer|provide|give|return|read|take|pick|list|generate|summari[sz]e|"
+    r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
+    r"produce|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
+    r"do|focus|avoid|keep|select|choose|find|search|try|build|develop|design|focus|offer|suggest|recommend|"
+    r"determine|assess|examine|discuss|outline|highlight|capture|break|organi[sz]e|refer|print|show|tell|call|put|set|"
+    r"state|mention|quote|cite|cover|address|apply|perform|run|test|fix|complete|continue|stop|wait|repeat|rewrite|"
+    r"digest|breathe|reason|plan|decide)\b)"
+)
+_HERE = re.compile(
+    r"\A(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|(?:The following|These)\s+(?:is|are)|"
+    r"(?:What follows|This)\s+is)"
+    r"(?:\s+(?:a|an|the|some|your|all))?(?=\s+[\w\ue000])"
+)
+
+
+def _contracted(match: re.Match[str]) -> str | None:
+    who, verb = match["who"], match["verb"].lower()
+    if f"{who.lower()} {verb}" not in _PAIRS or match["verb"] != verb:
+        return None
+    # "Here is the list:" announces a label, which needs neither word.
+    if who == "Here" and not match.start() and match.string.rstrip(" *_").endswith(":"):
+        return None
+    # "later than it is in London", "what day it is": the verb is what the clause says.
+    if _STRESSED.search(match.string[: match.start()]):
+        return None
+    # "the text that is given" needs neither word (PO204).
+    if who.lower() == "that" and NEEDLESS.match(match.string[match.end() :]):
+        return None
+    if verb == "have" and not re.match(r"\s+\w+(?:ed|en|n)\b", match.string[match.end() :]):
+        return None
+    return who + _SHORT[verb]
+
+
+def _subject(match: re.Match[str]) -> str | None:
+    return None if "?" in match.string[-2:] else ""
+
+
+def _kept(match: re.Match[str], keep: str) -> str | None:
+    return None if AND_THAT.search(match.string) else keep
+
+
+def _relative(match: re.Match[str]) -> str | None:
+    return _kept(match, "")
+
+
+def _complement(match: re.Match[str]) -> str | None:
+    return _kept(match, match["verb"] + " ")
+
+
+def _object(match: re.Match[str]) -> str | None:
+    # "it has to be clear from the letter that I am late": what is clear comes last.
+    return None if _IT_IS.search(match.string[: match.start()]) else _kept(match, "")
+
+
+def _announced(match: re.Match[str]) -> str | None:
+    is_label = match.string.rstrip(" *_").endswith(":")
+    return "" if is_label and " all " not in match.string[: match.end() + 1] else None
+
+
+_SHORTER = "{old} can be shorter: the clause reads the same without it"
+_RELATIVES = ("that", "which", "who")
+CONTRACTIONS = WordingRule(
+    "PO201", "contractions", "a contraction is one token less", "standard", (Rewording(_LONG, _contracted),)
+)
+SUBJECTS = WordingRule(
+    "PO202",
+    "needless subject",
+    "an instruction is an imperative; who it is for is clear",
+    "safe",
+    (
+        Rewording(_YOU, _subject, "{old} can go: use the imperative", unless=None),
+        Rewording(_WILL, _subject, "{old} can go: use the imperative", unless=None),
+    ),
+)
+CLAUSES = WordingRule(
+    "PO204",
+    "needless that",
+    "the clause reads the same without its first words",
+    "safe",
+    (
+        Rewording(_RELATIVE, _relative, _SHORTER, _RELATIVES),
+        Rewording(_OBJECT, _object, _SHORTER, _RELATIVES),
+        Rewording(_COMPLEMENT, _complement, _SHORTER, _RELATIVES),
+    ),
+)
+ANNOUNCEMENTS = WordingRule(
+    "PO206",
+    "announced labels",
+    "a colon announces enough",
+    "safe",
+    (Rewording(_HERE, _announced, "{old}: the label is enough", unless=None),),
+)
+
+
+_OXFORD = re.compile(r",(?=\s+(?:and/or|and|or|but|nor)\s+\S)", re.IGNORECASE)
+# Words that could go on with the noun before the comma: "no history, output 1".
+_MAY_GO_ON = (
+    r"(?!\s+(?:output|answer|list|report|rate|score|name|state|note|review|test|check|format|request|question|search|call|"
+    r"return|change|order|plan|start|end|help|need|result|show|summary|code|act|work|step|type|label|mark|place|point|"
+    r"design|research|repeat|reply|response|comment|update|link|match|sort|group|set|cut|stop|print|display|present|query|"
+    r"target|process|access|contact|support|record|cause|value|address|document|file|focus|quote|reference|outline|"
+    r"highlight|mention|that|which|who|and|or)\b)"
+)
+_INTRODUCTION = re.compile(
+    r"(?:\A|(?<=\.\s))(?:(?:Then|Next|Finally|First|Second|Third|Lastly|Afterwards|Instead|Also|Now|Here|Therefore|Thus|Hence|"
+    r"Otherwise|Generally|Usually|Often|Sometimes|Additionally|Similarly|However|Ideally|Currently|Later|Again|Overall|"
+    r"Optionally|Alternatively|Conversely|Consequently|Initially|Ultimately|Meanwhile|e\.g\.|i\.e\.)"
+    r"|(?:In|On|At|For|From|With|By|After|Before|During|Based on|Given|As)\s+[\w’' -]{2,30}"
+    # The first become "list", "describe", ...
+    rf"(?=,(?!\s+(?:provide|create|make|give|generate|produce|compile|prepare|write)\s){_MAY_GO_ON}))(?P<comma>,)(?=\s)"
+)
+# "errors, which you should correct, or jokes": the second comma ends what the first began.
+_ASIDE = re.compile(
+    r",\s+(?:which|who|whose|where|when|if|because|including|such as|like|for example|for instance|not|as|unless|"
+    r"no matter)\b",
+    re.IGNORECASE,
+)
+_ANY = re.compile(
+    r",(?=\s+(?:which|who|where|when|while|if|because|since|using|including|with|without|based|rather|even|"
+    r"especially|ensuring|making|providing|focusing|unless|except|such|like)\s)",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(
+    r"\A(?:If|When|Whenever|Wherever|Once|After|Before|While|For|In|On|At|To|From|With|By|Based on|Given|As|Using|"
+    rf"Unless|Where)\s[^,.;:]*(?P<comma>,)(?=\s+[a-z]){_MAY_GO_ON}"
+    # "supported by it, contradicted by it or neither", "red, green or blue": a list.
+    r"(?!\s+\w+(?:ed|ing)\b|\s+[\w-]+\s+(?:or|and|nor)\b)"
+)
+_THEN = re.compile(r"(?<=[\w)])(?P<comma>,)(?=\s+(?:then|so|as)\s)")
+# "what day it is, ask": without the comma the verb would go on.
+_OPEN_ENDED = re.compile(r"\b(?:is|are|was|were|be|do|does|did|can|will|has|have|to|of|in|on|for|with)\s*,\Z")
+_LATIN = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
+
+
+def _no_aside(match: re.Match[str]) -> str | None:
+    last = match.string.rfind(",", 0, match.start())
+    return None if last >= 0 and _ASIDE.match(match.string, last) else ""
+
+
+def _only_comma(match: re.Match[str]) -> str | None:
+    # A sentence with a second comma may be a list.
+    several = match.string.count(",") > 1
+    return None if several or _OPEN_ENDED.search(match.string, 0, match.end("comma")) else ""
+
+
+COMMAS = WordingRule(
+    "PO203",
+    "optional commas",
+    "each is a token, and the sentence reads the same",
+    "standard",
+    (
+        Rewording(_OXFORD, _no_aside, "an optional comma", exact=True),
+        Rewording(_LATIN, message="an optional comma", exact=True),
+        Rewording(_INTRODUCTION, message="an optional comma", group="comma", exact=True, unless=None),
+    ),
+)
+CLAUSE_COMMAS = WordingRule(
+    "PO404",
+    "clause commas",
+    "the word after it says that a clause begins",
+    "telegraphic",
+    (
+        Rewording(_ANY, message="a comma before a clause", exact=True),
+        Rewording(_CONDITION, _only_comma, "the only comma", group="comma", exact=True, unless=None),
+        Rewording(_THEN, _only_comma, "the only comma", group="comma", exact=True, unless=None),
+    ),
+)
+
+
+# "a few" is not "few", "a lot" not "lot"; "the more ... the more" and "the one" lose more than an article.
+_ARTICLE = re.compile(
+    r"(?<![\w'’-])(?:the|an?)(?=\s+[\w\ue000])(?!\s+[a-z]\b)"
+    r"(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|and|or|in|of|as|if|at|by|for|from|"
+    r"(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)"
+    # "twice a day", "one at a time"
+    r"(?!(?<=\ba)\s+(?:day|week|month|year|minute|second|time|piece)\b|(?<=\ban)\s+hour\b)",
+    re.IGNORECASE,
+)
+_COMPARED = (
+    r"\bthe\s+(?:more|less|worse|better|fewer|sooner|later|earlier|longer|shorter|higher|lower|bigger|smaller|larger|greater|"
+    r"faster|slower|easier|harder|closer|stronger|weaker|simpler|clearer|deeper|older|newer|richer)\b"
+)
+# "the shorter the answer the better"
+_PROPORTION = re.compile(rf"{_COMPARED}.{{0,200}}?{_COMPARED}", re.IGNORECASE | re.DOTALL)
+# "the word the", "the variable a"
+_NAMED = re.compile(r"\b(?:words?|letters?|articles?|characters?|symbols?|variables?)\s+\Z", re.IGNORECASE)
+_ONE_OF = re.compile(
+    r"\b(?:each|one|none|either|neither|which|any|some|many|most|several|few|half|part|two|three|\d+) of\s*\Z",
+    re.IGNORECASE,
+)
+_HAVE = re.compile(r"\b(?:have|has|had|['’]ve)\s*\Z", re.IGNORECASE)
+_REQUIRED = re.compile(r"\s+(?:\w+(?:ed|en)|known|shown|drawn|made|found|built|sent|set)\b", re.IGNORECASE)
+_FOLLOW = re.compile(r"\bfollow(?:s|ing)?\s*\Z", re.IGNORECASE)
+_FOLLOWING = re.compile(r"\s+following\b", re.IGNORECASE)
+_UNIQUE = re.compile(
+    r"(?<![\w'’-])the(?=\s+(?:(?:provided|given|above|below|final|original|entire|whole|current|target|main|"
+    r"relevant|correct|available|required|necessary|appropriate|previous|source|full|complete|"
+    r"overall|actual|expected|specific|specified|requested|existing|new|user)\s+)?"
+    r"(?:user|users|input|inputs|output|outputs|context|text|response|responses|answer|answers|question|questions|task|tasks|"
+    r"content|contents|document|documents|conversation|code|prompt|query|request|instructions?|information|data|format|"
+    r"result|results|example|examples|section|sections|steps?|list|summary|topic|subject|article|author|audience|reader|"
+    r"assistant|model|tools?|functions?|file|files|language|title|name|description|message|messages|issue|problem|"
+    r"solution|project|story|report|goal|purpose|rules?|schema|table|image|video|transcript|essay|paper|email|"
+    r"conclusion|analysis|evaluation|criteria|quality|score|rating|reasons?|chat|history|source|sources|"
+    r"ideas?|points?|quotes?|facts?|items?|headings?|terms?|words?|sentences?|paragraphs?|claims?|arguments?|"
+    r"repository|repo|codebase|customer|candidate|patient|student|reader|speaker|website|page|dataset|database|environment|"
+    r"session|meeting|product|company|business|market|template|diff|draft|discussion|instruction|role|tone|style|length|"
+    r"placeholders?|keys?|fields?|values?|columns?|rows?|entities|keywords?|tags?|labels?|category|categories|"
+    r"world|end|beginning|top|bottom)\b"
+    # What follows tells which one is meant: "the number of words".
+    r"|\s+(?!(?:rest|one|same|other|first|second|last)\b)[a-z]{3,}\s+of\s)",
+    re.IGNORECASE,
+)
+
+
+def _no_article(match: re.Match[str]) -> str | None:
+    if _PROPORTION.search(match.string) or _NAMED.search(match.string[: match.start()]):
+        return None
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    # "have the required items" is not "have required items"; nor should one read "follow following".
+    if (_HAVE.search(before) and _REQUIRED.match(after)) or (_FOLLOW.search(before) and _FOLLOWING.match(after)):
+        return None
+    # A capital inside a sentence may be a name or a grade.
+    return None if match[0][0].isupper() and before.strip(" *_") and not before.rstrip().endswith(":") else ""
+
+
+def _one_of_a_kind(match: re.Match[str]) -> str | None:
+    # "one of the files": there are several.
+    return None if _ONE_OF.search(match.string[: match.start()]) else _no_article(match)
+
+
+_ARTICLES = (Rewording(_ARTICLE, _no_article, unless=None),)
+NOTE_ARTICLES = WordingRule(
+    "PO205",
+    "articles in lists",
+    "list items and headings are notes, and notes need no articles",
+    "standard",
+    _ARTICLES,
+    kinds=(HEADING, ITEM),
+)
+UNIQUE_NOUNS = WordingRule(
+    "PO208",
+    "articles of unique nouns",
+    "there is one user, one input and one answer: no article tells them apart",
+    "standard",
+    (Rewording(_UNIQUE, _one_of_a_kind, unless=None),),
+)
+ARTICLES = WordingRule(
+    "PO401", "articles", "every twentieth word is an article, and a model needs none", "telegraphic", _ARTICLES
+)
