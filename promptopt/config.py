@@ -43,6 +43,8 @@ class Config:
         model: The model of prompts that name none.
         price_as: The model whose prices and tokenizer are used instead of the answering model's.
         margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
+        cost_margin: Percent of the baseline's cost that counts as the same.
+        max_failed: Percent of a prompt's calls that may fail before a comparison is incomplete.
         jobs: Calls in flight at once.
         gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
     """
@@ -53,6 +55,8 @@ class Config:
     model: str | None = None
     price_as: str | None = None
     margin: float = 2.0
+    cost_margin: float = 2.0
+    max_failed: float = 2.0
     jobs: int = 16
     prices: Mapping[str, OwnPrice] = field(default_factory=dict)
     gateway: Mapping[str, Any] = field(default_factory=dict)
@@ -64,6 +68,8 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
     "model": str,
     "price_as": str,
     "margin": (int, float),
+    "cost_margin": (int, float),
+    "max_failed": (int, float),
     "jobs": int,
 }
 
@@ -137,6 +143,8 @@ class _Reader:
             model=values.get("model"),
             price_as=values.get("price_as"),
             margin=margin,
+            cost_margin=self._percent(values, "cost_margin"),
+            max_failed=self._percent(values, "max_failed"),
             jobs=jobs,
             prices={model: self._price(model, rates) for model, rates in prices.items()},
             gateway=table.get("gateway", {}),
@@ -156,6 +164,12 @@ class _Reader:
                 raise self._error(f"{where} has no {key} (dollars per million tokens)", model)
         # Decimal of the text, not of the binary float: 0.15 stays 0.15.
         return OwnPrice(**{key: Decimal(str(value)) for key, value in rates.items()})
+
+    def _percent(self, values: Mapping[str, Any], key: str) -> float:
+        value = float(values.get(key, 2.0))
+        if not 0 <= value < 100:
+            raise self._error(f"{key} = {value:g} is not a percentage from 0 to below 100", key)
+        return value
 
     def _error(self, message: str, key: str) -> ConfigError:
         return ConfigError(message, path=self._path, line=find_line(self._lines, key))

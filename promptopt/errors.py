@@ -53,6 +53,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+INCOMPLETE = 3
+"""Exit code of a run in which too many calls failed."""
+
 
 class PromptoptError(Exception):
     """Base of all errors that promptopt raises on purpose."""

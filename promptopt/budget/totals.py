@@ -15,7 +15,7 @@ from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import LockEntry
 from promptopt.budget.result import BudgetFinding, Result
 from promptopt.budget.settings import Limits
-from promptopt.experiment.verdict import Quality, QualityEvidence, judge_quality
+from promptopt.experiment.verdict import Quality, judge_quality
 from promptopt.files import show_path
 from promptopt.money import usd
 
@@ -204,22 +204,7 @@ def judge_recorded(pairs: Sequence[tuple[float, float]], margin: float) -> Recor
         return RecordedQuality("not worse", 0.0)
     import numpy as np
 
-    from promptopt.experiment import stats
+    from promptopt.experiment.evidence import quality_evidence
 
-    values = np.array(differences)
-    p_value = loss = None
-    if len(values) > 1:
-        resampled = stats.bootstrap(values[:, None], [lambda means: means[..., 0]])[0]
-        p_value, loss = stats.quality_p_value(values, resampled), stats.loss_p_value(values, resampled, margin)
-    mean = sum(differences) / len(differences)
-    evidence = QualityEvidence(
-        cases=len(values),
-        difference=mean,
-        p_value=p_value,
-        loss_p_value=loss,
-        accept_p_value=None,
-        deviation=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
-        untouched=False,
-        all_tied=False,
-    )
-    return RecordedQuality(judge_quality(evidence, margin), mean)
+    evidence = quality_evidence(np.array(differences), margin)
+    return RecordedQuality(judge_quality(evidence), evidence.difference)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptopt.errors import UsageError
+from promptopt.errors import INCOMPLETE, UsageError
 from promptopt.money import parse_dollars
 from promptopt.tokens import release
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 @click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Answers to each case.")
 @click.option("--margin", type=float, metavar="POINTS", help="Quality that may be lost as `not worse` [default: 2].")
 @click.option("--accept", type=float, default=0.0, metavar="POINTS", help="Quality that may be lost for a lower cost.")
+@click.option("--cost-margin", type=float, metavar="PERCENT", help="Cost that counts as the same [default: 2].")
+@click.option(
+    "--max-failed", type=float, metavar="PERCENT", help="Calls that may fail, above it `incomplete` [default: 2]."
+)
 @click.option("--record", type=click.Choice(["none", "missing", "stale", "all"]), help="Which answers to ask for.")
 @click.option("--max-cost", metavar="USD", help="Refuse a run that may cost more, before any call.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
@@ -47,6 +51,8 @@ def command(
     trials: int,
     margin: float | None,
     accept: float,
+    cost_margin: float | None,
+    max_failed: float | None,
     record: Mode | None,
     max_cost: str | None,
     jobs: int | None,
@@ -65,7 +71,7 @@ def command(
     promptopt compare HEAD~1:prompts/reviews/v2.j2 prompts/reviews/v2.j2 --record stale
     promptopt compare reviews@v1 reviews@v2 --price-as gpt-4o-mini -o report.md
 
-    Exit code 1 if a candidate regressed.
+    Exit code 1 if a candidate regressed, 3 if too many calls failed to say anything.
     """
     from promptopt.experiment.compare import compare
     from promptopt.experiment.report.write import check_format, write_report
@@ -82,6 +88,8 @@ def command(
             trials=trials,
             margin=margin,
             accept=accept,
+            cost_margin=cost_margin,
+            max_failed=max_failed,
             record=record,
             jobs=jobs,
             timeout_s=timeout,
@@ -98,8 +106,8 @@ def command(
         click.echo(str(comparison), nl=False)
         if cases:
             click.echo("\n" + case_differences(comparison.runs), nl=False)
-    if comparison.regressed:
-        raise click.exceptions.Exit(1)
+    if comparison.regressed or comparison.incomplete:
+        raise click.exceptions.Exit(1 if comparison.regressed else INCOMPLETE)
 
 
 def _dollars(text: str | None) -> Decimal | None:

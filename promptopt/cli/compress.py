@@ -216,7 +216,7 @@ def _compared(template: Template, text: str, suite: str) -> bool:
     comparison = compare(template, shorter, suite=suite)
     click.echo(str(comparison), nl=False)
     verdict = comparison.pairs[0].decision.verdict
-    keep = verdict in ("improved", "equivalent")
+    keep = verdict in ("improved", "equivalent", "not-worse")
     click.echo(f"{'keep' if keep else 'do not keep'} the shorter prompt: {verdict}")
     return keep
 

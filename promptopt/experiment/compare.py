@@ -14,6 +14,7 @@ from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost
 from promptopt.experiment.runner import run_plans
 from promptopt.experiment.runs import Run, summarize
 from promptopt.experiment.variant import make_variant
+from promptopt.experiment.verdict import Decision, TooManyFailed
 from promptopt.gateway.flow import Layer
 from promptopt.prices import Processing
 from promptopt.providers import Provider
@@ -33,6 +34,8 @@ def compare(
     trials: int = 1,
     margin: float | None = None,
     accept: float = 0.0,
+    cost_margin: float | None = None,
+    max_failed: float | None = None,
     record: Mode | None = None,
     jobs: int | None = None,
     timeout_s: float | None = None,
@@ -52,6 +55,8 @@ def compare(
         trials: Answers to each case; they are averaged inside the case.
         margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
         accept: Points that it may lose for a lower cost, as a trade-off.
+        cost_margin: Percent of the baseline's cost that counts as the same; by default the configuration's, 2.
+        max_failed: Percent of a prompt's calls that may fail; above it the verdict is ``incomplete``. 2 by default.
         record: Which answers to ask for: ``none``, ``missing``, ``stale`` or ``all``. By default ``missing`` if a
             model can be called and ``CI`` is not set, else ``none``.
         jobs: Calls in flight at once.
@@ -68,7 +73,11 @@ def compare(
     """
     config = load_config()
     margin = config.margin if margin is None else margin
+    cost_margin = config.cost_margin if cost_margin is None else cost_margin
+    max_failed = config.max_failed if max_failed is None else max_failed
     _check(prompts, trials, timeout_s, margin, accept)
+    _check_percent("cost_margin", cost_margin)
+    _check_percent("max_failed", max_failed)
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
     # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
     encoding(tokenizer_for(price_as or config.price_as or model or templates[0].front.model).encoding)
@@ -103,7 +112,7 @@ def compare(
         expected=expected,
         runs=tuple(runs),
         variants=tuple(summarize(run, config) for run in runs),
-        pairs=_pairs(runs, margin, accept),
+        pairs=_pairs(runs, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
     )
 
 
@@ -126,13 +135,27 @@ def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> tuple[Layer
     return (Batched(batch(requests.values(), progress=progress)),) if requests else ()
 
 
-def _pairs(runs: Sequence[Run], margin: float, accept: float) -> tuple[Pair, ...]:
+def _check_percent(name: str, value: float) -> None:
+    if not 0 <= value < 100:
+        raise UsageError(f"{name} = {value:g} is not a percentage from 0 to below 100")
+
+
+def _pairs(
+    runs: Sequence[Run], margin: float, accept: float, cost_margin: float, max_failed: float
+) -> tuple[Pair, ...]:
     # numpy is loaded when all answers are there: while calls are made, memory is for them.
     from promptopt.experiment.pairs import PairedCases, compare_pairs
 
     baseline, *candidates = runs
-    compared = compare_pairs([PairedCases.of(baseline, run) for run in candidates], margin / 100, accept / 100)
-    return tuple(
-        Pair(baseline.variant.label, run.variant.label, differences, decision)
-        for run, (differences, decision) in zip(candidates, compared, strict=True)
-    )
+    compared = compare_pairs([PairedCases.of(baseline, run) for run in candidates], margin, accept, cost_margin)
+    pairs = []
+    for run, (differences, decision) in zip(candidates, compared, strict=True):
+        failed = tuple(too_many for each in (baseline, run) if (too_many := _too_many_failed(each, max_failed)))
+        decided = Decision("incomplete", failed) if failed else decision
+        pairs.append(Pair(baseline.variant.label, run.variant.label, differences, decided))
+    return tuple(pairs)
+
+
+def _too_many_failed(run: Run, allowed: float) -> TooManyFailed | None:
+    failed, calls = len(run.failed), len(run.trials)
+    return TooManyFailed(run.variant.label, failed, calls, allowed) if failed > allowed * calls else None

@@ -12,7 +12,7 @@ from promptopt.experiment.verdict import Decision, Difference
 from promptopt.files import show_path
 from promptopt.suites import Suite
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of :meth:`Comparison.to_dict`. Within a version, keys are added and never changed or removed."""
 
 
@@ -81,6 +81,11 @@ class Comparison:
         return any(pair.decision.verdict == "regressed" for pair in self.pairs)
 
     @property
+    def incomplete(self) -> bool:
+        """Whether so many calls failed that nothing is known of a candidate."""
+        return any(pair.decision.verdict == "incomplete" for pair in self.pairs)
+
+    @property
     def footer(self) -> tuple[str, ...]:
         """Lines that say who answered, when, how tokens were counted and at which prices."""
         return (*text.footer(self.runs, self.variants), *(f"note: {note}" for note in self.suite.notes))
@@ -90,7 +95,7 @@ class Comparison:
         parts = [
             text.variants_table(self.variants),
             *map(str, self.pairs),
-            "\n".join(text.failures(self.runs)),
+            "\n".join(text.failures(self.runs, self.variants)),
             "\n".join(self.footer),
         ]
         return "\n\n".join(filter(None, parts)) + "\n"

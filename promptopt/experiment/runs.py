@@ -62,7 +62,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A call without an answer: it does not pass, and counts as quality 0.
+    """A call without an answer. It is no evidence for or against the prompt.
 
     Attributes:
         error: Why there is no answer.
@@ -72,14 +72,6 @@ class Failed:
     sample: int
     request: Request = field(repr=False)
     error: str
-
-    @property
-    def quality(self) -> float:
-        return 0.0
-
-    @property
-    def passed(self) -> bool:
-        return False
 
 
 Trial = Answered | Failed
@@ -112,9 +104,10 @@ class VariantSummary:
         priced_as: The model whose price and tokenizer count.
         cases: How many cases.
         trials: How many answers, or errors in their place.
-        errors: Trials without an answer.
-        pass_rate: Share of trials that passed, 0 to 1.
-        quality: Mean quality, 0 to 1.
+        errors: Calls without an answer; they are left out of everything else.
+        cut_off: Answers that ended at the output cap; ``filtered`` by the provider; ``refused`` by the model.
+        pass_rate: Share of judged answers that passed, 0 to 1; ``None`` if none was judged.
+        quality: Their mean quality, 0 to 1.
         input_tokens: Mean per call, as billed; so are the next two.
         cached_tokens: Of them, read from the provider's cache.
         output_tokens: Output tokens.
@@ -139,8 +132,11 @@ class VariantSummary:
     cases: int
     trials: int
     errors: int
-    pass_rate: float
-    quality: float
+    cut_off: int
+    filtered: int
+    refused: int
+    pass_rate: float | None
+    quality: float | None
     input_tokens: float | None
     cached_tokens: float | None
     output_tokens: float | None
@@ -163,7 +159,8 @@ def summarize(run: Run, config: Config) -> VariantSummary:
     variant, trials, answered = run.variant, run.trials, run.answered
     known = [trial.cost.total_usd for trial in answered if trial.cost]
     total = sum(known, Decimal(0)) if known and len(known) == len(answered) else None
-    passed = sum(trial.passed for trial in trials)
+    judged = [trial for trial in answered if trial.score.scores]
+    passed = sum(trial.passed for trial in judged)
     days = sorted(trial.recorded_at[:10] for trial in answered if trial.recorded_at)
     return VariantSummary(
         prompt=variant.label,
@@ -173,8 +170,11 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         cases=len({trial.case for trial in trials}),
         trials=len(trials),
         errors=len(run.failed),
-        pass_rate=passed / len(trials),
-        quality=sum(trial.quality for trial in trials) / len(trials),
+        cut_off=sum(trial.response.finish_reason == "length" for trial in answered),
+        filtered=sum(trial.response.finish_reason == "content_filter" for trial in answered),
+        refused=sum(trial.response.finish_reason == "refusal" for trial in answered),
+        pass_rate=_mean([float(trial.passed) for trial in judged]),
+        quality=_mean([trial.quality for trial in judged]),
         input_tokens=_mean([trial.usage.input_tokens for trial in answered]),
         cached_tokens=_mean([trial.usage.cache_read_tokens for trial in answered]),
         output_tokens=_mean([trial.usage.output_tokens for trial in answered]),

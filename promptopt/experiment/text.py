@@ -13,8 +13,10 @@ from promptopt.experiment.verdict import (
     CostEvidence,
     Difference,
     PointPrice,
+    QualityEvidence,
     QualityReason,
     Reason,
+    TooManyFailed,
 )
 from promptopt.money import dollars, signed_dollars
 from promptopt.tables import table
@@ -22,7 +24,7 @@ from promptopt.tokens import tokenizer_for
 
 _ANSWER_WIDTH = 70
 _DIGITS = 10
-_MANY_CASES = 100_000
+_REASONS = 5
 _NAMES = {
     "quality": "quality",
     "pass_rate": "pass rate",
@@ -44,13 +46,17 @@ def variants_table(variants: Sequence[VariantSummary]) -> str:
             _tokens(variant.output_tokens),
             dollars(variant.usd_per_1k_calls),
             dollars(None if variant.usd_per_pass is None else variant.usd_per_pass * 1000, variant.usd_per_1k_calls),
-            f"{variant.quality * 100:.1f}%",
-            f"{variant.pass_rate * 100:.1f}%",
+            _percent(variant.quality),
+            _percent(variant.pass_rate),
         ]
         for variant in variants
     ]
     headers = ["prompt", "cases", "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
     return table(rows, headers)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value * 100:.1f}%"
 
 
 def _tokens(value: float | None) -> str:
@@ -64,7 +70,7 @@ def differences_table(differences: Sequence[Difference]) -> str:
         for difference in differences
         if difference.difference is not None
     ]
-    return table(rows, ["difference", "mean", "95% interval"])
+    return table(rows, ["difference", "mean", "97.5% interval"])
 
 
 def _scale(metric: str) -> float:
@@ -72,7 +78,8 @@ def _scale(metric: str) -> float:
 
 
 def _number(metric: str, value: float) -> str:
-    value *= _scale(metric)
+    # Never -0.0.
+    value = round(value * _scale(metric), _DIGITS) + 0.0
     if metric.startswith("usd"):
         return signed_dollars(value)
     return f"{value:+,.1f}{' points' if metric in ('quality', 'pass_rate') else ''}"
@@ -89,11 +96,11 @@ def change_text(difference: Difference) -> str:
 
 
 def interval_text(difference: Difference) -> str:
-    """The 95% interval of a difference, or why there is none."""
+    """The 97.5% interval of a difference, or why there is none."""
     if difference.low is None or difference.high is None:
         return "too few cases"
-    if difference.low == difference.high:
-        return "the same in every case"
+    if difference.exact:
+        return "exact"
     low, high = _number(difference.metric, difference.low), _number(difference.metric, difference.high)
     return f"{low.removesuffix(' points')} to {high}"
 
@@ -111,51 +118,89 @@ def reason_text(reason: Reason) -> str:
             return f"${usd:.4f} per 1,000 calls for each point of quality"
         case AcceptedLoss(accept=accept):
             return f"the loss is within the {accept * 100:g} points that are accepted"
-        case CasesNeeded(needed=needed) if needed > _MANY_CASES:
-            return f"more than {_MANY_CASES:,} cases would be needed to decide"
-        case CasesNeeded(needed=needed, cases=cases):
-            return f"about {needed:,} cases would decide ({needed - cases:,} more)"
+        case CasesNeeded(likely=likely, cases=cases):
+            more = likely.number - cases
+            return f"about {likely.number:,} cases would decide ({likely.low:,} to {likely.high:,}): {more:,} more"
+        case TooManyFailed():
+            share = f"{reason.failed / reason.calls * 100:.1f}%"
+            allowed = f"--max-failed {reason.allowed * 100:g}%"
+            return f"{reason.prompt}: {reason.failed} of {reason.calls} calls failed ({share}), above {allowed}"
 
 
 def _cost_text(cost: CostEvidence) -> str:
+    if cost.untouched:
+        return "the requests are the same, and so is the cost"
     usd = cost.usd_per_1k_calls
     if usd.difference is None:
         tokens = {"input": cost.input_tokens.difference, "output": cost.output_tokens.difference}
         parts = [f"{name} tokens {change:+,.1f} a call" for name, change in tokens.items() if change is not None]
         hint = "; name a price with --price-as" if cost.change == "unclear" else ""
         return f"unpriced; {' and '.join(parts) or 'no tokens known'}: {cost.change}{hint}"
-    if usd.difference == 0 and usd.low == usd.high == 0:
-        return "cost is the same in every case"
     share = f" ({usd.difference / cost.baseline_usd * 100:+.1f}%)" if cost.baseline_usd else ""
-    shared = ", the same in every case" if usd.low == usd.high is not None else ""
-    unclear = " (not significant)" if cost.change == "same" else ""
-    return f"cost {signed_dollars(usd.difference)} per 1,000 calls{share}{shared}: {cost.change}{unclear}"
+    return f"cost {signed_dollars(usd.difference)} per 1,000 calls{share}: {_cost_words(cost)}"
+
+
+def _cost_words(cost: CostEvidence) -> str:
+    within = f"within {cost.margin * 100:g}%"
+    words = {
+        "same": f"the same {within}",
+        "not costlier": f"not costlier ({within})",
+        "unclear": f"neither a change nor sameness {within} is shown",
+    }.get(cost.change, cost.change)
+    return words if cost.bounded else f"{words}; no max_output_tokens bounds the answers, so that longer ones may come"
 
 
 def _quality_text(reason: QualityReason) -> str:
     quality, evidence = reason.quality, reason.evidence
-    points, allowed = f"{evidence.difference * 100:+.1f} points", f"{reason.margin * 100:g} points"
     if evidence.untouched:
         return "the requests are the same, and so is the quality"
-    if evidence.all_tied:
-        tied = f"quality is the same in each of {evidence.cases} cases"
-        return tied if quality == "not worse" else f"{tied}, too few to exclude a loss of {allowed}"
-    if quality == "unclear":
-        p_value = "" if evidence.p_value is None else f" (p = {evidence.p_value:.2g}, needs <= {ALPHA_EACH:g})"
-        direction = "worse" if evidence.difference < 0 else "better"
-        return f"quality {points}: not shown to be {direction}{p_value}, and a loss of {allowed} is not excluded"
-    excluded = f" (a loss of {allowed} is excluded)" if quality == "not worse" else ""
-    return f"quality {points}: {quality}{excluded}"
+    if quality == "unjudged":
+        return "no case has an assert that both prompts were judged by: quality is not known"
+    allowed = f"{reason.margin * 100:g} points"
+    tied = evidence.cases - evidence.better - evidence.worse
+    seen = f"{evidence.better} better, {evidence.worse} worse, {tied} the same"
+    said = {
+        "better": "better",
+        "same": f"the same (a loss or gain of {allowed} is excluded)",
+        "not worse": f"not worse (a loss of {allowed} is excluded)",
+        "worse": "worse",
+        "unclear": _unclear(evidence, allowed),
+    }[quality]
+    return f"quality {points(evidence.difference)} ({seen}): {said}"
 
 
-def failures(runs: Sequence[Run]) -> Iterator[str]:
-    """Lines about the calls of each variant that failed."""
-    for run in runs:
+def _unclear(evidence: QualityEvidence, allowed: str) -> str:
+    direction = "worse" if evidence.difference < 0 else "better"
+    shown = f"not shown to be {direction} (p = {evidence.p_value:.2g}, needs <= {ALPHA_EACH:g})"
+    return f"{shown}, and a loss of {allowed} is not excluded"
+
+
+def points(quality: float) -> str:
+    """A difference of quality in points, never ``-0.0``."""
+    return f"{round(quality * 100, 1) + 0.0:+,.1f} points"
+
+
+def failures(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[str]:
+    """Lines about the calls of each variant that failed, by reason, and about answers that are none."""
+    for run, variant in zip(runs, variants, strict=True):
         if failed := run.failed:
-            yield f"{run.variant.label}: {len(failed)} of {len(run.trials)} calls failed and count as not passed:"
-            yield from (f"  {trial.case}: {trial.error}" for trial in failed[:3])
-            if len(failed) > 3:
-                yield f"  and {len(failed) - 3} more"
+            yield f"{variant.prompt}: {len(failed)} of {len(run.trials)} calls failed and are left out on both sides:"
+            reasons: dict[str, list[str]] = {}
+            for trial in failed:
+                reasons.setdefault(trial.error, []).append(trial.case)
+            most = sorted(reasons.items(), key=lambda item: -len(item[1]))
+            yield from (f"  {len(cases)} x {error} ({_names(cases)})" for error, cases in most[:_REASONS])
+            if len(most) > _REASONS:
+                yield f"  and {len(most) - _REASONS} other reasons"
+        counts = {"cut off": variant.cut_off, "filtered": variant.filtered, "refused": variant.refused}
+        if any(counts.values()):
+            said = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+            yield f"{variant.prompt}: {said} of {variant.trials:,} answers"
+
+
+def _names(cases: Sequence[str]) -> str:
+    names = list(dict.fromkeys(cases))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[str]:
@@ -206,13 +251,19 @@ def case_differences(runs: Sequence[Run]) -> str:
             by_case.setdefault((trial.case, trial.sample), []).append((run.variant.label, trial))
     parts = []
     for (case, sample), answers in by_case.items():
-        if len({trial.passed for _, trial in answers}) < 2:
+        if len({_passed(trial) for _, trial in answers}) < 2:
             continue
         lines = [case if not sample else f"{case} (repetition {sample})"]
-        lines.extend(f"  {label}: {'pass' if trial.passed else 'FAIL'}  {_answer(trial)}" for label, trial in answers)
+        lines.extend(f"  {label}: {_passed(trial)}  {_answer(trial)}" for label, trial in answers)
         parts.append("\n".join(lines))
     count = f"{len(parts)} of {len(by_case)} cases differ"
     return "\n\n".join([count, *parts]) + "\n"
+
+
+def _passed(trial: Trial) -> str:
+    if not isinstance(trial, Answered):
+        return "----"
+    return "pass" if trial.passed else "FAIL"
 
 
 def _answer(trial: Trial) -> str:
@@ -233,6 +284,9 @@ def variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "cases": variant.cases,
         "trials": variant.trials,
         "errors": variant.errors,
+        "cut_off": variant.cut_off,
+        "filtered": variant.filtered,
+        "refused": variant.refused,
         "pass_rate": _rounded(variant.pass_rate),
         "quality": _rounded(variant.quality),
         "input_tokens": _rounded(variant.input_tokens),

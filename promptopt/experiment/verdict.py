@@ -1,25 +1,24 @@
-"""From two sets of paired results to one verdict, and how many cases it takes to reach one.
+"""From evidence about quality and cost to one verdict.
 
 There are two questions, quality and cost, and each answer may err in either direction. So that the verdict as a whole
-errs in at most 5% of comparisons of equals, each question is answered at 2.5%; the intervals that are shown are the
-usual 95% ones.
+errs in at most 5% of comparisons of equals, each question is answered at 2.5%, which is also the level of the intervals
+that are shown.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
 
-Verdict = Literal["improved", "equivalent", "trade-off", "regressed", "inconclusive"]
-Quality = Literal["better", "not worse", "worse", "unclear"]
-CostChange = Literal["cheaper", "same", "costlier", "unclear"]
+Verdict = Literal[
+    "improved", "equivalent", "not-worse", "trade-off", "regressed", "inconclusive", "incomplete"
+]  # fmt: skip
+Quality = Literal["better", "same", "not worse", "worse", "unclear", "unjudged"]
+CostChange = Literal["cheaper", "same", "not costlier", "costlier", "unclear"]
 
 ALPHA = 0.05
 # Two questions share the 5%.
 ALPHA_EACH = ALPHA / 2
-_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +28,10 @@ class Difference:
     Attributes:
         metric: ``quality``, ``pass_rate``, ``input_tokens``, ``output_tokens``, ``usd_per_1k_calls``, ``usd_per_pass``.
         difference: The difference of the means; ``None`` if it is not known (unpriced, or no pass).
-        low: Lower end of the two-sided 95% interval; ``None`` if there are too few cases for one.
+        low: Lower end of the two-sided 97.5% interval; ``None`` if there are too few cases for one.
         high: Its upper end.
-        p_value: Two-sided, of "no difference"; corrected for the number of candidates.
+        p_value: Two-sided, of "no difference"; corrected for the number of candidates. ``None`` if there is no test.
+        exact: The difference is known, not estimated: input tokens do not vary.
     """
 
     metric: str
@@ -39,39 +39,48 @@ class Difference:
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class QualityEvidence:
-    """What the cases say about quality.
+    """What the cases say about quality. P-values are corrected for the number of candidates.
 
     Attributes:
+        cases: Those that both prompts answered and an assert judged.
         difference: Mean paired difference, in quality (0 to 1).
-        p_value: Two-sided, corrected; ``None`` with fewer than two cases.
-        loss_p_value: One-sided p-value of "the loss is ``margin`` or more"; corrected.
-        accept_p_value: The same for the loss that ``--accept`` allows; ``None`` if it allows none.
-        deviation: Standard deviation of the paired differences.
+        better: Cases that the candidate answered better; ``worse`` likewise.
+        p_value: Two-sided, of "no difference".
+        p_loss: One-sided, of "the loss is the margin or more".
+        p_gain: One-sided, of "the gain is the margin or more".
+        p_accept: One-sided, of "the loss is more than is accepted"; 1 if nothing is.
         untouched: Every request is the baseline's own, so that quality cannot differ.
-        all_tied: No case differs, though the requests do.
+        likely_cases: Cases in all that would decide, as a range and the number in it that is likely to.
     """
 
     cases: int
     difference: float
-    p_value: float | None
-    loss_p_value: float | None
-    accept_p_value: float | None
-    deviation: float
-    untouched: bool
-    all_tied: bool
+    better: int
+    worse: int
+    p_value: float = 1.0
+    p_loss: float = 1.0
+    p_gain: float = 1.0
+    p_accept: float = 1.0
+    untouched: bool = False
+    likely_cases: LikelyCases | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CostEvidence:
-    """What the cases say about cost, and what follows from it.
+    """What the cases say about cost.
 
     Attributes:
         usd_per_1k_calls: The paired difference in dollars; unknown for an unpriced model.
         baseline_usd: Mean list cost of 1,000 of the baseline's calls; 0 if it is unpriced.
+        margin: Share of the baseline's cost that counts as the same.
+        bounded: Whether an output cap bounds what a call of either prompt may cost.
+        untouched: Every request is the baseline's own, so that cost cannot differ.
+        likely_cases: See :class:`QualityEvidence`.
     """
 
     change: CostChange
@@ -79,6 +88,24 @@ class CostEvidence:
     input_tokens: Difference
     output_tokens: Difference
     baseline_usd: float
+    margin: float
+    bounded: bool
+    untouched: bool = False
+    likely_cases: LikelyCases | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyCases:
+    """A prediction: so many cases in all would decide.
+
+    Attributes:
+        number: Enough in four of five of the worlds that agree with what was seen; so are the next two in one of ten,
+            and in nine of ten.
+    """
+
+    number: int
+    low: int
+    high: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +133,23 @@ class AcceptedLoss:
 
 @dataclass(frozen=True, slots=True)
 class CasesNeeded:
-    """How many cases in all would decide, as far as that can be told, and how many there are."""
+    """How many cases in all would decide, and how many there are."""
 
-    needed: int
+    likely: LikelyCases
     cases: int
 
 
-Reason = CostEvidence | QualityReason | PointPrice | AcceptedLoss | CasesNeeded
+@dataclass(frozen=True, slots=True)
+class TooManyFailed:
+    """So many of the calls of a run have no answer that nothing follows from the rest."""
+
+    prompt: str
+    failed: int
+    calls: int
+    allowed: float
+
+
+Reason = CostEvidence | QualityReason | PointPrice | AcceptedLoss | CasesNeeded | TooManyFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,45 +161,23 @@ class Decision:
 
     @property
     def cases_needed(self) -> int | None:
-        """If inconclusive, how many cases in all would decide it, as far as that can be told."""
-        return next((reason.needed for reason in self.reasons if isinstance(reason, CasesNeeded)), None)
+        """If inconclusive, how many cases in all would decide it, as far as that can be predicted."""
+        return next((reason.likely.number for reason in self.reasons if isinstance(reason, CasesNeeded)), None)
 
 
-def judge_quality(evidence: QualityEvidence, margin: float) -> Quality:
-    """Whether the candidate is better, shown to be not worse by ``margin`` or more, worse, or none of these."""
+def judge_quality(evidence: QualityEvidence) -> Quality:
+    """Better, the same (within the margin on both sides), not worse (by the margin), worse, or none of these shown."""
     if evidence.untouched:
-        return "not worse"
-    if evidence.all_tied:
-        # Resampling cases that never differ shows no spread, but their number bounds the loss.
-        return "not worse" if evidence.cases >= cases_to_exclude_loss(margin) else "unclear"
-    if evidence.p_value is None or evidence.loss_p_value is None:
-        return "unclear"
+        return "same"
+    if not evidence.cases:
+        return "unjudged"
     if evidence.p_value <= ALPHA_EACH and evidence.difference > 0:
         return "better"
-    if evidence.loss_p_value <= ALPHA:
-        return "not worse"
+    if evidence.p_loss <= ALPHA:
+        return "same" if evidence.p_gain <= ALPHA else "not worse"
     if evidence.p_value <= ALPHA_EACH and evidence.difference < 0:
         return "worse"
     return "unclear"
-
-
-def judge_cost(cost: Difference, input_tokens: Difference, output_tokens: Difference) -> CostChange:
-    """Whether the candidate is cheaper, costlier or the same.
-
-    An unpriced model is judged by tokens: fewer of one kind and not more of the other are cheaper at any price.
-    """
-    if cost.difference is not None:
-        return _direction(cost)
-    directions = {_direction(input_tokens), _direction(output_tokens)} - {"same"}
-    return directions.pop() if len(directions) == 1 else "unclear" if directions else "same"
-
-
-def _direction(change: Difference) -> CostChange:
-    if change.difference is None or change.p_value is None:
-        return "unclear"
-    if change.difference == 0 or change.p_value > ALPHA_EACH:
-        return "same"
-    return "cheaper" if change.difference < 0 else "costlier"
 
 
 def decide(evidence: QualityEvidence, cost: CostEvidence, margin: float, accept: float) -> Decision:
@@ -172,24 +187,31 @@ def decide(evidence: QualityEvidence, cost: CostEvidence, margin: float, accept:
         margin: Quality (0 to 1) that may be lost.
         accept: Quality that may be lost for a lower cost, as a trade-off.
     """
-    quality = judge_quality(evidence, margin)
+    quality = judge_quality(evidence)
     reasons: tuple[Reason, ...] = (cost, QualityReason(quality, evidence, margin))
     if quality == "better":
         if cost.change == "costlier":
             return Decision("trade-off", (*reasons, _point_price(cost, evidence)))
-        if cost.change != "unclear":
+        if cost.change != "unclear" or _seems_not_costlier(cost):
             return Decision("improved", reasons)
-    accepted = evidence.accept_p_value is not None and evidence.accept_p_value <= ALPHA
-    if quality == "worse" and cost.change == "cheaper" and accepted:
+    if quality == "worse" and cost.change == "cheaper" and evidence.p_accept <= ALPHA:
         return Decision("trade-off", (*reasons, AcceptedLoss(accept)))
-    if quality == "worse" or cost.change == "costlier":
+    if quality == "worse" or (cost.change == "costlier" and quality != "better"):
         return Decision("regressed", reasons)
-    if quality == "not worse" and cost.change != "unclear":
-        return Decision("improved" if cost.change == "cheaper" else "equivalent", reasons)
-    needed = _cases_needed(evidence, margin) if quality == "unclear" else None
-    if needed is not None:
-        reasons = (*reasons, CasesNeeded(needed, evidence.cases))
-    return Decision("inconclusive", reasons)
+    if quality in ("same", "not worse"):
+        if cost.change == "cheaper":
+            return Decision("improved", reasons)
+        if cost.change == "same" and quality == "same":
+            return Decision("equivalent", reasons)
+        if cost.change in ("same", "not costlier"):
+            return Decision("not-worse", reasons)
+    return Decision("inconclusive", (*reasons, *_cases_needed(quality, evidence, cost)))
+
+
+def _seems_not_costlier(cost: CostEvidence) -> bool:
+    """No higher cost is shown, and what was seen is not above the margin: a better answer is worth that."""
+    usd = cost.usd_per_1k_calls.difference
+    return usd is not None and usd <= cost.margin * cost.baseline_usd
 
 
 def _point_price(cost: CostEvidence, evidence: QualityEvidence) -> PointPrice:
@@ -197,36 +219,12 @@ def _point_price(cost: CostEvidence, evidence: QualityEvidence) -> PointPrice:
     return PointPrice(None if usd is None or points <= 0 else usd / points)
 
 
-def _cases_needed(evidence: QualityEvidence, margin: float) -> int | None:
-    """Cases that would show "not worse", or "worse" if the loss so far is the margin or more."""
-    if evidence.all_tied:
-        return cases_to_exclude_loss(margin)
-    if evidence.deviation == 0 or evidence.p_value is None:
-        return None
-    if evidence.difference > -margin:
-        needed = cases_needed(evidence.deviation, evidence.difference + margin, ALPHA)
-    else:
-        needed = cases_needed(evidence.deviation, abs(evidence.difference), ALPHA_EACH / 2)
-    return max(needed, evidence.cases + 1)
-
-
-def cases_to_exclude_loss(margin: float, confidence: float = 0.95) -> int:
-    """Cases without one difference that exclude a loss of ``margin``: ``(1 - margin)**n <= 1 - confidence``.
-
-    The "rule of three" of Hanley and Lippman-Hand, "If nothing goes wrong, is everything all right?" (JAMA 1983).
-    """
-    return math.ceil(math.log(1 - confidence) / math.log(1 - margin))
-
-
-def cases_needed(deviation: float, distance: float, alpha: float, power: float = 0.8) -> int:
-    """Cases that show a mean difference ``distance`` away from a bound: ``((z_alpha + z_power) * sd / distance)**2``.
-
-    The normal approximation of a one-sided paired test, as in Chow, Shao and Wang, "Sample Size Calculations in
-    Clinical Research" (2008), section 3.3.
-
-    Args:
-        deviation: Standard deviation of the paired differences.
-        alpha: One-sided level.
-    """
-    z = _NORMAL.inv_cdf(1 - alpha) + _NORMAL.inv_cdf(power)
-    return math.ceil((z * deviation / distance) ** 2)
+def _cases_needed(quality: Quality, evidence: QualityEvidence, cost: CostEvidence) -> list[CasesNeeded]:
+    """The prediction for what is unclear: if both are, the larger."""
+    unclear = [evidence.likely_cases] if quality == "unclear" else []
+    if cost.change == "unclear":
+        unclear.append(cost.likely_cases)
+    known = [likely for likely in unclear if likely is not None]
+    if not known or len(known) < len(unclear):
+        return []
+    return [CasesNeeded(max(known, key=lambda likely: likely.number), evidence.cases)]

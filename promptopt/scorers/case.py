@@ -17,6 +17,14 @@ from promptopt.suites import Assertion, Case, Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
 from promptopt.values import Cost, Response, Score, canonical_json
 
+# Such a response fails every assert that reads the answer, negated ones too: it is counted, and not left out.
+_NO_ANSWER = {
+    "length": "it is cut off at the output cap",
+    "content_filter": "the provider filtered it",
+    "refusal": "the model refused",
+    "tool_calls": "the model called a tool",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class CaseScore:
@@ -91,6 +99,12 @@ class CaseChecks:
 def _subject(
     response: Response, answer: AnswerExtractor | None, variables: Mapping[str, Any], cost: Cost | None
 ) -> Subject:
+    # If a pattern finds the answer in a response, it does not matter where the rest of the text ends.
+    if response.finish_reason in _NO_ANSWER and not (response.finish_reason == "length" and answer is not None):
+        reason = f"no answer: {_NO_ANSWER[response.finish_reason]}"
+        return Subject(None, response, reason, variables, cost)
+    if not response.text.strip():
+        return Subject(None, response, "no answer: the response is empty", variables, cost)
     if answer is None:
         return Subject(response.text.strip(), response, variables=variables, cost=cost)
     try:

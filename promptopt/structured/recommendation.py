@@ -86,7 +86,7 @@ def recommend(
     good = [
         (pair, proposal)
         for pair, proposal in zip(comparison.pairs, proposals, strict=True)
-        if pair.decision.verdict in ("improved", "equivalent")
+        if pair.decision.verdict in ("improved", "equivalent", "not-worse")
     ]
     if not good:
         return Recommendation(comparison)

@@ -47,7 +47,7 @@ def test_the_whole_way_from_calls_to_a_verdict_and_back_from_recordings(colours,
 def test_json_is_the_documented_form(colours, endpoint) -> None:
     done = colours.run("compare", "colour@v1", "colour@v2", "--json", **endpoint.environment)
     data = json.loads(done.stdout)
-    assert data["version"] == 1
+    assert data["version"] == 2
     first, second = data["variants"]
     for key in ("prompt", "model", "cases", "pass_rate", "quality", "input_tokens", "cached_tokens", "output_tokens"):
         assert first[key] is not None
@@ -62,7 +62,7 @@ def test_json_is_the_documented_form(colours, endpoint) -> None:
     assert quality["difference"] == -0.5
     assert quality["low"] < -0.5 < quality["high"] < 0
     assert {row["verdict"] for row in rows.values()} == {"regressed"}
-    assert any("quality -50.0 points: worse" in reason for reason in quality["reasons"])
+    assert "quality -50.0 points (0 better, 30 worse, 30 the same): worse" in quality["reasons"]
 
 
 @pytest.mark.parametrize("suffix", ["json", "md", "csv", "html", "xml"])
@@ -71,7 +71,7 @@ def test_reports_are_written_beside_the_table(colours, endpoint, suffix: str) ->
     assert "REGRESSED" in done.stdout
     text = (colours.root / "out" / f"report.{suffix}").read_text()
     if suffix == "json":
-        assert json.loads(text)["version"] == 1
+        assert json.loads(text)["version"] == 2
     elif suffix == "csv":
         rows = list(csv.DictReader(text.splitlines()))
         assert len(rows) == 120
@@ -117,6 +117,8 @@ def test_a_run_of_one_prompt_is_a_measurement(colours, endpoint) -> None:
 
 def test_a_costlier_prompt_that_is_not_better_fails_the_gate(colours, endpoint) -> None:
     endpoint.reply = lambda body: "It is blue"
+    # An input that is longer by more than what 60 answers of at most 20 tokens could hide.
+    colours.write({"prompts/colour/v1.j2": V1 + " Please be very careful with your answer." * 10})
     done = colours.run("compare", "colour@v2", "colour@v1", "--price-as", "claude-sonnet-4-6", **endpoint.environment)
     assert done.returncode == 1
     assert "costlier" in done.stdout

@@ -111,7 +111,7 @@ def test_usage_includes_cached_and_reasoning_tokens(endpoint, provider, usage: A
         ({"choices": choice("cut", finish_reason="length")}, "cut", "length"),
         ({"choices": choice(None, finish_reason="content_filter")}, "", "content_filter"),
         ({"choices": choice("x", finish_reason=None)}, "x", "stop"),
-        ({"choices": [{"message": {"role": "assistant", "refusal": "I cannot."}}]}, "I cannot.", "stop"),
+        ({"choices": [{"message": {"role": "assistant", "refusal": "I cannot."}}]}, "I cannot.", "refusal"),
         ({"model": ...}, "ok", "stop"),
     ],
 )

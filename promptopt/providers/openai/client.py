@@ -101,7 +101,7 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
     return Response(
         model=getattr(completion, "model", None) or model,
         text=text,
-        finish_reason=getattr(choice, "finish_reason", None) or "stop",
+        finish_reason="refusal" if choice.message.refusal else getattr(choice, "finish_reason", None) or "stop",
         usage=read_usage(completion.usage),
         duration_s=duration_s,
     )
