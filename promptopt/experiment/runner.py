@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
+from random import Random
 from typing import NoReturn
 
-from promptopt.errors import ProviderError, ProviderUnusable
+from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded
 from promptopt.experiment.plan import PlannedCall, RunPlan
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.variant import Variant
@@ -22,8 +24,9 @@ from promptopt.values import Progress, Response
 
 # How long calls in flight may take to end, so that their answers are kept, when a run is interrupted.
 _GRACE_S = 2.0
+_SEED = 20_240_513
 
-_Outcome = Response | ProviderError
+_Outcome = Response | ProviderError | SecretRecorded
 
 
 def run_plans(
@@ -54,27 +57,32 @@ def run_plans(
     replays = iter([_replayed(call) for plan in plans for call in plan.calls if not call.live])
     live = [call for plan in plans for call in plan.live]
     outcomes = _ask(live, jobs, timeout_s, provider, layers, progress) if live else []
-    errors = [outcome for outcome in outcomes if isinstance(outcome, ProviderError)]
+    errors = [outcome for outcome in outcomes if not isinstance(outcome, Response)]
     if live and len(errors) == len(live):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
     asked = ((outcome, None) for outcome in outcomes)
+    # A replay has no latency: what one side cannot be judged by, the other is not either.
+    timed = all(call.live for plan in plans for call in plan.calls)
     return [
         Run(
             plan.variant,
-            tuple(_trial(plan.variant, call, *next(asked if call.live else replays), checks) for call in plan.calls),
+            tuple(
+                _trial(plan.variant, call, *next(asked if call.live else replays), checks, timed) for call in plan.calls
+            ),
         )
         for plan in plans
     ]
 
 
 def _trial(
-    variant: Variant, call: PlannedCall, outcome: _Outcome, recorded_at: str | None, checks: SuiteChecks
+    variant: Variant, call: PlannedCall, outcome: _Outcome, recorded_at: str | None, checks: SuiteChecks, timed: bool
 ) -> Trial:
     request = call.request
-    if isinstance(outcome, ProviderError):
+    if not isinstance(outcome, Response):
         return Failed(call.case.name, request.sample, request, str(outcome))
     measured = variant.measure(request, outcome)
-    score = checks.score(call.case.name, outcome, variant.template.front.answer, measured.cost)
+    judged = outcome if timed else replace(outcome, duration_s=None)
+    score = checks.score(call.case.name, judged, variant.template.front.answer, measured.cost)
     return Answered(call.case.name, request.sample, request, outcome, measured, score, recorded_at)
 
 
@@ -112,7 +120,10 @@ def _ask(
             for file, model in dict.fromkeys((call.file, call.request.model) for call in live)
         }
         tasks = [partial(recorders[call.file, call.request.model].complete, call.request) for call in live]
-        return _in_threads(tasks, jobs, progress)
+        # In an order that favours no variant: who is asked first fills the provider's cache for the others.
+        order = Random(_SEED).sample(range(len(tasks)), len(tasks))  # noqa: S311 - fairness, not secrecy
+        outcomes = dict(zip(order, _in_threads([tasks[number] for number in order], jobs, progress), strict=True))
+        return [outcomes[number] for number in range(len(tasks))]
 
 
 def _in_threads(tasks: Sequence[Callable[[], Response]], jobs: int, progress: Progress | None) -> list[_Outcome]:
@@ -140,5 +151,6 @@ def _outcome(future: Future[Response]) -> _Outcome:
         return future.result()
     except ProviderUnusable:
         raise
-    except ProviderError as error:
+    except (ProviderError, SecretRecorded) as error:
+        # The one call fails; the others go on.
         return error

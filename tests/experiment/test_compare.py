@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,18 @@ def adding(project) -> Path:
         }
     )
     return project.root
+
+
+def reassert(root: Path, *asserts: dict[str, object]) -> None:
+    """Give every case these asserts instead of its own."""
+    suite = root / "suites/add.jsonl"
+    cases = [{**json.loads(line), "assert": asserts} for line in suite.read_text().splitlines()]
+    suite.write_text("".join(json.dumps(case) + "\n" for case in cases))
+
+
+def answers_on_disk(root: Path) -> list[str]:
+    """The lines of all recordings."""
+    return [line for file in root.glob("suites/add/recordings/add/*.jsonl") for line in file.read_text().splitlines()]
 
 
 def recorded(wrong: Callable[[Request], bool] = lambda request: False) -> Comparison:
@@ -163,6 +177,71 @@ def test_a_failed_call_is_a_failed_trial_with_its_error(adding: Path) -> None:
         compare("add@v1", "add@v2", record="none")
 
 
+def test_above_max_failed_the_verdict_is_incomplete(adding: Path) -> None:
+    class Moody(Adder):
+        def complete(self, request: Request) -> Response:
+            if request.origin.case < "005" and request.messages[0].content.endswith("="):
+                raise ProviderError("the endpoint answered 429: slow down")
+            return super().complete(request)
+
+    compared = compare("add@v1", "add@v2", provider=Moody())
+    assert compared.incomplete
+    assert not compared.regressed
+    assert compared.pairs[0].reasons == ("add@v2: 5 of 200 calls failed (2.5%), above --max-failed 2%",)
+    assert "5 x the endpoint answered 429: slow down (000, 001, 002 and 2 more)" in str(compared)
+    allowed = compare("add@v1", "add@v2", provider=Moody(), max_failed=3)
+    assert allowed.pairs[0].decision.verdict == "improved"
+    with pytest.raises(UsageError, match="max_failed = 100 is not a percentage"):
+        compare("add@v1", "add@v2", provider=Moody(), max_failed=100)
+
+
+def test_an_answer_that_looks_like_a_secret_costs_one_trial(adding: Path) -> None:
+    class Leaky(Adder):
+        def complete(self, request: Request) -> Response:
+            response = super().complete(request)
+            leak = "sk-" + "a" * 40
+            return replace(response, text=leak) if request.origin.case == "007" else response
+
+    compared = compare("add@v1", "add@v2", provider=Leaky())
+    assert [variant.errors for variant in compared.variants] == [1, 1]
+    assert "case '007'" in str(compared)
+    assert "looks like" in str(compared)
+    assert "sk-aaaa" not in "".join(path.read_text() for path in adding.rglob("*.jsonl"))
+
+
+def test_variants_are_asked_in_mixed_order(adding: Path) -> None:
+    adder = Adder()
+    compare("add@v1", "add@v2", provider=adder, jobs=1)
+    terse = [request.messages[0].content.endswith("=") for request in adder.asked]
+    changes = sum(one != other for one, other in pairwise(terse))
+    assert 150 < changes < 250
+
+
+def test_latency_is_judged_on_both_sides_or_on_none(adding: Path) -> None:
+    compare("add@v1", provider=Adder())
+    reassert(adding, {"type": "latency", "threshold": 1}, {"type": "contains", "value": "answer"})
+    compared = compare("add@v1", "add@v2", provider=Adder(), record="missing")
+    assert [variant.unjudged for variant in compared.variants] == [200, 200]
+    assert compared.pairs[0].differences[0].difference == 0
+
+
+def test_refused_filtered_and_cut_off_answers_fail_negated_asserts_too(adding: Path) -> None:
+    reassert(adding, {"type": "not-contains", "value": "sorry"})
+    reasons = {"001": "refusal", "002": "content_filter", "003": "length", "004": "tool_calls"}
+
+    class Odd(Adder):
+        def complete(self, request: Request) -> Response:
+            response = replace(super().complete(request), finish_reason=reasons.get(request.origin.case, "stop"))
+            return replace(response, text="") if request.origin.case == "005" else response
+
+    compared = compare("add@v1", "add@v2", provider=Odd())
+    first = compared.variants[0]
+    assert (first.refused, first.filtered, first.cut_off) == (1, 1, 1)
+    failed = {trial.case for trial in compared.runs[0].answered if not trial.passed}
+    assert failed == {*reasons, "005"}
+    assert "add@v1: cut off 1, filtered 1, refused 1 of 200 answers" in str(compared)
+
+
 def test_a_run_in_which_nothing_is_answered_is_not_a_comparison(adding: Path) -> None:
     class Broken(Adder):
         def complete(self, request: Request) -> Response:
@@ -182,8 +261,7 @@ def test_an_endpoint_that_is_unusable_ends_the_run_and_keeps_what_was_answered(a
     quota = Quota()
     with pytest.raises(ProviderUnusable, match="no credit"):
         compare("add@v1", "add@v2", provider=quota, jobs=1)
-    path = adding / "suites/add/recordings/add/v1.jsonl"
-    assert len(path.read_text().splitlines()) == len(quota.asked) == 50
+    assert len(answers_on_disk(adding)) == len(quota.asked) == 50
 
 
 def test_another_models_price_comes_with_its_tokenizer(adding: Path) -> None:
@@ -336,7 +414,7 @@ def test_ctrl_c_while_calls_are_submitted_is_an_interrupt(adding: Path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         compare("add@v1", "add@v2", provider=adder)
     # What was answered is kept.
-    assert len((adding / "suites/add/recordings/add/v1.jsonl").read_text().splitlines()) == 3
+    assert len(answers_on_disk(adding)) == 3
 
 
 def test_each_call_goes_to_the_provider_of_its_own_model(adding: Path, monkeypatch: pytest.MonkeyPatch) -> None:

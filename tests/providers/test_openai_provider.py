@@ -5,6 +5,7 @@ import socket
 import time
 from typing import Any
 
+import openai
 import pytest
 
 from promptopt.errors import ProviderError, ProviderUnusable
@@ -65,6 +66,21 @@ def test_a_request_travels_with_all_that_shapes_the_answer(endpoint, provider) -
             },
         }
     ]
+
+
+def test_a_connection_that_is_closed_without_an_answer_costs_one_call(endpoint) -> None:
+    def drop(body):
+        if "drop" in body["messages"][0]["content"]:
+            raise ConnectionError
+        return "ok"
+
+    endpoint.reply = drop
+    provider = OpenAIProvider(client=openai.OpenAI(base_url=endpoint.url, api_key="test", max_retries=0))
+    with pytest.raises(ProviderError, match="closed the connection without an answer") as raised:
+        provider.complete(Request("gpt-4o-mini", (Message("user", "drop this"),)))
+    assert not isinstance(raised.value, ProviderUnusable)
+    assert provider.complete(ASK).text == "ok"
+    provider.close()
 
 
 def test_what_is_not_set_does_not_travel(endpoint, provider) -> None:

@@ -99,6 +99,9 @@ def translated(error: openai.OpenAIError, base_url: str) -> ProviderError:
         return ProviderError(f"{base_url} did not answer in time (see --timeout)")
     if isinstance(error, openai.APIConnectionError):
         cause = error.__cause__ or error
+        if type(cause).__name__ not in _UNSENT:
+            # The endpoint is there: it took the request and left this one call without an answer.
+            return ProviderError(f"{base_url} closed the connection without an answer: {cause}")
         return ProviderUnusable(
             f"cannot reach {base_url}: {cause}. Is OPENAI_BASE_URL right, and the endpoint running?"
         )
