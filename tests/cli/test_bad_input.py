@@ -195,7 +195,7 @@ def test_a_timeout_that_is_none(greet, endpoint, timeout: str) -> None:
 def test_a_broken_configuration(greet) -> None:
     greet.write({"pyproject.toml": "[tool.promptopt]\nmargn = 3\n"})
     said = refused(greet, *COMPARE, run=greet.run)
-    assert re.search(r"pyproject\.toml:2: unknown key 'margn' in \[tool\.promptopt\]\. Did you mean 'margin'\?", said)
+    assert re.search(r"pyproject\.toml:2: unknown key 'margn' in \[tool\.promptopt\]\. Did you mean 'margin' or", said)
 
 
 def test_without_a_model_to_ask_the_missing_answers_are_named_with_the_remedy(greet) -> None:
@@ -308,10 +308,12 @@ def test_one_failing_case_is_a_failed_trial_with_its_error_and_not_a_lost_run(gr
     endpoint.reply = reply
     done = greet.run(*COMPARE, "--json", **endpoint.environment)
     report = json.loads(done.stdout)
-    assert done.returncode in (0, 1)
+    # One of three calls is more than the 2% that may fail.
+    assert done.returncode == 3
+    assert {row["verdict"] for row in report["comparisons"]} == {"incomplete"}
     assert [(row["prompt"], row["case"]) for row in report["errors"]] == [("greet@v1", "bob"), ("greet@v2", "bob")]
     assert "answered 400: error number 400" in report["errors"][0]["error"]
-    assert [row["pass_rate"] for row in report["variants"]] == pytest.approx([2 / 3, 2 / 3])
+    assert [row["pass_rate"] for row in report["variants"]] == [1.0, 1.0]
     assert answered(greet, "v1") == answered(greet, "v2") == ["ada", "cyd"]
     endpoint.reply = lambda _: "ok"
     endpoint.requests.clear()
@@ -325,7 +327,7 @@ def test_what_was_answered_before_the_key_expired_is_kept(greet, endpoint) -> No
     done = call(*COMPARE, "-j", "1", **endpoint.environment)
     assert (done.returncode, done.stdout) == (2, "")
     assert "answered 401" in done.stderr
-    assert (answered(greet, "v1"), answered(greet, "v2")) == (NAMES, ["ada"])
+    assert len(answered(greet, "v1")) + len(answered(greet, "v2")) == 4
 
 
 @pytest.mark.parametrize("where", ["assert", "answer"])
@@ -363,14 +365,15 @@ def test_a_disk_that_fills_up_while_answers_come_in(greet, endpoint) -> None:
     done = _limited(greet, endpoint, 1100, *COMPARE, "-j", "1")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
-    assert re.search(r"v1\.jsonl: cannot be written: File too large\n  what was answered before is kept", done.stderr)
-    kept = answered(greet, "v1")
-    assert kept
-    assert len(kept) < 3
+    assert re.search(
+        r"v[12]\.jsonl: cannot be written: File too large\n  what was answered before is kept", done.stderr
+    )
+    kept = [*answered(greet, "v1"), *answered(greet, "v2")]
+    assert 0 < len(kept) < 6
     assert [path.name for path in (greet.root / "suites").rglob("*.tmp")] == []
-    before, other = len(endpoint.requests), len(answered(greet, "v2"))
+    before = len(endpoint.requests)
     assert call(*COMPARE, **endpoint.environment).returncode in (0, 1)
-    assert len(endpoint.requests) - before == 6 - len(kept) - other
+    assert len(endpoint.requests) - before == 6 - len(kept)
 
 
 def test_a_report_that_does_not_fit_on_the_disk(greet, endpoint) -> None:
