@@ -43,6 +43,13 @@ def line_of(mapping: object, key: str | None = None) -> int | None:
     return mapping.lines.get(key, mapping.line) if key else mapping.line
 
 
+_DEEPEST = 500
+
+
+class _TooDeep(Exception):
+    """A document is nested deeper than any that is meant."""
+
+
 class _Loader(_SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML declares it
     # Nothing but what JSON has: other tags (!!timestamp, !!binary, !!set, ...) are errors.
@@ -52,6 +59,16 @@ class _Loader(_SafeLoader):
         if tag is None or tag.rpartition(":")[2] in ("null", "bool", "str")
     }
     first_line = 1
+    depth = 0
+
+    # Called around each node as it is composed, by libyaml's loader too: it recurses, and would overrun its stack.
+    def descend_resolver(self, *_: Any) -> None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise _TooDeep
+
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
@@ -102,9 +119,6 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
-_DEEPEST = 500
-
-
 def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputError, first_line: int = 1) -> Any:
     """The value of a YAML text; its mappings are :class:`Located`.
 
@@ -116,13 +130,14 @@ def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputErr
     Raises:
         InputError: The text is not YAML, or a mapping has a key twice.
     """
-    if _is_bottomless(text):
-        raise error(f"is nested deeper than {_DEEPEST} levels", path=path, line=first_line)
     loader = _Loader(text)
     loader.first_line = first_line
     try:
         return loader.get_single_data()
-    except yaml.MarkedYAMLError as problem:
+    except (_TooDeep, yaml.MarkedYAMLError) as problem:
+        # libyaml's scanner, which reads ahead, has a limit of its own.
+        if isinstance(problem, _TooDeep) or "nesting depth" in str(problem.problem):
+            raise error(f"is nested deeper than {_DEEPEST} levels", path=path, line=first_line) from None
         mark = problem.problem_mark or problem.context_mark
         line = first_line + mark.line if mark else None
         raise error(f"is not YAML: {problem.problem or problem.context}", path=path, line=line) from None
@@ -130,15 +145,3 @@ def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputErr
         raise error(f"is not YAML: {str(problem).splitlines()[0]}", path=path, line=first_line) from None
     finally:
         loader.dispose()
-
-
-def _is_bottomless(text: str) -> bool:
-    """Whether brackets or dashes nest so deep that libyaml, which recurses, would overrun its stack."""
-    if re.search(rf"(?:[-?] ){{{_DEEPEST}}}", text):
-        return True
-    depth = 0
-    for bracket in re.findall(r"[\[{}\]]", text):
-        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
-        if depth > _DEEPEST:
-            return True
-    return False

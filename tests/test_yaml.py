@@ -135,3 +135,18 @@ def test_a_quoted_text_that_looks_like_merging_is_a_key() -> None:
 def test_a_bottomless_file_is_refused_before_it_overruns_the_stack(text: str) -> None:
     with pytest.raises(InputError, match="nested deeper than 500 levels"):
         load_yaml(text, "deep.yaml")
+
+
+@pytest.mark.parametrize("bracket", ["[", "{", "]", "- "])
+def test_brackets_in_texts_are_not_nesting(bracket: str) -> None:
+    texts = [f"finish list {number}: {bracket}" for number in range(600)]
+    assert load_yaml("".join(f"- {json.dumps(text)}\n" for text in texts), "x.yaml") == texts
+    assert load_yaml("text: |\n" + "".join(f"  {text}\n" for text in texts), "x.yaml") == {
+        "text": "".join(f"{text}\n" for text in texts)
+    }
+
+
+@pytest.mark.parametrize("start", ["[", '["]",', "{a: ", "- ", "? ", "-   - ", "? - "])
+def test_real_nesting_is_refused_however_it_is_written(start: str) -> None:
+    with pytest.raises(InputError, match="nested deeper than 500 levels"):
+        load_yaml(start * 50_000, "x.yaml")

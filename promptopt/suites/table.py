@@ -1,85 +1,174 @@
 """Cases from CSV, with promptfoo's special columns.
 
 ``__expected`` (and ``__expected1``, ``__expected2``, ...) is an assert in short form: ``contains: 4``,
-``not-icontains: sorry``, ``levenshtein(5): text``, ``contains-any: a, b``, ``is-json``, or a bare text, which the
-answer must equal. ``__description`` names the case, ``__threshold`` and ``__metadata:KEY`` set what they say; every
-other column is a variable.
+``not-icontains: sorry``, ``levenshtein(5): text``, ``contains-any: a, "b, c"``, ``latency(1000)``, ``is-json``. Any
+other text is what the answer must equal, ``answer: 42`` and ``https://a.test`` too; one that is nearly a type
+(``contain: 4``) is an error. ``__description`` names the case, ``__metric``, ``__threshold`` and ``__metadata:KEY``
+set what they say; every other column is a variable.
 """
 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib.metadata import entry_points
 from typing import Any
 
-from promptopt.errors import SuiteError
-from promptopt.yaml import Located
+from promptopt.errors import InputError, SuiteError
+from promptopt.yaml import Located, load_yaml
 
 _EXPECTED = re.compile(r"__expected\d*")
 _SHORT = re.compile(
-    r"(?P<type>(?:not-)?[a-z][a-z0-9-]*)(?:\((?P<threshold>[0-9.]+)\))?\s*(?::\s*(?P<value>.*))?", re.DOTALL
+    r"(?P<not>not-)?(?P<type>[a-z][a-z0-9-]*)(?:\((?P<threshold>\d+(?:\.\d+)?|\.\d+)\))?\s*(?P<rest>:\s*(?P<value>.*))?",
+    re.DOTALL,
 )
-_WITHOUT_VALUE = frozenset({"is-json", "contains-json"})
+_SPECIAL = ("__description", "__metric", "__threshold")
+_SCHEMAS = frozenset({"is-json", "contains-json"})
 _LISTS = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-all"})
+_ALIASES = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
+# promptfoo's assert types. One that promptopt does not know is an error when the checks are made, never a text.
+_TYPES = frozenset(
+    {
+        *("answer-relevance", "bleu", "classifier", "contains", "contains-all", "contains-any"),
+        *("contains-html", "contains-json", "contains-sql", "contains-xml", "context-faithfulness"),
+        *("context-recall", "context-relevance", "conversation-relevance", "cost", "equals", "factuality"),
+        *("finish-reason", "g-eval", "gleu", "guardrails", "icontains", "icontains-all", "icontains-any"),
+        *("is-html", "is-json", "is-refusal", "is-sql", "is-valid-function-call"),
+        *("is-valid-openai-function-call", "is-valid-openai-tools-call", "is-xml", "javascript", "latency"),
+        *("levenshtein", "llm-rubric", "meteor", "model-graded-closedqa", "model-graded-factuality"),
+        *("moderation", "perplexity", "perplexity-score", "pi", "python", "regex", "rouge-n", "ruby"),
+        *("search-rubric", "similar", "starts-with", "tool-call-f1", "trace-error-spans"),
+        *("trace-span-count", "trace-span-duration", "webhook", "word-count"),
+    }
+)
+_NEARLY = 0.85
+
+
+@lru_cache(maxsize=1)
+def _known_types() -> frozenset[str]:
+    # By name only: what scores them is loaded by the scorers, which are built on suites.
+    return _TYPES | _ALIASES.keys() | {point.name for point in entry_points(group="promptopt.scorers")}
+
+
+def read_rows(text: str, path: str, error: type[InputError]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV text by column, each with its line; a cell that is left out is empty.
+
+    White space around the names of columns is not part of them.
+
+    Args:
+        path: The file, for messages.
+        error: The error to raise.
+
+    Raises:
+        InputError: Two columns have one name, or a row has more cells than the header.
+    """
+    # The module's limit is 131,072 characters; no cell is longer than the file.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    columns: list[str] | None = None
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            if columns is None:
+                columns = [cell.strip() for cell in cells]
+                twice = next((name for name in columns if columns.count(name) > 1), None)
+                if twice is not None:
+                    remedy = "several asserts are __expected1, __expected2, ..." if twice == "__expected" else None
+                    raise error(f"two columns are named {twice!r}", path=path, line=reader.line_num, remedy=remedy)
+                continue
+            if len(cells) > len(columns):
+                raise error("has more cells than the header", path=path, line=reader.line_num)
+            yield reader.line_num, dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False))
+    except csv.Error as problem:
+        raise error(f"is not CSV: {problem}", path=path, line=reader.line_num) from None
 
 
 def read_csv(text: str, path: str) -> Iterator[Mapping[str, Any]]:
     """One test for each row.
 
     Raises:
-        SuiteError: A row has more cells than the header, or a special column is unknown.
+        SuiteError: As :func:`read_rows`; or a special column is unknown, or an ``__expected`` is nearly an assert.
     """
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            if None in row:
-                raise SuiteError("has more cells than the header", path=path, line=reader.line_num)
-            yield _test(row, path, reader.line_num)
-    except csv.Error as error:
-        raise SuiteError(f"is not CSV: {error}", path=path, line=reader.line_num) from None
+    return (_test(row, path, line) for line, row in read_rows(text, path, SuiteError))
 
 
-def _test(row: Mapping[str, str | None], path: str, line: int) -> Located:
+def _test(row: Mapping[str, str], path: str, line: int) -> Located:
     test = Located(line)
     test.update({"vars": {}, "assert": [], "metadata": {}})
-    for column, cell in row.items():
-        value = cell or ""
+    for column, value in row.items():
         if not column.startswith("__"):
             test["vars"][column] = value
         elif _EXPECTED.fullmatch(column):
-            if value:
-                test["assert"].append(short_assert(value))
-        elif column == "__description":
-            test["description"] = value
-        elif column == "__threshold":
-            if value:
-                test["threshold"] = value
+            test["assert"] += [short_assert(value, path, line)] if value.strip() else []
         elif column.startswith("__metadata:"):
             test["metadata"][column.removeprefix("__metadata:")] = value
-        else:
+        elif column not in _SPECIAL:
             raise SuiteError(
                 f"unknown column {column!r}",
                 path=path,
                 line=line,
-                remedy="special columns: __expected, __description, __threshold, __metadata:KEY",
+                remedy=f"special columns: __expected, {', '.join(_SPECIAL)}, __metadata:KEY",
             )
+    if "__description" in row:
+        test["description"] = row["__description"]
+    if row.get("__threshold"):
+        test["threshold"] = row["__threshold"]
+    for entry in test["assert"] if row.get("__metric") else ():
+        entry["metric"] = row["__metric"]
     return test
 
 
-def short_assert(text: str) -> dict[str, Any]:
-    """An ``__expected`` cell as an assert."""
-    match = _SHORT.fullmatch(text.strip())
-    # `Paris` is a value; `contains: Paris` and `is-json` are asserts.
-    if match is None or (match["value"] is None and match["type"].removeprefix("not-") not in _WITHOUT_VALUE):
-        return {"type": "equals", "value": text.strip()}
-    entry: dict[str, Any] = {"type": match["type"]}
+def short_assert(text: str, path: str, line: int) -> Located:
+    """An ``__expected`` cell as an assert.
+
+    Raises:
+        SuiteError: It is nearly an assert, or its value cannot be read.
+    """
+    text = text.strip()
+    entry = Located(line)
+    match = _SHORT.fullmatch(text)
+    kind = _type(match, text, path, line) if match else None
+    if match is None or kind is None:
+        entry.update(type="equals", value=text)
+        return entry
+    entry["type"] = (match["not"] or "") + kind
     if match["threshold"]:
         entry["threshold"] = match["threshold"]
-    if match["value"]:
-        value: Any = match["value"].strip()
-        if match["type"].removeprefix("not-") in _LISTS:
-            value = [part.strip() for part in value.split(",")]
-        entry["value"] = value
+    if value := (match["value"] or "").strip():
+        if kind in _LISTS:
+            entry["value"] = split_list(value)
+        elif kind in _SCHEMAS and not value.startswith("file://"):
+            entry["value"] = load_yaml(value, path, error=SuiteError, first_line=line)
+        else:
+            entry["value"] = value
     return entry
+
+
+def _type(match: re.Match[str], text: str, path: str, line: int) -> str | None:
+    """The assert type that a text names; ``None`` if the text is what the answer must equal."""
+    name = str(match["type"])
+    shaped = match["rest"] is not None or match["threshold"] is not None
+    known = _known_types()
+    if name in known:
+        # `cost` and `python` alone are answers; `is-json` is not, nor is `not-regex`.
+        return _ALIASES.get(name, name) if shaped or "-" in name or match["not"] else None
+    near = difflib.get_close_matches(name, known, 1, _NEARLY)
+    if near and (shaped or "-" in name or match["not"]):
+        raise SuiteError(
+            f"__expected: {text[:60]!r}: unknown assert type {name!r}. Did you mean {near[0]!r}?",
+            path=path,
+            line=line,
+            remedy=f"if the answer must be this text, write `equals: {text[:60]}`",
+        )
+    return None
+
+
+def split_list(text: str) -> list[str]:
+    """The items of a text that lists them with commas; quotes guard commas, and empty items are left out."""
+    items = next(csv.reader([text.replace("\n", " ")], skipinitialspace=True), [])
+    return [item.strip() for item in items if item.strip()]

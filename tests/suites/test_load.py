@@ -150,16 +150,22 @@ g,"The answer: 42",,,
 """
     cases = {case.vars["q"]: case for case in write(project, "s.csv", text).cases}
     assert cases["a"].asserts == (
-        Assertion("contains", value="4"),
-        Assertion("icontains", negated=True, value="sorry"),
+        Assertion("contains", value="4", line=2),
+        Assertion("icontains", negated=True, value="sorry", line=2),
     )
     assert cases["a"].metadata == {"kind": "x"}
-    assert (cases["b"].asserts, cases["b"].threshold) == ((Assertion("levenshtein", value="text", threshold=5.0),), 0.5)
-    assert cases["c"].asserts == (Assertion("contains-any", value=["a", "b"]), Assertion("is-json"))
-    assert cases["d"].asserts == (Assertion("equals", value="Paris"),)
-    assert cases["e"].asserts == (Assertion("regex", value="^a: b$"),)
+    assert (cases["b"].asserts, cases["b"].threshold) == (
+        (Assertion("levenshtein", value="text", threshold=5.0, line=3),),
+        0.5,
+    )
+    assert cases["c"].asserts == (
+        Assertion("contains-any", value=["a", "b"], line=4),
+        Assertion("is-json", line=4),
+    )
+    assert cases["d"].asserts == (Assertion("equals", value="Paris", line=5),)
+    assert cases["e"].asserts == (Assertion("regex", value="^a: b$", line=6),)
     assert cases["f"].asserts == ()
-    assert cases["g"].asserts == (Assertion("equals", value="The answer: 42"),)
+    assert cases["g"].asserts == (Assertion("equals", value="The answer: 42", line=8),)
 
 
 def test_a_list_of_texts_makes_a_case_of_each_as_in_promptfoo_and_says_so(project) -> None:
