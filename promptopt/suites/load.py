@@ -18,6 +18,7 @@ from promptopt.config import Config, load_config
 from promptopt.errors import SuiteError, UsageError, did_you_mean
 from promptopt.files import decode, show_path
 from promptopt.suites.case import ASSERT_KEYS, Assertion, Case, Suite
+from promptopt.suites.inspect_samples import read_sample
 from promptopt.suites.table import read_csv
 from promptopt.values import canonical_json, sha256_hex
 from promptopt.yaml import Located, line_of, load_yaml
@@ -175,7 +176,7 @@ class _Parser:
                 raise SuiteError(f"is not JSON: {message}", path=self._shown, line=number) from None
             if not isinstance(row, dict):
                 raise SuiteError(f"{line.strip()[:60]} is not an object", path=self._shown, line=number)
-            yield _from_inspect(row, number) if "input" in row and "vars" not in row else row
+            yield read_sample(row, self._shown, number) if "input" in row and "vars" not in row else row
 
     def suite(self, text: str) -> Suite:
         """The suite of the file whose text this is."""
@@ -374,15 +375,3 @@ def _located(line: int, pairs: list[tuple[str, Any]]) -> Located:
             raise ValueError(f"the key {key!r} appears twice")
         mapping[key] = value
     return mapping
-
-
-def _from_inspect(row: Mapping[str, Any], line: int) -> Located:
-    targets = row.get("target", [])
-    targets = targets if isinstance(targets, list) else [targets]
-    test = Located(line)
-    test["vars"] = {"input": row["input"]}
-    test["assert"] = [{"type": "contains-any", "value": targets}] if targets else []
-    test["metadata"] = row.get("metadata") or {}
-    if "id" in row:
-        test["description"] = str(row["id"])
-    return test

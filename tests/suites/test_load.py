@@ -383,3 +383,46 @@ class Ok:
 
     def close(self) -> None:
         pass
+
+
+def test_an_inspect_sample_with_choices_is_one_case_whose_answer_is_the_letter(project) -> None:
+    row = {"id": 1, "input": "Pick one.", "choices": ["red", "blue"], "target": "B"}
+    (case,) = write(project, "s.jsonl", json.dumps(row)).cases
+    assert dict(case.vars) == {"input": "Pick one.", "choices": ["red", "blue"]}
+    assert case.asserts == (Assertion("equals", value="B"),)
+
+
+def test_an_empty_target_of_inspect_is_no_assert(project) -> None:
+    rows = [{"input": "n", "target": ""}, {"input": "m", "target": ["", "x"]}, {"input": "o", "target": 0}]
+    one, two, three = write(project, "s.jsonl", "\n".join(map(json.dumps, rows))).cases
+    assert one.asserts == ()
+    assert two.asserts == (Assertion("contains-any", value=["x"]),)
+    assert three.asserts == (Assertion("contains-any", value=["0"]),)
+
+
+def test_a_chat_of_one_user_message_is_its_text(project) -> None:
+    row = {"input": [{"role": "user", "content": "hello"}], "target": "x"}
+    (case,) = write(project, "s.jsonl", json.dumps(row)).cases
+    assert dict(case.vars) == {"input": "hello"}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"input": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]}, "`input` is a chat of 2"),
+        ({"input": [{"role": "user", "content": [{"type": "image"}]}]}, "`input` is a chat of 1"),
+        ({"input": {"a": 1}}, "`input` is {'a': 1}, not a text"),
+        ({"input": "a", "choices": ["x", "y"], "target": "C"}, "`target` is 'C', not one of the letters A, B"),
+        ({"input": "a", "choices": ["x", "y"], "target": ["A", "B"]}, "`target` is ['A', 'B'], not one of the letters"),
+        ({"input": "a", "choices": "xy", "target": "A"}, "`choices` is 'xy', not a list of texts"),
+        ({"input": "a", "target": {"b": 1}}, "`target` is {'b': 1}, not a text"),
+        ({"input": "a", "target": "b", "sandbox": "docker"}, "`sandbox` is not supported"),
+        ({"input": "a", "target": "b", "files": {"a": "b"}}, "`files` is not supported"),
+        ({"input": "a", "target": "b", "setup": "rm -r x"}, "`setup` is not supported"),
+    ],
+)
+def test_an_inspect_sample_that_is_not_a_case_is_refused_with_its_line(project, row: dict, message: str) -> None:
+    with pytest.raises(SuiteError) as caught:
+        write(project, "s.jsonl", '{"input": "fine", "target": "x"}\n' + json.dumps(row))
+    assert str(caught.value).startswith("s.jsonl:2: inspect sample: ")
+    assert message in str(caught.value)
