@@ -49,18 +49,23 @@ class PairedCases:
             ``output_tokens``, ``usd_per_1k_calls``, and, as far as they are known, the part of it that is input
             (``input_usd``), and the most that the output cap allows: ``cap_tokens`` and ``cap_usd``.
         untouched: Every request of the candidate is the baseline's own.
+        cached: The provider's prompt cache served a part of the input. What it serves varies from call to call, so that
+            input has no known cost and a call no known cap in dollars.
     """
 
     baseline: MetricValues
     candidate: MetricValues
     untouched: bool
+    cached: bool = False
 
     @classmethod
     def of(cls, baseline: Run, candidate: Run) -> PairedCases:
         """The pairs of two runs of one suite."""
         asked = [[trial.request for trial in run.trials] for run in (baseline, candidate)]
         both = {(t.case, t.sample) for t in baseline.answered} & {(t.case, t.sample) for t in candidate.answered}
-        return cls(_values(baseline, both), _values(candidate, both), asked[0] == asked[1])
+        answered = (*baseline.answered, *candidate.answered)
+        cached = any(trial.usage.cache_read_tokens or trial.usage.cache_write_tokens for trial in answered)
+        return cls(_values(baseline, both), _values(candidate, both), asked[0] == asked[1], cached)
 
     def differences(self, metric: str) -> Floats:
         """Candidate less baseline for each case in which both have the metric."""
@@ -72,7 +77,8 @@ class PairedCases:
         counted = "usd_per_1k_calls" if "usd" in metric else "output_tokens"
         both = ~np.isnan(self.candidate[counted] - self.baseline[counted])
         values = self.baseline if side == "baseline" else self.candidate
-        return values.get(metric, np.full(len(both), math.nan))[both]
+        unknown = np.full(len(both), math.nan)
+        return (unknown if self.cached and metric in ("input_usd", "cap_usd") else values.get(metric, unknown))[both]
 
 
 def _values(run: Run, both: set[tuple[str, int]]) -> MetricValues:
@@ -199,6 +205,7 @@ def _decision(test: _Tested, margin: float, accept: float) -> tuple[tuple[Differ
         margin=test.usd.margin,
         bounded=(test.usd if usd.difference is not None else test.output).bounded,
         untouched=pairs.untouched,
+        cached=pairs.cached,
         likely_cases=(test.usd if usd.difference is not None else test.output).cases(),
     )
     row = (

@@ -147,6 +147,8 @@ def _cost_words(cost: CostEvidence) -> str:
         "not costlier": f"not costlier ({within})",
         "unclear": f"neither a change nor sameness {within} is shown",
     }.get(cost.change, cost.change)
+    if cost.cached:
+        return f"{words}; the provider's cache served a part of the input, which varies"
     return words if cost.bounded else f"{words}; no max_output_tokens bounds the answers, so that longer ones may come"
 
 
