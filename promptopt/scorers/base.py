@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 from promptopt.errors import SuiteError, did_you_mean
 from promptopt.suites import ASSERT_KEYS, Assertion
+from promptopt.suites.table import split_list
 from promptopt.values import Cost, Response, Score
 
 GROUP = "promptopt.scorers"
@@ -136,17 +137,31 @@ def text_value(assertion: Assertion) -> str:
     raise ValueError(f"needs a text as `value`, not {value!r}")
 
 
+def text_within(assertion: Assertion) -> str:
+    """The assert's value as a text that an answer may have in it.
+
+    Raises:
+        ValueError: As :func:`text_value`; or it is empty, which any answer contains.
+    """
+    value = text_value(assertion)
+    if not value:
+        raise ValueError("needs a text as `value` that is not empty: any answer contains an empty one")
+    return value
+
+
 def text_values(assertion: Assertion) -> list[str]:
     """The assert's value as a list of texts; one text may list them with commas, as in promptfoo.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or an item is empty.
     """
     value = assertion.value
     if isinstance(value, str):
-        value = [part.strip() for part in value.split(",")]
+        value = split_list(value)
     if not isinstance(value, list) or not value or not all(isinstance(part, (str, int, float)) for part in value):
-        raise ValueError(f"needs a list of texts as `value`, not {value!r}")
+        raise ValueError(f"needs a list of texts as `value`, not {assertion.value!r}")
+    if "" in value:
+        raise ValueError(f"needs texts as `value` that are not empty, not {value!r}: any answer contains an empty one")
     return [str(part) for part in value]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from promptopt.files import json_problem
-from promptopt.scorers.base import Subject, shorten, text_value, text_values, verdict
+from promptopt.scorers.base import Subject, shorten, text_value, text_values, text_within, verdict
 from promptopt.suites import Assertion
 from promptopt.templates.answer import REGEX_TIMEOUT_S, compile_pattern
 from promptopt.values import Score
@@ -54,7 +54,7 @@ class Contains(_AnswerScorer):
 
     def __init__(self, assertion: Assertion) -> None:
         self._fold = assertion.type.startswith("i")
-        self._value = text_value(assertion)
+        self._value = text_within(assertion)
 
     def score(self, answer: str) -> Score:
         return verdict(_in(self._value, answer, self._fold), f"{shorten(self._value)} is not in {shorten(answer)}")
@@ -88,7 +88,7 @@ class StartsWith(_AnswerScorer):
     """``starts-with``: the answer begins with the value."""
 
     def __init__(self, assertion: Assertion) -> None:
-        self._value = text_value(assertion)
+        self._value = text_within(assertion)
 
     def score(self, answer: str) -> Score:
         return verdict(answer.startswith(self._value), f"{shorten(answer)} does not start with {shorten(self._value)}")

@@ -20,6 +20,15 @@ from promptopt.files import decode, show_path
 from promptopt.suites.case import ASSERT_KEYS, Assertion, Case, Suite
 from promptopt.suites.inspect_samples import read_sample
 from promptopt.suites.table import read_csv
+from promptopt.suites.variables import (
+    FILE,
+    expand_patterns,
+    find_file,
+    is_file,
+    read_value,
+    read_variable,
+    render_variables,
+)
 from promptopt.values import canonical_json, sha256_hex
 from promptopt.yaml import Located, line_of, load_yaml
 
@@ -46,8 +55,13 @@ _TOP_IGNORED = frozenset(
 _TEST_KEYS = ("description", "vars", "assert", "threshold", "metadata", "options")
 _OPTION_KEYS = ("disableVarExpansion",)
 
-_FILE = "file://"
-_CODE = frozenset({".py", ".js", ".ts", ".mjs", ".cjs"})
+_TEXT_TYPES = frozenset(
+    {
+        *("equals", "contains", "contains-any", "contains-all", "icontains", "icontains-any", "icontains-all"),
+        *("starts-with", "regex", "levenshtein", "rouge-n", "token-f1", "numeric", "word-count"),
+    }
+)
+"""Asserts whose ``file://`` is read; for the others it is code or a schema, and they open it."""
 
 
 def load_suite(operand: str | Path, *, config: Config | None = None) -> Suite:
@@ -201,12 +215,16 @@ class _Parser:
         if not isinstance(entries, list):
             raise SuiteError(f"tests: {value!r} is not a list", path=self._shown, line=line)
         tests: list[_Test] = []
+        try:
+            entries = expand_patterns(entries, self._folders)
+        except ValueError as error:
+            raise SuiteError(f"tests: {error}", path=self._shown, line=line) from None
         for entry in entries:
             tests.extend(self._other_file(entry, line) if isinstance(entry, str) else [(self, entry)])
         return tests
 
     def _other_file(self, entry: str, line: int | None) -> Iterable[_Test]:
-        path = self._path.parent / entry.removeprefix("file://")
+        path = find_file(entry, self._folders)
         if path.suffix.lower() not in SUFFIXES:
             raise SuiteError(f"tests: cannot read {entry!r}", path=self._shown, line=line)
         if any(path.resolve() == parser._path.resolve() for parser in self._opened()):
@@ -217,6 +235,11 @@ class _Parser:
             raise SuiteError(f"tests: {entry!r}: {error.strerror}", path=self._shown, line=line) from None
         return _Parser(path, self)._tests_of(text)
 
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        """Where a ``file://`` is looked for: beside the suite, as in promptfoo, then beside the file that names it."""
+        return tuple(dict.fromkeys((*(self._outer._folders if self._outer else ()), self._path.parent)))
+
     def _opened(self) -> Iterator[_Parser]:
         yield self
         if self._outer is not None:
@@ -225,22 +248,29 @@ class _Parser:
     def _cases(self, test: Mapping[str, Any]) -> Iterator[Case]:
         self._check_test(test)
         given = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
-        variables = {name: self._read_variable(value, test) for name, value in given.items()}
         options = {**self._mapping(self._default, "options"), **self._mapping(test, "options")}
         asserts = (*self._asserts(self._default), *self._asserts(test))
         threshold = test.get("threshold", self._default.get("threshold"))
         metadata = {**self._mapping(self._default, "metadata"), **self._mapping(test, "metadata")}
         description = test.get("description")
-        for suffix, expanded in self._expanded(variables, options):
-            name = str(description) if description is not None else f"case-{sha256_hex(canonical_json(expanded))[:8]}"
-            yield Case(
-                name=name + suffix,
-                vars=expanded,
-                asserts=asserts,
-                threshold=self._fraction(threshold, "threshold", test),
-                metadata=metadata,
-                line=self._line(test),
-            )
+        try:
+            written = {name: expand_patterns(value, self._folders) for name, value in given.items()}
+            for suffix, expanded in self._expanded(written, options):
+                read = {name: read_variable(value, self._folders) for name, value in expanded.items()}
+                variables, plain = render_variables(read)
+                self._notes += [f"the variable {name!r} is not rendered: its braces name no variable" for name in plain]
+                # The name is of what is written, so that it stays when another variable is changed.
+                name = str(description) if description is not None else f"case-{sha256_hex(canonical_json(read))[:8]}"
+                yield Case(
+                    name=name + suffix,
+                    vars=variables,
+                    asserts=asserts,
+                    threshold=self._fraction(threshold, "threshold", test),
+                    metadata=metadata,
+                    line=self._line(test),
+                )
+        except ValueError as error:
+            raise self._error(str(error), test, "vars") from None
 
     def _expanded(
         self, variables: Mapping[str, Any], options: Mapping[str, Any]
@@ -284,30 +314,21 @@ class _Parser:
         return Assertion(
             type=written.removeprefix("not-"),
             negated=written.startswith("not-"),
-            value=self._located(entry.get("value")),
+            value=self._value(entry.get("value"), written.removeprefix("not-"), entry),
             threshold=threshold,
             weight=self._number(entry.get("weight", 1), "weight", entry),
             options={key: value for key, value in entry.items() if key not in ASSERT_KEYS},
             line=self._line(entry),
         )
 
-    def _located(self, value: Any) -> Any:
-        """A ``file://`` is found from the suite's folder, as in promptfoo."""
-        if not isinstance(value, str) or not value.startswith(_FILE):
-            return value
-        return f"{_FILE}{self._path.parent / value.removeprefix(_FILE)}"
-
-    def _read_variable(self, value: Any, test: Mapping[str, Any]) -> Any:
-        """A variable's value; of a ``file://`` the file's text, as in promptfoo."""
-        if not isinstance(value, str) or not value.startswith(_FILE):
-            return value
-        path = self._path.parent / value.removeprefix(_FILE)
-        if path.suffix.lower() in _CODE:
-            raise self._error(f"{value!r}: code is not run to make a variable", test, "vars")
+    def _value(self, value: Any, kind: str, entry: Mapping[str, Any]) -> Any:
+        """An assert's value: the content of a ``file://``, or the place of one that its scorer opens."""
+        if kind not in _TEXT_TYPES:
+            return f"{FILE}{find_file(value, self._folders)}" if is_file(value) else value
         try:
-            return decode(path.read_bytes(), show_path(path), SuiteError)
-        except OSError as error:
-            raise self._error(f"{value!r} cannot be read: {error.strerror}", test, "vars") from None
+            return read_value(value, self._folders)
+        except ValueError as error:
+            raise self._error(f"assert {kind}: {error}", entry, "value") from None
 
     def _check_test(self, test: Mapping[str, Any]) -> None:
         for key in test:

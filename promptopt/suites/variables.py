@@ -1,0 +1,122 @@
+"""What variables and values as written become: texts of the files that they name, and variables in variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from promptopt.errors import SuiteError
+from promptopt.files import decode, show_path
+from promptopt.yaml import load_yaml
+
+FILE = "file://"
+_CODE = frozenset({".py", ".js", ".ts", ".mjs", ".cjs"})
+_DATA = frozenset({".yaml", ".yml", ".json"})
+
+
+def is_file(value: object) -> bool:
+    """Whether a value names a file."""
+    return isinstance(value, str) and value.startswith(FILE)
+
+
+def find_file(reference: str, folders: tuple[Path, ...]) -> Path:
+    """The file that a ``file://`` names, in the first of the folders that has it; a ``:function`` after it stays."""
+    name = reference.removeprefix(FILE)
+    bare = re.sub(r":\w+$", "", name)
+    return next((folder / name for folder in folders if (folder / bare).exists()), folders[0] / name)
+
+
+def expand_patterns(value: Any, folders: tuple[Path, ...]) -> Any:
+    """A ``file://`` with ``*`` as the list of those that match; anything else, and each item of a list, as it is.
+
+    Raises:
+        ValueError: A pattern matches no file.
+    """
+    if isinstance(value, list):
+        found = [(item, expand_patterns(item, folders)) for item in value]
+        return [new for item, many in found for new in (many if is_file(item) and isinstance(many, list) else [many])]
+    if not is_file(value) or "*" not in value or find_file(value, folders).exists():
+        return value
+    if value.startswith((f"{FILE}/", f"{FILE}~")):
+        raise ValueError(f"{value!r}: a pattern is relative to the suite's folder")
+    for folder in folders:
+        if matches := sorted(folder.glob(value.removeprefix(FILE))):
+            return [f"{FILE}{match.relative_to(folder).as_posix()}" for match in matches]
+    raise ValueError(f"{value!r} matches no file")
+
+
+def read_variable(value: Any, folders: tuple[Path, ...]) -> Any:
+    """A variable's value; of a ``file://`` the file's text, and of a list the value of each item.
+
+    Raises:
+        ValueError: The file is code, or cannot be read.
+    """
+    if isinstance(value, list):
+        return [read_variable(item, folders) for item in value]
+    return _text(find_file(value, folders), value) if is_file(value) else value
+
+
+def read_value(value: Any, folders: tuple[Path, ...]) -> Any:
+    """An assert's value; of a ``file://`` what YAML or JSON says, else the file's text without white space around it.
+
+    Raises:
+        ValueError: The file is code, or cannot be read.
+        SuiteError: It is not YAML.
+    """
+    if isinstance(value, list):
+        return [read_value(item, folders) for item in value]
+    if not is_file(value):
+        return value
+    path = find_file(value, folders)
+    text = _text(path, value)
+    return load_yaml(text, show_path(path), error=SuiteError) if path.suffix.lower() in _DATA else text.strip()
+
+
+def _text(path: Path, reference: str) -> str:
+    if path.suffix.lower() in _CODE:
+        raise ValueError(f"{reference!r}: code is not run to make a value")
+    try:
+        return decode(path.read_bytes(), show_path(path), SuiteError)
+    except OSError as error:
+        raise ValueError(f"{reference!r} cannot be read: {error.strerror}") from None
+
+
+def render_variables(variables: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Variables with variables filled in, and the names of those that have braces but name no variable of the case.
+
+    A text that names none is not a template: texts about templates stay as they are.
+
+    Raises:
+        ValueError: A text names a variable that is not there beside one that is, or they lead back to themselves.
+    """
+    written = [name for name, value in variables.items() if isinstance(value, str) and ("{{" in value or "{%" in value)]
+    if not written:
+        return variables, ()
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.meta import find_undeclared_variables
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    needs: dict[str, set[str]] = {}
+    for name in written:
+        try:
+            needed = find_undeclared_variables(environment.parse(variables[name])) & variables.keys()
+        except TemplateError:
+            continue
+        if needed:
+            needs[name] = needed
+    rendered = dict(variables)
+    try:
+        order = [name for name in TopologicalSorter(needs).static_order() if name in needs]
+    except CycleError as error:
+        names = ", ".join(sorted(set(error.args[1])))
+        raise ValueError(f"the variables {names} lead back to themselves; {{% raw %}} keeps braces as text") from None
+    for name in order:
+        try:
+            rendered[name] = environment.from_string(variables[name]).render(rendered)
+        except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
+            raise ValueError(f"the variable {name!r}: {error}") from None
+    return rendered, tuple(name for name in written if name not in needs)
