@@ -272,7 +272,7 @@ class _Judge:
         masked = self._document.masked[window[0] : window[1]]
         before = _window_facts(masked, heading)
         after = _window_facts(apply(masked, edits, window[0]), heading)
-        if self._removes_sentence(edits):
+        if any(map(self._whole_sentences, edits)):
             return [fact for fact in (before - after).elements() if fact.kind not in ("word", "structure")], len(before)
         added = [fact for fact in (after - before).elements() if fact.kind != "word"]
         return [*(before - after).elements(), *added], before.total()
@@ -295,9 +295,6 @@ class _Judge:
     def _facts_in(self, edit: Edit) -> int:
         """How many facts the removed sentences state; the rule found them in those that stay."""
         return sum(len(self._document.facts_of(sentence).facts) for sentence in self._whole_sentences(edit))
-
-    def _removes_sentence(self, edits: Sequence[Edit]) -> bool:
-        return any(self._whole_sentences(edit) for edit in edits)
 
     def _whole_sentences(self, edit: Edit) -> list[Sentence]:
         """The sentences that an edit takes out."""

@@ -117,7 +117,7 @@ def _json_rows(text: str) -> Rows | None:
     if (
         not found
         or not isinstance(found, list)
-        or not all(isinstance(row, list) and row and _are_pairs(row) for row in found)
+        or not all(isinstance(row, list) and row and all(isinstance(pair, tuple) for pair in row) for row in found)
     ):
         return None
     keys = [key for key, _ in found[0]]
@@ -130,10 +130,6 @@ def _json_rows(text: str) -> Rows | None:
             return None
         columns.append(column)
     return [keys, *map(list, zip(*columns, strict=True))]
-
-
-def _are_pairs(row: Sequence[object]) -> bool:
-    return all(isinstance(pair, tuple) for pair in row)
 
 
 def _column(cells: Sequence[object]) -> list[str] | None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
-from promptopt.compression.facts import Fact, compare_facts, facts
+from promptopt.compression.facts import compare_facts, facts
 from promptopt.compression.judge import JudgedEdit
 from promptopt.money import dollars
 from promptopt.prices import find_price
@@ -116,7 +116,8 @@ def _answer(text: str) -> str:
 def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) -> str:
     if not new or saved <= 0:
         return "is not shorter"
-    lost = [fact for fact in compare_facts(facts(old), facts(new)).lost if _weighs(fact)]
+    # A rewrite is in other words by intent; all other facts must stay.
+    lost = [fact for fact in compare_facts(facts(old), facts(new)).lost if fact.kind != "word"]
     if lost:
         return "would lose " + ", ".join(map(str, lost[:3]))
     added = [
@@ -127,11 +128,6 @@ def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) ->
     if not same_code(text, text[:start] + new + text[end:]):
         return "would change a tag or an expression"
     return ""
-
-
-def _weighs(fact: Fact) -> bool:
-    """Whether the loss of a fact refuses a rewrite, which is in other words by intent; all else must stay."""
-    return fact.kind != "word"
 
 
 def _spent(model: str, usage: Sequence[Usage]) -> Decimal | None:

@@ -195,7 +195,9 @@ def choices(document: PromptText) -> Iterator[Choice]:
         for match in scan(pattern, text):
             values = labels(match["list"])
             if len(values) < 2 or (
-                kind in ("whether", "answer") and not _QUOTED.search(match["list"]) and not _is_word(values)
+                kind in ("whether", "answer")
+                and not _QUOTED.search(match["list"])
+                and any(" " in value for value in values)
             ):
                 continue
             groups = match.groupdict()
@@ -220,10 +222,6 @@ def _stands_alone(text: str, span: Span) -> bool:
     before, after = text[max(0, span.start - 120) : span.start], text[span.end : span.end + 120]
     begins = not before.strip() or before.rstrip(" \t")[-1] in f"\n.!?{BOUNDARY}"
     return begins and not _POINTS.search(before) and not _POINTS.search(after)
-
-
-def _is_word(values: list[str]) -> bool:
-    return all(" " not in value for value in values)
 
 
 def _lists(document: PromptText) -> Iterator[Choice]:

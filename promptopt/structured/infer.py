@@ -255,44 +255,24 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
         return _from_range(document, ranges)
     sets = {frozenset(str(v).casefold() for v in choice.schema["enum"]) for choice in lists}
     if len(sets) > 1:
-        sets = _without_subsets(sets)
-    if len(sets) > 1:
         lines = ", ".join(str(document.line(choice.span.start)) for choice in lists)
         return Inferred(
             problems=(f"lines {lines}: several lists of labels, and nothing says which one the answer is from",)
         )
-    chosen = [choice for choice in lists if frozenset(str(v).casefold() for v in choice.schema["enum"]) in sets]
-    if bad := next((b for choice in chosen if (b := _conditional(document, choice.span))), None):
+    if bad := next((b for choice in lists if (b := _conditional(document, choice.span))), None):
         return bad
-    if (
-        any(
-            MASK in document.text[choice.span.start : choice.span.end].replace("\n", "")
-            for choice in chosen
-            if choice.asks
-        )
-        and len(chosen) == 1
-    ):
-        return _conditional_list(document, chosen[0])
-    best = chosen[0]
+    best = lists[0]
+    if len(lists) == 1 and best.asks and MASK in document.text[best.span.start : best.span.end].replace("\n", ""):
+        line = document.line(best.span.start)
+        return Inferred(problems=(f"line {line}: the list of labels holds a variable of the template",))
     name = (
-        next((choice.name for choice in chosen if choice.name), "")
+        next((choice.name for choice in lists if choice.name), "")
         or _anchor(document.text)
         or _object_of_task(document.text)
     )
     schema = _with_fallback(document.text, dict(best.schema))
-    carried = tuple(choice.span for choice in chosen if choice.bare)
+    carried = tuple(choice.span for choice in lists if choice.bare)
     return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),), carried)
-
-
-def _conditional_list(document: PromptText, choice: Choice) -> Inferred:
-    return Inferred(
-        problems=(f"line {document.line(choice.span.start)}: the list of labels holds a variable of the template",)
-    )
-
-
-def _without_subsets(sets: set[frozenset[str]]) -> set[frozenset[str]]:
-    """A shorter list that repeats part of a longer one ("positive or negative" of three) does not decide: both stay."""
-    return sets
 
 
 def _asks_for_label(text: str) -> bool:

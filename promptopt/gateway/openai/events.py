@@ -51,7 +51,7 @@ class EventCollector:
             last = self.feed(b"\n\n")
         fields = self._state.fields()
         if fields["usage"] is None:
-            fields |= {"usage": self._counted(fields["text"]), "basis": "counted"}
+            fields |= {"usage": counted_usage(self._call, fields["text"]), "basis": "counted"}
         wire = Wire(b"".join(self._passed), EVENT_STREAM)
         return last, Answer(wire=wire, sent_to=self._call.model, **fields)
 
@@ -78,9 +78,6 @@ class EventCollector:
         except (AttributeError, KeyError, TypeError, IndexError):
             self._state.broken = True
         return self._hide_usage and value.get("choices") == [] and value.get("usage") is not None
-
-    def _counted(self, text: str) -> Usage:
-        return counted_usage(self._call, text)
 
 
 def counted_usage(call: Call, text: str) -> Usage:
