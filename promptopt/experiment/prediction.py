@@ -18,7 +18,7 @@ MOST_CASES = 1_000_000
 _SEED = 20_240_513
 _WORLDS = 400
 # Of the worlds that agree with what was seen, this share is to be decided by the predicted number.
-_DECIDED = 0.85
+_DECIDED, _RANGE = 0.9, (0.5, 0.97)
 # A test that just shows a difference shows it half of the time; so many more standard errors make it 80%.
 _POWER = NormalDist().inv_cdf(0.8)
 
@@ -71,7 +71,7 @@ def likely_cases(
     means = shares @ seen
     spreads = np.sqrt(np.maximum(shares @ seen**2 - means**2, 0.0))
     needed = np.min([np.max([part.cases(means, spreads) for part in parts], axis=0) for parts in goals], axis=0)
-    number, low, high = (float(np.quantile(needed, share, method="higher")) for share in (_DECIDED, 0.1, 0.9))
+    number, low, high = (float(np.quantile(needed, share, method="higher")) for share in (_DECIDED, *_RANGE))
     if number > MOST_CASES:
         return None
     fewest = len(values) + 1

@@ -101,8 +101,9 @@ class LikelyCases:
     """A prediction: so many cases in all would decide.
 
     Attributes:
-        number: Enough in four of five of the worlds that agree with what was seen; so are the next two in one of ten,
-            and in nine of ten.
+        number: Enough in nine of ten of the worlds that agree with what was seen.
+        low: Enough in half of them.
+        high: Enough in 97 of 100.
     """
 
     number: int
