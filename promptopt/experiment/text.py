@@ -160,6 +160,8 @@ def _quality_text(reason: QualityReason) -> str:
         return "no case has an assert that both prompts were judged by: quality is not known"
     allowed = f"{reason.margin * 100:g} points"
     tied = evidence.cases - evidence.better - evidence.worse
+    if tied == evidence.cases and quality == "unclear":
+        return f"quality is the same in each of {tied} cases, too few to exclude a loss of {allowed}"
     seen = f"{evidence.better} better, {evidence.worse} worse, {tied} the same"
     said = {
         "better": "better",

@@ -46,7 +46,7 @@ def walks(project):
             "vars": {"steps": f"Take {n} steps."},
             "assert": [{"type": "icontains", "value": "yes" if n % 2 else "no"}],
         }
-        for n in range(160)
+        for n in range(200)
     ]
     project.write({"prompts/walk/v1.j2": PROMPT, "suites/walk.json": json.dumps({"tests": cases})})
     return project
