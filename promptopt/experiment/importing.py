@@ -7,19 +7,20 @@ Optional columns: ``input`` (the prompt that was really sent, checked against th
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from promptopt.errors import RecordingError, did_you_mean
 from promptopt.experiment.variant import recording_path
 from promptopt.files import decode, show_path
-from promptopt.providers.recordings import Recording, RecordingFile
+from promptopt.providers.recordings import UNDATED, Recording, RecordingFile
 from promptopt.suites import Case, Suite
+from promptopt.suites.table import read_rows
 from promptopt.templates import Template
 from promptopt.values import Rendered, Response, Usage
 
@@ -30,6 +31,7 @@ _COLUMNS = frozenset(
     }
 )
 _CONTEXT = 30
+_SNAPSHOT = re.compile(r"(?:[-@](?:\d{4}-\d\d-\d\d|\d{8}|\d{3,4}|\d\d-\d{4}|latest))?(?:-v\d+(?::\d+)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,7 @@ def import_answers(file: Path, template: Template, suite: Suite, model: str) -> 
     if not found:
         raise RecordingError("holds no answers", path=show_path(file))
     target = RecordingFile.read(recording_path(suite, template.origin.prompt, template.origin.version))
-    for recording in found.values():
-        target.append(recording)
+    target.append(*found.values())
     target.tidy()
     return Imported(
         path=target.path,
@@ -84,7 +85,8 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     except OSError as error:
         raise RecordingError(f"cannot be read: {error.strerror}", path=shown) from None
     if file.suffix.lower() == ".csv":
-        yield from _csv_rows(text, shown)
+        for line, cells in read_rows(text, shown, RecordingError):
+            yield line, {key: value for key, value in cells.items() if value != "" or key == "output"}
         return
     for line, content in enumerate(text.split("\n"), 1):
         if not content.strip():
@@ -96,17 +98,6 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not isinstance(row, dict):
             raise RecordingError(f"{content[:60]} is not an object", path=shown, line=line)
         yield line, row
-
-
-def _csv_rows(text: str, shown: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            if None in row:
-                raise RecordingError("has more cells than the header", path=shown, line=reader.line_num)
-            yield reader.line_num, {key: value for key, value in row.items() if value != "" or key == "output"}
-    except csv.Error as error:
-        raise RecordingError(f"is not CSV: {error}", path=shown, line=reader.line_num) from None
 
 
 def _recording(
@@ -134,19 +125,55 @@ def _recording(
         )
     try:
         repetition = int(row.get("repetition", 0))
-        usage = _usage(row)
+        response, recorded_at = _answer(row, model)
     except (TypeError, ValueError) as error:
-        raise fail(f"the numbers of case {name!r} cannot be read: {error}") from None
+        raise fail(f"the answer to case {name!r}: {error}") from None
+    request = rendered.request(model, sample=repetition, case=name)
+    return replace(Recording.of(request, response, recorded_at), line=line)
+
+
+def _answer(row: Mapping[str, Any], model: str) -> tuple[Response, str]:
+    """A row's response, and when it was recorded. Raises ValueError or TypeError."""
+    answered_by = str(row.get("model") or model)
+    if not _is_snapshot(answered_by, model):
+        raise ValueError(f"it is of {answered_by!r}, not of {model!r}; name the model of the rows with --model")
+    recorded_at = _time(row.get("recorded_at"))
+    if recorded_at is None:
+        raise ValueError(f"recorded_at: {row['recorded_at']!r} is not a time such as 2026-05-01T10:00:00Z")
     response = Response(
-        model=str(row.get("model", model)),
+        model=answered_by,
         text=row["output"],
         finish_reason=str(row.get("finish_reason", "stop")),
-        usage=usage,
+        usage=_usage(row),
     )
-    request = rendered.request(model, sample=repetition, case=name)
-    recorded_at = row.get("recorded_at")
-    recording = Recording.of(request, response, None if recorded_at is None else str(recorded_at))
-    return replace(recording, line=line)
+    return response, recorded_at
+
+
+def _time(value: object) -> str | None:
+    """A time as recordings write it, in UTC; ``None`` if it is not one. One without an offset is UTC."""
+    if value is None:
+        return UNDATED
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if time is None:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _is_snapshot(answered: str, asked: str) -> bool:
+    """Whether a model that answered is the one that was asked, or a dated snapshot of it."""
+    if answered == asked:
+        return True
+    one, other = _bare(answered), _bare(asked).removesuffix("-latest")
+    return one == other or (one.startswith(other) and _SNAPSHOT.fullmatch(one[len(other) :]) is not None)
+
+
+def _bare(model: str) -> str:
+    """A model's name without who serves it: ``models/gemini-2.5-pro``, ``openai/gpt-4o``, ``anthropic.claude-...``."""
+    name = model.lower().rpartition("/")[2]
+    return re.sub(r"^(?:[a-z]+\.)+(?=[a-z])|^(?:openai|anthropic|google|mistral|groq):", "", name)
 
 
 def _usage(row: Mapping[str, Any]) -> Usage | None:

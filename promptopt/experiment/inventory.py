@@ -11,7 +11,7 @@ from promptopt.config import Config
 from promptopt.errors import PromptoptError, RecordingError, SecretRecorded
 from promptopt.files import show_path
 from promptopt.providers.recordings import Recording, RecordingFile, what_changed
-from promptopt.suites import Suite, list_suites, load_suite
+from promptopt.suites import Case, Suite, list_suites, load_suite
 from promptopt.templates import Template, list_prompts, load_prompt
 
 ProblemKind = Literal["stale", "missing", "orphaned", "cut off", "secret", "broken"]
@@ -84,7 +84,7 @@ def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: s
         if case is None:
             message = f"the suite {suite.name} has no case {recording.case!r}"
             yield RecordingProblem("orphaned", shown, recording.line, recording.case, message)
-        elif (changed := _stale(recording, template, suite)) is not None:
+        elif (changed := _stale(recording, template, case)) is not None:
             message = f"case {recording.case!r}, changed since it was recorded: {changed}"
             yield RecordingProblem("stale", shown, recording.line, recording.case, message)
     for model in file.models():
@@ -93,8 +93,7 @@ def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: s
                 yield RecordingProblem("missing", shown, None, name, f"no answer of {model} to case {name!r}")
 
 
-def _stale(recording: Recording, template: Template, suite: Suite) -> str | None:
-    case = next(case for case in suite.cases if case.name == recording.case)
+def _stale(recording: Recording, template: Template, case: Case) -> str | None:
     try:
         rendered = template.render(case.vars)
     except PromptoptError as error:

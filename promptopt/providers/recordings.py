@@ -22,6 +22,9 @@ from promptopt.secrets import find_secret
 from promptopt.values import Request, Response, Usage, canonical_json, sha256_hex
 
 FORMAT_VERSION = 1
+UNDATED = "undated"
+"""In the place of a time that nobody knows: of an answer that another tool recorded without one."""
+
 RecordingStatus = Literal["fresh", "stale", "missing"]
 RecordingKey = tuple[str, int, str]
 """Case, repetition and model that was asked for: a file keeps one line for each."""
@@ -36,7 +39,7 @@ class Recording:
         repetition: 0 for the first answer to the case.
         request_sha256: Digest of the request that was answered.
         params: The request's parameters; of a schema, its digest.
-        recorded_at: When it was answered, in UTC, ISO 8601 to the second.
+        recorded_at: When it was answered, in UTC, ISO 8601 to the second, or :data:`UNDATED`.
     """
 
     prompt: str
@@ -186,23 +189,17 @@ class RecordingFile:
         """The models that recorded answers were asked of."""
         return sorted({model for _, _, model in self.lines})
 
-    def append(self, recording: Recording) -> None:
-        """Put a line on disk at once; it replaces an older one of its key.
+    def append(self, *recordings: Recording) -> None:
+        """Put lines on disk at once, all or none; each replaces an older one of its key.
 
         Raises:
-            SecretRecorded: It contains what looks like a secret.
-            RecordingError: The disk does not take it; the file stays whole.
+            SecretRecorded: One contains what looks like a secret.
+            RecordingError: The disk does not take them; the file stays whole.
         """
-        text = recording.to_json()
-        if secret := find_secret(text):
-            raise SecretRecorded(
-                f"the answer to case {recording.case!r} holds what looks like {secret}; it is not recorded",
-                path=show_path(self.path),
-                remedy="recordings are committed: keep secrets out of prompts, cases and answers",
-            )
+        texts = [self._checked(recording) for recording in recordings]
         with self._lock:
             try:
-                self._write(text.encode("utf-8") + b"\n")
+                self._write("".join(f"{text}\n" for text in texts).encode("utf-8"))
             except OSError as error:
                 raise RecordingError(
                     f"cannot be written: {error.strerror}",
@@ -210,8 +207,19 @@ class RecordingFile:
                     remedy="what was answered before is kept; make room and run again: it goes on from there",
                 ) from None
             self._untidy = True
-            self.lines[recording.key] = recording
-            self._raw[recording.key] = text
+            for recording, text in zip(recordings, texts, strict=True):
+                self.lines[recording.key] = recording
+                self._raw[recording.key] = text
+
+    def _checked(self, recording: Recording) -> str:
+        text = recording.to_json()
+        if secret := find_secret(text):
+            raise SecretRecorded(
+                f"the answer to case {recording.case!r} holds what looks like {secret}; it is not recorded",
+                path=show_path(self.path),
+                remedy="recordings are committed: keep secrets out of prompts, cases and answers",
+            )
+        return text
 
     def tidy(self) -> None:
         """Sort the file by case and repetition, one line for each key; nothing is written if that changes nothing.
@@ -284,10 +292,9 @@ class RecordingFile:
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         size = os.fstat(self._descriptor).st_size
         try:
-            written = os.write(self._descriptor, data)
-            if written < len(data):
-                # A disk that is almost full takes part of a line; the next write says why.
-                os.write(self._descriptor, data[written:])
+            # A disk that is almost full takes a part; the next write says why.
+            while data:
+                data = data[os.write(self._descriptor, data) :]
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, size)

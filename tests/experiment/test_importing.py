@@ -1,0 +1,110 @@
+"""Answers of other tools: taken over as they are, or not at all."""
+
+import json
+
+import pytest
+
+from promptopt import compare, load_prompt, load_suite
+from promptopt.errors import RecordingError, SecretRecorded
+from promptopt.experiment.importing import Imported, import_answers
+from promptopt.providers.recordings import UNDATED, RecordingFile
+
+MODEL = "gpt-4o-mini"
+KEY = "sk-" + "exampleEXAMPLEexample00000"
+
+
+@pytest.fixture
+def greet(project):
+    project.write(
+        {
+            "prompts/greet.j2": f"---\nmodel: {MODEL}\n---\nGreet {{{{ name }}}}",
+            "suites/greet.yaml": "".join(
+                f"- {{description: {name}, vars: {{name: {name}}}, assert: [{{type: contains, value: hi}}]}}\n"
+                for name in ("a", "b")
+            ),
+        }
+    )
+    return project
+
+
+def take(project, *rows: dict, model: str = MODEL) -> Imported:
+    project.write({"rows.jsonl": "\n".join(map(json.dumps, rows))})
+    return import_answers(project.root / "rows.jsonl", load_prompt("greet"), load_suite("greet"), model)
+
+
+def test_a_secret_in_a_later_row_leaves_no_earlier_one(greet) -> None:
+    take(greet, {"case": "a", "output": "hi before"})
+    path = greet.root / "suites/greet/recordings/greet.jsonl"
+    before = path.read_bytes()
+    with pytest.raises(SecretRecorded, match="the answer to case 'b' holds what looks like"):
+        take(greet, {"case": "a", "output": "hi after"}, {"case": "b", "output": f"the key is {KEY}"})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("gpt-4o-mini", "gpt-4o-mini"),
+        ("gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
+        ("openai/gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
+        ("claude-3-5-haiku-latest", "claude-3-5-haiku-20241022"),
+        ("claude-haiku-4-5", "anthropic.claude-haiku-4-5-20251001-v1:0"),
+        ("gpt-4", "gpt-4-0613"),
+        ("gemini-1.5-flash", "models/gemini-1.5-flash-002"),
+    ],
+)
+def test_a_snapshot_of_the_model_is_that_model(greet, asked: str, answered: str) -> None:
+    assert take(greet, {"case": "a", "output": "hi", "model": answered}, model=asked).answers == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("gpt-4o-mini", "gpt-4o"),
+        ("gpt-4o", "gpt-4o-mini"),
+        ("gpt-4o", "gpt-4o-mini-2024-07-18"),
+        ("gpt-4o-2024-05-13", "gpt-4o-2024-08-06"),
+        ("gpt-5", "gpt-5-nano"),
+    ],
+)
+def test_a_row_of_another_model_is_an_error(greet, asked: str, answered: str) -> None:
+    rows = [{"case": "a", "output": "hi"}, {"case": "b", "output": "hi", "model": answered}]
+    with pytest.raises(RecordingError, match=f"^rows.jsonl:2: .* case 'b': it is of '{answered}', not of '{asked}'"):
+        take(greet, *rows, model=asked)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("2026-05-01T10:00:00Z", "2026-05-01T10:00:00Z"),
+        ("2026-05-01T10:00:00.123+02:00", "2026-05-01T08:00:00Z"),
+        ("2026-05-01 10:00:00", "2026-05-01T10:00:00Z"),
+        ("2026-05-01", "2026-05-01T00:00:00Z"),
+        (None, UNDATED),
+    ],
+)
+def test_the_time_of_an_answer_is_kept_in_utc(greet, written: str | None, kept: str) -> None:
+    done = take(greet, {"case": "a", "output": "hi", "recorded_at": written})
+    (line,) = RecordingFile.read(done.path).lines.values()
+    assert line.recorded_at == kept
+
+
+@pytest.mark.parametrize("written", ["yesterday", "2026-13-01", 1767225600, "undated"])
+def test_what_is_not_a_time_is_an_error(greet, written: object) -> None:
+    with pytest.raises(RecordingError, match=r"^rows\.jsonl:1: .* case 'a': recorded_at: .* is not a time"):
+        take(greet, {"case": "a", "output": "hi", "recorded_at": written})
+
+
+def test_undated_answers_are_replayed_and_said_to_be_undated(greet) -> None:
+    done = take(greet, {"case": "a", "output": "hi"}, {"case": "b", "output": "no"})
+    assert all("recorded_at" in line for line in map(json.loads, done.path.read_text().splitlines()))
+    greet.write({"prompts/greet.j2": f"---\nmodel: {MODEL}\n---\nGreet {{{{ name }}}}"})
+    (summary, *_) = compare("greet", record="none").variants
+    assert (summary.replayed, summary.recorded, summary.pass_rate) == (2, (UNDATED, UNDATED), 0.5)
+
+
+def test_cells_of_any_length_are_imported(greet) -> None:
+    greet.write({"rows.csv": f"case, output\na,{'hi ' * 60_000}\n"})
+    done = import_answers(greet.root / "rows.csv", load_prompt("greet"), load_suite("greet"), MODEL)
+    (line,) = RecordingFile.read(done.path).lines.values()
+    assert line.response.text == "hi " * 60_000
