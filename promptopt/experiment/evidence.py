@@ -75,8 +75,14 @@ def quality_bounds(values: Floats, seen: Difference) -> Difference:
     Args:
         seen: With the interval of the sign-flip test, and the p-value of the verdict.
     """
-    if seen.difference is None or len(values) < 2:
+    if seen.difference is None:
         return seen
+    if len(values) < 2:
+        return replace(seen, low=None, high=None)
+    if seen.low is not None and seen.low == seen.high != 0:
+        # All cases differ by the same: choosing among them shows no spread, and a bound does.
+        each = ALPHA_EACH / 2
+        return replace(seen, low=lower_bound(values, -1.0, each), high=upper_bound(values, 1.0, each))
     loss, gain = _largest_loss(values), _largest_loss(-values)
     low, high = seen.low, seen.high
     if low is None or high is None:

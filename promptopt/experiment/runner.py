@@ -58,7 +58,7 @@ def run_plans(
     live = [call for plan in plans for call in plan.live]
     outcomes = _ask(live, jobs, timeout_s, provider, layers, progress) if live else []
     errors = [outcome for outcome in outcomes if not isinstance(outcome, Response)]
-    if live and len(errors) == len(live):
+    if live and len(errors) == sum(len(plan.calls) for plan in plans):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
     asked = ((outcome, None) for outcome in outcomes)
     # A replay has no latency: what one side cannot be judged by, the other is not either.

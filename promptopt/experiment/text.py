@@ -44,8 +44,8 @@ def variants_table(variants: Sequence[VariantSummary]) -> str:
             _tokens(variant.input_tokens),
             _tokens(variant.cached_tokens),
             _tokens(variant.output_tokens),
-            dollars(variant.usd_per_1k_calls),
-            dollars(None if variant.usd_per_pass is None else variant.usd_per_pass * 1000, variant.usd_per_1k_calls),
+            _usd_per_1k(variant),
+            dollars(None if variant.usd_per_pass is None else variant.usd_per_pass * 1000, variant.price),
             _percent(variant.quality),
             _percent(variant.pass_rate),
         ]
@@ -53,6 +53,11 @@ def variants_table(variants: Sequence[VariantSummary]) -> str:
     ]
     headers = ["prompt", "cases", "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
     return table(rows, headers)
+
+
+def _usd_per_1k(variant: VariantSummary) -> str:
+    # A priced model without one answer has no cost to show.
+    return "-" if variant.price and variant.usd_per_1k_calls is None else dollars(variant.usd_per_1k_calls)
 
 
 def _percent(value: float | None) -> str:
@@ -137,7 +142,7 @@ def _cost_text(cost: CostEvidence) -> str:
         hint = "; name a price with --price-as" if cost.change == "unclear" else ""
         return f"unpriced; {' and '.join(parts) or 'no tokens known'}: {cost.change}{hint}"
     share = f" ({usd.difference / cost.baseline_usd * 100:+.1f}%)" if cost.baseline_usd else ""
-    return f"cost {signed_dollars(usd.difference)} per 1,000 calls{share}: {_cost_words(cost)}"
+    return f"cost {_number(usd.metric, usd.difference)} per 1,000 calls{share}: {_cost_words(cost)}"
 
 
 def _cost_words(cost: CostEvidence) -> str:
@@ -197,9 +202,10 @@ def failures(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterato
             if len(most) > _REASONS:
                 yield f"  and {len(most) - _REASONS} other reasons"
         counts = {"cut off": variant.cut_off, "filtered": variant.filtered, "refused": variant.refused}
+        counts["empty"] = variant.empty
         if any(counts.values()):
             said = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-            yield f"{variant.prompt}: {said} of {variant.trials:,} answers"
+            yield f"{variant.prompt}: {said} of {variant.trials - variant.errors:,} answers"
 
 
 def _names(cases: Sequence[str]) -> str:
@@ -255,16 +261,17 @@ def case_differences(runs: Sequence[Run]) -> str:
             by_case.setdefault((trial.case, trial.sample), []).append((run.variant.label, trial))
     parts = []
     for (case, sample), answers in by_case.items():
-        if len({_passed(trial) for _, trial in answers}) < 2:
+        if len({passed_text(trial) for _, trial in answers}) < 2:
             continue
         lines = [case if not sample else f"{case} (repetition {sample})"]
-        lines.extend(f"  {label}: {_passed(trial)}  {_answer(trial)}" for label, trial in answers)
+        lines.extend(f"  {label}: {passed_text(trial)}  {_answer(trial)}" for label, trial in answers)
         parts.append("\n".join(lines))
     count = f"{len(parts)} of {len(by_case)} cases differ"
     return "\n\n".join([count, *parts]) + "\n"
 
 
-def _passed(trial: Trial) -> str:
+def passed_text(trial: Trial) -> str:
+    """Whether a call passed, in a word; a call without an answer neither passed nor failed."""
     if not isinstance(trial, Answered):
         return "----"
     return "pass" if trial.passed else "FAIL"
@@ -291,6 +298,7 @@ def variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "cut_off": variant.cut_off,
         "filtered": variant.filtered,
         "refused": variant.refused,
+        "empty": variant.empty,
         "pass_rate": _rounded(variant.pass_rate),
         "quality": _rounded(variant.quality),
         "input_tokens": _rounded(variant.input_tokens),

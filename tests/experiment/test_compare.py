@@ -14,6 +14,7 @@ from promptopt import Comparison, Request, Response, Usage, compare, load_prompt
 from promptopt.config import load_config
 from promptopt.errors import CostLimitError, ProviderError, ProviderUnusable, RecordingError, UsageError
 from promptopt.experiment.plan import make_plans
+from promptopt.experiment.report.write import write_report
 from promptopt.experiment.runner import run_plans
 from promptopt.experiment.variant import make_variant
 from promptopt.providers.recordings import RecordingFile, RecordingFiles
@@ -172,6 +173,8 @@ def test_a_failed_call_is_a_failed_trial_with_its_error(adding: Path) -> None:
     # It is no evidence: it is left out on both sides.
     assert compared.variants[0].pass_rate == 1.0
     assert "1 x the endpoint answered 500: oops (007)" in str(compared)
+    # What fails again does not make the answers that are recorded worth nothing.
+    assert compare("add@v1", "add@v2", provider=Moody(), record="missing").pairs[0].decision.verdict == "improved"
     # It was not recorded: the next run asks for it again.
     with pytest.raises(RecordingError, match="no recorded answer to 1 case"):
         compare("add@v1", "add@v2", record="none")
@@ -189,6 +192,8 @@ def test_above_max_failed_the_verdict_is_incomplete(adding: Path) -> None:
     assert not compared.regressed
     assert compared.pairs[0].reasons == ("add@v2: 5 of 200 calls failed (2.5%), above --max-failed 2%",)
     assert "5 x the endpoint answered 429: slow down (000, 001, 002 and 2 more)" in str(compared)
+    write_report(compared, adding / "report.html")
+    assert "no answer: the endpoint answered 429: slow down" in (adding / "report.html").read_text()
     allowed = compare("add@v1", "add@v2", provider=Moody(), max_failed=3)
     assert allowed.pairs[0].decision.verdict == "improved"
     with pytest.raises(UsageError, match="max_failed = 100 is not a percentage"):
@@ -239,7 +244,7 @@ def test_refused_filtered_and_cut_off_answers_fail_negated_asserts_too(adding: P
     assert (first.refused, first.filtered, first.cut_off) == (1, 1, 1)
     failed = {trial.case for trial in compared.runs[0].answered if not trial.passed}
     assert failed == {*reasons, "005"}
-    assert "add@v1: cut off 1, filtered 1, refused 1 of 200 answers" in str(compared)
+    assert "add@v1: cut off 1, filtered 1, refused 1, empty 1 of 200 answers" in str(compared)
 
 
 def test_a_run_in_which_nothing_is_answered_is_not_a_comparison(adding: Path) -> None:

@@ -95,6 +95,16 @@ def test_cases_that_never_differ_prove_as_much_as_there_are_of_them(cases: int, 
     assert decision(pairs(outcomes(cases, 0, 0, 0), money(cases, -0.5))).verdict == verdict
 
 
+def test_ten_lost_cases_do_not_say_that_every_case_is_lost() -> None:
+    ((differences, decided),) = compare_pairs([pairs(outcomes(0, 0, 10, 0), money(10, -0.5))], MARGIN, 0.0)
+    assert decided.verdict == "regressed"
+    quality = differences[0]
+    # With 10% ties, ten of ten are worse in 35% of samples.
+    assert quality.low == -1.0 < -0.9 < quality.high < 0
+    ((one, _),) = compare_pairs([pairs(outcomes(1, 0, 0, 0), money(1, -0.5))], MARGIN, 0.0)
+    assert (one[0].low, one[0].high) == (None, None)
+
+
 def test_nine_ties_and_one_better_case_show_nothing() -> None:
     decided = decision(pairs(outcomes(5, 1, 0, 4), (np.full(10, 2.0), np.full(10, 1.0))))
     assert decided.verdict == "inconclusive"

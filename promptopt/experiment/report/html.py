@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.runs import Answered, Trial, VariantSummary
-from promptopt.experiment.text import change_text, interval_text, metric_name
+from promptopt.experiment.text import change_text, interval_text, metric_name, passed_text
 from promptopt.money import dollars
 
 _WIDTH, _ROW, _LEFT = 640, 30, 150
@@ -50,7 +50,7 @@ def _difference_rows(pair: Pair) -> list[tuple[str, str, str]]:
 def _differing(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """The cases on which the variants differ in passing."""
     for trials in zip(*(run.trials for run in comparison.runs), strict=True):
-        if len({trial.passed for trial in trials}) > 1:
+        if len({passed_text(trial) for trial in trials}) > 1:
             yield {"name": trials[0].case, "answers": [_answer(trial) for trial in trials]}
 
 
