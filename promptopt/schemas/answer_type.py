@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
@@ -40,7 +41,7 @@ class Target:
         from pydantic import TypeAdapter, ValidationError
 
         try:
-            return TypeAdapter(self.model).validate_python(value, strict=None)
+            return TypeAdapter(self.model).validate_json(json.dumps(value))
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             pointer = "".join(f"/{part}" for part in first["loc"])
@@ -81,7 +82,7 @@ def target_of(given: Any) -> Target:
     if isinstance(given, Mapping):
         return Target(_checked(given))
     if is_pydantic_model(given):
-        return Target(model_schema(given), model=given)
+        return Target(_own_schema(given), model=given)
     path, codes = None, None
     if isinstance(given, _PromptFile):
         path, given = given.path, given.front
@@ -107,6 +108,14 @@ def _checked(schema: Mapping[str, Any]) -> JSONSchema:
     except RecursionError:
         raise SchemaError("the schema is nested too deeply", remedy="flatten it") from None
     return schema
+
+
+def _own_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """What the class itself accepts, in which a field with a default may be left out."""
+    try:
+        return model.model_json_schema()
+    except Exception as error:  # noqa: BLE001 - pydantic raises its own classes
+        raise SchemaError(f"{model.__name__} has no JSON schema: {str(error).splitlines()[0]}") from None
 
 
 def model_schema(model: type[BaseModel]) -> dict[str, Any]:

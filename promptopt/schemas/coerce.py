@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from promptopt.errors import AnswerInvalid, SchemaError
-from promptopt.schemas.strict import resolve
+from promptopt.schemas.strict import WRAPPED, resolve
 from promptopt.values import JSONSchema
+
+if TYPE_CHECKING:
+    from jsonschema import FormatChecker
+
+_OFFSET = r"(?:Z|[+-]\d\d:\d\d)?"
+_TIME = rf"\d\d:\d\d:\d\d(?:\.\d+)?{_OFFSET}"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# How the formats of strict mode are written (RFC 3339, RFC 5321 without its quoted forms, RFC 1123). A time without an
+# offset is let pass: Pydantic's `datetime` takes one.
+_WRITTEN = {
+    "date": r"\d{4}-\d\d-\d\d",
+    "date-time": rf"\d{{4}}-\d\d-\d\d[Tt ]{_TIME}",
+    "time": _TIME,
+    "duration": r"[+-]?P(?=.)(?:\d+(?:\.\d+)?[YMWD])*(?:T(?:\d+(?:\.\d+)?[HMS])+)?",
+    "email": rf"[^@\s\"(),:;<>\[\]]+@{_LABEL}(?:\.{_LABEL})*",
+    "hostname": rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*",
+    "uuid": r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+}
+# What is written so and still may be impossible (the 30th of February).
+_POSSIBLE: dict[str, Callable[[str], object]] = {
+    "date": date.fromisoformat,
+    "date-time": lambda text: datetime.fromisoformat(text.upper().replace(":60", ":59")),
+    "time": lambda text: time.fromisoformat(text.replace(":60", ":59")),
+    "ipv4": ipaddress.IPv4Address,
+    "ipv6": ipaddress.IPv6Address,
+    "uuid": UUID,
+}
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -20,8 +51,9 @@ def coerce(value: Any, schema: JSONSchema, text: str) -> tuple[Any, tuple[str, .
     """``value`` as the schema wants it, and what was converted, one line each.
 
     Keys and labels are matched without regard to case, blanks and surrounding marks; a number or boolean written as
-    text becomes one; a key that the schema forbids is removed; a missing key that may be null is null. Nothing else is
-    changed.
+    text becomes one; a key that the schema forbids is removed; a missing key that may be null is null; a null for an
+    optional property that may not be null is left out; what :func:`fix_schema` has wrapped is unwrapped. Nothing else
+    is changed.
 
     Raises:
         AnswerInvalid: It is still not valid; the error names the place.
@@ -40,7 +72,7 @@ def _validate(value: Any, schema: JSONSchema, text: str) -> None:
     from referencing.jsonschema import EMPTY_REGISTRY
 
     # With this registry a remote $ref is an error; the default one would fetch it.
-    validator = Draft202012Validator(dict(schema), registry=EMPTY_REGISTRY)
+    validator = Draft202012Validator(dict(schema), registry=EMPTY_REGISTRY, format_checker=format_checker())
     try:
         error = best_match(validator.iter_errors(value))
     except Unresolvable as problem:
@@ -54,6 +86,31 @@ def _validate(value: Any, schema: JSONSchema, text: str) -> None:
         raise AnswerInvalid(error.message[:300], text, pointer or None)
 
 
+@cache
+def format_checker() -> FormatChecker:
+    """The formats of strict mode, checked: what is written otherwise, or impossible, is not valid."""
+    from jsonschema import FormatChecker
+
+    checker = FormatChecker(formats=())
+    for name in sorted(_WRITTEN.keys() | _POSSIBLE.keys()):
+        checker.checks(name, raises=ValueError)(_check_of(name))
+    return checker
+
+
+def _check_of(name: str) -> Callable[[object], bool]:
+    written, possible = re.compile(_WRITTEN.get(name, ".*")), _POSSIBLE.get(name)
+
+    def check(value: object) -> bool:
+        if isinstance(value, str):
+            if not written.fullmatch(value):
+                return False
+            if possible is not None:
+                possible(value)
+        return True
+
+    return check
+
+
 class _Coercer:
     def __init__(self, root: JSONSchema) -> None:
         self._root = root
@@ -64,7 +121,8 @@ class _Coercer:
         target = self._target(schema)
         properties = target.get("properties") if target is not None else None
         if not isinstance(properties, Mapping):
-            return value
+            wrapped = isinstance(value, dict) and list(value) == [WRAPPED] and not self._takes_key(schema, WRAPPED)
+            return value[WRAPPED] if wrapped else value
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
             self._note("", "taken out of a list of one")
             return value[0]
@@ -79,12 +137,24 @@ class _Coercer:
                 return inner
         return value
 
+    def _takes_key(self, schema: Any, key: str) -> bool:
+        """Whether an object with this key may be valid."""
+        target = self._target(schema)
+        if target is None:
+            return True
+        if isinstance(options := target.get("anyOf", target.get("oneOf")), list):
+            return any(self._takes_key(option, key) for option in options)
+        properties = target.get("properties")
+        if isinstance(properties, Mapping):
+            return key in properties
+        return not _kinds(target) or "object" in _kinds(target)
+
     def coerce(self, value: Any, schema: Any, pointer: str) -> Any:
         schema = self._target(schema)
         if schema is None:
             return value
-        if isinstance(schema.get("anyOf"), list):
-            return self._choice(value, schema["anyOf"], pointer)
+        if isinstance(options := schema.get("anyOf", schema.get("oneOf")), list):
+            return self._choice(value, options, pointer)
         kinds = _kinds(schema)
         if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
             return self._object(value, schema, pointer)
@@ -118,7 +188,7 @@ class _Coercer:
             inner = _Coercer(self._root)
             attempt = inner.coerce(value, option, pointer)
             rooted = {**option, "$defs": self._root.get("$defs", {})} if isinstance(option, Mapping) else {}
-            if Draft202012Validator(rooted).is_valid(attempt):
+            if Draft202012Validator(rooted, format_checker=format_checker()).is_valid(attempt):
                 if not inner.notes:
                     return attempt
                 coerced.append((attempt, inner.notes))
@@ -130,21 +200,36 @@ class _Coercer:
     def _object(self, value: dict[str, Any], schema: Mapping[str, Any], pointer: str) -> dict[str, Any]:
         properties: Mapping[str, Any] = schema["properties"]
         names = self._names(value, properties, pointer)
+        required = schema.get("required", ())
         coerced: dict[str, Any] = {}
         for key, item in value.items():
             name = names.get(key, key)
-            if name in properties:
+            if item is None and name not in required and self._refuses_null(properties.get(name)):
+                self._note(f"{pointer}/{name}", "null for an optional value, left out")
+            elif name in properties:
                 coerced[name] = self.coerce(item, properties[name], f"{pointer}/{name}")
             elif schema.get("additionalProperties") is False:
                 self._note(f"{pointer}/{key}", "left out, the schema has no such key")
             else:
                 coerced[key] = item
-        for name in schema.get("required", ()):
+        for name in required:
             target = self._target(properties.get(name))
             if name not in coerced and target is not None and _takes_null(target):
                 coerced[name] = None
                 self._note(f"{pointer}/{name}", "missing, read as null")
         return coerced
+
+    def _refuses_null(self, schema: Any) -> bool:
+        target = self._target(schema)
+        if target is None:
+            return False
+        if isinstance(options := target.get("anyOf", target.get("oneOf")), list):
+            return all(self._refuses_null(option) for option in options)
+        if "const" in target:
+            return target["const"] is not None
+        if "enum" in target:
+            return None not in target["enum"]
+        return bool(_kinds(target)) and "null" not in _kinds(target)
 
     def _names(self, value: dict[str, Any], properties: Mapping[str, Any], pointer: str) -> dict[str, str]:
         """Keys of the answer that are a property's name but for case, blanks and hyphens."""

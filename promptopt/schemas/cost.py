@@ -22,8 +22,6 @@ _DERIVED = {
     "total": "a sum of what is beside it",
     "length": "the length of a text or list",
     "word_count": "the length of a text",
-    "id": "known to the program that asks",
-    "timestamp": "known to the program that asks",
     "input": "a repetition of the input",
     "original_text": "a repetition of the input",
     "question": "perhaps a repetition of the input",

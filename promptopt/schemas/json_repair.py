@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,10 @@ _QUOTED = re.compile(
 _COMMA = re.compile(rf"(?P<string>{_STRING})|,(?P<bracket>\s*[}}\]])", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _WORD = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|[^\W\d_]+|[^\s{}\[\]:,\"'“”‘’\\\\]")
+# 007 is a code, not a number; a schema that wants a number still reads 7.
+_LEADING_ZERO = re.compile(rf"(?P<string>{_STRING})|(?P<before>[:\[,]\s*)(?P<code>0\d+)(?=\s*[,}}\]])", re.DOTALL)
+# A quotation mark after which no string can have ended.
+_STRAY_QUOTE = re.compile(r"(?P<near>[^\s\"{}\[\],:]{1,20}\"[ \t]*[^\s\"{}\[\],:][^\"\n]{0,20})")
 _CONSTANTS = {"none": "null"}
 _ELLIPSIS = re.compile(r"(?:[,\[{:]\s*|^\s*)(?:\.\.\.|…)\s*(?:[,\]}]|$)", re.MULTILINE)
 
@@ -28,13 +33,32 @@ class DuplicateKey(Exception):
 
 
 def strict_loads(text: str) -> Any:
-    """``json.loads`` that refuses what JSON does not have: NaN, and one key with two values.
+    """``json.loads`` that refuses what JSON does not have: NaN, numbers without an end, one key with two values.
 
     Raises:
         ValueError: The text is not JSON.
         DuplicateKey: A key has two values.
     """
-    return json.loads(text, object_pairs_hook=without_duplicates, parse_constant=_no_constant)
+    value, end = first_value(text, len(text) - len(text.lstrip()))
+    if text[end:].strip():
+        raise ValueError("there is more than one value")
+    return value
+
+
+def first_value(text: str, start: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place of a text, read as :func:`strict_loads` does, and the place of its end.
+
+    Raises:
+        ValueError: No JSON value begins there.
+        DuplicateKey: A key has two values.
+    """
+    return _DECODER.raw_decode(text, start)
+
+
+def _finite(number: str) -> float:
+    if math.isinf(value := float(number)):
+        raise ValueError(f"{number} is larger than a number can be")
+    return value
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -49,6 +73,9 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=without_duplicates, parse_constant=_no_constant, parse_float=_finite)
 
 
 def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one branch a form
@@ -73,7 +100,12 @@ def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one
     clean, rest = _balanced(clean)
     state = _tail(clean)
     if state.inside_string:
+        if clean.rstrip()[-1:] in ("}", "]") and (stray := _STRAY_QUOTE.search(clean)):
+            raise AnswerUnreadable(f"a quotation mark within a text is not escaped: {stray['near']!r}", text)
         raise AnswerCutOff("the answer is cut off within a text", text)
+    clean = _LEADING_ZERO.sub(
+        lambda match: match[0] if match["string"] else f'{match["before"]}"{match["code"]}"', clean
+    )
     if state.open:
         _check_cut_off(clean, state, text)
         notes.append("closed what was left open")
@@ -85,6 +117,8 @@ def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
     except ValueError:
         value = _by_library(clean, text, notes)
+    if not all(map(math.isfinite, _numbers(value))):
+        raise AnswerUnreadable("the JSON holds NaN, Infinity or a number that is too large", text)
     if rest.strip(" \n\t`;,."):
         if rest.lstrip(" \n\t`;,.")[0] in "{[":
             raise AnswerAmbiguous("the answer holds several JSON values", text)
@@ -227,6 +261,18 @@ def _words(text: str) -> Iterator[str]:
         else:
             word = match[0].lower()
             yield _CONSTANTS.get(word, word)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+        elif isinstance(node, float):
+            yield node
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,10 +1,15 @@
-"""Values of a text under their labels: ``Label: value`` lines, headings, lists, tables, one bare value."""
+"""Values of a text under their labels: ``Label: value`` lines, headings, lists, tables, one bare value.
+
+A sentence yields a value only if it states it in one of a few plain forms ("the sentiment is positive"). Every
+other form is refused: a list of the ways to doubt, deny or quote a value would never be complete.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from promptopt.errors import AnswerAmbiguous, AnswerError
@@ -16,16 +21,48 @@ _LINE = re.compile(
     r"^[ \t>]*(?:[-*+•][ \t]+|\d+[.)][ \t]+)?(?:\*\*|__|[`'“\x22])?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*"
     r"(?::|=|：|[ \t][–—-][ \t])[ \t]*(?:\*\*|__)?[ \t]*(?P<value>.*)$"
 )
+_NEXT_PAIR = re.compile(r"[,;|]\s+(?:\*\*|__|[`'“\x22])?(?P<label>[^\W\d][\w \-/]{0,60}?)(?:\*\*|__|`)?[ \t]*[:=：]")
 _HEADING = re.compile(
     r"^[ \t]*(?:#{1,6}[ \t]+(?P<hash>.+?)|\*\*(?P<bold>[^*]+)\*\*|-{3}[ \t]+(?P<rule>\w[\w ]*))[ \t:#]*$"
 )
 _BULLET = re.compile(r"^[ \t]*(?:[-*+•]|\d+[.)])[ \t]+(?P<item>.+?)[ \t]*$")
 _ROW = re.compile(r"^[ \t]*\|(?P<cells>.+)\|[ \t]*$")
-_NEGATION = re.compile(
-    r"\b(?:not|no|never|neither|nor|without|rather than|instead of|\w+n['’]t|hardly|less)\b(?:\W+\w+){0,2}\W+$",
+# What may be before the subject of a sentence that states a value, and between it and its verb.
+_LEAD = (
+    r"(?:(?:so|thus|therefore|hence|overall|in (?:summary|short|conclusion|total)|to (?:conclude|sum up)|yes"
+    r"|(?:based on|given|judging by|from) (?:the|this) \w+)\s*[,:]?\s*|"
+    r"(?:(?:i (?:think|believe|conclude|find|would say|['’]d say)|i['’]d say|(?:my|the) answer is)\s+(?:that\s+)?))?"
+)
+_DETERMINER = r"(?:(?:the|its|this|my|overall|final|correct|answer's)\s+){0,3}"
+_SURELY = r"(?:(?:clearly|definitely|certainly|obviously|plainly|a|an|the|of)\s+){0,2}"
+_DOCUMENT = r"(?:text|message|ticket|review|answer|sentence|comment|document|email|letter|question|input|article|post|statement)"
+# Of an object with one property, "it" is that property.
+_ANY_SUBJECT = (
+    rf"it|this|that|(?:the|this) {_DOCUMENT}|answer|label|category|class|classification|verdict|result|rating"
+)
+_JUDGED = r"(?:classified|labell?ed|rated|categori[sz]ed|tagged|marked)\s+as"
+# A text that takes back what it says has no value, wherever that is.
+_TAKEN_BACK = re.compile(
+    r"\b(?:no,? wait|on second thou?ghts?|scratch that|correction|i (?:was|am) (?:wrong|mistaken|not sure|unsure)|i['’]m (?:not sure|unsure)"
+    r"|can(?:['’]t|not| not) (?:tell|say|decide|be sure)|hard to (?:say|tell)|(?:may|might|could) (?:also|as well))\b",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"\b(?:not|no|never|neither|nor|without|rather than|instead of|\w+n['’]t|cannot|hardly|less|far from|anything but|lacks?|fails?"
+    r"|doubt|could|might|may|would|should|if|unless|whether|maybe|perhaps|possibly|probably|likely|seems?|appears?|false|nobody|none)\b",
+    re.IGNORECASE,
+)
+# The one "would" that doubts nothing.
+_OPINION = re.compile(r"\A\W*i would (?=say|classify|label|rate|categori[sz]e|tag)", re.IGNORECASE)
+_AFTER = r"[\"'*_`”’)]*\s*(?:$|[.!;:—–(\n]|,\s+(?!or\b|\d)|-\s|because\b|since\b)"
+# A text that says so has no value there; "none" and "unknown" may be values.
+_ABSENT = re.compile(
+    r"(?:n/?a|null|nil|[-–—]|not (?:available|applicable|specified|provided|given|mentioned|stated|found))\.?",
     re.IGNORECASE,
 )
 _WRAP = "*_`\"'“”‘’ \t"
+# What a label has whose text says that there is no value.
+_NULL = object()
 # A text longer than this is not an answer with labels.
 _MOST_LINES = 5_000
 _DEEPEST = 6
@@ -42,18 +79,20 @@ class Labelled:
         value: What was found, perhaps not all.
         missing: Properties without a label in the text.
         repairs: What the reading took for granted.
+        reasons: For some of the missing ones, what the text has that is not read as their value.
     """
 
     value: dict[str, Any]
     missing: tuple[str, ...]
     repairs: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         return not self.missing
 
 
-def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled | None:  # noqa: C901 - one branch a form
+def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled | None:
     """The values of a schema's properties by their labels; ``None`` if the schema is not an object.
 
     Args:
@@ -65,34 +104,93 @@ def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled 
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         return None
-    properties = {name: _inlined(child, schema) for name, child in properties.items()}
-    found: dict[str, Any] = {}
-    notes: list[str] = []
-    blocks = _blocks(text, properties)
-    for name, child in properties.items():
-        values = [value for block in blocks.get(name, ()) if (value := _value(block, child)) is not None]
-        distinct = {repr(value): value for value in values}
-        if len(distinct) > 1:
-            raise AnswerAmbiguous(f"the label {name!r} is in the text with {len(distinct)} different values", text)
-        if distinct:
-            found[name] = next(iter(distinct.values()))
-    if found:
-        notes.append(f"read {', '.join(found)} from labels in the text")
-    if not found and len(properties) == 1:
-        name, child = next(iter(properties.items()))
-        bare = _bare(text, child)
-        if bare is not None:
-            found[name] = bare
-            notes.append(f"read the whole text as {name!r}")
+    reading = _Reading(text, {name: _inlined(child, schema) for name, child in properties.items()})
+    reading.by_labels()
+    if len(properties) == 1 and not reading.found and not reading.unread:
+        reading.whole()
     if not strict:
-        for name, child in properties.items():
-            if name not in found and (mention := _mentioned(text, name, child)) is not None:
-                found[name] = mention
-                notes.append(f"read {name!r} as the one value that the text mentions")
+        reading.by_sentences()
     required = schema.get("required")
-    wanted = required if isinstance(required, list) else list(properties)
-    missing = tuple(name for name in wanted if name not in found and not _nullable(properties.get(name)))
-    return Labelled(found, missing if found else tuple(wanted), tuple(notes))
+    return reading.result(required if isinstance(required, list) else list(properties))
+
+
+class _Reading:
+    """What one text says of a schema's properties, collected step by step."""
+
+    def __init__(self, text: str, properties: Mapping[str, Any]) -> None:
+        self._text = text
+        self._properties = properties
+        self.found: dict[str, Any] = {}
+        self.unread: dict[str, str] = {}
+        self._notes: list[str] = []
+
+    def by_labels(self) -> None:
+        blocks = _blocks(self._text, self._properties)
+        for name, child in self._properties.items():
+            given = [block for block in blocks.get(name, ()) if block]
+            read = [(block, _value(block, child)) for block in given]
+            distinct = {repr(value): value for _, value in read if value is not None}
+            if len(distinct) > 1:
+                raise AnswerAmbiguous(
+                    f"the label {name!r} is in the text with {len(distinct)} different values", self._text
+                )
+            if failed := [block for block, value in read if value is None]:
+                self.unread[name] = f"{name} ({_shown(failed[0])} is not {_wanted(child)})"
+            elif distinct:
+                self.found[name] = next(iter(distinct.values()))
+        if self.found:
+            self._notes.append(f"read {', '.join(self.found)} from labels in the text")
+
+    def whole(self) -> None:
+        name, child = next(iter(self._properties.items()))
+        bare = _bare(self._text, child)
+        if bare is not None:
+            self.found[name] = bare
+            self._notes.append(f"read the whole text as {name!r}")
+
+    def by_sentences(self) -> None:
+        if _TAKEN_BACK.search(self._text[:_MOST_CHARACTERS]):
+            for name in self._properties.keys() - self.found.keys():
+                self.unread.setdefault(name, f"{name} (the text doubts or takes back what it says)")
+            return
+        alone = len(self._properties) == 1
+        for name, child in self._properties.items():
+            if name in self.found or name in self.unread:
+                continue
+            value, reason = _stated(self._text, name, child, alone=alone)
+            if value is not None:
+                self.found[name] = value
+                self._notes.append(f"read {name!r} from the sentence that states it")
+            elif reason:
+                self.unread[name] = f"{name} ({reason})"
+
+    def result(self, wanted: list[str]) -> Labelled:
+        missing = tuple(name for name in wanted if name not in self.found and not _nullable(self._properties.get(name)))
+        missing = tuple(dict.fromkeys((*missing, *self.unread)))
+        value = {name: value for name, value in self.found.items() if value is not _NULL}
+        return Labelled(
+            value, missing if self.found else tuple(wanted), tuple(self._notes), tuple(self.unread.values())
+        )
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= 60 else f"{line[:60]}…")
+
+
+def _wanted(schema: Any) -> str:
+    """What a property wants, in words."""
+    if not isinstance(schema, Mapping):
+        return "a value"
+    labels = schema.get("enum")
+    if isinstance(labels, list):
+        names = [str(label) for label in labels]
+        return f"one of {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    kinds = schema.get("type")
+    names = [str(kind) for kind in (kinds if isinstance(kinds, list) else [kinds or "value"])]
+    kind = " or ".join(f"{'an' if name[:1] in 'aio' else 'a'} {name}" for name in names)
+    bounds = [f"{word} {schema[key]}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in schema]
+    return " ".join((kind, *bounds))
 
 
 def _inlined(node: Any, root: JSONSchema, depth: int = 0) -> Any:
@@ -132,7 +230,7 @@ def _blocks(text: str, properties: Mapping[str, Any]) -> dict[str, list[str]]:
         if owner is not None and current is not None:
             blocks.setdefault(owner, []).append("\n".join(current).strip())
 
-    for line in text.splitlines()[:_MOST_LINES]:
+    for line in (part for whole in text.splitlines()[:_MOST_LINES] for part in _pairs_of(whole, names)):
         name, rest = _label_of(line, names)
         if name is not None:
             close()
@@ -144,6 +242,15 @@ def _blocks(text: str, properties: Mapping[str, Any]) -> dict[str, list[str]]:
             current.append(line)
     close()
     return blocks
+
+
+def _pairs_of(line: str, names: Mapping[str, str]) -> list[str]:
+    """A line of several ``Label: value`` pairs, parted; any other line whole."""
+    if _label_of(line, names)[0] is None:
+        return [line]
+    starts = [match.start("label") for match in _NEXT_PAIR.finditer(line) if plain(match["label"]) in names]
+    edges = [0, *starts, len(line)]
+    return [line[start:end].rstrip(" \t,;|") if end != len(line) else line[start:end] for start, end in pairwise(edges)]
 
 
 def _label_of(line: str, names: Mapping[str, str]) -> tuple[str | None, str]:
@@ -165,12 +272,26 @@ def _label_of(line: str, names: Mapping[str, str]) -> tuple[str | None, str]:
 
 def _value(block: str, schema: Any) -> Any:
     """The value of a block under a schema, or ``None`` if the text does not have it."""
-    if not isinstance(schema, Mapping) or not block:
+    if not isinstance(schema, Mapping):
         return None
+    if _ABSENT.fullmatch(block.strip().strip("*_`\"'")):
+        return _NULL if _nullable(schema) else None
     if schema.get("type") == "array":
         return _list(block, schema)
-    paragraph = block.split("\n\n", maxsplit=1)[0].strip() if not _is_text(schema) else block
-    return _scalar(paragraph, schema)
+    if _is_text(schema):
+        return _scalar(block, schema)
+    paragraph = block.split("\n\n", maxsplit=1)[0].strip()
+    value = _scalar(paragraph, schema)
+    return value if value is not None else _leading(paragraph, schema)
+
+
+def _leading(text: str, schema: Mapping[str, Any]) -> Any:
+    """A label or number that a text begins with, if what follows only explains it."""
+    match = re.match(rf"[\s*_`\"'“]*(?P<value>[+-]?\d+(?:\.\d+)?|[^.,;:(—–\n]{{1,80}}?)(?={_AFTER})", text)
+    if match is None or _DENIED.search(match["value"]):
+        return None
+    rest = text[match.end() :]
+    return None if _TAKEN_BACK.search(rest) or re.search(r"\bor\b", rest) else _scalar(match["value"], schema)
 
 
 def _is_text(schema: Mapping[str, Any]) -> bool:
@@ -182,7 +303,11 @@ def _scalar(text: str, schema: Mapping[str, Any]) -> Any:
     cleaned = text.strip().strip(_WRAP)
     if not _is_text(schema):
         cleaned = cleaned.rstrip(".").strip(_WRAP)
-        if out_of := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:/|out of|von|sur)\s*\d+", cleaned):
+        if out_of := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:/|out of|of|von|sur)\s*(\d+)", cleaned):
+            # Four of five is not four on a scale to ten.
+            maximum = schema.get("maximum")
+            if float(out_of[2]) != maximum if maximum is not None else schema.get("type") != "integer":
+                return None
             cleaned = out_of[1]
     try:
         value, _ = coerce(cleaned, {key: part for key, part in schema.items() if key != "$defs"}, text)
@@ -219,45 +344,67 @@ def _bare(text: str, schema: Any) -> Any:
     return _scalar(text, schema)
 
 
-def _mentioned(text: str, name: str, schema: Any) -> Any:
-    """The only value of an enum, boolean or number that a free text names for a property."""
-    if not isinstance(schema, Mapping):
-        return None
+def _stated(text: str, name: str, schema: Any, *, alone: bool) -> tuple[Any, str]:
+    """The value of an enum, number or boolean that a sentence states for a property; else the reason why none."""
+    if not isinstance(schema, Mapping) or len(text) > _MOST_CHARACTERS:
+        return None, ""
+    words = r"[\s_-]*".join(re.escape(part) for part in re.split(r"[_\s-]+", name))
     labels = schema.get("enum")
     if isinstance(labels, list) and all(isinstance(label, str) for label in labels if label is not None):
-        return _only_label(text, [label for label in labels if label])
+        return _stated_label(text, words, [label for label in labels if label], alone=alone)
     kind = schema.get("type")
-    words = r"[\s_-]*".join(re.escape(part) for part in re.split(r"[_\s-]+", name))
     if kind in ("integer", "number"):
-        pattern = rf"\b{words}\b[\s*_`]*(?:is|of|=|:|was|would be|-)?[\s*_`]*(?P<n>[+-]?\d+(?:\.\d+)?)(?![\d.]*\d|\s*(?:-|–|to)\s*\d)"
-        values = {match["n"] for match in re.finditer(pattern, text, re.IGNORECASE)}
-        return _scalar(values.pop(), schema) if len(values) == 1 else None
-    if kind == "boolean" and (match := re.match(r"\W*(yes|no|true|false)\b(?=\W|$)", text, re.IGNORECASE)):
-        return match[1].lower() in ("yes", "true")
-    return None
+        subject = _subject(words, alone=False)
+        pattern = rf"(?:{subject})[\s*_`]*(?P<n>[+-]?\d+(?:\.\d+)?)(?={_AFTER})"
+        values = {match["n"] for part in _sentences(text) if (match := re.match(pattern, part, re.IGNORECASE))}
+        return (_scalar(values.pop(), schema) if len(values) == 1 else None), ""
+    if kind == "boolean" and alone:
+        match = re.match(rf"\W*(yes|no|true|false)(?={_AFTER})(?!.*\b(?:but|or|and) (?:yes|no)\b)", text, re.IGNORECASE)
+        return (match[1].lower() in ("yes", "true") if match else None), ""
+    return None, ""
 
 
-def _only_label(text: str, labels: list[str]) -> str | None:
-    """The one label that the text names, as a whole word and not denied."""
-    if len(text) > _MOST_CHARACTERS:
-        return None
+def _subject(words: str, *, alone: bool) -> str:
+    """The beginnings of a sentence that state a property's value, as a pattern."""
+    subject = rf"(?:{words}|{_ANY_SUBJECT})" if alone else words
+    return (
+        rf"\W*{_LEAD}{_DETERMINER}{subject}(?:\s+(?:expressed |shown |conveyed )?(?:of|in|by|for)\s+(?:this|the)\s+\w+)?"
+        rf"(?:\s+here)?"
+        rf"[\s*_`]*(?:(?:(?:is|was|are)|['’]s)\s*(?::\s*)?(?:{_JUDGED}\s+)?|:[\s*_`]*|=|[–—]\s){_SURELY}"
+        rf"|\W*(?:i|i would|i['’]d) (?:classify|label|rate|categori[sz]e|tag) (?:it|this|the \w+) as {_SURELY}"
+        rf"|\W*(?:i|i would|i['’]d) (?:choose|pick|chose|picked|go with|say) {_SURELY}"
+    )
+
+
+def _sentences(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+|(?<=;)\s", text) if part.strip()]
+
+
+def _stated_label(text: str, words: str, labels: list[str], *, alone: bool) -> tuple[str | None, str]:
     lowered = text.lower()
     # A pattern of a thousand labels takes minutes; most are nowhere in the text.
     present = [label for label in labels if label.lower() in lowered or label.lower().replace("_", " ") in lowered]
     if not 0 < len(present) <= _MOST_PRESENT:
-        return None
-    hits = list(_label_hits(text, present))
-    named = {label for label, _ in hits}
-    if len(named) != 1:
-        return None
-    if any(_NEGATION.search(text[max(0, start - 60) : start]) for _, start in hits):
-        return None
-    return named.pop()
+        return None, ""
+    begins = re.compile(rf"(?:{_subject(words, alone=alone)})?[\s\"'*_`“‘]*\Z", re.IGNORECASE)
+    ends = re.compile(rf"(?:\s+(?:{words}|overall|here{f'|{_DOCUMENT}' if alone else ''}))?{_AFTER}", re.IGNORECASE)
+    stated: set[str] = set()
+    for sentence in _sentences(text):
+        for label, start, end in _label_hits(sentence, present):
+            stated.add(label)
+            before = _OPINION.sub("", sentence[:start])
+            if _DENIED.search(before) or sentence.endswith("?"):
+                return None, f"{_shown(sentence)} doubts, denies or asks it"
+            if begins.match(sentence[:start]) is None or ends.match(sentence[end:]) is None:
+                return None, f"{_shown(sentence)} does not state it plainly"
+    if len(stated) != 1:
+        return None, f"the text names {len(stated)} of its labels" if stated else ""
+    return stated.pop(), ""
 
 
-def _label_hits(text: str, labels: list[str]) -> Iterator[tuple[str, int]]:
+def _label_hits(text: str, labels: list[str]) -> Iterator[tuple[str, int, int]]:
     # Longer labels first, so that `product return` is not also `return`.
     ordered = sorted(labels, key=len, reverse=True)
     words = "|".join(rf"(?P<l{n}>{re.escape(label).replace('_', '[_ ]')})" for n, label in enumerate(ordered))
     for match in re.finditer(rf"(?<![\w-])(?:{words})(?![\w-])", text, re.IGNORECASE):
-        yield ordered[int((match.lastgroup or "l0")[1:])], match.start()
+        yield ordered[int((match.lastgroup or "l0")[1:])], match.start(), match.end()

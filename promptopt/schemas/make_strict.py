@@ -13,6 +13,7 @@ from promptopt.schemas.strict import (
     MAX_TITLE_CHARACTERS,
     SUPPORTED,
     TITLE,
+    WRAPPED,
     StrictFinding,
     resolve,
     safe_title,
@@ -21,7 +22,6 @@ from promptopt.schemas.strict import (
 
 # Deeper than any schema that can be fixed; it keeps the recursion below Python's limit.
 _DEEPEST = 60
-_WRAPPED = "answer"
 _DEFINITIONS = ("$defs", "definitions")
 
 
@@ -43,8 +43,10 @@ class FixedSchema:
 def fix_schema(schema: Mapping[str, Any]) -> FixedSchema:
     """``schema`` with every rule of strict mode satisfied that can be without guessing.
 
-    An optional property becomes required and nullable, ``oneOf`` becomes ``anyOf``, parts of ``allOf`` are merged,
-    unsupported keywords go, a root that is not an object is wrapped into one.
+    An optional property becomes required; it may be null unless it has a default, in which case the model says the
+    value. ``oneOf`` becomes ``anyOf``, parts of ``allOf`` are merged, unsupported keywords go, a root that is not an
+    object is wrapped into one. :func:`promptopt.parse` reads the answers under the schema as it was: a null that
+    the first schema did not allow is a value left out.
 
     Raises:
         SchemaError: It is nested too deeply to be walked, or contains itself.
@@ -77,6 +79,8 @@ class _Fixer:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._root = schema
         self.changes: list[StrictFinding] = []
+        # Where a default was dropped: such a property keeps its type.
+        self._defaulted: set[str] = set()
 
     def root(self) -> dict[str, Any]:
         root = self._root
@@ -95,13 +99,13 @@ class _Fixer:
         return dict(repaired)
 
     def _wrapped(self, root: Mapping[str, Any]) -> dict[str, Any]:
-        self._note("", f"the root is {root.get('type', 'a choice')!r}, not an object", f"wrapped as {_WRAPPED!r}")
+        self._note("", f"the root is {root.get('type', 'a choice')!r}, not an object", f"wrapped as {WRAPPED!r}")
         inner = {key: value for key, value in root.items() if key not in (*_DEFINITIONS, "$schema", "$id", "title")}
         outer = {key: value for key, value in root.items() if key in (*_DEFINITIONS, "title")}
         return {
             "type": "object",
-            "properties": {_WRAPPED: inner},
-            "required": [_WRAPPED],
+            "properties": {WRAPPED: inner},
+            "required": [WRAPPED],
             "additionalProperties": False,
             **outer,
         }
@@ -176,6 +180,8 @@ class _Fixer:
             # These shape what is allowed so much that dropping them would silently accept other data.
             if keyword in ("not", "if", "then", "else", "patternProperties", "prefixItems"):
                 continue
+            if keyword == "default" and node["default"] is not None:
+                self._defaulted.add(pointer)
             del node[keyword]
             self._note(f"{pointer}/{keyword}", f"`{keyword}` is not supported", "removed")
         if isinstance(node.get("format"), str) and node["format"] not in FORMATS:
@@ -184,8 +190,14 @@ class _Fixer:
             self._note(f"{pointer}/pattern", f"{node.pop('pattern')!r} looks around", "removed")
 
     def _typed(self, pointer: str, node: dict[str, Any]) -> dict[str, Any]:
-        if "type" in node or set(node) & {"$ref", "anyOf", "enum", "const", "allOf"}:
+        if "type" in node or set(node) & {"$ref", "anyOf", "allOf"}:
             return node
+        values = [node["const"]] if "const" in node else node.get("enum")
+        if isinstance(values, list) and values:
+            names = list(dict.fromkeys(map(_type_of, values)))
+            kinds = names[0] if len(names) == 1 else names
+            self._note(pointer, "has values and no `type`", f"typed as {', '.join(names)}")
+            return {"type": kinds, **node}
         kind = "object" if "properties" in node else "array" if "items" in node else None
         if kind is None:
             return node
@@ -203,7 +215,9 @@ class _Fixer:
         required = node.get("required") if isinstance(node.get("required"), list) else []
         assert isinstance(required, list)
         for name in [name for name in properties if name not in required]:
-            if properties[name] != (allowed := _nullable(properties[name])):
+            if f"{pointer}/properties/{name}" in self._defaulted:
+                self._note(f"{pointer}/properties/{name}", "optional properties are not supported", "required")
+            elif properties[name] != (allowed := _nullable(properties[name])):
                 self._note(
                     f"{pointer}/properties/{name}", "optional properties are not supported", "required, may be null"
                 )
@@ -215,6 +229,13 @@ class _Fixer:
             self._note(pointer, "further properties are not forbidden", "forbidden")
             node["additionalProperties"] = False
         return node
+
+
+def _type_of(value: object) -> str:
+    for name, kinds in (("boolean", bool), ("integer", int), ("number", float), ("string", str), ("array", list)):
+        if isinstance(value, kinds):
+            return name
+    return "null" if value is None else "object"
 
 
 def _nullable(node: Any) -> Any:

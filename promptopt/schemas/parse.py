@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerError, AnswerRefused, AnswerUnreadable, SchemaError
 from promptopt.schemas.answer_type import target_of
 from promptopt.schemas.coerce import coerce
-from promptopt.schemas.json_repair import DuplicateKey, repaired, strict_loads
+from promptopt.schemas.json_repair import DuplicateKey, first_value, repaired, strict_loads
 from promptopt.schemas.labelled_text import labelled
 from promptopt.schemas.strict import is_endless
 from promptopt.values import JSONSchema
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_FENCE = re.compile(r"(?:```|~~~)[ \t]*[\w+-]*[ \t]*\r?\n?(?P<body>.*?)(?:```|~~~)", re.DOTALL)
-_OPEN_FENCE = re.compile(r"(?:```|~~~)[ \t]*[\w+-]*[ \t]*\r?\n?(?P<body>[^`]*)\Z")
+_FENCE_START = re.compile(r"(?P<mark>```+|~~~+)[ \t]*[\w+-]*[ \t]*\r?\n?")
 _THINKING = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\b(?:(?:i(?:'|’)?m|i am|we(?:'|’)?re) (?:really |very |so )?(?:sorry|unable|not able|afraid)|my apologies|i apologi[sz]e"
@@ -175,8 +174,7 @@ def _whole(body: str, text: str) -> _Found | None:
 
 def _candidates(body: str, text: str) -> Iterator[_Found]:
     """JSON values in the text: in fences first; else those that are whole; else one that can be repaired."""
-    fences = [match["body"] for match in _FENCE.finditer(body)] or [m["body"] for m in _OPEN_FENCE.finditer(body)]
-    fenced = [part for part in fences if part.strip()[:1] in ("{", "[")]
+    fenced = [part for part in _fenced(body) if part.strip()[:1] in ("{", "[")]
     for part in fenced:
         found = _whole(part.strip(), text)
         if found is None:
@@ -194,9 +192,24 @@ def _candidates(body: str, text: str) -> Iterator[_Found]:
             yield _Found(found.value, (*before, *found.repairs))
 
 
+def _fenced(body: str) -> Iterator[str]:
+    """What is in code fences. A fence within a text of the JSON does not end it."""
+    position = 0
+    while start := _FENCE_START.search(body, position):
+        begin = start.end()
+        try:
+            _, end = first_value(body, len(body) - len(body[begin:].lstrip()))
+        except (ValueError, DuplicateKey, RecursionError):
+            own_line = re.compile(rf"^[ \t]*{start['mark']}", re.MULTILINE).search(body, begin)
+            close = own_line.start() if own_line else body.find(start["mark"], begin)
+            end = close if close >= 0 else len(body)
+        yield body[begin:end]
+        close = body.find(start["mark"], end)
+        position = close + len(start["mark"]) if close >= 0 else len(body)
+
+
 def _embedded(body: str, text: str) -> list[_Found]:
     """The whole JSON values of a text, one after the other; none after the first that is broken."""
-    decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates)
     found: list[_Found] = []
     position = 0
     for _ in range(_MOST_STARTS):
@@ -205,7 +218,7 @@ def _embedded(body: str, text: str) -> list[_Found]:
             break
         start = min(starts)
         try:
-            value, end = decoder.raw_decode(body, start)
+            value, end = first_value(body, start)
         except DuplicateKey as error:
             raise AnswerAmbiguous(f"the key {error.args[0]!r} occurs twice, with different values", text) from None
         except ValueError:
@@ -246,12 +259,6 @@ def _begins_differently(broken: str, value: Any) -> bool:
     return any(pair["key"] in value and value[pair["key"]] != json.loads(pair["value"]) for pair in pairs)
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    from promptopt.schemas.json_repair import without_duplicates
-
-    return without_duplicates(pairs)
-
-
 def _mended(body: str, text: str) -> _Found | None:
     value, notes = repaired(body, text)
     return _Found(value, tuple(notes))
@@ -263,6 +270,8 @@ def _without_json(body: str, schema: JSONSchema, text: str, notes: list[str]) ->
         return _Found(read.value, (*notes, *read.repairs))
     if _REFUSAL.search(body[:400]):
         raise AnswerRefused(f"the model declined: {_shown(body)}", text)
+    if read is not None and read.reasons:
+        raise AnswerUnreadable(f"the answer is not JSON, and its lines do not give {'; '.join(read.reasons)}", text)
     if read is not None and read.value:
         raise AnswerUnreadable(f"the answer is not JSON, and no line is labelled {', '.join(read.missing)}", text)
     raise AnswerUnreadable(f"the answer holds no JSON and no labelled values: {_shown(body)}", text)
@@ -279,6 +288,10 @@ def _free(text: str, schema: JSONSchema) -> _Found:
     except (AnswerRefused, AnswerCutOff, AnswerAmbiguous):
         raise
     except AnswerError:
+        if read is not None and read.reasons:
+            raise AnswerUnreadable(
+                f"cannot restructure without a model: the text does not state {'; '.join(read.reasons)}", text
+            ) from None
         missing = ", ".join(read.missing) if read else "any value"
         raise AnswerUnreadable(
             f"cannot restructure without a model: the text has no label or unique value for {missing}", text

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# The property that a root which is not an object is wrapped in.
+WRAPPED = "answer"
 MAX_PROPERTIES = 5_000
 MAX_DEPTH = 10
 MAX_ENUM_VALUES = 1_000
@@ -176,6 +178,8 @@ class _Walk:
             yield StrictFinding(pointer, "an array without `items`", "say what its items are")
         if "anyOf" in node and not (isinstance(node["anyOf"], list) and node["anyOf"]):
             yield StrictFinding(f"{pointer}/anyOf", "is not a list of schemas", "list at least one")
+        elif "anyOf" in node:
+            yield from self._first_keys(pointer, node["anyOf"])
         yield from _text_keywords(pointer, node)
         if "enum" in node:
             yield from self._enum(pointer, node["enum"])
@@ -210,6 +214,26 @@ class _Walk:
             )
         self._properties += len(properties)
         self._characters += sum(len(str(name)) for name in properties)
+
+    def _first_keys(self, pointer: str, options: list[Any]) -> Iterator[StrictFinding]:
+        """Objects of one choice are told apart by their first key, or by its one value."""
+        seen: dict[str, set[str]] = {}
+        for option in options:
+            target = resolve(self._root, option["$ref"]) if _refers_by_text(option) else option
+            properties = target.get("properties") if isinstance(target, Mapping) else None
+            if not isinstance(properties, Mapping) or not properties:
+                continue
+            name, child = next(iter(properties.items()))
+            value = _one_value(child)
+            values = seen.setdefault(str(name), set())
+            if values and (value is None or value in values or "" in values):
+                yield StrictFinding(
+                    f"{pointer}/anyOf",
+                    f"several of its objects begin with the key {name!r}",
+                    "put a key first that differs, or one whose value is a different `const` in each",
+                )
+                return
+            values.add(value or "")
 
     def _enum(self, pointer: str, values: object) -> Iterator[StrictFinding]:
         if not isinstance(values, list) or not values:
@@ -248,10 +272,24 @@ class _Walk:
                 yield StrictFinding("", f"{count:,} {what} (limit {limit:,})", "split the schema")
 
 
+def _refers_by_text(node: object) -> bool:
+    return isinstance(node, Mapping) and isinstance(node.get("$ref"), str)
+
+
+def _one_value(node: Any) -> str | None:
+    """The only value that a schema allows, as text."""
+    if not isinstance(node, Mapping):
+        return None
+    if "const" in node:
+        return repr(node["const"])
+    values = node.get("enum")
+    return repr(values[0]) if isinstance(values, list) and len(values) == 1 else None
+
+
 def _type(pointer: str, node: Mapping[str, Any]) -> Iterator[StrictFinding]:
     kind = node.get("type")
     if kind is None:
-        if not {"anyOf", "enum", "const", "oneOf", "allOf"} & node.keys():
+        if not {"anyOf", "oneOf", "allOf"} & node.keys():
             yield StrictFinding(pointer, "has no `type`", "add one")
         return
     for name in kind if isinstance(kind, list) else [kind]:

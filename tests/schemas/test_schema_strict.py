@@ -146,7 +146,7 @@ def test_what_the_sdk_makes_without_defaults_is_accepted_as_it_is():
             object_schema({"answer": {"type": "array", "items": {"type": "string"}}}),
         ),
         ({"type": "object", "properties": {"a": {"type": "string"}}}, one({"type": ["string", "null"]})),
-        ({"properties": {"a": {"enum": ["x", "y"]}}}, one({"enum": ["x", "y", None]})),
+        ({"properties": {"a": {"enum": ["x", "y"]}}}, one({"type": ["string", "null"], "enum": ["x", "y", None]})),
         ({**one({"type": "string", "format": "uri", "default": ""})}, one({"type": "string"})),
         (one({"type": "integer", "nullable": True}), one({"type": ["integer", "null"]})),
         ({"allOf": [one({"type": "string"})]}, one({"type": "string"})),
@@ -219,7 +219,8 @@ def raw_schemas():
 @given(raw_schemas())
 def test_every_mendable_schema_is_mended_once_and_for_all(schema):
     fixed = fix_schema(schema)
-    assert fixed.remaining == ()
+    # Which key of a choice's objects comes first is for a person to say.
+    assert all("begin with the key" in finding.problem for finding in fixed.remaining)
     again = fix_schema(fixed.schema)
     assert again.schema == fixed.schema
     assert again.changes == ()

@@ -25,18 +25,28 @@ TEXT = {"type": "string"}
 
 leaves = st.one_of(
     st.sampled_from([{"type": kind} for kind in ("string", "number", "integer", "boolean", "null")]),
-    st.lists(st.text(max_size=5), min_size=1, max_size=3, unique=True).map(lambda values: {"enum": values}),
+    st.lists(st.text(max_size=5), min_size=1, max_size=3, unique=True).map(
+        lambda values: {"type": "string", "enum": values}
+    ),
     st.just({"type": ["string", "null"], "description": "what it is"}),
     st.just({"type": "string", "pattern": "^a", "format": "date"}),
     st.just({"type": "integer", "minimum": 0, "maximum": 9}),
 )
 names = st.text("abc/~é", min_size=1, max_size=4)
+
+
+def apart(options: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The options without the objects that begin with the key of an earlier one."""
+    firsts = [next(iter(option.get("properties") or [None])) for option in options]
+    return [option for n, option in enumerate(options) if firsts[n] is None or firsts[n] not in firsts[:n]]
+
+
 nodes = st.recursive(
     leaves,
     lambda inner: st.one_of(
         st.dictionaries(names, inner, max_size=3).map(lambda properties: strict(**properties)),
         inner.map(lambda items: {"type": "array", "items": items, "minItems": 1}),
-        st.lists(inner, min_size=1, max_size=3).map(lambda options: {"anyOf": options}),
+        st.lists(inner, min_size=1, max_size=3).map(apart).map(lambda options: {"anyOf": options}),
     ),
     max_leaves=6,
 )
@@ -66,6 +76,30 @@ def at(schema: Any, pointer: str) -> Any:
 def test_what_keeps_all_rules_is_accepted(schema: dict[str, Any]) -> None:
     assert strict_findings(schema) == []
     jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("keyword", [{"enum": ["a", "b"]}, {"const": "a"}, {"enum": [1, "one", True]}])
+def test_values_without_a_type_are_found(keyword: dict[str, Any]) -> None:
+    (finding,) = strict_findings(strict(a=keyword))
+    assert (finding.pointer, finding.problem) == ("/properties/a", "has no `type`")
+
+
+def shape(**first: Any) -> dict[str, Any]:
+    return strict(**first, size={"type": "number"})
+
+
+def test_objects_of_a_choice_are_told_apart_by_their_first_key() -> None:
+    same = [shape(name=TEXT), shape(name=TEXT)]
+    (finding,) = strict_findings(strict(shape={"anyOf": same}))
+    assert finding.pointer == "/properties/shape/anyOf"
+    assert "begin with the key 'name'" in finding.problem
+    referred = strict(shape={"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}]})
+    found = strict_findings({**referred, "$defs": {"A": same[0], "B": same[1]}})
+    assert [finding.pointer for finding in found] == ["/properties/shape/anyOf"]
+    kinds = [shape(kind={"type": "string", "const": kind}) for kind in ("circle", "square")]
+    assert strict_findings(strict(shape={"anyOf": kinds})) == []
+    assert strict_findings(strict(shape={"anyOf": [*kinds, kinds[0]]}))
+    assert strict_findings(strict(shape={"anyOf": [shape(r=TEXT), shape(side=TEXT), {"type": "null"}]})) == []
 
 
 @given(accepted, st.data())
