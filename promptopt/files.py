@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,13 +69,55 @@ def replace_file(path: Path, text: str, error: type[InputError] = InputError) ->
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Half of a surrogate pair, which a model may answer, is not UTF-8; U+FFFD replaces it.
-        temporary.write_bytes(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8"))
+        temporary.write_bytes(_utf8(text))
         temporary.replace(target)
     except OSError as problem:
         with suppress(OSError):
             temporary.unlink()
         raise error(f"cannot be written: {problem.strerror}", path=show_path(path)) from None
+
+
+def _utf8(text: str) -> bytes:
+    # Half of a surrogate pair, which a model may answer, is not UTF-8; U+FFFD replaces it.
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8")
+
+
+def replace_files(texts: Mapping[Path, str | None], error: type[InputError] = InputError) -> None:
+    """Write several files, and remove those whose text is ``None``: all of them, or none.
+
+    Raises:
+        InputError: The disk does not take one of them (the class is ``error``); all are as they were before.
+    """
+    targets = {path: path.resolve() for path in texts}
+    staged = {path: target.with_name(f".{target.name}.{os.getpid()}.tmp") for path, target in targets.items()}
+    kept = {path: target.with_name(f".{target.name}.{os.getpid()}.old") for path, target in targets.items()}
+    changed: list[Path] = []
+    path = next(iter(texts), Path())
+    try:
+        # Everything that needs space comes first; what comes after only changes names.
+        for path, text in texts.items():
+            if targets[path].exists() and not targets[path].is_file():
+                raise error("cannot be written: is not a file", path=show_path(path))
+            targets[path].parent.mkdir(parents=True, exist_ok=True)
+            if targets[path].exists():
+                shutil.copy2(targets[path], kept[path])
+            if text is not None:
+                staged[path].write_bytes(_utf8(text))
+        for path, text in texts.items():
+            changed.append(path)
+            if text is None:
+                targets[path].unlink(missing_ok=True)
+            else:
+                staged[path].replace(targets[path])
+    except OSError as problem:
+        for done in changed:
+            with suppress(OSError):
+                kept[done].replace(targets[done]) if kept[done].exists() else targets[done].unlink()
+        raise error(f"cannot be written: {problem.strerror}; no file was changed", path=show_path(path)) from None
+    finally:
+        for rest in (*staged.values(), *kept.values()):
+            with suppress(OSError):
+                rest.unlink()
 
 
 def write_new(target: Path, text: str, error: type[InputError] = InputError) -> None:

@@ -125,7 +125,7 @@ def test_update_and_trim(shell: Shell, mode: list[str]) -> None:
     result = shell.pytest("--prompt-budget", *mode)
     assert result.ret == 1
     assert not shell.lock.exists()
-    result.stdout.fnmatch_lines(["*pytest --prompt-budget-only --prompt-budget-update -k triage"])
+    result.stdout.fnmatch_lines(["*promptopt budget update triage"])
     assert shell.pytest("--prompt-budget-only", "--prompt-budget-update", *mode).ret == 0
     before = shell.lock.read_bytes()
     shell.prompt(LONGER)

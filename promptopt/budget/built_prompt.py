@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from promptopt.budget.failure_text import cap_line, growth_line, usd_change
+from promptopt.budget.failure_text import cap_line, growth_line, names_text, usd_change
 from promptopt.budget.gate import Gate
 from promptopt.budget.guarded_prompt import digest, make_basis, metric_value
+from promptopt.budget.history import LockLog
 from promptopt.budget.limits import Limit, Metric, parse_limit, parse_metric
 from promptopt.budget.lock import Lock, LockBasis, LockEntry, lock_path, read_lock
 from promptopt.budget.result import BudgetFinding, Result, result_from
-from promptopt.budget.update import Written, change_lines, costs_more
+from promptopt.budget.update import Draft, change_lines, raised
 from promptopt.errors import LockError, UsageError
 from promptopt.files import show_path
 from promptopt.prices import Price, find_price
@@ -145,42 +146,50 @@ def _parsed(limits: Mapping[str, str]) -> dict[Metric, Limit]:
         raise UsageError(f"@pytest.mark.prompt_budget: {error}") from None
 
 
-def write_built(gate: Gate, built: Sequence[Built], reason: str, *, trim: bool) -> list[Written]:
-    """Lock built prompts. Entries of other cases stay: another test may build them.
+def draft_built(gate: Gate, built: Sequence[Built], reason: str, *, trim: bool) -> list[Draft]:
+    """The locks of built prompts. Entries of other cases stay: another test may build them.
 
     Raises:
-        UsageError: A count would be raised without a reason; nothing is written.
-        LockError: A file cannot be written.
+        UsageError: The counts in one lock would be those of two tokenizers.
+        LockError: A lock is broken.
     """
-    locks: dict[str, tuple[Lock | None, Lock]] = {}
-    raises = []
+    by_prompt: dict[str, list[Built]] = {}
     for item in built:
-        old, lock = locks.get(item.prompt) or _locks(gate, item)
-        known = lock.cases.get(item.case)
-        raised = known is not None and costs_more(known, item.entry)
-        if trim and (known is None or raised):
+        by_prompt.setdefault(item.prompt, []).append(item)
+    log = LockLog(gate.config)
+    return [_draft(gate, name, items, reason.strip(), log, trim=trim) for name, items in by_prompt.items()]
+
+
+def _draft(gate: Gate, prompt: str, items: Sequence[Built], reason: str, log: LockLog, *, trim: bool) -> Draft:
+    path = lock_path(gate.config.prompts, prompt)
+    old = read_lock(path)
+    known_lock = old or log.last(prompt)
+    basis = _one_basis(prompt, old, items)
+    entries = dict(old.cases) if old else {}
+    raises = []
+    for item in items:
+        known = entries.get(item.case) or (known_lock.cases.get(item.case) if known_lock else None)
+        parts = [] if known is None or known_lock is None else list(raised(known, known_lock.basis, item.entry, basis))
+        if trim and (known is None or parts):
             continue
-        if raised:
-            raises.append(f"{item.prompt} [{item.case}]")
-        kept = known.reason if known else ""
-        entry = replace(item.entry, reason=reason if raised else kept)
-        locks[item.prompt] = old, replace(lock, basis=item.basis, cases={**lock.cases, item.case: entry})
-    if raises and not reason.strip():
+        if parts:
+            raises.append(f"{prompt} [{item.case}]: {', '.join(parts)}")
+        entries[item.case] = replace(item.entry, reason=reason if parts else known.reason if known else "")
+    lock = replace(old, basis=basis, cases=entries) if old else Lock(prompt, "", basis, entries, program=True)
+    return Draft(prompt, path, lock, change_lines(known_lock, lock) if entries else (), tuple(raises))
+
+
+def _one_basis(prompt: str, old: Lock | None, items: Sequence[Built]) -> LockBasis:
+    """The basis of the new lock. Only a run that builds every locked case accepts another model or price."""
+    if len({item.basis.tokenizer for item in items}) > 1:
+        raise UsageError(f"{prompt}: its cases are counted for models with different tokenizers; name one model")
+    basis = items[-1].basis
+    others = sorted(set(old.cases) - {item.case for item in items}) if old else []
+    if old is None or old.basis == basis or not others:
+        return basis
+    if old.basis.tokenizer != basis.tokenizer:
         raise UsageError(
-            f"this would raise the locked counts of {', '.join(raises)}. None of them was written. "
-            'Say why: --prompt-budget-reason "..."'
+            f"{prompt} was locked with another tokenizer ({old.basis.model}, now {basis.model}), and one lock has "
+            f"counts of one tokenizer: run the tests of all its cases in one update, also {names_text(others)}"
         )
-    written = []
-    for prompt, (old, lock) in locks.items():
-        lines = change_lines(old, lock)
-        if lines:
-            path = lock_path(gate.config.prompts, prompt)
-            lock.write(path)
-            written.append(Written(show_path(path), lines))
-    return written
-
-
-def _locks(gate: Gate, item: Built) -> tuple[Lock | None, Lock]:
-    """The lock of a built prompt on disk, and the one to add to."""
-    old = read_lock(lock_path(gate.config.prompts, item.prompt))
-    return old, old or Lock(item.prompt, "", item.basis, {}, program=True)
+    return old.basis

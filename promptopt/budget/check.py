@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from promptopt.budget.baseline import History, Locked, locked_today
-from promptopt.budget.failure_text import Surface, cap_line, growth_line, growth_text, longest_lines, new_lines
+from promptopt.budget.failure_text import cap_line, growth_line, growth_text, longest_lines, new_lines, update_command
 from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase
 from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import LockEntry
@@ -21,15 +21,10 @@ _CASE_METRICS: tuple[Metric, ...] = ("input", "cacheable", "output", "usd_call")
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """Checks cases of guarded prompts.
-
-    Attributes:
-        surface: How the user runs the gate, for the commands in messages.
-    """
+    """Checks cases of guarded prompts."""
 
     settings: BudgetSettings
     history: History
-    surface: Surface
 
     def check_case(self, prompt: GuardedPrompt, name: str) -> Result:
         """Check one case. Raises PromptoptError if it cannot be measured."""
@@ -78,26 +73,25 @@ class Checker:
         assert old is not None
         assert now is not None
         summary = growth_line(metric, old, now, limit)
-        text = growth_text(self.history, self.surface, prompt, measured, locked, metric)
+        text = growth_text(self.history, prompt, measured, locked, metric)
         if text.inherited:
             severity, summary = "warn", f"{summary} (this branch adds nothing)"
         return BudgetFinding("regressed", severity, metric, summary, text.details, text.path, text.line)
 
     def _new(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
         what = "the prompt" if prompt.lock is None else "the case"
-        command = self.surface.update(prompt.name, reason=False)
-        details = new_lines(measured.entry, measured.case.name, command)
+        details = new_lines(prompt, measured)
         return _in_suite(BudgetFinding("new", "error", "", f"new: {what} is not locked yet", details), prompt, measured)
 
     def _changed(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
         summary = "the case has other variables than when it was locked; both sides are counted with the new ones"
-        details = (f"lock it again: {self.surface.update(prompt.name, reason=False)}",)
+        details = (f"lock it again: {update_command(prompt.name, cases=[measured.case.name])}",)
         return _in_suite(BudgetFinding("changed", "warn", "", summary, details), prompt, measured)
 
     def _incomparable(self, prompt: GuardedPrompt, measured: MeasuredCase, entry: LockEntry) -> BudgetFinding:
         changed = entry.variables != measured.entry.variables
         why = "the case and the prompt" if changed else "the tokenizer and the prompt"
-        command = self.surface.update(prompt.name, reason=measured.entry.input > entry.input)
+        command = update_command(prompt.name, reason=measured.entry.input > entry.input)
         summary = (
             f"cannot be compared with the lock: {why} both changed, and the locked text is neither on disk nor in git"
         )

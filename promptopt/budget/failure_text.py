@@ -20,23 +20,17 @@ _SHOWN = 5
 _WIDTH = 72
 
 
-@dataclass(frozen=True, slots=True)
-class Surface:
-    """How the user runs the gate: with ``pytest`` or with ``promptopt budget``."""
+def update_command(prompt: str, *, cases: Sequence[str] = (), reason: bool = False) -> str:
+    """The command that locks a prompt as it is now.
 
-    pytest: bool
-
-    def update(self, prompt: str, *, reason: bool) -> str:
-        """The command that locks a prompt as it is now.
-
-        Args:
-            reason: Whether it must say why a count is raised.
-        """
-        if self.pytest:
-            given = ' --prompt-budget-reason "..."' if reason else ""
-            return f"pytest --prompt-budget-only --prompt-budget-update -k {quote(prompt)}{given}"
-        given = ' --reason "..."' if reason else ""
-        return f"promptopt budget update {quote(prompt)}{given}"
+    Args:
+        cases: Only these, so that no other count changes; of more than a few, the whole prompt.
+        reason: Whether it must say why a count is raised.
+    """
+    # Not through pytest: its -k takes every prompt whose name contains this one's.
+    only = "".join(f" --case {quote(case)}" for case in cases) if len(cases) <= _SHOWN else ""
+    given = ' --reason "..."' if reason else ""
+    return f"promptopt budget update {quote(prompt)}{only}{given}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ def cap_line(metric: Metric, value: Decimal, limit: Limit) -> str:
 
 
 def growth_text(
-    history: History, surface: Surface, prompt: GuardedPrompt, measured: MeasuredCase, locked: Locked, metric: Metric
+    history: History, prompt: GuardedPrompt, measured: MeasuredCase, locked: Locked, metric: Metric
 ) -> FailureText:
     """Why a metric of a case grew, and what to do about it."""
     details: list[str] = []
@@ -102,7 +96,7 @@ def growth_text(
         details += [*split, *lines]
         fix = f"shorten {path}:{line}"
     details += _money(prompt, locked.entry, measured.entry)
-    details += [f"fix: {fix}", f"or accept: {surface.update(prompt.name, reason=True)}"]
+    details += [f"fix: {fix}", f"or accept: {update_command(prompt.name, reason=True)}"]
     return FailureText(tuple(details), path, line, inherited)
 
 
@@ -180,13 +174,16 @@ def usd_change(locked: LockEntry, now: LockEntry, price: Price) -> str:
     return f"{usd(usd_call(locked, price))} → {usd(usd_call(now, price))} per call"
 
 
-def new_lines(entry: LockEntry, name: str, command: str) -> tuple[str, ...]:
-    """What would be locked for a new case."""
+def new_lines(prompt: GuardedPrompt, measured: MeasuredCase) -> tuple[str, ...]:
+    """What would be locked for a new case, and the command that does so and changes nothing else."""
+    entry, name = measured.entry, measured.case.name
     output = "unknown" if entry.output is None else f"{entry.output:,} ({entry.output_is})"
-    return (
-        f"it would be locked as: input {entry.input:,}, cacheable {entry.cacheable:,}, output {output}",
-        f"lock {name!r}: {command}",
-    )
+    would = f"it would be locked as: input {entry.input:,}, cacheable {entry.cacheable:,}, output {output}"
+    if prompt.lock is None:
+        return would, f"lock it: {update_command(prompt.name)}"
+    lines = would, f"lock {name!r}: {update_command(prompt.name, cases=[name])}"
+    others = len(prompt.cases.keys() - prompt.lock.cases.keys()) - 1
+    return (*lines, f"or all {others + 1} new cases: {update_command(prompt.name)} --new") if others else lines
 
 
 def _short(source: str) -> str:

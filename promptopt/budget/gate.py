@@ -7,7 +7,6 @@ from functools import cached_property
 
 from promptopt.budget.baseline import History
 from promptopt.budget.check import Checker
-from promptopt.budget.failure_text import Surface
 from promptopt.budget.guarded_prompt import GuardedPrompt, guarded_prompts
 from promptopt.budget.result import Result
 from promptopt.budget.settings import load_settings
@@ -29,7 +28,6 @@ class Gate:
 
     def __init__(
         self,
-        surface: Surface,
         *,
         against: str | None = None,
         overrides: Sequence[str] = (),
@@ -37,7 +35,7 @@ class Gate:
     ) -> None:
         self.config = load_config()
         self.settings = load_settings(self.config, overrides)
-        self.checker = Checker(self.settings, History(self.config, against), surface)
+        self.checker = Checker(self.settings, History(self.config, against))
         self._names = names
 
     @cached_property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from statistics import fmean
 
 import jinja2
@@ -292,7 +293,9 @@ class GuardedPrompt:
         return metric_value(entry, metric, self.price)
 
 
-def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[GuardedPrompt]:
+def guarded_prompts(
+    config: Config, names: Collection[str] = (), *, ignore_orphans: bool = False
+) -> list[GuardedPrompt]:
     """Every prompt that has a suite or a lock, by name. Suites and locks are read when a prompt is checked.
 
     Args:
@@ -307,7 +310,8 @@ def guarded_prompts(config: Config, names: Collection[str] = ()) -> list[Guarded
     found: list[GuardedPrompt] = []
     for name in sorted({*files, *locks}):
         if name not in files:
-            _refuse_orphan(name, locks[name])
+            if not ignore_orphans:
+                _refuse_orphan(name, locks[name])
             continue
         suite = find_suite(name, config=config)
         if suite is not None and (not names or name in names):
@@ -333,7 +337,7 @@ def _refuse_orphan(name: str, path: Path) -> None:
         raise LockError(
             f"the prompt {name!r} is gone",
             path=show_path(path),
-            remedy=f"remove its lock: git rm {show_path(path)}, or: promptopt budget update",
+            remedy=f"remove its lock: promptopt budget update {quote(name)}",
         )
 
 

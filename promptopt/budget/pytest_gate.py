@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from promptopt.budget.built_prompt import Built, write_built
-from promptopt.budget.failure_text import Surface
+from promptopt.budget.built_prompt import Built, draft_built
 from promptopt.budget.fixture import OverBudget, PromptBudget
 from promptopt.budget.gate import Gate
 from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
 from promptopt.budget.result import Result, result_from, summed
-from promptopt.budget.update import Written, refuse_in_ci, update
+from promptopt.budget.update import Written, draft_updates, refuse_in_ci, write_locks
 from promptopt.errors import PromptoptError
 
 NAME = "promptopt-budget"
@@ -34,7 +33,6 @@ def enable(config: pytest.Config) -> None:
         for report in config.getoption("prompt_budget_report"):
             parse_report(report)
         gate = Gate(
-            Surface(pytest=True),
             against=config.getoption("prompt_budget_against"),
             overrides=config.getoption("prompt_budget_limit"),
         )
@@ -172,7 +170,18 @@ class BudgetGate:
     def _update(self) -> list[Written]:
         reason, trim = self._config.getoption("prompt_budget_reason"), self._config.getoption("prompt_budget_trim")
         chosen = {name: (self._gate.prompts[name], None) for name in self._ran}
-        return [*update(chosen, reason, trim=trim), *write_built(self._gate, self._built, reason, trim=trim)]
+        drafts = draft_updates(chosen, reason, trim=trim)
+        return write_locks([*drafts, *draft_built(self._gate, self._built, reason, trim=trim)], reason)
+
+    def _what_was_looked_at(self) -> str:
+        """What an update says of the locks that it did not write: only those of prompts that ran are known."""
+        looked, guarded = len({*self._ran}), len(self._gate.prompts)
+        if not looked and not self._built:
+            return "nothing was written: no prompt was looked at, because its test was not selected or the run stopped"
+        rest = f"; {guarded - looked} of {guarded} prompts were not looked at" if looked < guarded else ""
+        if self._written:
+            return f"{len(self._written)} lock{'s' * (len(self._written) != 1)} written{rest}"
+        return f"nothing to write: the locks are up to date{rest}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What no failed item shows: warnings, causes, counts, what was written."""
@@ -185,8 +194,8 @@ class BudgetGate:
         for file in self._written:
             write(f"{file.path}: {len(file.lines)} change{'s' * (len(file.lines) != 1)}")
         if self._writes:
-            if not self._written and not self._unusable:
-                write("nothing to write: the locks are up to date")
+            if not self._unusable:
+                write(self._what_was_looked_at())
             return
         for line in (*self._annotations, *summary_lines(self._results, failures=False)):
             write(line)

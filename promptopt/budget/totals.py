@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from promptopt.budget.baseline import locked_today
 from promptopt.budget.check import Checker
-from promptopt.budget.failure_text import cap_line, growth_line, names_text
+from promptopt.budget.failure_text import cap_line, growth_line, names_text, update_command
 from promptopt.budget.guarded_prompt import GuardedPrompt, digest
 from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import LockEntry
@@ -28,9 +28,9 @@ def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
     pairs = _pairs(checker, prompt)
     limits = checker.settings.limits_for(prompt.name)
     findings = [
-        *_entries(checker, prompt),
-        *_causes(checker, prompt, pairs),
-        *_quality(checker, prompt, pairs, limits["quality"]),
+        *_entries(prompt),
+        *_causes(prompt, pairs),
+        *_quality(prompt, pairs, limits["quality"]),
     ]
     numbers: dict[str, tuple[object, object]] = {}
     month = _month(prompt, pairs)
@@ -100,7 +100,7 @@ def _exceeded(path: str, metric: Metric, limit: Limit, old: Decimal, now: Decima
     yield BudgetFinding("cap" if beyond else "regressed", limit.severity, metric, summary, details)
 
 
-def _entries(checker: Checker, prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
+def _entries(prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
     """Locked entries whose case is gone or has another name now."""
     if prompt.lock is None:
         return
@@ -109,19 +109,21 @@ def _entries(checker: Checker, prompt: GuardedPrompt) -> Iterator[BudgetFinding]
         return
     new = {digest(dict(case.vars)): name for name, case in prompt.cases.items() if name not in prompt.lock.cases}
     path = show_path(prompt.suite.path)
-    command = checker.surface.update(prompt.name, reason=False)
-    renamed = [f"{name!r} to {new[entry.variables]!r}" for name, entry in gone.items() if entry.variables in new]
-    removed = [repr(name) for name, entry in gone.items() if entry.variables not in new]
+    renamed = {name: new[entry.variables] for name, entry in gone.items() if entry.variables in new}
+    removed = [name for name in gone if name not in renamed]
     if renamed:
-        summary = f"renamed: {names_text(renamed)}; the lock has the old name"
+        command = update_command(prompt.name, cases=list(renamed.values()))
+        listed = names_text([f"{old!r} to {name!r}" for old, name in renamed.items()])
+        summary = f"renamed: {listed}; the lock has the old name"
         yield BudgetFinding("renamed", "error", "", summary, (f"lock the new name: {command}",), path, 1)
     if removed:
-        summary = f"removed: the lock has {names_text(removed)}, the suite does not"
+        command = update_command(prompt.name, cases=removed)
+        summary = f"removed: the lock has {names_text(list(map(repr, removed)))}, the suite does not"
         details = (f"restore the case in {path}, or remove it from the lock: {command}",)
         yield BudgetFinding("removed", "error", "", summary, details, path, 1)
 
 
-def _causes(checker: Checker, prompt: GuardedPrompt, pairs: Pairs) -> Iterator[BudgetFinding]:
+def _causes(prompt: GuardedPrompt, pairs: Pairs) -> Iterator[BudgetFinding]:
     """A changed tokenizer, model or price: these change the numbers, but not the prompt."""
     if prompt.lock is None or prompt.lock.basis == prompt.basis:
         return
@@ -143,7 +145,7 @@ def _causes(checker: Checker, prompt: GuardedPrompt, pairs: Pairs) -> Iterator[B
     month = _month(prompt, pairs)
     if month is not None:
         rows.append(f"the locked tokens cost {usd(month[0])} a month at today's prices")
-    rows.append(f"lock today's tokenizer, model and prices: {checker.surface.update(prompt.name, reason=False)}")
+    rows.append(f"lock today's tokenizer, model and prices: {update_command(prompt.name)}")
     summary = "not the prompt: its tokenizer, model or prices changed; both sides are counted with today's"
     yield BudgetFinding("cause", "note", "", summary, tuple(rows), show_path(prompt.path), 1)
 
@@ -153,13 +155,13 @@ def _short(tokenizer: str) -> str:
     return f"{name}@{value[:15]}"
 
 
-def _quality(checker: Checker, prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[BudgetFinding]:
+def _quality(prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[BudgetFinding]:
     if limit.level == "off":
         return
     known = [(old.quality, now.quality) for old, now in pairs if old.quality is not None and now.quality is not None]
     answers = [quality for name in prompt.cases if (quality := prompt.measure(name).entry.quality) is not None]
     path = prompt.template.path
-    accept = checker.surface.update(prompt.name, reason=True)
+    accept = update_command(prompt.name, reason=True)
     what_to_do = (f"see which answers changed: promptopt compare {path} --cases", f"or accept: {accept}")
     mean = sum(answers) / len(answers) if answers else 1.0
     if limit.beyond_cap("quality", Decimal(str(mean))):

@@ -1,18 +1,29 @@
-"""Writing locks: accepting what prompts cost now, or lowering locked counts after an improvement."""
+"""Writing locks: accepting what prompts cost now, or lowering locked counts after an improvement.
+
+Everything is read and checked first; then all files are written, or none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
+from promptopt.budget.baseline import History
 from promptopt.budget.check import lost
-from promptopt.budget.guarded_prompt import GuardedPrompt, find_locks
-from promptopt.budget.lock import SUFFIX, Lock, LockEntry, read_lock
-from promptopt.config import in_ci, load_config
+from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase, find_locks
+from promptopt.budget.history import LockLog, predecessor
+from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockEntry, read_lock
+from promptopt.config import Config, in_ci
 from promptopt.errors import LockError, UsageError
-from promptopt.files import show_path
+from promptopt.files import replace_files, show_path
+from promptopt.money import usd
 from promptopt.templates import list_prompts
+from promptopt.tokens import cacheable_tokens
+
+_LISTED = 10
+_MTOK = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +39,19 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class Draft:
     """A lock that is about to be written.
 
     Attributes:
+        prompt: The prompt's name.
+        lock: ``None``: the file is removed.
         lines: What changes in the file; empty: nothing.
-        raises: The cases whose locked counts would rise, which needs a reason.
+        raises: What would rise, which needs a reason.
     """
 
-    prompt: GuardedPrompt
-    lock: Lock
+    prompt: str
+    path: Path
+    lock: Lock | None
     lines: tuple[str, ...]
     raises: tuple[str, ...] = ()
 
@@ -66,48 +80,138 @@ def update(
         UsageError: A count would be raised without a reason, or ``CI`` is set.
         LockError: A file cannot be written.
     """
+    return write_locks(draft_updates(prompts, reason, trim=trim), reason)
+
+
+def draft_updates(
+    prompts: Mapping[str, tuple[GuardedPrompt, Collection[str] | None]], reason: str, *, trim: bool = False
+) -> list[Draft]:
+    """What :func:`update` would write."""
+    if trim:
+        return [_trimmed(prompt) for prompt, _ in prompts.values()]
+    earlier = _Earlier()
+    return [_updated(prompt, cases, reason.strip(), earlier) for prompt, cases in prompts.values()]
+
+
+def write_locks(drafts: Sequence[Draft], reason: str) -> list[Written]:
+    """Write locks, and remove those of prompts that are gone; all of them, or none.
+
+    Raises:
+        UsageError: Something would rise without a reason, or ``CI`` is set.
+        LockError: A file cannot be written.
+    """
     refuse_in_ci()
-    reason = reason.strip()
-    drafts = [_trimmed(prompt) if trim else _updated(prompt, cases, reason) for prompt, cases in prompts.values()]
     raises = [line for draft in drafts for line in draft.raises]
-    if raises and not reason:
-        listed = "\n  ".join(raises[:10]) + (f"\n  and {len(raises) - 10} more" if len(raises) > 10 else "")
+    if raises and not reason.strip():
+        listed = "\n  ".join(raises[:_LISTED])
+        more = f"\n  and {len(raises) - _LISTED} more" if len(raises) > _LISTED else ""
         raise UsageError(
-            f"this would raise {len(raises)} locked count{'s' * (len(raises) != 1)}:\n  {listed}\n"
+            f"this would raise {len(raises)} locked count{'s' * (len(raises) != 1)}:\n  {listed}{more}\n"
             'Nothing was written. Say why: --prompt-budget-reason "..." (promptopt budget update --reason "...")'
         )
     changed = [draft for draft in drafts if draft.lines]
-    for draft in changed:
-        draft.lock.write(draft.prompt.path)
-    return [Written(show_path(draft.prompt.path), draft.lines) for draft in changed]
+    texts = {draft.path: None if draft.lock is None else draft.lock.text() for draft in changed}
+    replace_files(texts, LockError)
+    return [Written(show_path(draft.path), draft.lines) for draft in changed]
 
 
-def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str) -> _Draft:
-    old = prompt.lock
-    chosen = set(prompt.cases if cases is None else cases)
-    if old is not None and old.basis != prompt.basis:
-        # One file cannot have counts of two tokenizers or prices.
-        chosen = set(prompt.cases)
+class _Earlier:
+    """The locks that an update is compared with; if a file is gone or broken, what was committed."""
+
+    def __init__(self) -> None:
+        self._logs: dict[Path, tuple[LockLog, dict[str, Lock]]] = {}
+
+    def lock(self, prompt: GuardedPrompt) -> tuple[Lock | None, Lock | None]:
+        """The lock on disk (``None`` if it cannot be used), and the one to compare with."""
+        try:
+            found = prompt.lock
+        except LockError:
+            if _is_programs(prompt.path):
+                raise
+            found = None
+        if found is not None:
+            return found, found
+        config = prompt.config
+        if config.prompts not in self._logs:
+            log = LockLog(config)
+            self._logs[config.prompts] = log, _gone(config, log)
+        log, gone = self._logs[config.prompts]
+        known = log.last(prompt.name)
+        if known is None:
+            known = predecessor([prompt.measure(name).entry.variables for name in prompt.cases], gone)
+        return None, None if known is None or known.program else known
+
+
+def _gone(config: Config, log: LockLog) -> dict[str, Lock]:
+    """The locks of prompts that are gone: on disk still, in the last commit, or where this branch began."""
+    names = {prompt.name for prompt in list_prompts(config)}
+    base = History(config).base
+    found = {**(log.at(base.commit) if base else {}), **log.at("HEAD")}
+    for path in find_locks(config):
+        lock = _usable(path)
+        if lock is not None:
+            found[_name(config, path)] = lock
+    return {name: lock for name, lock in found.items() if name not in names and not lock.program}
+
+
+def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, earlier: _Earlier) -> Draft:
+    old, known_lock = earlier.lock(prompt)
+    chosen = set(prompt.cases if cases is None else cases) & set(prompt.cases)
+    basis = prompt.basis
+    if cases is not None and old is not None and old.basis != basis:
+        basis = _basis_of_one_case(prompt, old, sorted(cases))
     before = old.cases if old else {}
-    entries = {name: entry for name, entry in before.items() if cases is not None or name in prompt.cases}
-    same_tokenizer = old is None or old.basis.tokenizer == prompt.basis.tokenizer
-    renamed = {entry.variables: entry for name, entry in before.items() if name not in prompt.cases}
+    known_cases = known_lock.cases if known_lock else {}
+    dropped = set(before) - set(prompt.cases) if cases is None else set(cases) - set(prompt.cases)
+    gone = {entry.variables: name for name, entry in known_cases.items() if name not in prompt.cases}
+    entries = {name: entry for name, entry in before.items() if name not in dropped}
     raises = []
     for name in sorted(chosen):
-        entry = prompt.measure(name).entry
-        known = before.get(name) or renamed.get(entry.variables)
+        measured = prompt.measure(name)
+        former = name if name in known_cases else gone.get(measured.entry.variables, "")
+        known = known_cases.get(former)
+        entry = measured.entry if known is None else _kept(known, measured)
         kept = known.reason if known is not None and known == entry else ""
-        if known is not None and same_tokenizer and costs_more(known, entry):
-            raises.append(f"{prompt.name} [{name}]: {_change(known, entry)}")
-            kept = reason
+        if known is not None and known_lock is not None:
+            parts = list(raised(known, known_lock.basis, entry, basis))
+            if parts:
+                raises.append(f"{prompt.name} [{name}]: {', '.join(parts)}")
+                kept = reason
+        if former != name:
+            entries.pop(former, None)
         entries[name] = replace(entry, reason=kept)
     same_text = set(entries) <= chosen or (old is not None and old.sources == prompt.sources)
     sources = prompt.sources if same_text else ""
-    lock = Lock(prompt.name, prompt.files.versions[-1][0], prompt.basis, entries, sources)
-    return _Draft(prompt, lock, change_lines(old, lock), tuple(raises))
+    lock = Lock(prompt.name, prompt.files.versions[-1][0], basis, entries, sources)
+    lines = change_lines(known_lock, lock)
+    if old is None and not lines:
+        lines = ("written again as it was committed",)
+    return Draft(prompt.name, prompt.path, lock, lines, tuple(raises))
 
 
-def _trimmed(prompt: GuardedPrompt) -> _Draft:
+def _basis_of_one_case(prompt: GuardedPrompt, old: Lock, cases: Sequence[str]) -> LockBasis:
+    """The basis of a lock of which only some cases are written: such an update accepts no other model or price."""
+    if old.basis.tokenizer != prompt.basis.tokenizer:
+        raise UsageError(
+            f"{prompt.name} was locked with another tokenizer ({old.basis.model}, now {prompt.basis.model}), and one "
+            f"lock has counts of one tokenizer: lock the whole prompt, not only {', '.join(map(repr, cases))}: "
+            f'promptopt budget update {prompt.name} --reason "..."'
+        )
+    return old.basis
+
+
+def _kept(known: LockEntry, measured: MeasuredCase) -> LockEntry:
+    """Today's entry, with what only fresh answers may replace: the quality, and the length of recorded answers."""
+    entry = measured.entry
+    if measured.status == "fresh":
+        return entry if entry.quality is not None else replace(entry, quality=known.quality)
+    output, source = entry.output, entry.output_is
+    if measured.status == "missing" and known.output_is == "recorded":
+        output, source = known.output, known.output_is
+    return replace(entry, output=output, output_is=source, quality=known.quality)
+
+
+def _trimmed(prompt: GuardedPrompt) -> Draft:
     old = prompt.lock
     if old is None or old.basis != prompt.basis:
         why = "is not locked yet" if old is None else "was locked with another tokenizer, model or price"
@@ -116,36 +220,54 @@ def _trimmed(prompt: GuardedPrompt) -> _Draft:
     for name, entry in old.cases.items():
         if name not in prompt.cases:
             continue
-        now = prompt.measure(name).entry
-        if lost(entry, now) == 0 and not costs_more(entry, now):
-            quality = entry.quality if now.quality is None else now.quality
-            entries[name] = replace(now, quality=quality, reason=entry.reason)
+        now = _kept(entry, prompt.measure(name))
+        if lost(entry, now) == 0 and not any(raised(entry, old.basis, now, prompt.basis)):
+            entries[name] = replace(now, reason=entry.reason)
     changed = {name for name in entries if entries[name] != old.cases[name]}
     if not changed:
-        return _Draft(prompt, old, ())
+        return Draft(prompt.name, prompt.path, old, ())
     same_text = old.sources == prompt.sources or changed == set(entries)
     sources = prompt.sources if same_text else ""
     lock = replace(old, measured=prompt.files.versions[-1][0], cases=entries, sources=sources)
-    return _Draft(prompt, lock, change_lines(old, lock))
+    return Draft(prompt.name, prompt.path, lock, change_lines(old, lock))
 
 
-def costs_more(old: LockEntry, now: LockEntry) -> bool:
-    """Whether to lock ``now`` is to accept a higher cost, or worse answers."""
-    output = now.output_is == old.output_is and (now.output or 0) > (old.output or 0)
-    return now.input > old.input or output or (now.quality or 0) < (old.quality or 0)
+def raised(old: LockEntry, old_basis: LockBasis, now: LockEntry, basis: LockBasis) -> Iterator[str]:
+    """What is higher in ``now``, or worse: to lock it is to accept it, which needs a reason.
+
+    Dollars are at the rates of each side, so that another model or another price is seen too.
+    """
+    if now.input > old.input:
+        yield _change_of("input", old, now)
+    if old.output is not None and (now.output is None or now.output > old.output):
+        yield _change_of("output", old, now)
+    if old.quality is not None and (now.quality is None or now.quality < old.quality):
+        yield _change_of("quality", old, now)
+    before, after = _usd(old, old_basis), _usd(now, basis)
+    if after > before:
+        model = f" ({old_basis.model} → {basis.model})" if old_basis.model != basis.model else ""
+        yield f"{usd(before)} → {usd(after)} per call{model}"
+
+
+def _usd(entry: LockEntry, basis: LockBasis) -> Decimal:
+    """Dollars of one call at the locked rates; an unknown output is left out."""
+    served = min(cacheable_tokens(entry.cacheable), entry.input)
+    tokens = (entry.input - served, served, entry.output or 0)
+    rates = (basis.input_usd, basis.cached_usd, basis.output_usd)
+    return sum((count * Decimal(rate) for count, rate in zip(tokens, rates, strict=True)), Decimal(0)) / _MTOK
+
+
+def _change_of(name: str, old: LockEntry, now: LockEntry) -> str:
+    return f"{name} {_shown(getattr(old, name))} → {_shown(getattr(now, name))}"
 
 
 def _change(old: LockEntry, now: LockEntry) -> str:
-    parts = []
-    for name in ("input", "cacheable", "output", "quality"):
-        before, after = getattr(old, name), getattr(now, name)
-        if before != after:
-            parts.append(f"{name} {_shown(before)} → {_shown(after)}")
-    return ", ".join(parts) or "its text"
+    names = ("input", "cacheable", "output", "quality")
+    return ", ".join(_change_of(name, old, now) for name in names if getattr(old, name) != getattr(now, name))
 
 
 def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:,}"
+    return "unknown" if value is None else f"{value:,}"
 
 
 def change_lines(old: Lock | None, new: Lock) -> tuple[str, ...]:
@@ -161,28 +283,38 @@ def change_lines(old: Lock | None, new: Lock) -> tuple[str, ...]:
             entry = new.cases[name]
             lines.append(f"{name}: new, input {entry.input:,}, output {_shown(entry.output)}")
         elif before[name] != new.cases[name]:
-            lines.append(f"{name}: {_change(before[name], new.cases[name])}")
+            lines.append(f"{name}: {_change(before[name], new.cases[name]) or 'its text'}")
     if old is not None and old.basis != new.basis:
         lines.append("tokenizer, model or prices")
     return tuple(lines) or ("the head",)
 
 
-def remove_orphans() -> list[str]:
-    """Remove the locks of templates that are gone, but not those of built prompts. Returns their paths."""
-    config = load_config()
-    names = {prompt.name for prompt in list_prompts(config)}
-    removed = []
-    for path in find_locks(config):
-        name = path.relative_to(config.prompts).as_posix().removesuffix(SUFFIX)
-        if name not in names and not _is_programs(path):
-            try:
-                path.unlink()
-            except OSError as error:
-                raise LockError(f"cannot be removed: {error.strerror}", path=show_path(path)) from None
-            removed.append(show_path(path))
-    return removed
+def draft_removals(config: Config, names: Collection[str] | None = None) -> list[Draft]:
+    """The locks of templates that are gone, to remove; those of built prompts never had one.
+
+    Args:
+        names: Only these prompts; ``None``: all.
+    """
+    present = {prompt.name for prompt in list_prompts(config)}
+    found = {_name(config, path): path for path in find_locks(config)}
+    return [
+        Draft(name, path, None, ("removed, its prompt is gone",))
+        for name, path in found.items()
+        if name not in present and (names is None or name in names) and not _is_programs(path)
+    ]
+
+
+def _name(config: Config, path: Path) -> str:
+    return path.relative_to(config.prompts).as_posix().removesuffix(SUFFIX)
+
+
+def _usable(path: Path) -> Lock | None:
+    try:
+        return read_lock(path)
+    except LockError:
+        return None
 
 
 def _is_programs(path: Path) -> bool:
-    lock = read_lock(path)
+    lock = _usable(path)
     return lock is not None and lock.program

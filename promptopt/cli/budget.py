@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from promptopt.budget.gate import Gate
+    from promptopt.budget.guarded_prompt import GuardedPrompt
     from promptopt.budget.result import Result
 
 
@@ -35,10 +36,9 @@ def _common(function: Any) -> Any:
 
 
 def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]) -> Gate:
-    from promptopt.budget.failure_text import Surface
     from promptopt.budget.gate import Gate
 
-    return Gate(Surface(pytest=False), against=against, overrides=limits, names=prompts)
+    return Gate(against=against, overrides=limits, names=prompts)
 
 
 @command.command("check")
@@ -90,10 +90,11 @@ def _changes(result: Result) -> str:
 @command.command("update")
 @click.argument("prompts", nargs=-1, metavar="[PROMPT]...")
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case; needs exactly one PROMPT.")
+@click.option("--new", is_flag=True, help="Only cases that are not locked yet; no other count changes.")
 @click.option("--reason", default="", help="Why a count rises; required if one does.")
-def update(prompts: tuple[str, ...], cases: tuple[str, ...], reason: str) -> None:
+def update(prompts: tuple[str, ...], cases: tuple[str, ...], new: bool, reason: str) -> None:
     """Lock what prompts cost now, and remove the entries of cases that are gone. Refused in CI."""
-    _write(prompts, cases, reason, trim=False)
+    _write(prompts, cases, reason, new=new)
 
 
 @command.command("trim")
@@ -103,28 +104,44 @@ def trim(prompts: tuple[str, ...]) -> None:
     _write(prompts, (), "", trim=True)
 
 
-def _write(prompts: tuple[str, ...], cases: tuple[str, ...], reason: str, *, trim: bool) -> None:
-    from promptopt.budget.update import refuse_in_ci, remove_orphans, update
-    from promptopt.errors import UsageError, did_you_mean
+def _write(
+    prompts: tuple[str, ...], cases: tuple[str, ...], reason: str, *, trim: bool = False, new: bool = False
+) -> None:
+    from promptopt.budget.guarded_prompt import guarded_prompts
+    from promptopt.budget.update import draft_removals, draft_updates, refuse_in_ci, write_locks
+    from promptopt.config import load_config
+    from promptopt.errors import UsageError
 
     refuse_in_ci()
-    removed = [] if prompts or trim else remove_orphans()
-    gate = _gate(prompts, None, ())
-    if cases:
-        if len(prompts) != 1:
-            raise UsageError("--case needs exactly one prompt")
-        known = gate.prompts[prompts[0]].cases
-        for case in cases:
-            if case not in known:
-                raise UsageError(f"{prompts[0]} has no case {case!r}.{did_you_mean(case, known)}")
-    written = update({name: (prompt, cases or None) for name, prompt in gate.prompts.items()}, reason, trim=trim)
-    for path in removed:
-        click.echo(f"{path}: removed, its prompt is gone")
+    if cases and (len(prompts) != 1 or new):
+        raise UsageError("--case needs exactly one prompt" + " and goes without --new" * new)
+    config = load_config()
+    # A lock whose prompt is gone is removed, but not by a command for other prompts.
+    removals = [] if trim or cases else draft_removals(config, prompts or None)
+    gone = {draft.prompt for draft in removals}
+    wanted = [name for name in prompts if name not in gone]
+    guarded = [] if prompts and not wanted else guarded_prompts(config, wanted, ignore_orphans=True)
+    chosen = {prompt.name: (prompt, _chosen_cases(prompt, cases, new=new)) for prompt in guarded}
+    drafts = [*([] if new else removals), *draft_updates(chosen, reason, trim=trim)]
+    written = write_locks(drafts, reason)
     for file in written:
         click.echo(f"{file.path}: {len(file.lines)} change{'s' * (len(file.lines) != 1)}")
         for line in file.lines[:10]:
             click.echo(f"  {line}")
         if len(file.lines) > 10:
             click.echo(f"  and {len(file.lines) - 10} more")
-    if not written and not removed:
+    if not written:
         click.echo("nothing to trim: no prompt costs less" if trim else "nothing to update: all locks are up to date")
+
+
+def _chosen_cases(prompt: GuardedPrompt, cases: tuple[str, ...], *, new: bool) -> set[str] | None:
+    """The cases to lock; ``None``: all. A case that only the lock has is removed from it."""
+    from promptopt.errors import UsageError, did_you_mean
+
+    if new:
+        return set(prompt.cases) - set(prompt.lock.cases if prompt.lock else ())
+    known = {*prompt.cases, *(prompt.lock.cases if cases and prompt.lock else ())}
+    for case in cases:
+        if case not in known:
+            raise UsageError(f"{prompt.name} has no case {case!r}.{did_you_mean(case, known)}")
+    return set(cases) or None

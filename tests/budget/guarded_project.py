@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from promptopt.budget.failure_text import Surface
 from promptopt.budget.gate import Gate
 from promptopt.budget.result import Result
 from promptopt.budget.update import update
@@ -34,7 +33,7 @@ def prompt_text(rules: str = RULES) -> str:
 
 
 def make_gate(**options: Any) -> Gate:
-    return Gate(Surface(pytest=False), **options)
+    return Gate(**options)
 
 
 def lock(reason: str = "accepted") -> None:

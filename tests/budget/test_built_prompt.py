@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from guarded_project import kinds, make_gate
 
-from promptopt.budget.built_prompt import Built, check_built, write_built
+from promptopt.budget.built_prompt import Built, check_built, draft_built
 from promptopt.budget.lock import read_lock
+from promptopt.budget.update import write_locks
 from promptopt.errors import LockError, UsageError
 
 TEXT = "Be kind to everybody."
@@ -19,7 +20,7 @@ def built(text: str = TEXT, case: str = "ann", prompt: str = "chat", cap: int | 
 
 
 def write(*prompts: Built, reason: str = "", trim: bool = False) -> list[str]:
-    return [file.path for file in write_built(make_gate(), prompts, reason, trim=trim)]
+    return [file.path for file in write_locks(draft_built(make_gate(), prompts, reason, trim=trim), reason)]
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_another_tokenizer_is_no_growth_of_the_same_text(chat: Path) -> None:
 
 def test_raising_needs_a_reason_and_other_cases_stay(chat: Path) -> None:
     before = chat.read_bytes()
-    with pytest.raises(UsageError, match=r"would raise the locked counts of chat \[ann\]"):
+    with pytest.raises(UsageError, match=r"would raise 1 locked count:\n  chat \[ann\]: input 12 → 14"):
         write(built(TEXT + " Always."), built(case="bob"))
     assert chat.read_bytes() == before
     write(built(TEXT + " Always."), built(case="bob"), reason="politer")
@@ -87,3 +88,29 @@ def test_the_model_must_be_known_and_priced(project: Any) -> None:
         check_built(make_gate(), "chat", "ann", TEXT, None, None, {})
     with pytest.raises(UsageError, match="the price table has no model 'gpt-9-nano-x'"):
         check_built(make_gate(), "chat", "ann", TEXT, "gpt-9-nano-x", None, {})
+
+
+def test_one_case_counted_with_another_tokenizer_does_not_go_into_the_same_lock(chat: Path) -> None:
+    write(built(case="bob"))
+    before = chat.read_bytes()
+    other = check_built(make_gate(), "chat", "ann", TEXT, "gpt-4", 60, {})
+    with pytest.raises(UsageError, match="run the tests of all its cases in one update, also bob"):
+        write(other, reason="x")
+    with pytest.raises(UsageError, match="different tokenizers"):
+        write(other, built(case="bob"), reason="x")
+    assert chat.read_bytes() == before
+    both = [replace(other, case=case) for case in ("ann", "bob")]
+    with pytest.raises(UsageError, match="gpt-4o-mini → gpt-4"):
+        write(*both)
+    write(*both, reason="x")
+    assert b"cl100k_base" in chat.read_bytes()
+
+
+def test_a_deleted_lock_of_a_program_is_compared_with_the_committed_one(project: Any, chat: Path) -> None:
+    project.git("init", "-qb", "main")
+    project.git("add", "-A")
+    project.git("commit", "-qm", "locked")
+    chat.unlink()
+    with pytest.raises(UsageError, match=r"chat \[ann\]: input"):
+        write(built(f"{TEXT} {TEXT}"))
+    assert not chat.exists()

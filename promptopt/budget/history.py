@@ -1,0 +1,126 @@
+"""Locks as they were committed: what a prompt cost when, who said why, and what many small raises add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from promptopt.budget.lock import SUFFIX, Lock, parse_lock
+from promptopt.config import Config
+from promptopt.errors import LockError, PromptoptError
+from promptopt.files import decode, run_git
+
+_START, _FIELD = "\x01", "\x02"
+
+
+@dataclass(frozen=True, slots=True)
+class LockChange:
+    """One commit that changed a lock.
+
+    Attributes:
+        prompt: The prompt's name in that commit.
+        before: Its name before, if the commit renamed the lock; else the same.
+        removed: The commit removed the lock.
+    """
+
+    commit: str
+    when: datetime
+    author: str
+    subject: str
+    prompt: str
+    before: str
+    removed: bool = False
+
+
+class LockLog:
+    """What git knows of the project's locks, on the first-parent line of HEAD; asked once, on first use."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def _git(self, *arguments: str) -> str | None:
+        """What git prints; ``None`` without git, a repository or such a thing in it."""
+        if not self._config.prompts.is_dir():
+            return None
+        try:
+            # Names with umlauts as they are, and relative to the prompts folder.
+            printed = run_git(self._config.prompts, "-c", "core.quotePath=off", *arguments)
+        except FileNotFoundError:
+            return None
+        return None if printed is None else printed.decode("utf-8", "replace")
+
+    @cached_property
+    def is_shallow(self) -> bool:
+        """Whether commits are missing here, so that a lock may have been different before."""
+        return (self._git("rev-parse", "--is-shallow-repository") or "").strip() == "true"
+
+    @cached_property
+    def _changes(self) -> tuple[LockChange, ...]:
+        """All changes of all locks, the newest first."""
+        form = _FIELD.join(("%H", "%cI", "%an", "%s"))
+        printed = self._git(
+            "log", "--first-parent", "-m", "-M", "--name-status", "--relative", f"--format={_START}{form}", "--",
+            f"*{SUFFIX}",
+        )  # fmt: skip
+        return tuple(_read_log(printed or ""))
+
+    def changes(self, prompt: str) -> Iterator[LockChange]:
+        """The commits that changed a prompt's lock, the newest first; a renamed lock is followed."""
+        name = prompt
+        for change in self._changes:
+            if change.prompt == name:
+                yield change
+                name = change.before
+
+    def lock_at(self, commit: str, prompt: str) -> Lock | None:
+        """A prompt's lock at a commit; ``None`` if there is none that can be read."""
+        text = self._git("cat-file", "blob", f"{commit}:./{prompt}{SUFFIX}")
+        if text is None:
+            return None
+        try:
+            return parse_lock(decode(text.encode(), f"{commit}:{prompt}{SUFFIX}", LockError), f"{prompt}{SUFFIX}")
+        except PromptoptError:
+            return None
+
+    def last(self, prompt: str) -> Lock | None:
+        """The newest committed lock of a prompt, also if it was removed since; ``None`` if it was never committed."""
+        for change in self.changes(prompt):
+            if not change.removed and (lock := self.lock_at(change.commit, prompt)) is not None:
+                return lock
+        return None
+
+    def at(self, commit: str) -> Mapping[str, Lock]:
+        """All locks at a commit that can be read, by prompt."""
+        listed = self._git("ls-tree", "-r", "--name-only", commit, "--", ".") or ""
+        names = [line.removesuffix(SUFFIX) for line in listed.splitlines() if line.endswith(SUFFIX)]
+        return {name: lock for name in names if (lock := self.lock_at(commit, name)) is not None}
+
+
+def _read_log(text: str) -> Iterator[LockChange]:
+    for block in text.split(_START)[1:]:
+        head, _, files = block.partition("\n")
+        commit, when, author, subject = head.split(_FIELD)
+        for line in files.splitlines():
+            status, *paths = line.split("\t")
+            names = [path.removesuffix(SUFFIX) for path in paths if path.endswith(SUFFIX)]
+            if names:
+                removed = status.startswith("D")
+                yield LockChange(commit, datetime.fromisoformat(when), author, subject, names[-1], names[0], removed)
+
+
+def predecessor(new: Collection[str], gone: Mapping[str, Lock]) -> Lock | None:
+    """The lock that a prompt had under another name: that of a prompt that is gone, with the same cases.
+
+    Args:
+        new: Digests of the variables of the prompt's cases.
+        gone: Locks of prompts that are gone, by name.
+    """
+    digests = set(new) - {""}
+    shared = {name: len(digests & {entry.variables for entry in lock.cases.values()}) for name, lock in gone.items()}
+    best = max(sorted(shared), key=shared.__getitem__, default=None)
+    # Half of the cases, so that one common input, such as an empty one, makes no relation.
+    if best is None or shared[best] == 0 or 2 * shared[best] < min(len(digests), len(gone[best].cases)):
+        return None
+    return gone[best]
