@@ -39,6 +39,9 @@ TOKENS_PER_SCHEMA = 9
 # and hits come in steps of 128 tokens.
 CACHE_MINIMUM_TOKENS = 1024
 CACHE_STEP_TOKENS = 128
+# Minimum and step of providers with a rule of their own: api-docs.deepseek.com/guides/kv_cache,
+# ai.google.dev/gemini-api/docs/caching (Gemini 2.5), and Anthropic's "Prompt caching". The others are taken as OpenAI.
+_CACHE_RULES = {"deepseek": (64, 64), "google": (2048, 1), "anthropic": (1024, 1)}
 _UNBILLED_KEYWORDS = frozenset({"required", "additionalProperties", "$schema"})
 
 _REMEMBERED = 10_000
@@ -173,9 +176,14 @@ def _remembered(text: str, encoding_name: str) -> int:
     return Tokenizer(encoding_name, exact=True).count(text)
 
 
-def cacheable_tokens(prefix: int, minimum: int = CACHE_MINIMUM_TOKENS) -> int:
-    """How many of the tokens that a prompt always begins with OpenAI's prompt cache can serve."""
-    return 0 if prefix < minimum else prefix - prefix % CACHE_STEP_TOKENS
+def cacheable_tokens(prefix: int, minimum: int = CACHE_MINIMUM_TOKENS, step: int = CACHE_STEP_TOKENS) -> int:
+    """How many of the tokens that a prompt always begins with a prompt cache can serve; by default OpenAI's."""
+    return 0 if prefix < minimum else prefix - prefix % step
+
+
+def cacheable_at(prefix: int, provider: str | None) -> int:
+    """As :func:`cacheable_tokens`, by the rule of a provider as the price table names it."""
+    return cacheable_tokens(prefix, *_CACHE_RULES.get(provider or "", ()))
 
 
 def schema_tokens(schema: JSONSchema, tokenizer: Tokenizer) -> int:

@@ -49,23 +49,18 @@ class PairedCases:
             ``output_tokens``, ``usd_per_1k_calls``, and, as far as they are known, the part of it that is input
             (``input_usd``), and the most that the output cap allows: ``cap_tokens`` and ``cap_usd``.
         untouched: Every request of the candidate is the baseline's own.
-        cached: The provider's prompt cache served a part of the input. What it serves varies from call to call, so that
-            input has no known cost and a call no known cap in dollars.
     """
 
     baseline: MetricValues
     candidate: MetricValues
     untouched: bool
-    cached: bool = False
 
     @classmethod
     def of(cls, baseline: Run, candidate: Run) -> PairedCases:
         """The pairs of two runs of one suite."""
         asked = [[trial.request for trial in run.trials] for run in (baseline, candidate)]
         both = {(t.case, t.sample) for t in baseline.answered} & {(t.case, t.sample) for t in candidate.answered}
-        answered = (*baseline.answered, *candidate.answered)
-        cached = any(trial.usage.cache_read_tokens or trial.usage.cache_write_tokens for trial in answered)
-        return cls(_values(baseline, both), _values(candidate, both), asked[0] == asked[1], cached)
+        return cls(_values(baseline, both), _values(candidate, both), asked[0] == asked[1])
 
     def differences(self, metric: str) -> Floats:
         """Candidate less baseline for each case in which both have the metric."""
@@ -78,7 +73,7 @@ class PairedCases:
         both = ~np.isnan(self.candidate[counted] - self.baseline[counted])
         values = self.baseline if side == "baseline" else self.candidate
         unknown = np.full(len(both), math.nan)
-        return (unknown if self.cached and metric in ("input_usd", "cap_usd") else values.get(metric, unknown))[both]
+        return values.get(metric, unknown)[both]
 
 
 def _values(run: Run, both: set[tuple[str, int]]) -> MetricValues:
@@ -93,14 +88,18 @@ def _values(run: Run, both: set[tuple[str, int]]) -> MetricValues:
         most = trial.request.params.max_output_tokens
         return math.nan if most is None else float(max(most, trial.usage.output_tokens))
 
+    def usd(trial: Answered, part: str) -> float:
+        cost = trial.judged_cost
+        return math.nan if cost is None else float(getattr(cost, part) * 1000)
+
     read: dict[str, Callable[[Answered], float]] = {
         "quality": lambda trial: trial.quality if trial.score.scores else math.nan,
         "pass_rate": lambda trial: float(trial.passed) if trial.score.scores else math.nan,
         "input_tokens": lambda trial: trial.usage.input_tokens,
         "output_tokens": lambda trial: trial.usage.output_tokens,
         "cap_tokens": cap,
-        "usd_per_1k_calls": lambda trial: math.nan if trial.cost is None else float(trial.cost.total_usd * 1000),
-        "input_usd": lambda trial: math.nan if trial.cost is None else float(trial.cost.input_usd * 1000),
+        "usd_per_1k_calls": lambda trial: usd(trial, "total_usd"),
+        "input_usd": lambda trial: usd(trial, "input_usd"),
         "cap_usd": lambda trial: cap(trial) * output_usd,
     }
     return {
@@ -205,7 +204,6 @@ def _decision(test: _Tested, margin: float, accept: float) -> tuple[tuple[Differ
         margin=test.usd.margin,
         bounded=(test.usd if usd.difference is not None else test.output).bounded,
         untouched=pairs.untouched,
-        cached=pairs.cached,
         likely_cases=(test.usd if usd.difference is not None else test.output).cases(),
     )
     row = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from dataclasses import replace
@@ -54,35 +54,58 @@ def run_plans(
         KeyboardInterrupt: What was answered is kept.
     """
     # First, because a live answer replaces what is recorded of an older form of its request, perhaps in the same file.
-    replays = iter([_replayed(call) for plan in plans for call in plan.calls if not call.live])
+    replays = [_replayed(call) for plan in plans for call in plan.calls if not call.live]
     live = [call for plan in plans for call in plan.live]
     outcomes = _ask(live, jobs, timeout_s, provider, layers, progress) if live else []
     errors = [outcome for outcome in outcomes if not isinstance(outcome, Response)]
     if live and len(errors) == sum(len(plan.calls) for plan in plans):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
-    asked = ((outcome, None) for outcome in outcomes)
     # A replay has no latency: what one side cannot be judged by, the other is not either.
     timed = all(call.live for plan in plans for call in plan.calls)
+    asked: Iterator[tuple[_Outcome, str | None]] = iter([(outcome, None) for outcome in outcomes])
+    recorded = iter(replays)
+    answers = [[next(asked if call.live else recorded) for call in plan.calls] for plan in plans]
+    caching = {
+        plan.variant.model for plan, given in zip(plans, answers, strict=True) for one, _ in given if _shows_cache(one)
+    }
     return [
-        Run(
-            plan.variant,
-            tuple(
-                _trial(plan.variant, call, *next(asked if call.live else replays), checks, timed) for call in plan.calls
-            ),
-        )
-        for plan in plans
+        _run(plan, given, checks, timed, plan.variant.model in caching)
+        for plan, given in zip(plans, answers, strict=True)
     ]
 
 
+def _shows_cache(outcome: _Outcome) -> bool:
+    """Whether an answer says that its provider has a prompt cache."""
+    usage = outcome.usage if isinstance(outcome, Response) else None
+    return usage is not None and bool(usage.cache_read_tokens or usage.cache_write_tokens)
+
+
+def _run(
+    plan: RunPlan, answers: Sequence[tuple[_Outcome, str | None]], checks: SuiteChecks, timed: bool, caching: bool
+) -> Run:
+    cacheable = plan.variant.cacheable() if caching else None
+    trials = [
+        _trial(plan.variant, call, outcome, recorded_at, checks, timed, cacheable)
+        for call, (outcome, recorded_at) in zip(plan.calls, answers, strict=True)
+    ]
+    return Run(plan.variant, tuple(trials))
+
+
 def _trial(
-    variant: Variant, call: PlannedCall, outcome: _Outcome, recorded_at: str | None, checks: SuiteChecks, timed: bool
+    variant: Variant,
+    call: PlannedCall,
+    outcome: _Outcome,
+    recorded_at: str | None,
+    checks: SuiteChecks,
+    timed: bool,
+    cacheable: int | None,
 ) -> Trial:
     request = call.request
     if not isinstance(outcome, Response):
         return Failed(call.case.name, request.sample, request, str(outcome))
-    measured = variant.measure(request, outcome)
+    measured = variant.measure(request, outcome, cacheable)
     judged = outcome if timed else replace(outcome, duration_s=None)
-    score = checks.score(call.case.name, judged, variant.template.front.answer, measured.cost)
+    score = checks.score(call.case.name, judged, variant.template.front.answer, measured.judged_cost)
     return Answered(call.case.name, request.sample, request, outcome, measured, score, recorded_at)
 
 

@@ -11,7 +11,7 @@ from promptopt.config import Config
 from promptopt.experiment.variant import Measurement, Variant
 from promptopt.prices import Price, close_models
 from promptopt.scorers import CaseScore
-from promptopt.tokens import Basis, count_tokens
+from promptopt.tokens import CACHE_MINIMUM_TOKENS, Basis, count_tokens
 from promptopt.values import Cost, Request, Response, Usage
 
 
@@ -53,6 +53,11 @@ class Answered:
     def cost(self) -> Cost | None:
         """List cost; ``None`` if the model is unpriced."""
         return self.measured.cost
+
+    @property
+    def judged_cost(self) -> Cost | None:
+        """List cost with a warm prompt cache, if the provider has one; ``None`` if the model is unpriced."""
+        return self.measured.judged_cost
 
     @property
     def complaint(self) -> str:
@@ -116,6 +121,9 @@ class VariantSummary:
         measured_input_tokens: What the answering provider measured, mean per call; ``None`` if it did not say.
         counted_input_tokens: What the priced model's tokenizer counts for the same requests.
         usd_per_1k_calls: List cost of a thousand calls; ``None`` if unpriced.
+        warm_cached_tokens: Input tokens that the provider's prompt cache serves of a call once it is warm; ``None`` if
+            the provider showed no cache. ``warm_usd_per_1k_calls`` is the list cost then, which verdicts are about.
+        cold_tokens: Input tokens that a prompt cache might serve, if it served none of any call.
         usd_per_pass: List cost of all calls over the number that passed; ``None`` if unpriced or none passed.
         incurred_usd: What this run paid; a replay paid nothing. ``None`` if a live call was unpriced.
         latency_ms: Median of live calls; ``None`` if all were replayed.
@@ -146,6 +154,9 @@ class VariantSummary:
     measured_input_tokens: float | None
     counted_input_tokens: float | None
     usd_per_1k_calls: float | None
+    warm_cached_tokens: float | None
+    warm_usd_per_1k_calls: float | None
+    cold_tokens: int
     usd_per_pass: float | None
     incurred_usd: float | None
     latency_ms: float | None
@@ -159,8 +170,9 @@ class VariantSummary:
 def summarize(run: Run, config: Config) -> VariantSummary:
     """The summary of a run."""
     variant, trials, answered = run.variant, run.trials, run.answered
-    known = [trial.cost.total_usd for trial in answered if trial.cost]
-    total = sum(known, Decimal(0)) if known and len(known) == len(answered) else None
+    total = _total([trial.cost for trial in answered])
+    warm = [trial.measured.warm_tokens for trial in answered if trial.measured.warm_tokens is not None]
+    warm_total = _total([trial.judged_cost for trial in answered]) if warm else None
     judged = [trial for trial in answered if trial.score.scores]
     passed = sum(trial.passed for trial in judged)
     days = sorted(trial.recorded_at[:10] for trial in answered if trial.recorded_at)
@@ -185,6 +197,9 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         measured_input_tokens=_mean([t.response.usage.input_tokens for t in answered if t.response.usage]),
         counted_input_tokens=_mean([_counted_input(trial.request, variant.priced_as) for trial in answered]),
         usd_per_1k_calls=None if total is None else float(total / len(answered) * 1000),
+        warm_cached_tokens=_mean(warm),
+        warm_usd_per_1k_calls=None if warm_total is None else float(warm_total / len(answered) * 1000),
+        cold_tokens=0 if warm else _cold_tokens(variant, answered),
         usd_per_pass=None if total is None or not passed else float(total / passed),
         incurred_usd=_incurred(answered, variant),
         latency_ms=_median(t.response.duration_s * 1000 for t in answered if t.response.duration_s),
@@ -194,6 +209,19 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         price=variant.price,
         close_models=() if variant.price else tuple(close_models(variant.priced_as, config=config)),
     )
+
+
+def _cold_tokens(variant: Variant, answered: Sequence[Answered]) -> int:
+    price = variant.price
+    if price is None or price.cache_read_mtok >= price.input_mtok:
+        return 0
+    large = any(t.measured.basis == "measured" and t.usage.input_tokens >= CACHE_MINIMUM_TOKENS for t in answered)
+    return variant.cacheable() if large else 0
+
+
+def _total(costs: Sequence[Cost | None]) -> Decimal | None:
+    known = [cost.total_usd for cost in costs if cost is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(costs) else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -37,6 +37,8 @@ _NAMES = {
 
 def variants_table(variants: Sequence[VariantSummary]) -> str:
     """One row for each variant: tokens and dollars per call, quality."""
+    # If the provider has a prompt cache: what calls cost once it is warm, beside what it served in this run.
+    warm = any(variant.warm_cached_tokens is not None for variant in variants)
     rows = [
         [
             variant.prompt,
@@ -46,13 +48,14 @@ def variants_table(variants: Sequence[VariantSummary]) -> str:
             _tokens(variant.output_tokens),
             _usd_per_1k(variant),
             dollars(None if variant.usd_per_pass is None else variant.usd_per_pass * 1000, variant.price),
+            *([dollars(variant.warm_usd_per_1k_calls, variant.price)] if warm else []),
             _percent(variant.quality),
             _percent(variant.pass_rate),
         ]
         for variant in variants
     ]
-    headers = ["prompt", "cases", "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
-    return table(rows, headers)
+    usd = ["$/1k calls", "$/1k passes", *(["$/1k warm"] if warm else [])]
+    return table(rows, ["prompt", "cases", "input", "cached", "output", *usd, "quality", "pass rate"])
 
 
 def _usd_per_1k(variant: VariantSummary) -> str:
@@ -152,8 +155,6 @@ def _cost_words(cost: CostEvidence) -> str:
         "not costlier": f"not costlier ({within})",
         "unclear": f"neither a change nor sameness {within} is shown",
     }.get(cost.change, cost.change)
-    if cost.cached:
-        return f"{words}; the provider's cache served a part of the input, which varies"
     return words if cost.bounded else f"{words}; no max_output_tokens bounds the answers, so that longer ones may come"
 
 
@@ -227,6 +228,7 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
     incurred = [variant.incurred_usd for variant in variants]
     paid = "unknown (unpriced)" if None in incurred else dollars(sum(cost or 0.0 for cost in incurred))
     yield f"list cost above is usage x price; this run itself cost {paid}"
+    yield from _cache_lines(variants)
     if unjudged := sum(variant.unjudged for variant in variants):
         yield f"{unjudged} latency asserts were not judged: a replay has no latency"
 
@@ -240,6 +242,23 @@ def _token_lines(variants: Sequence[VariantSummary], tokenizers: Mapping[str, st
             yield (
                 f"  {variant.prompt}: {variant.model} measured {variant.measured_input_tokens:,.1f} input tokens, "
                 f"{tokenizers[variant.priced_as]} counts {variant.counted_input_tokens:,.1f}"
+            )
+
+
+def _cache_lines(variants: Sequence[VariantSummary]) -> Iterator[str]:
+    """What the provider's prompt cache serves once it is warm, beside what it served in this run."""
+    if any(variant.warm_cached_tokens is not None for variant in variants):
+        yield "prompt cache: $/1k warm, and every verdict, is with a cache that keeps what no variable changes"
+    for variant in variants:
+        if variant.warm_cached_tokens is not None:
+            yield (
+                f"  {variant.prompt}: it serves {variant.warm_cached_tokens:,.1f} of {_tokens(variant.input_tokens)} "
+                f"input tokens then; in this run it served {_tokens(variant.cached_tokens)}"
+            )
+        elif variant.cold_tokens:
+            yield (
+                f"prompt cache: it served nothing of {variant.prompt}, though it may keep {variant.cold_tokens:,} of "
+                f"{_tokens(variant.input_tokens)} input tokens: costs are without it"
             )
 
 
@@ -308,6 +327,8 @@ def variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "measured_input_tokens": _rounded(variant.measured_input_tokens),
         "counted_input_tokens": _rounded(variant.counted_input_tokens),
         "usd_per_1k_calls": _rounded(variant.usd_per_1k_calls),
+        "warm_cached_tokens": _rounded(variant.warm_cached_tokens),
+        "warm_usd_per_1k_calls": _rounded(variant.warm_usd_per_1k_calls),
         "usd_per_pass": _rounded(variant.usd_per_pass),
         "incurred_usd": _rounded(variant.incurred_usd),
         "latency_ms": _rounded(variant.latency_ms),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from promptopt.config import Config
@@ -12,8 +12,9 @@ from promptopt.providers import is_free
 from promptopt.providers.recordings import RecordingFile, RecordingFiles, RecordingStatus
 from promptopt.suites import Suite
 from promptopt.templates import Template
+from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.readers import GitReader
-from promptopt.tokens import Basis, count_tokens, tokenizer_for
+from promptopt.tokens import Basis, cacheable_at, count_tokens, schema_tokens, tokenizer_for
 from promptopt.values import Cost, Request, Response, Usage
 
 
@@ -25,11 +26,21 @@ class Measurement:
         usage: What is multiplied by prices.
         basis: Whether the provider measured it, the priced model's tokenizer counted it, or another one estimated it.
         cost: List cost; ``None`` for an unpriced model.
+        warm_tokens: Input tokens that the provider's prompt cache serves of such a call once it is warm; ``None`` if it
+            shows no cache. What it served of this call depends on what was asked before.
+        warm_cost: List cost with a warm cache; ``None`` as above, or for an unpriced model.
     """
 
     usage: Usage
     basis: Basis
     cost: Cost | None
+    warm_tokens: int | None = None
+    warm_cost: Cost | None = None
+
+    @property
+    def judged_cost(self) -> Cost | None:
+        """The list cost that does not depend on the order of asking; ``None`` for an unpriced model."""
+        return self.cost if self.warm_tokens is None else self.warm_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +83,47 @@ class Variant:
                 stale = file
         return ("stale", stale) if stale else ("missing", self.files[0])
 
-    def measure(self, request: Request, response: Response) -> Measurement:
+    def cacheable(self) -> int:
+        """Input tokens of each call that the priced model's prompt cache serves once it is warm."""
+        tokenizer, schema = tokenizer_for(self.priced_as), self.template.front.output_schema
+        billed = 0 if schema is None else schema_tokens(schema, tokenizer)
+        prefix = static_prefix(self.template).tokens(tokenizer, billed)
+        return cacheable_at(prefix, self.price.provider if self.price else None)
+
+    def measure(self, request: Request, response: Response, cacheable: int | None = None) -> Measurement:
         """The tokens and the list cost of an answered request.
 
         What the provider measured is taken if it uses the priced model's tokenizer; else request and answer are counted
         again with that tokenizer.
+
+        Args:
+            cacheable: What :meth:`cacheable` says, if the provider shows that it has a prompt cache.
         """
         usage = response.usage
         basis: Basis = "measured"
         if usage is None or not self._same_tokenizer():
             counted = count_tokens(request.messages, self.priced_as, schema=request.output_schema)
-            output = tokenizer_for(self.priced_as).count(response.text)
+            hidden = 0 if usage is None else self._hidden(response.text, usage)
+            output = tokenizer_for(self.priced_as).count(response.text) + hidden
             usage, basis = Usage(input_tokens=counted.tokens, output_tokens=output), counted.basis
-        return Measurement(usage, basis, None if self.price is None else self.price.cost(usage))
+        if cacheable is None:
+            return Measurement(usage, basis, self._cost(usage))
+        tokens = min(cacheable, usage.input_tokens)
+        warm = replace(usage, cache_read_tokens=tokens, cache_write_tokens=0)
+        return Measurement(usage, basis, self._cost(usage), tokens, self._cost(warm))
+
+    def _cost(self, usage: Usage) -> Cost | None:
+        return None if self.price is None else self.price.cost(usage)
+
+    def _hidden(self, text: str, usage: Usage) -> int:
+        """Output tokens that were billed and are not in the text: the reasoning before it.
+
+        Some providers bill reasoning and do not say how much; a model's own tokenizer knows what is not text.
+        """
+        own = tokenizer_for(self.model)
+        if usage.output_reasoning_tokens or not own.exact:
+            return usage.output_reasoning_tokens
+        return max(0, usage.output_tokens - own.count(text))
 
     def _same_tokenizer(self) -> bool:
         if self.model == self.priced_as:

@@ -80,7 +80,6 @@ class CostEvidence:
         margin: Share of the baseline's cost that counts as the same.
         bounded: Whether an output cap bounds what a call of either prompt may cost.
         untouched: Every request is the baseline's own, so that cost cannot differ.
-        cached: The provider's prompt cache served a part of the input.
         likely_cases: See :class:`QualityEvidence`.
     """
 
@@ -92,7 +91,6 @@ class CostEvidence:
     margin: float
     bounded: bool
     untouched: bool = False
-    cached: bool = False
     likely_cases: LikelyCases | None = None
 
 

@@ -100,7 +100,8 @@ def _reasons(proposal: Structured) -> bool:
 
 def _cost(comparison: Comparison, label: str) -> float:
     summary = next(variant for variant in comparison.variants if variant.prompt == label)
-    return summary.usd_per_1k_calls if summary.usd_per_1k_calls is not None else summary.output_tokens or 0.0
+    usd = summary.warm_usd_per_1k_calls if summary.warm_cached_tokens is not None else summary.usd_per_1k_calls
+    return usd if usd is not None else summary.output_tokens or 0.0
 
 
 def _saving(comparison: Comparison, label: str) -> str:

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptopt import Request, Response, Usage, compare
 from promptopt.experiment.pairs import PairedCases, compare_pairs
 from promptopt.experiment.text import reason_text
 from promptopt.experiment.verdict import CasesNeeded, Decision, Verdict
@@ -188,30 +187,6 @@ def test_a_cost_is_bounded_by_the_output_cap() -> None:
     assert reason_text(capped.reasons[0]) == "cost -$0.5000 per 1,000 calls (-25.0%): cheaper"
     free = decision(pairs(outcomes(20, 0, 0, 0), usd))
     assert "no max_output_tokens bounds the answers" in reason_text(free.reasons[0])
-
-
-def test_calls_that_a_prompt_cache_served_have_no_known_cost_of_input(project) -> None:
-    prompt = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 5\n---\n"
-    row = "  - {{description: c{0}, vars: {{n: {0}}}, assert: [{{type: contains, value: a}}]}}\n"
-    project.write(
-        {
-            "prompts/p/v1.j2": f"{prompt}One {{{{ n }}}}",
-            "prompts/p/v2.j2": f"{prompt}Two {{{{ n }}}}",
-            "suites/p.yaml": "tests:\n" + "".join(map(row.format, range(20))),
-        }
-    )
-
-    class Cached:
-        def complete(self, request: Request) -> Response:
-            served = 1024 * (int(request.messages[0].content.split()[1]) % 2)
-            return Response(request.model, "a", usage=Usage(2000, served, 0, 1))
-
-        def close(self) -> None:
-            pass
-
-    compared = compare("p@v1", "p@v2", provider=Cached())
-    assert "the provider's cache served a part of the input, which varies" in compared.pairs[0].reasons[0]
-    assert compared.pairs[0].decision.verdict == "inconclusive"
 
 
 def test_cases_without_asserts_are_no_quality_verdict() -> None:

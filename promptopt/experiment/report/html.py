@@ -118,7 +118,7 @@ def _unit(metric: str, baseline: VariantSummary) -> float | None:
     known: dict[str, float | None] = {
         "input_tokens": baseline.input_tokens,
         "output_tokens": baseline.output_tokens,
-        "usd_per_1k_calls": baseline.usd_per_1k_calls,
+        "usd_per_1k_calls": baseline.warm_usd_per_1k_calls or baseline.usd_per_1k_calls,
         "usd_per_pass": baseline.usd_per_pass,
     }
     whole = known[metric]
