@@ -14,6 +14,7 @@ PACKAGE = Path(promptopt.__file__).parent
 # Each room may import from the rooms above it, and from itself where that makes no circle.
 ROOMS = (
     "errors",
+    "registry",
     "files",
     "yaml",
     "values",

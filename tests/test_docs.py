@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from promptopt import prices
+from promptopt import prices, registry
 from promptopt.cli import COMMANDS, cli
 from promptopt.compression.rules import base
 
@@ -31,10 +31,12 @@ class Day(datetime):
 @pytest.fixture
 def own_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The pages show the rules of this project, whatever other packages are installed."""
-    monkeypatch.setattr(base, "entry_points", distribution("promptopt").entry_points.select)
-    base.all_rules.cache_clear()
+    monkeypatch.setattr(registry, "entry_points", distribution("promptopt").entry_points.select)
+    for cached in (registry.registered, base.all_rules):
+        cached.cache_clear()
     yield
-    base.all_rules.cache_clear()
+    for cached in (registry.registered, base.all_rules):
+        cached.cache_clear()
 
 
 CONSOLES = [

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from functools import cached_property
 from random import Random
 from typing import Any
 
 from promptopt.config import Config, load_config
-from promptopt.errors import UsageError, did_you_mean
+from promptopt.errors import UsageError
 from promptopt.gateway.call import Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.costs import Costs
@@ -24,12 +23,11 @@ from promptopt.gateway.layers.prompt_cache_hints import PromptCacheHints
 from promptopt.gateway.layers.routing import Cascade, Fallback, Router
 from promptopt.gateway.layers.semantic import SemanticCache, make_semantic_cache
 from promptopt.gateway.layers.single_flight import SingleFlight
-from promptopt.gateway.settings import GatewaySettings, read_settings
+from promptopt.gateway.settings import SETTING_NAMES, GatewaySettings, read_settings
 from promptopt.gateway.stores.base import Store, StoreOptions
 from promptopt.gateway.stores.ledger_row import LedgerStore
+from promptopt.registry import blaming, broken, is_built_in, load, registered
 
-LAYERS = "promptopt.layers"
-STORES = "promptopt.stores"
 # Outermost first. The router comes before the ledger, so that a call is logged as the model that it was routed to. The
 # layers of ``settings.layers`` come where the dots are: they see the calls that no cache answers.
 ORDER = (
@@ -55,6 +53,10 @@ class GatewayParts:
         self.sdk_retries = sdk_retries
         self.costs = Costs(config, clock)
         self.cache_policy = settings.cache or CachePolicy()
+
+    def options(self, layer: str) -> Mapping[str, Any]:
+        """The table ``[tool.promptopt.gateway.LAYER]`` of another package's layer; empty if there is none."""
+        return self.settings.layer_options.get(layer, {})
 
     @cached_property
     def store(self) -> Store:
@@ -84,7 +86,9 @@ class GatewayParts:
 
 
 LayerFactory = Callable[[GatewayParts], Layer | None]
-"""Makes a layer, or none if the settings do not ask for it; registered under the group ``promptopt.layers``."""
+"""Makes a layer, or none if the settings do not ask for it; registered under the group ``promptopt.layers``.
+
+It raises ``ValueError`` if ``parts.options("its-name")`` make no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +143,14 @@ def build_gateway(
         PromptoptError: As :func:`make_gateway`.
     """
     parts = GatewayParts(settings, config, clock, random, sdk_retries=sdk_retries)
+    for name in settings.layers:
+        if is_built_in("layer", name):
+            load("layer", name)
+            raise UsageError(f"layers: {name!r} is built in; its place is fixed, and its own setting switches it on")
+        if name in SETTING_NAMES and name in registered("layer"):
+            raise broken("layer", name, "is named like a setting of the gateway: give it another name")
     names = [name for each in ORDER for name in (settings.layers if each == "..." else (each,))]
-    made: list[Layer | None] = [load_registered(LAYERS, name)(parts) for name in names]
-    layers = tuple(layer for layer in made if layer is not None)
+    layers = tuple(layer for name in names if (layer := _make_layer(name, parts)) is not None)
     return Gateway(stack(layers), layers, settings, parts.cache, parts.ledger, clock, parts.store)
 
 
@@ -149,34 +158,30 @@ def open_store(settings: GatewaySettings, clock: Clock = SYSTEM_CLOCK, random: R
     """The store that the settings name. Raises UsageError if there is none of that name."""
     options = StoreOptions(settings.path, settings.cache_file, settings.redis, settings.on_store_down, clock, random)
     name = settings.store or ("redis" if settings.redis else "sqlite")
-    store: Store = load_registered(STORES, name)(options)
+    make = load("store", name)
+    with blaming("store", name, "cannot be opened"):
+        store: Store = make(options)
+    missing = [part for part in _PARTS_OF_A_STORE if not callable(getattr(store, part, None))]
+    if missing:
+        raise broken("store", name, f"is not a store: {type(store).__name__} has no method {', '.join(missing)}")
     return store
 
 
-def load_registered(group: str, name: str) -> Any:
-    """What is registered under a name in a group of entry points.
-
-    Raises:
-        UsageError: Nothing is, or it cannot be loaded.
-    """
-    known = _registered(group)
-    if not known:
-        raise UsageError(f"nothing is registered under {group}: install promptopt again (pip install -e .)")
-    if name not in known:
-        what = group.rpartition(".")[2].removesuffix("s")
-        raise UsageError(f"unknown {what} {name!r}.{did_you_mean(name, known)} Known: {', '.join(sorted(known))}")
-    try:
-        return known[name].load()
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise UsageError(
-            f"the entry point {name!r} of {group} ({known[name].value}) cannot be loaded: {why}"
-        ) from error
+_PARTS_OF_A_STORE = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
-@lru_cache(maxsize=4)
-def _registered(group: str) -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=group)}
+def _make_layer(name: str, parts: GatewayParts) -> Layer | None:
+    make = load("layer", name)
+    with blaming("layer", name, "cannot be made"):
+        try:
+            layer: Layer | None = make(parts)
+        except ValueError as error:
+            if name not in parts.settings.layer_options:
+                raise
+            raise UsageError(f"[tool.promptopt.gateway.{name}]: {error}") from None
+    if layer is not None and not callable(getattr(layer, "handle", None)):
+        raise broken("layer", name, f"is not a layer: {type(layer).__name__} has no method handle")
+    return layer
 
 
 def _router(parts: GatewayParts) -> Layer | None:

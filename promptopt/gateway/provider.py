@@ -6,14 +6,15 @@ import asyncio
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from promptopt.errors import ProviderError
+from promptopt.errors import PromptoptError, ProviderError
 from promptopt.gateway.assembly import Gateway, make_gateway
 from promptopt.gateway.call import Answer, Call, Labels, current_labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Handler, Layer, run, run_async, stack
-from promptopt.providers.base import Provider
+from promptopt.providers.base import Provider, split_model
 from promptopt.providers.openai.errors import failure_kind
+from promptopt.registry import described, is_built_in
 from promptopt.values import Request, Response, openai_arguments
 
 
@@ -65,8 +66,10 @@ class WrappedProvider:
         assert call.request is not None
         try:
             return _answered(call, self._inner.complete(call.request))
-        except ProviderError as error:
-            raise failure_of(error) from error
+        except Exception as error:
+            if (failure := _failure(call.request, error)) is None:
+                raise
+            raise failure from error
 
     async def _ask_async(self, call: Call) -> Answer:
         inner = self._inner
@@ -75,8 +78,10 @@ class WrappedProvider:
         assert call.request is not None
         try:
             return _answered(call, await inner.acomplete(call.request))
-        except ProviderError as error:
-            raise failure_of(error) from error
+        except Exception as error:
+            if (failure := _failure(call.request, error)) is None:
+                raise
+            raise failure from error
 
     def close(self) -> None:
         """Close the inner provider, and the gateway if this was made for one."""
@@ -103,7 +108,21 @@ def make_call(request: Request, labels: Labels | None = None) -> Call:
     return Call.of("chat", "", openai_arguments(request), found, request=request)
 
 
-def _answered(call: Call, response: Response) -> Answer:
+def _failure(request: Request, error: Exception) -> CallFailed | None:
+    """What layers see of an error; ``None``: they see it as it is. A fault of a registered package fails the call."""
+    if isinstance(error, ProviderError):
+        return failure_of(error)
+    name, _ = split_model(request.model)
+    if isinstance(error, PromptoptError) or is_built_in("provider", name):
+        return None
+    fault = ProviderError(f"{described('provider', name)} raised {type(error).__name__}: {error}")
+    fault.__cause__ = error
+    return failure_of(fault)
+
+
+def _answered(call: Call, response: object) -> Answer:
+    if not isinstance(response, Response):
+        raise TypeError(f"{response!r} is not a Response")
     return replace(answer_of(response), sent_to=call.model)
 
 

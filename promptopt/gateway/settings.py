@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -18,6 +18,7 @@ from promptopt.gateway.layers.routing import CascadeStep, FallbackPlan, RoutingR
 from promptopt.gateway.layers.semantic import SemanticSettings
 from promptopt.gateway.semantic.validators import make_validators
 from promptopt.gateway.stores.base import OutagePolicy
+from promptopt.registry import is_built_in, registered
 
 T = TypeVar("T")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -33,6 +34,7 @@ class GatewaySettings:
         store: Where it is kept: ``sqlite``, ``redis``, ``memory``, or another registered store; by default ``redis`` if
             there is an address, else ``sqlite``.
         layers: Registered layers of other packages, outermost first; they come below the caches.
+        layer_options: Their own tables, as they are written, by the layer's name.
         on_store_down: ``degrade`` goes on without a store that is away, ``refuse`` refuses calls then. A budget that
             cannot be counted always refuses.
         cache: What the exact cache keeps; ``None`` switches it off.
@@ -49,6 +51,7 @@ class GatewaySettings:
     redis: str | None = None
     store: str | None = None
     layers: tuple[str, ...] = ()
+    layer_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     on_store_down: OutagePolicy = "degrade"
     cache: CachePolicy | None = CachePolicy()  # noqa: RUF009 - frozen
     cache_file: Path | None = None
@@ -91,7 +94,13 @@ def read_settings(config: Config, arguments: Mapping[str, Any] | None = None) ->
 def _with(settings: GatewaySettings, name: str, value: Any, root: Path, table: Mapping[str, Any]) -> GatewaySettings:
     reader = _READERS.get(name)
     if reader is None:
-        raise UsageError(f"unknown setting {name!r}.{did_you_mean(name, _READERS)} Known: {', '.join(_READERS)}")
+        others = [each for each in registered("layer") if not is_built_in("layer", each)]
+        if name not in others:
+            known = [*_READERS, *others]
+            raise UsageError(f"unknown setting {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}")
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{name} = {value!r} is not a table of the layer's settings")
+        return replace(settings, layer_options={**settings.layer_options, name: value})
     changes = reader(name, value, root)
     if name == "path" and "ledger" not in table and settings.ledger is not None:
         changes["ledger"] = changes["path"] / settings.ledger.name

@@ -15,15 +15,12 @@ defaults fit an endpoint that costs money and needs no set-up::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
-from promptopt.errors import UsageError
+from promptopt.registry import blaming, broken, load, registered
 from promptopt.values import Request, Response
 
-GROUP = "promptopt.providers"
 DEFAULT = "openai"
 
 
@@ -64,48 +61,49 @@ ProviderFactory = Callable[[str, float | None], Provider]
 """Made from a model name and a timeout in seconds; registered under the entry-point group ``promptopt.providers``."""
 
 
-@lru_cache(maxsize=1)
-def provider_types() -> Mapping[str, EntryPoint]:
-    """The registered entry points by name; looking them up reads the metadata of everything that is installed."""
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
 def split_model(model: str) -> tuple[str, str]:
     """Provider and model name: ``local:smollm2`` is ``smollm2`` of ``local``; without a prefix it is ``openai``'s."""
     head, colon, tail = model.partition(":")
-    return (head, tail) if colon and head in provider_types() else (DEFAULT, model)
+    return (head, tail) if colon and head in registered("provider") else (DEFAULT, model)
 
 
 def make_provider(model: str, timeout_s: float | None = None) -> Provider:
     """The provider that serves ``model``.
 
     Raises:
-        UsageError: None does.
+        UsageError: None does, or the package of that provider is broken.
         MissingExtra: It needs a package that is not installed.
         ProviderUnusable: It lacks an address or credentials.
     """
-    return _factory(model)(split_model(model)[1], timeout_s)
+    name, rest = split_model(model)
+    factory = _factory(name)
+    with blaming("provider", name, f"cannot be made for {rest!r}"):
+        provider = factory(rest, timeout_s)
+    if not (callable(getattr(provider, "complete", None)) and callable(getattr(provider, "close", None))):
+        needs = "complete(request) and close()"
+        raise broken("provider", name, f"is not a provider: {type(provider).__name__} needs {needs}")
+    return provider
 
 
 def is_free(model: str) -> bool:
     """Whether calls of ``model`` cost nothing. Raises UsageError if no provider serves it."""
-    return _said_by(model).free
+    return _said_by(split_model(model)[0]).free
 
 
 def is_configured(model: str) -> bool:
     """Whether ``model`` can be called as things are. Raises UsageError if no provider serves it."""
-    return _said_by(model).is_configured(split_model(model)[1])
+    name, rest = split_model(model)
+    with blaming("provider", name, f"cannot say whether {rest!r} is configured"):
+        return _said_by(name).is_configured(rest)
 
 
-def _said_by(model: str) -> type[ProviderBase]:
-    factory = _factory(model)
+def _said_by(name: str) -> type[ProviderBase]:
+    factory = _factory(name)
     return factory if isinstance(factory, type) and issubclass(factory, ProviderBase) else ProviderBase
 
 
-def _factory(model: str) -> ProviderFactory:
-    name, _ = split_model(model)
-    point = provider_types().get(name)
-    if point is None:
-        raise UsageError(f"no provider {name!r} for the model {model!r}; is promptopt installed?")
-    factory: ProviderFactory = point.load()
+def _factory(name: str) -> ProviderFactory:
+    factory: ProviderFactory = load("provider", name)
+    if not callable(factory):
+        raise broken("provider", name, f"is not a provider: {type(factory).__name__} cannot be called")
     return factory

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol
 
 from promptopt.errors import SuiteError, did_you_mean
+from promptopt.registry import blaming, broken, load, registered
 from promptopt.suites import ASSERT_KEYS, Assertion
 from promptopt.suites.table import split_list
 from promptopt.values import Cost, Response, Score
-
-GROUP = "promptopt.scorers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +69,17 @@ class Check:
         if subject.answer is None and self.scorer.reads_answer:
             return Score(name, 0.0, False, subject.no_answer)
         try:
-            score = self.scorer(subject)
+            score: object = self.scorer(subject)
         except Exception as error:  # noqa: BLE001 - a user's scorer may raise anything
             return Score(name, 0.0, False, f"the scorer raised {type(error).__name__}: {error}")
         if score is None:
             return None
+        if not isinstance(score, Score):
+            return Score(name, 0.0, False, f"the scorer returned {score!r}, which is not a Score")
         if self.assertion.negated:
             why = "" if not score.passed else f"expected not to hold: {self.assertion.type} {self.assertion.value!r}"
             return Score(name, 1.0 - score.value, not score.passed, why)
         return Score(name, score.value, score.passed, score.explanation)
-
-
-@lru_cache(maxsize=1)
-def scorer_types() -> Mapping[str, Any]:
-    """The registered entry points by assert type."""
-    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def make_check(assertion: Assertion, path: str) -> Check:
@@ -97,30 +90,37 @@ def make_check(assertion: Assertion, path: str) -> Check:
 
     Raises:
         SuiteError: The type is unknown, or the assert makes no sense.
+        UsageError: The package of the scorer is broken, or two packages register its type.
     """
-    known = scorer_types()
-    point = known.get(assertion.type)
-    if point is None:
+    known, kind = registered("scorer"), assertion.type
+    if kind not in known:
         raise SuiteError(
-            f"unknown assert type {assertion.name!r}.{did_you_mean(assertion.type, known)}",
+            f"unknown assert type {assertion.name!r}.{did_you_mean(kind, known)}",
             path=path,
             line=assertion.line,
             remedy=f"known types, each also with `not-`: {', '.join(sorted(known))}",
         )
-    factory: ScorerFactory = point.load()
-    options = getattr(factory, "options", assertion.options)
-    for key in assertion.options:
-        if key not in options:
-            raise SuiteError(
-                f"assert {assertion.name}: unknown key {key!r}.{did_you_mean(key, [*ASSERT_KEYS, *options])}",
-                path=path,
-                line=assertion.line,
-                remedy=f"known: {', '.join([*ASSERT_KEYS, *options])}",
-            )
-    try:
-        return Check(assertion, factory(assertion))
-    except ValueError as error:
-        raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None
+    factory: ScorerFactory = load("scorer", kind)
+    if not callable(factory):
+        raise broken("scorer", kind, f"is not a scorer's factory: {type(factory).__name__} cannot be called")
+    with blaming("scorer", kind, f"cannot be made for {path}:{assertion.line}"):
+        options = [*ASSERT_KEYS, *getattr(factory, "options", assertion.options)]
+        for key in assertion.options:
+            if key not in options:
+                raise SuiteError(
+                    f"assert {assertion.name}: unknown key {key!r}.{did_you_mean(key, options)}",
+                    path=path,
+                    line=assertion.line,
+                    remedy=f"known: {', '.join(options)}",
+                )
+        try:
+            scorer = factory(assertion)
+        except ValueError as error:
+            raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None
+    if not (callable(scorer) and isinstance(getattr(scorer, "reads_answer", None), bool)):
+        needs = "`reads_answer` (true or false) and __call__(subject)"
+        raise broken("scorer", kind, f"is not a scorer: {type(scorer).__name__} needs {needs}")
+    return Check(assertion, scorer)
 
 
 def text_value(assertion: Assertion) -> str:

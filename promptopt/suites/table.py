@@ -15,10 +15,10 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any
 
 from promptopt.errors import InputError, SuiteError
+from promptopt.registry import registered
 from promptopt.yaml import Located, load_yaml
 
 _EXPECTED = re.compile(r"__expected\d*")
@@ -51,7 +51,7 @@ _NEARLY = 0.85
 @lru_cache(maxsize=1)
 def _known_types() -> frozenset[str]:
     # By name only: what scores them is loaded by the scorers, which are built on suites.
-    return _TYPES | _ALIASES.keys() | {point.name for point in entry_points(group="promptopt.scorers")}
+    return _TYPES | _ALIASES.keys() | registered("scorer").keys()
 
 
 def read_rows(text: str, path: str, error: type[InputError]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -5,8 +5,8 @@ import pytest
 from upstream import ask
 
 import promptopt
+from promptopt import registry
 from promptopt.errors import UsageError
-from promptopt.gateway import assembly
 from promptopt.gateway.provider import WrappedProvider
 from promptopt.testing import ScriptedProvider
 
@@ -57,9 +57,9 @@ def package(folder, monkeypatch):
     (site / "shout_layer.py").write_text(LAYER)
     (site / "shout_store.py").write_text(STORE)
     monkeypatch.syspath_prepend(str(site))
-    assembly._registered.cache_clear()
+    registry.registered.cache_clear()
     yield
-    assembly._registered.cache_clear()
+    registry.registered.cache_clear()
 
 
 def test_a_layer_of_another_package(package, client, upstream):
@@ -111,7 +111,7 @@ def test_a_store_of_another_package(package, client, folder):
         ({"layers": "shout"}, "is not a list of texts"),
         (
             {"layers": ["broken"]},
-            r"entry point 'broken' of promptopt.layers \(shout_nowhere:make\) cannot be",
+            r"the layer broken \(shout_nowhere:make\) of shout 1.0 cannot be loaded: ModuleNotFoundError",
         ),
         ({"store": "sqlit"}, "unknown store 'sqlit'. Did you mean 'sqlite'"),
         ({"store": "redis"}, "needs an address"),

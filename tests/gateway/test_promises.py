@@ -2,10 +2,10 @@
 
 import pytest
 
-from promptopt.gateway.assembly import load_registered
 from promptopt.gateway.stores.memory import MemoryStore
 from promptopt.gateway.stores.redis import RedisStore
 from promptopt.gateway.stores.sqlite import SqliteStore
+from promptopt.registry import load
 from promptopt.testing import check_layer, check_store
 
 
@@ -13,7 +13,7 @@ from promptopt.testing import check_layer, check_store
 def test_the_built_in_layers_keep_their_promises(name) -> None:
     settings = {"concurrency": 4, "prompt_caching": True, "fallback": ["other"]}
     settings |= {"cascade": [{"model": "model", "validators": {"finished": True}}, {"model": "other"}]}
-    check_layer(load_registered("promptopt.layers", name), **settings)
+    check_layer(load("layer", name), **settings)
 
 
 @pytest.mark.parametrize("kind", [MemoryStore, SqliteStore])

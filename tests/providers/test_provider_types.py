@@ -1,14 +1,15 @@
 """What a provider says of itself: whether its calls are free, and whether it can be called as things are."""
 
 import sys
-from importlib.metadata import EntryPoint
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 import pytest
 
-from promptopt import Request, Response, Usage, compare
+from promptopt import Request, Response, Usage, compare, registry
 from promptopt.errors import RecordingError
-from promptopt.providers import ProviderBase, base, is_configured, is_free
+from promptopt.providers import ProviderBase, is_configured, is_free
 
 PROJECT = {
     "prompts/add.j2": "---\nmodel: gpt-4o-mini\n---\n{{ n }} + 1 =",
@@ -37,13 +38,15 @@ def made(model: str, timeout_s: float | None) -> Mine:
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module = ModuleType("somebodys_providers")
     module.Mine, module.made = Mine, made
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    points = [EntryPoint(name, f"{module.__name__}:{value}", base.GROUP) for name, value in NAMES.items()]
-    types = {**base.provider_types(), **{point.name: point for point in points}}
-    monkeypatch.setattr(base, "provider_types", lambda: types)
+    points = [EntryPoint(name, f"{module.__name__}:{value}", "promptopt.providers") for name, value in NAMES.items()]
+    monkeypatch.setattr(registry, "entry_points", lambda group: [*entry_points(group=group), *points])
+    registry.registered.cache_clear()
+    yield
+    registry.registered.cache_clear()
 
 
 NAMES = {"mine": "Mine", "made": "made"}

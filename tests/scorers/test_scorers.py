@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.errors import SuiteError
-from promptopt.scorers import Subject, SuiteChecks, scorer_types
+from promptopt.registry import registered
+from promptopt.scorers import Subject, SuiteChecks
 from promptopt.scorers.base import Check, make_check
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.templates.answer import parse_answer
@@ -158,7 +159,7 @@ def test_an_assert_that_makes_no_sense_is_refused_before_anything_is_called(
 def test_an_unknown_type_is_an_error_that_lists_the_known_ones(kind: str) -> None:
     with pytest.raises(SuiteError, match=rf"^s\.yaml:7: unknown assert type '{kind}'\.") as caught:
         check(kind, "x")
-    assert all(name in str(caught.value) for name in scorer_types())
+    assert all(name in str(caught.value) for name in registered("scorer"))
     if "contain" in kind:
         assert "Did you mean 'contains'" in str(caught.value)
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, runtime_checkable
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import LEVELS, Edit, Finding, Level
 from promptopt.compression.sentences import MaskedSentence
 from promptopt.errors import UsageError, did_you_mean
+from promptopt.registry import blaming, broken, load, registered
 
-GROUP = "promptopt.rules"
 REMEMBERED = 65_536
 """Sentences, counted once for each rule that reads them."""
 
@@ -125,17 +124,12 @@ def proposals(rule: Rule, document: Document) -> list[Edit | Finding]:
     Raises:
         UsageError: A rule of another package fails.
     """
-    try:
+    with blaming("rule", rule.code, f"fails on {document.path}"):
         found = list(rule.propose(document))
         wrong = next((one for one in found if not isinstance(one, Edit | Finding)), None)
         if wrong is not None:
             raise TypeError(f"{wrong!r} is neither an Edit nor a Finding")
-    except Exception as error:
-        point = next(iter(entry_points(group=GROUP, name=rule.code)), None)
-        if point is None or point.value.startswith("promptopt."):
-            raise
-        raise _broken(point, f"fails on {document.path}: {type(error).__name__}: {error}") from error
-    return found
+        return found
 
 
 @lru_cache(maxsize=1)
@@ -143,36 +137,27 @@ def all_rules() -> Mapping[str, Rule]:
     """The registered rules by code, in the order of their codes, which is the order in which they are applied.
 
     Raises:
-        UsageError: A registered rule cannot be loaded, or is not a rule.
+        UsageError: A registered rule cannot be loaded, is not a rule, or two packages register it.
     """
-    return {point.name: _loaded(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+    return {name: _loaded(name) for name in registered("rule")}
 
 
-def _loaded(point: EntryPoint) -> Rule:
-    try:
-        loaded = point.load()
-        rule = loaded() if isinstance(loaded, type) else loaded
-    except Exception as error:
-        raise _broken(point, f"cannot be loaded: {type(error).__name__}: {error}") from error
+def _loaded(name: str) -> Rule:
+    rule = load("rule", name)
+    if isinstance(rule, type):
+        with blaming("rule", name, "cannot be loaded"):
+            rule = rule()
     if isinstance(rule, Rule) == isinstance(rule, SentenceRule):
-        raise _broken(
-            point,
-            f"is not a rule: {type(rule).__name__} needs code, name, reason, level, and one of propose(document) and "
-            "propose_in(sentence), for the latter a hash",
+        needs = (
+            "code, name, reason, level, and one of propose(document) and propose_in(sentence), for the latter a hash"
         )
-    if rule.code != point.name:
-        raise _broken(point, f"has the code {rule.code!r}: the entry point's name and the rule's code must be the same")
+        raise broken("rule", name, f"is not a rule: {type(rule).__name__} needs {needs}")
+    if rule.code != name:
+        problem = f"has the code {rule.code!r}: the entry point's name and the rule's code must be the same"
+        raise broken("rule", name, problem)
     if rule.level not in LEVELS:
-        raise _broken(point, f"has the level {rule.level!r}; known are: {', '.join(LEVELS)}")
+        raise broken("rule", name, f"has the level {rule.level!r}; known are: {', '.join(LEVELS)}")
     return BySentence(rule) if isinstance(rule, SentenceRule) else rule
-
-
-def _broken(point: EntryPoint, problem: str) -> UsageError:
-    package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
-    return UsageError(
-        f"the rule {point.name} ({point.value}) of {package} {problem}\n"
-        f"  repair or uninstall that package; the entry point is in its group {GROUP!r}"
-    )
 
 
 def choose_rules(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rule, ...]:
