@@ -5,107 +5,79 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptopt.experiment.bounds import Floats, lower_bound, p_mean_at_least, p_mean_at_most, upper_bound
-from promptopt.experiment.paired_tests import Choices, mcnemar, p_loss
-from promptopt.experiment.prediction import Goal, likely_cases
+from promptopt.experiment.paired_tests import Choices, mcnemar, mean_of, p_loss
+from promptopt.experiment.prediction import Threshold, likely_cases
 from promptopt.experiment.verdict import ALPHA, ALPHA_EACH, CostChange, Difference, LikelyCases, QualityEvidence
 
-# Standard errors that the tests need at their levels, as measured: exact ones, and bounds by betting.
-_EXACT_LOSS, _EXACT_EITHER, _BET_LOSS, _BET_EITHER = 1.645, 2.24, 2.95, 3.5
-# The exact test is asked so often for the end of an interval, of so many cases at most; bounds are about as good then.
-_STEPS, _MOST_SEARCHED = 12, 5_000
-# Cases times distance from the limit, if nothing differs: log(1 / level), and what betting costs on top.
-_NOTHING_EXACT, _NOTHING_BET, _NOTHING_BET_EITHER = 3.0, 3.9, 5.3
+# So many cases have an exact test of a loss; of more, the bound is as good, and takes no longer.
+_MOST_EXACT = 5_000
 
 
-def quality_p_values(values: Floats, p_flip: float, margin: float, accept: float = 0.0) -> dict[str, float]:
+def quality_p_values(values: Floats, margin: float, accept: float = 0.0) -> dict[str, float]:
     """P-values of "no difference" (two-sided), "a loss of the margin", "a gain of it", "more lost than is accepted".
 
-    Cases that pass or fail have exact tests. For graded ones, no difference is tested by flipping signs, which holds if
-    it does not matter which prompt gave which answer. That one prompt may be a little better in most cases and much
-    worse in a few, so that neither is better on the whole, is excluded by a bound.
+    Cases that pass or fail have exact tests, graded ones those of bounds for every distribution.
 
     Args:
         values: Paired differences, each between -1 and 1.
-        p_flip: Of the sign-flip test.
         margin: Between 0 and 1.
         accept: What may be lost for a lower cost, 0 to 1; with 0 the last p-value is 1.
     """
     if len(values) < 2:
         return dict.fromkeys(("quality", "loss", "gain", "accept"), 1.0)
-    p_lost, p_gained = _p_loss(values, margin), _p_loss(-values, margin)
+    return {
+        "quality": p_same(values),
+        "loss": _p_loss(values, margin),
+        "gain": _p_loss(-values, margin),
+        "accept": _p_loss(values, accept) if accept else 1.0,
+    }
+
+
+def p_same(values: Floats) -> float:
+    """Two-sided p-value of "no difference": exact for cases that pass or fail, else twice that of the likelier side."""
     if _is_pass_or_fail(values):
-        p_same = mcnemar(int((values > 0).sum()), int((values < 0).sum()))
-    else:
-        p_opposite = p_lost if values.sum() > 0 else p_gained
-        p_same = max(p_flip, p_opposite * ALPHA_EACH / ALPHA)
-    return {"quality": p_same, "loss": p_lost, "gain": p_gained, "accept": _p_loss(values, accept) if accept else 1.0}
+        return mcnemar(int((values > 0).sum()), int((values < 0).sum()))
+    return min(1.0, 2 * min(p_mean_at_most(values, 0.0, -1.0), p_mean_at_least(values, 0.0, 1.0)))
 
 
 def _p_loss(values: Floats, margin: float) -> float:
-    if _is_pass_or_fail(values):
+    if _is_pass_or_fail(values) and len(values) <= _MOST_EXACT:
         return p_loss(int((values > 0).sum()), int((values < 0).sum()), len(values), margin)
     return p_mean_at_most(values, -margin, -1.0)
 
 
 def _is_pass_or_fail(values: Floats) -> bool:
-    return set(np.unique(values)) <= {-1.0, 0.0, 1.0}
+    return bool(((values == 0) | (abs(values) == 1)).all())
+
+
+def quality_difference(metric: str, values: Floats, p_value: float) -> Difference:
+    """The mean difference with its interval, which holds for every distribution between -1 and 1.
+
+    Args:
+        p_value: Of "no difference". If it refutes that, so does the interval: the exact test of cases that pass or fail
+            may say more than the bound.
+    """
+    if not len(values):
+        return Difference(metric, None)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Difference(metric, mean, p_value=p_value)
+    low, high = lower_bound(values, -1.0, ALPHA_EACH / 2), upper_bound(values, 1.0, ALPHA_EACH / 2)
+    if p_value <= ALPHA_EACH:
+        low, high = (max(low, 0.0), high) if mean > 0 else (low, min(high, 0.0))
+    return Difference(metric, mean, low, high, p_value)
 
 
 def quality_cases(values: Floats, margin: float) -> LikelyCases | None:
     """How many cases would show that the candidate is better, not worse by the margin, or worse."""
-    exact = _is_pass_or_fail(values)
-    loss, nothing = (_EXACT_LOSS, _NOTHING_EXACT) if exact else (_BET_LOSS, _NOTHING_BET)
-    goals = [
-        [Goal(-margin, True, loss, nothing)],
-        [Goal(0.0, True, _EXACT_EITHER)],
-        [Goal(0.0, False, _EXACT_EITHER)],
-    ]
-    return likely_cases(values, goals, -1.0, 1.0)
-
-
-def quality_bounds(values: Floats, seen: Difference) -> Difference:
-    """The difference with an interval that holds what no test refutes: a loss that cases without one could hide, too.
-
-    Args:
-        seen: With the interval of the sign-flip test, and the p-value of the verdict.
-    """
-    if seen.difference is None:
-        return seen
-    if len(values) < 2:
-        return replace(seen, low=None, high=None)
-    if seen.low is not None and seen.low == seen.high != 0:
-        # All cases differ by the same: choosing among them shows no spread, and a bound does.
-        each = ALPHA_EACH / 2
-        return replace(seen, low=lower_bound(values, -1.0, each), high=upper_bound(values, 1.0, each))
-    loss, gain = _largest_loss(values), _largest_loss(-values)
-    low, high = seen.low, seen.high
-    if low is None or high is None:
-        return replace(seen, low=-loss, high=gain)
-    # If every loss is excluded, the interval of the sign-flip test says more.
-    low, high = min(low, -loss) if loss else low, max(high, gain) if gain else high
-    if seen.p_value is not None and seen.p_value <= ALPHA_EACH:
-        low, high = (max(low, 0.0), high) if seen.difference > 0 else (low, min(high, 0.0))
-    return replace(seen, low=low, high=high)
-
-
-def _largest_loss(values: Floats) -> float:
-    """The smallest loss that the test of a loss excludes; 0 if it excludes every loss."""
-    if not _is_pass_or_fail(values) or len(values) > _MOST_SEARCHED:
-        return max(0.0, -lower_bound(values, -1.0, ALPHA))
-    excluded, kept = 1.0, 0.0
-    for _ in range(_STEPS):
-        middle = (excluded + kept) / 2
-        if _p_loss(values, middle) <= ALPHA:
-            excluded = middle
-        else:
-            kept = middle
-    return excluded if kept else 0.0
+    reach = 0.5 if _is_pass_or_fail(values) else 1.0
+    above = [Threshold(-margin, ALPHA, reach), Threshold(0.0, ALPHA_EACH / 2, reach)]
+    return likely_cases(values, above, [Threshold(0.0, ALPHA_EACH / 2, reach)], (-1.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -119,6 +91,8 @@ class Spending:
         least: What it could be at least: minus the baseline's cap.
         baseline: Mean of the baseline, whole.
         margin: Share of it that counts as the same.
+        choices: Random choices of the cases, with the sums of the whole difference and of the number of cases. They
+            are needed without output caps only.
     """
 
     metric: str
@@ -128,10 +102,18 @@ class Spending:
     least: float
     baseline: float
     margin: float
+    choices: Callable[[], Choices]
 
     @classmethod
     def of(
-        cls, metric: str, known: Floats, total: Floats, caps: tuple[Floats, Floats], baseline: Floats, margin: float
+        cls,
+        metric: str,
+        known: Floats,
+        total: Floats,
+        caps: tuple[Floats, Floats],
+        baseline: Floats,
+        margin: float,
+        choices: Callable[[], Choices],
     ) -> Spending:
         """Of differences case by case.
 
@@ -141,12 +123,9 @@ class Spending:
         """
         least, most = -_largest(caps[0]), _largest(caps[1])
         means = [float(values.mean()) if len(values) else 0.0 for values in (known, baseline)]
-        return cls(metric, means[0], total - known, most, least, means[1], margin)
-
-    @cached_property
-    def choices(self) -> Choices:
-        """Of the cases, with sums of the difference and the number of cases: needed without output caps only."""
-        return choices_of(self.varying + self.known)
+        # Digits that a sum of decimals does not have would make each case a value of its own.
+        digits = 12 - math.frexp(means[1])[1] * 3 // 10
+        return cls(metric, means[0], np.round(total - known, digits), most, least, means[1], margin, choices)
 
     @property
     def bounded(self) -> bool:
@@ -168,51 +147,44 @@ class Spending:
     def _p_at_least(self, mean: float) -> float:
         if math.isfinite(self.most):
             return p_mean_at_least(self.varying, mean - self.known, self.most)
-        return self._p_flipped(below=True) if mean == 0 else self._share(lambda means: means >= mean)
+        return self._p_flipped(-1) if mean == 0 else self._share(self.choices().means() >= mean)
 
     def _p_at_most(self, mean: float) -> float:
         if math.isfinite(self.least):
             return p_mean_at_most(self.varying, mean - self.known, self.least)
-        return self._p_flipped(below=False) if mean == 0 else self._share(lambda means: means <= mean)
+        return self._p_flipped(1) if mean == 0 else self._share(self.choices().means() <= mean)
 
-    def _p_flipped(self, *, below: bool) -> float:
-        total = float(self.choices.totals[0])
-        return self.choices.p_value(0) / 2 if (total < 0 if below else total > 0) else 1.0
+    def _p_flipped(self, sign: int) -> float:
+        choices = self.choices()
+        return choices.p_value() / 2 if sign * choices.totals[0] > 0 else 1.0
 
-    def _share(self, holds: Callable[[Floats], NDArray[np.bool_]]) -> float:
-        means = mean_of(self.choices.sums)
-        return (int(holds(means[~np.isnan(means)]).sum()) + 1) / (len(means) + 1)
+    def _share(self, holds: NDArray[np.bool_]) -> float:
+        return (int(holds.sum()) + 1) / (len(holds) + 1)
 
     def difference(self) -> Difference:
-        """The mean difference, with bounds by the output caps, or by flipping signs if there are none."""
-        cases = len(self.varying)
-        if not cases:
+        """The mean difference; it has no interval yet."""
+        if not len(self.varying):
             return Difference(self.metric, None)
-        mean = self.known + float(self.varying.mean())
-        if cases < 2:
-            return Difference(self.metric, mean)
-        p_value = min(1.0, 2 * min(self._p_at_least(0.0), self._p_at_most(0.0)))
+        return Difference(self.metric, self.known + float(self.varying.mean()))
+
+    def with_interval(self, seen: Difference) -> Difference:
+        """The difference with bounds by the output caps, or by flipping signs if there are none."""
+        if len(self.varying) < 2:
+            return seen
         if not self.bounded:
-            low, high = self.choices.interval(mean_of, ALPHA_EACH) or (None, None)
-            return Difference(self.metric, mean, low, high, p_value)
+            low, high = self.choices().interval(mean_of, ALPHA_EACH) or (None, None)
+            return replace(seen, low=low, high=high)
         least = lower_bound(self.varying, self.least, ALPHA_EACH / 2)
         most = upper_bound(self.varying, self.most, ALPHA_EACH / 2)
-        return Difference(self.metric, mean, self.known + least, self.known + most, p_value)
+        return replace(seen, low=self.known + least, high=self.known + most)
 
     def cases(self) -> LikelyCases | None:
-        """How many cases would show that the candidate is cheaper, costlier, or the same."""
+        """How many cases would show that the candidate is cheaper, not costlier by the margin, or costlier."""
         within = self.margin * self.baseline
-        either, loss = (_BET_EITHER, _BET_LOSS) if self.bounded else (_EXACT_EITHER, _EXACT_LOSS)
-        reach = max(self.most, -self.least) if self.bounded else 0.0
-        goals = [
-            [Goal(-self.known, False, either, _NOTHING_BET_EITHER * reach)],
-            [Goal(-self.known, True, either, _NOTHING_BET_EITHER * reach)],
-            [
-                Goal(within - self.known, False, loss, _NOTHING_BET * reach),
-                Goal(-within - self.known, True, loss, _NOTHING_BET * reach),
-            ],
-        ]
-        return likely_cases(self.varying, goals)
+        ends = (self.least, self.most) if self.bounded else None
+        reach = float(self.bounded)
+        below = [Threshold(within - self.known, ALPHA, reach), Threshold(-self.known, ALPHA_EACH / 2, reach)]
+        return likely_cases(self.varying, [Threshold(-self.known, ALPHA_EACH / 2, reach)], below, ends)
 
 
 def cost_change(p_values: Mapping[str, float], seen: float | None) -> CostChange:
@@ -228,16 +200,6 @@ def cost_change(p_values: Mapping[str, float], seen: float | None) -> CostChange
     return "unclear"
 
 
-def choices_of(values: Floats) -> Choices:
-    """Choices of cases with the sums of their values and their number, as :func:`mean_of` reads them."""
-    return Choices.of(np.column_stack([values, np.ones(len(values))]))
-
-
-def mean_of(sums: Floats) -> Floats:
-    """The mean of a first column, given sums of it and the number of cases as a second; ``nan`` for no case."""
-    return sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], math.nan)
-
-
 def _largest(caps: Floats) -> float:
     # A hair above, for what is lost in the last digits of a sum.
     return float(caps.max()) * (1 + 1e-9) + 1e-12 if len(caps) and not np.isnan(caps).any() else math.inf
@@ -250,11 +212,10 @@ def quality_evidence(values: Floats, margin: float) -> QualityEvidence:
         values: Each between -1 and 1.
         margin: Quality (0 to 1) that may be lost.
     """
-    p_flip = Choices.of(values[:, None]).p_value(0) if len(values) else 1.0
-    return evidence_of(values, quality_p_values(values, p_flip, margin), margin)
+    return evidence_of(values, quality_p_values(values, margin))
 
 
-def evidence_of(values: Floats, p_values: Mapping[str, float], margin: float) -> QualityEvidence:
+def evidence_of(values: Floats, p_values: Mapping[str, float]) -> QualityEvidence:
     """The evidence with p-values of :func:`quality_p_values`, corrected or not."""
     return QualityEvidence(
         cases=len(values),
@@ -265,5 +226,4 @@ def evidence_of(values: Floats, p_values: Mapping[str, float], margin: float) ->
         p_loss=p_values["loss"],
         p_gain=p_values["gain"],
         p_accept=p_values["accept"],
-        likely_cases=quality_cases(values, margin),
     )

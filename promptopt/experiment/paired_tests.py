@@ -67,14 +67,23 @@ class Choices:
             parts.append(bits.astype(np.float64) @ columns)
         return cls(np.concatenate(parts), columns.sum(axis=0), complete=False)
 
-    def p_value(self, column: int) -> float:
-        """Two-sided p-value of "it does not matter which prompt gave which answer", from a column's mean.
+    def part(self, *columns: int) -> Choices:
+        """The same choices with some of the columns."""
+        return Choices(self.sums[:, columns], self.totals[list(columns)], self.complete)
+
+    def means(self) -> Floats:
+        """The mean of each choice, from a first column of values and a second of cases; without those of no case."""
+        means = mean_of(self.sums)
+        return means[~np.isnan(means)]
+
+    def p_value(self) -> float:
+        """Two-sided p-value of "it does not matter which prompt gave which answer", from the first column's sum.
 
         What was observed counts as one of the drawn choices (Phipson and Smyth, "Permutation P-values Should Never Be
         Zero", 2010).
         """
-        flipped = np.abs(self.totals[column] - 2 * self.sums[:, column])
-        observed = abs(self.totals[column])
+        flipped = np.abs(self.totals[0] - 2 * self.sums[:, 0])
+        observed = abs(self.totals[0])
         extreme = int((flipped >= observed - _ROUNDING * max(1.0, observed)).sum())
         return extreme / len(flipped) if self.complete else (extreme + 1) / (len(flipped) + 1)
 
@@ -95,6 +104,11 @@ class Choices:
         return float(known[rank]), float(known[-1 - rank])
 
 
+def mean_of(sums: Floats) -> Floats:
+    """The mean of a first column, given sums of it and the number of cases as a second; ``nan`` for no case."""
+    return sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], math.nan)
+
+
 def mcnemar(better: int, worse: int) -> float:
     """Exact two-sided p-value of McNemar's test: the binomial test of the discordant pairs against one half.
 
@@ -107,6 +121,7 @@ def mcnemar(better: int, worse: int) -> float:
     return min(1.0, 2 * float(np.exp(logs[pairs] - logs[k] - logs[pairs - k] - pairs * math.log(2)).sum()))
 
 
+@lru_cache(maxsize=4096)
 def p_loss(better: int, worse: int, cases: int, margin: float) -> float:
     """P-value of "the candidate passes ``margin`` less often, or worse", of cases that pass or fail.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -12,11 +13,11 @@ import numpy as np
 from promptopt.experiment.bounds import Floats
 from promptopt.experiment.evidence import (
     Spending,
-    choices_of,
     cost_change,
     evidence_of,
-    mean_of,
-    quality_bounds,
+    p_same,
+    quality_cases,
+    quality_difference,
     quality_p_values,
 )
 from promptopt.experiment.paired_tests import Choices, holm
@@ -27,6 +28,7 @@ from promptopt.experiment.verdict import (
     CostEvidence,
     Decision,
     Difference,
+    QualityEvidence,
     decide,
 )
 
@@ -35,6 +37,7 @@ COST_MARGIN = 0.02
 """Share of the baseline's cost that counts as the same."""
 
 _PASSES_FOR_INTERVAL = 20
+_RATIO = ("usd_per_1k_calls", "pass_rate")
 
 MetricValues = Mapping[str, Floats]
 """For each metric one value for each case, ``nan`` for a case that has none."""
@@ -74,6 +77,25 @@ class PairedCases:
         values = self.baseline if side == "baseline" else self.candidate
         unknown = np.full(len(both), math.nan)
         return values.get(metric, unknown)[both]
+
+    @cached_property
+    def choices(self) -> Choices:
+        """Random choices of the cases, with sums of what varies; made when first needed, once for all metrics."""
+        columns = []
+        for metric in ("usd_per_1k_calls", "output_tokens"):
+            difference = self.candidate[metric] - self.baseline[metric]
+            columns += [np.nan_to_num(difference), ~np.isnan(difference)]
+        ratio = np.column_stack([side[m] for side in (self.baseline, self.candidate) for m in _RATIO])
+        ratio[np.isnan(ratio).any(axis=1)] = 0.0
+        return Choices.of(np.column_stack([*columns, ratio]))
+
+    def spent(self, metric: str) -> Choices:
+        """The choices with sums of one metric's difference, dollars or output tokens, and of the cases that have it."""
+        return self.choices.part(*((0, 1) if metric == "usd_per_1k_calls" else (2, 3)))
+
+    def per_pass(self) -> Choices:
+        """The choices with the sums of :data:`_RATIO` of the baseline, and of the candidate."""
+        return self.choices.part(4, 5, 6, 7)
 
 
 def _values(run: Run, both: set[tuple[str, int]]) -> MetricValues:
@@ -118,8 +140,6 @@ class _Tested:
     """One candidate's evidence, before p-values are corrected for the number of candidates."""
 
     pairs: PairedCases
-    quality: Difference
-    pass_rate: Difference
     usd: Spending
     output: Spending
     p_values: Mapping[str, float]
@@ -135,19 +155,28 @@ def compare_pairs(
         accept: Quality that may be lost for a lower cost.
         cost_margin: Share of the baseline's cost that counts as the same.
     """
+    tested = _tested(paired, margin, accept, cost_margin)
+    return [_explained(test, margin, accept) for test in tested]
+
+
+def decide_pairs(
+    paired: Sequence[PairedCases], margin: float, accept: float, cost_margin: float = COST_MARGIN
+) -> list[Decision]:
+    """The verdicts of :func:`compare_pairs` without intervals and predictions, in a fraction of the time."""
+    tested = _tested(paired, margin, accept, cost_margin)
+    return [decide(_quality(test), _cost(test), margin, accept) for test in tested]
+
+
+def _tested(paired: Sequence[PairedCases], margin: float, accept: float, cost_margin: float) -> list[_Tested]:
     tested = [_test(pairs, margin, accept, cost_margin) for pairs in paired]
     corrected: list[dict[str, float]] = [{} for _ in tested]
     for name in tested[0].p_values if tested else ():
         for found, p_value in zip(corrected, holm([test.p_values[name] for test in tested]), strict=True):
             found[name] = p_value
-    return [
-        _decision(replace(test, p_values=p_values), margin, accept)
-        for test, p_values in zip(tested, corrected, strict=True)
-    ]
+    return [replace(test, p_values=p_values) for test, p_values in zip(tested, corrected, strict=True)]
 
 
 def _test(pairs: PairedCases, margin: float, accept: float, cost_margin: float) -> _Tested:
-    quality, pass_rate = (_flipped(pairs, metric) for metric in ("quality", "pass_rate"))
     total, tokens = pairs.differences("usd_per_1k_calls"), pairs.differences("output_tokens")
     inputs = pairs.known("candidate", "input_usd") - pairs.known("baseline", "input_usd")
     usd = Spending.of(
@@ -157,6 +186,7 @@ def _test(pairs: PairedCases, margin: float, accept: float, cost_margin: float) 
         (pairs.known("baseline", "cap_usd"), pairs.known("candidate", "cap_usd")),
         pairs.known("baseline", "usd_per_1k_calls"),
         cost_margin,
+        partial(pairs.spent, "usd_per_1k_calls"),
     )
     output = Spending.of(
         "output_tokens",
@@ -165,56 +195,66 @@ def _test(pairs: PairedCases, margin: float, accept: float, cost_margin: float) 
         (pairs.known("baseline", "cap_tokens"), pairs.known("candidate", "cap_tokens")),
         pairs.known("baseline", "output_tokens"),
         cost_margin,
+        partial(pairs.spent, "output_tokens"),
     )
-    p_values = quality_p_values(pairs.differences("quality"), quality.p_value or 1.0, margin, accept)
-    p_values |= {
-        "passes": quality_p_values(pairs.differences("pass_rate"), pass_rate.p_value or 1.0, margin)["quality"]
-    }
+    p_values = quality_p_values(pairs.differences("quality"), margin, accept)
+    passes = pairs.differences("pass_rate")
+    p_values["passes"] = p_same(passes) if len(passes) > 1 else 1.0
     p_values |= {f"usd {name}": p for name, p in usd.p_values().items()}
     p_values |= {f"output {name}": p for name, p in output.p_values().items()}
-    return _Tested(pairs, quality, pass_rate, usd, output, p_values)
+    return _Tested(pairs, usd, output, p_values)
 
 
-def _flipped(pairs: PairedCases, metric: str) -> Difference:
-    """The mean difference with the interval and the p-value of the sign-flip test."""
-    values = pairs.differences(metric)
-    if not len(values):
-        return Difference(metric, None)
-    if not values.any():
-        return Difference(metric, 0.0, 0.0, 0.0, 1.0)
-    choices = choices_of(values)
-    low, high = choices.interval(mean_of, ALPHA_EACH) or (None, None)
-    return Difference(metric, float(values.mean()), low, high, choices.p_value(0))
+def _quality(test: _Tested) -> QualityEvidence:
+    return replace(evidence_of(test.pairs.differences("quality"), test.p_values), untouched=test.pairs.untouched)
 
 
-def _decision(test: _Tested, margin: float, accept: float) -> tuple[tuple[Difference, ...], Decision]:
-    pairs, p = test.pairs, test.p_values
-    values = pairs.differences("quality")
-    quality = replace(evidence_of(values, p, margin), untouched=pairs.untouched)
+def _cost(test: _Tested) -> CostEvidence:
+    """Without intervals."""
+    pairs, usd = test.pairs, test.usd.difference()
     inputs = pairs.differences("input_tokens")
     known = float(inputs.mean()) if len(inputs) else None
     input_tokens = Difference("input_tokens", known, known, known, exact=True)
-    output_tokens, usd = test.output.difference(), test.usd.difference()
-    cost = CostEvidence(
+    output_tokens = test.output.difference()
+    return CostEvidence(
         change=_cost_change(test, input_tokens, output_tokens, usd),
-        usd_per_1k_calls=usd,
+        usd_per_1k_calls=replace(usd, p_value=_two_sided(test.p_values, "usd")),
         input_tokens=input_tokens,
-        output_tokens=output_tokens,
+        output_tokens=replace(output_tokens, p_value=_two_sided(test.p_values, "output")),
         baseline_usd=test.usd.baseline,
         margin=test.usd.margin,
-        bounded=(test.usd if usd.difference is not None else test.output).bounded,
+        bounded=_judged(test).bounded,
         untouched=pairs.untouched,
-        likely_cases=(test.usd if usd.difference is not None else test.output).cases(),
     )
+
+
+def _judged(test: _Tested) -> Spending:
+    """Dollars or, of an unpriced model, output tokens."""
+    return test.output if test.usd.difference().difference is None else test.usd
+
+
+def _explained(test: _Tested, margin: float, accept: float) -> tuple[tuple[Difference, ...], Decision]:
+    """The differences with their intervals, and the decision with them and with a prediction if there is none yet."""
+    pairs, quality, cost = test.pairs, _quality(test), _cost(test)
+    cost = replace(
+        cost,
+        usd_per_1k_calls=test.usd.with_interval(cost.usd_per_1k_calls),
+        output_tokens=test.output.with_interval(cost.output_tokens),
+    )
+    decided = decide(quality, cost, margin, accept)
+    if decided.verdict == "inconclusive":
+        likely = quality_cases(pairs.differences("quality"), margin)
+        cost = replace(cost, likely_cases=_judged(test).cases())
+        decided = decide(replace(quality, likely_cases=likely), cost, margin, accept)
     row = (
-        quality_bounds(values, replace(test.quality, p_value=p["quality"])),
-        quality_bounds(pairs.differences("pass_rate"), replace(test.pass_rate, p_value=p["passes"])),
-        input_tokens,
-        replace(output_tokens, p_value=_two_sided(p, "output")),
-        replace(usd, p_value=_two_sided(p, "usd")),
+        quality_difference("quality", pairs.differences("quality"), quality.p_value),
+        quality_difference("pass_rate", pairs.differences("pass_rate"), test.p_values["passes"]),
+        cost.input_tokens,
+        cost.output_tokens,
+        cost.usd_per_1k_calls,
         _per_pass(pairs),
     )
-    return row, decide(quality, cost, margin, accept)
+    return row, decided
 
 
 def _two_sided(p_values: Mapping[str, float], kind: str) -> float:
@@ -242,8 +282,7 @@ def _of_kind(p_values: Mapping[str, float], kind: str) -> dict[str, float]:
 
 def _per_pass(pairs: PairedCases) -> Difference:
     """Dollars for each passing case: a ratio of sums, so that both parts come from the same cases."""
-    sides = [side[metric] for side in (pairs.baseline, pairs.candidate) for metric in ("usd_per_1k_calls", "pass_rate")]
-    columns = np.column_stack(sides)
+    columns = np.column_stack([side[metric] for side in (pairs.baseline, pairs.candidate) for metric in _RATIO])
     columns = columns[~np.isnan(columns).any(axis=1)]
     fewest = columns[:, [1, 3]].sum(axis=0).min() if len(columns) else 0
     if not fewest:
@@ -252,7 +291,7 @@ def _per_pass(pairs: PairedCases) -> Difference:
     # With few passes some choice of cases has none, and a dollar amount of infinity.
     if fewest < _PASSES_FOR_INTERVAL:
         return Difference("usd_per_pass", observed)
-    low, high = Choices.of(columns).interval(_ratio, ALPHA_EACH) or (None, None)
+    low, high = pairs.per_pass().interval(_ratio, ALPHA_EACH) or (None, None)
     return Difference("usd_per_pass", observed, low, high)
 
 

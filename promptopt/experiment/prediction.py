@@ -17,62 +17,89 @@ MOST_CASES = 1_000_000
 
 _SEED = 20_240_513
 _WORLDS = 400
-# Of the worlds that agree with what was seen, this share is to be decided by the predicted number.
-_DECIDED, _RANGE = 0.9, (0.5, 0.97)
-# A test that just shows a difference shows it half of the time; so many more standard errors make it 80%.
-_POWER = NormalDist().inv_cdf(0.8)
+# Distinct values of a world; of more, neighbours are taken together.
+_MOST_VALUES = 512
+# With the predicted number the probability of a decision is the second of these; the others are its range.
+_DECIDED = (0.5, 0.88, 0.97)
+_NUMBERS = np.geomspace(2, MOST_CASES, 132)
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """What would decide: a mean above a limit, or below it.
+class Threshold:
+    """What the observed mean has to be above, or below, to decide.
 
     Attributes:
-        limit: Of the mean.
-        above: Whether the mean is to be above it.
-        errors: How many standard errors away from it the test needs.
-        nothing_differs: If no case differs, so many cases times the distance between mean and limit are needed.
+        limit: Of the true mean.
+        level: Of the one-sided test of it.
+        reach: How far a case that was not seen counts for the test: 1 for bounds, 0 for tests that look at no end.
     """
 
     limit: float
-    above: bool
-    errors: float
-    nothing_differs: float = 0.0
+    level: float
+    reach: float
 
-    def cases(self, means: Floats, spreads: Floats) -> Floats:
-        """Cases needed in each of some worlds; ``inf`` if the mean is on the other side there."""
-        away = means - self.limit if self.above else self.limit - means
-        with np.errstate(divide="ignore", invalid="ignore"):
-            by_spread = ((self.errors + _POWER) * spreads / away) ** 2
-            needed = np.maximum(by_spread, self.nothing_differs / away)
-        return np.where(away > 0, needed, math.inf)
+    def distance(self, spreads: Floats, numbers: Floats, away: float) -> Floats:
+        """How far the observed mean has to be from the limit, shape ``(worlds, numbers)``.
+
+        Args:
+            spreads: Standard deviation of one case, shape ``(worlds, 1)``.
+            away: How far the limit is from the end that values have; 0 if they have none.
+        """
+        errors = NormalDist().inv_cdf(1 - self.level)
+        # If no case differs, log(1 / level) cases times the distance are needed: the rule of three.
+        unseen = self.reach * -math.log(self.level) * away / numbers
+        found: Floats = errors * spreads / np.sqrt(numbers) + unseen
+        return found
 
 
 def likely_cases(
-    values: Floats, goals: Sequence[Sequence[Goal]], least: float | None = None, most: float | None = None
+    values: Floats, above: Sequence[Threshold], below: Sequence[Threshold], ends: tuple[float, float] | None
 ) -> LikelyCases | None:
-    """The number of cases with which one of some goals is likely reached; ``None`` if no number is.
+    """The number of cases that likely decides; ``None`` if no number does.
 
     What the cases could be a sample of is drawn: shares of the values that were seen, and of both ends, from a
-    Dirichlet distribution (Rubin, "The Bayesian Bootstrap", 1981).
+    Dirichlet distribution (Rubin, "The Bayesian Bootstrap", 1981). In each of these worlds the mean of so many new
+    cases varies around the world's.
 
     Args:
         values: One for each case.
-        goals: Any of them decides; one is reached when all its parts are.
-        least: What a value could be at least, ``most`` at most, if that is known.
+        above: A mean above one of these decides; ``below`` likewise.
+        ends: What a value could be at least and at most, if that is known.
     """
-    if len(values) < 2:
+    if not 2 <= len(values) < MOST_CASES:
         return None
-    ends = [end for end in (least, most) if end is not None and math.isfinite(end)]
-    seen, counts = np.unique(np.concatenate([values, ends]), return_counts=True)
-    # What was never seen counts for less than one case.
-    weights = counts - 0.75 * np.isin(seen, ends)
-    shares = np.random.default_rng(_SEED).dirichlet(weights, _WORLDS)
-    means = shares @ seen
-    spreads = np.sqrt(np.maximum(shares @ seen**2 - means**2, 0.0))
-    needed = np.min([np.max([part.cases(means, spreads) for part in parts], axis=0) for parts in goals], axis=0)
-    number, low, high = (float(np.quantile(needed, share, method="higher")) for share in (_DECIDED, *_RANGE))
-    if number > MOST_CASES:
+    seen, counts = _values_and_counts(values)
+    if ends is not None:
+        # What was never seen counts for less than one case.
+        seen, counts = np.append(seen, ends), np.append(counts, (0.25, 0.25))
+    shares = np.random.default_rng(_SEED).dirichlet(counts, _WORLDS)
+    means = (shares @ seen)[:, None]
+    spreads = np.sqrt(np.maximum(shares @ seen**2 - means[:, 0] ** 2, 0.0))[:, None]
+    numbers = _NUMBERS[len(values) < _NUMBERS]
+    least, most = ends or (0.0, 0.0)
+    over = np.min([t.limit + t.distance(spreads, numbers, t.limit - least) for t in above], axis=0)
+    under = np.max([t.limit - t.distance(spreads, numbers, most - t.limit) for t in below], axis=0)
+    errors = np.maximum(spreads, 1e-12) / np.sqrt(numbers)
+    decided = (_normal((means - over) / errors) + _normal((under - means) / errors)).mean(axis=0)
+    reached = [float(numbers[decided >= share][0]) if (decided >= share).any() else math.inf for share in _DECIDED]
+    if reached[1] > MOST_CASES:
         return None
-    fewest = len(values) + 1
-    return LikelyCases(*(math.ceil(min(max(n, fewest), MOST_CASES)) for n in (number, min(low, number), high)))
+    low, number, high = (math.ceil(min(n, MOST_CASES)) for n in reached)
+    return LikelyCases(number, low, high)
+
+
+def _values_and_counts(values: Floats) -> tuple[Floats, Floats]:
+    seen, counts = np.unique(values, return_counts=True)
+    if len(seen) > _MOST_VALUES:
+        starts = np.arange(0, len(seen), -(-len(seen) // _MOST_VALUES))
+        sums = np.add.reduceat(seen * counts, starts)
+        counts = np.add.reduceat(counts, starts)
+        seen = sums / counts
+    return seen, counts.astype(np.float64)
+
+
+def _normal(deviates: Floats) -> Floats:
+    """The normal distribution to four digits (Bowling et al., "A logistic approximation", 2009)."""
+    bounded = np.clip(deviates, -8.0, 8.0)
+    found: Floats = 1 / (1 + np.exp(-1.5976 * bounded - 0.07056 * bounded**3))
+    return found

@@ -99,9 +99,9 @@ class LikelyCases:
     """A prediction: so many cases in all would decide.
 
     Attributes:
-        number: Enough in nine of ten of the worlds that agree with what was seen.
-        low: Enough in half of them.
-        high: Enough in 97 of 100.
+        number: With so many, nine of ten comparisons are decided, of what agrees with the cases that were seen.
+        low: Half of them are.
+        high: 97 of 100 are.
     """
 
     number: int

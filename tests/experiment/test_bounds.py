@@ -1,4 +1,4 @@
-"""Bounds by betting hold for every number of cases."""
+"""Bounds of a mean hold for every number of cases."""
 
 import math
 
@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.experiment.bounds import lower_bound, p_mean_at_least, p_mean_at_most, upper_bound
+
+stats = pytest.importorskip("scipy.stats")
 
 values = st.lists(st.floats(-1, 1), min_size=1, max_size=40).map(np.array)
 
@@ -28,11 +30,41 @@ def test_a_true_mean_is_hardly_ever_refuted(draw, cases: int) -> None:
     assert refuted <= 34
 
 
-def test_what_never_differs_excludes_a_loss_after_some_200_cases() -> None:
-    p_values = {n: p_mean_at_most(np.zeros(n), -0.02, -1) for n in (149, 190, 210)}
+def test_what_never_differs_excludes_a_loss_by_the_rule_of_three() -> None:
     # (1 - 0.02)^n is the best that any method can do.
-    assert all(p >= 0.98**n for n, p in p_values.items())
-    assert p_values[190] > 0.05 > p_values[210]
+    assert all(p_mean_at_most(np.zeros(n), -0.02, -1) == pytest.approx(0.98**n, rel=1e-4, abs=1e-12) for n in (2, 10, 149, 2_000))
+
+
+@pytest.mark.parametrize(("cases", "passes"), [(2, 1), (5, 3), (10, 9), (147, 100), (400, 399), (400, 2)])
+def test_of_pass_or_fail_it_is_clopper_and_pearson(cases: int, passes: int) -> None:
+    values = np.repeat([1.0, 0.0], [passes, cases - passes])
+    assert lower_bound(values, 0, 0.05) == pytest.approx(stats.beta.ppf(0.05, passes, cases - passes + 1), abs=1e-6)
+    for mean in (0.1, 0.5, 0.98):
+        expected = stats.beta.cdf(mean, passes, cases - passes + 1)
+        assert p_mean_at_most(values, mean, 0) == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("cases", [2, 3, 10, 60, 400])
+def test_the_integral_is_the_share_of_random_weights(cases: int) -> None:
+    random = np.random.default_rng(5)
+    values = 2 * random.beta(2, 3, cases) - 1
+    mean = values.mean() - 1.5 * values.std() / cases**0.5
+    weights = random.exponential(size=(40_000, cases + 1))
+    share = (weights @ np.append(values - mean, -1 - mean) <= 0).mean()
+    assert abs(p_mean_at_most(values, mean, -1) - share) < 5 * (share / 40_000) ** 0.5
+
+
+def test_of_many_values_it_is_as_good_as_a_t_test() -> None:
+    values = np.random.default_rng(6).beta(5, 5, 20_000)
+    expected = values.mean() - 1.645 * values.std() / 20_000**0.5
+    assert lower_bound(values, 0, 0.05) == pytest.approx(expected, abs=1e-4)
+
+
+def test_more_values_than_are_summed_widen_the_bound_only_a_little() -> None:
+    values = np.random.default_rng(6).random(40_000)
+    bound = lower_bound(values, 0, 0.05)
+    expected = values.mean() - 1.645 * values.std() / 40_000**0.5
+    assert expected - 2e-4 < bound < expected
 
 
 @given(values, st.floats(0.01, 0.5))

@@ -14,7 +14,7 @@ stats = pytest.importorskip("scipy.stats")
 
 
 def sign_flip(values: np.ndarray) -> float:
-    return Choices.of(values[:, None]).p_value(0)
+    return Choices.of(values[:, None]).p_value()
 
 
 def mean_interval(values: np.ndarray, level: float) -> tuple[float, float] | None:

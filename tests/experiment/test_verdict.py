@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptopt.experiment.pairs import PairedCases, compare_pairs
+from promptopt.experiment.pairs import PairedCases, compare_pairs, decide_pairs
 from promptopt.experiment.text import reason_text
 from promptopt.experiment.verdict import CasesNeeded, Decision, Verdict
 
@@ -158,8 +158,31 @@ def test_a_little_better_mostly_and_much_worse_rarely_is_not_better() -> None:
         for _ in range(100):
             change = random.choice([0.1, -0.9], p=[0.9, 0.1], size=cases)
             quality = np.full(cases, 0.9), 0.9 + change
-            improved += decision(pairs(quality, (np.ones(cases), np.ones(cases)))).verdict == "improved"
+            (decided,) = decide_pairs([pairs(quality, (np.ones(cases), np.ones(cases)))], MARGIN, 0.0)
+            improved += decided.verdict == "improved"
         assert improved <= 2
+
+
+def test_a_hundredth_better_almost_always_and_lost_rarely_is_not_better() -> None:
+    """The mean difference is 0; signs alone would call the candidate better in 9% of samples of 400."""
+    random = np.random.default_rng(5)
+    improved = 0
+    for _ in range(150):
+        change = random.choice([0.01, -0.99], p=[0.99, 0.01], size=400)
+        quality = np.full(400, 0.99), 0.99 + change
+        (decided,) = decide_pairs([pairs(quality, (np.ones(400), np.ones(400)))], MARGIN, 0.0)
+        improved += decided.reasons[1].quality == "better"  # type: ignore[union-attr]
+    # The level is 1.25%; more than 6 of 150 come up once in 400 times.
+    assert improved <= 6
+
+
+@pytest.mark.parametrize("cases", [2, 3, 10, 40])
+def test_a_decision_is_the_same_with_intervals_and_without(cases: int) -> None:
+    random = np.random.default_rng(cases)
+    for _ in range(20):
+        paired = pairs((random.random(cases), random.random(cases)), money(cases, -0.3), cap=4.0)
+        ((_, explained),) = compare_pairs([paired], MARGIN, 0.0)
+        assert decide_pairs([paired], MARGIN, 0.0)[0].verdict == explained.verdict
 
 
 def test_not_worse_is_not_equivalent() -> None:
@@ -254,7 +277,8 @@ def test_equals_are_told_apart_in_at_most_five_of_a_hundred_comparisons(quality:
     for _ in range(120):
         first, second = (quality(random, cases) for _ in range(2))  # type: ignore[operator]
         usd = tuple(random.lognormal(0, 1.8, cases) for _ in range(2))
-        told_apart += decision(pairs((first, second), usd)).verdict in ("improved", "regressed", "trade-off")  # type: ignore[arg-type]
+        (decided,) = decide_pairs([pairs((first, second), usd)], MARGIN, 0.0)  # type: ignore[arg-type]
+        told_apart += decided.verdict in ("improved", "regressed", "trade-off")
     # More than 12 of 120 come up once in 100 times at a true rate of 5%.
     assert told_apart <= 12
 
@@ -266,7 +290,8 @@ def test_a_candidate_worse_by_the_margin_is_hardly_ever_called_not_worse() -> No
         baseline = random.random(cases) < 0.8
         candidate = random.random(cases) < 0.7
         usd = (np.full(cases, 2.0), np.full(cases, 1.0))
-        passed += decision(pairs((baseline, candidate), usd), margin).verdict == "improved"
+        (decided,) = decide_pairs([pairs((baseline, candidate), usd)], margin, 0.0)
+        passed += decided.verdict == "improved"
     assert passed <= 18
 
 
@@ -282,5 +307,6 @@ def test_the_number_of_cases_that_is_named_decides() -> None:
     for _ in range(50):
         kinds = random.multinomial(number, [0.8, 0.05, 0.05, 0.1])
         usd = (np.full(number, 2.0), np.full(number, 1.0))
-        decided += decision(pairs(outcomes(*kinds), usd), margin=0.05).verdict != "inconclusive"
+        (again,) = decide_pairs([pairs(outcomes(*kinds), usd)], 0.05, 0.0)
+        decided += again.verdict != "inconclusive"
     assert decided >= 38
