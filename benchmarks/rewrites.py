@@ -1,0 +1,279 @@
+"""How a careful editor's rewrites and the same with one planted loss fare with `promptopt compress --rewrite`.
+
+    python benchmarks/rewrites.py [NAME ...] [--list]
+
+Each file in benchmarks/rewrites is a wordy prompt in passages: ``was`` is what the author wrote, ``now`` an editor's
+rewrite that keeps all that is asked (a passage without ``now`` stays as it is). ``losses`` are twins of the rewrite: in
+each one, ``was`` is replaced by ``becomes``, and with it goes one fact, which ``lost`` describes. A refusal names the
+fact if one of the words in ``named_by`` is in its reason.
+
+A local server answers as the model, through the real SDK: it finds the passages that it is asked to rewrite and returns
+the editor's. ``NAME`` selects files, ``--list`` prints every answer that was judged wrongly.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import chdir
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import yaml
+from click.testing import CliRunner
+from rapidfuzz.fuzz import ratio
+from tabulate import tabulate
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from wire import completion
+
+from promptopt.cli import cli
+from promptopt.tokens import tokenizer_for
+
+FOLDER = Path(__file__).with_name("rewrites")
+MODEL = "gpt-4o-mini"
+SIMILAR = 60  # below this likeness in percent a text is not one of the prompt's passages
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One fact that a twin of the rewrite loses."""
+
+    kind: str
+    lost: str
+    named_by: tuple[str, ...]
+    was: str
+    becomes: str
+
+    def named_in(self, reason: str) -> bool:
+        return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", reason, re.IGNORECASE) for word in self.named_by)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A prompt and its rewrite, passage by passage."""
+
+    name: str
+    task: str
+    passages: tuple[tuple[str, str], ...]
+    losses: tuple[Loss, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> Sample:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        passages = [(one["was"].strip(), one.get("now", one["was"]).strip()) for one in raw["passages"]]
+        losses = tuple(Loss(**{**loss, "named_by": tuple(loss["named_by"])}) for loss in raw["losses"])
+        sample = cls(path.stem, raw["task"], tuple(passages), losses)
+        for loss in losses:
+            if sample.rewrite.count(loss.was) != 1 or sum(loss.was in now for _, now in passages) != 1:
+                raise SystemExit(f"{path}: not in one place of the rewrite: {loss.was!r}")
+        return sample
+
+    @property
+    def prompt(self) -> str:
+        return "\n\n".join(was for was, _ in self.passages)
+
+    @property
+    def rewrite(self) -> str:
+        return "\n\n".join(now for _, now in self.passages)
+
+    def twin(self, loss: Loss) -> Sample:
+        changed = tuple((was, now.replace(loss.was, loss.becomes)) for was, now in self.passages)
+        return Sample(self.name, self.task, changed, ())
+
+    @cached_property
+    def runs(self) -> list[tuple[str, str]]:
+        """Every run of paragraphs that a tool may ask for, up to the whole prompt, with and without chat tags."""
+        blocks: list[tuple[str, str]] = []
+        for was, now in self.passages:
+            old, new = blocks_of(was), blocks_of(now)
+            blocks += zip(old, new, strict=True) if len(old) == len(new) else [(was, now)]
+        found = []
+        for start, end in combinations(range(len(blocks) + 1), 2):
+            run = ("\n\n".join(was for was, _ in blocks[start:end]), "\n\n".join(now for _, now in blocks[start:end]))
+            found += [run, (_bare(run[0]), _bare(run[1]))]
+        return found
+
+    def answer(self, asked: str) -> str | None:
+        """The rewrite of the passages that ``asked`` is most like; ``None`` if it is like none."""
+        tags = "{%" in asked
+        choices = [run for run in self.runs if ("{%" in run[0]) == tags]
+        best = max(choices, key=lambda run: ratio(_flat(run[0]), _flat(asked)), default=("", ""))
+        return best[1] if ratio(_flat(best[0]), _flat(asked)) >= SIMILAR else None
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _bare(text: str) -> str:
+    """The text without the tags of chat blocks."""
+    return re.sub(r"\{%-? *(?:chat[^%]*|endchat) *-?%\}\n?", "", text).strip()
+
+
+@dataclass
+class Editor:
+    """Serves the rewrites of one sample at a time as a model's answers."""
+
+    sample: Sample | None = None
+    unknown: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def reply(self, body: dict[str, Any]) -> bytes:
+        content = body["messages"][-1]["content"]
+        match = re.search(r"<text>(.*)</text>", content, re.DOTALL)
+        asked = match[1] if match else content
+        answer = self.sample and self.sample.answer(asked)
+        if answer is None:
+            self.unknown.append(asked)
+        return completion(asked if answer is None else answer, body["model"])
+
+    def serve(self) -> ThreadingHTTPServer:
+        editor = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                content = editor.reply(body)
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{server.server_port}/v1"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What ``--rewrite`` made of one sample.
+
+    Attributes:
+        text: The prompt that comes out.
+        accepted: Rewrites that were taken, as they came.
+        refused: The others, each with the reason.
+    """
+
+    text: str
+    accepted: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+
+    def state(self, part: str) -> tuple[str, str]:
+        """Whether the rewrite that contains ``part`` was ``accepted``, ``refused`` (and why) or ``not asked`` for."""
+        part = _flat(_bare(part))
+        if any(part in _flat(new) for new in self.accepted):
+            return "accepted", ""
+        return next((("refused", why) for new, why in self.refused if part in _flat(new)), ("not asked", ""))
+
+
+def run(editor: Editor, sample: Sample) -> Judged:
+    """The real command on the wordy prompt, with ``sample``'s rewrites as the model's answers."""
+    editor.sample = sample
+    runner = CliRunner(env={"OPENAI_BASE_URL": editor.url, "OPENAI_API_KEY": "none"})
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        Path("pyproject.toml").touch()
+        Path("prompt.j2").write_text(sample.prompt + "\n", encoding="utf-8")
+        done = runner.invoke(cli, ["compress", "prompt.j2", "--rewrite", MODEL, "--json"])
+    if done.exit_code:
+        raise SystemExit(f"{sample.name}: {done.output}{done.exception or ''}")
+    data = json.loads(done.stdout)
+    accepted = [edit["new"] for edit in data["ledger"] if edit["rule"] == "rewrite"]
+    refused = [(edit["new"], edit["refused"]) for edit in data["refused"] if edit["rule"] == "rewrite"]
+    return Judged(data["text"], tuple(accepted), tuple(refused))
+
+
+def blocks_of(passage: str) -> list[str]:
+    return re.split(r"\n\s*\n", passage)
+
+
+def place(sample: Sample, loss: Loss) -> str:
+    """The paragraph of the rewrite in which a twin has its loss, or the passage if the loss is in several."""
+    passage = next(now for _, now in sample.passages if loss.was in now)
+    return next((block for block in blocks_of(passage) if loss.was in block), passage)
+
+
+def faithful(samples: list[Sample], judged: list[Judged], listed: bool) -> None:
+    count = tokenizer_for(None).count
+    whole, before, offered, after = 0, 0, 0, 0
+    passages: Counter[str] = Counter()
+    for sample, result in zip(samples, judged, strict=True):
+        states = []
+        for now in (now for was, now in sample.passages if was != now):
+            found = {result.state(part)[0] for part in (now, *blocks_of(now))}
+            states.append(next((state for state in ("refused", "accepted") if state in found), "not asked"))
+        passages.update(states)
+        whole += all(state == "accepted" for state in states)
+        before += count(sample.prompt)
+        offered += count(sample.prompt) - count(sample.rewrite)
+        after += count(result.text)
+        if listed:
+            for new, why in result.refused:
+                print(f"{sample.name}: refused, {why}\n    {_flat(new)}")
+    total = passages.total()
+    print(f"faithful rewrites: {whole} of {len(samples)} accepted as a whole ({whole / len(samples):.0%})")
+    shares = ", ".join(f"{state} {passages[state]}" for state in ("accepted", "refused", "not asked"))
+    print(f"  of {total} passages: {shares}")
+    print(f"  tokens: {before:,}; the editor saves {offered / before:.1%}, rules and rewrites {1 - after / before:.1%}")
+
+
+def twins(samples: list[Sample], judged: Iterator[Judged], trusted: dict[str, Judged], listed: bool) -> None:
+    kinds: dict[str, Counter[str]] = {}
+    told: Counter[str] = Counter()
+    for sample in samples:
+        for loss in sample.losses:
+            where = place(sample, loss)
+            state, reason = next(judged).state(where.replace(loss.was, loss.becomes))
+            if state == "refused":
+                state = "named" if loss.named_in(reason) else "unnamed"
+            kinds.setdefault(loss.kind, Counter())[state] += 1
+            if trusted[sample.name].state(where)[0] == "accepted":
+                told[state] += 1
+            if listed and state in ("accepted", "unnamed"):
+                print(f"{sample.name}: {state}, lost: {loss.lost}\n    {_flat(loss.becomes)}\n    {reason}")
+    states = ("named", "unnamed", "accepted", "not asked")
+    total: Counter[str] = sum(kinds.values(), Counter())
+    asked = total.total() - total["not asked"]
+    refused = total["named"] + total["unnamed"]
+    print(f"twins with one loss: {refused} of {total.total()} refused, {total['named']} with the fact named")
+    print(f"  of the {asked} that were asked for: refused and named {total['named'] / max(1, asked):.1%}")
+    fair = told.total() - told["not asked"]
+    print(f"  of the {fair} whose faithful passage is accepted: refused and named {told['named'] / max(1, fair):.1%}")
+    rows = [[kind, *(found[state] for state in states), found.total()] for kind, found in sorted(kinds.items())]
+    print(tabulate([*rows, ["all", *(total[state] for state in states), total.total()]], ["lost", *states, "all"]))
+
+
+def main(arguments: list[str]) -> None:
+    listed = "--list" in arguments
+    names = [argument for argument in arguments if argument != "--list"]
+    samples = [Sample.load(path) for path in sorted(FOLDER.glob("*.yaml"))]
+    samples = [sample for sample in samples if not names or any(name in sample.name for name in names)]
+    editor = Editor()
+    server = editor.serve()
+    judged = [run(editor, sample) for sample in samples]
+    faithful(samples, judged, listed)
+    planted = (run(editor, sample.twin(loss)) for sample in samples for loss in sample.losses)
+    twins(samples, planted, {sample.name: one for sample, one in zip(samples, judged, strict=True)}, listed)
+    server.shutdown()
+    if editor.unknown:
+        print(f"{len(editor.unknown)} texts that are no passage were returned as they came")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
