@@ -138,8 +138,11 @@ def write_new(target: Path, text: str, error: type[InputError] = InputError) -> 
         temporary.unlink(missing_ok=True)
 
 
-def run_git(folder: Path, *arguments: str) -> bytes | None:
+def run_git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes | None:
     """What ``git -C folder ...`` prints; ``None`` if it fails.
+
+    Args:
+        stdin: What it reads.
 
     Raises:
         FileNotFoundError: git is not installed.
@@ -147,5 +150,5 @@ def run_git(folder: Path, *arguments: str) -> bytes | None:
     # git asks for no password, takes no lock that a parallel command may need, and speaks English in its errors.
     environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     command = ["git", "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603 - no shell, fixed program
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=environment)  # noqa: S603 - no shell, fixed program
     return done.stdout if done.returncode == 0 else None

@@ -8,6 +8,7 @@ from functools import cached_property
 from promptopt.budget.baseline import History
 from promptopt.budget.check import Checker
 from promptopt.budget.guarded_prompt import GuardedPrompt, guarded_prompts
+from promptopt.budget.impact import Impact, measure_impact
 from promptopt.budget.result import Result
 from promptopt.budget.settings import load_settings
 from promptopt.budget.totals import check_group, check_prompt
@@ -67,3 +68,12 @@ class Gate:
         if not self._names:
             for glob in self.settings.totals:
                 yield self.check_group(glob)
+
+    def impact(self) -> Impact | None:
+        """What this branch changes in the bill; ``None`` if there is nothing to compare it with.
+
+        Raises:
+            PromptoptError: git cannot give the project at the base.
+        """
+        base = self.checker.history.base
+        return None if base is None else measure_impact(self.config, base, self.prompts, only=bool(self._names))

@@ -120,7 +120,7 @@ def predecessor(new: Collection[str], gone: Mapping[str, Lock]) -> Lock | None:
     digests = set(new) - {""}
     shared = {name: len(digests & {entry.variables for entry in lock.cases.values()}) for name, lock in gone.items()}
     best = max(sorted(shared), key=shared.__getitem__, default=None)
-    # Half of the cases, so that one common input, such as an empty one, makes no relation.
-    if best is None or shared[best] == 0 or 2 * shared[best] < min(len(digests), len(gone[best].cases)):
+    # Most of the cases, so that one common input, such as an empty one, makes no relation.
+    if best is None or 2 * shared[best] <= min(len(digests), len(gone[best].cases)):
         return None
     return gone[best]

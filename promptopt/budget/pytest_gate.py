@@ -14,6 +14,7 @@ import pytest
 from promptopt.budget.built_prompt import Built, draft_built
 from promptopt.budget.fixture import OverBudget, PromptBudget
 from promptopt.budget.gate import Gate
+from promptopt.budget.impact_report import impact_lines
 from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
 from promptopt.budget.result import Result, result_from, summed
 from promptopt.budget.update import Written, draft_updates, refuse_in_ci, write_locks
@@ -59,6 +60,7 @@ class BudgetGate:
         self._unusable: list[str] = []
         self._written: list[Written] = []
         self._annotations: list[str] = []
+        self._impact: list[str] = []
 
     @property
     def _is_worker(self) -> bool:
@@ -159,9 +161,11 @@ class BudgetGate:
         try:
             if self._writes and not self._unusable:
                 self._written = self._update()
+            impact = None if self._writes else self._gate.impact()
+            self._impact = [] if impact is None else list(impact_lines(impact))
             for text in self._config.getoption("prompt_budget_report"):
                 kind, path = parse_report(text)
-                self._annotations.extend(write_report(kind, path, self._results))
+                self._annotations.extend(write_report(kind, path, self._results, impact))
         except PromptoptError as error:
             self._unusable.append(str(error))
         if self._unusable:
@@ -197,7 +201,7 @@ class BudgetGate:
             if not self._unusable:
                 write(self._what_was_looked_at())
             return
-        for line in (*self._annotations, *summary_lines(self._results, failures=False)):
+        for line in (*self._annotations, *summary_lines(self._results, failures=False), *self._impact):
             write(line)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from promptopt.budget.impact import Impact
+from promptopt.budget.impact_report import impact_data, impact_markdown
+from promptopt.budget.machine_report import write_code_quality, write_sarif
 from promptopt.budget.result import BudgetFinding, Result, finding_lines
 from promptopt.errors import UsageError
 from promptopt.files import replace_file
@@ -99,19 +102,23 @@ def _more(group: Group, count: int) -> str:
 
 
 def parse_report(text: str) -> tuple[str, Path]:
-    """``json:PATH``, ``md:PATH`` or ``github:PATH``.
+    """``KIND:PATH``, of the kinds ``json``, ``md``, ``github``, ``sarif`` and ``gitlab``.
 
     Raises:
         UsageError: It is not one of these.
     """
     kind, colon, path = text.partition(":")
     if not colon or kind not in _WRITERS or not path:
-        raise UsageError(f"report {text!r}: write json:PATH, md:PATH or github:PATH")
+        kinds = [f"{known}:PATH" for known in _WRITERS]
+        raise UsageError(f"report {text!r}: write {', '.join(kinds[:-1])} or {kinds[-1]}")
     return kind, Path(path)
 
 
-def write_report(kind: str, path: Path, results: Sequence[Result]) -> list[str]:
+def write_report(kind: str, path: Path, results: Sequence[Result], impact: Impact | None = None) -> list[str]:
     """Write a report.
+
+    Args:
+        impact: What the branch changes in the bill; ``None``: unknown.
 
     Returns:
         Lines to print, which GitHub turns into annotations.
@@ -119,16 +126,17 @@ def write_report(kind: str, path: Path, results: Sequence[Result]) -> list[str]:
     Raises:
         InputError: The file cannot be written.
     """
-    return _WRITERS[kind](path, results)
+    return _WRITERS[kind](path, results, impact)
 
 
-def _json(path: Path, results: Sequence[Result]) -> list[str]:
+def _json(path: Path, results: Sequence[Result], impact: Impact | None) -> list[str]:
     cases = [result for result in results if result.case]
     data = {
         "version": FORMAT_VERSION,
         "passed": not any(result.failed for result in results),
         "cases": len(cases),
         "failed": sum(result.failed for result in results),
+        "impact": None if impact is None else impact_data(impact),
         "results": [_plain(result) for result in results],
     }
     replace_file(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
@@ -147,10 +155,12 @@ def _plain(result: Result) -> dict[str, object]:
     }
 
 
-def markdown(results: Sequence[Result], limit: int) -> str:
-    """The findings as Markdown, at most ``limit`` bytes; if some are left out, the last line says so."""
+def markdown(results: Sequence[Result], limit: int, impact: Impact | None = None) -> str:
+    """The impact and the findings as Markdown, at most ``limit`` bytes; if some are left out, the last line says so."""
     failed = any(result.failed for result in results)
     head = f"{MARKER}\n### Prompt budget: {'failed' if failed else 'passed'}\n\n{count_line(results)}\n"
+    if impact is not None and len((head + (table := impact_markdown(impact))).encode()) <= limit:
+        head += table
     parts = [head]
     size = len(head.encode())
     groups = similar(results)
@@ -172,22 +182,47 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _md(path: Path, results: Sequence[Result]) -> list[str]:
-    replace_file(path, markdown(results, SUMMARY_BYTES))
+def _md(path: Path, results: Sequence[Result], impact: Impact | None) -> list[str]:
+    replace_file(path, markdown(results, SUMMARY_BYTES, impact))
     return []
 
 
-def _github(path: Path, results: Sequence[Result]) -> list[str]:
-    """Write the step summary, and the comment's body to ``path``; return the annotations to print."""
-    replace_file(path, markdown(results, COMMENT_CHARACTERS))
+def _github(path: Path, results: Sequence[Result], impact: Impact | None) -> list[str]:
+    """Write the step summary, the step's outputs, and the comment's body to ``path``; return the annotations to print.
+
+    If nothing failed and nothing changed, there is nothing to comment on, and no file.
+    """
+    failed = any(result.failed for result in results)
+    comment = failed or (impact is not None and bool(impact.changes))
+    if comment:
+        replace_file(path, markdown(results, COMMENT_CHARACTERS, impact))
+    else:
+        path.unlink(missing_ok=True)
+    _write_outputs(
+        {"passed": str(not failed).lower(), "delta_usd_month": _delta(impact), "comment": str(path) * comment}
+    )
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         file = Path(summary)
         present = file.stat().st_size if file.is_file() else 0
-        text = markdown(results, max(0, SUMMARY_BYTES - present - 1))
+        text = markdown(results, max(0, SUMMARY_BYTES - present - 1), impact)
         with file.open("a", encoding="utf-8") as stream:
             stream.write(text)
     return list(workflow_commands(results))
+
+
+def _delta(impact: Impact | None) -> str:
+    """Dollars a month that the branch adds, as a number; ``unknown`` if they are."""
+    month = None if impact is None else impact.usd_month
+    return "unknown" if month is None else f"{month:.2f}"
+
+
+def _write_outputs(values: Mapping[str, str]) -> None:
+    """Set outputs of the step in GitHub Actions."""
+    file = os.environ.get("GITHUB_OUTPUT")
+    if file:
+        with Path(file).open("a", encoding="utf-8") as stream:
+            stream.writelines(f"{name}={value}\n" for name, value in values.items())
 
 
 def workflow_commands(results: Sequence[Result]) -> Iterator[str]:
@@ -214,4 +249,11 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-_WRITERS: dict[str, Callable[[Path, Sequence[Result]], list[str]]] = {"json": _json, "md": _md, "github": _github}
+_Writer = Callable[[Path, Sequence[Result], "Impact | None"], list[str]]
+_WRITERS: dict[str, _Writer] = {
+    "json": _json,
+    "md": _md,
+    "github": _github,
+    "sarif": lambda path, results, _: write_sarif(path, results),
+    "gitlab": lambda path, results, _: write_code_quality(path, results),
+}

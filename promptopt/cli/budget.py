@@ -43,26 +43,51 @@ def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]
 
 @command.command("check")
 @_common
-@click.option("--report", "reports", multiple=True, metavar="KIND:PATH", help="Also write json:, md: or github:PATH.")
+@click.option("--report", "reports", multiple=True, metavar="KIND:PATH", help="Also write a report.")
 def check(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], reports: tuple[str, ...]) -> None:
     """Compare today's cost with the locks; exit code 1 if a limit is exceeded."""
+    from promptopt.budget.impact_report import impact_lines
     from promptopt.budget.report import parse_report, summary_lines, write_report
 
     wanted = [parse_report(report) for report in reports]
-    results = list(_gate(prompts, against, limits).check())
+    gate = _gate(prompts, against, limits)
+    results = list(gate.check())
+    impact = gate.impact()
     click.echo("\n".join(summary_lines(results, failures=True)))
+    if impact is not None:
+        click.echo("".join(f"{line}\n" for line in impact_lines(impact)), nl=False)
     for kind, path in wanted:
-        for line in write_report(kind, path, results):
+        for line in write_report(kind, path, results, impact):
             click.echo(line)
     if any(result.failed for result in results):
         raise click.exceptions.Exit(1)
 
 
 @command.command("diff")
-@_common
-def diff(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]) -> None:
-    """Show every change since the locks, also within the limits; the exit code is always 0."""
-    results = list(_gate(prompts, against, limits).check())
+@click.argument("operands", nargs=-1, metavar="[REF] [PROMPT]...")
+@click.option("--against", metavar="REF", help="The same as REF, for one that is named like a prompt.")
+def diff(operands: tuple[str, ...], against: str | None) -> None:
+    """Show what a branch changes: tokens, dollars, causes and reasons against REF, accepted raises included.
+
+    Without REF: every change since the locks, also within the limits. The exit code is always 0.
+    """
+    from promptopt.budget.impact_report import impact_lines
+    from promptopt.config import load_config
+    from promptopt.templates import list_prompts
+
+    names = {prompt.name for prompt in list_prompts(load_config())}
+    if against is None and operands and operands[0] not in names:
+        against, operands = operands[0], operands[1:]
+    if against is None:
+        _diff_locks(operands)
+        return
+    impact = _gate(operands, against, ()).impact()
+    lines = [] if impact is None else list(impact_lines(impact))
+    click.echo("\n".join(lines) or f"against {against}: no prompt changed")
+
+
+def _diff_locks(prompts: tuple[str, ...]) -> None:
+    results = list(_gate(prompts, None, ()).check())
     changed = [result for result in results if _changes(result) or result.findings]
     for result in changed:
         click.echo(f"{result.label}  {_changes(result) or 'no number changed'}")

@@ -1,0 +1,167 @@
+"""The prompts of a project as they were at a commit, in a temporary folder; which of them may differ from today's."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from promptopt.budget.lock import SUFFIX, Lock, lock_path, read_lock
+from promptopt.config import Config, load_config
+from promptopt.errors import LockError, UsageError
+from promptopt.files import run_git
+from promptopt.templates import PromptFiles, list_prompts
+
+_SETTINGS = ("pyproject.toml", "budget.toml")
+# An include whose name is an expression.
+_DYNAMIC = re.compile(r"{%-?\s*(?:include|import|extends|from)\s+[^\s\"']")
+
+
+@dataclass(frozen=True)
+class BaseProject:
+    """A project at a commit: its settings, prompts and locks, not its suites.
+
+    Attributes:
+        config: With a root of its own.
+    """
+
+    config: Config
+
+    @cached_property
+    def files(self) -> Mapping[str, PromptFiles]:
+        """The prompts by name."""
+        return {prompt.name: prompt for prompt in list_prompts(self.config)}
+
+    def lock(self, prompt: str) -> Lock | None:
+        """A prompt's lock; ``None`` if there is none that can be read."""
+        try:
+            return read_lock(lock_path(self.config.prompts, prompt))
+        except LockError:
+            return None
+
+
+@contextmanager
+def base_project(config: Config, commit: str) -> Iterator[BaseProject]:
+    """The project at a commit.
+
+    Raises:
+        UsageError: git cannot give its files.
+        ConfigError: Its settings cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="promptopt-base-") as name:
+        root = Path(name).resolve()
+        pyproject = run_git(config.root, "cat-file", "blob", f"{commit}:./pyproject.toml")
+        (root / "pyproject.toml").write_bytes(pyproject or b"")
+        then = load_config(root)
+        if then.prompts.is_relative_to(root):
+            _copy_out(config.root, commit, then.prompts.relative_to(root).as_posix(), root)
+        yield BaseProject(then)
+
+
+def _copy_out(folder: Path, commit: str, below: str, target: Path) -> None:
+    """Write the files below a folder at a commit. Not with ``git archive``, which leaves out what is not for export."""
+    listed = run_git(folder, "ls-tree", "-r", "-z", commit, "--", f"{below}/")
+    if listed is None:
+        raise UsageError(f"git cannot list {below} at {commit[:10]}")
+    entries = [entry.split(b"\t", 1) for entry in listed.split(b"\0") if entry]
+    # Files and links; what a link names is its text, so that it is read as git stored it.
+    blobs = [(path.decode("utf-8", "surrogateescape"), head.split()) for head, path in entries if b" blob " in head]
+    printed = run_git(folder, "cat-file", "--batch", stdin=b"".join(words[2] + b"\n" for _, words in blobs))
+    position = 0
+    for path, words in blobs:
+        if printed is None or (end := printed.find(b"\n", position)) < 0:
+            raise UsageError(f"git cannot read {below} at {commit[:10]}")
+        size = int(printed[position:end].split()[-1])
+        data = printed[end + 1 : end + 1 + size]
+        position = end + size + 2
+        file = target / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if words[0] == b"120000":
+            file.symlink_to(data.decode("utf-8", "surrogateescape"))
+        else:
+            file.write_bytes(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Which prompts may differ between a commit and the working tree.
+
+    Attributes:
+        all: Any of them: the settings have changed, or git did not say.
+        names: These.
+    """
+
+    all: bool
+    names: frozenset[str] = frozenset()
+
+    def __contains__(self, prompt: str) -> bool:
+        return self.all or prompt in self.names
+
+
+def changed_since(config: Config, commit: str) -> Changed:
+    """What has changed since a commit, files included that git does not know yet."""
+    paths: set[Path] = set()
+    for arguments in (
+        ("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--relative", commit, "--", "."),
+        ("ls-files", "--others", "--exclude-standard", "-z", "--", "."),
+    ):
+        printed = run_git(config.root, *arguments)
+        if printed is None:
+            return Changed(all=True)
+        names = printed.decode("utf-8", "surrogateescape").split("\0")
+        paths.update(config.root / name for name in names if name)
+    if any(path.parent == config.root and path.name in _SETTINGS for path in paths):
+        return Changed(all=True)
+    return Changed(all=False, names=frozenset((*_of_suites(config, paths), *_of_prompts(config, paths))))
+
+
+def _of_suites(config: Config, paths: Collection[Path]) -> Iterator[str]:
+    """The prompts whose cases or recorded answers have changed: ``NAME.yaml``, ``SUITE/recordings/NAME/v1.jsonl``."""
+    for path in paths:
+        if not path.is_relative_to(config.suites):
+            continue
+        relative = path.relative_to(config.suites)
+        parts = relative.parts
+        yield relative.with_suffix("").as_posix()
+        yield from (parent.as_posix() for parent in relative.parents)
+        if "recordings" in parts:
+            below = Path(*parts[parts.index("recordings") + 1 :])
+            yield from (below.with_suffix("").as_posix(), below.parent.as_posix())
+
+
+def _of_prompts(config: Config, paths: Collection[Path]) -> Iterator[str]:
+    """The prompts whose lock has changed, or a file that they may read: their own, an include, a schema."""
+    for path in paths:
+        if path.is_relative_to(config.prompts):
+            relative = path.relative_to(config.prompts)
+            # Its lock, its file, or one of its versions, which may be gone.
+            yield relative.as_posix().removesuffix(SUFFIX)
+            yield from (relative.with_suffix("").as_posix(), relative.parent.as_posix())
+    affected = {path for path in paths if path.is_relative_to(config.prompts) and not path.name.endswith(SUFFIX)}
+    texts = {path: _text(path) for path in config.prompts.rglob("*") if path.is_file()} if affected else {}
+    grew = bool(affected)
+    while grew:
+        # Whatever names an affected file. A prompt too many only takes time.
+        names = {path.name for path in affected}
+        more = {
+            path
+            for path, text in texts.items()
+            if path not in affected
+            and (path.resolve() in affected or _DYNAMIC.search(text) or any(name in text for name in names))
+        }
+        grew = bool(more)
+        affected |= more
+    for prompt in list_prompts(config) if affected else ():
+        if not affected.isdisjoint(path for _, path in prompt.versions):
+            yield prompt.name
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

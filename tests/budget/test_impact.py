@@ -1,0 +1,360 @@
+"""What a branch changes in the bill, against the commit that it comes from."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from guarded_project import LONGER, RULES, STATIC, SUITE, commit, lock, make_gate, prompt_text, record
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from promptopt.budget.impact import Impact, PromptChange
+from promptopt.budget.impact_report import impact_data, impact_lines, impact_markdown
+from promptopt.budget.report import write_report
+
+TEXT = prompt_text()
+FRONT = TEXT.partition("{%")[0]
+
+
+@pytest.fixture
+def branch(locked: Any) -> Any:
+    """The project ``triage``, locked and committed on main, with a branch checked out."""
+    locked.git("init", "-qb", "main")
+    commit(locked)
+    locked.git("checkout", "-qb", "work")
+    locked.write({"unrelated.txt": "x"})
+    commit(locked)
+    return locked
+
+
+def impact() -> Impact:
+    found = make_gate().impact()
+    assert found is not None
+    return found
+
+
+def only() -> PromptChange:
+    (change,) = impact().changes
+    return change
+
+
+def causes(change: PromptChange) -> list[tuple[str, str]]:
+    return [(cause.name, cause.detail) for cause in change.causes]
+
+
+def adds_up(change: PromptChange) -> bool:
+    assert change.before is not None
+    assert change.after is not None
+    assert change.before.usd_call is not None
+    assert change.after.usd_call is not None
+    total = sum((cause.usd_call or Decimal(0) for cause in change.causes), Decimal(0))
+    return abs(total - (change.after.usd_call - change.before.usd_call)) < Decimal("1e-15")
+
+
+def test_a_branch_that_changes_no_prompt_changes_no_bill(branch: Any) -> None:
+    assert impact() == Impact("main", ())
+    assert list(impact_lines(impact())) == []
+    assert impact_markdown(impact()) == ""
+
+
+def test_on_the_main_branch_and_without_git_nothing_changes(locked: Any) -> None:
+    assert make_gate().impact() is None
+    locked.git("init", "-qb", "main")
+    commit(locked)
+    assert make_gate().impact() == Impact("main", ())
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_an_accepted_raise_is_shown_with_its_reason(branch: Any, committed: bool) -> None:
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    lock("safer")
+    if committed:
+        commit(branch)
+    change = only()
+    assert change.before is not None
+    assert change.after is not None
+    assert (change.before.input, change.after.input) == (26, 42)
+    assert causes(change) == [("input text", "+16 tokens")]
+    assert change.reasons == ("safer",)
+    # 16 tokens at $0.15 per million, 300,000 times.
+    assert change.usd_month == Decimal("0.72")
+    assert adds_up(change)
+    assert list(impact_lines(impact()))[:2] == [
+        "against main: 1 prompt changed, +$0.720 a month",
+        "  triage  input 26 → 42 (+16, +61.5%), $0.0000399 → $0.0000423 per call, +$0.720 a month at 300,000 calls",
+    ]
+
+
+def test_a_new_version_is_compared_with_the_newest_on_the_base(branch: Any) -> None:
+    branch.write({"prompts/triage/v2.j2": TEXT})
+    assert impact().changes == ()
+    branch.write({"prompts/triage/v2.j2": prompt_text(LONGER)})
+    assert causes(only()) == [("input text", "+16 tokens")]
+
+
+def test_a_base_whose_lock_is_out_of_date_is_counted_by_its_text(locked: Any) -> None:
+    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    locked.git("init", "-qb", "main")
+    commit(locked)
+    locked.git("checkout", "-qb", "work")
+    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER + LONGER)})
+    change = only()
+    assert change.before is not None
+    assert change.before.input == 42
+    assert causes(change) == [("input text", "+26 tokens")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "detail"),
+    [
+        ("gpt-4o-mini", "gpt-4o", "model", "gpt-4o-mini → gpt-4o"),
+        (
+            "max_output_tokens: 60",
+            "max_output_tokens: 5000",
+            "output",
+            "60 (max_output_tokens) → 5,000 (max_output_tokens)",
+        ),
+        ("calls_per_month: 300000", "calls_per_month: 900000", "calls_per_month", "300,000 → 900,000"),
+        ("---\n{%", "temperature: 0.5\n---\n{%", "settings", "temperature not set → 0.5"),
+    ],
+)
+def test_the_front_matter_is_a_cause(branch: Any, old: str, new: str, name: str, detail: str) -> None:
+    branch.write({"prompts/triage/v1.j2": TEXT.replace(old, new)})
+    change = only()
+    assert causes(change) == [(name, detail)]
+    assert adds_up(change)
+    assert change.usd_month is not None
+    assert (change.usd_month > 0) == (name != "settings")
+
+
+def test_an_output_that_becomes_unknown_makes_dollars_unknown(branch: Any) -> None:
+    branch.write({"prompts/triage/v1.j2": TEXT.replace("max_output_tokens: 60\n", "")})
+    change = only()
+    assert causes(change) == [("output", "60 (max_output_tokens) → unknown")]
+    assert change.usd_month is None
+    assert impact().usd_month is None
+    assert "dollars a month unknown" in "\n".join(impact_lines(impact()))
+
+
+def test_a_prompt_without_a_volume_has_no_dollars_a_month(branch: Any) -> None:
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER).replace("calls_per_month: 300000\n", "")})
+    assert only().usd_month is None
+    assert "no calls_per_month" in "\n".join(impact_lines(impact()))
+
+
+def test_another_tokenizer_a_longer_text_and_another_price_are_three_causes(guarded: Any) -> None:
+    text = prompt_text("Ответь вежливо, пожалуйста.\n")
+    guarded.write({"prompts/triage/v1.j2": text})
+    lock()
+    guarded.git("init", "-qb", "main")
+    commit(guarded)
+    guarded.git("checkout", "-qb", "work")
+    longer = text.replace("пожалуйста", "пожалуйста, кратко").replace("gpt-4o-mini", "gpt-3.5-turbo")
+    guarded.write({"prompts/triage/v1.j2": longer})
+    change = only()
+    assert [name for name, _ in causes(change)] == ["input text", "tokenizer", "model"]
+    assert adds_up(change)
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"team": {"type": "string"}},
+    "required": ["team"],
+    "additionalProperties": False,
+}
+
+
+def test_a_schema_file_is_a_cause_of_its_own(guarded: Any) -> None:
+    guarded.write(
+        {
+            "prompts/answer.schema.json": json.dumps(SCHEMA),
+            "prompts/triage/v1.j2": TEXT.replace("---\n{%", "output_schema: answer.schema.json\n---\n{%"),
+        }
+    )
+    lock()
+    guarded.git("init", "-qb", "main")
+    commit(guarded)
+    guarded.git("checkout", "-qb", "work")
+    described = {**SCHEMA, "description": "The team that can help best with what the customer has written"}
+    guarded.write({"prompts/answer.schema.json": json.dumps(described)})
+    change = only()
+    assert [name for name, _ in causes(change)] == ["schema"]
+    assert adds_up(change)
+
+
+def test_an_include_that_grew_changes_the_prompts_that_include_it(guarded: Any) -> None:
+    other = TEXT.replace("RULES", "").replace(RULES, "Reply.\n")
+    guarded.write(
+        {
+            "prompts/shared/rules.j2": RULES,
+            "prompts/triage/v1.j2": TEXT.replace(RULES, "{% include 'shared/rules.j2' %}"),
+            "prompts/reply/v1.j2": other,
+            "suites/reply.yaml": SUITE,
+        }
+    )
+    lock()
+    guarded.git("init", "-qb", "main")
+    commit(guarded)
+    guarded.git("checkout", "-qb", "work")
+    guarded.write({"prompts/shared/rules.j2": LONGER})
+    change = only()
+    assert (change.prompt, causes(change)) == ("triage", [("input text", "+16 tokens")])
+
+
+def test_a_broken_prefix_is_a_cause_apart_from_the_text(guarded: Any) -> None:
+    guarded.write({"prompts/triage/v1.j2": prompt_text(STATIC)})
+    lock()
+    guarded.git("init", "-qb", "main")
+    commit(guarded)
+    guarded.git("checkout", "-qb", "work")
+    guarded.write({"prompts/triage/v1.j2": prompt_text("{{ ticket }}\n" + STATIC)})
+    change = only()
+    assert [name for name, _ in causes(change)] == ["input text", "cacheable prefix"]
+    assert all(cause.usd_call is not None and cause.usd_call > 0 for cause in change.causes)
+    assert adds_up(change)
+
+
+def test_new_removed_and_renamed_prompts(branch: Any) -> None:
+    branch.write({"prompts/reply/v1.j2": prompt_text(LONGER), "suites/reply.yaml": SUITE.replace("parcel", "letter")})
+    branch.git("mv", "prompts/triage", "prompts/router")
+    branch.git("mv", "suites/triage.yaml", "suites/router.yaml")
+    branch.git("mv", "prompts/triage.lock.toml", "prompts/router.lock.toml")
+    (branch.root / "prompts/router.lock.toml").unlink()
+    found = {change.prompt: change.note for change in impact().changes}
+    assert found == {"router": "renamed from triage", "reply": "new"}
+    for path in ("prompts/router/v1.j2", "suites/router.yaml"):
+        (branch.root / path).unlink()
+    found = {change.prompt: change.note for change in impact().changes}
+    assert found == {"triage": "removed, or not guarded any more", "reply": "new"}
+
+
+def test_recorded_answers_are_not_compared_with_a_cap(locked: Any) -> None:
+    record({"refund": "billing", "parcel": "delivery"})
+    lock()
+    locked.git("init", "-qb", "main")
+    commit(locked)
+    locked.git("checkout", "-qb", "work")
+    locked.write({"prompts/triage/v2.j2": prompt_text()})
+    assert impact().changes == ()
+    locked.write({"prompts/triage/v2.j2": prompt_text().replace("max_output_tokens: 60", "max_output_tokens: 90")})
+    assert causes(only()) == [("output", "60 (max_output_tokens) → 90 (max_output_tokens)")]
+
+
+def test_a_price_that_the_branch_locked_is_its_change(branch: Any) -> None:
+    own = '[tool.promptopt.prices."gpt-4o-mini"]\ninput_mtok = 99\noutput_mtok = 99\n'
+    branch.write({"pyproject.toml": own})
+    lock("our contract")
+    change = only()
+    assert [name for name, _ in causes(change)] == ["price table"]
+    assert change.reasons == ("our contract",)
+    assert adds_up(change)
+
+
+def test_a_prompt_that_does_not_render_is_said_to_be_unknown(branch: Any) -> None:
+    branch.write({"prompts/triage/v1.j2": prompt_text("{{ nobody }}\n")})
+    change = only()
+    assert change.note.startswith("cannot be compared: ")
+    assert change.usd_month is None
+
+
+def test_what_is_not_for_export_and_linked_files_are_on_the_base_too(guarded: Any) -> None:
+    guarded.write({".gitattributes": "prompts export-ignore\n", "prompts/rules.j2": RULES})
+    (guarded.root / "prompts/link.j2").symlink_to("rules.j2")
+    guarded.write({"prompts/triage/v1.j2": TEXT.replace(RULES, "{% include 'link.j2' %}")})
+    lock()
+    guarded.git("init", "-qb", "main")
+    commit(guarded)
+    guarded.git("checkout", "-qb", "work")
+    guarded.write({"prompts/rules.j2": LONGER})
+    assert causes(only()) == [("input text", "+16 tokens")]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rules=st.sampled_from([RULES, LONGER, STATIC, "{{ ticket }}\n" + STATIC, "Hi.\n"]),
+    model=st.sampled_from(["gpt-4o-mini", "gpt-4o", "gpt-4"]),
+    cap=st.integers(1, 5000),
+)
+def test_causes_add_up_to_the_difference(branch: Any, rules: str, model: str, cap: int) -> None:
+    text = prompt_text(rules).replace("gpt-4o-mini", model).replace("tokens: 60", f"tokens: {cap}")
+    branch.write({"prompts/triage/v1.j2": text})
+    assert all(adds_up(change) for change in impact().changes)
+
+
+def test_names_and_reasons_are_data(branch: Any) -> None:
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    lock("x |\n::error::y\n`<img src=//evil>` @everyone")
+    lines = list(impact_lines(impact()))
+    assert [line for line in lines if not line.startswith(("against", " "))] == []
+    table = impact_markdown(impact())
+    row = table.splitlines()[-1]
+    assert row.endswith("| `x \\| ::error::y '<img src=//evil>' @everyone` |")
+
+
+@pytest.fixture
+def actions(branch: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    files = {name: branch.root / f"{name}.txt" for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    for name, path in files.items():
+        monkeypatch.setenv(name, str(path))
+    return files
+
+
+def outputs(actions: dict[str, Path]) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in actions["GITHUB_OUTPUT"].read_text().splitlines())
+
+
+def report(kind: str, path: str) -> list[str]:
+    gate = make_gate()
+    return write_report(kind, Path(path), list(gate.check()), gate.impact())
+
+
+def test_no_change_no_comment(branch: Any, actions: dict[str, Path]) -> None:
+    (branch.root / "comment.md").write_text("of an earlier run")
+    report("github", "comment.md")
+    assert not (branch.root / "comment.md").exists()
+    assert outputs(actions) == {"passed": "true", "delta_usd_month": "0.00", "comment": ""}
+    assert "Prompt budget: passed" in actions["GITHUB_STEP_SUMMARY"].read_text()
+
+
+def test_an_accepted_raise_is_commented_on(branch: Any, actions: dict[str, Path]) -> None:
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    lock("safer")
+    report("github", "comment.md")
+    assert "| `triage` | 26 → 42 (+16, +61.5%) |" in (branch.root / "comment.md").read_text()
+    assert outputs(actions) == {"passed": "true", "delta_usd_month": "0.72", "comment": "comment.md"}
+
+
+def test_the_json_has_the_impact(branch: Any) -> None:
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    report("json", "r.json")
+    data = json.loads((branch.root / "r.json").read_text())["impact"]
+    assert data == json.loads(json.dumps(impact_data(impact())))
+    assert (data["against"], data["usd_month"], data["prompts"][0]["before"]["input"]) == ("main", "0.72", 26)
+
+
+def test_sarif_and_code_quality_name_files_from_the_root_of_the_repository(locked: Any) -> None:
+    root = locked.root
+    (root / "packages").mkdir()
+    for name in ("prompts", "suites", "pyproject.toml"):
+        (root / name).rename(root / "packages" / name)
+    locked.git("init", "-qb", "main")
+    commit(locked)
+    locked.write({"packages/prompts/triage/v1.j2": prompt_text(LONGER)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root / "packages")
+        report("sarif", str(root / "s.json"))
+        report("gitlab", str(root / "g.json"))
+    sarif = json.loads((root / "s.json").read_text())
+    (run,) = sarif["runs"]
+    assert sarif["version"] == "2.1.0"
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {each["ruleId"] for each in run["results"]}
+    places = [each["locations"][0]["physicalLocation"] for each in run["results"] if each["ruleId"] == "regressed"]
+    assert {place["artifactLocation"]["uri"] for place in places} == {"packages/prompts/triage/v1.j2"}
+    assert all(place["region"]["startLine"] == 9 for place in places)
+    quality = json.loads((root / "g.json").read_text())
+    assert {each["location"]["path"] for each in quality} == {"packages/prompts/triage/v1.j2"}
+    assert {each["severity"] for each in quality} == {"major"}
+    # The same finding keeps its fingerprint, whatever its numbers are.
+    assert len({each["fingerprint"] for each in quality}) == len(quality)
