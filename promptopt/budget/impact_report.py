@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from promptopt.budget.impact import PromptCost, Cause, Impact, PromptChange, short
+from promptopt.budget.impact import Cause, Impact, PromptChange, PromptCost, short
 from promptopt.money import usd
 
 _NAMED = 20
