@@ -89,6 +89,21 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _one_of(*known: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value not in known:
+            raise ValueError(f"{value!r} is not one of {', '.join(known)}")
+        return str(value)
+
+    return read
+
+
+# Of openai.types.shared.reasoning_effort and openai.types.chat.completion_create_params, each in the order of its cost.
+REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+VERBOSITIES = ("low", "medium", "high")
+SERVICE_TIERS = ("flex", "auto", "default", "scale", "priority", "fast")
+
+
 def _option(
     read: Callable[[object], Any], openai: str, plain: Callable[[Any], object] | None = None, default: Any = None
 ) -> Any:
@@ -107,6 +122,9 @@ class CallOptions:
         max_output_tokens: The cap on output tokens, reasoning included.
         seed: Asks for repeatable sampling.
         stop: Texts at which the answer ends.
+        reasoning_effort: How much a model may reason before it answers.
+        verbosity: How long its answers are.
+        service_tier: How the call is processed, which has its own prices.
     """
 
     # 0 and 0.0 are one temperature and must be one digest.
@@ -114,6 +132,9 @@ class CallOptions:
     max_output_tokens: int | None = _option(_whole(1), "max_completion_tokens")
     seed: int | None = _option(_whole(0), "seed")
     stop: tuple[str, ...] = _option(_texts, "stop", list, ())
+    reasoning_effort: str | None = _option(_one_of(*REASONING_EFFORTS), "reasoning_effort")
+    verbosity: str | None = _option(_one_of(*VERBOSITIES), "verbosity")
+    service_tier: str | None = _option(_one_of(*SERVICE_TIERS), "service_tier")
 
     @classmethod
     def read(cls, name: str, value: object) -> Any:

@@ -19,8 +19,19 @@ EXAMPLES = {
     "max_output_tokens": ("60", 60, {"max_completion_tokens": 60}),
     "seed": ("7", 7, {"seed": 7}),
     "stop": ("[END]", ("END",), {"stop": ["END"]}),
+    "reasoning_effort": ("low", "low", {"reasoning_effort": "low"}),
+    "verbosity": ("high", "high", {"verbosity": "high"}),
+    "service_tier": ("flex", "flex", {"service_tier": "flex"}),
 }
-BAD = {"temperature": "3", "max_output_tokens": "0", "seed": "-1", "stop": "[1]"}
+BAD = {
+    "temperature": "3",
+    "max_output_tokens": "0",
+    "seed": "-1",
+    "stop": "[1]",
+    "reasoning_effort": "much",
+    "verbosity": "3",
+    "service_tier": "cheap",
+}
 SETTINGS = [field.name for field in dataclasses.fields(CallOptions)]
 
 

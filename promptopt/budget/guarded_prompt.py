@@ -14,7 +14,7 @@ import jinja2
 from jinja2 import meta
 
 from promptopt.budget.limits import Metric
-from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockEntry, lock_path, read_lock
+from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockedCall, LockEntry, lock_path, read_lock
 from promptopt.config import Config
 from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError, UsageError, did_you_mean
 from promptopt.experiment.variant import Variant, make_variant
@@ -211,6 +211,13 @@ class GuardedPrompt:
     @cached_property
     def calls_per_month(self) -> int | None:
         return self.template.front.calls_per_month
+
+    @cached_property
+    def call(self) -> LockedCall:
+        """Today's settings and volume, as they would be locked."""
+        front = self.template.front
+        schema = 0 if front.output_schema is None else schema_tokens(front.output_schema, self.tokenizer)
+        return LockedCall(front.params.to_dict(), front.calls_per_month, schema)
 
     @cached_property
     def sources(self) -> str:

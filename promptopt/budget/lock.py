@@ -1,8 +1,10 @@
 """Lock files: what a prompt cost, case by case, when somebody last accepted it.
 
 A file is a pure function of what was measured: it has no date, no commit and no total, so that branches that touch
-different cases merge and branches that touch the same one conflict. It is TOML in one fixed layout, read line by line,
-so that an error names its line; each table has a checksum, so that an edit by hand is noticed.
+different cases merge and branches that touch the same one conflict. Two new cases are seldom neighbours in it: git
+cannot merge what two branches insert at one place, so that the cases are spread over fixed places, by a digest of their
+names. It is TOML in one fixed layout, read line by line, so that an error names its line; each table has a checksum, so
+that an edit by hand is noticed.
 
 A later version may add fields. It gives them a default and writes them only if they differ from it; this version
 ignores the fields it does not know. A change that an older version must not ignore raises ``VERSION``.
@@ -19,14 +21,17 @@ from typing import Any
 
 from promptopt.errors import LockError
 from promptopt.files import decode, replace_file, show_path
-from promptopt.values import canonical_json, sha256_hex
+from promptopt.values import CallOptions, canonical_json, sha256_hex
 
 VERSION = 1
 SUFFIX = ".lock.toml"
 _HEADING = "# What this prompt costs. Written by `promptopt budget update`; not for editing by hand.\n"
+_PLACES_HEADING = "# Cases are below the number that their name gives them, so that branches with new cases merge.\n"
 _TABLE = re.compile(r'\[case\.(".*")\]')
 _PAIR = re.compile(r"([a-z_]+) = (.+)")
 _CHECK_DIGITS = 12
+# Places that cases are spread over. With n cases, two that are new in two branches meet in about 1 of 64 + n.
+_PLACES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,21 @@ class LockBasis:
     input_usd: str
     cached_usd: str
     output_usd: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockedCall:
+    """What else of a prompt decides its bill, and is the same for all of its cases.
+
+    Attributes:
+        params: The settings of a call, as the front matter names them; those that are not set are left out.
+        calls_per_month: How often production calls it; ``None`` if the front matter does not say.
+        schema: Tokens of the output schema, which every input includes; 0 without one.
+    """
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    calls_per_month: int | None = None
+    schema: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +104,8 @@ class Lock:
         measured: The version that was measured; empty for a prompt without versions.
         sources: Digest of the template and its includes; empty if the cases were locked with different ones.
         program: The prompt is built by a program and has no template.
+        call: Its settings and its volume; ``None`` in a lock of version 0.1.0, which does not have them.
+        reason: Why a bill was raised that is not of one case: another model, other settings, more calls.
     """
 
     prompt: str
@@ -92,6 +114,8 @@ class Lock:
     cases: Mapping[str, LockEntry]
     sources: str = ""
     program: bool = False
+    call: LockedCall | None = None
+    reason: str = field(default="", compare=False)
 
     def text(self) -> str:
         """The file."""
@@ -101,10 +125,17 @@ class Lock:
         header["sources"] = self.sources
         defaults = {field.name: field.default for field in fields(LockBasis)}
         header |= {name: value for name, value in asdict(self.basis).items() if value != defaults[name]}
-        tables = [_HEADING + _table(header)]
-        for name, entry in sorted(self.cases.items()):
-            tables.append(f"[case.{_quoted(name)}]\n" + _table(_pairs(entry), name))
-        return "\n".join(tables)
+        if self.call is not None:
+            if self.call.calls_per_month is not None:
+                header["calls_per_month"] = self.call.calls_per_month
+            header |= {"schema": self.call.schema, **dict(sorted(self.call.params.items()))}
+        if self.reason:
+            header["reason"] = self.reason
+        places = [f"# {place:02x}\n" for place in range(_PLACES)]
+        for name, entry in sorted(self.cases.items(), key=lambda case: (sha256_hex(case[0]), case[0])):
+            table = _table(_pairs(entry), name)
+            places[int(sha256_hex(name)[:4], 16) * _PLACES >> 16] += f"\n[case.{_quoted(name)}]\n{table}"
+        return f"{_HEADING}{_table(header)}\n{_PLACES_HEADING}{''.join(places)}"
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises LockError if it cannot be written."""
@@ -177,6 +208,8 @@ class _Parser:
                 cases=cases,
                 sources=str(header["sources"]),
                 program=header.get("program", False) is True,
+                call=_call(header),
+                reason=str(header.get("reason", "")),
             )
         except KeyError as error:
             raise self._error(f"has no {error.args[0]}", 1) from None
@@ -235,6 +268,14 @@ class _Parser:
                 f"promptopt budget update {prompt}"
             )
         return LockError(message, path=self._display, line=line, remedy=remedy)
+
+
+def _call(header: Mapping[str, Any]) -> LockedCall | None:
+    # Every lock that has settings has this field, which is 0 for a prompt without a schema.
+    if not isinstance(header.get("schema"), int):
+        return None
+    params = {option.name: header[option.name] for option in fields(CallOptions) if option.name in header}
+    return LockedCall(params, header.get("calls_per_month"), header["schema"])
 
 
 def _pairs(entry: LockEntry) -> dict[str, Any]:

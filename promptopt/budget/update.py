@@ -182,7 +182,10 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, 
         entries[name] = replace(entry, reason=kept)
     same_text = set(entries) <= chosen or (old is not None and old.sources == prompt.sources)
     sources = prompt.sources if same_text else ""
-    lock = Lock(prompt.name, prompt.files.versions[-1][0], basis, entries, sources)
+    lock = Lock(prompt.name, prompt.files.versions[-1][0], basis, entries, sources, call=prompt.call)
+    if old is not None and (cases is not None or (old.call is None and entries == before and basis == old.basis)):
+        # A lock of an earlier version gets settings and volume with the next change of the whole prompt.
+        lock = replace(lock, call=old.call)
     lines = change_lines(known_lock, lock)
     if old is None and not lines:
         lines = ("written again as it was committed",)
@@ -286,6 +289,8 @@ def change_lines(old: Lock | None, new: Lock) -> tuple[str, ...]:
             lines.append(f"{name}: {_change(before[name], new.cases[name]) or 'its text'}")
     if old is not None and old.basis != new.basis:
         lines.append("tokenizer, model or prices")
+    if old is not None and old.call is not None and old.call != new.call:
+        lines.append("settings or calls per month")
     return tuple(lines) or ("the head",)
 
 
