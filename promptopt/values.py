@@ -275,12 +275,14 @@ class Score:
     Attributes:
         value: Between 0 (bad) and 1 (good).
         explanation: Why, in one line that a person can act on; empty if it passed and there is nothing to say.
+        broken: The scorer raised, or gave something else than a number from 0 to 1: it says nothing of the answer.
     """
 
     name: str
     value: float
     passed: bool
     explanation: str = ""
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

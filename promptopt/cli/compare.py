@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--model", help="The model that answers, instead of the prompts' own.")
 @click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
 @click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Answers to each case.")
+@click.option("--by", multiple=True, metavar="KEY", help="Also compare the cases of each value of a metadata key.")
 @click.option("--margin", type=float, metavar="POINTS", help="Quality that may be lost as `not worse` [default: 2].")
 @click.option("--accept", type=float, default=0.0, metavar="POINTS", help="Quality that may be lost for a lower cost.")
 @click.option("--cost-margin", type=float, metavar="PERCENT", help="Cost that counts as the same [default: 2].")
@@ -49,6 +50,7 @@ def command(
     model: str | None,
     price_as: str | None,
     trials: int,
+    by: tuple[str, ...],
     margin: float | None,
     accept: float,
     cost_margin: float | None,
@@ -86,6 +88,7 @@ def command(
             model=model,
             price_as=price_as,
             trials=trials,
+            by=by,
             margin=margin,
             accept=accept,
             cost_margin=cost_margin,

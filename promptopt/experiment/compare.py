@@ -9,6 +9,7 @@ from pathlib import Path
 
 from promptopt.config import load_config
 from promptopt.errors import UsageError
+from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, parts_of
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost_range, default_mode, make_plans
 from promptopt.experiment.runner import run_plans
@@ -32,6 +33,7 @@ def compare(
     model: str | None = None,
     price_as: str | None = None,
     trials: int = 1,
+    by: Sequence[str] = (),
     margin: float | None = None,
     accept: float = 0.0,
     cost_margin: float | None = None,
@@ -53,6 +55,7 @@ def compare(
         model: Answers instead of the prompts' own models.
         price_as: The model whose prices and tokenizer count instead of the answering model's.
         trials: Answers to each case; they are averaged inside the case.
+        by: Keys of metadata or variables of the cases; the cases of each value are a part with a quality of its own.
         margin: Points of quality (0 to 100) that a candidate may lose and still be "not worse".
         accept: Points that it may lose for a lower cost, as a trade-off.
         cost_margin: Percent of the baseline's cost that counts as the same; by default the configuration's, 2.
@@ -84,6 +87,7 @@ def compare(
     named = suite or suite_of(templates[0].origin.prompt, config=config)
     loaded = named if isinstance(named, Suite) else load_suite(named, config=config)
     checks = SuiteChecks(loaded)
+    parts = parts_of(loaded, checks, [by] if isinstance(by, str) else by)
     processing: Processing = "batch" if batch else "standard"
     files = RecordingFiles()
     variants = [
@@ -112,7 +116,7 @@ def compare(
         expected=expected,
         runs=tuple(runs),
         variants=tuple(summarize(run, config) for run in runs),
-        pairs=_pairs(runs, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
+        pairs=_pairs(runs, parts, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
     )
 
 
@@ -141,18 +145,21 @@ def _check_percent(name: str, value: float) -> None:
 
 
 def _pairs(
-    runs: Sequence[Run], margin: float, accept: float, cost_margin: float, max_failed: float
+    runs: Sequence[Run], parts: Sequence[ScorePart], margin: float, accept: float, cost_margin: float, max_failed: float
 ) -> tuple[Pair, ...]:
     # numpy is loaded when all answers are there: while calls are made, memory is for them.
     from promptopt.experiment.pairs import PairedCases, compare_pairs
 
     baseline, *candidates = runs
-    compared = compare_pairs([PairedCases.of(baseline, run) for run in candidates], margin, accept, cost_margin)
+    paired = [PairedCases.of(baseline, run) for run in candidates]
+    compared = compare_pairs(paired, margin, accept, cost_margin)
+    of_parts = compare_parts(parts, baseline, candidates, [each.untouched for each in paired], margin)
     pairs = []
-    for run, (differences, decision) in zip(candidates, compared, strict=True):
+    for run, (differences, decision), qualities in zip(candidates, compared, of_parts, strict=True):
         failed = tuple(too_many for each in (baseline, run) if (too_many := _too_many_failed(each, max_failed)))
         decided = Decision("incomplete", failed) if failed else decision
-        pairs.append(Pair(baseline.variant.label, run.variant.label, differences, decided))
+        labels, asked = (baseline.variant.label, run.variant.label), looks(parts) * len(candidates)
+        pairs.append(Pair(*labels, differences, decided, qualities, asked))
     return tuple(pairs)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.experiment import text
+from promptopt.experiment.breakdown import PartQuality
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Run, VariantSummary
 from promptopt.experiment.verdict import Decision, Difference
@@ -22,23 +23,29 @@ class Pair:
 
     Attributes:
         differences: Paired, candidate less baseline, one for each metric.
+        parts: The quality of each assert, each named metric, and the cases of each label.
+        looks: How many questions of all candidates they ask beside that of the verdict.
     """
 
     baseline: str
     candidate: str
     differences: tuple[Difference, ...]
     decision: Decision
+    parts: tuple[PartQuality, ...] = ()
+    looks: int = 0
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The reasons of the verdict as sentences."""
-        return tuple(map(text.reason_text, self.decision.reasons))
+        """The reasons of the verdict as sentences, and the parts that are worse if the whole is not."""
+        reasons = map(text.reason_text, self.decision.reasons)
+        return (*reasons, *text.hidden_losses(self.decision, self.parts))
 
     def __str__(self) -> str:
         """The verdict with its reasons, and a table of the differences."""
         heading = f"{self.candidate} against {self.baseline}: {self.decision.verdict.upper()}"
         reasons = "\n".join(f"  {reason}" for reason in self.reasons)
-        return f"{heading}\n{reasons}\n\n{text.differences_table(self.differences)}"
+        tables = [text.differences_table(self.differences), text.parts_table(self.parts, self.looks)]
+        return "\n\n".join([f"{heading}\n{reasons}", *filter(None, tables)])
 
     def to_rows(self) -> list[dict[str, Any]]:
         """A row for each difference; each carries the pair's one verdict."""
@@ -109,10 +116,33 @@ class Comparison:
             "margin": self.margin,
             "variants": [text.variant_dict(variant) for variant in self.variants],
             "comparisons": [row for pair in self.pairs for row in pair.to_rows()],
+            "breakdown": [
+                {
+                    "baseline": pair.baseline,
+                    "candidate": pair.candidate,
+                    **text.part_dict(part),
+                    "looks": pair.looks,
+                }
+                for pair in self.pairs
+                for part in pair.parts
+            ],
             "provenance": text.provenance(self.runs, self.variants),
             "errors": [
-                {"prompt": run.variant.label, "case": trial.case, "error": trial.error}
+                {"prompt": run.variant.label, "case": trial.case, "repetition": trial.sample, "error": trial.error}
                 for run in self.runs
                 for trial in run.failed
+            ],
+            "scorer_errors": [
+                {
+                    "prompt": run.variant.label,
+                    "case": trial.case,
+                    "repetition": trial.sample,
+                    "assert": score.name,
+                    "error": score.explanation,
+                }
+                for run in self.runs
+                for trial in run.answered
+                for score in trial.score.scores
+                if score.broken
             ],
         }

@@ -55,19 +55,20 @@ def _is_pass_or_fail(values: Floats) -> bool:
     return bool(((values == 0) | (abs(values) == 1)).all())
 
 
-def quality_difference(metric: str, values: Floats, p_value: float) -> Difference:
+def quality_difference(metric: str, values: Floats, p_value: float, level: float = ALPHA_EACH) -> Difference:
     """The mean difference with its interval, which holds for every distribution between -1 and 1.
 
     Args:
         p_value: Of "no difference". If it refutes that, so does the interval: the exact test of cases that pass or fail
             may say more than the bound.
+        level: Of both sides of the interval together; smaller if several are to hold at once.
     """
     if not len(values):
         return Difference(metric, None)
     mean = float(values.mean())
     if len(values) < 2:
         return Difference(metric, mean, p_value=p_value)
-    low, high = lower_bound(values, -1.0, ALPHA_EACH / 2), upper_bound(values, 1.0, ALPHA_EACH / 2)
+    low, high = lower_bound(values, -1.0, level / 2), upper_bound(values, 1.0, level / 2)
     if p_value <= ALPHA_EACH:
         low, high = (max(low, 0.0), high) if mean > 0 else (low, min(high, 0.0))
     return Difference(metric, mean, low, high, p_value)

@@ -47,6 +47,9 @@ MetricValues = Mapping[str, Floats]
 class PairedCases:
     """Two runs, case by case; repetitions are averaged inside the case. Calls that failed are left out on both sides.
 
+    So is the quality of an answer if the scorer of an assert broke on both sides: two failures of a scorer are no
+    evidence that two answers are equally good. One that breaks on one side alone is a failed assert there.
+
     Attributes:
         baseline: ``quality`` and ``pass_rate`` (``nan`` for a case without asserts), ``input_tokens``,
             ``output_tokens``, ``usd_per_1k_calls``, and, as far as they are known, the part of it that is input
@@ -63,7 +66,10 @@ class PairedCases:
         """The pairs of two runs of one suite."""
         asked = [[trial.request for trial in run.trials] for run in (baseline, candidate)]
         both = {(t.case, t.sample) for t in baseline.answered} & {(t.case, t.sample) for t in candidate.answered}
-        return cls(_values(baseline, both), _values(candidate, both), asked[0] == asked[1])
+        broken = _broken(baseline) & _broken(candidate)
+        unscored = {(case, sample) for case, sample, _ in broken}
+        before, after = (_values(run, both, unscored) for run in (baseline, candidate))
+        return cls(before, after, asked[0] == asked[1])
 
     def differences(self, metric: str) -> Floats:
         """Candidate less baseline for each case in which both have the metric."""
@@ -98,7 +104,12 @@ class PairedCases:
         return self.choices.part(4, 5, 6, 7)
 
 
-def _values(run: Run, both: set[tuple[str, int]]) -> MetricValues:
+def _broken(run: Run) -> set[tuple[str, int, int]]:
+    """Case, repetition and assert of each score that a scorer did not give."""
+    return {(trial.case, trial.sample, number) for trial in run.answered for number in trial.score.broken}
+
+
+def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]) -> MetricValues:
     cases: dict[str, list[Answered]] = {trial.case: [] for trial in run.trials}
     for trial in run.answered:
         if (trial.case, trial.sample) in both:
@@ -114,9 +125,12 @@ def _values(run: Run, both: set[tuple[str, int]]) -> MetricValues:
         cost = trial.judged_cost
         return math.nan if cost is None else float(getattr(cost, part) * 1000)
 
+    def judged(trial: Answered) -> bool:
+        return bool(trial.score.scores) and (trial.case, trial.sample) not in unscored
+
     read: dict[str, Callable[[Answered], float]] = {
-        "quality": lambda trial: trial.quality if trial.score.scores else math.nan,
-        "pass_rate": lambda trial: float(trial.passed) if trial.score.scores else math.nan,
+        "quality": lambda trial: trial.quality if judged(trial) else math.nan,
+        "pass_rate": lambda trial: float(trial.passed) if judged(trial) else math.nan,
         "input_tokens": lambda trial: trial.usage.input_tokens,
         "output_tokens": lambda trial: trial.usage.output_tokens,
         "cap_tokens": cap,
@@ -246,7 +260,7 @@ def _explained(test: _Tested, margin: float, accept: float) -> tuple[tuple[Diffe
         likely = quality_cases(pairs.differences("quality"), margin)
         cost = replace(cost, likely_cases=_judged(test).cases())
         decided = decide(replace(quality, likely_cases=likely), cost, margin, accept)
-    row = (
+    row: tuple[Difference, ...] = (
         quality_difference("quality", pairs.differences("quality"), quality.p_value),
         quality_difference("pass_rate", pairs.differences("pass_rate"), test.p_values["passes"]),
         cost.input_tokens,
@@ -254,7 +268,14 @@ def _explained(test: _Tested, margin: float, accept: float) -> tuple[tuple[Diffe
         cost.usd_per_1k_calls,
         _per_pass(pairs),
     )
+    if pairs.untouched:
+        # The same requests: whatever was answered, the differences are 0.
+        row = tuple(each if each.difference is None else _known_to_be_zero(each) for each in row)
     return row, decided
+
+
+def _known_to_be_zero(seen: Difference) -> Difference:
+    return replace(seen, low=0.0, high=0.0, p_value=None if seen.p_value is None else 1.0, exact=True)
 
 
 def _two_sided(p_values: Mapping[str, float], kind: str) -> float:

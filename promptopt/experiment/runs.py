@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median
@@ -13,6 +14,8 @@ from promptopt.prices import Price, close_models
 from promptopt.scorers import CaseScore
 from promptopt.tokens import CACHE_MINIMUM_TOKENS, Basis, count_tokens
 from promptopt.values import Cost, Request, Response, Usage
+
+_FEWEST_FOR_P95 = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,12 @@ class VariantSummary:
         usd_per_pass: List cost of all calls over the number that passed; ``None`` if unpriced or none passed.
         incurred_usd: What this run paid; a replay paid nothing. ``None`` if a live call was unpriced.
         latency_ms: Median of live calls; ``None`` if all were replayed.
+        latency_p95_ms: Their 95th percentile; ``None`` below 20 calls, of which it would be the largest.
+        timed: How many calls have a latency.
+        repeated: Cases with two answers or more.
+        same_answer: Share of them whose answers are the same, white space aside; ``None`` without any.
+        same_result: Share of them whose answers all pass or all fail.
+        scorer_errors: Scores that no scorer gave, because it raised or gave something else than a number from 0 to 1.
         replayed: Trials answered out of recordings.
         recorded: First and last day of those recordings.
         unjudged: Asserts that could not be judged.
@@ -160,6 +169,12 @@ class VariantSummary:
     usd_per_pass: float | None
     incurred_usd: float | None
     latency_ms: float | None
+    latency_p95_ms: float | None
+    timed: int
+    repeated: int
+    same_answer: float | None
+    same_result: float | None
+    scorer_errors: int
     replayed: int
     recorded: tuple[str, str] | None
     unjudged: int
@@ -175,6 +190,8 @@ def summarize(run: Run, config: Config) -> VariantSummary:
     warm_total = _total([trial.judged_cost for trial in answered]) if warm else None
     judged = [trial for trial in answered if trial.score.scores]
     passed = sum(trial.passed for trial in judged)
+    seconds = sorted(trial.response.duration_s for trial in answered if trial.response.duration_s is not None)
+    repeated = _repeated(answered)
     days = sorted(trial.recorded_at[:10] for trial in answered if trial.recorded_at)
     return VariantSummary(
         prompt=variant.label,
@@ -202,7 +219,13 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         cold_tokens=0 if warm else _cold_tokens(variant, answered),
         usd_per_pass=None if total is None or not passed else float(total / passed),
         incurred_usd=_incurred(answered, variant),
-        latency_ms=_median(t.response.duration_s * 1000 for t in answered if t.response.duration_s),
+        latency_ms=median(seconds) * 1000 if seconds else None,
+        latency_p95_ms=_percentile95(seconds) * 1000 if len(seconds) >= _FEWEST_FOR_P95 else None,
+        timed=len(seconds),
+        repeated=len(repeated),
+        same_answer=_mean([float(len(set(map(_answer, trials))) == 1) for trials in repeated]),
+        same_result=_mean([float(len({t.passed for t in each}) == 1) for each in repeated if each[0].score.scores]),
+        scorer_errors=sum(score.broken for trial in answered for score in trial.score.scores),
         replayed=sum(trial.replayed for trial in answered),
         recorded=(days[0], days[-1]) if days else None,
         unjudged=sum(trial.score.unjudged for trial in answered),
@@ -228,9 +251,23 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _median(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return median(found) if found else None
+def _percentile95(ordered: Sequence[float]) -> float:
+    """The smallest that 95% are not above (nearest rank), of values in ascending order."""
+    return ordered[math.ceil(0.95 * len(ordered)) - 1]
+
+
+def _repeated(answered: Sequence[Answered]) -> list[list[Answered]]:
+    """The answers to each case that has several."""
+    cases: dict[str, list[Answered]] = {}
+    if any(trial.sample for trial in answered):
+        for trial in answered:
+            cases.setdefault(trial.case, []).append(trial)
+    return [trials for trials in cases.values() if len(trials) > 1]
+
+
+def _answer(trial: Answered) -> str:
+    answer = trial.response.text if trial.score.answer is None else trial.score.answer
+    return " ".join(answer.split())
 
 
 def _counted_input(request: Request, model: str) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from promptopt.experiment.breakdown import PartQuality
 from promptopt.experiment.runs import Answered, Run, Trial, VariantSummary
 from promptopt.experiment.verdict import (
     ALPHA_EACH,
     AcceptedLoss,
     CasesNeeded,
     CostEvidence,
+    Decision,
     Difference,
     PointPrice,
     QualityEvidence,
@@ -25,6 +27,8 @@ from promptopt.tokens import tokenizer_for
 _ANSWER_WIDTH = 70
 _DIGITS = 10
 _REASONS = 5
+# Columns of a terminal; rows and letters of the table of parts.
+_WIDTH, _PARTS, _PART_WIDTH = 80, 40, 60
 _NAMES = {
     "quality": "quality",
     "pass_rate": "pass rate",
@@ -36,13 +40,12 @@ _NAMES = {
 
 
 def variants_table(variants: Sequence[VariantSummary]) -> str:
-    """One row for each variant: tokens and dollars per call, quality."""
+    """One row for each variant: tokens and dollars per call, quality; then how far repetitions agree."""
     # If the provider has a prompt cache: what calls cost once it is warm, beside what it served in this run.
     warm = any(variant.warm_cached_tokens is not None for variant in variants)
     rows = [
         [
             variant.prompt,
-            variant.cases,
             _tokens(variant.input_tokens),
             _tokens(variant.cached_tokens),
             _tokens(variant.output_tokens),
@@ -54,8 +57,25 @@ def variants_table(variants: Sequence[VariantSummary]) -> str:
         ]
         for variant in variants
     ]
-    usd = ["$/1k calls", "$/1k passes", *(["$/1k warm"] if warm else [])]
-    return table(rows, ["prompt", "cases", "input", "cached", "output", *usd, "quality", "pass rate"])
+    most = max(variant.trials // max(variant.cases, 1) for variant in variants)
+    cases = f"{variants[0].cases:,} case{'s' * (variants[0].cases != 1)}" + (f" x {most}" if most > 1 else "")
+    headers = [cases, "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
+    if warm:
+        headers = [*headers[:4], "$/1k\ncalls", "$/1k\npasses", "$/1k\nwarm", "quality", "pass\nrate"]
+    elif not any(variant.cached_tokens for variant in variants):
+        rows, headers = [row[:2] + row[3:] for row in rows], headers[:2] + headers[3:]
+    tables = [table(rows, headers, width=_WIDTH), _agreement_table(variants)]
+    return "\n\n".join(filter(None, tables))
+
+
+def _agreement_table(variants: Sequence[VariantSummary]) -> str:
+    rows = [
+        [variant.prompt, f"{variant.repeated:,}", _percent(variant.same_answer), _percent(variant.same_result)]
+        for variant in variants
+    ]
+    known = any(variant.repeated for variant in variants)
+    headers = ["repetitions agree", "cases", "same answer", "all pass or all fail"]
+    return table(rows, headers, width=_WIDTH) if known else ""
 
 
 def _usd_per_1k(variant: VariantSummary) -> str:
@@ -79,6 +99,56 @@ def differences_table(differences: Sequence[Difference]) -> str:
         if difference.difference is not None
     ]
     return table(rows, ["difference", "mean", "97.5% interval"])
+
+
+def parts_table(parts: Sequence[PartQuality], looks: int) -> str:
+    """The quality of each part with its interval, and for how many looks that is; empty if there is but one assert."""
+    # The one assert of all cases is what the verdict is about already.
+    parts = [part for part in parts if part.by != "assert" or not part.whole]
+    if not parts:
+        return ""
+    rows = [
+        [
+            part_name(part),
+            part.evidence.cases,
+            "-" if part.baseline is None else f"{_percent(part.baseline)} to {_percent(part.candidate)}",
+            change_text(part.difference).removesuffix(" points") or "-",
+            interval_text(part.difference).removesuffix(" points"),
+            "unjudged" if part.baseline is None else part.quality,
+        ]
+        for part in parts[:_PARTS]
+    ]
+    headers = ["quality by", "cases", "from, to", "points", "97.5% interval", "shown"]
+    lines = [table(rows, headers, columns=("left", *["right"] * 4, "left"), width=_WIDTH)]
+    if len(parts) > _PARTS:
+        lines.append(f"and {len(parts) - _PARTS} more; --json and -o list all")
+    if looks:
+        lines.append(
+            f"{looks} look{'s' * (looks != 1)} beside the verdict's: p-values are Holm-corrected for that, and the\n"
+            "intervals hold all together"
+        )
+    return "\n".join(lines)
+
+
+def readable(text: str) -> str:
+    """A name or message of somebody else's in one line: what a terminal would carry out, or cannot show, is escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def part_name(part: PartQuality) -> str:
+    """A part as a table names it."""
+    name = part.name if len(part.name) <= _PART_WIDTH else f"{part.name[: _PART_WIDTH - 1]}…"
+    return readable(f"{part.by} {name}")
+
+
+def hidden_losses(decision: Decision, parts: Sequence[PartQuality]) -> Iterator[str]:
+    """A line for each part that is shown to be worse, unless the verdict says it of the whole."""
+    if decision.verdict in ("regressed", "incomplete"):
+        return
+    for part in parts:
+        if part.quality == "worse":
+            seen = f"{part.evidence.worse} worse, {part.evidence.better} better of {part.evidence.cases}"
+            yield f"but {part_name(part)} is worse: {points(part.evidence.difference)} ({seen})"
 
 
 def _scale(metric: str) -> float:
@@ -108,7 +178,7 @@ def interval_text(difference: Difference) -> str:
     if difference.low is None or difference.high is None:
         return "too few cases"
     if difference.exact:
-        return "exact"
+        return "exact" if difference.low == difference.difference else "0: same requests"
     low, high = _number(difference.metric, difference.low), _number(difference.metric, difference.high)
     return f"{low.removesuffix(' points')} to {high}"
 
@@ -223,6 +293,7 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
         first, last = origin["recorded"]
         recorded = f", recorded {first}" + (f" to {last}" if last != first else "")
     yield f"answers: {answered}; {origin['replayed']:,} replayed{recorded}; {origin['live']:,} live"
+    yield from _latency_lines(variants)
     yield from _token_lines(variants, origin["tokenizers"])
     yield from dict.fromkeys(f"prices: {_price(variant)}" for variant in variants)
     incurred = [variant.incurred_usd for variant in variants]
@@ -231,6 +302,14 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
     yield from _cache_lines(variants)
     if unjudged := sum(variant.unjudged for variant in variants):
         yield f"{unjudged} latency asserts were not judged: a replay has no latency"
+
+
+def _latency_lines(variants: Sequence[VariantSummary]) -> Iterator[str]:
+    for variant in variants:
+        if variant.latency_ms is not None:
+            p95 = "" if variant.latency_p95_ms is None else f", p95 {variant.latency_p95_ms:,.0f} ms"
+            calls = f"{variant.timed:,} live call{'s' * (variant.timed != 1)}"
+            yield f"  {variant.prompt}: latency p50 {variant.latency_ms:,.0f} ms{p95} of {calls}"
 
 
 def _token_lines(variants: Sequence[VariantSummary], tokenizers: Mapping[str, str]) -> Iterator[str]:
@@ -332,6 +411,12 @@ def variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "usd_per_pass": _rounded(variant.usd_per_pass),
         "incurred_usd": _rounded(variant.incurred_usd),
         "latency_ms": _rounded(variant.latency_ms),
+        "latency_p95_ms": _rounded(variant.latency_p95_ms),
+        "timed": variant.timed,
+        "repeated": variant.repeated,
+        "same_answer": _rounded(variant.same_answer),
+        "same_result": _rounded(variant.same_result),
+        "scorer_errors": variant.scorer_errors,
         "replayed": variant.replayed,
         "recorded": list(variant.recorded) if variant.recorded else None,
     }
@@ -345,6 +430,21 @@ def difference_dict(difference: Difference) -> dict[str, Any]:
         "low": _rounded(difference.low),
         "high": _rounded(difference.high),
         "p_value": _rounded(difference.p_value),
+    }
+
+
+def part_dict(part: PartQuality) -> dict[str, Any]:
+    """What a row of ``breakdown`` in the JSON form says of one part."""
+    return {
+        "by": part.by,
+        "name": part.name,
+        "cases": part.evidence.cases,
+        "baseline_quality": _rounded(part.baseline),
+        "candidate_quality": _rounded(part.candidate),
+        "better": part.evidence.better,
+        "worse": part.evidence.worse,
+        **{key: value for key, value in difference_dict(part.difference).items() if key != "metric"},
+        "shown": "unjudged" if part.baseline is None else part.quality,
     }
 
 

@@ -71,15 +71,23 @@ class Check:
         try:
             score: object = self.scorer(subject)
         except Exception as error:  # noqa: BLE001 - a user's scorer may raise anything
-            return Score(name, 0.0, False, f"the scorer raised {type(error).__name__}: {error}")
+            return Score(name, 0.0, False, f"the scorer raised {type(error).__name__}: {error}", broken=True)
         if score is None:
             return None
         if not isinstance(score, Score):
-            return Score(name, 0.0, False, f"the scorer returned {score!r}, which is not a Score")
+            return Score(name, 0.0, False, f"the scorer returned {score!r}, which is not a Score", broken=True)
+        if not _is_share(score.value):
+            why = f"the scorer gave the score {score.value!r}, which is not a number from 0 to 1"
+            return Score(name, 0.0, False, why, broken=True)
         if self.assertion.negated:
             why = "" if not score.passed else f"expected not to hold: {self.assertion.type} {self.assertion.value!r}"
             return Score(name, 1.0 - score.value, not score.passed, why)
         return Score(name, score.value, score.passed, score.explanation)
+
+
+def _is_share(value: object) -> bool:
+    # NaN is not between anything.
+    return isinstance(value, (int, float)) and 0 <= value <= 1
 
 
 def make_check(assertion: Assertion, path: str) -> Check:

@@ -36,6 +36,8 @@ class CaseScore:
         scores: One for each assert that could be judged.
         answer: What was read out of the response.
         unjudged: Asserts that could not be judged (the latency of a replay).
+        asserts: Which of the case's asserts each score is of, counted from 0.
+        broken: Those that weigh something and whose scorer gave no score: they count as failed.
     """
 
     quality: float
@@ -43,6 +45,8 @@ class CaseScore:
     scores: tuple[Score, ...]
     answer: str | None
     unjudged: int = 0
+    asserts: tuple[int, ...] = ()
+    broken: tuple[int, ...] = ()
 
 
 class SuiteChecks:
@@ -59,9 +63,13 @@ class SuiteChecks:
         """The score of a response to the case; ``answer`` says how its answer is read out of it."""
         return self._cases[case].score(response, answer, cost)
 
+    def assertions(self, case: str) -> tuple[Assertion, ...]:
+        """The asserts of a case with its variables filled in, as its scores count them."""
+        return self._cases[case].assertions
+
     def _case_checks(self, case: Case) -> CaseChecks:
-        filled = (_filled(assertion, case.vars, self._path) for assertion in case.asserts)
-        return CaseChecks(case, tuple(map(self._check, filled)))
+        filled = tuple(_filled(assertion, case.vars, self._path) for assertion in case.asserts)
+        return CaseChecks(case, filled, tuple(map(self._check, filled)))
 
     def _check(self, assertion: Assertion) -> Check:
         written = [assertion.name, assertion.value, assertion.threshold, assertion.weight, dict(assertion.options)]
@@ -76,24 +84,40 @@ class CaseChecks:
     """The checks of one case."""
 
     case: Case
+    assertions: tuple[Assertion, ...]
     checks: tuple[Check, ...]
 
     def score(self, response: Response, answer: AnswerExtractor | None, cost: Cost | None) -> CaseScore:
         """The score of a response; a case without asserts passes."""
         subject = _subject(response, answer, self.case.vars, cost)
-        judged = [(check, score) for check in self.checks if (score := check(subject)) is not None]
-        weight = sum(check.assertion.weight for check, _ in judged)
-        if weight:
-            quality = sum(check.assertion.weight * score.value for check, score in judged) / weight
+        found = [(number, check, check(subject)) for number, check in enumerate(self.checks)]
+        judged = [(number, check.assertion.weight, score) for number, check, score in found if score is not None]
+        scores = tuple(score for _, _, score in judged)
+        total = sum(weight for _, weight, _ in judged)
+        if total:
+            quality = sum(weight * score.value for _, weight, score in judged) / total
         else:
-            quality = float(all(score.passed for _, score in judged))
+            quality = float(all(score.passed for score in scores))
         if self.case.threshold is not None:
             passed = quality >= self.case.threshold
         else:
             # An assert without weight is shown and decides nothing, as in promptfoo.
-            passed = all(score.passed for check, score in judged if check.assertion.weight)
-        scores = tuple(score for _, score in judged)
-        return CaseScore(quality, passed, scores, subject.answer, len(self.checks) - len(judged))
+            passed = all(score.passed for _, weight, score in judged if weight)
+        return CaseScore(
+            quality,
+            passed,
+            scores,
+            subject.answer,
+            unjudged=len(self.checks) - len(judged),
+            asserts=_upto(len(scores)) if len(scores) == len(found) else tuple(number for number, _, _ in judged),
+            broken=tuple(number for number, weight, score in judged if score.broken and weight),
+        )
+
+
+@lru_cache(maxsize=64)
+def _upto(count: int) -> tuple[int, ...]:
+    """One tuple for all answers: most have all their scores."""
+    return tuple(range(count))
 
 
 def _subject(
@@ -114,14 +138,14 @@ def _subject(
 
 
 def _filled(assertion: Assertion, variables: Mapping[str, Any], path: str) -> Assertion:
-    """The assert with ``{{ variables }}`` of the case filled into its value."""
-    if not _has_template(assertion.value):
+    """The assert with ``{{ variables }}`` of the case filled into its value and its metric."""
+    if not _has_template(assertion.value) and not _has_template(assertion.metric):
         return assertion
     try:
-        value = _fill(assertion.value, variables)
+        value, metric = _fill(assertion.value, variables), _fill(assertion.metric, variables)
     except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
         raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None
-    return replace(assertion, value=value)
+    return replace(assertion, value=value, metric=str(metric) if metric else None)
 
 
 def _has_template(value: object) -> bool:

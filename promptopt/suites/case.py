@@ -22,6 +22,7 @@ class Assertion:
         threshold: For a type that measures a degree, the least that passes (or the most, for cost and latency).
         weight: Its share in the case's score.
         options: Further keys of the assert, such as ``tolerance``.
+        metric: What its score counts for in the breakdown; may contain ``{{ variables }}`` of the case.
         line: Its line in the suite's file, if that is known.
     """
 
@@ -31,6 +32,7 @@ class Assertion:
     threshold: float | None = None
     weight: float = 1.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    metric: str | None = None
     line: int | None = None
 
     @property

@@ -318,8 +318,15 @@ class _Parser:
             threshold=threshold,
             weight=self._number(entry.get("weight", 1), "weight", entry),
             options={key: value for key, value in entry.items() if key not in ASSERT_KEYS},
+            metric=self._metric(entry),
             line=self._line(entry),
         )
+
+    def _metric(self, entry: Mapping[str, Any]) -> str | None:
+        metric = entry.get("metric")
+        if isinstance(metric, Mapping | list):
+            raise self._error(f"metric: {metric!r} is not a name", entry, "metric")
+        return None if metric is None or not str(metric).strip() else str(metric).strip()
 
     def _value(self, value: Any, kind: str, entry: Mapping[str, Any]) -> Any:
         """An assert's value: the content of a ``file://``, or the place of one that its scorer opens."""

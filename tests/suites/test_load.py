@@ -72,7 +72,7 @@ def test_a_promptfoo_file_loads_unchanged(project) -> None:
     )
     assert first.asserts == (
         Assertion("cost", threshold=0.001, line=13),
-        Assertion("icontains", value="bonjour", weight=2.0, line=23),
+        Assertion("icontains", value="bonjour", weight=2.0, metric="politeness", line=23),
         Assertion("contains", negated=True, value="AI language model", line=27),
     )
     assert (second.vars["language"], second.vars["input"], second.threshold) == ("German", "yes", 0.5)
