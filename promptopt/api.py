@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptopt.errors import check_argument, check_model
 from promptopt.suites import load_suite
 from promptopt.templates import Template, list_prompts, load_prompt
 from promptopt.tokens import TokenCount, count_tokens
@@ -39,9 +40,13 @@ def render(
         UsageError: There is no such level.
     """
     template = prompt if isinstance(prompt, Template) else load_prompt(prompt)
+    fits = variables is None or isinstance(variables, Mapping)
+    check_argument(fits, "variables", variables, "a mapping of names to values")
+    check_model(model)
     if compress is not None:
-        from promptopt.compression.engine import compressed_template
+        from promptopt.compression.engine import check_level, compressed_template
 
+        check_level(compress)
         template = compressed_template(template, compress)
     rendered = template.render(variables or {})
     return replace(rendered, model=model) if model else rendered
@@ -64,12 +69,19 @@ def count(
     Raises:
         TemplateError: The prompt cannot be rendered.
     """
+    check_model(model)
     if isinstance(subject, (str, Rendered)):
         return count_tokens(subject, model)
     if isinstance(subject, (Path, Template)):
         return count_tokens(render(subject, variables), model)
+    listed = isinstance(subject, Iterable) and not isinstance(subject, bytes | Mapping)
+    check_argument(listed, "subject", subject, "a text, a path, a template, a `Rendered` or a list of messages")
     return count_tokens([_message(item) for item in subject], model)
 
 
 def _message(item: Message | Mapping[str, Any]) -> Message:
-    return item if isinstance(item, Message) else Message(item["role"], item["content"])
+    if isinstance(item, Message):
+        return item
+    fits = isinstance(item, Mapping) and all(isinstance(item.get(key), str) for key in ("role", "content"))
+    check_argument(fits, "subject", item, "a message: a `Message`, or a mapping with the texts `role` and `content`")
+    return Message(item["role"], item["content"])

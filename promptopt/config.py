@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from promptopt.errors import ConfigError, did_you_mean
+from promptopt.errors import ConfigError, check_argument, did_you_mean
 
 PRICE_KEYS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok")
 
@@ -90,6 +90,11 @@ def load_config(start: Path | None = None) -> Config:
         if path.is_file():
             return _load(path, path.stat().st_mtime_ns)
     return Config(root=here, prompts=here / "prompts", suites=here / "suites")
+
+
+def check_config(config: object) -> None:
+    """Refuse what is neither a configuration nor ``None``. Raises TypeError."""
+    check_argument(config is None or isinstance(config, Config), "config", config, "a Config")
 
 
 @lru_cache(maxsize=16)

@@ -50,7 +50,9 @@ A message says what is wrong, in which file and line, with which value, and what
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from difflib import get_close_matches
+from numbers import Real
 from pathlib import Path
 
 INCOMPLETE = 3
@@ -175,6 +177,33 @@ class AnswerUnreadable(AnswerError):
 
 class AnswerInvalid(AnswerError):
     """The answer's data is not valid under the schema."""
+
+
+def check_argument(fits: bool, name: str, value: object, what: str) -> None:
+    """Refuse an argument of a wrong type before something inside fails on it in words of its own.
+
+    Args:
+        fits: Whether the value is of the right type.
+        name: The parameter.
+        what: What is needed, such as ``a text``.
+
+    Raises:
+        TypeError: It does not fit.
+    """
+    if not fits:
+        shown = repr(value)
+        raise TypeError(f"`{name}` is {shown if len(shown) <= 60 else f'{shown[:59]}…'}, not {what}")
+
+
+def check_model(model: object, name: str = "model") -> None:
+    """Refuse what is neither the name of a model nor ``None``. Raises TypeError."""
+    check_argument(model is None or isinstance(model, str), name, model, "the name of a model")
+
+
+def check_number(number: object, name: str) -> None:
+    """Refuse what is neither a number nor ``None``. Raises TypeError."""
+    fits = number is None or (isinstance(number, Real | Decimal) and not isinstance(number, bool))
+    check_argument(fits, name, number, "a number")
 
 
 def did_you_mean(bad: str, known: Iterable[str], *, count: int = 3) -> str:

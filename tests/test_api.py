@@ -2,7 +2,9 @@
 
 import ast
 import importlib
+import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +163,89 @@ def test_the_version_is_the_installed_one(project, arguments: list[str]) -> None
 
     assert promptopt.__version__ == version("promptopt")
     assert project.run(*arguments).stdout == f"promptopt, version {version('promptopt')}\n"
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+NO_TEXT = (None, 7, 1.5, b"bytes", ["list"], {"a": "mapping"}, object())
+NO_NAME = tuple(value for value in NO_TEXT if value is not None)
+NO_NUMBER = ("2", b"2", [], {}, True, object())
+NO_MAPPING = (7, "text", [1], object())
+
+
+def labelled(**names):
+    with promptopt.labels(**names):
+        return
+
+
+def compared(prompt="add", **options):
+    return promptopt.compare(prompt, **options)
+
+
+# The function, arguments that fit, and for each parameter what does not.
+WRONG_TYPES = [
+    (promptopt.render, {"prompt": "add"}, {"prompt": NO_TEXT, "variables": NO_MAPPING, "model": NO_NAME}),
+    (
+        promptopt.count,
+        {"subject": "text"},
+        {"subject": (None, 7, b"x", {"a": 1}, [None], [{"role": "user"}]), "model": NO_NAME},
+    ),
+    (promptopt.load_prompt, {"operand": "add"}, {"operand": NO_TEXT, "config": ("text", 7)}),
+    (promptopt.load_suite, {"operand": "add"}, {"operand": NO_TEXT, "config": ("text", 7)}),
+    (promptopt.list_prompts, {}, {"config": ("text", 7)}),
+    (
+        promptopt.compress,
+        {"text": "Please sort."},
+        {"text": NO_TEXT, "model": NO_NAME, "select": ("PO103", None, 7, [7]), "ignore": ("PO103", None, 7, [7])},
+    ),
+    (promptopt.facts, {}, {"text": NO_TEXT}),
+    (promptopt.parse, {"schema": SCHEMA}, {"text": NO_TEXT}),
+    (promptopt.restructure, {"schema": SCHEMA}, {"text": NO_TEXT}),
+    (promptopt.wrap, {}, {"inner": (None, "gpt-4o", 7, object())}),
+    (
+        promptopt.batch,
+        {"requests": []},
+        {"requests": (None, "text", 7, ["text"]), "client": ("key", 7), "poll_s": NO_NUMBER, "progress": (7, "text")},
+    ),
+    (labelled, {}, {"tag": (7, b"x", []), "sample": ("7", None), "tga": ("text",)}),
+    (
+        compared,
+        {},
+        {
+            "prompt": NO_TEXT,
+            "suite": NO_NAME,
+            "model": NO_NAME,
+            "price_as": NO_NAME,
+            "by": (None, 7, [7]),
+            "trials": (None, "3", 1.5),
+            "jobs": ("3", 1.5),
+            "record": (7, "everything"),
+            "provider": ("gpt-4o", 7),
+            "on_plan": (7,),
+            "progress": ("text",),
+            **dict.fromkeys(("margin", "accept", "cost_margin", "max_failed", "timeout_s", "max_cost"), NO_NUMBER),
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "fitting", "name", "value"),
+    [
+        pytest.param(function, fitting, name, value, id=f"{function.__name__}-{name}-{type(value).__name__}")
+        for function, fitting, wrong in WRONG_TYPES
+        for name, values in wrong.items()
+        for value in values
+    ],
+)
+def test_a_value_of_a_wrong_type_is_named_with_what_is_needed(project, function, fitting, name, value):
+    project.write({"prompts/add.j2": "1 + 1 =", "suites/add.yaml": "[{assert: [{type: contains, value: 2}]}]"})
+    with pytest.raises(TypeError) as caught:
+        function(**{**fitting, name: value})
+    assert re.fullmatch(r"`\w+` is .{1,60}, not (a|an|one of|the) .*", str(caught.value)), caught.value
+
+
+def test_every_public_function_refuses_wrong_types() -> None:
+    tested = {function.__name__ for function, _, _ in WRONG_TYPES} | {"compare", "labels"}
+    functions = {name for name in promptopt.__all__ if inspect.isfunction(getattr(promptopt, name))}
+    # What these take are settings, which the gateway reads, and what `batch` takes.
+    assert functions - tested == {"http_client", "async_http_client", "abatch"}

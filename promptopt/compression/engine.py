@@ -13,7 +13,7 @@ from promptopt.compression.judge import Allowance, JudgedEdit, Loss, PrefixLimit
 from promptopt.compression.masks import marks
 from promptopt.compression.rules.base import BySentence, ReportsOnly, Rule, choose_rules, proposals
 from promptopt.config import load_config
-from promptopt.errors import UsageError, did_you_mean
+from promptopt.errors import UsageError, check_argument, check_model, did_you_mean
 from promptopt.prices import find_price
 from promptopt.templates import Template
 from promptopt.templates.readers import OverlayReader
@@ -253,8 +253,18 @@ def compress(
     Raises:
         UsageError: The level or a rule is unknown.
     """
+    check_argument(isinstance(text, str), "text", text, "a text")
     check_level(level)
-    return _compress(text, level, model, tuple(select), tuple(ignore))
+    check_model(model)
+    return _compress(text, level, model, _codes("select", select), _codes("ignore", ignore))
+
+
+def _codes(name: str, codes: Iterable[str]) -> tuple[str, ...]:
+    listed = isinstance(codes, Iterable) and not isinstance(codes, str | bytes)
+    found = tuple(codes) if listed else ()
+    fits = listed and all(isinstance(code, str) for code in found)
+    check_argument(fits, name, codes, "a list of codes such as ['PO103']")
+    return found
 
 
 def check_level(level: str) -> None:
@@ -264,7 +274,7 @@ def check_level(level: str) -> None:
         UsageError: ``level`` is unknown.
     """
     if level not in LEVELS:
-        raise UsageError(f"no level {level!r}.{did_you_mean(level, LEVELS)} Known are: {', '.join(LEVELS)}")
+        raise UsageError(f"no level {level!r}.{did_you_mean(str(level), LEVELS)} Known are: {', '.join(LEVELS)}")
 
 
 @lru_cache(maxsize=256)

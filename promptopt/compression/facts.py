@@ -15,6 +15,7 @@ from functools import lru_cache
 from promptopt.compression.lexicon import NEUTRAL, alternatives, canonical, lexicon_words, weighty_words
 from promptopt.compression.masks import MASK, Masked, Zone, mask
 from promptopt.compression.sentences import HEADING, ITEM, Sentence, is_english, split_sentences
+from promptopt.errors import check_argument
 
 SCOPE_WORDS = 3
 """How many words after a negation, a limit or a condition belong to it."""
@@ -169,6 +170,7 @@ def facts(text: str) -> Facts:
     Negations, limits, duties and conditions carry the words they apply to, so that moving one is seen as well as
     deleting it. Protected stretches (code, quotes, placeholders, examples, tables) are facts as they are written.
     """
+    check_argument(isinstance(text, str), "text", text, "a text")
     return _facts(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -106,7 +106,7 @@ def _not_ignored(document: Document, diagnostics: list[Diagnostic]) -> list[Diag
     lines: dict[int, set[str]] = {}
     everywhere: set[str] = set()
     source = document.masks.source
-    for piece in source.pieces:
+    for piece in (*source.lead, *source.pieces):
         match = _IGNORE.fullmatch(source.inside(piece)) if piece.kind == "comment" else None
         if match is None:
             continue

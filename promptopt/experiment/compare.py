@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 from promptopt.config import load_config
-from promptopt.errors import UsageError
+from promptopt.errors import UsageError, check_argument, check_model, check_number
 from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, parts_of
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost_range, default_mode, make_plans
@@ -19,6 +20,7 @@ from promptopt.experiment.verdict import Decision, TooManyFailed
 from promptopt.gateway.flow import Layer
 from promptopt.prices import Processing
 from promptopt.providers import Provider
+from promptopt.providers.base import check_provider_type
 from promptopt.providers.recordings import RecordingFiles
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Suite, load_suite, suite_of
@@ -74,6 +76,19 @@ def compare(
     Raises:
         PromptoptError: What was given cannot be compared; the message says why and what to do.
     """
+    numbers = {"margin": margin, "cost_margin": cost_margin, "max_failed": max_failed, "max_cost": max_cost}
+    _check_types(
+        {"model": model, "price_as": price_as},
+        {**numbers, "accept": accept, "timeout_s": timeout_s},
+        {"trials": trials, "jobs": jobs or 1},
+        {"on_plan": on_plan, "progress": progress},
+    )
+    check_argument(accept is not None, "accept", accept, "a number")
+    keys = isinstance(by, Sequence) and all(isinstance(key, str) for key in by)
+    check_argument(keys, "by", by, "a list of keys of metadata or variables")
+    check_argument(record is None or record in get_args(Mode), "record", record, f"one of {', '.join(get_args(Mode))}")
+    if provider is not None:
+        check_provider_type("provider", provider)
     config = load_config()
     margin = config.margin if margin is None else margin
     cost_margin = config.cost_margin if cost_margin is None else cost_margin
@@ -118,6 +133,23 @@ def compare(
         variants=tuple(summarize(run, config) for run in runs),
         pairs=_pairs(runs, parts, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
     )
+
+
+def _check_types(
+    models: Mapping[str, object],
+    numbers: Mapping[str, object],
+    wholes: Mapping[str, object],
+    functions: Mapping[str, object],
+) -> None:
+    """Raises TypeError that names the argument."""
+    for name, value in models.items():
+        check_model(value, name)
+    for name, value in numbers.items():
+        check_number(value, name)
+    for name, value in wholes.items():
+        check_argument(type(value) is int, name, value, "a whole number")
+    for name, value in functions.items():
+        check_argument(value is None or callable(value), name, value, "a function")
 
 
 def _check(prompts: Sequence[object], trials: int, timeout_s: float | None, margin: float, accept: float) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from promptopt.config import Config, load_config
-from promptopt.errors import ProviderError, UsageError
+from promptopt.errors import ProviderError, UsageError, check_argument, check_number
 from promptopt.gateway.call import Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.flow import Blocking, Flow, Handler, Sleep, Subflow, run, run_async
@@ -127,6 +127,13 @@ class _Work:
         self, requests: Iterable[Request | Rendered], client: openai.OpenAI | None,
         poll_s: float | None, timeout_s: float | None, progress: Progress | None, clock: Clock = SYSTEM_CLOCK,
     ) -> None:  # fmt: skip
+        listed = isinstance(requests, Iterable) and not isinstance(requests, str | bytes)
+        check_argument(listed, "requests", requests, "a list of `Request` or `Rendered`")
+        usable = client is None or (hasattr(client, "files") and hasattr(client, "batches"))
+        check_argument(usable, "client", client, "an `openai.OpenAI`")
+        check_number(poll_s, "poll_s")
+        check_number(timeout_s, "timeout_s")
+        check_argument(progress is None or callable(progress), "progress", progress, "a function of two numbers")
         self._config = load_config()
         self._requests = [_request(each, self._config) for each in requests]
         if not self._requests:
@@ -256,6 +263,7 @@ def _blocking(function: Callable[[], T]) -> Subflow[T]:
 
 
 def _request(given: Request | Rendered, config: Config) -> Request:
+    check_argument(isinstance(given, Request | Rendered), "requests", given, "a list of `Request` or `Rendered`")
     try:
         request = given if isinstance(given, Request) else given.request(given.model or config.model)
     except ValueError as error:

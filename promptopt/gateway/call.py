@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
+from promptopt.errors import check_argument
 from promptopt.values import CallOptions, Message, Request, Usage, canonical_json, sha256_hex
 
 Endpoint = Literal["chat", "responses"]
@@ -65,7 +66,14 @@ def labels(**names: Any) -> Iterator[Labels]:
 
     Args:
         names: ``prompt``, ``version``, ``tag``, ``task``, ``user``, ``tier``, ``run``, ``sample``.
+
+    Raises:
+        TypeError: There is no such label, or its value is not a text (``sample`` is a number).
     """
+    for name, value in names.items():
+        check_argument(name in LABEL_NAMES, "label", name, f"one of {', '.join(LABEL_NAMES[:-1])}")
+        wanted = ("a whole number", int) if name == "sample" else ("a text", str | None)
+        check_argument(isinstance(value, wanted[1]), name, value, wanted[0])
     token = _CURRENT.set(replace(_CURRENT.get(), **names))
     try:
         yield _CURRENT.get()

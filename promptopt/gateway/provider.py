@@ -12,7 +12,7 @@ from promptopt.gateway.call import Answer, Call, Labels, current_labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Handler, Layer, run, run_async, stack
-from promptopt.providers.base import Provider, split_model
+from promptopt.providers.base import Provider, check_provider_type, split_model
 from promptopt.providers.openai.errors import failure_kind
 from promptopt.registry import described, is_built_in
 from promptopt.values import Request, Response, openai_arguments
@@ -96,6 +96,7 @@ def wrap(inner: Provider, **settings: Any) -> WrappedProvider:
     Raises:
         PromptoptError: A setting is wrong, a file cannot be written, or a package is missing.
     """
+    check_provider_type("inner", inner)
     return WrappedProvider.of(inner, make_gateway(sdk_retries=False, **settings))
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
+from promptopt.errors import check_argument
 from promptopt.registry import blaming, broken, load, registered
 from promptopt.values import Request, Response
 
@@ -79,10 +80,19 @@ def make_provider(model: str, timeout_s: float | None = None) -> Provider:
     factory = _factory(name)
     with blaming("provider", name, f"cannot be made for {rest!r}"):
         provider = factory(rest, timeout_s)
-    if not (callable(getattr(provider, "complete", None)) and callable(getattr(provider, "close", None))):
+    if not _is_provider(provider):
         needs = "complete(request) and close()"
         raise broken("provider", name, f"is not a provider: {type(provider).__name__} needs {needs}")
     return provider
+
+
+def _is_provider(value: object) -> bool:
+    return all(callable(getattr(value, method, None)) for method in ("complete", "close"))
+
+
+def check_provider_type(name: str, value: object) -> None:
+    """Refuse an argument that is no provider. Raises TypeError."""
+    check_argument(_is_provider(value), name, value, "a provider with complete(request) and close()")
 
 
 def is_free(model: str) -> bool:

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from promptopt.errors import AnswerAmbiguous, AnswerCutOff, AnswerError, AnswerRefused, AnswerUnreadable, SchemaError
+from promptopt.errors import (
+    AnswerAmbiguous,
+    AnswerCutOff,
+    AnswerError,
+    AnswerRefused,
+    AnswerUnreadable,
+    SchemaError,
+    check_argument,
+)
 from promptopt.schemas.answer_type import target_of
 from promptopt.schemas.coerce import coerce
 from promptopt.schemas.json_repair import DuplicateKey, first_value, repaired, strict_loads
@@ -96,6 +104,7 @@ def restructure(text: str, schema: JSONSchema | type[BaseModel] | Any) -> Parsed
 
 
 def _read(text: str, given: Any, *, prose: bool) -> Parsed[Any]:
+    check_argument(isinstance(text, str), "text", text, "a text")
     target = target_of(given)
     if len(text) > _MOST_CHARACTERS:
         raise AnswerUnreadable(f"the answer has {len(text):,} characters (limit {_MOST_CHARACTERS:,})", text)

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from promptopt.config import Config, load_config
-from promptopt.errors import SuiteError, UsageError, did_you_mean
+from promptopt.config import Config, check_config, load_config
+from promptopt.errors import SuiteError, UsageError, check_argument, did_you_mean
 from promptopt.files import decode, show_path
 from promptopt.suites.case import ASSERT_KEYS, Assertion, Case, Suite
 from promptopt.suites.inspect_samples import read_sample
@@ -70,6 +70,8 @@ def load_suite(operand: str | Path, *, config: Config | None = None) -> Suite:
     Raises:
         SuiteError: There is none, or it cannot be used as it is.
     """
+    check_argument(isinstance(operand, str | Path), "suite", operand, "a name or a path")
+    check_config(config)
     config = config or load_config()
     path = _find(operand, config)
     try:

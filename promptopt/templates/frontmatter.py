@@ -1,10 +1,14 @@
-"""The YAML block between two ``---`` lines at the top of a prompt file."""
+"""The YAML block between two ``---`` lines at the top of a prompt file.
+
+Only Jinja comments and empty lines may be before it; such a block counts if it has a key of front matter. Between two
+rules of Markdown there is none.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,7 +24,11 @@ from promptopt.templates.readers import Reader
 from promptopt.values import NO_OPTIONS, CallOptions, JSONSchema
 from promptopt.yaml import line_of, load_yaml
 
-_BLOCK = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+# A comment ends at its first `#}`: what is atomic takes linear time.
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+_LEAD = r"\A(?P<lead>(?:\s|\{#(?>.*?#\}))*+)^---"
+_BLOCK = re.compile(_LEAD + r"[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_OPENING = re.compile(_LEAD + r"\n(?P<yaml>.*)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +57,25 @@ _OPTIONS = tuple(CallOptions.__dataclass_fields__)
 KEYS = tuple(key for name in FrontMatter.__dataclass_fields__ for key in (_OPTIONS if name == "params" else (name,)))
 
 
+_KEY = re.compile(rf"^(?:{'|'.join(KEYS)})[ \t]*:", re.MULTILINE)
+
+
+def _block(text: str, pattern: re.Pattern[str] = _BLOCK) -> re.Match[str] | None:
+    block = pattern.match(text)
+    return block if block is not None and (not block["lead"] or _KEY.search(block["yaml"])) else None
+
+
 def front_matter_end(text: str) -> int:
     """Where the front matter ends, its last ``---`` line included; 0 if there is none."""
-    block = _BLOCK.match(text)
+    block = _block(text)
     return 0 if block is None else block.end()
 
 
-def front_matter_yaml(text: str) -> str | None:
-    """What is written between the two ``---`` lines; ``None`` if there are none."""
-    block = _BLOCK.match(text)
-    return None if block is None else block["yaml"]
+def comments_before(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each comment before the front matter."""
+    block = _block(text)
+    if block is not None:
+        yield from (match.span() for match in _COMMENT.finditer(block["lead"]))
 
 
 def mask_front_matter(text: str) -> str:
@@ -69,7 +86,8 @@ def mask_front_matter(text: str) -> str:
 
 def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
     """``source`` with these keys in its front matter; a key that is ``None`` is removed."""
-    lines = (front_matter_yaml(source) or "").splitlines(keepends=True)
+    block = _block(source)
+    lead, lines = ("", []) if block is None else (block["lead"], block["yaml"].splitlines(keepends=True))
     body = source[front_matter_end(source) :]
     kept: list[str] = []
     dropping = False
@@ -80,7 +98,7 @@ def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
         if not dropping:
             kept.append(line)
     added = [_entry(key, value) for key, value in changes.items() if value is not None]
-    return f"---\n{''.join(kept)}{''.join(added)}---\n{body}"
+    return f"{lead}---\n{''.join(kept)}{''.join(added)}---\n{body}"
 
 
 def _entry(key: str, value: Any) -> str:
@@ -100,17 +118,19 @@ def read_front_matter(text: str, name: str, reader: Reader) -> FrontMatter:
         TemplateError: It is not YAML, has an unknown key, or a value of the wrong type.
         SchemaError: The output schema cannot be read or is refused by strict mode.
     """
-    block = front_matter_yaml(text)
+    block = _block(text)
     path = reader.display(name)
     if block is None:
-        if text.startswith("---\n"):
-            raise TemplateError("the front matter has no closing `---`", path=path, line=1)
+        if opening := _block(text, _OPENING):
+            line = opening["lead"].count("\n") + 1
+            raise TemplateError("the front matter has no closing `---`", path=path, line=line)
         return FrontMatter()
-    table = load_yaml(block, path, error=TemplateError, first_line=2)
+    first = block["lead"].count("\n") + 2
+    table = load_yaml(block["yaml"], path, error=TemplateError, first_line=first)
     if table is None:
         return FrontMatter()
     if not isinstance(table, Mapping):
-        raise TemplateError("the front matter is not `key: value` lines", path=path, line=2)
+        raise TemplateError("the front matter is not `key: value` lines", path=path, line=first)
     return _Reader(table, name, path, reader).front_matter()
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptopt.config import Config, load_config
-from promptopt.errors import TemplateError, did_you_mean
+from promptopt.config import Config, check_config, load_config
+from promptopt.errors import TemplateError, check_argument, did_you_mean
 from promptopt.files import show_path, write_new
 from promptopt.templates.readers import FolderReader, GitReader
 from promptopt.templates.template import Template
@@ -38,6 +38,8 @@ def load_prompt(operand: str | Path, *, config: Config | None = None) -> Templat
         TemplateError: There is none, or it cannot be compiled.
         SchemaError: Its output schema is refused by strict mode.
     """
+    check_argument(isinstance(operand, str | Path), "prompt", operand, "a name, a path or a template")
+    check_config(config)
     config = config or load_config()
     text = str(operand)
     path = Path(operand)
@@ -50,6 +52,7 @@ def load_prompt(operand: str | Path, *, config: Config | None = None) -> Templat
 
 def list_prompts(config: Config | None = None) -> list[PromptFiles]:
     """All prompts below the prompts folder, by name: folders with ``v1.j2``, ``v2.j2``, ..., and single files."""
+    check_config(config)
     folder = (config or load_config()).prompts
     found: dict[str, list[tuple[str, Path]]] = {}
     for path in sorted(folder.rglob(f"*{SUFFIX}")):

@@ -16,7 +16,7 @@ from typing import Literal
 from jinja2 import Environment, TemplateSyntaxError
 
 from promptopt.templates.environment import PromptEnvironment
-from promptopt.templates.frontmatter import front_matter_end
+from promptopt.templates.frontmatter import comments_before, front_matter_end
 
 PieceKind = Literal["text", "expression", "tag", "comment", "raw"]
 
@@ -106,12 +106,14 @@ class Source:
         text: The whole file.
         front_end: Where its front matter ends; 0 if there is none.
         pieces: The parts of what follows, in order.
+        lead: The comments before the front matter.
         is_template: Whether Jinja2 can parse it (plain text is a template); if not, pieces have no frames.
     """
 
     text: str
     front_end: int
     pieces: tuple[Piece, ...] = field(repr=False)
+    lead: tuple[Piece, ...] = ()
     is_template: bool = True
 
     @cached_property
@@ -185,7 +187,7 @@ class Source:
                 index += 1
             if piece.end - shift > start:
                 pieces.append(replace(piece, start=start, end=piece.end - shift))
-        return Source(text, self.front_end, tuple(pieces), self.is_template)
+        return Source(text, self.front_end, tuple(pieces), self.lead, self.is_template)
 
 
 @lru_cache(maxsize=32)
@@ -204,8 +206,9 @@ def same_code(before: str, after: str) -> bool:
 
 def _read(text: str, *, parse: bool) -> Source:
     begin = front_matter_end(text)
+    lead = tuple(Piece("comment", *span) for span in comments_before(text))
     if not _OPENING.search(text, begin):
-        return Source(text, begin, (Piece("text", begin, len(text)),) if begin < len(text) else ())
+        return Source(text, begin, (Piece("text", begin, len(text)),) if begin < len(text) else (), lead)
     # The lexer makes one character of a line end of two.
     body = text[begin:].replace("\r\n", " \n").replace("\r", "\n")
     environment = _lexing_environment()
@@ -214,8 +217,8 @@ def _read(text: str, *, parse: bool) -> Source:
             environment.parse(body)
         pieces = tuple(_walk(body, begin, environment))
     except (TemplateSyntaxError, RecursionError, _OutOfStep):
-        return Source(text, begin, tuple(_split_at_delimiters(text, begin)), is_template=False)
-    return Source(text, begin, pieces)
+        return Source(text, begin, tuple(_split_at_delimiters(text, begin)), lead, is_template=False)
+    return Source(text, begin, pieces, lead)
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ import pytest
 from promptopt import load_prompt
 from promptopt.errors import SchemaError, TemplateError
 from promptopt.templates.answer import PatternAnswer, PointerAnswer
-from promptopt.templates.frontmatter import KEYS, FrontMatter
+from promptopt.templates.frontmatter import KEYS, FrontMatter, front_matter_end, set_front_matter
 from promptopt.values import CallOptions
 
 SCHEMA = {
@@ -156,3 +156,63 @@ def test_a_schema_is_looked_up_beside_the_prompt_and_then_in_the_folder(project)
     assert load_prompt("a").front.output_schema == other
     project.write({"prompts/a/s.json": json.dumps(SCHEMA), "prompts/a/v2.j2": "---\noutput_schema: s.json\n---\nx"})
     assert load_prompt("a@v2").front.output_schema == SCHEMA
+
+
+LEADS = ["{# Triage, version 2. #}\n", "\n\n", "{#- Two\nlines -#}\n\n{# model: gpt-4 #} {# --- #}\n", "{#\n---\n#}\n"]
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_comments_and_empty_lines_may_be_before_it(project, lead: str) -> None:
+    project.write({"prompts/p.j2": f"{lead}---\nmodel: gpt-4o-mini\n---\nHello\n"})
+    prompt = load_prompt("p")
+    assert prompt.front == FrontMatter(model="gpt-4o-mini")
+    assert prompt.render({}).text == "Hello"
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_after_comments_its_errors_have_their_lines(project, lead: str) -> None:
+    first = lead.count("\n") + 1
+    project.write(
+        {
+            "prompts/key.j2": f"{lead}---\nmodel: gpt-4o-mini\ntemprature: 0\n---\nHello\n",
+            "prompts/open.j2": f"{lead}---\nmodel: gpt-4o-mini\nHello\n",
+            "prompts/body.j2": f"{lead}---\nmodel: gpt-4o-mini\n---\n{{{{ unknown }}}}\n",
+        }
+    )
+    with pytest.raises(TemplateError, match=rf"key.j2:{first + 2}: unknown key 'temprature'"):
+        load_prompt("key")
+    with pytest.raises(TemplateError, match=rf"open.j2:{first}: the front matter has no closing"):
+        load_prompt("open")
+    with pytest.raises(TemplateError, match=rf"body.j2:{first + 3}: the variable 'unknown' is undefined"):
+        load_prompt("body").render({})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{# Rules of Markdown. #}\n---\nTicket: {{ ticket }}\n---\nSort it.",
+        "\n---\nSort it.\n---",
+        "{# One rule. #}\n---\nSort it.",
+        "{# The comment never ends\n---\nmodel: gpt-4o-mini\n---\n",
+    ],
+)
+def test_after_comments_rules_without_a_key_are_text(text: str) -> None:
+    assert front_matter_end(text) == 0
+
+
+def test_many_comments_take_linear_time() -> None:
+    assert front_matter_end("{# a #} " * 50_000 + "text") == 0
+
+
+def test_keys_are_set_below_the_comments() -> None:
+    source = "{# Version 2. #}\n---\nmodel: gpt-4o\n---\nHello\n"
+    changed = set_front_matter(source, {"model": "gpt-4o-mini", "seed": 7})
+    assert changed == "{# Version 2. #}\n---\nmodel: gpt-4o-mini\nseed: 7\n---\nHello\n"
+
+
+def test_a_comment_before_it_may_say_what_check_ignores(project) -> None:
+    comment = "{# promptopt: ignore-file [PO104] the words are a quotation #}\n"
+    project.write({"prompts/p.j2": f"{comment}---\nmodel: gpt-4o-mini\n---\nPlease note that it is basically late.\n"})
+    assert "PO104" not in project.run("check", "prompts/p.j2").stdout
+    project.write({"prompts/p.j2": "---\nmodel: gpt-4o-mini\n---\nPlease note that it is basically late.\n"})
+    assert "PO104" in project.run("check", "prompts/p.j2").stdout
