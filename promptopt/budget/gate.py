@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from promptopt.budget.baseline import History
 from promptopt.budget.check import Checker
+from promptopt.budget.drift import drift_findings
 from promptopt.budget.guarded_prompt import GuardedPrompt, guarded_prompts
+from promptopt.budget.history import LockLog
 from promptopt.budget.impact import Impact, measure_impact
 from promptopt.budget.result import Result
 from promptopt.budget.settings import load_settings
@@ -38,6 +41,7 @@ class Gate:
         self.settings = load_settings(self.config, overrides)
         self.checker = Checker(self.settings, History(self.config, against))
         self._names = names
+        self._log = LockLog(self.config)
 
     @cached_property
     def prompts(self) -> dict[str, GuardedPrompt]:
@@ -52,7 +56,9 @@ class Gate:
         """
         prompt = self.prompts[name]
         results = [self.checker.check_case(prompt, case) for case in prompt.cases]
-        results.append(check_prompt(self.checker, prompt))
+        whole = check_prompt(self.checker, prompt)
+        drift = drift_findings(self._log, prompt, self.settings.drift_for(name))
+        results.append(replace(whole, findings=(*whole.findings, *drift)))
         if not self.settings.totals:
             prompt.forget()
         return results

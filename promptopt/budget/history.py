@@ -1,4 +1,4 @@
-"""Locks as they were committed: what a prompt cost when, who said why, and what many small raises add up to."""
+"""Locks as they were committed: which commits changed them, and what they were at a commit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 
 from promptopt.budget.lock import SUFFIX, Lock, parse_lock
 from promptopt.config import Config
-from promptopt.errors import LockError, PromptoptError
+from promptopt.errors import LockError, PromptoptError, UsageError
 from promptopt.files import decode, run_git
 
 _START, _FIELD = "\x01", "\x02"
@@ -90,6 +90,39 @@ class LockLog:
             if not change.removed and (lock := self.lock_at(change.commit, prompt)) is not None:
                 return lock
         return None
+
+    @cached_property
+    def now(self) -> datetime | None:
+        """When the last commit was made: a check of one commit says the same on every day."""
+        printed = (self._git("log", "-1", "--format=%cI") or "").strip()
+        return datetime.fromisoformat(printed) if printed else None
+
+    def since(self, prompt: str, moment: datetime) -> tuple[LockChange, list[LockChange]] | None:
+        """The commit with the lock that was valid at a moment, or the first one after it, and the later commits.
+
+        ``None`` if git has no lock that was valid then and may lack earlier commits, or has none at all.
+        """
+        later: list[LockChange] = []
+        for change in self.changes(prompt):
+            if change.when <= moment and not change.removed:
+                return change, later
+            later.append(change)
+        kept = [change for change in later if not change.removed]
+        return None if self.is_shallow or not kept else (kept[-1], later[: later.index(kept[-1])])
+
+    def moment(self, text: str) -> datetime:
+        """When something was: a date (``2026-11-01``) or a commit, a tag, a branch.
+
+        Raises:
+            UsageError: It is neither.
+        """
+        try:
+            return datetime.fromisoformat(text).astimezone()
+        except ValueError:
+            printed = self._git("log", "-1", "--format=%cI", "--end-of-options", text, "--")
+        if printed is None or not printed.strip():
+            raise UsageError(f"{text!r} is neither a date, as in 2026-11-01, nor a commit or tag that git knows here")
+        return datetime.fromisoformat(printed.strip())
 
     def at(self, commit: str) -> Mapping[str, Lock]:
         """All locks at a commit that can be read, by prompt."""

@@ -13,6 +13,7 @@ from decimal import Decimal
 from promptopt.budget.base_project import BaseProject, base_project, changed_since
 from promptopt.budget.baseline import Base, input_tokens
 from promptopt.budget.check import lost
+from promptopt.budget.drift import new_reasons
 from promptopt.budget.guarded_prompt import (
     GuardedPrompt,
     prefix_tokens,
@@ -176,15 +177,7 @@ def _new(prompt: GuardedPrompt) -> PromptChange:
 def _reasons(prompt: GuardedPrompt, old: Lock | None) -> tuple[str, ...]:
     """The reasons in today's lock that the base's does not have."""
     now = _lock(prompt)
-    if now is None:
-        return ()
-    before = old.cases if old else {}
-    found = []
-    for name, entry in now.cases.items():
-        known = before.get(name)
-        if entry.reason and (known is None or entry != known or entry.reason != known.reason):
-            found.append(entry.reason)
-    return tuple(dict.fromkeys(found))
+    return () if now is None else new_reasons(old, now)
 
 
 def _lock(prompt: GuardedPrompt) -> Lock | None:

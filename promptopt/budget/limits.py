@@ -146,3 +146,40 @@ def _example(metric: str) -> str:
     if metric.startswith("usd"):
         return '"5% & $0.001 | $0.02"'
     return '"5%", "50 tokens" or "5% & 50 | 4000"'
+
+
+@dataclass(frozen=True, slots=True)
+class DriftLimit:
+    """How much many accepted raises may add up to: ``20% / 90d``.
+
+    Attributes:
+        share: 0.2 for 20%.
+        days: Before the last commit.
+        text: As it was written, without the level.
+    """
+
+    level: LimitLevel
+    share: Decimal = Decimal(0)
+    days: int = 0
+    text: str = ""
+
+
+_DRIFT = re.compile(r"(?P<share>\d+(?:\.\d+)?)\s*%\s*/\s*(?P<days>[1-9]\d*)\s*d(?:ays?)?")
+
+
+def parse_drift(value: object) -> DriftLimit:
+    """The limit of a drift from the configuration.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    level: LimitLevel = "error"
+    if text == "off":
+        return DriftLimit("off")
+    if text.startswith("warn"):
+        level, text = "warn", text.removeprefix("warn").lstrip(" :")
+    match = _DRIFT.fullmatch(text)
+    if match is None:
+        raise ValueError(f'drift = {value!r}: write "20% / 90d", "warn 20% / 90d" or "off"')
+    return DriftLimit(level, Decimal(match["share"]) / 100, int(match["days"]), text)

@@ -27,6 +27,7 @@ _RULES = {
     "stale": "A recorded answer is of an earlier prompt.",
     "missing": "A recorded answer that was locked is missing.",
     "quality": "Recorded answers are worse than the locked ones.",
+    "drift": "Accepted raises add up to more than the limit of a drift.",
     "cause": "Something but the prompt changed its cost.",
 }
 

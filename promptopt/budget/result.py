@@ -7,7 +7,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 BudgetFindingKind = Literal[
-    "regressed", "cap", "new", "removed", "renamed", "changed", "incomparable", "stale", "missing", "quality", "cause"
+    "regressed",
+    "cap",
+    "new",
+    "removed",
+    "renamed",
+    "changed",
+    "incomparable",
+    "stale",
+    "missing",
+    "quality",
+    "cause",
+    "drift",
 ]
 Severity = Literal["error", "warn", "note"]
 

@@ -9,7 +9,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from promptopt.budget.limits import LEVELS, METRICS, OF_PROMPTS, Limit, LimitLevel, Metric, parse_limit, parse_metric
+from promptopt.budget.limits import (
+    LEVELS,
+    METRICS,
+    OF_PROMPTS,
+    DriftLimit,
+    Limit,
+    LimitLevel,
+    Metric,
+    parse_drift,
+    parse_limit,
+    parse_metric,
+)
 from promptopt.config import Config
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.files import decode, show_path
@@ -27,7 +38,7 @@ DEFAULTS: Limits = {
     "usd_month": Limit("off"),
     "quality": Limit("error"),
 }
-_TOP = (*METRICS, "recordings", "group", "prompt")
+_TOP = (*METRICS, "recordings", "drift", "group", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +46,13 @@ class LimitTable:
     """The limits of one group or one prompt.
 
     Attributes:
+        drift: What accepted raises may add up to; ``None``: as for all prompts.
         total: For a group: limits of the sum over its prompts.
         cases: For a prompt: limits by case.
     """
 
     limits: Limits
+    drift: DriftLimit | None = None
     total: Limits = field(default_factory=dict)
     cases: Mapping[str, Limits] = field(default_factory=dict)
 
@@ -59,12 +72,14 @@ class BudgetSettings:
 
     Attributes:
         recordings: Whether a stale or missing recording is an error, a warning, or ignored.
+        drift: What accepted raises may add up to; ``None``: anything.
     """
 
     limits: Limits = field(default_factory=dict)
     groups: Mapping[str, LimitTable] = field(default_factory=dict)
     prompts: Mapping[str, LimitTable] = field(default_factory=dict)
     recordings: LimitLevel = "warn"
+    drift: DriftLimit | None = None
     overrides: Sequence[Override] = ()
 
     def limits_for(self, prompt: str, case: str | None = None) -> dict[Metric, Limit]:
@@ -79,6 +94,13 @@ class BudgetSettings:
             found |= own.cases.get(case or "", {})
         found |= {entry.metric: entry.limit for entry in self.overrides if fnmatchcase(prompt, entry.glob)}
         return found
+
+    def drift_for(self, prompt: str) -> DriftLimit | None:
+        """What accepted raises of a prompt may add up to: its own limit, that of the last group, or that of all."""
+        groups = [group.drift for glob, group in self.groups.items() if fnmatchcase(prompt, glob)]
+        own = self.prompts.get(prompt)
+        found = [limit for limit in (*groups, own.drift if own else None) if limit is not None]
+        return found[-1] if found else self.drift
 
     @property
     def totals(self) -> dict[str, Limits]:
@@ -146,20 +168,21 @@ class _Reader:
             raise self._error(f"recordings = {recordings!r} is not one of {', '.join(LEVELS)}", "recordings")
         groups = {name: self._limit_table(value, name, "total") for name, value in self._tables(table, "group")}
         prompts = {name: self._limit_table(value, name, "case") for name, value in self._tables(table, "prompt")}
-        return BudgetSettings(limits, groups, prompts, recordings)
+        return BudgetSettings(limits, groups, prompts, recordings, self._drift(table))
 
     def _limit_table(self, table: Mapping[str, Any], name: str, nested: str) -> LimitTable:
-        limits = self._limits(table, (*METRICS, nested))
+        limits = self._limits(table, (*METRICS, "drift", nested))
+        drift = self._drift(table)
         if nested == "total":
             total = table.get("total", {})
             if not isinstance(total, Mapping):
                 raise self._error(f"total = {total!r} is not a table of limits", "total", name)
             known = tuple(metric for metric in METRICS if metric != "quality")
-            return LimitTable(limits, total=self._limits(total, known))
+            return LimitTable(limits, drift, total=self._limits(total, known))
         cases = {}
         for case, value in self._tables(table, "case"):
             cases[case] = self._limits(value, tuple(metric for metric in METRICS if metric not in OF_PROMPTS))
-        return LimitTable(limits, cases=cases)
+        return LimitTable(limits, drift, cases=cases)
 
     def _limits(self, table: Mapping[str, Any], known: Sequence[str]) -> dict[Metric, Limit]:
         found: dict[Metric, Limit] = {}
@@ -173,6 +196,12 @@ class _Reader:
                 except ValueError as error:
                     raise self._error(str(error), key, str(value)) from None
         return found
+
+    def _drift(self, table: Mapping[str, Any]) -> DriftLimit | None:
+        try:
+            return parse_drift(table["drift"]) if "drift" in table else None
+        except ValueError as error:
+            raise self._error(str(error), "drift", str(table["drift"])) from None
 
     def _tables(self, table: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
         value = table.get(key, {})

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 
 from promptopt.budget.baseline import History
 from promptopt.budget.check import lost
+from promptopt.budget.drift import locked_usd
 from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase, find_locks
 from promptopt.budget.history import LockLog, predecessor
-from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockEntry, read_lock
+from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockedCall, LockEntry, read_lock
 from promptopt.config import Config, in_ci
 from promptopt.errors import LockError, UsageError
 from promptopt.files import replace_files, show_path
 from promptopt.money import usd
 from promptopt.templates import list_prompts
-from promptopt.tokens import cacheable_tokens
+from promptopt.values import REASONING_EFFORTS, SERVICE_TIERS, VERBOSITIES
 
 _LISTED = 10
-_MTOK = Decimal(1_000_000)
+# Settings that decide what a call costs, with their values in the order of the cost.
+_COSTLY: Mapping[str, Sequence[object]] = {
+    "reasoning_effort": REASONING_EFFORTS,
+    "verbosity": VERBOSITIES,
+    "service_tier": SERVICE_TIERS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,41 +160,64 @@ def _gone(config: Config, log: LockLog) -> dict[str, Lock]:
 
 
 def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, earlier: _Earlier) -> Draft:
-    old, known_lock = earlier.lock(prompt)
-    chosen = set(prompt.cases if cases is None else cases) & set(prompt.cases)
+    old, known = earlier.lock(prompt)
     basis = prompt.basis
     if cases is not None and old is not None and old.basis != basis:
         basis = _basis_of_one_case(prompt, old, sorted(cases))
     before = old.cases if old else {}
-    known_cases = known_lock.cases if known_lock else {}
-    dropped = set(before) - set(prompt.cases) if cases is None else set(cases) - set(prompt.cases)
-    gone = {entry.variables: name for name, entry in known_cases.items() if name not in prompt.cases}
+    chosen = set(prompt.cases if cases is None else cases) & set(prompt.cases)
+    dropped = set(before if cases is None else cases) - set(prompt.cases)
     entries = {name: entry for name, entry in before.items() if name not in dropped}
     raises = []
     for name in sorted(chosen):
-        measured = prompt.measure(name)
-        former = name if name in known_cases else gone.get(measured.entry.variables, "")
-        known = known_cases.get(former)
-        entry = measured.entry if known is None else _kept(known, measured)
-        kept = known.reason if known is not None and known == entry else ""
-        if known is not None and known_lock is not None:
-            parts = list(raised(known, known_lock.basis, entry, basis))
-            if parts:
-                raises.append(f"{prompt.name} [{name}]: {', '.join(parts)}")
-                kept = reason
+        former, entry, parts = _entry(prompt, name, known, basis)
+        if parts:
+            raises.append(f"{prompt.name} [{name}]: {', '.join(parts)}")
         if former != name:
             entries.pop(former, None)
-        entries[name] = replace(entry, reason=kept)
+        entries[name] = replace(entry, reason=reason) if parts else entry
     same_text = set(entries) <= chosen or (old is not None and old.sources == prompt.sources)
-    sources = prompt.sources if same_text else ""
-    lock = Lock(prompt.name, prompt.files.versions[-1][0], basis, entries, sources, call=prompt.call)
-    if old is not None and (cases is not None or (old.call is None and entries == before and basis == old.basis)):
-        # A lock of an earlier version gets settings and volume with the next change of the whole prompt.
-        lock = replace(lock, call=old.call)
-    lines = change_lines(known_lock, lock)
+    # A lock of an earlier version gets settings and volume with the next change of the whole prompt.
+    as_it_was = old is not None and (
+        cases is not None or (old.call is None and entries == before and basis == old.basis)
+    )
+    call = old.call if old is not None and as_it_was else prompt.call
+    parts = list(_call_raised(None if known is None else known.call, call))
+    if parts:
+        raises.append(f"{prompt.name}: {', '.join(parts)}")
+    kept = known.reason if known is not None and known.call == call else ""
+    lock = Lock(
+        prompt=prompt.name,
+        measured=prompt.files.versions[-1][0],
+        basis=basis,
+        cases=entries,
+        sources=prompt.sources if same_text else "",
+        call=call,
+        reason=reason if parts else kept,
+    )
+    lines = change_lines(known, lock)
     if old is None and not lines:
         lines = ("written again as it was committed",)
     return Draft(prompt.name, prompt.path, lock, lines, tuple(raises))
+
+
+def _entry(
+    prompt: GuardedPrompt, name: str, known_lock: Lock | None, basis: LockBasis
+) -> tuple[str, LockEntry, list[str]]:
+    """The new entry of a case, with the name it had before and what it raises."""
+    measured = prompt.measure(name)
+    if known_lock is None:
+        return name, measured.entry, []
+    cases = known_lock.cases
+    gone = {entry.variables: other for other, entry in cases.items() if other not in prompt.cases}
+    former = name if name in cases else gone.get(measured.entry.variables, name)
+    known = cases.get(former)
+    if known is None:
+        return name, measured.entry, []
+    entry = _kept(known, measured)
+    parts = list(raised(known, known_lock.basis, entry, basis))
+    same = known == entry and known_lock.basis == basis
+    return former, replace(entry, reason=known.reason if same else ""), parts
 
 
 def _basis_of_one_case(prompt: GuardedPrompt, old: Lock, cases: Sequence[str]) -> LockBasis:
@@ -246,18 +274,30 @@ def raised(old: LockEntry, old_basis: LockBasis, now: LockEntry, basis: LockBasi
         yield _change_of("output", old, now)
     if old.quality is not None and (now.quality is None or now.quality < old.quality):
         yield _change_of("quality", old, now)
-    before, after = _usd(old, old_basis), _usd(now, basis)
+    if None in (old.output, now.output):
+        # Not a raise to nothing, and not one from nothing.
+        old, now = replace(old, output=0), replace(now, output=0)
+    before, after = locked_usd(old, old_basis), locked_usd(now, basis)
     if after > before:
         model = f" ({old_basis.model} → {basis.model})" if old_basis.model != basis.model else ""
         yield f"{usd(before)} → {usd(after)} per call{model}"
 
 
-def _usd(entry: LockEntry, basis: LockBasis) -> Decimal:
-    """Dollars of one call at the locked rates; an unknown output is left out."""
-    served = min(cacheable_tokens(entry.cacheable), entry.input)
-    tokens = (entry.input - served, served, entry.output or 0)
-    rates = (basis.input_usd, basis.cached_usd, basis.output_usd)
-    return sum((count * Decimal(rate) for count, rate in zip(tokens, rates, strict=True)), Decimal(0)) / _MTOK
+def _call_raised(old: LockedCall | None, now: LockedCall | None) -> Iterator[str]:
+    """What of the settings and the volume is higher in ``now``, or cannot be said to be lower."""
+    if old is None or now is None:
+        return
+    if old.calls_per_month is not None and (now.calls_per_month is None or now.calls_per_month > old.calls_per_month):
+        yield f"calls_per_month {_shown(old.calls_per_month)} → {_shown(now.calls_per_month)}"
+    cap, cap_now = (call.params.get("max_output_tokens") for call in (old, now))
+    if cap is not None and (cap_now is None or cap_now > cap):
+        yield f"max_output_tokens {_shown(cap)} → {_shown(cap_now)}"
+    for name, order in _COSTLY.items():
+        before, after = old.params.get(name), now.params.get(name)
+        # What a provider does without the setting is not known here.
+        known = before in order and after in order
+        if before != after and not (known and order.index(after) < order.index(before)):
+            yield f"{name} {before or 'not set'} → {after or 'not set'}"
 
 
 def _change_of(name: str, old: LockEntry, now: LockEntry) -> str:

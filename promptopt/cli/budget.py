@@ -112,6 +112,18 @@ def _changes(result: Result) -> str:
     return ", ".join(parts)
 
 
+@command.command("log")
+@click.argument("prompt")
+@click.option("--since", metavar="DATE|REF", help="Only what changed since a date, a commit or a tag.")
+def log(prompt: str, since: str | None) -> None:
+    """Show the history of a prompt's lock with its reasons, and what all changes add up to."""
+    from promptopt.budget.drift import log_lines
+    from promptopt.config import load_config
+
+    for line in log_lines(load_config(), prompt, since):
+        click.echo(line)
+
+
 @command.command("update")
 @click.argument("prompts", nargs=-1, metavar="[PROMPT]...")
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case; needs exactly one PROMPT.")

@@ -379,3 +379,38 @@ def test_an_update_of_one_prompt_leaves_the_lock_of_another_that_is_gone(locked:
     done = locked.run("budget", "update", "old")
     assert "prompts/old.lock.toml: 1 change\n  removed, its prompt is gone" in done.stdout
     assert not (folder / "old.lock.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("calls_per_month: 300000", "calls_per_month: 900000", "triage: calls_per_month 300,000 → 900,000"),
+        ("calls_per_month: 300000\n", "", "triage: calls_per_month 300,000 → unknown"),
+        ("max_output_tokens: 60", "max_output_tokens: 5000", "output 60 → 5,000"),
+        ("max_output_tokens: 60\n", "", "output 60 → unknown"),
+        ("model: gpt-4o-mini", "model: gpt-4o", r"per call \(gpt-4o-mini → gpt-4o\)"),
+        ("---\n{%", "reasoning_effort: high\n---\n{%", "triage: reasoning_effort not set → high"),
+    ],
+)
+def test_a_raise_through_the_front_matter_needs_a_reason(locked: Any, old: str, new: str, said: str) -> None:
+    path = locked.root / "prompts/triage.lock.toml"
+    before = path.read_bytes()
+    locked.write({"prompts/triage/v1.j2": prompt_text().replace(old, new)})
+    with pytest.raises(UsageError, match=said):
+        lock("")
+    assert path.read_bytes() == before
+    lock("wanted")
+    assert 'reason = "wanted"' in path.read_text()
+    # The way back is cheaper, and needs none; a setting that is dropped again may cost more or less.
+    locked.write({"prompts/triage/v1.j2": prompt_text()})
+    if "reasoning" not in new:
+        lock("")
+        assert path.read_bytes() == before
+
+
+def test_a_cap_above_recorded_answers_needs_a_reason(locked: Any) -> None:
+    record({"refund": "billing", "parcel": "delivery"})
+    lock()
+    locked.write({"prompts/triage/v1.j2": prompt_text().replace("tokens: 60", "tokens: 5000")})
+    with pytest.raises(UsageError, match="triage: max_output_tokens 60 → 5,000"):
+        lock("")
