@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from promptopt.errors import InputError
@@ -18,6 +19,28 @@ def show_path(path: Path) -> str:
     """A path as a person would type it: relative to the current folder if it is below it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def repository_path(path: str) -> str:
+    """A path as GitHub and GitLab name it: from the root of the repository, with forward slashes.
+
+    Args:
+        path: As messages have it, from the current folder.
+
+    Returns:
+        The path as it is, if it is in no repository.
+    """
+    absolute = Path(os.path.normpath(Path.cwd() / path))
+    # With actions/checkout and `path:`, the repository is below the workspace, and so are the paths of annotations.
+    for root in (os.environ.get("GITHUB_WORKSPACE"), os.environ.get("CI_PROJECT_DIR"), _repository(Path.cwd())):
+        if root and absolute.is_relative_to(resolved := Path(root).resolve()):
+            return absolute.relative_to(resolved).as_posix()
+    return path
+
+
+@lru_cache(maxsize=8)
+def _repository(folder: Path) -> str | None:
+    return next((str(each) for each in (folder, *folder.parents) if (each / ".git").exists()), None)
 
 
 def decode(data: bytes, display: str, error: type[InputError] = InputError) -> str:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -25,6 +26,9 @@ MODES = [
 ]
 
 
+PLUGINS = ("hypothesispytest", "anyio", "asyncio", "randomly", "syrupy", "rerunfailures", "timeout", "pytest_cov")
+
+
 class Shell:
     """A project and the commands in it."""
 
@@ -38,9 +42,9 @@ class Shell:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def pytest(self, *arguments: str) -> pytest.RunResult:
-        # Other plugins of this environment only take time.
-        others = ("-p", "no:hypothesispytest", "-p", "no:anyio")
+    def pytest(self, *arguments: str, beside: Collection[str] = ()) -> pytest.RunResult:
+        """Other plugins of this environment take no part, but for those ``beside``."""
+        others = [part for name in PLUGINS if name not in beside for part in ("-p", f"no:{name}")]
         return self.pytester.runpytest_subprocess(*others, *arguments, timeout=120)
 
     def prompt(self, rules: str = "Be brief.") -> None:
@@ -226,9 +230,9 @@ def test_wrong_flags(locked: Shell, flag: str, message: str) -> None:
 def test_nothing_to_guard_is_a_failure(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml("")
     pytester.makepyfile("def test_x(): pass")
-    result = pytester.runpytest_subprocess("--prompt-budget")
+    result = Shell(pytester).pytest("--prompt-budget")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: nothing is guarded*"])
+    result.stdout.fnmatch_lines(["ERROR: nothing is guarded*"])
 
 
 def test_reports(locked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

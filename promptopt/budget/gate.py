@@ -8,14 +8,16 @@ from functools import cached_property
 
 from promptopt.budget.baseline import History
 from promptopt.budget.check import Checker
+from promptopt.budget.discovery import Discovered, discover, files_read, included_files, nothing_to_guard, without_suite
 from promptopt.budget.drift import drift_findings
-from promptopt.budget.guarded_prompt import GuardedPrompt, guarded_prompts
+from promptopt.budget.guarded_prompt import GuardedPrompt
 from promptopt.budget.history import LockLog
 from promptopt.budget.impact import Impact, measure_impact
-from promptopt.budget.result import Result
+from promptopt.budget.result import Result, unusable
 from promptopt.budget.settings import load_settings
 from promptopt.budget.totals import check_group, check_prompt
 from promptopt.config import load_config
+from promptopt.errors import PromptoptError
 
 
 class Gate:
@@ -25,9 +27,10 @@ class Gate:
         against: The git reference that this branch is compared with.
         overrides: Limits of the command line.
         names: Only these prompts; by default every prompt with a suite or a lock.
+        strict: Whether a prompt that is not guarded is a failure.
 
     Raises:
-        PromptoptError: Limits, locks, suites or the reference cannot be used; nothing was checked.
+        PromptoptError: Limits or the reference cannot be used; nothing was checked.
     """
 
     def __init__(
@@ -36,28 +39,37 @@ class Gate:
         against: str | None = None,
         overrides: Sequence[str] = (),
         names: Collection[str] = (),
+        strict: bool = False,
     ) -> None:
         self.config = load_config()
         self.settings = load_settings(self.config, overrides)
         self.checker = Checker(self.settings, History(self.config, against))
+        self.strict = strict
         self._names = names
         self._log = LockLog(self.config)
 
     @cached_property
+    def found(self) -> Discovered:
+        """The prompts, suites and locks of the project. Raises UsageError if a named prompt has no suite."""
+        return discover(self.config, self._names)
+
+    @property
     def prompts(self) -> dict[str, GuardedPrompt]:
         """The guarded prompts by name."""
-        return {prompt.name: prompt for prompt in guarded_prompts(self.config, self._names)}
+        return dict(self.found.guarded)
 
     def check_prompt(self, name: str) -> list[Result]:
         """The results of every case of a prompt, and last the result for the whole prompt.
 
-        Raises:
-            PromptoptError: Its suite, lock or price cannot be used, or a case cannot be measured.
+        If its suite, lock or price cannot be used, or a case cannot be measured, there is one result, which says so.
         """
         prompt = self.prompts[name]
-        results = [self.checker.check_case(prompt, case) for case in prompt.cases]
-        whole = check_prompt(self.checker, prompt)
-        drift = drift_findings(self._log, prompt, self.settings.drift_for(name))
+        try:
+            results = [self.checker.check_case(prompt, case) for case in prompt.cases]
+            whole = check_prompt(self.checker, prompt)
+            drift = drift_findings(self._log, prompt, self.settings.drift_for(name))
+        except PromptoptError as error:
+            return [unusable(name, error)]
         results.append(replace(whole, findings=(*whole.findings, *drift)))
         if not self.settings.totals:
             prompt.forget()
@@ -65,15 +77,58 @@ class Gate:
 
     def check_group(self, glob: str) -> Result:
         """The sum over a group of prompts."""
-        return check_group(self.checker, glob, self.settings.totals[glob], list(self.prompts.values()))
+        try:
+            return check_group(self.checker, glob, self.settings.totals[glob], list(self.prompts.values()))
+        except PromptoptError as error:
+            return unusable(f"group {glob}", error)
+
+    def files_read(self, name: str) -> list[str]:
+        """The files without a suite of their own that the cases of a prompt have read: they are guarded with it."""
+        return sorted(files_read(self.prompts[name], self.config) & self._loose)
+
+    @cached_property
+    def _loose(self) -> set[str]:
+        prompts = self.config.prompts
+        return {
+            path.relative_to(prompts).as_posix()
+            for files in self.found.unguarded.values()
+            for _, path in files.versions
+        }
+
+    def not_guarded(self, read: Collection[str]) -> list[Result]:
+        """Results about locks without a prompt or suite, and about prompts that nothing guards.
+
+        Args:
+            read: Files that the cases of guarded prompts have read.
+        """
+        included = {*read, *included_files(self.config, self._loose - set(read))}
+        results = [*self.found.orphans, *without_suite(self.config, self.found.unguarded, included)]
+        return [self.judged(result) for result in results]
+
+    def judged(self, result: Result) -> Result:
+        """A result about something that was not checked: a failure if the gate is strict."""
+        if not self.strict:
+            return result
+        levels = {"unguarded", "unchecked"}
+        findings = (replace(each, level="error") if each.kind in levels else each for each in result.findings)
+        return replace(result, findings=tuple(findings))
 
     def check(self) -> Iterator[Result]:
-        """All results, prompt by prompt; groups last, unless only some prompts were named."""
+        """All results, prompt by prompt; groups and what is not guarded last, unless only some prompts were named.
+
+        Raises:
+            UsageError: There is nothing to guard.
+        """
+        if not self.found.guarded and not self.found.orphans:
+            raise nothing_to_guard(self.config)
+        read: set[str] = set()
         for name in self.prompts:
             yield from self.check_prompt(name)
+            read.update(self.files_read(name))
         if not self._names:
             for glob in self.settings.totals:
                 yield self.check_group(glob)
+            yield from self.not_guarded(read)
 
     def impact(self) -> Impact | None:
         """What this branch changes in the bill; ``None`` if there is nothing to compare it with.

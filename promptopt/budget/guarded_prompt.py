@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from shlex import quote
 from statistics import fmean
 
 import jinja2
 from jinja2 import meta
 
 from promptopt.budget.limits import Metric
-from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockedCall, LockEntry, lock_path, read_lock
+from promptopt.budget.lock import Lock, LockBasis, LockedCall, LockEntry, lock_path, read_lock
 from promptopt.config import Config
-from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError, UsageError, did_you_mean
+from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.files import show_path
 from promptopt.prices import Price, close_models
 from promptopt.providers.recordings import RecordingStatus, what_changed
 from promptopt.scorers import SuiteChecks
-from promptopt.suites import Case, Suite, find_suite, load_suite
-from promptopt.templates import PromptFiles, Template, list_prompts, load_prompt
+from promptopt.suites import Case, Suite, load_suite
+from promptopt.templates import PromptFiles, Template, load_prompt
 from promptopt.templates.frontmatter import front_matter_end, mask_front_matter
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix
 from promptopt.tokens import Tokenizer, cacheable_tokens, count_tokens, schema_tokens, tokenizer_for, vocabulary_sha256
@@ -298,56 +296,3 @@ class GuardedPrompt:
     def value(self, entry: LockEntry, metric: Metric) -> Decimal | None:
         """An entry's value of a metric that cases have; ``None`` if unknown."""
         return metric_value(entry, metric, self.price)
-
-
-def guarded_prompts(
-    config: Config, names: Collection[str] = (), *, ignore_orphans: bool = False
-) -> list[GuardedPrompt]:
-    """Every prompt that has a suite or a lock, by name. Suites and locks are read when a prompt is checked.
-
-    Args:
-        names: Only these; empty: all.
-
-    Raises:
-        LockError: The prompt or the suite of a lock is gone.
-        UsageError: There is no prompt to guard, or none with a given name.
-    """
-    files = {prompt.name: prompt for prompt in list_prompts(config)}
-    locks = {path.relative_to(config.prompts).as_posix().removesuffix(SUFFIX): path for path in find_locks(config)}
-    found: list[GuardedPrompt] = []
-    for name in sorted({*files, *locks}):
-        if name not in files:
-            if not ignore_orphans:
-                _refuse_orphan(name, locks[name])
-            continue
-        suite = find_suite(name, config=config)
-        if suite is not None and (not names or name in names):
-            found.append(GuardedPrompt(files[name], suite, config))
-        elif suite is None and name in locks:
-            where = show_path(config.suites / f"{name}.yaml")
-            raise LockError(f"the suite of {name!r} is gone: no {where}", path=show_path(locks[name]))
-    for name in names:
-        if name not in {prompt.name for prompt in found}:
-            raise UsageError(f"no prompt {name!r} has a suite.{did_you_mean(name, files)}")
-    if not found:
-        raise UsageError(
-            f"nothing is guarded: no prompt in {show_path(config.prompts)} has a suite in {show_path(config.suites)}; "
-            "the suite of the prompt NAME is NAME.yaml"
-        )
-    return found
-
-
-def _refuse_orphan(name: str, path: Path) -> None:
-    """Raise LockError for the lock of a template that is gone; a lock of a built prompt never had one."""
-    lock = read_lock(path)
-    if lock is None or not lock.program:
-        raise LockError(
-            f"the prompt {name!r} is gone",
-            path=show_path(path),
-            remedy=f"remove its lock: promptopt budget update {quote(name)}",
-        )
-
-
-def find_locks(config: Config) -> list[Path]:
-    """All lock files below the prompts folder."""
-    return sorted(config.prompts.rglob(f"*{SUFFIX}"))

@@ -1,10 +1,11 @@
-"""What the pytest plugin does if one of its flags is given: items, failures, the summary, updates, the fixture."""
+"""What the pytest plugin does if one of its flags is given: options, items, the exit code, the summary, updates."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,25 @@ from typing import Any
 import pytest
 
 from promptopt.budget.built_prompt import Built, draft_built
+from promptopt.budget.discovery import nothing_to_guard
 from promptopt.budget.fixture import OverBudget, PromptBudget
 from promptopt.budget.gate import Gate
+from promptopt.budget.impact import Impact
 from promptopt.budget.impact_report import impact_lines
+from promptopt.budget.lock import SUFFIX
+from promptopt.budget.outcomes import Outcomes
 from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
-from promptopt.budget.result import Result, result_from, summed
+from promptopt.budget.result import BudgetFinding, Result, cannot_be_used, error_lines, one_line, summed, unusable
 from promptopt.budget.update import Written, draft_updates, refuse_in_ci, write_locks
-from promptopt.errors import PromptoptError
+from promptopt.errors import PromptoptError, UsageError
 
 NAME = "promptopt-budget"
+MARKER = "prompt_budget"
 # Attributes that are added to pytest's reports; xdist sends every attribute that is plain data.
 _OUTCOME, _BUILT = "prompt_budget", "prompt_budget_built"
+_GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+# Flags that choose tests; given on the command line, they choose among the gate's items too.
+_CHOOSING = ("-k", "--deselect", "--lf", "--last-failed", "--sw", "--stepwise")
 
 
 def enable(config: pytest.Config) -> None:
@@ -31,35 +40,75 @@ def enable(config: pytest.Config) -> None:
     try:
         if writes:
             refuse_in_ci()
-        for report in config.getoption("prompt_budget_report"):
-            parse_report(report)
         gate = Gate(
             against=config.getoption("prompt_budget_against"),
             overrides=config.getoption("prompt_budget_limit"),
+            strict=config.getoption("prompt_budget_strict"),
         )
+        for report in config.getoption("prompt_budget_report"):
+            parse_report(report)
+        chosen = _chosen(config, gate)
     except PromptoptError as error:
+        with suppress(PromptoptError):
+            _report(config, [unusable("", error)])
         raise pytest.UsageError(str(error)) from None
-    config.pluginmanager.register(BudgetGate(config, gate, writes), NAME)
-    if config.getoption("prompt_budget_only"):
+    if config.pluginmanager.register(BudgetGate(config, gate, writes, chosen), NAME) is None:
+        raise pytest.UsageError(f"-p no:{NAME} blocks the gate that --prompt-budget asks for: leave one of them out")
+
+
+def _chosen(config: pytest.Config, gate: Gate) -> set[str] | None:
+    """The prompts whose items were named, as in ``prompts/triage.lock.toml::triage``; ``None``: all.
+
+    The lock of a new prompt is not there yet, so that pytest would not find it: these arguments are taken from it.
+    """
+    chosen: set[str] = set()
+    others = []
+    for argument in config.args:
+        file, _, name = argument.partition("::")
+        path = Path(config.invocation_params.dir / file)
+        if not file.endswith(SUFFIX) or not path.is_relative_to(gate.config.prompts):
+            others.append(argument)
+            continue
+        prompt = path.relative_to(gate.config.prompts).as_posix().removesuffix(SUFFIX)
+        if prompt not in gate.prompts or name not in ("", prompt):
+            raise UsageError(f"{argument}: no prompt with a suite has this lock")
+        chosen.add(prompt)
+    if config.getoption("prompt_budget_only") or not others:
         # pytest finds nothing in the prompts folder; the gate adds its items itself.
         config.args = [str(gate.config.prompts)] if gate.config.prompts.is_dir() else []
+        others = []
+    else:
+        config.args = others
+    single = bool(others) and all("::" in argument for argument in others)
+    return chosen if chosen or single else None
+
+
+def _report(config: pytest.Config, results: Sequence[Result], impact: Impact | None = None) -> list[str]:
+    """Write the reports that were asked for; the lines to print. With xdist, only the controller writes."""
+    if hasattr(config, "workerinput"):
+        return []
+    lines = []
+    for text in config.getoption("prompt_budget_report"):
+        kind, path = parse_report(text)
+        lines.extend(write_report(kind, path, results, impact))
+    return lines
 
 
 class BudgetGate:
     """The hooks of an enabled gate, on the controller and on each worker."""
 
-    def __init__(self, config: pytest.Config, gate: Gate, writes: bool) -> None:
+    def __init__(self, config: pytest.Config, gate: Gate, writes: bool, chosen: set[str] | None) -> None:
         self._config = config
         self._gate = gate
         self._writes = writes
-        self._results: list[Result] = []
-        self._ran: list[str] = []
-        # Of the test that runs, and of all tests that have reported.
+        self._chosen = chosen
+        self._outcomes = Outcomes()
+        # Of the test that runs.
         self._pending: list[Built] = []
-        self._built: list[Built] = []
-        self._unusable: list[str] = []
+        # What is known when the session ends.
+        self._results: list[Result] = []
         self._written: list[Written] = []
-        self._annotations: list[str] = []
+        self._lines: list[str] = []
         self._impact: list[str] = []
 
     @property
@@ -70,48 +119,68 @@ class BudgetGate:
         """The line at the top of the output."""
         return f"prompt budget: prompts in {self._gate.config.prompts}"
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
         """Add the gate's items, wherever ``testpaths`` points; ``-k``, ``--lf`` and so on treat them like others."""
         if self._config.getoption("prompt_budget_only"):
             items.clear()
-        try:
-            added = list(self._items(session))
-        except PromptoptError as error:
-            if not self._is_worker:
-                raise pytest.UsageError(str(error)) from None
-            # A worker cannot end the run; an item that fails with the message can.
-            added = [self._item(session, "prompt budget", partial(_fails, str(error)), self._gate.config.root)]
-        items.extend(added)
+        added = list(self._items(session))
         # The terminal counts the items in such reports; without one it says "no tests collected".
         report = pytest.CollectReport("prompt budget", "passed", None, list(added))
         self._config.hook.pytest_collectreport(report=report)
+        late: list[pytest.Item] = []
+        if MARKER in (self._config.getoption("markexpr", "") or MARKER):
+            items.extend(added)
+        else:
+            # `-m unit` was written for tests, and would drop every prompt.
+            late = self._by_keyword(added)
+        done = yield
+        items.extend(late)
+        return done
 
-    def _items(self, session: pytest.Session) -> Iterator[BudgetItem]:
+    def _by_keyword(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """The items that ``-k`` leaves, without ``-m``."""
+        plugin = self._config.pluginmanager.get_plugin("mark")
+        expression, self._config.option.markexpr = self._config.option.markexpr, ""
+        if plugin is not None:
+            plugin.pytest_collection_modifyitems(items=items, config=self._config)
+        self._config.option.markexpr = expression
+        return items
+
+    def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
         for name, prompt in self._gate.prompts.items():
-            parent = PromptFile.from_parent(session, path=prompt.path)
-            # If locks are written, the items only say which prompts were chosen; all locks are written at the end.
-            check = None if self._writes else partial(self._gate.check_prompt, name)
-            yield self._item(parent, name, check, prompt.files.newest, {"ran": name} if self._writes else {})
-        for glob in self._gate.settings.totals:
-            check = None if self._writes else partial(self._check_group, glob)
-            yield self._item(session, f"prompt budget of {glob}", check, self._gate.config.root)
+            if self._chosen is None or name in self._chosen:
+                parent = PromptFile.from_parent(session, path=prompt.path)
+                # If locks are written, the items only say which prompts were chosen; all are written at the end.
+                check = None if self._writes else partial(self._gate.check_prompt, name)
+                read = partial(self._gate.files_read, name)
+                yield BudgetItem.from_parent(
+                    parent, name=one_line(name), checked=name, check=check, read=read, location=prompt.files.newest
+                )
+        if not self._writes and self._chosen is None:
+            for glob in self._gate.settings.totals:
+                yield BudgetItem.from_parent(
+                    session,
+                    name=one_line(f"prompt budget of {glob}"),
+                    checked=f"group {glob}",
+                    check=partial(self._check_group, glob),
+                    read=list,
+                    location=self._gate.config.root,
+                )
 
     def _check_group(self, glob: str) -> list[Result]:
         return [self._gate.check_group(glob)]
 
-    @staticmethod
-    def _item(
-        parent: pytest.Session | PromptFile,
-        name: str,
-        check: Callable[[], list[Result]] | None,
-        location: Path,
-        outcome: Mapping[str, str] | None = None,
-    ) -> BudgetItem:
-        item: BudgetItem = BudgetItem.from_parent(
-            parent, name=name, check=check, location=location, outcome=outcome or {}
-        )
-        return item
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note which of the gate's items are left to run."""
+        self._outcomes.selected.update((item.nodeid, None) for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """The same with xdist, where only the workers collect."""
+        self._outcomes.selected.update((nodeid, None) for nodeid in ids)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -119,17 +188,17 @@ class BudgetGate:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach results to reports, which xdist sends from its workers to the controller."""
         report = yield
-        if call.when == "call":
-            if isinstance(item, BudgetItem):
-                report.__dict__[_OUTCOME] = item.outcome
-            if self._pending:
-                report.__dict__[_BUILT] = [built.to_dict() for built in self._pending]
-                self._pending.clear()
+        if call.when == "call" and isinstance(item, BudgetItem):
+            report.__dict__[_OUTCOME] = item.outcome
+        if self._pending:
+            # A fixture of the user's may check a prompt too, before its test and after it.
+            report.__dict__[_BUILT] = json.dumps([built.to_dict() for built in self._pending])
+            self._pending.clear()
         return report
 
     def fixture(self, request: pytest.FixtureRequest) -> PromptBudget:
         """The value of the fixture ``prompt_budget`` for one test, with the limits of its marker."""
-        marker = request.node.get_closest_marker("prompt_budget")
+        marker = request.node.get_closest_marker(MARKER)
         name = request.node.name.partition("[")[0].removeprefix("test_")
         limits: dict[str, str] = {}
         if marker is not None:
@@ -142,50 +211,89 @@ class BudgetGate:
         if self._is_worker:
             return
         # pytest keeps reports until the end; the results are not kept twice.
-        outcome: dict[str, Any] = report.__dict__.pop(_OUTCOME, None) or {}
-        self._results.extend(result_from(result) for result in json.loads(outcome.get("results", "[]")))
-        if "ran" in outcome:
-            self._ran.append(outcome["ran"])
-        if "unusable" in outcome:
-            self._unusable.append(outcome["unusable"])
-        for entry in report.__dict__.get(_BUILT) or ():
-            built = Built.from_dict(entry)
-            self._built.append(built)
-            self._results.append(built.result)
+        outcome, built = (json.loads(report.__dict__.pop(name, None) or "null") for name in (_OUTCOME, _BUILT))
+        self._outcomes.add(report, outcome or {}, built or ())
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write locks and reports; if input cannot be used, the exit code is 4."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Write locks and reports, and see that the exit code agrees with them, whatever other plugins make of it."""
         if self._is_worker or self._config.getoption("collectonly"):
-            return
+            return (yield)
+        self._results = self._finished()
         try:
-            if self._writes and not self._unusable:
+            if self._writes and not cannot_be_used(self._results):
                 self._written = self._update()
-            impact = None if self._writes else self._gate.impact()
-            self._impact = [] if impact is None else list(impact_lines(impact))
-            for text in self._config.getoption("prompt_budget_report"):
-                kind, path = parse_report(text)
-                self._annotations.extend(write_report(kind, path, self._results, impact))
+            elif not self._writes:
+                self._measure_and_report()
         except PromptoptError as error:
-            self._unusable.append(str(error))
-        if self._unusable:
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            self._results.append(unusable("", error))
+        done = yield
+        if session.exitstatus not in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+            if cannot_be_used(self._results):
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            elif any(result.failed for result in self._results) and session.exitstatus in _GOOD:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return done
+
+    def _measure_and_report(self) -> None:
+        impact = None
+        try:
+            impact = self._gate.impact()
+        except PromptoptError as error:
+            self._results.append(unusable("", error))
+        self._impact = [] if impact is None else list(impact_lines(impact))
+        self._lines = _report(self._config, self._results, impact)
+
+    def _finished(self) -> list[Result]:
+        """All results of the run."""
+        attempts = [attempt for _, attempt in self._outcomes.attempts()]
+        checked = {attempt.checked for attempt in attempts}
+        results = [result for attempt in attempts for result in attempt.results]
+        built = [built for attempt in attempts for built in attempt.built]
+        if not self._writes:
+            results += [each.result for each in built]
+            results += self._gate.not_guarded({file for attempt in attempts for file in attempt.read})
+        unchecked = [
+            result for name, item in self._expected() if name not in checked for result in self._unchecked(name, item)
+        ]
+        if not built and not results and not checked - {""}:
+            results += self._nothing(unchecked)
+        return results + unchecked
+
+    def _expected(self) -> Iterator[tuple[str, str]]:
+        """What is to be checked, each with the end of the id of its item."""
+        for name, prompt in self._gate.prompts.items():
+            yield name, f"{prompt.path.name}::{one_line(name)}"
+        if not self._writes:
+            for glob in self._gate.settings.totals:
+                yield f"group {glob}", one_line(f"prompt budget of {glob}")
+
+    def _unchecked(self, name: str, item: str) -> Iterator[Result]:
+        why, failed = self._outcomes.why_not(item)
+        finding = BudgetFinding("unchecked", "error" if failed else "note", "", why)
+        yield self._gate.judged(Result(name, "", (finding,)))
+
+    def _nothing(self, unchecked: Sequence[Result]) -> Iterator[Result]:
+        """The result of a run that checked nothing, unless the user chose other tests on the command line."""
+        if not self._gate.found.guarded and not self._gate.found.built:
+            yield unusable("", nothing_to_guard(self._gate.config))
+            return
+        given = [str(argument) for argument in self._config.invocation_params.args]
+        asked = any(argument.startswith("--prompt-budget") for argument in given)
+        chose = self._chosen is not None or any(argument.startswith(_CHOOSING) for argument in given)
+        again = self._config.getoption("lf", False) or self._config.getoption("stepwise", False)
+        if again or (chose and not asked):
+            return
+        what = "written" if self._writes else "checked"
+        yield unusable("", UsageError(f"no prompt was {what}: the selection of tests leaves none of {len(unchecked)}"))
 
     def _update(self) -> list[Written]:
         reason, trim = self._config.getoption("prompt_budget_reason"), self._config.getoption("prompt_budget_trim")
-        chosen = {name: (self._gate.prompts[name], None) for name in self._ran}
+        attempts = [attempt for _, attempt in self._outcomes.attempts()]
+        chosen = {each.checked: (self._gate.prompts[each.checked], None) for each in attempts if each.checked}
+        built = [built for attempt in attempts for built in attempt.built]
         drafts = draft_updates(chosen, reason, trim=trim)
-        return write_locks([*drafts, *draft_built(self._gate, self._built, reason, trim=trim)], reason)
-
-    def _what_was_looked_at(self) -> str:
-        """What an update says of the locks that it did not write: only those of prompts that ran are known."""
-        looked, guarded = len({*self._ran}), len(self._gate.prompts)
-        if not looked and not self._built:
-            return "nothing was written: no prompt was looked at, because its test was not selected or the run stopped"
-        rest = f"; {guarded - looked} of {guarded} prompts were not looked at" if looked < guarded else ""
-        if self._written:
-            return f"{len(self._written)} lock{'s' * (len(self._written) != 1)} written{rest}"
-        return f"nothing to write: the locks are up to date{rest}"
+        return write_locks([*drafts, *draft_built(self._gate, built, reason, trim=trim)], reason)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What no failed item shows: warnings, causes, counts, what was written."""
@@ -193,16 +301,32 @@ class BudgetGate:
             return
         write = terminalreporter.write_line
         terminalreporter.section("prompt budget", sep="=")
-        for message in dict.fromkeys(self._unusable):
+        for message in dict.fromkeys(error_lines(self._results)):
             write(f"ERROR: {message}", red=True)
         for file in self._written:
             write(f"{file.path}: {len(file.lines)} change{'s' * (len(file.lines) != 1)}")
         if self._writes:
-            if not self._unusable:
-                write(self._what_was_looked_at())
+            self._show_unwritten(write)
             return
-        for line in (*self._annotations, *summary_lines(self._results, failures=False), *self._impact):
+        failed = [attempt for _, attempt in self._outcomes.attempts() if attempt.ended == "failed"]
+        shown = {result.label for attempt in failed for result in attempt.all_results}
+        unseen = [result for result in self._results if result.label not in shown and not cannot_be_used([result])]
+        for line in (
+            *self._lines,
+            *failure_lines(unseen),
+            *summary_lines(self._results, failures=False),
+            *self._impact,
+        ):
             write(line)
+
+    def _show_unwritten(self, write: Callable[[str], None]) -> None:
+        looked_at = any(attempt.checked or attempt.built for _, attempt in self._outcomes.attempts())
+        if not self._written and looked_at and not cannot_be_used(self._results):
+            write("nothing to write: the locks are up to date")
+        for result in self._results:
+            for finding in result.findings:
+                if finding.kind == "unchecked":
+                    write(f"not looked at: {result.label} ({finding.summary})")
 
 
 class PromptFile(pytest.File):
@@ -219,30 +343,42 @@ class BudgetItem(pytest.Item):
     One item for each case would be ten thousand in a large project; pytest would then take longer than the gate itself.
 
     Args:
+        checked: The prompt, or ``group GLOB``.
         check: What the item runs; ``None``: nothing.
+        read: The files that the check has read.
         location: The file that annotations appear in.
-        outcome: Plain data that is attached to the report.
+
+    Attributes:
+        outcome: What is attached to the report, as JSON: xdist sends thousands of nested values one by one.
+        fixturenames: As on every test: plugins and conftest files ask each item for it.
     """
 
+    obj = None
+
     def __init__(
-        self, *, check: Callable[[], list[Result]] | None, location: Path, outcome: Mapping[str, str], **kwargs: Any
+        self,
+        *,
+        checked: str,
+        check: Callable[[], list[Result]] | None,
+        read: Callable[[], list[str]],
+        location: Path,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.add_marker(MARKER)
+        self.fixturenames: list[str] = []
+        self.funcargs: dict[str, object] = {}
+        self._checked = checked
         self._check = check
+        self._read = read
         self._location = location
-        self.outcome = outcome
+        self.outcome = ""
 
     def runtest(self) -> None:
-        """Check; raises OverBudget if a limit is exceeded."""
-        if self._check is None:
-            return
-        try:
-            results = self._check()
-        except PromptoptError as error:
-            self.outcome = {"unusable": str(error)}
-            raise
-        # As one string: xdist would send tens of thousands of nested values one by one.
-        self.outcome = {"results": json.dumps([result.to_dict() for result in results])}
+        """Check; raises OverBudget if a limit is exceeded or input cannot be used."""
+        results = [] if self._check is None else self._check()
+        data = [result.to_dict() for result in results]
+        self.outcome = json.dumps({"checked": self._checked, "results": data, "read": self._read()})
         for metric, (locked, now) in summed(results).items():
             self.user_properties.append((f"prompt_budget_{metric}", str(now)))
             self.user_properties.append((f"prompt_budget_{metric}_locked", str(locked)))
@@ -258,7 +394,3 @@ class BudgetItem(pytest.Item):
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """The location, so that annotations appear in it."""
         return self._location, 0 if self._location.is_file() else None, self.name
-
-
-def _fails(message: str) -> list[Result]:
-    raise PromptoptError(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ from pathlib import Path
 from promptopt.budget.impact import Impact
 from promptopt.budget.impact_report import impact_data, impact_markdown
 from promptopt.budget.machine_report import write_code_quality, write_sarif
-from promptopt.budget.result import BudgetFinding, Result, finding_lines
+from promptopt.budget.result import BudgetFinding, Result, finding_lines, one_line
 from promptopt.errors import UsageError
-from promptopt.files import replace_file
+from promptopt.files import replace_file, repository_path
 
 FORMAT_VERSION = 1
 # GitHub drops a whole step summary above 1 MiB, and shows ten annotations of a step.
@@ -40,6 +41,26 @@ def count_line(results: Sequence[Result]) -> str:
     return " · ".join(parts)
 
 
+def guard_line(results: Sequence[Result]) -> str:
+    """``guarded 12, not guarded 1 (prompts/x: no suite)``, and what was not checked, if there is any."""
+    guarded = len({result.prompt for result in results if result.case})
+    line = f"guarded {guarded}, not guarded {_why(results, 'unguarded')}"
+    unchecked = _why(results, "unchecked")
+    return line if unchecked == "0" else f"{line}, not checked {unchecked}"
+
+
+def _why(results: Sequence[Result], kind: str) -> str:
+    """How many prompts have a finding of a kind, and the first of them with the reason."""
+    found = [
+        f"{result.label}: {one_line(finding.summary)}"
+        for result in results
+        for finding in result.findings
+        if finding.kind == kind
+    ]
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"{len(found)} ({'; '.join(found[:_NAMED])}{more})" if found else "0"
+
+
 def summary_lines(results: Sequence[Result], *, failures: bool) -> Iterator[str]:
     """Warnings and notes, failures if ``failures`` is set (pytest prints them itself), and the counts."""
     for group in similar(results):
@@ -48,6 +69,7 @@ def summary_lines(results: Sequence[Result], *, failures: bool) -> Iterator[str]
     if failures:
         yield from failure_lines(results)
     yield count_line(results)
+    yield guard_line(results)
 
 
 def failure_lines(results: Sequence[Result]) -> Iterator[str]:
@@ -69,6 +91,9 @@ def similar(results: Sequence[Result]) -> list[Group]:
     groups: dict[tuple[object, ...], Group] = {}
     for result in results:
         for finding in result.findings:
+            if finding.kind in ("unguarded", "unchecked") and finding.level == "note":
+                # They are in one line of the summary.
+                continue
             place = (finding.path, finding.line) if finding.kind in ("regressed", "cap") else ()
             key = finding.level, result.prompt, finding.kind, finding.metric, place
             groups.setdefault(key, []).append((result, finding))
@@ -134,6 +159,7 @@ def _json(path: Path, results: Sequence[Result], impact: Impact | None) -> list[
     data = {
         "version": FORMAT_VERSION,
         "passed": not any(result.failed for result in results),
+        "guarded": len({result.prompt for result in cases}),
         "cases": len(cases),
         "failed": sum(result.failed for result in results),
         "impact": None if impact is None else impact_data(impact),
@@ -158,7 +184,8 @@ def _plain(result: Result) -> dict[str, object]:
 def markdown(results: Sequence[Result], limit: int, impact: Impact | None = None) -> str:
     """The impact and the findings as Markdown, at most ``limit`` bytes; if some are left out, the last line says so."""
     failed = any(result.failed for result in results)
-    head = f"{MARKER}\n### Prompt budget: {'failed' if failed else 'passed'}\n\n{count_line(results)}\n"
+    verdict = "failed" if failed else "passed"
+    head = f"{MARKER}\n### Prompt budget: {verdict}\n\n{count_line(results)}\n\n{_code(guard_line(results))}\n"
     if impact is not None and len((head + (table := impact_markdown(impact))).encode()) <= limit:
         head += table
     parts = [head]
@@ -166,9 +193,9 @@ def markdown(results: Sequence[Result], limit: int, impact: Impact | None = None
     groups = similar(results)
     for number, group in enumerate(groups):
         lines = list(group_lines(group))
-        block = "\n```text\n" + "\n".join(lines) + "\n```\n"
+        block = _fenced("\n".join(lines))
         if group[0][1].level != "error":
-            block = f"\n<details><summary>{_escaped(lines[0])}</summary>\n{block}\n</details>\n"
+            block = f"\n<details><summary><code>{_escaped(lines[0])}</code></summary>\n{block}\n</details>\n"
         more = f"\n{sum(map(len, groups[number:]))} more findings are in the log.\n"
         if size + len(block.encode()) + len(more.encode()) > limit:
             parts.append(more)
@@ -176,6 +203,23 @@ def markdown(results: Sequence[Result], limit: int, impact: Impact | None = None
         parts.append(block)
         size += len(block.encode())
     return "".join(parts)
+
+
+def _fenced(text: str) -> str:
+    """A block of code that nothing in the text ends."""
+    fence = "`" * max(3, 1 + _backticks(text))
+    return f"\n{fence}text\n{text}\n{fence}\n"
+
+
+def _code(line: str) -> str:
+    """A line as code, in which nobody is mentioned and nothing is a link."""
+    quotes = "`" * (1 + _backticks(line))
+    return f"{quotes} {line} {quotes}"
+
+
+def _backticks(text: str) -> int:
+    """The longest row of backticks."""
+    return max(map(len, re.findall("`+", text)), default=0)
 
 
 def _escaped(text: str) -> str:
@@ -232,9 +276,9 @@ def workflow_commands(results: Sequence[Result]) -> Iterator[str]:
     for group in shown:
         result, finding = group[0]
         command = "error" if finding.level == "error" else "warning"
-        place = f"file={_property(finding.path)},line={max(1, finding.line)}," if finding.path else ""
+        place = f"file={_property(repository_path(finding.path))},line={max(1, finding.line)}," if finding.path else ""
         more = [_more(group, len(group) - 1)] if len(group) > 1 else []
-        body = "\n".join([f"{result.label}: {finding.summary}", *finding.details, *more])
+        body = "\n".join([f"{result.label}: {finding.summary}", *map(one_line, finding.details), *more])
         yield f"::{command} {place}title=prompt budget::{_data(body)}"
     if len(shown) < len(groups):
         rest = sum(map(len, groups[len(shown) :]))

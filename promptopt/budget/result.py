@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from promptopt.errors import InputError, PromptoptError
+
 BudgetFindingKind = Literal[
     "regressed",
     "cap",
@@ -19,6 +21,10 @@ BudgetFindingKind = Literal[
     "quality",
     "cause",
     "drift",
+    # Nothing was compared: input cannot be used, the prompt has no suite, or its check did not run.
+    "unusable",
+    "unguarded",
+    "unchecked",
 ]
 Severity = Literal["error", "warn", "note"]
 
@@ -59,8 +65,8 @@ class Result:
 
     @property
     def label(self) -> str:
-        """``reviews [refund]``, or ``reviews``."""
-        return f"{self.prompt} [{self.case}]" if self.case else self.prompt
+        """``reviews [refund]``, or ``reviews``, in one line."""
+        return one_line(f"{self.prompt} [{self.case}]" if self.case else self.prompt)
 
     @property
     def failed(self) -> bool:
@@ -97,7 +103,51 @@ def summed(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
     return sums
 
 
+def unusable(prompt: str, error: PromptoptError) -> Result:
+    """The result for a prompt that could not be checked, because input cannot be used."""
+    summary, *details = str(error).splitlines() or [""]
+    path, line = "", 0
+    if isinstance(error, InputError) and error.path is not None:
+        path, line = str(error.path), error.line or 1
+    finding = BudgetFinding("unusable", "error", "", summary, tuple(text.strip() for text in details), path, line)
+    return Result(prompt, "", (finding,))
+
+
+def cannot_be_used(results: Sequence[Result]) -> bool:
+    """Whether input could not be used, so that the run has no verdict."""
+    return any(finding.kind == "unusable" for result in results for finding in result.findings)
+
+
+def error_lines(results: Sequence[Result]) -> list[str]:
+    """What cannot be used, as it is printed."""
+    return [
+        one_line(line)
+        for result in results
+        for finding in result.findings
+        if finding.kind == "unusable"
+        for line in (finding.summary, *(f"  {detail}" for detail in finding.details))
+    ]
+
+
+def one_line(text: str) -> str:
+    """A text that somebody else wrote, as part of one line: names of cases and files are data.
+
+    Control characters and line ends of all kinds are shown as escapes. ``##[`` is broken up: GitHub reads it as the
+    start of a command wherever it is in a line.
+    """
+    shown = "".join(_escaped(char) for char in text) if not text.isprintable() else text
+    return shown.replace("##[", "##\\[")
+
+
+def _escaped(char: str) -> str:
+    # Format characters (Cf) join emoji and set the direction of scripts, which can hide what a line says.
+    if char.isprintable() or char in "\u200c\u200d\xa0\u3000":
+        return char
+    return char.encode("unicode_escape").decode("ascii")
+
+
 def finding_lines(label: str, finding: BudgetFinding) -> Sequence[str]:
-    """A finding as it is printed: its severity, what it is about, and its details."""
+    """A finding as it is printed: its severity, what it is about, and its details, each in one line."""
     word = {"error": "FAIL", "warn": "WARN", "note": "NOTE"}[finding.level]
-    return [f"{word} {label}  {finding.summary}", *(f"     {line}" for line in finding.details)]
+    head = f"{word} {label}  " if label else f"{word} "
+    return [f"{head}{one_line(finding.summary)}", *(f"     {one_line(line)}" for line in finding.details)]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from promptopt.budget.baseline import History
 from promptopt.budget.check import lost
+from promptopt.budget.discovery import find_locks
 from promptopt.budget.drift import locked_usd
-from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase, find_locks
+from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase
 from promptopt.budget.history import LockLog, predecessor
 from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockedCall, LockEntry, read_lock
 from promptopt.config import Config, in_ci

@@ -35,30 +35,43 @@ def _common(function: Any) -> Any:
     return click.argument("prompts", nargs=-1, metavar="[PROMPT]...")(function)
 
 
-def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]) -> Gate:
+def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], *, strict: bool = False) -> Gate:
     from promptopt.budget.gate import Gate
 
-    return Gate(against=against, overrides=limits, names=prompts)
+    return Gate(against=against, overrides=limits, names=prompts, strict=strict)
 
 
 @command.command("check")
 @_common
 @click.option("--report", "reports", multiple=True, metavar="KIND:PATH", help="Also write a report.")
-def check(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], reports: tuple[str, ...]) -> None:
-    """Compare today's cost with the locks; exit code 1 if a limit is exceeded."""
+@click.option("--strict", is_flag=True, help="A prompt that is not guarded is a failure.")
+def check(
+    prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], reports: tuple[str, ...], strict: bool
+) -> None:
+    """Compare today's cost with the locks; exit code 1 if a limit is exceeded, 2 if input cannot be used."""
     from promptopt.budget.impact_report import impact_lines
     from promptopt.budget.report import parse_report, summary_lines, write_report
+    from promptopt.budget.result import cannot_be_used, unusable
+    from promptopt.errors import PromptoptError
 
     wanted = [parse_report(report) for report in reports]
-    gate = _gate(prompts, against, limits)
-    results = list(gate.check())
-    impact = gate.impact()
+    try:
+        gate = _gate(prompts, against, limits, strict=strict)
+        results = list(gate.check())
+        impact = gate.impact()
+    except PromptoptError as error:
+        # Nothing was checked, and the reports say so too.
+        for kind, path in wanted:
+            click.echo("\n".join(write_report(kind, path, [unusable("", error)])))
+        raise
     click.echo("\n".join(summary_lines(results, failures=True)))
     if impact is not None:
         click.echo("".join(f"{line}\n" for line in impact_lines(impact)), nl=False)
     for kind, path in wanted:
         for line in write_report(kind, path, results, impact):
             click.echo(line)
+    if cannot_be_used(results):
+        raise click.exceptions.Exit(PromptoptError.exit_code)
     if any(result.failed for result in results):
         raise click.exceptions.Exit(1)
 
@@ -144,7 +157,7 @@ def trim(prompts: tuple[str, ...]) -> None:
 def _write(
     prompts: tuple[str, ...], cases: tuple[str, ...], reason: str, *, trim: bool = False, new: bool = False
 ) -> None:
-    from promptopt.budget.guarded_prompt import guarded_prompts
+    from promptopt.budget.discovery import discover, nothing_to_guard
     from promptopt.budget.update import draft_removals, draft_updates, refuse_in_ci, write_locks
     from promptopt.config import load_config
     from promptopt.errors import UsageError
@@ -157,8 +170,10 @@ def _write(
     removals = [] if trim or cases else draft_removals(config, prompts or None)
     gone = {draft.prompt for draft in removals}
     wanted = [name for name in prompts if name not in gone]
-    guarded = [] if prompts and not wanted else guarded_prompts(config, wanted, ignore_orphans=True)
-    chosen = {prompt.name: (prompt, _chosen_cases(prompt, cases, new=new)) for prompt in guarded}
+    guarded = {} if prompts and not wanted else discover(config, wanted).guarded
+    if not guarded and not removals:
+        raise nothing_to_guard(config)
+    chosen = {name: (prompt, _chosen_cases(prompt, cases, new=new)) for name, prompt in guarded.items()}
     drafts = [*([] if new else removals), *draft_updates(chosen, reason, trim=trim)]
     written = write_locks(drafts, reason)
     for file in written:

@@ -41,6 +41,10 @@ class FolderReader:
         self._read[path] = _stamp(path)
         return decode(path.read_bytes(), self.display(name), TemplateError)
 
+    def files(self) -> list[Path]:
+        """The files that were read."""
+        return list(self._read)
+
     def is_current(self) -> bool:
         """Whether every file that was read is still as it was then."""
         try:

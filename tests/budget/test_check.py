@@ -1,5 +1,6 @@
 """The check of cases through the gate: what fails, what warns, and what it says."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,8 +24,9 @@ from guarded_project import (
 from promptopt.budget.check import lost
 from promptopt.budget.guarded_prompt import digest, sources_digest
 from promptopt.budget.lock import LockEntry, read_lock
+from promptopt.budget.report import guard_line
 from promptopt.budget.result import result_from
-from promptopt.errors import ConfigError, LockError, TemplateError, UsageError
+from promptopt.errors import UsageError
 from promptopt.templates import load_prompt
 
 
@@ -219,13 +221,33 @@ def test_a_changed_case_is_counted_on_both_sides(locked: Any) -> None:
     assert kinds(check()["triage [refund]"]) == [("changed", "", "warn"), ("regressed", "input", "error")][::-1]
 
 
-def test_a_lock_without_its_prompt_or_suite(locked: Any) -> None:
+def test_a_lock_without_its_prompt_or_suite_fails_and_hides_no_other(locked: Any) -> None:
+    locked.write({"prompts/reply.j2": prompt_text(LONGER), "suites/reply.yaml": SUITE})
     (locked.root / "suites/triage.yaml").rename(locked.root / "suites/x.yaml")
-    with pytest.raises(LockError, match=r"triage\.lock\.toml: the suite of 'triage' is gone"):
-        check()
+    results = check()
+    assert kinds(results["triage"]) == [("removed", "", "error")]
+    assert "its suite is gone, no suites/triage.yaml" in results["triage"].text
+    assert kinds(results["reply [refund]"]) == [("new", "", "error")]
+    (locked.root / "prompts/triage/v1.j2").write_text("---\nmodel: gpt-4o-mini\n---\nAnother text.\n")
     (locked.root / "prompts/triage").rename(locked.root / "prompts/other")
-    with pytest.raises(LockError, match=r"triage\.lock\.toml: the prompt 'triage' is gone"):
-        check()
+    results = check()
+    assert "the prompt 'triage' is gone" in results["triage"].text
+    assert kinds(results["prompts/other"]) == [("unguarded", "", "note")]
+
+
+def test_a_renamed_prompt_is_named_with_both_names_and_the_remedy_works(locked: Any) -> None:
+    locked.git("init", "-q", "-b", "main")
+    commit(locked)
+    locked.git("mv", "prompts/triage", "prompts/router")
+    (found,) = check()["triage"].findings
+    assert (found.kind, found.level) == ("renamed", "error")
+    assert "'triage' is 'router' now" in found.summary
+    assert "the prompt is not guarded" in found.summary
+    command = found.details[0].partition(": ")[2].replace("promptopt", f"{sys.executable} -m promptopt")
+    subprocess.run(command, shell=True, check=True, cwd=locked.root)
+    results = check()
+    assert not any(result.failed for result in results.values())
+    assert guard_line(list(results.values())) == "guarded 1, not guarded 0"
 
 
 def test_nothing_to_guard_is_an_error(project: Any) -> None:
@@ -235,14 +257,17 @@ def test_nothing_to_guard_is_an_error(project: Any) -> None:
 
 def test_a_model_without_a_price(locked: Any) -> None:
     locked.write({"prompts/triage/v1.j2": prompt_text().replace("gpt-4o-mini", "gpt-4o-minni")})
-    with pytest.raises(ConfigError, match=r"the price table has no model 'gpt-4o-minni'\. Close names: .*gpt-4o-mini"):
-        check()
+    (result,) = check().values()
+    assert kinds(result) == [("unusable", "", "error")]
+    assert re.search(r"the price table has no model 'gpt-4o-minni'\. Close names: .*gpt-4o-mini", result.text)
 
 
 def test_a_prompt_that_does_not_render_for_a_case(locked: Any) -> None:
     locked.write({"prompts/triage/v1.j2": prompt_text("{{ nobody }}\n")})
-    with pytest.raises(TemplateError, match=r"v1\.j2:7: the variable 'nobody' is undefined\. \(in case 'refund'\)"):
-        check()
+    (result,) = check().values()
+    assert kinds(result) == [("unusable", "", "error")]
+    assert "v1.j2:7: the variable 'nobody' is undefined. (in case 'refund')" in result.text
+    assert (result.findings[0].path, result.findings[0].line) == ("prompts/triage/v1.j2", 7)
 
 
 def test_stale_and_missing_answers(guarded: Any) -> None:

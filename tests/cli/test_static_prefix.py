@@ -5,7 +5,7 @@ import re
 
 from click.testing import CliRunner
 
-from promptopt.budget.guarded_prompt import guarded_prompts
+from promptopt.budget.discovery import discover
 from promptopt.cli import cli
 from promptopt.config import load_config
 
@@ -39,5 +39,5 @@ def test_check_count_and_the_budget_name_the_same_static_prefix(project) -> None
     assert checked is not None
     assert int(checked[1].replace(",", "")) == counted
     assert int(checked[2].replace(",", "")) > 3 * len(STATIC.split())
-    (prompt,) = guarded_prompts(load_config(), ["answer"])
+    prompt = discover(load_config(), ["answer"]).guarded["answer"]
     assert prompt.measure(prompt.suite.cases[0].name).entry.cacheable == counted

@@ -1,0 +1,178 @@
+"""What the gate guards, and what it does not: prompts, suites and locks of a project, matched by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+import jinja2
+from jinja2 import meta
+
+from promptopt.budget.guarded_prompt import GuardedPrompt, sources_digest
+from promptopt.budget.lock import SUFFIX, Lock, lock_path, read_lock
+from promptopt.budget.result import BudgetFinding, Result, unusable
+from promptopt.config import Config
+from promptopt.errors import PromptoptError, UsageError, did_you_mean
+from promptopt.files import show_path
+from promptopt.suites import find_suite
+from promptopt.templates import PromptFiles, list_prompts, load_prompt
+from promptopt.templates.environment import PromptEnvironment
+from promptopt.templates.frontmatter import mask_front_matter
+from promptopt.templates.readers import FolderReader
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """The prompts of a project as the gate sees them.
+
+    Attributes:
+        guarded: Those with a suite, by name.
+        unguarded: Those without a suite or lock, by name; includes among them are not known yet.
+        orphans: Results about locks whose prompt or suite is gone; each has a failing finding.
+        built: The locks of prompts that tests build, by name.
+    """
+
+    guarded: Mapping[str, GuardedPrompt]
+    unguarded: Mapping[str, PromptFiles]
+    orphans: tuple[Result, ...]
+    built: Mapping[str, Lock]
+
+
+def discover(config: Config, names: Collection[str] = ()) -> Discovered:
+    """Match prompts, suites and locks. Suites, and the locks of prompts that exist, are read when a prompt is checked.
+
+    Args:
+        names: Only these prompts; empty: all.
+
+    Raises:
+        UsageError: A given name is not that of a prompt with a suite.
+    """
+    files = {prompt.name: prompt for prompt in list_prompts(config)}
+    suites = {name: find_suite(name, config=config) for name in files}
+    guarded = {name: GuardedPrompt(files[name], suite, config) for name, suite in suites.items() if suite is not None}
+    if names:
+        for name in names:
+            if name not in guarded:
+                raise UsageError(f"no prompt {name!r} has a suite.{did_you_mean(name, guarded)}")
+        return Discovered({name: guarded[name] for name in guarded if name in names}, {}, (), {})
+    locks = {path.relative_to(config.prompts).as_posix().removesuffix(SUFFIX): path for path in find_locks(config)}
+    unguarded = {name: found for name, found in files.items() if name not in guarded and name not in locks}
+    orphans = []
+    built: dict[str, Lock] = {}
+    for name, path in locks.items():
+        if name in guarded:
+            continue
+        try:
+            lock = read_lock(path)
+        except PromptoptError as error:
+            orphans.append(unusable(name, error))
+            continue
+        if lock is None or name in files:
+            orphans.append(_without_suite(config, name))
+        elif lock.program:
+            built[name] = lock
+        else:
+            orphans.append(_without_prompt(config, lock, name, {**unguarded, **_unlocked(guarded, locks)}))
+    return Discovered(guarded, unguarded, tuple(orphans), built)
+
+
+def nothing_to_guard(config: Config) -> UsageError:
+    """The error if no prompt has a suite."""
+    return UsageError(
+        f"nothing is guarded: no prompt in {show_path(config.prompts)} has a suite in {show_path(config.suites)}; "
+        "the suite of the prompt NAME is NAME.yaml"
+    )
+
+
+def _unlocked(guarded: Mapping[str, GuardedPrompt], locks: Collection[str]) -> dict[str, PromptFiles]:
+    return {name: prompt.files for name, prompt in guarded.items() if name not in locks}
+
+
+def find_locks(config: Config) -> list[Path]:
+    """All lock files below the prompts folder."""
+    return sorted(config.prompts.rglob(f"*{SUFFIX}"))
+
+
+def _without_suite(config: Config, name: str) -> Result:
+    path, suite = show_path(lock_path(config.prompts, name)), show_path(config.suites / f"{name}.yaml")
+    summary = f"not guarded any more: its suite is gone, no {suite}"
+    details = (f"restore the suite, or stop guarding the prompt: git rm {path}",)
+    return Result(name, "", (BudgetFinding("removed", "error", "", summary, details, path, 1),))
+
+
+def _without_prompt(config: Config, lock: Lock, name: str, candidates: Mapping[str, PromptFiles]) -> Result:
+    """A lock whose template is gone: it was renamed, if there is a new prompt with the locked text, else removed."""
+    path = show_path(lock_path(config.prompts, name))
+    suite = find_suite(name, config=config)
+    renamed = next((other for other, files in candidates.items() if _has_text(files, lock, config)), None)
+    if renamed is None:
+        left = "" if suite is None else f"; {show_path(suite)} has no prompt either"
+        summary = f"the prompt {name!r} is gone{left}"
+        details = (f"remove its lock: promptopt budget update {quote(name)}",)
+        finding = BudgetFinding("removed", "error", "", summary, details, path, 1)
+    else:
+        finding = _renamed(config, name, renamed, suite)
+    return Result(name, "", (finding,))
+
+
+def _renamed(config: Config, name: str, renamed: str, suite: Path | None) -> BudgetFinding:
+    path = show_path(lock_path(config.prompts, name))
+    moves = [f"git mv {quote(path)} {quote(show_path(lock_path(config.prompts, renamed)))}"]
+    summary = f"renamed: {name!r} is {renamed!r} now; the lock has the old name"
+    if suite is not None and find_suite(renamed, config=config) is None:
+        moves.append(f"git mv {quote(show_path(suite))} {quote(show_path(config.suites / f'{renamed}{suite.suffix}'))}")
+        summary += ", and so has the suite: the prompt is not guarded"
+    command = " && ".join([*moves, f"promptopt budget update {quote(renamed)}"])
+    return BudgetFinding("renamed", "error", "", summary, (f"take them along: {command}",), path, 1)
+
+
+def _has_text(files: PromptFiles, lock: Lock, config: Config) -> bool:
+    """Whether a prompt has the text that was locked."""
+    if not lock.sources:
+        return False
+    try:
+        return any(sources_digest(load_prompt(path, config=config)) == lock.sources for _, path in files.versions)
+    except PromptoptError:
+        return False
+
+
+def without_suite(config: Config, unguarded: Mapping[str, PromptFiles], included: Collection[str]) -> Iterator[Result]:
+    """Results about prompts that nothing guards.
+
+    Args:
+        included: Files below the prompts folder that are parts of other prompts.
+    """
+    for name, files in unguarded.items():
+        if files.newest.relative_to(config.prompts).as_posix() not in included:
+            finding = BudgetFinding("unguarded", "note", "", "no suite", (), show_path(files.newest), 1)
+            yield Result(show_path(config.prompts / name), "", (finding,))
+
+
+def files_read(prompt: GuardedPrompt, config: Config) -> set[str]:
+    """The files below the prompts folder that a prompt was loaded and rendered from."""
+    reader = prompt.template.reader if "template" in prompt.__dict__ else None
+    if not isinstance(reader, FolderReader) or reader.root != config.prompts.resolve():
+        return set()
+    return {path.relative_to(reader.root).as_posix() for path in reader.files()}
+
+
+def included_files(config: Config, names: Collection[str]) -> set[str]:
+    """Which of these files another template includes, imports or extends by its name.
+
+    Only templates in which the name is written are parsed: a project has many, and most include nothing.
+    """
+    found: set[str] = set()
+    environment = PromptEnvironment(None)
+    for prompt in list_prompts(config) if names else ():
+        for _, path in prompt.versions:
+            text = path.read_bytes().decode("utf-8", "replace")
+            if not any(name in text for name in names):
+                continue
+            with suppress(jinja2.TemplateError):
+                own = path.relative_to(config.prompts).as_posix()
+                referenced = meta.find_referenced_templates(environment.parse(mask_front_matter(text)))
+                found |= {name for name in referenced if name is not None and name in names and name != own}
+    return found
