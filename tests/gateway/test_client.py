@@ -83,6 +83,28 @@ def test_stream_passes_and_is_accounted_for(client, upstream, include_usage):
     assert (hit.cache, hit.incurred_usd, hit.list_usd) == ("cache", 0.0, miss.list_usd)
 
 
+@pytest.mark.parametrize("include_usage", [False, True])
+def test_usage_in_a_part_of_the_answer_is_for_those_who_asked(client, upstream, include_usage):
+    """Some endpoints send it with the last choice, and some with every part, counted so far."""
+
+    def reply(path, body):
+        *events, usage, done = chat_events(body)
+        for number, event in enumerate(events):
+            event["usage"] = usage["usage"] | {"completion_tokens": number} if number else None
+        return Reply(events=[*events[:-1], events[-1] | {"usage": usage["usage"]}, done])
+
+    upstream.on = reply
+    sdk = client()
+    options = {"stream_options": {"include_usage": True}} if include_usage else {}
+    for _ in range(2):
+        chunks = list(ask(sdk, stream=True, **options))
+        assert [chunk.choices[0].delta.content for chunk in chunks] == ["ok", "then", None]
+        assert chunks[-1].choices[0].finish_reason == "stop"
+        assert any(chunk.usage for chunk in chunks) is include_usage
+    assert upstream.calls == 1
+    assert [(row.input_tokens, row.output_tokens, row.basis) for row in rows(sdk)] == [(10, 2, "measured")] * 2
+
+
 def test_stream_of_responses(client, upstream):
     sdk = client()
     for _ in range(2):

@@ -22,7 +22,8 @@ class EventCollector:
     """Takes a stream's bytes and passes them on; at the end it knows the answer.
 
     Args:
-        hide_usage: Whether the gateway, not the caller, asked for the usage event, which is then kept back.
+        hide_usage: Whether the gateway, not the caller, asked for usage. The event that holds nothing else is then kept
+            back, and one with a part of the answer passes without it, as some endpoints send it in the last part.
     """
 
     def __init__(self, call: Call, *, hide_usage: bool = False) -> None:
@@ -36,7 +37,7 @@ class EventCollector:
         """The part of the bytes so far that may be passed on: whole events only."""
         lines = (self._rest + data).replace(b"\r\n", b"\n")
         *events, self._rest = lines.split(b"\n\n")
-        passed = b"".join(event + b"\n\n" for event in events if not self._keep_back(event))
+        passed = b"".join(event + b"\n\n" for event in map(self._taken, events) if event is not None)
         self._passed.append(passed)
         return passed
 
@@ -60,24 +61,25 @@ class EventCollector:
         """The part of the answer that has come so far."""
         return self._state.text
 
-    def _keep_back(self, event: bytes) -> bool:
+    def _taken(self, event: bytes) -> bytes | None:
+        """The event as it may pass on; ``None`` if it may not."""
         data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
         if not data or data == b"[DONE]":
             self._state.done = self._state.done or data == b"[DONE]"
-            return False
+            return event
         try:
             value = json.loads(data)
-        except (ValueError, RecursionError):
-            self._state.broken = True
-            return False
-        if not isinstance(value, dict):
-            self._state.broken = True
-            return False
-        try:
             self._state.take(value)
-        except (AttributeError, KeyError, TypeError, IndexError):
+        except (ValueError, RecursionError, AttributeError, KeyError, TypeError, IndexError):
             self._state.broken = True
-        return self._hide_usage and value.get("choices") == [] and value.get("usage") is not None
+            return event
+        if not self._hide_usage or value.get("usage") is None:
+            return event
+        if not value.get("choices"):
+            return None
+        others = [line for line in event.split(b"\n") if not line.startswith(b"data:")]
+        del value["usage"]
+        return b"\n".join([*others, b"data: " + json.dumps(value, separators=(",", ":")).encode()])
 
 
 def counted_usage(call: Call, text: str) -> Usage:
