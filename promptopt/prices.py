@@ -17,6 +17,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 from promptopt.config import Config, OwnPrice, load_config
+from promptopt.tokens import base_model
 from promptopt.values import Cost, Usage
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Processing = Literal["standard", "batch", "flex", "priority"]
 PROCESSINGS: tuple[Processing, ...] = ("standard", "batch", "flex", "priority")
 
 _MTOK = Decimal(1_000_000)
+_LOOKED_AT, _OFFERED = 30, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +119,21 @@ def find_price(
 
 
 def close_models(model: str, *, config: Config | None = None) -> list[str]:
-    """Names in the price table and in ``[tool.promptopt.prices]`` that are close to an unknown one."""
+    """Names with a price that are close to an unknown one.
+
+    For a fine-tuned model there are none: it costs more than the model that it was made from.
+    """
     from difflib import get_close_matches
 
     from genai_prices.data_snapshot import get_snapshot
 
-    names = {known.id for provider in get_snapshot().providers for known in provider.models}
-    return get_close_matches(
-        model.rpartition("/")[2], sorted(names | set((config or load_config()).prices)), n=3, cutoff=0.6
-    )
+    if base_model(model) is not None:
+        return []
+    config = config or load_config()
+    names = {known.id for provider in get_snapshot().providers for known in provider.models} | set(config.prices)
+    close = get_close_matches(model.rpartition("/")[2], sorted(names - {model}), n=_LOOKED_AT, cutoff=0.6)
+    # Some names in the table are of another tier, or are matched by nothing: whoever takes such a one has no price.
+    return [name for name in close if find_price(name, config=config) is not None][:_OFFERED]
 
 
 @lru_cache(maxsize=16)
@@ -170,9 +178,14 @@ def _table_price(model: str, processing: Processing, moment: datetime) -> Price 
 
     snapshot = get_snapshot()
     provider_id, name = _split_provider(model, {provider.id for provider in snapshot.providers})
+    tuned = base_model(name) is not None
+    provider_id = provider_id or ("openai" if tuned else None)
     try:
         provider, info = snapshot.find_provider_model(name, None, provider_id, None)
     except LookupError:
+        return None
+    if tuned and base_model(info.id) is None:
+        # The table has only the price of the model that it was made from.
         return None
     context: Mapping[str, str] = {} if processing == "standard" else {"processing": processing}
     rates = info.get_prices(moment, dict(context) or None)

@@ -44,6 +44,8 @@ CACHE_STEP_TOKENS = 128
 _CACHE_RULES = {"deepseek": (64, 64), "google": (2048, 1), "anthropic": (1024, 1)}
 _UNBILLED_KEYWORDS = frozenset({"required", "additionalProperties", "$schema"})
 
+_FINE_TUNED = re.compile(r"(?:^|[:/])ft:([^:]+)")
+
 _REMEMBERED = 10_000
 
 _LONG_RUN = 50_000
@@ -116,10 +118,17 @@ class TokenCount:
         return self.content + self.framing + self.schema
 
 
+def base_model(model: str) -> str | None:
+    """The model that a fine-tuned one, ``ft:gpt-4o-2024-08-06:acme::id``, was made from; ``None`` for another one."""
+    found = _FINE_TUNED.search(model)
+    return found[1] if found else None
+
+
 def tokenizer_for(model: str | None) -> Tokenizer:
     """The tokenizer of ``model`` by tiktoken's own table; without a model, ``o200k_base``.
 
-    ``provider/model`` and ``provider:model`` are looked up by their last part.
+    ``provider/model`` and ``provider:model`` are looked up by their last part, a fine-tuned model by the one it was
+    made from.
     """
     if model is None:
         return Tokenizer(DEFAULT_ENCODING, exact=True)
@@ -130,7 +139,11 @@ def tokenizer_for(model: str | None) -> Tokenizer:
 def _tokenizer_for(model: str) -> Tokenizer:
     from tiktoken.model import encoding_name_for_model
 
-    for name in (model, model.rpartition("/")[2], model.removeprefix("openai:")):
+    names = [model, model.rpartition("/")[2], model.removeprefix("openai:")]
+    if base := base_model(model):
+        # By its full name ft:gpt-4.9 would be taken for a gpt-4.
+        names = [base] if f"{base}:" in model else [base, *names]
+    for name in names:
         try:
             encoding = encoding_name_for_model(name)
         except KeyError:

@@ -124,3 +124,23 @@ def test_own_prices_come_before_the_table_and_stay_exact(project) -> None:
     )
     assert found.source == "[tool.promptopt.prices]"
     assert find_price("gpt-4o", processing="batch") is None
+
+
+def test_a_fine_tuned_model_has_its_own_price_or_none(project) -> None:
+    tuned = find_price("ft:gpt-4o-2024-08-06:acme::abc")
+    base = find_price("gpt-4o")
+    assert tuned is not None
+    assert base is not None
+    assert tuned.input_mtok > base.input_mtok
+    # The table has prices of their bases alone.
+    for model in ("ft:gpt-4-0613:acme::abc", "ft:gpt-4.1-mini-2025-04-14:acme::abc", "openai/ft:o4-mini:acme::abc"):
+        assert find_price(model) is None
+        assert close_models(model) == []
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-minii", "llama-3", "claude-sonet-4-5", "azure/gpt-77", "gemini-2.5-flas"])
+def test_every_name_that_is_offered_has_a_price(project, model: str) -> None:
+    assert find_price(model) is None
+    offered = close_models(model)
+    assert model not in offered
+    assert all(find_price(name) for name in offered)

@@ -123,3 +123,22 @@ def test_a_megabyte_of_white_space_is_counted(space: str) -> None:
 def test_an_unknown_encoding_names_those_that_are_shipped() -> None:
     with pytest.raises(ValueError, match="o200k_base, cl100k_base"):
         tokens.encoding("p50k_base")
+
+
+@pytest.mark.parametrize(
+    ("model", "base"),
+    [
+        ("ft:gpt-4.1-mini-2025-04-14:acme::abc", "gpt-4.1-mini"),
+        ("openai/ft:gpt-4.1-nano-2025-04-14:acme:tickets:abc:ckpt-step-80", "gpt-4.1-nano"),
+        ("openai:ft:o4-mini-2025-04-16:acme::abc", "o4-mini"),
+        ("ft:gpt-3.5-turbo-0125:acme::abc", "gpt-3.5-turbo"),
+        ("ft:gpt-4-0613:acme::abc", "gpt-4"),
+    ],
+)
+def test_a_fine_tuned_model_is_counted_with_the_tokenizer_of_its_base(model: str, base: str) -> None:
+    assert tokens.tokenizer_for(model) == tokens.tokenizer_for(base)
+    assert tokens.tokenizer_for(model).exact
+
+
+def test_a_fine_tuned_model_of_an_unknown_base_is_estimated() -> None:
+    assert not tokens.tokenizer_for("ft:gpt-4.9-mini:acme::abc").exact

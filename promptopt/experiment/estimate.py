@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from promptopt.config import Config
-from promptopt.errors import UsageError
 from promptopt.experiment.variant import make_variant
 from promptopt.prices import Price, find_price
+from promptopt.providers.recordings import RecordingFiles
 from promptopt.suites import Suite
 from promptopt.templates import Template
-from promptopt.tokens import Basis, TokenCount, count_tokens, tokenizer_for
+from promptopt.tokens import Basis, TokenCount, count_tokens
 from promptopt.values import Cost, Rendered, Usage
 
 OutputBasis = Literal["recorded", "cap", "unknown"]
@@ -28,7 +28,8 @@ class Estimate:
         renderings: Over how many renderings (cases) the means are.
         content: Tokens of the messages' texts; ``framing`` and ``schema`` come on top.
         smallest: Input tokens of the smallest rendering; ``largest`` of the largest.
-        output_tokens: Mean of recorded answers, or the cap; ``None`` if neither is known.
+        output_tokens: Mean of recorded answers, reasoning included, or the cap; ``None`` if neither is known.
+        output_cases: Over how many of the renderings, if it is recorded; ``output_model`` is the model that answered.
         price: ``None`` if the model is unpriced; so is ``batch`` if it has no batch price.
         calls_per_month: From the front matter.
     """
@@ -44,6 +45,8 @@ class Estimate:
     largest: int
     output_tokens: float | None
     output_basis: OutputBasis
+    output_cases: int
+    output_model: str | None
     price: Price | None
     batch: Price | None
     calls_per_month: int | None
@@ -86,7 +89,8 @@ def estimate(
     else:
         rendered = [template.render(variables or {})]
     counts = [_count(one, priced_as) for one in rendered]
-    output, output_basis = _output(template, suite, config, priced_as)
+    answered_by, recorded = ("", []) if suite is None else _recorded(template, suite, rendered, config, model)
+    cap = template.front.params.max_output_tokens
     return Estimate(
         model=priced_as,
         encoding=counts[0].encoding,
@@ -97,8 +101,10 @@ def estimate(
         schema=_mean([count.schema for count in counts]),
         smallest=min(count.tokens for count in counts),
         largest=max(count.tokens for count in counts),
-        output_tokens=output,
-        output_basis=output_basis,
+        output_tokens=_mean(recorded) if recorded else cap,
+        output_basis="recorded" if recorded else "unknown" if cap is None else "cap",
+        output_cases=len(recorded),
+        output_model=answered_by if recorded else None,
         price=None if priced_as is None else find_price(priced_as, config=config),
         batch=None if priced_as is None else find_price(priced_as, processing="batch", config=config),
         calls_per_month=template.front.calls_per_month,
@@ -113,28 +119,26 @@ def _mean(values: Sequence[int]) -> float:
     return sum(values) / len(values)
 
 
-def _output(
-    template: Template, suite: Suite | None, config: Config, priced_as: str | None
-) -> tuple[float | None, OutputBasis]:
-    """Mean output tokens of the fresh recordings of the suite, else the cap."""
-    recorded = [] if suite is None else _recorded_outputs(template, suite, config)
-    if recorded:
-        tokenizer = tokenizer_for(priced_as)
-        return _mean([tokenizer.count(text) for text in recorded]), "recorded"
-    cap = template.front.params.max_output_tokens
-    return (cap, "cap") if cap is not None else (None, "unknown")
+def _recorded(
+    template: Template, suite: Suite, rendered: Sequence[Rendered], config: Config, model: str | None
+) -> tuple[str, list[int]]:
+    """Output tokens of the recorded answers of a model, else of the prompt's own, as the model is billed for them.
 
-
-def _recorded_outputs(template: Template, suite: Suite, config: Config) -> list[str]:
-    try:
-        variant = make_variant(template, suite, config)
-    except UsageError:
-        return []
-    texts = []
-    for case in suite.cases:
-        request = template.render(case.vars).request(variant.model, case=case.name)
-        status, file = variant.recorded(request)
-        _, recording = file.status(request)
-        if status == "fresh" and recording is not None:
-            texts.append(recording.response.text)
-    return texts
+    Returns:
+        Who answered, and the tokens of each case with an answer that is not stale.
+    """
+    files = RecordingFiles()
+    for answering in dict.fromkeys((model, template.front.model or config.model)):
+        if answering is None:
+            continue
+        variant = make_variant(template, suite, config, model=answering, price_as=model, files=files)
+        outputs = []
+        for case, one in zip(suite.cases, rendered, strict=True):
+            request = one.request(answering, case=case.name)
+            status, file = variant.recorded(request)
+            recording = file.find(request)
+            if status == "fresh" and recording is not None:
+                outputs.append(variant.measure(request, recording.response).usage.output_tokens)
+        if outputs:
+            return answering, outputs
+    return "", []

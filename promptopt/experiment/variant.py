@@ -118,12 +118,14 @@ class Variant:
     def _hidden(self, text: str, usage: Usage) -> int:
         """Output tokens that were billed and are not in the text: the reasoning before it.
 
-        Some providers bill reasoning and do not say how much; a model's own tokenizer knows what is not text.
+        Some providers bill reasoning and do not say how much. The model's own tokenizer knows what is not text; with an
+        estimate, only so many tokens that no tokenizer makes of the text are taken to be something else.
         """
-        own = tokenizer_for(self.model)
-        if usage.output_reasoning_tokens or not own.exact:
+        if usage.output_reasoning_tokens:
             return usage.output_reasoning_tokens
-        return max(0, usage.output_tokens - own.count(text))
+        own = tokenizer_for(self.model)
+        visible = own.count(text)
+        return max(0, usage.output_tokens - visible) if own.exact or usage.output_tokens > 4 * visible else 0
 
     def _same_tokenizer(self) -> bool:
         if self.model == self.priced_as:

@@ -129,3 +129,53 @@ def test_a_misspelled_command_is_answered_with_its_name(project) -> None:
 )
 def test_little_is_never_shown_as_nothing(usd: float, shown: str) -> None:
     assert dollars(usd) == shown
+
+
+def record(project, model: str, rows: list[dict[str, object]]) -> None:
+    project.write({"rows.jsonl": "".join(json.dumps(row) + "\n" for row in rows)})
+    run("recordings", "import", "rows.jsonl", "--prompt", "sum", "--suite", "sum", "--model", model)
+
+
+@pytest.fixture
+def reasoned(prompt):
+    """Twenty cases; two were answered by a model that thought for 700 tokens before each word."""
+    prompt.write(
+        {"suites/sum.jsonl": "".join(f'{{"description": "{n}", "vars": {{"text": "{n}"}}}}\n' for n in range(20))}
+    )
+    usage = {"input_tokens": 30, "output_tokens": 701, "reasoning_tokens": 700}
+    record(prompt, "gpt-4o-mini", [{"case": str(n), "output": "short", **usage} for n in range(2)])
+    return prompt
+
+
+def test_reasoning_that_was_billed_is_counted_and_few_cases_are_said_to_be_few(reasoned) -> None:
+    data = json.loads(run("count", "sum", "--json"))
+    assert (data["output_tokens"], data["output_basis"], data["output_cases"]) == (701, "recorded", 2)
+    assert data["usd_per_call"] == pytest.approx((data["input_tokens"] * 0.15 + 701 * 0.6) / 1e6)
+    assert "output, as recorded (2 of 20 cases)" in run("count", "sum")
+
+
+@pytest.mark.parametrize("model", ["gpt-3.5-turbo", "claude-sonnet-4-5"])
+def test_another_tokenizer_counts_the_text_again_and_keeps_the_reasoning(reasoned, model: str) -> None:
+    data = json.loads(run("count", "sum", "--model", model, "--json"))
+    assert (data["output_tokens"], data["output_model"]) == (701, "gpt-4o-mini")
+    assert "output of gpt-4o-mini, as recorded (2 of 20 cases)" in run("count", "sum", "--model", model)
+
+
+@pytest.mark.parametrize(
+    ("model", "output", "priced"), [("gpt-4o", 450, 450), ("claude-sonnet-4-5", 400, 400), ("claude-sonnet-4-5", 3, 2)]
+)
+def test_reasoning_is_kept_where_the_usage_does_not_say_how_much_it_was(
+    prompt, model: str, output: int, priced: int
+) -> None:
+    prompt.write({"suites/sum.jsonl": '{"description": "a", "vars": {"text": "a"}}\n'})
+    prompt.write({"prompts/sum/v1.j2": PROMPT.replace("gpt-4o-mini", model)})
+    record(prompt, model, [{"case": "a", "output": "Yes.", "input_tokens": 30, "output_tokens": output}])
+    assert json.loads(run("count", "sum", "--model", "gpt-4", "--json"))["output_tokens"] == priced
+
+
+def test_a_model_with_answers_of_its_own_is_priced_by_those(reasoned) -> None:
+    usage = {"input_tokens": 30, "output_tokens": 9}
+    record(reasoned, "gpt-4.1", [{"case": str(n), "output": "words and words", **usage} for n in range(20)])
+    data = json.loads(run("count", "sum", "--model", "gpt-4.1", "--json"))
+    assert (data["output_tokens"], data["output_model"], data["output_cases"]) == (9, "gpt-4.1", 20)
+    assert json.loads(run("count", "sum", "--json"))["output_tokens"] == 701

@@ -29,7 +29,7 @@ def estimate_text(template: Template, counted: Estimate) -> str:
     cost, batch = counted.cost(counted.price), counted.cost(counted.batch)
     output = "-" if counted.output_tokens is None else f"{counted.output_tokens:,.1f}"
     spread = f" ({counted.smallest:,} to {counted.largest:,})" if counted.renderings > 1 else ""
-    labels = {"recorded": "output, as recorded", "cap": "output, at most", "unknown": "output, no cap set"}
+    labels = {"recorded": _recorded(counted), "cap": "output, at most", "unknown": "output, no cap set"}
     known_output = cost if counted.output_tokens is not None else None
     rows = [
         row(f"input{spread}", f"{counted.input_tokens:,.1f}", cost.input_usd if cost else None),
@@ -49,6 +49,13 @@ def estimate_text(template: Template, counted: Estimate) -> str:
     source = f"prices: {price.provider}/{price.model}, {price.source}" if price else f"{counted.model} is unpriced"
     body = table(rows, ["", "tokens", "$ per call", "$ per 1,000", "$ per month"])
     return f"{heading}\n\n{body}\n\ninput: {', '.join(parts)}\n{source}"
+
+
+def _recorded(counted: Estimate) -> str:
+    """Whose answers were recorded, and of how many cases, as far as it is not the model's own answers to all."""
+    by = "" if counted.output_model == counted.model else f" of {counted.output_model}"
+    part = counted.output_cases < counted.renderings
+    return f"output{by}, as recorded" + (f" ({counted.output_cases:,} of {counted.renderings:,} cases)" if part else "")
 
 
 def attribution_text(attributed: Attribution, case: str | None) -> str:
@@ -110,6 +117,8 @@ def estimate_dict(template: Template, counted: Estimate, attributed: Attribution
         "schema_tokens": round(counted.schema, 6),
         "output_tokens": counted.output_tokens,
         "output_basis": counted.output_basis,
+        "output_cases": counted.output_cases,
+        "output_model": counted.output_model,
         "usd_per_call": per_call,
         "usd_per_1k_calls": None if per_call is None else round(per_call * 1000, 9),
         "usd_per_month": None if per_month is None else round(per_month, 6),
