@@ -55,11 +55,13 @@ class PairedCases:
             ``output_tokens``, ``usd_per_1k_calls``, and, as far as they are known, the part of it that is input
             (``input_usd``), and the most that the output cap allows: ``cap_tokens`` and ``cap_usd``.
         untouched: Every request of the candidate is the baseline's own.
+        one_price: Whether a token of both has the same price, known or not.
     """
 
     baseline: MetricValues
     candidate: MetricValues
     untouched: bool
+    one_price: bool = True
 
     @classmethod
     def of(cls, baseline: Run, candidate: Run) -> PairedCases:
@@ -69,7 +71,8 @@ class PairedCases:
         broken = _broken(baseline) & _broken(candidate)
         unscored = {(case, sample) for case, sample, _ in broken}
         before, after = (_values(run, both, unscored) for run in (baseline, candidate))
-        return cls(before, after, asked[0] == asked[1])
+        one_price = baseline.variant.priced_as == candidate.variant.priced_as
+        return cls(before, after, asked[0] == asked[1], one_price)
 
     def differences(self, metric: str) -> Floats:
         """Candidate less baseline for each case in which both have the metric."""
@@ -239,6 +242,7 @@ def _cost(test: _Tested) -> CostEvidence:
         margin=test.usd.margin,
         bounded=_judged(test).bounded,
         untouched=pairs.untouched,
+        one_price=pairs.one_price,
     )
 
 
@@ -258,7 +262,9 @@ def _explained(test: _Tested, margin: float, accept: float) -> tuple[tuple[Diffe
     decided = decide(quality, cost, margin, accept)
     if decided.verdict == "inconclusive":
         likely = quality_cases(pairs.differences("quality"), margin)
-        cost = replace(cost, likely_cases=_judged(test).cases())
+        # No number of cases says what two models cost of which one is unpriced.
+        comparable = pairs.one_price or cost.usd_per_1k_calls.difference is not None
+        cost = replace(cost, likely_cases=_judged(test).cases() if comparable else None)
         decided = decide(replace(quality, likely_cases=likely), cost, margin, accept)
     row: tuple[Difference, ...] = (
         quality_difference("quality", pairs.differences("quality"), quality.p_value),
@@ -289,7 +295,7 @@ def _cost_change(test: _Tested, inputs: Difference, output: Difference, usd: Dif
     if usd.difference is not None:
         return cost_change(_of_kind(test.p_values, "usd"), usd.difference)
     answers = cost_change(_of_kind(test.p_values, "output"), output.difference)
-    if inputs.difference is None or answers == "unclear":
+    if inputs.difference is None or answers == "unclear" or not test.pairs.one_price:
         return "unclear"
     if inputs.difference == 0:
         return answers

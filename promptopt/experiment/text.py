@@ -213,6 +213,8 @@ def _cost_text(cost: CostEvidence) -> str:
         tokens = {"input": cost.input_tokens.difference, "output": cost.output_tokens.difference}
         parts = [f"{name} tokens {change:+,.1f} a call" for name, change in tokens.items() if change is not None]
         hint = "; name a price with --price-as" if cost.change == "unclear" else ""
+        if not cost.one_price:
+            return f"unpriced; {' and '.join(parts)}, of different models: no dollars can be compared{hint}"
         return f"unpriced; {' and '.join(parts) or 'no tokens known'}: {cost.change}{hint}"
     share = f" ({usd.difference / cost.baseline_usd * 100:+.1f}%)" if cost.baseline_usd else ""
     return f"cost {_number(usd.metric, usd.difference)} per 1,000 calls{share}: {_cost_words(cost)}"

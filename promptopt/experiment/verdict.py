@@ -80,6 +80,7 @@ class CostEvidence:
         margin: Share of the baseline's cost that counts as the same.
         bounded: Whether an output cap bounds what a call of either prompt may cost.
         untouched: Every request is the baseline's own, so that cost cannot differ.
+        one_price: Whether a token of both has the same price; else tokens say nothing about dollars.
         likely_cases: See :class:`QualityEvidence`.
     """
 
@@ -91,6 +92,7 @@ class CostEvidence:
     margin: float
     bounded: bool
     untouched: bool = False
+    one_price: bool = True
     likely_cases: LikelyCases | None = None
 
 

@@ -158,7 +158,9 @@ def test_reasoning_that_was_billed_is_counted_and_few_cases_are_said_to_be_few(r
 def test_another_tokenizer_counts_the_text_again_and_keeps_the_reasoning(reasoned, model: str) -> None:
     data = json.loads(run("count", "sum", "--model", model, "--json"))
     assert (data["output_tokens"], data["output_model"]) == (701, "gpt-4o-mini")
-    assert "output of gpt-4o-mini, as recorded (2 of 20 cases)" in run("count", "sum", "--model", model)
+    shown = run("count", "sum", "--model", model)
+    assert "output, as recorded (2 of 20 cases)" in shown
+    assert "output: recorded answers of gpt-4o-mini\n" in shown
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptopt import Response, Usage, compare
 from promptopt.experiment.pairs import PairedCases, compare_pairs, decide_pairs
 from promptopt.experiment.text import reason_text
 from promptopt.experiment.verdict import CasesNeeded, Decision, Verdict
+from promptopt.testing import ScriptedProvider
 
 MARGIN = 0.02
 
@@ -310,3 +312,25 @@ def test_the_number_of_cases_that_is_named_decides() -> None:
         (again,) = decide_pairs([pairs(outcomes(*kinds), usd)], 0.05, 0.0)
         decided += again.verdict != "inconclusive"
     assert decided >= 38
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("gpt-4o-mini", "my-model"), ("my-model", "gpt-4o-mini"), ("mine", "yours")]
+)
+def test_fewer_tokens_of_another_model_without_a_price_are_no_lower_cost(project, one: str, other: str) -> None:
+    tests = "".join(f"  - {{vars: {{n: {n}}}, assert: [{{type: contains, value: a}}]}}\n" for n in range(200))
+    front = "---\nmodel: {}\nmax_output_tokens: 30\n---\n{}"
+    project.write(
+        {
+            "prompts/p/v1.j2": front.format(one, "Please say it: {{ n }}"),
+            "prompts/p/v2.j2": front.format(other, "{{ n }}"),
+            "suites/p.yaml": "tests:\n" + tests,
+        }
+    )
+    provider = ScriptedProvider(lambda request: Response(request.model, "a", usage=Usage(9, output_tokens=3)))
+    (pair,) = compare("p@v1", "p@v2", provider=provider).pairs
+    assert pair.decision.verdict in ("inconclusive", "not-worse")
+    assert "of different models: no dollars can be compared; name a price with --price-as" in pair.reasons[0]
+    assert pair.decision.cases_needed is None
+    (priced,) = compare("p@v1", "p@v2", provider=provider, price_as="gpt-4o").pairs
+    assert priced.reasons[0].startswith("cost ")

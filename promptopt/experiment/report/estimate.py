@@ -29,7 +29,9 @@ def estimate_text(template: Template, counted: Estimate) -> str:
     cost, batch = counted.cost(counted.price), counted.cost(counted.batch)
     output = "-" if counted.output_tokens is None else f"{counted.output_tokens:,.1f}"
     spread = f" ({counted.smallest:,} to {counted.largest:,})" if counted.renderings > 1 else ""
-    labels = {"recorded": _recorded(counted), "cap": "output, at most", "unknown": "output, no cap set"}
+    part = f" ({counted.output_cases:,} of {counted.renderings:,} cases)"
+    recorded = f"output, as recorded{part if counted.output_cases < counted.renderings else ''}"
+    labels = {"recorded": recorded, "cap": "output, at most", "unknown": "output, no cap set"}
     known_output = cost if counted.output_tokens is not None else None
     rows = [
         row(f"input{spread}", f"{counted.input_tokens:,.1f}", cost.input_usd if cost else None),
@@ -48,14 +50,9 @@ def estimate_text(template: Template, counted: Estimate) -> str:
     price = counted.price
     source = f"prices: {price.provider}/{price.model}, {price.source}" if price else f"{counted.model} is unpriced"
     body = table(rows, ["", "tokens", "$ per call", "$ per 1,000", "$ per month"])
-    return f"{heading}\n\n{body}\n\ninput: {', '.join(parts)}\n{source}"
-
-
-def _recorded(counted: Estimate) -> str:
-    """Whose answers were recorded, and of how many cases, as far as it is not the model's own answers to all."""
-    by = "" if counted.output_model == counted.model else f" of {counted.output_model}"
-    part = counted.output_cases < counted.renderings
-    return f"output{by}, as recorded" + (f" ({counted.output_cases:,} of {counted.renderings:,} cases)" if part else "")
+    other = counted.output_model not in (None, counted.model)
+    answered = f"\noutput: recorded answers of {counted.output_model}" if other else ""
+    return f"{heading}\n\n{body}\n\ninput: {', '.join(parts)}{answered}\n{source}"
 
 
 def attribution_text(attributed: Attribution, case: str | None) -> str:
