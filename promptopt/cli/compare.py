@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +75,7 @@ def command(
     Exit code 1 if a candidate regressed, 3 if too many calls failed to say anything.
     """
     from promptopt.experiment.compare import compare
-    from promptopt.experiment.report.write import check_format, write_report
+    from promptopt.experiment.report.write import check_format, comparison_json, write_report
     from promptopt.experiment.text import case_differences
 
     if output is not None:
@@ -104,7 +103,7 @@ def command(
     if output is not None:
         write_report(comparison, output)
     if as_json:
-        click.echo(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(comparison_json(comparison), nl=False)
     else:
         click.echo(str(comparison), nl=False)
         if cases:

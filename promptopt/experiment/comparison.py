@@ -13,6 +13,8 @@ from promptopt.experiment.verdict import Decision, Difference
 from promptopt.files import show_path
 from promptopt.suites import Suite
 
+_DIGITS = 10
+
 FORMAT_VERSION = 2
 """Of :meth:`Comparison.to_dict`. Within a version, keys are added and never changed or removed."""
 
@@ -53,7 +55,7 @@ class Pair:
             {
                 "baseline": self.baseline,
                 "candidate": self.candidate,
-                **text.difference_dict(difference),
+                **_difference_dict(difference),
                 "verdict": self.decision.verdict,
                 "reasons": list(self.reasons),
                 "cases_needed": self.decision.cases_needed,
@@ -114,13 +116,13 @@ class Comparison:
             "suite": self.suite.name,
             "suite_path": show_path(self.suite.path),
             "margin": self.margin,
-            "variants": [text.variant_dict(variant) for variant in self.variants],
+            "variants": [_variant_dict(variant) for variant in self.variants],
             "comparisons": [row for pair in self.pairs for row in pair.to_rows()],
             "breakdown": [
                 {
                     "baseline": pair.baseline,
                     "candidate": pair.candidate,
-                    **text.part_dict(part),
+                    **_part_dict(part),
                     "looks": pair.looks,
                 }
                 for pair in self.pairs
@@ -146,3 +148,73 @@ class Comparison:
                 if score.broken
             ],
         }
+
+
+def _variant_dict(variant: VariantSummary) -> dict[str, Any]:
+    """A row of ``variants`` in the JSON form."""
+    return {
+        "prompt": variant.prompt,
+        "path": variant.path,
+        "model": variant.model,
+        "priced_as": variant.priced_as,
+        "cases": variant.cases,
+        "trials": variant.trials,
+        "errors": variant.errors,
+        "cut_off": variant.cut_off,
+        "filtered": variant.filtered,
+        "refused": variant.refused,
+        "empty": variant.empty,
+        "pass_rate": _rounded(variant.pass_rate),
+        "quality": _rounded(variant.quality),
+        "input_tokens": _rounded(variant.input_tokens),
+        "cached_tokens": _rounded(variant.cached_tokens),
+        "output_tokens": _rounded(variant.output_tokens),
+        "tokens_basis": list(variant.basis),
+        "measured_input_tokens": _rounded(variant.measured_input_tokens),
+        "counted_input_tokens": _rounded(variant.counted_input_tokens),
+        "usd_per_1k_calls": _rounded(variant.usd_per_1k_calls),
+        "warm_cached_tokens": _rounded(variant.warm_cached_tokens),
+        "warm_usd_per_1k_calls": _rounded(variant.warm_usd_per_1k_calls),
+        "usd_per_pass": _rounded(variant.usd_per_pass),
+        "incurred_usd": _rounded(variant.incurred_usd),
+        "latency_ms": _rounded(variant.latency_ms),
+        "latency_p95_ms": _rounded(variant.latency_p95_ms),
+        "timed": variant.timed,
+        "repeated": variant.repeated,
+        "same_answer": _rounded(variant.same_answer),
+        "same_result": _rounded(variant.same_result),
+        "scorer_errors": variant.scorer_errors,
+        "replayed": variant.replayed,
+        "recorded": list(variant.recorded) if variant.recorded else None,
+    }
+
+
+def _difference_dict(difference: Difference) -> dict[str, Any]:
+    """What a row of ``comparisons`` in the JSON form says of one metric."""
+    return {
+        "metric": difference.metric,
+        "difference": _rounded(difference.difference),
+        "low": _rounded(difference.low),
+        "high": _rounded(difference.high),
+        "p_value": _rounded(difference.p_value),
+    }
+
+
+def _part_dict(part: PartQuality) -> dict[str, Any]:
+    """What a row of ``breakdown`` in the JSON form says of one part."""
+    return {
+        "by": part.by,
+        "name": part.name,
+        "cases": part.evidence.cases,
+        "baseline_quality": _rounded(part.baseline),
+        "candidate_quality": _rounded(part.candidate),
+        "better": part.evidence.better,
+        "worse": part.evidence.worse,
+        **{key: value for key, value in _difference_dict(part.difference).items() if key != "metric"},
+        "shown": "unjudged" if part.baseline is None else part.quality,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    """Without the last bits, which differ from machine to machine."""
+    return None if value is None else round(value, _DIGITS)

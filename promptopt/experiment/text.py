@@ -1,8 +1,9 @@
-"""The parts of a comparison as text for a terminal and as plain data: functions of runs, summaries and decisions."""
+"""The parts of a comparison as text for a terminal: functions of runs, summaries and decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.experiment.breakdown import PartQuality
@@ -27,6 +28,8 @@ from promptopt.tokens import tokenizer_for
 _ANSWER_WIDTH = 70
 _DIGITS = 10
 _REASONS = 5
+# Seconds to wait, ids of requests: what differs in messages of one reason. A status is no such number.
+_VARYING = re.compile(r"\b(?![1-5]\d\d\b)(?=\w*\d)[\w-]+\b")
 # Columns of a terminal; rows and letters of the table of parts.
 _WIDTH, _PARTS, _PART_WIDTH = 80, 40, 60
 _NAMES = {
@@ -263,17 +266,19 @@ def points(quality: float) -> str:
 
 
 def failures(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[str]:
-    """Lines about the calls of each variant that failed, by reason, and about answers that are none."""
+    """Lines about calls that failed and scorers that broke, by reason with counts, and about answers that are none."""
     for run, variant in zip(runs, variants, strict=True):
         if failed := run.failed:
             yield f"{variant.prompt}: {len(failed)} of {len(run.trials)} calls failed and are left out on both sides:"
-            reasons: dict[str, list[str]] = {}
-            for trial in failed:
-                reasons.setdefault(trial.error, []).append(trial.case)
-            most = sorted(reasons.items(), key=lambda item: -len(item[1]))
-            yield from (f"  {len(cases)} x {error} ({_names(cases)})" for error, cases in most[:_REASONS])
-            if len(most) > _REASONS:
-                yield f"  and {len(most) - _REASONS} other reasons"
+            yield from _by_reason((trial.error, trial.case) for trial in failed)
+        broken = [(score, trial) for trial in run.answered for score in trial.score.scores if score.broken]
+        if broken:
+            answers = len({(trial.case, trial.sample) for _, trial in broken})
+            yield (
+                f"{variant.prompt}: no score for {answers} of {len(run.answered)} answers, whose assert counts as "
+                "failed; if a scorer breaks with both prompts, that is no evidence:"
+            )
+            yield from _by_reason((f"{score.name}: {score.explanation}", trial.case) for score, trial in broken)
         counts = {"cut off": variant.cut_off, "filtered": variant.filtered, "refused": variant.refused}
         counts["empty"] = variant.empty
         if any(counts.values()):
@@ -281,8 +286,21 @@ def failures(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterato
             yield f"{variant.prompt}: {said} of {variant.trials - variant.errors:,} answers"
 
 
+def _by_reason(found: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The most frequent reasons with their number and cases; those that differ in numbers and ids alone are one."""
+    reasons: dict[str, list[tuple[str, str]]] = {}
+    for error, case in found:
+        reasons.setdefault(_VARYING.sub("#", error), []).append((error, case))
+    most = sorted(reasons.values(), key=lambda alike: -len(alike))
+    for alike in most[:_REASONS]:
+        yield f"  {len(alike):,} x {readable(alike[0][0])} ({_names([case for _, case in alike])})"
+    if others := most[_REASONS:]:
+        count = sum(map(len, others))
+        yield f"  {count:,} for {len(others)} other reason{'s' * (len(others) != 1)}"
+
+
 def _names(cases: Sequence[str]) -> str:
-    names = list(dict.fromkeys(cases))
+    names = [readable(name) for name in dict.fromkeys(cases)]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
@@ -354,20 +372,25 @@ def _price(variant: VariantSummary) -> str:
 
 
 def case_differences(runs: Sequence[Run]) -> str:
-    """The cases on which variants differ in passing, with the answers of each."""
-    by_case: dict[tuple[str, int], list[tuple[str, Trial]]] = {}
-    for run in runs:
-        for trial in run.trials:
-            by_case.setdefault((trial.case, trial.sample), []).append((run.variant.label, trial))
-    parts = []
-    for (case, sample), answers in by_case.items():
-        if len({passed_text(trial) for _, trial in answers}) < 2:
-            continue
-        lines = [case if not sample else f"{case} (repetition {sample})"]
-        lines.extend(f"  {label}: {passed_text(trial)}  {_answer(trial)}" for label, trial in answers)
-        parts.append("\n".join(lines))
-    count = f"{len(parts)} of {len(by_case)} cases differ"
-    return "\n\n".join([count, *parts]) + "\n"
+    """The cases on which variants differ in passing, with the answers of each, and those that all of them fail."""
+    parts, failed = [], []
+    for trials in zip(*(run.trials for run in runs), strict=True):
+        results = {passed_text(trial) for trial in trials}
+        if len(results) > 1:
+            answers = zip(runs, trials, strict=True)
+            lines = [f"  {run.variant.label}: {passed_text(trial)}  {_answer(trial)}" for run, trial in answers]
+            parts.append("\n".join([readable(trial_name(trials[0])), *lines]))
+        elif results != {"pass"}:
+            failed.append(readable(trial_name(trials[0])))
+    parts.insert(0, f"{len(parts)} of {len(runs[0].trials)} cases differ")
+    if failed:
+        parts.append(f"{len(failed)} fail with every prompt: {', '.join(failed)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def trial_name(trial: Trial) -> str:
+    """The case, and the repetition if it is not the first."""
+    return f"{trial.case} (repetition {trial.sample})" if trial.sample else trial.case
 
 
 def passed_text(trial: Trial) -> str:
@@ -379,75 +402,10 @@ def passed_text(trial: Trial) -> str:
 
 def _answer(trial: Trial) -> str:
     if not isinstance(trial, Answered):
-        return f"no answer: {trial.error}"
+        return f"no answer: {readable(trial.error)}"
     text = " ".join(trial.response.text.split())
     shown = repr(text if len(text) <= _ANSWER_WIDTH else text[: _ANSWER_WIDTH - 1] + "…")
-    return shown + (f"  ({trial.complaint})" if trial.complaint else "")
-
-
-def variant_dict(variant: VariantSummary) -> dict[str, Any]:
-    """A row of ``variants`` in the JSON form."""
-    return {
-        "prompt": variant.prompt,
-        "path": variant.path,
-        "model": variant.model,
-        "priced_as": variant.priced_as,
-        "cases": variant.cases,
-        "trials": variant.trials,
-        "errors": variant.errors,
-        "cut_off": variant.cut_off,
-        "filtered": variant.filtered,
-        "refused": variant.refused,
-        "empty": variant.empty,
-        "pass_rate": _rounded(variant.pass_rate),
-        "quality": _rounded(variant.quality),
-        "input_tokens": _rounded(variant.input_tokens),
-        "cached_tokens": _rounded(variant.cached_tokens),
-        "output_tokens": _rounded(variant.output_tokens),
-        "tokens_basis": list(variant.basis),
-        "measured_input_tokens": _rounded(variant.measured_input_tokens),
-        "counted_input_tokens": _rounded(variant.counted_input_tokens),
-        "usd_per_1k_calls": _rounded(variant.usd_per_1k_calls),
-        "warm_cached_tokens": _rounded(variant.warm_cached_tokens),
-        "warm_usd_per_1k_calls": _rounded(variant.warm_usd_per_1k_calls),
-        "usd_per_pass": _rounded(variant.usd_per_pass),
-        "incurred_usd": _rounded(variant.incurred_usd),
-        "latency_ms": _rounded(variant.latency_ms),
-        "latency_p95_ms": _rounded(variant.latency_p95_ms),
-        "timed": variant.timed,
-        "repeated": variant.repeated,
-        "same_answer": _rounded(variant.same_answer),
-        "same_result": _rounded(variant.same_result),
-        "scorer_errors": variant.scorer_errors,
-        "replayed": variant.replayed,
-        "recorded": list(variant.recorded) if variant.recorded else None,
-    }
-
-
-def difference_dict(difference: Difference) -> dict[str, Any]:
-    """What a row of ``comparisons`` in the JSON form says of one metric."""
-    return {
-        "metric": difference.metric,
-        "difference": _rounded(difference.difference),
-        "low": _rounded(difference.low),
-        "high": _rounded(difference.high),
-        "p_value": _rounded(difference.p_value),
-    }
-
-
-def part_dict(part: PartQuality) -> dict[str, Any]:
-    """What a row of ``breakdown`` in the JSON form says of one part."""
-    return {
-        "by": part.by,
-        "name": part.name,
-        "cases": part.evidence.cases,
-        "baseline_quality": _rounded(part.baseline),
-        "candidate_quality": _rounded(part.candidate),
-        "better": part.evidence.better,
-        "worse": part.evidence.worse,
-        **{key: value for key, value in difference_dict(part.difference).items() if key != "metric"},
-        "shown": "unjudged" if part.baseline is None else part.quality,
-    }
+    return shown + (f"  ({readable(trial.complaint)})" if trial.complaint else "")
 
 
 def provenance(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> dict[str, Any]:
@@ -462,8 +420,3 @@ def provenance(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> dict[
         "tokenizers": {model: tokenizer_for(model).encoding for model in priced_as},
         "prices": {variant.priced_as: variant.price.source if variant.price else None for variant in variants},
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    """Without the last bits, which differ from machine to machine."""
-    return None if value is None else round(value, _DIGITS)

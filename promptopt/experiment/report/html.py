@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.runs import Answered, Trial, VariantSummary
-from promptopt.experiment.text import change_text, interval_text, metric_name, passed_text
+from promptopt.experiment.text import change_text, failures, interval_text, metric_name, passed_text, trial_name
 from promptopt.money import dollars
 
 _WIDTH, _ROW, _LEFT = 640, 30, 150
@@ -22,19 +22,27 @@ def comparison_html(comparison: Comparison) -> str:
     """The page: verdicts, a table of variants, plots of tokens and differences, the cases that differ, a footer."""
     source = files("promptopt.experiment.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    cases = list(_differing(comparison))
+    differing, failed = _cases(comparison)
     return environment.from_string(source).render(
         suite=comparison.suite.name,
         margin=comparison.margin,
         pairs=comparison.pairs,
         variants=comparison.variants,
         dollars=dollars,
+        number=lambda value: "-" if value is None else f"{value:,.1f}",
+        percent=lambda value: "-" if value is None else f"{value * 100:.1f}%",
         tokens_plot=_tokens_plot(comparison.variants),
         plots=[_differences_plot(pair, comparison) for pair in comparison.pairs],
         rows=[_difference_rows(pair) for pair in comparison.pairs],
-        cases=cases[:_CASES_SHOWN],
-        cases_left_out=max(0, len(cases) - _CASES_SHOWN),
-        case_count=comparison.variants[0].trials,
+        parts=[_part_rows(pair) for pair in comparison.pairs],
+        case_tables=[
+            (title, cases[:_CASES_SHOWN], max(0, len(cases) - _CASES_SHOWN))
+            for title, cases in (
+                (f"{len(differing):,} of {comparison.variants[0].trials:,} cases differ", differing),
+                (f"{len(failed):,} cases fail with every prompt", failed),
+            )
+        ],
+        problems=list(failures(comparison.runs, comparison.variants)),
         footer=comparison.footer,
     )
 
@@ -47,11 +55,27 @@ def _difference_rows(pair: Pair) -> list[tuple[str, str, str]]:
     ]
 
 
-def _differing(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """The cases on which the variants differ in passing."""
+def _part_rows(pair: Pair) -> list[tuple[str, int, str, str, str]]:
+    return [
+        (
+            *(f"{part.by} {part.name}", part.evidence.cases, change_text(part.difference)),
+            *(interval_text(part.difference), "unjudged" if part.baseline is None else part.quality),
+        )
+        for part in pair.parts
+        if part.by != "assert" or not part.whole
+    ]
+
+
+def _cases(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The cases on which the variants differ in passing, and those on which none of them passes."""
+    differing: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
     for trials in zip(*(run.trials for run in comparison.runs), strict=True):
-        if len({passed_text(trial) for trial in trials}) > 1:
-            yield {"name": trials[0].case, "answers": [_answer(trial) for trial in trials]}
+        results = {passed_text(trial) for trial in trials}
+        if results != {"pass"}:
+            row = {"name": trial_name(trials[0]), "answers": [_answer(trial) for trial in trials]}
+            (differing if len(results) > 1 else failed).append(row)
+    return differing, failed
 
 
 def _answer(trial: Trial) -> dict[str, Any]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from promptopt.errors import UsageError
-from promptopt.experiment.comparison import Comparison
+from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.report.html import comparison_html
 from promptopt.experiment.runs import Answered, Failed, Trial
+from promptopt.experiment.text import trial_name
 from promptopt.files import replace_file
+
+# The characters of XML 1.0, and no others.
+_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
 def check_format(path: Path) -> None:
@@ -33,8 +38,10 @@ def write_report(comparison: Comparison, path: Path) -> None:
     replace_file(path, _WRITERS[path.suffix.lower()](comparison))
 
 
-def _json(comparison: Comparison) -> str:
-    return json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False) + "\n"
+def comparison_json(comparison: Comparison) -> str:
+    """The documented, versioned JSON, indented. Half of a surrogate pair, which no encoding has, stays an escape."""
+    text = json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def _markdown(comparison: Comparison) -> str:
@@ -43,7 +50,10 @@ def _markdown(comparison: Comparison) -> str:
         f"`{pair.candidate}` against `{pair.baseline}`: **{pair.decision.verdict}**" for pair in comparison.pairs
     )
     heading = f"# {comparison.suite.name}\n\n{verdicts}\n\n" if verdicts else f"# {comparison.suite.name}\n\n"
-    return f"{heading}```text\n{comparison}```\n"
+    text = str(comparison)
+    # A fence that is longer than any in the text, which names cases and errors.
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 0)
+    return f"{heading}{fence}text\n{text}{fence}\n"
 
 
 def _csv(comparison: Comparison) -> str:
@@ -75,43 +85,58 @@ def _csv_row(label: str, trial: Trial) -> list[object]:
 def _junit(comparison: Comparison) -> str:
     """A test suite for each variant, a test case for each trial, and one for each verdict."""
     root = ET.Element("testsuites", name="promptopt compare")
-    for run in comparison.runs:
-        label, errors = run.variant.label, len(run.failed)
-        failures = sum(not trial.passed for trial in run.answered)
-        suite = _suite(root, label, len(run.trials), failures, errors)
-        for trial in run.trials:
-            case = ET.SubElement(suite, "testcase", classname=label, name=trial.case)
-            if isinstance(trial, Failed):
-                ET.SubElement(case, "error", message=_xml(trial.error))
-            elif not trial.passed:
-                ET.SubElement(case, "failure", message=_xml(_unmet(trial)))
-    verdicts = _suite(root, "verdicts", len(comparison.pairs), int(comparison.regressed), 0)
-    for pair in comparison.pairs:
-        name = f"{pair.candidate} against {pair.baseline}"
-        case = ET.SubElement(verdicts, "testcase", classname="verdicts", name=name)
-        if pair.decision.verdict == "regressed":
-            ET.SubElement(case, "failure", message="; ".join(pair.reasons))
+    for number, run in enumerate(comparison.runs):
+        label = _xml(run.variant.label)
+        if any(run.variant.label == other.variant.label for other in comparison.runs[:number]):
+            label = f"{label} ({number + 1})"
+        cases = [_junit_trial(label, trial) for trial in run.trials]
+        _suite(root, label, cases)
+    _suite(root, "verdicts", [_junit_verdict(pair) for pair in comparison.pairs])
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _junit_trial(label: str, trial: Trial) -> ET.Element:
+    case = ET.Element("testcase", classname=label, name=_xml(trial_name(trial)))
+    if isinstance(trial, Failed):
+        ET.SubElement(case, "error", message=_xml(trial.error))
+        return case
+    if trial.response.duration_s is not None:
+        case.set("time", f"{trial.response.duration_s:.3f}")
+    if not trial.passed:
+        ET.SubElement(case, "failure", message=_xml(_unmet(trial)))
+    return case
+
+
+def _junit_verdict(pair: Pair) -> ET.Element:
+    """A regression is a failure, an incomplete comparison an error; the output is what the terminal shows."""
+    name = _xml(f"{pair.candidate} against {pair.baseline}")
+    case = ET.Element("testcase", classname="verdicts", name=name)
+    kind = {"regressed": "failure", "incomplete": "error"}.get(pair.decision.verdict)
+    if kind:
+        ET.SubElement(case, kind, message=_xml("; ".join(pair.reasons)))
+    ET.SubElement(case, "system-out").text = _xml(str(pair))
+    return case
 
 
 def _unmet(trial: Answered) -> str:
     return "; ".join(score.explanation for score in trial.score.scores if not score.passed)
 
 
-def _suite(root: ET.Element, name: str, tests: int, failures: int, errors: int) -> ET.Element:
-    return ET.SubElement(root, "testsuite", name=name, tests=str(tests), failures=str(failures), errors=str(errors))
+def _suite(root: ET.Element, name: str, cases: Sequence[ET.Element]) -> None:
+    counts = {kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error")}
+    counted = {"tests": len(cases), "failures": counts["failure"], "errors": counts["error"]}
+    suite = ET.SubElement(root, "testsuite", {"name": name, **{key: str(value) for key, value in counted.items()}})
+    suite.extend(cases)
 
 
 def _xml(text: str) -> str:
-    """Text without the control characters that XML does not allow."""
-    return "".join(
-        char if char in "\t\n\r" or " " <= char <= "\ud7ff" or char >= "\ue000" else "\ufffd" for char in text
-    )
+    """Text in which characters that XML does not allow are written as Python escapes them, ``\\x00``."""
+    return _NOT_XML.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 _WRITERS: dict[str, Callable[[Comparison], str]] = {
-    ".json": _json,
+    ".json": comparison_json,
     ".md": _markdown,
     ".csv": _csv,
     ".html": comparison_html,
