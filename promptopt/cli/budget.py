@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +36,11 @@ def _common(function: Any) -> Any:
     return click.argument("prompts", nargs=-1, metavar="[PROMPT]...")(function)
 
 
+def _enter(_context: click.Context, _option: click.Parameter, folder: str | None) -> None:
+    if folder is not None:
+        os.chdir(folder)
+
+
 def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], *, strict: bool = False) -> Gate:
     from promptopt.budget.gate import Gate
 
@@ -43,6 +49,16 @@ def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]
 
 @command.command("check")
 @_common
+@click.option(
+    "-C",
+    "--directory",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    expose_value=False,
+    is_eager=True,
+    callback=_enter,
+    help="Run in DIR, as in a repository of several projects.",
+)
 @click.option("--report", "reports", multiple=True, metavar="KIND:PATH", help="Also write a report.")
 @click.option("--strict", is_flag=True, help="A prompt that is not guarded is a failure.")
 def check(
@@ -123,6 +139,23 @@ def _changes(result: Result) -> str:
         if old is not None and now is not None and old != now:
             parts.append(metric_change(metric, Decimal(str(old)), Decimal(str(now))))
     return ", ".join(parts)
+
+
+@command.command("fetch")
+@click.argument("ref", required=False)
+def fetch(ref: str | None) -> None:
+    """Fetch into a shallow clone the commits that a comparison with REF needs, and those that a drift looks back to.
+
+    The only command of the budget that uses the network. REF: `origin/main`, or a branch, tag or commit of origin.
+    """
+    from promptopt.budget.fetch import fetch_base, fetch_days
+    from promptopt.budget.settings import load_settings
+    from promptopt.config import load_config
+
+    config = load_config()
+    lines = [fetch_base(config, ref) if ref else None, fetch_days(config, load_settings(config))]
+    for line in filter(None, lines):
+        click.echo(line)
 
 
 @command.command("log")
