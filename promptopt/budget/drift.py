@@ -112,8 +112,10 @@ def log_lines(config: Config, prompt: str, since: str | None = None) -> Iterator
     first = next((lock for lock in reversed(locks[: len(shown) + 1]) if lock is not None), None)
     end = current or last
     drift = None if first is None or end is None else lock_drift(first, end)
-    what = since or "the first lock"
-    yield f"since {what}: " + ("no case in common" if drift is None else drift_text(drift))
+    if first is None:
+        yield "git has no earlier lock of it"
+    else:
+        yield f"since {since or 'the first lock'}: {'no case in common' if drift is None else drift_text(drift)}"
     if log.is_shallow:
         yield "this clone is shallow: earlier commits are missing (git fetch --unshallow)"
 

@@ -214,7 +214,8 @@ class _Comparison:
     def change(self) -> PromptChange | None:
         """The difference; ``None`` if there is none."""
         prompt = self._prompt
-        pairs = list(self._pairs())
+        # If no case is on both sides, the two texts are compared over today's cases.
+        pairs = list(self._pairs(self._locked)) or list(self._pairs({}))
         note = "" if self._former == prompt.name else f"renamed from {self._former}"
         if not pairs:
             return replace(_new(prompt), note="has no case in common with the base")
@@ -222,14 +223,17 @@ class _Comparison:
         before = _bill([(old, self._price) for old, _ in pairs], calls[0])
         after = _bill([(now, prompt.price) for _, now in pairs], calls[1])
         causes = tuple(self._causes(pairs, before, after))
-        if not causes and before == after and not note:
+        if not causes and before == after:
             return None
         return PromptChange(prompt.name, before, after, causes, _reasons(prompt, self._lock), note)
 
-    def _pairs(self) -> Iterator[tuple[LockEntry, LockEntry]]:
-        """The base's entry and today's, of each case that the base has too."""
+    @property
+    def _locked(self) -> Mapping[str, LockEntry]:
+        return self._lock.cases if self._lock else {}
+
+    def _pairs(self, cases: Mapping[str, LockEntry]) -> Iterator[tuple[LockEntry, LockEntry]]:
+        """The base's entry and today's, of each case that the base has too; without locked cases, of every case."""
         prompt, lock = self._prompt, self._lock
-        cases = lock.cases if lock else {}
         renamed = {entry.variables: entry for name, entry in cases.items() if name not in prompt.cases}
         digest = sources_digest(self._template)
         tokenizer = tokenizer_for(self._variant.priced_as)

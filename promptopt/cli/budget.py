@@ -102,6 +102,7 @@ def diff(operands: tuple[str, ...], against: str | None) -> None:
     """
     from promptopt.budget.impact_report import impact_lines
     from promptopt.config import load_config
+    from promptopt.errors import UsageError, did_you_mean
     from promptopt.templates import list_prompts
 
     names = {prompt.name for prompt in list_prompts(load_config())}
@@ -110,7 +111,11 @@ def diff(operands: tuple[str, ...], against: str | None) -> None:
     if against is None:
         _diff_locks(operands)
         return
-    impact = _gate(operands, against, ()).impact()
+    try:
+        gate = _gate(operands, against, ())
+    except UsageError as error:
+        raise UsageError(f"{error}{did_you_mean(against, names)}") from None
+    impact = gate.impact()
     lines = [] if impact is None else list(impact_lines(impact))
     click.echo("\n".join(lines) or f"against {against}: no prompt changed")
 

@@ -222,6 +222,9 @@ def test_new_removed_and_renamed_prompts(branch: Any) -> None:
     branch.git("mv", "suites/triage.yaml", "suites/router.yaml")
     branch.git("mv", "prompts/triage.lock.toml", "prompts/router.lock.toml")
     (branch.root / "prompts/router.lock.toml").unlink()
+    # A new name alone costs nothing.
+    assert [change.prompt for change in impact().changes] == ["reply"]
+    branch.write({"prompts/router/v1.j2": prompt_text(LONGER)})
     found = {change.prompt: change.note for change in impact().changes}
     assert found == {"router": "renamed from triage", "reply": "new"}
     for path in ("prompts/router/v1.j2", "suites/router.yaml"):
@@ -358,3 +361,39 @@ def test_sarif_and_code_quality_name_files_from_the_root_of_the_repository(locke
     assert {each["severity"] for each in quality} == {"major"}
     # The same finding keeps its fingerprint, whatever its numbers are.
     assert len({each["fingerprint"] for each in quality}) == len(quality)
+
+
+def test_a_suite_with_other_cases_throughout_compares_the_texts(branch: Any) -> None:
+    cases = (
+        SUITE.replace("refund", "one").replace("parcel", "two").replace("Where is", "Who has").replace("back", "now")
+    )
+    branch.write({"suites/triage.yaml": cases})
+    assert impact().changes == ()
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    assert causes(only()) == [("input text", "+16 tokens")]
+
+
+def test_an_empty_base_has_no_prompt(project: Any) -> None:
+    project.write({"readme.txt": "x"})
+    (project.root / "pyproject.toml").unlink()
+    project.git("init", "-qb", "main")
+    commit(project)
+    project.git("checkout", "-qb", "work")
+    project.write({"pyproject.toml": "", "prompts/triage/v1.j2": prompt_text(), "suites/triage.yaml": SUITE})
+    change = only()
+    assert (change.note, change.usd_month) == ("new", change.after and change.after.usd_month)
+    assert change.usd_month is not None
+    assert change.usd_month > 0
+
+
+def test_diff_takes_a_reference_and_prompts(branch: Any) -> None:
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    lock("safer")
+    commit(branch)
+    for arguments in (["main"], ["--against", "main"], ["main", "triage"], ["HEAD~1"]):
+        done = branch.run("budget", "diff", *arguments)
+        assert (done.returncode, "input 26 → 42" in done.stdout, "reason: safer" in done.stdout) == (0, True, True)
+    assert branch.run("budget", "diff", "HEAD").stdout == "against HEAD: no prompt changed\n"
+    assert branch.run("budget", "diff").stdout == "0 of 2 cases changed\n"
+    wrong = branch.run("budget", "diff", "triagge")
+    assert (wrong.returncode, "Did you mean 'triage'?" in wrong.stderr) == (2, True)
