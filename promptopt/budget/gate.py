@@ -71,8 +71,6 @@ class Gate:
         except PromptoptError as error:
             return [unusable(name, error)]
         results.append(replace(whole, findings=(*whole.findings, *drift)))
-        if not self.settings.totals:
-            prompt.forget()
         return results
 
     def check_group(self, glob: str) -> Result:

@@ -243,10 +243,6 @@ class GuardedPrompt:
             message = f"{error.message} (in case {case.name!r})"
             raise TemplateError(message, path=error.path, line=error.line, remedy=error.remedy) from None
 
-    def forget(self) -> None:
-        """Free the memory of the measurements; they are measured again if needed."""
-        self._measured.clear()
-
     def measure(self, name: str) -> MeasuredCase:
         """What a case costs today; measured once."""
         if name not in self._measured:
