@@ -46,6 +46,8 @@ class Config:
         cost_margin: Percent of the baseline's cost that counts as the same.
         max_failed: Percent of a prompt's calls that may fail before a comparison is incomplete.
         jobs: Calls in flight at once.
+        retries: How often a call that failed is sent again; ``None``: as often as its provider does so by itself.
+        rpm: The most calls that a comparison sends in a minute; ``None`` does not bound them.
         gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
     """
 
@@ -58,6 +60,8 @@ class Config:
     cost_margin: float = 2.0
     max_failed: float = 2.0
     jobs: int = 16
+    retries: int | None = None
+    rpm: int | None = None
     prices: Mapping[str, OwnPrice] = field(default_factory=dict)
     gateway: Mapping[str, Any] = field(default_factory=dict)
 
@@ -71,6 +75,8 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
     "cost_margin": (int, float),
     "max_failed": (int, float),
     "jobs": int,
+    "retries": int,
+    "rpm": int,
 }
 
 
@@ -151,6 +157,8 @@ class _Reader:
             cost_margin=self._percent(values, "cost_margin"),
             max_failed=self._percent(values, "max_failed"),
             jobs=jobs,
+            retries=self._at_least(values, "retries", 0),
+            rpm=self._at_least(values, "rpm", 1),
             prices={model: self._price(model, rates) for model, rates in prices.items()},
             gateway=table.get("gateway", {}),
         )
@@ -169,6 +177,12 @@ class _Reader:
                 raise self._error(f"{where} has no {key} (dollars per million tokens)", model)
         # Decimal of the text, not of the binary float: 0.15 stays 0.15.
         return OwnPrice(**{key: Decimal(str(value)) for key, value in rates.items()})
+
+    def _at_least(self, values: dict[str, Any], key: str, least: int) -> int | None:
+        value: int | None = values.get(key)
+        if value is not None and value < least:
+            raise self._error(f"{key} = {value} is not a number of at least {least}", key)
+        return value
 
     def _percent(self, values: Mapping[str, Any], key: str) -> float:
         value = float(values.get(key, 2.0))

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 @click.option("--max-cost", metavar="USD", help="Refuse a run that may cost more, before any call.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
+@click.option("--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2].")
+@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute.")
 @click.option("--batch", is_flag=True, help="Ask through the provider's batch API: half the price, within a day.")
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
@@ -58,6 +60,8 @@ def command(
     max_cost: str | None,
     jobs: int | None,
     timeout: float | None,
+    retries: int | None,
+    rpm: int | None,
     batch: bool,
     cases: bool,
     as_json: bool,
@@ -95,6 +99,8 @@ def command(
             record=record,
             jobs=jobs,
             timeout_s=timeout,
+            retries=retries,
+            rpm=rpm,
             max_cost=_dollars(max_cost),
             batch=batch,
             on_plan=_announce,

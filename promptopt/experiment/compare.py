@@ -43,6 +43,8 @@ def compare(
     record: Mode | None = None,
     jobs: int | None = None,
     timeout_s: float | None = None,
+    retries: int | None = None,
+    rpm: int | None = None,
     max_cost: Decimal | float | None = None,
     provider: Provider | None = None,
     batch: bool = False,
@@ -66,6 +68,9 @@ def compare(
             model can be called and ``CI`` is not set, else ``none``.
         jobs: Calls in flight at once.
         timeout_s: Seconds that a call may take.
+        retries: How often a call that failed in a way that may pass is sent again; by default as often as its provider
+            does so by itself, which is 2 of the OpenAI SDK.
+        rpm: The most calls that are sent in a minute, evenly.
         max_cost: Dollars that the run may cost at most; refused before any call.
         provider: Answers instead of the one that serves the models' names.
         batch: Ask through the provider's batch API: half the price, within a day. After a crash the same call continues
@@ -121,6 +126,8 @@ def compare(
         checks,
         jobs=jobs or config.jobs,
         timeout_s=timeout_s,
+        retries=config.retries if retries is None else retries,
+        rpm=config.rpm if rpm is None else rpm,
         provider=provider,
         layers=layers,
         progress=progress,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
+from threading import Event
 from typing import NoReturn
 
 from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded
@@ -15,7 +16,10 @@ from promptopt.experiment.plan import PlannedCall, RunPlan
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.variant import Variant
 from promptopt.gateway.call import Call
+from promptopt.gateway.clock import SYSTEM_CLOCK
+from promptopt.gateway.failures import Refused
 from promptopt.gateway.flow import Layer, run, send
+from promptopt.gateway.layers.concurrency import Pace, Retries
 from promptopt.gateway.layers.replay import Record, Replay
 from promptopt.gateway.provider import WrappedProvider, make_call, response_of
 from promptopt.providers import Provider, make_provider
@@ -37,6 +41,8 @@ def run_plans(
     timeout_s: float | None = None,
     provider: Provider | None = None,
     layers: Sequence[Layer] = (),
+    retries: int | None = None,
+    rpm: int | None = None,
     progress: Progress | None = None,
 ) -> list[Run]:
     """Answer and score all calls of all plans.
@@ -46,6 +52,8 @@ def run_plans(
         timeout_s: Seconds that a call may take.
         provider: Answers instead of the one that serves each model's name.
         layers: Around the provider, outermost first; what they answer is recorded too.
+        retries: How often a call that failed is sent again; by default as often as the provider does so by itself.
+        rpm: The most calls that are sent in a minute.
         progress: Called in this thread.
 
     Raises:
@@ -56,7 +64,8 @@ def run_plans(
     # First, because a live answer replaces what is recorded of an older form of its request, perhaps in the same file.
     replays = [_replayed(call) for plan in plans for call in plan.calls if not call.live]
     live = [call for plan in plans for call in plan.live]
-    outcomes = _ask(live, jobs, timeout_s, provider, layers, progress) if live else []
+    sending = _Sending(jobs, retries, () if rpm is None else (Pace(rpm),))
+    outcomes = _ask(live, sending, timeout_s, provider, layers, progress) if live else []
     errors = [outcome for outcome in outcomes if not isinstance(outcome, Response)]
     if live and len(errors) == sum(len(plan.calls) for plan in plans):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
@@ -121,9 +130,42 @@ def _unasked(call: Call) -> NoReturn:
     raise AssertionError(f"a replay sends nothing: {call}")
 
 
+@dataclass(frozen=True)
+class _Sending:
+    """How calls are sent; ``pace`` is one layer for all of them, or none."""
+
+    jobs: int
+    retries: int | None
+    pace: tuple[Layer, ...]
+
+    def layers(self, provider: Provider) -> tuple[Provider, tuple[Layer, ...]]:
+        """A provider that sends each call once, so that latency is of one call, and layers that repeat and wait."""
+        own, once = getattr(provider, "retries", None), getattr(provider, "without_retries", None)
+        if not isinstance(own, int) or not callable(once):
+            return provider, (Retries(self.retries or 0), *self.pace)
+        return once(), (Retries(own if self.retries is None else self.retries), *self.pace)
+
+
+class _RunClock:
+    """The clock of the machine, by which nobody sleeps any longer once the run has ended."""
+
+    def __init__(self) -> None:
+        self.ended = Event()
+
+    def time(self) -> float:
+        return SYSTEM_CLOCK.time()
+
+    def monotonic(self) -> float:
+        return SYSTEM_CLOCK.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        if self.ended.wait(seconds):
+            raise Refused("the run has ended")
+
+
 def _ask(
     live: Sequence[PlannedCall],
-    jobs: int,
+    sending: _Sending,
     timeout_s: float | None,
     provider: Provider | None,
     layers: Sequence[Layer],
@@ -138,14 +180,19 @@ def _ask(
                 opened.callback(providers[model].close)
         for file in dict.fromkeys(call.file for call in live):
             opened.callback(file.tidy)
+        clock = _RunClock()
+        opened.callback(clock.ended.set)
+        sent = {model: sending.layers(each) for model, each in providers.items()}
         recorders = {
-            (file, model): WrappedProvider(providers[model], Record(file), *layers)
+            (file, model): WrappedProvider(sent[model][0], Record(file), *layers, *sent[model][1], clock=clock)
             for file, model in dict.fromkeys((call.file, call.request.model) for call in live)
         }
         tasks = [partial(recorders[call.file, call.request.model].complete, call.request) for call in live]
         # In an order that favours no variant: who is asked first fills the provider's cache for the others.
         order = Random(_SEED).sample(range(len(tasks)), len(tasks))  # noqa: S311 - fairness, not secrecy
-        outcomes = dict(zip(order, _in_threads([tasks[number] for number in order], jobs, progress), strict=True))
+        outcomes = dict(
+            zip(order, _in_threads([tasks[number] for number in order], sending.jobs, progress), strict=True)
+        )
         return [outcomes[number] for number in range(len(tasks))]
 
 

@@ -29,18 +29,17 @@ class AsyncProvider(Provider, Protocol):
 class WrappedProvider:
     """A provider with layers around it, the first outermost. It is a provider itself."""
 
-    def __init__(self, inner: Provider, *layers: Layer) -> None:
+    def __init__(self, inner: Provider, *layers: Layer, clock: Clock = SYSTEM_CLOCK) -> None:
         self._inner = inner
         self._handler: Handler = stack(layers)
         self._gateway: Gateway | None = None
-        self._clock: Clock = SYSTEM_CLOCK
+        self._clock = clock
 
     @classmethod
     def of(cls, inner: Provider, gateway: Gateway) -> WrappedProvider:
         """The provider with all layers of a gateway."""
-        wrapped = cls(inner, *gateway.layers)
+        wrapped = cls(inner, *gateway.layers, clock=gateway.clock)
         wrapped._gateway = gateway
-        wrapped._clock = gateway.clock
         return wrapped
 
     def complete(self, request: Request) -> Response:
@@ -150,7 +149,8 @@ def response_of(answer: Answer, request: Request) -> Response:
 def failure_of(error: ProviderError) -> CallFailed:
     """A provider's error as the gateway's, by what the SDK raised under it."""
     kind, status, code, sent = failure_kind(error)
-    return CallFailed(kind, status=status, code=code, sent=sent, cause=error)
+    headers = getattr(getattr(error.__cause__, "response", None), "headers", None)
+    return CallFailed(kind, status=status, code=code, sent=sent, headers=headers, cause=error)
 
 
 def _provider_error(failure: CallFailed) -> BaseException:

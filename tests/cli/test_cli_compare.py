@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -123,3 +124,56 @@ def test_a_costlier_prompt_that_is_not_better_fails_the_gate(colours, endpoint) 
     assert done.returncode == 1
     assert "costlier" in done.stdout
     assert "estimated" in done.stdout
+
+
+def test_a_failed_call_is_sent_again_as_often_as_is_asked_and_its_latency_is_of_one_call(colours, endpoint) -> None:
+    failing = {"thing 7", "thing 8"}
+
+    def reply(body):
+        thing = body["messages"][0]["content"].rstrip(":?")
+        for name in failing:
+            if f"{name} " in f"{thing} ":
+                failing.discard(name)
+                return 503, {}, b'{"error": {"message": "busy"}}'
+        return "It is blue"
+
+    endpoint.reply = reply
+    once = colours.run("compare", "colour@v1", "--retries", "0", "--max-failed", "10", "--json", **endpoint.environment)
+    (variant,) = json.loads(once.stdout)["variants"]
+    assert (variant["errors"], len(endpoint.requests)) == (2, 60)
+    failing.update({"thing 7", "thing 8"})
+    # By default twice, as the SDK does; what is recorded is not asked for.
+    again = colours.run("compare", "colour@v1", "--json", **endpoint.environment)
+    (variant,) = json.loads(again.stdout)["variants"]
+    assert (variant["errors"], len(endpoint.requests)) == (0, 64)
+    # The pause before the retry is at least 375 ms.
+    assert variant["timed"] == 2
+    assert variant["latency_ms"] < 375
+
+
+def test_calls_are_held_to_a_number_a_minute_also_by_the_configuration(colours, endpoint) -> None:
+    colours.write({"pyproject.toml": "[tool.promptopt]\nrpm = 1200\nretries = 1\n"})
+    moments = []
+
+    def reply(_body):
+        moments.append(time.monotonic())
+        return "blue"
+
+    endpoint.reply = reply
+    assert colours.run("compare", "colour@v1", **endpoint.environment).returncode == 0
+    # Sixty calls are 59 pauses of 50 ms, less what the first one takes to connect.
+    assert moments[-1] - moments[0] > 2
+    colours.write({"pyproject.toml": "[tool.promptopt]\nrpm = 0\n"})
+    refused = colours.run("compare", "colour@v1", **endpoint.environment)
+    assert refused.returncode == 2
+    assert "pyproject.toml:2: rpm = 0 is not a number of at least 1" in refused.stderr
+
+
+def test_a_run_that_cannot_go_on_does_not_wait_for_calls_that_are_held_back(colours, endpoint) -> None:
+    endpoint.reply = lambda _body: (401, {}, b'{"error": {"message": "bad key"}}')
+    started = time.monotonic()
+    # Sixteen calls at two a minute would take seven minutes.
+    done = colours.run("compare", "colour@v1", "--rpm", "2", timeout=30, **endpoint.environment)
+    assert done.returncode == 2
+    assert "Check OPENAI_API_KEY" in done.stderr
+    assert time.monotonic() - started < 25

@@ -1,4 +1,4 @@
-"""A bounded number of calls in flight, which follows what the provider says about its own limits."""
+"""When a call is sent: how many are in flight, how many a minute, and when one that failed is sent again."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
+from random import Random
 
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Call
-from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
+from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.failures import CallFailed, QueueFull
 from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow, Wait
+from promptopt.providers.openai.errors import RETRYABLE
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MAX_PAUSE_S = 120.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
 
 
 class Concurrency:
@@ -114,6 +117,56 @@ class Concurrency:
                 turns.append(self._line.popleft())
         for turn in turns:
             turn.set_result(None)
+
+
+class Retries:
+    """A call that failed in a way that may pass is sent again: after what the provider asks for, or ever longer pauses.
+
+    A provider that wants a pause of more than two minutes, such as until a quota of the day is new, is not asked again.
+    """
+
+    def __init__(self, most: int, *, random: Random = SYSTEM_RANDOM) -> None:
+        """``most`` times a call is sent again. Raises UsageError if that is negative."""
+        if most < 0:
+            raise UsageError(f"retries = {most} is not a number of at least 0")
+        self._most = most
+        self._random = random
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        for attempt in range(self._most):
+            try:
+                return (yield from inner(call))
+            except CallFailed as failure:
+                asked = pause_of(failure.headers, throttled=True)
+                refused = failure.headers.get("x-should-retry") == "false" or asked > MAX_PAUSE_S
+                if failure.kind not in RETRYABLE or failure.passed or refused:
+                    raise
+            # Calls that failed together do not come back together.
+            longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
+            yield Sleep(max(asked, longest * self._random.uniform(0.75, 1.0)))
+        return (yield from inner(call))
+
+
+class Pace:
+    """At most so many calls a minute, evenly: providers count the calls of much less than a minute, too."""
+
+    def __init__(self, per_minute: int, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Raises UsageError if the number is not positive."""
+        if per_minute < 1:
+            raise UsageError(f"rpm = {per_minute} is not a positive number of calls a minute")
+        self._apart_s = 60 / per_minute
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        with self._lock:
+            now = self._clock.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._apart_s
+        if turn > now:
+            yield Sleep(turn - now)
+        return (yield from inner(call))
 
 
 def pause_of(headers: Mapping[str, str], *, throttled: bool) -> float:

@@ -79,6 +79,15 @@ class OpenAIProvider(ProviderBase):
             # The SDK does not check what it is sent.
             raise ProviderError(f"the endpoint's answer is not a chat completion: {error}") from error
 
+    @property
+    def retries(self) -> int:
+        """How often the SDK sends a call that failed again."""
+        return self._openai.max_retries
+
+    def without_retries(self) -> OpenAIProvider:
+        """The same endpoint and connections, and each call is sent once: somebody else repeats and times it."""
+        return OpenAIProvider(client=self._openai.with_options(max_retries=0))
+
     def close(self) -> None:
         self._openai.close()
 
