@@ -67,7 +67,7 @@ class Gate:
         try:
             results = [self.checker.check_case(prompt, case) for case in prompt.cases]
             whole = check_prompt(self.checker, prompt)
-            drift = drift_findings(self._log, prompt, self.settings.drift_for(name))
+            drift = list(drift_findings(self._log, prompt, self.settings.drift_for(name)))
         except PromptoptError as error:
             return [unusable(name, error)]
         results.append(replace(whole, findings=(*whole.findings, *drift)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -9,6 +10,11 @@ from typing import Any
 
 from promptopt.templates import Template
 from promptopt.templates.attribution import Attribution, Part, attribute
+
+_WORD = re.compile(r"\w+")
+# Of the words of two lines, if one is to be the former text of the other.
+_SIMILAR = 0.5
+_MOST_PAIRS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +57,63 @@ def explain_growth(before: Template, after: Template, variables: Mapping[str, An
 
 def _lines(old: Sequence[Part], new: Sequence[Part]) -> Iterator[LineChange]:
     before_keys, after_keys = ([(part.kind, part.source.strip()) for part in parts] for parts in (old, new))
+    gone: list[Part] = []
+    added: list[Part] = []
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, before_keys, after_keys, autojunk=False).get_opcodes():
-        pairs = zip(old[i1:i2], new[j1:j2], strict=False)
-        for before, after in pairs:
-            note = ""
-            if tag == "equal" and before.times != after.times:
-                note = f"printed {after.times} times, before {before.times}"
-            elif tag == "replace" and before.tokens:
-                note = f"before: {before.tokens} tokens"
-            yield _change(after, after.tokens - before.tokens, note)
-        common = min(i2 - i1, j2 - j1)
-        yield from (_change(part, part.tokens, "new") for part in new[j1 + common : j2])
-        yield from (_change(part, -part.tokens, "removed") for part in old[i1 + common : i2])
+        if tag == "equal":
+            for before, after in zip(old[i1:i2], new[j1:j2], strict=True):
+                yield _paired(before, after)
+        else:
+            gone += old[i1:i2]
+            added += new[j1:j2]
+    for before, after in _related(gone, added):
+        gone.remove(before)
+        added.remove(after)
+        yield _paired(before, after)
+    yield from (_change(part, part.tokens, "new") for part in added)
+    yield from (_change(part, -part.tokens, "removed") for part in gone)
+
+
+def _related(gone: Sequence[Part], added: Sequence[Part]) -> Iterator[tuple[Part, Part]]:
+    """Which line became which: first those that only moved, then the most similar ones."""
+    before, after = list(gone), list(added)
+    moved: dict[tuple[str, str], list[Part]] = {}
+    for part in before:
+        moved.setdefault((part.kind, part.source.strip()), []).append(part)
+    for part in added:
+        if known := moved.get((part.kind, part.source.strip())):
+            former = known.pop(0)
+            before.remove(former)
+            after.remove(part)
+            yield former, part
+    if len(before) * len(after) > _MOST_PAIRS:
+        # A rewritten prompt: its lines have no former ones.
+        return
+    scored = [
+        (ratio, i, j)
+        for i, former in enumerate(before)
+        for j, part in enumerate(after)
+        if former.kind == part.kind and (ratio := _ratio(former.source, part.source)) >= _SIMILAR
+    ]
+    taken: set[tuple[str, int]] = set()
+    for _, i, j in sorted(scored, key=lambda entry: (-entry[0], entry[1], entry[2])):
+        if taken.isdisjoint({("old", i), ("new", j)}):
+            taken |= {("old", i), ("new", j)}
+            yield before[i], after[j]
+
+
+def _ratio(old: str, new: str) -> float:
+    return SequenceMatcher(None, _WORD.findall(old), _WORD.findall(new), autojunk=False).ratio()
+
+
+def _paired(before: Part, after: Part) -> LineChange:
+    """A line that is still there, perhaps at another place or with other words."""
+    note = ""
+    if before.source.strip() != after.source.strip():
+        note = f"before: {before.tokens} tokens"
+    elif before.times != after.times:
+        note = f"printed {after.times} times, before {before.times}"
+    return _change(after, after.tokens - before.tokens, note)
 
 
 def _change(part: Part, tokens: int, note: str) -> LineChange:

@@ -57,6 +57,23 @@ def test_a_prompt_that_costs_more_fails_and_the_line_is_named(locked: Any) -> No
     assert (result.findings[0].path, result.findings[0].line) == ("prompts/triage/v1.j2", 9)
 
 
+def test_a_line_that_only_moved_is_not_blamed(guarded: Any) -> None:
+    lines = "".join(f"Rule {n}: {word} is not mentioned.\n" for n, word in enumerate(("price", "name", "date")))
+    guarded.write({"prompts/triage/v1.j2": prompt_text(RULES + lines)})
+    lock()
+    guarded.git("init", "-q", "-b", "main")
+    commit(guarded)
+    # The first line goes to the end, and one in between becomes longer.
+    first, second = RULES.splitlines(keepends=True)
+    longer = second.replace("policy.", "policy or any plan.")
+    guarded.write({"prompts/triage/v1.j2": prompt_text(longer + lines + first)})
+    result = check()["triage [refund]"]
+    assert "fix: shorten prompts/triage/v1.j2:7" in result.text
+    assert "policy or any plan.  (before: 5 tokens)" in result.text
+    assert (result.findings[0].path, result.findings[0].line) == ("prompts/triage/v1.j2", 7)
+    assert "You route" not in result.text
+
+
 def test_without_git_the_longest_lines_are_named(locked: Any) -> None:
     locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
     text = check()["triage [refund]"].text
