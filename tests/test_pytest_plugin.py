@@ -1,6 +1,7 @@
 """The pytest plugin, run as its user runs it: in a process of its own."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Collection
@@ -217,7 +218,7 @@ def test_of_many_similar_failures_some_are_named(shell: Shell) -> None:
     [
         ("--prompt-budget-limit=input=5", "has no unit"),
         ("--prompt-budget-limit=inputs=5%", "unknown metric 'inputs'"),
-        ("--prompt-budget-report=xml:x", "write json:PATH, md:PATH or github:PATH"),
+        ("--prompt-budget-report=xml:x", "write json:PATH, md:PATH, github:PATH"),
         ("--prompt-budget-against=nowhere", "is not in a git repository"),
     ],
 )
@@ -308,6 +309,181 @@ def test_the_marker_is_known_and_its_limits_are_checked(locked: Shell) -> None:
     result = locked.pytest("--prompt-budget")
     assert "has no unit" in result.stdout.str()
     assert result.ret != 0
+
+
+SAME_NAMES = {
+    "tests/test_one.py": """
+import pytest
+
+@pytest.mark.parametrize("who", ["ann", "bob"])
+def test_chat(prompt_budget, who):
+    prompt_budget.check(f"Be kind to {who}." + open("more.txt").read() * (who == "bob"), model="gpt-4o-mini")
+""",
+    "tests/test_two.py": """
+def test_chat(prompt_budget):
+    prompt_budget.check("Another text, which is longer than the others are.", model="gpt-4o-mini")
+    prompt_budget.check("One more text.", case="more", model="gpt-4o-mini")
+""",
+}
+
+
+@pytest.fixture
+def same_names(pytester: pytest.Pytester) -> Shell:
+    """Prompts of tests only: two tests of one name, one of them with parameters."""
+    made = Shell(pytester)
+    for name, text in {**SAME_NAMES, "more.txt": "", "pyproject.toml": ""}.items():
+        path = made.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert made.pytest("--prompt-budget-update").ret == 0
+    return made
+
+
+def test_each_test_and_each_parameter_has_an_entry_of_its_own(same_names: Shell) -> None:
+    lock = (same_names.root / "prompts/chat.lock.toml").read_text()
+    for name in ("test_one.py::test_chat[ann]", "test_one.py::test_chat[bob]", "test_two.py::test_chat"):
+        assert f'[case."tests/{name}"]' in lock
+    assert 'test = "tests/test_two.py::test_chat"' in lock.partition('[case."more"]')[2]
+    (same_names.root / "more.txt").write_text(" And to everybody else.")
+    result = same_names.pytest("--prompt-budget")
+    result.assert_outcomes(passed=2, failed=1)
+    text = result.stdout.str()
+    # The printed command locks this entry, and nothing else.
+    command = text.partition("or accept: pytest ")[2].partition("\n")[0].replace('"..."', "kinder")
+    assert same_names.pytest(*shlex.split(command)).ret == 0
+    assert same_names.pytest("--prompt-budget").ret == 0
+
+
+def test_an_entry_whose_test_is_gone_is_reported_and_a_renamed_test_needs_a_reason_to_grow(same_names: Shell) -> None:
+    one, two = same_names.root / "tests/test_one.py", same_names.root / "tests/test_two.py"
+    one.write_text(one.read_text().replace('"bob"', '"bobby"').replace("Be kind", "Be very, very kind"))
+    two.write_text("\n".join(line for line in two.read_text().split("\n") if "One more" not in line))
+    result = same_names.pytest("--prompt-budget", "-n", "2")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines_random(
+        [
+            "FAIL chat [[]tests/test_one.py::test_chat[[]bob[]][]]  removed: *test_chat[[]bob[]] is gone",
+            "FAIL chat [[]more[]]  removed: *tests/test_two.py::test_chat does not check it any more",
+        ]
+    )
+    # A run of some tests shows nothing about the others.
+    some = same_names.pytest("--prompt-budget", "-k", "ann")
+    assert "is gone" not in some.stdout.str()
+    assert "not checked 3 (" in some.stdout.str()
+    refused = same_names.pytest("--prompt-budget-update")
+    assert refused.ret == 4
+    assert "chat [tests/test_one.py::test_chat[bobby]]: input" in refused.stdout.str()
+    assert same_names.pytest("--prompt-budget-update", "--prompt-budget-reason", "kinder").ret == 0
+    assert same_names.pytest("--prompt-budget", "--prompt-budget-strict").ret == 0
+
+
+def test_two_texts_do_not_share_an_entry(same_names: Shell) -> None:
+    two = same_names.root / "tests/test_two.py"
+    two.write_text(two.read_text() + '    prompt_budget.check("A third text.", case="more", model="gpt-4o-mini")\n')
+    result = same_names.pytest("--prompt-budget-update")
+    assert result.ret == 4
+    assert "2 checks with other texts share the case 'more': tests/test_two.py::test_chat" in result.stdout.str()
+
+
+def test_another_model_of_a_built_prompt_is_seen(same_names: Shell) -> None:
+    two = same_names.root / "tests/test_two.py"
+    two.write_text(two.read_text().replace('case="more", model="gpt-4o-mini"', 'case="more", model="gpt-4o"'))
+    result = same_names.pytest("--prompt-budget")
+    assert result.ret == 1
+    assert "FAIL chat [more]  model gpt-4o-mini → gpt-4o: $" in result.stdout.str()
+
+
+BESIDE = {
+    "reruns": (["rerunfailures"], ["--reruns", "2"]),
+    "each": ([], ["--dist", "each", "--tx", "2*popen"]),
+    "asyncio": (["asyncio"], ["-o", "asyncio_default_fixture_loop_scope=function"]),
+    "all": (
+        ["rerunfailures", "randomly", "syrupy", "timeout", "pytest_cov", "anyio", "hypothesispytest"],
+        ["--reruns", "1", "--timeout", "60", "--cov", ".", "-n", "2"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("plugins", "flags"), BESIDE.values(), ids=BESIDE)
+def test_other_plugins_change_neither_the_verdict_nor_the_counts(
+    locked: Shell, plugins: list[str], flags: list[str]
+) -> None:
+    locked.prompt(LONGER)
+    result = locked.pytest("--prompt-budget", "--prompt-budget-report=json:r.json", *flags, beside=plugins)
+    assert result.ret == 1
+    report = json.loads((locked.root / "r.json").read_text())
+    assert (report["passed"], report["cases"], report["failed"], report["guarded"]) == (False, 2, 2, 1)
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_broken_lock_is_exit_code_4_beside_syrupy(locked: Shell) -> None:
+    locked.lock.write_text(locked.lock.read_text().replace("input = ", "input = 1", 1))
+    reports = ["--prompt-budget-report=json:r.json", "--prompt-budget-report=md:r.md"]
+    assert locked.pytest("--prompt-budget", *reports, beside=["syrupy"]).ret == 4
+    assert json.loads((locked.root / "r.json").read_text())["passed"] is False
+    assert "### Prompt budget: failed" in (locked.root / "r.md").read_text()
+
+
+CONFTEST = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        assert "db" not in item.fixturenames
+        if item.get_closest_marker("prompt_budget"):
+            item.add_marker(pytest.mark.MARK)
+"""
+
+
+@pytest.mark.parametrize(("mark", "code"), [("xfail(strict=False)", 1), ("skip", 4)])
+def test_a_mark_of_a_conftest_does_not_change_the_verdict(locked: Shell, mark: str, code: int) -> None:
+    locked.prompt(LONGER)
+    locked.write(**{"conftest.py": CONFTEST.replace("MARK", mark)})
+    result = locked.pytest("--prompt-budget")
+    assert result.ret == code
+    shown = "FAIL triage [[]refund[]]  input*" if code == 1 else "ERROR: no prompt was checked*"
+    result.stdout.fnmatch_lines([shown])
+
+
+@pytest.mark.parametrize("chosen", ["-m unit", "-k own"])
+def test_a_selection_in_the_settings_does_not_drop_the_gate(locked: Shell, chosen: str) -> None:
+    settings = f'[tool.pytest.ini_options]\ntestpaths = ["tests"]\nmarkers = ["unit"]\naddopts = "{chosen}"\n'
+    (locked.root / "pyproject.toml").write_text(settings)
+    result = locked.pytest("--prompt-budget")
+    if chosen.startswith("-m"):
+        # It was written for tests, which have marks.
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["2 ok*", "guarded 1, not guarded 0"])
+    else:
+        assert result.ret == 4
+        result.stdout.fnmatch_lines(["ERROR: no prompt was checked*", "guarded 0*not checked 1 (triage: not selected)"])
+
+
+def test_the_id_of_an_item_runs_it_and_the_id_of_a_test_runs_no_prompt(locked: Shell) -> None:
+    locked.write(prompts__reply__v1_j2=PROMPT.replace("RULES", LONGER), suites__reply_yaml=SUITE)
+    locked.pytest("--prompt-budget", "prompts/triage.lock.toml::triage").assert_outcomes(passed=1)
+    # The lock of a new prompt is not there yet.
+    locked.pytest("--prompt-budget", "prompts/reply.lock.toml::reply").assert_outcomes(failed=1)
+    result = locked.pytest("--prompt-budget", "tests/test_own.py::test_own")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*not checked 2 (reply: not selected; triage: not selected)"])
+    assert locked.pytest("--prompt-budget", "prompts/nobody.lock.toml::nobody").ret == 4
+
+
+def test_what_is_not_guarded_is_said_and_strict_makes_it_a_failure(locked: Shell) -> None:
+    parts = "{% include 'shared/rules.j2' %}\n{% include 'tone/' ~ 'calm' ~ '.j2' %}"
+    locked.prompt(parts)
+    locked.write(prompts__shared__rules_j2="Be kind.\n", prompts__tone__calm_j2="Be calm.\n", prompts__x_j2="Hello\n")
+    subprocess.run(
+        [sys.executable, "-m", "promptopt", "budget", "update", "--reason", "x"], cwd=locked.root, check=True
+    )
+    for mode in ([], ["-n", "2"]):
+        result = locked.pytest("--prompt-budget-only", *mode)
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["guarded 1, not guarded 1 (prompts/x: no suite)"])
+    strict = locked.pytest("--prompt-budget-only", "--prompt-budget-strict", "--prompt-budget-report=json:r.json")
+    assert strict.ret == 1
+    assert json.loads((locked.root / "r.json").read_text())["passed"] is False
 
 
 PROBE = """

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from shlex import quote
 from typing import Any
 
+from promptopt.budget.drift import locked_usd
 from promptopt.budget.failure_text import cap_line, growth_line, names_text, usd_change
 from promptopt.budget.gate import Gate
 from promptopt.budget.guarded_prompt import digest, make_basis, metric_value
 from promptopt.budget.history import LockLog
 from promptopt.budget.limits import Limit, Metric, parse_limit, parse_metric
 from promptopt.budget.lock import Lock, LockBasis, LockEntry, lock_path, read_lock
-from promptopt.budget.result import BudgetFinding, Result, result_from
+from promptopt.budget.result import BudgetFinding, Result, TestPlace, result_from, unusable
 from promptopt.budget.update import Draft, change_lines, raised
 from promptopt.errors import LockError, UsageError
 from promptopt.files import show_path
+from promptopt.money import usd
 from promptopt.prices import Price, find_price
 from promptopt.tokens import count_tokens
 from promptopt.values import Message
 
 _METRICS: tuple[Metric, ...] = ("input", "output", "usd_call")
-_COMMAND = 'run this test with: pytest --prompt-budget-update --prompt-budget-reason "..."'
+# The case of a test that named none, in locks of version 0.1.0.
+_UNNAMED = "prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,17 @@ class Built:
 def check_built(
     gate: Gate,
     prompt: str,
-    case: str,
+    case: str | None,
     messages: str | Iterable[Message | Mapping[str, str]],
     model: str | None,
     cap: int | None,
     limits: Mapping[str, str],
+    test: TestPlace | None = None,
 ) -> Built:
     """Measure a built prompt and compare it with its lock.
 
     Args:
+        case: ``None``: the id of the test names it.
         limits: Those of the marker, over those of the settings.
 
     Raises:
@@ -74,21 +80,28 @@ def check_built(
     if lock is not None and not lock.program:
         remedy = "give the built prompt another name"
         raise LockError(f"{prompt!r} is a prompt with a template", path=show_path(path), remedy=remedy)
+    entry = replace(entry, test="" if test is None else test.id)
+    old, name = None, case or entry.test or _UNNAMED
+    if lock is not None:
+        old = lock.cases.get(name)
+        if old is None and case is None:
+            old = _unnamed(lock.cases, name, entry)
+    case = name
     found = {**gate.settings.limits_for(prompt, case), **_parsed(limits)}
-    old = lock.cases.get(case) if lock else None
     numbers: dict[str, tuple[object, object]] = {}
     if lock is None or old is None:
         summary = f"new: not locked yet; it would be locked as input {entry.input:,}"
-        new = BudgetFinding("new", "error", "", summary, (f"to lock it, {_COMMAND}",), show_path(path))
-        findings = [new, *_compare(entry, None, price, found)]
+        new = BudgetFinding("new", "error", "", summary, (f"lock it: {_command(test, reason=False)}",), show_path(path))
+        findings = [new, *_compare(entry, None, price, found, test)]
     elif lock.basis.tokenizer != basis.tokenizer and old.request != entry.request:
         summary = "cannot be compared with the lock: the text and the tokenizer both changed"
-        details = (f"to lock it again, {_COMMAND}",)
+        details = (f"lock it again: {_command(test, reason=True)}",)
         findings = [BudgetFinding("incomparable", "error", "input", summary, details, show_path(path))]
     else:
         # With another tokenizer, the same text counts today what the locked one counts today.
-        old = old if lock.basis.tokenizer == basis.tokenizer else entry
-        findings = list(_compare(entry, old, price, found))
+        locked, old = old, old if lock.basis.tokenizer == basis.tokenizer else entry
+        findings = list(_compare(entry, old, price, found, test))
+        findings += _other_model((locked, lock.basis), (entry, basis), found["usd_call"], test)
         numbers = {"input": (old.input, entry.input), "output": (old.output, entry.output)}
     return Built(prompt, case, basis, entry, Result(prompt, case, tuple(findings), numbers))
 
@@ -121,12 +134,19 @@ def _message(message: Message | Mapping[str, str]) -> Message:
 
 
 def _compare(
-    now: LockEntry, old: LockEntry | None, price: Price, limits: Mapping[Metric, Limit]
+    now: LockEntry,
+    old: LockEntry | None,
+    price: Price,
+    limits: Mapping[Metric, Limit],
+    test: TestPlace | None,
 ) -> Iterator[BudgetFinding]:
     for metric in _METRICS:
         limit = limits[metric]
         value = metric_value(now, metric, price)
         before = None if old is None else metric_value(old, metric, price)
+        if limit.level != "off" and value is None and before is not None:
+            name_it = ("name max_output_tokens", f"or accept: {_command(test, reason=True)}")
+            yield BudgetFinding("regressed", "error", metric, f"{metric} {before:,} → unknown", name_it)
         if limit.level == "off" or value is None:
             continue
         if limit.beyond_cap(metric, value):
@@ -134,8 +154,29 @@ def _compare(
         if before is None or old is None or not limit.exceeded(before, value - before):
             continue
         money = f"{usd_change(old, now, price)} ({price.model}, {price.source})"
-        details = (money, "fix: shorten what the program builds", f"or accept: {_COMMAND}")
+        details = (money, "fix: shorten what the program builds", f"or accept: {_command(test, reason=True)}")
         yield BudgetFinding("regressed", limit.severity, metric, growth_line(metric, before, value, limit), details)
+
+
+def _other_model(
+    locked: tuple[LockEntry, LockBasis], now: tuple[LockEntry, LockBasis], limit: Limit, test: TestPlace | None
+) -> Iterator[BudgetFinding]:
+    """Another model that makes a call cost more; each side at the rates of its own."""
+    model, other = locked[1].model, now[1].model
+    before, after = locked_usd(*locked), locked_usd(*now)
+    growth = after - before
+    if model == other or growth <= 0 or (limit.level != "off" and not limit.exceeded(before, growth)):
+        return
+    summary = f"model {model} → {other}: {usd(before)} → {usd(after)} per call"
+    details = (f"name {model} again, or accept: {_command(test, reason=True)}",)
+    yield BudgetFinding("regressed", limit.severity, "usd_call", summary, details)
+
+
+def _command(test: TestPlace | None, *, reason: bool) -> str:
+    """The command that locks what a test builds, and nothing else."""
+    which = "" if test is None else f" {quote(test.argument)}"
+    given = ' --prompt-budget-reason "..."' if reason else ""
+    return f"pytest --prompt-budget-update{which}{given}"
 
 
 def _parsed(limits: Mapping[str, str]) -> dict[Metric, Limit]:
@@ -146,45 +187,107 @@ def _parsed(limits: Mapping[str, str]) -> dict[Metric, Limit]:
         raise UsageError(f"@pytest.mark.prompt_budget: {error}") from None
 
 
-def draft_built(gate: Gate, built: Sequence[Built], reason: str, *, trim: bool) -> list[Draft]:
-    """The locks of built prompts. Entries of other cases stay: another test may build them.
+def shared_entries(built: Sequence[Built]) -> Iterator[Result]:
+    """Results about entries that several checks would write, each with another text."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for item in built:
+        found.setdefault((item.prompt, item.case), {}).setdefault(item.entry.request, item.entry.test or "a test")
+    for (prompt, case), tests in found.items():
+        if len(tests) > 1:
+            yield unusable(
+                prompt,
+                UsageError(
+                    f"{len(tests)} checks with other texts share the case {case!r}: {names_text([*tests.values()])}\n"
+                    "give each a name of its own: prompt_budget.check(..., case=...)"
+                ),
+            )
+
+
+def draft_built(
+    gate: Gate,
+    built: Sequence[Built],
+    reason: str,
+    *,
+    trim: bool,
+    orphans: Mapping[str, Mapping[str, LockEntry]] | None = None,
+) -> list[Draft]:
+    """The locks of built prompts. Entries of other cases stay, unless their test is gone.
+
+    Args:
+        orphans: Entries whose test is gone, by prompt and case; an update removes them.
 
     Raises:
         UsageError: The counts in one lock would be those of two tokenizers.
         LockError: A lock is broken.
     """
-    by_prompt: dict[str, list[Built]] = {}
+    gone = {} if trim or orphans is None else orphans
+    by_prompt: dict[str, list[Built]] = {prompt: [] for prompt in gone}
     for item in built:
         by_prompt.setdefault(item.prompt, []).append(item)
     log = LockLog(gate.config)
-    return [_draft(gate, name, items, reason.strip(), log, trim=trim) for name, items in by_prompt.items()]
+    return [_draft(gate, name, items, reason.strip(), log, gone, trim=trim) for name, items in by_prompt.items()]
 
 
-def _draft(gate: Gate, prompt: str, items: Sequence[Built], reason: str, log: LockLog, *, trim: bool) -> Draft:
+def _draft(
+    gate: Gate,
+    prompt: str,
+    items: Sequence[Built],
+    reason: str,
+    log: LockLog,
+    orphans: Mapping[str, Mapping[str, LockEntry]],
+    *,
+    trim: bool,
+) -> Draft:
     path = lock_path(gate.config.prompts, prompt)
     old = read_lock(path)
     known_lock = old or log.last(prompt)
-    basis = _one_basis(prompt, old, items)
-    entries = dict(old.cases) if old else {}
+    # A test that was renamed builds what an orphan built: to cost more than all of them needs a reason too.
+    own = orphans.get(prompt, {})
+    former = [*own.values()] if own or old else [entry for cases in orphans.values() for entry in cases.values()]
+    entries = {case: entry for case, entry in (old.cases if old else {}).items() if case not in own}
+    basis = _one_basis(prompt, old, entries, items)
     raises = []
     for item in items:
         known = entries.get(item.case) or (known_lock.cases.get(item.case) if known_lock else None)
-        parts = [] if known is None or known_lock is None else list(raised(known, known_lock.basis, item.entry, basis))
+        known = known or _unnamed(entries, item.case, item.entry)
+        known = known or max(former, key=lambda each: each.input, default=None)
+        known_basis = known_lock.basis if known_lock else basis
+        parts = [] if known is None else list(raised(known, known_basis, item.entry, basis))
         if trim and (known is None or parts):
             continue
         if parts:
             raises.append(f"{prompt} [{item.case}]: {', '.join(parts)}")
-        entries[item.case] = replace(item.entry, reason=reason if parts else known.reason if known else "")
+        if _unnamed(entries, item.case, item.entry):
+            del entries[_UNNAMED]
+        # A case that is named by the id of its test says already which one it is.
+        test = item.entry.test if item.entry.test != item.case else ""
+        entries[item.case] = replace(item.entry, reason=reason if parts else known.reason if known else "", test=test)
     lock = replace(old, basis=basis, cases=entries) if old else Lock(prompt, "", basis, entries, program=True)
-    return Draft(prompt, path, lock, change_lines(known_lock, lock) if entries else (), tuple(raises))
+    if not entries:
+        return Draft(prompt, path, None, ("removed, its tests are gone",) if old else ())
+    return Draft(prompt, path, lock, change_lines(known_lock, lock), tuple(raises))
 
 
-def _one_basis(prompt: str, old: Lock | None, items: Sequence[Built]) -> LockBasis:
+def _unnamed(entries: Mapping[str, LockEntry], case: str, entry: LockEntry) -> LockEntry | None:
+    """The entry that version 0.1.0 wrote for a test that names no case.
+
+    If the test has parameters, they shared the entry, and whose it was is not known.
+    """
+    known = entries.get(_UNNAMED)
+    if known is None or known.test or case != entry.test or case.endswith("]"):
+        return None
+    return known
+
+
+def _one_basis(prompt: str, old: Lock | None, kept: Mapping[str, LockEntry], items: Sequence[Built]) -> LockBasis:
     """The basis of the new lock. Only a run that builds every locked case accepts another model or price."""
     if len({item.basis.tokenizer for item in items}) > 1:
         raise UsageError(f"{prompt}: its cases are counted for models with different tokenizers; name one model")
+    if not items:
+        assert old is not None
+        return old.basis
     basis = items[-1].basis
-    others = sorted(set(old.cases) - {item.case for item in items}) if old else []
+    others = sorted(set(kept) - {item.case for item in items})
     if old is None or old.basis == basis or not others:
         return basis
     if old.basis.tokenizer != basis.tokenizer:

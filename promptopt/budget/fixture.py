@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from promptopt.budget.built_prompt import Built
     from promptopt.budget.gate import Gate
+    from promptopt.budget.result import TestPlace
     from promptopt.values import Message
 
 
@@ -27,6 +28,7 @@ class PromptBudget:
         gate: ``None``: the gate is off.
         prompt: The prompt's name, unless a check names another one.
         limits: Limits of the marker, over those of the configuration.
+        test: ``None``: not known.
         built: Each prompt that is checked is added to it.
         writes: Locks are written, not checked.
     """
@@ -34,6 +36,7 @@ class PromptBudget:
     gate: Gate | None = None
     prompt: str = ""
     limits: Mapping[str, str] = field(default_factory=dict)
+    test: TestPlace | None = None
     built: list[Built] = field(default_factory=list)
     writes: bool = False
 
@@ -41,7 +44,7 @@ class PromptBudget:
         self,
         messages: str | Iterable[Message | Mapping[str, str]],
         *,
-        case: str = "prompt",
+        case: str | None = None,
         prompt: str | None = None,
         model: str | None = None,
         max_output_tokens: int | None = None,
@@ -50,7 +53,8 @@ class PromptBudget:
 
         Args:
             messages: A text, or messages as the OpenAI SDK takes them.
-            case: A name for this input, if a prompt is checked with several.
+            case: A name for this input; by default the id of the test, so that each test, and each of its parameters,
+                has an entry of its own.
             prompt: The prompt's name; by default the one in the marker, else the test's.
             model: The model that the prompt is counted and priced for; by default the one in the configuration.
             max_output_tokens: The cap on the output.
@@ -64,7 +68,8 @@ class PromptBudget:
             return
         from promptopt.budget.built_prompt import check_built
 
-        built = check_built(self.gate, prompt or self.prompt, case, messages, model, max_output_tokens, self.limits)
+        name = prompt or self.prompt
+        built = check_built(self.gate, name, case, messages, model, max_output_tokens, self.limits, self.test)
         self.built.append(built)
         if built.result.failed and not self.writes:
             raise OverBudget(built.result.text)

@@ -13,7 +13,7 @@ from promptopt.budget.drift import drift_findings
 from promptopt.budget.guarded_prompt import GuardedPrompt
 from promptopt.budget.history import LockLog
 from promptopt.budget.impact import Impact, measure_impact
-from promptopt.budget.result import Result, unusable
+from promptopt.budget.result import BudgetFinding, Result, unusable
 from promptopt.budget.settings import load_settings
 from promptopt.budget.totals import check_group, check_prompt
 from promptopt.config import load_config
@@ -127,6 +127,9 @@ class Gate:
             for glob in self.settings.totals:
                 yield self.check_group(glob)
             yield from self.not_guarded(read)
+            for name in self.found.built:
+                finding = BudgetFinding("unchecked", "note", "", "tests build it, and only pytest checks it")
+                yield self.judged(Result(name, "", (finding,)))
 
     def impact(self) -> Impact | None:
         """What this branch changes in the bill; ``None`` if there is nothing to compare it with.

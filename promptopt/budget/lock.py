@@ -83,6 +83,7 @@ class LockEntry:
         variables: Digest of the case's variables.
         request: Digest of the messages and the schema.
         reason: Why a count was raised.
+        test: The test that built it, for a prompt that a program builds.
     """
 
     input: int
@@ -93,6 +94,7 @@ class LockEntry:
     variables: str
     request: str
     reason: str = field(default="", compare=False)
+    test: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,7 @@ class _Parser:
                 variables=str(pairs["variables"]),
                 request=str(pairs["request"]),
                 reason=str(pairs.get("reason", "")),
+                test=str(pairs.get("test", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise self._error(f"the entry is incomplete: {error}", line) from None
@@ -285,7 +288,8 @@ def _pairs(entry: LockEntry) -> dict[str, Any]:
     if entry.quality is not None:
         pairs["quality"] = entry.quality
     pairs |= {"variables": entry.variables, "request": entry.request}
-    return pairs | ({"reason": entry.reason} if entry.reason else {})
+    texts = {"reason": entry.reason, "test": entry.test}
+    return pairs | {name: text for name, text in texts.items() if text}
 
 
 def _table(pairs: Mapping[str, Any], name: str | None = None) -> str:

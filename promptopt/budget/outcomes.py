@@ -48,10 +48,12 @@ class Outcomes:
 
     Attributes:
         selected: The ids of the tests that were to run, in the order in which they were collected.
+        partial: Whether tests were left out, or could not be collected.
     """
 
     def __init__(self) -> None:
         self.selected: dict[str, None] = {}
+        self.partial = False
         self._attempts: dict[tuple[str, str], Attempt] = {}
 
     def add(self, report: pytest.TestReport, outcome: Mapping[str, Any], built: Sequence[Mapping[str, Any]]) -> None:

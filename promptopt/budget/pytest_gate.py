@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -12,23 +12,24 @@ from typing import Any
 
 import pytest
 
-from promptopt.budget.built_prompt import Built, draft_built
+from promptopt.budget.budget_item import MARKER, BudgetItem, PromptFile
+from promptopt.budget.built_prompt import Built, draft_built, shared_entries
 from promptopt.budget.discovery import nothing_to_guard
-from promptopt.budget.fixture import OverBudget, PromptBudget
+from promptopt.budget.fixture import PromptBudget
 from promptopt.budget.gate import Gate
 from promptopt.budget.impact import Impact
 from promptopt.budget.impact_report import impact_lines
-from promptopt.budget.lock import SUFFIX
+from promptopt.budget.lock import SUFFIX, lock_path
 from promptopt.budget.outcomes import Outcomes
 from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
-from promptopt.budget.result import BudgetFinding, Result, cannot_be_used, error_lines, one_line, summed, unusable
+from promptopt.budget.result import BudgetFinding, Result, TestPlace, cannot_be_used, error_lines, one_line, unusable
 from promptopt.budget.update import Written, draft_updates, refuse_in_ci, write_locks
 from promptopt.errors import PromptoptError, UsageError
+from promptopt.files import show_path
 
 NAME = "promptopt-budget"
-MARKER = "prompt_budget"
 # Attributes that are added to pytest's reports; xdist sends every attribute that is plain data.
-_OUTCOME, _BUILT = "prompt_budget", "prompt_budget_built"
+_OUTCOME, _BUILT, _PARTIAL = "prompt_budget", "prompt_budget_built", "prompt_budget_partial"
 _GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 # Flags that choose tests; given on the command line, they choose among the gate's items too.
 _CHOOSING = ("-k", "--deselect", "--lf", "--last-failed", "--sw", "--stepwise")
@@ -196,6 +197,19 @@ class BudgetGate:
             self._pending.clear()
         return report
 
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Without some of its tests, a run does not show that an entry has none."""
+        self._outcomes.partial |= any(not isinstance(item, BudgetItem) for item in items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """The same for modules that cannot be imported, or skip themselves."""
+        self._outcomes.partial |= not report.passed
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """The same of a worker of xdist."""
+        self._outcomes.partial |= getattr(node, "workeroutput", {}).get(_PARTIAL, True)
+
     def fixture(self, request: pytest.FixtureRequest) -> PromptBudget:
         """The value of the fixture ``prompt_budget`` for one test, with the limits of its marker."""
         marker = request.node.get_closest_marker(MARKER)
@@ -204,7 +218,17 @@ class BudgetGate:
         if marker is not None:
             name = str(marker.args[0]) if marker.args else str(marker.kwargs.get("prompt", name))
             limits = {metric: value for metric, value in marker.kwargs.items() if metric != "prompt"}
-        return PromptBudget(self._gate, name, limits, self._pending, self._writes)
+        return PromptBudget(self._gate, name, limits, self._place(request.node), self._pending, self._writes)
+
+    def _place(self, node: pytest.Item) -> TestPlace:
+        """The id of a test from the project's root: pytest's own is from a root that depends on its arguments."""
+        _, colons, names = node.nodeid.partition("::")
+        argument = os.path.relpath(node.path, self._config.invocation_params.dir)
+        return TestPlace(self._id_of(node.path) + colons + names, argument + colons + names)
+
+    def _id_of(self, file: Path) -> str:
+        root = self._gate.config.root
+        return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect results; with xdist, on the controller."""
@@ -217,6 +241,8 @@ class BudgetGate:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write locks and reports, and see that the exit code agrees with them, whatever other plugins make of it."""
+        if self._is_worker:
+            self._config.workeroutput[_PARTIAL] = self._outcomes.partial  # type: ignore[attr-defined]  # xdist's own
         if self._is_worker or self._config.getoption("collectonly"):
             return (yield)
         self._results = self._finished()
@@ -250,15 +276,43 @@ class BudgetGate:
         checked = {attempt.checked for attempt in attempts}
         results = [result for attempt in attempts for result in attempt.results]
         built = [built for attempt in attempts for built in attempt.built]
-        if not self._writes:
-            results += [each.result for each in built]
-            results += self._gate.not_guarded({file for attempt in attempts for file in attempt.read})
+        results += shared_entries(built)
         unchecked = [
             result for name, item in self._expected() if name not in checked for result in self._unchecked(name, item)
         ]
+        if not self._writes:
+            results += [each.result for each in built]
+            for prompt, cases in self._entries_without_check(built).items():
+                for case, (why, gone) in cases.items():
+                    (results if gone else unchecked).append(self._without_check(prompt, case, why, gone=gone))
+            results += self._gate.not_guarded({file for attempt in attempts for file in attempt.read})
         if not built and not results and not checked - {""}:
             results += self._nothing(unchecked)
         return results + unchecked
+
+    def _entries_without_check(self, built: Sequence[Built]) -> dict[str, dict[str, tuple[str, bool]]]:
+        """The locked entries of built prompts that no test checked: why, and whether their test is gone."""
+        checked = {(each.prompt, each.case) for each in built}
+        ids = {}
+        for nodeid, attempt in self._outcomes.attempts():
+            file, colons, names = nodeid.partition("::")
+            ids[self._id_of(self._config.rootpath / file) + colons + names] = attempt.ended
+        part = self._outcomes.partial or self._chosen is not None or self._config.getoption("prompt_budget_only")
+        found: dict[str, dict[str, tuple[str, bool]]] = {}
+        for prompt, lock in self._gate.found.built.items():
+            for case, entry in lock.cases.items():
+                if (prompt, case) not in checked:
+                    test = entry.test or (case if "::" in case else "")
+                    found.setdefault(prompt, {})[case] = _why_not(test, ids, self._gate.config.root, part=part)
+        return found
+
+    def _without_check(self, prompt: str, case: str, why: str, *, gone: bool) -> Result:
+        if not gone:
+            return self._gate.judged(Result(f"{prompt} [{case}]", "", (BudgetFinding("unchecked", "note", "", why),)))
+        summary = f"removed: the lock has this entry, and {why}"
+        details = ("restore the test, or remove the entry by a run of all tests: pytest --prompt-budget-update",)
+        path = show_path(lock_path(self._gate.config.prompts, prompt))
+        return Result(prompt, case, (BudgetFinding("removed", "error", "", summary, details, path, 1),))
 
     def _expected(self) -> Iterator[tuple[str, str]]:
         """What is to be checked, each with the end of the id of its item."""
@@ -293,7 +347,13 @@ class BudgetGate:
         chosen = {each.checked: (self._gate.prompts[each.checked], None) for each in attempts if each.checked}
         built = [built for attempt in attempts for built in attempt.built]
         drafts = draft_updates(chosen, reason, trim=trim)
-        return write_locks([*drafts, *draft_built(self._gate, built, reason, trim=trim)], reason)
+        locks = self._gate.found.built
+        orphans = {
+            prompt: {case: locks[prompt].cases[case] for case, (_, gone) in cases.items() if gone}
+            for prompt, cases in self._entries_without_check(built).items()
+            if any(gone for _, gone in cases.values())
+        }
+        return write_locks([*drafts, *draft_built(self._gate, built, reason, trim=trim, orphans=orphans)], reason)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What no failed item shows: warnings, causes, counts, what was written."""
@@ -329,68 +389,22 @@ class BudgetGate:
                     write(f"not looked at: {result.label} ({finding.summary})")
 
 
-class PromptFile(pytest.File):
-    """The parent of a prompt's item, named like its lock file."""
-
-    def collect(self) -> list[pytest.Item]:
-        """The gate adds the items itself."""
-        return []
-
-
-class BudgetItem(pytest.Item):
-    """A prompt with all its cases, or the sum over a group of prompts.
-
-    One item for each case would be ten thousand in a large project; pytest would then take longer than the gate itself.
+def _why_not(test: str, ids: Mapping[str, str], root: Path, *, part: bool) -> tuple[str, bool]:
+    """Why an entry was not checked, and whether that shows that its test is gone.
 
     Args:
-        checked: The prompt, or ``group GLOB``.
-        check: What the item runs; ``None``: nothing.
-        read: The files that the check has read.
-        location: The file that annotations appear in.
-
-    Attributes:
-        outcome: What is attached to the report, as JSON: xdist sends thousands of nested values one by one.
-        fixturenames: As on every test: plugins and conftest files ask each item for it.
+        ids: The tests that ran, with how they ended.
+        part: Whether only a part of the tests was collected.
     """
-
-    obj = None
-
-    def __init__(
-        self,
-        *,
-        checked: str,
-        check: Callable[[], list[Result]] | None,
-        read: Callable[[], list[str]],
-        location: Path,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.add_marker(MARKER)
-        self.fixturenames: list[str] = []
-        self.funcargs: dict[str, object] = {}
-        self._checked = checked
-        self._check = check
-        self._read = read
-        self._location = location
-        self.outcome = ""
-
-    def runtest(self) -> None:
-        """Check; raises OverBudget if a limit is exceeded or input cannot be used."""
-        results = [] if self._check is None else self._check()
-        data = [result.to_dict() for result in results]
-        self.outcome = json.dumps({"checked": self._checked, "results": data, "read": self._read()})
-        for metric, (locked, now) in summed(results).items():
-            self.user_properties.append((f"prompt_budget_{metric}", str(now)))
-            self.user_properties.append((f"prompt_budget_{metric}_locked", str(locked)))
-        if any(result.failed for result in results):
-            raise OverBudget("\n".join(failure_lines(results)))
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Only the message, without a traceback, if the gate raised it."""
-        if isinstance(excinfo.value, (OverBudget, PromptoptError)):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
-
-    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """The location, so that annotations appear in it."""
-        return self._location, 0 if self._location.is_file() else None, self.name
+    if not test:
+        return "an entry of version 0.1.0 does not say which test builds it", False
+    file = test.partition("::")[0]
+    if test in ids:
+        if ids[test] == "passed":
+            return f"{test} does not check it any more", True
+        return f"{test} {ids[test] or 'did not end'}", False
+    if not (root / file).is_file():
+        return f"{file} is gone", True
+    if part or not any(each.startswith(f"{file}::") for each in ids):
+        return "not selected", False
+    return f"{test} is gone", True

@@ -85,6 +85,22 @@ class Result:
         return {"prompt": self.prompt, "case": self.case, "findings": findings, "numbers": numbers}
 
 
+@dataclass(frozen=True, slots=True)
+class TestPlace:
+    """The test that checks a built prompt.
+
+    Attributes:
+        id: ``tests/test_chat.py::test_chat[ann]``, from the project's root, wherever pytest is run.
+        argument: What selects it on the command line of this run.
+    """
+
+    # pytest would take the name for that of a class with tests.
+    __test__ = False
+
+    id: str
+    argument: str
+
+
 def result_from(data: dict[str, Any]) -> Result:
     """The inverse of :meth:`Result.to_dict`."""
     findings = tuple(BudgetFinding(**{**entry, "details": tuple(entry["details"])}) for entry in data["findings"])
