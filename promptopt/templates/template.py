@@ -10,8 +10,16 @@ import jinja2
 from jinja2 import meta, nodes
 
 from promptopt.errors import TemplateError, did_you_mean
-from promptopt.templates.chat import COLLECTOR, check_outside_text
-from promptopt.templates.environment import MODEL, NOTES, PromptEnvironment, ReaderLoader, check_filters, explain
+from promptopt.templates.environment import (
+    COLLECTOR,
+    MODEL,
+    NOTES,
+    PromptEnvironment,
+    ReaderLoader,
+    check_filters,
+    check_outside_text,
+    explain,
+)
 from promptopt.templates.frontmatter import FrontMatter, mask_front_matter, read_front_matter
 from promptopt.templates.readers import Reader
 from promptopt.values import Message, Origin, Rendered
