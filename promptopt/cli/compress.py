@@ -119,7 +119,7 @@ def _filter_stdin(
 
 
 def _show(template: Template, compression: Compression, text: str, *, quiet: bool) -> None:
-    from promptopt.compression.diff import unified
+    from promptopt.compression.edit import unified
     from promptopt.compression.engine import document_of
     from promptopt.compression.lint import monthly
     from promptopt.tokens import tokenizer_for
@@ -183,7 +183,7 @@ def _data(path: str, compression: Compression, text: str) -> dict[str, Any]:
 
 
 def _interact(template: Template, compression: Compression) -> str:
-    from promptopt.compression.diff import hunk_text, hunks, take
+    from promptopt.compression.edit import hunk_text, hunks, take
     from promptopt.templates.source import same_code
 
     chosen = []
