@@ -17,10 +17,9 @@ from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, sche
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.infer import infer
-from promptopt.structured.json_blocks import answer_blocks, block_edits, reading, text_cap
+from promptopt.structured.json_blocks import answer_blocks, block_edits, carried_edits, example_edits, reading, text_cap
 from promptopt.structured.proposal import Economics, Options, Structured
 from promptopt.structured.reasoning import needs_reasoning
-from promptopt.structured.redundant_format import carried_edits, example_edits
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
 from promptopt.templates.frontmatter import front_matter_end, set_front_matter

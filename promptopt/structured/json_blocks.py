@@ -1,18 +1,20 @@
-"""JSON in a prompt's text that shows its answers (templates and examples, not inputs), and answers that stay in that form.
+"""JSON in a prompt's text that shows its answers (templates, examples), and what else says only what a schema says.
 
 The JSON is minified, and the answer is read out of the text and capped.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from promptopt.compression.edit import Edit
-from promptopt.structured.fields import MASK, Field, PromptText, Span
+from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span
 from promptopt.structured.pseudo_json import NotPseudo, read_pseudo, starts
+from promptopt.templates.source import read_source
 from promptopt.tokens import Tokenizer
 
 _MOST_BLOCKS = 200
@@ -175,3 +177,171 @@ def text_cap(fields: Sequence[Field], tokenizer: Tokenizer) -> int | None:
     if schema.get("type") in ("integer", "number") and {"minimum", "maximum"} <= schema.keys():
         return max(tokenizer.count(str(schema[bound])) for bound in ("minimum", "maximum")) + _SLACK_TOKENS
     return None
+
+
+# A sentence of nothing but these words, labels and names of fields says nothing that a schema does not enforce.
+_VOCABULARY = frozenset(
+    re.findall(
+        r"\S+",
+        """a all also always an and answer answered answers any anything as backtick backticks be block blocks bool brackets brief
+    by can category choice choose code comment comments containing correct curly do don't double else emit either every
+    exactly extra field fields fence fences fenced following for form format formatted formatting from full give given has
+    have helper i important in include includes including intent is it its json just key keys label labels like
+    likes line list make markdown may must no not nothing object of on one only option options or other out output
+    outputs outside parse parseable please plain prefix postfix produce property provide pure quotes raw remember reply
+    respond response responses result return returned schema select sentence should shown simply single snippet snippets
+    specified start strict strictly string structure structured style suffix sure surrounding syntax tag tags task text that
+    the then these this those to use used using valid value values very want wanted well well-formed whole with within without
+    wish word words wrap write you your below above exact follow follows following: else additional none accept accepts accepted
+    two three four five six seven eight nine ten after end before markup pick its either""",
+    )
+)
+# Markdown that nobody will see.
+_MARKDOWN = frozenset(
+    re.findall(
+        r"\S+",
+        """bold italic italics italicized asterisks bulleted bullet bullets numbered lists sections section requested warnings notes
+    header headers heading headings followed readable maximally content formatting just such as warning note create basic
+    highlight rendering ensure instructions""",
+    )
+)
+_EXPLAINING = frozenset(
+    re.findall(
+        r"\S+",
+        "short brief concise explanation explain why reason reasons justification decision choice sentence one in give afterwards",
+    )
+)
+_FORMAT_CUE = re.compile(
+    r"\b(?:json|format\w*|answer|respond|reply|return|output|emit|one word|single word|only|either|one of|write|structure|explanation|explain)\b",
+    re.IGNORECASE,
+)
+# Where the input is, and the marks of a block.
+_NO_FORMAT = re.compile(
+    r"\b(?:following|below|above|this|that|given) (?:text|input|context|data|code|sentence|question)\b|^\[|\bexamples?\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(rf"[^\s{BOUNDARY}][^\n{BOUNDARY}]*?(?:[.!?](?=[\s\"'){BOUNDARY}]|$)|(?=[\n{BOUNDARY}]|$))")
+_LEAD = re.compile(
+    r"(?:^|(?<=[.!?\n]))[ \t]*[^\n.!?]*\b(?:json|format|output|return|respond|answer|structure|form)\b[^\n.!?]*[:.]?[ \t]*\n*\Z",
+    re.IGNORECASE,
+)
+# "Which team is it, and why?": the question stays, what nobody reads is removed.
+_AND_WHY = re.compile(r",? and why(?=[ \t]*\?)", re.IGNORECASE)
+_FENCE_BEFORE = re.compile(r"(?:```|~~~)\w*[ \t]*\n?[ \t]*\Z")
+_FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
+
+
+def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation: bool) -> list[Edit]:
+    """The deletions that a schema allows: templates of the answer with the line that leads to them, and format prose."""
+    blocks = [_block(document, span) for span in inferred.carried if MASK not in document.text[span.start : span.end]]
+    words = _words_of(inferred)
+    edits = [
+        Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries the form of the answer")
+        for span in blocks
+    ]
+    for span in _sentences(document):
+        if any(span.overlaps(block) for block in blocks) or document.depends(span):
+            continue
+        if _is_format(document.text[span.start : span.end], words, drop_explanation=drop_explanation):
+            edits.append(Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries it"))
+    if drop_explanation:
+        edits += [
+            Edit(match.start(), match.end(), "", CODE, "nothing reads the explanation")
+            for match in _AND_WHY.finditer(document.text)
+            if not document.depends(Span(*match.span()))
+        ]
+    return _merged(edits, document)
+
+
+def _words_of(inferred: Inferred) -> frozenset[str]:
+    """The words that labels and names of fields are made of."""
+    words: set[str] = set()
+    for item in inferred.fields:
+        words |= set(re.findall(r"[\w']+", item.name.lower().replace("_", " ")))
+        for label in item.schema.get("enum", ()):
+            words |= set(re.findall(r"[\w']+", str(label).lower()))
+    return frozenset(words | {f"{word}s" for word in words})
+
+
+def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool) -> bool:
+    if MASK in sentence or _NO_FORMAT.search(sentence) or not _FORMAT_CUE.search(sentence) or len(sentence) > 400:
+        return False
+    spoken = re.findall(r"[A-Za-z][\w'-]*", sentence.lower().replace("’", "'").replace("—", " "))
+    if len(spoken) < 3 or (re.search(r"\d", re.sub(r"\b(?:[1-9]|10)\b", "", sentence)) and not words & set(spoken)):
+        return False
+    known = _VOCABULARY | _MARKDOWN | words | (_EXPLAINING if drop_explanation else frozenset())
+    if any(word not in known for word in spoken):
+        return False
+    numbers = set(re.findall(r"\d+", sentence)) - {number for word in words for number in re.findall(r"\d+", word)}
+    return not numbers
+
+
+def _sentences(document: PromptText) -> Iterator[Span]:
+    for match in _SENTENCE.finditer(document.text):
+        body = match[0]
+        # A list mark before the sentence is removed with it.
+        start = match.start() + (len(mark[0]) if (mark := re.match(r"(?:[-*•]|\d+[.)])[ \t]+", body)) else 0)
+        yield Span(match.start() if mark else start, match.end())
+
+
+def _with_space(text: str, end: int) -> int:
+    while end < len(text) and text[end] in " \t":
+        end += 1
+    return end
+
+
+def _block(document: PromptText, span: Span) -> Span:
+    """A template with its fence and the line that leads to it, if that says nothing else."""
+    text = document.text
+    start, end = span.start, span.end
+    if (before := _FENCE_BEFORE.search(text, 0, start)) and (after := _FENCE_AFTER.match(text, end)):
+        start, end = before.start(), after.end()
+    head = text[max(0, start - 300) : start]
+    lead = _LEAD.search(head)
+    if (
+        lead
+        and MASK not in lead[0]
+        and all(
+            word in _VOCABULARY or word == "json-formatted" for word in re.findall(r"[A-Za-z][\w'-]*", lead[0].lower())
+        )
+    ):
+        start -= len(lead[0].lstrip())
+    return Span(start, end)
+
+
+def _merged(edits: list[Edit], document: PromptText) -> list[Edit]:
+    """Edits in order; a line that is left empty is removed."""
+    merged: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        if merged and edit.start < merged[-1].end:
+            continue
+        if merged and not document.text[merged[-1].end : edit.start].strip(" \t"):
+            merged[-1] = Edit(merged[-1].start, edit.end, "", CODE, merged[-1].message)
+            continue
+        merged.append(edit)
+    return [_whole_line(edit, document.text) for edit in merged]
+
+
+def _whole_line(edit: Edit, text: str) -> Edit:
+    start = text.rfind("\n", 0, edit.start) + 1
+    newline = text.find("\n", edit.end)
+    rest = text[edit.end : len(text) if newline < 0 else newline]
+    before = text[start : edit.start]
+    if not before.strip() and not rest.strip() and newline >= 0 and MASK not in before + rest:
+        return Edit(start, newline + 1, "", edit.rule, edit.message)
+    if before and before[-1] in " \t" and not rest.strip():
+        trimmed = start + len(before.rstrip())
+        return Edit(trimmed, edit.end, "", edit.rule, edit.message)
+    return edit
+
+
+def example_edits(source: str, name: str, schema: Mapping[str, Any]) -> list[Edit]:
+    """Assistant turns that are one bare label, written as the JSON that is now asked for."""
+    labels = {str(label): label for label in schema.get("enum", ())}
+    edits = []
+    for chat in read_source(source).chats:
+        body = source[chat.body_start : chat.body_end].strip()
+        if chat.role == "assistant" and body in labels:
+            answer = json.dumps({name: labels[body]}, separators=(",", ":"), ensure_ascii=False)
+            edits.append(Edit(chat.body_start, chat.body_end, answer, CODE, "examples show the new form"))
+    return edits

@@ -16,10 +16,9 @@ from promptopt.structured.build import Options, structure
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, PromptText
 from promptopt.structured.infer import infer
-from promptopt.structured.json_blocks import block_edits
+from promptopt.structured.json_blocks import block_edits, carried_edits
 from promptopt.structured.reasoning import needs_reasoning
 from promptopt.structured.recommendation import proposed_template
-from promptopt.structured.redundant_format import carried_edits
 from promptopt.templates import load_prompt
 from promptopt.templates.frontmatter import set_front_matter
 from promptopt.templates.source import same_code
