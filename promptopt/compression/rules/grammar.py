@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from promptopt.compression.rules.wording import Rewording, WordingRule
+from promptopt.compression.rules.base import Rewording, WordingRule
 from promptopt.compression.sentences import HEADING, ITEM
 
 PARTICIPLES = "given|shown|written|taken|made|found|built|done|sent|set"

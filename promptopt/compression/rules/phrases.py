@@ -17,9 +17,8 @@ from promptopt.compression.lexicon import (
     shorter,
     shorter_pattern,
 )
-from promptopt.compression.rules.base import BySentence
+from promptopt.compression.rules.base import BySentence, Rewording, WordingRule, negated, removal
 from promptopt.compression.rules.grammar import AND_THAT
-from promptopt.compression.rules.wording import Rewording, WordingRule, negated, removal
 from promptopt.compression.sentences import MaskedSentence
 
 _COORDINATED = re.compile(r"\b(?:and|or|but|then) to\b")

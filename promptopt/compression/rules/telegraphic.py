@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
+from promptopt.compression.rules.base import Rewording, WordingRule, governed
 from promptopt.compression.rules.grammar import AND_THAT, PARTICIPLES
-from promptopt.compression.rules.wording import Rewording, WordingRule, governed
 
 _PREDICATE = (
     rf"\w{{2,}}(?:ed|ing|ly)|{PARTICIPLES}|chosen|known|lost|met"
