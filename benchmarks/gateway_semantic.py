@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from promptopt.gateway.layers.semantic import fingerprint
+from promptopt.gateway.layers.semantic import fingerprint, make_embedder
 from promptopt.gateway.semantic.calibrate import QuestionPair, calibrate, upper_bound
-from promptopt.gateway.semantic.embedders import make_embedder
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from corpora import DATA

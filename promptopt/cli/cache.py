@@ -86,8 +86,8 @@ def calibrate_(pairs: Path, embedder: str, false_hits: float, output: Path | Non
     from dataclasses import asdict
 
     from promptopt.files import show_path
+    from promptopt.gateway.layers.semantic import make_embedder
     from promptopt.gateway.semantic.calibrate import calibrate, read_pairs, write_calibration
-    from promptopt.gateway.semantic.embedders import make_embedder
 
     if not 0 < false_hits < 1:
         raise UsageError(f"--false-hits {false_hits:g} is not a share between 0 and 1")

@@ -10,9 +10,8 @@ from upstream import Reply, answer, ask
 
 from promptopt.cli import cli
 from promptopt.errors import InputError, MissingExtra, UsageError
-from promptopt.gateway.layers.semantic import fingerprint, hard_facts
+from promptopt.gateway.layers.semantic import OpenAIEmbedder, fingerprint, hard_facts, make_embedder
 from promptopt.gateway.semantic.calibrate import QuestionPair, calibrate, read_pairs, upper_bound
-from promptopt.gateway.semantic.embedders import OpenAIEmbedder, make_embedder
 
 LOCAL = importlib.util.find_spec("wordllama") and importlib.util.find_spec("safetensors")
 needs_local = pytest.mark.skipif(not LOCAL, reason="the extra semantic is not installed")

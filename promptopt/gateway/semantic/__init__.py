@@ -1,1 +1,1 @@
-"""What the semantic cache is made of: embeddings, calibration, hard facts, validators."""
+"""How answers are judged: the calibration of the semantic cache, and the validators of a cascade."""

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from promptopt.errors import InputError
 from promptopt.files import decode, replace_file, show_path
-from promptopt.gateway.layers.semantic import Calibration, fingerprint
-from promptopt.gateway.semantic.embedders import Embedder
+from promptopt.gateway.layers.semantic import Calibration, Embedder, fingerprint
 
 CONFIDENCE = 0.95
 # Thresholds are tried from strict to lax and the first that fails ends the search, so that trying many finds none by
