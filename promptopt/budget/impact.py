@@ -59,7 +59,7 @@ class Cause:
 
     Attributes:
         name: ``input text``, ``schema``, ``cacheable prefix``, ``output``, ``tokenizer``, ``model``, ``price table``,
-            ``calls_per_month`` or ``settings``.
+            ``calls_per_month`` or ``parameters``.
         detail: What changed: ``+1,200 tokens``, ``gpt-4o-mini → o1-pro``.
         usd_call: What it adds to a call; ``None`` if unknown.
     """
@@ -287,7 +287,7 @@ class _Comparison:
         old, new = ({**side.front.params.to_dict()} for side in (template, prompt.template))
         for key in sorted({*old, *new} - {"max_output_tokens"}):
             if old.get(key) != new.get(key):
-                yield Cause("settings", f"{key} {old.get(key, 'not set')} → {new.get(key, 'not set')}", None)
+                yield Cause("parameters", f"{key} {old.get(key, 'not set')} → {new.get(key, 'not set')}", None)
 
     def _steps(self, pairs: Sequence[tuple[LockEntry, LockEntry]]) -> Iterator[tuple[str, _Detail, _Step]]:
         prompt, variant = self._prompt, self._variant

@@ -117,7 +117,7 @@ def test_a_base_whose_lock_is_out_of_date_is_counted_by_its_text(locked: Any) ->
             "60 (max_output_tokens) → 5,000 (max_output_tokens)",
         ),
         ("calls_per_month: 300000", "calls_per_month: 900000", "calls_per_month", "300,000 → 900,000"),
-        ("---\n{%", "temperature: 0.5\n---\n{%", "settings", "temperature not set → 0.5"),
+        ("---\n{%", "temperature: 0.5\n---\n{%", "parameters", "temperature not set → 0.5"),
     ],
 )
 def test_the_front_matter_is_a_cause(branch: Any, old: str, new: str, name: str, detail: str) -> None:
@@ -126,7 +126,7 @@ def test_the_front_matter_is_a_cause(branch: Any, old: str, new: str, name: str,
     assert causes(change) == [(name, detail)]
     assert adds_up(change)
     assert change.usd_month is not None
-    assert (change.usd_month > 0) == (name != "settings")
+    assert (change.usd_month > 0) == (name != "parameters")
 
 
 def test_an_output_that_becomes_unknown_makes_dollars_unknown(branch: Any) -> None:
