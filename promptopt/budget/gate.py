@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from promptopt.budget.base_comparison import measure_impact
 from promptopt.budget.baseline import History
 from promptopt.budget.check import Checker
 from promptopt.budget.discovery import Discovered, discover, files_read, included_files, nothing_to_guard, without_suite
 from promptopt.budget.drift import drift_findings
 from promptopt.budget.guarded_prompt import GuardedPrompt
 from promptopt.budget.history import LockLog
-from promptopt.budget.impact import Impact, measure_impact
+from promptopt.budget.impact import Impact
 from promptopt.budget.result import BudgetFinding, Result, unusable
 from promptopt.budget.settings import load_settings
 from promptopt.budget.totals import check_group, check_prompt

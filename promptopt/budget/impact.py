@@ -1,34 +1,14 @@
-"""What a branch changes in the bill: every prompt that differs from the base, accepted raises included.
-
-Both sides are counted over today's cases. The base's text comes out of git; what its cases cost is taken from its lock
-if the lock is of that text, and counted anew otherwise. The length of answers is what the locks and recordings have.
-"""
+"""What a branch changes in the bill, as values: what a prompt costs on both sides, and the causes of the difference."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from promptopt.budget.base_project import BaseProject, base_project, changed_since
-from promptopt.budget.baseline import Base, input_tokens
-from promptopt.budget.check import lost
-from promptopt.budget.drift import new_reasons
-from promptopt.budget.guarded_prompt import (
-    GuardedPrompt,
-    prefix_tokens,
-    sources_digest,
-    tokenizer_name,
-    usd_call,
-)
-from promptopt.budget.history import predecessor
-from promptopt.budget.lock import Lock, LockBasis, LockEntry
-from promptopt.config import Config
-from promptopt.errors import PromptoptError
-from promptopt.experiment.variant import Variant, make_variant
+from promptopt.budget.guarded_prompt import usd_call
+from promptopt.budget.lock import LockBasis, LockEntry
 from promptopt.prices import Price
-from promptopt.templates import load_prompt
-from promptopt.tokens import schema_tokens, tokenizer_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,235 +95,21 @@ class Impact:
         return sum(known, Decimal(0)) if len(known) == len(months) else None
 
 
-def measure_impact(config: Config, base: Base, prompts: Mapping[str, GuardedPrompt], *, only: bool = False) -> Impact:
-    """What changes for prompts since the base.
-
-    Args:
-        prompts: The guarded prompts by name.
-        only: Other prompts, such as removed ones, are not looked for.
-
-    Raises:
-        PromptoptError: git cannot give the project at the base, or its settings cannot be read.
-    """
-    changed = changed_since(config, base.commit)
-    if not changed.all and not changed.names:
-        return Impact(base.label, ())
-    with base_project(config, base.commit) as then:
-        gone = {name: lock for name in then.files.keys() - prompts.keys() if (lock := then.lock(name)) is not None}
-        found = []
-        followed = set()
-        for name, prompt in prompts.items():
-            former = name
-            if name not in then.files:
-                former = _former_name(prompt, gone) or ""
-                followed.add(former)
-            elif name not in changed:
-                continue
-            found.append(_change(prompt, then, former))
-        removed = [] if only else [_removed(name, gone[name]) for name in sorted(gone.keys() - followed)]
-    return Impact(base.label, tuple(change for change in (*found, *removed) if change is not None))
-
-
-def _former_name(prompt: GuardedPrompt, gone: Mapping[str, Lock]) -> str | None:
-    try:
-        lock = predecessor([prompt.measure(name).entry.variables for name in prompt.cases], gone)
-    except PromptoptError:
-        return None
-    return next((name for name in gone if gone[name] is lock), None)
-
-
-def _removed(name: str, lock: Lock) -> PromptChange:
-    rates = _flat_price(lock.basis)
-    bill = _bill([(entry, rates) for entry in lock.cases.values()], None)
-    return PromptChange(name, bill, None, note="removed, or not guarded any more")
-
-
-def _change(prompt: GuardedPrompt, then: BaseProject, former: str) -> PromptChange | None:
-    try:
-        if not former:
-            return _new(prompt)
-        return _Comparison(prompt, then, former).change()
-    except PromptoptError as error:
-        return PromptChange(prompt.name, None, None, note=f"cannot be compared: {str(error).splitlines()[0]}")
-
-
-def _new(prompt: GuardedPrompt) -> PromptChange:
-    entries = [(prompt.measure(name).entry, prompt.price) for name in prompt.cases]
-    return PromptChange(
-        prompt.name, None, _bill(entries, prompt.calls_per_month), reasons=_reasons(prompt, None), note="new"
-    )
-
-
-def _reasons(prompt: GuardedPrompt, old: Lock | None) -> tuple[str, ...]:
-    """The reasons in today's lock that the base's does not have."""
-    now = _lock(prompt)
-    return () if now is None else new_reasons(old, now)
-
-
-def _lock(prompt: GuardedPrompt) -> Lock | None:
-    try:
-        return prompt.lock
-    except PromptoptError:
-        return None
-
-
 Priced = tuple[LockEntry, Price]
 
 
-class _Comparison:
-    """One prompt on both sides."""
-
-    def __init__(self, prompt: GuardedPrompt, then: BaseProject, former: str) -> None:
-        self._prompt = prompt
-        self._former = former
-        self._lock = then.lock(former)
-        self._template = load_prompt(then.files[former].newest, config=then.config)
-        self._variant = make_variant(self._template, prompt.suite, then.config)
-        self._price = self._base_price(prompt, self._variant)
-
-    def _base_price(self, prompt: GuardedPrompt, variant: Variant) -> Price:
-        price = variant.price
-        if price is None:
-            raise PromptoptError(f"the price table has no model {variant.priced_as!r}, which the base uses")
-        now = _lock(prompt)
-        if self._lock is None or now is None or self._lock.basis.model != now.basis.model:
-            return price
-        # A price table is this branch's change only if the branch has locked its rates.
-        return price if _rates(self._lock.basis) == _rates(now.basis) else _flat_price(self._lock.basis, price)
-
-    def change(self) -> PromptChange | None:
-        """The difference; ``None`` if there is none."""
-        prompt = self._prompt
-        # If no case is on both sides, the two texts are compared over today's cases.
-        pairs = list(self._pairs(self._locked)) or list(self._pairs({}))
-        note = "" if self._former == prompt.name else f"renamed from {self._former}"
-        if not pairs:
-            return replace(_new(prompt), note="has no case in common with the base")
-        calls = self._template.front.calls_per_month, prompt.calls_per_month
-        before = _bill([(old, self._price) for old, _ in pairs], calls[0])
-        after = _bill([(now, prompt.price) for _, now in pairs], calls[1])
-        causes = tuple(self._causes(pairs, before, after))
-        if not causes and before == after:
-            return None
-        return PromptChange(prompt.name, before, after, causes, _reasons(prompt, self._lock), note)
-
-    @property
-    def _locked(self) -> Mapping[str, LockEntry]:
-        return self._lock.cases if self._lock else {}
-
-    def _pairs(self, cases: Mapping[str, LockEntry]) -> Iterator[tuple[LockEntry, LockEntry]]:
-        """The base's entry and today's, of each case that the base has too; without locked cases, of every case."""
-        prompt, lock = self._prompt, self._lock
-        renamed = {entry.variables: entry for name, entry in cases.items() if name not in prompt.cases}
-        digest = sources_digest(self._template)
-        tokenizer = tokenizer_for(self._variant.priced_as)
-        counted = (
-            lock is not None and digest == lock.sources != "" and lock.basis.tokenizer == tokenizer_name(tokenizer)
-        )
-        prefix = prefix_tokens(self._template, tokenizer)
-        for name in prompt.cases:
-            measured = prompt.measure(name)
-            entry = cases.get(name) or renamed.get(measured.entry.variables)
-            if entry is None and cases:
-                continue
-            if entry is not None and counted and entry.variables == measured.entry.variables:
-                yield self._same_output(entry, measured.entry)
-                continue
-            total = input_tokens(self._template, measured.case, self._variant.priced_as)
-            if total is not None:
-                # Without a lock, all that is known of the base's answers is their cap.
-                old = replace(measured.entry, output_is="cap") if entry is None else entry
-                old = replace(old, input=total, cacheable=min(prefix, total))
-                yield self._same_output(old, measured.entry)
-
-    def _same_output(self, old: LockEntry, now: LockEntry) -> tuple[LockEntry, LockEntry]:
-        """Both with lengths of one kind: recorded answers are not compared with a cap."""
-        cap, cap_now = (template.front.params.max_output_tokens for template in (self._template, self._prompt.template))
-        if old.output_is == "cap":
-            # A lock that was not updated may have another cap than the text.
-            old = replace(old, output=cap)
-        if now.output is None or old.output_is == now.output_is:
-            return old, now
-        if cap is not None and cap_now is not None:
-            return replace(old, output=cap, output_is="cap"), replace(now, output=cap_now, output_is="cap")
-        known = old.output if old.output_is == "recorded" else now.output
-        return replace(old, output=known), replace(now, output=known)
-
-    def _causes(
-        self, pairs: Sequence[tuple[LockEntry, LockEntry]], before: PromptCost, after: PromptCost
-    ) -> Iterator[Cause]:
-        """What adds up to the difference, one step after the other from the base to today."""
-        prompt, template = self._prompt, self._template
-        state = [(old, self._price) for old, _ in pairs]
-        for name, detail, step in self._steps(pairs):
-            reached = [step(current, now) for current, (_, now) in zip(state, pairs, strict=True)]
-            if reached != state:
-                difference = _mean_usd(reached, state)
-                yield Cause(name, detail(state, reached), difference)
-            state = reached
-        if before.calls != after.calls:
-            shown = ["unknown" if calls is None else f"{calls:,}" for calls in (before.calls, after.calls)]
-            yield Cause("calls_per_month", " → ".join(shown), Decimal(0))
-        old, new = ({**side.front.params.to_dict()} for side in (template, prompt.template))
-        for key in sorted({*old, *new} - {"max_output_tokens"}):
-            if old.get(key) != new.get(key):
-                yield Cause("parameters", f"{key} {old.get(key, 'not set')} → {new.get(key, 'not set')}", None)
-
-    def _steps(self, pairs: Sequence[tuple[LockEntry, LockEntry]]) -> Iterator[tuple[str, _Detail, _Step]]:
-        prompt, variant = self._prompt, self._variant
-        then, now = tokenizer_for(variant.priced_as), tokenizer_for(prompt.variant.priced_as)
-        schemas = [side.front.output_schema for side in (self._template, prompt.template)]
-        billed = [0 if schema is None else schema_tokens(schema, then) for schema in schemas]
-        yield "schema", _tokens("input"), lambda at, _: (_longer(at[0], billed[1] - billed[0]), at[1])
-        # Today's text by the base's tokenizer, if the two differ.
-        counted = (
-            {now_entry.request: now_entry for _, now_entry in pairs}
-            if then == now
-            else self._recounted(variant.priced_as)
-        )
-
-        def text(at: Priced, today: LockEntry) -> Priced:
-            entry = counted.get(today.request, today)
-            # What is still sent and was cacheable stays so in this step.
-            kept = lost(at[0], entry)
-            return replace(at[0], input=entry.input, cacheable=entry.cacheable + kept), at[1]
-
-        yield "input text", _tokens("input"), text
-        yield "cacheable prefix", _tokens("cacheable"), lambda at, today: (
-            replace(at[0], cacheable=counted.get(today.request, today).cacheable), at[1])  # fmt: skip
-        yield "tokenizer", _tokens("input"), lambda at, today: (
-            replace(at[0], input=today.input, cacheable=today.cacheable), at[1])  # fmt: skip
-        yield "output", _output, lambda at, today: (
-            replace(at[0], output=today.output, output_is=today.output_is), at[1])  # fmt: skip
-        same = self._price.model == prompt.price.model
-        names = f"{self._price.model} → {prompt.price.model}"
-        rates = f"{_shown_rates(self._price)} → {_shown_rates(prompt.price)} per million input, output"
-        yield "price table" if same else "model", lambda *_: rates if same else names, lambda at, _: (
-            at[0], prompt.price)  # fmt: skip
-
-    def _recounted(self, model: str) -> dict[str, LockEntry]:
-        """Today's entries, by request, as another model's tokenizer counts them."""
-        prompt = self._prompt
-        found = {}
-        prefix = prefix_tokens(prompt.template, tokenizer_for(model))
-        for name in prompt.cases:
-            entry = prompt.measure(name).entry
-            total = input_tokens(prompt.template, prompt.cases[name], model)
-            if total is not None:
-                found[entry.request] = replace(entry, input=total, cacheable=min(prefix, total))
-        return found
+Step = Callable[[Priced, LockEntry], Priced]
+Detail = Callable[[Sequence[Priced], Sequence[Priced]], str]
 
 
-_Step = Callable[[Priced, LockEntry], Priced]
-_Detail = Callable[[Sequence[Priced], Sequence[Priced]], str]
-
-
-def _longer(entry: LockEntry, tokens: int) -> LockEntry:
+def longer(entry: LockEntry, tokens: int) -> LockEntry:
     """An entry with a longer schema, which is cached as the start of the prompt is."""
     return replace(entry, input=entry.input + tokens, cacheable=max(0, entry.cacheable + tokens))
 
 
-def _tokens(field: str) -> _Detail:
+def tokens_detail(field: str) -> Detail:
+    """How a mean of tokens changed: ``+1,200 tokens``."""
+
     def detail(before: Sequence[Priced], after: Sequence[Priced]) -> str:
         old, new = (_mean([Decimal(getattr(entry, field)) for entry, _ in side]) for side in (before, after))
         return f"{short(new - old, sign=True)} tokens"
@@ -351,7 +117,8 @@ def _tokens(field: str) -> _Detail:
     return detail
 
 
-def _output(before: Sequence[Priced], after: Sequence[Priced]) -> str:
+def output_detail(before: Sequence[Priced], after: Sequence[Priced]) -> str:
+    """How the mean output changed, and where it comes from: ``50 (max_output_tokens) → unknown``."""
     shown = []
     for side in (before, after):
         known = [Decimal(entry.output) for entry, _ in side if entry.output is not None]
@@ -379,7 +146,8 @@ def _mean_usd(after: Sequence[Priced], before: Sequence[Priced]) -> Decimal | No
     return new - old
 
 
-def _bill(entries: Sequence[Priced], calls: int | None) -> PromptCost:
+def mean_cost(entries: Sequence[Priced], calls: int | None) -> PromptCost:
+    """The mean over cases."""
     outputs = [Decimal(entry.output) for entry, _ in entries if entry.output is not None]
     known = len(outputs) == len(entries)
     return PromptCost(
@@ -390,13 +158,14 @@ def _bill(entries: Sequence[Priced], calls: int | None) -> PromptCost:
     )
 
 
-def _rates(basis: LockBasis) -> tuple[str, str, str]:
+def rates_of(basis: LockBasis) -> tuple[str, str, str]:
+    """Dollars per million input, cached and output tokens, as they are locked."""
     return basis.input_usd, basis.cached_usd, basis.output_usd
 
 
-def _flat_price(basis: LockBasis, like: Price | None = None) -> Price:
+def flat_price(basis: LockBasis, like: Price | None = None) -> Price:
     """A price of the rates in a lock."""
-    read, cached, output = (Decimal(rate) for rate in _rates(basis))
+    read, cached, output = (Decimal(rate) for rate in rates_of(basis))
     if like is not None:
         return replace(like, input_mtok=read, cache_read_mtok=cached, output_mtok=output, tiers=None)
     return Price(basis.model, "", "the lock", "standard", read, cached, read, output)
@@ -404,3 +173,32 @@ def _flat_price(basis: LockBasis, like: Price | None = None) -> Price:
 
 def _shown_rates(price: Price) -> str:
     return f"${price.input_mtok.normalize():f}, ${price.output_mtok.normalize():f}"
+
+
+def walk(
+    start: Sequence[Priced], today: Sequence[LockEntry], steps: Iterable[tuple[str, Detail, Step]]
+) -> Iterator[Cause]:
+    """What adds up to the difference, one step after the other from the base to today."""
+    state = list(start)
+    for name, detail, step in steps:
+        reached = [step(current, now) for current, now in zip(state, today, strict=True)]
+        if reached != state:
+            yield Cause(name, detail(state, reached), _mean_usd(reached, state))
+        state = reached
+
+
+def last_steps(old: Price, new: Price) -> Iterator[tuple[str, Detail, Step]]:
+    """The steps that follow those of the input: the output, and the model or its rates."""
+    yield "output", output_detail, lambda at, now: (replace(at[0], output=now.output, output_is=now.output_is), at[1])
+    same = old.model == new.model
+    shown = f"{old.model} → {new.model}"
+    if same:
+        shown = f"{_shown_rates(old)} → {_shown_rates(new)} per million input, output"
+    yield "price table" if same else "model", lambda *_: shown, lambda at, _: (at[0], new)
+
+
+def calls_cause(before: PromptCost, after: PromptCost) -> Iterator[Cause]:
+    """Another volume, which changes no call."""
+    if before.calls != after.calls:
+        shown = ["unknown" if calls is None else f"{calls:,}" for calls in (before.calls, after.calls)]
+        yield Cause("calls_per_month", " → ".join(shown), Decimal(0))

@@ -10,9 +10,11 @@ from guarded_project import LONGER, RULES, STATIC, SUITE, commit, lock, make_gat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from promptopt.budget.built_prompt import check_built, draft_built
 from promptopt.budget.impact import Impact, PromptChange
 from promptopt.budget.impact_report import impact_data, impact_lines, impact_markdown
 from promptopt.budget.report import write_report
+from promptopt.budget.update import write_locks
 
 TEXT = prompt_text()
 FRONT = TEXT.partition("{%")[0]
@@ -397,3 +399,23 @@ def test_diff_takes_a_reference_and_prompts(branch: Any) -> None:
     assert branch.run("budget", "diff").stdout == "0 of 2 cases changed\n"
     wrong = branch.run("budget", "diff", "triagge")
     assert (wrong.returncode, "Did you mean 'triage'?" in wrong.stderr) == (2, True)
+
+
+def test_a_prompt_that_a_program_builds_is_compared_by_its_locks(branch: Any) -> None:
+    def write(text: str, reason: str = "", **options: Any) -> None:
+        gate = make_gate()
+        built = check_built(gate, "chat", "ann", text, options.get("model", "gpt-4o-mini"), 60, {})
+        write_locks(draft_built(gate, [built], reason, trim=False), reason)
+
+    write("Be kind to everybody.")
+    change = only()
+    assert (change.prompt, change.note, change.before) == ("chat", "new", None)
+    branch.git("checkout", "-qB", "main")
+    commit(branch)
+    branch.git("checkout", "-qb", "more")
+    write("Be kind to everybody, always.", "politer", model="gpt-4o")
+    change = only()
+    assert causes(change) == [("input text", "+2 tokens"), ("model", "gpt-4o-mini → gpt-4o")]
+    assert (change.reasons, adds_up(change)) == (("politer",), True)
+    (branch.root / "prompts/chat.lock.toml").unlink()
+    assert only().note == "removed"
