@@ -71,6 +71,25 @@ class PartQuality:
     evidence: QualityEvidence
 
 
+@dataclass(frozen=True, slots=True)
+class PartMean:
+    """The quality of one part of a single prompt.
+
+    Attributes:
+        by: See :class:`ScorePart`; so is ``name``.
+        cases: How many have a score.
+        quality: Their mean (0 to 1); ``None`` without any.
+        low: Of the 97.5% interval that holds for all parts together, as ``high``; ``None`` below two cases.
+    """
+
+    by: str
+    name: str
+    cases: int
+    quality: float | None
+    low: float | None
+    high: float | None
+
+
 def parts_of(suite: Suite, checks: SuiteChecks, keys: Sequence[str] = ()) -> tuple[ScorePart, ...]:
     """All parts: asserts and metrics in the order of the suite, labels of each key by name.
 
@@ -212,6 +231,26 @@ def compare_parts(
             made = _quality(seen[number, name], corrected, asked[name], level)
             found[number][name] = _of_same_requests(made) if untouched[number] else made
     return [tuple(replace(of_one[question(part)], by=part.by, name=part.name) for part in parts) for of_one in found]
+
+
+def measure_parts(parts: Sequence[ScorePart], run: Run) -> tuple[PartMean, ...]:
+    """The quality of each part of one run."""
+    import numpy as np
+
+    from promptopt.experiment.bounds import lower_bound, upper_bound
+
+    trials = _paired(run, run)
+    level = ALPHA_EACH / max(1, looks(parts))
+    found = []
+    for part in parts:
+        scores, _ = _means(part.members, trials)
+        values, low, high = np.array(scores), None, None
+        if len(values) > 1:
+            each = (ALPHA_EACH if part.whole else level) / 2
+            low, high = lower_bound(values, 0.0, each), upper_bound(values, 1.0, each)
+        mean = float(values.mean()) if len(values) else None
+        found.append(PartMean(part.by, part.name, len(values), mean, low, high))
+    return tuple(found)
 
 
 def _corrected(seen: Sequence[_Seen]) -> list[dict[str, float]]:

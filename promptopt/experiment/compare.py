@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
 from promptopt.config import load_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
-from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, parts_of
+from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, measure_parts, parts_of
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost_range, default_mode, make_plans
 from promptopt.experiment.runner import run_plans
@@ -139,6 +140,7 @@ def compare(
         runs=tuple(runs),
         variants=tuple(summarize(run, config) for run in runs),
         pairs=_pairs(runs, parts, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
+        parts=measure_parts(parts, runs[0]) if len(runs) == 1 else (),
     )
 
 
@@ -197,8 +199,10 @@ def _pairs(
     for run, (differences, decision), qualities in zip(candidates, compared, of_parts, strict=True):
         failed = tuple(too_many for each in (baseline, run) if (too_many := _too_many_failed(each, max_failed)))
         decided = Decision("incomplete", failed) if failed else decision
+        # What is left of the answers may differ from those that failed: nothing is shown by it.
+        shown = tuple(replace(each, quality="unclear") for each in qualities) if failed else qualities
         labels, asked = (baseline.variant.label, run.variant.label), looks(parts) * len(candidates)
-        pairs.append(Pair(*labels, differences, decided, qualities, asked))
+        pairs.append(Pair(*labels, differences, decided, shown, asked))
     return tuple(pairs)
 
 

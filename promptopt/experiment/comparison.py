@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.experiment import text
-from promptopt.experiment.breakdown import PartQuality
+from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Run, VariantSummary
 from promptopt.experiment.verdict import Decision, Difference
@@ -75,6 +75,7 @@ class Comparison:
         runs: All trials, one run for each variant; the first is the baseline.
         variants: A summary of each.
         pairs: Each other variant against the first.
+        parts: If there is one prompt only, the quality of its asserts, named metrics and labels.
     """
 
     suite: Suite
@@ -83,6 +84,7 @@ class Comparison:
     runs: tuple[Run, ...]
     variants: tuple[VariantSummary, ...]
     pairs: tuple[Pair, ...]
+    parts: tuple[PartMean, ...] = ()
 
     @property
     def regressed(self) -> bool:
@@ -103,6 +105,7 @@ class Comparison:
         """The variants, each pair with its verdict, and where it all comes from: what ``promptopt compare`` prints."""
         parts = [
             text.variants_table(self.variants),
+            text.means_table(self.parts),
             *map(str, self.pairs),
             "\n".join(text.failures(self.runs, self.variants)),
             "\n".join(self.footer),
@@ -127,6 +130,11 @@ class Comparison:
                 }
                 for pair in self.pairs
                 for part in pair.parts
+            ],
+            "parts": [
+                {"prompt": self.variants[0].prompt, "by": part.by, "name": part.name, "cases": part.cases}
+                | {key: _rounded(getattr(part, key)) for key in ("quality", "low", "high")}
+                for part in self.parts
             ],
             "provenance": text.provenance(self.runs, self.variants),
             "errors": [

@@ -64,8 +64,9 @@ class Answered:
 
     @property
     def complaint(self) -> str:
-        """Why it did not pass, as the first assert that says so explains it; empty if it passed."""
-        return "" if self.passed else next((s.explanation for s in self.score.scores if s.explanation), "")
+        """Why it did not pass, as the first assert that fails explains it; empty if it passed."""
+        unmet = (score.explanation for score in self.score.scores if not score.passed)
+        return "" if self.passed else next(filter(None, unmet), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from promptopt.experiment.breakdown import PartQuality
+from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.runs import Answered, Run, Trial, VariantSummary
 from promptopt.experiment.verdict import (
     ALPHA_EACH,
@@ -138,7 +138,25 @@ def readable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
-def part_name(part: PartQuality) -> str:
+def means_table(parts: Sequence[PartMean]) -> str:
+    """The quality of each part of a single prompt; empty if there is but one assert."""
+    if len(parts) < 2:
+        return ""
+    rows = [
+        [
+            part_name(part),
+            f"{part.cases:,}",
+            _percent(part.quality),
+            "too few cases" if part.low is None else f"{_percent(part.low)} to {_percent(part.high)}",
+        ]
+        for part in parts[:_PARTS]
+    ]
+    more = [f"and {len(parts) - _PARTS} more; --json and -o list all"] if len(parts) > _PARTS else []
+    shown = table(rows, ["quality by", "cases", "quality", "97.5% interval"], width=_WIDTH)
+    return "\n".join([shown, *more, "the intervals hold all together"])
+
+
+def part_name(part: PartQuality | PartMean) -> str:
     """A part as a table names it."""
     name = part.name if len(part.name) <= _PART_WIDTH else f"{part.name[: _PART_WIDTH - 1]}…"
     return readable(f"{part.by} {name}")
@@ -375,14 +393,20 @@ def case_differences(runs: Sequence[Run]) -> str:
     """The cases on which variants differ in passing, with the answers of each, and those that all of them fail."""
     parts, failed = [], []
     for trials in zip(*(run.trials for run in runs), strict=True):
-        results = {passed_text(trial) for trial in trials}
-        if len(results) > 1:
+        kinds = {passed_text(trial) for trial in trials}
+        if len(kinds) > 1:
             answers = zip(runs, trials, strict=True)
             lines = [f"  {run.variant.label}: {passed_text(trial)}  {_answer(trial)}" for run, trial in answers]
             parts.append("\n".join([readable(trial_name(trials[0])), *lines]))
-        elif results != {"pass"}:
+        elif kinds != {"pass"}:
             failed.append(readable(trial_name(trials[0])))
     parts.insert(0, f"{len(parts)} of {len(runs[0].trials)} cases differ")
+    for run in runs:
+        results: dict[str, set[bool]] = {}
+        for trial in run.answered:
+            results.setdefault(trial.case, set()).add(trial.passed)
+        if unsteady := [readable(case) for case, found in results.items() if len(found) > 1]:
+            parts.append(f"{run.variant.label} passes {len(unsteady)} in some repetitions only: {', '.join(unsteady)}")
     if failed:
         parts.append(f"{len(failed)} fail with every prompt: {', '.join(failed)}")
     return "\n\n".join(parts) + "\n"

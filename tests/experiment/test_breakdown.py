@@ -8,9 +8,10 @@ from random import Random
 import pytest
 
 from promptopt import Comparison, Request, Response, Usage, compare, load_suite
-from promptopt.errors import SuiteError, UsageError
+from promptopt.errors import ProviderError, SuiteError, UsageError
 from promptopt.experiment.breakdown import NO_LABEL, ScorePart, compare_parts, looks, parts_of
 from promptopt.experiment.runs import Answered, Run
+from promptopt.experiment.text import case_differences
 from promptopt.scorers import CaseScore, SuiteChecks
 from promptopt.values import Score
 
@@ -301,3 +302,39 @@ def test_latency_is_of_live_calls_and_its_95th_percentile_needs_twenty(suite) ->
     suite(two_languages()[:19])
     (few,) = compare("ask@v1", provider=Slow(german_is_lost)).variants
     assert (few.timed, few.latency_p95_ms) == (19, None)
+
+
+def test_a_single_prompt_has_the_quality_of_each_part(suite) -> None:
+    suite(two_languages())
+    compared = compare("ask@v1", provider=Scripted(german_is_lost), by="language")
+    means = {(part.by, part.name): part for part in compared.parts}
+    german, english = means["language", "de"], means["language", "en"]
+    assert (german.cases, german.quality, german.high) == (40, 1, 1)
+    assert english.quality == pytest.approx(80 / 120)
+    assert english.low < english.quality < english.high < german.low
+    assert "language de             40   100.0%  " in str(compared)
+    assert {row["prompt"] for row in compared.to_dict()["parts"]} == {"ask@v1"}
+
+
+def test_an_incomplete_comparison_shows_nothing_of_any_part(suite) -> None:
+    def says(short: bool, case: str, repetition: int) -> str:
+        if case < "c010":
+            raise ProviderError("the endpoint answered 503: busy")
+        return german_is_lost(short, case, repetition)
+
+    suite(two_languages())
+    compared = ask(says, by="language")
+    assert compared.incomplete
+    assert {row["shown"] for row in rows(compared).values()} == {"unclear"}
+    assert "is worse" not in str(compared)
+
+
+def test_cases_that_pass_in_some_repetitions_only_are_named(suite) -> None:
+    suite(two_languages()[:5])
+    compared = ask(lambda short, case, n: "no" if short and case == "c003" and n else "yes", trials=2)
+    assert "ask@v2 passes 1 in some repetitions only: c003" in case_differences(compared.runs)
+
+
+def test_the_reason_of_an_assert_that_holds_is_not_why_an_answer_failed(suite) -> None:
+    score = CaseScore(0.5, False, (Score("python", 1, True, "it has a banana"), Score("equals", 0, False, "no")), "a")
+    assert Answered("c", 0, None, None, None, score).complaint == "no"
