@@ -21,6 +21,16 @@ def show_path(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
+def files_below(folder: Path, suffix: str) -> list[Path]:
+    """All files below a folder whose name ends so, in links to folders too; each folder once on its way down."""
+    found = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        above = {os.path.realpath(parent) for parent in (Path(root), *Path(root).parents)}
+        folders[:] = [name for name in folders if os.path.realpath(Path(root, name)) not in above]
+        found += [Path(root, name) for name in names if name.endswith(suffix)]
+    return sorted(found)
+
+
 def repository_path(path: str) -> str:
     """A path as GitHub and GitLab name it: from the root of the repository, with forward slashes.
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
 import jinja2
 from jinja2 import meta
 
+from promptopt.budget.baseline import Base
 from promptopt.budget.guarded_prompt import GuardedPrompt, sources_digest
+from promptopt.budget.history import LockLog
 from promptopt.budget.lock import SUFFIX, Lock, lock_path, read_lock
 from promptopt.budget.result import BudgetFinding, Result, unusable
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, UsageError, did_you_mean
-from promptopt.files import show_path
+from promptopt.files import files_below, run_git, show_path
 from promptopt.suites import find_suite
 from promptopt.templates import PromptFiles, list_prompts, load_prompt
 from promptopt.templates.environment import PromptEnvironment
@@ -93,7 +95,7 @@ def _unlocked(guarded: Mapping[str, GuardedPrompt], locks: Collection[str]) -> d
 
 def find_locks(config: Config) -> list[Path]:
     """All lock files below the prompts folder."""
-    return sorted(config.prompts.rglob(f"*{SUFFIX}"))
+    return files_below(config.prompts, SUFFIX)
 
 
 def _without_suite(config: Config, name: str) -> Result:
@@ -107,7 +109,7 @@ def _without_prompt(config: Config, lock: Lock, name: str, candidates: Mapping[s
     """A lock whose template is gone: it was renamed, if there is a new prompt with the locked text, else removed."""
     path = show_path(lock_path(config.prompts, name))
     suite = find_suite(name, config=config)
-    renamed = next((other for other, files in candidates.items() if _has_text(files, lock, config)), None)
+    renamed = _renamed_to(lock, candidates, config)
     if renamed is None:
         left = "" if suite is None else f"; {show_path(suite)} has no prompt either"
         summary = f"the prompt {name!r} is gone{left}"
@@ -127,6 +129,34 @@ def _renamed(config: Config, name: str, renamed: str, suite: Path | None) -> Bud
         summary += ", and so has the suite: the prompt is not guarded"
     command = " && ".join([*moves, f"promptopt budget update {quote(renamed)}"])
     return BudgetFinding("renamed", "error", "", summary, (f"take them along: {command}",), path, 1)
+
+
+def left_the_gate(config: Config, found: Discovered, base: Base, log: LockLog) -> Iterator[Result]:
+    """Results about prompts that have a lock on the base, but neither lock nor suite here."""
+    present = {*found.guarded, *found.built, *(result.prompt for result in found.orphans)}
+    for name in log.names(base.commit):
+        path = lock_path(config.prompts, name)
+        if name in present or path.exists() or (lock := log.lock_at(base.commit, name)) is None or lock.program:
+            continue
+        restore = f"git checkout {base.commit[:10]} -- {quote(show_path(path))}"
+        candidates = {**found.unguarded, **{each: prompt.files for each, prompt in found.guarded.items()}}
+        unlocked = {each: files for each, files in candidates.items() if not lock_path(config.prompts, each).exists()}
+        renamed = None if name in unlocked else _renamed_to(lock, unlocked, config)
+        if renamed is not None:
+            finding = _renamed(config, name, renamed, find_suite(name, config=config))
+            details = tuple(line.replace(": ", f": {restore} && ", 1) for line in finding.details)
+            yield Result(
+                name, "", (replace(finding, details=details, summary=f"{finding.summary}; and it is removed"),)
+            )
+        elif name in found.unguarded:
+            summary = f"not guarded any more: on {base.label} it has a lock, here it has neither lock nor suite"
+            details = (f"restore its suite, and the lock: {restore}",)
+            yield Result(name, "", (BudgetFinding("removed", "warn", "", summary, details, show_path(path), 1),))
+
+
+def _renamed_to(lock: Lock, candidates: Mapping[str, PromptFiles], config: Config) -> str | None:
+    """The prompt that has the locked text now."""
+    return next((name for name, files in candidates.items() if _has_text(files, lock, config)), None)
 
 
 def _has_text(files: PromptFiles, lock: Lock, config: Config) -> bool:
@@ -149,6 +179,25 @@ def without_suite(config: Config, unguarded: Mapping[str, PromptFiles], included
         if files.newest.relative_to(config.prompts).as_posix() not in included:
             finding = BudgetFinding("unguarded", "note", "", "no suite", (), show_path(files.newest), 1)
             yield Result(show_path(config.prompts / name), "", (finding,))
+
+
+def other_projects(config: Config) -> Iterator[Result]:
+    """Results about locks below the project's root that belong to another project of the repository."""
+    try:
+        listed = run_git(config.root, "ls-files", "-z", "-co", "--exclude-standard", "--", f"*{SUFFIX}")
+    except FileNotFoundError:
+        return
+    for name in (listed or b"").decode("utf-8", "surrogateescape").split("\0"):
+        path = config.root / name
+        if not name or path.is_relative_to(config.prompts) or not path.is_file():
+            continue
+        with suppress(PromptoptError):
+            if read_lock(path) is None:
+                continue
+        folder = next((each for each in path.parents if (each / "pyproject.toml").is_file()), config.root)
+        where = "no prompts folder has it" if folder == config.root else f"run the gate in {show_path(folder)}"
+        finding = BudgetFinding("unguarded", "note", "", where, (), show_path(path), 1)
+        yield Result(show_path(path).removesuffix(SUFFIX), "", (finding,))
 
 
 def files_read(prompt: GuardedPrompt, config: Config) -> set[str]:

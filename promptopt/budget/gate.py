@@ -8,8 +8,18 @@ from functools import cached_property
 
 from promptopt.budget.base_comparison import measure_impact
 from promptopt.budget.baseline import History
+from promptopt.budget.blind_spots import edited_versions, unreached_findings
 from promptopt.budget.check import Checker
-from promptopt.budget.discovery import Discovered, discover, files_read, included_files, nothing_to_guard, without_suite
+from promptopt.budget.discovery import (
+    Discovered,
+    discover,
+    files_read,
+    included_files,
+    left_the_gate,
+    nothing_to_guard,
+    other_projects,
+    without_suite,
+)
 from promptopt.budget.drift import drift_findings
 from promptopt.budget.guarded_prompt import GuardedPrompt
 from promptopt.budget.history import LockLog
@@ -68,10 +78,13 @@ class Gate:
         try:
             results = [self.checker.check_case(prompt, case) for case in prompt.cases]
             whole = check_prompt(self.checker, prompt)
-            drift = list(drift_findings(self._log, prompt, self.settings.drift_for(name)))
+            more = list(drift_findings(self._log, prompt, self.settings.drift_for(name)))
+            limit = self.settings.limits_for(name)["input"]
+            more += edited_versions(self.checker.history, prompt, limit)
+            more += unreached_findings(self.checker.history, prompt, limit)
         except PromptoptError as error:
             return [unusable(name, error)]
-        results.append(replace(whole, findings=(*whole.findings, *drift)))
+        results.append(replace(whole, findings=(*whole.findings, *more)))
         return results
 
     def check_group(self, glob: str) -> Result:
@@ -80,6 +93,12 @@ class Gate:
             return check_group(self.checker, glob, self.settings.totals[glob], list(self.prompts.values()))
         except PromptoptError as error:
             return unusable(f"group {glob}", error)
+
+    @cached_property
+    def left(self) -> list[Result]:
+        """Results about prompts that are guarded on the base, but not here."""
+        base = None if self._names else self.checker.history.base
+        return [] if base is None else list(left_the_gate(self.config, self.found, base, self._log))
 
     def files_read(self, name: str) -> list[str]:
         """The files without a suite of their own that the cases of a prompt have read: they are guarded with it."""
@@ -101,7 +120,8 @@ class Gate:
             read: Files that the cases of guarded prompts have read.
         """
         included = {*read, *included_files(self.config, self._loose - set(read))}
-        results = [*self.found.orphans, *without_suite(self.config, self.found.unguarded, included)]
+        results = [*self.found.orphans, *self.left, *without_suite(self.config, self.found.unguarded, included)]
+        results += other_projects(self.config)
         return [self.judged(result) for result in results]
 
     def judged(self, result: Result) -> Result:
@@ -118,7 +138,7 @@ class Gate:
         Raises:
             UsageError: There is nothing to guard.
         """
-        if not self.found.guarded and not self.found.orphans:
+        if not self.found.guarded and not self.found.orphans and not self.left:
             raise nothing_to_guard(self.config)
         read: set[str] = set()
         for name in self.prompts:

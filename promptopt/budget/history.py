@@ -124,11 +124,14 @@ class LockLog:
             raise UsageError(f"{text!r} is neither a date, as in 2026-11-01, nor a commit or tag that git knows here")
         return datetime.fromisoformat(printed.strip())
 
+    def names(self, commit: str) -> list[str]:
+        """The prompts that have a lock at a commit."""
+        listed = self._git("ls-tree", "-r", "-z", "--name-only", commit, "--", ".") or ""
+        return [name.removesuffix(SUFFIX) for name in listed.split("\0") if name.endswith(SUFFIX)]
+
     def at(self, commit: str) -> Mapping[str, Lock]:
         """All locks at a commit that can be read, by prompt."""
-        listed = self._git("ls-tree", "-r", "--name-only", commit, "--", ".") or ""
-        names = [line.removesuffix(SUFFIX) for line in listed.splitlines() if line.endswith(SUFFIX)]
-        return {name: lock for name in names if (lock := self.lock_at(commit, name)) is not None}
+        return {name: lock for name in self.names(commit) if (lock := self.lock_at(commit, name)) is not None}
 
 
 def _read_log(text: str) -> Iterator[LockChange]:

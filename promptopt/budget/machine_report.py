@@ -28,6 +28,11 @@ _RULES = {
     "missing": "A recorded answer that was locked is missing.",
     "quality": "Recorded answers are worse than the locked ones.",
     "drift": "Accepted raises add up to more than the limit of a drift.",
+    "edited": "An older version of a prompt was edited; the newest one is measured.",
+    "unreached": "No case prints these lines, so that their growth is not measured.",
+    "unusable": "Input cannot be used, so that nothing was compared.",
+    "unguarded": "Nothing guards a prompt.",
+    "unchecked": "A guarded prompt was not checked.",
     "cause": "Something but the prompt changed its cost.",
 }
 

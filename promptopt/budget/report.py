@@ -276,9 +276,13 @@ def workflow_commands(results: Sequence[Result]) -> Iterator[str]:
     for group in shown:
         result, finding = group[0]
         command = "error" if finding.level == "error" else "warning"
-        place = f"file={_property(repository_path(finding.path))},line={max(1, finding.line)}," if finding.path else ""
+        place = (
+            f"file={_property(one_line(repository_path(finding.path)))},line={max(1, finding.line)},"
+            if finding.path
+            else ""
+        )
         more = [_more(group, len(group) - 1)] if len(group) > 1 else []
-        body = "\n".join([f"{result.label}: {finding.summary}", *map(one_line, finding.details), *more])
+        body = "\n".join([f"{result.label}: {one_line(finding.summary)}", *map(one_line, finding.details), *more])
         yield f"::{command} {place}title=prompt budget::{_data(body)}"
     if len(shown) < len(groups):
         rest = sum(map(len, groups[len(shown) :]))

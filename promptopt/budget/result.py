@@ -21,6 +21,9 @@ BudgetFindingKind = Literal[
     "quality",
     "cause",
     "drift",
+    # What the cases do not show: an older version that was edited, lines that no case prints.
+    "edited",
+    "unreached",
     # Nothing was compared: input cannot be used, the prompt has no suite, or its check did not run.
     "unusable",
     "unguarded",

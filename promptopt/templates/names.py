@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptopt.config import Config, check_config, load_config
 from promptopt.errors import TemplateError, check_argument, did_you_mean
-from promptopt.files import show_path, write_new
+from promptopt.files import files_below, show_path, write_new
 from promptopt.templates.readers import FolderReader, GitReader
 from promptopt.templates.template import Template
 from promptopt.values import Origin
@@ -55,7 +55,7 @@ def list_prompts(config: Config | None = None) -> list[PromptFiles]:
     check_config(config)
     folder = (config or load_config()).prompts
     found: dict[str, list[tuple[str, Path]]] = {}
-    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+    for path in files_below(folder, SUFFIX):
         version = "" if version_number(path) is None else path.stem
         name = (path.parent if version else path.with_suffix("")).relative_to(folder).as_posix()
         found.setdefault(name, []).append((version, path))
