@@ -13,6 +13,8 @@ from promptopt.errors import LockError, PromptoptError, UsageError
 from promptopt.files import decode, run_git
 
 _START, _FIELD = "\x01", "\x02"
+# Each is read with a process of git.
+_REMOVED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,15 @@ class LockLog:
             if not change.removed and (lock := self.lock_at(change.commit, prompt)) is not None:
                 return lock
         return None
+
+    def removed(self) -> Mapping[str, Lock]:
+        """The last locks of prompts whose lock was removed, the newest few."""
+        newest: dict[str, LockChange] = {}
+        for change in self._changes:
+            newest.setdefault(change.prompt, change)
+            newest.setdefault(change.before, change)
+        names = [name for name, change in newest.items() if change.removed][:_REMOVED]
+        return {name: lock for name in names if (lock := self.last(name)) is not None}
 
     @cached_property
     def now(self) -> datetime | None:

@@ -15,8 +15,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from promptopt.errors import LockError
@@ -187,8 +189,8 @@ class _Parser:
                 raise self._error(
                     f"contains a merge conflict: {text[:40]!r}",
                     number,
-                    f"take one side (git checkout --ours {self._display}, or --theirs), then run: "
-                    "promptopt budget update",
+                    f"lock the prompt again: promptopt budget update {self._prompt()}, or take one side: "
+                    f"git checkout --ours {quote(self._display)}, or --theirs",
                 )
         tables = list(self._tables())
         header = tables[0][2]
@@ -265,12 +267,20 @@ class _Parser:
 
     def _error(self, message: str, line: int, remedy: str | None = "") -> LockError:
         if remedy == "":
-            prompt = Path(self._display).name.removesuffix(SUFFIX)
             remedy = (
-                f"restore it: git checkout -- {self._display}, or delete it and lock the prompt again: "
-                f"promptopt budget update {prompt}"
+                f"restore it: git checkout -- {quote(self._display)}, or lock the prompt again: "
+                f"promptopt budget update {self._prompt()}"
             )
         return LockError(message, path=self._display, line=line, remedy=remedy)
+
+    def _prompt(self) -> str:
+        """The prompt as its name is typed: the file says it, with the folders that it is in."""
+        for text in self._lines:
+            pair = _PAIR.fullmatch(text)
+            if pair and pair[1] == "prompt":
+                with suppress(ValueError):
+                    return quote(str(json.loads(pair[2])))
+        return quote(Path(self._display).name.removesuffix(SUFFIX))
 
 
 def _call(header: Mapping[str, Any]) -> LockedCall | None:

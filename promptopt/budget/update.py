@@ -149,10 +149,10 @@ class _Earlier:
 
 
 def _gone(config: Config, log: LockLog) -> dict[str, Lock]:
-    """The locks of prompts that are gone: on disk still, in the last commit, or where this branch began."""
+    """The locks of prompts that are gone: on disk still, in git, or where this branch began."""
     names = {prompt.name for prompt in list_prompts(config)}
     base = History(config).base
-    found = {**(log.at(base.commit) if base else {}), **log.at("HEAD")}
+    found = {**log.removed(), **(log.at(base.commit) if base else {}), **log.at("HEAD")}
     for path in find_locks(config):
         lock = _usable(path)
         if lock is not None:

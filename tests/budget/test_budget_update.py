@@ -1,5 +1,6 @@
 """Writing locks: what needs a reason, what is kept, what is removed."""
 
+import re
 import shlex
 from dataclasses import replace
 from typing import Any
@@ -414,3 +415,29 @@ def test_a_cap_above_recorded_answers_needs_a_reason(locked: Any) -> None:
     locked.write({"prompts/triage/v1.j2": prompt_text().replace("tokens: 60", "tokens: 5000")})
     with pytest.raises(UsageError, match="triage: max_output_tokens 60 → 5,000"):
         lock("")
+
+
+def test_a_prompt_that_was_removed_and_comes_back_under_another_name_is_compared(locked: Any) -> None:
+    locked.git("init", "-qb", "main")
+    commit(locked)
+    locked.git("rm", "-rq", "prompts", "suites")
+    commit(locked)
+    locked.write({"prompts/router/v1.j2": prompt_text(LONGER), "suites/router.yaml": SUITE})
+    commit(locked)
+    with pytest.raises(UsageError, match=r"router \[parcel\]: input 26 → 42"):
+        lock("")
+
+
+@pytest.mark.parametrize("damage", ["conflict", "edited"])
+def test_the_remedy_of_a_lock_that_cannot_be_used_names_the_prompt_and_works(locked: Any, damage: str) -> None:
+    name = "support/it's"
+    locked.write({f"prompts/{name}/v1.j2": prompt_text(), f"suites/{name}.yaml": SUITE})
+    lock()
+    path = locked.root / f"prompts/{name}.lock.toml"
+    good = path.read_text()
+    path.write_text(f"<<<<<<< HEAD\n{good}" if damage == "conflict" else good.replace("input = 26", "input = 9"))
+    with pytest.raises(LockError) as refused:
+        read_lock(path)
+    (command,) = re.findall(r"promptopt (budget update '.*?'.*?)(?:, or|$)", str(refused.value))
+    done = locked.run(*shlex.split(command))
+    assert (done.returncode, path.read_text()) == (0, good)
