@@ -391,25 +391,30 @@ def _price(variant: VariantSummary) -> str:
 
 def case_differences(runs: Sequence[Run]) -> str:
     """The cases on which variants differ in passing, with the answers of each, and those that all of them fail."""
-    parts, failed = [], []
+    parts = []
+    passed: dict[str, bool] = {}
     for trials in zip(*(run.trials for run in runs), strict=True):
         kinds = {passed_text(trial) for trial in trials}
+        passed[trials[0].case] = passed.get(trials[0].case, False) or "pass" in kinds
         if len(kinds) > 1:
             answers = zip(runs, trials, strict=True)
             lines = [f"  {run.variant.label}: {passed_text(trial)}  {_answer(trial)}" for run, trial in answers]
             parts.append("\n".join([readable(trial_name(trials[0])), *lines]))
-        elif kinds != {"pass"}:
-            failed.append(readable(trial_name(trials[0])))
-    parts.insert(0, f"{len(parts)} of {len(runs[0].trials)} cases differ")
+    asked = len(runs[0].trials)
+    parts.insert(0, f"{len(parts)} of {asked} {'cases' if asked == len(passed) else 'answers'} differ")
+    parts.extend(_unsteady(runs))
+    if failed := [readable(case) for case, ever in passed.items() if not ever]:
+        parts.append(f"{len(failed)} fail with every prompt: {', '.join(failed)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _unsteady(runs: Sequence[Run]) -> Iterator[str]:
     for run in runs:
         results: dict[str, set[bool]] = {}
         for trial in run.answered:
             results.setdefault(trial.case, set()).add(trial.passed)
-        if unsteady := [readable(case) for case, found in results.items() if len(found) > 1]:
-            parts.append(f"{run.variant.label} passes {len(unsteady)} in some repetitions only: {', '.join(unsteady)}")
-    if failed:
-        parts.append(f"{len(failed)} fail with every prompt: {', '.join(failed)}")
-    return "\n\n".join(parts) + "\n"
+        if cases := [readable(case) for case, found in results.items() if len(found) > 1]:
+            yield f"{run.variant.label} passes {len(cases)} in some repetitions only: {', '.join(cases)}"
 
 
 def trial_name(trial: Trial) -> str:

@@ -332,7 +332,11 @@ def test_an_incomplete_comparison_shows_nothing_of_any_part(suite) -> None:
 def test_cases_that_pass_in_some_repetitions_only_are_named(suite) -> None:
     suite(two_languages()[:5])
     compared = ask(lambda short, case, n: "no" if short and case == "c003" and n else "yes", trials=2)
-    assert "ask@v2 passes 1 in some repetitions only: c003" in case_differences(compared.runs)
+    listed = case_differences(compared.runs)
+    assert listed.startswith("1 of 10 answers differ\n\nc003 (repetition 1)\n")
+    assert "ask@v2 passes 1 in some repetitions only: c003" in listed
+    never = ask(lambda *_: "no", trials=2)
+    assert "5 fail with every prompt: c000, c001, c002, c003, c004\n" in case_differences(never.runs)
 
 
 def test_the_reason_of_an_assert_that_holds_is_not_why_an_answer_failed(suite) -> None:
