@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptopt import Comparison, Request, Response, Usage, compare
-from promptopt.errors import ProviderError
+from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.experiment.report.write import comparison_json, write_report
 from promptopt.experiment.text import case_differences
 
@@ -212,3 +212,33 @@ def test_a_page_of_cases_without_asserts_shows_no_numbers_that_are_not_known(pro
     compared = compare("ask@v1", "ask@v2", provider=Scripted(lambda *_: "yes"))
     write_report(compared, prompts / "report.html")
     assert "<td>-<td>-</tr>" in (prompts / "report.html").read_text()
+
+
+def test_a_provider_that_retries_by_itself_is_asked_to_leave_that_to_the_run(prompts: Path) -> None:
+    class Once(Scripted):
+        asked = 0
+
+        def complete(self, request: Request) -> Response:
+            type(self).asked += 1
+            if self.asked <= 2:
+                raise ProviderError("busy")
+            return super().complete(request)
+
+    class Insisting(Once):
+        retries = 3
+
+        def complete(self, request: Request) -> Response:
+            raise AssertionError("it is not asked itself")
+
+        def without_retries(self) -> Once:
+            return Once(lambda *_: "yes")
+
+    asked(prompts, ["c00"], lambda *_: "yes")
+    (variant,) = compare("ask@v1", provider=Insisting(lambda *_: "yes")).variants
+    assert (variant.errors, Once.asked) == (0, 3)
+    # One that says nothing of retries is asked again only if the run is to.
+    Once.asked = 0
+    with pytest.raises(ProviderUnusable, match="not one of 1 calls was answered"):
+        compare("ask@v1", provider=Once(lambda *_: "yes"))
+    Once.asked = 0
+    assert compare("ask@v1", provider=Once(lambda *_: "yes"), retries=2).variants[0].errors == 0
