@@ -16,6 +16,9 @@ from promptopt.experiment.verdict import ALPHA, ALPHA_EACH, CostChange, Differen
 
 # So many cases have an exact test of a loss; of more, the bound is as good, and takes no longer.
 _MOST_EXACT = 5_000
+# Predictions count what was not seen for so many cases: scores lost, kept or won, and answers up to the cap. Large
+# differences in few cases are often chance.
+_UNSEEN, _UNSEEN_CAP = {-1.0: 1.5, 0.0: 15.0, 1.0: 1.5}, 0.05
 
 
 def quality_p_values(values: Floats, margin: float, accept: float = 0.0) -> dict[str, float]:
@@ -78,7 +81,7 @@ def quality_cases(values: Floats, margin: float) -> LikelyCases | None:
     """How many cases would show that the candidate is better, not worse by the margin, or worse."""
     reach = 0.5 if _is_pass_or_fail(values) else 1.0
     above = [Threshold(-margin, ALPHA, reach), Threshold(0.0, ALPHA_EACH / 2, reach)]
-    return likely_cases(values, above, [Threshold(0.0, ALPHA_EACH / 2, reach)], (-1.0, 1.0))
+    return likely_cases(values, above, [Threshold(0.0, ALPHA_EACH / 2, reach)], (-1.0, 1.0), _UNSEEN)
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,13 @@ class Spending:
         ends = (self.least, self.most) if self.bounded else None
         reach = float(self.bounded)
         below = [Threshold(within - self.known, ALPHA, reach), Threshold(-self.known, ALPHA_EACH / 2, reach)]
-        return likely_cases(self.varying, [Threshold(-self.known, ALPHA_EACH / 2, reach)], below, ends)
+        return likely_cases(
+            self.varying,
+            [Threshold(-self.known, ALPHA_EACH / 2, reach)],
+            below,
+            ends,
+            dict.fromkeys(ends or (), _UNSEEN_CAP),
+        )
 
 
 def cost_change(p_values: Mapping[str, float], seen: float | None) -> CostChange:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -20,7 +20,7 @@ _WORLDS = 400
 # Distinct values of a world; of more, neighbours are taken together.
 _MOST_VALUES = 512
 # With the predicted number the probability of a decision is the second of these; the others are its range.
-_DECIDED = (0.5, 0.88, 0.97)
+_DECIDED = (0.5, 0.92, 0.98)
 _NUMBERS = np.geomspace(2, MOST_CASES, 132)
 
 
@@ -53,7 +53,11 @@ class Threshold:
 
 
 def likely_cases(
-    values: Floats, above: Sequence[Threshold], below: Sequence[Threshold], ends: tuple[float, float] | None
+    values: Floats,
+    above: Sequence[Threshold],
+    below: Sequence[Threshold],
+    ends: tuple[float, float] | None,
+    unseen: Mapping[float, float] | None = None,
 ) -> LikelyCases | None:
     """The number of cases that likely decides; ``None`` if no number does.
 
@@ -65,13 +69,13 @@ def likely_cases(
         values: One for each case.
         above: A mean above one of these decides; ``below`` likewise.
         ends: What a value could be at least and at most, if that is known.
+        unseen: For how many cases values count that were not seen, beside those that were.
     """
     if not 2 <= len(values) < MOST_CASES:
         return None
     seen, counts = _values_and_counts(values)
-    if ends is not None:
-        # What was never seen counts for less than one case.
-        seen, counts = np.append(seen, ends), np.append(counts, (0.25, 0.25))
+    for value, weight in (unseen or {}).items():
+        seen, counts = np.append(seen, value), np.append(counts, weight)
     shares = np.random.default_rng(_SEED).dirichlet(counts, _WORLDS)
     means = (shares @ seen)[:, None]
     spreads = np.sqrt(np.maximum(shares @ seen**2 - means[:, 0] ** 2, 0.0))[:, None]

@@ -297,6 +297,27 @@ def test_a_candidate_worse_by_the_margin_is_hardly_ever_called_not_worse() -> No
     assert passed <= 18
 
 
+def test_the_prediction_is_of_what_is_unclear_alone() -> None:
+    random = np.random.default_rng(3)
+    noisy = random.uniform(1, 2, 300), random.uniform(1, 2, 300)
+    apart = np.full(300, 2.0), np.full(300, 1.0)
+    sure, doubtful = outcomes(290, 0, 0, 10), outcomes(240, 20, 20, 20)
+
+    def likely(quality: tuple[np.ndarray, np.ndarray], usd: tuple[np.ndarray, np.ndarray]) -> tuple[object, ...]:
+        decided = decision(pairs(quality, usd, cap=2.0))
+        assert decided.verdict == "inconclusive"
+        (needed,) = (reason for reason in decided.reasons if isinstance(reason, CasesNeeded))
+        cost, judged = decided.reasons[:2]
+        return needed.likely, cost.likely_cases, judged.evidence.likely_cases  # type: ignore[union-attr]
+
+    needed, cost, _ = likely(sure, noisy)
+    assert needed == cost
+    needed, _, quality = likely(doubtful, apart)
+    assert needed == quality
+    needed, cost, quality = likely(doubtful, noisy)
+    assert needed == max(cost, quality, key=lambda found: found.number)  # type: ignore[attr-defined]
+
+
 def test_the_number_of_cases_that_is_named_decides() -> None:
     """A candidate as good, on a tenth of the cases better and worse by turns, measured on as many as it names."""
     few = decision(pairs(outcomes(80, 5, 5, 10), (np.full(100, 2.0), np.full(100, 1.0))), margin=0.05)
