@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +32,18 @@ from promptopt.tokens import encoding, tokenizer_for
 from promptopt.values import Progress
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """What a comparison makes lives to its end: to look for unused cycles in it again and again took a third of it."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@_rare_collections()
 def compare(
     *prompts: str | Path | Template,
     suite: str | Path | Suite | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from promptopt.config import Config
@@ -113,7 +114,9 @@ class Variant:
         return Measurement(usage, basis, self._cost(usage), tokens, self._cost(warm))
 
     def _cost(self, usage: Usage) -> Cost | None:
-        return None if self.price is None else self.price.cost(usage)
+        if self.price is None or self.price.tiers is not None:
+            return self.price.cost(usage) if self.price else None
+        return _cost(self.price, usage)
 
     def _hidden(self, text: str, usage: Usage) -> int:
         """Output tokens that were billed and are not in the text: the reasoning before it.
@@ -132,6 +135,12 @@ class Variant:
             return True
         own, priced = tokenizer_for(self.model), tokenizer_for(self.priced_as)
         return own.exact and priced.exact and own == priced
+
+
+@lru_cache(maxsize=4096)
+def _cost(price: Price, usage: Usage) -> Cost:
+    """One cost for all calls of that many tokens; prices of genai-prices with tiers cannot be looked up so."""
+    return price.cost(usage)
 
 
 def make_variant(

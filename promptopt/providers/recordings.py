@@ -13,7 +13,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from io import StringIO
 from pathlib import Path
+from sys import intern
 from typing import Any, Literal
 
 from promptopt.errors import RecordingError, SecretRecorded
@@ -98,24 +101,31 @@ class Recording:
         if row["v"] != FORMAT_VERSION:
             raise ValueError(f"its format version is {row['v']!r}, this promptopt reads {FORMAT_VERSION}")
         usage = row["usage"]
+        # What a file repeats in every line is held once.
         return cls(
-            prompt=str(row["prompt"]),
+            prompt=intern(str(row["prompt"])),
             case=str(row["case"]),
             repetition=int(row["repetition"]),
             request_sha256=str(row["request_sha256"]),
-            model_requested=str(row["model_requested"]),
-            params=dict(row["params"]),
+            model_requested=intern(str(row["model_requested"])),
+            params=_shared_params(json.dumps(dict(row["params"]))),
             response=Response(
-                model=str(row["model_returned"]),
-                text=str(row["response"]["text"]),
-                finish_reason=str(row["response"]["finish_reason"]),
+                model=intern(str(row["model_returned"])),
+                text=intern(str(row["response"]["text"])),
+                finish_reason=intern(str(row["response"]["finish_reason"])),
                 usage=None if usage is None else Usage(**usage),
                 # Latency is measured live; a recorded one is never reported as this run's.
                 duration_s=None,
             ),
-            recorded_at=str(row["recorded_at"]),
+            recorded_at=intern(str(row["recorded_at"])),
             line=line,
         )
+
+
+@lru_cache(maxsize=64)
+def _shared_params(text: str) -> Mapping[str, Any]:
+    params: dict[str, Any] = json.loads(text)
+    return params
 
 
 def _json_line(row: Mapping[str, Any]) -> str:
@@ -148,7 +158,6 @@ class RecordingFile:
         self.path = path
         self.lines: dict[RecordingKey, Recording] = {}
         self.cut_off: int | None = None
-        self._raw: dict[RecordingKey, str] = {}
         self._untidy = False
         self._descriptor: int | None = None
         self._lock = threading.Lock()
@@ -207,9 +216,7 @@ class RecordingFile:
                     remedy="what was answered before is kept; make room and run again: it goes on from there",
                 ) from None
             self._untidy = True
-            for recording, text in zip(recordings, texts, strict=True):
-                self.lines[recording.key] = recording
-                self._raw[recording.key] = text
+            self.lines |= {recording.key: recording for recording in recordings}
 
     def _checked(self, recording: Recording) -> str:
         text = recording.to_json()
@@ -238,9 +245,9 @@ class RecordingFile:
             self._close()
             self._rewrite(without=keys)
 
-    def _load(self) -> None:
-        """Read the file as it is on disk now."""
-        self.lines, self._raw, self.cut_off, self._untidy = {}, {}, None, False
+    def _load(self, written: dict[RecordingKey, str] | None = None) -> None:
+        """Read the file as it is on disk now; what is written for each key goes into ``written``."""
+        self.lines, self.cut_off, self._untidy = {}, None, False
         shown = show_path(self.path)
         try:
             data = self.path.read_bytes()
@@ -250,14 +257,16 @@ class RecordingFile:
             raise RecordingError(f"cannot be read: {error.strerror}", path=shown) from None
         # What follows the last line end was cut off by a crash, perhaps within a character.
         whole, newline, rest = data.rpartition(b"\n")
-        self._parse(decode(whole, shown, RecordingError), shown)
+        self._parse(decode(whole, shown, RecordingError), shown, written)
         if rest:
             self.cut_off = whole.count(b"\n") + (2 if newline else 1)
             self._untidy = True
 
-    def _parse(self, text: str, display: str) -> None:
+    def _parse(self, text: str, display: str, written: dict[RecordingKey, str] | None = None) -> None:
         previous: RecordingKey | None = None
-        for number, line in enumerate(text.split("\n"), 1):
+        # One line at a time: a list of them all would take as much memory again.
+        for number, ended in enumerate(StringIO(text, newline="\n"), 1):
+            line = ended.removesuffix("\n")
             if not line.strip():
                 continue
             try:
@@ -281,7 +290,8 @@ class RecordingFile:
                 self._untidy = True
             previous = recording.key
             self.lines[recording.key] = recording
-            self._raw[recording.key] = line
+            if written is not None:
+                written[recording.key] = line
 
     def _write(self, data: bytes) -> None:
         if self._descriptor is None:
@@ -302,10 +312,11 @@ class RecordingFile:
 
     def _rewrite(self, without: Collection[RecordingKey] = ()) -> None:
         # Another process, or another object, may have added lines since this one read the file.
-        self._load()
+        written: dict[RecordingKey, str] = {}
+        self._load(written)
         for key in without:
-            del self.lines[key], self._raw[key]
-        text = "".join(f"{self._raw[key]}\n" for key in sorted(self._raw))
+            del self.lines[key], written[key]
+        text = "".join(f"{written[key]}\n" for key in sorted(written))
         replace_file(self.path, text, RecordingError)
         self._untidy, self.cut_off = False, None
 

@@ -103,7 +103,7 @@ class CaseChecks:
         else:
             # An assert without weight is shown and decides nothing, as in promptfoo.
             passed = all(score.passed for _, weight, score in judged if weight)
-        return CaseScore(
+        return _shared(
             quality,
             passed,
             scores,
@@ -112,6 +112,12 @@ class CaseChecks:
             asserts=_upto(len(scores)) if len(scores) == len(found) else tuple(number for number, _, _ in judged),
             broken=tuple(number for number, weight, score in judged if score.broken and weight),
         )
+
+
+@lru_cache(maxsize=1024)
+def _shared(*values: Any, **named: Any) -> CaseScore:
+    """One score for all answers that are scored alike: of a large suite most are."""
+    return CaseScore(*values, **named)
 
 
 @lru_cache(maxsize=64)

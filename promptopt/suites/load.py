@@ -10,7 +10,8 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
+from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -182,7 +183,7 @@ class _Parser:
 
     def _json_lines(self, text: str) -> Iterator[Any]:
         """One test a line; a line with ``input`` and ``target`` is a sample of inspect's."""
-        for number, line in enumerate(text.split("\n"), 1):
+        for number, line in enumerate(StringIO(text, newline="\n"), 1):
             if not line.strip():
                 continue
             try:
@@ -237,7 +238,7 @@ class _Parser:
             raise SuiteError(f"tests: {entry!r}: {error.strerror}", path=self._shown, line=line) from None
         return _Parser(path, self)._tests_of(text)
 
-    @property
+    @cached_property
     def _folders(self) -> tuple[Path, ...]:
         """Where a ``file://`` is looked for: beside the suite, as in promptfoo, then beside the file that names it."""
         return tuple(dict.fromkeys((*(self._outer._folders if self._outer else ()), self._path.parent)))
@@ -251,7 +252,7 @@ class _Parser:
         self._check_test(test)
         given = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
         options = {**self._mapping(self._default, "options"), **self._mapping(test, "options")}
-        asserts = (*self._asserts(self._default), *self._asserts(test))
+        asserts = (*self._default_asserts, *self._asserts(test))
         threshold = test.get("threshold", self._default.get("threshold"))
         metadata = {**self._mapping(self._default, "metadata"), **self._mapping(test, "metadata")}
         description = test.get("description")
@@ -297,6 +298,11 @@ class _Parser:
             chosen = dict(zip(lists, values, strict=True))
             suffix = ", ".join(f"{name}={value}" for name, value in chosen.items())
             yield f" [{suffix}]", {**variables, **chosen}
+
+    @cached_property
+    def _default_asserts(self) -> tuple[Assertion, ...]:
+        """The same for every case; read with the first, when the defaults are known."""
+        return self._asserts(self._default)
 
     def _asserts(self, test: Mapping[str, Any]) -> tuple[Assertion, ...]:
         entries = test.get("assert")

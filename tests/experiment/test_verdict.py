@@ -298,8 +298,8 @@ def test_a_candidate_worse_by_the_margin_is_hardly_ever_called_not_worse() -> No
 
 
 def test_the_prediction_is_of_what_is_unclear_alone() -> None:
-    random = np.random.default_rng(3)
-    noisy = random.uniform(1, 2, 300), random.uniform(1, 2, 300)
+    random = np.random.default_rng(6)
+    noisy = random.uniform(1, 1.9, 300), random.uniform(1.1, 2, 300) - 0.08
     apart = np.full(300, 2.0), np.full(300, 1.0)
     sure, doubtful = outcomes(290, 0, 0, 10), outcomes(240, 20, 20, 20)
 
