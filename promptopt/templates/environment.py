@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import (
@@ -205,8 +206,14 @@ class ChatExtension(Extension):
         collector = context.get(COLLECTOR)
         if collector is None:
             raise TemplateRuntimeError("a chat block cannot be in a macro that is imported without context")
-        collector.append(Message(role=_check_role(role, line), content=caller().strip()))
+        collector.append(_message(_check_role(role, line), caller().strip()))
         return ""
+
+
+@lru_cache(maxsize=64)
+def _message(role: Role, content: str) -> Message:
+    """One message for all calls of a prompt: a system message is mostly the same in thousands of them."""
+    return Message(role=role, content=content)
 
 
 def is_chat(node: nodes.Node) -> bool:
