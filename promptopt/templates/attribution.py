@@ -125,9 +125,10 @@ def _checked(marked: MarkedPrompt, rendered: Rendered) -> list[list[PrintedRun]]
         whole = without_marks(message.content)
         lead = 0
         if whole != plain.content:
-            # The text of a chat block is stripped, but there are marks around its white space.
-            lead = len(whole) - len(whole.lstrip())
-            if message.role != plain.role or whole.strip() != plain.content:
+            # The text of a chat block is stripped of the template's white space, but there are marks around it.
+            lead = whole.find(plain.content)
+            rest = whole[:lead] + whole[lead + len(plain.content) :]
+            if message.role != plain.role or lead < 0 or rest.strip():
                 return None
         runs = list(_runs(marked, message.content))
         if sum(len(text) for text, _ in runs) != len(whole):

@@ -95,6 +95,12 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(loader=loader, extensions=[ChatExtension], **_OPTIONS | options)
         self.filters |= {"compact": _compact, "fit": _fit}
 
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        keep_white_space(source, self)
+        return super()._generate(source, name, filename, defer_init)
+
 
 def check_filters(tree: nodes.Template, environment: JinjaEnvironment) -> None:
     """Refuse filters and tests that do not exist, in branches too, where Jinja2 itself waits until one is taken.
@@ -180,6 +186,12 @@ def _line(error: BaseException, path: str) -> int | None:
 # Not an identifier, so that no template can read or set it; a context variable, so that includes share it.
 COLLECTOR = "promptopt: messages"
 
+# The text of a block is stripped of the template's own white space. That of a variable's value is set aside meanwhile,
+# as characters of a plane that has none.
+_SPACES = [space for space in map(chr, range(0x3001)) if space.isspace()]
+_ASIDE = {ord(space): chr(0xEFF00 + number) for number, space in enumerate(_SPACES)}
+_BACK = {ord(aside): chr(space) for space, aside in _ASIDE.items()}
+
 
 class ChatExtension(Extension):
     """Collects each chat block into the list that the context holds under ``COLLECTOR``."""
@@ -206,8 +218,47 @@ class ChatExtension(Extension):
         collector = context.get(COLLECTOR)
         if collector is None:
             raise TemplateRuntimeError("a chat block cannot be in a macro that is imported without context")
-        collector.append(_message(_check_role(role, line), caller().strip()))
+        collector.append(_message(_check_role(role, line), caller().strip().translate(_BACK)))
         return ""
+
+    def _value(self, value: object) -> str:
+        """A value's text with the white space around it set aside."""
+        text = str(value)
+        inner = text.strip()
+        if len(inner) == len(text):
+            return text
+        start = text.find(inner) if inner else len(text)
+        return f"{text[:start].translate(_ASIDE)}{inner}{text[start + len(inner) :].translate(_ASIDE)}"
+
+
+def keep_white_space(tree: nodes.Template, environment: JinjaEnvironment) -> None:
+    """Have chat blocks keep the white space around what variables print; that of macros is the template's own."""
+    extension = environment.extensions[ChatExtension.identifier]
+    written = {name.name for block in tree.find_all(nodes.AssignBlock) for name in block.find_all(nodes.Name)}
+    written |= {node.target for node in tree.find_all(nodes.Import)}
+
+    def kept(child: nodes.Expr) -> nodes.Expr:
+        names = {name.name for name in (child, *child.find_all(nodes.Name)) if isinstance(name, nodes.Name)}
+        calls = [call for call in (child, *child.find_all(nodes.Call)) if isinstance(call, nodes.Call)]
+        own = isinstance(child, (nodes.TemplateData, nodes.Const)) or bool(names & written)
+        if own or any(isinstance(call.node, nodes.Name) for call in calls):
+            return child
+        return extension.call_method("_value", [child], lineno=child.lineno)
+
+    def walk(body: Iterable[nodes.Node]) -> None:
+        for node in body:
+            if isinstance(node, nodes.Output):
+                node.nodes = [kept(child) for child in node.nodes]
+            elif not isinstance(node, _PRINTED_LATER):
+                for part in ("body", "elif_", "else_"):
+                    walk(getattr(node, part, None) or ())
+
+    for block in tree.find_all(nodes.CallBlock):
+        if is_chat(block):
+            walk(block.body)
+
+
+_PRINTED_LATER = (nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock)
 
 
 @lru_cache(maxsize=64)
