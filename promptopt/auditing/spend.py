@@ -7,14 +7,17 @@ import math
 import re
 from calendar import monthrange
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
 
+from promptopt.config import Config
 from promptopt.gateway.stores.ledger_row import LedgerRow
+from promptopt.prices import Price, Processing, find_price
+from promptopt.values import Usage
 
 _ENTRY = re.compile(r'-((?:\s+"[^"]+",?)+):\s+Announced\s+shutdown\s+date:\s+(\d{4}-\d{2}-\d{2})')
 
@@ -186,6 +189,31 @@ def sum_up(rows: Sequence[LedgerRow], now: datetime | None = None) -> SpendSumma
         lost=sum(row.status == "sent" and now.timestamp() - row.at > LOST_AFTER_S for row in asked),
         projected_month_usd=_projected(by_day, now.date()),
     )
+
+
+def priced(rows: Iterable[LedgerRow], config: Config) -> Iterator[LedgerRow]:
+    """The rows; those that were unpriced when they were written at the prices that are known now.
+
+    A price that was added later, in the configuration or with a newer table, is asked at the time of the call.
+    """
+    known: dict[tuple[str, str, Processing], Price | None] = {}
+    for row in rows:
+        if row.list_usd is not None or row.status == "sent" or row.input_tokens is None:
+            yield row
+            continue
+        processing: Processing = "batch" if row.endpoint == "batch" else "standard"
+        asked = row.model, row.day, processing
+        if asked not in known:
+            at = datetime.fromtimestamp(row.at, UTC)
+            known[asked] = find_price(row.model, processing=processing, at=at, config=config)
+        price = known[asked]
+        if price is None:
+            yield row
+            continue
+        read, written = row.cache_read_tokens or 0, row.cache_write_tokens or 0
+        usage = Usage(row.input_tokens, read, written, row.output_tokens or 0)
+        usd = float(price.cost(usage).total_usd)
+        yield row._replace(list_usd=usd, incurred_usd=usd if row.incurred_usd is None else row.incurred_usd)
 
 
 def _by(rows: Iterable[LedgerRow], key: Callable[[LedgerRow], str | None]) -> list[Spend]:

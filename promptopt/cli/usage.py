@@ -65,6 +65,8 @@ def _default_ledger() -> Path:
 
 
 def _rows(path: Path, since: str | None) -> list[LedgerRow]:
+    from promptopt.auditing.spend import priced
+    from promptopt.config import load_config
     from promptopt.files import show_path
     from promptopt.gateway.stores.ledger import open_ledger
 
@@ -72,7 +74,7 @@ def _rows(path: Path, since: str | None) -> list[LedgerRow]:
         raise UsageError(f"{show_path(path)}: no ledger here; the gateway writes one (promptopt.http_client())")
     ledger = open_ledger(path)
     try:
-        return list(ledger.rows(None if since is None else _moment(since)))
+        return list(priced(ledger.rows(None if since is None else _moment(since)), load_config()))
     finally:
         ledger.close()
 

@@ -216,3 +216,28 @@ def test_shutdown_dates():
     assert shutdown_date("gpt-4").isoformat() == "2026-10-23"
     assert shutdown_date("o3").isoformat() == "2026-12-11"
     assert shutdown_date("my-own") is None
+
+
+@pytest.mark.parametrize("name", ["ledger.db", "ledger.jsonl"])
+def test_a_price_that_is_added_later_reaches_the_calls_before_it(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    ledger = open_ledger(tmp_path / name)
+    used = {"input_tokens": 1_000_000, "cache_read_tokens": 400_000, "output_tokens": 500_000}
+    ledger.finish(0, row(usd=None, model="mine", **used))
+    ledger.finish(0, row(usd=None, model="mine", **used)._replace(cache="cache", incurred_usd=0.0))
+    ledger.finish(0, row(usd=None, model="yours", **used))
+    ledger.finish(0, row(usd=3.0, model="mine", **used))
+    ledger.close()
+
+    def totals():
+        done = CliRunner().invoke(cli, ["usage", "--ledger", name, "--json"], catch_exceptions=False)
+        total = json.loads(done.stdout)["total"]
+        return total["unpriced"], total["list_usd"], total["incurred_usd"]
+
+    (tmp_path / "pyproject.toml").write_text("")
+    assert totals() == (3, 3.0, 3.0)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.promptopt.prices."mine"]\ninput_mtok = 1.0\ncache_read_mtok = 0.5\noutput_mtok = 4.0\n'
+    )
+    # 0.6 + 0.2 + 2.0 each; what a cache answered was paid once.
+    assert totals() == (1, pytest.approx(3.0 + 2 * 2.8), pytest.approx(3.0 + 2.8))
