@@ -20,6 +20,7 @@ from promptopt.budget.guarded_prompt import (
     sources_digest,
     tokenizer_name,
 )
+from promptopt.budget.history import LockLog
 from promptopt.budget.lock import LockEntry
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, UsageError
@@ -61,6 +62,11 @@ class History:
         self._config = config
         self._given = None if against is None else self._reached(against)
         self._templates: dict[tuple[str, str], Template | None] = {}
+
+    @cached_property
+    def locks(self) -> LockLog:
+        """The committed locks."""
+        return LockLog(self._config)
 
     @cached_property
     def base(self) -> Base | None:

@@ -79,9 +79,11 @@ class Checker:
         return BudgetFinding("regressed", severity, metric, summary, text.details, text.path, text.line)
 
     def _new(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
+        removed = prompt.lock is None and self.history.locks.last(prompt.name) is not None
         what = "the prompt" if prompt.lock is None else "the case"
-        details = new_lines(prompt, measured)
-        return _in_suite(BudgetFinding("new", "error", "", f"new: {what} is not locked yet", details), prompt, measured)
+        summary = "new: the prompt has no lock; git has one of it" if removed else f"new: {what} is not locked yet"
+        details = new_lines(prompt, measured, removed=removed)
+        return _in_suite(BudgetFinding("new", "error", "", summary, details), prompt, measured)
 
     def _changed(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
         summary = "the case has other variables than when it was locked; both sides are counted with the new ones"

@@ -22,7 +22,6 @@ from promptopt.budget.discovery import (
 )
 from promptopt.budget.drift import drift_findings
 from promptopt.budget.guarded_prompt import GuardedPrompt
-from promptopt.budget.history import LockLog
 from promptopt.budget.impact import Impact
 from promptopt.budget.result import BudgetFinding, Result, unusable
 from promptopt.budget.settings import load_settings
@@ -57,7 +56,6 @@ class Gate:
         self.checker = Checker(self.settings, History(self.config, against))
         self.strict = strict
         self._names = names
-        self._log = LockLog(self.config)
 
     @cached_property
     def found(self) -> Discovered:
@@ -78,7 +76,7 @@ class Gate:
         try:
             results = [self.checker.check_case(prompt, case) for case in prompt.cases]
             whole = check_prompt(self.checker, prompt)
-            more = list(drift_findings(self._log, prompt, self.settings.drift_for(name)))
+            more = list(drift_findings(self.checker.history.locks, prompt, self.settings.drift_for(name)))
             limit = self.settings.limits_for(name)["input"]
             more += edited_versions(self.checker.history, prompt, limit)
             more += unreached_findings(self.checker.history, prompt, limit)
@@ -98,7 +96,7 @@ class Gate:
     def left(self) -> list[Result]:
         """Results about prompts that are guarded on the base, but not here."""
         base = None if self._names else self.checker.history.base
-        return [] if base is None else list(left_the_gate(self.config, self.found, base, self._log))
+        return [] if base is None else list(left_the_gate(self.config, self.found, base, self.checker.history.locks))
 
     def files_read(self, name: str) -> list[str]:
         """The files without a suite of their own that the cases of a prompt have read: they are guarded with it."""

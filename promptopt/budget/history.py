@@ -41,6 +41,7 @@ class LockLog:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._last: dict[str, Lock | None] = {}
 
     def _git(self, *arguments: str) -> str | None:
         """What git prints; ``None`` without git, a repository or such a thing in it."""
@@ -88,10 +89,12 @@ class LockLog:
 
     def last(self, prompt: str) -> Lock | None:
         """The newest committed lock of a prompt, also if it was removed since; ``None`` if it was never committed."""
-        for change in self.changes(prompt):
-            if not change.removed and (lock := self.lock_at(change.commit, prompt)) is not None:
-                return lock
-        return None
+        if prompt not in self._last:
+            found = (
+                self.lock_at(change.commit, change.prompt) for change in self.changes(prompt) if not change.removed
+            )
+            self._last[prompt] = next((lock for lock in found if lock is not None), None)
+        return self._last[prompt]
 
     def removed(self) -> Mapping[str, Lock]:
         """The last locks of prompts whose lock was removed, the newest few."""

@@ -59,7 +59,13 @@ def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]
     callback=_enter,
     help="Run in DIR, as in a repository of several projects.",
 )
-@click.option("--report", "reports", multiple=True, metavar="KIND:PATH", help="Also write a report.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="KIND:PATH",
+    help="Also write a report: json, md, github, sarif or gitlab.",
+)
 @click.option("--strict", is_flag=True, help="A prompt that is not guarded is a failure.")
 def check(
     prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], reports: tuple[str, ...], strict: bool

@@ -18,6 +18,8 @@ import pytest
 import yaml
 from guarded_project import LONGER, commit, lock, prompt_text
 
+from promptopt.budget.report import MARKER
+
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the actions are scripts for bash")
 
 
@@ -365,7 +367,8 @@ def commenter(actions: Path, github: tuple[GitHub, str], tmp_path: Path) -> Comm
     return Commenter(actions / "prompt-budget-comment" / "comment.py", github, tmp_path)
 
 
-MARKER = "<!-- promptopt budget -->"
+def test_the_comment_is_found_by_what_the_report_begins_with(actions: Path) -> None:
+    assert f"MARKER = {json.dumps(MARKER)}" in (actions / "prompt-budget-comment" / "comment.py").read_text()
 
 
 def test_one_comment_is_written_updated_and_taken_back(commenter: Commenter) -> None:

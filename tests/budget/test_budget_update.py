@@ -252,6 +252,9 @@ def test_a_deleted_lock_is_compared_with_the_committed_one(locked: Any, committe
     with pytest.raises(UsageError, match=r"triage \[parcel\]: input 26 → 42"):
         lock("")
     assert not path.exists()
+    found = check()["triage [parcel]"].text
+    assert "new: the prompt has no lock; git has one of it" in found
+    assert 'lock it: promptopt budget update triage --reason "..."' in found
     lock("safer")
     assert path.read_text().count('reason = "safer"') == 2
 
