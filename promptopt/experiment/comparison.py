@@ -99,7 +99,12 @@ class Comparison:
     @property
     def footer(self) -> tuple[str, ...]:
         """Lines that say who answered, when, how tokens were counted and at which prices."""
-        return (*text.footer(self.runs, self.variants), *(f"note: {note}" for note in self.suite.notes))
+        cases = self.suite.cases
+        without = sum(not case.asserts for case in cases)
+        said = (
+            [f"{without:,} of {len(cases):,} cases have no assert: they say nothing about quality"] if without else []
+        )
+        return (*text.footer(self.runs, self.variants), *(f"note: {note}" for note in (*self.suite.notes, *said)))
 
     def __str__(self) -> str:
         """The variants, each pair with its verdict, and where it all comes from: what ``promptopt compare`` prints."""

@@ -147,3 +147,11 @@ def test_written_tokens_are_no_lasting_cost(parcels: Path) -> None:
     served = found.variants[0].warm_cached_tokens
     assert served is not None
     assert served > 1920
+
+
+@pytest.mark.parametrize(("asserted", "noted"), [(3, False), (1, True)])
+def test_cases_without_an_assert_are_noted(project, asserted: int, noted: bool) -> None:
+    rows = [{"vars": {"n": n}, "assert": [{"type": "contains", "value": "a"}] * (n < asserted)} for n in range(3)]
+    project.write({"suites/p.json": json.dumps(rows), "prompts/p/v1.j2": FRONT + "{{ n }}"})
+    found = compare("p@v1", provider=ScriptedProvider(lambda request: "a"))
+    assert ("note: 2 of 3 cases have no assert: they say nothing about quality" in found.footer) == noted
