@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -51,6 +51,15 @@ def repository_path(path: str) -> str:
 @lru_cache(maxsize=8)
 def _repository(folder: Path) -> str | None:
     return next((str(each) for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """The lines of a text without their ends, one at a time: a list of them takes as much memory as the text again."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
 def decode(data: bytes, display: str, error: type[InputError] = InputError) -> str:

@@ -14,13 +14,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from io import StringIO
 from pathlib import Path
 from sys import intern
 from typing import Any, Literal
 
 from promptopt.errors import RecordingError, SecretRecorded
-from promptopt.files import decode, replace_file, show_path
+from promptopt.files import decode, lines_of, replace_file, show_path
 from promptopt.secrets import find_secret
 from promptopt.values import Request, Response, Usage, canonical_json, sha256_hex
 
@@ -257,16 +256,17 @@ class RecordingFile:
             raise RecordingError(f"cannot be read: {error.strerror}", path=shown) from None
         # What follows the last line end was cut off by a crash, perhaps within a character.
         whole, newline, rest = data.rpartition(b"\n")
-        self._parse(decode(whole, shown, RecordingError), shown, written)
+        ended = whole.count(b"\n") + (2 if newline else 1)
+        text = decode(whole, shown, RecordingError)
+        # Of a large file there is one copy while it is read.
+        del data, whole
+        self._parse(text, shown, written)
         if rest:
-            self.cut_off = whole.count(b"\n") + (2 if newline else 1)
-            self._untidy = True
+            self.cut_off, self._untidy = ended, True
 
     def _parse(self, text: str, display: str, written: dict[RecordingKey, str] | None = None) -> None:
         previous: RecordingKey | None = None
-        # One line at a time: a list of them all would take as much memory again.
-        for number, ended in enumerate(StringIO(text, newline="\n"), 1):
-            line = ended.removesuffix("\n")
+        for number, line in enumerate(lines_of(text), 1):
             if not line.strip():
                 continue
             try:

@@ -11,13 +11,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
-from io import StringIO
 from pathlib import Path, PurePosixPath
+from sys import intern
 from typing import Any
 
 from promptopt.config import Config, check_config, load_config
 from promptopt.errors import SuiteError, UsageError, check_argument, did_you_mean
-from promptopt.files import decode, show_path
+from promptopt.files import decode, lines_of, show_path
 from promptopt.suites.case import ASSERT_KEYS, Assertion, Case, Suite
 from promptopt.suites.inspect_samples import read_sample
 from promptopt.suites.table import read_csv
@@ -183,7 +183,7 @@ class _Parser:
 
     def _json_lines(self, text: str) -> Iterator[Any]:
         """One test a line; a line with ``input`` and ``target`` is a sample of inspect's."""
-        for number, line in enumerate(StringIO(text, newline="\n"), 1):
+        for number, line in enumerate(lines_of(text), 1):
             if not line.strip():
                 continue
             try:
@@ -315,12 +315,13 @@ class _Parser:
     def _assertion(self, entry: Any, test: Mapping[str, Any]) -> Assertion:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
             raise self._error(f"an assert without a type: {entry!r}", entry if isinstance(entry, Mapping) else test)
-        written: str = entry["type"]
+        # A large suite has few types of asserts.
+        written = intern(entry["type"])
         threshold = entry.get("threshold")
         if threshold is not None:
             threshold = self._number(threshold, "threshold", entry)
         return Assertion(
-            type=written.removeprefix("not-"),
+            type=intern(written.removeprefix("not-")),
             negated=written.startswith("not-"),
             value=self._value(entry.get("value"), written.removeprefix("not-"), entry),
             threshold=threshold,
