@@ -108,17 +108,21 @@ class Recording:
             request_sha256=str(row["request_sha256"]),
             model_requested=intern(str(row["model_requested"])),
             params=_shared_params(json.dumps(dict(row["params"]))),
-            response=Response(
-                model=intern(str(row["model_returned"])),
-                text=intern(str(row["response"]["text"])),
-                finish_reason=intern(str(row["response"]["finish_reason"])),
-                usage=None if usage is None else Usage(**usage),
-                # Latency is measured live; a recorded one is never reported as this run's.
-                duration_s=None,
+            response=_shared_response(
+                str(row["model_returned"]),
+                str(row["response"]["text"]),
+                str(row["response"]["finish_reason"]),
+                None if usage is None else Usage(**usage),
             ),
             recorded_at=intern(str(row["recorded_at"])),
             line=line,
         )
+
+
+@lru_cache(maxsize=1024)
+def _shared_response(model: str, text: str, finish_reason: str, usage: Usage | None) -> Response:
+    # Latency is measured live; a recorded one is never reported as this run's.
+    return Response(model=model, text=text, finish_reason=finish_reason, usage=usage, duration_s=None)
 
 
 @lru_cache(maxsize=64)

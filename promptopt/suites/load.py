@@ -53,6 +53,8 @@ _TOP_IGNORED = frozenset(
         "$schema",
     }
 )
+# One for all cases and asserts that have none.
+_NOTHING: Mapping[str, Any] = {}
 _TEST_KEYS = ("description", "vars", "assert", "threshold", "metadata", "options")
 _OPTION_KEYS = ("disableVarExpansion",)
 
@@ -269,7 +271,7 @@ class _Parser:
                     vars=variables,
                     asserts=asserts,
                     threshold=self._fraction(threshold, "threshold", test),
-                    metadata=metadata,
+                    metadata=metadata or _NOTHING,
                     line=self._line(test),
                 )
         except ValueError as error:
@@ -326,7 +328,7 @@ class _Parser:
             value=self._value(entry.get("value"), written.removeprefix("not-"), entry),
             threshold=threshold,
             weight=self._number(entry.get("weight", 1), "weight", entry),
-            options={key: value for key, value in entry.items() if key not in ASSERT_KEYS},
+            options={key: value for key, value in entry.items() if key not in ASSERT_KEYS} or _NOTHING,
             metric=self._metric(entry),
             line=self._line(entry),
         )
