@@ -103,7 +103,7 @@ class Recording:
         # What a file repeats in every line is held once.
         return cls(
             prompt=intern(str(row["prompt"])),
-            case=str(row["case"]),
+            case=intern(str(row["case"])),
             repetition=int(row["repetition"]),
             request_sha256=str(row["request_sha256"]),
             model_requested=intern(str(row["model_requested"])),

@@ -267,7 +267,7 @@ class _Parser:
                 # The name is of what is written, so that it stays when another variable is changed.
                 name = str(description) if description is not None else f"case-{sha256_hex(canonical_json(read))[:8]}"
                 yield Case(
-                    name=name + suffix,
+                    name=intern(name + suffix),
                     vars=variables,
                     asserts=asserts,
                     threshold=self._fraction(threshold, "threshold", test),
