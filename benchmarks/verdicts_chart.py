@@ -49,7 +49,7 @@ def _panel(x: int, y: int, name: str, sizes: Sequence[int], methods: Mapping[str
         colour, dashes = STYLES[method]
         style = f'fill="none" stroke="{colour}" stroke-width="1.8" stroke-dasharray="{dashes}"'
         parts.append(f'<polyline points="{points}" {style}/>')
-        at = x + number * 76
+        at = x + (0, 74, 174, 248)[number]
         parts.append(f'<path d="M{at} {y + HEIGHT + 30}h18" {style}/>')
         parts.append(f'<text x="{at + 22}" y="{y + HEIGHT + 34}" font-size="9">{escape(method)}</text>')
     return parts
