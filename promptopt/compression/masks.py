@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from promptopt.compression.notation import RECORDS
+from promptopt.compression.shown import shown
 from promptopt.templates.source import Piece, Source, read_source
 
 # Marks of templates without the usual delimiters of Jinja2: other settings of it, other languages. What is inside them
@@ -71,9 +72,18 @@ _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
 # What is between tags on their own lines: data, whoever wrote it.
 _DATA = re.compile(
-    r"<(?P<close>/?)(?P<name>(?:input_|example_)?(?:context|documents?|texts?|articles?|passages?|transcripts?|excerpts?|"
-    r"emails?|examples?|samples?|data|story|conversation|input|output))>",
+    r"<(?P<close>/?)(?P<name>(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|passages?|transcripts?|excerpts?|"
+    r"e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|query|queries|questions?|users?|"
+    r"human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|dialogues?|logs?|codes?|diffs?|patch|"
+    r"files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|results?|observations?|turns?)"
+    r"(?:[_-]?\d+)?)>",
     re.IGNORECASE,
+)
+# A pair of tags on one line: data, unless the name says that it tells the model what to do.
+_INLINE_DATA = re.compile(
+    r"<(?!(?:\w+[_-])?(?:instructions?|rules?|tasks?|system|prompts?|roles?|guidelines?|constraints?|notes?|steps?|goals?|"
+    r"objectives?|requirements?|important|warnings?|persona|style|tone|b|i|em|strong|u|li|p|h\d|td|th|summary|details)>)"
+    r"([A-Za-z_][\w.-]*)>[^<>\n]+</\1>"
 )
 _LINE_END = re.compile(r"[ \t]*\n")
 _BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
@@ -172,11 +182,12 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover_gaps(source.literals, source.front_end)
     canvas.cover(MARKS, "jinja", "<%", "[%", "[#", "{[", "[[", "((", "<<", "\\", "${", "{{{")
     canvas.cover_lines(statements(text))
+    # What the assistant is shown to have said is an example of an answer, and what was asked before is one too.
+    answered = max((span.end for span in source.literals if _has_role(span, "assistant")), default=0)
     for span in source.literals:
         if span.opaque:
             canvas.put(span.start, span.end, "jinja")
-        elif any(frame.kind == "chat" and "assistant" in frame.argument for frame in span.frames):
-            # What the assistant is shown to have said is an example of an answer.
+        elif span.start < answered and _is_example_turn(span):
             canvas.put(span.start, span.end, "example")
     canvas.cover(_FENCE, "code", "```", "~~~")
     canvas.cover(_TRIPLE, "quote", '"""', "'''")
@@ -185,8 +196,10 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover(_ADDRESS, "url", "@")
     canvas.cover_braces()
     canvas.cover_data()
+    canvas.cover(_INLINE_DATA, "example", "</")
     canvas.cover(_TAG, "tag", "<")
     canvas.cover_examples()
+    canvas.cover_shown()
     canvas.cover(_TABLE, "table", "|")
     canvas.cover(RECORDS, "table", ",")
     canvas.cover(_KEY_LINE, "data")
@@ -197,6 +210,14 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover(_PERCENT, "placeholder", "%", "$")
     canvas.cover_identifiers()
     return Masked(text, canvas.masked(), tuple(canvas.zones()), source)
+
+
+def _has_role(span: Piece, role: str) -> bool:
+    return any(frame.kind == "chat" and role in frame.argument for frame in span.frames)
+
+
+def _is_example_turn(span: Piece) -> bool:
+    return _has_role(span, "assistant") or _has_role(span, "user")
 
 
 class _Canvas:
@@ -285,6 +306,11 @@ class _Canvas:
                     spans.append((opened[1], tag.start()))
                 opened = None
         self._put_all(spans, "example")
+
+    def cover_shown(self) -> None:
+        """What the prompt shows instead of saying it."""
+        for start, end in shown(self._masked):
+            self.put(start, end, "example")
 
     def cover_examples(self) -> None:
         """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""

@@ -472,3 +472,24 @@ def test_schema_command(project):
 def test_an_explanation_to_ignore_is_not_asked_for(project):
     template = write(project, "Ignore the explanation and judge the equation. Answer on a scale of 1 to 5.\n{{ t }}\n")
     assert [item.name for item in structure(template, options=Options(reasoning=0)).fields] == ["score"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "directed"),
+    [
+        (
+            "Rate it. Answer in JSON.\n\nText:\n{{- t -}}\n",
+            "Rate it. Answer in JSON. Minify the JSON.\n\nText:\n{{- t -}}\n",
+        ),
+        (
+            '{% chat role="user" %}Rate it.\n{% if a %}Be fair.{% endif %}\n{{- t -}}\n{% endchat %}',
+            '{% chat role="user" %}Rate it. Minify the JSON.\n{% if a %}Be fair.{% endif %}\n{{- t -}}\n{% endchat %}',
+        ),
+        ("Rate {{ t }}", "Minify the JSON.\nRate {{ t }}"),
+        ("Text: {{ t }}\n\nRate it.\n", "Text: {{ t }}\n\nRate it.\nMinify the JSON.\n"),
+    ],
+)
+def test_the_wish_for_minified_json_is_never_a_part_of_a_value(prompt, directed) -> None:
+    from promptopt.structured.build import _with_directive
+
+    assert _with_directive(prompt) == directed

@@ -277,6 +277,9 @@ class WordingRule:
                     yield from rewording.edits(sentence.text, self.code)
 
 
+_BEGINS = re.compile(rf"(?:\A|[.!?:\n{MASK}])[\s*_(\"]*\Z")
+
+
 def removal(text: str, start: int, end: int) -> tuple[int, int, str] | None:
     """How words are taken out of a sentence: with one space, a comma that served them, and the capital moved on.
 
@@ -299,6 +302,8 @@ def removal(text: str, start: int, end: int) -> tuple[int, int, str] | None:
         start -= 1
     if not (before + after).strip(" .,;:!?*_-"):
         return None
-    if opening and not before.strip() and after[:1].islower() and text[start : start + 1].isupper():
+    # The capital moves on: with "I" only where a sentence begins, after a template's tag for example.
+    capital = text[start : start + 1].isupper() and (_BEGINS.search(before) or not text.startswith(("I ", "I'"), start))
+    if capital and after[:1].islower():
         return start, end + 1, after[0].upper()
     return start, end, ""

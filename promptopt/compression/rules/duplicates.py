@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.facts import Fact, plain_words
-from promptopt.compression.sentences import HEADING, ITEM, Sentence
+from promptopt.compression.masks import MASK
+from promptopt.compression.sentences import HEADING, Sentence
 
 _SENTENCES = re.compile(
     r"(?:"
@@ -33,15 +32,6 @@ _SENTENCES = re.compile(
 )
 LEAST_WORDS = 4
 """A shorter sentence may be there twice for a reason: a label, a separator, a slot."""
-# "Give this as a list": which one "this" is, the sentence before says.
-_REFERS_BACK = re.compile(
-    r"\b(?:this|these|those|such)\b(?=\s+(?:as|in|is|are|was|were|should|must|can|may|will|to|with|for|at|by|on|into|"
-    r"the|an?)\b|\s*(?:[.,;:!?]|\Z))|\A(?:\W*\w+){0,3}\W+(?:it|they|them)\b|\A\W*(?:it|they)\b",
-    re.IGNORECASE,
-)
-# What the sentence that is kept may say in addition.
-_STRICTER = frozenset({"always", "exclusively", "mandatory", "must", "only", "shall", "solely", "strictly"})
-_LABEL = re.compile(r"[*_]*[^\s.:][^.:\n]{0,40}:\s")
 
 
 class Boilerplate:
@@ -61,9 +51,10 @@ class Boilerplate:
 
 
 class Duplicates:
-    """A sentence that says what an earlier one says, or says less strictly what another one says.
+    """A standing instruction that is given again, word for word, in the same scope.
 
-    Two that differ in a number, a negation, a name, a condition or any other word are both kept.
+    What a sentence governs is what it stands in: an item, a paragraph under a label, a section, an example. The same
+    sentence in another item is another instruction, and a step that comes twice is done twice.
     """
 
     code: ClassVar[str] = "PO105"
@@ -76,22 +67,17 @@ class Duplicates:
             return
         yield from self._passages(document)
         yield from self._labels(document)
-        candidates = [
-            (sentence, Counter(fact for fact in document.facts_of(sentence).facts if fact.kind != "structure"))
-            for sentence in _alike(document)
-        ]
-        index: dict[Fact, list[int]] = {}
-        for number, (_, facts) in enumerate(candidates):
-            for fact in facts:
-                index.setdefault(fact, []).append(number)
-        gone: set[int] = set()
-        for number, (sentence, facts) in enumerate(candidates):
-            if _is_long_enough(document, sentence, facts):
-                keeper = next(self._keepers(document, candidates, index, number, gone), None)
-                if keeper is not None:
-                    gone.add(number)
-                    kept = candidates[keeper][0]
-                    yield self._edit(document, sentence, kept)
+        for scope in _scopes(document):
+            said: dict[str, tuple[int, int]] = {}
+            for start, end in scope:
+                words = _plainly(document.text[start:end])
+                kept = said.setdefault(words, (start, end))
+                if (
+                    kept != (start, end)
+                    and _is_standing(document, start, end)
+                    and document.always_before(kept[0], start)
+                ):
+                    yield self._edit(document, (start, end), kept)
 
     def _passages(self, document: Document) -> Iterator[Edit]:
         for (start, end), kept in repeated_passages(document):
@@ -105,95 +91,100 @@ class Duplicates:
             if heading.kind != HEADING or not label.first or label.kind == HEADING:
                 continue
             title = document.text[heading.start : heading.end].strip(" :*").lower()
-            if title and title == document.text[label.start : label.end].strip(" *").removesuffix(":").lower():
+            if (
+                title in ("input", "inputs")
+                and title == document.text[label.start : label.end].strip(" *").removesuffix(":").lower()
+            ):
                 start, end = line_removal(document, label)
                 if document.frames_at(heading.start) == document.frames_at(label.start):
                     message = "the heading above says this already"
                     yield Edit(start, end, "", self.code, message, because=(heading.start, heading.end))
 
-    def _keepers(
-        self,
-        document: Document,
-        candidates: list[tuple[Sentence, Counter[Fact]]],
-        index: dict[Fact, list[int]],
-        number: int,
-        gone: set[int],
-    ) -> Iterator[int]:
-        """Other sentences that say all that this one says, and are printed whenever it is."""
-        sentence, facts = candidates[number]
-        rarest = min(facts, key=lambda fact: len(index[fact]))
-        for other in index[rarest]:
-            if other == number or other in gone or facts - candidates[other][1]:
-                continue
-            kept = candidates[other][0]
-            # A later sentence replaces this one only if it says more; of equals the first stays.
-            if other > number and (candidates[other][1] == facts or kept.kind != sentence.kind):
-                continue
-            # "Name the red birds" says less than "name the birds"; "only name the birds" says more.
-            if any(fact.value not in _STRICTER for fact in candidates[other][1] - facts):
-                continue
-            if document.always_before(kept.start, sentence.start) and _says_the_same(document, sentence, kept):
-                yield other
-
-    def _edit(self, document: Document, sentence: Sentence, kept: Sentence) -> Edit:
-        line, _ = document.line_of(kept.start)
-        start, end = line_removal(document, sentence)
-        return Edit(start, end, "", self.code, f"line {line} says this already", because=(kept.start, kept.end))
+    def _edit(self, document: Document, again: tuple[int, int], kept: tuple[int, int]) -> Edit:
+        line, _ = document.line_of(kept[0])
+        sentence = document.sentence_at(again[0])
+        assert sentence is not None
+        start, end = line_removal(document, replace(sentence, end=again[1]))
+        return Edit(start, end, "", self.code, f"line {line} says this already", because=kept)
 
 
-def _says_the_same(document: Document, sentence: Sentence, kept: Sentence) -> bool:
-    """Whether the words mean the same in both places, and what follows ``sentence`` does not need it."""
-    text = document.text[sentence.start : sentence.end]
-    if not sentence.first:
-        return not _REFERS_BACK.search(text) or _before(document, sentence) == _before(document, kept)
-    # An item that keeps its second sentence keeps its label.
-    return not (sentence.kind == ITEM and _LABEL.match(text) and _goes_on(document, sentence))
+_STANDING = re.compile(
+    r"\b(?:always|never|must|should|only|do\s+not|don['’]t|cannot|can['’]t|avoid|ensure|make\s+sure|no|every|all)\b",
+    re.IGNORECASE,
+)
+"""What holds once and for all. Without such a word, the sentence may be a step that is to be done again."""
+# What another place gives its meaning.
+_DEICTIC = re.compile(
+    r"\b(?:this|these|those|that|such|here|above|below|following|next|previous|first|last|former|latter|it|its|they|them|"
+    r"their|each|again|now|then)\b",
+    re.IGNORECASE,
+)
 
 
-def _before(document: Document, sentence: Sentence) -> str:
-    """The words of the sentence before."""
-    index = bisect_left(document.sentences, sentence.start, key=lambda other: other.start)
-    if not index:
-        return ""
-    before = document.sentences[index - 1]
-    return " ".join(document.text[before.start : before.end].split())
+_BRANCH = re.compile(r"\{%[-+]?\s*(?:if|elif|else|endif)\b[^{}]*%\}")
 
 
-def _goes_on(document: Document, sentence: Sentence) -> bool:
-    """Whether another sentence follows in the same item."""
-    index = bisect_left(document.sentences, sentence.start, key=lambda other: other.start) + 1
-    return index < len(document.sentences) and not document.sentences[index].first
+def _scopes(document: Document) -> Iterator[list[tuple[int, int]]]:
+    """Ranges that govern the same: the sentences of each paragraph, and the paragraphs or items of an unbroken run."""
+    run: list[tuple[int, int]] = []
+    before: tuple[Sentence, int] | None = None
+    for block in _blocks(document):
+        yield [(sentence.start, sentence.end) for sentence in block]
+        first, end = block[0], block[-1].end
+        if before is not None and _breaks(document, before[0], before[1], first):
+            yield run
+            run = []
+        run.append((first.start, end))
+        before = first, end
+    yield run
 
 
-def _alike(document: Document) -> list[Sentence]:
-    """The sentences that share their plain words and protected stretches with another one: no others say the same."""
-    groups: dict[frozenset[str], list[Sentence]] = {}
+def _blocks(document: Document) -> Iterator[list[Sentence]]:
+    """The sentences of each paragraph, item or heading."""
+    block: list[Sentence] = []
     for sentence in document.sentences:
-        # A numbered step may be referred to by its number.
-        numbered = document.text[sentence.marker : sentence.start].strip(" \t>")[:1].isalnum()
-        if sentence.kind == HEADING or numbered:
-            continue
-        own = plain_words(document.masked[sentence.start : sentence.end]) | _protected(document, sentence)
-        groups.setdefault(own - _STRICTER, []).append(sentence)
-    alike = (sentence for group in groups.values() if len(group) > 1 for sentence in group)
-    return sorted(alike, key=lambda sentence: sentence.start)
+        if sentence.first and block:
+            yield block
+            block = []
+        block.append(sentence)
+    if block:
+        yield block
 
 
-def _protected(document: Document, sentence: Sentence) -> frozenset[str]:
-    """The protected stretches of a sentence, which are facts to the letter; the wording of examples is not."""
-    return frozenset(
-        " ".join(document.text[zone.start : zone.end].split())
-        for zone in document.zones_in(sentence.start, sentence.end)
-        if zone.kind != "example" and zone.start >= sentence.start
+def _breaks(document: Document, before: Sentence, end: int, first: Sentence) -> bool:
+    """Whether a scope ends between two blocks: another kind, indentation or frame, a label, or anything protected."""
+    text = document.text
+    # A branch adds to what is said around it; nothing else may stand between.
+    between = _BRANCH.sub("", text[end : first.marker])
+    return (
+        HEADING in (before.kind, first.kind)
+        or before.kind != first.kind
+        or text[:end].rstrip(" *_").endswith(":")
+        or bool(between.strip())
+        or "\n" not in between
+        or _indent(text, before) != _indent(text, first)
     )
 
 
-def _is_long_enough(document: Document, sentence: Sentence, facts: Counter[Fact]) -> bool:
-    words = sum(number for fact, number in facts.items())
-    text = document.text[sentence.start : sentence.end].rstrip()
-    if text.endswith(":") or (not text.endswith((".", "!", "?")) and sentence.kind == "text"):
-        return False
-    return words >= LEAST_WORDS and any(fact.kind == "word" for fact in facts)
+def _indent(text: str, sentence: Sentence) -> str:
+    return text[text.rfind("\n", 0, sentence.marker) + 1 : sentence.marker]
+
+
+def _is_standing(document: Document, start: int, end: int) -> bool:
+    """Whether a text is a whole sentence or more that holds everywhere in its scope, and refers to nothing in it."""
+    words = document.masked[start:end]
+    return (
+        words.rstrip(' *_)"”').endswith((".", "!"))
+        and words.lstrip(' *_("“')[:1].isupper()
+        and MASK not in words
+        and len(words.split()) >= LEAST_WORDS
+        and _STANDING.search(words) is not None
+        and _DEICTIC.search(words) is None
+    )
+
+
+def _plainly(text: str) -> str:
+    return " ".join(text.split()).strip("*_").lower()
 
 
 def line_removal(document: Document, sentence: Sentence) -> tuple[int, int]:
@@ -257,8 +248,12 @@ def _run(words: list[str], first: int, second: int) -> int:
 
 def _may_go(document: Document, again: tuple[int, int], kept: tuple[int, int]) -> bool:
     said = any(again[0] <= sentence.start < again[1] for sentence in document.prose)
+    # The same words under another heading are about something else, unless the passage brings its heading with it.
+    under = [sentence for sentence in document.sentences if sentence.kind == HEADING and sentence.start < again[0]]
+    whole = document.text.startswith("#", kept[0]) or not under
     return (
         said
+        and whole
         and document.is_literal(*again)
         and document.is_literal(*kept)
         and document.always_before(kept[0], again[0])

@@ -18,7 +18,8 @@ from promptopt.compression.sentences import HEADING, Sentence
 
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
 _EMPTY_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
-_RUNS = re.compile(r"(?<=[^\s|])[ \t]{2,}(?=[^\s|#])")
+# Two blanks between sentences; elsewhere blanks may align columns, a chart or code.
+_RUNS = re.compile(r"(?<=[a-z)\"”][.!?])[ ]{2,3}(?=[A-Z])")
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff]+")
 _BOLD_HEADING = re.compile(r"(?<=# )[ \t]*\*\*([^*\n]+)\*\*(?=[ \t]*(?:\n|\Z))")
 _CLOSED_HEADING = re.compile(r"(?m)(?<=\S)[ \t]+#+[ \t]*$")
@@ -42,7 +43,7 @@ class Whitespace:
             yield Edit(match.start(), match.end(), "", self.code, "trailing white space")
         for match in _INVISIBLE.finditer(text):
             yield Edit(match.start(), match.end(), "", self.code, "zero-width characters")
-        for sentence in document.sentences:
+        for sentence in document.prose:
             for match in _RUNS.finditer(text, sentence.start, sentence.end):
                 yield Edit(match.start(), match.end(), " ", self.code, "a run of blanks: keep one")
 

@@ -1,0 +1,213 @@
+"""Lines that a prompt shows instead of saying: code, charts, logs, verse, dialogues, what is to be said word for word.
+
+They are recognised by their form or by the line that announces them. A line that is taken for shown text without need
+costs a saving; one that is not recognised may be edited, and then the prompt shows something else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
+_ITEM = re.compile(r"[ \t>]*(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|[A-Za-z][.)][ \t]|#{1,6}[ \t])")
+
+# One such line is enough to know that its paragraph is code, a patch, a help text, a chart or a log.
+_CERTAIN = re.compile(
+    r"^[ \t]*(?:@@.*|diff --git .*|(?:\+\+\+|---) \S+.*|__(?:new|old)[ _]hunk__.*|#!/.*|Traceback \(most recent.*|"
+    r"usage:[ \t]+\S+.*|[+|][-=+]{3,}[+|]?.*|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*|<\?(?:xml|php).*|"
+    r"(?:(?:async )?def|class)[ \t]+\w+[^\n]*:|import[ \t]+[\w.]+|from[ \t]+[\w.]+[ \t]+import[ \t].*|"
+    r"#include[ \t]*[<\"].*|(?:public|private|protected|static)[ \t]+[\w<>\[\] ]+\(.*|function[ \t]+\w+\(.*|"
+    r"(?:const|let|var)[ \t]+\w+[ \t]*=.*)$"
+    r"|^[^\n]*[│┌┐└┘├┤┬┴┼─═║╔╗╚╝█▓▒░▏▎▍▌▋▊▉■●○◆▲▼][^\n]*$",
+    re.MULTILINE,
+)
+# Two such lines are.
+_LIKELY = re.compile(
+    # A line number; an option with its explanation; columns set apart by blanks.
+    r"^[ \t]*\d{1,5}(?:[ \t]{2,}|[ \t]*[:|\t][ \t]*(?=\S*[^\w\s])|[ \t]+[+-])\S?.*$"
+    r"|^[ \t]+--?[A-Za-z][\w-]*(?:[, =][^\n]*)?[ \t]{2,}\S.*$"
+    r"|^[^\n]*?[^\s.!?:][ \t]{3,}[^\s].*$"
+    r"|^[ \t]*(?:return|if|else|elif|for|while|try|except|finally|with|end|fi|done)\b[^\n]*[:;{(][ \t]*$"
+    r"|^[ \t]*[\w.\[\]\"']+[ \t]*[-+*/|]?=[ \t]*\S.*$|^[ \t]*[\w.]+\([^()\n]*\)[ \t]*;?[ \t]*$|^[^\n]*[;{}][ \t]*$"
+    r"|^[ \t]*(?:#|//|--|/\*|\*)[ \t]?\S.*$(?<!:)"
+    r"|^[ \t]*[+-](?![ \t\d-])\S.*$",
+    re.MULTILINE,
+)
+# What stands under such a line is shown: "Write it with these lines:", "EXECUTION RESULT of [pip]:".
+_NOUNS = (
+    r"words?|lines?|phrases?|sentences?|texts?|messages?|slogan|motto|captions?|poems?|verses?|lyrics|limericks?|songs?|"
+    r"haikus?|stor(?:y|ies)|letters?|e-?mails?|posts?|tweets?|comments?|reviews?|dialogues?|conversations?|transcripts?|"
+    r"scripts?|scenarios?|passages?|paragraphs?|articles?|excerpts?|logs?|traces?|tracebacks?|charts?|diagrams?|"
+    r"code|functions?|programs?|snippets?|commands?|diffs?|patch(?:es)?|files?|tables?|quer(?:y|ies)|questions?|quotes?|"
+    r"titles?|names?|templates?|outputs?|output formats?|examples?|samples?|responses?|repl(?:y|ies)|answers?|"
+    r"greetings?|prefix|suffix|footer|header|signature|disclaimer"
+)
+_ANNOUNCES = re.compile(
+    rf"\b(?:(?:these|this|the|following|exact|exactly|your|an?|my|our|one|with|and)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS})"
+    r"(?:\s+(?:below|here|verbatim|exactly))?|like\s+(?:this|so|these)|as\s+follows|verbatim|word\s+for\s+word|e\.g\.?|"
+    r"for\s+(?:example|instance)|(?:says?|said|asks?|asked|writes?|wrote|shouts?|types?|typed|sings?|reads?|replies|"
+    r"replied|answers?|answered)|(?:say|write|print|echo|output|return|reply|respond|answer|begin|start|end)"
+    r"(?:\s+\w+){0,2}\s+with)[*_)\"”]*[ \t]*:[ \t*_]*",
+    re.IGNORECASE,
+)
+# The rest of the line that begins so is what is said.
+_SAYS = re.compile(
+    r"\b(?:(?:exact|exactly|following|these|this|the)\s+(?:\w+\s+){0,2}(?:words?|lines?|phrases?|sentences?|texts?|messages?|"
+    r"slogan|motto|caption|questions?|greeting|prefix|suffix|footer|signature|disclaimer)|verbatim|like\s+this|"
+    r"word\s+for\s+word|says?|said|asks?|asked|writes|wrote|shouts?|types?|typed|sings?|replies|replied|answers|answered|"
+    r"(?:say|write|print|echo|reply|respond|answer|begin|start|end)(?:\s+\w+){0,2}\s+with)"
+    r"[*_)]*:[ \t*_]*(?=[^\s*_])",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(
+    r"^[^\n]{0,60}\b(?:execution result|stdout|stderr|console output|terminal output|tool output|command output|"
+    r"tool result|observation|traceback)s?\b[^\n]{0,60}:[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_QUOTED = re.compile(r"^[ \t]*>(?![ \t]*(?:\*\*|\[!))[^\n]*$", re.MULTILINE)
+# "# assistant:", "User:" alone on its line: the turns of a recorded chat.
+_ROLE = re.compile(
+    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_\[<]*(?P<role>system|user|human|assistant|ai|bot|model)[*_\]>]*[ \t]*:[*_]*[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ANSWERING = frozenset({"assistant", "ai", "bot", "model"})
+_SPEAKER = re.compile(r"^[ \t]*[*_]*([A-Z][\w .-]{0,24}?)[*_]*:[*_]*[ \t]+\S[^\n]*$", re.MULTILINE)
+_NO_SPEAKER = re.compile(
+    r"(?:note|important|tip|warning|remember|hint|caution|nb|rules?|tasks?|goals?|steps?|instructions?|role|context|format|"
+    r"tone|style|length|audience|topic|output|input|examples?|step \d+|rule \d+|task \d+)\Z",
+    re.IGNORECASE,
+)
+_VERSE_WORDS = re.compile(
+    r"\b(?:poems?|limericks?|haikus?|sonnets?|lyrics|songs?|verses?|rhymes?|stanzas?)\b", re.IGNORECASE
+)
+LONGEST_VERSE = 60
+"""Characters of a line of verse."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Paragraph:
+    start: int
+    end: int
+    lines: tuple[str, ...]
+
+    @property
+    def indent(self) -> int:
+        return min(len(line) - len(line.lstrip()) for line in self.lines)
+
+
+def shown(masked: str) -> Iterator[tuple[int, int]]:
+    """The ranges of shown text; ``masked`` is the text in which what is protected already is masked."""
+    found = [_Paragraph(match.start(), match.end(), tuple(match[0].split("\n"))) for match in _BLOCK.finditer(masked)]
+    base = min((paragraph.indent for paragraph in found), default=0)
+    for index, paragraph in enumerate(found):
+        if _has_shown_form(paragraph, found[index - 1] if index else None, base):
+            yield paragraph.start, paragraph.end
+    verse = _VERSE_WORDS.search(masked) is not None
+    yield from ((one.start, one.end) for one in found if _is_verse(one, named=verse))
+    yield from _announced(masked, found)
+    yield from _turns(masked)
+    yield from _dialogues(masked, found)
+    yield from _nested_quotes(masked)
+    yield from (match.span() for match in _QUOTED.finditer(masked))
+
+
+def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int) -> bool:
+    if all(line.lstrip().startswith("|") for line in paragraph.lines):
+        # A Markdown table, which has rules of its own.
+        return False
+    text = "\n".join(paragraph.lines)
+    if _CERTAIN.search(text):
+        return True
+    likely = sum(1 for line in paragraph.lines if _LIKELY.match(line) and not _ITEM.match(line))
+    if likely >= 2 and likely * 3 >= len(paragraph.lines):
+        return True
+    # Markdown's own form of code: four blanks, under a line that is no item.
+    indented = paragraph.indent >= base + 4 and before is not None and before.indent < paragraph.indent
+    return indented and likely > 0 and not _ITEM.match(before.lines[0] if before else "")
+
+
+def _is_verse(paragraph: _Paragraph, *, named: bool) -> bool:
+    """Short lines with capitals that sentences run over: three or more, a third of them with a comma at the end."""
+    lines = [line.strip() for line in paragraph.lines]
+    if len(lines) < 3 or not all(line[0].isupper() or not line[0].isalpha() for line in lines):
+        return False
+    if any(len(line) > LONGEST_VERSE or _ITEM.match(line) or line.endswith(":") for line in lines):
+        return False
+    open_ended = sum(line.endswith((",", ";", "—", "-")) for line in lines)
+    bare = sum(line[-1].isalpha() for line in lines)
+    return open_ended * 3 >= len(lines) or (named and (open_ended + bare) * 2 >= len(lines))
+
+
+def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, int]]:
+    """What follows a line that announces it: the rest of its line, its paragraph, or the next one."""
+    for match in _SAYS.finditer(masked):
+        end = masked.find("\n", match.end())
+        yield match.end(), len(masked) if end < 0 else end
+    for index, paragraph in enumerate(found):
+        text = masked[paragraph.start : paragraph.end]
+        for head in _RESULT.finditer(text):
+            if head.end() < len(text):
+                yield paragraph.start + head.end(), paragraph.end
+        last = paragraph.lines[-1]
+        following = found[index + 1] if index + 1 < len(found) else None
+        if _ends_with_announcement(last) and following is not None and not _ITEM.match(following.lines[0]):
+            yield following.start, following.end
+        # "... these lines:" with its lines right under it.
+        position = paragraph.start
+        for number, line in enumerate(paragraph.lines[:-1]):
+            position += len(line) + 1
+            if _ends_with_announcement(line) and not _ITEM.match(paragraph.lines[number + 1]):
+                yield position, paragraph.end
+                break
+
+
+def _ends_with_announcement(line: str) -> bool:
+    return any(match.end() == len(line) for match in _ANNOUNCES.finditer(line))
+
+
+def _turns(masked: str) -> Iterator[tuple[int, int]]:
+    """The turns of a recorded chat before its last answer: questions and answers alike are examples."""
+    turns = list(_ROLE.finditer(masked))
+    answers = [number for number, turn in enumerate(turns) if turn["role"].lower() in _ANSWERING]
+    if not answers or len(turns) < 3:
+        return
+    for number, turn in enumerate(turns[: answers[-1] + 1]):
+        if turn["role"].lower() != "system":
+            yield turn.end(), turns[number + 1].start() if number + 1 < len(turns) else len(masked)
+
+
+def _dialogues(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, int]]:
+    """Lines that speakers take turns at, each with what goes on under it up to the end of its paragraph."""
+    speakers = [match for match in _SPEAKER.finditer(masked) if not _NO_SPEAKER.match(match[1])]
+    times = Counter(match[1].lower() for match in speakers)
+    if sum(times[name] > 1 for name in times) < 2:
+        return
+    lines = [match for match in speakers if times[match[1].lower()] > 1]
+    for match in lines:
+        end = next((one.end for one in found if one.start <= match.start() < one.end), match.end())
+        yield match.start(), end
+
+
+_MARKS = re.compile(r'"')
+
+
+def _nested_quotes(masked: str) -> Iterator[tuple[int, int]]:
+    """Quotations with quotation marks inside: pairs of marks alone would leave the inner one open."""
+    for line in re.finditer(r'[^\n]*"[^\n]*"[^\n]*"[^\n]*', masked):
+        depth, start = 0, 0
+        deep = False
+        for mark in _MARKS.finditer(masked, line.start(), line.end()):
+            before, after = masked[mark.start() - 1 : mark.start()], masked[mark.end() : mark.end() + 1]
+            opens = (not before or before in " \t\n([{:,—–-") and after.strip() != "" and after not in ".,;:!?)"
+            if opens:
+                if depth == 0:
+                    start, deep = mark.start(), False
+                depth += 1
+                deep |= depth > 1
+            elif depth:
+                depth -= 1
+                if depth == 0 and deep:
+                    yield start, mark.end()

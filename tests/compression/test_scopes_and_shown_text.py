@@ -1,0 +1,217 @@
+# ruff: noqa: E501 - a prompt is easier to read in one string than in parts
+"""What a sentence governs, what a prompt shows instead of saying it, and what each level may change."""
+
+import pytest
+
+import promptopt
+from promptopt.compression.engine import compress
+
+LEVELS = ("safe", "standard", "telegraphic")
+
+
+def removed(text, level="telegraphic"):
+    return [edit.old for edit in compress(text, level).edits if edit.rule == "PO105"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- Under PROS, name what speaks for it. You must always give a number.\n- Under CONS, name what speaks against it. You must always give a number.\n",
+        "# Mornings\n\nYou must never name a price.\n\n# Evenings\n\nYou must never name a price.\n",
+        "Breakfast:\nAlways begin with the bread.\n\nDinner:\nAlways begin with the bread.\n",
+        "- Mornings\n  - Always begin with the bread.\n- Evenings\n  - Always begin with the bread.\n",
+        'open(door): Opens it. "door" must be a number.\nclose(door): Closes it. "door" must be a number.\n',
+        # A step that is there twice is taken twice.
+        "Stir the whole soup slowly. Add the salt. Stir the whole soup slowly.",
+        "Columns: 1. Town - the name of the town; 2. Size - its size. Columns: 1. Town - the name of the town; 2. Age - its age.",
+        # What it is about, only its place says.
+        "Name the birds. Only use three words for this. Name the cats. Only use three words for this.",
+        "<morning>\nYou must never name a price.\n</morning>\n<evening>\nYou must never name a price.\n</evening>\n",
+    ],
+)
+def test_what_governs_something_else_is_no_repetition(text) -> None:
+    assert not removed(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You must never name a price. Be kind to the guests. You must never name a price.",
+        "- You must never name a price.\n"
+        + "".join(f"- Be kind to the guests of house {n}.\n" for n in range(2, 16))
+        + "- You must never name a price.\n",
+        "You must never name a price.\n\nBe kind to the guests.\n\nYou must never name a price.\n",
+    ],
+)
+def test_a_standing_instruction_is_given_once_in_its_scope(text) -> None:
+    assert len(removed(text, "safe")) == 1
+    assert compress(text, "safe").text.count("You must never name a price.") == 1
+
+
+QUESTIONS = """Please answer the riddles of the children.
+
+# user:
+Please say what is the very first of the letters in the alphabet, in order to help me.
+# assistant:
+It is the letter a, which is of course the first.
+# user:
+{{ riddle }}
+"""
+CHAT = (
+    '{% chat role="system" %}Solve riddles.{% endchat %}'
+    '{% chat role="user" %}Please say in order to help me what is in the house.{% endchat %}'
+    '{% chat role="assistant" %}A cat is in the house.{% endchat %}'
+    '{% chat role="user" %}{{ riddle }}{% endchat %}'
+)
+SHOWN = {
+    "few-shot turns": (QUESTIONS, QUESTIONS.split("\n\n", 1)[1]),
+    "chat turns": (CHAT, "Please say in order to help me what is in the house."),
+    "inline tags": (
+        "<case>\n<input>Please show me the list of all the ships.</input>\n</case>\n\nDo the same with the next case.",
+        "<input>Please show me the list of all the ships.</input>",
+    ),
+    "numbered lines": (
+        "This is the file of the project:\n   10  a  =  b\n   11  # please note that it is the end\n   12  return  a\n\nRepair the file.",
+        "   10  a  =  b\n   11  # please note that it is the end\n   12  return  a",
+    ),
+    "a patch": (
+        "@@ -1 +1 @@\n-the old   line\n+the new   line\n it is a line that stays\n\nReview the patch.",
+        "@@ -1 +1 @@\n-the old   line\n+the new   line\n it is a line that stays",
+    ),
+    "indented code": (
+        "Explain the function to the reader:\n\n    total = the + price\n    # please note that it is the total\n    print(total)\n\nBe brief.",
+        "    total = the + price\n    # please note that it is the total\n    print(total)",
+    ),
+    "a chart": (
+        "The sales of the year:\n\nthe north   ########\nthe south   ###\n\nName the best of the regions.",
+        "the north   ########\nthe south   ###",
+    ),
+    "a help text": (
+        "usage: ship [-h] PORT\n\n  -h, --help   show the help of the program\n  -v           be the more verbose one\n\nWrite a command for the user.",
+        "  -h, --help   show the help of the program\n  -v           be the more verbose one",
+    ),
+    "the output of a tool": (
+        "STDOUT of the build:\nIt is the end of the build.\nThe file is in the folder.\n\nSay what is wrong with the build.",
+        "It is the end of the build.\nThe file is in the folder.",
+    ),
+    "verse": (
+        "The ship is on the sea tonight,\nThe moon is over the hill,\nA star is the only light,\nAnd the town is still.\n\nWrite the next verse of the poem.",
+        "The ship is on the sea tonight,\nThe moon is over the hill,\nA star is the only light,\nAnd the town is still.",
+    ),
+    "quoted lines": (
+        "> I am of the opinion that it is the best of the ships.\n\nAnswer the letter of the guest.",
+        "> I am of the opinion that it is the best of the ships.",
+    ),
+    "lines to speak": (
+        "Record a message with these lines:\n\nIt is the end of the day.\nTake a deep breath and read the news.\n\nSpeak to the listener slowly.",
+        "It is the end of the day.\nTake a deep breath and read the news.",
+    ),
+    "words to echo": (
+        "Close the letter of the shop with exactly these words: It is a pleasure that you are a guest of the house.",
+        "It is a pleasure that you are a guest of the house.",
+    ),
+    "what a user says": (
+        "If the guest of the house says: it is the fault of the cook, answer the guest.",
+        "it is the fault of the cook",
+    ),
+    "a dialogue": (
+        "Ann: It is the end of the road.\nBob: I am of the same mind.\nAnn: It is a pity.\nBob: It is the best.\n\nGo on with the story.",
+        "Ann: It is the end of the road.\nBob: I am of the same mind.\nAnn: It is a pity.\nBob: It is the best.",
+    ),
+    "a quotation in a quotation": (
+        'Use it as follows: "Play the guide. Say "it is the end of the tour" to them." Then greet the guest.',
+        '"Play the guide. Say "it is the end of the tour" to them."',
+    ),
+    "a table of the output": (
+        "## OUTPUT EXAMPLE\n\n## Result\n\n| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |\n",
+        "| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize("level", LEVELS)
+def test_shown_text_is_not_edited(kind, level) -> None:
+    text, kept = SHOWN[kind]
+    assert kept in text
+    assert kept in compress(text, level).text
+
+
+def test_the_words_around_shown_text_are_edited() -> None:
+    changed = [kind for kind, (text, _) in SHOWN.items() if compress(text, "telegraphic").text != text]
+    assert len(changed) >= len(SHOWN) - 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5: Very tidy. 3: Quite tidy. 1: Highly untidy.",
+        "Write an extremely short answer in a really quiet tone.",
+        "Read the letter carefully and check the bill thoroughly.",
+        "Say whether the ship successfully left the port.",
+        "Report what actually happened, simply and truly.",
+        "Your first task is to count the birds. Your second task is to name them.",
+        "Sail as well as you can.",
+        "The guest should be able to open the door.",
+        "There is a list provided that may be wrong.",
+        "Mention the fact that it rained.",
+        "Sort the ships according to the port.",
+        "Answer so that a child understands it.",
+        "Keep your answer in short sentences.",
+        "He is going to school.",
+        "Count how many times the guest says please.",
+        "Write the word please on the door.",
+        "They note that the price is high.",
+        "Provide a summary of the plot and an outline of the cast.",
+        "There may be no answer, in which case say so.",
+    ],
+)
+def test_safe_changes_neither_meaning_nor_degree_nor_manner(text) -> None:
+    assert compress(text, "safe").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (
+            "It may bring joy, pride, and calm, or fear, anger, and doubt.",
+            "joy, pride, and calm, or fear, anger, and doubt",
+        ),
+        ("If you have ships, list the ships you have here.", "you have ships"),
+        ("Take salt, sugar, etc. to the kitchen.", "salt, sugar, etc."),
+        ("The guests were asked to leave the hall.", "were asked to leave"),
+        ("The letter has been opened by the cook.", "has been opened by"),
+        ("If it rains, stay in the house.", "rains, stay"),
+        ("When the door is open, when it rains, close it.", "open, when it rains, close"),
+        ("Compare the cook's bill with the guest's bill.", "cook's bill"),
+        ("Compare my bill with your bill.", "my bill with your bill"),
+        ("Let a be the width of the ship.", "Let a be"),
+        ("Name the guests and their rooms.", "their rooms"),
+        ("Answer based on the letter of the guest.", "based on"),
+        ("Your ability to sail ships, catch fish, and cook meals is essential.", "meals is essential"),
+        ("A 1 is a bad grade and a 100 is a good one.", "a 100"),
+    ],
+)
+@pytest.mark.parametrize("level", LEVELS)
+def test_relations_stay_readable_at_every_level(text, kept, level) -> None:
+    assert kept in compress(text, level).text
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_articles_agree_with_what_stays(level) -> None:
+    text = "Ann is an extremely clever cook. She gave a very unusual answer of the house to a highly able guest."
+    assert not promptopt.facts(text).lost(promptopt.facts(compress(text, level).text)) or level == "telegraphic"
+    for wrong in ("an clever", "a unusual", "a able"):
+        assert wrong not in compress(text, level).text
+
+
+@pytest.mark.parametrize(
+    ("text", "shorter"),
+    [
+        ("{% chat role='user' %}Please make sure to answer in French.{% endchat %}", "%}Answer in French."),
+        ("<rules>Please note that the ships are old.</rules>", "<rules>The ships are old.</rules>"),
+        ("{% if a %}Please name the red birds.{% endif %}", "%}Name the red birds."),
+    ],
+)
+def test_a_sentence_after_a_tag_begins_with_a_capital(text, shorter) -> None:
+    assert shorter in compress(text, "safe").text
