@@ -25,6 +25,9 @@ from promptopt.templates.environment import PromptEnvironment
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import FolderReader
 
+# Of the lines of a prompt that another one has, if it is that prompt under another name.
+_MOST = 0.6
+
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
@@ -141,7 +144,8 @@ def left_the_gate(config: Config, found: Discovered, base: Base, log: LockLog) -
         restore = f"git checkout {base.commit[:10]} -- {quote(show_path(path))}"
         candidates = {**found.unguarded, **{each: prompt.files for each, prompt in found.guarded.items()}}
         unlocked = {each: files for each, files in candidates.items() if not lock_path(config.prompts, each).exists()}
-        renamed = None if name in unlocked else _renamed_to(lock, unlocked, config)
+        former = log.text_at(base.commit, f"{name}/{lock.measured}.j2" if lock.measured else f"{name}.j2")
+        renamed = None if name in unlocked else _renamed_to(lock, unlocked, config, former)
         if renamed is not None:
             finding = _renamed(config, name, renamed, find_suite(name, config=config))
             details = tuple(line.replace(": ", f": {restore} && ", 1) for line in finding.details)
@@ -154,9 +158,28 @@ def left_the_gate(config: Config, found: Discovered, base: Base, log: LockLog) -
             yield Result(name, "", (BudgetFinding("removed", "warn", "", summary, details, show_path(path), 1),))
 
 
-def _renamed_to(lock: Lock, candidates: Mapping[str, PromptFiles], config: Config) -> str | None:
-    """The prompt that has the locked text now."""
-    return next((name for name, files in candidates.items() if _has_text(files, lock, config)), None)
+def _renamed_to(lock: Lock, candidates: Mapping[str, PromptFiles], config: Config, former: str = "") -> str | None:
+    """The prompt that has the locked text now, or most of its lines.
+
+    Args:
+        former: The text as it was, if it is known.
+    """
+    exact = (name for name, files in candidates.items() if _has_text(files, lock, config))
+    lines = _lines(former)
+    shares = {name: _share(lines, files.newest) for name, files in candidates.items()} if lines else {}
+    similar = max(sorted(shares), key=shares.__getitem__, default=None)
+    return next(exact, similar if similar is not None and shares[similar] >= _MOST else None)
+
+
+def _share(lines: Collection[str], path: Path) -> float:
+    """Which part of the lines a file has."""
+    return len(set(lines) & set(_lines(path.read_bytes().decode("utf-8", "replace")))) / len(lines)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a prompt that say something: tags and variables are alike in many prompts."""
+    stripped = (line.strip() for line in mask_front_matter(text).splitlines()) if text else ()
+    return [line for line in stripped if line and not line.startswith(("{", "#}"))]
 
 
 def _has_text(files: PromptFiles, lock: Lock, config: Config) -> bool:

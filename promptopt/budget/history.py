@@ -138,6 +138,10 @@ class LockLog:
             raise UsageError(f"{text!r} is neither a date, as in 2026-11-01, nor a commit or tag that git knows here")
         return datetime.fromisoformat(printed.strip())
 
+    def text_at(self, commit: str, file: str) -> str:
+        """A file of the prompts folder at a commit; empty if there is none."""
+        return self._git("cat-file", "blob", f"{commit}:./{file}") or ""
+
     def names(self, commit: str) -> list[str]:
         """The prompts that have a lock at a commit."""
         listed = self._git("ls-tree", "-r", "-z", "--name-only", commit, "--", ".") or ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guarded_project import LONGER, SUITE, check, commit, kinds, lock, prompt_text
+from guarded_project import LONGER, RULES, STATIC, SUITE, check, commit, kinds, lock, prompt_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +47,13 @@ def test_a_rename_that_removes_the_lock_is_named_with_both_names(branch: Any) ->
     assert guard_line(list(results.values())) == "guarded 0, not guarded 1 (prompts/router: no suite)"
     paste(branch, results["triage"].text)
     assert not any(result.failed for result in check().values())
+
+
+def test_a_rename_is_seen_if_the_prompt_grew_with_it(branch: Any) -> None:
+    branch.write({"prompts/router.j2": prompt_text(RULES + STATIC), "prompts/other.j2": "Route nothing at all.\n"})
+    branch.git("rm", "-rq", "prompts/triage", "prompts/triage.lock.toml")
+    commit(branch)
+    assert "'triage' is 'router' now" in check()["triage"].text
 
 
 def test_a_prompt_that_loses_its_suite_and_its_lock_is_said(branch: Any) -> None:
