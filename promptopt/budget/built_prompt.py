@@ -261,7 +261,10 @@ def _draft(
             del entries[_UNNAMED]
         # A case that is named by the id of its test says already which one it is.
         test = item.entry.test if item.entry.test != item.case else ""
-        entries[item.case] = replace(item.entry, reason=reason if parts else known.reason if known else "", test=test)
+        entry = replace(item.entry, reason=reason if parts else known.reason if known else "", test=test)
+        # An entry of 0.1.0 names no test: it gets one with its next change.
+        as_it_was = known is not None and not known.test and known == replace(entry, test="")
+        entries[item.case] = known if known is not None and as_it_was else entry
     lock = replace(old, basis=basis, cases=entries) if old else Lock(prompt, "", basis, entries, program=True)
     if not entries:
         return Draft(prompt, path, None, ("removed, its tests are gone",) if old else ())
