@@ -180,6 +180,19 @@ def write_new(target: Path, text: str, error: type[InputError] = InputError) -> 
         temporary.unlink(missing_ok=True)
 
 
+def git_error(folder: Path) -> str:
+    """Why git refuses a folder that is in a repository, such as one of another owner, in its words; empty if it is not.
+
+    Raises:
+        FileNotFoundError: git is not installed.
+    """
+    environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    command = ["git", "-C", str(folder), "rev-parse", "--git-dir"]
+    done = subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603 - no shell, fixed program
+    said = done.stderr.decode("utf-8", "replace").strip()
+    return "" if done.returncode == 0 or "not a git repository" in said else said.removeprefix("fatal: ")
+
+
 def run_git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes | None:
     """What ``git -C folder ...`` prints; ``None`` if it fails.
 

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 Processing = Literal["standard", "batch", "flex", "priority"]
 PROCESSINGS: tuple[Processing, ...] = ("standard", "batch", "flex", "priority")
 
+# What a call's ``service_tier`` is priced as; the others have no price of their own in the table.
+_TIERS: Mapping[str | None, Processing] = {
+    None: "standard",
+    "auto": "standard",
+    "default": "standard",
+    "flex": "flex",
+    "priority": "priority",
+}
+
 _MTOK = Decimal(1_000_000)
 _LOOKED_AT, _OFFERED = 30, 3
 
@@ -116,6 +125,12 @@ def find_price(
         return price
     standard = _table_price(model, "standard", moment)
     return None if standard is not None and _rates(price) == _rates(standard) else price
+
+
+def find_tier_price(model: str, service_tier: str | None, *, config: Config | None = None) -> Price | None:
+    """The price of a model for a call's ``service_tier``; ``None`` if it is not known."""
+    processing = _TIERS.get(service_tier)
+    return None if processing is None else find_price(model, processing=processing, config=config)
 
 
 def close_models(model: str, *, config: Config | None = None) -> list[str]:

@@ -116,6 +116,11 @@ def changed_since(config: Config, commit: str) -> Changed:
         paths.update(config.root / name for name in names if name)
     if any(path.parent == config.root and path.name in _SETTINGS for path in paths):
         return Changed(all=True)
+    known = {prompt.name for prompt in list_prompts(config)}
+    others = (path.relative_to(config.suites) for path in paths if path.is_relative_to(config.suites))
+    if any("recordings" not in other.parts and other.with_suffix("").as_posix() not in known for other in others):
+        # A table or a text that any suite may read.
+        return Changed(all=True)
     return Changed(all=False, names=frozenset((*_of_suites(config, paths), *_of_prompts(config, paths))))
 
 

@@ -7,11 +7,15 @@ renders to the locked digest, so that it is certainly the text that was locked.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 
+from promptopt.budget.base_project import Changed, changed_since
+from promptopt.budget.growth import Explanation, explain_growth
 from promptopt.budget.guarded_prompt import (
     GuardedPrompt,
     MeasuredCase,
@@ -22,15 +26,19 @@ from promptopt.budget.guarded_prompt import (
 )
 from promptopt.budget.history import LockLog
 from promptopt.budget.lock import LockEntry
-from promptopt.config import Config
-from promptopt.errors import PromptoptError, UsageError
-from promptopt.files import run_git
+from promptopt.config import Config, load_config
+from promptopt.errors import ConfigError, PromptoptError, UsageError
+from promptopt.experiment.variant import Variant, make_variant
+from promptopt.files import decode, git_error, run_git
+from promptopt.prices import Price, find_tier_price
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
 from promptopt.templates.names import version_number
-from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens
+from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens, tokenizer_for
 from promptopt.values import Rendered
 
+# So many different growths of a prompt are attributed to lines.
+_ATTRIBUTED = 20
 _SHALLOW = "in GitHub Actions, give actions/checkout `fetch-depth: 0`"
 
 
@@ -62,6 +70,10 @@ class History:
         self._config = config
         self._given = None if against is None else self._reached(against)
         self._templates: dict[tuple[str, str], Template | None] = {}
+        self._newest_files: dict[tuple[str, str], Path | None] = {}
+        self._sides: dict[str, BaseSide | None] = {}
+        self._explained: dict[str, dict[int, Explanation]] = {}
+        self._locked: dict[str, list[tuple[Template, str]]] = {}
 
     @cached_property
     def locks(self) -> LockLog:
@@ -82,7 +94,8 @@ class History:
     def _reached(self, against: str) -> Base:
         failed = f"cannot compare with {against!r}"
         if self._head() is None:
-            raise UsageError(f"{failed}: {self._config.root} is not in a git repository")
+            refused = git_error(self._config.root)
+            raise UsageError(f"{failed}: {refused or f'{self._config.root} is not in a git repository'}")
         commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{against}^{{commit}}")
         if commit is None:
             raise UsageError(
@@ -112,21 +125,101 @@ class History:
             return None
         return None if printed is None else printed.decode("utf-8", "replace").strip()
 
-    def at_base(self, prompt: GuardedPrompt) -> Template | None:
-        """The prompt's newest version on the base; ``None`` if there is none, or no base."""
-        if self.base is None:
+    def untouched(self, prompt: GuardedPrompt) -> bool:
+        """Whether this branch changes nothing that the prompt's numbers depend on: its text, cases, answers, limits."""
+        if self.base is None or not self.base.apart or prompt.name in self._changed:
+            return False
+        # A suite may read files that are nobody's prompt.
+        return "file:" not in decode(prompt.suite.path.read_bytes(), str(prompt.suite.path))
+
+    @cached_property
+    def _changed(self) -> Changed:
+        assert self.base is not None
+        return changed_since(self._config, self.base.commit)
+
+    @cached_property
+    def _config_at_base(self) -> Config:
+        """Today's settings with the models of the base's: one of the two may be what changed."""
+        assert self.base is not None
+        with tempfile.TemporaryDirectory() as folder:
+            text = run_git(self._config.root, "cat-file", "blob", f"{self.base.commit}:./pyproject.toml")
+            Path(folder, "pyproject.toml").write_bytes(text or b"")
+            try:
+                then = load_config(Path(folder))
+            except ConfigError:
+                return self._config
+        return replace(self._config, model=then.model, price_as=then.price_as)
+
+    def at_base(self, prompt: GuardedPrompt) -> BaseSide | None:
+        """The prompt on the base; ``None`` if it is not there, or there is no base."""
+        if prompt.name not in self._sides:
+            self._sides[prompt.name] = self._side(prompt)
+        return self._sides[prompt.name]
+
+    def _side(self, prompt: GuardedPrompt) -> BaseSide | None:
+        newest = None if self.base is None else self._newest(prompt, self.base.commit)
+        template = None if newest is None or self.base is None else self._load(newest, self.base.commit)
+        if template is None:
             return None
-        newest = self._newest(prompt, self.base.commit)
-        return None if newest is None else self._load(newest, self.base.commit)
+        try:
+            variant = make_variant(template, prompt.suite, self._config_at_base)
+        except PromptoptError:
+            return None
+        tier = template.front.params.service_tier
+        lock = prompt.lock
+        if variant.priced_as == prompt.variant.priced_as and tier == prompt.template.front.params.service_tier:
+            price: Price | None = prompt.gate_price
+        elif lock is not None and variant.priced_as == lock.basis.model:
+            price = prompt.locked_price
+        else:
+            price = find_tier_price(variant.priced_as, tier, config=self._config)
+        if price is None:
+            return None
+        tokenizer = tokenizer_for(variant.priced_as)
+        prefix = prefix_tokens(template, tokenizer)
+        return BaseSide(template, variant, price, prefix, sources_digest(template))
+
+    def case_at_base(
+        self, prompt: GuardedPrompt, measured: MeasuredCase, locked: LockEntry, *, dollars: bool = False
+    ) -> LockEntry | None:
+        """What a case of today costs on the base; ``None`` if it cannot be said.
+
+        Args:
+            dollars: Counted with the base's tokenizer, for its price; else with today's, as the locked entry is.
+        """
+        side = self.at_base(prompt)
+        if side is None:
+            return None
+        model = side.variant.priced_as if dollars else prompt.variant.priced_as
+        prefix = side.prefix
+        if side.variant.priced_as != model:
+            prefix = prefix_tokens(side.template, prompt.tokenizer)
+        if model == prompt.variant.priced_as and side.sources and side.sources == prompt.sources:
+            total = measured.entry.input
+        else:
+            counted = input_tokens(side.template, measured.case, model)
+            if counted is None:
+                return None
+            total = counted
+        output = side.template.front.params.max_output_tokens
+        source = "cap"
+        if measured.entry.output_is == "recorded":
+            output, source = side.recorded_output(measured), "recorded"
+            if output is None and measured.status == "missing":
+                # It is held at the locked length today.
+                output = locked.output
+        return replace(locked, input=total, cacheable=min(prefix, total), output=output, output_is=source)
 
     def locked(self, prompt: GuardedPrompt, case: Case, entry: LockEntry) -> Template | None:
         """The very template that was locked for a case; ``None`` if it cannot be found."""
         sources = prompt.lock.sources if prompt.lock else ""
         if sources and sources == prompt.sources:
             return prompt.template
-        for template in self._candidates(prompt):
+        if prompt.name not in self._locked:
+            self._locked[prompt.name] = [(found, sources_digest(found)) for found in self._candidates(prompt)]
+        for template, its_digest in self._locked[prompt.name]:
             try:
-                if sources and sources_digest(template) == sources:
+                if sources and its_digest == sources:
                     return template
                 if request_digest(template.render(case.vars)) == entry.request:
                     return template
@@ -135,6 +228,22 @@ class History:
             except PromptoptError:
                 continue
         return None
+
+    def explained(
+        self, prompt: GuardedPrompt, before: Template, measured: MeasuredCase, locked: LockEntry
+    ) -> Explanation:
+        """Which lines made a case longer.
+
+        Cases that grew by as much have grown in the same lines, but for loops that happen to print as many tokens: the
+        first of them is attributed, and of many different growths a few, whose lines the others have nearly.
+        """
+        known = self._explained.setdefault(prompt.name, {})
+        growth = measured.entry.input - locked.input
+        if growth not in known:
+            if len(known) >= _ATTRIBUTED:
+                return known[min(known, key=lambda other: abs(other - growth))]
+            known[growth] = explain_growth(before, prompt.template, measured.case.vars, prompt.variant.priced_as)
+        return known[growth]
 
     def _candidates(self, prompt: GuardedPrompt) -> Iterator[Template]:
         for version, path in reversed(prompt.files.versions):
@@ -158,10 +267,23 @@ class History:
 
     def _newest(self, prompt: GuardedPrompt, commit: str) -> Path | None:
         """The file of the newest version at a commit."""
+        key = prompt.name, commit
+        if key not in self._newest_files:
+            self._newest_files[key] = self._find_newest(prompt, commit)
+        return self._newest_files[key]
+
+    def _find_newest(self, prompt: GuardedPrompt, commit: str) -> Path | None:
         if not prompt.files.versions[-1][0]:
             return prompt.files.newest
         folder = prompt.files.newest.parent
-        listed = self._git("ls-tree", "--name-only", commit, f"{os.path.relpath(folder, self._config.root)}/")
+        listed = self._git(
+            "-c",
+            "core.quotePath=off",
+            "ls-tree",
+            "--name-only",
+            commit,
+            f"{os.path.relpath(folder, self._config.root)}/",
+        )
         names = [name for name in map(Path, (listed or "").splitlines()) if name.suffix == ".j2"]
         numbers = [number for name in names if (number := version_number(name)) is not None]
         return folder / f"v{max(numbers)}.j2" if numbers else None
@@ -174,6 +296,41 @@ class History:
             except PromptoptError:
                 self._templates[key] = None
         return self._templates[key]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseSide:
+    """A prompt on the base.
+
+    Attributes:
+        price: What its tokens are priced at.
+        prefix: Tokens of its static prefix.
+        sources: Digest of its text.
+    """
+
+    template: Template
+    variant: Variant
+    price: Price
+    prefix: int
+    sources: str
+
+    @property
+    def calls_per_month(self) -> int | None:
+        return self.template.front.calls_per_month
+
+    def recorded_output(self, measured: MeasuredCase) -> int | None:
+        """Mean output tokens of a case's recorded answers in the base's commit; ``None`` without any."""
+        # Of a prompt out of git the last file is the commit's.
+        if len(self.variant.files) < 3:
+            return None
+        try:
+            request = self.template.render(measured.case.vars).request(self.variant.model, case=measured.case.name)
+        except PromptoptError:
+            return None
+        outputs: list[int] = []
+        while (found := self.variant.files[-1].find(replace(request, sample=len(outputs)))) is not None:
+            outputs.append(self.variant.measure(request, found.response).usage.output_tokens)
+        return round(fmean(outputs)) if outputs else None
 
 
 @dataclass(frozen=True, slots=True)

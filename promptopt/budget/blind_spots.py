@@ -184,7 +184,7 @@ def unreached_findings(history: History, prompt: GuardedPrompt, limit: Limit) ->
     details = ("add a case that prints them",)
     base = history.at_base(prompt)
     if base is not None:
-        before = unreached_lines(base, cases, prompt.tokenizer)
+        before = unreached_lines(base.template, cases, prompt.tokenizer)
         old = 0 if before is None else before.tokens
         if limit.level != "off" and limit.exceeded(Decimal(old), Decimal(now.tokens - old)):
             summary = f"{summary} (on {history.base.label if history.base else 'the base'}: {old:,})"

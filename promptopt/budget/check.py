@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from promptopt.budget.baseline import History, Locked, locked_today
 from promptopt.budget.failure_text import cap_line, growth_line, growth_text, longest_lines, new_lines, update_command
-from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase
+from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase, metric_value
 from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import LockEntry
 from promptopt.budget.result import BudgetFinding, Result, Severity
-from promptopt.budget.settings import DEFAULTS, BudgetSettings
+from promptopt.budget.settings import DEFAULTS, OF_A_CAP, BudgetSettings
 from promptopt.files import show_path
 from promptopt.tokens import cacheable_tokens
 
@@ -35,14 +35,32 @@ class Checker:
         recordings = list(self._recording_findings(prompt, measured, entry))
         if entry is None:
             findings = [self._new(prompt, measured), *_caps(prompt, measured, limits), *recordings]
-            return Result(prompt.name, name, tuple(findings), numbers(prompt, None, now))
+            return self._result(prompt, name, findings, numbers(prompt, None, now))
         locked = locked_today(self.history, prompt, measured, entry)
         if locked is None:
             findings = [self._incomparable(prompt, measured, entry), *recordings]
-            return Result(prompt.name, name, tuple(findings), numbers(prompt, None, now))
+            return self._result(prompt, name, findings, numbers(prompt, None, now))
         changed = [self._changed(prompt, measured)] if locked.changed else []
-        findings = [*self._compare(prompt, measured, locked, limits), *changed, *recordings]
-        return Result(prompt.name, name, tuple(findings), numbers(prompt, locked.entry, now))
+        held = prompt.held(measured, entry)
+        if locked.entry.output_is != entry.output_is:
+            locked = replace(locked, entry=replace(locked.entry, output=entry.output, output_is=entry.output_is))
+        findings = [*self._compare(prompt, held, locked, limits), *changed, *recordings]
+        return self._result(prompt, name, findings, numbers(prompt, locked.entry, held.entry))
+
+    def _result(
+        self,
+        prompt: GuardedPrompt,
+        case: str,
+        findings: Sequence[BudgetFinding],
+        values: dict[str, tuple[object, object]],
+    ) -> Result:
+        return Result(prompt.name, case, tuple(self.inherited(prompt, findings)), values)
+
+    def inherited(self, prompt: GuardedPrompt, findings: Sequence[BudgetFinding]) -> Sequence[BudgetFinding]:
+        """Findings as warnings if this branch changes nothing of a prompt; git is only asked if there is a failure."""
+        if not any(finding.level == "error" for finding in findings) or not self.history.untouched(prompt):
+            return findings
+        return [not_here(finding) if finding.level == "error" else finding for finding in findings]
 
     def _compare(
         self, prompt: GuardedPrompt, measured: MeasuredCase, locked: Locked, limits: Mapping[Metric, Limit]
@@ -50,12 +68,13 @@ class Checker:
         caps = {finding.metric: finding for finding in _caps(prompt, measured, limits)}
         for metric in _CASE_METRICS:
             if metric in caps:
-                yield caps[metric]
+                worse = self._worse_here(prompt, measured, locked.entry, metric)
+                yield not_here(caps[metric]) if worse is False else caps[metric]
             limit = limits[metric]
-            old, now = prompt.value(locked.entry, metric), prompt.value(measured.entry, metric)
+            if metric == "output" and limit == DEFAULTS["output"] and measured.entry.output_is == "cap":
+                limit = OF_A_CAP
+            old, now = prompt.locked_value(locked.entry, metric), prompt.value(measured.entry, metric)
             if limit.level == "off" or old is None or now is None:
-                continue
-            if metric == "output" and locked.entry.output_is != measured.entry.output_is:
                 continue
             growth = Decimal(lost(locked.entry, measured.entry)) if metric == "cacheable" else now - old
             if limit.exceeded(old, growth):
@@ -69,14 +88,29 @@ class Checker:
         if metric == "cacheable" and limit == DEFAULTS["cacheable"] and not served:
             # A prefix that is too short for the provider's cache costs nothing when it becomes shorter.
             severity = "warn"
-        old, now = prompt.value(locked.entry, metric), prompt.value(measured.entry, metric)
+        old, now = prompt.locked_value(locked.entry, metric), prompt.value(measured.entry, metric)
         assert old is not None
         assert now is not None
         summary = growth_line(metric, old, now, limit)
         text = growth_text(self.history, prompt, measured, locked, metric)
-        if text.inherited:
-            severity, summary = "warn", f"{summary} (this branch adds nothing)"
-        return BudgetFinding("regressed", severity, metric, summary, text.details, text.path, text.line)
+        finding = BudgetFinding("regressed", severity, metric, summary, text.details, text.path, text.line)
+        return not_here(finding) if self._worse_here(prompt, measured, locked.entry, metric) is False else finding
+
+    def _worse_here(
+        self, prompt: GuardedPrompt, measured: MeasuredCase, locked: LockEntry, metric: Metric
+    ) -> bool | None:
+        """Whether this branch makes a metric of a case worse than it is on the base; ``None`` if that is not known."""
+        base = self.history.base
+        if base is None or not base.apart:
+            return None
+        before = self.history.case_at_base(prompt, measured, locked, dollars=metric == "usd_call")
+        side = self.history.at_base(prompt)
+        if before is None or side is None:
+            return None
+        if metric == "cacheable":
+            return lost(before, measured.entry) > 0
+        old, now = metric_value(before, metric, side.price), prompt.value(measured.entry, metric)
+        return None if old is None or now is None else now > old
 
     def _new(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
         removed = prompt.lock is None and self.history.locks.last(prompt.name) is not None
@@ -113,6 +147,9 @@ class Checker:
             details = (f"changed since it was recorded: {measured.changed}", command + "stale")
             yield BudgetFinding("stale", level, "output", summary, details, file)
         elif measured.status == "missing" and entry is not None and entry.output_is == "recorded":
+            if entry.request == measured.entry.request and prompt.same_call():
+                # A copy of a version: the very request has an answer, which is in the lock.
+                return
             summary = "the recorded answer that was locked is missing: output and quality are unknown"
             yield BudgetFinding("missing", level, "output", summary, (command + "missing",), file)
 
@@ -128,8 +165,13 @@ def _caps(prompt: GuardedPrompt, measured: MeasuredCase, limits: Mapping[Metric,
         if metric == "output":
             yield BudgetFinding("cap", limit.severity, metric, summary, (), prompt.template.path, 1)
         else:
-            text = longest_lines(prompt, measured)
+            text = longest_lines(prompt)
             yield BudgetFinding("cap", limit.severity, metric, summary, text.details, text.path, text.line)
+
+
+def not_here(finding: BudgetFinding) -> BudgetFinding:
+    """A failure of the base, which this branch only inherits."""
+    return replace(finding, level="warn", summary=f"{finding.summary} (this branch adds nothing)")
 
 
 def _in_suite(finding: BudgetFinding, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
@@ -147,7 +189,7 @@ def numbers(prompt: GuardedPrompt, locked: LockEntry | None, now: LockEntry) -> 
     """Locked and today's values by metric, for reports."""
     found: dict[str, tuple[object, object]] = {}
     for metric in _CASE_METRICS:
-        old = None if locked is None else prompt.value(locked, metric)
+        old = None if locked is None else prompt.locked_value(locked, metric)
         new = prompt.value(now, metric)
         form = str if metric == "usd_call" else int
         found[metric] = (None if old is None else form(old), None if new is None else form(new))

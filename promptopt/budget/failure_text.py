@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from shlex import quote
 
-from promptopt.budget.baseline import History, Locked, input_tokens
-from promptopt.budget.growth import Explanation, explain_growth
+from promptopt.budget.baseline import History, Locked
+from promptopt.budget.growth import Explanation
 from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase, usd_call
 from promptopt.budget.limits import FLOORED, Limit, Metric
 from promptopt.budget.lock import LockEntry
 from promptopt.money import usd
 from promptopt.prices import Price
-from promptopt.templates.attribution import attribute
 
 _SHOWN = 5
 _WIDTH = 72
@@ -39,13 +38,11 @@ class FailureText:
 
     Attributes:
         path: The file to look at, with its line.
-        inherited: All of the growth was on the base already.
     """
 
     details: tuple[str, ...]
     path: str
     line: int
-    inherited: bool = False
 
 
 def _amount(metric: Metric, value: Decimal) -> str:
@@ -82,7 +79,6 @@ def growth_text(
     """Why a metric of a case grew, and what to do about it."""
     details: list[str] = []
     path, line = prompt.template.path, 1
-    inherited = False
     fix = "ask for a shorter answer, or lower max_output_tokens"
     if metric == "cacheable":
         broken = prompt.prefix.broken_by
@@ -91,29 +87,37 @@ def growth_text(
             details.append(f"{path}:{line}  {_short(broken.source)}  (nothing after this can be cached)")
         fix = f"move line {line} of {path} below the text that does not change"
     elif metric != "output":
-        split, inherited = _split(history, prompt, measured, locked.entry)
-        lines, path, line = _lines_that_grew(history, prompt, measured, locked)
-        details += [*split, *lines]
-        fix = f"shorten {path}:{line}"
+        details += _split(history, prompt, measured, locked.entry)
+        if measured.entry.input > locked.entry.input or metric == "input":
+            lines, path, line = _lines_that_grew(history, prompt, measured, locked)
+            details += lines
+            fix = f"shorten {path}:{line}"
+        elif metric == "usd_call":
+            fix = _cheaper(prompt, measured.entry, locked.entry) or fix
     details += _money(prompt, locked.entry, measured.entry)
     details += [f"fix: {fix}", f"or accept: {update_command(prompt.name, reason=True)}"]
-    return FailureText(tuple(details), path, line, inherited)
+    return FailureText(tuple(details), path, line)
 
 
-def _split(
-    history: History, prompt: GuardedPrompt, measured: MeasuredCase, locked: LockEntry
-) -> tuple[list[str], bool]:
-    """How much of the growth is this branch's, and whether none of it is."""
+def _cheaper(prompt: GuardedPrompt, now: LockEntry, locked: LockEntry) -> str:
+    """What makes a call that did not get longer cheaper again; empty for a shorter answer."""
+    before, price = prompt.locked_price, prompt.gate_price
+    if not prompt.same_rates and price.output_mtok > before.output_mtok:
+        return f"go back to {before.model}, or find a model that costs less"
+    broken = prompt.prefix.broken_by
+    if now.cacheable < locked.cacheable and broken is not None:
+        return f"move line {broken.line} of {broken.path} below the text that does not change"
+    return ""
+
+
+def _split(history: History, prompt: GuardedPrompt, measured: MeasuredCase, locked: LockEntry) -> list[str]:
+    """How much of the growth of the input is this branch's."""
     base = history.base
-    template = history.at_base(prompt)
-    if base is None or template is None:
-        return [], False
-    before = input_tokens(template, measured.case, prompt.variant.priced_as)
-    if before is None:
-        return [], False
-    here, there = measured.entry.input - before, before - locked.input
-    inherited = base.apart and here <= 0
-    return [f"from this branch {here:+,} · already on {base.label} {there:+,}"], inherited
+    before = history.case_at_base(prompt, measured, locked)
+    if base is None or before is None or measured.entry.input == locked.input:
+        return []
+    here, there = measured.entry.input - before.input, before.input - locked.input
+    return [f"from this branch {here:+,} · already on {base.label} {there:+,}"]
 
 
 def _lines_that_grew(
@@ -123,10 +127,10 @@ def _lines_that_grew(
     entry = prompt.lock.cases.get(measured.case.name) if prompt.lock else None
     before = locked.template or (history.locked(prompt, measured.case, entry) if entry else None)
     if before is None:
-        longest = longest_lines(prompt, measured)
+        longest = longest_lines(prompt)
         head = "the locked text is neither on disk nor in git; the longest lines:"
         return (head, *longest.details), longest.path, longest.line
-    explanation = explain_growth(before, prompt.template, measured.case.vars, prompt.variant.priced_as)
+    explanation = history.explained(prompt, before, measured, locked.entry)
     if not explanation.changes:
         return (), prompt.template.path, 1
     first = next((change for change in explanation.changes if change.path == prompt.template.path), None)
@@ -150,9 +154,9 @@ def _change_lines(explanation: Explanation) -> list[str]:
     return lines
 
 
-def longest_lines(prompt: GuardedPrompt, measured: MeasuredCase) -> FailureText:
-    """The longest lines of a prompt."""
-    attribution = attribute(prompt.template, measured.case.vars, prompt.variant.priced_as)
+def longest_lines(prompt: GuardedPrompt) -> FailureText:
+    """The longest lines of a prompt, in its first case: attribution takes longer than all else of a check."""
+    attribution = prompt.attribution
     longest = sorted(attribution.parts, key=lambda part: -part.tokens)[:3]
     lines = tuple(f"{part.path}:{part.line}  {part.tokens:,} tokens  {_short(part.source)}" for part in longest)
     path, line = (longest[0].path, longest[0].line) if longest else (prompt.template.path, 1)
@@ -161,17 +165,19 @@ def longest_lines(prompt: GuardedPrompt, measured: MeasuredCase) -> FailureText:
 
 def _money(prompt: GuardedPrompt, locked: LockEntry, now: LockEntry) -> list[str]:
     calls = prompt.calls_per_month
-    growth = usd_call(now, prompt.price) - usd_call(locked, prompt.price)
+    growth = usd_call(now, prompt.gate_price) - usd_call(locked, prompt.locked_price)
     if calls:
         month = f" = {usd(growth * calls, sign=True)} a month at {calls:,} calls"
     else:
         month = " (set calls_per_month in the front matter to see it per month)"
-    return [usd_change(locked, now, prompt.price) + month, f"prices: {prompt.price.model}, {prompt.price.source}"]
+    before, price = prompt.locked_price, prompt.gate_price
+    model = price.model if before.model == price.model else f"{before.model} → {price.model}"
+    return [usd_change(locked, now, price, before) + month, f"prices: {model}, {price.source}"]
 
 
-def usd_change(locked: LockEntry, now: LockEntry, price: Price) -> str:
-    """``$0.0000412 → $0.0000422 per call``."""
-    return f"{usd(usd_call(locked, price))} → {usd(usd_call(now, price))} per call"
+def usd_change(locked: LockEntry, now: LockEntry, price: Price, before: Price | None = None) -> str:
+    """``$0.0000412 → $0.0000422 per call``; the locked tokens at a price of their own, if there is one."""
+    return f"{usd(usd_call(locked, before or price))} → {usd(usd_call(now, price))} per call"
 
 
 def new_lines(prompt: GuardedPrompt, measured: MeasuredCase, *, removed: bool = False) -> tuple[str, ...]:

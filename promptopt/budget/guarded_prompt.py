@@ -17,11 +17,12 @@ from promptopt.config import Config
 from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.files import show_path
-from promptopt.prices import Price, close_models
+from promptopt.prices import Price, close_models, find_price, find_tier_price
 from promptopt.providers.recordings import RecordingStatus, what_changed
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Case, Suite, load_suite
 from promptopt.templates import PromptFiles, Template, load_prompt
+from promptopt.templates.attribution import Attribution, attribute
 from promptopt.templates.frontmatter import front_matter_end, mask_front_matter
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix
 from promptopt.tokens import Tokenizer, cacheable_tokens, count_tokens, schema_tokens, tokenizer_for, vocabulary_sha256
@@ -65,6 +66,18 @@ def usd_call(entry: LockEntry, price: Price) -> Decimal:
     served = min(cacheable_tokens(entry.cacheable), entry.input)
     usage = Usage(input_tokens=entry.input, cache_read_tokens=served, output_tokens=entry.output or 0)
     return price.cost(usage).total_usd
+
+
+def price_of(basis: LockBasis, like: Price) -> Price:
+    """A price with the rates in a lock; above the first tier of long inputs, those of ``like``."""
+    return replace(
+        like,
+        model=basis.model,
+        source="the lock",
+        input_mtok=Decimal(basis.input_usd),
+        cache_read_mtok=Decimal(basis.cached_usd),
+        output_mtok=Decimal(basis.output_usd),
+    )
 
 
 def make_basis(model: str, price: Price) -> LockBasis:
@@ -187,7 +200,15 @@ class GuardedPrompt:
     def price(self) -> Price:
         """Raises ConfigError for a model without a price: its cost cannot be checked."""
         variant = self.variant
-        if variant.price is None:
+        tier = self.template.front.params.service_tier
+        price = find_tier_price(variant.priced_as, tier, config=self.config)
+        if price is None and variant.price is not None:
+            raise ConfigError(
+                f"the price of {variant.priced_as!r} with service_tier {tier!r} is not known: the prompt is unpriced",
+                path=self.template.path,
+                remedy="remove service_tier, or take one that the price table has for the model",
+            )
+        if price is None:
             close = close_models(variant.priced_as)
             hint = f" Close names: {', '.join(close)}." if close else ""
             raise ConfigError(
@@ -196,7 +217,29 @@ class GuardedPrompt:
                 remedy="set price_as in [tool.promptopt], or give its price in "
                 f'[tool.promptopt.prices."{variant.priced_as}"]',
             )
-        return variant.price
+        return price
+
+    @cached_property
+    def locked_price(self) -> Price:
+        """What the locked tokens are priced at: the rates in the lock, so that a commit has one verdict every day."""
+        if self.lock is None or self.lock.basis == self.basis:
+            return self.price
+        basis = self.lock.basis
+        like = self.price if basis.model == self.basis.model else find_price(basis.model, config=self.config)
+        return price_of(basis, like or replace(self.price, tiers=None))
+
+    @property
+    def same_rates(self) -> bool:
+        """Whether today's tokens are priced as the locked ones: the model and its tier are the same."""
+        if self.lock is None or self.lock.basis.model != self.basis.model:
+            return False
+        call = self.lock.call
+        return call is None or call.params.get("service_tier") == self.call.params.get("service_tier")
+
+    @property
+    def gate_price(self) -> Price:
+        """What today's tokens are priced at: the locked rates, or today's if the prompt has another model or tier."""
+        return self.locked_price if self.same_rates else self.price
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -234,6 +277,11 @@ class GuardedPrompt:
     def prefix(self) -> StaticPrefix:
         """How much of the prompt no variable changes."""
         return static_prefix(self.template)
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        """What each line of the prompt prints in its first case."""
+        return attribute(self.template, self.suite.cases[0].vars, self.variant.priced_as)
 
     def render(self, case: Case) -> Rendered:
         """Raises TemplateError, which names the case, if the prompt does not render for it."""
@@ -290,5 +338,32 @@ class GuardedPrompt:
         return "stale", usage.output_tokens, None, what_changed(recording, request)
 
     def value(self, entry: LockEntry, metric: Metric) -> Decimal | None:
-        """An entry's value of a metric that cases have; ``None`` if unknown."""
-        return metric_value(entry, metric, self.price)
+        """Today's value of a metric that cases have; ``None`` if unknown."""
+        return metric_value(entry, metric, self.gate_price)
+
+    def locked_value(self, entry: LockEntry, metric: Metric) -> Decimal | None:
+        """The same of a locked entry."""
+        return metric_value(entry, metric, self.locked_price)
+
+    def same_call(self) -> bool:
+        """Whether the lock has today's model and settings, so that an equal request has the same answers."""
+        if self.lock is None or self.lock.basis.model != self.basis.model:
+            return False
+        return self.lock.call is None or self.lock.call.params == self.call.params
+
+    def held(self, measured: MeasuredCase, locked: LockEntry) -> MeasuredCase:
+        """Today's entry as it compares with the locked one: what was not measured today is as it was locked.
+
+        Recorded answers are no measure of a cap. A request that is the locked one, such as a copy of a version, has the
+        locked answers.
+        """
+        now = measured.entry
+        if measured.status == "missing" and locked.output_is == "recorded":
+            quality = locked.quality if now.request == locked.request and self.same_call() else None
+            return replace(measured, entry=replace(now, output=locked.output, output_is="recorded", quality=quality))
+        if locked.output is None or now.output is None:
+            return replace(measured, entry=replace(now, output=locked.output, output_is=locked.output_is))
+        if locked.output_is != now.output_is:
+            output = max(locked.output, now.output)
+            return replace(measured, entry=replace(now, output=output, output_is=locked.output_is))
+        return measured

@@ -3,6 +3,9 @@
 Before ``|``: what a metric may grow by, as a share, an amount, or both. With both, growth fails only if it exceeds
 both. After ``|``: a cap. Units are required: ``5`` alone could be 5% or 5 tokens. Next to a percentage, and as a cap, a
 bare number can only be tokens. ``quality`` loses points (``2 points``) and has a floor (``| 90%``).
+
+What raises a bill though no text grew is limited under its own name: ``model``, ``price`` (the price table) and
+``tokenizer`` by what they add to a call, ``calls_per_month`` by its growth; ``parameters`` are allowed or not.
 """
 
 from __future__ import annotations
@@ -14,17 +17,22 @@ from typing import Literal
 
 from promptopt.errors import did_you_mean
 
-Metric = Literal["input", "cacheable", "output", "usd_call", "usd_month", "quality"]
-METRICS: tuple[Metric, ...] = ("input", "cacheable", "output", "usd_call", "usd_month", "quality")
+Metric = Literal[
+    "input", "cacheable", "output", "usd_call", "usd_month", "quality",
+    "model", "parameters", "calls_per_month", "price", "tokenizer",
+]  # fmt: skip
+# What raises a bill though no text and no answer grew.
+CAUSES: tuple[Metric, ...] = ("model", "parameters", "calls_per_month", "price", "tokenizer")
+METRICS: tuple[Metric, ...] = ("input", "cacheable", "output", "usd_call", "usd_month", "quality", *CAUSES)
 # Measured for a whole prompt; the others case by case.
-OF_PROMPTS: tuple[Metric, ...] = ("usd_month", "quality")
+OF_PROMPTS: tuple[Metric, ...] = ("usd_month", "quality", *CAUSES)
 # A smaller value is worse.
 FLOORED: tuple[Metric, ...] = ("cacheable", "quality")
 
 LimitLevel = Literal["error", "warn", "off"]
 LEVELS: tuple[LimitLevel, ...] = ("error", "warn", "off")
 
-_AMOUNT = re.compile(r"(?P<dollar>\$)?(?P<number>\d[\d,_]*(?:\.\d+)?|\.\d+)\s*(?P<unit>%|tokens?|points?)?")
+_AMOUNT = re.compile(r"(?P<dollar>\$)?(?P<number>\d[\d,_]*(?:\.\d+)?|\.\d+)\s*(?P<unit>%|tokens?|points?|calls?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,9 @@ def parse_limit(metric: str, value: object) -> Limit:
 
 def _parsed(metric: str, text: str, level: LimitLevel) -> Limit:
     soft, bar, hard = text.partition("|")
-    unit = "$" if metric.startswith("usd") else "point" if metric == "quality" else "token"
+    if metric == "parameters" or (bar and metric in CAUSES and metric != "calls_per_month"):
+        raise ValueError(f"{metric} = {text!r}: write {_example(metric)}")
+    unit = _unit(metric)
     share = amount = cap = None
     if soft.strip():
         parts = [part.strip() for part in soft.split("&")]
@@ -140,7 +150,19 @@ def _number(metric: str, part: str, text: str, unit: str, *, bare: bool = False)
     return Decimal(match["number"].replace(",", "").replace("_", ""))
 
 
+def _unit(metric: str) -> str:
+    if metric.startswith("usd") or metric in ("model", "price", "tokenizer"):
+        return "$"
+    return {"quality": "point", "calls_per_month": "call"}.get(metric, "token")
+
+
 def _example(metric: str) -> str:
+    if metric == "parameters":
+        return " or ".join(f'"{level}"' for level in LEVELS)
+    if metric == "calls_per_month":
+        return '"5%", "1000 calls" or "5% | 300000 calls"'
+    if metric in CAUSES:
+        return '"5%", "$0.001" or "5% & $0.001"'
     if metric == "quality":
         return '"2 points | 90%"'
     if metric.startswith("usd"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.budget.limits import (
+    CAUSES,
     LEVELS,
     METRICS,
     OF_PROMPTS,
@@ -29,7 +30,8 @@ FILE = "budget.toml"
 
 Limits = Mapping[Metric, Limit]
 
-# Input is counted exactly, so there is no noise to allow for. A model's answers vary, so output only warns.
+# Input is counted exactly, so there is no noise to allow for. A model's answers vary, so output only warns; a cap does
+# not vary. A price table is nobody's change to this prompt.
 DEFAULTS: Limits = {
     "input": Limit("error"),
     "cacheable": Limit("error"),
@@ -37,7 +39,14 @@ DEFAULTS: Limits = {
     "usd_call": Limit("off"),
     "usd_month": Limit("off"),
     "quality": Limit("error"),
+    "model": Limit("error"),
+    "parameters": Limit("error"),
+    "calls_per_month": Limit("error"),
+    "price": Limit("warn"),
+    "tokenizer": Limit("warn"),
 }
+# Of output that is a cap on both sides, if no limit is given.
+OF_A_CAP = Limit("error")
 _TOP = (*METRICS, "recordings", "drift", "group", "prompt")
 
 
@@ -177,7 +186,7 @@ class _Reader:
             total = table.get("total", {})
             if not isinstance(total, Mapping):
                 raise self._error(f"total = {total!r} is not a table of limits", "total", name)
-            known = tuple(metric for metric in METRICS if metric != "quality")
+            known = tuple(metric for metric in METRICS if metric not in ("quality", *CAUSES))
             return LimitTable(limits, drift, total=self._limits(total, known))
         cases = {}
         for case, value in self._tables(table, "case"):

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from promptopt.budget.baseline import locked_today
-from promptopt.budget.check import Checker
+from promptopt.budget.causes import Causes, Pairs, locked_calls
+from promptopt.budget.check import Checker, not_here
 from promptopt.budget.failure_text import cap_line, growth_line, names_text, update_command
-from promptopt.budget.guarded_prompt import GuardedPrompt, digest
-from promptopt.budget.limits import Limit, Metric
+from promptopt.budget.guarded_prompt import GuardedPrompt, digest, metric_value
+from promptopt.budget.limits import FLOORED, Limit, Metric
 from promptopt.budget.lock import LockEntry
 from promptopt.budget.result import BudgetFinding, Result
 from promptopt.budget.settings import Limits
 from promptopt.experiment.verdict import Quality, judge_quality
 from promptopt.files import show_path
-from promptopt.money import usd
 
-Pairs = Sequence[tuple[LockEntry, LockEntry]]
-"""Locked entry (as it counts today) and today's entry of each case that has both."""
+# All of five answers lost has a p-value of 1/16 by the exact test of `compare`; of fewer, a larger one.
+_TESTABLE = 6
 
 
 def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
@@ -29,15 +29,17 @@ def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
     limits = checker.settings.limits_for(prompt.name)
     findings = [
         *_entries(prompt),
-        *_causes(prompt, pairs),
+        *_causes(checker, prompt, pairs, limits),
         *_quality(prompt, pairs, limits["quality"]),
     ]
     numbers: dict[str, tuple[object, object]] = {}
-    month = _month(prompt, pairs)
+    month = _month(checker, prompt, pairs)
     if month is not None:
         numbers["usd_month"] = (str(month[0]), str(month[1]))
-        findings.extend(_exceeded(prompt.template.path, "usd_month", limits["usd_month"], *month))
-    return Result(prompt.name, "", tuple(findings), numbers)
+        for finding in _exceeded(prompt.template.path, "usd_month", limits["usd_month"], *month):
+            before = _at_base(checker, prompt, "usd_month")
+            findings.append(not_here(finding) if before is not None and month[1] <= before else finding)
+    return Result(prompt.name, "", tuple(checker.inherited(prompt, findings)), numbers)
 
 
 def check_group(checker: Checker, glob: str, limits: Limits, prompts: Sequence[GuardedPrompt]) -> Result:
@@ -47,16 +49,50 @@ def check_group(checker: Checker, glob: str, limits: Limits, prompts: Sequence[G
     for prompt in members:
         pairs = _pairs(checker, prompt)
         for metric in limits:
-            value = _month(prompt, pairs) if metric == "usd_month" else _mean(prompt, pairs, metric)
+            value = _month(checker, prompt, pairs) if metric == "usd_month" else _mean(prompt, pairs, metric)
             old, now = sums.get(metric, (Decimal(0), Decimal(0)))
             sums[metric] = (old + value[0], now + value[1]) if value else (old, now)
-    findings = [
-        finding
-        for metric, (old, now) in sums.items()
-        for finding in _exceeded(f"{len(members)} prompts in all", metric, limits[metric], old, now)
-    ]
+    findings = []
+    for metric, (old, now) in sums.items():
+        for finding in _exceeded(f"{len(members)} prompts in all", metric, limits[metric], old, now):
+            inherited = _adds_nothing(checker, members, metric, now)
+            findings.append(not_here(finding) if inherited else finding)
     numbers: dict[str, tuple[object, object]] = {metric: (str(old), str(now)) for metric, (old, now) in sums.items()}
     return Result(f"group {glob}", "", tuple(findings), numbers)
+
+
+def _adds_nothing(checker: Checker, members: Sequence[GuardedPrompt], metric: Metric, now: Decimal) -> bool:
+    """Whether a sum over prompts is no worse than it is on the base."""
+    befores = [_at_base(checker, prompt, metric) for prompt in members]
+    known = [before for before in befores if before is not None]
+    if not known or len(known) != len(befores):
+        return False
+    before = sum(known, Decimal(0))
+    return now >= before if metric in FLOORED else now <= before
+
+
+def _at_base(checker: Checker, prompt: GuardedPrompt, metric: Metric) -> Decimal | None:
+    """A prompt's mean over its cases, or its dollars a month, on the base; ``None`` if it cannot be said."""
+    base, side = checker.history.base, checker.history.at_base(prompt)
+    if base is None or not base.apart or side is None:
+        return None
+    found: list[Decimal] = []
+    one: Metric = "usd_call" if metric == "usd_month" else metric
+    for name, entry in (prompt.lock.cases if prompt.lock else {}).items():
+        if name not in prompt.cases:
+            continue
+        held = prompt.held(prompt.measure(name), entry)
+        before = checker.history.case_at_base(prompt, held, entry, dollars=metric.startswith("usd"))
+        value = None if before is None else metric_value(before, one, side.price)
+        if value is None:
+            return None
+        found.append(value)
+    if not found:
+        return None
+    mean = sum(found, Decimal(0)) / len(found)
+    if metric != "usd_month":
+        return mean
+    return None if side.calls_per_month is None else mean * side.calls_per_month
 
 
 def _pairs(checker: Checker, prompt: GuardedPrompt) -> Pairs:
@@ -67,12 +103,21 @@ def _pairs(checker: Checker, prompt: GuardedPrompt) -> Pairs:
         measured = prompt.measure(name)
         locked = locked_today(checker.history, prompt, measured, entry)
         if locked is not None:
-            found.append((locked.entry, measured.entry))
+            old = replace(locked.entry, output=entry.output, output_is=entry.output_is)
+            found.append((old, prompt.held(measured, entry).entry))
     return found
 
 
+def _causes(
+    checker: Checker, prompt: GuardedPrompt, pairs: Pairs, limits: Mapping[Metric, Limit]
+) -> Iterator[BudgetFinding]:
+    lock = prompt.lock
+    if lock is not None and (lock.basis, lock.call) != (prompt.basis, prompt.call):
+        yield from Causes(checker, prompt, lock, pairs, limits).findings()
+
+
 def _mean(prompt: GuardedPrompt, pairs: Pairs, metric: Metric) -> tuple[Decimal, Decimal] | None:
-    values = [(prompt.value(old, metric), prompt.value(now, metric)) for old, now in pairs]
+    values = [(prompt.locked_value(old, metric), prompt.value(now, metric)) for old, now in pairs]
     known = [(old, now) for old, now in values if old is not None and now is not None]
     if not known:
         return None
@@ -80,11 +125,13 @@ def _mean(prompt: GuardedPrompt, pairs: Pairs, metric: Metric) -> tuple[Decimal,
     return old_sum / len(known), now_sum / len(known)
 
 
-def _month(prompt: GuardedPrompt, pairs: Pairs) -> tuple[Decimal, Decimal] | None:
+def _month(checker: Checker, prompt: GuardedPrompt, pairs: Pairs) -> tuple[Decimal, Decimal] | None:
     """Dollars a month, if the calls in production are like the cases; ``None`` without ``calls_per_month``."""
     mean = _mean(prompt, pairs, "usd_call")
     calls = prompt.calls_per_month
-    return None if mean is None or calls is None else (mean[0] * calls, mean[1] * calls)
+    if mean is None or calls is None or prompt.lock is None:
+        return None
+    return mean[0] * (locked_calls(checker, prompt, prompt.lock) or calls), mean[1] * calls
 
 
 def _exceeded(path: str, metric: Metric, limit: Limit, old: Decimal, now: Decimal) -> Iterator[BudgetFinding]:
@@ -123,38 +170,6 @@ def _entries(prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
         yield BudgetFinding("removed", "error", "", summary, details, path, 1)
 
 
-def _causes(prompt: GuardedPrompt, pairs: Pairs) -> Iterator[BudgetFinding]:
-    """A changed tokenizer, model or price: these change the numbers, but not the prompt."""
-    if prompt.lock is None or prompt.lock.basis == prompt.basis:
-        return
-    old, now = prompt.lock.basis, prompt.basis
-    rows = []
-    if old.model != now.model:
-        rows.append(f"model: {old.model} → {now.model}")
-    if old.tokenizer != now.tokenizer:
-        rows.append(f"tokenizer: {_short(old.tokenizer)} → {_short(now.tokenizer)}")
-        # Only if every locked entry could be recounted do both sums cover the same cases.
-        if len(pairs) == len(prompt.lock.cases):
-            before = sum(entry.input for entry in prompt.lock.cases.values())
-            recounted = sum(locked.input for locked, _ in pairs)
-            rows.append(f"  locked input, recounted: {before:,} → {recounted:,} in all cases")
-    for name in ("input_usd", "cached_usd", "output_usd"):
-        if getattr(old, name) != getattr(now, name):
-            kind = name.removesuffix("_usd")
-            rows.append(f"price of {kind} tokens: ${getattr(old, name)} → ${getattr(now, name)} per million")
-    month = _month(prompt, pairs)
-    if month is not None:
-        rows.append(f"the locked tokens cost {usd(month[0])} a month at today's prices")
-    rows.append(f"lock today's tokenizer, model and prices: {update_command(prompt.name)}")
-    summary = "not the prompt: its tokenizer, model or prices changed; both sides are counted with today's"
-    yield BudgetFinding("cause", "note", "", summary, tuple(rows), show_path(prompt.path), 1)
-
-
-def _short(tokenizer: str) -> str:
-    name, _, value = tokenizer.partition("@")
-    return f"{name}@{value[:15]}"
-
-
 def _quality(prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[BudgetFinding]:
     if limit.level == "off":
         return
@@ -172,9 +187,10 @@ def _quality(prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[Budg
     if judged.quality in ("better", "not worse"):
         return
     text = f"quality {judged.difference * 100:+.1f} points over {len(known)} recorded answers: "
-    if judged.quality == "worse" or judged.difference < -margin:
-        worse = judged.quality == "worse"
-        text += "worse" if worse else f"a loss of {margin * 100:g} points or more cannot be excluded"
+    # So few answers cannot show a loss, however large: the mean itself decides.
+    few = len(known) < _TESTABLE and judged.difference < -margin
+    if judged.quality == "worse" or few:
+        text += "worse" if judged.quality == "worse" else "too few for a test, and the loss is above the margin"
         yield BudgetFinding("quality", limit.severity, "quality", text, what_to_do, path, 1)
     else:
         text += f"not significantly worse, but a loss of {margin * 100:g} points cannot be excluded"

@@ -56,7 +56,7 @@ class Locking(RuleBasedStateMachine):
         )
         limit = f'input = "{self.limit}"\n' if self.limit else ""
         Path("pyproject.toml").write_text(
-            f'{tables}[tool.promptopt.budget]\n{limit}cacheable = "off"\nusd_call = "off"\n'
+            f'{tables}[tool.promptopt.budget]\n{limit}cacheable = "off"\nusd_call = "off"\nmodel = "off"\n'
         )
         Path("prompts/p").mkdir(parents=True, exist_ok=True)
         Path("suites").mkdir(exist_ok=True)

@@ -37,7 +37,7 @@ def test_changed_prices_are_a_cause_of_their_own(guarded: Any) -> None:
     guarded.write({"pyproject.toml": table.format(9)})
     results = check(overrides=["usd_call=1%", "usd_month=1%"])
     assert not any(result.failed for result in results.values())
-    assert kinds(results["triage"]) == [("cause", "", "note")]
+    assert kinds(results["triage"]) == [("cause", "price", "warn")]
     assert "price of input tokens: $0.15 → $9 per million" in results["triage"].text
     # It hides no growth either.
     guarded.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
