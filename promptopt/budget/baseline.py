@@ -218,9 +218,10 @@ class History:
         if prompt.name not in self._locked:
             self._locked[prompt.name] = [(found, sources_digest(found)) for found in self._candidates(prompt)]
         for template, its_digest in self._locked[prompt.name]:
+            if sources and its_digest == sources:
+                return template
+        for template, _ in self._locked[prompt.name]:
             try:
-                if sources and its_digest == sources:
-                    return template
                 if request_digest(template.render(case.vars)) == entry.request:
                     return template
                 if sources and _is_locked_by_0_1_0(prompt, template, sources):

@@ -13,7 +13,6 @@ from promptopt.budget.check import Checker, not_here
 from promptopt.budget.failure_text import cap_line, growth_line, names_text, update_command
 from promptopt.budget.guarded_prompt import GuardedPrompt, digest, metric_value
 from promptopt.budget.limits import FLOORED, Limit, Metric
-from promptopt.budget.lock import LockEntry
 from promptopt.budget.result import BudgetFinding, Result
 from promptopt.budget.settings import Limits
 from promptopt.experiment.verdict import Quality, judge_quality

@@ -82,10 +82,14 @@ class GitReader:
         self.repository = _git_root(root)
         self.commit = _commit(self.repository, reference)
         self._below = PurePosixPath(root.resolve().relative_to(self.repository).as_posix())
+        # A commit does not change: an include is read once, however often it is rendered.
+        self._read: dict[str, str] = {}
 
     def read(self, name: str) -> str:
-        path = self._below / _contained(name, Path(str(self._below)))
-        return self.show(path, self.display(name))
+        if name not in self._read:
+            path = self._below / _contained(name, Path(str(self._below)))
+            self._read[name] = self.show(path, self.display(name))
+        return self._read[name]
 
     def show(self, path: PurePosixPath, display: str) -> str:
         """The text of a file of the repository at the commit; raises FileNotFoundError if there is none."""
