@@ -342,11 +342,13 @@ class Locked:
         entry: Recounted if the tokenizer or the variables changed.
         template: The template that was locked, if it was needed and found.
         changed: The case has other variables than the locked one.
+        share_of: The input that shares of its growth are taken of, if its growth is known by the old tokenizer only.
     """
 
     entry: LockEntry
     template: Template | None = None
     changed: bool = False
+    share_of: int | None = None
 
 
 def _is_locked_by_0_1_0(prompt: GuardedPrompt, template: Template, sources: str) -> bool:
@@ -408,7 +410,8 @@ def _by_old_tokenizer(name: str, rendered: Rendered, measured: MeasuredCase, ent
     schema = rendered.output_schema
     today += counted.framing + (0 if schema is None else schema_tokens(schema, old))
     growth = today - entry.input
-    return Locked(replace(entry, input=measured.entry.input - growth, cacheable=measured.entry.cacheable))
+    then = replace(entry, input=measured.entry.input - growth, cacheable=measured.entry.cacheable)
+    return Locked(then, share_of=entry.input)
 
 
 def input_tokens(template: Template, case: Case, model: str) -> int | None:

@@ -77,7 +77,8 @@ class Checker:
             if limit.level == "off" or old is None or now is None:
                 continue
             growth = Decimal(lost(locked.entry, measured.entry)) if metric == "cacheable" else now - old
-            if limit.exceeded(old, growth):
+            whole = old if metric != "input" or locked.share_of is None else Decimal(locked.share_of)
+            if limit.exceeded(whole, growth):
                 yield self._regressed(prompt, measured, locked, metric, limit)
 
     def _regressed(

@@ -181,3 +181,17 @@ class Locking(RuleBasedStateMachine):
 
 TestLocking = pytest.mark.filterwarnings("default")(Locking.TestCase)
 TestLocking.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+def test_growth_by_the_old_tokenizer_is_a_share_of_its_own_count() -> None:
+    """The locked text is gone, and the tokenizer is another one: 4 of 15 tokens are more than a quarter."""
+    state = Locking()
+    try:
+        state.start(["Be kind."], ["", "", "y y yz"], "25%")
+        state.next_version()
+        state.lock("")
+        state.edit("{{ who }}", 0)
+        state.change_model("gpt-3.5-turbo")
+        state.the_gate_is_right()
+    finally:
+        state.teardown()
