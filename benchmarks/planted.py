@@ -53,7 +53,7 @@ HARMLESS = {
     "article": (r"(?<=[a-z] )(?:the|an) (?=[a-z])", _delete),
     "wordy phrase": (r"\bin order to\b", lambda _: "to"),
     "bold": (r"\*\*(?=\w)|(?<=\w)\*\*", _delete),
-    "filler": (r"\b(?:very|really|highly) ", _delete),
+    "filler": (r"\b(?:Additionally|Furthermore|Moreover|In addition|Of course), ", _delete),
     "make sure": (r"\b[Mm]ake sure to ", _delete),
     "polite opener": (r"\bI want you to ", _delete),
     "contraction": (r"\b(I|[Yy]ou) will\b", lambda match: f"{match[1]}'ll"),

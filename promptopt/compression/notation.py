@@ -65,6 +65,26 @@ def unbroken(text: str) -> str | None:
     return new if len(new) < len(text) else None
 
 
+# A line of a form with comments: a key, a mark, a value or a comment.
+_FORM_LINE = re.compile(
+    r"[ \t]*(?:\"[^\"\n]{1,60}\"[ \t]*:|[{}\[\]]|//|/\*|\*|#|\.\.\.)[^\n]*"
+    r"|[ \t]*(?:\"[^\"\n]*\"|[-\d.]+|<[^<>\n]*>)[ \t]*,?[ \t]*(?:(?://|#)[^\n]*)?"
+)
+
+
+def undented(text: str) -> str | None:
+    """A form such as ``{"name": "...", // the name`` without the blanks that its lines begin with; ``None`` for others.
+
+    Each line stays a line: a comment ends with it.
+    """
+    lines = text.split("\n")
+    keys = sum(_KEY.match(line.lstrip()) is not None for line in lines)
+    if keys < 2 or "`" in text or not all(not line.strip() or _FORM_LINE.fullmatch(line) for line in lines):
+        return None
+    new = "\n".join([lines[0], *(line.lstrip(" \t") for line in lines[1:] if line.strip())])
+    return new if len(new) < len(text) else None
+
+
 def same_data(old: str, new: str) -> bool:
     """Whether ``new`` is ``old`` in another notation.
 
@@ -79,7 +99,7 @@ def same_data(old: str, new: str) -> bool:
     try:
         return json.dumps(_load(old)) == json.dumps(_load(new))
     except (ValueError, RecursionError):
-        return unbroken(old) == new
+        return new in (unbroken(old), undented(old))
 
 
 def records(text: str) -> Rows | None:

@@ -17,7 +17,8 @@ _ITEM = re.compile(r"[ \t>]*(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|[A-Za-z][.)][ \
 # One such line is enough to know that its paragraph is code, a patch, a help text, a chart or a log.
 _CERTAIN = re.compile(
     r"^[ \t]*(?:@@.*|diff --git .*|(?:\+\+\+|---) \S+.*|__(?:new|old)[ _]hunk__.*|#!/.*|Traceback \(most recent.*|"
-    r"usage:[ \t]+\S+.*|[+|][-=+]{3,}[+|]?.*|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*|<\?(?:xml|php).*|"
+    r"usage:[ \t]+\S+.*|(?:\$|>>>|C:\\[^>\n]*>)[ \t]\S.*|[d-](?:[r-][w-][xsStT-]){3}.*|"
+    r"[+|][-=+]{3,}[+|]?.*|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*|<\?(?:xml|php).*|"
     r"(?:(?:async )?def|class)[ \t]+\w+[^\n]*:|import[ \t]+[\w.]+|from[ \t]+[\w.]+[ \t]+import[ \t].*|"
     r"#include[ \t]*[<\"].*|(?:public|private|protected|static)[ \t]+[\w<>\[\] ]+\(.*|function[ \t]+\w+\(.*|"
     r"(?:const|let|var)[ \t]+\w+[ \t]*=.*)$"
@@ -27,12 +28,12 @@ _CERTAIN = re.compile(
 # Two such lines are.
 _LIKELY = re.compile(
     # A line number; an option with its explanation; columns set apart by blanks.
-    r"^[ \t]*\d{1,5}(?:[ \t]{2,}|[ \t]*[:|\t][ \t]*(?=\S*[^\w\s])|[ \t]+[+-])\S?.*$"
+    r"^[ \t]*\d{1,5}(?:[ \t]{2,}|[ \t]*\||[ \t]*[:\t][ \t]*(?=\S*[^\w\s])|[ \t]+[+-])\S?.*$"
     r"|^[ \t]+--?[A-Za-z][\w-]*(?:[, =][^\n]*)?[ \t]{2,}\S.*$"
     r"|^[^\n]*?[^\s.!?:][ \t]{3,}[^\s].*$"
     r"|^[ \t]*(?:return|if|else|elif|for|while|try|except|finally|with|end|fi|done)\b[^\n]*[:;{(][ \t]*$"
     r"|^[ \t]*[\w.\[\]\"']+[ \t]*[-+*/|]?=[ \t]*\S.*$|^[ \t]*[\w.]+\([^()\n]*\)[ \t]*;?[ \t]*$|^[^\n]*[;{}][ \t]*$"
-    r"|^[ \t]*(?:#|//|--|/\*|\*)[ \t]?\S.*$(?<!:)"
+    r"|^[ \t]*(?:#|//|--(?!-)|/\*|\*)[ \t]?\S.*$(?<!:)"
     r"|^[ \t]*[+-](?![ \t\d-])\S.*$",
     re.MULTILINE,
 )
@@ -47,7 +48,7 @@ _NOUNS = (
 )
 _ANNOUNCES = re.compile(
     rf"\b(?:(?:these|this|the|following|exact|exactly|your|an?|my|our|one|with|and)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS})"
-    r"(?:\s+(?:below|here|verbatim|exactly))?|like\s+(?:this|so|these)|as\s+follows|verbatim|word\s+for\s+word|e\.g\.?|"
+    r"(?:\s+(?:below|here|verbatim|exactly))?|like(?:\s+(?:this|so|these))?|as\s+follows|verbatim|word\s+for\s+word|e\.g\.?|"
     r"for\s+(?:example|instance)|(?:says?|said|asks?|asked|writes?|wrote|shouts?|types?|typed|sings?|reads?|replies|"
     r"replied|answers?|answered)|(?:say|write|print|echo|output|return|reply|respond|answer|begin|start|end)"
     r"(?:\s+\w+){0,2}\s+with)[*_)\"”]*[ \t]*:[ \t*_]*",
@@ -55,8 +56,9 @@ _ANNOUNCES = re.compile(
 )
 # The rest of the line that begins so is what is said.
 _SAYS = re.compile(
-    r"\b(?:(?:exact|exactly|following|these|this|the)\s+(?:\w+\s+){0,2}(?:words?|lines?|phrases?|sentences?|texts?|messages?|"
-    r"slogan|motto|caption|questions?|greeting|prefix|suffix|footer|signature|disclaimer)|verbatim|like\s+this|"
+    rf"\b(?:(?:exact|exactly|following|these|this|the)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS})|verbatim|like(?:\s+this)?|"
+    r"(?:translate|classify|correct|summari[sz]e|rewrite|rephrase|paraphrase|proofread|label|tag|simplify|shorten|edit)\b"
+    r"[^.:\n]{0,60}?|"
     r"word\s+for\s+word|says?|said|asks?|asked|writes|wrote|shouts?|types?|typed|sings?|replies|replied|answers|answered|"
     r"(?:say|write|print|echo|reply|respond|answer|begin|start|end)(?:\s+\w+){0,2}\s+with)"
     r"[*_)]*:[ \t*_]*(?=[^\s*_])",
@@ -70,10 +72,14 @@ _RESULT = re.compile(
 _QUOTED = re.compile(r"^[ \t]*>(?![ \t]*(?:\*\*|\[!))[^\n]*$", re.MULTILINE)
 # "# assistant:", "User:" alone on its line: the turns of a recorded chat.
 _ROLE = re.compile(
-    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_\[<]*(?P<role>system|user|human|assistant|ai|bot|model)[*_\]>]*[ \t]*:[*_]*[ \t]*$",
+    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_\[<]*(?P<role>system|user|human|assistant|ai|bot|model|"
+    r"(?:example )?(?:input|output|question|answer|query|response|request|reply|completion))"
+    r"(?: ?\d+)?[*_\]>]*[ \t]*:?[*_]*[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
+_CHAT = frozenset({"system", "user", "human", "assistant", "ai", "bot", "model"})
 _ANSWERING = frozenset({"assistant", "ai", "bot", "model"})
+_ANSWERED = ("output", "answer", "response", "reply", "completion")
 _SPEAKER = re.compile(r"^[ \t]*[*_]*([A-Z][\w .-]{0,24}?)[*_]*:[*_]*[ \t]+\S[^\n]*$", re.MULTILINE)
 _NO_SPEAKER = re.compile(
     r"(?:note|important|tip|warning|remember|hint|caution|nb|rules?|tasks?|goals?|steps?|instructions?|role|context|format|"
@@ -119,6 +125,9 @@ def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int)
         # A Markdown table, which has rules of its own.
         return False
     text = "\n".join(paragraph.lines)
+    firsts = {line[:1] for line in paragraph.lines}
+    if {"+", "-"} <= firsts:
+        return True
     if _CERTAIN.search(text):
         return True
     likely = sum(1 for line in paragraph.lines if _LIKELY.match(line) and not _ITEM.match(line))
@@ -170,8 +179,19 @@ def _ends_with_announcement(line: str) -> bool:
 
 def _turns(masked: str) -> Iterator[tuple[int, int]]:
     """The turns of a recorded chat before its last answer: questions and answers alike are examples."""
-    turns = list(_ROLE.finditer(masked))
-    answers = [number for number, turn in enumerate(turns) if turn["role"].lower() in _ANSWERING]
+    heads = [
+        match
+        for match in _ROLE.finditer(masked)
+        if match[0].strip().startswith("#") or match[0].rstrip(" *_").endswith(":")
+    ]
+    times = Counter(head["role"].lower() for head in heads)
+    # "# Input" may head a section; twice it heads the parts of examples.
+    turns = [head for head in heads if head["role"].lower() in _CHAT or times[head["role"].lower()] > 1]
+    answers = [
+        number
+        for number, turn in enumerate(turns)
+        if turn["role"].lower() in _ANSWERING or turn["role"].lower().endswith(_ANSWERED)
+    ]
     if not answers or len(turns) < 3:
         return
     for number, turn in enumerate(turns[: answers[-1] + 1]):
@@ -183,6 +203,12 @@ def _dialogues(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
     """Lines that speakers take turns at, each with what goes on under it up to the end of its paragraph."""
     speakers = [match for match in _SPEAKER.finditer(masked) if not _NO_SPEAKER.match(match[1])]
     times = Counter(match[1].lower() for match in speakers)
+    said = {match.group(0) for match in speakers}
+    for one in found:
+        # A scene: each line is somebody's, and somebody speaks again.
+        names = [match[1].lower() for match in _SPEAKER.finditer("\n".join(one.lines))]
+        if said.issuperset(one.lines) and 1 < len(set(names)) < len(names):
+            yield one.start, one.end
     if sum(times[name] > 1 for name in times) < 2:
         return
     lines = [match for match in speakers if times[match[1].lower()] > 1]

@@ -122,6 +122,22 @@ SHOWN = {
         'Use it as follows: "Play the guide. Say "it is the end of the tour" to them." Then greet the guest.',
         '"Play the guide. Say "it is the end of the tour" to them."',
     ),
+    "a session of a shell": (
+        "$ ls -l\ntotal 8\n-rw-r--r-- 1 ann ann 12 the letter of a guest\n\nSay what is in the folder.",
+        "$ ls -l\ntotal 8\n-rw-r--r-- 1 ann ann 12 the letter of a guest",
+    ),
+    "two columns of a patch": (
+        "- the old line of a letter\n+ the new line of a letter\n\nDescribe the change to the reader.",
+        "- the old line of a letter\n+ the new line of a letter",
+    ),
+    "a text to translate": (
+        "Translate the sentence to French: It is very important that you are a friend of the house.\nBe brief in the answer.",
+        "It is very important that you are a friend of the house.",
+    ),
+    "repeated headings of examples": (
+        "Rate the ships.\n\n# input\nThe ship of the king.\n\n# output\n- Speed: It is the best of the ships.\n\n# input\nThe ship of a thief.\n\n# output\n- Speed: It is the worst of the ships.\n\n# input\n{ship}\n",
+        "# output\n- Speed: It is the best of the ships.\n\n# input\nThe ship of a thief.\n\n# output\n- Speed: It is the worst",
+    ),
     "a table of the output": (
         "## OUTPUT EXAMPLE\n\n## Result\n\n| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |\n",
         "| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |",
@@ -189,6 +205,10 @@ def test_safe_changes_neither_meaning_nor_degree_nor_manner(text) -> None:
         ("Name the guests and their rooms.", "their rooms"),
         ("Answer based on the letter of the guest.", "based on"),
         ("Your ability to sail ships, catch fish, and cook meals is essential.", "meals is essential"),
+        ("Let x be the age of Ann and a the age of Bob.", "Let x be the age of Ann and a the age of Bob."),
+        ("Name the birds that are small and can be seen here.", "that are small and can"),
+        ("The bill is on the door of Ann.", "is on"),
+        ("Name some of the guests.", "some of the guests"),
         ("A 1 is a bad grade and a 100 is a good one.", "a 100"),
     ],
 )
@@ -215,3 +235,41 @@ def test_articles_agree_with_what_stays(level) -> None:
 )
 def test_a_sentence_after_a_tag_begins_with_a_capital(text, shorter) -> None:
     assert shorter in compress(text, "safe").text
+
+
+@pytest.mark.parametrize(
+    ("text", "shorter"),
+    [
+        (
+            'Return:\n{\n    "name": "...",  // the name of the ship\n    "ports": [  // all of them\n        "..."\n    ]\n}\n',
+            'Return:\n{\n"name": "...",  // the name of the ship\n"ports": [  // all of them\n"..."\n]\n}\n',
+        ),
+        ("Be kind.\n\n---\n\n## Ships\n\nBe brief.\n", "Be kind.\n\n## Ships\n\nBe brief.\n"),
+    ],
+)
+def test_what_says_nothing_goes(text, shorter) -> None:
+    assert compress(text).text == shorter
+    assert compress(shorter).text == shorter
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # One of the lines marks something else.
+        "Be kind.\n\n---\n\n## Ships\n\nBe brief.\n\n---\n{ship}\n---\n",
+        # A comment could end elsewhere.
+        'Return:\n{\n    "name": "...",  // the name of\n    the ship\n    "port": "..."\n}\n',
+        # Bold type of the form that is asked for.
+        "# Output format\n\n**Ship**: its name\n\n**Port**: where it is now\n",
+    ],
+)
+def test_what_may_say_something_stays(text) -> None:
+    assert compress(text, "safe").text == text
+
+
+def test_a_passage_goes_without_the_label_of_what_comes_next() -> None:
+    passage = "Always name the ship.\n\nNever name the port.\n\nAlways give the year.\n\nFor instance:\n\n"
+    text = f"{passage}The Ark, 1912.\n\n{passage}The Tub, 1913.\n"
+    after = compress(text, "safe").text
+    assert after.count("Never name the port.") == 1
+    assert after.count("For instance:") == 2

@@ -241,8 +241,13 @@ def repeated_passages(document: Document) -> Iterator[tuple[tuple[int, int], tup
 
 def _run(words: list[str], first: int, second: int) -> int:
     length = 0
+    # A passage with a hole says what is filled in there, and one that ends with a colon what comes next.
     while second + length < len(words) and first + length < second and words[first + length] == words[second + length]:
+        if "{" in words[second + length]:
+            break
         length += 1
+    while length and words[second + length - 1].rstrip("*_").endswith(":"):
+        length -= 1
     return length
 
 

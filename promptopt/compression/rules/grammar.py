@@ -31,6 +31,11 @@ _OBJECT = re.compile(
 )
 AND_THAT = re.compile(r"(?:,\s+that|\b(?:and|or|but)\s+(?:that|which|who))\b", re.IGNORECASE)
 """In "say that it is late and that he is tired" one hangs on the other."""
+AND_VERB = re.compile(
+    r"\b(?:and|or|but)\s+(?:(?:also|not|then)\s+)?(?:is|are|was|were|can|could|will|would|has|have|do|does|should|must|may|might)\b",
+    re.IGNORECASE,
+)
+"""A second verb of the same clause: in "items that are small and can be found" one hangs on the other."""
 _IT_IS = re.compile(
     r"\bit\b[^.,;]*\b(?:be|is|was|seems?|becomes?)\s+(?:\w+\s+)?(?:clear|obvious|important|likely|possible|true|necessary|"
     r"essential|evident|crucial|known|said)\s+\w",
@@ -61,7 +66,7 @@ _YOU = re.compile(
     r"(?:output|use|write|create|extract|analy[sz]e|answer|provide|give|return|read|take|pick|list|generate|summari[sz]e|"
     r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
     r"produce|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
-    r"do|focus|avoid|keep|select|choose|find|search|try|build|develop|design|focus|offer|suggest|recommend|"
+    r"focus|avoid|keep|select|choose|find|search|try|build|develop|design|focus|offer|suggest|recommend|"
     r"determine|assess|examine|discuss|outline|highlight|capture|break|organi[sz]e|refer|print|show|tell|call|put|set|"
     r"state|mention|quote|cite|cover|address|apply|perform|run|test|fix|complete|continue|stop|wait|repeat|rewrite|"
     r"digest|breathe|reason|plan|decide)\b)"
@@ -94,7 +99,8 @@ def _subject(match: re.Match[str]) -> str | None:
 
 
 def _kept(match: re.Match[str], keep: str) -> str | None:
-    return None if AND_THAT.search(match.string) else keep
+    hangs = AND_THAT.search(match.string) or AND_VERB.search(match.string, match.end())
+    return None if hangs else keep
 
 
 def _relative(match: re.Match[str]) -> str | None:
@@ -221,7 +227,7 @@ CLAUSE_COMMAS = WordingRule(
 # "a few" is not "few", "a lot" not "lot"; "the more ... the more" and "the one" lose more than an article.
 _ARTICLE = re.compile(
     r"(?<![\w'’-])(?:the|an?)(?=\s+[\w\ue000])(?!\s+(?:[a-z]\b|\d))"
-    r"(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|was|be|equals?|denotes?|following|"
+    r"(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|was|be|equals?|denotes?|following|the|an?|"
     r"and|or|in|of|as|if|at|by|for|from|(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)"
     # "twice a day", "one at a time"
     r"(?!(?<=\ba)\s+(?:day|week|month|year|minute|second|time|piece)\b|(?<=\ban)\s+hour\b)",
@@ -238,6 +244,13 @@ _NAMED = re.compile(r"\b(?:words?|letters?|articles?|characters?|symbols?|variab
 _ONE_OF = re.compile(
     r"\b(?:each|one|none|either|neither|which|any|some|many|most|several|few|half|part|two|three|\d+) of\s*\Z",
     re.IGNORECASE,
+)
+_NAME_BEFORE = re.compile(r"\s[*_\"]*[A-Z][\w’'-]*(?:\s+(?:of|in|and|on|for|to|at|from|with|by))?\s*\Z")
+_NAME_AFTER = re.compile(r"\s+[A-Z][a-z]")
+_LET = re.compile(r"\b[Ll]et\s+[\w$\\]{1,3}\s+(?:be|denote|equal)\b")
+_SAME = re.compile(r"\s+same\b", re.IGNORECASE)
+_PREDICATE = re.compile(
+    r"(?:\b(?:is|are|was|were|be|been|being|as|become|becomes|not|such|what)|['’]s)\s*\Z", re.IGNORECASE
 )
 _HAVE = re.compile(r"\b(?:have|has|had|['’]ve)\s*\Z", re.IGNORECASE)
 _REQUIRED = re.compile(r"\s+(?:\w+(?:ed|en)|known|shown|drawn|made|found|built|sent|set)\b", re.IGNORECASE)
@@ -271,13 +284,20 @@ def _no_article(match: re.Match[str]) -> str | None:
     # "have the required items" is not "have required items"; nor should one read "follow following".
     if (_HAVE.search(before) and _REQUIRED.match(after)) or (_FOLLOW.search(before) and _FOLLOWING.match(after)):
         return None
+    # "some of the files" are not all of a kind; "the same" as what was named.
+    if _ONE_OF.search(before) or _SAME.match(after):
+        return None
+    # "The Lord of the Rings": a name; "let a be the width": a letter.
+    if (_NAME_BEFORE.search(before) and _NAME_AFTER.match(after)) or _LET.search(match.string):
+        return None
     # A capital inside a sentence may be a name or a grade.
-    return None if match[0][0].isupper() and before.strip(" *_") and not before.rstrip().endswith(":") else ""
+    inside = match[0][0].isupper() and before.strip(" *_")
+    return None if inside and (not before.rstrip().endswith(":") or _NAME_AFTER.match(after)) else ""
 
 
-def _one_of_a_kind(match: re.Match[str]) -> str | None:
-    # "one of the files": there are several.
-    return None if _ONE_OF.search(match.string[: match.start()]) else _no_article(match)
+def _note_article(match: re.Match[str]) -> str | None:
+    # "it is a good idea": a sentence, not a note.
+    return None if _PREDICATE.search(match.string[: match.start()]) else _no_article(match)
 
 
 _ARTICLES = (Rewording(_ARTICLE, _no_article, unless=None),)
@@ -286,7 +306,7 @@ NOTE_ARTICLES = WordingRule(
     "articles in lists",
     "list items and headings are notes, and notes need no articles",
     "standard",
-    _ARTICLES,
+    (Rewording(_ARTICLE, _note_article, unless=None),),
     kinds=(HEADING, ITEM),
 )
 UNIQUE_NOUNS = WordingRule(
@@ -294,7 +314,7 @@ UNIQUE_NOUNS = WordingRule(
     "articles of unique nouns",
     "there is one user, one input and one answer: no article tells them apart",
     "standard",
-    (Rewording(_UNIQUE, _one_of_a_kind, unless=None),),
+    (Rewording(_UNIQUE, _no_article, unless=None),),
 )
 ARTICLES = WordingRule(
     "PO401", "articles", "every twentieth word is an article, and a model needs none", "telegraphic", _ARTICLES

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.notation import TABLE, as_csv, minified, records, unbroken, unpadded
+from promptopt.compression.notation import TABLE, as_csv, minified, records, unbroken, undented, unpadded
 from promptopt.compression.sentences import HEADING, Sentence
 
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
@@ -24,6 +24,11 @@ _INVISIBLE = re.compile("[\u200b\u2060\ufeff]+")
 _BOLD_HEADING = re.compile(r"(?<=# )[ \t]*\*\*([^*\n]+)\*\*(?=[ \t]*(?:\n|\Z))")
 _CLOSED_HEADING = re.compile(r"(?m)(?<=\S)[ \t]+#+[ \t]*$")
 _BOLD = re.compile(r"(?<![*\w\\])(\*\*|__)(?=[^\s*_])([^*_\n\ue000]{1,120}?)(?<=[^\s*_])\1(?![*\w])")
+
+
+_RULE_LINE = re.compile(
+    r"^[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\n(?:[ \t]*\n)*(?P<heading>(?=#{1,6} ))?", re.MULTILINE
+)
 
 
 class Whitespace:
@@ -63,8 +68,45 @@ class Markdown:
         for match in _CLOSED_HEADING.finditer(text):
             if text[text.rfind("\n", 0, match.start()) + 1 :].startswith("#"):
                 yield Edit(match.start(), match.end(), "", self.code, "a heading needs no closing hashes")
+        yield from self._lines(document)
+        forms = _form_ranges(document)
         for match in _BOLD.finditer(text):
+            if any(start <= match.start() < end for start, end in forms):
+                continue
             yield Edit(match.start(), match.end(), match[2], self.code, "bold markers")
+
+    def _lines(self, document: Document) -> Iterator[Edit]:
+        """Rule lines right above headings, which begin a section anyway; none if one of them may mark anything else."""
+        rules = list(_RULE_LINE.finditer(document.text, document.masks.source.front_end))
+        if all(rule["heading"] is not None for rule in rules):
+            for rule in rules:
+                yield Edit(
+                    rule.start(), rule.start("heading"), "", self.code, "a heading begins a section without a line"
+                )
+
+
+# Under such a heading or label, bold type may be a part of the form that the answer is to have.
+_FORM_HEAD = re.compile(
+    r"\b(?:formats?|formatted|outputs?|templates?|structure|layout|report|examples?|samples?|markdown|headings?)\b",
+    re.IGNORECASE,
+)
+
+
+def _form_ranges(document: Document) -> list[tuple[int, int]]:
+    """What is under headings and labels that speak of a form, each up to the next heading."""
+    heads = [
+        sentence
+        for sentence in document.sentences
+        if sentence.kind == HEADING or document.text[sentence.start : sentence.end].rstrip(" *_").endswith(":")
+    ]
+    ranges, opened = [], -1
+    for head in heads:
+        if opened >= 0 and head.kind == HEADING:
+            ranges.append((opened, head.start))
+            opened = -1
+        if opened < 0 and _FORM_HEAD.search(document.text, head.start, head.end):
+            opened = head.start
+    return [*ranges, (opened, len(document.text))] if opened >= 0 else ranges
 
 
 class Capitals:
@@ -112,7 +154,10 @@ _MESSAGE = "pretty-printed JSON: minify it"
 
 
 class JsonData:
-    """Valid JSON in a prompt is minified, values and order kept; a JSON-like form loses its line breaks."""
+    """Valid JSON in a prompt is minified, values and order kept.
+
+    A JSON-like form loses its line breaks; one with comments, which end with their lines, loses its indentation.
+    """
 
     code: ClassVar[str] = "PO301"
     name: ClassVar[str] = "pretty JSON"
@@ -129,7 +174,10 @@ class JsonData:
             # Its valid parts are minified already.
             if zone.kind != "braces" or any(start < zone.end and zone.start < end for start, end in valid):
                 continue
-            if is_open(document, zone.start, zone.end) and (new := unbroken(text[zone.start : zone.end])) is not None:
+            if not is_open(document, zone.start, zone.end):
+                continue
+            form = text[zone.start : zone.end]
+            if (new := unbroken(form) or undented(form)) is not None:
                 yield Edit(zone.start, zone.end, new, self.code, _MESSAGE)
 
 

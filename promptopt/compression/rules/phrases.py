@@ -160,6 +160,7 @@ _HANGS_ON = re.compile(
     r"[,:;(]|\b(?:and|or|that|which|who|along|together|with|using|each|plus|followed|consisting|containing)\b",
     re.IGNORECASE,
 )
+_ORDERING = re.compile(r"\b(?:put|arrang|sort|rank|plac|order|list)\w*\b", re.IGNORECASE)
 _GIVEN = re.compile(r"\s+(?:an?|the|some|two|three|several|many|one|your|\ue000)", re.IGNORECASE)
 _PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
 _SECOND_VERB = re.compile(r"\b(?:and|or|but|then)\s+(?:(?:\w+ly|also|then|not)\s+)?(\w+)", re.IGNORECASE)
@@ -207,6 +208,9 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
         return True
     # "a list of the pros and an outline of the cons", "a summary that is short": more hangs on the noun.
     if _NOUN_PHRASE.match(old) and _HANGS_ON.search(after):
+        return True
+    # "put the cards in order to the left": their order is meant.
+    if old.startswith("in order ") and _ORDERING.search(before):
         return True
     # "make sure to answer": an opener.
     if new in ("ensure", "ensuring") and re.match(r"\s+to\b", after):

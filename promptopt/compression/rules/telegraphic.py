@@ -9,9 +9,10 @@ from typing import ClassVar
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.rules.base import Rewording, WordingRule, governed
-from promptopt.compression.rules.grammar import AND_THAT, PARTICIPLES
+from promptopt.compression.rules.grammar import AND_THAT, AND_VERB, PARTICIPLES
 
-_PREDICATE = r"(?!\w*thing\b)\w{2,}ing|below|above|in|on|at|from|for|of|with|about|within|under|between|per|like"
+_PLACE = r"below|above|in|on|at|from|for|of|with|about|within|under|between|like"
+_PREDICATE = rf"(?!\w*thing\b)\w{{2,}}ing|{_PLACE}"
 _ADJECTIVE = (
     r"\w{2,}(?:[ai]ble|ful|less|ous|ive|al|ic|[ae]nt|ary|ory|ate)|similar|clear|unclear|correct|incorrect|true|false|ready"
     r"|empty|long|short|good|bad|better|worse|high|low|new|complete|incomplete"
@@ -35,13 +36,16 @@ _NOT_AFTER = re.compile(
     r"one|other|former|latter|they|we|he|she)\s*\Z",
     re.IGNORECASE,
 )
-_AND_IS = re.compile(r"(?:,|\b(?:and|or|but))\s+(?:is|are|was|were)\b", re.IGNORECASE)
+_AND_IS = re.compile(r"(?:,|\b(?:and|or|but)\b[^.;:]*?)\s(?:is|are|was|were)\b", re.IGNORECASE)
 _KNOWING = re.compile(
     r"\b(?:check|verify|confirm|know|say|see|note|find|think|believe|assume|ensure|tell|show|state|indicate|mean|remember|"
     r"make sure)(?:s|ing|ed)?\b[^,.;:]*\Z",
     re.IGNORECASE,
 )
-_PLACE = re.compile(r"(?:below|above|in|on|at|from|for|of|with|about|within|under|between|like)\b", re.IGNORECASE)
+_IN_PLACE = re.compile(rf"(?:{_PLACE})\b", re.IGNORECASE)
+# In a condition what follows the noun is said of it; elsewhere "users asking for help" are users of a kind.
+_CONDITION = re.compile(r"\b(?:if|when|whenever|unless|whether|while|because|until)\b[^,;:.]*\Z", re.IGNORECASE)
+_ATTRIBUTE = re.compile(rf"(?:{_PREDICATE})\b|[\w-]+\s+(?:{_BEFORE_MORE})\b", re.IGNORECASE)
 _PLURAL = re.compile(r"(?:\b(?:i|you|we|they|these|those)|(?<![siu])s)\s*\Z", re.IGNORECASE)
 _CLAUSE_START = re.compile(r"[,;:.]|\b(?:if|when|that|and|or|but|where|because|while|unless|until)\b", re.IGNORECASE)
 _OPENS = re.compile(r"\W*(?:if|when|for|in|on|at|as|after|before|once|while)\b", re.IGNORECASE)
@@ -63,11 +67,13 @@ def _copula(match: re.Match[str]) -> str | None:
     # "is short, is clear and is new": one like the other.
     if _AND_IS.search(after):
         return None
+    if _ATTRIBUTE.match(after) and not _CONDITION.search(before):
+        return None
     # "the ability to find and to test new ways is essential": the verb is too far from its subject.
     if len(_CLAUSE_START.split(before)[-1].split()) > 4 or before.count(",") > (_OPENS.match(before) is not None):
         return None
     # "Check that the file is in the folder" is not "Check the file in the folder".
-    if _KNOWING.search(before) and _PLACE.match(after):
+    if _KNOWING.search(before) and _IN_PLACE.match(after):
         return None
     return None if _NOT_AFTER.search(before) else ""
 
@@ -81,7 +87,9 @@ _SPARE_WORDS = (
     # "Use the following format:": the colon says that it follows.
     Rewording(
         re.compile(
-            r"(?<![\w'’-])(?<!\bby )the following(?=\s+[a-z][^.:;\n\ue000]{0,60}:[ \t*]*(?:\n|\Z))"
+            r"(?<![\w'’-])(?<!\bby )the following(?=\s+(?:\w+\s+)?(?:formats?|structure|"
+            r"rules|steps|sections|instructions|guidelines|schema|fields|order|template|criteria|keys|topics|requirements|"
+            r"information|questions?|categories|labels|columns)\b[^.:;\n\ue000]{0,60}:[ \t*]*(?:\n|\Z))"
             r"|(?<=[a-z)] )as follows(?=:)",
             re.IGNORECASE,
         ),
@@ -122,26 +130,21 @@ _PRONOUNS = (
         re.compile(
             r"(?<=\w )(?<!\bway )(?:(?:that|which|who)\s+(?:is|are|was|were)|that['’]s)\s+"
             # "a file public" is not English: only what goes on, or what was done.
-            rf"(?=(?:\w{{2,}}ed|{PARTICIPLES}|{_PREDICATE})\b|\w+(?:\s+\w+)?\s+(?:{_BEFORE_MORE}|enough)\b)"
+            rf"(?=(?:\w{{2,}}ed|{PARTICIPLES}|{_PREDICATE})\b|\w+\s+(?:to|in|on|at|for|from|of|with|by|about|enough)\b)"
             r"(?!(?:to|not|no|the|a|an|been|only)\b)"
             # "a girl who is nine and who sings": one like the other.
-            rf"(?![\s\S]*{AND_THAT.pattern})",
+            rf"(?![\s\S]*(?:{AND_THAT.pattern}|{AND_VERB.pattern}))",
             re.IGNORECASE,
         ),
         needles=("that", "which ", "who "),
     ),
     Rewording(
-        re.compile(r"(?<![\w'’-])there\s+(?:is|are|was|were)(?=\s+[a-z])(?!\s+(?:no|not|any)\b)", re.IGNORECASE),
-        needles=("there ",),
-    ),
-    Rewording(
         re.compile(
-            r"\Ait(?:['’]s|\s+is)(?=\s+[a-z]{4,}\s+\w)(?!\s+(?:that|this|your|not|never)\b)(?!\s+(?:\w+\s+){1,3}who\b)"
-            # "It is important the tests run": no more than a clause would be left.
-            r"(?!\s+(?:\w+\s+)?(?:important|crucial|essential|vital|critical|imperative|necessary)\s(?!to\b|that\b|for\b))",
+            r"(?:\A|(?<=\bif )|(?<=\bwhen )|(?<=\bunless ))there\s+(?:is|are)(?=\s+\w+\s+\w)"
+            r"(?!\s+(?:no|not|any|more|less|one)\b)",
             re.IGNORECASE,
         ),
-        needles=("it",),
+        needles=("there ",),
     ),
     Rewording(
         re.compile(
