@@ -8,11 +8,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
 from promptopt.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none.
+    fcntl = None  # type: ignore[assignment]
 
 
 def show_path(path: Path) -> str:
@@ -191,6 +196,55 @@ def git_error(folder: Path) -> str:
     done = subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603 - no shell, fixed program
     said = done.stderr.decode("utf-8", "replace").strip()
     return "" if done.returncode == 0 or "not a git repository" in said else said.removeprefix("fatal: ")
+
+
+def lock(descriptor: int, *, wait: bool = True) -> bool:
+    """Lock an open file until it is closed, as by the end of its process, however that ends.
+
+    Only processes that ask for the lock keep to it. Windows and some network file systems have no such lock: there one
+    is said to be taken, and two processes must not write to one file at a time.
+
+    Args:
+        wait: Until the lock is free.
+
+    Returns:
+        Whether it is taken: no if another process has it and ``wait`` is not set.
+    """
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        except OSError:
+            # Such as ENOLCK of a network file system.
+            return True
+    return True
+
+
+@contextmanager
+def locked_file(path: Path, flags: int) -> Iterator[int]:
+    """The descriptor of the file that a path names, open as ``os.open`` opens it, and locked until the end.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    while True:
+        descriptor = os.open(path, flags, 0o644)
+        try:
+            lock(descriptor)
+            # Whoever had the lock may have replaced the file: what is open then is no longer what the path names.
+            if _is_open_as(path, descriptor):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_open_as(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def run_git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes | None:

@@ -128,7 +128,7 @@ def _dollars(text: str | None) -> Decimal | None:
 
 
 def _announce(expected: CostRange) -> None:
-    if not expected.calls:
+    if not expected.calls and not expected.resumed:
         return
     click.echo(f"this run: {expected}", err=True)
     # Everything that must be counted before the calls is counted; the clients of the calls need the memory more.

@@ -129,7 +129,10 @@ def compare(
         make_variant(template, loaded, config, model=model, price_as=price_as, processing=processing, files=files)
         for template in templates
     ]
-    plans = make_plans(variants, loaded, record or ("all" if provider else default_mode(variants)), trials)
+    mode = record or ("all" if provider else default_mode(variants))
+    # A function that answers, given without a mode, is asked for everything, whoever answered before.
+    unfinished = config.root / ".promptopt" / "unfinished" if record else None
+    plans = make_plans(variants, loaded, mode, trials, unfinished)
     expected = cost_range(plans)
     if on_plan is not None:
         on_plan(expected)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal
 
 from promptopt.config import in_ci
 from promptopt.errors import CostLimitError, RecordingError, TemplateError
+from promptopt.experiment.unfinished import UnfinishedRun
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
 from promptopt.money import dollars
@@ -42,10 +44,15 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """The calls of one variant, in the order of the suite."""
+    """The calls of one variant, in the order of the suite.
+
+    Attributes:
+        unfinished: Where it is kept what has been answered, if a run that is broken off shall go on from there.
+    """
 
     variant: Variant
     calls: tuple[PlannedCall, ...]
+    unfinished: UnfinishedRun | None = None
 
     @property
     def live(self) -> tuple[PlannedCall, ...]:
@@ -65,6 +72,7 @@ class CostRange:
         free: Only models whose calls cost nothing are asked.
         unpriced: Models without a known price; their calls are not in the sums.
         uncapped: Prompts that set no ``max_output_tokens``.
+        resumed: Calls that are not made again, because the run before, which was broken off, has their answers.
     """
 
     calls: int
@@ -73,8 +81,13 @@ class CostRange:
     free: bool
     unpriced: tuple[str, ...]
     uncapped: tuple[str, ...]
+    resumed: int = 0
 
     def __str__(self) -> str:
+        goes_on = f"; {self.resumed:,} more were answered before the last run was broken off" if self.resumed else ""
+        return self._cost() + goes_on
+
+    def _cost(self) -> str:
         calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
         if self.free:
             return f"{calls}, free"
@@ -92,25 +105,32 @@ def default_mode(variants: Sequence[Variant]) -> Mode:
     return "missing" if all(is_configured(variant.model) for variant in variants) else "none"
 
 
-def make_plans(variants: Sequence[Variant], suite: Suite, mode: Mode, trials: int) -> list[RunPlan]:
+def make_plans(
+    variants: Sequence[Variant], suite: Suite, mode: Mode, trials: int, unfinished: Path | None = None
+) -> list[RunPlan]:
     """The plan of each variant: every case, ``trials`` times.
+
+    Args:
+        unfinished: The folder of what broken-off runs have answered; a run that asks for everything goes on from there.
 
     Raises:
         TemplateError: A prompt does not render for a case; the message names it.
         RecordingError: Something is not recorded, and ``mode`` does not allow to ask for it.
     """
-    plans = [
-        RunPlan(
-            variant,
-            tuple(_planned(variant, case, sample, mode) for case in suite.cases for sample in range(trials)),
-        )
-        for variant in variants
-    ]
+    runs: dict[RecordingFile, UnfinishedRun] = {}
+    if mode == "all" and unfinished is not None:
+        files = dict.fromkeys(variant.files[0] for variant in variants)
+        runs = {file: UnfinishedRun(unfinished, file.path) for file in files}
+    plans = []
+    for variant in variants:
+        run = runs.get(variant.files[0])
+        calls = tuple(_planned(variant, case, sample, mode, run) for case in suite.cases for sample in range(trials))
+        plans.append(RunPlan(variant, calls, run))
     _refuse_unrecorded(plans)
     return plans
 
 
-def _planned(variant: Variant, case: Case, sample: int, mode: Mode) -> PlannedCall:
+def _planned(variant: Variant, case: Case, sample: int, mode: Mode, run: UnfinishedRun | None) -> PlannedCall:
     try:
         rendered = variant.template.render(case.vars)
     except TemplateError as error:
@@ -119,7 +139,8 @@ def _planned(variant: Variant, case: Case, sample: int, mode: Mode) -> PlannedCa
         ) from None
     request = rendered.request(variant.model, sample=sample, case=case.name)
     status, file = variant.recorded(request)
-    live = mode == "all" or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")
+    again = mode == "all" and not (status == "fresh" and run is not None and run.answered(request))
+    live = again or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")
     return PlannedCall(case, request, status, variant.files[0] if live else file, live)
 
 
@@ -196,6 +217,7 @@ def cost_range(plans: Sequence[RunPlan]) -> CostRange:
         free=not paid,
         unpriced=tuple(dict.fromkeys(plan.variant.model for plan in paid if plan.variant.live_price is None)),
         uncapped=tuple(uncapped),
+        resumed=sum(not call.live for plan in plans if plan.unfinished for call in plan.calls),
     )
 
 

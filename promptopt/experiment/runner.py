@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from threading import Event
 from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded
 from promptopt.experiment.plan import PlannedCall, RunPlan
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
+from promptopt.experiment.unfinished import UnfinishedRun
 from promptopt.experiment.variant import Variant
 from promptopt.gateway.clock import SYSTEM_CLOCK
 from promptopt.gateway.failures import Refused
@@ -21,6 +22,7 @@ from promptopt.gateway.layers.concurrency import Pace, Retries
 from promptopt.gateway.layers.replay import Record
 from promptopt.gateway.provider import WrappedProvider
 from promptopt.providers import Provider, make_provider
+from promptopt.providers.recordings import RecordingFile
 from promptopt.scorers import SuiteChecks
 from promptopt.values import Progress, Response
 
@@ -63,10 +65,13 @@ def run_plans(
     replays = [_replayed(call) for plan in plans for call in plan.calls if not call.live]
     live = [call for plan in plans for call in plan.live]
     sending = _Sending(jobs, retries, () if rpm is None else (Pace(rpm),))
-    outcomes = _ask(live, sending, timeout_s, provider, layers, progress) if live else []
+    unfinished = {plan.variant.files[0]: plan.unfinished for plan in plans if plan.unfinished}
+    outcomes = _ask(live, sending, timeout_s, provider, layers, progress, unfinished) if live else []
     errors = [outcome for outcome in outcomes if not isinstance(outcome, Response)]
     if live and len(errors) == sum(len(plan.calls) for plan in plans):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
+    for run in unfinished.values():
+        run.end({plan.variant.model for plan in plans})
     # A replay has no latency: what one side cannot be judged by, the other is not either.
     timed = all(call.live for plan in plans for call in plan.calls)
     asked: Iterator[tuple[_Outcome, str | None]] = iter([(outcome, None) for outcome in outcomes])
@@ -163,6 +168,7 @@ def _ask(
     provider: Provider | None,
     layers: Sequence[Layer],
     progress: Progress | None,
+    unfinished: Mapping[RecordingFile, UnfinishedRun],
 ) -> list[_Outcome]:
     """The outcome of each call, in their order. Recording files are tidied and providers closed afterwards."""
     with ExitStack() as opened:
@@ -173,11 +179,16 @@ def _ask(
                 opened.callback(providers[model].close)
         for file in dict.fromkeys(call.file for call in live):
             opened.callback(file.tidy)
+        for run in unfinished.values():
+            opened.enter_context(run.going_on())
         clock = _RunClock()
         opened.callback(clock.ended.set)
         sent = {model: sending.layers(each) for model, each in providers.items()}
+        kept = {file: (run,) for file, run in unfinished.items()}
         recorders = {
-            (file, model): WrappedProvider(sent[model][0], Record(file), *layers, *sent[model][1], clock=clock)
+            (file, model): WrappedProvider(
+                sent[model][0], *kept.get(file, ()), Record(file), *layers, *sent[model][1], clock=clock
+            )
             for file, model in dict.fromkeys((call.file, call.request.model) for call in live)
         }
         tasks = [partial(recorders[call.file, call.request.model].complete, call.request) for call in live]

@@ -19,7 +19,7 @@ from sys import intern
 from typing import Any, Literal
 
 from promptopt.errors import RecordingError, SecretRecorded
-from promptopt.files import decode, lines_of, replace_file, show_path
+from promptopt.files import decode, lines_of, locked_file, replace_file, show_path
 from promptopt.secrets import find_secret
 from promptopt.values import Request, Response, Usage, canonical_json, sha256_hex
 
@@ -149,7 +149,7 @@ def recorded_params(request: Request) -> dict[str, Any]:
 
 
 class RecordingFile:
-    """The recordings of one prompt version. Appending is safe from many threads.
+    """The recordings of one prompt version. Many threads and processes may write to one file: no line is lost.
 
     Attributes:
         lines: The newest line of each key.
@@ -162,7 +162,6 @@ class RecordingFile:
         self.lines: dict[RecordingKey, Recording] = {}
         self.cut_off: int | None = None
         self._untidy = False
-        self._descriptor: int | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -238,14 +237,12 @@ class RecordingFile:
             RecordingError: The disk does not take it; the unsorted file stays as it is.
         """
         with self._lock:
-            self._close()
             if self._untidy:
                 self._rewrite()
 
     def remove(self, keys: Collection[RecordingKey]) -> None:
         """Take lines out and rewrite the file."""
         with self._lock:
-            self._close()
             self._rewrite(without=keys)
 
     def _load(self, written: dict[RecordingKey, str] | None = None) -> None:
@@ -298,36 +295,48 @@ class RecordingFile:
                 written[recording.key] = line
 
     def _write(self, data: bytes) -> None:
-        if self._descriptor is None:
-            if self.cut_off is not None:
-                # Else the next line would continue the cut-off one.
-                self._rewrite()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        size = os.fstat(self._descriptor).st_size
-        try:
-            # A disk that is almost full takes a part; the next write says why.
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(self._descriptor, size)
-            raise
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with locked_file(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
+            size = _drop_cut_off(descriptor)
+            self.cut_off = None
+            try:
+                # A disk that is almost full takes a part; the next write says why.
+                while data:
+                    data = data[os.write(descriptor, data) :]
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, size)
+                raise
 
     def _rewrite(self, without: Collection[RecordingKey] = ()) -> None:
-        # Another process, or another object, may have added lines since this one read the file.
-        written: dict[RecordingKey, str] = {}
-        self._load(written)
-        for key in without:
-            del self.lines[key], written[key]
-        text = "".join(f"{written[key]}\n" for key in sorted(written))
-        replace_file(self.path, text, RecordingError)
+        try:
+            with locked_file(self.path, os.O_RDONLY):
+                # Another process, or another object, may have added lines since this one read the file.
+                written: dict[RecordingKey, str] = {}
+                self._load(written)
+                for key in without:
+                    self.lines.pop(key, None)
+                    written.pop(key, None)
+                replace_file(self.path, "".join(f"{written[key]}\n" for key in sorted(written)), RecordingError)
+        except FileNotFoundError:
+            # Somebody took it away.
+            self.lines = {}
+        except OSError as error:
+            raise RecordingError(f"cannot be written: {error.strerror}", path=show_path(self.path)) from None
         self._untidy, self.cut_off = False, None
 
-    def _close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+
+def _drop_cut_off(descriptor: int) -> int:
+    """Take away a last line that a crash cut off, else the next one would continue it; the size of what is left."""
+    size = os.fstat(descriptor).st_size
+    if size:
+        os.lseek(descriptor, size - 1, os.SEEK_SET)
+        if os.read(descriptor, 1) != b"\n":
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                size = file.read().rfind(b"\n") + 1
+            os.ftruncate(descriptor, size)
+    return size
 
 
 class RecordingFiles:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +296,54 @@ def test_the_files_of_a_run_are_one_object_for_each_path(tmp_path: Path) -> None
     path = tmp_path / "v1.jsonl"
     assert files.read(path) is files.read(tmp_path / "x" / ".." / "v1.jsonl")
     assert files.read(path) is not files.read(tmp_path / "v2.jsonl")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from promptopt.providers.recordings import Recording, RecordingFile
+from promptopt.values import Message, Origin, Request, Response, Usage
+
+who, path = sys.argv[1], Path(sys.argv[2])
+file = RecordingFile.read(path)
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(150):
+    asked = Request("m", (Message("user", "hi"),), origin=Origin("greet", "v1", f"{who}{number:03}"))
+    file.append(Recording.of(asked, Response("m", "x" * 300, usage=Usage(1))))
+    if number % 5 == 4:
+        file.tidy()
+file.tidy()
+"""
+
+
+def test_processes_that_record_into_one_file_lose_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "v1.jsonl"
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, who, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for who in "abc"
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate(timeout=60)
+        assert writer.returncode == 0
+    assert list(RecordingFile.read(path).lines) == [(f"{who}{n:03}", 0, "m") for who in "abc" for n in range(150)]
+    assert path.read_text().count("\n") == 450
+    assert [file.name for file in path.parent.iterdir()] == ["v1.jsonl"]
+
+
+def test_a_line_that_another_process_left_cut_off_is_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "v1.jsonl"
+    file = file_of(path, recording("a"))
+    with path.open("a") as other:
+        other.write(recording("b").to_json()[:40])
+    file.append(recording("c"))
+    assert sorted(case for case, _, _ in RecordingFile.read(path).lines) == ["a", "c"]
