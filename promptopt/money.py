@@ -30,7 +30,8 @@ def cents(value: float | Decimal) -> str:
 
 
 def signed_dollars(value: float) -> str:
-    """A difference for a column: four decimals, always with its sign."""
+    """A difference for a column: four decimals, always with its sign; never ``-$0.0000``."""
+    value = round(value, 4)
     return f"{'-' if value < 0 else '+'}${abs(value):,.4f}"
 
 

@@ -229,5 +229,5 @@ def _part_dict(part: PartQuality) -> dict[str, Any]:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Without the last bits, which differ from machine to machine."""
-    return None if value is None else round(value, _DIGITS)
+    """Without the last bits, which differ from machine to machine, and never ``-0.0``."""
+    return None if value is None else round(value, _DIGITS) + 0.0

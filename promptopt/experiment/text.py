@@ -177,11 +177,11 @@ def _scale(metric: str) -> float:
 
 
 def _number(metric: str, value: float) -> str:
-    # Never -0.0.
-    value = round(value * _scale(metric), _DIGITS) + 0.0
+    value = round(value * _scale(metric), _DIGITS)
     if metric.startswith("usd"):
         return signed_dollars(value)
-    return f"{value:+,.1f}{' points' if metric in ('quality', 'pass_rate') else ''}"
+    # Never -0.0.
+    return f"{round(value, 1) + 0.0:+,.1f}{' points' if metric in ('quality', 'pass_rate') else ''}"
 
 
 def metric_name(metric: str) -> str:
@@ -197,7 +197,7 @@ def change_text(difference: Difference) -> str:
 def interval_text(difference: Difference) -> str:
     """The 97.5% interval of a difference, or why there is none."""
     if difference.low is None or difference.high is None:
-        return "too few cases"
+        return "too few passes" if difference.metric == "usd_per_pass" else "too few cases"
     if difference.exact:
         return "exact" if difference.low == difference.difference else "0: same requests"
     low, high = _number(difference.metric, difference.low), _number(difference.metric, difference.high)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from promptopt import Comparison, Request, Response, Usage, compare
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.experiment.report.write import comparison_json, write_report
-from promptopt.experiment.text import case_differences
+from promptopt.experiment.text import case_differences, change_text, interval_text
+from promptopt.experiment.verdict import Difference
 
 HEAD = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\n---\n"
 
@@ -242,3 +243,16 @@ def test_a_provider_that_retries_by_itself_is_asked_to_leave_that_to_the_run(pro
         compare("ask@v1", provider=Once(lambda *_: "yes"))
     Once.asked = 0
     assert compare("ask@v1", provider=Once(lambda *_: "yes"), retries=2).variants[0].errors == 0
+
+
+@pytest.mark.parametrize("metric", ["quality", "pass_rate", "input_tokens", "output_tokens", "usd_per_1k_calls"])
+@pytest.mark.parametrize("size", [1e-12, 4e-6, 4e-5])
+def test_a_difference_that_is_shown_as_nothing_has_no_minus(metric: str, size: float) -> None:
+    difference = Difference(metric, -size, -size, size)
+    shown = f"{change_text(difference)} {interval_text(difference)}"
+    assert not re.search(r"-\$?0\.0+(?![0-9])", shown), shown
+
+
+def test_few_passes_are_not_called_few_cases() -> None:
+    assert interval_text(Difference("usd_per_pass", 0.1)) == "too few passes"
+    assert interval_text(Difference("quality", 0.1)) == "too few cases"

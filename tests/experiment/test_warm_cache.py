@@ -1,12 +1,15 @@
 """Costs against a provider with a prompt cache: what one call is billed depends on the calls before it."""
 
 import json
+import re
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from promptopt import Comparison, Request, Response, Usage, compare
+from promptopt.experiment.report.html import comparison_html
+from promptopt.money import dollars
 from promptopt.testing import ScriptedProvider
 from promptopt.tokens import count_tokens, encoding
 
@@ -155,3 +158,17 @@ def test_cases_without_an_assert_are_noted(project, asserted: int, noted: bool) 
     project.write({"suites/p.json": json.dumps(rows), "prompts/p/v1.j2": FRONT + "{{ n }}"})
     found = compare("p@v1", provider=ScriptedProvider(lambda request: "a"))
     assert ("note: 2 of 3 cases have no assert: they say nothing about quality" in found.footer) == noted
+
+
+def test_the_page_shows_what_calls_cost_with_a_warm_cache_where_the_terminal_does(parcels: Path) -> None:
+    found = compared(parcels, FIRST, LAST)
+    page = comparison_html(found)
+    table = page[page.index("<th>prompt<th>cases") :].partition("</table>")[0]
+    header, *rows = [re.split("<t[hd]>", row)[1:] for row in table.split("</tr>")[:-1]]
+    assert header[6:8] == ["$/1k passes", "$/1k warm"]
+    for row, variant in zip(rows, found.variants, strict=True):
+        assert len(row) == len(header)
+        assert variant.warm_usd_per_1k_calls is not None
+        assert row[7].strip() == dollars(variant.warm_usd_per_1k_calls)
+    uncached = ScriptedProvider(lambda request: Response(request.model, "bay", usage=Usage(9, output_tokens=1)))
+    assert "warm" not in comparison_html(compared(parcels, FIRST, LAST, uncached)).partition("</table>")[0]

@@ -29,6 +29,7 @@ def comparison_html(comparison: Comparison) -> str:
         pairs=comparison.pairs,
         variants=comparison.variants,
         dollars=dollars,
+        warm=any(variant.warm_cached_tokens is not None for variant in comparison.variants),
         number=lambda value: "-" if value is None else f"{value:,.1f}",
         percent=lambda value: "-" if value is None else f"{value * 100:.1f}%",
         tokens_plot=_tokens_plot(comparison.variants),
