@@ -14,6 +14,7 @@ from promptopt.errors import SchemaError, UsageError
 from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, code_schema
 from promptopt.schemas.cost import SchemaCost, advice, cheapen, output_cap, schema_cost, with_headroom
+from promptopt.structured.completeness import wants_json
 from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.infer import infer
@@ -30,7 +31,8 @@ from promptopt.tokens import Tokenizer, tokenizer_for
 MINIFY = "Minify the JSON."
 REASONING = "reasoning"
 _EXPLAINS = re.compile(
-    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b|and why(?=\s*\?))", re.IGNORECASE
+    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b|(?:provide|give) (?:a |the |your )?reasoning\b|and why(?=\s*\?))",
+    re.IGNORECASE,
 )
 _NO_EXPLANATION = re.compile(
     r"\b(?:no|not|n['’]t|without|never|ignore|omit|skip)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
@@ -273,6 +275,9 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
     source = _edited(task, edits, minify=json_form and not answer_blocks(task.text))
     if json_form:
         cap = output_cap(cost, task.model)
+    elif form.explains or wants_json(task.text):
+        # A bare value is not all of the answer.
+        cap = None
     elif (cap := text_cap(form.fields, task.tokenizer)) is not None:
         cap = with_headroom(cap, task.model)
     if task.cap is not None:

@@ -315,6 +315,15 @@ def numbers(document: PromptText) -> Iterator[Choice]:
             )
 
 
+def is_numeric(name: str) -> bool:
+    """Whether a field of this name holds a number: a score, a rating."""
+    return any(_NUMERIC_NAME.fullmatch(word) for word in field_name(name).split("_")) and field_name(name) not in (
+        "priority",
+        "urgency",
+        "severity",
+    )
+
+
 def labels(text: str) -> list[str]:
     """The labels of an inline list; empty if a part of it is not a label."""
     if MASK in text:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptopt.structured.choices import Choice, choices, numbers
+from promptopt.structured.choices import Choice, choices, is_numeric, numbers
+from promptopt.structured.completeness import asks_for_more
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, field_name
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.pseudo_json import merge
@@ -85,7 +86,8 @@ def _inferred(document: PromptText) -> Inferred:
     for read in readers:
         found = read()
         if found is not None:
-            return found
+            more = asks_for_more(document, found.fields)
+            return found if more is None else Inferred(problems=(more,))
     if _YAML_OR_XML.search(document.text):
         return Inferred(problems=("the prompt asks for YAML or XML whose form is not given as an example",))
     return Inferred(problems=("the prompt names no labels, keys or sections for its answers",))
@@ -118,6 +120,9 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
         return None
     if bad := next((found for block in blocks if (found := _conditional(document, block.span))), None):
         return bad
+    if unread := next((block for block in blocks if block.is_schema and not block.schema), None):
+        line = document.line(unread.span.start)
+        return Inferred(problems=(f"line {line}: the JSON schema cannot be read, or strict mode has no such schema",))
     merged: dict[str, Any] = {}
     for block in sorted(blocks, key=lambda block: block.example):
         joined = merge(merged, block.schema)
@@ -126,25 +131,26 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
             return Inferred(problems=(f"{lines}: the examples of the answer have different keys or types",))
         merged = joined
     first = blocks[0]
-    source = f"JSON {'example' if first.example else 'template'}, line {document.line(first.span.start)}"
+    kind = "schema" if first.is_schema else "example" if first.example else "template"
+    source = f"JSON {kind}, line {document.line(first.span.start)}"
     line = document.line(first.span.start)
     merged = _refined(document, merged, said)
     templates = tuple(block.span for block in blocks if not block.example)
     if merged.get("type") == "array":
         return Inferred((Field("items", _known(merged), source, line),), templates, wrapped=True)
-    fields = tuple(Field(name, _known(child), source, line) for name, child in merged["properties"].items())
+    fields = tuple(Field(name, _known(child, name), source, line) for name, child in merged["properties"].items())
     return Inferred(fields, templates)
 
 
-def _known(schema: Any) -> Any:
-    """A schema whose unknown values are texts."""
+def _known(schema: Any, name: str = "") -> Any:
+    """A schema whose unknown values are numbers if their name says so, and else texts."""
     if not isinstance(schema, Mapping):
         return schema
     known = dict(schema)
     if not set(known) & {"type", "enum", "anyOf"}:
-        known = {"type": "string", **known}
+        known = {"type": "number" if is_numeric(name) else "string", **known}
     if isinstance(known.get("properties"), Mapping):
-        known["properties"] = {name: _known(child) for name, child in known["properties"].items()}
+        known["properties"] = {key: _known(child, key) for key, child in known["properties"].items()}
     if "items" in known:
         known["items"] = _known(known["items"])
     return known
@@ -201,9 +207,11 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
             return bad
         near = [r for r in ranges if span.overlaps(r.span)]
         schema = (
-            dict(near[0].schema) if len(near) == 1 and len(found) > 1 else _with_prose(field.name, {}, ranges, lists)
+            dict(near[0].schema)
+            if len(near) == 1 and len(found) > 1 and not field.schema
+            else _with_prose(field.name, dict(field.schema), ranges, lists)
         )
-        fields.append(Field(field.name, _known(schema), field.source, field.line))
+        fields.append(Field(field.name, _known(schema, field.name), field.source, field.line))
     return Inferred(tuple(fields))
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptopt.compression.edit import Edit
+from promptopt.errors import SchemaError
+from promptopt.schemas.make_strict import fix_schema
 from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span
 from promptopt.structured.pseudo_json import NotPseudo, read_pseudo, starts
 from promptopt.templates.source import read_source
@@ -37,11 +39,13 @@ class Block:
 
     Attributes:
         example: One answer of many, and not the template of all.
+        is_schema: The text itself is a JSON schema.
     """
 
     schema: dict[str, Any]
     span: Span
     example: bool
+    is_schema: bool = False
 
 
 def blocks(document: PromptText) -> Iterator[Block]:
@@ -62,6 +66,9 @@ def blocks(document: PromptText) -> Iterator[Block]:
         if not _is_structure(schema):
             continue
         done = end
+        if _names_a_schema(schema):
+            yield Block(_given_schema(text[start:end]), Span(start, end), example=False, is_schema=True)
+            continue
         role = _role(text, start)
         if role is None and re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
             role = False
@@ -70,9 +77,26 @@ def blocks(document: PromptText) -> Iterator[Block]:
             yield Block(_plain_example(schema) if role else schema, span, role)
 
 
+def _names_a_schema(schema: Mapping[str, Any]) -> bool:
+    """Whether the keys of an object are those of a JSON schema of an object."""
+    names = schema.get("properties", {})
+    nested = "properties" in names and "properties" in names["properties"]
+    return nested and not {"type", "$schema", "required"}.isdisjoint(names)
+
+
+def _given_schema(text: str) -> dict[str, Any]:
+    """A JSON schema that the prompt gives, in its strict form; empty if it cannot be read."""
+    try:
+        given = json.loads(text)
+        fixed = fix_schema(given)
+    except (ValueError, SchemaError, AttributeError, TypeError):
+        return {}
+    return {} if fixed.remaining or "$defs" in fixed.schema else fixed.schema
+
+
 def answer_blocks(document: PromptText) -> list[Span]:
     """The ranges in which the text shows JSON of the answer: its templates and examples."""
-    return [block.span for block in blocks(document)]
+    return [block.span for block in blocks(document) if not block.is_schema]
 
 
 def _is_structure(schema: Mapping[str, Any]) -> bool:

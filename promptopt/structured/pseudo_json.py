@@ -9,6 +9,19 @@ from typing import Any
 from promptopt.structured.fields import MASK, object_schema
 
 _SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
+# A comment after a value, on its line.
+_NOTE = re.compile(r"[ \t]*,?[ \t]*(?:(?://|\#[ \t])[ \t]*(?P<line>[^\n]+)|/\*(?P<block>[^\n]*?)\*/)")
+_COMMENT = re.compile(r"(?<=\s)(?://|\#\s|/\*)")
+_MUST_BE = re.compile(
+    r"\b(?:one of|must be|has to be|either|allowed(?: values)?|options?|possible values|values?)\b\s*:?\s*(?P<list>.+)",
+    re.IGNORECASE,
+)
+_MAY_BE_NULL = re.compile(
+    r"\b(?:(?:or |else |otherwise )?null|none) (?:if|when|for|unless)\b|\bor null\b|\belse null\b|\botherwise null\b|\bnullable\b|\boptional\b"
+    r"|\bonly (?:if|when|for)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable)\b",
+    re.IGNORECASE,
+)
+_AT_MOST = re.compile(r"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{1,4})\b", re.IGNORECASE)
 _STRING = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\.|[^\'\\\n])*)\'', re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_][\w \-]{0,60}?(?=\s*[:=?])")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
@@ -83,8 +96,10 @@ class _Reader:
             if not (self._take(":") or self._take("=")):
                 raise NotPseudo
             child = self.value(depth + 1)
-            if optional and "type" in child:
-                child = {**child, "type": [child["type"], "null"]}
+            if note := _NOTE.match(self._text, self.position):
+                child = with_note(child, (note["line"] or note["block"]).strip())
+            if optional:
+                child = _or_null(child)
             properties[key] = child
             self._skip()
             # A line end separates as well, as people write it.
@@ -167,18 +182,62 @@ class _Reader:
                 depth += 1
             elif char in ")]>" and depth:
                 depth -= 1
-            elif depth <= 0 and (char in "}]\n" or (char == "," and not self._in_list_of_words())):
+            elif depth <= 0 and self._ends_here(char):
                 break
             self.position += 1
         return self._text[start : self.position].strip().rstrip(",").strip()
+
+    def _ends_here(self, char: str) -> bool:
+        if char == ",":
+            return not self._in_list_of_words()
+        return char in "}]\n" or _COMMENT.match(self._text, self.position) is not None
 
     def _in_list_of_words(self) -> bool:
         """Whether the comma is in prose (``str, Put your answer here.``) and not before the next key."""
         rest = self._text[self.position + 1 : self.position + 200]
         follows_key = re.match(r"\s*(?:[\"'][^\"'\n]+[\"']|[A-Za-z_]\w*)\s*[:?=]", rest) or re.match(
-            r"\s*[}\]\"'{\d.…<]", rest
+            r"\s*(?:[}\]\"'{\d.…<]|//|\#\s|/\*)", rest
         )
         return follows_key is None
+
+
+def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
+    """A value's schema with what a comment beside it says: labels, a range, a number of items, null, or in words."""
+    found = dict(schema)
+    kind = found.get("type")
+    labels = _noted_labels(note) if kind in (None, "string") and "enum" not in found else []
+    if labels:
+        found = {"type": "string", "enum": labels}
+    elif kind == "array" and (most := _AT_MOST.search(note)):
+        found["maxItems"] = int(most["n"])
+    elif kind in ("integer", "number") and (span := _RANGE.search(note)):
+        found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
+    if _MAY_BE_NULL.search(note):
+        found = _or_null(found)
+    known = found.pop("description", "")
+    return {**found, "description": "; ".join(part for part in (known, note) if part)}
+
+
+def _noted_labels(note: str) -> list[str]:
+    listed = _MUST_BE.search(note)
+    if listed is None:
+        return []
+    quoted = re.findall(r"[\"'`]([^\"'`]+)[\"'`]", listed["list"])
+    parts = quoted or [part.strip(" .") for part in re.split(r"\s*[,|/]\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])]
+    known = all(part and _WORD_LABEL.fullmatch(part) and len(part.split()) <= 3 for part in parts)
+    return list(dict.fromkeys(parts)) if known and len(parts) > 1 else []
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema, which null satisfies too; as it was if its type is not known."""
+    kind = schema.get("type")
+    if kind is None:
+        return dict(schema)
+    kinds = kind if isinstance(kind, list) else [kind]
+    nullable = {**schema, "type": kinds if "null" in kinds else [*kinds, "null"]}
+    if "enum" in nullable and None not in nullable["enum"]:
+        nullable["enum"] = [*nullable["enum"], None]
+    return nullable
 
 
 def _placeholder(name: str) -> dict[str, Any]:
@@ -229,7 +288,7 @@ def _bare_schema(text: str) -> dict[str, Any]:  # noqa: C901 - one branch a form
         return {}
     for pattern, kind in _GENERIC:
         if match := pattern.match(text):
-            items = _TYPES.get(match[1].strip().lower()) if match[1] else None
+            items = _TYPES.get(match[1].strip().lower().removesuffix("s")) if match[1] else None
             return {"type": kind, "items": {"type": items} if items else {}}
     first = re.split(r"[\s,(]", lowered, maxsplit=1)[0]
     if span := _RANGE.fullmatch(re.sub(r"^(?:int|integer|float|number)\b\W*|\)$", "", lowered).strip()):
@@ -256,6 +315,7 @@ def _bare_schema(text: str) -> dict[str, Any]:  # noqa: C901 - one branch a form
 _GENERIC = (
     (re.compile(r"(?:list|array|sequence|tuple|set)(?:\[(.*?)\]|\s+of\s+(\w+?)s?)?$", re.IGNORECASE), "array"),
     (re.compile(r"(\w+)\[\]$"), "array"),
+    (re.compile(r"(?:list|array)_of_(\w+?)s?$", re.IGNORECASE), "array"),
 )
 
 

@@ -47,6 +47,13 @@ _INCLUDE = regex.compile(
     r"\b(?:json|object)\b[^.\n]{0,60}?\b(?:keys?|fields?|properties)?\s*(?:include|including|containing|with|has|have)\s+(?:the )?(?:keys?|fields?|properties)?\s*:?\s*(?P<list>[`\"']?\w+[`\"']?(?:\s*,\s*[`\"']?\w+[`\"']?)*\s*,?\s*(?:and|&)\s*[`\"']?\w+[`\"']?)\s*(?P<tail>keys?|fields?|properties)?",
     re.IGNORECASE,
 )
+# "JSON with fields 'score' (number) and 'verdict' ("faithful" or "unfaithful")"
+_TYPED_KEY = r"[\"'`](?P<name>[A-Za-z_]\w*)[\"'`](?:\s*\((?P<type>[^()\n]{1,80})\))?"
+_TYPED_KEYS = regex.compile(
+    rf"\bjson\b[^.\n]{{0,60}}?\b(?:keys?|fields?|properties|attributes)\b[^.\n\"'`]{{0,20}}"
+    rf"(?P<list>{_TYPED_KEY}(?:\s*(?:,\s*(?:and\s+)?|and\s+|&\s*){_TYPED_KEY.replace('?P<name>', '').replace('?P<type>', '')})+)",
+    re.IGNORECASE,
+)
 _LISTING = regex.compile(
     rf"\b(?:list|give|provide|extract|suggest|name|return|generate|write|output)\s+(?:me )?(?:(?:up to|at most|no more than|a maximum of)|(?P<exact>exactly|the top|the)?)\s*{_COUNT}\s+(?:(?:of the )?(?:most )?[\w-]+ ){{0,3}}?(?P<noun>[a-z]{{3,}}s)\b",
     re.IGNORECASE,
@@ -243,6 +250,12 @@ def ruled(document: PromptText) -> Iterator[tuple[Field, Span]]:
 def keys(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Keys that the prose names: "a JSON with a `score` key and a `reason` key"."""
     text = document.text
+    for match in scan(_TYPED_KEYS, text):
+        for key in re.finditer(_TYPED_KEY, match["list"]):
+            quoted = re.findall(r"[\"'`]([^\"'`]+)[\"'`]", key["type"] or "")
+            schema = {"type": "string", "enum": quoted} if len(quoted) > 1 else placeholder(key["type"] or "")
+            yield Field(key["name"], schema, *_source(document, match, "key")), Span(*match.span())
+        return
     if re.search(r"\bjson\b", text, re.IGNORECASE):
         for match in scan(_KEYED, text):
             yield Field(match["name"], {}, *_source(document, match, "key")), Span(*match.span())
