@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from promptopt.errors import UsageError, did_you_mean
@@ -97,7 +98,7 @@ def parts_of(suite: Suite, checks: SuiteChecks, keys: Sequence[str] = ()) -> tup
         UsageError: No case has a label of that key, or one that is not a text, a number, or a list of them.
     """
     asserts = {
-        case.name: tuple((number, assertion.weight) for number, assertion in enumerate(case.asserts))
+        case.name: _shared(tuple((number, assertion.weight) for number, assertion in enumerate(case.asserts)))
         for case in suite.cases
         if case.asserts
     }
@@ -137,7 +138,7 @@ def _by_assert(suite: Suite) -> dict[str, dict[str, tuple[tuple[int, float], ...
             text = _written(assertion)
             name = text if written[text] == having[assertion.name] > 1 else assertion.name
             members = found.setdefault(name, {})
-            members[case.name] = (*members.get(case.name, ()), (number, assertion.weight))
+            members[case.name] = _shared((*members.get(case.name, ()), (number, assertion.weight)))
     return found
 
 
@@ -155,8 +156,14 @@ def _by_metric(suite: Suite, checks: SuiteChecks) -> dict[str, dict[str, tuple[t
         for number, assertion in enumerate(checks.assertions(case.name)):
             if assertion.metric is not None:
                 members = found.setdefault(assertion.metric, {})
-                members[case.name] = (*members.get(case.name, ()), (number, assertion.weight))
+                members[case.name] = _shared((*members.get(case.name, ()), (number, assertion.weight)))
     return found
+
+
+@lru_cache(maxsize=1024)
+def _shared(members: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    """One tuple for all cases whose asserts count alike: most do."""
+    return members
 
 
 def _by_label(suite: Suite, key: str) -> Iterator[ScorePart]:

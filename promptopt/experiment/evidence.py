@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from promptopt.experiment.bounds import Floats, lower_bound, p_mean_at_least, p_mean_at_most, upper_bound
 from promptopt.experiment.paired_tests import Choices, mcnemar, mean_of, p_loss
@@ -142,27 +142,21 @@ class Spending:
             return dict.fromkeys(("cheaper", "costlier", "over", "under"), 1.0)
         within = self.margin * self.baseline
         return {
-            "cheaper": self._p_at_least(0.0),
-            "costlier": self._p_at_most(0.0),
-            "over": self._p_at_least(within),
-            "under": self._p_at_most(-within),
+            "cheaper": self._p_value(1, 0.0),
+            "costlier": self._p_value(-1, 0.0),
+            "over": self._p_value(1, within),
+            "under": self._p_value(-1, -within),
         }
 
-    def _p_at_least(self, mean: float) -> float:
-        if math.isfinite(self.most):
-            return p_mean_at_least(self.varying, mean - self.known, self.most)
-        return self._p_flipped(-1) if mean == 0 else self._share(self.choices().means() >= mean)
-
-    def _p_at_most(self, mean: float) -> float:
-        if math.isfinite(self.least):
-            return p_mean_at_most(self.varying, mean - self.known, self.least)
-        return self._p_flipped(1) if mean == 0 else self._share(self.choices().means() <= mean)
-
-    def _p_flipped(self, sign: int) -> float:
+    def _p_value(self, sign: Literal[1, -1], mean: float) -> float:
+        """One-sided: the mean difference is at least ``mean`` (``sign`` 1), or at most (-1)."""
+        if math.isfinite(end := self.most if sign > 0 else self.least):
+            p_mean = p_mean_at_least if sign > 0 else p_mean_at_most
+            return p_mean(self.varying, mean - self.known, end)
         choices = self.choices()
-        return choices.p_value() / 2 if sign * choices.totals[0] > 0 else 1.0
-
-    def _share(self, holds: NDArray[np.bool_]) -> float:
+        if mean == 0:
+            return choices.p_value() / 2 if sign * choices.totals[0] < 0 else 1.0
+        holds = sign * choices.means() >= sign * mean
         return (int(holds.sum()) + 1) / (len(holds) + 1)
 
     def difference(self) -> Difference:

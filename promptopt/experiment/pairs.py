@@ -66,13 +66,16 @@ class PairedCases:
     @classmethod
     def of(cls, baseline: Run, candidate: Run) -> PairedCases:
         """The pairs of two runs of one suite."""
-        asked = [[trial.request for trial in run.trials] for run in (baseline, candidate)]
+        untouched = all(
+            one.request_sha256 == other.request_sha256
+            for one, other in zip(baseline.trials, candidate.trials, strict=True)
+        )
         both = {(t.case, t.sample) for t in baseline.answered} & {(t.case, t.sample) for t in candidate.answered}
         broken = _broken(baseline) & _broken(candidate)
         unscored = {(case, sample) for case, sample, _ in broken}
         before, after = (_values(run, both, unscored) for run in (baseline, candidate))
         one_price = baseline.variant.priced_as == candidate.variant.priced_as
-        return cls(before, after, asked[0] == asked[1], one_price)
+        return cls(before, after, untouched, one_price)
 
     def differences(self, metric: str) -> Floats:
         """Candidate less baseline for each case in which both have the metric."""
@@ -119,9 +122,9 @@ def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]
             cases[trial.case].append(trial)
     price = run.variant.price
     output_usd = math.nan if price is None else float(price.output_mtok) / 1000
+    most = run.variant.template.front.params.max_output_tokens
 
     def cap(trial: Answered) -> float:
-        most = trial.request.params.max_output_tokens
         return math.nan if most is None else float(max(most, trial.usage.output_tokens))
 
     def usd(trial: Answered, part: str) -> float:

@@ -15,7 +15,7 @@ from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
 from promptopt.money import dollars
 from promptopt.providers import is_configured
-from promptopt.providers.recordings import RecordingFile, RecordingStatus, what_changed
+from promptopt.providers.recordings import Recording, RecordingFile, RecordingStatus, what_changed
 from promptopt.suites import Case, Suite
 from promptopt.tokens import count_tokens
 from promptopt.values import Request, Usage
@@ -26,8 +26,25 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A request that need not be sent. Its messages are not kept: of a large run they would be most of the memory.
+
+    Attributes:
+        request_sha256: Digest of the request.
+        counted_tokens: Its input tokens, counted with the priced model's tokenizer.
+        recording: The answer to this very request.
+    """
+
+    case: str
+    sample: int
+    request_sha256: str
+    counted_tokens: int
+    recording: Recording
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One request of a run.
+    """A request to which there is no answer yet, or none that shall be used.
 
     Attributes:
         status: What is recorded of it.
@@ -51,13 +68,18 @@ class RunPlan:
     """
 
     variant: Variant
-    calls: tuple[PlannedCall, ...]
+    calls: tuple[PlannedCall | RecordedCall, ...]
     unfinished: UnfinishedRun | None = None
 
     @property
     def live(self) -> tuple[PlannedCall, ...]:
         """Those that will be sent."""
-        return tuple(call for call in self.calls if call.live)
+        return tuple(call for call in self.calls if isinstance(call, PlannedCall) and call.live)
+
+    @property
+    def blocked(self) -> tuple[PlannedCall, ...]:
+        """Those that may not be sent."""
+        return tuple(call for call in self.calls if isinstance(call, PlannedCall) and not call.live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +152,9 @@ def make_plans(
     return plans
 
 
-def _planned(variant: Variant, case: Case, sample: int, mode: Mode, run: UnfinishedRun | None) -> PlannedCall:
+def _planned(
+    variant: Variant, case: Case, sample: int, mode: Mode, run: UnfinishedRun | None
+) -> PlannedCall | RecordedCall:
     try:
         rendered = variant.template.render(case.vars)
     except TemplateError as error:
@@ -141,13 +165,15 @@ def _planned(variant: Variant, case: Case, sample: int, mode: Mode, run: Unfinis
     status, file = variant.recorded(request)
     again = mode == "all" and not (status == "fresh" and run is not None and run.answered(request))
     live = again or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")
-    return PlannedCall(case, request, status, variant.files[0] if live else file, live)
+    recording = None if live or status != "fresh" else file.find(request)
+    if recording is None:
+        return PlannedCall(case, request, status, variant.files[0] if live else file, live)
+    return RecordedCall(case.name, sample, recording.request_sha256, variant.counted_tokens(request), recording)
 
 
 def _refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
     """Nothing is used that does not answer this very request, and nothing is left out silently."""
-    blocked = [(plan.variant, [c for c in plan.calls if not c.live and c.status != "fresh"]) for plan in plans]
-    blocked = [(variant, calls) for variant, calls in blocked if calls]
+    blocked = [(plan.variant, calls) for plan in plans if (calls := plan.blocked)]
     if not blocked:
         return
     variant, calls = blocked[0]
@@ -217,7 +243,7 @@ def cost_range(plans: Sequence[RunPlan]) -> CostRange:
         free=not paid,
         unpriced=tuple(dict.fromkeys(plan.variant.model for plan in paid if plan.variant.live_price is None)),
         uncapped=tuple(uncapped),
-        resumed=sum(not call.live for plan in plans if plan.unfinished for call in plan.calls),
+        resumed=sum(len(plan.calls) - len(plan.live) for plan in plans if plan.unfinished),
     )
 
 

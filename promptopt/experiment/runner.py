@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from random import Random
 from threading import Event
 
 from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded
-from promptopt.experiment.plan import PlannedCall, RunPlan
+from promptopt.experiment.plan import PlannedCall, RecordedCall, RunPlan
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.unfinished import UnfinishedRun
 from promptopt.experiment.variant import Variant
@@ -61,8 +61,6 @@ def run_plans(
         RecordingError: An answer could not be put on disk.
         KeyboardInterrupt: What was answered is kept.
     """
-    # First, because a live answer replaces what is recorded of an older form of its request, perhaps in the same file.
-    replays = [_replayed(call) for plan in plans for call in plan.calls if not call.live]
     live = [call for plan in plans for call in plan.live]
     sending = _Sending(jobs, retries, () if rpm is None else (Pace(rpm),))
     unfinished = {plan.variant.files[0]: plan.unfinished for plan in plans if plan.unfinished}
@@ -73,12 +71,14 @@ def run_plans(
     for run in unfinished.values():
         run.end({plan.variant.model for plan in plans})
     # A replay has no latency: what one side cannot be judged by, the other is not either.
-    timed = all(call.live for plan in plans for call in plan.calls)
-    asked: Iterator[tuple[_Outcome, str | None]] = iter([(outcome, None) for outcome in outcomes])
-    recorded = iter(replays)
-    answers = [[next(asked if call.live else recorded) for call in plan.calls] for plan in plans]
+    timed = len(live) == sum(len(plan.calls) for plan in plans)
+    asked = iter(outcomes)
+    answers = [
+        [call.recording.response if isinstance(call, RecordedCall) else next(asked) for call in plan.calls]
+        for plan in plans
+    ]
     caching = {
-        plan.variant.model for plan, given in zip(plans, answers, strict=True) for one, _ in given if _shows_cache(one)
+        plan.variant.model for plan, given in zip(plans, answers, strict=True) for one in given if _shows_cache(one)
     }
     return [
         _run(plan, given, checks, timed, plan.variant.model in caching)
@@ -92,40 +92,35 @@ def _shows_cache(outcome: _Outcome) -> bool:
     return usage is not None and bool(usage.cache_read_tokens or usage.cache_write_tokens)
 
 
-def _run(
-    plan: RunPlan, answers: Sequence[tuple[_Outcome, str | None]], checks: SuiteChecks, timed: bool, caching: bool
-) -> Run:
+def _run(plan: RunPlan, outcomes: Sequence[_Outcome], checks: SuiteChecks, timed: bool, caching: bool) -> Run:
     cacheable = plan.variant.cacheable() if caching else None
     trials = [
-        _trial(plan.variant, call, outcome, recorded_at, checks, timed, cacheable)
-        for call, (outcome, recorded_at) in zip(plan.calls, answers, strict=True)
+        _trial(plan.variant, call, outcome, checks, timed, cacheable)
+        for call, outcome in zip(plan.calls, outcomes, strict=True)
     ]
     return Run(plan.variant, tuple(trials))
 
 
 def _trial(
     variant: Variant,
-    call: PlannedCall,
+    call: PlannedCall | RecordedCall,
     outcome: _Outcome,
-    recorded_at: str | None,
     checks: SuiteChecks,
     timed: bool,
     cacheable: int | None,
 ) -> Trial:
-    request = call.request
+    if isinstance(call, RecordedCall):
+        case, sample, digest, tokens = call.case, call.sample, call.request_sha256, call.counted_tokens
+    else:
+        case, sample, digest = call.case.name, call.request.sample, call.request.digest
+        tokens = variant.counted_tokens(call.request)
     if not isinstance(outcome, Response):
-        return Failed(call.case.name, request.sample, request, str(outcome))
-    measured = variant.measure(request, outcome, cacheable)
-    judged = outcome if timed else replace(outcome, duration_s=None)
-    score = checks.score(call.case.name, judged, variant.template.front.answer, measured.judged_cost)
-    return Answered(call.case.name, request.sample, request, outcome, measured, score, recorded_at)
-
-
-def _replayed(call: PlannedCall) -> tuple[Response, str | None]:
-    """A recorded answer to this very request, as the plan found it, and when it was recorded."""
-    recording = call.file.find(call.request)
-    assert recording is not None, call
-    return recording.response, recording.recorded_at
+        return Failed(case, sample, digest, str(outcome))
+    measured = variant.measure(tokens, outcome, cacheable)
+    judged = outcome if timed or outcome.duration_s is None else replace(outcome, duration_s=None)
+    score = checks.score(case, judged, variant.template.front.answer, measured.judged_cost)
+    recorded_at = call.recording.recorded_at if isinstance(call, RecordedCall) else None
+    return Answered(case, sample, digest, tokens, outcome, measured, score, recorded_at)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from promptopt.config import Config
 from promptopt.experiment.variant import Measurement, Variant
 from promptopt.prices import Price, close_models
 from promptopt.scorers import CaseScore
-from promptopt.tokens import CACHE_MINIMUM_TOKENS, Basis, count_tokens
-from promptopt.values import Cost, Request, Response, Usage
+from promptopt.tokens import CACHE_MINIMUM_TOKENS, Basis
+from promptopt.values import Cost, Response, Usage
 
 _FEWEST_FOR_P95 = 20
 
@@ -24,12 +24,15 @@ class Answered:
 
     Attributes:
         sample: 0 for the first answer to the case.
+        request_sha256: Digest of the request.
+        counted_tokens: Input tokens of the request, counted with the priced model's tokenizer.
         recorded_at: When a replayed answer was recorded; ``None`` for a live one.
     """
 
     case: str
     sample: int
-    request: Request = field(repr=False)
+    request_sha256: str = field(repr=False)
+    counted_tokens: int
     response: Response
     measured: Measurement
     score: CaseScore
@@ -74,12 +77,13 @@ class Failed:
     """A call without an answer. It is no evidence for or against the prompt.
 
     Attributes:
+        request_sha256: Digest of the request.
         error: Why there is no answer.
     """
 
     case: str
     sample: int
-    request: Request = field(repr=False)
+    request_sha256: str = field(repr=False)
     error: str
 
 
@@ -213,7 +217,7 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         output_tokens=_mean([trial.usage.output_tokens for trial in answered]),
         basis=tuple(sorted({trial.measured.basis for trial in answered})),
         measured_input_tokens=_mean([t.response.usage.input_tokens for t in answered if t.response.usage]),
-        counted_input_tokens=_mean([_counted_input(trial.request, variant.priced_as) for trial in answered]),
+        counted_input_tokens=_mean([trial.counted_tokens for trial in answered]),
         usd_per_1k_calls=None if total is None else float(total / len(answered) * 1000),
         warm_cached_tokens=_mean(warm),
         warm_usd_per_1k_calls=None if warm_total is None else float(warm_total / len(answered) * 1000),
@@ -269,10 +273,6 @@ def _repeated(answered: Sequence[Answered]) -> list[list[Answered]]:
 def _answer(trial: Answered) -> str:
     answer = trial.response.text if trial.score.answer is None else trial.score.answer
     return " ".join(answer.split())
-
-
-def _counted_input(request: Request, model: str) -> int:
-    return count_tokens(request.messages, model, schema=request.output_schema).tokens
 
 
 def _incurred(trials: Sequence[Answered], variant: Variant) -> float | None:

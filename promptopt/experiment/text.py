@@ -177,11 +177,14 @@ def _scale(metric: str) -> float:
 
 
 def _number(metric: str, value: float) -> str:
-    value = round(value * _scale(metric), _DIGITS)
     if metric.startswith("usd"):
-        return signed_dollars(value)
-    # Never -0.0.
-    return f"{round(value, 1) + 0.0:+,.1f}{' points' if metric in ('quality', 'pass_rate') else ''}"
+        return signed_dollars(round(value * _scale(metric), _DIGITS))
+    return f"{_signed(value * _scale(metric))}{' points' if metric in ('quality', 'pass_rate') else ''}"
+
+
+def _signed(value: float) -> str:
+    """With one digit, never ``-0.0``."""
+    return f"{round(value, 1) + 0.0:+,.1f}"
 
 
 def metric_name(metric: str) -> str:
@@ -232,12 +235,12 @@ def _cost_text(cost: CostEvidence) -> str:
     usd = cost.usd_per_1k_calls
     if usd.difference is None:
         tokens = {"input": cost.input_tokens.difference, "output": cost.output_tokens.difference}
-        parts = [f"{name} tokens {change:+,.1f} a call" for name, change in tokens.items() if change is not None]
+        parts = [f"{name} tokens {_signed(change)} a call" for name, change in tokens.items() if change is not None]
         hint = "; name a price with --price-as" if cost.change == "unclear" else ""
         if not cost.one_price:
             return f"unpriced; {' and '.join(parts)}, of different models: no dollars can be compared{hint}"
         return f"unpriced; {' and '.join(parts) or 'no tokens known'}: {cost.change}{hint}"
-    share = f" ({usd.difference / cost.baseline_usd * 100:+.1f}%)" if cost.baseline_usd else ""
+    share = f" ({_signed(usd.difference / cost.baseline_usd * 100)}%)" if cost.baseline_usd else ""
     return f"cost {_number(usd.metric, usd.difference)} per 1,000 calls{share}: {_cost_words(cost)}"
 
 
@@ -279,8 +282,8 @@ def _unclear(evidence: QualityEvidence, allowed: str) -> str:
 
 
 def points(quality: float) -> str:
-    """A difference of quality in points, never ``-0.0``."""
-    return f"{round(quality * 100, 1) + 0.0:+,.1f} points"
+    """A difference of quality in points."""
+    return f"{_signed(quality * 100)} points"
 
 
 def failures(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[str]:

@@ -91,22 +91,28 @@ class Variant:
         prefix = static_prefix(self.template).tokens(tokenizer, billed)
         return cacheable_at(prefix, self.price.provider if self.price else None)
 
-    def measure(self, request: Request, response: Response, cacheable: int | None = None) -> Measurement:
+    def counted_tokens(self, request: Request) -> int:
+        """Input tokens of a request, counted with the priced model's tokenizer."""
+        return count_tokens(request.messages, self.priced_as, schema=request.output_schema).tokens
+
+    def measure(self, request: Request | int, response: Response, cacheable: int | None = None) -> Measurement:
         """The tokens and the list cost of an answered request.
 
         What the provider measured is taken if it uses the priced model's tokenizer; else request and answer are counted
-        again with that tokenizer.
+        with that tokenizer.
 
         Args:
+            request: Or what :meth:`counted_tokens` says of it.
             cacheable: What :meth:`cacheable` says, if the provider shows that it has a prompt cache.
         """
         usage = response.usage
         basis: Basis = "measured"
         if usage is None or not self._same_tokenizer():
-            counted = count_tokens(request.messages, self.priced_as, schema=request.output_schema)
+            tokenizer = tokenizer_for(self.priced_as)
             hidden = 0 if usage is None else self._hidden(response.text, usage)
-            output = tokenizer_for(self.priced_as).count(response.text) + hidden
-            usage, basis = Usage(input_tokens=counted.tokens, output_tokens=output), counted.basis
+            output = tokenizer.count(response.text) + hidden
+            counted = request if isinstance(request, int) else self.counted_tokens(request)
+            usage, basis = Usage(input_tokens=counted, output_tokens=output), tokenizer.basis
         if cacheable is None:
             return Measurement(usage, basis, self._cost(usage))
         tokens = min(cacheable, usage.input_tokens)

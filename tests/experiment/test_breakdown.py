@@ -226,7 +226,7 @@ def runs_of(before: dict[str, float], after: dict[str, float]) -> list[Run]:
             None,
             tuple(
                 Answered(
-                    *(case, 0, None, None, None),
+                    *(case, 0, "", 0, None, None),
                     CaseScore(value, value == 1, (Score("equals", value, value == 1),), "", asserts=(0,)),
                 )
                 for case, value in of_run.items()
@@ -341,4 +341,4 @@ def test_cases_that_pass_in_some_repetitions_only_are_named(suite) -> None:
 
 def test_the_reason_of_an_assert_that_holds_is_not_why_an_answer_failed(suite) -> None:
     score = CaseScore(0.5, False, (Score("python", 1, True, "it has a banana"), Score("equals", 0, False, "no")), "a")
-    assert Answered("c", 0, None, None, None, score).complaint == "no"
+    assert Answered("c", 0, "", 0, None, None, score).complaint == "no"

@@ -1,8 +1,10 @@
 """Reports of what went wrong: failed calls, broken scorers, names that a format does not allow."""
 
+import gc
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,8 +15,8 @@ from hypothesis import strategies as st
 from promptopt import Comparison, Request, Response, Usage, compare
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.experiment.report.write import comparison_json, write_report
-from promptopt.experiment.text import case_differences, change_text, interval_text
-from promptopt.experiment.verdict import Difference
+from promptopt.experiment.text import case_differences, change_text, interval_text, reason_text
+from promptopt.experiment.verdict import CostEvidence, Difference
 
 HEAD = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\n---\n"
 
@@ -256,3 +258,21 @@ def test_a_difference_that_is_shown_as_nothing_has_no_minus(metric: str, size: f
 def test_few_passes_are_not_called_few_cases() -> None:
     assert interval_text(Difference("usd_per_pass", 0.1)) == "too few passes"
     assert interval_text(Difference("quality", 0.1)) == "too few cases"
+
+
+def test_a_replayed_comparison_keeps_no_rendered_messages(prompts: Path) -> None:
+    asked(prompts, [f"case {n}" for n in range(30)], lambda _short, _case: "yes", record="all")
+    gc.collect()
+    before = sum(isinstance(each, Request) for each in gc.get_objects())
+    compared = compare("ask@v1", "ask@v2", record="none")
+    after = sum(isinstance(each, Request) for each in gc.get_objects())
+    assert [len(run.answered) for run in compared.runs] == [30, 30]
+    assert {len(trial.request_sha256) for run in compared.runs for trial in run.trials} == {64}
+    assert after <= before
+
+
+def test_a_change_of_tokens_or_dollars_too_small_to_show_has_no_minus() -> None:
+    tokens = [Difference(metric, -0.01) for metric in ("usd_per_1k_calls", "input_tokens", "output_tokens")]
+    seen = CostEvidence("same", replace(tokens[0], difference=None), *tokens[1:], 0.0, 0.02, bounded=True)
+    assert reason_text(seen) == "unpriced; input tokens +0.0 a call and output tokens +0.0 a call: same"
+    assert "(+0.0%)" in reason_text(replace(seen, usd_per_1k_calls=tokens[0], baseline_usd=1e3))
