@@ -75,7 +75,7 @@ FIRES = [
     ("PO403", "You must write your answer in French.", "Must write answer in French."),
     ("PO403", "You are an AI assistant.", "An AI assistant."),
     ("PO403", "Find a file that is good for nothing.", "Find a file good for nothing."),
-    ("PO404", "Read it all, then answer.", "Read it all then answer."),
+    ("PO404", "If you read it all, then answer.", "If you read it all then answer."),
     ("PO403", "Make your answer short.", "Make answer short."),
     ("PO405", "Use the following format:\n- one", "Use format:\n- one"),
     ("PO405", "Do it as follows:\n- one", "Do it:\n- one"),

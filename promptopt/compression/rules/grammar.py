@@ -176,7 +176,7 @@ _INTRODUCTION = re.compile(
     # The first become "list", "describe", ...
     rf"(?=,(?!\s+(?:provide|create|make|give|generate|produce|compile|prepare|write)\s){_MAY_GO_ON}))(?P<comma>,)(?=\s)"
 )
-_THEN = re.compile(r"(?<=[\w)])(?P<comma>,)(?=\s+then\s)")
+_THEN = re.compile(r"\A(?:If|When|Whenever|Once|After)\b[^,.;:]*(?<=[\w)])(?P<comma>,)(?=\s+then\s)")
 # "what day it is, ask": without the comma the verb would go on.
 _OPEN_ENDED = re.compile(r"\b(?:is|are|was|were|be|do|does|did|can|will|has|have|to|of|in|on|for|with)\s*,\Z")
 _LATIN = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
@@ -248,7 +248,10 @@ _ONE_OF = re.compile(
 _NAME_BEFORE = re.compile(r"\s[*_\"]*[A-Z][\w’'-]*(?:\s+(?:of|in|and|on|for|to|at|from|with|by))?\s*\Z")
 _NAME_AFTER = re.compile(r"\s+[A-Z][a-z]")
 _LET = re.compile(r"\b[Ll]et\s+[\w$\\]{1,3}\s+(?:be|denote|equal)\b")
-_SAME = re.compile(r"\s+same\b", re.IGNORECASE)
+_SAME = re.compile(
+    r"\s+(?:same\b|facts?\s+that\b|(?:first|second|third|last|next|whole)\s+time\b|point[.,;]?(?:\s|\Z)|case\s+that\b|way\s+(?:to|of|that)\b)",
+    re.IGNORECASE,
+)
 _PREDICATE = re.compile(
     r"(?:\b(?:is|are|was|were|be|been|being|as|become|becomes|not|such|what)|['’]s)\s*\Z", re.IGNORECASE
 )
@@ -284,7 +287,7 @@ def _no_article(match: re.Match[str]) -> str | None:
     # "have the required items" is not "have required items"; nor should one read "follow following".
     if (_HAVE.search(before) and _REQUIRED.match(after)) or (_FOLLOW.search(before) and _FOLLOWING.match(after)):
         return None
-    # "some of the files" are not all of a kind; "the same" as what was named.
+    # "some of the files" are not all of a kind; "the same", "the fact that", "to the point".
     if _ONE_OF.search(before) or _SAME.match(after):
         return None
     # "The Lord of the Rings": a name; "let a be the width": a letter.

@@ -65,6 +65,8 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
         (words.endswith(" to") and _COORDINATED.search(text, opener.end()) is not None)
         or (words.endswith(" that") and AND_THAT.search(text, opener.end()) is not None)
         or negated(text, opener.start())
+        # "Remember to please the guest": the verb.
+        or (words.endswith(" to") and _TO_PLEASE.match(text, opener.end()) is not None)
     )
 
 
@@ -90,6 +92,13 @@ _NOT_POLITE = re.compile(
     r"(?:\b(?:to|not|never|can|will|must|should|may|might|could|would|cannot|the|an?|no|and|or)|n['’]t)\s*\Z",
     re.IGNORECASE,
 )
+# "please the customer", "please users": a verb.
+_OBJECT = (
+    r"\s+(?:(?:the|an?|your|my|our|his|her|their|its|this|that|these|those|him|them|us|me|everyone|everybody|all|both)\b"
+    r"|(?!(?:process|address|discuss|assess|focus|express|stress|guess|pass)\b)[a-z]+s\b)"
+)
+_PLEASED = re.compile(_OBJECT, re.IGNORECASE)
+_TO_PLEASE = re.compile(rf"please{_OBJECT}", re.IGNORECASE)
 # Where an order may begin.
 _OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|so|but|or))[\s*_]*\Z", re.IGNORECASE)
 _PLEASE = frozenset({"please", "kindly"})
@@ -114,12 +123,12 @@ def _filler(match: re.Match[str]) -> str | None:
 def _is_polite(word: str, before: str, after: str) -> bool:
     """Whether "please" asks for something here, and is not what somebody says or does."""
     opens = _OPENS.search(before) is not None
+    if _PLEASED.match(after):
+        return False
     if word == "kindly" or not before.strip(" *_("):
         return opens and after.lstrip(" *_,")[:1].isalpha() and not before.rstrip().lower().endswith((" and", " or"))
     if _SPOKEN_OF.search(before):
         return False
-    if re.match(r"\W*\Z", after):
-        return before.rstrip().endswith(",")
     return after[:1] == " " and after.lstrip(" *_")[:1].isalpha() and (opens or not _NOT_POLITE.search(before))
 
 
@@ -158,6 +167,12 @@ _NOUN_PHRASE = re.compile(
 )
 _HANGS_ON = re.compile(
     r"[,:;(]|\b(?:and|or|that|which|who|along|together|with|using|each|plus|followed|consisting|containing)\b",
+    re.IGNORECASE,
+)
+# "a summary of 100 words of the text": how long it is.
+_LENGTH = re.compile(
+    r"\s+(?:no|not|at|up|less|fewer|more|about|around|approximately|exactly|maximum|max|min|minimum|between|\d+|one|two|three|"
+    r"four|five|six|ten|\ue000+)\b",
     re.IGNORECASE,
 )
 _ORDERING = re.compile(r"\b(?:put|arrang|sort|rank|plac|order|list)\w*\b", re.IGNORECASE)
@@ -207,7 +222,7 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     if old in _DECIDING and not _DECIDED.match(after):
         return True
     # "a list of the pros and an outline of the cons", "a summary that is short": more hangs on the noun.
-    if _NOUN_PHRASE.match(old) and _HANGS_ON.search(after):
+    if _NOUN_PHRASE.match(old) and (_HANGS_ON.search(after) or _LENGTH.match(after)):
         return True
     # "put the cards in order to the left": their order is meant.
     if old.startswith("in order ") and _ORDERING.search(before):

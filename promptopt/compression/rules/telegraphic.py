@@ -37,6 +37,7 @@ _NOT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _AND_IS = re.compile(r"(?:,|\b(?:and|or|but)\b[^.;:]*?)\s(?:is|are|was|were)\b", re.IGNORECASE)
+_IS_AND = re.compile(r"\b(?:is|are|was|were)\b[^.;:]*\b(?:and|or|but)\b[^.;:]*\Z", re.IGNORECASE)
 _KNOWING = re.compile(
     r"\b(?:check|verify|confirm|know|say|see|note|find|think|believe|assume|ensure|tell|show|state|indicate|mean|remember|"
     r"make sure)(?:s|ing|ed)?\b[^,.;:]*\Z",
@@ -65,7 +66,7 @@ _NOUN = (
 def _copula(match: re.Match[str]) -> str | None:
     before, after = match.string[: match.start()], match.string[match.end() :]
     # "is short, is clear and is new": one like the other.
-    if _AND_IS.search(after):
+    if _AND_IS.search(after) or _IS_AND.search(before):
         return None
     if _ATTRIBUTE.match(after) and not _CONDITION.search(before):
         return None
