@@ -1,7 +1,7 @@
 """`promptopt compare` beside the bare OpenAI SDK and promptfoo, on a local server that answers at once.
 
 Every figure is taken in a fresh process and everything in one run, because only ratios of one run travel from machine
-to machine. `python benchmarks/compare.py` does it all in under two minutes; see README.md beside this file.
+to machine. `python benchmarks/compare.py` does it all in some four minutes; see README.md beside this file.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from pathlib import Path
 MODEL = "gpt-4o-mini"
 CASES = 1_000
 JOBS = 20
+# Cases of replayed suites, with the most seconds and MB that a comparison of two prompts may take.
+SCALES = {1_000: (1.2, 150), 20_000: (5, 250), 200_000: (60, 1000)}
 # What promptfoo 0.123.1 took for this on two quiet cores; the yardstick for memory where it is not installed.
 PROMPTFOO_S, PROMPTFOO_MB = 11.98, 505
 
@@ -313,6 +315,12 @@ class Benchmark:
     def replay(self) -> Measured:
         return once(self._compare("none"), self.folder, self.environment)
 
+    def scale(self, cases: int) -> Measured:
+        """A replay of a suite of so many cases."""
+        maker = Path(__file__).with_name("compare_scale.py")
+        subprocess.run([sys.executable, maker, self.folder, str(cases)], check=True, cwd=self.folder)
+        return once([*self._compare("none"), "--suite", f"scale{cases}"], self.folder, self.environment)
+
     @staticmethod
     def _compare(record: str) -> list[str]:
         prompts = [f"prompts/reviews/{version}.j2" for version in SYSTEM]
@@ -348,7 +356,7 @@ def measure(benchmark: Benchmark, runs: int) -> list[tuple[str, str, str, bool]]
     note(f"promptopt --help:             {help_text}")
     own, theirs = benchmark.counting()
     note(f"counting 1,200 texts:         {own * 1000:.1f} ms CPU, tiktoken alone {theirs * 1000:.1f} ms")
-    rows = [_row("live wall time / bare SDK", live.wall_s / sdk.wall_s, 1.4)]
+    rows = [_row("live wall time / bare SDK", live.wall_s / sdk.wall_s, 1.3)]
     program = find_promptfoo()
     if program:
         promptfoo = benchmark.promptfoo(program)
@@ -359,11 +367,17 @@ def measure(benchmark: Benchmark, runs: int) -> list[tuple[str, str, str, bool]]
         note(f"promptfoo is not installed; on two quiet cores it took {PROMPTFOO_S} s and {PROMPTFOO_MB} MB")
     against = "promptfoo" if program else f"promptfoo's {PROMPTFOO_MB} MB elsewhere"
     rows += [
-        _row(f"peak memory, live / {against}", live.peak_mb / promptfoo.peak_mb, 0.25),
+        _row(f"peak memory, live / {against}", live.peak_mb / promptfoo.peak_mb, 0.2),
+        _row("live CPU time / bare SDK", live.cpu_s / sdk.cpu_s, 1.3),
         _row("replay, from process start", replay.wall_s, 1.5, " s"),
         _row("promptopt --help, CPU", help_text.cpu_s, 0.15, " s"),
         _row("counting, CPU / tiktoken alone", own / theirs, 1.2),
     ]
+    for cases, (most_s, most_mb) in SCALES.items():
+        large = benchmark.scale(cases)
+        note(f"replay of 2 x {cases:,} cases:  {large}")
+        rows.append(_row(f"replay of 2 x {cases:,}", large.wall_s, most_s, " s"))
+        rows.append(_row(f"replay of 2 x {cases:,}, peak memory", large.peak_mb, most_mb, " MB"))
     return rows
 
 
