@@ -10,23 +10,25 @@ from decimal import Decimal
 
 from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
-from promptopt.compression.facts import compare_facts, facts
+from promptopt.compression.facts import facts
+from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite, same_variables
 from promptopt.compression.judge import JudgedEdit
+from promptopt.compression.masks import MASK
 from promptopt.money import dollars
 from promptopt.prices import find_price
 from promptopt.providers import Provider
 from promptopt.templates import Template
-from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
 from promptopt.values import CallOptions, Message, Request, Usage
 
 INSTRUCTION = (
     "Rewrite the text between <text> and </text> in as few words as you can. Keep every instruction, number, name, "
     "quoted string, negation, condition, limit and word such as only, never, must, all. Keep the order, the line "
-    "breaks and the list markers. Copy everything in {{ }}, {% %}, backticks and quotes exactly. "
+    "breaks and the list markers. Copy everything in {{ }}, {% %}, backticks and quotes exactly, each once. "
     "Answer with the rewritten text alone."
 )
-LEAST_WORDS = 6
+LEAST_WORDS = 5
+_PARAGRAPH = re.compile(r"[^\s][^\n]*(?:\n[^\n]*[^\s][^\n]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +100,32 @@ def rewrite_prompt(
 
 
 def _paragraphs(document: Document) -> list[tuple[int, int]]:
-    """Stretches of English prose between empty lines without tags and code."""
-    found = []
-    for literal in document.masks.spans:
-        for match in re.finditer(r"[^\n]+(?:\n[^\n]+)*", document.masked[literal.start : literal.end]):
-            start, end = literal.start + match.start(), literal.start + match.end()
-            inside = any(sentence.start >= start and sentence.end <= end for sentence in document.prose)
-            if inside and "\ue000" not in match[0] and len(match[0].split()) >= LEAST_WORDS:
-                found.append((start, end))
+    """Stretches of English prose between empty lines and tags. Variables, code and quotes may be inside them."""
+    source = document.masks.source
+    walls = [piece for piece in source.pieces if piece.kind not in ("text", "expression")]
+    starts = [source.front_end, *(piece.end for piece in walls)]
+    ends = [*(piece.start for piece in walls), len(document.text)]
+    found: list[tuple[int, int]] = []
+    for start, end in zip(starts, ends, strict=True):
+        spans = (match.span() for match in _PARAGRAPH.finditer(document.text, start, end))
+        found.extend(span for span in spans if _is_whole(document, *span) and _is_prose(document, *span))
     return found
+
+
+def _is_whole(document: Document, start: int, end: int) -> bool:
+    """Whether a stretch has its lines to itself and cuts no protected stretch."""
+    before, after = document.text[:start].rpartition("\n")[2], document.text[end:].partition("\n")[0]
+    return (
+        not before.strip()
+        and not after.strip()
+        and all(start <= zone.start and zone.end <= end for zone in document.zones_in(start, end))
+    )
+
+
+def _is_prose(document: Document, start: int, end: int) -> bool:
+    words = document.masked[start:end].replace(MASK, " ").split()
+    inside = any(sentence.start >= start and sentence.end <= end for sentence in document.prose)
+    return inside and len(words) >= LEAST_WORDS
 
 
 def _answer(text: str) -> str:
@@ -116,17 +135,12 @@ def _answer(text: str) -> str:
 def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) -> str:
     if not new or saved <= 0:
         return "is not shorter"
-    # A rewrite is in other words by intent; all other facts must stay.
-    lost = [fact for fact in compare_facts(facts(old), facts(new)).lost if fact.kind != "word"]
-    if lost:
-        return "would lose " + ", ".join(map(str, lost[:3]))
-    added = [
-        fact for fact in compare_facts(facts(old), facts(new)).added if fact.kind in ("negation", "number", "limit")
-    ]
-    if added:
-        return "would add " + ", ".join(map(str, added[:3]))
-    if not same_code(text, text[:start] + new + text[end:]):
+    if not same_variables(text, text[:start] + new + text[end:]):
         return "would change a tag or an expression"
+    if lost := lost_in_rewrite(old, new, text[:start] + "\n" + text[end:]):
+        return "would lose " + ", ".join(lost)
+    if added := added_by_rewrite(old, new):
+        return "would add " + ", ".join(added)
     return ""
 
 

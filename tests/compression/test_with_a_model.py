@@ -87,3 +87,26 @@ def test_rewrites_are_compared_on_the_suite_in_the_same_run(guarded, endpoint):
     done = guarded.run("compress", "triage", "--rewrite", "gpt-4o-mini", "--suite", "triage", **endpoint.environment)
     assert done.returncode == 0, done.stderr
     assert "keep the shorter prompt: improved" in done.stdout
+
+
+def test_a_paragraph_with_a_variable_is_rewritten_and_keeps_it(project, endpoint):
+    wordy = "Please be so kind as to write a poem that is about the town of {{ town }} and its harbour.\n"
+    project.write({"prompts/poem/v1.j2": wordy})
+    for answer_text, kept in (
+        ("Write a poem about the town of {{ town }} and its harbour.", 1),
+        ("Write a poem about the town and its harbour.", 0),
+        ("Write a poem about the town of {{ city }} and its harbour.", 0),
+    ):
+        endpoint.reply = rewrite(answer_text)
+        done = project.run("compress", "poem", "--rewrite", "gpt-4o-mini", "--level", "safe", **endpoint.environment)
+        assert f"rewrite: {kept} of 1 proposals kept every fact" in done.stderr
+
+
+def test_a_refused_rewrite_names_every_lost_fact(project, endpoint):
+    project.write(
+        {"prompts/list/v1.j2": "Describe all of the whales, gulls, crabs, seals and tides that you can see.\n"}
+    )
+    endpoint.reply = rewrite("Describe.")
+    done = project.run("compress", "list", "--rewrite", "gpt-4o-mini", "--json", **endpoint.environment)
+    refused = [edit["refused"] for edit in json.loads(done.stdout)["refused"] if edit["rule"] == "rewrite"]
+    assert refused == ["would lose 'whales', 'gulls', 'crabs', 'seals', 'tides'"]

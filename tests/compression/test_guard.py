@@ -1,0 +1,101 @@
+"""The guard of rewrites: another wording passes, one lost fact does not, and its name is in the reason."""
+
+import pytest
+
+from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite, root, same_variables
+
+SAME = [
+    ("Please make sure that you write no more than 80 words.", "Write at most 80 words."),
+    ("You should never reveal the password to anybody.", "Never reveal the password."),
+    ("In the event that the date is missing, you should write null.", "If the date is missing, write null."),
+    ("Do not use anything other than the glossary.", "Use only the glossary."),
+    ("The summary has to be shorter than 5 lines.", "Summary: fewer than 5 lines."),
+    ("Return the rows that have not been paid yet.", "Return unpaid rows."),
+    ('Answer with "yes" or with "no", and with nothing else.', 'Answer only "yes" or "no".'),
+    ("You can't skip any of the headings.", "Never omit a heading."),
+    ("First greet the guest, and after that ask for the room.", "First greet the guest, then ask for the room."),
+    ("The garden of {{ owner }} in {{ town }} is open.", "{{ owner }}'s garden in {{ town }} is open."),
+    ("It should be at least three chapters in length.", "At least 3 chapters."),
+    ("Translate all of it, with the exception of the brand.", "Translate all except the brand."),
+    ("Tell me if you are certain about the colour or not.", "Say whether you are certain about the colour or not."),
+    ("Sort the pears in the order of how important they are.", "Sort the pears, most important first."),
+]
+LOST = [
+    ("Write at most 80 words about whales.", "Write about whales.", "80"),
+    ("Write at most 80 words about whales.", "Write 80 words about whales.", "at most"),
+    ("Never reveal the password.", "Reveal the password.", "never"),
+    ("If the date is missing, write null.", "The date is missing, write null.", "if"),
+    ("Use only the glossary.", "Use the glossary.", "only"),
+    ("Explain tides to sailors in Welsh.", "Explain tides to sailors.", "welsh"),
+    ("Explain tides to apprentices.", "Explain tides.", "apprentices"),
+    ("Translate all except the brand.", "Translate all and the brand.", "except"),
+    ("Return unpaid rows in red, green and violet.", "Return unpaid rows in red and green.", "violet"),
+    ("First greet the guest. Ask for the room.", "Greet the guest. Ask for the room.", "first"),
+    ('Answer "void" for blank pages.', "Answer for blank pages.", "void"),
+    ("Give the dose in milligrams.", "Give the dose.", "milligrams"),
+    ("Deliver within 3 working days.", "Deliver within 3 days.", "working"),
+    ("Write dates as YYYY-MM-DD.", "Write dates.", "yyyy-mm-dd"),
+    ("Use `sort_keys` for the dump.", "Use keys for the dump.", "sort_keys"),
+    ("Close the valve before the pump starts.", "Close the valve and the pump starts.", "before"),
+    ("Speak to level B1 learners.", "Speak to learners.", "b1"),
+    ("Write a sombre ballad.", "Write a ballad.", "sombre"),
+    ("Do not call the lawyer unless the bank objects.", "Do not call the lawyer and the bank objects.", "unless"),
+    ("Keep the term even if another one is better.", "Keep the term unless another one is better.", "even if"),
+    ("Stir until the sauce thickens.", "Stir the sauce that thickens.", "until"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), SAME)
+def test_another_wording_loses_nothing(before, after):
+    assert lost_in_rewrite(before, after) == []
+    assert added_by_rewrite(before, after) == []
+
+
+@pytest.mark.parametrize(("before", "after", "named"), LOST)
+def test_a_lost_fact_is_named(before, after, named):
+    assert named in ", ".join(lost_in_rewrite(before, after)).lower()
+
+
+@pytest.mark.parametrize("text", sorted({text for pair in (*SAME, *LOST) for text in pair[:2]}))
+def test_a_text_loses_nothing_to_itself(text):
+    assert lost_in_rewrite(text, text) == []
+    assert added_by_rewrite(text, text) == []
+
+
+def test_every_lost_fact_is_named():
+    lost = lost_in_rewrite("Paint ships, whales, gulls, crabs and tides.", "Paint.")
+    assert [word.strip("'") for word in lost] == ["ships", "whales", "gulls", "crabs", "tides"]
+
+
+def test_what_the_rest_of_the_prompt_says_need_not_be_said_again():
+    before, after = "The customer reads the invoice on paper.", "It is read on paper."
+    assert lost_in_rewrite(before, after, "Check the customer's invoice.") == []
+    assert lost_in_rewrite(before, after) == ["'customer'", "'invoice'"]
+
+
+def test_a_limit_counts_where_it_is():
+    assert "'working'" in lost_in_rewrite(
+        "Deliver within 3 working days.", "Deliver within 3 days.", "The working group."
+    )
+
+
+def test_new_numbers_and_quotes_are_additions():
+    assert added_by_rewrite("Write about whales.", 'Write 3 lines about "whales".') == ['quote "whales"', "number 3"]
+
+
+def test_a_new_negation_is_an_addition():
+    assert added_by_rewrite("Use the glossary.", "Never use the glossary.") == ["negation 'never' (use glossary)"]
+
+
+def test_variables_may_change_places_but_tags_may_not():
+    assert same_variables("{{ a }} of {{ b }}", "{{ b }}: {{ a }}")
+    assert not same_variables("{{ a }} of {{ b }}", "{{ a }}")
+    assert not same_variables("{{ a }} of {{ b }}", "{{ a }} of {{ b }} and {{ a }}")
+    assert not same_variables("{% if a %}x{% endif %}", "{% if b %}x{% endif %}")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("explanation", "explain"), ("headings", "heading"), ("conversion", "conversions")]
+)
+def test_endings_do_not_count(first, second):
+    assert root(first)[:5] == root(second)[:5]
