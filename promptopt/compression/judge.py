@@ -15,6 +15,7 @@ from promptopt.compression.facts import Fact, word_facts
 from promptopt.compression.masks import MASK
 from promptopt.compression.notation import same_data
 from promptopt.compression.sentences import HEADING, TEXT, Sentence
+from promptopt.compression.witness import objection
 from promptopt.tokens import Tokenizer
 
 Loss = Literal["sentence", "structure"]
@@ -212,14 +213,18 @@ class _Judge:
 
     def _judge_group(self, window: tuple[int, int], group: list[Edit]) -> None:
         worth = {edit: self._saved(window, [edit]) for edit in group}
+        useful = []
         for edit, saved in worth.items():
             if saved <= 0:
                 self._refuse(edit, saved, 0, _IDLE)
-        useful = [edit for edit, saved in worth.items() if saved > 0]
+            elif why := self._objection(window, [edit]):
+                self._refuse(edit, saved, 1, why)
+            else:
+                useful.append(edit)
         if not useful:
             return
         lost, checked = self._lost(window, useful)
-        if lost and len(useful) > 1:
+        if len(useful) > 1 and (lost or self._objection(window, useful)):
             useful = self._one_by_one(window, useful, worth)
         elif lost:
             self._refuse(useful[0], worth[useful[0]], checked, f"would lose {_names(lost)}")
@@ -233,6 +238,8 @@ class _Judge:
             lost, checked = self._lost(window, [*kept, edit])
             if lost:
                 self._refuse(edit, worth[edit], checked, f"would lose {_names(lost)}")
+            elif why := self._objection(window, [*kept, edit]):
+                self._refuse(edit, worth[edit], checked, why)
             else:
                 kept.append(edit)
         return kept
@@ -276,6 +283,12 @@ class _Judge:
             return [fact for fact in (before - after).elements() if fact.kind not in ("word", "structure")], len(before)
         added = [fact for fact in (after - before).elements() if fact.kind != "word"]
         return [*(before - after).elements(), *added], before.total()
+
+    def _objection(self, window: tuple[int, int], edits: Sequence[Edit]) -> str:
+        """What a reader stumbles over once the edits are made; data and repetitions are compared elsewhere."""
+        edits = [edit for edit in edits if edit.because is None and not self._is_notation(edit)]
+        masked = self._document.masked[window[0] : window[1]]
+        return objection(masked, apply(masked, edits, window[0])) if edits else ""
 
     def _narrowed(
         self, window: tuple[int, int], edits: Sequence[Edit], touched: set[Sentence | None]

@@ -1,0 +1,96 @@
+"""What a reader stumbles over where an edit joined words: a witness that shares nothing with the rules.
+
+The rules and the facts read the same tables of phrases: a wrong entry proposes an edit and calls it harmless. This
+module knows the closed classes of English words and the order in which they may follow each other, and no phrase.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+_WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|\S")
+_ARTICLES = frozenset({"a", "an", "the"})
+_MODALS = frozenset({"can", "could", "will", "would", "may", "might", "must", "shall", "should"})
+_FINITE = _MODALS | {"is", "are", "was", "were", "has", "does"}
+_SUBORDINATORS = frozenset({"if", "unless", "because", "although", "whether", "since", "while"})
+_CLAUSES = (_SUBORDINATORS - {"whether"}) | {"that"}
+_PREPOSITIONS = frozenset({"of", "with", "by", "from", "about", "for", "into", "at", "to", "without", "during"})
+_SUBJECTS = frozenset({"i", "you", "he", "she", "we", "they"})
+_STOPS = frozenset(".,;:!?)")
+# Written with a vowel and spoken with a consonant, and the other way round.
+_SPOKEN_CONSONANT = re.compile(r"(?:uni(?!m|n)|us[aeu]|uti|ubi|eu|ewe|one\b|one-|once)")
+_SPOKEN_VOWEL = re.compile(r"(?:hour|honest|honou?r|heir)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """Two neighbouring words, in lower case, that English does not put beside each other, and why."""
+
+    why: str
+    is_wrong: Callable[[str, str], bool]
+
+
+_CHECKS = (
+    _Check("the article does not agree", lambda first, second: not _agrees(first, second)),
+    _Check("an article needs a noun", lambda first, second: first in _ARTICLES and _ends_a_noun(second)),
+    _Check("one modal verb follows another", lambda first, second: first in {*_MODALS, "to"} and second in _MODALS),
+    _Check("a clause follows a preposition", lambda first, second: first in _PREPOSITIONS and second in _CLAUSES),
+    _Check("the clause has no subject", lambda first, second: first in _SUBORDINATORS and second in _FINITE),
+)
+
+
+def _agrees(article: str, word: str) -> bool:
+    if article not in ("a", "an") or not word[0].isalpha():
+        return True
+    vowel = (word[0] in "aeiou" and not _SPOKEN_CONSONANT.match(word)) or _SPOKEN_VOWEL.match(word) is not None
+    # Letters that are read one by one and unknown words without a vowel are not judged.
+    return len(word) == 1 or not re.search("[aeiouy]", word) or vowel == (article == "an")
+
+
+def _ends_a_noun(word: str) -> bool:
+    return word in _ARTICLES or word in _STOPS or word in _FINITE - {"will", "can", "might", "must", "may"}
+
+
+def objection(before: str, after: str) -> str:
+    """What is wrong with the words that ``after`` has side by side and ``before`` has not; empty if nothing is."""
+    if before == after:
+        return ""
+    new = _pairs(after) - _pairs(before)
+    for first, second in new:
+        for check in _CHECKS:
+            if check.is_wrong(first.lower(), second.lower()) and not _is_letters(second):
+                return f"would leave {f'{first} {second}'!r}: {check.why}"
+    return _new_subject(before, after)
+
+
+def _new_subject(before: str, after: str) -> str:
+    """Whether words were joined by "and" that a clause of comparison or condition held: "as well as you can"."""
+    old, new = _words(before), _words(after)
+    joined = Counter(word.lower() for word in new)["and"] > Counter(word.lower() for word in old)["and"]
+    if not joined:
+        return ""
+    was = _pairs(before)
+    for first, second in pairwise(new):
+        if first.lower() == "and" and second.lower() in _SUBJECTS and (first, second) not in was:
+            return f"would leave {f'{first} {second}'!r}: a clause that depended on another is added to it"
+    return ""
+
+
+def _is_letters(word: str) -> bool:
+    return len(word) > 1 and word.isupper()
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORDS.findall(text))
+
+
+@lru_cache(maxsize=4096)
+def _pairs(text: str) -> Counter[tuple[str, str]]:
+    words = _words(text)
+    return Counter(pairwise(words))
