@@ -139,7 +139,7 @@ SHOWN = {
         "# output\n- Speed: It is the best of the ships.\n\n# input\nThe ship of a thief.\n\n# output\n- Speed: It is the worst",
     ),
     "a table of the output": (
-        "## OUTPUT EXAMPLE\n\n## Result\n\n| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |\n",
+        "## OUTPUT EXAMPLE\n\n## Fleet\n\n| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |\n",
         "| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |",
     ),
 }

@@ -289,9 +289,10 @@ def _tables(document: Document) -> Iterator[tuple[int, int]]:
 
 
 def _shows_form(document: Document, headings: Sequence[Sentence], start: int) -> bool:
-    """Whether the line before data, or their heading, may say that the model should write data like them."""
+    """Whether the line before data, or a heading above, may say that the model should write data like them."""
     before = document.masked[max(0, start - _NEAR) : start].rstrip()
     line = before[before.rfind("\n") + 1 :]
-    index = bisect_left(headings, start, key=lambda heading: heading.start)
-    heading = document.masked[headings[index - 1].start : headings[index - 1].end] if index else ""
-    return _FORM.search(f"{line} {heading}") is not None
+    # An example may have headings of its own: "## OUTPUT EXAMPLE", then "## Summary" with a table.
+    above = headings[: bisect_left(headings, start, key=lambda heading: heading.start)]
+    titles = " ".join(document.masked[heading.start : heading.end] for heading in above)
+    return _FORM.search(f"{line} {titles}") is not None
