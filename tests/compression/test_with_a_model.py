@@ -102,6 +102,18 @@ def test_a_paragraph_with_a_variable_is_rewritten_and_keeps_it(project, endpoint
         assert f"rewrite: {kept} of 1 proposals kept every fact" in done.stderr
 
 
+def test_variables_keep_their_order(project, endpoint):
+    wordy = "Please be so kind as to plan a journey that goes from {{ home }} to {{ town }} by train.\n"
+    project.write({"prompts/trip/v1.j2": wordy})
+    for answer_text, kept in (
+        ("Plan a journey from {{ home }} to {{ town }} by train.", 1),
+        ("Plan a journey from {{ town }} to {{ home }} by train.", 0),
+    ):
+        endpoint.reply = rewrite(answer_text)
+        done = project.run("compress", "trip", "--rewrite", "gpt-4o-mini", "--level", "safe", **endpoint.environment)
+        assert f"rewrite: {kept} of 1 proposals kept every fact" in done.stderr
+
+
 def test_a_refused_rewrite_names_every_lost_fact(project, endpoint):
     project.write(
         {"prompts/list/v1.j2": "Describe all of the whales, gulls, crabs, seals and tides that you can see.\n"}
