@@ -211,8 +211,8 @@ def test_keys_are_set_below_the_comments() -> None:
 
 
 def test_a_comment_before_it_may_say_what_check_ignores(project) -> None:
-    comment = "{# promptopt: ignore-file [PO104] the words are a quotation #}\n"
+    comment = "{# promptopt: ignore-file [PO103] the words are a quotation #}\n"
     project.write({"prompts/p.j2": f"{comment}---\nmodel: gpt-4o-mini\n---\nPlease note that it is basically late.\n"})
-    assert "PO104" not in project.run("check", "prompts/p.j2").stdout
+    assert "PO103" not in project.run("check", "prompts/p.j2").stdout
     project.write({"prompts/p.j2": "---\nmodel: gpt-4o-mini\n---\nPlease note that it is basically late.\n"})
-    assert "PO104" in project.run("check", "prompts/p.j2").stdout
+    assert "PO103" in project.run("check", "prompts/p.j2").stdout
