@@ -20,6 +20,8 @@ _FINITE = _MODALS | {"is", "are", "was", "were", "has", "does"}
 _SUBORDINATORS = frozenset({"if", "unless", "because", "although", "whether", "since", "while"})
 _CLAUSES = (_SUBORDINATORS - {"whether"}) | {"that"}
 _PREPOSITIONS = frozenset({"of", "with", "by", "from", "about", "for", "into", "at", "to", "without", "during"})
+# After these a clause with its own verb follows, and "that" belongs to it.
+_CONDITIONS = frozenset({"provided", "given", "granted", "supposing", "assuming", "so", "now", "except"})
 _SUBJECTS = frozenset({"i", "you", "he", "she", "we", "they"})
 _STOPS = frozenset(".,;:!?)")
 # Written with a vowel and spoken with a consonant, and the other way round.
@@ -40,6 +42,7 @@ _CHECKS = (
     _Check("an article needs a noun", lambda first, second: first in _ARTICLES and _ends_a_noun(second)),
     _Check("one modal verb follows another", lambda first, second: first in {*_MODALS, "to"} and second in _MODALS),
     _Check("a clause follows a preposition", lambda first, second: first in _PREPOSITIONS and second in _CLAUSES),
+    _Check("the condition has no verb", lambda first, second: first in _CONDITIONS and second.endswith("ing")),
     _Check("the clause has no subject", lambda first, second: first in _SUBORDINATORS and second in _FINITE),
 )
 

@@ -161,7 +161,9 @@ def _answer_form(task: _Task) -> _AnswerForm:
     fields = evidence.fields
     asked = _EXPLAINS.search(_NO_EXPLANATION.sub("", task.text.text))
     has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
-    explains = bool(asked) and not has_one and not task.options.reasoning and len(fields) == 1
+    # A form in JSON is whole: an explanation that it has no key for is one of its values.
+    in_json = all(item.source.startswith("JSON") for item in fields)
+    explains = bool(asked) and not has_one and not task.options.reasoning and len(fields) == 1 and not in_json
     unread_line = None
     if asked and explains:
         line = task.text.line(asked.start())

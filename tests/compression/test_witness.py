@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import promptopt
 from promptopt.compression import facts, judge, lexicon, witness
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit
@@ -80,6 +81,12 @@ def test_a_wrong_row_is_refused(text: str, old: str, new: str, monkeypatch: pyte
 )
 def test_no_objection_to_what_reads_well(before: str, after: str) -> None:
     assert objection(before, after) == ""
+
+
+def test_a_condition_keeps_its_verb() -> None:
+    before = "Use a rule provided that applies to all."
+    assert "condition" in objection(before, "Use a rule provided applying to all.")
+    assert promptopt.compress(before, level="safe").text == before
 
 
 def test_only_what_an_edit_made_is_objected_to() -> None:

@@ -101,3 +101,9 @@ def test_keys_with_their_types_in_brackets() -> None:
     assert schemas["verdict"] == {"type": "string", "enum": ["faithful", "unfaithful"]}
     assert schemas["score"]["type"] == "number"
     assert schemas["why"]["type"] == "string"
+
+
+def test_a_json_form_gets_no_further_key(proposed) -> None:
+    form = '{"notes": [{"reason": "<why>", "text": "<text>"}]}'
+    proposal = proposed(f"List notes with a brief explanation. Answer with this JSON:\n\n{form}\n\n{{{{ doc }}}}")
+    assert [field.name for field in proposal.fields] == ["notes"]
