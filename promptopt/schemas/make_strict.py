@@ -122,7 +122,7 @@ class _Fixer:
             fixed["anyOf"] = fixed.pop("oneOf")
         if fixed.pop("nullable", False) is True:
             self._note(pointer, "`nullable` is not supported", "its type allows null now")
-            fixed = _nullable(fixed)
+            fixed = nullable(fixed)
         fixed = self._reference(pointer, fixed)
         self._drop(pointer, fixed)
         for group in ("properties", *_DEFINITIONS):
@@ -217,7 +217,7 @@ class _Fixer:
         for name in [name for name in properties if name not in required]:
             if f"{pointer}/properties/{name}" in self._defaulted:
                 self._note(f"{pointer}/properties/{name}", "optional properties are not supported", "required")
-            elif properties[name] != (allowed := _nullable(properties[name])):
+            elif properties[name] != (allowed := nullable(properties[name])):
                 self._note(
                     f"{pointer}/properties/{name}", "optional properties are not supported", "required, may be null"
                 )
@@ -238,7 +238,7 @@ def _type_of(value: object) -> str:
     return "null" if value is None else "object"
 
 
-def _nullable(node: Any) -> Any:
+def nullable(node: Any) -> Any:
     """A schema that takes what ``node`` takes, and null."""
     if not isinstance(node, Mapping):
         return node

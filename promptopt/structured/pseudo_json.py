@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from promptopt.schemas.make_strict import nullable
 from promptopt.structured.fields import MASK, object_schema
 
 _SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
@@ -230,14 +231,7 @@ def _noted_labels(note: str) -> list[str]:
 
 def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema, which null satisfies too; as it was if its type is not known."""
-    kind = schema.get("type")
-    if kind is None:
-        return dict(schema)
-    kinds = kind if isinstance(kind, list) else [kind]
-    nullable = {**schema, "type": kinds if "null" in kinds else [*kinds, "null"]}
-    if "enum" in nullable and None not in nullable["enum"]:
-        nullable["enum"] = [*nullable["enum"], None]
-    return nullable
+    return dict(nullable(schema) if "type" in schema else schema)
 
 
 def _placeholder(name: str) -> dict[str, Any]:
