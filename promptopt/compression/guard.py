@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from promptopt.compression.paraphrase import FILLER, GROUPS, MARKERS, NUMBERS, PHRASES, STOP
-from promptopt.templates.source import read_source
 
 SCOPE = 5
 """Content words after a marker that it is compared by."""
@@ -119,15 +118,6 @@ def added_by_rewrite(before: str, after: str) -> list[str]:
     markers = (marker for clause in new.clauses for marker in clause.markers if marker.kind == "negation")
     found += [_described(marker) for marker in markers if not _is_kept(marker, old.clauses, concepts)]
     return found + [f"number {n}" for clause in new.clauses for n in clause.numbers if n.split()[-1] not in numbers]
-
-
-def same_variables(before: str, after: str) -> bool:
-    """Whether two templates have the same tags and comments in order, and the same expressions in any order."""
-    first, second = read_source(before), read_source(after)
-    kinds = [[piece.kind for piece in source.pieces if piece.kind != "text"] for source in (first, second)]
-    tags = [[code for code in source.code if not code.startswith("{{")] for source in (first, second)]
-    same = tags[0] == tags[1] and Counter(first.code) == Counter(second.code)
-    return same and Counter(kinds[0]) == Counter(kinds[1]) and first.is_template == second.is_template
 
 
 def _is_kept(marker: _Marker, clauses: tuple[_Clause, ...], concepts: frozenset[str]) -> bool:

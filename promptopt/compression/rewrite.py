@@ -11,14 +11,14 @@ from decimal import Decimal
 from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
 from promptopt.compression.facts import facts
-from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite, same_variables
+from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite
 from promptopt.compression.judge import JudgedEdit
 from promptopt.compression.masks import MASK
 from promptopt.money import dollars
 from promptopt.prices import find_price
 from promptopt.providers import Provider
 from promptopt.templates import Template
-from promptopt.templates.source import read_source
+from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
 from promptopt.values import CallOptions, Message, Request, Usage
 
@@ -136,20 +136,14 @@ def _answer(text: str) -> str:
 def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) -> str:
     if not new or saved <= 0:
         return "is not shorter"
-    if not same_variables(text, text[:start] + new + text[end:]):
-        return "would change a tag or an expression"
-    if _expressions(old) != _expressions(new):
-        # "from {{ a }} to {{ b }}" is another request the other way round.
-        return "would put the variables into another order"
+    # "from {{ a }} to {{ b }}" is another request the other way round.
+    if not same_code(text, text[:start] + new + text[end:]):
+        return "would change a tag or an expression, or their order"
     if lost := lost_in_rewrite(old, new, text[:start] + "\n" + text[end:]):
         return "would lose " + ", ".join(lost)
     if added := added_by_rewrite(old, new):
         return "would add " + ", ".join(added)
     return ""
-
-
-def _expressions(text: str) -> list[str]:
-    return [text[piece.start : piece.end] for piece in read_source(text).pieces if piece.kind == "expression"]
 
 
 def _spent(model: str, usage: Sequence[Usage]) -> Decimal | None:
