@@ -10,7 +10,9 @@ import binascii
 import gzip
 import hashlib
 import io
+import os
 import re
+import threading
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -234,11 +236,40 @@ def encoding(name: str = DEFAULT_ENCODING) -> tiktoken.Encoding:
 
 def release() -> None:
     """Give back the memory of the vocabularies, some 50 MB each; the next count loads one again, in 0.3 s."""
-    _load.cache_clear()
+    _LOADED.clear()
 
 
-@lru_cache(maxsize=len(SHIPPED))
+def is_loaded(model: str | None) -> bool:
+    """Whether the next count for ``model`` loads no vocabulary: loading one keeps a whole process busy for 0.3 s."""
+    return tokenizer_for(model).encoding in _LOADED
+
+
+_LOADED: dict[str, tiktoken.Encoding] = {}
+# Threads whose first calls come together wait for one vocabulary: each of them would take 0.3 s and 60 MB for its own.
+_loading = threading.Lock()
+
+
 def _load(name: str) -> tiktoken.Encoding:
+    try:
+        return _LOADED[name]
+    except KeyError:
+        with _loading:
+            if name not in _LOADED:
+                _LOADED[name] = _read_encoding(name)
+            return _LOADED[name]
+
+
+def _after_fork() -> None:
+    # The thread that loads one is not in the child, and would never give the lock back.
+    global _loading  # noqa: PLW0603 - a lock is replaced as a whole
+    _loading = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _read_encoding(name: str) -> tiktoken.Encoding:
     import tiktoken
 
     # tiktoken's own constructor, run with a loader that reads the shipped file instead of downloading it: pattern and

@@ -5,8 +5,10 @@ import hashlib
 import inspect
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,39 @@ def test_a_fine_tuned_model_is_counted_with_the_tokenizer_of_its_base(model: str
 
 def test_a_fine_tuned_model_of_an_unknown_base_is_estimated() -> None:
     assert not tokens.tokenizer_for("ft:gpt-4.9-mini:acme::abc").exact
+
+
+def test_sixteen_threads_that_count_first_read_one_vocabulary() -> None:
+    tokens.release()
+    readings: list[str] = []
+    ready, found = threading.Barrier(16), list[int]()
+    real = tokens._read_vocabulary
+
+    def noted(url: str, expected_hash: str) -> dict[bytes, int]:
+        readings.append(url)
+        return real(url, expected_hash)
+
+    def count() -> None:
+        ready.wait()
+        found.append(tokens.Tokenizer("o200k_base", exact=True).count("one vocabulary for all"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_read_vocabulary", noted)
+        threads = [threading.Thread(target=count) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(readings) == 1
+    assert found == [4] * 16
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
+def test_a_child_forked_while_another_thread_loads_counts_too() -> None:
+    tokens.release()
+    with tokens._loading:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            os._exit(0 if tokens.Tokenizer("o200k_base", exact=True).count("one two") == 2 else 1)
+        assert os.waitpid(child, 0)[1] == 0
