@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -10,10 +10,10 @@ from typing import Any
 
 from promptopt.config import Config, load_config
 from promptopt.errors import UsageError
-from promptopt.gateway.call import Call
+from promptopt.gateway.call import PARTITION, Call, PartitionPart
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.costs import Costs
-from promptopt.gateway.flow import Handler, Layer, stack
+from promptopt.gateway.flow import Flow, Handler, Layer, stack
 from promptopt.gateway.layers.budget import Budget
 from promptopt.gateway.layers.cache import CacheFront, CachePolicy, ExactCache
 from promptopt.gateway.layers.concurrency import Concurrency
@@ -85,6 +85,16 @@ class GatewayParts:
         return None if self.settings.ledger is None else self.store.ledger(self.settings.ledger)
 
 
+class Sharing:
+    """Puts each call into a partition of fewer parts than all, before anything else sees it."""
+
+    def __init__(self, parts: Collection[PartitionPart]) -> None:
+        self._parts = parts
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        return (yield from inner(call.apart_by(self._parts)))
+
+
 LayerFactory = Callable[[GatewayParts], Layer | None]
 """Makes a layer, or none if the settings do not ask for it; registered under the group ``promptopt.layers``.
 
@@ -151,6 +161,8 @@ def build_gateway(
             raise broken("layer", name, "is named like a setting of the gateway: give it another name")
     names = [name for each in ORDER for name in (settings.layers if each == "..." else (each,))]
     layers = tuple(layer for name in names if (layer := _make_layer(name, parts)) is not None)
+    if set(settings.partition) != set(PARTITION):
+        layers = (Sharing(settings.partition), *layers)
     return Gateway(stack(layers), layers, settings, parts.cache, parts.ledger, clock, parts.store)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import count
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from promptopt.errors import check_argument
 from promptopt.values import CallOptions, Message, Request, Usage, canonical_json, sha256_hex
@@ -36,6 +36,9 @@ class Labels:
         tag: The feature or team that pays.
         task: What the router decides by.
         run: Whose budget this is, if a run has one.
+        tenant: Whose data the call holds; tenants share nothing.
+        organization: The provider's organisation that the call is made for; read from the request, as the next two are.
+        project: The provider's project.
         key: Digest of the API key, never the key.
     """
 
@@ -47,10 +50,16 @@ class Labels:
     tier: str | None = None
     run: str | None = None
     sample: int = 0
+    tenant: str | None = None
+    organization: str | None = None
+    project: str | None = None
     key: str | None = None
 
 
-LABEL_NAMES = tuple(field.name for field in fields(Labels))
+PartitionPart = Literal["tenant", "organization", "project", "key"]
+PARTITION: tuple[PartitionPart, ...] = get_args(PartitionPart)
+# What a caller may say itself; the rest of who it is comes from the request.
+LABEL_NAMES = tuple(field.name for field in fields(Labels) if field.name not in PARTITION[1:])
 NO_LABELS = Labels()
 _CURRENT: ContextVar[Labels] = ContextVar("promptopt_labels", default=NO_LABELS)
 
@@ -65,13 +74,13 @@ def labels(**names: Any) -> Iterator[Labels]:
     """Label every call inside: ``with promptopt.labels(tag="search", user="u1"): ...``.
 
     Args:
-        names: ``prompt``, ``version``, ``tag``, ``task``, ``user``, ``tier``, ``run``, ``sample``.
+        names: ``prompt``, ``version``, ``tag``, ``task``, ``user``, ``tier``, ``run``, ``tenant``, ``sample``.
 
     Raises:
         TypeError: There is no such label, or its value is not a text (``sample`` is a number).
     """
     for name, value in names.items():
-        check_argument(name in LABEL_NAMES, "label", name, f"one of {', '.join(LABEL_NAMES[:-1])}")
+        check_argument(name in LABEL_NAMES, "label", name, f"one of {', '.join(LABEL_NAMES)}")
         wanted = ("a whole number", int) if name == "sample" else ("a text", str | None)
         check_argument(isinstance(value, wanted[1]), name, value, wanted[0])
     token = _CURRENT.set(replace(_CURRENT.get(), **names))
@@ -81,13 +90,35 @@ def labels(**names: Any) -> Iterator[Labels]:
         _CURRENT.reset(token)
 
 
-def identity_of(url: str, body: Mapping[str, Any], labels: Labels) -> str:
+def partition_of(labels: Labels, parts: Collection[PartitionPart] = PARTITION) -> str:
+    """The partition that a call belongs to: calls of two partitions share no answer, flight or count of calls.
+
+    This is the only place that decides it.
+
+    Args:
+        parts: What keeps calls apart; without ``key``, the keys of a project share what they are answered.
+
+    Returns:
+        A digest; an empty text for a call of which none of the parts is known.
+    """
+    return _partition(*(getattr(labels, part) if part in parts else None for part in PARTITION))
+
+
+@lru_cache(maxsize=4096)
+def _partition(*values: str | None) -> str:
+    return "" if not any(values) else sha256_hex(canonical_json(values))[:32]
+
+
+def identity_of(url: str, body: Mapping[str, Any], labels: Labels = NO_LABELS, partition: str = "") -> str:
     """What makes two calls the same call: SHA-256 of the canonical JSON of everything that shapes the answer.
 
-    This is the only place that decides it. The cache, single-flight, the semantic cache and the ledger go by it.
+    This is the only place that decides it. The cache, single-flight, the semantic cache and the ledger go by it. Calls
+    of two partitions are never the same.
     """
     shaping = {name: value for name, value in body.items() if name not in _SHAPELESS}
-    return sha256_hex(canonical_json({"url": url, "body": shaping, "sample": labels.sample}))
+    parts = {"url": url, "body": shaping, "sample": labels.sample}
+    # A call of no partition keeps the identity that it had before there were any.
+    return sha256_hex(canonical_json({**parts, "partition": partition} if partition else parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +130,7 @@ class Call:
         url: Where it goes; an empty text for a call that is not an HTTP request.
         body: The request's JSON, parsed.
         identity: See :func:`identity_of`. It stays that of the call that was asked for, whatever model is sent to.
+        partition: See :func:`partition_of`; an empty text for a call that belongs to nobody.
         asked_model: The model that was asked for; ``model`` is the one that the call is sent to.
         attempt: How often the SDK has tried it before.
         buffered: Whether a stream is to be read whole before anybody sees it.
@@ -114,6 +146,7 @@ class Call:
     body: Mapping[str, Any]
     labels: Labels = NO_LABELS
     identity: str = ""
+    partition: str = ""
     asked_model: str = ""
     attempt: int = 0
     buffered: bool = False
@@ -128,10 +161,15 @@ class Call:
         cls, endpoint: Endpoint, url: str, body: Mapping[str, Any], labels: Labels = NO_LABELS,
         *, attempt: int = 0, request: Request | None = None,
     ) -> Call:  # fmt: skip
-        """A call with its identity."""
-        model = str(body.get("model", ""))
-        identity = identity_of(url, body, labels)
-        return cls(endpoint, url, body, labels, identity, model, attempt=attempt, request=request)
+        """A call with its identity; nobody shares with another tenant, organisation, project or key."""
+        model, partition = str(body.get("model", "")), partition_of(labels)
+        identity = identity_of(url, body, labels, partition)
+        return cls(endpoint, url, body, labels, identity, partition, model, attempt=attempt, request=request)
+
+    def apart_by(self, parts: Collection[PartitionPart]) -> Call:
+        """The same call in the partition that only these parts make."""
+        call = replace(self, partition=partition_of(self.labels, parts))
+        return replace(call, identity=call.identity_with(call.body))
 
     @property
     def model(self) -> str:
@@ -157,7 +195,7 @@ class Call:
 
     def identity_with(self, body: Mapping[str, Any]) -> str:
         """The identity that this call has with another body."""
-        return identity_of(self.url, body, self.labels)
+        return identity_of(self.url, body, self.labels, self.partition)
 
 
 def _with(request: Request, changes: Mapping[str, Any]) -> Request:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from promptopt.config import Config, find_line
 from promptopt.errors import ConfigError, UsageError, did_you_mean
+from promptopt.gateway.call import PARTITION, PartitionPart
 from promptopt.gateway.layers.budget import Alert, BudgetLimits
 from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.layers.limits import CallLimits
@@ -40,6 +41,7 @@ class GatewaySettings:
         cache: What the exact cache keeps; ``None`` switches it off.
         cache_file: Another place for it.
         single_flight: Whether identical calls in flight become one.
+        partition: What keeps calls apart: calls that differ in one of these share no answer, flight or limit.
         ledger: The ledger's file, ``.sqlite`` or ``.jsonl``; ``None`` keeps none.
         concurrency: Calls in flight at once; ``None`` does not bound them.
         queue: Calls that may wait for their turn, each for ``queue_wait_s`` seconds.
@@ -56,6 +58,7 @@ class GatewaySettings:
     cache: CachePolicy | None = CachePolicy()  # noqa: RUF009 - frozen
     cache_file: Path | None = None
     single_flight: bool = True
+    partition: tuple[PartitionPart, ...] = PARTITION
     ledger: Path | None = None
     semantic: SemanticSettings | None = None
     limits: CallLimits | None = None
@@ -125,6 +128,15 @@ def _text(name: str, value: Any, _root: Path) -> Changes:
 
 def _layers(name: str, value: Any, _root: Path) -> Changes:
     return {name: tuple(_strings(name, value))}
+
+
+def _partition(name: str, value: Any, _root: Path) -> Changes:
+    for part in _strings(name, value):
+        if part not in PARTITION:
+            raise UsageError(
+                f"{name}: unknown part {part!r}.{did_you_mean(part, PARTITION)} Known: {', '.join(PARTITION)}"
+            )
+    return {name: tuple(value)}
 
 
 def _cache(name: str, value: Any, root: Path) -> Changes:
@@ -259,6 +271,7 @@ _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "on_store_down": _policy,
     "cache": _cache,
     "single_flight": _bool,
+    "partition": _partition,
     "ledger": _ledger,
     "semantic": _semantic,
     "limits": _limits,

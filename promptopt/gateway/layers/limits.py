@@ -74,12 +74,14 @@ class UserLimits:
     def _items(self, call: Call) -> Iterator[tuple[Any, str]]:
         labels = call.labels
         tier = labels.tier or self._wanted.default_tier
+        # The users of two tenants are two users, whatever they are called.
+        of = f"@{call.partition}" if call.partition else ""
         if self._tiers and tier is not None:
             if tier not in self._tiers:
                 raise UnknownTier(f"tier {tier!r}: {self._unknown(tier)}")
-            yield self._tiers[tier], f"tier:{tier}:{labels.user or '-'}"
+            yield self._tiers[tier], f"tier{of}:{tier}:{labels.user or '-'}"
         elif self._user is not None:
-            yield self._user, f"user:{labels.user or '-'}"
+            yield self._user, f"user{of}:{labels.user or '-'}"
         if self._key is not None:
             yield self._key, f"key:{labels.key or '-'}"
 
@@ -90,6 +92,7 @@ class UserLimits:
 
 def _refusal(item: Any, who: str, wait: float) -> LimitExceeded:
     kind, _, name = who.partition(":")
+    kind = kind.partition("@")[0]
     shown = kind if kind == "key" else f"{kind} {name}"
     return LimitExceeded(
         f"limit of {item} reached for {shown}; the next call is allowed in {wait:.1f} s", retry_after=wait

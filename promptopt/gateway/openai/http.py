@@ -2,86 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 import httpx2
 
-from promptopt.gateway.call import LABEL_NAMES, NO_LABELS, Answer, Call, Labels, current_labels
+from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.openai.events import EventCollector, ask_usage, asks_usage, made_wire
+from promptopt.gateway.openai.headers import call_of, is_label
 from promptopt.gateway.openai.wire import BadBody, endpoint_of, read_answer
 from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
 
-_HEADER = "x-promptopt-"
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
-# Headers that say something to the gateway, and what.
-_READ = {
-    b"authorization": "authorization",
-    b"x-stainless-retry-count": "x-stainless-retry-count",
-    **{f"{_HEADER}{name}".encode(): name for name in LABEL_NAMES},
-}
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
 def read_call(request: httpx2.Request) -> Call | None:
-    """The call that a request makes; ``None`` for a request to any other API, which passes untouched.
+    """The call that a request makes; ``None`` for a request to any other API, which passes with its body untouched.
 
     Labels come from :func:`promptopt.labels` and, over those, from ``x-promptopt-*`` headers, which are taken off.
     """
-    endpoint = endpoint_of(request.url.path)
-    if endpoint is None or request.method != "POST":
+    headers = list(request.headers.raw)
+    for name in {name for name, _ in headers if is_label(name)}:
+        del request.headers[name.decode("latin-1")]
+    if request.method != "POST" or endpoint_of(request.url.path) is None:
         return None
     try:
-        body = json.loads(request.content)
-    except (ValueError, RecursionError, httpx2.RequestNotRead):
+        content = request.content
+    except httpx2.RequestNotRead:
         return None
-    if not isinstance(body, dict) or not isinstance(body.get("model"), str):
-        return None
-    labels, attempt = _read_headers(request.headers, body)
-    return Call.of(endpoint, str(request.url), body, labels, attempt=attempt)
-
-
-def _read_headers(headers: httpx2.Headers, body: Mapping[str, Any]) -> tuple[Labels, int]:
-    """The labels of a request, whose headers are taken off, and how often the SDK has tried it before."""
-    named: dict[str, Any] = {}
-    attempt, authorization = 0, b""
-    for name, value in headers.raw:
-        found = _READ.get(name.lower())
-        if found is None:
-            continue
-        if found == "authorization":
-            authorization = value
-        elif found == "x-stainless-retry-count":
-            attempt = _whole(value)
-        else:
-            named[found] = headers[_HEADER + found]
-    for label in named:
-        del headers[_HEADER + label]
-    current = current_labels()
-    user = named.get("user") or current.user or body.get("safety_identifier") or body.get("user")
-    sample = _whole(named.get("sample", current.sample))
-    key = _key_digest(authorization)
-    if current == NO_LABELS and not named:
-        return Labels(user=user, sample=sample, key=key), attempt
-    return replace(current, **{**named, "user": user, "sample": sample, "key": key}), attempt
-
-
-def _whole(text: Any) -> int:
-    try:
-        return max(0, int(text))
-    except ValueError:
-        return 0
-
-
-@lru_cache(maxsize=256)
-def _key_digest(authorization: bytes) -> str | None:
-    return hashlib.sha256(authorization).hexdigest()[:12] if authorization else None
+    return call_of(str(request.url), headers, content)
 
 
 class Exchange:

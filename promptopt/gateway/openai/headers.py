@@ -1,0 +1,87 @@
+"""What an HTTP request says about a call beside its body: who asks, for whom, what for and how often before.
+
+Names and values are bytes as they came, so that a server needs no client library to read them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from promptopt.gateway.call import LABEL_NAMES, NO_LABELS, Call, Labels, current_labels
+from promptopt.gateway.openai.wire import endpoint_of
+
+HEADER = b"x-promptopt-"
+# A key is in one of these, whichever the provider reads.
+_KEYS = (b"authorization", b"api-key", b"x-api-key")
+_OF_THE_PROVIDER = {b"openai-organization": "organization", b"openai-project": "project"}
+_LABELS = {HEADER + name.encode(): name for name in LABEL_NAMES}
+_ATTEMPT = b"x-stainless-retry-count"
+
+
+def is_label(name: bytes) -> bool:
+    """Whether a header is for the gateway, and no provider may see it."""
+    return name[:12].lower() == HEADER
+
+
+def call_of(url: str, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> Call | None:
+    """The call in a POST request; ``None`` for one to any other API, or with a body that is not a call."""
+    try:
+        endpoint = endpoint_of(urlsplit(url).path)
+        if endpoint is None:
+            return None
+        body = json.loads(content)
+        if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+            return None
+        labels, attempt = read_labels(headers, body)
+        return Call.of(endpoint, url, body, labels, attempt=attempt)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_labels(headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any]) -> tuple[Labels, int]:
+    """The labels of a request, and how often the SDK has tried it before."""
+    named: dict[str, Any] = {}
+    keys: list[bytes] = []
+    attempt = 0
+    for each, value in headers:
+        name = each.lower()
+        if name in _KEYS:
+            keys.append(value)
+        elif name == _ATTEMPT:
+            attempt = _whole(value)
+        elif (label := _LABELS.get(name) or _OF_THE_PROVIDER.get(name)) is not None:
+            named[label] = _text(value)
+    current = current_labels()
+    given = body.get("safety_identifier") or body.get("user")
+    user = named.get("user") or current.user or (given if isinstance(given, str) else None)
+    sample = _whole(named.get("sample", current.sample))
+    key = _digest(tuple(keys))
+    if current == NO_LABELS and not named:
+        return Labels(user=user, sample=sample, key=key), attempt
+    return replace(current, **{**named, "user": user, "sample": sample, "key": key}), attempt
+
+
+def _text(value: bytes) -> str:
+    """A header's value: UTF-8, or what it may be else."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _whole(text: Any) -> int:
+    try:
+        return max(0, int(text))
+    except (TypeError, ValueError):
+        return 0
+
+
+@lru_cache(maxsize=256)
+def _digest(keys: tuple[bytes, ...]) -> str | None:
+    return hashlib.sha256(b"\0".join(sorted(keys))).hexdigest()[:32] if any(keys) else None
