@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
+from urllib.parse import quote, unquote
 
 from promptopt.errors import check_argument
 from promptopt.values import CallOptions, Message, Request, Usage, canonical_json, sha256_hex
@@ -121,6 +124,47 @@ def identity_of(url: str, body: Mapping[str, Any], labels: Labels = NO_LABELS, p
     return sha256_hex(canonical_json({**parts, "partition": partition} if partition else parts))
 
 
+# ``/openai/deployments/NAME/chat/completions``
+_DEPLOYMENT = re.compile(r"(?<=/deployments/)[^/?#]+(?=/)")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where Azure runs the model that a call asks for: under a name of the user's own, which decides what answers.
+
+    Attributes:
+        name: Of the deployment that the caller named.
+        model: What it runs.
+        models: Every known deployment's model, by its name.
+    """
+
+    name: str
+    model: str
+    models: Mapping[str, str]
+
+    @classmethod
+    def read(cls, url: str, model: str, models: Mapping[str, str]) -> Deployment | None:
+        """The deployment in the URL; else the model, if that is a deployment's name; else ``None``.
+
+        A deployment that is not known runs what the body says, which is its own name if the SDK made the URL.
+        """
+        found = _DEPLOYMENT.search(url)
+        name = model if found is None else unquote(found[0])
+        if found is None and name not in models:
+            return None
+        return cls(name, models.get(name, model), models)
+
+    def name_of(self, model: str) -> str:
+        """The deployment that runs a model; one that is not known is named like the model."""
+        if model == self.model:
+            return self.name
+        return next((name for name, runs in self.models.items() if runs == model), model)
+
+    def url_of(self, url: str, model: str) -> str:
+        """The URL that asks for a model."""
+        return _DEPLOYMENT.sub(lambda _: quote(self.name_of(model), safe=""), url, count=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call to a model. :meth:`of` makes one; a layer makes another of it by :meth:`sent_with` or :meth:`routed`.
@@ -136,6 +180,7 @@ class Call:
         buffered: Whether a stream is to be read whole before anybody sees it.
         step: Which step of a cascade or fallback this is, 0 for the first.
         request: The value it was made from, if there is one.
+        deployment: Azure's name for what is asked, which goes over the wire in the model's place.
         changed: Whether a layer changed the body.
         expected_cached_tokens: Input tokens that the prompt-cache hints expect to be read from the provider's cache.
         misordered_tokens: Static input tokens that cannot be, since they come after what varies.
@@ -152,6 +197,7 @@ class Call:
     buffered: bool = False
     step: int = 0
     request: Request | None = None
+    deployment: Deployment | None = None
     changed: bool = False
     expected_cached_tokens: int | None = None
     misordered_tokens: int | None = None
@@ -159,12 +205,21 @@ class Call:
     @classmethod
     def of(
         cls, endpoint: Endpoint, url: str, body: Mapping[str, Any], labels: Labels = NO_LABELS,
-        *, attempt: int = 0, request: Request | None = None,
+        *, attempt: int = 0, request: Request | None = None, deployments: Mapping[str, str] = MappingProxyType({}),
     ) -> Call:  # fmt: skip
-        """A call with its identity; nobody shares with another tenant, organisation, project or key."""
+        """A call with its identity; nobody shares with another tenant, organisation, project or key.
+
+        Args:
+            deployments: The model of each deployment of Azure's, by its name; a call then names the model.
+        """
         model, partition = str(body.get("model", "")), partition_of(labels)
         identity = identity_of(url, body, labels, partition)
-        return cls(endpoint, url, body, labels, identity, partition, model, attempt=attempt, request=request)
+        deployment = Deployment.read(url, model, deployments)
+        if deployment is not None and deployment.model != model:
+            model = deployment.model
+            body = {**body, "model": model}
+        call = cls(endpoint, url, body, labels, identity, partition, model, attempt=attempt, request=request)
+        return call if deployment is None else replace(call, deployment=deployment)
 
     def apart_by(self, parts: Collection[PartitionPart]) -> Call:
         """The same call in the partition that only these parts make."""
@@ -186,7 +241,10 @@ class Call:
             if value is None:
                 del body[name]
         request = None if self.request is None else _with(self.request, changes)
-        return replace(self, body=body, changed=True, request=request)
+        url = self.url
+        if self.deployment is not None and "model" in changes:
+            url = self.deployment.url_of(url, changes["model"])
+        return replace(self, url=url, body=body, changed=True, request=request)
 
     def routed(self, model: str) -> Call:
         """Another call: the same question asked of another model."""

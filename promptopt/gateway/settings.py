@@ -42,6 +42,7 @@ class GatewaySettings:
         cache_file: Another place for it.
         single_flight: Whether identical calls in flight become one.
         partition: What keeps calls apart: calls that differ in one of these share no answer, flight or limit.
+        deployments: The model that each deployment of Azure's runs, by the deployment's name.
         ledger: The ledger's file, ``.sqlite`` or ``.jsonl``; ``None`` keeps none.
         concurrency: Calls in flight at once; ``None`` does not bound them.
         queue: Calls that may wait for their turn, each for ``queue_wait_s`` seconds.
@@ -59,6 +60,7 @@ class GatewaySettings:
     cache_file: Path | None = None
     single_flight: bool = True
     partition: tuple[PartitionPart, ...] = PARTITION
+    deployments: Mapping[str, str] = field(default_factory=dict)
     ledger: Path | None = None
     semantic: SemanticSettings | None = None
     limits: CallLimits | None = None
@@ -137,6 +139,14 @@ def _partition(name: str, value: Any, _root: Path) -> Changes:
                 f"{name}: unknown part {part!r}.{did_you_mean(part, PARTITION)} Known: {', '.join(PARTITION)}"
             )
     return {name: tuple(value)}
+
+
+def _deployments(name: str, value: Any, _root: Path) -> Changes:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name} = {value!r} is not a table of deployments and their models: {{my-gpt = 'gpt-4o'}}")
+    for deployment, model in value.items():
+        _check_type(f"{name} {deployment}", model, str)
+    return {name: dict(value)}
 
 
 def _cache(name: str, value: Any, root: Path) -> Changes:
@@ -272,6 +282,7 @@ _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "cache": _cache,
     "single_flight": _bool,
     "partition": _partition,
+    "deployments": _deployments,
     "ledger": _ledger,
     "semantic": _semantic,
     "limits": _limits,

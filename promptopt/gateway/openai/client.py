@@ -75,7 +75,7 @@ class GatewayClient(openai.DefaultHttpxClient):
         Raises:
             openai.APIStatusError: A refusal, also a ``promptopt`` error (see :func:`refusal_error`).
         """
-        call = read_call(request)
+        call = read_call(request, self.gateway.settings.deployments)
         if call is None:
             return super().send(request, stream=stream, **options)
         flow = self.gateway.handler(call)
@@ -117,7 +117,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """As :meth:`GatewayClient.send`."""
-        call = read_call(request)
+        call = read_call(request, self.gateway.settings.deployments)
         if call is None:
             return await super().send(request, stream=stream, **options)
         flow = self.gateway.handler(call)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ _KEYS = (b"authorization", b"api-key", b"x-api-key")
 _OF_THE_PROVIDER = {b"openai-organization": "organization", b"openai-project": "project"}
 _LABELS = {HEADER + name.encode(): name for name in LABEL_NAMES}
 _ATTEMPT = b"x-stainless-retry-count"
+_NO_DEPLOYMENTS: Mapping[str, str] = MappingProxyType({})
 
 
 def is_label(name: bytes) -> bool:
@@ -29,8 +31,14 @@ def is_label(name: bytes) -> bool:
     return name[:12].lower() == HEADER
 
 
-def call_of(url: str, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> Call | None:
-    """The call in a POST request; ``None`` for one to any other API, or with a body that is not a call."""
+def call_of(
+    url: str, headers: Iterable[tuple[bytes, bytes]], content: bytes, deployments: Mapping[str, str] = _NO_DEPLOYMENTS
+) -> Call | None:
+    """The call in a POST request; ``None`` for one to any other API, or with a body that is not a call.
+
+    Args:
+        deployments: The model of each deployment of Azure's, by its name.
+    """
     try:
         endpoint = endpoint_of(urlsplit(url).path)
         if endpoint is None:
@@ -39,7 +47,7 @@ def call_of(url: str, headers: Iterable[tuple[bytes, bytes]], content: bytes) ->
         if not isinstance(body, dict) or not isinstance(body.get("model"), str):
             return None
         labels, attempt = read_labels(headers, body)
-        return Call.of(endpoint, url, body, labels, attempt=attempt)
+        return Call.of(endpoint, url, body, labels, attempt=attempt, deployments=deployments)
     except (ValueError, RecursionError):
         return None
 

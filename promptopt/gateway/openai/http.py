@@ -21,7 +21,7 @@ _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
-def read_call(request: httpx2.Request) -> Call | None:
+def read_call(request: httpx2.Request, deployments: Mapping[str, str]) -> Call | None:
     """The call that a request makes; ``None`` for a request to any other API, which passes with its body untouched.
 
     Labels come from :func:`promptopt.labels` and, over those, from ``x-promptopt-*`` headers, which are taken off.
@@ -35,7 +35,7 @@ def read_call(request: httpx2.Request) -> Call | None:
         content = request.content
     except httpx2.RequestNotRead:
         return None
-    return call_of(str(request.url), headers, content)
+    return call_of(str(request.url), headers, content, deployments)
 
 
 class Exchange:
@@ -47,7 +47,7 @@ class Exchange:
         self.passes = call.stream and streamed and not call.buffered
         self.hides_usage = asks_usage(call)
         sent = ask_usage(call) if self.hides_usage else call
-        self.request = _request(original, sent.body) if sent.changed else original
+        self.request = _request(original, sent) if sent.changed else original
         self._collector: EventCollector | None = None
 
     @property
@@ -101,14 +101,15 @@ def transport_failure(
     return CallFailed(kind, sent=not isinstance(error, _UNSENT), cause=error, text=text, passed=passed)  # type: ignore[arg-type]  # one of two literals
 
 
-def _request(original: httpx2.Request, body: Mapping[str, Any]) -> httpx2.Request:
+def _request(original: httpx2.Request, call: Call) -> httpx2.Request:
+    body, url = call.body, original.url
+    if call.deployment is not None:
+        body, url = {**body, "model": call.deployment.name_of(call.model)}, httpx2.URL(call.url)
     headers = httpx2.Headers(
         [(name, value) for name, value in original.headers.raw if name.lower() != b"content-length"]
     )
     content = json.dumps(body, separators=(",", ":")).encode()
-    return httpx2.Request(
-        original.method, original.url, headers=headers, content=content, extensions=original.extensions
-    )
+    return httpx2.Request(original.method, url, headers=headers, content=content, extensions=original.extensions)
 
 
 def _kept(headers: httpx2.Headers) -> dict[str, str]:
