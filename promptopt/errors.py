@@ -19,6 +19,7 @@ The tree::
     │       ├── BudgetExceeded     the call may cost more than is left of a budget
     │       ├── LimitExceeded      a user, tier or key has made as many calls as it may
     │       ├── QueueFull          too many calls are in flight or waiting
+    │       ├── KeyRefused         a virtual key does not allow what a call asks for
     │       ├── GatewayUnavailable a shared store cannot be reached, and the setting says to refuse then
     │       └── UnknownTier        a call is labelled with a tier that has no limit
     ├── CostLimitError             a run would cost more than it may

@@ -36,13 +36,14 @@ class Labels:
     """Who asks and what for. Labels shape no answer, apart from ``sample``, which keeps repeated samples apart.
 
     Attributes:
-        tag: The feature or team that pays.
+        tag: The feature that pays.
+        team: The team that pays.
         task: What the router decides by.
         run: Whose budget this is, if a run has one.
         tenant: Whose data the call holds; tenants share nothing.
         organization: The provider's organisation that the call is made for; read from the request, as the next two are.
         project: The provider's project.
-        key: Digest of the API key, never the key.
+        key: Name of the virtual key, or digest of the API key; never the key.
     """
 
     prompt: str | None = None
@@ -52,6 +53,7 @@ class Labels:
     user: str | None = None
     tier: str | None = None
     run: str | None = None
+    team: str | None = None
     sample: int = 0
     tenant: str | None = None
     organization: str | None = None
@@ -77,7 +79,8 @@ def labels(**names: Any) -> Iterator[Labels]:
     """Label every call inside: ``with promptopt.labels(tag="search", user="u1"): ...``.
 
     Args:
-        names: ``prompt``, ``version``, ``tag``, ``task``, ``user``, ``tier``, ``run``, ``tenant``, ``sample``.
+        names: ``prompt``, ``version``, ``tag``, ``task``, ``user``, ``tier``, ``run``, ``team``, ``tenant`` and
+            ``sample``.
 
     Raises:
         TypeError: There is no such label, or its value is not a text (``sample`` is a number).

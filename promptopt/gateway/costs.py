@@ -18,6 +18,8 @@ from promptopt.prices import Price, Processing, find_price
 from promptopt.values import Cost, Usage
 
 NANO = Decimal(1_000_000_000)
+# What one call can have cost, $9 million: the whole numbers that Redis' scripts compute exactly.
+MOST_NANO = 2**53 - 1
 _MTOK = Decimal(1_000_000)
 _LOOK_AGAIN_S = 60.0
 _PRICES = 1000

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from promptopt.config import Config, find_line
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.gateway.call import PARTITION, PartitionPart
+from promptopt.gateway.keys import VirtualKey
 from promptopt.gateway.layers.budget import Alert, BudgetLimits
 from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.layers.limits import CallLimits
@@ -46,6 +47,7 @@ class GatewaySettings:
         ledger: The ledger's file, ``.sqlite`` or ``.jsonl``; ``None`` keeps none.
         concurrency: Calls in flight at once; ``None`` does not bound them.
         queue: Calls that may wait for their turn, each for ``queue_wait_s`` seconds.
+        keys: Virtual keys, which a server asks its clients for.
         prompt_caching: Whether calls get hints for the provider's prompt cache.
         on_alert: Called when 50, 80 or 100% of a budget are reached, once each.
     """
@@ -71,6 +73,7 @@ class GatewaySettings:
     fallback: FallbackPlan | None = None
     router: tuple[RoutingRule, ...] = ()
     cascade: tuple[CascadeStep, ...] = ()
+    keys: tuple[VirtualKey, ...] = ()
     prompt_caching: bool = False
     on_alert: Callable[[Alert], None] | None = None
 
@@ -186,6 +189,28 @@ def _limits(name: str, value: Any, _root: Path) -> Changes:
     return {"limits": value if isinstance(value, CallLimits) else _made(CallLimits, name, value)}
 
 
+def _keys(name: str, value: Any, _root: Path) -> Changes:
+    if isinstance(value, Sequence) and all(isinstance(key, VirtualKey) for key in value):
+        keys = tuple(value)
+    elif isinstance(value, Mapping):
+        keys = tuple(_key(key_name, table) for key_name, table in value.items())
+    else:
+        raise UsageError(f"{name} = {value!r} is not a table of keys such as keys.search = {{sha256 = '...'}}")
+    by_hash = {key.sha256: key.name for key in keys}
+    for key in keys:
+        if by_hash[key.sha256] != key.name:
+            raise UsageError(f"{name}: {key.name} and {by_hash[key.sha256]} have the same sha256")
+    return {"keys": keys}
+
+
+def _key(name: str, value: Any) -> VirtualKey:
+    table = dict(_table(f"keys.{name}", value, [field.name for field in fields(VirtualKey) if field.name != "name"]))
+    for key in ("tags", "models"):
+        if key in table:
+            table[key] = tuple(_strings(f"keys.{name} {key}", table[key]))
+    return _made(VirtualKey, f"keys.{name}", {"name": name, **table})
+
+
 def _concurrency(name: str, value: Any, _root: Path) -> Changes:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise UsageError(f"{name} = {value!r} is not a positive number of calls")
@@ -293,6 +318,7 @@ _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "fallback": _fallback,
     "router": _router,
     "cascade": _cascade,
+    "keys": _keys,
     "prompt_caching": _bool,
     "on_alert": _callback,
 }

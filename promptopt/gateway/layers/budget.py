@@ -14,7 +14,7 @@ from typing import Literal
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer, Call, new_id
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
-from promptopt.gateway.costs import Costs, from_nano, nano
+from promptopt.gateway.costs import MOST_NANO, Costs, from_nano, nano
 from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
 from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow
 from promptopt.gateway.stores.base import BudgetFull, BudgetScope, BudgetStore, LevelCrossed, StoreDown, using
@@ -191,13 +191,30 @@ class Budget:
     def _settle(
         self, call: Call, scopes: Sequence[BudgetScope], number: str, amount: int, outcome: Answer | CallFailed
     ) -> Subflow[None]:
-        usd = self._costs.bill(call, outcome).usd
-        paid = amount if usd is None else nano(usd)
+        paid = self._paid(call, outcome, amount)
         try:
             yield from using(self._store, lambda: self._store.settle(number, scopes, amount, paid))
         except StoreDown as error:
             # The reservation stays, and is taken as spent when its time is over.
             log.warning("the budget: %s; the worst case of a call stays reserved", error)
+
+    def _paid(self, call: Call, outcome: Answer | CallFailed, worst: int) -> int:
+        """What a call cost; its worst case if nobody can say, or if the answer says what cannot be."""
+        try:
+            usd = self._costs.bill(call, outcome).usd
+            paid = worst if usd is None else nano(usd)
+        except Exception:
+            # A settlement that cannot be computed must neither cost an answer nor leave the call unpaid.
+            log.exception("the budget: a call to %s could not be billed; it counts at its worst case", call.model)
+            return worst
+        if not 0 <= paid <= MOST_NANO:
+            log.error(
+                "the budget: the answer of %s says that it cost %s dollars; it counts at its worst case",
+                call.model,
+                usd,
+            )
+            return worst
+        return paid
 
     def _stopped(self, full: BudgetFull) -> Subflow[None]:
         # A budget that is hardly used is not used up because one large call does not fit.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
@@ -15,6 +16,9 @@ from promptopt.gateway.openai.wire import messages, output_cap
 from promptopt.gateway.stores.ledger_row import CallStatus, LedgerRow, LedgerStore
 from promptopt.secrets import find_secret
 from promptopt.values import Usage, sha256_hex
+
+T = TypeVar("T")
+log = logging.getLogger("promptopt.gateway")
 
 
 class Meter:
@@ -52,7 +56,7 @@ class Meter:
         return answer
 
     def _ok(self, begun: Callable[[], LedgerRow], call: Call, answer: Answer, ms: float) -> LedgerRow:
-        return _answered(begun(), self._costs.bill(call, answer), answer, ms, status="ok")
+        return _answered(begun(), _bill(self._costs, call, answer), answer, ms, status="ok")
 
     def _failed(
         self, number: int, begun: Callable[[], LedgerRow], started: float, call: Call, failure: CallFailed
@@ -60,7 +64,7 @@ class Meter:
         status: CallStatus = "abandoned" if failure.kind == "abandoned" else "error"
         row = _ended(
             begun(),
-            self._costs.bill(call, failure),
+            _bill(self._costs, call, failure),
             status=status,
             error=failure.code or failure.kind,
             http_status=failure.status,
@@ -92,7 +96,16 @@ class LedgerFront:
 
     def _saved(self, call: Call, answer: Answer, at: float, ms: float) -> LedgerRow:
         known = {"cache": answer.source, "incurred_usd": 0.0}
-        return _answered(row_of(call, at), self._costs.bill(call, answer), answer, ms, **known)
+        return _answered(row_of(call, at), _bill(self._costs, call, answer), answer, ms, **known)
+
+
+def _bill(costs: Costs, call: Call, outcome: Answer | CallFailed) -> Bill:
+    """The bill; if it cannot be computed, one that says that nothing is known."""
+    try:
+        return costs.bill(call, outcome)
+    except Exception:
+        log.exception("the ledger: a call could not be billed; its row is unpriced")
+        return Bill(outcome.usage if isinstance(outcome, Answer) else None, "assumed", None)
 
 
 def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
@@ -110,10 +123,12 @@ def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
         user=_clean(labels.user),
         tier=_clean(labels.tier),
         run=_clean(labels.run),
-        max_output_tokens=output_cap(call),
+        team=_clean(labels.team),
+        key=_clean(labels.key),
+        max_output_tokens=_or_none(output_cap, call),
         temperature=temperature if isinstance(temperature, int | float) else None,
         digest=call.identity,
-        kind=_clean(labels.prompt) or kind_of(call),
+        kind=_clean(labels.prompt) or _or_none(kind_of, call) or f"{call.model}#-",
         step=call.step,
         attempt=call.attempt,
         stream=call.stream,
@@ -157,9 +172,17 @@ def _since(started: float, clock: Clock) -> float:
     return round((clock.monotonic() - started) * 1000, 3)
 
 
-def _clean(label: str | None) -> str | None:
-    """A label without secrets: who puts a key into one finds this instead."""
-    return None if label is None else _without_secret(label)
+def _or_none(read: Callable[[Call], T], call: Call) -> T | None:
+    """What is read out of a body; ``None`` if that is not what the API wants, which the provider is to say."""
+    try:
+        return read(call)
+    except (TypeError, ValueError, AttributeError, KeyError):
+        return None
+
+
+def _clean(label: Any) -> str | None:
+    """A label without secrets: who puts a key into one finds this instead. Out of a body it may be any value."""
+    return None if label is None else _without_secret(label if isinstance(label, str) else repr(label))
 
 
 @lru_cache(maxsize=4096)

@@ -29,6 +29,8 @@ log = logging.getLogger("promptopt.gateway")
 
 _LOOK_S = 60.0
 _ADVANCE_CALLS = 8
+# The largest whole number of SQLite. What was spent beyond it, $9 billion, is counted as that.
+_MOST = 2**63 - 1
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS budgets (
@@ -75,7 +77,7 @@ class _Books:
         """Write the budgets back."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO budgets (scope, spent, reserved, alerted) VALUES (?, ?, ?, ?)",
-            [(name, *values) for name, values in self.rows.items()],
+            [(name, *(max(-_MOST, min(value, _MOST)) for value in values)) for name, values in self.rows.items()],
         )
 
     def settle(self, grant: _Grant, amount: int, expires: float) -> list[LevelCrossed]:

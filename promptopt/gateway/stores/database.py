@@ -25,6 +25,17 @@ _BUSY_S = 30.0
 _PAUSE_S = 0.01
 
 
+class Unstorable(StoreDown):
+    """SQLite does not take a value that it was given; the file is as it was."""
+
+
+# Values that SQLite does not take: what Python's driver raises before it asks SQLite, and SQLite's own refusals.
+_BAD_VALUES = (
+    *(OverflowError, UnicodeError),
+    *(sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError, sqlite3.IntegrityError),
+)
+
+
 class Database:
     """A SQLite file that many threads and processes share.
 
@@ -74,10 +85,13 @@ class Database:
 
         Raises:
             StoreDown: The disk is full, the file is locked for too long, or it cannot be read.
+            Unstorable: A value is one that SQLite does not take.
         """
         with self._lock:
             try:
                 return function(self._connection or self._open())
+            except _BAD_VALUES as error:
+                raise Unstorable(f"{type(error).__name__}: {error}") from error
             except sqlite3.Error as error:
                 self._recover(error)
             try:

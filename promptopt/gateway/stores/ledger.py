@@ -15,8 +15,8 @@ from typing import get_args, get_type_hints
 from promptopt.errors import InputError
 from promptopt.files import show_path
 from promptopt.gateway.stores.base import StoreDown
-from promptopt.gateway.stores.database import Database
-from promptopt.gateway.stores.ledger_row import COLUMNS, LedgerRow, LedgerStore, Making, row_dict, row_of_dict
+from promptopt.gateway.stores.database import Database, Unstorable
+from promptopt.gateway.stores.ledger_row import COLUMNS, LedgerRow, LedgerStore, Making, row_dict, row_of_dict, storable
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
@@ -47,7 +47,10 @@ class SqliteLedger:
     """Rows in the table ``calls`` of a SQLite file, written a little later: a row waits for others for up to 20 ms.
 
     A process that ends writes all that waits; one that is killed loses the rows of its last 20 ms. While the disk
-    takes none, rows stay in memory.
+    takes none, rows stay in memory. A row that SQLite does not take as it is, is written as far as it can be.
+
+    Attributes:
+        damaged: Rows, so far, that could not be written as they were, or not at all.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,8 +64,13 @@ class SqliteLedger:
             self._database.write(_add_columns)
         except StoreDown as error:
             raise InputError(f"the ledger cannot be brought up to date: {error}", path=show_path(path)) from None
+        self._rows = _RowMaker()
         self._begin()
         self._writer = WriteBehind(path, self._write, forked=self._begin)
+
+    @property
+    def damaged(self) -> int:
+        return self._rows.damaged
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -95,18 +103,32 @@ class SqliteLedger:
                 held, self._held = self._held, {}
             if not held:
                 return True
-            rows = {number: row for number, making in held.items() if (row := _made(making)) is not None}
+            rows = {number: row for number, making in held.items() if (row := self._rows.made(making)) is not None}
             try:
-                begun = self._database.write(lambda connection: self._write_rows(connection, rows))
+                begun = self._written(rows)
             except StoreDown as error:
                 self._keep(rows, error)
                 return False
+            except BaseException:
+                with self._lock:
+                    self._held = {**rows, **self._held}
+                raise
             for number, row in rows.items():
                 if row.status != "sent":
                     self._ids.pop(number, None)
             self._ids.update(begun)
             self._told = False
             return True
+
+    def _written(self, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
+        try:
+            return self._database.write(lambda connection: self._write_rows(connection, rows))
+        except Unstorable as error:
+            if len(rows) == 1:
+                self._rows.bad("a row is lost that SQLite does not take: %s", error)
+                return {}
+            # The others are not lost with it.
+            return {new: place for number, row in rows.items() for new, place in self._written({number: row}).items()}
 
     def _write_rows(self, connection: sqlite3.Connection, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
         """Write rows; the database's numbers of those whose end is still to come."""
@@ -117,9 +139,9 @@ class SqliteLedger:
         begun = {number: row for number, row in new.items() if row.status == "sent"}
         return {number: connection.execute(self._insert, row).lastrowid or 0 for number, row in begun.items()}
 
-    def _keep(self, rows: dict[int, LedgerRow], error: StoreDown) -> None:
+    def _keep(self, rows: Mapping[int, Making], error: StoreDown) -> None:
         with self._lock:
-            held = rows | self._held
+            held = {**rows, **self._held}
             self._held = dict(islice(held.items(), _HELD_MOST))
             self._lost += len(held) - len(self._held)
             if not self._told:
@@ -144,12 +166,30 @@ class SqliteLedger:
         self._database.close()
 
 
-def _made(row: Making) -> LedgerRow | None:
-    try:
-        return row() if callable(row) else row
-    except Exception:
-        log.exception("the ledger: a row could not be made")
-        return None
+class _RowMaker:
+    """Makes rows that every store takes, and counts and reports those that had to be changed."""
+
+    def __init__(self) -> None:
+        self.damaged = 0
+
+    def made(self, making: Making) -> LedgerRow | None:
+        """The row; ``None`` if it cannot be made."""
+        try:
+            row = making() if callable(making) else making
+            kept = storable(row)
+        except Exception as error:  # noqa: BLE001 - whatever a label of a caller's raises
+            self.bad("a row could not be made: %s", f"{type(error).__name__}: {error}")
+            return None
+        if kept is not row:
+            names = [name for name, old, new in zip(COLUMNS, row, kept, strict=True) if old is not new]
+            self.bad("a row is written without what cannot be stored: %s", ", ".join(names))
+        return kept
+
+    def bad(self, message: str, *values: object) -> None:
+        """Count a row, and report the 1st, 10th, 100th ... of them."""
+        self.damaged += 1
+        if set(str(self.damaged)[1:]) <= {"0"} and str(self.damaged)[0] == "1":
+            log.error("the ledger: " + message + " (%d so far)", *values, self.damaged)
 
 
 class JsonlLedger:
@@ -161,6 +201,7 @@ class JsonlLedger:
         self._lock = threading.Lock()
         self._held: list[bytes] = []
         self._told = False
+        self._rows = _RowMaker()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab"):
@@ -176,7 +217,10 @@ class JsonlLedger:
         return 0
 
     def finish(self, number: int, row: Making) -> None:  # noqa: ARG002 - see begin
-        line = json.dumps({"v": 1, **row_dict(row() if callable(row) else row)}).encode() + b"\n"
+        made = self._rows.made(row)
+        if made is None:
+            return
+        line = json.dumps({"v": 1, **row_dict(made)}).encode() + b"\n"
         with self._lock:
             self._held.append(line)
             try:

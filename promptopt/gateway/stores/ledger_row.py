@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+Text = TypeVar("Text", str, str | None)
 CallStatus = Literal["sent", "ok", "error", "refused", "abandoned"]
 CacheState = Literal["none", "miss", "cache", "semantic", "shared"]
 
@@ -29,6 +31,7 @@ class LedgerRow(NamedTuple):
         attempt: The SDK's count of retries.
         expected_cached_tokens: Input tokens that the provider's prompt cache was expected to have.
         misordered_tokens: Static input tokens that no prompt cache can keep, since they come after what varies.
+        key: Name of the virtual key, or digest of the API key.
     """
 
     at: float
@@ -65,6 +68,8 @@ class LedgerRow(NamedTuple):
     stream: bool = False
     expected_cached_tokens: int | None = None
     misordered_tokens: int | None = None
+    team: str | None = None
+    key: str | None = None
 
     @property
     def day(self) -> str:
@@ -99,6 +104,56 @@ class LedgerStore(Protocol):
 
     def close(self) -> None:
         """Write what is held and close the file."""
+
+
+_LARGEST = 2**63
+_PLAIN = (float, bool, type(None))
+
+
+def storable(row: LedgerRow) -> LedgerRow:
+    """The row as every store takes it; the same object if nothing in it had to change.
+
+    Whole numbers beyond 64 bits become ``None``: what is not known is not made up. Text that is not Unicode keeps its
+    broken characters as escapes, and any other value becomes text.
+    """
+    value: Any
+    for value in row:
+        kind = type(value)
+        if kind is str:
+            if encodable(value) is not value:
+                break
+        elif kind is int:
+            if not -_LARGEST <= value < _LARGEST:
+                break
+        elif kind not in _PLAIN:
+            break
+    else:
+        return row
+    return LedgerRow._make(_storable(value) for value in row)
+
+
+def _storable(value: Any) -> str | int | float | bool | None:
+    if isinstance(value, str):
+        return encodable(str(value))
+    if isinstance(value, int):
+        return value if -_LARGEST <= value < _LARGEST else None
+    if value is None or isinstance(value, float):
+        return value
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return encodable(str(value))
+
+
+def encodable(text: Text) -> Text:
+    """A text with characters that UTF-8 does not have, such as half a surrogate pair, as escapes: ``\\ud800``."""
+    if text is None or text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+    return text
 
 
 def row_dict(row: LedgerRow) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -30,11 +31,13 @@ from promptopt.gateway.stores.base import (
     unpack_whole,
 )
 from promptopt.gateway.stores.budget import SqliteBudgets
-from promptopt.gateway.stores.database import Database
+from promptopt.gateway.stores.database import Database, Unstorable
 from promptopt.gateway.stores.ledger import open_ledger
-from promptopt.gateway.stores.ledger_row import LedgerStore
+from promptopt.gateway.stores.ledger_row import LedgerStore, encodable
 from promptopt.gateway.stores.memory import MemoryWindows
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
+
+log = logging.getLogger("promptopt.gateway")
 
 CACHE_SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -150,10 +153,8 @@ class SqliteCache:
             held = dict(self._held)
             if not held:
                 return True
-            kept = [_values(entry) for entry, _ in held.values()]
-            flights = [(key, token) for key, (_, token) in held.items() if token is not None]
             try:
-                self._database.write(lambda connection: _keep(connection, kept, flights))
+                self._keep(held)
             except StoreDown as error:
                 self._outage.tell(str(error))
             else:
@@ -163,6 +164,21 @@ class SqliteCache:
                     if self._held.get(key) is each:
                         del self._held[key]
             return True
+
+    def _keep(self, held: Mapping[str, tuple[KeptAnswer, str | None]]) -> None:
+        try:
+            kept = [_values(entry) for entry, _ in held.values()]
+            flights = [(key, token) for key, (_, token) in held.items() if token is not None]
+            self._database.write(lambda connection: _keep(connection, kept, flights))
+        except (Unstorable, ValueError, TypeError, RecursionError) as error:
+            if len(held) > 1:
+                # The others are not lost with the one that cannot be kept.
+                for key, each in held.items():
+                    self._keep({key: each})
+                return
+            log.error("the cache: an answer is not kept that SQLite does not take: %s", error)
+            ((key, (_, token)),) = held.items()
+            self._database.execute("DELETE FROM flights WHERE key = ? AND token = ?", (key, token))
 
     def clear(self, *, prompt: str | None = None, model: str | None = None, before: float | None = None) -> int:
         write_now(self._database.path)
@@ -190,7 +206,8 @@ class SqliteCache:
 
 
 def _values(entry: KeptAnswer) -> tuple[Any, ...]:
-    head = (entry.key, entry.created, entry.expires, entry.prompt, entry.model, entry.excerpt)
+    texts = (encodable(entry.prompt), encodable(entry.model), encodable(entry.excerpt))
+    head = (entry.key, entry.created, entry.expires, *texts)
     return (*head, *pack_parts(entry.answer))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import threading
@@ -19,6 +20,7 @@ _IDLE_S = 5.0
 
 
 T = TypeVar("T")
+log = logging.getLogger("promptopt.gateway")
 
 
 class WeakRegistry(Generic[T]):
@@ -51,6 +53,7 @@ class WriteBehind:
         self._forked = weakref.WeakMethod(forked)
         self._is_due = False
         self._not_before = 0.0
+        self._failing = False
         _ALIVE.add(self)
 
     def due(self) -> None:
@@ -58,9 +61,10 @@ class WriteBehind:
         if _Writer.ended:
             # No thread writes after the end of the process.
             self._now()
-        elif not self._is_due:
+        else:
             self._is_due = True
-            _Writer.wake()
+            if not _Writer.wake():
+                self.tick()
 
     def tick(self) -> bool:
         """Write if that is due; whether it still is."""
@@ -84,8 +88,19 @@ class WriteBehind:
             forked()
 
     def _now(self) -> bool:
+        """Whether all is written. What a writer raises ends neither the thread that writes for all nor a call."""
         write = self._write()
-        return write is None or write()
+        if write is None:
+            return True
+        try:
+            written = write()
+        except Exception:
+            if not self._failing:
+                self._failing = True
+                log.exception("%s: could not be written; tried again every %g s", self.place.name, _RETRY_S)
+            return False
+        self._failing = False
+        return written
 
 
 def write_now(place: Path) -> None:
@@ -109,15 +124,30 @@ class _Writer:
     _thread: threading.Thread | None = None
 
     @classmethod
-    def wake(cls) -> None:
-        if cls._due.is_set():
-            return
+    def wake(cls) -> bool:
+        """Have the thread write soon; whether there is a thread."""
+        thread = cls._thread
+        alive = thread is not None and thread.is_alive()
+        if alive and cls._due.is_set():
+            return True
         cls._due.set()
+        if alive and thread is cls._thread:
+            return True
         with cls._lock:
-            if cls._thread is None:
-                cls._watch()
-                cls._thread = threading.Thread(target=cls._run, name="promptopt-writer", daemon=True)
+            if cls._thread is not None:
+                if cls._thread.is_alive():
+                    return True
+                log.error("the thread that writes for the gateway had died; it is started again")
+            cls._watch()
+            cls._thread = threading.Thread(target=cls._run, name="promptopt-writer", daemon=True)
+            try:
                 cls._thread.start()
+            except RuntimeError as error:
+                # The system has no thread left, or Python is ending: whoever has something to write writes it.
+                cls._thread = None
+                log.warning("the gateway has no thread to write in (%s); calls write themselves", error)
+                return False
+            return True
 
     @classmethod
     def _run(cls) -> None:

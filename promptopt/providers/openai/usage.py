@@ -40,7 +40,7 @@ def usage_or_none(usage: Any) -> Usage | None:
     """As :func:`read_usage`, and ``None`` if the numbers are wrong."""
     try:
         return read_usage(usage)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -1,0 +1,234 @@
+"""Rows, answers and settlements that a store does not take as they are: the rest is written, and writing goes on."""
+
+import ctypes
+import json
+import logging
+import sqlite3
+import threading
+import uuid
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from upstream import answer, ask, wait_until
+
+import promptopt
+from promptopt.gateway.call import Answer
+from promptopt.gateway.stores.base import KeptAnswer, StoreOptions
+from promptopt.gateway.stores.ledger import open_ledger
+from promptopt.gateway.stores.ledger_row import LedgerRow, storable
+from promptopt.gateway.stores.sqlite import SqliteStore
+from promptopt.gateway.stores.write_behind import WriteBehind
+
+HALF_PAIR = "Zo\ud83d"
+
+
+def in_ledger():
+    with sqlite3.connect(".promptopt/ledger.sqlite") as connection:
+        return connection.execute("SELECT count(*) FROM calls").fetchone()[0]
+
+
+def writer_thread():
+    return next((each for each in threading.enumerate() if each.name == "promptopt-writer"), None)
+
+
+odd = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(min_value=2**62, max_value=2**70),
+    st.floats(),
+    st.text(st.characters()),
+    st.text(st.characters(categories=["Cs", "Lu"])),
+    st.binary(),
+    st.lists(st.integers() | st.text()),
+    st.dictionaries(st.text(), st.integers()),
+    st.uuids(),
+    st.decimals(),
+    st.builds(object),
+)
+columns = [name for name in LedgerRow._fields if name not in ("at", "model", "status")]
+odd_rows = st.lists(
+    st.dictionaries(st.sampled_from(columns), odd, max_size=6).map(
+        lambda values: LedgerRow(at=1.0, model="m", **values)
+    ),
+    max_size=5,
+)
+
+
+@given(odd_rows, st.sampled_from([".sqlite", ".jsonl"]))
+@settings(max_examples=150, deadline=None)
+def test_every_row_is_written_whatever_is_in_it(tmp_path_factory, rows, ending):
+    ledger = open_ledger(tmp_path_factory.mktemp("ledger") / f"ledger{ending}")
+    good = LedgerRow(at=2.0, model="good", user="u1", input_tokens=7)
+    for row in [*rows, good]:
+        ledger.finish(0, row)
+    found = list(ledger.rows())
+    ledger.close()
+    assert len(found) == len(rows) + 1
+    assert found[-1] == good
+
+
+@given(odd_rows)
+def test_what_can_be_stored_stays_as_it_is(rows):
+    for row in rows:
+        for before, after in zip(row, storable(row), strict=True):
+            if before is None or isinstance(before, bool | float):
+                assert after is before
+            if isinstance(before, int):
+                assert after == (before if -(2**63) <= before < 2**63 else None)
+            if isinstance(before, str):
+                assert after.encode().decode() == after
+                assert after == before or "\\u" in after
+
+
+def test_an_untouched_row_is_the_same_object():
+    row = LedgerRow(at=1.0, model="m", user="Zoë", input_tokens=3)
+    assert storable(row) is row
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"max_tokens": 10**20},
+        {"extra_body": {"temperature": 10**400}},
+        {"user": {"name": "u"}},
+        {"user": ["u"]},
+        {"extra_body": {"safety_identifier": 5}},
+    ],
+    ids=str,
+)
+def test_an_odd_body_leaves_a_row_and_the_rows_after_it(client, upstream, caplog, body):
+    sdk = client()
+    ask(sdk, "odd", **body)
+    for number in range(5):
+        ask(sdk, f"after {number}")
+    sdk.close()
+    assert in_ledger() == 6
+
+
+def test_labels_and_usage_that_no_store_takes(client, upstream, caplog):
+    sdk = client()
+    with promptopt.labels(user=HALF_PAIR, prompt=HALF_PAIR, version="v1"):
+        ask(sdk, "label")
+    upstream.on = lambda path, body: answer(body, prompt_tokens=10**20)
+    ask(sdk, "usage")
+    upstream.on = lambda path, body: answer(body)
+    ask(sdk, "after")
+    sdk.close()
+    with sqlite3.connect(".promptopt/ledger.sqlite") as connection:
+        rows = connection.execute("SELECT user, input_tokens, status FROM calls ORDER BY id").fetchall()
+        kept = sqlite3.connect(".promptopt/cache.sqlite").execute("SELECT count(*) FROM answers").fetchone()[0]
+    assert rows == [("Zo\\ud83d", 10, "ok"), (None, None, "ok"), (None, 10, "ok")]
+    assert kept == 3
+    assert "a row is written without what cannot be stored: prompt, user, kind" in caplog.text
+
+
+def test_a_settlement_that_cannot_be_is_the_worst_case(client, upstream, caplog):
+    upstream.on = lambda path, body: answer(body, prompt_tokens=10**20)
+    sdk = client(budget={"day": 5})
+    ask(sdk, "first", max_completion_tokens=10)
+    upstream.on = lambda path, body: answer(body)
+    for number in range(3):
+        ask(sdk, f"after {number}", max_completion_tokens=10)
+    sdk.close()
+    with sqlite3.connect(".promptopt/budget.sqlite") as connection:
+        spent, reserved = connection.execute("SELECT spent, reserved FROM budgets").fetchone()
+    assert 0 < spent < 100_000
+    assert reserved == 0
+    assert "it counts at its worst case" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the death is the test
+def test_a_writer_that_died_is_started_again_and_says_so(client, upstream, caplog):
+    sdk = client()
+    ask(sdk, "before")
+    assert wait_until(lambda: in_ledger() == 1)
+    thread = writer_thread()
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+    ask(sdk, "wakes it")
+    assert wait_until(lambda: not thread.is_alive(), timeout_s=10)
+    for number in range(3):
+        ask(sdk, f"after {number}")
+    assert wait_until(lambda: in_ledger() == 5)
+    assert "it is started again" in caplog.text
+
+
+class Stubborn:
+    """Raises the first time it is to write."""
+
+    def __init__(self, path):
+        self.tries = 0
+        self.writer = WriteBehind(path, self.write, forked=self.begin)
+
+    def begin(self):
+        """Nothing is held."""
+
+    def write(self):
+        self.tries += 1
+        if self.tries == 1:
+            raise RuntimeError("not now")
+        return True
+
+
+def test_one_that_cannot_write_stops_no_other(tmp_path, caplog):
+    stubborn = Stubborn(tmp_path / "stubborn")
+    ledger = open_ledger(tmp_path / "ledger.sqlite")
+    stubborn.writer.due()
+    ledger.finish(0, LedgerRow(at=1.0, model="m"))
+    connection = sqlite3.connect(tmp_path / "ledger.sqlite")
+    assert wait_until(lambda: connection.execute("SELECT count(*) FROM calls").fetchone()[0] == 1)
+    assert wait_until(lambda: stubborn.tries == 2)
+    connection.close()
+    ledger.close()
+    assert "stubborn: could not be written" in caplog.text
+
+
+def test_without_a_thread_calls_write_themselves(tmp_path, caplog, monkeypatch):
+    if (thread := writer_thread()) is not None:
+        assert wait_until(lambda: not thread.is_alive(), timeout_s=15)
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    ledger = open_ledger(tmp_path / "ledger.sqlite")
+    ledger.finish(0, LedgerRow(at=1.0, model="m"))
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM calls").fetchone()[0] == 1
+    ledger.close()
+    assert "calls write themselves" in caplog.text
+
+
+def test_bad_rows_are_counted_and_reported_now_and_then(tmp_path, caplog):
+    caplog.set_level(logging.ERROR, logger="promptopt.gateway")
+    ledger = open_ledger(tmp_path / "ledger.sqlite")
+    for _ in range(120):
+        ledger.finish(0, LedgerRow(at=1.0, model="m", user=uuid.uuid4(), list_usd=Decimal(1)))
+    assert len(list(ledger.rows())) == ledger.damaged == 120
+    ledger.close()
+    assert len(caplog.records) == 3
+
+
+def test_a_line_of_json_is_one_that_json_has(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    ledger = open_ledger(path)
+    ledger.finish(0, LedgerRow(at=1.0, model=HALF_PAIR, user=uuid.UUID(int=7), input_tokens=10**30))
+    ledger.close()
+    row = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert row["user"] == str(uuid.UUID(int=7))
+    assert row["input_tokens"] is None
+
+
+def test_an_answer_that_cannot_be_kept_loses_no_other(tmp_path, caplog):
+    store = SqliteStore(StoreOptions(tmp_path))
+    cache = store.cache()
+    good = KeptAnswer("good", 1.0, 9e9, HALF_PAIR, "m", HALF_PAIR, Answer("kept"))
+    for entry in (good, replace(good, key="bad", created=10**30), replace(good, key="last")):
+        cache.put(entry)
+    assert {entry.key for entry in cache.entries()} == {"good", "last"}
+    assert cache.get("good", 2.0).text == "kept"
+    store.close()
+    assert "an answer is not kept that SQLite does not take" in caplog.text
