@@ -23,8 +23,8 @@ from promptopt.values import Cost, Usage
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice
 
-Processing = Literal["standard", "batch", "flex", "priority"]
-PROCESSINGS: tuple[Processing, ...] = ("standard", "batch", "flex", "priority")
+Processing = Literal["standard", "batch", "flex", "priority", "fast"]
+PROCESSINGS: tuple[Processing, ...] = ("standard", "batch", "flex", "priority", "fast")
 
 # What a call's ``service_tier`` is priced as; the others have no price of their own in the table.
 _TIERS: Mapping[str | None, Processing] = {
@@ -33,6 +33,15 @@ _TIERS: Mapping[str | None, Processing] = {
     "default": "standard",
     "flex": "flex",
     "priority": "priority",
+    "fast": "fast",
+}
+# What genai-prices calls a batch is not what it calls a tier.
+_CONTEXTS: Mapping[Processing, Mapping[str, str]] = {
+    "standard": {},
+    "batch": {"processing": "batch"},
+    "flex": {"service_tier": "flex"},
+    "priority": {"service_tier": "priority"},
+    "fast": {"service_tier": "fast"},
 }
 
 _MTOK = Decimal(1_000_000)
@@ -202,8 +211,7 @@ def _table_price(model: str, processing: Processing, moment: datetime) -> Price 
     if tuned and base_model(info.id) is None:
         # The table has only the price of the model that it was made from.
         return None
-    context: Mapping[str, str] = {} if processing == "standard" else {"processing": processing}
-    rates = info.get_prices(moment, dict(context) or None)
+    rates = info.get_prices(moment, dict(_CONTEXTS[processing]) or None)
     named = {
         key: getattr(rates, key, None) for key in ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
     }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.prices import PROCESSINGS, Price, close_models, find_price
+from promptopt.prices import PROCESSINGS, Price, close_models, find_price, find_tier_price
 from promptopt.values import Usage
 
 MILLION = 1_000_000
@@ -54,6 +54,29 @@ def test_a_batch_discount_bites() -> None:
 
 def test_before_its_batch_rates_a_model_has_no_batch_price() -> None:
     assert find_price("gpt-4o", processing="batch", at=datetime(2026, 10, 1, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(
+    ("tier", "rates"),
+    [
+        (None, ("2", "8")),
+        ("auto", ("2", "8")),
+        ("default", ("2", "8")),
+        ("flex", ("1", "4")),
+        ("priority", ("3.5", "14")),
+        ("fast", ("3.5", "14")),
+    ],
+)
+def test_a_service_tier_has_its_own_rates(tier: str | None, rates: tuple[str, str]) -> None:
+    # As OpenAI's page of prices had them in November 2026, by the million tokens.
+    price = find_tier_price("o3", tier)
+    assert price is not None
+    assert (price.input_mtok, price.output_mtok) == tuple(map(Decimal, rates))
+
+
+def test_a_tier_of_nobody_is_unpriced() -> None:
+    assert find_tier_price("o3", "scale") is None
+    assert find_tier_price("gpt-3.5-turbo", "priority") is None
 
 
 def test_a_tier_that_costs_the_standard_price_is_not_a_tier() -> None:

@@ -484,6 +484,12 @@ def test_what_is_not_guarded_is_said_and_strict_makes_it_a_failure(locked: Shell
     strict = locked.pytest("--prompt-budget-only", "--prompt-budget-strict", "--prompt-budget-report=json:r.json")
     assert strict.ret == 1
     assert json.loads((locked.root / "r.json").read_text())["passed"] is False
+    (locked.root / "budget.toml").write_text("strict = true\n")
+    assert locked.pytest("--prompt-budget-only").ret == 1
+    (locked.root / "budget.toml").write_text("strict = 'yes'\n")
+    wrong = locked.pytest("--prompt-budget-only")
+    assert wrong.ret == 4
+    assert "budget.toml:1: strict = 'yes' is not true or false" in wrong.stderr.str() + wrong.stdout.str()
 
 
 PROBE = """

@@ -43,7 +43,7 @@ from promptopt.budget.lock import SUFFIX, Lock, LockEntry, read_lock
 from promptopt.config import Config
 from promptopt.errors import PromptoptError
 from promptopt.experiment.variant import Variant, make_variant
-from promptopt.prices import Price
+from promptopt.prices import Price, find_tier_price
 from promptopt.templates import load_prompt
 from promptopt.tokens import schema_tokens, tokenizer_for
 
@@ -130,12 +130,14 @@ class _Comparison:
         self._lock = then.lock(former)
         self._template = load_prompt(then.files[former].newest, config=then.config)
         self._variant = make_variant(self._template, prompt.suite, then.config)
-        self._price = self._base_price(prompt, self._variant)
+        self._price = self._base_price(prompt, self._variant, then.config)
 
-    def _base_price(self, prompt: GuardedPrompt, variant: Variant) -> Price:
-        price = variant.price
+    def _base_price(self, prompt: GuardedPrompt, variant: Variant, then: Config) -> Price:
+        tier = self._template.front.params.service_tier
+        price = find_tier_price(variant.priced_as, tier, config=then)
         if price is None:
-            raise PromptoptError(f"the price table has no model {variant.priced_as!r}, which the base uses")
+            with_tier = "" if variant.price is None else f" with service_tier {tier!r}"
+            raise PromptoptError(f"the price table has no model {variant.priced_as!r}{with_tier}, which the base uses")
         now = _lock(prompt)
         if self._lock is None or now is None or self._lock.basis.model != now.basis.model:
             return price
@@ -171,7 +173,6 @@ class _Comparison:
         counted = (
             lock is not None and digest == lock.sources != "" and lock.basis.tokenizer == tokenizer_name(tokenizer)
         )
-        prefix = prefix_tokens(self._template, tokenizer)
         for name in prompt.cases:
             measured = prompt.measure(name)
             entry = cases.get(name) or renamed.get(measured.entry.variables)
@@ -184,7 +185,7 @@ class _Comparison:
             if total is not None:
                 # Without a lock, all that is known of the base's answers is their cap.
                 old = replace(measured.entry, output_is="cap") if entry is None else entry
-                old = replace(old, input=total, cacheable=min(prefix, total))
+                old = replace(old, input=total, cacheable=min(prefix_tokens(self._template, tokenizer), total))
                 yield self._same_output(old, measured.entry)
 
     def _same_output(self, old: LockEntry, now: LockEntry) -> tuple[LockEntry, LockEntry]:
@@ -209,7 +210,9 @@ class _Comparison:
         yield from walk(start, [now for _, now in pairs], self._steps(pairs))
         yield from calls_cause(before, after)
         old, new = ({**side.front.params.to_dict()} for side in (template, prompt.template))
-        for key in sorted({*old, *new} - {"max_output_tokens"}):
+        # These are steps above: the cap is the output, and a tier with a price of its own is the rates.
+        said = {"max_output_tokens", *(["service_tier"] if self._price.processing != prompt.price.processing else [])}
+        for key in sorted({*old, *new} - said):
             if old.get(key) != new.get(key):
                 yield Cause("parameters", f"{key} {old.get(key, 'not set')} → {new.get(key, 'not set')}", None)
 

@@ -73,7 +73,7 @@ class History:
         self._newest_files: dict[tuple[str, str], Path | None] = {}
         self._sides: dict[str, BaseSide | None] = {}
         self._explained: dict[str, dict[int, Explanation]] = {}
-        self._locked: dict[str, list[tuple[Template, str]]] = {}
+        self._earlier: dict[str, Earlier] = {}
 
     @cached_property
     def locks(self) -> LockLog:
@@ -85,7 +85,7 @@ class History:
         """What to compare this branch with; ``None`` if there is no git repository, or no other branch."""
         if self._given is not None:
             return self._given
-        head = self._head()
+        head = self._head
         for name in self._main_branches() if head else ():
             if merged := self._git("merge-base", name, "HEAD"):
                 return Base(name, merged, apart=merged != head)
@@ -93,7 +93,7 @@ class History:
 
     def _reached(self, against: str) -> Base:
         failed = f"cannot compare with {against!r}"
-        if self._head() is None:
+        if self._head is None:
             refused = git_error(self._config.root)
             raise UsageError(f"{failed}: {refused or f'{self._config.root} is not in a git repository'}")
         commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{against}^{{commit}}")
@@ -108,6 +108,7 @@ class History:
             )
         return Base(against, merged, apart=True)
 
+    @cached_property
     def _head(self) -> str | None:
         return self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 
@@ -175,9 +176,7 @@ class History:
             price = find_tier_price(variant.priced_as, tier, config=self._config)
         if price is None:
             return None
-        tokenizer = tokenizer_for(variant.priced_as)
-        prefix = prefix_tokens(template, tokenizer)
-        return BaseSide(template, variant, price, prefix, sources_digest(template))
+        return BaseSide(template, variant, price, sources_digest(template))
 
     def case_at_base(
         self, prompt: GuardedPrompt, measured: MeasuredCase, locked: LockEntry, *, dollars: bool = False
@@ -191,16 +190,18 @@ class History:
         if side is None:
             return None
         model = side.variant.priced_as if dollars else prompt.variant.priced_as
-        prefix = side.prefix
-        if side.variant.priced_as != model:
-            prefix = prefix_tokens(side.template, prompt.tokenizer)
-        if model == prompt.variant.priced_as and side.sources and side.sources == prompt.sources:
-            total = measured.entry.input
+        as_counted_today = model == prompt.variant.priced_as and side.sources != ""
+        lock = prompt.lock
+        if as_counted_today and lock is not None and side.sources == lock.sources:
+            # The text of the base is the locked one.
+            total, cacheable = locked.input, locked.cacheable
         else:
             counted = input_tokens(side.template, measured.case, model)
+            if as_counted_today and side.sources == prompt.sources:
+                counted = measured.entry.input
             if counted is None:
                 return None
-            total = counted
+            total, cacheable = counted, min(prefix_tokens(side.template, tokenizer_for(model)), counted)
         output = side.template.front.params.max_output_tokens
         source = "cap"
         if measured.entry.output_is == "recorded":
@@ -208,19 +209,18 @@ class History:
             if output is None and measured.status == "missing":
                 # It is held at the locked length today.
                 output = locked.output
-        return replace(locked, input=total, cacheable=min(prefix, total), output=output, output_is=source)
+        return replace(locked, input=total, cacheable=cacheable, output=output, output_is=source)
 
     def locked(self, prompt: GuardedPrompt, case: Case, entry: LockEntry) -> Template | None:
         """The very template that was locked for a case; ``None`` if it cannot be found."""
         sources = prompt.lock.sources if prompt.lock else ""
         if sources and sources == prompt.sources:
             return prompt.template
-        if prompt.name not in self._locked:
-            self._locked[prompt.name] = [(found, sources_digest(found)) for found in self._candidates(prompt)]
-        for template, its_digest in self._locked[prompt.name]:
+        known = self._earlier.setdefault(prompt.name, Earlier(self._candidates(prompt)))
+        for template, its_digest in known:
             if sources and its_digest == sources:
                 return template
-        for template, _ in self._locked[prompt.name]:
+        for template, _ in known:
             try:
                 if request_digest(template.render(case.vars)) == entry.request:
                     return template
@@ -242,7 +242,8 @@ class History:
         growth = measured.entry.input - locked.input
         if growth not in known:
             if len(known) >= _ATTRIBUTED:
-                return known[min(known, key=lambda other: abs(other - growth))]
+                nearest = min(known, key=lambda other: abs(other - growth))
+                return replace(known[nearest], of_growth=nearest)
             known[growth] = explain_growth(before, prompt.template, measured.case.vars, prompt.variant.priced_as)
         return known[growth]
 
@@ -253,14 +254,19 @@ class History:
                     yield load_prompt(path, config=self._config)
                 except PromptoptError:
                     pass
-        commits = ["HEAD", self.base.commit] if self.base else ["HEAD"]
-        if locked_at := self._git("log", "-1", "--format=%H", "--", str(prompt.path)):
-            commits.append(locked_at)
-        for commit in dict.fromkeys(commits):
-            for file in (self._measured_file(prompt), self._newest(prompt, commit)):
-                found = None if file is None else self._load(file, commit)
-                if found is not None:
-                    yield found
+        # The base first: a branch that has not updated the lock has its text there.
+        commits = [commit for commit in (self.base and self.base.commit, self._head) if commit]
+        yield from (found for commit in dict.fromkeys(commits) for found in self._at(prompt, commit))
+        locked_at = self._git("log", "-1", "--format=%H", "--", str(prompt.path))
+        if locked_at and locked_at not in commits:
+            yield from self._at(prompt, locked_at)
+
+    def _at(self, prompt: GuardedPrompt, commit: str) -> Iterator[Template]:
+        """The locked and the newest version as they were at a commit."""
+        for file in dict.fromkeys((self._measured_file(prompt), self._newest(prompt, commit))):
+            found = None if file is None else self._load(file, commit)
+            if found is not None:
+                yield found
 
     def _measured_file(self, prompt: GuardedPrompt) -> Path | None:
         version = prompt.lock.measured if prompt.lock else ""
@@ -299,20 +305,32 @@ class History:
         return self._templates[key]
 
 
+class Earlier:
+    """Earlier texts of a prompt with their digests: each is looked for once, and only if those before it do not do."""
+
+    def __init__(self, candidates: Iterator[Template]) -> None:
+        self._candidates = candidates
+        self._found: list[tuple[Template, str]] = []
+
+    def __iter__(self) -> Iterator[tuple[Template, str]]:
+        yield from self._found
+        for template in self._candidates:
+            self._found.append((template, sources_digest(template)))
+            yield self._found[-1]
+
+
 @dataclass(frozen=True, slots=True)
 class BaseSide:
     """A prompt on the base.
 
     Attributes:
         price: What its tokens are priced at.
-        prefix: Tokens of its static prefix.
         sources: Digest of its text.
     """
 
     template: Template
     variant: Variant
     price: Price
-    prefix: int
     sources: str
 
     @property

@@ -145,6 +145,8 @@ def _change_lines(explanation: Explanation) -> list[str]:
     # As wide as the longest place, so that the numbers are in one column.
     width = max((len(f"{change.path}:{change.line}") for change in shown), default=0)
     lines = [] if explanation.exact else ["lines of the rendered text, because a filter reads what a block has kept:"]
+    if explanation.of_growth is not None:
+        lines.append(f"the lines of another case of this prompt, which grew by {explanation.of_growth:+,}:")
     for change in shown:
         note = f"  ({change.note})" if change.note else ""
         place = f"{change.path}:{change.line}"

@@ -37,7 +37,7 @@ class Gate:
         against: The git reference that this branch is compared with.
         overrides: Limits of the command line.
         names: Only these prompts; by default every prompt with a suite or a lock.
-        strict: Whether a prompt that is not guarded is a failure.
+        strict: Whether a prompt that is not guarded is a failure, whatever the settings say.
 
     Raises:
         PromptoptError: Limits or the reference cannot be used; nothing was checked.
@@ -54,7 +54,7 @@ class Gate:
         self.config = load_config()
         self.settings = load_settings(self.config, overrides)
         self.checker = Checker(self.settings, History(self.config, against))
-        self.strict = strict
+        self.strict = strict or self.settings.strict
         self._names = names
 
     @cached_property

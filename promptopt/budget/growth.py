@@ -41,10 +41,12 @@ class Explanation:
 
     Attributes:
         exact: Whether the lines are those of the templates; if not, they are lines of the rendered texts.
+        of_growth: The growth that was explained, if it is another case's: that of the most similar one.
     """
 
     changes: tuple[LineChange, ...]
     exact: bool
+    of_growth: int | None = None
 
 
 def explain_growth(before: Template, after: Template, variables: Mapping[str, Any], model: str) -> Explanation:

@@ -188,13 +188,16 @@ def walk(
 
 
 def last_steps(old: Price, new: Price) -> Iterator[tuple[str, Detail, Step]]:
-    """The steps that follow those of the input: the output, and the model or its rates."""
+    """The steps that follow those of the input: the output, and the model, its service tier or its rates."""
     yield "output", output_detail, lambda at, now: (replace(at[0], output=now.output, output_is=now.output_is), at[1])
-    same = old.model == new.model
-    shown = f"{old.model} → {new.model}"
-    if same:
-        shown = f"{_shown_rates(old)} → {_shown_rates(new)} per million input, output"
-    yield "price table" if same else "model", lambda *_: shown, lambda at, _: (at[0], new)
+    rates = f"{_shown_rates(old)} → {_shown_rates(new)} per million input, output"
+    if old.model != new.model:
+        cause, shown = "model", f"{old.model} → {new.model}"
+    elif old.processing != new.processing:
+        cause, shown = "service tier", f"{old.processing} → {new.processing}, {rates}"
+    else:
+        cause, shown = "price table", rates
+    yield cause, lambda *_: shown, lambda at, _: (at[0], new)
 
 
 def calls_cause(before: PromptCost, after: PromptCost) -> Iterator[Cause]:

@@ -47,7 +47,7 @@ DEFAULTS: Limits = {
 }
 # Of output that is a cap on both sides, if no limit is given.
 OF_A_CAP = Limit("error")
-_TOP = (*METRICS, "recordings", "drift", "group", "prompt")
+_TOP = (*METRICS, "recordings", "strict", "drift", "group", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class BudgetSettings:
 
     Attributes:
         recordings: Whether a stale or missing recording is an error, a warning, or ignored.
+        strict: Whether a prompt that is not guarded is a failure.
         drift: What accepted raises may add up to; ``None``: anything.
     """
 
@@ -88,6 +89,7 @@ class BudgetSettings:
     groups: Mapping[str, LimitTable] = field(default_factory=dict)
     prompts: Mapping[str, LimitTable] = field(default_factory=dict)
     recordings: LimitLevel = "warn"
+    strict: bool = False
     drift: DriftLimit | None = None
     overrides: Sequence[Override] = ()
 
@@ -175,9 +177,12 @@ class _Reader:
         recordings = table.get("recordings", "warn")
         if recordings not in LEVELS:
             raise self._error(f"recordings = {recordings!r} is not one of {', '.join(LEVELS)}", "recordings")
+        strict = table.get("strict", False)
+        if not isinstance(strict, bool):
+            raise self._error(f"strict = {strict!r} is not true or false", "strict")
         groups = {name: self._limit_table(value, name, "total") for name, value in self._tables(table, "group")}
         prompts = {name: self._limit_table(value, name, "case") for name, value in self._tables(table, "prompt")}
-        return BudgetSettings(limits, groups, prompts, recordings, self._drift(table))
+        return BudgetSettings(limits, groups, prompts, recordings, strict, self._drift(table))
 
     def _limit_table(self, table: Mapping[str, Any], name: str, nested: str) -> LimitTable:
         limits = self._limits(table, (*METRICS, "drift", nested))

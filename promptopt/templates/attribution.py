@@ -8,7 +8,7 @@ has kept, tokens are attributed to the lines of the rendered text instead and th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from promptopt.templates.dependence import Place
 from promptopt.templates.marking import MarkedPrompt, has_marks, render_marked, without_marks
 from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.template import Template
-from promptopt.tokens import Basis, cacheable_tokens, count_tokens, tokenizer_for
+from promptopt.tokens import Basis, Tokenizer, cacheable_tokens, count_tokens, tokenizer_for
 from promptopt.values import Message, Rendered
 
 PrintedRun = tuple[str, Place]
@@ -63,8 +63,16 @@ class Attribution:
     encoding: str
     basis: Basis
     exact: bool
-    static_prefix_tokens: int
-    prefix_broken_by: Place | None
+    template: Template = field(repr=False)
+    tokenizer: Tokenizer = field(repr=False)
+
+    @property
+    def static_prefix_tokens(self) -> int:
+        return min(static_prefix(self.template).tokens(self.tokenizer, self.schema), self.total)
+
+    @property
+    def prefix_broken_by(self) -> Place | None:
+        return static_prefix(self.template).broken_by
 
     @property
     def cacheable_tokens(self) -> int:
@@ -88,7 +96,6 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
     tokenizer = tokenizer_for(model or rendered.model)
     starts = [tokenizer.starts(message.content) for message in rendered.messages]
     runs = _template_runs(template, variables, rendered)
-    prefix = static_prefix(template)
     return Attribution(
         parts=_parts(runs or _text_runs(template, rendered), starts),
         framing=counted.framing,
@@ -97,8 +104,8 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
         encoding=counted.encoding,
         basis=counted.basis,
         exact=runs is not None,
-        static_prefix_tokens=min(prefix.tokens(tokenizer, counted.schema), counted.tokens),
-        prefix_broken_by=prefix.broken_by,
+        template=template,
+        tokenizer=tokenizer,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from promptopt.config import Config, check_config, load_config
@@ -17,6 +18,7 @@ from promptopt.values import Origin
 SUFFIX = ".j2"
 
 _VERSION = re.compile(r"v(\d+)", re.ASCII)
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ def _load_file(path: Path, config: Config) -> Template:
 def _load_from_git(reference: str, file: str, config: Config) -> Template:
     path = Path(file)
     root = _root_of(path, config)
-    reader = GitReader(reference, root)
+    # A full hash names the same files for ever: what was read of that commit is not read again.
+    reader = _commit_reader(reference, root) if _HASH.fullmatch(reference) else GitReader(reference, root)
     origin = origin_of(path, config.prompts)
     label = f"{origin.version or ''}@{reader.commit[:10]}"
     try:
@@ -153,6 +156,11 @@ def _load_from_git(reference: str, file: str, config: Config) -> Template:
         return Template.load(name, reader, Origin(origin.prompt, label))
     except FileNotFoundError as error:
         raise TemplateError(str(error), remedy=f"see: git ls-tree -r --name-only {reference}") from None
+
+
+@lru_cache(maxsize=8)
+def _commit_reader(commit: str, root: Path) -> GitReader:
+    return GitReader(commit, root)
 
 
 def _by_name(text: str, config: Config) -> Path:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import jinja2
 
 from promptopt.templates.dependence import PARAMETER, STATIC, Place
 from promptopt.templates.marking import MarkedPrompt, render_static
-from promptopt.templates.readers import Reader
+from promptopt.templates.readers import FolderReader, Reader
 from promptopt.templates.source import read_source
 from promptopt.templates.template import Template
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, Tokenizer
@@ -50,9 +53,17 @@ class StaticPrefix:
         return count + TOKENS_PER_MESSAGE - 1 + tokenizer.count(self.beginning.removesuffix(" "))
 
 
+# By compiled template: it takes as long as compiling the prompt a few times, and is asked for again and again.
+_known: WeakKeyDictionary[jinja2.Template, StaticPrefix] = WeakKeyDictionary()
+
+
 def static_prefix(template: Template) -> StaticPrefix:
-    """The static prefix of a prompt."""
-    return static_prefix_of(template.source, template.reader, template.path)
+    """The static prefix of a prompt; computed once, unless a file that the prompt includes has changed since."""
+    reader = template.reader
+    found = _known.get(template.compiled)
+    if found is None or (isinstance(reader, FolderReader) and not reader.is_current()):
+        found = _known[template.compiled] = static_prefix_of(template.source, reader, template.path)
+    return found
 
 
 def static_prefix_of(source: str, reader: Reader | None, path: str) -> StaticPrefix:

@@ -99,7 +99,9 @@ class GitReader:
         return decode(blob, display, TemplateError)
 
     def display(self, name: str) -> str:
-        return f"{self.reference}:{self._below / name}"
+        # A full hash is short enough with the ten characters that git prints, too.
+        shown = self.reference[:10] if self.reference == self.commit else self.reference
+        return f"{shown}:{self._below / name}"
 
 
 def _contained(name: str, root: Path) -> PurePosixPath:

@@ -101,6 +101,19 @@ def test_lines_of_loops_say_how_often_they_print(project: Any) -> None:
     assert "(printed 6 times, before 3)" in text
 
 
+def test_of_many_different_growths_the_last_borrow_the_lines_of_a_similar_one_and_say_so(project: Any) -> None:
+    body = "---\nmodel: gpt-4o-mini\n---\nList:\n{% for e in range(n) %}\n- an entry\nMORE{% endfor %}\n"
+    tests = "".join(f"  - vars: {{n: {number}}}\n" for number in range(1, 31))
+    project.write({"prompts/p.j2": body.replace("MORE", ""), "suites/p.yaml": f"tests:\n{tests}"})
+    lock()
+    project.git("init", "-q", "-b", "main")
+    commit(project)
+    project.write({"prompts/p.j2": body.replace("MORE", "- and another one\n")})
+    texts = [result.text for result in check().values() if result.failed]
+    borrowed = [text for text in texts if "the lines of another case of this prompt, which grew by +" in text]
+    assert (len(texts), len(borrowed)) == (30, 10)
+
+
 def test_limits_leave_room_and_cap(locked: Any) -> None:
     locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
     assert not check(overrides=["input=5% & 50"])["triage [refund]"].findings

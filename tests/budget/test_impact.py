@@ -131,6 +131,28 @@ def test_the_front_matter_is_a_cause(branch: Any, old: str, new: str, name: str,
     assert (change.usd_month > 0) == (name != "parameters")
 
 
+def test_a_service_tier_is_a_cause_apart_from_the_price_table(branch: Any) -> None:
+    plain = TEXT.replace("gpt-4o-mini", "o3")
+    branch.write({"prompts/triage/v1.j2": plain})
+    lock("another model")
+    commit(branch)
+    branch.git("checkout", "-qb", "tier")
+    branch.git("branch", "-qf", "main")
+    branch.write({"prompts/triage/v1.j2": plain.replace("model: o3", "model: o3\nservice_tier: priority")})
+    expected = [("service tier", "standard → priority, $2, $8 → $3.5, $14 per million input, output")]
+    for _ in range(2):
+        change = only()
+        assert causes(change) == expected
+        assert adds_up(change)
+        # The same after the branch has locked its rates.
+        lock("answers must be fast")
+    branch.git("commit", "-qam", "priority")
+    branch.git("branch", "-qf", "main")
+    branch.git("checkout", "-qb", "back")
+    branch.write({"prompts/triage/v1.j2": plain})
+    assert [name for name, _ in causes(only())] == ["service tier"]
+
+
 def test_an_output_that_becomes_unknown_makes_dollars_unknown(branch: Any) -> None:
     branch.write({"prompts/triage/v1.j2": TEXT.replace("max_output_tokens: 60\n", "")})
     change = only()

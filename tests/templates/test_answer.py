@@ -1,7 +1,6 @@
 """How the answer is read out of a response."""
 
 import json
-import time
 
 import pytest
 from hypothesis import given
@@ -33,10 +32,8 @@ def test_no_match_is_no_answer() -> None:
 
 
 def test_a_pattern_that_runs_away_is_stopped() -> None:
-    started = time.monotonic()
     with pytest.raises(NoAnswer, match=r"ran longer than 1 s"):
         PatternAnswer(r"(a|aa)+$").extract("a" * 60 + "b")
-    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("pattern", ["(", "[a", "*", "(?P<n>a)(?P<n", r"\p{Nope}"])
