@@ -239,7 +239,9 @@ def _cascade(parts: GatewayParts) -> Layer | None:
 
 def _fallback(parts: GatewayParts) -> Layer | None:
     plan = parts.settings.fallback
-    return None if plan is None else Fallback(plan, sdk_retries=parts.sdk_retries)
+    if plan is None:
+        return None
+    return Fallback(plan, retries=parts.sdk_retries, clock=parts.clock, random=parts.random)
 
 
 def _budget(parts: GatewayParts) -> Layer | None:

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import count
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
 from promptopt.errors import check_argument
 from promptopt.values import CallOptions, Message, Request, Usage, canonical_json, sha256_hex
+
+if TYPE_CHECKING:
+    from promptopt.gateway.reading import Reading
 
 Endpoint = Literal["chat", "responses"]
 AnswerSource = Literal["upstream", "cache", "semantic", "shared", "replay"]
@@ -187,6 +190,8 @@ class Call:
         changed: Whether a layer changed the body.
         expected_cached_tokens: Input tokens that the prompt-cache hints expect to be read from the provider's cache.
         misordered_tokens: Static input tokens that cannot be, since they come after what varies.
+        give_up_at: When its caller's own timeout is over, by the gateway's monotonic clock: it waits no longer.
+        reading: Where its stream is, if somebody waits for the end of it.
     """
 
     endpoint: Endpoint
@@ -204,6 +209,8 @@ class Call:
     changed: bool = False
     expected_cached_tokens: int | None = None
     misordered_tokens: int | None = None
+    give_up_at: float | None = None
+    reading: Reading | None = None
 
     @classmethod
     def of(
@@ -232,6 +239,13 @@ class Call:
     @property
     def model(self) -> str:
         return str(self.body.get("model", ""))
+
+    def patience_s(self, now: float, most: float | None = None) -> float | None:
+        """Seconds that it may wait from ``now`` on: ``most``, or less if its caller gives up before."""
+        if self.give_up_at is None:
+            return most
+        left = max(0.0, self.give_up_at - now)
+        return left if most is None else min(left, most)
 
     @property
     def stream(self) -> bool:

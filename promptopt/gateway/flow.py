@@ -8,13 +8,17 @@ never sends, sleeps or waits itself. ``run`` carries a flow out in a thread, ``r
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
+from promptopt.gateway.stores.write_behind import WeakRegistry
 
 T = TypeVar("T")
 
@@ -43,9 +47,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
-    """Call a function that waits for a network; an event loop runs it in a thread."""
+    """Call a function that waits for a network; an event loop runs it in a thread.
+
+    ``undo(result)`` is called if the caller was cancelled while the function ran, so that nobody gets its result.
+    """
 
     function: Callable[[], Any]
+    undo: Callable[[Any], None] | None = None
 
 
 Effect = Send | Sleep | Wait | Blocking
@@ -65,6 +73,25 @@ class Layer(Protocol):
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         """Answer ``call``, by ``yield from inner(call)`` or without it."""
+
+
+class Forked(Protocol):
+    """Something whose state in a forked child is its own, not the parent's."""
+
+    def after_fork(self) -> None:
+        """Start again in a child: what is in flight in the parent never ends here."""
+
+
+AFTER_FORK: WeakRegistry[Forked] = WeakRegistry()
+
+
+def _after_fork() -> None:
+    for each in AFTER_FORK:
+        each.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def send(call: Call) -> Flow:
@@ -149,4 +176,20 @@ async def perform_async(effect: Sleep | Wait | Blocking) -> Any:
     if isinstance(effect, Wait):
         done, _ = await asyncio.wait([asyncio.wrap_future(effect.future)], timeout=effect.timeout_s)
         return bool(done)
-    return await asyncio.to_thread(effect.function)
+    return await _in_thread(effect)
+
+
+async def _in_thread(effect: Blocking) -> Any:
+    running = asyncio.ensure_future(asyncio.to_thread(effect.function))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        if effect.undo is not None:
+            running.add_done_callback(partial(_undone, effect.undo))
+        raise
+
+
+def _undone(undo: Callable[[Any], None], running: asyncio.Future[Any]) -> None:
+    """Take back, in a thread, what a function did for a caller who is gone."""
+    if not running.cancelled() and running.exception() is None:
+        threading.Thread(target=undo, args=(running.result(),), name="promptopt-undo", daemon=True).start()

@@ -250,7 +250,7 @@ def test_cli_clear(client):
 
 
 def test_locked_out_database_reports_store_down(tmp_path, monkeypatch):
-    monkeypatch.setattr("promptopt.gateway.stores.database._BUSY_S", 0.05)
+    monkeypatch.setattr("promptopt.gateway.stores.database.PAUSES_S", (0.01,) * 5)
     store = SqliteStore(StoreOptions(tmp_path, tmp_path / "c.sqlite")).cache()
     store._database.close()
     other = sqlite3.connect(tmp_path / "c.sqlite", isolation_level=None)

@@ -17,7 +17,8 @@ from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import MOST_NANO, Costs, from_nano, nano
 from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
 from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow
-from promptopt.gateway.stores.base import BudgetFull, BudgetScope, BudgetStore, LevelCrossed, StoreDown, using
+from promptopt.gateway.reading import close_what_is_left
+from promptopt.gateway.stores.base import BudgetFull, BudgetScope, BudgetStore, LevelCrossed, StoreDown, at_once, using
 from promptopt.money import usd
 
 log = logging.getLogger("promptopt.gateway")
@@ -118,8 +119,7 @@ class Budget:
             answer = yield from inner(call)
         except GeneratorExit:
             # A flow that is thrown away can yield nothing more; the call may have been billed.
-            with suppress(StoreDown):
-                self._store.settle(number, scopes, amount, amount)
+            at_once(lambda: self._store.settle(number, scopes, amount, amount))
             raise
         except CallFailed as failure:
             yield from self._settle(call, scopes, number, amount, failure)
@@ -147,13 +147,13 @@ class Budget:
     def _reserve(self, call: Call, scopes: list[BudgetScope]) -> Subflow[tuple[Call, list[BudgetScope], str, int]]:
         number = new_id()
         amount = self._worst(call)
-        full = yield from self._try(number, scopes, amount)
+        full = yield from self._try(call, number, scopes, amount)
         if full is not None and self.limits.at_limit == "downgrade" and call.model != self.limits.downgrade:
             yield from self._stopped(full)
             call = call.sent_with(model=self.limits.downgrade)
             amount = self._worst(call)
             scopes = [BudgetScope(scope.name, int(scope.limit * self.limits.ceiling)) for scope in scopes]
-            full = yield from self._try(number, scopes, amount)
+            full = yield from self._try(call, number, scopes, amount)
         if full is not None:
             yield from self._stopped(full)
             raise _refusal(full, amount)
@@ -172,19 +172,26 @@ class Budget:
             "(max_completion_tokens, max_output_tokens)"
         )
 
-    def _try(self, number: str, scopes: Sequence[BudgetScope], amount: int) -> Subflow[BudgetFull | None]:
+    def _try(self, call: Call, number: str, scopes: Sequence[BudgetScope], amount: int) -> Subflow[BudgetFull | None]:
         """Reserve; if only others' reservations are in the way, wait until they settle."""
-        given_up, pause = self._clock.monotonic() + self.limits.wait_s, _FIRST_PAUSE_S
+        now, pause = self._clock.monotonic(), _FIRST_PAUSE_S
+        given_up = now + (call.patience_s(now, self.limits.wait_s) or 0.0)
+
+        def undo(full: BudgetFull | None) -> None:
+            if full is None:
+                self._store.settle(number, scopes, amount, 0)
+
         while True:
             try:
                 full = yield from using(
-                    self._store, lambda: self._store.reserve(number, scopes, amount, self._clock.time())
+                    self._store, lambda: self._store.reserve(number, scopes, amount, self._clock.time()), undo
                 )
             except StoreDown as error:
                 # A budget that cannot be counted cannot be kept.
                 raise GatewayUnavailable(f"the budget: {error}") from error
             if full is None or full.spent + amount > full.scope.limit or self._clock.monotonic() >= given_up:
                 return full
+            close_what_is_left()
             yield Sleep(pause)
             pause = min(pause * 2, _LAST_PAUSE_S)
 

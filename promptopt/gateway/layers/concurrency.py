@@ -13,13 +13,14 @@ from promptopt.errors import UsageError
 from promptopt.gateway.call import Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.failures import CallFailed, QueueFull
-from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow, Wait
+from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Subflow, Wait
+from promptopt.gateway.reading import close_what_is_left
 from promptopt.providers.openai.errors import RETRYABLE
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MAX_PAUSE_S = 120.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
+_FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 
 
 class Concurrency:
@@ -45,10 +46,15 @@ class Concurrency:
         self._max_waiting = max_waiting
         self._wait_s = wait_s
         self._clock = clock
+        self._closed_until = 0.0
+        self.after_fork()
+        AFTER_FORK.add(self)
+
+    def after_fork(self) -> None:
+        """What is in flight in a parent gives back nothing here."""
         self._lock = threading.Lock()
         self._flying = 0
         self._line: deque[Future[None]] = deque()
-        self._closed_until = 0.0
 
     @property
     def limit(self) -> int:
@@ -56,11 +62,11 @@ class Concurrency:
         return max(1, int(self._limit))
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        yield from self._enter()
+        yield from self._enter(call)
         headers: Mapping[str, str] = {}
         throttled = False
         try:
-            yield from self._hold_back()
+            yield from hold_back(call, self._closed_until, self._clock)
             answer = yield from inner(call)
             headers = answer.headers
         except CallFailed as failure:
@@ -70,7 +76,7 @@ class Concurrency:
             self._leave(headers, throttled=throttled)
         return answer
 
-    def _enter(self) -> Subflow[None]:
+    def _enter(self, call: Call) -> Subflow[None]:
         with self._lock:
             if self._flying < self.limit and not self._line:
                 self._flying += 1
@@ -79,13 +85,17 @@ class Concurrency:
                 raise QueueFull(f"{len(self._line)} calls are waiting already", retry_after=1.0)
             turn: Future[None] = Future()
             self._line.append(turn)
+        close_what_is_left()
+        patience = call.patience_s(self._clock.monotonic(), self._wait_s)
         try:
-            came = yield Wait(turn, self._wait_s)
+            came = yield Wait(turn, patience)
         except BaseException:
             if self._give_up(turn):
                 self._leave({}, throttled=False)
             raise
         if not came and not self._give_up(turn):
+            if patience != self._wait_s:
+                raise CallFailed("timeout", sent=False)
             raise QueueFull(f"no turn within {self._wait_s:g} s", retry_after=1.0)
 
     def _give_up(self, turn: Future[None]) -> bool:
@@ -95,11 +105,6 @@ class Concurrency:
                 self._line.remove(turn)
                 return False
             return True
-
-    def _hold_back(self) -> Subflow[None]:
-        pause = self._closed_until - self._clock.monotonic()
-        if pause > 0:
-            yield Sleep(pause)
 
     def _leave(self, headers: Mapping[str, str], *, throttled: bool) -> None:
         pause = pause_of(headers, throttled=throttled)
@@ -117,6 +122,23 @@ class Concurrency:
                 turns.append(self._line.popleft())
         for turn in turns:
             turn.set_result(None)
+
+
+def hold_back(call: Call, until: float, clock: Clock) -> Subflow[None]:
+    """Wait for a moment, unless the caller's own timeout is over before.
+
+    Raises:
+        CallFailed: It is, and was waited for.
+    """
+    now = clock.monotonic()
+    pause = until - now
+    if pause <= 0:
+        return
+    patience = call.patience_s(now, pause)
+    assert patience is not None
+    yield Sleep(patience)
+    if patience < pause:
+        raise CallFailed("timeout", sent=False)
 
 
 class Retries:
@@ -141,9 +163,7 @@ class Retries:
                 refused = failure.headers.get("x-should-retry") == "false" or asked > MAX_PAUSE_S
                 if failure.kind not in RETRYABLE or failure.passed or refused:
                     raise
-            # Calls that failed together do not come back together.
-            longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
-            yield Sleep(max(asked, longest * self._random.uniform(0.75, 1.0)))
+            yield Sleep(retry_pause(asked, attempt, self._random))
         return (yield from inner(call))
 
 
@@ -156,17 +176,27 @@ class Pace:
             raise UsageError(f"rpm = {per_minute} is not a positive number of calls a minute")
         self._apart_s = 60 / per_minute
         self._clock = clock
-        self._lock = threading.Lock()
         self._next = 0.0
+        self.after_fork()
+        AFTER_FORK.add(self)
+
+    def after_fork(self) -> None:
+        """A lock that another thread of the parent held is never given back here."""
+        self._lock = threading.Lock()
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         with self._lock:
             now = self._clock.monotonic()
             turn = max(now, self._next)
             self._next = turn + self._apart_s
-        if turn > now:
-            yield Sleep(turn - now)
+        yield from hold_back(call, turn, self._clock)
         return (yield from inner(call))
+
+
+def retry_pause(asked: float, attempt: int, random: Random) -> float:
+    """Seconds before a call is sent again: what the provider asks for, or a pause that doubles with each attempt."""
+    # Calls that failed together do not come back together.
+    return max(asked, min(LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**attempt) * random.uniform(0.75, 1.0))
 
 
 def pause_of(headers: Mapping[str, str], *, throttled: bool) -> float:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 
 from promptopt.errors import UsageError, did_you_mean
 from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.failures import FAILURE_KINDS, CallFailed
-from promptopt.gateway.flow import Flow, Handler
+from promptopt.gateway.flow import Flow, Handler, Sleep
+from promptopt.gateway.layers.concurrency import LONGEST_PAUSE_S, pause_of, retry_pause
 from promptopt.gateway.openai.wire import count_input, messages
 from promptopt.gateway.semantic.validators import Validator
 from promptopt.providers.openai.errors import RETRYABLE, FailureKind
@@ -154,7 +157,7 @@ class FallbackPlan:
         models: Tried in this order.
         by_kind: Other models for a class of failure: ``{"context_length": ["gpt-5.6-terra"]}``.
         on: Classes of failure that fall back at all.
-        after_retries: For failures that a retry may cure: how many retries of the SDK come first.
+        after_retries: How often a call that failed in a way that a retry may cure is sent again first.
 
     Raises:
         UsageError: A class is unknown, or there is no model.
@@ -174,36 +177,58 @@ class FallbackPlan:
 
 
 class Fallback:
-    """Asks the next model if one fails in a way that another may not."""
+    """Asks the next model if one fails in a way that another may not.
 
-    def __init__(self, plan: FallbackPlan, *, sdk_retries: bool = True) -> None:
-        """``sdk_retries`` says whether a client above this one repeats failed calls."""
+    What a retry may cure is sent again first. That is done here: nothing in a request says whether the client above
+    sends it again, and one that never does would get no other model.
+    """
+
+    def __init__(
+        self,
+        plan: FallbackPlan,
+        *,
+        retries: bool = True,
+        clock: Clock = SYSTEM_CLOCK,
+        random: Random = SYSTEM_RANDOM,
+    ) -> None:
+        """``retries`` says whether failed calls are sent again here."""
         self._plan = plan
-        self._sdk_retries = sdk_retries
+        self._after = plan.after_retries if retries else 0
+        self._clock = clock
+        self._random = random
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         tried = {call.model}
-        current = call
+        current, begun = call, self._clock.monotonic()
         while True:
             try:
                 answer = yield from inner(current)
-                return answer if current is call else replace(answer, substitute=True)
+                return answer if current.model == call.model else replace(answer, substitute=True)
             except CallFailed as failure:
-                if failure.passed:
+                following = next((model for model in self._models(failure) if model not in tried), None)
+                if following is None or failure.passed:
                     raise
-                following = next((model for model in self._models(failure, call) if model not in tried), None)
-                if following is None:
-                    raise
-            tried.add(following)
-            current = replace(current.sent_with(model=following), step=current.step + 1)
+                pause = self._pause(failure, current)
+            if pause is None:
+                tried.add(following)
+                current = replace(current.sent_with(model=following), step=current.step + 1)
+            else:
+                yield Sleep(pause)
+                current = replace(current, attempt=current.attempt + 1)
+            if call.give_up_at is not None:
+                # As a retry of the SDK's, it has the whole of its caller's timeout again.
+                current = replace(current, give_up_at=self._clock.monotonic() + call.give_up_at - begun)
 
-    def _models(self, failure: CallFailed, call: Call) -> Sequence[str]:
+    def _models(self, failure: CallFailed) -> Sequence[str]:
         plan = self._plan
         if failure.kind in plan.by_kind:
-            models = plan.by_kind[failure.kind]
-        elif failure.kind in plan.on:
-            models = plan.models
-        else:
-            return ()
-        waits = self._sdk_retries and failure.kind in RETRYABLE and call.attempt < plan.after_retries
-        return () if waits else models
+            return plan.by_kind[failure.kind]
+        return plan.models if failure.kind in plan.on else ()
+
+    def _pause(self, failure: CallFailed, call: Call) -> float | None:
+        """Seconds after which the same model is asked again; ``None`` if another one is asked."""
+        if call.step or call.attempt >= self._after or failure.kind not in RETRYABLE:
+            return None
+        asked = pause_of(failure.headers, throttled=True)
+        refused = failure.headers.get("x-should-retry") == "false" or asked > LONGEST_PAUSE_S
+        return None if refused else retry_pause(asked, call.attempt, self._random)

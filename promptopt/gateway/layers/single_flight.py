@@ -1,7 +1,8 @@
 """Single-flight: identical calls in flight become one, within a process and across processes.
 
 The first caller leads and the others follow. Answers are shared, errors never: if a leader fails or dies, a follower
-leads. A follower that has seen two leaders fail asks on its own.
+leads. A follower that has seen two leaders fail asks on its own. It waits no longer than its caller's own timeout, and
+not at all for a stream whose reader holds it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from random import Random
 
 from promptopt.gateway.call import Answer, Call, new_id
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
-from promptopt.gateway.flow import Flow, Handler, Sleep, Wait
+from promptopt.gateway.failures import CallFailed
+from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Wait
 from promptopt.gateway.layers.cache import ExactCache
-from promptopt.gateway.stores.base import LEASE_S, Leases, Outage, StoreDown, tolerating, using
+from promptopt.gateway.reading import Reading
+from promptopt.gateway.stores.base import LEASE_S, Leases, Outage, StoreDown, at_once, tolerating, using
 
 _MAX_FAILED_LEADERS = 2
-# A stream is shared when it has ended, which depends on its reader.
-_STREAM_PATIENCE_S = 30.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.05
 
 
@@ -46,14 +47,20 @@ class SingleFlight:
         self._outage = outage or Outage("single-flight across processes")
         self._clock = clock
         self._random = random
+        self._renewer = LeaseRenewer(leases, clock) if leases is not None else None
+        self.after_fork()
+        AFTER_FORK.add(self)
+
+    def after_fork(self) -> None:
+        """A child leads its own flights: those of its parent never land here."""
         self._lock = threading.Lock()
         self._flights: dict[str, Future[Answer | None]] = {}
-        self._renewer = LeaseRenewer(leases, clock) if leases is not None else None
+        if self._renewer is not None:
+            self._renewer.after_fork()
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         if not self._shareable(call):
             return (yield from inner(call))
-        patience = _STREAM_PATIENCE_S if call.stream else None
         for _ in range(_MAX_FAILED_LEADERS):
             with self._lock:
                 flight = self._flights.get(call.identity)
@@ -62,8 +69,8 @@ class SingleFlight:
                     flight = self._flights[call.identity] = Future()
             if leading:
                 return (yield from self._lead(call, inner, flight))
-            if not (yield Wait(flight, patience)):
-                break
+            if not (yield Wait(flight, call.patience_s(self._clock.monotonic()))):
+                raise CallFailed("timeout", sent=False)
             answer = flight.result()
             if answer is not None:
                 return replace(answer, source="shared", raw=None)
@@ -77,25 +84,33 @@ class SingleFlight:
         return answer
 
     def _lead(self, call: Call, inner: Handler, flight: Future[Answer | None]) -> Flow:
+        if call.stream:
+            call = replace(call, reading=Reading(partial(self._land, call.identity, flight, None)))
         answer = None
         try:
             answer = yield from self._lead_processes(call, inner)
         finally:
-            with self._lock:
-                del self._flights[call.identity]
-            flight.set_result(answer if answer is not None and answer.complete else None)
+            self._land(call.identity, flight, answer if answer is not None and answer.complete else None)
         return answer
+
+    def _land(self, identity: str, flight: Future[Answer | None], answer: Answer | None) -> None:
+        """End a flight, once; without an answer one of its followers leads."""
+        with self._lock:
+            if self._flights.get(identity) is not flight:
+                return
+            del self._flights[identity]
+        flight.set_result(answer)
 
     def _lead_processes(self, call: Call, inner: Handler) -> Flow:
         leases = self._leases
         if leases is None:
             return (yield from self._alone(call, inner))
         token, pause, fresh = new_id(), _FIRST_PAUSE_S, True
-        given_up = self._clock.monotonic() + _STREAM_PATIENCE_S if call.stream else None
+        undo = partial(_give_back, leases, call.identity, token, self._clock)
         while True:
             try:
                 state = yield from using(
-                    leases, partial(leases.acquire, call.identity, token, self._clock.time(), fresh=fresh)
+                    leases, partial(leases.acquire, call.identity, token, self._clock.time(), fresh=fresh), undo
                 )
             except StoreDown as error:
                 self._outage.met(error)
@@ -105,23 +120,25 @@ class SingleFlight:
                 return state if fresh else replace(state, source="shared")
             if state:
                 return (yield from self._ask(call, inner, leases, token))
-            if given_up is not None and self._clock.monotonic() > given_up:
-                return (yield from self._alone(call, inner))
+            patience = call.patience_s(self._clock.monotonic(), pause)
+            if not patience:
+                raise CallFailed("timeout", sent=False)
             fresh = False
             # Jitter spreads the looks of followers.
-            yield Sleep(pause * self._random.uniform(0.5, 1.0))
+            yield Sleep(patience * self._random.uniform(0.5, 1.0))
             pause = min(pause * 2, _LAST_PAUSE_S)
 
     def _ask(self, call: Call, inner: Handler, leases: Leases, token: str) -> Flow:
         assert self._renewer is not None
         self._renewer.add(call.identity, token)
+        if call.reading is not None:
+            call.reading.on_held(partial(self._let_go, call.identity, token))
         try:
             answer = yield from inner(call)
         except GeneratorExit:
             # A flow that is thrown away can yield nothing more.
             self._renewer.remove(call.identity, token)
-            with suppress(StoreDown):
-                leases.release(call.identity, token, None, self._clock.time())
+            at_once(lambda: leases.release(call.identity, token, None, self._clock.time()))
             raise
         except BaseException:
             self._renewer.remove(call.identity, token)
@@ -135,6 +152,20 @@ class SingleFlight:
             yield from using(leases, lambda: leases.release(call.identity, token, shared, self._clock.time(), entry))
         return answer
 
+    def _let_go(self, identity: str, token: str) -> None:
+        """The reader of a stream holds it: callers in other processes need not wait for that."""
+        assert self._renewer is not None
+        assert self._leases is not None
+        self._renewer.remove(identity, token)
+        with suppress(StoreDown):
+            self._leases.release(identity, token, None, self._clock.time())
+
+
+def _give_back(leases: Leases, identity: str, token: str, clock: Clock, state: bool | Answer) -> None:
+    if state is True:
+        with suppress(StoreDown):
+            leases.release(identity, token, None, clock.time())
+
 
 class LeaseRenewer:
     """Renews the leases of leaders that are alive. It stops when the process does, and others take over."""
@@ -142,6 +173,10 @@ class LeaseRenewer:
     def __init__(self, leases: Leases, clock: Clock) -> None:
         self._leases = leases
         self._clock = clock
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Leases are their process's to renew."""
         self._lock = threading.Lock()
         self._held: dict[tuple[str, str], None] = {}
         self._thread: threading.Thread | None = None

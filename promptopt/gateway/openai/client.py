@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -21,6 +22,7 @@ from promptopt.gateway.openai.http import (
     refusal_response,
     transport_failure,
 )
+from promptopt.gateway.reading import Reading
 from promptopt.gateway.settings import SETTING_NAMES
 
 _HTTPX_OPTIONS = frozenset(inspect.signature(httpx2.Client.__init__).parameters)
@@ -75,7 +77,7 @@ class GatewayClient(openai.DefaultHttpxClient):
         Raises:
             openai.APIStatusError: A refusal, also a ``promptopt`` error (see :func:`refusal_error`).
         """
-        call = read_call(request, self.gateway.settings.deployments)
+        call = read_call(request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
         if call is None:
             return super().send(request, stream=stream, **options)
         flow = self.gateway.handler(call)
@@ -117,7 +119,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """As :meth:`GatewayClient.send`."""
-        call = read_call(request, self.gateway.settings.deployments)
+        call = read_call(request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
         if call is None:
             return await super().send(request, stream=stream, **options)
         flow = self.gateway.handler(call)
@@ -170,24 +172,34 @@ class _Ending:
     def __init__(self, response: httpx2.Response, exchange: Exchange, flow: Flow) -> None:
         self._response = response
         self._exchange = exchange
-        self._flow: Flow | None = flow
+        self._reading = exchange.call.reading or Reading()
+        self._reading.opened(self, flow, partial(_abandon, exchange, dict(response.headers)))
 
     def _end(self) -> tuple[bytes, Subflow[None]]:
         rest, outcome = self._exchange.last(dict(self._response.headers))
         return rest, self._resumed(outcome)
 
     def _resumed(self, outcome: Answer | CallFailed) -> Subflow[None]:
-        flow, self._flow = self._flow, None
+        flow = self._reading.ended()
         return _nothing() if flow is None else _rest(flow, outcome)
 
     def _left(self) -> Subflow[None]:
         """The caller closed the stream: at its end (the SDK stops at ``[DONE]``), or before."""
-        if self._flow is None:
-            return _nothing()
-        _, outcome = self._exchange.last(dict(self._response.headers))
-        if isinstance(outcome, CallFailed):
-            outcome = CallFailed("abandoned", text=self._exchange.collector.text, passed=True)
-        return self._resumed(outcome)
+        flow = self._reading.ended()
+        return _nothing() if flow is None else _rest(flow, _left(self._exchange, dict(self._response.headers)))
+
+
+def _left(exchange: Exchange, headers: Mapping[str, str]) -> Answer | CallFailed:
+    """The outcome of a stream that its reader left."""
+    _, outcome = exchange.last(headers)
+    if isinstance(outcome, CallFailed):
+        return CallFailed("abandoned", text=exchange.collector.text, passed=True)
+    return outcome
+
+
+def _abandon(exchange: Exchange, headers: Mapping[str, str], flow: Flow) -> None:
+    """End the flow of a stream that was thrown away without being closed."""
+    run(_rest(flow, _left(exchange, headers)), _never)
 
 
 def _rest(flow: Flow, outcome: Answer | CallFailed) -> Subflow[None]:
@@ -221,11 +233,14 @@ class _Tail(_Ending, httpx2.SyncByteStream):
     """A stream on its way to the caller."""
 
     def __iter__(self) -> Iterator[bytes]:
-        collector = self._exchange.collector
+        collector, reading = self._exchange.collector, self._reading
+        reading.awaited()
         try:
             for data in self._response.iter_bytes():
                 if passed := collector.feed(data):
+                    reading.handed()
                     yield passed
+                    reading.awaited()
         except _TROUBLE as error:
             run(self._resumed(transport_failure(error, text=collector.text, passed=True)), _never)
             raise
@@ -243,11 +258,14 @@ class _AsyncTail(_Ending, httpx2.AsyncByteStream):
     """A stream on its way to the caller, in an event loop."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        collector = self._exchange.collector
+        collector, reading = self._exchange.collector, self._reading
+        reading.awaited()
         try:
             async for data in self._response.aiter_bytes():
                 if passed := collector.feed(data):
+                    reading.handed()
                     yield passed
+                    reading.awaited()
         except _TROUBLE as error:
             await run_async(self._resumed(transport_failure(error, text=collector.text, passed=True)), _never_async)
             raise

@@ -21,10 +21,11 @@ _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
-def read_call(request: httpx2.Request, deployments: Mapping[str, str]) -> Call | None:
+def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: float) -> Call | None:
     """The call that a request makes; ``None`` for a request to any other API, which passes with its body untouched.
 
-    Labels come from :func:`promptopt.labels` and, over those, from ``x-promptopt-*`` headers, which are taken off.
+    Labels come from :func:`promptopt.labels` and, over those, from ``x-promptopt-*`` headers, which are taken off. It
+    waits in the gateway for as long as its client would for an answer, from ``now`` on by a monotonic clock.
     """
     headers = list(request.headers.raw)
     for name in {name for name, _ in headers if is_label(name)}:
@@ -35,7 +36,9 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str]) -> Call |
         content = request.content
     except httpx2.RequestNotRead:
         return None
-    return call_of(str(request.url), headers, content, deployments)
+    call = call_of(str(request.url), headers, content, deployments)
+    timeout_s = request.extensions.get("timeout", {}).get("read")
+    return call if call is None or timeout_s is None else replace(call, give_up_at=now + timeout_s)
 
 
 class Exchange:
@@ -141,6 +144,8 @@ def failed_response(failure: CallFailed, request: httpx2.Request) -> httpx2.Resp
         return failure.raw
     if failure.cause is not None:
         raise failure.cause
+    if failure.kind == "timeout":
+        raise httpx2.ReadTimeout("waiting in the gateway took longer than the call's own timeout", request=request)
     return error_response(
         502, "invalid_body", "the endpoint's answer is broken: not the JSON in UTF-8 that its API promises", request
     )

@@ -5,10 +5,12 @@ Stores keep what came over the wire as it is, and what was read out of it as JSO
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from promptopt.gateway.call import Answer, Wire
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.failures import GatewayUnavailable
-from promptopt.gateway.flow import Blocking, Subflow
+from promptopt.gateway.flow import Blocking, Sleep, Subflow
 from promptopt.gateway.stores.ledger_row import LedgerStore
 from promptopt.values import Usage
 
@@ -39,6 +41,54 @@ class StoreDown(Exception):
     """A store did not take or give something; the message names it without credentials."""
 
 
+class StoreBusy(StoreDown):
+    """A store is used by somebody else just now, and an event loop must not wait for it."""
+
+
+# Half a minute in all.
+PAUSES_S = (*(0.001, 0.002, 0.005, 0.01, 0.02), *([0.05] * 600))
+# So long an event loop waits for another thread of its process to have done with a store.
+_BLINK_S = 0.002
+
+
+def in_event_loop() -> bool:
+    """Whether an event loop runs in this thread, so that nothing here may wait."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class StoreLock:
+    """A lock that threads wait for; an event loop gets :class:`StoreBusy` if it is not free in a moment."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False) and not self._lock.acquire(
+            timeout=_BLINK_S if in_event_loop() else -1
+        ):
+            raise StoreBusy("another thread of this process uses it")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def at_once(function: Callable[[], object]) -> None:
+    """Give something back to a store for a flow that was thrown away, and can yield nothing more."""
+
+    def give_back() -> None:
+        with suppress(StoreDown):
+            function()
+
+    if in_event_loop():
+        threading.Thread(target=give_back, name="promptopt-back", daemon=True).start()
+    else:
+        give_back()
+
+
 class Networked(Protocol):
     """What a layer needs to know of anything it asks.
 
@@ -49,12 +99,23 @@ class Networked(Protocol):
     networked: bool
 
 
-def using(store: Networked, function: Callable[[], T]) -> Subflow[T]:
-    """The result of a store's function; if the store is networked, an event loop calls it in a thread."""
-    if not store.networked:
-        return function()
-    result: T = yield Blocking(function)
-    return result
+def using(store: Networked, function: Callable[[], T], undo: Callable[[T], None] | None = None) -> Subflow[T]:
+    """The result of a store's function; if the store is networked, an event loop calls it in a thread.
+
+    A store that another process keeps locked is asked again and again, so that an event loop goes on meanwhile.
+
+    Args:
+        undo: Takes back what the function did, if its caller was cancelled in the middle of it.
+    """
+    if store.networked:
+        result: T = yield Blocking(function, undo)
+        return result
+    for pause in PAUSES_S:
+        try:
+            return function()
+        except StoreBusy:
+            yield Sleep(pause)
+    return function()
 
 
 class Outage:

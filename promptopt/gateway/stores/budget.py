@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,9 @@ from promptopt.gateway.stores.base import (
     BudgetFull,
     BudgetScope,
     LevelCrossed,
+    StoreBusy,
     StoreDown,
+    StoreLock,
     level_of,
 )
 from promptopt.gateway.stores.database import Database
@@ -147,7 +148,7 @@ class SqliteBudgets:
         self._writer = WriteBehind(path, self._write, forked=self._begin)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = StoreLock()
         self._grants: dict[tuple[str, ...], _Grant] = {}
         self._seen: dict[str, list[int]] = {}
         self._now = self._looked = float("-inf")
@@ -190,6 +191,8 @@ class SqliteBudgets:
         try:
             with self._lock:
                 _, crossed = self._settle_all(self._now)
+        except StoreBusy:
+            return False
         except StoreDown as error:
             if not self._told:
                 self._told = True

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,14 +14,11 @@ from typing import Any, TypeVar
 from promptopt.errors import InputError
 from promptopt.files import show_path
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
-from promptopt.gateway.stores.base import StoreDown
+from promptopt.gateway.stores.base import PAUSES_S, StoreBusy, StoreDown, StoreLock, in_event_loop
 from promptopt.gateway.stores.write_behind import WeakRegistry
 
 T = TypeVar("T")
 log = logging.getLogger("promptopt.gateway")
-
-_BUSY_S = 30.0
-_PAUSE_S = 0.01
 
 
 class Unstorable(StoreDown):
@@ -62,12 +58,12 @@ class Database:
         self.path = path
         self._schema = schema
         self._what = what
-        self._lock = threading.RLock()
+        self._lock = StoreLock()
         self._connection: sqlite3.Connection | None = None
         _DATABASES.add(self)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.do(lambda connection: connection.execute("PRAGMA user_version"))
+            self._do(lambda connection: connection.execute("PRAGMA user_version"), PAUSES_S)
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from None
         except StoreDown as error:
@@ -81,24 +77,41 @@ class Database:
         )
 
     def do(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of a function on the connection.
+        """The result of a function on the connection; it is called again if another process has the file locked.
 
         Raises:
+            StoreBusy: It is, and an event loop runs in this thread, which must not wait.
             StoreDown: The disk is full, the file is locked for too long, or it cannot be read.
             Unstorable: A value is one that SQLite does not take.
         """
+        return self._do(function, () if in_event_loop() else PAUSES_S)
+
+    def _do(self, function: Callable[[sqlite3.Connection], T], pauses: Sequence[float]) -> T:
         with self._lock:
+            for pause in pauses:
+                try:
+                    return self._once(function)
+                except StoreBusy:
+                    self._clock.sleep(pause)
             try:
-                return function(self._connection or self._open())
-            except _BAD_VALUES as error:
-                raise Unstorable(f"{type(error).__name__}: {error}") from error
-            except sqlite3.Error as error:
-                self._recover(error)
-            try:
-                return function(self._open())
-            except sqlite3.Error as error:
-                self._shut()
-                raise self._down(error) from error
+                return self._once(function)
+            except StoreBusy as error:
+                if not pauses:
+                    raise
+                raise StoreDown(str(error)) from error.__cause__
+
+    def _once(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return function(self._connection or self._open())
+        except _BAD_VALUES as error:
+            raise Unstorable(f"{type(error).__name__}: {error}") from error
+        except sqlite3.Error as error:
+            self._recover(error)
+        try:
+            return function(self._open())
+        except sqlite3.Error as error:
+            self._shut()
+            raise self._down(error) from error
 
     def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """As :meth:`do`, in one transaction that no other process can come between."""
@@ -109,7 +122,9 @@ class Database:
         return self.do(lambda connection: connection.execute(statement, values).rowcount)
 
     def _recover(self, error: sqlite3.Error) -> None:
-        """Set a damaged file aside. Raises StoreDown after any other trouble."""
+        """Set a damaged file aside. Raises StoreBusy if it is locked, and StoreDown after any other trouble."""
+        if _is_busy(error):
+            raise StoreBusy(f"{show_path(self.path)}: {error}") from error
         # Damage is a DatabaseError itself; its subclasses are a full disk, a lock, a wrong use of it, and so on.
         if type(error) is not sqlite3.DatabaseError:
             self._shut()
@@ -120,27 +135,18 @@ class Database:
         return StoreDown(f"{show_path(self.path)}: {error}")
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        given_up = self._clock.monotonic() + _BUSY_S
-        while True:
-            try:
-                self._prepare(connection)
-            except sqlite3.Error as error:
-                # SQLite refuses a file between two modes at once, whatever the timeout: as when several processes start
-                # together.
-                if (
-                    getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-                    and self._clock.monotonic() < given_up
-                ):
-                    self._clock.sleep(_PAUSE_S)
-                    continue
-                connection.close()
-                raise
-            self._connection = connection
-            # A client that nobody closes leaves no open file; Python 3.13 warns of one.
-            self._closing = weakref.finalize(self, connection.close)
-            self._closing.atexit = False
-            return connection
+        # Who waits for a lock, and how, is decided by ``do``.
+        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        self._connection = connection
+        # A client that nobody closes leaves no open file; Python 3.13 warns of one.
+        self._closing = weakref.finalize(self, connection.close)
+        self._closing.atexit = False
+        return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -156,7 +162,7 @@ class Database:
 
     def after_fork(self) -> None:
         """Start again in a child: a connection must not be carried over a fork, nor closed by the child."""
-        self._lock = threading.RLock()
+        self._lock = StoreLock()
         if self._connection is not None:
             self._closing.detach()
             _PARENTS.append(self._connection)
@@ -193,6 +199,11 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    """Whether a file is locked; one between two modes is, too, as when several processes start together."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -39,11 +39,13 @@ from promptopt.gateway.stores.ledger_row import LedgerStore
 
 if TYPE_CHECKING:
     import redis
+    from redis.retry import Retry
 
 T = TypeVar("T")
 
-# After a failure Redis is not asked for this time, so that calls do not wait for it again and again.
-_REST_S = 1.0
+# After a failure Redis is not asked for this time, twice as long after the next one, so that calls do not wait for it
+# again and again.
+_REST_S, _LONGEST_REST_S = 1.0, 5.0
 _TIMEOUT_S = 2.0
 _PREFIX = "promptopt:cache:"
 
@@ -55,7 +57,6 @@ class RedisStore:
         """Raises UsageError without an address, and what :class:`RedisLink` raises."""
         if options.url is None:
             raise UsageError("store = 'redis' needs an address: redis = 'redis://host:6379/0'")
-        self._url = options.url
         self._link = RedisLink(options.url, policy=options.on_down, clock=options.clock)
         self._closers: list[Callable[[], None]] = [self._link.close]
 
@@ -72,7 +73,7 @@ class RedisStore:
         return RedisBudgets(self._link)
 
     def windows(self) -> CallWindows:
-        return RedisWindows(self._url)
+        return RedisWindows(self._link)
 
     def ledger(self, path: Path) -> LedgerStore:
         ledger = open_ledger(path)
@@ -106,12 +107,14 @@ class RedisLink:
         self.name = _host(url)
         try:
             self.client: redis.Redis = redis.Redis.from_url(
-                url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+                url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=_once_more()
             )
         except ValueError as error:
             raise UsageError(f"redis = {self.name!r}: {error}") from None
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
         self._clock = clock
+        self._lock = threading.Lock()
+        self._rest_s = 0.0
         self._resting_until = float("-inf")
         self._scripts: dict[str, Any] = {}
         self.outage = Outage("Redis", policy)
@@ -126,15 +129,33 @@ class RedisLink:
         Raises:
             StoreDown: Redis is away.
         """
-        if self._clock.monotonic() < self._resting_until:
-            raise StoreDown(f"{self.name} is away")
+        if self._rest_s:
+            self._look_again()
         try:
             result = function(self.client)
         except self._errors as error:
-            self._resting_until = self._clock.monotonic() + _REST_S
+            self._rest()
             raise StoreDown(f"{self.name} is away ({type(error).__name__})") from None
+        self._rest_s = 0.0
         self.outage.over()
         return result
+
+    def check(self) -> None:
+        """Raises StoreDown while Redis is not asked."""
+        if self._clock.monotonic() < self._resting_until:
+            raise StoreDown(f"{self.name} is away")
+
+    def _look_again(self) -> None:
+        """Let one caller see whether Redis is back; the others do not wait for what it finds."""
+        with self._lock:
+            self.check()
+            self._resting_until = self._clock.monotonic() + _TIMEOUT_S
+            self._rest_s = min(2 * self._rest_s, _LONGEST_REST_S)
+
+    def _rest(self) -> None:
+        with self._lock:
+            self._rest_s = self._rest_s or _REST_S
+            self._resting_until = self._clock.monotonic() + self._rest_s
 
     def script(self, source: str, keys: list[str], values: list[Any]) -> Any:
         """The result of a Lua script, which Redis runs as one step."""
@@ -145,6 +166,15 @@ class RedisLink:
     def close(self) -> None:
         """Give the connections back."""
         self.client.close()
+
+
+def _once_more() -> Retry:
+    """Send a command again over a new connection if the old one was closed, and never after a timeout."""
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
 
 
 def _host(url: str) -> str:
@@ -374,27 +404,31 @@ class RedisWindows:
 
     networked = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, link: RedisLink) -> None:
         """Raises MissingExtra if the package ``limits`` is not installed."""
         try:
-            from limits.storage import storage_from_string
+            from limits.storage import RedisStorage
             from limits.strategies import MovingWindowRateLimiter
         except ImportError:
             raise MissingExtra("limits", "gateway", "limits for users and keys") from None
-        self._limiter = MovingWindowRateLimiter(storage_from_string(url))
+        self._link = link
+        # The link's own connections: their timeout is the link's, and the link knows when Redis is away.
+        storage = RedisStorage("redis://", connection_pool=link.client.connection_pool)
+        self._limiter = MovingWindowRateLimiter(storage)
         self._lock = threading.Lock()
 
     def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
-        try:
-            with self._lock:
-                # A call that one of several windows refuses counts in none of them.
-                for allows in (self._limiter.test, self._limiter.hit) if len(items) > 1 else (self._limiter.hit,):
-                    for item, who in items:
-                        if not allows(item, who):
-                            reset = self._limiter.get_window_stats(item, who).reset_time
-                            # A clock that goes back must not make anybody wait longer than the window is.
-                            return item, who, min(max(reset - now, 0.0), float(item.get_expiry()))
-        except Exception as error:
-            # What a storage raises is up to its driver.
-            raise StoreDown(type(error).__name__) from error
+        # Nobody waits in line for a Redis that is away.
+        self._link.check()
+        with self._lock:
+            return self._link.do(lambda _: self._hit(items, now))
+
+    def _hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
+        # A call that one of several windows refuses counts in none of them.
+        for allows in (self._limiter.test, self._limiter.hit) if len(items) > 1 else (self._limiter.hit,):
+            for item, who in items:
+                if not allows(item, who):
+                    reset = self._limiter.get_window_stats(item, who).reset_time
+                    # A clock that goes back must not make anybody wait longer than the window is.
+                    return item, who, min(max(reset - now, 0.0), float(item.get_expiry()))
         return None

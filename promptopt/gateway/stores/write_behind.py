@@ -38,7 +38,10 @@ class WeakRegistry(Generic[T]):
 
 
 class WriteBehind:
-    """Calls ``write`` soon after it is ``due``, again until it succeeds, and at the end of the process."""
+    """Calls ``write`` soon after it is ``due``, again until it succeeds, and at the end of the process.
+
+    What is due keeps its object alive.
+    """
 
     def __init__(self, place: Path, write: Callable[[], bool], *, forked: Callable[[], None]) -> None:
         """Nothing is due yet.
@@ -62,6 +65,9 @@ class WriteBehind:
             # No thread writes after the end of the process.
             self._now()
         else:
+            if not self._is_due:
+                # Whoever made it may be dropped before it is written.
+                _HELD[self] = self._write()
             self._is_due = True
             if not _Writer.wake():
                 self.tick()
@@ -73,7 +79,9 @@ class WriteBehind:
         if time.monotonic() < self._not_before:
             return True
         self._is_due = False
+        held = _HELD.pop(self, None)
         if not self._now():
+            _HELD[self] = held
             self._is_due, self._not_before = True, time.monotonic() + _RETRY_S
         return self._is_due
 
@@ -112,6 +120,8 @@ def write_now(place: Path) -> None:
 
 
 _ALIVE: WeakRegistry[WriteBehind] = WeakRegistry()
+# What is due, and whose it is.
+_HELD: dict[WriteBehind, Callable[[], bool] | None] = {}
 
 
 class _Writer:
@@ -185,6 +195,7 @@ class _Writer:
         cls._lock, cls._due = threading.Lock(), threading.Event()
         for each in _ALIVE:
             each.after_fork()
+        _HELD.clear()
 
 
 atexit.register(_Writer.end)

@@ -1,0 +1,167 @@
+"""Streams on their way to whoever reads them: which are held by their reader, and which nobody can read any more."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from promptopt.gateway.clock import SYSTEM_CLOCK
+
+# A reader that has not come back for so long holds its stream: nobody waits for it.
+STALL_S = 0.1
+_BEAT_S = 0.05
+
+
+class Reading:
+    """Where a stream is: awaited from the provider, or with its reader, who may never take more of it."""
+
+    __slots__ = ("_end", "_handed_at", "_let_go", "_stalled")
+
+    def __init__(self, *let_go: Callable[[], None]) -> None:
+        """``let_go`` is as for :meth:`on_held`."""
+        self._let_go = [*let_go]
+        self._handed_at: float | None = None
+        self._stalled = False
+        self._end: Any = None
+
+    def on_held(self, let_go: Callable[[], None]) -> None:
+        """Call ``let_go`` once, in a thread of its own, when the reader holds the stream: nobody need wait for that."""
+        self._let_go.append(let_go)
+
+    def opened(self, stream: object, flow: Any, abandon: Callable[[Any], None]) -> None:
+        """Let ``flow`` wait for the end of ``stream``; ``abandon(flow)`` ends it in a thread if nobody can read it."""
+        # What ends a flow holds it: within the garbage that a stream is, it would be thrown away before it could.
+        self._end = weakref.finalize(stream, _Watch.abandoned, flow, abandon)
+        self._end.atexit = False
+        self.handed()
+        _Watch.over(self)
+
+    def handed(self) -> None:
+        """A part of the stream went to the reader."""
+        self._handed_at = SYSTEM_CLOCK.monotonic()
+
+    def awaited(self) -> None:
+        """The reader wants more."""
+        self._handed_at = None
+
+    def ended(self) -> Any:
+        """The flow that goes on now, once; ``None`` if it did before."""
+        self._handed_at = None
+        found = None if self._end is None else self._end.detach()
+        return None if found is None else found[2][0]
+
+    def abandon(self) -> None:
+        """End the flow here and now, as that of a stream that nobody reads any more."""
+        if self._end is not None and (found := self._end.detach()) is not None:
+            flow, abandon = found[2]
+            abandon(flow)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a flow waits for the end of the stream."""
+        return self._end is not None and self._end.alive
+
+    def is_held(self, now: float) -> bool:
+        """Whether the reader has held the stream for too long."""
+        held = self._handed_at
+        return held is not None and now - held >= STALL_S
+
+    def look(self, now: float) -> bool:
+        """Let go if the reader holds the stream; whether that was found just now."""
+        if self._stalled or not self.is_held(now):
+            return False
+        self._stalled = True
+        for let_go in self._let_go:
+            let_go()
+        return True
+
+
+def close_what_is_left() -> None:
+    """Somebody waits for what streams hold: close soon those that nobody can read any more."""
+    _Watch.wanted = True
+
+
+class _Watch:
+    """The one thread of a process that looks after open streams; it ends when there is none."""
+
+    _lock = threading.Lock()
+    _open: ClassVar[set[Reading]] = set()
+    _left: ClassVar[deque[tuple[Any, Callable[[Any], None]]]] = deque()
+    _thread: threading.Thread | None = None
+    _ends = False
+    _next = 0.0
+    wanted = False
+
+    @classmethod
+    def over(cls, reading: Reading) -> None:
+        with cls._lock:
+            if not cls._ends:
+                # Registered after what the stores have, and therefore run before it.
+                cls._ends = True
+                atexit.register(cls.end)
+            cls._open.add(reading)
+            if cls._thread is None:
+                cls._thread = threading.Thread(target=cls._run, name="promptopt-streams", daemon=True)
+                cls._thread.start()
+
+    @classmethod
+    def abandoned(cls, flow: Any, abandon: Callable[[Any], None]) -> None:
+        """A stream is garbage. Its flow ends a little later: the collector may have come in the middle of anything."""
+        cls._left.append((flow, abandon))
+
+    @classmethod
+    def _run(cls) -> None:
+        while cls._look():
+            SYSTEM_CLOCK.sleep(_BEAT_S)
+
+    @classmethod
+    def _look(cls) -> bool:
+        """Look at each open stream; whether there is any."""
+        with cls._lock:
+            found = list(cls._open)
+        now = SYSTEM_CLOCK.monotonic()
+        # The SDK's stream and its generator refer to each other, so that a stream that was left in the middle of a
+        # loop is not closed before the collector comes. A young collection takes less than a millisecond; a full one
+        # may take a hundred.
+        stalled = [reading for reading in found if reading.look(now)]
+        if cls.wanted and now >= cls._next and any(reading.is_held(now) for reading in found):
+            gc.collect()
+            cls.wanted, cls._next = False, now + 1.0
+        elif stalled and gc.isenabled():
+            gc.collect(1)
+        while cls._left:
+            flow, abandon = cls._left.popleft()
+            abandon(flow)
+        with cls._lock:
+            cls._open = {reading for reading in cls._open if reading.is_open}
+            if cls._open or cls._left:
+                return True
+            cls._thread = None
+            return False
+
+    @classmethod
+    def forked(cls) -> None:
+        cls._lock, cls._thread = threading.Lock(), None
+        # They are the parent's streams: their end must not give back here what the parent holds.
+        _PARENTS.extend(reading.ended() for reading in cls._open)
+        _PARENTS.extend(cls._left)
+        cls._open, cls._left = set(), deque()
+
+    @classmethod
+    def end(cls) -> None:
+        """The process ends: what is open is settled, and written."""
+        for reading in list(cls._open):
+            reading.abandon()
+
+
+# Flows of a parent process, kept so that nothing ends them here.
+_PARENTS: list[Any] = []
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Watch.forked)
