@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         BudgetExceeded,
         GatewayUnavailable,
         LimitExceeded,
+        NotCached,
         QueueFull,
         Refused,
     )
@@ -43,6 +44,7 @@ _HOMES = {
     "Facts": "promptopt.compression.facts",
     "GatewayUnavailable": "promptopt.gateway.failures",
     "LimitExceeded": "promptopt.gateway.failures",
+    "NotCached": "promptopt.gateway.failures",
     "QueueFull": "promptopt.gateway.failures",
     "Message": "promptopt.values",
     "Parsed": "promptopt.schemas.parse",
@@ -84,6 +86,7 @@ __all__ = [
     "GatewayUnavailable",
     "LimitExceeded",
     "Message",
+    "NotCached",
     "Parsed",
     "PromptoptError",
     "QueueFull",

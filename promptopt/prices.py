@@ -203,7 +203,7 @@ def _table_price(model: str, processing: Processing, moment: datetime) -> Price 
     snapshot = get_snapshot()
     provider_id, name = _split_provider(model, {provider.id for provider in snapshot.providers})
     tuned = base_model(name) is not None
-    provider_id = provider_id or ("openai" if tuned else None)
+    provider_id = provider_id or ("openai" if tuned or name.startswith("text-embedding-") else None)
     try:
         provider, info = snapshot.find_provider_model(name, None, provider_id, None)
     except LookupError:
@@ -218,6 +218,9 @@ def _table_price(model: str, processing: Processing, moment: datetime) -> Price 
     starts = [rate.tiers[0].start for rate in named.values() if isinstance(rate, TieredPrices)]
     first = {key: rate.base if isinstance(rate, TieredPrices) else rate for key, rate in named.items()}
     input_mtok, output_mtok = first["input_mtok"], first["output_mtok"]
+    if output_mtok is None and "embed" in info.id:
+        # Vectors are not billed.
+        output_mtok = Decimal(0)
     if input_mtok is None or output_mtok is None:
         return None
     cache_read, cache_write = first["cache_read_mtok"], first["cache_write_mtok"]

@@ -15,7 +15,7 @@ from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.costs import Costs
 from promptopt.gateway.flow import Flow, Handler, Layer, stack
 from promptopt.gateway.layers.budget import Budget
-from promptopt.gateway.layers.cache import CacheFront, CachePolicy, ExactCache
+from promptopt.gateway.layers.cache import CacheFront, CachePolicy, ExactCache, NoCache
 from promptopt.gateway.layers.concurrency import Concurrency
 from promptopt.gateway.layers.limits import UserLimits
 from promptopt.gateway.layers.meter import LedgerFront, Meter
@@ -205,8 +205,10 @@ def _ledger(parts: GatewayParts) -> Layer | None:
 
 
 def _cache(parts: GatewayParts) -> Layer | None:
+    if parts.cache is None:
+        return NoCache()
     # Single-flight puts answers into the cache itself.
-    return CacheFront(parts.cache) if parts.cache is not None and parts.settings.single_flight else parts.cache
+    return CacheFront(parts.cache) if parts.settings.single_flight else parts.cache
 
 
 def _single_flight(parts: GatewayParts) -> Layer | None:

@@ -21,14 +21,14 @@ from promptopt.values import CallOptions, Message, Request, Usage, canonical_jso
 if TYPE_CHECKING:
     from promptopt.gateway.reading import Reading
 
-Endpoint = Literal["chat", "responses"]
+Endpoint = Literal["chat", "responses", "embeddings", "messages"]
 AnswerSource = Literal["upstream", "cache", "semantic", "shared", "replay"]
 UsageBasis = Literal["measured", "counted", "assumed"]
 
-# Parameters that account, route or store, and shape no answer.
+# Parameters that account or route, and shape no answer.
 _SHAPELESS = frozenset(
     {
-        *("user", "safety_identifier", "metadata", "store"),
+        *("user", "safety_identifier", "metadata"),
         *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
     }
 )
@@ -43,6 +43,7 @@ class Labels:
         team: The team that pays.
         task: What the router decides by.
         run: Whose budget this is, if a run has one.
+        cache: What the call wants of the caches: ``no-store``, ``refresh``, ``only``, ``ttl=1h``.
         tenant: Whose data the call holds; tenants share nothing.
         organization: The provider's organisation that the call is made for; read from the request, as the next two are.
         project: The provider's project.
@@ -58,6 +59,7 @@ class Labels:
     run: str | None = None
     team: str | None = None
     sample: int = 0
+    cache: str | None = None
     tenant: str | None = None
     organization: str | None = None
     project: str | None = None
@@ -82,8 +84,8 @@ def labels(**names: Any) -> Iterator[Labels]:
     """Label every call inside: ``with promptopt.labels(tag="search", user="u1"): ...``.
 
     Args:
-        names: ``prompt``, ``version``, ``tag``, ``task``, ``user``, ``tier``, ``run``, ``team``, ``tenant`` and
-            ``sample``.
+        names: ``prompt``, ``version``, ``tag``, ``task``, ``user``, ``tier``, ``run``, ``team``, ``tenant``, ``cache``
+            and ``sample``.
 
     Raises:
         TypeError: There is no such label, or its value is not a text (``sample`` is a number).
@@ -176,7 +178,7 @@ class Call:
     """One call to a model. :meth:`of` makes one; a layer makes another of it by :meth:`sent_with` or :meth:`routed`.
 
     Attributes:
-        endpoint: Which of the two APIs it speaks.
+        endpoint: Which API it speaks: OpenAI's chat completions, responses or embeddings, or Anthropic's messages.
         url: Where it goes; an empty text for a call that is not an HTTP request.
         body: The request's JSON, parsed.
         identity: See :func:`identity_of`. It stays that of the call that was asked for, whatever model is sent to.
@@ -319,10 +321,12 @@ class Answer:
         usage: Tokens; ``None`` if the endpoint did not say and nothing was counted.
         basis: Whether they were measured by the provider, counted here, or assumed at worst.
         source: Where it comes from.
-        complete: Whether it may be given to somebody else: finished, and not filtered.
+        complete: Whether it may be given to those who wait for the same: not empty, filtered or broken off by an error.
+        finished: Whether the model ended it of its own accord: all choices have a text or calls, none hit the cap.
         substitute: Whether another model answered than the one that is normally asked; such an answer is not kept.
         sent_to: The model that the call was sent to, whose price is the answer's; empty if that is the asked one.
         headers: The endpoint's ``x-ratelimit-*`` and ``retry-after`` headers.
+        request_id: The endpoint's ``x-request-id``, which a kept answer keeps.
         wire: What came over HTTP, if it did.
         raw: The response object of the client that fetched it; never kept.
     """
@@ -334,12 +338,19 @@ class Answer:
     basis: UsageBasis = "measured"
     source: AnswerSource = "upstream"
     complete: bool = True
+    finished: bool = True
     substitute: bool = False
     sent_to: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    request_id: str = ""
     logprobs: tuple[float, ...] | None = None
     wire: Wire | None = None
     raw: Any = None
+
+    @property
+    def keepable(self) -> bool:
+        """Whether it may be kept for later calls: finished, just come, and of the model that is normally asked."""
+        return self.complete and self.finished and self.source == "upstream" and not self.substitute
 
     def changed(self, **values: Any) -> Answer:
         """The answer with other values. What came over HTTP does not fit them any more, and is left out."""

@@ -57,8 +57,8 @@ class Refused(ProviderError):
     """The gateway did not send a call.
 
     Attributes:
-        code: ``budget_exceeded``, ``rate_limit_exceeded``, ``queue_full`` or ``gateway_unavailable``; under the OpenAI
-            SDK it is the ``code`` of the error that is raised.
+        code: ``budget_exceeded``, ``rate_limit_exceeded``, ``queue_full``, ``not_cached``, ``invalid_cache_control`` or
+            ``gateway_unavailable``; under the OpenAI SDK it is the ``code`` of the error that is raised.
         status: The HTTP status under the OpenAI SDK.
         retry_after: Seconds after which the call may be allowed; ``None`` if waiting does not help.
     """
@@ -90,6 +90,20 @@ class QueueFull(Refused):
     """Too many calls are in flight or waiting."""
 
     code = "queue_full"
+
+
+class NotCached(Refused):
+    """The call is to be answered from the cache only, and is not in it."""
+
+    code = "not_cached"
+    status = 504
+
+
+class BadCacheControl(Refused):
+    """What the call wants of the caches cannot be read."""
+
+    code = "invalid_cache_control"
+    status = 400
 
 
 class GatewayUnavailable(Refused):

@@ -126,6 +126,10 @@ def _answered(call: Call, response: object) -> Answer:
     return replace(answer_of(response), sent_to=call.model)
 
 
+# What a provider's client calls an answer that somebody who asked the same may have.
+_COMPLETE = ("stop", "length")
+
+
 def answer_of(response: Response) -> Answer:
     """A provider's response as an answer."""
     return Answer(
@@ -133,7 +137,8 @@ def answer_of(response: Response) -> Answer:
         model=response.model,
         finish_reason=response.finish_reason,
         usage=response.usage,
-        complete=response.finish_reason != "content_filter",
+        complete=response.finish_reason in _COMPLETE and bool(response.text),
+        finished=response.finish_reason == "stop",
         raw=response,
     )
 

@@ -48,6 +48,7 @@ class GatewaySettings:
         concurrency: Calls in flight at once; ``None`` does not bound them.
         queue: Calls that may wait for their turn, each for ``queue_wait_s`` seconds.
         keys: Virtual keys, which a server asks its clients for.
+        stream_usage: Whether a streamed chat completion is asked for its usage, which its caller does not see.
         prompt_caching: Whether calls get hints for the provider's prompt cache.
         on_alert: Called when 50, 80 or 100% of a budget are reached, once each.
     """
@@ -74,6 +75,7 @@ class GatewaySettings:
     router: tuple[RoutingRule, ...] = ()
     cascade: tuple[CascadeStep, ...] = ()
     keys: tuple[VirtualKey, ...] = ()
+    stream_usage: bool = True
     prompt_caching: bool = False
     on_alert: Callable[[Alert], None] | None = None
 
@@ -161,15 +163,14 @@ def _cache(name: str, value: Any, root: Path) -> Changes:
         if str(value).startswith(("redis://", "rediss://")):
             return {"redis": str(value)}
         return {"cache_file": root / Path(value).expanduser()}
-    table = dict(_table(name, value, ("ttl", "time_sensitive_ttl", "time_words", "deterministic_only", "store_text")))
-    for key in ("ttl", "time_sensitive_ttl"):
-        if key in table:
-            table[f"{key}_s"] = seconds(table.pop(key), f"cache {key}")
-    if "time_words" in table:
-        table["time_words"] = tuple(_strings("cache time_words", table["time_words"]))
-    for key in ("deterministic_only", "store_text"):
-        if key in table:
-            _bool(f"cache {key}", table[key], root)
+    known = ("ttl", "time_sensitive_ttl", "lasting", "time_words", "deterministic_only", "store_text")
+    table = dict(_table(name, value, known))
+    for key in {"ttl", "time_sensitive_ttl"} & table.keys():
+        table[f"{key}_s"] = seconds(table.pop(key), f"cache {key}")
+    for key in {"lasting", "time_words"} & table.keys():
+        table[key] = tuple(_strings(f"cache {key}", table[key]))
+    for key in {"deterministic_only", "store_text"} & table.keys():
+        _bool(f"cache {key}", table[key], root)
     return {"cache": CachePolicy(**table)}
 
 
@@ -319,6 +320,7 @@ _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "router": _router,
     "cascade": _cascade,
     "keys": _keys,
+    "stream_usage": _bool,
     "prompt_caching": _bool,
     "on_alert": _callback,
 }

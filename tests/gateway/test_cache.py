@@ -28,7 +28,7 @@ from promptopt.gateway.stores.sqlite import SqliteStore
 from promptopt.values import Usage
 
 HOUR, DAY = 3600, 86400
-LONGEST = CachePolicy(ttl_s=14 * DAY)
+LONGEST = CachePolicy(ttl_s=14 * DAY, lasting=["*"])
 
 
 def make(text="hi", model="m", **body):
@@ -59,7 +59,7 @@ def store(request, tmp_path):
 
 def test_ttl(store):
     clock = SimulatedClock(1_000_000)
-    cache = ExactCache(store, CachePolicy(), clock=clock)
+    cache = ExactCache(store, CachePolicy(lasting=["*"]), clock=clock)
     start = clock.now
     assert asked(cache, make("plain")) == 1
     assert asked(cache, make("the weather today")) == 1
@@ -94,7 +94,7 @@ def test_a_clock_that_goes_back_does_not_prolong(store):
     ],
 )
 def test_time_words_are_whole_words(text, sensitive):
-    assert (CachePolicy().ttl_of(text) == HOUR) is sensitive
+    assert (CachePolicy(lasting=["*"]).ttl_of(text) == HOUR) is sensitive
 
 
 @given(st.text(max_size=40))

@@ -53,17 +53,11 @@ def test_responses_and_parse(client, upstream):
 
 
 def test_other_endpoints_pass_untouched(client, upstream):
-    upstream.on = lambda path, body: Reply(
-        body={
-            "object": "list",
-            "model": "e",
-            "data": [{"object": "embedding", "index": 0, "embedding": [0.0]}],
-            "usage": {"prompt_tokens": 1, "total_tokens": 1},
-        }
-    )
+    upstream.on = lambda path, body: Reply(body={"id": "modr-1", "model": "m", "results": []})
     sdk = client()
-    sdk.embeddings.create(model="e", input="x", encoding_format="float")
+    sdk.moderations.create(input="x", extra_headers={"x-promptopt-user": "ann@example.com"})
     assert rows(sdk) == []
+    assert not [name for name in upstream.requests[0][2] if name.startswith("x-promptopt")]
 
 
 @pytest.mark.parametrize("include_usage", [False, True])

@@ -134,7 +134,7 @@ def replay(folder, count):
     built = gateway(
         folder,
         clock,
-        cache=CachePolicy(),
+        cache=CachePolicy(lasting=["*"]),
         concurrency=50,
         limits=CallLimits(per_user="400/hour"),
         budget=BudgetLimits(day=Decimal("0.1")),

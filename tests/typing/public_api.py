@@ -90,7 +90,7 @@ async def many() -> None:
 def refusals() -> str:
     try:
         promptopt.render("reviews")
-    except (promptopt.BudgetExceeded, promptopt.LimitExceeded, promptopt.QueueFull) as refusal:
+    except (promptopt.BudgetExceeded, promptopt.LimitExceeded, promptopt.NotCached, promptopt.QueueFull) as refusal:
         assert_type(refusal.retry_after, float | None)
     except promptopt.GatewayUnavailable as refusal:
         return str(refusal.status)

@@ -148,7 +148,8 @@ class Budget:
         number = new_id()
         amount = self._worst(call)
         full = yield from self._try(call, number, scopes, amount)
-        if full is not None and self.limits.at_limit == "downgrade" and call.model != self.limits.downgrade:
+        downgrades = self.limits.at_limit == "downgrade" and call.endpoint != "embeddings"
+        if full is not None and downgrades and call.model != self.limits.downgrade:
             yield from self._stopped(full)
             call = call.sent_with(model=self.limits.downgrade)
             amount = self._worst(call)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import regex
@@ -11,7 +12,9 @@ import regex
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
+from promptopt.gateway.failures import BadCacheControl, NotCached
 from promptopt.gateway.flow import Flow, Handler, Subflow
+from promptopt.gateway.openai.state import needs_state, self_contained
 from promptopt.gateway.openai.wire import prompt_text
 from promptopt.gateway.stores.base import CacheStore, KeptAnswer, Outage, StoreDown, tolerating, using
 from promptopt.secrets import find_secret
@@ -27,14 +30,69 @@ TIME_WORDS = (
 _EXCERPT = 200
 
 
+_TTL = re.compile(r"ttl=(\d+(?:\.\d+)?)([smhd]?)")
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": HOUR_S, "d": DAY_S}
+
+
+@dataclass(frozen=True, slots=True)
+class CacheControl:
+    """What one call wants of the caches, written ``x-promptopt-cache: refresh, ttl=1h``.
+
+    Attributes:
+        skip: ``no-store``: the call is made as if there were no cache; its answer is neither kept nor shared.
+        refresh: The call is sent, and its answer takes the place of the one that is kept.
+        only: The call is not sent; what is not kept is refused.
+        ttl_s: ``ttl=90``, ``ttl=1h``: the answer is kept for this time, at any temperature.
+    """
+
+    skip: bool = False
+    refresh: bool = False
+    only: bool = False
+    ttl_s: float | None = None
+
+    @classmethod
+    def of(cls, call: Call) -> CacheControl:
+        """Raises BadCacheControl if it cannot be read."""
+        text = call.labels.cache
+        return _NO_WISH if text is None else _read_control(text)
+
+
+_NO_WISH = CacheControl()
+
+
+@lru_cache(maxsize=256)
+def _read_control(text: str) -> CacheControl:
+    found = _NO_WISH
+    for word in filter(None, (part.strip().lower() for part in text.split(","))):
+        if word in ("no-store", "refresh", "only"):
+            found = replace(found, **{"skip" if word == "no-store" else word: True})
+            continue
+        ttl = _TTL.fullmatch(word)
+        seconds = float(ttl[1]) * _UNITS[ttl[2]] if ttl is not None else 0.0
+        if not 0 < seconds <= MAX_TTL_S:
+            raise BadCacheControl(
+                f"x-promptopt-cache: {word!r} is not no-store, refresh, only, or ttl= with a time of at most 14 days, "
+                "such as ttl=90 or ttl=1h"
+            )
+        found = replace(found, ttl_s=seconds)
+    if found.only and (found.skip or found.refresh):
+        raise BadCacheControl(f"x-promptopt-cache: {text!r} asks for the cache alone and for a call at once")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
     """What is kept, and for how long.
 
+    No list of words finds every question about now, in every language. So an answer is used for a short time, unless
+    somebody who knows the prompt says that it lasts: ``lasting``, or the call itself (:class:`CacheControl`).
+
     Attributes:
-        ttl_s: Seconds that an answer may be used; at most 14 days.
-        time_sensitive_ttl_s: The same if the request's text has one of ``time_words``.
-        time_words: Words and phrases, matched whole and without regard to case.
+        ttl_s: Seconds that a lasting answer may be used; at most 14 days. Embeddings last.
+        time_sensitive_ttl_s: Seconds that any other answer may be used.
+        lasting: Labels of prompts whose answers last, as ``name`` or ``name@version``; ``*`` is every call.
+        time_words: Words and phrases, matched whole and without regard to case. A text with one does not last, even in
+            a prompt that does.
         deterministic_only: Whether only requests at temperature 0 are kept and shared.
         store_text: Whether the first 200 characters of a request's text are kept beside its answer.
 
@@ -44,6 +102,7 @@ class CachePolicy:
 
     ttl_s: float = 7 * DAY_S
     time_sensitive_ttl_s: float = HOUR_S
+    lasting: Sequence[str] = ()
     time_words: Sequence[str] = TIME_WORDS
     deterministic_only: bool = True
     store_text: bool = True
@@ -54,17 +113,42 @@ class CachePolicy:
                 raise UsageError(f"cache {name} = {value / DAY_S:g} days: give more than 0 and at most 14 days")
 
     def shareable(self, call: Call) -> bool:
-        """Whether the answer to a call may be given to another call that is the same."""
-        if call.body.get("background"):
-            return False
-        return not self.deterministic_only or call.body.get("temperature") == 0
+        """Whether a call may be answered with what another call that is the same was answered.
 
-    def ttl_of(self, text: str) -> float:
-        """Seconds that an answer to this text may be used."""
-        sensitive = _pattern(tuple(self.time_words))
-        if sensitive is None or sensitive.search(text) is None:
+        Raises:
+            BadCacheControl: What the call wants of the caches cannot be read.
+        """
+        control = CacheControl.of(call)
+        return not control.refresh and self.keepable(call)
+
+    def keepable(self, call: Call) -> bool:
+        """Whether the answer to a call may be kept. Raises BadCacheControl as :meth:`shareable`."""
+        control = CacheControl.of(call)
+        if control.skip or needs_state(call):
+            return False
+        if control.ttl_s is not None:
+            return True
+        if not self_contained(call):
+            return False
+        return not self.deterministic_only or call.endpoint == "embeddings" or call.body.get("temperature") == 0
+
+    def lifetime(self, call: Call) -> float:
+        """Seconds that the answer to a call may be used."""
+        control = CacheControl.of(call)
+        if control.ttl_s is not None:
+            return control.ttl_s
+        if call.endpoint == "embeddings":
             return self.ttl_s
-        return min(self.time_sensitive_ttl_s, self.ttl_s)
+        labels = call.labels
+        return self.ttl_of(prompt_text(call), labels.prompt, labels.version)
+
+    def ttl_of(self, text: str, prompt: str | None = None, version: str | None = None) -> float:
+        """Seconds that an answer to this text, in a prompt of this name, may be used."""
+        short = min(self.time_sensitive_ttl_s, self.ttl_s)
+        if not any(name in ("*", prompt, f"{prompt}@{version}") for name in self.lasting):
+            return short
+        sensitive = _pattern(tuple(self.time_words))
+        return self.ttl_s if sensitive is None or sensitive.search(text) is None else short
 
 
 @lru_cache(maxsize=16)
@@ -93,13 +177,22 @@ class ExactCache:
         self._clock = clock
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        if not self.policy.shareable(call):
-            return (yield from inner(call))
-        found = yield from self.look_up(call)
+        found = yield from self.found(call)
         if found is not None:
             return found
         answer = yield from inner(call)
         yield from self.keep(call, answer)
+        return answer
+
+    def found(self, call: Call) -> Subflow[Answer | None]:
+        """The kept answer, if the call may have one.
+
+        Raises:
+            NotCached: There is none, and the call is not to be sent.
+        """
+        answer = (yield from self.look_up(call)) if self.policy.shareable(call) else None
+        if answer is None and CacheControl.of(call).only:
+            raise NotCached("no answer to this call is kept, and x-promptopt-cache: only forbids to send it")
         return answer
 
     def look_up(self, call: Call) -> Subflow[Answer | None]:
@@ -112,15 +205,16 @@ class ExactCache:
         return found
 
     def entry(self, call: Call, answer: Answer) -> KeptAnswer | None:
-        """What is to be kept of an answer; ``None`` if it is unfinished, a substitute, or was kept before."""
-        if not answer.complete or answer.source != "upstream" or answer.substitute:
+        """What is to be kept of an answer; ``None`` if it, or the call, is not to be kept."""
+        if not answer.keepable or not self.policy.keepable(call):
             return None
         now = self._clock.time()
         text = prompt_text(call)
         labels = call.labels
         prompt = f"{labels.prompt}@{labels.version}" if labels.prompt and labels.version else labels.prompt
         excerpt = text[:_EXCERPT] if self.policy.store_text and find_secret(text) is None else None
-        return KeptAnswer(call.identity, now, now + self.policy.ttl_of(text), prompt, call.model, excerpt, answer)
+        end = now + self.policy.lifetime(call)
+        return KeptAnswer(call.identity, now, end, prompt, call.model, excerpt, answer)
 
     def keep(self, call: Call, answer: Answer) -> Subflow[None]:
         """Keep an answer, if it is one to keep."""
@@ -131,14 +225,28 @@ class ExactCache:
 
 
 class CacheFront:
-    """Looks into an exact cache before anything else does, so that a hit costs one look."""
+    """Looks into an exact cache before anything else does, so that a hit costs one look.
+
+    Single-flight keeps the answers of the calls that it sees; a call that refreshes passes it by.
+    """
 
     def __init__(self, cache: ExactCache) -> None:
         self._cache = cache
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        if self._cache.policy.shareable(call):
-            found = yield from self._cache.look_up(call)
-            if found is not None:
-                return found
+        found = yield from self._cache.found(call)
+        if found is not None:
+            return found
+        answer = yield from inner(call)
+        if CacheControl.of(call).refresh:
+            yield from self._cache.keep(call, answer)
+        return answer
+
+
+class NoCache:
+    """Stands in for a cache that is switched off: a call that may only be answered from it is refused."""
+
+    def handle(self, call: Call, inner: Handler) -> Flow:
+        if CacheControl.of(call).only:
+            raise NotCached("the cache is switched off, and x-promptopt-cache: only forbids to send the call")
         return (yield from inner(call))

@@ -18,6 +18,11 @@ from promptopt.gateway.semantic.validators import Validator
 from promptopt.providers.openai.errors import RETRYABLE, FailureKind
 
 
+def interchangeable(call: Call) -> bool:
+    """Whether another model may answer: a vector of another model is no answer to anything."""
+    return call.endpoint != "embeddings"
+
+
 @dataclass(frozen=True, slots=True)
 class RoutingRule:
     """A model, and the calls it is for: those that meet every condition.
@@ -64,6 +69,8 @@ class Router:
         self._rules = tuple(rules)
 
     def handle(self, call: Call, inner: Handler) -> Flow:
+        if not interchangeable(call):
+            return (yield from inner(call))
         rule = next((rule for rule in self._rules if rule.matches(call)), None)
         if rule is not None and rule.model != call.model:
             call = call.routed(rule.model)
@@ -116,7 +123,7 @@ class Cascade:
         self._applies = applies or (lambda call: call.model == steps[-1].model)
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        if not self._applies(call):
+        if not interchangeable(call) or not self._applies(call):
             return (yield from inner(call))
         *cheaper, last = self._steps
         for number, step in enumerate(cheaper):
@@ -198,6 +205,8 @@ class Fallback:
         self._random = random
 
     def handle(self, call: Call, inner: Handler) -> Flow:
+        if not interchangeable(call):
+            return (yield from inner(call))
         tried = {call.model}
         current, begun = call, self._clock.monotonic()
         while True:

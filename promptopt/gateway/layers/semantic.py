@@ -210,9 +210,9 @@ class SemanticCache:
             if found is not None:
                 return replace(found, source="semantic")
         answer = yield from inner(call)
-        if answer.complete and answer.source == "upstream" and not answer.substitute:
+        if answer.keepable:
             with tolerating(self._outage):
-                self._keep(scope, facts, vector, text, answer)
+                self._keep(scope, facts, vector, self.policy.lifetime(call), answer)
         return answer
 
     def _embed(self, text: str) -> Subflow[np.ndarray | None]:
@@ -251,9 +251,9 @@ class SemanticCache:
         )
         return None if found is None else unpack(*found)
 
-    def _keep(self, scope: str, facts: str, vector: np.ndarray, text: str, answer: Answer) -> None:
+    def _keep(self, scope: str, facts: str, vector: np.ndarray, lifetime_s: float, answer: Answer) -> None:
         now = self._clock.time()
-        head = (scope, facts, now, now + self.policy.ttl_of(text), vector.tobytes())
+        head = (scope, facts, now, now + lifetime_s, vector.tobytes())
         self._database.execute(
             "INSERT INTO vectors (scope, facts, created, expires, vector, content_type, meta, content) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -16,6 +16,7 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Flow, Subflow, Suspended, run, run_async
 from promptopt.gateway.openai.http import (
     Exchange,
+    StreamUsage,
     failed_response,
     http_response,
     read_call,
@@ -70,6 +71,7 @@ class GatewayClient(openai.DefaultHttpxClient):
     def __init__(self, gateway: Gateway, **options: Any) -> None:
         super().__init__(**options)
         self.gateway = gateway
+        self._usage = StreamUsage(asked=gateway.settings.stream_usage)
 
     def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """The response, from the provider or from what is kept.
@@ -93,7 +95,7 @@ class GatewayClient(openai.DefaultHttpxClient):
             raise refusal_error(refusal, request) from None
 
     def _ask(self, call: Call, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
-        exchange = Exchange(call, request, streamed=stream)
+        exchange = Exchange(call, request, self._usage, streamed=stream)
         try:
             response = super().send(exchange.request, stream=exchange.passes, **options)
             if exchange.passes:
@@ -102,6 +104,8 @@ class GatewayClient(openai.DefaultHttpxClient):
                 response.read()
         except _TROUBLE as error:
             raise transport_failure(error) from error
+        if exchange.refuses_usage(response):
+            return self._ask(call, request, stream, options)
         return exchange.answer(response)
 
     def close(self) -> None:
@@ -116,6 +120,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
     def __init__(self, gateway: Gateway, **options: Any) -> None:
         super().__init__(**options)
         self.gateway = gateway
+        self._usage = StreamUsage(asked=gateway.settings.stream_usage)
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """As :meth:`GatewayClient.send`."""
@@ -135,7 +140,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
             raise refusal_error(refusal, request) from None
 
     async def _ask(self, call: Call, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
-        exchange = Exchange(call, request, streamed=stream)
+        exchange = Exchange(call, request, self._usage, streamed=stream)
         try:
             response = await super().send(exchange.request, stream=exchange.passes, **options)
             if exchange.passes:
@@ -144,6 +149,8 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
                 await response.aread()
         except _TROUBLE as error:
             raise transport_failure(error) from error
+        if exchange.refuses_usage(response):
+            return await self._ask(call, request, stream, options)
         return exchange.answer(response)
 
     async def aclose(self) -> None:
@@ -283,6 +290,7 @@ _STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
     429: openai.RateLimitError,
     503: openai.InternalServerError,
+    504: openai.InternalServerError,
 }
 _ERROR_TYPES: dict[type[Refused], type[Refused]] = {}
 

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.gateway.call import Answer, Call, Wire
-from promptopt.gateway.openai.wire import BadBody, count_input, read_object
+from promptopt.gateway.openai.wire import (
+    UNREADABLE,
+    BadBody,
+    count_input,
+    ended,
+    logprobs_of,
+    read_object,
+    text_of,
+    was_filtered,
+)
 from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import tokenizer_for
 from promptopt.values import Usage
@@ -29,14 +38,24 @@ class EventCollector:
     def __init__(self, call: Call, *, hide_usage: bool = False) -> None:
         self._call = call
         self._hide_usage = hide_usage
-        self._rest = b""
+        self._rest = bytearray()
+        self._held = b""
         self._passed: list[bytes] = []
-        self._state: _State = _ChatState() if call.endpoint == "chat" else _ResponsesState()
+        self._state: _State = _ChatState() if call.endpoint == "chat" else _ResponsesState(call)
 
     def feed(self, data: bytes) -> bytes:
         """The part of the bytes so far that may be passed on: whole events only."""
-        lines = (self._rest + data).replace(b"\r\n", b"\n")
-        *events, self._rest = lines.split(b"\n\n")
+        data = self._held + data
+        # The other half of the line's end may come with the next bytes.
+        self._held = data[-1:] if data.endswith(b"\r") else b""
+        data = data[: len(data) - len(self._held)].replace(b"\r\n", b"\n")
+        # A large event comes in many parts: only what is new is looked at.
+        start = max(0, len(self._rest) - 1)
+        self._rest += data
+        if self._rest.find(b"\n\n", start) < 0:
+            return b""
+        *events, rest = bytes(self._rest).split(b"\n\n")
+        self._rest = bytearray(rest)
         passed = b"".join(event + b"\n\n" for event in map(self._taken, events) if event is not None)
         self._passed.append(passed)
         return passed
@@ -48,9 +67,12 @@ class EventCollector:
             BadBody: The stream ended before its answer did.
         """
         last = b""
-        if self._rest.strip():
+        if self._held or self._rest.strip():
             last = self.feed(b"\n\n")
-        fields = self._state.fields()
+        try:
+            fields = self._state.fields()
+        except UNREADABLE as error:
+            raise BadBody(str(error)) from None
         if fields["usage"] is None:
             fields |= {"usage": counted_usage(self._call, fields["text"]), "basis": "counted"}
         wire = Wire(b"".join(self._passed), EVENT_STREAM)
@@ -70,7 +92,7 @@ class EventCollector:
         try:
             value = json.loads(data)
             self._state.take(value)
-        except (ValueError, RecursionError, AttributeError, KeyError, TypeError, IndexError):
+        except UNREADABLE:
             self._state.broken = True
             return event
         if not self._hide_usage or value.get("usage") is None:
@@ -103,6 +125,8 @@ class _ChatState(_State):
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._reasons: dict[int, str] = {}
+        self._answered: set[int] = set()
+        self._refused = self._filtered = False
         self._usage: Usage | None = None
         self._model = ""
         self._logprobs: list[float] = []
@@ -114,33 +138,46 @@ class _ChatState(_State):
     def take(self, event: Mapping[str, Any]) -> None:
         if event.get("error"):
             self.broken = True
-        self._model = event.get("model") or self._model
+        self._model = str(event.get("model") or self._model)
         self._usage = usage_or_none(event.get("usage")) or self._usage
         for choice in event.get("choices") or ():
-            index = choice.get("index", 0)
-            delta = choice.get("delta") or {}
-            if index == 0:
-                self._parts.append(delta.get("content") or delta.get("refusal") or "")
-                found = (choice.get("logprobs") or {}).get("content") or ()
-                self._logprobs += [float(token["logprob"]) for token in found]
-            if choice.get("finish_reason"):
-                self._reasons[index] = str(choice["finish_reason"])
+            self._take_choice(choice.get("index") or 0, choice, choice.get("delta") or {})
+
+    def _take_choice(self, index: int, choice: Mapping[str, Any], delta: Mapping[str, Any]) -> None:
+        text, refusal = text_of(delta.get("content")), text_of(delta.get("refusal"))
+        if index == 0:
+            self._parts.append(text or refusal)
+            self._logprobs += logprobs_of(choice.get("logprobs"))
+        if text.strip() or refusal or delta.get("tool_calls") or delta.get("function_call"):
+            self._answered.add(index)
+        self._refused = self._refused or bool(refusal)
+        self._filtered = self._filtered or was_filtered(choice)
+        if choice.get("finish_reason"):
+            self._reasons[index] = str(choice["finish_reason"])
 
     def fields(self) -> dict[str, Any]:
         if self.broken or not self._reasons:
             raise BadBody("the stream ended before the answer did")
+        ends = [
+            ended(reason, answered=index in self._answered, filtered=self._filtered)
+            for index, reason in self._reasons.items()
+        ]
+        # A choice that has begun and has no end was broken off.
+        done = self.done and self._answered <= self._reasons.keys()
         return {
             "model": self._model,
             "text": self.text,
             "finish_reason": self._reasons.get(0, "stop"),
             "usage": self._usage,
-            "complete": self.done and "content_filter" not in self._reasons.values(),
+            "complete": done and all(complete for complete, _ in ends),
+            "finished": not self._refused and all(finished for _, finished in ends),
             "logprobs": tuple(self._logprobs) or None,
         }
 
 
 class _ResponsesState(_State):
-    def __init__(self) -> None:
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._parts: list[str] = []
         self._final: Mapping[str, Any] | None = None
 
@@ -160,18 +197,22 @@ class _ResponsesState(_State):
     def fields(self) -> dict[str, Any]:
         if self.broken or self._final is None:
             raise BadBody("the stream ended before the answer did")
-        return read_object("responses", self._final)
+        return read_object(self._call, self._final)
 
 
 def asks_usage(call: Call) -> bool:
     """Whether the gateway must ask for the usage of a stream, since the caller did not."""
-    options = call.body.get("stream_options") or {}
-    return call.endpoint == "chat" and call.stream and not options.get("include_usage")
+    return call.endpoint == "chat" and call.stream and not _stream_options(call).get("include_usage")
 
 
 def ask_usage(call: Call) -> Call:
     """The call with the usage asked for."""
-    return call.sent_with(stream_options={**(call.body.get("stream_options") or {}), "include_usage": True})
+    return call.sent_with(stream_options={**_stream_options(call), "include_usage": True})
+
+
+def _stream_options(call: Call) -> Mapping[str, Any]:
+    options = call.body.get("stream_options")
+    return options if isinstance(options, Mapping) else {}
 
 
 _STATUS = {"stop": "completed", "length": "incomplete"}
@@ -183,7 +224,7 @@ def made_wire(call: Call, answer: Answer) -> Wire:
         body = _chat(answer)
         events = [_chunk(answer, {"role": "assistant", "content": answer.text}, None)]
         events.append(_chunk(answer, {}, answer.finish_reason))
-        if (call.body.get("stream_options") or {}).get("include_usage"):
+        if _stream_options(call).get("include_usage"):
             events.append({**_chunk(answer, {}, None), "choices": [], "usage": body.get("usage")})
     else:
         body = _response(answer)

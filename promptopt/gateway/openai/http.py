@@ -15,7 +15,7 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.openai.events import EventCollector, ask_usage, asks_usage, made_wire
 from promptopt.gateway.openai.headers import call_of, is_label
 from promptopt.gateway.openai.wire import BadBody, endpoint_of, read_answer
-from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
+from promptopt.providers.openai.errors import RETRYABLE, classify, code_of, error_code
 
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -41,14 +41,38 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: floa
     return call if call is None or timeout_s is None else replace(call, give_up_at=now + timeout_s)
 
 
+class StreamUsage:
+    """Whether streams are asked for their usage; an endpoint that refuses a request over it is not asked again."""
+
+    def __init__(self, *, asked: bool) -> None:
+        self._asked = asked
+        self._refused: set[str] = set()
+
+    def asks(self, call: Call) -> bool:
+        """Whether the usage is to be asked for with this call."""
+        return self._asked and asks_usage(call) and _place(call.url) not in self._refused
+
+    def refused(self, call: Call, response: httpx2.Response) -> bool:
+        """Whether a response that was read refuses just that; it is remembered."""
+        found = response.status_code in (400, 422) and b"stream_options" in response.content
+        if found:
+            self._refused.add(_place(call.url))
+        return found
+
+
+def _place(url: str) -> str:
+    return url.partition("?")[0]
+
+
 class Exchange:
     """One HTTP exchange for a call: the request to send, and what its response means."""
 
-    def __init__(self, call: Call, original: httpx2.Request, *, streamed: bool) -> None:
+    def __init__(self, call: Call, original: httpx2.Request, usage: StreamUsage, *, streamed: bool) -> None:
         self.call = call
+        self._usage = usage
         # A stream goes on to the caller as it comes, unless somebody inside must see it whole.
         self.passes = call.stream and streamed and not call.buffered
-        self.hides_usage = asks_usage(call)
+        self.hides_usage = usage.asks(call)
         sent = ask_usage(call) if self.hides_usage else call
         self.request = _request(original, sent) if sent.changed else original
         self._collector: EventCollector | None = None
@@ -59,6 +83,10 @@ class Exchange:
         if self._collector is None:
             self._collector = EventCollector(self.call, hide_usage=self.hides_usage)
         return self._collector
+
+    def refuses_usage(self, response: httpx2.Response) -> bool:
+        """Whether a response that was read refuses what the gateway added, so that the call is to be sent without."""
+        return self.hides_usage and self._usage.refused(self.call, response)
 
     def answer(self, response: httpx2.Response) -> Answer:
         """The answer in a response that was read.
@@ -72,10 +100,10 @@ class Exchange:
             if self.call.stream:
                 self.collector.feed(response.content)
                 _, answer = self.collector.finish()
-                return replace(answer, headers=_kept(response.headers))
-            return read_answer(self.call, response.content, _kept(response.headers), response)
-        except BadBody:
-            raise CallFailed("invalid_body", status=response.status_code, headers=_kept(response.headers)) from None
+                return _with_headers(answer, response.headers)
+            return _with_headers(read_answer(self.call, response.content, raw=response), response.headers)
+        except BadBody as broken:
+            raise _not_an_answer(broken, response) from None
 
     @staticmethod
     def refused(response: httpx2.Response) -> CallFailed:
@@ -93,7 +121,21 @@ class Exchange:
             rest, answer = self.collector.finish()
         except BadBody:
             return b"", CallFailed("invalid_body", text=self.collector.text, passed=True)
-        return rest, replace(answer, headers=headers)
+        return rest, _with_headers(answer, httpx2.Headers(headers))
+
+
+def _not_an_answer(broken: BadBody, response: httpx2.Response) -> CallFailed:
+    """The failure in a response with a good status. An object, as of ``{"error": ...}``, is the caller's to judge."""
+    status, headers = response.status_code, _kept(response.headers)
+    if broken.body is None:
+        return CallFailed("invalid_body", status=status, headers=headers)
+    error = broken.body.get("error")
+    if not error:
+        return CallFailed("invalid_body", status=status, headers=headers, raw=response)
+    found = error.get("code") if isinstance(error, Mapping) else None
+    code = code_of(broken.body)
+    kind = classify(found if isinstance(found, int) and 400 <= found < 600 else 500, code)
+    return CallFailed(kind, status=status, code=code, headers=headers, raw=response)
 
 
 def transport_failure(
@@ -115,6 +157,10 @@ def _request(original: httpx2.Request, call: Call) -> httpx2.Request:
     return httpx2.Request(original.method, url, headers=headers, content=content, extensions=original.extensions)
 
 
+def _with_headers(answer: Answer, headers: httpx2.Headers) -> Answer:
+    return replace(answer, headers=_kept(headers), request_id=headers.get("x-request-id", ""))
+
+
 def _kept(headers: httpx2.Headers) -> dict[str, str]:
     return {
         name.decode("latin-1").lower(): value.decode("latin-1")
@@ -129,6 +175,8 @@ def http_response(call: Call, answer: Answer, request: httpx2.Request) -> httpx2
         return answer.raw
     content, content_type = answer.wire or made_wire(call, answer)
     headers = {"content-type": content_type, "x-promptopt-source": answer.source}
+    if answer.request_id:
+        headers["x-request-id"] = answer.request_id
     response = httpx2.Response(200, headers=headers, content=content, request=request)
     response.elapsed = timedelta(0)
     return response

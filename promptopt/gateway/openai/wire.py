@@ -12,17 +12,37 @@ from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, schema_tokens, tokenizer_for
 from promptopt.values import canonical_json
 
-PATHS: Mapping[str, Endpoint] = {"/chat/completions": "chat", "/responses": "responses"}
+PATHS: Mapping[str, Endpoint] = {
+    "/chat/completions": "chat",
+    "/responses": "responses",
+    "/embeddings": "embeddings",
+}
 # An image or a file is billed by its size, which the request mostly does not say; this is a high-detail picture.
 TOKENS_PER_ATTACHMENT = 1_500
 
 
+# A model that ends so has said what it wanted.
+_ENDED = frozenset({"stop", "tool_calls", "function_call"})
+# Items of a response that the model itself wrote; all others come from tools of the provider's.
+_WRITTEN = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+# What reading JSON of another shape raises.
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
+
+
 class BadBody(ValueError):
-    """An answer with a good status that is not what the API promises."""
+    """An answer with a good status that is not what the API promises.
+
+    Attributes:
+        body: What it is, if it is a JSON object; a client gets that as it is.
+    """
+
+    def __init__(self, message: str, body: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.body = body
 
 
 def endpoint_of(path: str) -> Endpoint | None:
-    """Which of the two APIs a path belongs to; ``None`` for all else, such as ``/responses/ID/cancel``."""
+    """Which API a path belongs to; ``None`` for all else, such as ``/responses/ID/cancel``."""
     for suffix, endpoint in PATHS.items():
         if path.endswith(suffix):
             return endpoint
@@ -32,12 +52,18 @@ def endpoint_of(path: str) -> Endpoint | None:
 def messages(call: Call) -> list[tuple[str, str]]:
     """Role and text of each message of a request; the instructions of a response come first."""
     body = call.body
+    if call.endpoint == "embeddings":
+        return [("user", text) for text in _listed(body.get("input")) if isinstance(text, str)]
     if call.endpoint == "chat":
-        return [_message(item) for item in body.get("messages") or ()]
-    given = body.get("input") or ()
-    found = [("user", given)] if isinstance(given, str) else [_message(item) for item in given]
+        return [_message(item) for item in _listed(body.get("messages"))]
+    found = [_message(item) for item in _listed(body.get("input"))]
     instructions = body.get("instructions")
     return [("system", instructions), *found] if isinstance(instructions, str) else found
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list as it is, a text as a list of one, and nothing of what no API takes."""
+    return value if isinstance(value, list) else [value] if isinstance(value, str) else []
 
 
 def _message(item: Any) -> tuple[str, str]:
@@ -46,11 +72,17 @@ def _message(item: Any) -> tuple[str, str]:
     content = item.get("content")
     if content is None:
         content = item.get("output") or item.get("arguments") or ""
-    role = str(item.get("role") or "tool")
+    return str(item.get("role") or "tool"), text_of(content, "\n")
+
+
+def text_of(content: Any, between: str = "") -> str:
+    """The text of a content: itself, or that of its parts; thoughts and pictures have none."""
     if isinstance(content, str):
-        return role, content
-    parts = [part.get("text") or "" for part in content if isinstance(part, dict)]
-    return role, "\n".join(part for part in parts if isinstance(part, str))
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = [part if isinstance(part, str) else part.get("text") for part in content if isinstance(part, dict | str)]
+    return between.join(text for text in texts if isinstance(text, str) and text)
 
 
 def prompt_text(call: Call) -> str:
@@ -60,6 +92,8 @@ def prompt_text(call: Call) -> str:
 
 def output_cap(call: Call) -> int | None:
     """The most output tokens that a request allows, over all its choices; ``None`` if it sets no cap."""
+    if call.endpoint == "embeddings":
+        return 0
     names = ("max_completion_tokens", "max_tokens") if call.endpoint == "chat" else ("max_output_tokens",)
     cap = next((call.body[name] for name in names if isinstance(call.body.get(name), int)), None)
     if cap is None:
@@ -71,6 +105,8 @@ def output_cap(call: Call) -> int | None:
 def schema_of(call: Call) -> Mapping[str, Any] | None:
     """The JSON schema that the answer must follow, if the request names one."""
     body = call.body
+    if call.endpoint == "embeddings":
+        return None
     if call.endpoint == "chat":
         form = body.get("response_format")
         named = form.get("json_schema") if isinstance(form, dict) else None
@@ -85,6 +121,8 @@ def count_input(call: Call) -> int:
     """Input tokens of a request, counted: texts, framing, schema, tools, and an allowance for each attachment."""
     tokenizer = tokenizer_for(call.model or None)
     found = messages(call)
+    if call.endpoint == "embeddings":
+        return sum(_count(text, call.model) for _, text in found) + _token_numbers(call.body.get("input"))
     total = sum(_count(text, call.model) for _, text in found) + TOKENS_PER_MESSAGE * len(found) + TOKENS_PER_REPLY
     if schema := schema_of(call):
         total += schema_tokens(schema, tokenizer)
@@ -92,6 +130,11 @@ def count_input(call: Call) -> int:
         if call.body.get(extra):
             total += tokenizer.count(canonical_json(call.body[extra]))
     return total + TOKENS_PER_ATTACHMENT * _attachments(call)
+
+
+def _token_numbers(value: Any) -> int:
+    """Tokens of an input that is given in tokens: a list of numbers, or of such lists."""
+    return sum(map(_token_numbers, value)) if isinstance(value, list) else int(isinstance(value, int))
 
 
 @lru_cache(maxsize=512)
@@ -115,38 +158,79 @@ def read_answer(call: Call, content: bytes, headers: Mapping[str, str] | None = 
     Raises:
         BadBody: It is not JSON in UTF-8, or not an answer of this API.
     """
+    body: Any = None
     try:
         body = json.loads(content)
         if not isinstance(body, dict):
             raise BadBody(f"the answer is {type(body).__name__}, not an object")
-        fields = read_object(call.endpoint, body)
+        fields = read_object(call, body)
         return Answer(wire=Wire(content), headers=headers or {}, raw=raw, sent_to=call.model, **fields)
     except BadBody:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise BadBody(f"the answer is not what {call.endpoint} promises: {type(error).__name__}") from None
+    except UNREADABLE as error:
+        message = f"the answer is not what {call.endpoint} promises: {type(error).__name__}"
+        raise BadBody(message, body if isinstance(body, dict) else None) from None
 
 
-def read_object(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an ``Answer`` in a decoded body."""
-    return _read_chat(body) if endpoint == "chat" else _read_responses(body)
+def read_object(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an ``Answer`` in a decoded body. Raises what reading something else raises."""
+    if call.endpoint == "embeddings":
+        return _read_embeddings(call, body)
+    return _read_chat(body) if call.endpoint == "chat" else _read_responses(body)
+
+
+def ended(reason: str, *, answered: bool, filtered: bool) -> tuple[bool, bool]:
+    """Whether an answer may go to those who wait for the same, and whether the model ended it of its own accord.
+
+    Args:
+        answered: Whether there is a text or a call of a tool.
+        filtered: Whether the provider took something out of it.
+    """
+    finished = reason in _ENDED and answered and not filtered
+    return finished or (reason == "length" and not filtered), finished
 
 
 def _read_chat(body: Mapping[str, Any]) -> dict[str, Any]:
-    choices = body["choices"]
-    if not choices:
-        raise BadBody("the answer has no choice")
-    message = choices[0]["message"]
-    reasons = {str(choice.get("finish_reason") or "stop") for choice in choices}
-    logprobs = (choices[0].get("logprobs") or {}).get("content")
+    choices = [choice for choice in body["choices"] if isinstance(choice, Mapping)]
+    message = choices[0]["message"] if choices else {}
+    ends = [_chat_end(choice) for choice in choices]
     return {
         "model": str(body.get("model") or ""),
-        "text": message.get("content") or message.get("refusal") or "",
-        "finish_reason": str(choices[0].get("finish_reason") or "stop"),
+        "text": text_of(message.get("content")) or text_of(message.get("refusal")),
+        "finish_reason": str(choices[0].get("finish_reason") or "") if choices else "",
         "usage": usage_or_none(body.get("usage")),
-        "complete": "content_filter" not in reasons,
-        "logprobs": tuple(float(token["logprob"]) for token in logprobs) if logprobs else None,
+        "complete": bool(ends) and all(complete for complete, _ in ends),
+        "finished": bool(ends) and all(finished for _, finished in ends),
+        "logprobs": logprobs_of(choices[0].get("logprobs")) or None if choices else None,
     }
+
+
+def _chat_end(choice: Mapping[str, Any]) -> tuple[bool, bool]:
+    message = choice["message"]
+    called = message.get("tool_calls") or message.get("function_call")
+    complete, finished = ended(
+        str(choice.get("finish_reason") or ""),
+        answered=bool(called or text_of(message.get("content")).strip() or message.get("refusal")),
+        filtered=was_filtered(choice),
+    )
+    return complete, finished and not message.get("refusal")
+
+
+def was_filtered(choice: Mapping[str, Any]) -> bool:
+    """Whether Azure's content filter took something out of a choice."""
+    results = choice.get("content_filter_results")
+    found = results.values() if isinstance(results, Mapping) else ()
+    return any(isinstance(result, Mapping) and result.get("filtered") is True for result in found)
+
+
+def logprobs_of(holder: Any) -> tuple[float, ...]:
+    """Log-probabilities of the tokens that were chosen, of chat's ``logprobs``."""
+    tokens = holder.get("content") if isinstance(holder, Mapping) else holder
+    return tuple(
+        float(token["logprob"])
+        for token in (tokens if isinstance(tokens, list) else ())
+        if isinstance(token, Mapping) and isinstance(token.get("logprob"), int | float)
+    )
 
 
 def _read_responses(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,18 +241,33 @@ def _read_responses(body: Mapping[str, Any]) -> dict[str, Any]:
         reason = "length" if why == "max_output_tokens" else str(why or "incomplete")
     elif status != "completed":
         reason = status
+    items = [item for item in body["output"] if isinstance(item, Mapping)]
     parts = [
         part
-        for item in body["output"]
-        if isinstance(item, Mapping) and item.get("type") == "message"
-        for part in item.get("content") or ()
+        for item in items
+        if item.get("type") == "message"
+        for part in _listed(item.get("content"))
+        if isinstance(part, Mapping)
     ]
-    logprobs = [float(token["logprob"]) for part in parts for token in part.get("logprobs") or ()]
+    text = "".join(text_of(part.get("text")) or text_of(part.get("refusal")) for part in parts)
+    kinds = {str(item.get("type")) for item in items}
+    called = bool(kinds & {"function_call", "custom_tool_call"})
+    complete, finished = ended(reason, answered=called or bool(text.strip()), filtered=False)
     return {
         "model": str(body.get("model") or ""),
-        "text": "".join(part.get("text") or part.get("refusal") or "" for part in parts),
+        "text": text,
         "finish_reason": reason,
         "usage": usage_or_none(body.get("usage")),
-        "complete": reason in ("stop", "length"),
-        "logprobs": tuple(logprobs) or None,
+        "complete": complete,
+        "finished": finished and kinds <= _WRITTEN and not any(part.get("refusal") for part in parts),
+        "logprobs": tuple(each for part in parts for each in logprobs_of(part.get("logprobs"))) or None,
     }
+
+
+def _read_embeddings(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
+    rows, asked = body["data"], call.body.get("input")
+    # A list of numbers is one text in tokens.
+    wanted = len(asked) if isinstance(asked, list) and not all(isinstance(each, int) for each in asked) else 1
+    whole = isinstance(rows, list) and len(rows) == wanted and all(row.get("embedding") for row in rows)
+    usage = usage_or_none(body.get("usage"))
+    return {"model": str(body.get("model") or ""), "usage": usage, "complete": whole, "finished": whole}

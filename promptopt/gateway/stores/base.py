@@ -358,7 +358,9 @@ _counts = attrgetter(*(field.name for field in fields(Usage)))
 def pack_parts(answer: Answer) -> tuple[str, str, bytes]:
     """The type of what came over the wire, what was read out of it as JSON, and what came; empty if nothing did."""
     usage = None if answer.usage is None else _counts(answer.usage)
-    meta = json.dumps([answer.model, answer.finish_reason, usage, answer.basis, answer.text, answer.sent_to])
+    meta = json.dumps(
+        [answer.model, answer.finish_reason, usage, answer.basis, answer.text, answer.sent_to, answer.request_id]
+    )
     content, content_type = answer.wire or (b"", "")
     return content_type, meta, content
 
@@ -369,7 +371,7 @@ def unpack(content: bytes, content_type: str, meta: str) -> Answer:
     Raises:
         ValueError: A later version packed it in another way; ``TypeError`` likewise.
     """
-    # The model that an answer was sent to came later than the rest.
+    # The model that an answer was sent to came later than the rest, and the request's number later still.
     model, reason, usage, basis, text, *later = json.loads(meta)
     return Answer(
         text=text,
@@ -379,6 +381,7 @@ def unpack(content: bytes, content_type: str, meta: str) -> Answer:
         basis=basis,
         source="cache",
         sent_to=later[0] if later else "",
+        request_id=later[1] if later[1:] else "",
         wire=Wire(content, content_type) if content_type else None,
     )
 
