@@ -84,7 +84,7 @@ def _refers(item: Mapping[str, Any]) -> bool:
 
 
 def self_contained(call: Call) -> bool:
-    """Whether everything in the request is known, and nothing of it is behind an address or a name."""
+    """Whether everything in the request is known, and nothing of it is only named or linked to."""
     body, fields = call.body, _FIELDS[call.endpoint]
     if not all(name in fields or value is None for name, value in body.items()):
         return False
