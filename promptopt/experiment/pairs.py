@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptopt.experiment.bounds import Floats
 from promptopt.experiment.evidence import (
@@ -116,10 +117,9 @@ def _broken(run: Run) -> set[tuple[str, int, int]]:
 
 
 def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]) -> MetricValues:
-    cases: dict[str, list[Answered]] = {trial.case: [] for trial in run.trials}
-    for trial in run.answered:
-        if (trial.case, trial.sample) in both:
-            cases[trial.case].append(trial)
+    cases = {case: number for number, case in enumerate(dict.fromkeys(trial.case for trial in run.trials))}
+    trials = [trial for trial in run.answered if (trial.case, trial.sample) in both]
+    case_of = np.array([cases[trial.case] for trial in trials], dtype=np.intp)
     price = run.variant.price
     output_usd = math.nan if price is None else float(price.output_mtok) / 1000
     most = run.variant.template.front.params.max_output_tokens
@@ -145,14 +145,19 @@ def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]
         "cap_usd": lambda trial: cap(trial) * output_usd,
     }
     return {
-        metric: np.array([_mean([value(trial) for trial in trials]) for trials in cases.values()])
+        metric: _case_means(np.array([value(trial) for trial in trials], dtype=float), case_of, len(cases))
         for metric, value in read.items()
     }
 
 
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
+def _case_means(values: NDArray[np.float64], case_of: NDArray[np.intp], cases: int) -> NDArray[np.float64]:
+    """Mean of each case's known values; NaN for a case that has none."""
+    known = ~np.isnan(values)
+    counts = np.bincount(case_of[known], minlength=cases)
+    sums = np.bincount(case_of[known], weights=values[known], minlength=cases)
+    means = np.full(cases, math.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means
 
 
 @dataclass(frozen=True)
