@@ -9,7 +9,7 @@ the table it comes from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -21,7 +21,7 @@ from promptopt.tokens import base_model
 from promptopt.values import Cost, Usage
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelPrice
+    from genai_prices.types import ModelPrice, TieredPrices
 
 Processing = Literal["standard", "batch", "flex", "priority", "fast"]
 PROCESSINGS: tuple[Processing, ...] = ("standard", "batch", "flex", "priority", "fast")
@@ -44,6 +44,7 @@ _CONTEXTS: Mapping[Processing, Mapping[str, str]] = {
     "fast": {"service_tier": "fast"},
 }
 
+_FEES = ("web_searches_kcount", "storage_searches_kcount")
 _MTOK = Decimal(1_000_000)
 _LOOKED_AT, _OFFERED = 30, 3
 
@@ -64,6 +65,8 @@ class Price:
         tier_start: Input tokens above which other rates apply, if rates change with the length of the input; the
             rates above are those of the first tier.
         tiers: genai-prices' own price with all tiers.
+        input_audio_mtok: Dollars per million input tokens of sound; ``None`` if the table has no price of it.
+        fees: Dollars for a thousand calls of the provider's own tools, by the table's names for them.
     """
 
     model: str
@@ -77,9 +80,26 @@ class Price:
     context_window: int | None = None
     tier_start: int | None = None
     tiers: ModelPrice | None = None
+    input_audio_mtok: Decimal | None = None
+    output_audio_mtok: Decimal | None = None
+    fees: Mapping[str, Decimal] = field(default_factory=dict)
 
     def cost(self, usage: Usage) -> Cost:
-        """List cost of one call: usage times price."""
+        """List cost of one call: usage times price. Sound without a price of its own counts as text."""
+        cost = self._text_cost(usage)
+        if not usage.input_audio_tokens and not usage.output_audio_tokens:
+            return cost
+        more = usage.input_audio_tokens * ((self.input_audio_mtok or self.input_mtok) - self.input_mtok)
+        spoken = usage.output_audio_tokens * ((self.output_audio_mtok or self.output_mtok) - self.output_mtok)
+        return Cost(cost.input_usd + more / _MTOK, cost.output_usd + spoken / _MTOK)
+
+    def prices_sound_of(self, usage: Usage) -> bool:
+        """Whether the table has a price for all sound in a usage."""
+        return (not usage.input_audio_tokens or self.input_audio_mtok is not None) and (
+            not usage.output_audio_tokens or self.output_audio_mtok is not None
+        )
+
+    def _text_cost(self, usage: Usage) -> Cost:
         if self.tiers is not None and self.tier_start is not None and usage.input_tokens > self.tier_start:
             return self._tiered_cost(self.tiers, usage)
         plain = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
@@ -124,7 +144,10 @@ def find_price(
     """
     if processing not in PROCESSINGS:
         raise ValueError(f"unknown processing {processing!r}; known are {', '.join(PROCESSINGS)}")
-    own = (config or load_config()).prices.get(model)
+    prices = (config or load_config()).prices
+    if processing != "standard" and (tiered := prices.get(f"{model}@{processing}")) is not None:
+        return replace(_own_price(model, tiered), processing=processing)
+    own = prices.get(model)
     if own is not None:
         return _own_price(model, own) if processing == "standard" else None
     # Prices change by the day, so that one lookup a day and model is enough.
@@ -236,7 +259,17 @@ def _table_price(model: str, processing: Processing, moment: datetime) -> Price 
         context_window=info.context_window,
         tier_start=min(starts, default=None),
         tiers=rates if starts else None,
+        input_audio_mtok=_plain(rates.input_audio_mtok),
+        output_audio_mtok=_plain(rates.output_audio_mtok),
+        fees={name: fee for name in _FEES if (fee := _plain(getattr(rates, name, None))) is not None},
     )
+
+
+def _plain(rate: Decimal | TieredPrices | None) -> Decimal | None:
+    """A rate; the highest of those that depend on the length of the input."""
+    if rate is None or isinstance(rate, Decimal):
+        return rate
+    return max([rate.base, *(tier.price for tier in rate.tiers)])
 
 
 def _split_provider(model: str, providers: set[str]) -> tuple[str | None, str]:

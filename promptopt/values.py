@@ -205,6 +205,7 @@ class Usage:
         cache_write_tokens: Those of them that the provider wrote to its prompt cache.
         output_tokens: All output tokens, reasoning included.
         output_reasoning_tokens: Those of them that were reasoning.
+        input_audio_tokens: Those of the input that were sound; so are ``output_audio_tokens`` of the output.
 
     Raises:
         ValueError: A count is negative, or a part is larger than its whole.
@@ -215,6 +216,8 @@ class Usage:
     cache_write_tokens: int = 0
     output_tokens: int = 0
     output_reasoning_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
 
     def __post_init__(self) -> None:
         counts = (
@@ -223,6 +226,8 @@ class Usage:
             self.cache_write_tokens,
             self.output_tokens,
             self.output_reasoning_tokens,
+            self.input_audio_tokens,
+            self.output_audio_tokens,
         )
         if min(counts) < 0:
             raise ValueError(f"token counts cannot be negative: {self}")
@@ -230,6 +235,8 @@ class Usage:
             raise ValueError(f"input_tokens includes the cached tokens and cannot be smaller than them: {self}")
         if self.output_reasoning_tokens > self.output_tokens:
             raise ValueError(f"output_tokens includes reasoning and cannot be smaller than it: {self}")
+        if self.input_audio_tokens > self.input_tokens or self.output_audio_tokens > self.output_tokens:
+            raise ValueError(f"tokens of sound cannot be more than all tokens: {self}")
 
 
 FinishReason = str

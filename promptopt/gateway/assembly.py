@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,10 +12,10 @@ from typing import Any
 
 from promptopt.config import Config, load_config
 from promptopt.errors import UsageError
-from promptopt.gateway.call import PARTITION, Call, PartitionPart
+from promptopt.gateway.call import PARTITION, Answer, Call, PartitionPart, Wire
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.costs import Costs
-from promptopt.gateway.flow import Flow, Handler, Layer, stack
+from promptopt.gateway.flow import Flow, Handler, Layer, Subflow, stack
 from promptopt.gateway.layers.budget import Budget
 from promptopt.gateway.layers.cache import CacheFront, CachePolicy, ExactCache, NoCache
 from promptopt.gateway.layers.concurrency import Concurrency
@@ -23,6 +25,7 @@ from promptopt.gateway.layers.prompt_cache_hints import PromptCacheHints
 from promptopt.gateway.layers.routing import Cascade, Fallback, Router
 from promptopt.gateway.layers.semantic import SemanticCache, make_semantic_cache
 from promptopt.gateway.layers.single_flight import SingleFlight
+from promptopt.gateway.openai.wire import PENDING, UNREADABLE, read_object
 from promptopt.gateway.settings import SETTING_NAMES, GatewaySettings, read_settings
 from promptopt.gateway.stores.base import Store, StoreOptions
 from promptopt.gateway.stores.ledger_row import LedgerStore
@@ -95,6 +98,8 @@ class Sharing:
         return (yield from inner(call.apart_by(self._parts)))
 
 
+_RESPONSE = re.compile(r"/responses/([^/]+)(?:/cancel)?$")
+
 LayerFactory = Callable[[GatewayParts], Layer | None]
 """Makes a layer, or none if the settings do not ask for it; registered under the group ``promptopt.layers``.
 
@@ -119,6 +124,27 @@ class Gateway:
     ledger: LedgerStore | None
     clock: Clock
     store: Store
+
+    def ended(self, path: str, content: bytes) -> Subflow[None]:
+        """What passed by says how a response in the background ended: layers that count it count it now.
+
+        Args:
+            path: Of the request, as in ``/v1/responses/resp_1`` or ``/v1/responses/resp_1/cancel``.
+            content: The body of its answer.
+        """
+        found = _RESPONSE.search(path)
+        listening = [listen for layer in self.layers if (listen := getattr(layer, "ended", None)) is not None]
+        if found is None or not listening:
+            return
+        try:
+            body = json.loads(content)
+            if body.get("status") in (None, *PENDING):
+                return
+            answer = Answer(wire=Wire(content), **read_object(Call("responses", "", {}), body))
+        except UNREADABLE:
+            return
+        for listen in listening:
+            yield from listen(found[1], answer)
 
     def close(self) -> None:
         """Give files and connections back. Closing twice is allowed."""

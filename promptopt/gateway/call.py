@@ -224,7 +224,7 @@ class Call:
         Args:
             deployments: The model of each deployment of Azure's, by its name; a call then names the model.
         """
-        model, partition = str(body.get("model", "")), partition_of(labels)
+        model, partition = str(body.get("model") or ""), partition_of(labels)
         identity = identity_of(url, body, labels, partition)
         deployment = Deployment.read(url, model, deployments)
         if deployment is not None and deployment.model != model:
@@ -240,7 +240,8 @@ class Call:
 
     @property
     def model(self) -> str:
-        return str(self.body.get("model", ""))
+        """The model that it is sent to; an empty text if it names none, as with a stored prompt."""
+        return str(self.body.get("model") or "")
 
     def patience_s(self, now: float, most: float | None = None) -> float | None:
         """Seconds that it may wait from ``now`` on: ``most``, or less if its caller gives up before."""
@@ -325,6 +326,8 @@ class Answer:
         finished: Whether the model ended it of its own accord: all choices have a text or calls, none hit the cap.
         substitute: Whether another model answered than the one that is normally asked; such an answer is not kept.
         sent_to: The model that the call was sent to, whose price is the answer's; empty if that is the asked one.
+        service_tier: What the answer says it was processed as; empty if it does not say.
+        pending: Id of a response that the provider still works on; its usage comes when it ends.
         headers: The endpoint's ``x-ratelimit-*`` and ``retry-after`` headers.
         request_id: The endpoint's ``x-request-id``, which a kept answer keeps.
         wire: What came over HTTP, if it did.
@@ -341,6 +344,8 @@ class Answer:
     finished: bool = True
     substitute: bool = False
     sent_to: str = ""
+    service_tier: str = ""
+    pending: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
     logprobs: tuple[float, ...] | None = None

@@ -9,11 +9,11 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from promptopt.config import Config
+from promptopt.gateway.bounds import Unbounded, bound_of, tool_fees
 from promptopt.gateway.call import Answer, Call, UsageBasis
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import MAYBE_BILLED, CallFailed
 from promptopt.gateway.openai.events import counted_usage
-from promptopt.gateway.openai.wire import count_input, output_cap
 from promptopt.prices import Price, Processing, find_price
 from promptopt.values import Cost, Usage
 
@@ -23,7 +23,14 @@ MOST_NANO = 2**53 - 1
 _MTOK = Decimal(1_000_000)
 _LOOK_AGAIN_S = 60.0
 _PRICES = 1000
-_PROCESSING: Mapping[str, Processing] = {"flex": "flex", "priority": "priority", "fast": "priority"}
+# What a ``service_tier`` is billed as; one that is not here is unpriced.
+_PROCESSING: Mapping[str, Processing] = {
+    **dict.fromkeys(("None", "auto", "default", "standard", "standard_only", "on_demand", "scale"), "standard"),
+    "flex": "flex",
+    "priority": "priority",
+    "fast": "fast",
+    "batch": "batch",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,19 @@ class Bill:
         return None if self.cost is None else self.cost.total_usd
 
 
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """What a call may use and cost at worst.
+
+    Attributes:
+        estimated: Whether a rule of the provider's for images, or its context window, is a part of it.
+    """
+
+    usage: Usage
+    cost: Cost
+    estimated: bool
+
+
 class Costs:
     """Prices calls by the model that they are sent to."""
 
@@ -61,15 +81,19 @@ class Costs:
     def _price(self, model: str, tier: Any) -> Price | None:
         # Prices change at most once a day, and are looked for several times a call.
         now = self._clock.time()
-        asked = (model, _PROCESSING.get(str(tier), "standard"), int(now // _LOOK_AGAIN_S))
+        processing = _PROCESSING.get(str(tier))
+        if processing is None:
+            return None
+        asked = (model, processing, int(now // _LOOK_AGAIN_S))
         try:
             return self._prices[asked]
         except KeyError:
             if len(self._prices) > _PRICES:
                 self._prices.clear()
             at = datetime.fromtimestamp(now, UTC)
-            price = find_price(model, processing=asked[1], at=at, config=self._config)
-            if price is None and asked[1] != "standard":
+            price = find_price(model, processing=processing, at=at, config=self._config)
+            if price is None and processing in ("flex", "batch"):
+                # They never cost more than the standard price, which is a bound if theirs is not known.
                 price = find_price(model, at=at, config=self._config)
             self._prices[asked] = price
             return price
@@ -83,53 +107,92 @@ class Costs:
         if isinstance(outcome, Answer):
             return self._bill_answer(call, outcome)
         basis: UsageBasis
-        if outcome.kind == "abandoned" and outcome.text:
+        price = self.price(call)
+        if outcome.kind == "abandoned" and outcome.text and not in_background(call):
             usage, basis = counted_usage(call, outcome.text), "counted"
         elif outcome.sent and outcome.kind in MAYBE_BILLED:
-            usage, basis = self.worst_usage(call) or counted_usage(call, ""), "assumed"
+            return self.worst_bill(call)
         else:
             return Bill(None, "measured", Cost(Decimal(0), Decimal(0)))
-        price = self.price(call)
         return Bill(usage, basis, None if price is None else price.cost(usage))
+
+    def worst_bill(self, call: Call) -> Bill:
+        """What a call has cost if it has cost as much as it may; counted input if nothing bounds it."""
+        try:
+            worst = self.worst_case(call)
+        except Unbounded:
+            try:
+                price, usage = self.price(call), counted_usage(call, "")
+            except (TypeError, ValueError, AttributeError, KeyError):
+                return Bill(None, "assumed", None)
+            return Bill(usage, "assumed", None if price is None else price.cost(usage))
+        return Bill(worst.usage, "assumed", worst.cost)
 
     def _bill_answer(self, call: Call, answer: Answer) -> Bill:
         # The meter and the budget ask for the same answer's bill, one after the other.
-        last, model, tier = self._last, answer.sent_to or call.model, call.body.get("service_tier")
+        last, model, tier = self._last, answer.sent_to or call.model or answer.model, call.body.get("service_tier")
         if last is not None and last[0] is answer and last[1] == model and last[2] == tier:
             return last[3]
         usage, basis = answer.usage, answer.basis
         if usage is None:
             basis = "counted"
             usage = counted_usage(call, answer.text)
-        price = self._price(model, tier)
-        bill = Bill(usage, basis, None if price is None else price.cost(usage))
+        price = self._costliest(model, tier, answer.service_tier)
+        cost = None if price is None or not price.prices_sound_of(usage) else price.cost(usage)
+        if cost is not None and call.body.get("tools"):
+            fees = tool_fees(call, answer, price)
+            cost = None if fees is None else Cost(cost.input_usd + fees, cost.output_usd)
+        bill = Bill(usage, basis, cost)
         self._last = (answer, model, tier, bill)
         return bill
 
-    def worst_usage(self, call: Call) -> Usage | None:
-        """Counted input and the output cap; without one, the rest of the model's context window.
+    def _costliest(self, model: str, asked: Any, answered: str) -> Price | None:
+        """The price of the tier that was asked for, or of the one that the answer names if that costs more.
 
-        Returns:
-            ``None`` if nothing bounds the output.
+        An answer that names a cheaper one is not believed: some servers name the same one always.
         """
-        tokens, cap = count_input(call), output_cap(call)
-        if cap is None:
-            price = self.price(call)
-            if price is None or price.context_window is None:
-                return None
-            cap = max(0, price.context_window - tokens)
-        return Usage(input_tokens=tokens, output_tokens=cap)
-
-    def worst_usd(self, call: Call) -> Decimal | None:
-        """Dollars that a call costs at worst; ``None`` if the model is unpriced or nothing bounds the output."""
-        price, usage = self.price(call), self.worst_usage(call)
-        if price is None or usage is None:
+        price = self._price(model, asked)
+        if not answered or _PROCESSING.get(answered) in (None, "standard", _PROCESSING.get(str(asked))):
+            return price
+        other = self._price(model, answered)
+        if price is None or other is None:
             return None
+        return max(price, other, key=lambda each: each.output_mtok)
+
+    def worst_case(self, call: Call) -> Worst:
+        """What a call may use and cost at worst.
+
+        Raises:
+            Unbounded: Nothing bounds it, or its model is unpriced.
+        """
+        price = self.price(call)
+        if price is None:
+            raise Unbounded(_unpriced(call))
+        bound = bound_of(call, price)
+        usage = bound.usage
+        if not price.prices_sound_of(usage):
+            raise Unbounded(f"sound of {call.model!r} is unpriced")
         # Input may be billed as written to the provider's cache, which some sell above the plain rate.
-        input_mtok = max(price.input_mtok, price.cache_write_mtok)
-        if price.tiers is None:
-            return (usage.input_tokens * input_mtok + usage.output_tokens * price.output_mtok) / _MTOK
-        return price.cost(usage).total_usd + usage.input_tokens * (input_mtok - price.input_mtok) / _MTOK
+        more = max(price.cache_write_mtok - price.input_mtok, Decimal(0)) * usage.input_tokens / _MTOK
+        cost = price.cost(usage)
+        return Worst(usage, Cost(cost.input_usd + more + bound.fees_usd, cost.output_usd), bound.estimated)
+
+
+def in_background(call: Call) -> bool:
+    """Whether the provider goes on with a call that nobody waits for."""
+    return bool(call.body.get("background"))
+
+
+def _unpriced(call: Call) -> str:
+    """Why a call has no price, and what to do."""
+    if not call.model:
+        return "the request names no model, and what a stored prompt asks is not known here. Name the model"
+    tier = call.body.get("service_tier")
+    processing = _PROCESSING.get(str(tier))
+    if processing is None:
+        return f"the price of service_tier = {tier!r} is not known"
+    name = call.model if processing == "standard" else f"{call.model}@{processing}"
+    return f"{name!r} is unpriced. Give its price in [tool.promptopt.prices]"
 
 
 def nano(usd: Decimal) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,18 +13,32 @@ from functools import lru_cache
 from typing import Literal
 
 from promptopt.errors import UsageError
+from promptopt.gateway.bounds import Unbounded
 from promptopt.gateway.call import Answer, Call, new_id
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import MOST_NANO, Costs, from_nano, nano
 from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
 from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow
 from promptopt.gateway.reading import close_what_is_left
-from promptopt.gateway.stores.base import BudgetFull, BudgetScope, BudgetStore, LevelCrossed, StoreDown, at_once, using
+from promptopt.gateway.stores.base import (
+    BudgetFull,
+    BudgetScope,
+    BudgetStore,
+    Deferred,
+    DeferringStore,
+    LevelCrossed,
+    StoreDown,
+    at_once,
+    using,
+)
 from promptopt.money import usd
+from promptopt.values import canonical_json
 
 log = logging.getLogger("promptopt.gateway")
 
 _DAY_S = 86400
+# What of a request its price depends on once its usage is known.
+_PRICED_BY = ("model", "service_tier", "tools", "max_tool_calls")
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
 
 
@@ -127,7 +142,10 @@ class Budget:
         except BaseException:
             yield from self._settle(call, scopes, number, amount, CallFailed("timeout"))
             raise
-        yield from self._settle(call, scopes, number, amount, answer)
+        if answer.pending and isinstance(self._store, DeferringStore):
+            yield from self._defer(call, scopes, number, amount, answer.pending)
+        else:
+            yield from self._settle(call, scopes, number, amount, answer)
         return answer if call.model == asked else replace(answer, substitute=True)
 
     def scopes(self, call: Call) -> list[BudgetScope]:
@@ -161,17 +179,10 @@ class Budget:
         return call, scopes, number, amount
 
     def _worst(self, call: Call) -> int:
-        worst = self._costs.worst_usd(call)
-        if worst is not None:
-            return nano(worst)
-        if self._costs.price(call) is None:
-            raise BudgetExceeded(
-                f"the budget cannot be kept: {call.model!r} is unpriced. Give its price in [tool.promptopt.prices]"
-            )
-        raise BudgetExceeded(
-            f"the budget cannot be kept: nothing bounds the output of {call.model!r}. Set an output cap "
-            "(max_completion_tokens, max_output_tokens)"
-        )
+        try:
+            return nano(self._costs.worst_case(call).cost.total_usd)
+        except Unbounded as error:
+            raise BudgetExceeded(f"the budget cannot be kept: {error}") from None
 
     def _try(self, call: Call, number: str, scopes: Sequence[BudgetScope], amount: int) -> Subflow[BudgetFull | None]:
         """Reserve; if only others' reservations are in the way, wait until they settle."""
@@ -205,6 +216,38 @@ class Budget:
         except StoreDown as error:
             # The reservation stays, and is taken as spent when its time is over.
             log.warning("the budget: %s; the worst case of a call stays reserved", error)
+
+    def _defer(
+        self, call: Call, scopes: Sequence[BudgetScope], number: str, amount: int, response: str
+    ) -> Subflow[None]:
+        """Count a response that the provider still works on at its worst case, until :meth:`ended`."""
+        store = self._store
+        assert isinstance(store, DeferringStore)
+        note = canonical_json({name: call.body[name] for name in _PRICED_BY if name in call.body})
+        deferred = Deferred(tuple(scope.name for scope in scopes), amount, note)
+
+        def count() -> None:
+            store.settle(number, scopes, amount, amount)
+            store.defer(response, deferred, self._clock.time())
+
+        try:
+            yield from using(store, count)
+        except StoreDown as error:
+            log.warning("the budget: %s; the worst case of a response in the background stays counted", error)
+
+    def ended(self, response: str, answer: Answer) -> Subflow[None]:
+        """A response in the background has ended: it costs what it used."""
+        store = self._store
+        if not isinstance(store, DeferringStore):
+            return
+        with suppress(StoreDown):
+            deferred = yield from using(store, lambda: store.take_deferred(response))
+            if deferred is None or answer.usage is None:
+                # Nobody knows what one used that failed or was cancelled.
+                return
+            call = Call.of("responses", "", json.loads(deferred.note))
+            back = deferred.amount - self._paid(call, answer, deferred.amount)
+            yield from using(store, lambda: store.give_back(deferred.scopes, back))
 
     def _paid(self, call: Call, outcome: Answer | CallFailed, worst: int) -> int:
         """What a call cost; its worst case if nobody can say, or if the answer says what cannot be."""

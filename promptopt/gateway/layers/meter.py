@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import Bill, Costs
 from promptopt.gateway.failures import CallFailed, Refused
-from promptopt.gateway.flow import Flow, Handler
+from promptopt.gateway.flow import Flow, Handler, Subflow
 from promptopt.gateway.openai.wire import messages, output_cap
 from promptopt.gateway.stores.ledger_row import CallStatus, LedgerRow, LedgerStore
 from promptopt.secrets import find_secret
@@ -19,6 +20,19 @@ from promptopt.values import Usage, sha256_hex
 
 T = TypeVar("T")
 log = logging.getLogger("promptopt.gateway")
+
+
+_PENDING_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A call that goes on in the background."""
+
+    number: int
+    begun: Callable[[], LedgerRow]
+    started: float
+    call: Call
 
 
 class Meter:
@@ -36,6 +50,7 @@ class Meter:
         self._costs = costs
         self._shareable = shareable
         self._clock = clock
+        self._pending: dict[str, _Pending] = {}
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         begun = partial(
@@ -52,8 +67,33 @@ class Meter:
             # The caller was cancelled, or threw the call away.
             self._failed(number, begun, started, call, CallFailed("abandoned"))
             raise
-        self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
+        if answer.pending:
+            self._wait(answer.pending, _Pending(number, begun, started, call))
+        else:
+            self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
         return answer
+
+    def _wait(self, response: str, pending: _Pending) -> None:
+        """The provider still works on a response: its row stays ``sent``, at its worst case, until it ends."""
+        if len(self._pending) >= _PENDING_MOST:
+            self._pending.pop(next(iter(self._pending)), None)
+        self._pending[response] = pending
+        if pending.number:
+            begun, call = pending.begun, pending.call
+            self._store.finish(pending.number, lambda: _ended(begun(), self._costs.worst_bill(call)))
+
+    def ended(self, response: str, answer: Answer) -> Subflow[None]:
+        """A response in the background has ended, and this process had asked for it."""
+        yield from ()
+        pending = self._pending.pop(response, None)
+        if pending is None:
+            return
+        number, begun, started, call = pending.number, pending.begun, pending.started, pending.call
+        if answer.usage is None:
+            failure = CallFailed("abandoned")
+            self._failed(number, begun, started, call, failure)
+        else:
+            self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
 
     def _ok(self, begun: Callable[[], LedgerRow], call: Call, answer: Answer, ms: float) -> LedgerRow:
         return _answered(begun(), _bill(self._costs, call, answer), answer, ms, status="ok")

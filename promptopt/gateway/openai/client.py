@@ -81,7 +81,10 @@ class GatewayClient(openai.DefaultHttpxClient):
         """
         call = read_call(request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
         if call is None:
-            return super().send(request, stream=stream, **options)
+            response = super().send(request, stream=stream, **options)
+            if not stream and response.status_code < 300:
+                run(self.gateway.ended(request.url.path, response.content), _never)
+            return response
         flow = self.gateway.handler(call)
         try:
             answer = run(flow, lambda call: self._ask(call, request, stream, options), self.gateway.clock)
@@ -126,7 +129,10 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
         """As :meth:`GatewayClient.send`."""
         call = read_call(request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
         if call is None:
-            return await super().send(request, stream=stream, **options)
+            response = await super().send(request, stream=stream, **options)
+            if not stream and response.status_code < 300:
+                await run_async(self.gateway.ended(request.url.path, response.content), _never_async)
+            return response
         flow = self.gateway.handler(call)
         try:
             answer = await run_async(flow, lambda call: self._ask(call, request, stream, options))

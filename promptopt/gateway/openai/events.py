@@ -129,6 +129,7 @@ class _ChatState(_State):
         self._refused = self._filtered = False
         self._usage: Usage | None = None
         self._model = ""
+        self._tier = ""
         self._logprobs: list[float] = []
 
     @property
@@ -139,6 +140,7 @@ class _ChatState(_State):
         if event.get("error"):
             self.broken = True
         self._model = str(event.get("model") or self._model)
+        self._tier = event.get("service_tier") or self._tier
         self._usage = usage_or_none(event.get("usage")) or self._usage
         for choice in event.get("choices") or ():
             self._take_choice(choice.get("index") or 0, choice, choice.get("delta") or {})
@@ -169,6 +171,7 @@ class _ChatState(_State):
             "text": self.text,
             "finish_reason": self._reasons.get(0, "stop"),
             "usage": self._usage,
+            "service_tier": str(self._tier),
             "complete": done and all(complete for complete, _ in ends),
             "finished": not self._refused and all(finished for _, finished in ends),
             "logprobs": tuple(self._logprobs) or None,

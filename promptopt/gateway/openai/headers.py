@@ -44,7 +44,8 @@ def call_of(
         if endpoint is None:
             return None
         body = json.loads(content)
-        if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+        # Without a model it is a call all the same: a stored prompt names its own.
+        if not isinstance(body, dict) or not isinstance(body.get("model", ""), str | None):
             return None
         labels, attempt = read_labels(headers, body)
         return Call.of(endpoint, url, body, labels, attempt=attempt, deployments=deployments)

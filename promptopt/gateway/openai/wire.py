@@ -27,6 +27,8 @@ _ENDED = frozenset({"stop", "tool_calls", "function_call"})
 _WRITTEN = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 # What reading JSON of another shape raises.
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
+# The states of a response that is not answered yet.
+PENDING = ("queued", "in_progress")
 
 
 class BadBody(ValueError):
@@ -91,15 +93,18 @@ def prompt_text(call: Call) -> str:
 
 
 def output_cap(call: Call) -> int | None:
-    """The most output tokens that a request allows, over all its choices; ``None`` if it sets no cap."""
+    """The most output tokens that a request allows, over all its choices; ``None`` if it sets no cap.
+
+    Several servers take 0 and -1 for "as many as there are".
+    """
     if call.endpoint == "embeddings":
         return 0
-    names = ("max_completion_tokens", "max_tokens") if call.endpoint == "chat" else ("max_output_tokens",)
-    cap = next((call.body[name] for name in names if isinstance(call.body.get(name), int)), None)
-    if cap is None:
+    names = ("max_output_tokens",) if call.endpoint == "responses" else ("max_completion_tokens", "max_tokens")
+    caps = [cap for name in names if type(cap := call.body.get(name)) is int and cap > 0]
+    if not caps:
         return None
     choices = call.body.get("n") if call.endpoint == "chat" else 1
-    return int(cap) * (choices if isinstance(choices, int) and choices > 0 else 1)
+    return int(max(caps)) * (choices if isinstance(choices, int) and choices > 0 else 1)
 
 
 def schema_of(call: Call) -> Mapping[str, Any] | None:
@@ -119,6 +124,11 @@ def schema_of(call: Call) -> Mapping[str, Any] | None:
 
 def count_input(call: Call) -> int:
     """Input tokens of a request, counted: texts, framing, schema, tools, and an allowance for each attachment."""
+    return count_text(call) + TOKENS_PER_ATTACHMENT * _attachments(call)
+
+
+def count_text(call: Call) -> int:
+    """Input tokens of a request's texts, framing, schema and tools, counted."""
     tokenizer = tokenizer_for(call.model or None)
     found = messages(call)
     if call.endpoint == "embeddings":
@@ -129,7 +139,7 @@ def count_input(call: Call) -> int:
     for extra in ("tools", "functions"):
         if call.body.get(extra):
             total += tokenizer.count(canonical_json(call.body[extra]))
-    return total + TOKENS_PER_ATTACHMENT * _attachments(call)
+    return total
 
 
 def _token_numbers(value: Any) -> int:
@@ -201,6 +211,7 @@ def _read_chat(body: Mapping[str, Any]) -> dict[str, Any]:
         "usage": usage_or_none(body.get("usage")),
         "complete": bool(ends) and all(complete for complete, _ in ends),
         "finished": bool(ends) and all(finished for _, finished in ends),
+        "service_tier": str(body.get("service_tier") or ""),
         "logprobs": logprobs_of(choices[0].get("logprobs")) or None if choices else None,
     }
 
@@ -260,6 +271,8 @@ def _read_responses(body: Mapping[str, Any]) -> dict[str, Any]:
         "usage": usage_or_none(body.get("usage")),
         "complete": complete,
         "finished": finished and kinds <= _WRITTEN and not any(part.get("refusal") for part in parts),
+        "service_tier": str(body.get("service_tier") or ""),
+        "pending": str(body["id"]) if status in PENDING and body.get("background") else "",
         "logprobs": tuple(each for part in parts for each in logprobs_of(part.get("logprobs"))) or None,
     }
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from promptopt.gateway.call import Answer, Wire
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
@@ -32,6 +32,8 @@ log = logging.getLogger("promptopt.gateway")
 SKEW_S = 5.0
 # A lease ends after so many seconds unless it is renewed; an answer is shared with those who wait for so long.
 LEASE_S, SHARED_S = 5.0, 2.0
+# What a response in the background was counted as is forgotten after this time, and stays spent.
+DEFERRED_S = 30 * 86400.0
 # A reservation whose caller died is taken as spent after this time.
 RESERVED_S = 1800.0
 ALERT_LEVELS = (50, 80, 100)
@@ -278,6 +280,34 @@ class BudgetStore(Protocol):
 
     def spent(self, scope: str) -> tuple[int, int]:
         """Spent and reserved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """What was counted of a response that the provider still works on.
+
+    Attributes:
+        scopes: Names of the budgets.
+        note: What its price depends on, as JSON.
+    """
+
+    scopes: tuple[str, ...]
+    amount: int
+    note: str
+
+
+@runtime_checkable
+class DeferringStore(BudgetStore, Protocol):
+    """A budget store that knows calls whose cost comes later, perhaps to another process."""
+
+    def defer(self, response: str, deferred: Deferred, now: float) -> None:
+        """Remember what was counted, by the response's id."""
+
+    def take_deferred(self, response: str) -> Deferred | None:
+        """What was counted, and forget it, so that nobody else gets it; ``None`` if nothing is known."""
+
+    def give_back(self, scopes: Sequence[str], amount: int) -> None:
+        """Take from what was spent; a negative amount adds to it."""
 
 
 def level_of(spent: int, limit: int) -> int:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from promptopt.gateway.stores.base import (
     ALERT_LEVELS,
+    DEFERRED_S,
     RESERVED_S,
     BudgetFull,
     BudgetScope,
+    Deferred,
     LevelCrossed,
     StoreBusy,
     StoreDown,
@@ -40,6 +42,9 @@ CREATE TABLE IF NOT EXISTS budgets (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS grants (
     id TEXT PRIMARY KEY, scopes TEXT NOT NULL, amount INTEGER NOT NULL, expires REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deferred (
+    response TEXT PRIMARY KEY, scopes TEXT NOT NULL, amount INTEGER NOT NULL, note TEXT NOT NULL, expires REAL NOT NULL
 ) WITHOUT ROWID;
 """
 
@@ -257,6 +262,29 @@ class SqliteBudgets:
             return LevelCrossed(scope, level, spent)
 
         return self._database.write(mark)
+
+    def defer(self, response: str, deferred: Deferred, now: float) -> None:
+        values = (response, json.dumps(deferred.scopes), deferred.amount, deferred.note, now + DEFERRED_S)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM deferred WHERE expires < ?", (now,))
+            connection.execute("INSERT OR REPLACE INTO deferred VALUES (?, ?, ?, ?, ?)", values)
+
+        self._database.write(work)
+
+    def take_deferred(self, response: str) -> Deferred | None:
+        query = "DELETE FROM deferred WHERE response = ? RETURNING scopes, amount, note"
+        row = self._database.do(lambda connection: connection.execute(query, (response,)).fetchone())
+        return None if row is None else Deferred(tuple(json.loads(row[0])), row[1], row[2])
+
+    def give_back(self, scopes: Sequence[str], amount: int) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            books = _Books(connection, scopes)
+            for row in books.rows.values():
+                row[0] -= amount
+            books.write()
+
+        self._database.write(work)
 
     def spent(self, scope: str) -> tuple[int, int]:
         write_now(self._database.path)

@@ -17,6 +17,7 @@ from promptopt.gateway.stores.base import (
     BudgetStore,
     CacheStore,
     CallWindows,
+    Deferred,
     KeptAnswer,
     LevelCrossed,
     Outage,
@@ -93,6 +94,7 @@ class MemoryBudgets:
         self._spent: defaultdict[str, int] = defaultdict(int)
         self._reserved: defaultdict[str, int] = defaultdict(int)
         self._alerted: defaultdict[str, int] = defaultdict(int)
+        self._deferred: dict[str, Deferred] = {}
 
     def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:  # noqa: ARG002 - a caller does not outlive its process
         with self._lock:
@@ -123,6 +125,17 @@ class MemoryBudgets:
                 return None
             self._alerted[scope.name] = level
             return LevelCrossed(scope, level, self._spent[scope.name])
+
+    def defer(self, response: str, deferred: Deferred, now: float) -> None:  # noqa: ARG002 - it ends with the process
+        self._deferred[response] = deferred
+
+    def take_deferred(self, response: str) -> Deferred | None:
+        return self._deferred.pop(response, None)
+
+    def give_back(self, scopes: Sequence[str], amount: int) -> None:
+        with self._lock:
+            for name in scopes:
+                self._spent[name] -= amount
 
     def spent(self, scope: str) -> tuple[int, int]:
         return self._spent[scope], self._reserved[scope]

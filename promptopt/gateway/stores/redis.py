@@ -14,6 +14,7 @@ from promptopt.gateway.call import Answer
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import (
     ALERT_LEVELS,
+    DEFERRED_S,
     LEASE_S,
     RESERVED_S,
     SHARED_S,
@@ -22,6 +23,7 @@ from promptopt.gateway.stores.base import (
     BudgetStore,
     CacheStore,
     CallWindows,
+    Deferred,
     KeptAnswer,
     Leases,
     LevelCrossed,
@@ -386,9 +388,31 @@ class RedisBudgets:
         spent = self._link.script(_LUA_ALERT, _keys([scope]), [level])
         return None if spent < 0 else LevelCrossed(scope, level, spent)
 
+    def defer(self, response: str, deferred: Deferred, now: float) -> None:  # noqa: ARG002 - Redis's own clock
+        data = json.dumps([deferred.scopes, deferred.amount, deferred.note])
+        self._link.do(lambda client: client.set(_deferred(response), data, ex=int(DEFERRED_S)))
+
+    def take_deferred(self, response: str) -> Deferred | None:
+        data: Any = self._link.do(lambda client: client.getdel(_deferred(response)))
+        if data is None:
+            return None
+        scopes, amount, note = json.loads(data)
+        return Deferred(tuple(scopes), amount, note)
+
+    def give_back(self, scopes: Sequence[str], amount: int) -> None:
+        def change(client: redis.Redis) -> None:
+            for scope in scopes:
+                client.hincrby(_budget(scope), "spent", -amount)
+
+        self._link.do(change)
+
     def spent(self, scope: str) -> tuple[int, int]:
         row = self._link.do(lambda client: client.hmget(_budget(scope), ["spent", "reserved"]))
         return int(row[0] or 0), int(row[1] or 0)
+
+
+def _deferred(response: str) -> str:
+    return f"promptopt:deferred:{response}"
 
 
 def _budget(scope: str) -> str:

@@ -33,6 +33,8 @@ def read_usage(usage: Any) -> Usage | None:
         cache_write_tokens=min(int(_get(read, "cache_write_tokens") or 0), total - cached),
         output_tokens=output,
         output_reasoning_tokens=min(int(_get(written, "reasoning_tokens") or 0), output),
+        input_audio_tokens=min(int(_get(read, "audio_tokens") or 0), total),
+        output_audio_tokens=min(int(_get(written, "audio_tokens") or 0), output),
     )
 
 
