@@ -49,6 +49,8 @@ class Config:
         retries: How often a call that failed is sent again; ``None``: as often as its provider does so by itself.
         rpm: The most calls that a comparison sends in a minute; ``None`` does not bound them.
         gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
+        serve: The table ``[tool.promptopt.serve]`` likewise; the server reads it.
+        path: The file that says all this; ``None`` if there is none.
     """
 
     root: Path
@@ -64,6 +66,8 @@ class Config:
     rpm: int | None = None
     prices: Mapping[str, OwnPrice] = field(default_factory=dict)
     gateway: Mapping[str, Any] = field(default_factory=dict)
+    serve: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = field(default=None, compare=False)
 
 
 _SCALARS: dict[str, type | tuple[type, ...]] = {
@@ -81,7 +85,7 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
 
 
 # Tables that their own rooms read.
-_TABLES = ("prices", "budget", "gateway")
+_TABLES = ("prices", "budget", "gateway", "serve")
 
 
 def load_config(start: Path | None = None) -> Config:
@@ -96,6 +100,18 @@ def load_config(start: Path | None = None) -> Config:
         if path.is_file():
             return _load(path, path.stat().st_mtime_ns)
     return Config(root=here, prompts=here / "prompts", suites=here / "suites")
+
+
+def load_config_file(path: Path) -> Config:
+    """The configuration in a file of any name, written as pyproject.toml is.
+
+    Raises:
+        ConfigError: It cannot be read, or as :func:`load_config`.
+    """
+    try:
+        return _load(path.resolve(), path.stat().st_mtime_ns)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", path=path) from None
 
 
 def check_config(config: object) -> None:
@@ -161,6 +177,8 @@ class _Reader:
             rpm=self._at_least(values, "rpm", 1),
             prices={model: self._price(model, rates) for model, rates in prices.items()},
             gateway=table.get("gateway", {}),
+            serve=table.get("serve", {}),
+            path=self._path,
         )
 
     def _price(self, model: str, rates: object) -> OwnPrice:

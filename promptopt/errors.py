@@ -20,6 +20,9 @@ The tree::
     │       ├── LimitExceeded      a user, tier or key has made as many calls as it may
     │       ├── QueueFull          too many calls are in flight or waiting
     │       ├── KeyRefused         a virtual key does not allow what a call asks for
+    │       ├── NotCached          a call wants a kept answer only, and there is none
+    │       ├── BadCacheControl    a call says of the cache what makes no sense
+    │       ├── NoUpstream         no upstream of the configuration has the model
     │       ├── GatewayUnavailable a shared store cannot be reached, and the setting says to refuse then
     │       └── UnknownTier        a call is labelled with a tier that has no limit
     ├── CostLimitError             a run would cost more than it may
@@ -35,7 +38,13 @@ Other exceptions are caught inside the package; whoever calls a public function 
     Exception
     ├── CallFailed                 gateway: the upstream gave no answer, with the kind of failure
     ├── StoreDown                  gateway: a store did not take or give something
+    │   ├── StoreBusy              gateway: a store is locked for the moment
+    │   └── Unstorable             gateway: a value that no store takes
     ├── Suspended                  gateway: leaves a flow at its call, which somebody else sends
+    │   └── Passing                server: a stream goes on to the client
+    ├── Unbounded                  gateway: nothing bounds what a call may cost
+    ├── Rejected                   server: a request is answered with an error
+    ├── ClientGone                 server: the client closed its connection
     ├── NoAnswer                   templates: a response holds no answer
     ├── CannotMark                 templates: attribution cannot mark the places of a template
     ├── DuplicateKey               schemas: an object has a key twice, with different values

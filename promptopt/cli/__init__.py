@@ -24,6 +24,10 @@ COMMANDS = {
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),
     "render": ("promptopt.cli.render", "Print a prompt with its variables filled in."),
     "schema": ("promptopt.cli.schema", "Check and fix JSON schemas for strict mode."),
+    "serve": (
+        "promptopt.cli.serve",
+        "Serve the gateway's layers to programs in any language: a proxy.",
+    ),
     "structure": ("promptopt.cli.structure", "Turn a prompt that is answered in prose into one for strict JSON."),
     "usage": ("promptopt.cli.usage", "Show where the money goes: spend, repeats, cache hits, errors, a forecast."),
 }

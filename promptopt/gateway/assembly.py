@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from promptopt.gateway.layers.prompt_cache_hints import PromptCacheHints
 from promptopt.gateway.layers.routing import Cascade, Fallback, Router
 from promptopt.gateway.layers.semantic import SemanticCache, make_semantic_cache
 from promptopt.gateway.layers.single_flight import SingleFlight
+from promptopt.gateway.layers.upstreams import UpstreamPlan, Upstreams
 from promptopt.gateway.openai.wire import PENDING, UNREADABLE, read_object
 from promptopt.gateway.settings import SETTING_NAMES, GatewaySettings, read_settings
 from promptopt.gateway.stores.base import Store, StoreOptions
@@ -35,7 +37,7 @@ from promptopt.registry import blaming, broken, is_built_in, load, registered
 # layers of ``settings.layers`` come where the dots are: they see the calls that no cache answers.
 ORDER = (
     *("router", "ledger", "cache", "single-flight", "semantic", "..."),
-    *("limits", "cascade", "fallback", "budget", "concurrency", "prompt-cache-hints", "meter"),
+    *("limits", "cascade", "fallback", "upstreams", "budget", "concurrency", "prompt-cache-hints", "meter"),
 )
 
 
@@ -270,6 +272,17 @@ def _fallback(parts: GatewayParts) -> Layer | None:
     if plan is None:
         return None
     return Fallback(plan, retries=parts.sdk_retries, clock=parts.clock, random=parts.random)
+
+
+def _upstreams(parts: GatewayParts) -> Layer | None:
+    settings = parts.settings
+    if not settings.upstreams:
+        return None
+    for upstream in settings.upstreams:
+        if upstream.key_env is not None and not os.environ.get(upstream.key_env):
+            raise UsageError(f"upstreams {upstream.name}: the environment variable {upstream.key_env} is not set")
+    plan = UpstreamPlan(settings.upstreams, settings.balance, settings.cooldown_s)
+    return Upstreams(plan, parts.costs, clock=parts.clock, random=parts.random)
 
 
 def _budget(parts: GatewayParts) -> Layer | None:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
+from promptopt.config import OwnPrice
 from promptopt.errors import check_argument
 from promptopt.values import CallOptions, Message, Request, Usage, canonical_json, sha256_hex
 
@@ -174,6 +175,50 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """An endpoint that calls may be sent to.
+
+    Attributes:
+        url: Its base, such as ``https://api.openai.com/v1``; ``{model}`` in it is the name that it knows the model by.
+        key_env: The environment variable that holds its API key; ``None`` for an endpoint that wants none.
+        models: The models that it has, by the name that is asked for, with the name that it knows them by. A name may
+            end in ``*``, and is then sent as it was asked for. Empty: it has all models.
+        weight: Its share of the calls, if weights decide.
+        header: Where its key goes: ``authorization`` (as a bearer), or ``api-key`` as Azure has it.
+        prices: Its own prices by the model that is asked for; without one the model's usual price counts.
+    """
+
+    name: str
+    url: str
+    key_env: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    weight: float = 1.0
+    header: Literal["authorization", "api-key"] = "authorization"
+    prices: Mapping[str, OwnPrice] = field(default_factory=dict)
+
+    def serves(self, model: str) -> bool:
+        """Whether it has the model."""
+        return not self.models or model in self.models or any(_starts(model, name) for name in self.models)
+
+    def sent_name(self, model: str) -> str:
+        """The name that it knows a model by."""
+        return self.models.get(model, model)
+
+    def url_of(self, path: str, model: str) -> str:
+        """Where it takes calls: its base and ``/chat/completions`` or another path; a query stays at the end."""
+        base, mark, query = self.url.partition("?")
+        return f"{base.replace('{model}', quote(self.sent_name(model), safe=''))}{path}{mark}{query}"
+
+    def authorization(self, secret: str) -> tuple[str, str]:
+        """The header that its key goes into."""
+        return self.header, secret if self.header == "api-key" else f"Bearer {secret}"
+
+
+def _starts(model: str, pattern: str) -> bool:
+    return pattern.endswith("*") and model.startswith(pattern[:-1])
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call to a model. :meth:`of` makes one; a layer makes another of it by :meth:`sent_with` or :meth:`routed`.
 
@@ -194,6 +239,7 @@ class Call:
         misordered_tokens: Static input tokens that cannot be, since they come after what varies.
         give_up_at: When its caller's own timeout is over, by the gateway's monotonic clock: it waits no longer.
         reading: Where its stream is, if somebody waits for the end of it.
+        upstream: Where it is sent, if that was chosen among several; else ``url`` says it.
     """
 
     endpoint: Endpoint
@@ -213,6 +259,7 @@ class Call:
     misordered_tokens: int | None = None
     give_up_at: float | None = None
     reading: Reading | None = None
+    upstream: Upstream | None = None
 
     @classmethod
     def of(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from promptopt.config import Config
+from promptopt.config import Config, OwnPrice
 from promptopt.gateway.bounds import Unbounded, bound_of, tool_fees
-from promptopt.gateway.call import Answer, Call, UsageBasis
+from promptopt.gateway.call import Answer, Call, Upstream, UsageBasis
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import MAYBE_BILLED, CallFailed
 from promptopt.gateway.openai.events import counted_usage
@@ -71,30 +71,33 @@ class Costs:
     def __init__(self, config: Config, clock: Clock = SYSTEM_CLOCK) -> None:
         self._config = config
         self._clock = clock
-        self._prices: dict[tuple[str, Processing, int], Price | None] = {}
+        self._prices: dict[tuple[str, Processing, int, OwnPrice | None], Price | None] = {}
         self._last: tuple[Answer, str, Any, Bill] | None = None
 
     def price(self, call: Call) -> Price | None:
         """The price, now, of the model that the call is sent to and of its processing tier."""
-        return self._price(call.model, call.body.get("service_tier"))
+        return self._price(call.model, call.body.get("service_tier"), call.upstream)
 
-    def _price(self, model: str, tier: Any) -> Price | None:
+    def _price(self, model: str, tier: Any, upstream: Upstream | None) -> Price | None:
         # Prices change at most once a day, and are looked for several times a call.
         now = self._clock.time()
         processing = _PROCESSING.get(str(tier))
         if processing is None:
             return None
-        asked = (model, processing, int(now // _LOOK_AGAIN_S))
+        own = None if upstream is None else upstream.prices.get(model)
+        asked = (model, processing, int(now // _LOOK_AGAIN_S), own)
         try:
             return self._prices[asked]
         except KeyError:
             if len(self._prices) > _PRICES:
                 self._prices.clear()
-            at = datetime.fromtimestamp(now, UTC)
-            price = find_price(model, processing=processing, at=at, config=self._config)
+            at, config = datetime.fromtimestamp(now, UTC), self._config
+            if own is not None:
+                config = replace(config, prices={**config.prices, model: own})
+            price = find_price(model, processing=processing, at=at, config=config)
             if price is None and processing in ("flex", "batch"):
                 # They never cost more than the standard price, which is a bound if theirs is not known.
-                price = find_price(model, at=at, config=self._config)
+                price = find_price(model, at=at, config=config)
             self._prices[asked] = price
             return price
 
@@ -137,7 +140,7 @@ class Costs:
         if usage is None:
             basis = "counted"
             usage = counted_usage(call, answer.text)
-        price = self._costliest(model, tier, answer.service_tier)
+        price = self._costliest(call, model, answer.service_tier)
         cost = None if price is None or not price.prices_sound_of(usage) else price.cost(usage)
         if cost is not None and call.body.get("tools"):
             fees = tool_fees(call, answer, price)
@@ -146,15 +149,16 @@ class Costs:
         self._last = (answer, model, tier, bill)
         return bill
 
-    def _costliest(self, model: str, asked: Any, answered: str) -> Price | None:
+    def _costliest(self, call: Call, model: str, answered: str) -> Price | None:
         """The price of the tier that was asked for, or of the one that the answer names if that costs more.
 
         An answer that names a cheaper one is not believed: some servers name the same one always.
         """
-        price = self._price(model, asked)
+        asked = call.body.get("service_tier")
+        price = self._price(model, asked, call.upstream)
         if not answered or _PROCESSING.get(answered) in (None, "standard", _PROCESSING.get(str(asked))):
             return price
-        other = self._price(model, answered)
+        other = self._price(model, answered, call.upstream)
         if price is None or other is None:
             return None
         return max(price, other, key=lambda each: each.output_mtok)

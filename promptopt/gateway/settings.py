@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from promptopt.config import Config, find_line
+from promptopt.config import PRICE_KEYS, Config, OwnPrice, find_line
 from promptopt.errors import ConfigError, UsageError, did_you_mean
-from promptopt.gateway.call import PARTITION, PartitionPart
+from promptopt.gateway.call import PARTITION, PartitionPart, Upstream
 from promptopt.gateway.keys import VirtualKey
 from promptopt.gateway.layers.budget import Alert, BudgetLimits
 from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.layers.limits import CallLimits
 from promptopt.gateway.layers.routing import CascadeStep, FallbackPlan, RoutingRule
 from promptopt.gateway.layers.semantic import SemanticSettings
+from promptopt.gateway.layers.upstreams import BALANCES, Balance
 from promptopt.gateway.semantic.validators import make_validators
 from promptopt.gateway.stores.base import OutagePolicy
 from promptopt.registry import is_built_in, registered
@@ -51,6 +53,8 @@ class GatewaySettings:
         stream_usage: Whether a streamed chat completion is asked for its usage, which its caller does not see.
         prompt_caching: Whether calls get hints for the provider's prompt cache.
         on_alert: Called when 50, 80 or 100% of a budget are reached, once each.
+        upstreams: Endpoints that calls are sent to instead of the address that a client names.
+        balance: How one is chosen among those that have a model; see ``UpstreamPlan``, also for ``cooldown_s``.
     """
 
     path: Path
@@ -78,6 +82,9 @@ class GatewaySettings:
     stream_usage: bool = True
     prompt_caching: bool = False
     on_alert: Callable[[Alert], None] | None = None
+    upstreams: tuple[Upstream, ...] = ()
+    balance: Balance = "weight"
+    cooldown_s: float = 30.0
 
 
 def read_settings(config: Config, arguments: Mapping[str, Any] | None = None) -> GatewaySettings:
@@ -93,7 +100,7 @@ def read_settings(config: Config, arguments: Mapping[str, Any] | None = None) ->
         try:
             settings = _with(settings, name, value, config.root, config.gateway)
         except UsageError as error:
-            path = config.root / "pyproject.toml"
+            path = config.path or config.root / "pyproject.toml"
             line = find_line(path.read_text(encoding="utf-8").splitlines(), name)
             raise ConfigError(f"[tool.promptopt.gateway]: {error}", path=path, line=line) from None
     for name, value in (arguments or {}).items():
@@ -299,6 +306,22 @@ def _callback(name: str, value: Any, _root: Path) -> Changes:
     return {name: value}
 
 
+def _upstreams(name: str, value: Any, _root: Path) -> Changes:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise UsageError(f"{name} = {value!r} is not a list of endpoints such as {{name = 'N', url = 'https://...'}}")
+    return {name: tuple(each if isinstance(each, Upstream) else read_upstream(each) for each in value)}
+
+
+def _balance(name: str, value: Any, _root: Path) -> Changes:
+    if value not in BALANCES:
+        raise UsageError(f"{name} = {value!r} is not one of {', '.join(BALANCES)}")
+    return {name: value}
+
+
+def _cooldown(name: str, value: Any, _root: Path) -> Changes:
+    return {"cooldown_s": seconds(value, name)}
+
+
 _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "path": _path,
     "redis": _text,
@@ -323,6 +346,9 @@ _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "stream_usage": _bool,
     "prompt_caching": _bool,
     "on_alert": _callback,
+    "upstreams": _upstreams,
+    "balance": _balance,
+    "cooldown": _cooldown,
 }
 SETTING_NAMES = tuple(_READERS)
 
@@ -355,6 +381,60 @@ def amount(value: Any, name: str) -> Decimal:
         return Decimal(str(value).removeprefix("$"))
     except InvalidOperation:
         raise UsageError(f"{name} = {value!r} is not an amount of dollars") from None
+
+
+def read_upstream(value: Any) -> Upstream:
+    """An endpoint from its table in the settings.
+
+    Raises:
+        UsageError: Something in it is wrong.
+    """
+    known = [field.name for field in fields(Upstream)]
+    if isinstance(value, Mapping) and "key" in value:
+        raise UsageError("upstreams: keys do not belong into a file: name an environment variable by `key_env`")
+    table = dict(_table("upstreams", value, known))
+    for needed in ("name", "url"):
+        if not isinstance(table.get(needed), str) or not table[needed]:
+            raise UsageError(f"upstreams: an endpoint has no {needed}: {dict(table)!r}")
+    where = f"upstreams {table['name']}"
+    if not re.match(r"https?://[^/\s]+", table["url"]):
+        raise UsageError(f"{where}: url = {table['url']!r} is not an address like 'https://api.openai.com/v1'")
+    table["url"] = table["url"].rstrip("/")
+    weight = table.get("weight", 1)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+        raise UsageError(f"{where}: weight = {weight!r} is not a positive number")
+    if table.get("header", "authorization") not in ("authorization", "api-key"):
+        raise UsageError(f"{where}: header = {table['header']!r} is not 'authorization' or 'api-key'")
+    if not re.fullmatch(r"[A-Za-z_]\w*", str(table.get("key_env", "KEY"))):
+        raise UsageError(f"{where}: key_env = {table['key_env']!r} is not the name of an environment variable")
+    table["models"] = _names(f"{where} models", table.get("models", {}))
+    table["prices"] = {model: _price(f"{where} prices.{model}", each) for model, each in _items(where, table)}
+    return Upstream(**table)
+
+
+def _names(name: str, value: Any) -> Mapping[str, str]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            _check_type(f"{name}.{key}", each, str)
+        return dict(value)
+    return {each: each for each in _strings(name, value)}
+
+
+def _items(where: str, table: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    prices = table.get("prices", {})
+    if not isinstance(prices, Mapping):
+        raise UsageError(f"{where}: prices = {prices!r} is not a table of models")
+    return list(prices.items())
+
+
+def _price(name: str, value: Any) -> OwnPrice:
+    table = {key: amount(each, f"{name} {key}") for key, each in _table(name, value, PRICE_KEYS).items()}
+    for key in ("input_mtok", "output_mtok"):
+        if key not in table:
+            raise UsageError(f"{name} has no {key} (dollars per million tokens)")
+    if wrong := next((key for key, each in table.items() if not each.is_finite() or each < 0), None):
+        raise UsageError(f"{name} {wrong} = {table[wrong]} is not a price in dollars per million tokens")
+    return OwnPrice(**table)
 
 
 def _table(name: str, value: Any, known: Sequence[str]) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Effect, Flow, Handler, Send, Sleep, Wait
 
-Upstream = Callable[[Call], tuple[float, Answer | CallFailed]]
+Answering = Callable[[Call], tuple[float, Answer | CallFailed]]
 """What the model does with a call that is sent: the seconds it takes, and the answer or the failure."""
 
 
@@ -61,7 +61,7 @@ class SimulatedOutcome:
 
 
 def simulate(
-    handler: Handler, arrivals: Iterable[Arrival], upstream: Upstream, clock: SimulatedClock
+    handler: Handler, arrivals: Iterable[Arrival], upstream: Answering, clock: SimulatedClock
 ) -> list[SimulatedOutcome]:
     """The outcome of each call, in the order of the arrivals.
 
@@ -79,7 +79,7 @@ def simulate(
 class _Simulation:
     """Events in the order of their time, and of their making if the times are the same."""
 
-    def __init__(self, handler: Handler, upstream: Upstream, clock: SimulatedClock) -> None:
+    def __init__(self, handler: Handler, upstream: Answering, clock: SimulatedClock) -> None:
         self._handler = handler
         self._upstream = upstream
         self._clock = clock

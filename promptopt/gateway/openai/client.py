@@ -14,9 +14,9 @@ from promptopt.gateway.assembly import Gateway, make_gateway
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Flow, Subflow, Suspended, run, run_async
+from promptopt.gateway.openai.events import StreamUsage
 from promptopt.gateway.openai.http import (
     Exchange,
-    StreamUsage,
     failed_response,
     http_response,
     read_call,

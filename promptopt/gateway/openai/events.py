@@ -208,6 +208,29 @@ def asks_usage(call: Call) -> bool:
     return call.endpoint == "chat" and call.stream and not _stream_options(call).get("include_usage")
 
 
+class StreamUsage:
+    """Whether streams are asked for their usage; an endpoint that refuses a request over it is not asked again."""
+
+    def __init__(self, *, asked: bool) -> None:
+        self._asked = asked
+        self._refused: set[str] = set()
+
+    def asks(self, call: Call) -> bool:
+        """Whether the usage is to be asked for with this call."""
+        return self._asked and asks_usage(call) and _place(call) not in self._refused
+
+    def refused(self, call: Call, status: int, content: bytes) -> bool:
+        """Whether a response refuses just that; it is remembered."""
+        found = status in (400, 422) and b"stream_options" in content
+        if found:
+            self._refused.add(_place(call))
+        return found
+
+
+def _place(call: Call) -> str:
+    return call.url.partition("?")[0] if call.upstream is None else call.upstream.url
+
+
 def ask_usage(call: Call) -> Call:
     """The call with the usage asked for."""
     return call.sent_with(stream_options={**_stream_options(call), "include_usage": True})

@@ -19,7 +19,8 @@ from promptopt.gateway.openai.wire import endpoint_of
 
 HEADER = b"x-promptopt-"
 # A key is in one of these, whichever the provider reads.
-_KEYS = (b"authorization", b"api-key", b"x-api-key")
+KEY_HEADERS = ("authorization", "api-key", "x-api-key")
+_KEYS = tuple(name.encode() for name in KEY_HEADERS)
 _OF_THE_PROVIDER = {b"openai-organization": "organization", b"openai-project": "project"}
 _LABELS = {HEADER + name.encode(): name for name in LABEL_NAMES}
 _ATTEMPT = b"x-stainless-retry-count"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -10,12 +11,12 @@ from typing import Any
 
 import httpx2
 
-from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.call import Answer, Call, Upstream
 from promptopt.gateway.failures import CallFailed, Refused
-from promptopt.gateway.openai.events import EventCollector, ask_usage, asks_usage, made_wire
-from promptopt.gateway.openai.headers import call_of, is_label
-from promptopt.gateway.openai.wire import BadBody, endpoint_of, read_answer
-from promptopt.providers.openai.errors import RETRYABLE, classify, code_of, error_code
+from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage, made_wire
+from promptopt.gateway.openai.headers import KEY_HEADERS, call_of, is_label
+from promptopt.gateway.openai.wire import PATH_OF, BadBody, endpoint_of, failure_in, read_answer
+from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
 
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -41,29 +42,6 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: floa
     return call if call is None or timeout_s is None else replace(call, give_up_at=now + timeout_s)
 
 
-class StreamUsage:
-    """Whether streams are asked for their usage; an endpoint that refuses a request over it is not asked again."""
-
-    def __init__(self, *, asked: bool) -> None:
-        self._asked = asked
-        self._refused: set[str] = set()
-
-    def asks(self, call: Call) -> bool:
-        """Whether the usage is to be asked for with this call."""
-        return self._asked and asks_usage(call) and _place(call.url) not in self._refused
-
-    def refused(self, call: Call, response: httpx2.Response) -> bool:
-        """Whether a response that was read refuses just that; it is remembered."""
-        found = response.status_code in (400, 422) and b"stream_options" in response.content
-        if found:
-            self._refused.add(_place(call.url))
-        return found
-
-
-def _place(url: str) -> str:
-    return url.partition("?")[0]
-
-
 class Exchange:
     """One HTTP exchange for a call: the request to send, and what its response means."""
 
@@ -74,7 +52,7 @@ class Exchange:
         self.passes = call.stream and streamed and not call.buffered
         self.hides_usage = usage.asks(call)
         sent = ask_usage(call) if self.hides_usage else call
-        self.request = _request(original, sent) if sent.changed else original
+        self.request = _request(original, sent) if sent.changed or sent.upstream is not None else original
         self._collector: EventCollector | None = None
 
     @property
@@ -86,7 +64,7 @@ class Exchange:
 
     def refuses_usage(self, response: httpx2.Response) -> bool:
         """Whether a response that was read refuses what the gateway added, so that the call is to be sent without."""
-        return self.hides_usage and self._usage.refused(self.call, response)
+        return self.hides_usage and self._usage.refused(self.call, response.status_code, response.content)
 
     def answer(self, response: httpx2.Response) -> Answer:
         """The answer in a response that was read.
@@ -103,7 +81,8 @@ class Exchange:
                 return _with_headers(answer, response.headers)
             return _with_headers(read_answer(self.call, response.content, raw=response), response.headers)
         except BadBody as broken:
-            raise _not_an_answer(broken, response) from None
+            headers = _kept(response.headers)
+            raise failure_in(broken, response.status_code, headers, response) from None
 
     @staticmethod
     def refused(response: httpx2.Response) -> CallFailed:
@@ -124,20 +103,6 @@ class Exchange:
         return rest, _with_headers(answer, httpx2.Headers(headers))
 
 
-def _not_an_answer(broken: BadBody, response: httpx2.Response) -> CallFailed:
-    """The failure in a response with a good status. An object, as of ``{"error": ...}``, is the caller's to judge."""
-    status, headers = response.status_code, _kept(response.headers)
-    if broken.body is None:
-        return CallFailed("invalid_body", status=status, headers=headers)
-    error = broken.body.get("error")
-    if not error:
-        return CallFailed("invalid_body", status=status, headers=headers, raw=response)
-    found = error.get("code") if isinstance(error, Mapping) else None
-    code = code_of(broken.body)
-    kind = classify(found if isinstance(found, int) and 400 <= found < 600 else 500, code)
-    return CallFailed(kind, status=status, code=code, headers=headers, raw=response)
-
-
 def transport_failure(
     error: httpx2.TransportError | httpx2.DecodingError, *, text: str = "", passed: bool = False
 ) -> CallFailed:
@@ -153,12 +118,24 @@ def _request(original: httpx2.Request, call: Call) -> httpx2.Request:
     headers = httpx2.Headers(
         [(name, value) for name, value in original.headers.raw if name.lower() != b"content-length"]
     )
+    if call.upstream is not None:
+        body, url = {**body, "model": call.upstream.sent_name(call.model)}, _addressed(headers, call.upstream, call)
     content = json.dumps(body, separators=(",", ":")).encode()
     return httpx2.Request(original.method, url, headers=headers, content=content, extensions=original.extensions)
 
 
 def _with_headers(answer: Answer, headers: httpx2.Headers) -> Answer:
     return replace(answer, headers=_kept(headers), request_id=headers.get("x-request-id", ""))
+
+
+def _addressed(headers: httpx2.Headers, upstream: Upstream, call: Call) -> httpx2.URL:
+    """The address of a call at its upstream; the headers get that one's key in the place of any other."""
+    for name in (*KEY_HEADERS, "host"):
+        headers.pop(name, None)
+    if upstream.key_env is not None:
+        name, value = upstream.authorization(os.environ.get(upstream.key_env, ""))
+        headers[name] = value
+    return httpx2.URL(upstream.url_of(PATH_OF[call.endpoint], call.model))
 
 
 def _kept(headers: httpx2.Headers) -> dict[str, str]:

@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from promptopt.gateway.call import Answer, Call, Endpoint, Wire
+from promptopt.gateway.failures import CallFailed
+from promptopt.providers.openai.errors import classify, code_of
 from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REPLY, schema_tokens, tokenizer_for
 from promptopt.values import canonical_json
@@ -17,6 +19,7 @@ PATHS: Mapping[str, Endpoint] = {
     "/responses": "responses",
     "/embeddings": "embeddings",
 }
+PATH_OF: Mapping[Endpoint, str] = {endpoint: path for path, endpoint in PATHS.items()}
 # An image or a file is billed by its size, which the request mostly does not say; this is a high-detail picture.
 TOKENS_PER_ATTACHMENT = 1_500
 
@@ -180,6 +183,22 @@ def read_answer(call: Call, content: bytes, headers: Mapping[str, str] | None = 
     except UNREADABLE as error:
         message = f"the answer is not what {call.endpoint} promises: {type(error).__name__}"
         raise BadBody(message, body if isinstance(body, dict) else None) from None
+
+
+def failure_in(broken: BadBody, status: int, headers: Mapping[str, str], raw: Any) -> CallFailed:
+    """The failure in a response with a good status; ``raw`` is the response.
+
+    An object, as of ``{"error": ...}``, is the caller's to judge.
+    """
+    if broken.body is None:
+        return CallFailed("invalid_body", status=status, headers=headers)
+    error = broken.body.get("error")
+    if not error:
+        return CallFailed("invalid_body", status=status, headers=headers, raw=raw)
+    found = error.get("code") if isinstance(error, Mapping) else None
+    code = code_of(broken.body)
+    kind = classify(found if isinstance(found, int) and 400 <= found < 600 else 500, code)
+    return CallFailed(kind, status=status, code=code, headers=headers, raw=raw)
 
 
 def read_object(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,353 @@
+"""The ASGI application: requests become calls, calls go through the layers, and answers become responses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from promptopt.gateway.assembly import Gateway, build_gateway
+from promptopt.gateway.call import Answer, Call, Endpoint
+from promptopt.gateway.failures import CallFailed, Refused
+from promptopt.gateway.flow import run_async
+from promptopt.gateway.keys import VirtualKey, find_key
+from promptopt.gateway.openai.events import made_wire
+from promptopt.gateway.openai.headers import read_labels
+from promptopt.gateway.openai.wire import PATH_OF
+from promptopt.gateway.serve.exchange import (
+    ClientGone,
+    pass_bytes,
+    pass_stream,
+    read_content,
+    respond,
+    unless_gone,
+)
+from promptopt.gateway.serve.forward import Forwarder, Incoming, Passing, Reply, forwarded_headers
+from promptopt.gateway.serve.requests import (
+    Headers,
+    Rejected,
+    failed,
+    make_call,
+    read_body,
+    refused,
+    secret_of,
+)
+from promptopt.gateway.serve.settings import Configuration, is_loopback
+
+log = logging.getLogger("promptopt.serve")
+
+# How long an old configuration's calls and streams may still go on after a reload before its files are closed.
+_CLOSING_LOOK_S = 0.05
+
+
+class Serving:
+    """What one reading of the configuration has made: the layers, and the way to the upstreams."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Raises PromptoptError if the layers cannot be made of it."""
+        self.configuration = configuration
+        self.gateway: Gateway = build_gateway(configuration.gateway, configuration.config, sdk_retries=False)
+        self.forwarder = Forwarder(configuration)
+        self.in_flight = 0
+        several = bool(configuration.gateway.upstreams)
+        # With several upstreams an answer does not depend on which one gives it, and neither does what is kept.
+        self._base = "upstreams:" if several else configuration.upstream.url
+
+    def url(self, endpoint: Endpoint) -> str:
+        """Where calls to an endpoint go, as their identity has it."""
+        return self._base + PATH_OF[endpoint]
+
+    async def close(self) -> None:
+        """Wait for the calls in flight, then give everything back."""
+        while self.in_flight:
+            await asyncio.sleep(_CLOSING_LOOK_S)
+        await self.forwarder.close()
+        await asyncio.to_thread(self.gateway.close)
+
+
+class Service:
+    """The server's endpoints over the configuration that is in force."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Opens nothing before the application starts."""
+        self._first = configuration
+        self._serving: Serving | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self.stopping = False
+
+    @property
+    def serving(self) -> Serving:
+        """What is in force."""
+        assert self._serving is not None
+        return self._serving
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        """From the first request to the last."""
+        self._serving = Serving(self._first)
+        try:
+            yield
+        finally:
+            self.stopping = True
+            await self.serving.close()
+            await asyncio.gather(*self._closing)
+
+    def replace(self, configuration: Configuration) -> None:
+        """Go by another configuration from the next request on; calls in flight end by the old one.
+
+        Raises:
+            PromptoptError: The layers cannot be made of it; the old one stays in force.
+        """
+        new = Serving(configuration)
+        old, self._serving = self.serving, new
+        task = asyncio.ensure_future(old.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    # --- who asks
+
+    def authorized(self, scope: Scope) -> VirtualKey | None:
+        """The key of a request; ``None`` if none is needed. Raises Rejected if it needs one and has none."""
+        headers: Headers = scope["headers"]
+        secret, keys = secret_of(headers), self.serving.configuration.gateway.keys
+        if not keys:
+            self._check_host(headers)
+            return None
+        key = None if secret is None else find_key(keys, secret)
+        if key is None:
+            rejected = Rejected(
+                401, "invalid_api_key", "no such key: send `Authorization: Bearer KEY` with a key of this server"
+            )
+            rejected.headers.append((b"www-authenticate", b'Bearer realm="promptopt"'))
+            raise rejected
+        return key
+
+    @staticmethod
+    def _check_host(headers: Headers) -> None:
+        # A page in a browser on this machine may send requests here under a name of its own (DNS rebinding).
+        host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "localhost")
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        if not is_loopback(name):
+            raise Rejected(
+                403, "wrong_host", f"the name {host!r} is not of this machine; without virtual keys no other is served"
+            )
+
+    # --- calls
+
+    async def call(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        """One call of a model, from the request to the last byte of the response."""
+        serving = self.serving
+        try:
+            key = self.authorized(scope)
+            content = await read_content(scope, receive, serving.configuration.serve.max_body)
+            call = self._read(endpoint, scope, content, key)
+        except Rejected as rejected:
+            await respond(send, rejected.reply())
+            return
+        except ClientGone:
+            return
+        incoming = Incoming(forwarded_headers(scope["headers"]), content)
+        serving.in_flight += 1
+        try:
+            await unless_gone(receive, self._answer(serving, call, incoming, send))
+        except ClientGone:
+            pass
+        finally:
+            serving.in_flight -= 1
+
+    def _read(self, endpoint: Endpoint, scope: Scope, content: bytes, key: VirtualKey | None) -> Call:
+        body = read_body(content)
+        labels, attempt = read_labels(scope["headers"], body)
+        if key is not None:
+            try:
+                labels = key.labelled(labels)
+                key.check_model(body.get("model") or "")
+            except Refused as refusal:
+                raise refused(refusal) from None
+        return make_call(endpoint, self.serving.url(endpoint), body, labels, attempt)
+
+    async def _answer(self, serving: Serving, call: Call, incoming: Incoming, send: Send) -> None:
+        flow = serving.gateway.handler(call)
+        try:
+            answer = await run_async(flow, lambda sent: serving.forwarder.ask(sent, incoming))
+        except Passing as passing:
+            await pass_stream(passing, flow, send)
+            return
+        except CallFailed as failure:
+            reply = failed(failure)
+        except Refused as refusal:
+            reply = refused(refusal).reply()
+        except Exception:
+            log.exception("a call failed inside of the server")
+            reply = Rejected(500, "internal_error", "the server failed; its log says why").reply()
+        else:
+            reply = _reply(call, answer)
+        await respond(send, reply)
+
+    # --- all else
+
+    async def models(self, request: Request) -> Response:
+        """The models that may be asked for."""
+        key = self.authorized(request.scope)
+        upstreams = self.serving.configuration.gateway.upstreams
+        names = {name for upstream in upstreams for name in upstream.models if not name.endswith("*")}
+        if not upstreams or not all(upstream.models for upstream in upstreams):
+            names |= await self._upstream_models()
+        allowed = sorted(name for name in names if _allows(key, name))
+        models = [{"id": name, "object": "model", "created": 0, "owned_by": "promptopt"} for name in allowed]
+        return _json(200, {"object": "list", "data": models})
+
+    async def _upstream_models(self) -> set[str]:
+        try:
+            response = await self.serving.forwarder.pass_on("GET", "/models", "", b"", {})
+            async with response:
+                body = await response.json(content_type=None)
+            return {each["id"] for each in body["data"] if isinstance(each["id"], str)}
+        except CallFailed as failure:
+            raise _Answered(failed(failure)) from None
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+            raise Rejected(502, "invalid_body", "the upstream's list of models cannot be read") from None
+
+    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Another path of the API, if the configuration lets it pass; no layer sees it."""
+        try:
+            self.authorized(scope)
+            await self._pass(scope, receive, send)
+        except Rejected as rejected:
+            await respond(send, rejected.reply())
+        except CallFailed as failure:
+            await respond(send, failed(failure))
+        except ClientGone:
+            return
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, settings = scope["path"], self.serving.configuration.serve
+        if not any(path == each or path.startswith(f"{each}/") for each in settings.passed) or ".." in path:
+            raise Rejected(
+                404,
+                "not_served",
+                f"{path} is not served: no layer could count it. To let it pass uncounted, add it to `pass` in "
+                "[tool.promptopt.serve]",
+            )
+        content = await read_content(scope, receive, settings.max_body, json_only=False)
+        headers = forwarded_headers(scope["headers"])
+        given = next((value for name, value in scope["headers"] if name == b"content-type"), None)
+        headers.pop("content-type")
+        if given is not None:
+            headers["content-type"] = given.decode("latin-1")
+        query = scope["query_string"].decode("latin-1")
+        below = scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix("/v1")
+        response = await self.serving.forwarder.pass_on(scope["method"], below, query, content, headers)
+        await unless_gone(receive, pass_bytes(response, send))
+
+    async def health(self, _request: Request) -> Response:
+        """Whether the process works."""
+        return _json(200, {"status": "ok"})
+
+    async def ready(self, _request: Request) -> Response:
+        """Whether it takes calls."""
+        if self.stopping:
+            return _json(503, {"status": "stopping"})
+        return _json(200, {"status": "ready"})
+
+
+class _Answered(Exception):
+    """A response that is there already."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+def _allows(key: VirtualKey | None, model: str) -> bool:
+    try:
+        if key is not None:
+            key.check_model(model)
+    except Refused:
+        return False
+    return True
+
+
+def make_app(service: Service) -> Starlette:
+    """The application of a service."""
+    routes = [
+        *(Route(f"/v1{path}", _Endpoint(service, endpoint), methods=["POST"]) for endpoint, path in PATH_OF.items()),
+        Route("/v1/models", service.models),
+        Route("/healthz", service.health),
+        Route("/readyz", service.ready),
+        Route("/v1/{path:path}", _Rest(service)),
+    ]
+    handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
+        HTTPException: _http_error, Rejected: _rejected, _Answered: _answered,
+    }  # fmt: skip
+    app = Starlette(routes=routes, lifespan=service.lifespan, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Endpoint:
+    """An endpoint as ASGI, without a request object around it."""
+
+    def __init__(self, service: Service, endpoint: Endpoint) -> None:
+        self._service = service
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._service.call(self._endpoint, scope, receive, send)
+
+
+class _Rest:
+    """All other paths of the API as ASGI."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._service.passed(scope, receive, send)
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 405:
+        rejected = Rejected(405, "method_not_allowed", f"{request.url.path} does not take {request.method}")
+    else:
+        rejected = Rejected(error.status_code, "not_found", f"nothing is at {request.url.path}; the API is below /v1")
+    return _response(rejected.reply())
+
+
+async def _rejected(_request: Request, error: Rejected) -> Response:
+    return _response(error.reply())
+
+
+async def _answered(_request: Request, error: _Answered) -> Response:
+    return _response(error.reply)
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.content, reply.status)
+    response.raw_headers = [*reply.headers, (b"content-length", str(len(reply.content)).encode())]
+    return response
+
+
+def _json(status: int, body: Any) -> Response:
+    return _response(Reply(status, [(b"content-type", b"application/json")], json.dumps(body).encode()))
+
+
+def _reply(call: Call, answer: Answer) -> Reply:
+    if isinstance(answer.raw, Reply):
+        return answer.raw
+    content, content_type = answer.wire or made_wire(call, answer)
+    headers = [(b"content-type", content_type.encode()), (b"x-promptopt-source", answer.source.encode())]
+    if answer.request_id:
+        headers.append((b"x-request-id", answer.request_id.encode("latin-1", "replace")))
+    return Reply(200, headers, content)

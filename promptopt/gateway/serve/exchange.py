@@ -1,0 +1,160 @@
+"""The ASGI side: bodies are read, replies and streams written, and a client that goes away is noticed at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from functools import partial
+
+import aiohttp
+from starlette.types import Receive, Scope, Send
+
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.failures import CallFailed, Refused
+from promptopt.gateway.flow import Flow, Subflow, run, run_async
+from promptopt.gateway.openai.events import EventCollector
+from promptopt.gateway.reading import Reading
+from promptopt.gateway.serve.forward import Passing, Reply, passed_headers, transport_failure
+from promptopt.gateway.serve.requests import Rejected, failed
+
+
+class ClientGone(Exception):
+    """The client closed its connection."""
+
+
+async def read_content(scope: Scope, receive: Receive, most: int, *, json_only: bool = True) -> bytes:
+    """The body of a request.
+
+    Raises:
+        Rejected: It is too large, or not JSON by its type.
+        ClientGone: It never came whole.
+    """
+    headers = dict(scope["headers"])
+    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    # What a page in a browser can send without asking first is of another type.
+    if json_only and kind != b"application/json":
+        shown = kind.decode("latin-1")
+        raise Rejected(415, "unsupported_media_type", f"the body is {shown!r}; send `Content-Type: application/json`")
+    too_large = Rejected(413, "body_too_large", f"the body is above {most:,} bytes; `max_body_mb` sets that")
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > most:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            raise too_large
+        if not message.get("more_body", False):
+            return b"".join([*parts, part]) if parts else part
+        parts.append(part)
+
+
+async def unless_gone(receive: Receive, work: Awaitable[None]) -> None:
+    """Do something unless the client goes away, which cancels it. Raises ClientGone then."""
+    task = asyncio.current_task()
+    assert task is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        task.cancel()
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        await work
+    except asyncio.CancelledError:
+        if gone and task.uncancel() == 0:
+            raise ClientGone from None
+        raise
+    finally:
+        watcher.cancel()
+
+
+async def respond(send: Send, reply: Reply) -> None:
+    """Write a whole response."""
+    headers = [*reply.headers, (b"content-length", str(len(reply.content)).encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.content})
+
+
+async def pass_bytes(response: aiohttp.ClientResponse, send: Send) -> None:
+    """A response on its way to the client, as it comes."""
+    async with response:
+        headers = passed_headers(response)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        async for data in response.content.iter_any():
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def pass_stream(passing: Passing, flow: Flow, send: Send) -> None:
+    """A stream on its way to the client; at its end, whatever that is, its flow goes on to its own."""
+    response, collector, reading = passing.response, passing.collector, passing.reading
+    reading.opened(passing, flow, partial(_abandon, collector))
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": passed_headers(response)})
+        reading.awaited()
+        try:
+            async for data in response.content.iter_any():
+                if passed := collector.feed(data):
+                    # A client that takes nothing makes this wait; those who wait for the same answer need not.
+                    reading.handed()
+                    await send({"type": "http.response.body", "body": passed, "more_body": True})
+                    reading.awaited()
+            last, outcome = passing.outcome()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            outcome = transport_failure(error, text=collector.text, passed=True)
+            last = b"data: " + failed(outcome).content + b"\n\n"
+        await _end(reading, outcome)
+        await send({"type": "http.response.body", "body": last})
+    finally:
+        response.close()
+        if reading.is_open:
+            # The client has gone, or the server ends: what has come so far is counted.
+            await _end(reading, _left(collector))
+
+
+async def _end(reading: Reading, outcome: Answer | CallFailed) -> None:
+    flow = reading.ended()
+    if flow is not None:
+        await run_async(_rest(flow, outcome), _never)
+
+
+def _left(collector: EventCollector) -> CallFailed:
+    return CallFailed("abandoned", text=collector.text, passed=True)
+
+
+def _abandon(collector: EventCollector, flow: Flow) -> None:
+    """End the flow of a stream for which somebody would wait too long."""
+    run(_rest(flow, _left(collector)), _never_here)
+
+
+def _rest(flow: Flow, outcome: Answer | CallFailed) -> Subflow[None]:
+    """What a flow does after its stream has passed; it can send nothing more, and nobody waits for its errors."""
+    try:
+        effect = flow.throw(outcome) if isinstance(outcome, CallFailed) else flow.send(outcome)
+        while True:
+            try:
+                result = yield effect
+            except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(result)
+    except (StopIteration, CallFailed, Refused):
+        return
+
+
+def _never_here(call: Call) -> Answer:
+    raise AssertionError(f"a layer sent again after its stream had passed: {call.model}")
+
+
+async def _never(call: Call) -> Answer:
+    return _never_here(call)

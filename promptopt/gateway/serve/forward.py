@@ -1,0 +1,229 @@
+"""Asks the upstreams: bytes go out and come in as they are, over one pool of connections."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import NamedTuple
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from promptopt.gateway.call import Answer, Call, Upstream
+from promptopt.gateway.failures import CallFailed
+from promptopt.gateway.flow import Suspended
+from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage
+from promptopt.gateway.openai.wire import PATH_OF, BadBody, failure_in, read_answer
+from promptopt.gateway.reading import Reading
+from promptopt.gateway.serve.settings import Configuration
+from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
+
+# Of a client's headers an upstream sees these; its key, address and cookies are nobody else's business.
+_SENT = frozenset(
+    {b"accept", b"idempotency-key", b"openai-beta", b"traceparent", b"tracestate", b"x-client-request-id"}
+)
+# Of an upstream's headers a client sees these, and those that begin so.
+_PASSED = frozenset({b"content-type", b"retry-after", b"retry-after-ms", b"x-request-id", b"x-should-retry"})
+_PASSED_STARTS = (b"x-ratelimit-", b"openai-")
+_KEPT_STARTS = ("x-ratelimit-", "retry-after", "x-should-retry")
+# Servers that speak through uvicorn close a connection that rests for 5 s; a call must not meet that.
+_KEEPALIVE_S = 4.0
+_URLS = 1000
+_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class Reply(NamedTuple):
+    """What an upstream answered, as far as a client may see it."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content: bytes
+
+
+class Incoming(NamedTuple):
+    """What of a client's request goes on to an upstream."""
+
+    headers: dict[str, str]
+    content: bytes
+
+
+def forwarded_headers(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers of a client that an upstream sees."""
+    kept = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers if name in _SENT}
+    # Bytes that were packed for the way would have to be unpacked to be read.
+    return {**kept, "content-type": "application/json", "accept-encoding": "identity"}
+
+
+class Passing(Suspended):
+    """A stream that goes on to the client while its flow waits for its end."""
+
+    def __init__(self, call: Call, response: aiohttp.ClientResponse, *, hide_usage: bool) -> None:
+        super().__init__()
+        self.response = response
+        self.collector = EventCollector(call, hide_usage=hide_usage)
+        self.reading = call.reading or Reading()
+
+    def outcome(self) -> tuple[bytes, Answer | CallFailed]:
+        """What is left to pass on of a stream that ended, and its outcome."""
+        try:
+            rest, answer = self.collector.finish()
+        except BadBody:
+            return b"", CallFailed("invalid_body", text=self.collector.text, passed=True)
+        return rest, with_headers(answer, self.response)
+
+
+class Forwarder:
+    """Sends calls to upstreams."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Opens nothing; must be made in an event loop."""
+        serve = configuration.serve
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=serve.connect_timeout_s, connect=None, sock_read=serve.timeout_s
+        )
+        # How many calls are in flight is the layers' business.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        # Read once: aiohttp reads it for every request, in a thread.
+        self._proxies = getproxies()
+        self._default = configuration.upstream
+        self._usage = StreamUsage(asked=configuration.gateway.stream_usage)
+        self._secrets = configuration.secrets
+        self._urls: dict[str, URL] = {}
+
+    async def ask(self, call: Call, incoming: Incoming) -> Answer:
+        """The answer to a call.
+
+        Raises:
+            Passing: It is a stream, which goes on to the client.
+            CallFailed: There is none.
+        """
+        upstream = call.upstream or self._default
+        hides_usage = self._usage.asks(call)
+        content = _content(ask_usage(call) if hides_usage else call, upstream, incoming)
+        try:
+            response = await self._session.post(
+                self._url(upstream, PATH_OF[call.endpoint], call.model),
+                data=content,
+                headers=self._with_key(upstream, incoming.headers),
+                allow_redirects=False,
+                proxy=self._proxy(upstream),
+            )
+            if call.stream and not call.buffered and response.status < 400:
+                raise Passing(call, response, hide_usage=hides_usage)
+            body = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise transport_failure(error) from error
+        if response.status >= 400:
+            if hides_usage and self._usage.refused(call, response.status, body):
+                return await self.ask(call, incoming)
+            raise _failed(response, body)
+        return _answered(call, response, body, hide_usage=hides_usage)
+
+    async def pass_on(
+        self, method: str, path: str, query: str, content: bytes, headers: dict[str, str]
+    ) -> aiohttp.ClientResponse:
+        """A request that no layer sees, to the default upstream. Raises CallFailed if there is no response."""
+        url = URL(f"{self._default.url}{path}{'?' if query else ''}{query}", encoded=True)
+        try:
+            return await self._session.request(
+                method,
+                url,
+                data=content or None,
+                headers=self._with_key(self._default, headers),
+                allow_redirects=False,
+                proxy=self._proxy(self._default),
+            )
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise transport_failure(error) from error
+
+    def _url(self, upstream: Upstream, path: str, model: str) -> URL:
+        text = upstream.url_of(path, model)
+        url = self._urls.get(text)
+        if url is None:
+            if len(self._urls) > _URLS:
+                self._urls.clear()
+            url = self._urls[text] = URL(text, encoded=True)
+        return url
+
+    def _with_key(self, upstream: Upstream, headers: dict[str, str]) -> dict[str, str]:
+        secret = self._secrets.get(upstream.name)
+        if secret is None:
+            return headers
+        name, value = upstream.authorization(secret)
+        return {**headers, name: value}
+
+    def _proxy(self, upstream: Upstream) -> str | None:
+        """The proxy that the environment names for an upstream (``HTTPS_PROXY``, ``NO_PROXY``, ...)."""
+        if not self._proxies:
+            return None
+        url = URL(upstream.url)
+        return None if proxy_bypass(url.authority) else self._proxies.get(url.scheme)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+def _content(call: Call, upstream: Upstream, incoming: Incoming) -> bytes:
+    """The body to send: the client's own bytes, if nothing of it was changed."""
+    name = upstream.sent_name(call.model)
+    if name == call.model and not call.changed:
+        return incoming.content
+    body = call.body if name == call.model else {**call.body, "model": name}
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def kept_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """The headers that layers go by."""
+    return {name.lower(): value for name, value in response.headers.items() if name.lower().startswith(_KEPT_STARTS)}
+
+
+def with_headers(answer: Answer, response: aiohttp.ClientResponse) -> Answer:
+    """The answer with what its response's headers say."""
+    return replace(answer, headers=kept_headers(response), request_id=response.headers.get("x-request-id", ""))
+
+
+def passed_headers(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
+    """The headers of an upstream that a client sees."""
+    return [
+        (lower, value)
+        for name, value in response.raw_headers
+        if (lower := name.lower()) in _PASSED or lower.startswith(_PASSED_STARTS)
+    ]
+
+
+def _answered(call: Call, response: aiohttp.ClientResponse, body: bytes, *, hide_usage: bool) -> Answer:
+    reply = Reply(response.status, passed_headers(response), body)
+    try:
+        if call.stream:
+            collector = EventCollector(call, hide_usage=hide_usage)
+            collector.feed(body)
+            return with_headers(collector.finish()[1], response)
+        return with_headers(read_answer(call, body, raw=reply), response)
+    except BadBody as broken:
+        raise failure_in(broken, response.status, kept_headers(response), reply) from None
+
+
+def _failed(response: aiohttp.ClientResponse, body: bytes) -> CallFailed:
+    """The failure in an error response; what no retry can cure is marked so for SDKs."""
+    code = error_code(body)
+    kind = classify(response.status, code)
+    headers = passed_headers(response)
+    if kind not in RETRYABLE:
+        headers = [*(each for each in headers if each[0] != b"x-should-retry"), (b"x-should-retry", b"false")]
+    reply = Reply(response.status, headers, body)
+    return CallFailed(kind, status=response.status, code=code, headers=kept_headers(response), raw=reply)
+
+
+def transport_failure(error: Exception, *, text: str = "", passed: bool = False) -> CallFailed:
+    """The class of an exception of the client."""
+    timed_out = isinstance(error, TimeoutError)
+    return CallFailed(
+        "timeout" if timed_out else "connection",
+        sent=not isinstance(error, _UNSENT),
+        cause=error,
+        text=text,
+        passed=passed,
+    )

@@ -1,0 +1,102 @@
+"""Runs the proxy: one process, one event loop. SIGHUP reloads its configuration, SIGTERM ends it in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from promptopt.errors import PromptoptError, UsageError
+from promptopt.gateway.serve.app import Service, make_app
+from promptopt.gateway.serve.settings import Configuration, ServeSettings
+
+log = logging.getLogger("promptopt.serve")
+
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    """Tells the service as soon as it is to stop, so that `/readyz` says so while streams end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, started: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._service = service
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        assert sockets is not None
+        host, port = sockets[0].getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        self._started(f"http://{shown}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._service.stopping = True
+        await super().shutdown(sockets)
+
+
+def serve(configuration: Configuration, read: Callable[[], Configuration], *, started: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        read: Reads the configuration again, when SIGHUP comes.
+        started: Called with the address once the server listens.
+
+    Raises:
+        UsageError: The address cannot be listened on.
+    """
+    settings = configuration.serve
+    listening = _listen(settings)
+    service = Service(configuration)
+    config = uvicorn.Config(
+        make_app(service),
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.grace_s) or 1,
+    )
+    # uvicorn raises the signal once more when all is done, to end the process; this one then ends by itself.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server = _Server(config, service, started)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, lambda: _reload(service, read))
+        await server.serve([listening])
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(run())
+
+
+def _listen(settings: ServeSettings) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+        # A server that has just ended leaves its port resting.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Name another `--host` or `--port`"
+        ) from None
+    return listening
+
+
+def _reload(service: Service, read: Callable[[], Configuration]) -> None:
+    """Go by the configuration as it is now; one that is wrong changes nothing."""
+    try:
+        service.replace(read())
+    except PromptoptError as error:
+        log.error("the configuration was not reloaded, the old one stays in force: %s", error)
+    else:
+        log.warning("the configuration was reloaded")

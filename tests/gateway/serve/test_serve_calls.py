@@ -1,0 +1,297 @@
+"""Calls through the proxy, made with the OpenAI SDK and with plain HTTP."""
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+import httpx2
+import openai
+import pytest
+from upstream import Reply, answer, ask, error, wait_until
+
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_a_chat_completion_passes_and_its_second_asking_is_kept(proxy, upstream):
+    server = proxy()
+    client = server.openai()
+    assert [ask(client).choices[0].message.content for _ in range(2)] == ["ok", "ok"]
+    assert upstream.calls == 1
+    raw = client.chat.completions.with_raw_response.create(**CHAT, temperature=0)
+    assert raw.headers["x-promptopt-source"] == "cache"
+
+
+def test_what_is_sent_are_the_clients_bytes_with_the_servers_key_and_no_other_header_of_the_client(proxy, upstream):
+    server = proxy()
+    body = b'{ "model":"gpt-4o-mini",  "messages":[{"role":"user","content":"hi"}] }'
+    headers = {
+        "content-type": "application/json; charset=utf-8", "authorization": "Bearer client", "cookie": "a=b",
+        "openai-organization": "org-of-the-client", "x-promptopt-tag": "search", "openai-beta": "assistants=v2",
+    }  # fmt: skip
+    response = httpx2.post(f"{server.url}/v1/chat/completions", content=body, headers=headers)
+    assert response.json()["choices"][0]["message"]["content"] == "ok"
+    _, sent, got = upstream.requests[0]
+    assert sent == json.loads(body)
+    assert int(got["content-length"]) == len(body)
+    assert got["authorization"] == "Bearer sk-of-the-server"
+    assert got["openai-beta"] == "assistants=v2"
+    assert not {"cookie", "openai-organization", "x-promptopt-tag"} & set(got)
+    (row,) = server.rows()
+    assert (row.tag, row.status, row.input_tokens, row.output_tokens) == ("search", "ok", 10, 2)
+
+
+def test_responses_pass(proxy):
+    client = proxy().openai()
+    assert client.responses.create(model="gpt-4o-mini", input="hi").output_text == "ok"
+    stream = client.responses.create(model="gpt-4o-mini", input="hi", stream=True)
+    assert "".join(event.delta for event in stream if event.type == "response.output_text.delta") == "okthen"
+
+
+def test_a_stream_passes_to_a_thread_and_to_an_event_loop_and_is_counted(proxy, upstream):
+    server = proxy()
+    chunks = list(server.openai().chat.completions.create(**CHAT, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "okthen"
+
+    async def ask_async() -> str:
+        async with server.aopenai() as client:
+            stream = await client.chat.completions.create(**CHAT, stream=True, stream_options={"include_usage": True})
+            return "".join([c.choices[0].delta.content or "" async for c in stream if c.choices])
+
+    assert asyncio.run(ask_async()) == "okthen"
+    assert wait_until(lambda: [row.status for row in server.rows()] == ["ok", "ok"])
+    assert {row.input_tokens for row in server.rows()} == {10}
+    assert all(body["stream_options"] == {"include_usage": True} for _, body, _ in upstream.requests)
+
+
+def test_the_first_bytes_of_a_stream_come_before_the_last_are_there(proxy, upstream):
+    gate = threading.Event()
+
+    class Slow(list):
+        def __iter__(self):
+            yield from answer({**CHAT, "stream": True}).events[:1]
+            gate.wait(10)
+            yield from answer({**CHAT, "stream": True}).events[1:]
+
+    # The upstream waits in its own event loop, so that it can write nothing more.
+    upstream.on = lambda path, body: Reply(events=Slow())
+    stream = proxy().openai().chat.completions.create(**CHAT, stream=True)
+    assert next(iter(stream)).choices[0].delta.content == "ok"
+    assert not gate.is_set()
+    gate.set()
+    assert next(iter(stream)).choices[0].delta.content == "then"
+
+
+def test_an_upstreams_error_passes_as_it_is(proxy, upstream):
+    upstream.on = lambda path, body: error(429, "rate_limit_exceeded", "slow down", retry_after="7")
+    with pytest.raises(openai.RateLimitError) as caught:
+        ask(proxy().openai())
+    assert caught.value.code == "rate_limit_exceeded"
+    assert caught.value.response.headers["retry-after"] == "7"
+
+
+def test_a_wrong_key_of_the_server_is_not_the_clients_fault_and_is_not_shown(proxy, upstream):
+    upstream.on = lambda path, body: error(401, "invalid_api_key", "Incorrect API key provided: sk-of***ver")
+    response = proxy().post(CHAT)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_auth")
+    assert "sk-of" not in response.text
+    assert response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "code"),
+    [
+        (Reply(reset=True), 502, "upstream_unreachable"),
+        (Reply(body=b"<html>"), 502, "invalid_body"),
+        (Reply(hang_s=30), 504, "upstream_timeout"),
+    ],
+)
+def test_what_becomes_of_a_broken_upstream(proxy, upstream, reply, status, code):
+    upstream.on = lambda path, body: reply
+    response = proxy("[tool.promptopt.serve]\ntimeout = 0.3").post(CHAT)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+def test_an_upstream_that_is_not_there(proxy):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    server = proxy(f'[[tool.promptopt.gateway.upstreams]]\nname = "a"\nurl = "http://127.0.0.1:{port}/v1"')
+    response = server.post(CHAT)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_unreachable")
+    assert server.rows()[0].incurred_usd == 0
+
+
+def test_a_stream_that_breaks_off_ends_with_an_error_that_the_sdk_raises(proxy, upstream):
+    first, *_ = answer({**CHAT, "stream": True}).events
+    piece = b"data: " + json.dumps(first).encode() + b"\n\n"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    upstream.on = lambda path, body: Reply(raw=head + b"%x\r\n" % len(piece) + piece + b"\r\n")
+    server = proxy()
+    stream = server.openai().chat.completions.create(**CHAT, stream=True)
+    with pytest.raises(openai.APIError, match="the upstream ended the connection"):
+        list(stream)
+    assert wait_until(lambda: [row.status for row in server.rows()] == ["error"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_goes_away_gives_its_slot_back_at_once(proxy, upstream, stream):
+    hang = [True]
+    upstream.on = lambda path, body: Reply(hang_s=30) if hang[0] else answer(body, path)
+    server = proxy("[tool.promptopt.gateway]\nconcurrency = 1\nbudget = {day = 1}")
+    body = json.dumps({**CHAT, "stream": stream, "max_completion_tokens": 10}).encode()
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        assert wait_until(lambda: upstream.calls == 1)
+    hang[0] = False
+    started = time.monotonic()
+    assert server.post({**CHAT, "max_completion_tokens": 10}).status_code == 200
+    assert time.monotonic() - started < 2
+    assert [row.status for row in server.rows()] == ["abandoned", "ok"]
+    assert server.service.serving.in_flight == 0
+
+
+def test_a_client_that_leaves_a_running_stream_is_billed_for_what_had_come(proxy, upstream):
+    class Endless(list):
+        def __iter__(self):
+            first, *_ = answer({**CHAT, "stream": True}).events
+            while True:
+                yield first
+
+    upstream.on = lambda path, body: Reply(events=Endless())
+    server = proxy("[tool.promptopt.gateway]\nbudget = {day = 1}")
+    stream = server.openai().chat.completions.create(**CHAT, stream=True, max_completion_tokens=100)
+    next(iter(stream))
+    stream.close()
+    assert wait_until(lambda: [row.status for row in server.rows()] == ["abandoned"])
+    (row,) = server.rows()
+    assert row.basis == "counted"
+    assert row.output_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "code"),
+    [
+        (b"{", {}, 400, "invalid_json"),
+        (b"[1]", {}, 400, "invalid_json"),
+        (b"\xff", {}, 400, "invalid_json"),
+        (b"[" * 100_000, {}, 400, "invalid_json"),
+        (b'{"messages": []}', {}, 400, "missing_model"),
+        (b'{"model": 7}', {}, 400, "missing_model"),
+        (b"{}", {"content-type": "text/plain"}, 415, "unsupported_media_type"),
+        (b" " * 2_000_000, {}, 413, "body_too_large"),
+    ],
+)
+def test_a_request_that_is_no_call_gets_an_error_of_the_apis_form(proxy, upstream, content, headers, status, code):
+    server = proxy("[tool.promptopt.serve]\nmax_body_mb = 1")
+    headers = {"content-type": "application/json", **headers}
+    response = httpx2.post(f"{server.url}/v1/chat/completions", content=content, headers=headers)
+    assert response.status_code == status
+    assert response.json()["error"]["code"] == code
+    assert set(response.json()["error"]) >= {"message", "type", "param", "code"}
+    assert upstream.calls == 0
+
+
+def test_other_paths_are_refused_unless_the_configuration_lets_them_pass(proxy, upstream):
+    upstream.on = lambda path, body: Reply(body={"object": "list", "data": [], "path": path})
+    server = proxy('[tool.promptopt.serve]\npass = ["/v1/files"]')
+    assert server.get("/v1/files/f-1?limit=2").json()["path"] == "GET /v1/files/f-1?limit=2"
+    for path in ("/v1/images/generations", "/v1/filesystem", "/v1/files/../images"):
+        assert server.get(path).status_code == 404
+    response = server.get("/v1/batches")
+    assert response.json()["error"]["code"] == "not_served"
+    assert "`pass`" in response.json()["error"]["message"]
+    assert server.get("/chat/completions").json()["error"]["code"] == "not_found"
+    assert server.get("/v1/chat/completions").json()["error"]["code"] == "not_served"
+    assert httpx2.post(f"{server.url}/healthz").json()["error"]["code"] == "method_not_allowed"
+
+
+def test_the_models_are_those_of_the_upstream(proxy, upstream):
+    models = [{"id": "gpt-4o", "object": "model", "created": 1, "owned_by": "openai"}]
+    upstream.on = lambda path, body: Reply(body={"object": "list", "data": models})
+    assert [model.id for model in proxy().openai().models.list()] == ["gpt-4o"]
+
+
+def test_health_and_readiness(proxy):
+    server = proxy()
+    assert (server.get("/healthz").status_code, server.get("/readyz").status_code) == (200, 200)
+
+
+def test_a_page_under_another_name_cannot_spend_from_a_browser_on_this_machine(proxy, upstream):
+    response = proxy().post(CHAT, host="evil.example:4141")
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "wrong_host")
+    assert upstream.calls == 0
+
+
+def test_a_budget_and_a_limit_refuse_with_their_status_and_say_when_to_come_again(proxy, upstream):
+    server = proxy('[tool.promptopt.gateway]\ncache = false\nlimits = {per_user = "1/hour"}')
+    assert server.post({**CHAT, "user": "u1"}).status_code == 200
+    response = server.post({**CHAT, "user": "u1"})
+    assert (response.status_code, response.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert 0 < float(response.headers["retry-after"]) <= 3600
+    broke = proxy("[tool.promptopt.gateway]\nbudget = {day = 0}")
+    response = broke.post({**CHAT, "max_completion_tokens": 5})
+    assert (response.status_code, response.json()["error"]["code"]) == (429, "budget_exceeded")
+    assert response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_program_in_another_language(proxy):
+    script = """
+    const body = {model: "gpt-4o-mini", messages: [{role: "user", content: "hi"}], stream: true};
+    const response = await fetch(process.argv[1] + "/v1/chat/completions", {
+      method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)});
+    let text = "";
+    for await (const part of response.body) text += new TextDecoder().decode(part);
+    const chunks = text.split("\\n\\n").filter(e => e.startsWith("data: {")).map(e => JSON.parse(e.slice(6)));
+    console.log(response.status, chunks.map(c => c.choices[0].delta.content ?? "").join(""));
+    """
+    command = ["node", "--input-type=module", "-e", script, proxy().url]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "200 okthen"
+
+
+def test_curl_with_nothing_but_a_body(proxy):
+    command = ["curl", "-sS", f"{proxy().url}/v1/chat/completions", "-H", "Content-Type: application/json", "-d"]
+    got = subprocess.run([*command, json.dumps(CHAT)], capture_output=True, text=True, check=True).stdout
+    assert json.loads(got)["choices"][0]["message"]["content"] == "ok"
+
+
+def test_embeddings_pass_and_are_kept(proxy, upstream):
+    data = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]
+    usage = {"prompt_tokens": 3, "total_tokens": 3}
+    body = {"object": "list", "model": "text-embedding-3-small", "data": data, "usage": usage}
+    upstream.on = lambda path, asked: Reply(body=body)
+    server = proxy()
+    client = server.openai()
+    for _ in range(2):
+        got = client.embeddings.create(model="text-embedding-3-small", input="hi", encoding_format="float")
+        assert got.data[0].embedding == [0.5, 0.25]
+    assert upstream.calls == 1
+    assert wait_until(lambda: [row.cache for row in server.rows()] == ["miss", "cache"])
+    assert server.rows()[0].input_tokens == 3
+
+
+def test_an_error_with_a_good_status_passes_as_it_is(proxy, upstream):
+    upstream.on = lambda path, body: Reply(body={"error": {"message": "overloaded", "code": 502}})
+    server = proxy()
+    response = server.post(CHAT)
+    assert (response.status_code, response.json()["error"]["message"]) == (200, "overloaded")
+    assert wait_until(lambda: [row.status for row in server.rows()] == ["error"])
+
+
+def test_an_endpoint_that_refuses_to_be_asked_for_usage_is_asked_without(proxy, upstream):
+    def on(path, body):
+        return error(400, "bad", "unknown field stream_options") if "stream_options" in body else answer(body, path)
+
+    upstream.on = on
+    client = proxy().openai()
+    for _ in range(2):
+        chunks = list(client.chat.completions.create(**CHAT, stream=True))
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "okthen"
+    assert ["stream_options" in body for _, body, _ in upstream.requests] == [True, False, False]
