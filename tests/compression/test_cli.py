@@ -40,8 +40,8 @@ def run(*arguments, stdin=None):
 def test_compress_prints_a_diff_with_tokens_per_hunk_and_writes_nothing(project):
     result = run("compress", "triage")
     assert result.exit_code == 0
-    assert "+Act as a support agent. Answer question to help." in result.stdout
-    assert "@@ -4,3 +4,3 @@ -8 tokens" in result.stdout
+    assert "+Act as a support agent. Answer the question to help." in result.stdout
+    assert "@@ -4,3 +4,3 @@ -7 tokens" in result.stdout
     assert "a month" in result.stderr
     assert [path.name for path in (project / "prompts/triage").iterdir()] == ["v1.j2"]
 

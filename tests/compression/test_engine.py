@@ -151,8 +151,11 @@ PASSAGE = '# Goal\n\nAnswer the question about birds.\n\nFor example:\n\n"A kiwi
 
 def test_a_passage_that_stands_twice_goes_with_its_example():
     items = "".join(f"- Name bird number {n} in plain English words.\n" for n in range(30))
-    text = compress_document(Document(PASSAGE + items + "\n" + PASSAGE + "The end.\n"), "safe").text
-    assert text == PASSAGE + items + "\nThe end.\n"
+    text = compress_document(Document(PASSAGE + items + "\n" + PASSAGE + "# End\n"), "safe").text
+    assert text == PASSAGE + items + "\n# End\n"
+    # What follows belongs to the heading that would go.
+    rest = PASSAGE + items + "\n" + PASSAGE + "Use no more than 50 words.\n"
+    assert compress_document(Document(rest), "safe").text == rest
 
 
 @pytest.mark.parametrize(

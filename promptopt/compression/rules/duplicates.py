@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
@@ -15,18 +16,15 @@ from promptopt.compression.sentences import HEADING, Sentence
 
 _SENTENCES = re.compile(
     r"(?:"
-    r"(?:please )?(?:take your time|do your best|try your best|good luck|be helpful|let's (?:begin|start|"
-    r"get started|go)|begin|thank you.*|thanks.*)"
+    r"(?:please )?(?:do your best|try your best|good luck)"
+    r"|(?:thank you|thanks)(?: (?:very much|so much|a lot|in advance|for (?:your|the) (?:help|time|effort|attention)))*"
     r"|take a deep breath(?: and (?:relax|focus|work on this problem step by step))?"
     r"|(?:i|we) (?:really |truly |greatly )?(?:appreciate|value) (?:your|any) [\w ]{2,30}"
     r"|(?:this|it) is (?:very |extremely |super )?important to (?:me|my career|us)"
-    r"|you (?:are|have) (?:a lot of|complete|total) freedom[\w ]*"
-    r"|you(?: a|')re (?:very |really |extremely )?(?:smart|capable|talented|brilliant|amazing|the best)[\w ]*"
     r"|i (?:know|believe|trust) (?:that )?you can do (?:it|this)|you can do (?:it|this)"
     r"|(?:i hope|hopefully) this (?:helps|is clear|makes sense)"
     r"|(?:if you do (?:well|this well|a good job)|for a (?:good|perfect) answer),? (?:i|we)(?:'ll| will) tip you[\w $]*"
     r"|(?:i|we)(?:'ll| will| am going to) tip you[\w $]*"
-    r"|are you ready|do you understand|is that clear"
     r")[.!?]*\Z",
     re.IGNORECASE,
 )
@@ -129,7 +127,7 @@ def _scopes(document: Document) -> Iterator[list[tuple[int, int]]]:
     run: list[tuple[int, int]] = []
     before: tuple[Sentence, int] | None = None
     for block in _blocks(document):
-        yield [(sentence.start, sentence.end) for sentence in block]
+        yield from _fields(document, block)
         first, end = block[0], block[-1].end
         if before is not None and _breaks(document, before[0], before[1], first):
             yield run
@@ -137,6 +135,18 @@ def _scopes(document: Document) -> Iterator[list[tuple[int, int]]]:
         run.append((first.start, end))
         before = first, end
     yield run
+
+
+_FIELD = re.compile(r"^[ \t>]*(?:[-*+] )?[*_`\"]*[A-Za-z][\w /-]{0,30}[*_`\"]*(?:\([^()\n]*\))?:", re.MULTILINE)
+
+
+def _fields(document: Document, block: Sequence[Sentence]) -> Iterator[list[tuple[int, int]]]:
+    """The sentences of a paragraph, those after each line that begins with a label apart: "Reason: ... Be brief."."""
+    heads = [match.start() for match in _FIELD.finditer(document.text, block[0].start, block[-1].end)]
+    fields: dict[int, list[tuple[int, int]]] = {}
+    for sentence in block:
+        fields.setdefault(bisect_right(heads, sentence.start), []).append((sentence.start, sentence.end))
+    yield from fields.values()
 
 
 def _blocks(document: Document) -> Iterator[list[Sentence]]:
@@ -161,6 +171,7 @@ def _breaks(document: Document, before: Sentence, end: int, first: Sentence) -> 
         or before.kind != first.kind
         or text[:end].rstrip(" *_").endswith(":")
         or bool(between.strip())
+        or _FIELD.match(text, first.start) is not None
         or "\n" not in between
         or _indent(text, before) != _indent(text, first)
     )
@@ -229,10 +240,16 @@ def repeated_passages(document: Document) -> Iterator[tuple[tuple[int, int], tup
         length, first = max(
             ((_run(words, place, position), place) for place in earlier.get(words[position], ())), default=(0, 0)
         )
-        start, end = paragraphs[position][0], paragraphs[position + max(length, 1) - 1][1]
-        kept = (paragraphs[first][0], paragraphs[first + max(length, 1) - 1][1])
-        if length >= LEAST_PARAGRAPHS and _may_go(document, (start, end), kept):
-            yield (start, paragraphs[position + length][0] if position + length < len(paragraphs) else end), kept
+        # What follows may belong to the last heading of the passage, which then stays with it.
+        while length >= LEAST_PARAGRAPHS:
+            last = position + length
+            end = paragraphs[last][0] if last < len(paragraphs) else paragraphs[-1][1]
+            kept = paragraphs[first][0], paragraphs[first + length - 1][1]
+            if _may_go(document, (paragraphs[position][0], end), kept):
+                yield (paragraphs[position][0], end), kept
+                break
+            length -= 1
+        if length >= LEAST_PARAGRAPHS:
             position += length
             continue
         earlier.setdefault(words[position], []).append(position)
@@ -262,4 +279,15 @@ def _may_go(document: Document, again: tuple[int, int], kept: tuple[int, int]) -
         and document.is_literal(*again)
         and document.is_literal(*kept)
         and document.always_before(kept[0], again[0])
+        and not _leaves_a_rest(document, again)
     )
+
+
+_SECTION_HEAD = re.compile(r"[ \t]*(?:#{1,6}[ \t]|[-=*_]{3,}|</?\w|\{%)")
+
+
+def _leaves_a_rest(document: Document, again: tuple[int, int]) -> bool:
+    """Whether what follows the passage belongs to a heading in it, and would come under the one before."""
+    rest = document.text[again[1] :].lstrip()
+    has_head = any(_SECTION_HEAD.match(line) for line in document.text[slice(*again)].split("\n"))
+    return has_head and bool(rest) and not _SECTION_HEAD.match(rest)

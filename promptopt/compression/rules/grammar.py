@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from promptopt.compression.rules.base import Rewording, WordingRule
-from promptopt.compression.sentences import HEADING, ITEM
+from promptopt.compression.sentences import HEADING, ITEM, TEXT
 
 PARTICIPLES = "given|shown|written|taken|made|found|built|done|sent|set"
 """Irregular participles that most patterns know."""
@@ -67,7 +67,7 @@ _YOU = re.compile(
     r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
     r"produce|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
     r"focus|avoid|keep|select|choose|find|search|try|build|develop|design|focus|offer|suggest|recommend|"
-    r"determine|assess|examine|discuss|outline|highlight|capture|break|organi[sz]e|refer|print|show|tell|call|put|set|"
+    r"determine|assess|examine|discuss|outline|highlight|capture|break|organi[sz]e|refer|print|show|tell|put|set|"
     r"state|mention|quote|cite|cover|address|apply|perform|run|test|fix|complete|continue|stop|wait|repeat|rewrite|"
     r"digest|breathe|reason|plan|decide)\b)"
 )
@@ -94,8 +94,15 @@ def _contracted(match: re.Match[str]) -> str | None:
     return who + _SHORT[verb]
 
 
+# "You call them by sending JSON" says how; "You begin and will list" has a second verb, which the subject needs.
+_DESCRIBES = re.compile(
+    r"\bby\s+\w+ing\b|\b(?:and|or|but|then)\s+(?:(?:also|then)\s+)?(?:will|would|can|could|may|might|must|should|are|have|do)\b",
+    re.IGNORECASE,
+)
+
+
 def _subject(match: re.Match[str]) -> str | None:
-    return None if "?" in match.string[-2:] else ""
+    return None if "?" in match.string[-2:] or _DESCRIBES.search(match.string) else ""
 
 
 def _kept(match: re.Match[str], keep: str) -> str | None:
@@ -135,6 +142,8 @@ SUBJECTS = WordingRule(
         Rewording(_YOU, _subject, "{old} can go: use the imperative", unless=None),
         Rewording(_WILL, _subject, "{old} can go: use the imperative", unless=None),
     ),
+    # "Ensure that:" and a list of clauses: their subjects belong to them.
+    kinds=(TEXT,),
 )
 CLAUSES = WordingRule(
     "PO204",
@@ -252,6 +261,21 @@ _SAME = re.compile(
     r"\s+(?:same\b|facts?\s+that\b|(?:first|second|third|last|next|whole)\s+time\b|point[.,;]?(?:\s|\Z)|case\s+that\b|way\s+(?:to|of|that)\b)",
     re.IGNORECASE,
 )
+# An idiom has its article.
+_IDIOM = re.compile(
+    r"\b(?:on the (?:contrary|other hand|one hand|whole|spot|fly|go|move|rise|verge|grounds|assumption|condition)"
+    r"|in the (?:end|meantime|event|case|way|first place|long run|short run|least|process of)"
+    r"|in a (?:row|way|sense|nutshell|hurry|loop|position to)|at a (?:time|loss|minimum|maximum|glance)"
+    r"|at the (?:same time|moment|very least|latest|most|least|expense)"
+    r"|as a (?:whole|rule|result|matter of|consequence|last resort|function of)|as the (?:case|crow)"
+    r"|for the (?:time being|most part|sake|record|better|worse)|for a (?:while|change|moment|living)"
+    r"|to a (?:degree|extent|fault|lesser|greater|certain)"
+    r"|to the (?:letter|fullest|best of|contrary|extent|effect|exclusion)"
+    r"|under the (?:impression|assumption)|with the (?:understanding|exception)|all the (?:way|same|time|more|better)"
+    r"|out of the (?:box|ordinary|way)|by the (?:way|time)|once in a while|(?:quite|rather|such|what|many|half) an?"
+    r"|take the time|make a (?:living|difference)|the sooner|a must)\b",
+    re.IGNORECASE,
+)
 _PREDICATE = re.compile(
     r"(?:\b(?:is|are|was|were|be|been|being|as|become|becomes|not|such|what)|['’]s)\s*\Z", re.IGNORECASE
 )
@@ -287,6 +311,8 @@ def _no_article(match: re.Match[str]) -> str | None:
     # "have the required items" is not "have required items"; nor should one read "follow following".
     if (_HAVE.search(before) and _REQUIRED.match(after)) or (_FOLLOW.search(before) and _FOLLOWING.match(after)):
         return None
+    if any(idiom.start() <= match.start() < idiom.end() for idiom in _IDIOM.finditer(match.string)):
+        return None
     # "some of the files" are not all of a kind; "the same", "the fact that", "to the point".
     if _ONE_OF.search(before) or _SAME.match(after):
         return None
@@ -308,7 +334,7 @@ NOTE_ARTICLES = WordingRule(
     "PO205",
     "articles in lists",
     "list items and headings are notes, and notes need no articles",
-    "standard",
+    "telegraphic",
     (Rewording(_ARTICLE, _note_article, unless=None),),
     kinds=(HEADING, ITEM),
 )
@@ -316,7 +342,7 @@ UNIQUE_NOUNS = WordingRule(
     "PO208",
     "articles of unique nouns",
     "there is one user, one input and one answer: no article tells them apart",
-    "standard",
+    "telegraphic",
     (Rewording(_UNIQUE, _no_article, unless=None),),
 )
 ARTICLES = WordingRule(

@@ -71,7 +71,10 @@ class Markdown:
         yield from self._lines(document)
         forms = _form_ranges(document)
         for match in _BOLD.finditer(text):
-            if any(start <= match.start() < end for start, end in forms):
+            # A mark such as **##** is to be written so.
+            if any(start <= match.start() < end for start, end in forms) or not re.search(r"[^\W\d_]", match[2]):
+                continue
+            if _BOLD_MEANT.search(text, *_line_at(text, match.start())):
                 continue
             yield Edit(match.start(), match.end(), match[2], self.code, "bold markers")
 
@@ -83,6 +86,15 @@ class Markdown:
                 yield Edit(
                     rule.start(), rule.start("heading"), "", self.code, "a heading begins a section without a line"
                 )
+
+
+# Where bold type is spoken of, what is bold may be an example of it.
+_BOLD_MEANT = re.compile(r"\b(?:bold\w*|asterisks?|markdown|italics?|emphasi[sz]ed?|formatted)\b", re.IGNORECASE)
+
+
+def _line_at(text: str, position: int) -> tuple[int, int]:
+    end = text.find("\n", position)
+    return text.rfind("\n", 0, position) + 1, len(text) if end < 0 else end
 
 
 # Under such a heading or label, bold type may be a part of the form that the answer is to have.
@@ -256,9 +268,17 @@ def is_open(document: Document, start: int, end: int) -> bool:
     zone = document.masks.zone_at(start)
     if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):
         return False
-    if zone is not None and zone.kind in ("jinja", "front", "quote", "code"):
+    if zone is not None and (zone.kind in ("jinja", "front", "quote", "code") or in_fence(document.text, start)):
         return False
     return not any(frame.kind == "chat" and "assistant" in frame.argument for frame in document.frames_at(start))
+
+
+def in_fence(text: str, position: int) -> bool:
+    """Whether a position is in a fenced block: an odd number of fences begins before it."""
+    return len(_FENCE.findall(text, 0, position)) % 2 == 1
+
+
+_FENCE = re.compile(r"^[ \t>]*(?:```|~~~)", re.MULTILINE)
 
 
 def _next(text: str, position: int) -> int:

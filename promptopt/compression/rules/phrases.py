@@ -18,7 +18,7 @@ from promptopt.compression.lexicon import (
 )
 from promptopt.compression.rules.base import Rewording, WordingRule, negated, removal
 from promptopt.compression.rules.grammar import AND_THAT
-from promptopt.compression.sentences import MaskedSentence
+from promptopt.compression.sentences import ITEM, TEXT, MaskedSentence
 
 _COORDINATED = re.compile(r"\b(?:and|or|but|then) to\b")
 # The beginnings of clauses.
@@ -178,13 +178,20 @@ _LENGTH = re.compile(
 _ORDERING = re.compile(r"\b(?:put|arrang|sort|rank|plac|order|list)\w*\b", re.IGNORECASE)
 _GIVEN = re.compile(r"\s+(?:an?|the|some|two|three|several|many|one|your|\ue000)", re.IGNORECASE)
 _PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
-_SECOND_VERB = re.compile(r"\b(?:and|or|but|then)\s+(?:(?:\w+ly|also|then|not)\s+)?(\w+)", re.IGNORECASE)
+_SECOND_VERB = re.compile(
+    # A verb has something after it; the last word of a clause is a noun: "that describes birds and cats".
+    r"(?:,|\b(?:and|or|but|then))\s+(?:(?:\w+ly|also|then|not|and|or)\s+)*(\w+)(?=\s+\w)",
+    re.IGNORECASE,
+)
 _FINITE = re.compile(
     r"is|are|was|were|has|have|does|do|can|could|will|would|may|might|must|should|makes|uses|shows|takes"
 )
 
 
 def _shorter(match: re.Match[str]) -> str | None:
+    # "Answer That Requires Judgment": a title, a label.
+    if any(word[0].isupper() for word in match[0].split()[1:]):
+        return None
     new = shorter(match[0])
     after = match.string[match.end() :]
     before = match.string[: match.start()]
@@ -194,8 +201,9 @@ def _shorter(match: re.Match[str]) -> str | None:
         return None
     if _means_otherwise(match[0].lower(), new, before, after):
         return None
-    if first in RELATIVES and new.endswith("ing"):
-        return new if _opens_relative(first, before) and _is_lone_verb(after) else None
+    if first in RELATIVES:
+        verb = match[0].split()[1].lower()
+        return new if _opens_relative(first, before) and _is_lone_verb(verb, after) else None
     if re.match(r"\s*[,;:.)]", after) and match[0].lower() not in (
         "for example",
         "for instance",
@@ -237,10 +245,16 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     return new == "using" and _PHASE.search(before) is not None
 
 
-def _is_lone_verb(after: str) -> bool:
-    """Whether no second verb hangs on the relative: "a line that creates a file and describes it"."""
+def _is_lone_verb(verb: str, after: str) -> bool:
+    """Whether no second verb hangs on the relative: "a line that creates a file, runs it and describes it".
+
+    A second verb has the form of the first: after "creates" one that ends with an s, after "create" any word.
+    """
     clause = re.split(r"[.;:!?]", after, maxsplit=1)[0]
-    return not any(word.lower() in relative_verbs() or _FINITE.fullmatch(word) for word in _SECOND_VERB.findall(clause))
+    seconds = [word.lower() for word in _SECOND_VERB.findall(clause)]
+    if not verb.endswith("s"):
+        return not seconds
+    return not any(word.endswith("s") or word in relative_verbs() or _FINITE.fullmatch(word) for word in seconds)
 
 
 def _opens_relative(pronoun: str, before: str) -> bool:
@@ -256,4 +270,6 @@ PHRASES = WordingRule(
     "the short form says the same",
     "safe",
     (Rewording(shorter_pattern(), _shorter, "{old}: write {new}"),),
+    # The words of a heading are a name.
+    kinds=(ITEM, TEXT),
 )

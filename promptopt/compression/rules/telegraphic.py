@@ -1,13 +1,9 @@
-"""PO402, PO403, PO405, PO406: words that a telegram leaves out."""
+"""PO402, PO403, PO405: words that a telegram leaves out."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import ClassVar
 
-from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit, Level
 from promptopt.compression.rules.base import Rewording, WordingRule, governed
 from promptopt.compression.rules.grammar import AND_THAT, AND_VERB, PARTICIPLES
 
@@ -23,7 +19,7 @@ _BEFORE_MORE = (
 # Before a noun it stays: "if an entity is a phrase" is not "if entity phrase".
 _COPULA = re.compile(
     rf"(?<=[a-z)`] )(?:is|are)\s+"
-    rf"(?=[\d\"`\ue000]|(?:{_PREDICATE})\b|(?:{_ADJECTIVE})\b(?=\s*(?:[.,;:)!?]|\Z)|\s+(?:{_BEFORE_MORE})\b))"
+    rf"(?=(?:{_PREDICATE})\b|(?:{_ADJECTIVE})\b(?=\s*(?:[.,;:)!?]|\Z)|\s+(?:{_BEFORE_MORE})\b))"
     r"(?!(?:to|it|there|that|this|what|you|not|only|(?:\w+\s+)?based)\b)",
     re.IGNORECASE,
 )
@@ -37,6 +33,7 @@ _NOT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _AND_IS = re.compile(r"(?:,|\b(?:and|or|but)\b[^.;:]*?)\s(?:is|are|was|were)\b", re.IGNORECASE)
+_SERIES = re.compile(r"[^.;:,]*,[^.;:]*\b(?:and|or)\b", re.IGNORECASE)
 _IS_AND = re.compile(r"\b(?:is|are|was|were)\b[^.;:]*\b(?:and|or|but)\b[^.;:]*\Z", re.IGNORECASE)
 _KNOWING = re.compile(
     r"\b(?:check|verify|confirm|know|say|see|note|find|think|believe|assume|ensure|tell|show|state|indicate|mean|remember|"
@@ -52,10 +49,9 @@ _CLAUSE_START = re.compile(r"[,;:.]|\b(?:if|when|that|and|or|but|where|because|w
 _OPENS = re.compile(r"\W*(?:if|when|for|in|on|at|as|after|before|once|while)\b", re.IGNORECASE)
 # What the model makes or has: there is no other's.
 _OWN = (
-    "answers?|responses?|outputs?|repl(?:y|ies)|task|job|goal|role|analysis|summary|reasoning|explanations?|report|thoughts?|"
-    "evaluation|judg(?:e)?ment|decision|verdict|score|rating|review|assessment|instructions|work"
+    "answers?|responses?|outputs?|repl(?:y|ies)|task|job|goal|role|analysis|summary|reasoning|explanations?|report|"
+    "evaluation|judg(?:e)?ment|decision|verdict|score|rating|review|assessment"
 )
-_SECTION = re.compile(r"\b(in|into|under) section (?=[A-Z]{2})")
 _NOUN = (
     r"(?:text|context|input|question|query|information|content|data|document|article|code|conversation|transcript|"
     r"topic|task|tools?|instructions?|examples?|schema|format|answer|answers|metric|evaluation metric|criteria|"
@@ -65,6 +61,9 @@ _NOUN = (
 
 def _copula(match: re.Match[str]) -> str | None:
     before, after = match.string[: match.start()], match.string[match.end() :]
+    # "is short, clear, and says why": what follows may have another verb.
+    if _SERIES.match(after):
+        return None
     # "is short, is clear and is new": one like the other.
     if _AND_IS.search(after) or _IS_AND.search(before):
         return None
@@ -179,26 +178,3 @@ PRONOUNS = WordingRule("PO403", "pronouns", "who is meant is clear", "telegraphi
 SPARE_WORDS = WordingRule(
     "PO405", "spare words", "a note leaves them out, and its reader misses nothing", "telegraphic", _SPARE_WORDS
 )
-
-
-class NamedSections:
-    """Once a prompt has said "in section SUMMARY", "in section IDEAS" can be "in IDEAS": a section is meant again."""
-
-    code: ClassVar[str] = "PO406"
-    name: ClassVar[str] = "named sections"
-    reason: ClassVar[str] = "the first says that it is a section, the others are named like it"
-    level: ClassVar[Level] = "telegraphic"
-
-    def propose(self, document: Document) -> Iterator[Edit]:
-        found = [
-            (text, match, sentence.start)
-            for sentence in document.prose
-            for text in (document.masked[sentence.start : sentence.end],)
-            for match in _SECTION.finditer(text)
-        ]
-        for text, match, at in found[1:]:
-            # "in less than 25 words in section NAME": the end of a limit stays as clear as it is.
-            if not governed(text, match.start()):
-                old, new = match[0], match[1] + " "
-                message = f"{old.strip()!r}: write {new.strip()!r} and the name"
-                yield Edit(at + match.start(), at + match.end(), new, self.code, message)
