@@ -8,36 +8,57 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from promptopt.compression.paraphrase import FILLER, GROUPS, MARKERS, NUMBERS, PHRASES, STOP
+from promptopt.compression.paraphrase import FILLER, GROUPS, MARKERS, NUMBERS, OPPOSITES, PHRASES, STOP
+from promptopt.compression.parser import parse_all
 
+if TYPE_CHECKING:
+    from spacy.tokens import Token
+
+PHRASE = 4
+"""Words of a phrase by which a loss is named, at most."""
 SCOPE = 5
 """Content words after a marker that it is compared by."""
 _ACCEPTED: dict[str, set[str]] = {
     "negation": {"negation", "exception", "restriction", "opposite"},
-    "exception": {"exception", "restriction"},
+    "exception": {"exception", "restriction", "condition"},
     "restriction": {"restriction", "exception"},
-    "condition": {"condition", "relative", "without"},
+    "condition": {"condition", "concession", "restriction", "exception", "whether"},
     "concession": {"concession"},
-    "order": {"order", "sequence"},
-    "end": {"end", "order"},
+    "first": {"first", "before", "arrangement", "opening", "sequence"},
+    "ordinal": {"sequence", "arrangement"},
+    "last": {"last", "arrangement", "closing"},
+    "opening": {"opening", "first", "arrangement", "sequence"},
+    "closing": {"closing", "last", "arrangement"},
+    "before": {"before", "sequence", "end", "first"},
+    "arrangement": {"arrangement", "first", "sequence"},
+    "degree": {"degree"},
+    "end": {"end", "before"},
+    "after": {"after", "sequence", "condition"},
 }
 """By which markers in the rewrite each kind is kept. Others need not stay: what is said later is done later."""
 _VERBATIM = re.compile(
     r"```.*?```|`[^`\n]+`|\{\{.*?\}\}|https?://\S+[\w/]"
-    r"|\{[^{}]*\}|(?<!\w)[\"“][^\"”\n]+[\"”]"
+    r"|\{[^{}]*\}|\[[^\[\]\n]{1,40}\]|(?<!\w)[\"“][^\"”\n]+(?:\n[^\"”\n]+)?[\"”]"
     r"|\b(?:[YMDHhms]{1,4}[-/:.]){1,2}[YMDHhms]{1,4}\b",
     re.DOTALL,
 )
 _TOKEN = re.compile(r"[a-z]+\d\w*|\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:[_'][^\W\d_]+)*|[.!?;:\n]|[,()]|[%€$£¥<>=+#@&]")
+_LOOSE = frozenset({"first", "ordinal", "opening", "closing", "last", "concession", "arrangement"})
+"""Markers that one shared word is enough for."""
+_CAPITALS = re.compile(r"\b(?!NOT\b|NEVER\b|ONLY\b|IF\b)[A-Z]{2,}\b")
 _SHORT = frozenset({"condition", "negation"})
 """Markers that reach to the next comma."""
-_BINDING = frozenset({"negation", "exception", "restriction", "order", "end", "limit", "concession"})
+_BINDING = frozenset({"negation", "exception", "restriction", "first", "ordinal", "last", "before", "end", "limit", "concession", "degree"})
 """Markers in whose scope a word counts even if the rest of the prompt has it as well."""
 _OPPOSITE = re.compile(r"(?:un|non)(?=[a-z]{4})(?!i|der|til)")
+_ADDED = frozenset({"negation", "partial", "after"})
+"""Markers that a rewrite may not add."""
 _STOP = frozenset(".!?;:\n")
 _ENDINGS = (  # noqa: SIM905 - read as words
     "ational ization isation fulness ousness iveness ability ibility ations ation ities ments ness ment ions ives ings "
@@ -60,9 +81,17 @@ class _Word:
 
 @dataclass(frozen=True, slots=True)
 class _Marker:
+    """A word that says how others are meant.
+
+    Attributes:
+        scope: The words that it is compared by.
+        said: What follows it.
+    """
+
     kind: str
     written: str
     scope: tuple[_Word, ...]
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +111,21 @@ class _Clause:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    """What one text asks for.
+
+    Attributes:
+        forms: The parsed tokens of each written form, in lower case.
+        sentences: What the words of each sentence stand for.
+    """
+
     verbatim: Counter[str]
     clauses: tuple[_Clause, ...]
+    forms: dict[str, tuple[Token, ...]]
+    sentences: tuple[frozenset[str], ...]
+
+    @property
+    def concepts(self) -> frozenset[str]:
+        return frozenset().union(*(clause.concepts for clause in self.clauses))
 
 
 def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
@@ -91,53 +133,270 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
 
     Args:
         context: The rest of the prompt. A word that is in it as well is a reference, and need not be said again.
+
+    Raises:
+        MissingExtra: spaCy is not installed.
+        UsageError: Its English pipeline is not.
     """
-    old, new = _asked(before), _asked(after)
+    old, new, known = _asked(before), _asked(after), _asked(context).concepts
     found = [f"{_kind_of(text)} {text}" for text in old.verbatim if not new.verbatim[text]]
-    concepts = frozenset().union(*(clause.concepts for clause in new.clauses))
-    quoted = _stems_in(new.verbatim)
-    known = frozenset().union(*(clause.concepts for clause in _asked(context).clauses))
+    concepts = new.concepts | _stems_in(new.verbatim)
     for clause in old.clauses:
         for word in clause.words:
             kept = concepts if word.bound else concepts | known
-            if word.written not in FILLER and not word.concepts & kept and not word.concepts & quoted:
-                found.append(repr(word.written))
+            if word.concepts & kept or _is_reversed(word, clause, new):
+                continue
+            if word.written in FILLER and not any(_is_listed_too(t, concepts) for t in old.forms.get(word.written, ())):
+                continue
+            if not all(_is_implied(token, new, concepts, known) for token in old.forms.get(word.written, [None])):
+                found.append(_phrase(old, word.written))
     numbers = {part for clause in new.clauses for number in clause.numbers for part in (number, number.split()[-1])}
-    found += [f"number {number}" for clause in old.clauses for number in clause.numbers if number not in numbers]
     for clause in old.clauses:
-        found += [_described(marker) for marker in clause.markers if not _is_kept(marker, new.clauses, concepts)]
+        found += [f"number {n}" for n in clause.numbers if n not in numbers and not _is_listed(n, old, clause)]
+    for clause in old.clauses:
+        found += [
+            _described(marker)
+            for marker in clause.markers
+            if not _is_kept(marker, clause, old, new, concepts) and not _is_reference(marker, _asked(context))
+        ]
+    found += _turned_round(old, new)
     return list(dict.fromkeys(found))
 
 
 def added_by_rewrite(before: str, after: str) -> list[str]:
-    """The numbers, negations, quoted texts and code that only ``after`` has."""
+    """The numbers, negations, quoted texts, code and parts of a whole that only ``after`` has."""
     old, new = _asked(before), _asked(after)
     numbers = {number.split()[-1] for clause in old.clauses for number in clause.numbers} | _digits_in(old.verbatim)
     found = [f"{_kind_of(text)} {text}" for text in new.verbatim if not old.verbatim[text]]
-    concepts = frozenset().union(*(clause.concepts for clause in old.clauses))
-    markers = (marker for clause in new.clauses for marker in clause.markers if marker.kind == "negation")
-    found += [_described(marker) for marker in markers if not _is_kept(marker, old.clauses, concepts)]
+    concepts = old.concepts
+    for clause in new.clauses:
+        for marker in clause.markers:
+            if marker.kind == "partial":
+                if not any(marker.written in one.kinds for one in old.clauses):
+                    found.append(_described(marker) + _universals(old, marker))
+            elif marker.kind in _ADDED and not _is_kept(marker, clause, new, old, concepts):
+                found.append(_described(marker))
     return found + [f"number {n}" for clause in new.clauses for n in clause.numbers if n.split()[-1] not in numbers]
 
 
-def _is_kept(marker: _Marker, clauses: tuple[_Clause, ...], concepts: frozenset[str]) -> bool:
+def _is_kept(marker: _Marker, clause: _Clause, own: _Asked, other: _Asked, concepts: frozenset[str]) -> bool:
     accepted = _ACCEPTED.get(marker.kind)
-    if accepted is None:
+    if accepted is None or (marker.kind in ("opening", "closing") and marker.written != marker.kind):
         return True
-    scope = [word for word in marker.scope if word.concepts & concepts]
+    accepted = accepted | {marker.written}
+    if marker.kind == "before" and "first" in clause.kinds:
+        accepted = accepted - {"first"}
+    if marker.kind == "degree":
+        return _keeps_degree(marker, clause, other)
+    scope = [word for word in marker.scope if word.written not in FILLER and word.concepts & concepts]
+    if marker.kind in _LOOSE:
+        scope = []
+    scope = scope or [word for word in marker.scope if word.concepts & concepts]
     if not scope:
         # Its words are gone: they are named themselves, or say nothing.
-        return any(clause.kinds & accepted for clause in clauses) or all(w.written in FILLER for w in marker.scope)
-    enough = 1 if len(scope) < 3 else 2
-    return any(
-        clause.kinds & accepted and sum(bool(word.concepts & clause.concepts) for word in scope) >= enough
-        for clause in clauses
-    )
+        mine = sum(marker.kind in one.kinds for one in own.clauses)
+        return sum(bool(one.kinds & accepted) for one in other.clauses) >= mine
+    if marker.written == "instead of":
+        # What is preferred to what: the same words the other way round are another request.
+        scopes = [m.scope for one in other.clauses for m in one.markers if m.kind in accepted]
+        return any(word.concepts & rival.concepts for word in scope for rivals in scopes for rival in rivals)
+    enough = 1 if len(scope) < 3 or marker.kind in _LOOSE else 2
+    around = {word for word in clause.words if word.written not in FILLER} - set(scope)
+    around = around if marker.kind == "negation" else set()
+    for one in other.clauses:
+        shared = sum(bool(word.concepts & one.concepts) for word in scope)
+        if one.kinds & accepted and (shared >= enough or sum(bool(w.concepts & one.concepts) for w in around) >= enough):
+            return True
+        if marker.written in one.kinds and any(word.concepts & one.concepts for word in marker.scope):
+            return True
+        if marker.kind in ("negation", "opposite") and any(_opposed(word, one) for word in marker.scope):
+            return True
+    return marker.kind == "condition" and _is_folded(marker, clause, scope, other)
+
+
+def _is_reference(marker: _Marker, context: _Asked) -> bool:
+    """Whether "the last question" is one that the rest of the prompt calls so as well."""
+    if marker.kind not in ("first", "ordinal", "last") or not marker.scope:
+        return False
+    others = [other for clause in context.clauses for other in clause.markers if other.written == marker.written]
+    return any(other.scope and other.scope[0].concepts & marker.scope[0].concepts for other in others)
+
+
+def _turned_round(old: _Asked, new: _Asked) -> list[str]:
+    """The steps that come in the opposite order, without a word that says so."""
+    if any(clause.kinds & {"before", "after", "condition"} for clause in new.clauses):
+        return []
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(word for clause in new.clauses for word in clause.words):
+        for concept in word.concepts:
+            places.setdefault(concept, []).append(place)
+    found = []
+    for earlier, clause in pairwise((_Clause((), (), ()), *old.clauses)):
+        for marker in clause.markers:
+            if marker.kind != "sequence":
+                continue
+            after = [word for word in marker.scope if word in clause.words]
+            start = clause.words.index(after[0]) if after else 0
+            left, right = (_sites(words, places, old) for words in (clause.words[:start] or earlier.words, after))
+            if left and right and max(right) < min(left):
+                found.append(f"order {marker.written!r} ({' '.join(word.written for word in after)})")
+    return found
+
+
+def _sites(words: Sequence[_Word], places: dict[str, list[int]], asked: _Asked) -> list[int]:
+    """Where the acts that the rewrite has once are in it."""
+    sites = []
+    acts = (word for word in words if any(token.pos_ == "VERB" for token in asked.forms.get(word.written, ())))
+    for word in acts:
+        found = {place for concept in word.concepts for place in places.get(concept, ())}
+        if len(found) == 1 and word.written not in STOP:
+            sites.append(found.pop())
+    return sites
+
+
+def _universals(asked: _Asked, marker: _Marker) -> str:
+    found = [form for form in ("all", "every", "each", "any", "whole", "entire") if form in asked.forms]
+    return f" instead of {' or '.join(map(repr, found))}" if found else ""
+
+
+def _keeps_degree(marker: _Marker, clause: _Clause, other: _Asked) -> bool:
+    """Whether "very" is still said of its word, or does not matter: it does in a scale and beside a number."""
+    if not marker.scope or not clause.numbers:
+        return True
+    word = root(marker.scope[0].written)
+    return any(m.kind == "degree" and m.scope and root(m.scope[0].written) == word for c in other.clauses for m in c.markers)
+
+
+def _is_reversed(word: _Word, clause: _Clause, new: _Asked) -> bool:
+    """Whether "not outside" has become "inside"."""
+    negated = any(marker.kind == "negation" and word in marker.scope for marker in clause.markers)
+    return negated and any(_opposed(word, one) for one in new.clauses)
+
+
+def _opposed(word: _Word, clause: _Clause) -> bool:
+    opposites = frozenset().union(*(_OPPOSITES.get(one, frozenset()) for one in word.concepts))
+    return any(other.concepts & opposites for other in clause.words)
+
+
+def _is_folded(marker: _Marker, clause: _Clause, scope: list[_Word], other: _Asked) -> bool:
+    """Whether a condition has become an attribute: "if a parcel is late, ..." as "late parcels: ..."."""
+    rest = [word for word in clause.words if word not in marker.scope]
+    for concepts in other.sentences:
+        inside = [word for word in scope if word.concepts & concepts]
+        if len(inside) >= max(1, len(scope) - 1) and (not rest or any(word.concepts & concepts for word in rest)):
+            tokens = [token for found in other.forms.values() for token in found]
+            told = [t for t in tokens if any(_concepts_of(t) & word.concepts for word in inside)]
+            return not any(_is_told(token) for token in told)
+    return False
+
+
+def _is_told(token: Token) -> bool:
+    """Whether a word is what a sentence says of its subject, so that it is claimed and not supposed."""
+    finite = token.tag_ in ("VBZ", "VBP", "VBD") and token.dep_ in ("ROOT", "conj", "ccomp")
+    return finite or (token.dep_ in ("acomp", "attr") and token.head.tag_ in ("VBZ", "VBP", "VBD"))
+
+
+def _is_implied(token: Token | None, new: _Asked, concepts: frozenset[str], known: frozenset[str]) -> bool:
+    """Whether a word only joins others that are kept, points back, or says why."""
+    if token is None:
+        return False
+    kids = list(token.children)
+    if token.lemma_.lower() in FILLER or any(near.text == "X" for near in (*kids, *token.doc[token.i + 1 : token.i + 2])):
+        return True
+    if token.dep_ in ("prt", "intj", "aux", "auxpass") or _is_reason(token):
+        return True
+    if token.dep_ == "ROOT" and any(kid.dep_ == "nsubj" and kid.lower_ in ("i", "we") for kid in kids):
+        return True
+    if token.pos_ in ("NOUN", "PROPN"):
+        determiners = {kid.lower_ for kid in kids if kid.dep_ in ("det", "poss")}
+        if determiners & {"this", "that", "these", "those", "your"} and not any(_says_more(kid) for kid in kids):
+            return True
+        if determiners & {"the", "its", "their", "his", "her"} and _concepts_of(token) & known:
+            return True
+        described = [kid for kid in kids if kid.dep_ in ("amod", "compound", "nmod") and _says(kid.lower_)]
+        if any(kid.lower_ not in FILLER and _concepts_of(kid) & concepts for kid in described):
+            return True
+        if any(kid.dep_ in ("acl", "relcl") and kid.tag_ == "VB" and _joined(token, kid, new, concepts) for kid in kids):
+            return True
+    if token.dep_ in ("relcl", "acl", "acomp", "xcomp", "pcomp", "ccomp") or token.head.dep_ in ("relcl", "acl"):
+        inside = [t for t in token.subtree if t != token and (t.like_num or _says(t.lower_)) and t.lower_ not in FILLER]
+        if token.pos_ in ("VERB", "AUX", "ADJ") and not inside and token.dep_ != "acomp":
+            around = token.head if token.head.dep_ in ("relcl", "acl", "acomp") else token
+            personal = any(t.tag_ == "PRP" for one in (around, around.head) for t in one.subtree)
+            return personal and all(t.pos_ in ("VERB", "AUX", "PRON", "PART", "ADP", "DET", "PUNCT", "SCONJ") for t in token.subtree)
+        return any(t.text == "X" or t.like_num or _joined(token, t, new, concepts) for t in inside)
+    return False
+
+
+def _is_listed_too(token: Token, concepts: frozenset[str]) -> bool:
+    """Whether a general word is a value of its own: "addresses, numbers or names"."""
+    if token.pos_ != "NOUN" or any(t.lower_ not in FILLER for t in token.subtree if _says(t.lower_)):
+        return False
+    others = [token.head] if token.dep_ == "conj" else []
+    return token.dep_ == "conj" and any(o.pos_ == "NOUN" and _concepts_of(o) & concepts for o in others)
+
+
+def _says_more(token: Token) -> bool:
+    return any(_says(t.lower_) and t.lower_ not in FILLER for t in token.subtree)
+
+
+def _joined(token: Token, part: Token, new: _Asked, concepts: frozenset[str]) -> bool:
+    """Whether the rewrite still has ``part`` in one sentence with what ``token`` joined it to."""
+    inside = _concepts_of(part)
+    if not inside & concepts:
+        return False
+    heads = [t for t in token.ancestors if _says(t.lower_) and t.lower_ not in FILLER and _concepts_of(t) & concepts]
+    if not heads:
+        return True
+    head = _concepts_of(heads[0])
+    return any(inside & sentence and head & sentence for sentence in new.sentences)
+
+
+def _is_reason(token: Token) -> bool:
+    for one in (token, *token.ancestors):
+        if one.lower_ == "order" and any(kid.dep_ == "acl" and kid in (token, *token.ancestors) for kid in one.children):
+            return True
+        if one.dep_ == "advcl" and any(kid.dep_ == "mark" and kid.lower_ in ("because", "since", "so") for kid in one.children):
+            return True
+    return False
+
+
+def _is_listed(number: str, asked: _Asked, clause: _Clause) -> bool:
+    """Whether a small number only counts what the text lists, or points back: "the two versions"."""
+    if number.startswith("the "):
+        return True
+    if not number.isdigit() or not 2 <= int(number) <= 9:
+        return False
+    for tokens in asked.forms.values():
+        for token in tokens:
+            if token.dep_ != "conj" and 1 + sum(1 for _ in _chain(token)) == int(number):
+                counted = {t.lower_ for t in (token, *_chain(token))}
+                if not any(word.written in counted for word in clause.words):
+                    return True
+    return False
+
+
+def _chain(token: Token) -> Iterator[Token]:
+    for kid in token.children:
+        if kid.dep_ == "conj":
+            yield kid
+            yield from _chain(kid)
+
+
+def _phrase(asked: _Asked, written: str) -> str:
+    """A lost word with the words that it belongs to."""
+    tokens = asked.forms.get(written)
+    if not tokens:
+        return repr(written.replace("_", " "))
+    token = tokens[0]
+    own = [kid for kid in token.lefts if kid.dep_ in ("amod", "advmod", "compound", "nummod", "poss")]
+    words = token.doc[min((kid.i for kid in own), default=token.i) : token.i + 1]
+    return repr(words.text.lower() if len(words) <= PHRASE else written)
 
 
 def _described(marker: _Marker) -> str:
-    scope = " ".join(word.written for word in marker.scope)
-    return f"{marker.kind} {marker.written!r}" + (f" ({scope})" if scope else "")
+    said = marker.said or " ".join(word.written for word in marker.scope)
+    return f"{marker.kind} {marker.written!r}" + (f" ({said})" if said else "")
 
 
 def _kind_of(text: str) -> str:
@@ -157,53 +416,111 @@ def _digits_in(texts: Iterable[str]) -> set[str]:
 @lru_cache(maxsize=512)
 def _asked(text: str) -> _Asked:
     verbatim = Counter(_squeezed(match[0]) for match in _VERBATIM.finditer(text))
-    plain = _VERBATIM.sub(" ", text)
-    # A line that goes on is one with the next; a list item is not.
-    plain = re.sub(r"\n(?![ \t]*(?:[-*•]|\d+[.)])[ \t])", " ", plain)
-    plain = re.sub(r"(?m)^[ \t]*(?:[-*•]|\d+[.)])[ \t]+", "\n", plain)
-    plain = plain.lower().replace("’", "'")
+    forms, sentences = _parsed(_VERBATIM.sub(" X ", text))
+    plain = _lines(_CAPITALS.sub(_name, _VERBATIM.sub(" xq ", text))).lower().replace("’", "'")
     for pattern, replacement in PHRASES:
         plain = pattern.sub(replacement, plain)
-    return _Asked(verbatim, tuple(_clauses(plain)))
+    return _Asked(verbatim, tuple(_clauses(plain, forms)), forms, sentences)
+
+
+def _name(match: re.Match[str]) -> str:
+    """A word in capitals that is a value and no function word: "return NONE"."""
+    word = match[0].lower()
+    return f"{word}_name" if word in MARKERS or word in STOP or word in NUMBERS else word
+
+
+def _lines(text: str) -> str:
+    """The text with what goes on in one line; each list item in its own."""
+    text = re.sub(r"(?<!\n)\n(?!\n|[ \t]*(?:[-*•]|\d+[.)])[ \t])", " ", text)
+    return re.sub(r"(?m)^[ \t]*(?:[-*•]|\d+[.)])[ \t]+", "\n", text)
+
+
+def _parsed(text: str) -> tuple[dict[str, tuple[Token, ...]], tuple[frozenset[str], ...]]:
+    forms: dict[str, tuple[Token, ...]] = {}
+    sentences = []
+    lines = [" ".join(line.split()) for line in _lines(text).replace("’", "'").split("\n")]
+    for doc in parse_all([line for line in lines if line]):
+        for token in doc:
+            forms[token.lower_] = (*forms.get(token.lower_, ()), token)
+        sentences += [frozenset().union(*(_concepts_of(t) for t in one if _says(t.lower_))) for one in doc.sents]
+    return forms, tuple(sentences)
+
+
+def _concepts_of(token: Token) -> frozenset[str]:
+    return _concepts(token.lower_) | _concepts(token.lemma_.lower())
 
 
 def _squeezed(text: str) -> str:
     text = " ".join(text.split())
+    if text[0] == "{":
+        return re.sub(r"\s*([:,{}\[\]])\s*", r"\1", text)
     if text[0] in '"“':
         return '"' + text[1:-1].rstrip(",.;: ") + '"'
     return text
 
 
-def _clauses(plain: str) -> Iterator[_Clause]:
+def _clauses(plain: str, forms: dict[str, tuple[Token, ...]]) -> Iterator[_Clause]:
     part: list[str] = []
     for token in [*_TOKEN.findall(plain), "."]:
         if token not in _STOP:
             part.append(token)
         elif part:
-            yield _clause(part)
+            yield _clause(part, forms)
             part = []
 
 
-def _clause(tokens: list[str]) -> _Clause:
+def _clause(tokens: list[str], forms: dict[str, tuple[Token, ...]]) -> _Clause:
     words = [
-        (index, _Word(token, _concepts(token), _is_bound(tokens, index)))
+        (index, _Word(token, _meaning(token, forms), _is_bound(tokens, index)))
         for index, token in enumerate(tokens)
         if _says(token)
     ]
     markers = []
     for index, token in enumerate(tokens):
-        if kind := _marked(token):
+        if kind := _required(tokens, index):
             ends = [place for place, other in enumerate(tokens) if place > index and other in (",", "but")]
             stop = ends[0] if ends and kind in _SHORT else len(tokens)
-            scope = tuple(word for place, word in words if index < place < stop)[:SCOPE]
-            scope = scope or tuple(word for _, word in words)[-SCOPE:]
-            markers.append(_Marker(kind, token.replace("_", " "), scope))
+            scope = _nearest([word for place, word in words if index < place < stop])
+            scope = scope or tuple(word for place, word in words if place < index)[-SCOPE:]
+            scope = scope or tuple(word for _, word in words)[:SCOPE]
+            said = [other for other in tokens[index + 1 : stop] if other[0].isalnum() and other not in STOP][:6]
+            markers.append(_Marker(kind, token.replace("_", " "), scope, " ".join(said).replace("_", " ")))
     numbers = []
     for index, token in enumerate(tokens):
-        if value := NUMBERS.get(token) or (token if token[0].isdigit() else ""):
-            limit = next((other for other in tokens[max(0, index - 2) : index] if _marked(other) == "limit"), "")
+        if value := _value(token, tokens[max(0, index - 1) : index]):
+            before = tokens[max(0, index - 2) : index]
+            counted = before[-1:] in (["the"], ["these"], ["those"]) and token in NUMBERS
+            limit = next((other for other in before if _marked(other) == "limit"), "the" if counted else "")
             numbers.append(f"{limit} {value}".replace("_", " ").strip())
     return _Clause(tuple(word for _, word in words), tuple(markers), tuple(numbers))
+
+
+def _value(token: str, before: list[str]) -> str:
+    if token == "one":
+        return "1" if any(_marked(other) == "limit" for other in before) else ""
+    return NUMBERS.get(token) or (token if token[0].isdigit() else "")
+
+
+def _meaning(word: str, forms: dict[str, tuple[Token, ...]]) -> frozenset[str]:
+    return frozenset().union(_concepts(word), *(_concepts_of(token) for token in forms.get(word, ())))
+
+
+def _nearest(words: list[_Word]) -> tuple[_Word, ...]:
+    """As many words as a marker is compared by, and the fillers between them."""
+    says = [place for place, word in enumerate(words) if word.written not in FILLER][:SCOPE]
+    return tuple(words[: says[-1] + 1] if says else words[:SCOPE])
+
+
+def _required(tokens: list[str], index: int) -> str:
+    """The kind of the marker at a place; empty if there is none, or if another one says the same."""
+    before, after = tokens[max(0, index - 3) : index], tokens[index + 1 : index + 2]
+    if tokens[index] == "opening" and after == ["xq"]:
+        return ""
+    if tokens[index] == "before" and (not after or after[0] in ",()"):
+        return ""
+    if tokens[index] == "only" and "even_if" in before:
+        return ""
+    return _marked(tokens[index])
 
 
 def _is_bound(tokens: list[str], index: int) -> bool:
@@ -263,4 +580,10 @@ def _grouped() -> dict[str, frozenset[str]]:
     return {word: frozenset(numbers) for word, numbers in found.items()}
 
 
+def _opposites() -> dict[str, frozenset[str]]:
+    rows = [{root(word) for word in row} for row in OPPOSITES]
+    return {word: frozenset().union(*(row for row in rows if word in row)) - {word} for row in rows for word in row}
+
+
+_OPPOSITES = _opposites()
 _GROUPS = _grouped()

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 
 STOP = frozenset(
     """
     a an the this that these those it its i me my mine we us our you your yours he him his she her hers they them their
-    theirs one ones who whom whose which what there here be am is are was were been being do does did done doing have
+    theirs one ones who whom whose which what there here be am is are was were been being do does did doing have
     has had having will would shall should must need needs needed can could may might ought let lets to of in on at by
     for from with into onto as than so too also and or but both either up out upon per via off down about how why
     itself themselves yourself himself herself myself ourselves together because since therefore thus hence
-    whether within after though although however moreover furthermore rather quite just really please kindly very
+    through across around along toward towards among amid whatsoever whereas away became xq
+    within though although however moreover furthermore rather quite just really please kindly very
     """.split()  # noqa: SIM905 - read as words
 )
 """Function words: neither facts, nor what a marker applies to."""
 
 FILLER = STOP | frozenset(
     """
+    ahead utmost according underneath user users final finish finished interest interested pay pays lies lie done more member ever single rule rules counted counts count considered rated company assistant helpful virtual chance opportunity possibility
+    ability supposed intended aimed meant lasts last-for kept run runs
     like such simply basically actually certainly course indeed well thing things way ways manner kind sort case cases
     event fact purpose regard respect basis amount lot lots whole make makes made making take takes took taken taking
     get gets got getting give gives gave given giving go goes going gone come comes came coming put puts putting use
     uses used using usage utilise utilize want wants wanted wish wishes help helps helping able possible importance
     essential crucial necessary required sure certain ensure remember mind bear keep keeps kept keeping note notice
-    attention consider task job work role act acting assist assistant asked ask asks asking instruction instructions
+    attention consider task job work role act acting assist assistant asked   asking instruction instructions
     following follow follows below above provide provided provides providing present presented presenting produce
     produced create created write writes writing written wrote answer answers answered answering response responses
     respond reply replies replying output return returned result results say says said saying tell tells told telling
@@ -37,22 +41,22 @@ FILLER = STOP | frozenset(
     particularly specific specifically current currently respective respectively prompt example examples instance
     e.g eg i.e ie etc responsible set possibly perhaps try tries trying allow allowed allows permitted apply applies
     applied receive receives received read reads reading hand start starts begin begins based think thinks describe
-    describes described few single instead add adds itself back value values available address stay stays between
+    describes described few instead add adds itself back value values available address stay stays between
     circumstances point stand stands behalf position decide decides draw expected deal dealt dealing propose
-    wherever exercise middle attached located raise brings bring forward far treat treated carry carries carrying
-    carried sit sits team handle handled hard experience straight base full marked behaviour discover displayed
+    wherever attached located brings bring forward far treat treated carry carries carrying
+    carried sit sits handle handled behaviour
     grateful wonder appreciate hello hi thanks thank dear moment point pasted original complete completely fully
-    entire entirely overall general generally usually likely place places exist exists existing know
+    entire entirely overall general generally usually likely exist exists existing know
     remain remains call calls cannot upcoming suppose assume imagine act acts further additional additionally
     truly absolutely definitely extremely highly totally order wanting fine great nice happy glad feel free
     situation situations circumstance aspect aspects matter matters area areas process concept
-    activity nature level type types form forms field end bottom top front right group groups do doing
-    number numbers format question questions message messages knowledge sound sounds distance met period periods
-    good leave worked ready body handed spoken appearance range correctly meant aware familiar purposes self
+    activity nature level type types form forms field end bottom top front right do doing
+    number numbers format question questions message messages knowledge sound sounds met period periods
+    good leave worked ready handed spoken appearance range correctly meant aware familiar purposes self
     sentence's sense making regarding reach sake
-    total length careful different age copying various developer's
+    total length different various developer's
     enough sufficient namely accordingly afterwards involve involves involved available relevant
-    """.split()  # noqa: SIM905 - read as words
+    """.split() # noqa: SIM905 - read as words
 )
 """Words whose loss alone changes nothing that is asked."""
 
@@ -64,12 +68,22 @@ NUMBERS = {
 MARKERS = {
     word: kind
     for kind, words in {
-        "negation": "not never no none nothing without neither nor avoid nobody instead_of omit",
+        "negation": "not never no none nothing without neither nor avoid nobody instead_of omit refrain forbidden prohibited banned",
         "exception": "except unless",
         "restriction": "only solely exclusively",
         "condition": "if when where while once otherwise else",
-        "order": "first second before previously priority",
-        "sequence": "then next finally last lastly",
+        "whether": "whether",
+        "first": "first priority",
+        "ordinal": "second third fourth fifth",
+        "opening": "opening begin begins start starts",
+        "closing": "closing end ends finish finishes conclude",
+        "last": "last",
+        "before": "before previously",
+        "after": "after",
+        "arrangement": "in_this_order",
+        "sequence": "then next finally lastly",
+        "degree": "very extremely highly",
+        "partial": "some_of most_of many_of half_of much_of part_of",
         "relative": "for with who that which",
         "concession": "even_if",
         "end": "until",
@@ -79,11 +93,56 @@ MARKERS = {
 }
 """Words that say how the words after them are meant, with the kind of thing that they say."""
 
-_COUNT = r"(?=(?:an? |the )?(?:\d|(?:" + "|".join(NUMBERS) + r")\b))"
+_NUMBER = r"\b(\d[\d.,]*|" + "|".join(NUMBERS) + r")\b"
+_COUNT = r"(?=(?:an? |the )?(?:\d|(?:one|" + "|".join(NUMBERS) + r")\b))"
 PHRASES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"\bprefer(\w*)\b([^.;:]*?) over\b", r"prefer\1\2 instead_of"),
+        (r"\b(?:does|do|did)(?:n't| not) (?:work|succeed)\b", "fails"),
         (r"\bcan(?:'t|not)\b", "can not"),
+        (r"\be-?mail", "email"),
+        (r"\b(upper|lower)case\b", r"\1 case"),
+        (r"\b(?:one after (?:the other|another)|one by one|in turn)\b", "each"),
+        (r"\ba single\b", "one"),
+        (r"\bin favou?r of\b", "for"),
+        (r"\b(?:not|never) (?:to )?(?:exceed|surpass|go (?:over|beyond|above))\b", "at_most"),
+        (r"\b(?:exceed|surpass)(?:s|ing)?\b|\bin excess of\b", "over"),
+        (r"\bin (?:the )?place of\b", "instead_of"),
+        (r"\b(?:take|takes|took|taking|taken) place\b", "occur"),
+        (r"\bmake (?:an )?exceptions? for\b", " "),
+        (r"\b(old|young)er than " + _NUMBER + r" years\b", r"\1er than \2"),
+        (r"\bmore than " + _NUMBER + r" years old\b", r"older than \1"),
+        (r"\bover the age of " + _NUMBER, r"over \1"),
+        (
+            r"(?<!than )(?<!most )(?<!least )\b(?:exactly |precisely |only |just )?one (?:out )?of (?:the|these|those)"
+            r"(?: following)? " + _NUMBER,
+            " ",
+        ),
+        (r"\b(?:exactly |precisely |only |just )?one (?:out )?of (?:the|these|those) following\b", " "),
+        (r"\b(?:begin|start)s? with\b", "opening"),
+        (r"\b(?:end|finish|close|conclude)s? with\b", "closing"),
+        (r"\bword for word\b", "word_for_word"),
+        (r"\bin writing\b", "in_writing"),
+        (r"\b(some|most|many|half|much|part) of\b", r"\1_of"),
+        (
+            r"\bin (?:exactly |precisely )?(?:this|that|the following|the same|the given|the right) (?:order|sequence)\b"
+            r"|\b(?:order|sequence)(?= that| which|:|\s*$| is\b)",
+            "in_this_order",
+        ),
+        (r"\b(?:at|to) the (?:very )?(?:top|start|beginning|outset|front)\b", "first"),
+        (r"\bat the (?:very )?end\b", "last"),
+        (r"\b(?:no matter|regardless|irrespective|independent|independently)\b(?: of\b)?", "even_if"),
+        (r"\b(?:does not|doesn't|do not|don't|not) (?:\w+ )?(?:matter|play a role|make a difference)\b", "even_if"),
+        (r"\b(?:whatever|whichever|whoever|however (?!,))", "even_if "),
+        (r"\bas well as\b", "and"),
+        (r"\bwhether\b([^.;:,]*) or not\b", r"whether\1"),
+        (r"(?<!whether) or not\b", " "),
+        (r"\bbetween " + _NUMBER + r" and " + _NUMBER, r"at_least \1 at_most \2"),
+        (_NUMBER + r"(?: to |-|–)" + _NUMBER, r"at_least \1 at_most \2"),
+        (r"\b(?:exactly|precisely|a single) one\b", "only 1"),
+        (r"\bno more than one\b|\bat (?:the )?most one\b|\bup to one\b", "at_most 1"),
+        (r"\bat least one\b", "at_least 1"),
         (r"\bwon't\b", "will not"),
         (r"n't\b", " not"),
         (r"'(?:ll|ve|re|d|m)\b", " "),
@@ -101,7 +160,9 @@ PHRASES = [
         (r"\bif (?:it is |at all )?possible\b|\bwhere possible\b", "feasible"),
         (r"\bin all other cases\b", "else"),
         (r"\bunder (?:any|no) circumstances\b", lambda match: "never" if " no " in match[0] else " "),
-        (r"\beven (?:if|though|when|where)\b", "even_if"),
+        (r"\beven (?:if|though|when|where)\b|\beven\b(?! (?:more|less|better|worse|\w+er)\b)", "even_if"),
+        (r"\bmaximum (?:\w+ ){1,8}?(?:is|are|be) " + _COUNT, "at_most "),
+        (r"\bminimum (?:\w+ ){1,8}?(?:is|are|be) " + _COUNT, "at_least "),
         (
             r"\b(?:not|no|never) (?:\w+ ){0,3}?(?:more|longer|greater|higher|larger|bigger|over)(?: than)? " + _COUNT,
             "at_most ",
@@ -110,8 +171,9 @@ PHRASES = [
             r"\b(?:not|no|never) (?:\w+ ){0,3}?(?:fewer|less|shorter|lower|smaller|under)(?: than)? " + _COUNT,
             "at_least ",
         ),
+        (r"\bmore than (?:just )?one\b", "several"),
         (
-            r"\b(?:at (?:the )?most|up to|as far as|an? maximum of|a limit of|max(?:imum)?\.?|within|no more than) "
+            r"\b(?:at (?:the )?most|up to|as far as|an? maximum of|a limit of|limited to|limit|max(?:imum)?\.?|within|no more than) "
             + _COUNT,
             "at_most ",
         ),
@@ -124,11 +186,11 @@ PHRASES = [
             (
                 r"\b(?:nothing|no \w+|none) (?:but|other than|apart from|except(?: for)?)\b"
                 r"|\b(?:and )?(?:with )?nothing else\b|\bno others?\b"
-                r"|\bnot (?:\w+ ){1,4}(?:other than|apart from)\b|\balone\b|\bmerely\b|\bany other\b"
+                r"|\bnot (?:\w+ ){1,4}(?:other than|apart from)\b|\balone\b|\bmerely\b"
             ),
             "only",
         ),
-        (r"\b(?:except(?:ion)?(?: for| of)?|apart from|other than|excluding)\b", "except"),
+        (r"\b(?:except(?: for)?|with the exception of|apart from|other than|excluding)\b", "except"),
         (r"\b(?:instead of|rather than|in preference to|instead)\b", "instead_of"),
         (r"\b(?:it is |this is )?(?:very |really |extremely |also )?important (?:that|to)\b", " "),
         (
@@ -136,13 +198,12 @@ PHRASES = [
             "priority important",
         ),
         (r"\b(?:first|last) (?=names?\b)", "given-"),
-        (r"\bfirst of all\b|\bto (?:begin|start) with\b|\bat (?:the start|first)\b", "first"),
+        (r"\bfirst of all\b|\bto start with\b|\bat first\b", "first"),
         (r"(\d+ \w+) long\b", r"\1"),
-        (r"\bmore than (?:just )?one\b", "several"),
-        (r"\b(?:last|past) " + _COUNT, "recent "),
+        (r"\b(?:last|past) (?!one\b)" + _COUNT, "recent "),
         (r"\bnext to\b", "beside"),
         (r"\b(?:and )?after (?:that|this|which)\b|\bafterwards\b|\bfollowed by\b|\bsubsequently\b", "then"),
-        (r"\bin the end\b|\bat the (?:very )?end\b", "finally"),
+        (r"\bin the end\b|\bin the final place\b", "finally"),
         (
             (
                 r"\bleav(?:e|es|ing) (?:\w+ ){0,3}?out\b|\bleft out\b|\bskip\b|\bignor(?:e|ed|ing)\b"
@@ -157,187 +218,45 @@ PHRASES = [
 
 GROUPS = [
     frozenset(line.split())
-    for line in """
-    know known knew knowledge
-    choose chosen chose choice
-    break broken broke
-    build built
-    buy bought
-    catch caught
-    draw drawn drew
-    drive driven drove
-    eat eaten ate
-    fall fallen fell
-    forget forgotten forgot
-    grow grown grew
-    hide hidden hid
-    lose lost loss
-    make made
-    meet met
-    pay paid payment
-    send sent
-    sell sold sale
-    speak spoken spoke
-    spend spent
-    steal stolen stole
-    teach taught
-    understand understood
-    wear worn wore
-    refuse refusal decline
-    compete competitor
-    apply applicant application
-    supply supplier
-    direct direction
-    member agent representative employee staff worker colleague
-    shop store sell vendor
-    customer client buyer
-    learner student pupil
-    child kid
-    listener audience hear listen
-    reader audience
-    traveller passenger trip travel journey tourist
-    itinerary plan trip schedule
-    short brief concise length long
-    length long longer width wide
-    exactly verbatim precisely unchanged literally
-    simple plain easy straightforward
-    understand clear unclear comprehend grasp understandable follow
-    clear unambiguous explicit
-    error mistake fault failure fail
-    mistake faulty wrong incorrect
-    bug error defect
-    explain explanation explanatory
-    change alter modify edit amend unchanged convert conversion translate
-    currency conversion convert
-    remove delete strip
-    add insert append
-    polite courteous politeness
-    friendly warm
-    tone sound voice
-    invent guess make-up fabricate speculate speculation
-    guess speculate
-    calculate compute calculation
-    copy duplicate
-    choose select pick
-    decide determine judge whether
-    verify check test
-    big large great
-    small little slight bit
-    fast quick rapid fastest
-    show display displayed
-    purpose goal aim objective
-    begin start initial
-    finish end ending conclude
-    conclude conclusion
-    kilometre km kilometer
-    minute min minutes
-    cost price
-    percent percentage %
-    euro €
-    dollar $
-    pound £
-    house home
-    buy purchase
-    car vehicle
-    doctor physician
-    medicine drug medication
-    near close nearby nearest
-    danger dangerous hazard risk
-    joke humorous humour funny
-    speak spoken talk conversation say aloud
-    discuss conversation talk
-    invoice bill
-    photo picture image photograph
-    column field
-    row line record
-    letter character
-    character sign symbol
-    capital uppercase
-    table tabular
-    comma comma-separated
-    code program source
-    function method
-    handle unhandled
-    missing absent lack
-    absent missing
-    available accessible
-    also additionally
-    approve approval authorise permit
-    forbid prohibit
-    need require requirement
-    requirement criterion criteria condition
-    suggest recommend advise proposal propose suggestion
-    advice recommendation advise
-    rewrite rephrase reword make
-    shorten abbreviate abridge
-    summary summarise summarize
-    translate translation
-    classify classification category categorise label
-    category class group
-    extract extraction pull
-    report describe
-    receive get
-    send submit
-    contact ask reach
-    department team
-    company firm business organisation enterprise
-    year annual age old
-    day daily
-    week weekly
-    month monthly
-    prefer preference favour
-    recent new latest last newest
-    conflict contradict contradiction disagree
-    proof evidence prove
-    believe think opinion
-    opinion view
-    reason why because cause
-    source origin reference cite citation
-    passage excerpt paragraph section
-    paragraph section
-    heading title header
-    bracket parenthesis parentheses
-    quote quotation citation
-    bullet point list
-    step stage
-    colleague coworker
-    junior novice beginner
-    experienced senior expert experience
-    specialise expert specialist
-    learn study
-    teach teacher tutor instruct
-    lesson class
-    help assist support
-    improve improvement better
-    praise compliment
-    calm reassuring
-    frighten scare scary frightening
-    pregnant pregnancy
-    operate operator
-    publish publication
-    appropriate suitable fitting
-    unsuitable inappropriate
-    different other differ
-    identical same equal
-    equal same
-    alphabet alphabetical alphabetically
-    chronological chronologically
-    price priced
-    user customer
-    print printed
-    typed type
-    british uk
-    participant participate
-    consider consideration
-    compare comparison
-    analyse analysis analyze
-    repeat repetition
-    reduce lower decrease
-    increase raise
-    estimate approximate approximately roughly about around some
-    directions direction
-    drive driver
-    own owning possess
-    """.strip().splitlines()
+    for line in files("promptopt").joinpath("data", "synonyms.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
 ]
 """Words of one line may stand for each other in a rewrite."""
+
+OPPOSITES = [
+    line.split()
+    for line in """
+    inside outside
+    within outside
+    include omit
+    include exclude
+    keep change
+    keep delete
+    keep replace
+    keep translate
+    stay leave
+    same different
+    same change
+    allow forbid
+    permit prohibit
+    open closed
+    known unknown
+    mention missing
+    state missing
+    give missing
+    include missing
+    contain missing
+    contain lack
+    provide missing
+    present missing
+    specify missing
+    present absent
+    missing included
+    yes no
+    true false
+    right wrong
+    finish continue
+    same other
+    """.strip().splitlines()
+]
+"""Words that say the opposite: "not outside" is kept by "inside"."""
