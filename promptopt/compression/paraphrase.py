@@ -20,14 +20,15 @@ STOP = frozenset(
 
 FILLER = STOP | frozenset(
     """
-    ahead utmost according underneath user users final finish finished interest interested pay pays lies lie done more member ever single rule rules counted counts count considered rated company assistant helpful virtual chance opportunity possibility
-    ability supposed intended aimed meant lasts last-for kept run runs
+    ahead utmost according underneath user users final finish finished interest interested pay pays lies lie done more
+    member ever single rule rules counted counts count considered rated company assistant helpful virtual chance
+    opportunity possibility ability supposed intended aimed meant lasts kept run runs
     like such simply basically actually certainly course indeed well thing things way ways manner kind sort case cases
     event fact purpose regard respect basis amount lot lots whole make makes made making take takes took taken taking
     get gets got getting give gives gave given giving go goes going gone come comes came coming put puts putting use
     uses used using usage utilise utilize want wants wanted wish wishes help helps helping able possible importance
     essential crucial necessary required sure certain ensure remember mind bear keep keeps kept keeping note notice
-    attention consider task job work role act acting assist assistant asked   asking instruction instructions
+    attention consider task job work role act acting assist assistant asked asking instruction instructions
     following follow follows below above provide provided provides providing present presented presenting produce
     produced create created write writes writing written wrote answer answers answered answering response responses
     respond reply replies replying output return returned result results say says said saying tell tells told telling
@@ -56,7 +57,7 @@ FILLER = STOP | frozenset(
     sentence's sense making regarding reach sake
     total length different various developer's
     enough sufficient namely accordingly afterwards involve involves involved available relevant
-    """.split() # noqa: SIM905 - read as words
+    """.split()  # noqa: SIM905 - read as words
 )
 """Words whose loss alone changes nothing that is asked."""
 
@@ -68,7 +69,8 @@ NUMBERS = {
 MARKERS = {
     word: kind
     for kind, words in {
-        "negation": "not never no none nothing without neither nor avoid nobody instead_of omit refrain forbidden prohibited banned",
+        "negation": "not never no none nothing without neither nor avoid nobody instead_of omit refrain"
+        " forbidden prohibited banned",
         "exception": "except unless",
         "restriction": "only solely exclusively",
         "condition": "if when where while once otherwise else",
@@ -83,7 +85,8 @@ MARKERS = {
         "arrangement": "in_this_order",
         "sequence": "then next finally lastly",
         "degree": "very extremely highly",
-        "partial": "some_of most_of many_of half_of much_of part_of",
+        "partial": "some_of most_of many_of half_of much_of part_of some",
+        "permission": "may might optionally optional preferably ideally",
         "relative": "for with who that which",
         "concession": "even_if",
         "end": "until",
@@ -94,6 +97,7 @@ MARKERS = {
 """Words that say how the words after them are meant, with the kind of thing that they say."""
 
 _NUMBER = r"\b(\d[\d.,]*|" + "|".join(NUMBERS) + r")\b"
+_ONE_OR_MORE = r"(?:\d+(?:[.,]\d+)*|one|" + "|".join(NUMBERS) + r")"
 _COUNT = r"(?=(?:an? |the )?(?:\d|(?:one|" + "|".join(NUMBERS) + r")\b))"
 PHRASES = [
     (re.compile(pattern), replacement)
@@ -103,6 +107,16 @@ PHRASES = [
         (r"\bcan(?:'t|not)\b", "can not"),
         (r"\be-?mail", "email"),
         (r"\b(upper|lower)case\b", r"\1 case"),
+        (
+            r"\b("
+            + _ONE_OR_MORE
+            + r"(?: (?!and |or |but )[\w-]+){0,2}?) (?:at (?:the )?most|maximum|max|or (?:fewer|less))\b",
+            r"at_most \1",
+        ),
+        (
+            r"\b(" + _ONE_OR_MORE + r"(?: (?!and |or |but )[\w-]+){0,2}?) (?:at (?:the )?least|minimum)\b",
+            r"at_least \1",
+        ),
         (r"\b(?:one after (?:the other|another)|one by one|in turn)\b", "each"),
         (r"\ba single\b", "one"),
         (r"\bin favou?r of\b", "for"),
@@ -126,8 +140,10 @@ PHRASES = [
         (r"\bin writing\b", "in_writing"),
         (r"\b(some|most|many|half|much|part) of\b", r"\1_of"),
         (
-            r"\bin (?:exactly |precisely )?(?:this|that|the following|the same|the given|the right) (?:order|sequence)\b"
-            r"|\b(?:order|sequence)(?= that| which|:|\s*$| is\b)",
+            (
+                r"\bin (?:exactly |precisely )?(?:this|that|the (?:following|same|given|right)) (?:order|sequence)\b"
+                r"|\b(?:order|sequence)(?= that| which|:|\s*$| is\b)"
+            ),
             "in_this_order",
         ),
         (r"\b(?:at|to) the (?:very )?(?:top|start|beginning|outset|front)\b", "first"),
@@ -140,9 +156,9 @@ PHRASES = [
         (r"(?<!whether) or not\b", " "),
         (r"\bbetween " + _NUMBER + r" and " + _NUMBER, r"at_least \1 at_most \2"),
         (_NUMBER + r"(?: to |-|–)" + _NUMBER, r"at_least \1 at_most \2"),
-        (r"\b(?:exactly|precisely|a single) one\b", "only 1"),
-        (r"\bno more than one\b|\bat (?:the )?most one\b|\bup to one\b", "at_most 1"),
-        (r"\bat least one\b", "at_least 1"),
+        (r"\b(?:exactly|precisely|a single) one\b", "only one"),
+        (r"\bno more than one\b|\bat (?:the )?most one\b|\bup to one\b", "at_most one"),
+        (r"\bat least one\b", "at_least one"),
         (r"\bwon't\b", "will not"),
         (r"n't\b", " not"),
         (r"'(?:ll|ve|re|d|m)\b", " "),
@@ -173,8 +189,8 @@ PHRASES = [
         ),
         (r"\bmore than (?:just )?one\b", "several"),
         (
-            r"\b(?:at (?:the )?most|up to|as far as|an? maximum of|a limit of|limited to|limit|max(?:imum)?\.?|within|no more than) "
-            + _COUNT,
+            r"\b(?:at (?:the )?most|up to|as far as|an? maximum of|a limit of|limited to|limit|max(?:imum)?\.?|within"
+            r"|no more than) " + _COUNT,
             "at_most ",
         ),
         (r"\b(?:(?:short|few|low|young|small)er than|less than|under|below) " + _COUNT, "under "),
@@ -231,6 +247,7 @@ OPPOSITES = [
     include omit
     include exclude
     keep change
+    keep lose
     keep delete
     keep replace
     keep translate

@@ -14,6 +14,7 @@ from promptopt.compression.facts import facts
 from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite
 from promptopt.compression.judge import JudgedEdit
 from promptopt.compression.masks import MASK
+from promptopt.compression.parser import parse
 from promptopt.money import dollars
 from promptopt.prices import find_price
 from promptopt.providers import Provider
@@ -67,11 +68,14 @@ def rewrite_prompt(
 
     Raises:
         ProviderError: The endpoint did not answer.
+        MissingExtra: spaCy is not installed.
+        UsageError: Its English pipeline is not.
     """
     from promptopt.config import load_config
     from promptopt.providers import make_provider
 
     own = provider or make_provider(model)
+    parse("")  # a missing parser is said before the first call is paid
     document = Document(compression.text, template.front, template.path, load_config().price_as or template.front.model)
     count = tokenizer_for(document.model).count
     text, edits, refused = compression.text, list(compression.edits), list(compression.refused)
@@ -139,7 +143,7 @@ def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) ->
     # "from {{ a }} to {{ b }}" is another request the other way round.
     if not same_code(text, text[:start] + new + text[end:]):
         return "would change a tag or an expression, or their order"
-    if lost := lost_in_rewrite(old, new, text[:start] + "\n" + text[end:]):
+    if lost := lost_in_rewrite(old, new, text[:start] + "\n\n" + text[end:]):
         return "would lose " + ", ".join(lost)
     if added := added_by_rewrite(old, new):
         return "would add " + ", ".join(added)

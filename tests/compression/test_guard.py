@@ -2,7 +2,8 @@
 
 import pytest
 
-from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite, root
+from promptopt.compression.asked import root
+from promptopt.compression.guard import added_by_rewrite, lost_in_rewrite
 from promptopt.templates.source import same_code
 
 SAME = [
@@ -64,7 +65,7 @@ def test_a_text_loses_nothing_to_itself(text):
 
 
 def test_every_lost_fact_is_named():
-    lost = lost_in_rewrite("Paint ships, whales, gulls, crabs and tides.", "Paint.")
+    lost = lost_in_rewrite("Paint all ships, whales, gulls, crabs and tides.", "Paint.")
     assert [word.strip("'") for word in lost] == ["ships", "whales", "gulls", "crabs", "tides"]
 
 
@@ -101,3 +102,46 @@ def test_variables_and_tags_stay_in_their_order():
 )
 def test_endings_do_not_count(first, second):
     assert root(first)[:5] == root(second)[:5]
+
+
+REGROUPED = [
+    ("Write the answer in lower case letters.", "Answer in lower case."),
+    ("Write for cooks who are interested in old bread.", "Write for cooks with old bread."),
+    ("Leave out the remarks that you have made yourself.", "Leave out remarks."),
+    ("For this reason, sort the shells by weight.", "Sort the shells by weight."),
+    ("Close the hatch, because rain could come in.", "Close the hatch."),
+    ("You are not permitted to go outside of the garden.", "Stay inside the garden."),
+    ("If a parcel is damaged, weigh it.", "Weigh damaged parcels."),
+    ("It does not matter whether the seal is old; count it.", "Count the seal, however old."),
+    ("Give between three and seven herbs.", "Give 3 to 7 herbs."),
+    ("Begin with the tide table.", "Start with the tide table."),
+    ("If the boat is late or not, ring the bell.", "Ring the bell whether the boat is late."),
+]
+TURNED = [
+    ("Wash every shell.", "Wash some of the shells.", "some of"),
+    ("The keeper must lock the gate.", "The keeper may lock the gate.", "may"),
+    ("Weigh the fish, then salt it.", "Salt the fish, then weigh it.", "then"),
+    ("Prefer a dry cellar over a warm one.", "Prefer a warm cellar over a dry one.", "instead of"),
+    ('Answer "ebb", "flow" or "slack"; if unsure, "slack".', 'Answer "ebb" or "flow"; if unsure, "slack".', "slack"),
+    ("Paint before the first frost.", "Paint after the first frost.", "before"),
+    ("5 = very windy, 4 = windy", "5 = windy, 4 = windy", "very"),
+    ("Ring at most one bell.", "Ring bells.", "at most one"),
+    (
+        "Reject it if the seal is broken or the label differs.",
+        "Reject it if the seal is broken and the label differs.",
+        "or",
+    ),
+    ("Return NONE for empty crates.", "Return for empty crates.", "none"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), REGROUPED)
+def test_words_that_only_join_may_go(before, after):
+    assert lost_in_rewrite(before, after) == []
+    assert added_by_rewrite(before, after) == []
+
+
+@pytest.mark.parametrize(("before", "after", "named"), TURNED)
+def test_what_is_turned_round_or_weakened_is_named(before, after, named):
+    found = [*lost_in_rewrite(before, after), *added_by_rewrite(before, after)]
+    assert named in ", ".join(found).lower()
