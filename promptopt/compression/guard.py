@@ -217,10 +217,10 @@ def _other_choice(old: Asked, new: Asked) -> list[str]:
 
 
 def _joints(asked: Asked) -> dict[tuple[str, tuple[frozenset[str], ...]], tuple[str, ...]]:
-    """The pairs of words that "and" or "or" joins, outside negations and conditions' scopes."""
+    """The pairs of words that "and" or "or" joins, of clauses, where nothing is denied."""
     found = {}
-    verbs = (token for tokens in asked.forms.values() for token in tokens if token.pos_ in ("VERB", "AUX"))
-    for token in (verb for verb in verbs if verb.dep_ == "conj"):
+    tokens = (token for found in asked.forms.values() for token in found if token.dep_ == "conj")
+    for token in (one for one in tokens if one.head.pos_ in ("VERB", "AUX")):
         joints = [kid.lower_ for kid in token.head.children if kid.dep_ == "cc" and kid.lower_ in ("and", "or")]
         if joints and not any(t.lower_ in MARKERS and MARKERS[t.lower_] == "negation" for t in token.sent):
             pair = (token.head, token)
