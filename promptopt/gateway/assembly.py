@@ -196,7 +196,10 @@ def build_gateway(
 
 def open_store(settings: GatewaySettings, clock: Clock = SYSTEM_CLOCK, random: Random = SYSTEM_RANDOM) -> Store:
     """The store that the settings name. Raises UsageError if there is none of that name."""
-    options = StoreOptions(settings.path, settings.cache_file, settings.redis, settings.on_store_down, clock, random)
+    options = StoreOptions(
+        *(settings.path, settings.cache_file, settings.redis, settings.on_store_down, clock, random),
+        prefix=settings.redis_prefix,
+    )
     name = settings.store or ("redis" if settings.redis else "sqlite")
     make = load("store", name)
     with blaming("store", name, "cannot be opened"):

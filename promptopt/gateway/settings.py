@@ -35,6 +35,7 @@ class GatewaySettings:
     Attributes:
         path: The folder of its files.
         redis: Address of a Redis that takes the place of the files for all that is shared, apart from the ledger.
+        redis_prefix: What every name in Redis begins with; programs of another prefix share nothing.
         store: Where it is kept: ``sqlite``, ``redis``, ``memory``, or another registered store; by default ``redis`` if
             there is an address, else ``sqlite``.
         layers: Registered layers of other packages, outermost first; they come below the caches.
@@ -59,6 +60,7 @@ class GatewaySettings:
 
     path: Path
     redis: str | None = None
+    redis_prefix: str = "promptopt:"
     store: str | None = None
     layers: tuple[str, ...] = ()
     layer_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -167,7 +169,7 @@ def _cache(name: str, value: Any, root: Path) -> Changes:
     if isinstance(value, CachePolicy):
         return {"cache": value}
     if isinstance(value, str | Path):
-        if str(value).startswith(("redis://", "rediss://")):
+        if str(value).startswith(("redis", "unix://")) and "://" in str(value):
             return {"redis": str(value)}
         return {"cache_file": root / Path(value).expanduser()}
     known = ("ttl", "time_sensitive_ttl", "lasting", "time_words", "deterministic_only", "store_text")
@@ -325,6 +327,7 @@ def _cooldown(name: str, value: Any, _root: Path) -> Changes:
 _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "path": _path,
     "redis": _text,
+    "redis_prefix": _text,
     "store": _text,
     "layers": _layers,
     "on_store_down": _policy,

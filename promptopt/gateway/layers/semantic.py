@@ -20,8 +20,9 @@ from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.flow import Blocking, Flow, Handler, Subflow
 from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.openai.wire import messages
-from promptopt.gateway.stores.base import SKEW_S, Outage, pack_parts, tolerating, unpack
+from promptopt.gateway.stores.base import SKEW_S, Outage, tolerating
 from promptopt.gateway.stores.database import Database
+from promptopt.gateway.stores.packing import pack_parts, unpack
 from promptopt.values import canonical_json, sha256_hex
 
 if TYPE_CHECKING:

@@ -1,28 +1,22 @@
-"""What a store is: where the layers of a gateway keep what their calls share. See the protocol ``Store``.
-
-Stores keep what came over the wire as it is, and what was read out of it as JSON.
-"""
+"""What a store is: where the layers of a gateway keep what their calls share. See the protocol ``Store``."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from promptopt.gateway.call import Answer, Wire
+from promptopt.gateway.call import Answer
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.failures import GatewayUnavailable
 from promptopt.gateway.flow import Blocking, Sleep, Subflow
 from promptopt.gateway.stores.ledger_row import LedgerStore
-from promptopt.values import Usage
 
 T = TypeVar("T")
 OutagePolicy = Literal["degrade", "refuse"]
@@ -343,6 +337,7 @@ class StoreOptions:
         cache_file: Another place for the cache.
         url: Address of a server, such as ``redis://host:6379/0``.
         on_down: What layers do while the store is away.
+        prefix: What every name begins with on a server that others use as well.
     """
 
     path: Path
@@ -351,6 +346,7 @@ class StoreOptions:
     on_down: OutagePolicy = "degrade"
     clock: Clock = SYSTEM_CLOCK
     random: Random = SYSTEM_RANDOM
+    prefix: str = "promptopt:"
 
 
 class Store(Protocol):
@@ -380,50 +376,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Write what is held and give everything back. Closing twice is allowed."""
-
-
-_counts = attrgetter(*(field.name for field in fields(Usage)))
-
-
-def pack_parts(answer: Answer) -> tuple[str, str, bytes]:
-    """The type of what came over the wire, what was read out of it as JSON, and what came; empty if nothing did."""
-    usage = None if answer.usage is None else _counts(answer.usage)
-    meta = json.dumps(
-        [answer.model, answer.finish_reason, usage, answer.basis, answer.text, answer.sent_to, answer.request_id]
-    )
-    content, content_type = answer.wire or (b"", "")
-    return content_type, meta, content
-
-
-def unpack(content: bytes, content_type: str, meta: str) -> Answer:
-    """The answer that :func:`pack_parts` was made of, now out of a cache.
-
-    Raises:
-        ValueError: A later version packed it in another way; ``TypeError`` likewise.
-    """
-    # The model that an answer was sent to came later than the rest, and the request's number later still.
-    model, reason, usage, basis, text, *later = json.loads(meta)
-    return Answer(
-        text=text,
-        model=model,
-        finish_reason=reason,
-        usage=None if usage is None else Usage(*usage),
-        basis=basis,
-        source="cache",
-        sent_to=later[0] if later else "",
-        request_id=later[1] if later[1:] else "",
-        wire=Wire(content, content_type) if content_type else None,
-    )
-
-
-def pack(answer: Answer) -> bytes:
-    """A whole answer, for :func:`unpack_whole`."""
-    *head, content = pack_parts(answer)
-    return json.dumps(head).encode() + b"\n" + content
-
-
-def unpack_whole(data: bytes) -> Answer:
-    """Raises what :func:`unpack` raises."""
-    head, _, content = data.partition(b"\n")
-    content_type, meta = json.loads(head)
-    return unpack(content, content_type, meta)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from promptopt.errors import MissingExtra, UsageError
 from promptopt.gateway.call import Answer
-from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import (
     ALERT_LEVELS,
     DEFERRED_S,
@@ -28,28 +28,18 @@ from promptopt.gateway.stores.base import (
     Leases,
     LevelCrossed,
     Outage,
-    OutagePolicy,
     StoreDown,
     StoreOptions,
-    pack,
-    pack_parts,
-    unpack,
-    unpack_whole,
 )
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerStore
+from promptopt.gateway.stores.packing import check_wire, made_of_kept, pack, pack_parts, unpack, unpack_whole
+from promptopt.gateway.stores.redis_link import PREFIX, RedisLink, WrongValue
 
 if TYPE_CHECKING:
     import redis
-    from redis.retry import Retry
 
-T = TypeVar("T")
-
-# After a failure Redis is not asked for this time, twice as long after the next one, so that calls do not wait for it
-# again and again.
-_REST_S, _LONGEST_REST_S = 1.0, 5.0
-_TIMEOUT_S = 2.0
-_PREFIX = "promptopt:cache:"
+log = logging.getLogger("promptopt.gateway")
 
 
 class RedisStore:
@@ -59,7 +49,7 @@ class RedisStore:
         """Raises UsageError without an address, and what :class:`RedisLink` raises."""
         if options.url is None:
             raise UsageError("store = 'redis' needs an address: redis = 'redis://host:6379/0'")
-        self._link = RedisLink(options.url, policy=options.on_down, clock=options.clock)
+        self._link = RedisLink(options.url, policy=options.on_down, clock=options.clock, prefix=options.prefix)
         self._closers: list[Callable[[], None]] = [self._link.close]
 
     def outage(self, what: str) -> Outage:  # noqa: ARG002 - one server is away for all
@@ -87,108 +77,6 @@ class RedisStore:
             close()
 
 
-class RedisLink:
-    """A Redis or Valkey that machines share."""
-
-    networked = True
-
-    def __init__(self, url: str, *, policy: OutagePolicy = "degrade", clock: Clock = SYSTEM_CLOCK) -> None:
-        """Connect.
-
-        Raises:
-            UsageError: The address is not one of Redis.
-            MissingExtra: redis-py is not installed.
-            GatewayUnavailable: It is away, and the policy is to refuse.
-        """
-        if not url.startswith(("redis://", "rediss://", "unix://")):
-            raise UsageError(f"redis = {_host(url)!r} is not an address like redis://host:6379/0")
-        try:
-            import redis
-        except ImportError:
-            raise MissingExtra("redis", "gateway", "a shared cache in Redis") from None
-        self.name = _host(url)
-        try:
-            self.client: redis.Redis = redis.Redis.from_url(
-                url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=_once_more()
-            )
-        except ValueError as error:
-            raise UsageError(f"redis = {self.name!r}: {error}") from None
-        self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._rest_s = 0.0
-        self._resting_until = float("-inf")
-        self._scripts: dict[str, Any] = {}
-        self.outage = Outage("Redis", policy)
-        try:
-            self.do(lambda client: client.ping())
-        except StoreDown as error:
-            self.outage.met(error)
-
-    def do(self, function: Callable[[redis.Redis], T]) -> T:
-        """The result of a function on the client.
-
-        Raises:
-            StoreDown: Redis is away.
-        """
-        if self._rest_s:
-            self._look_again()
-        try:
-            result = function(self.client)
-        except self._errors as error:
-            self._rest()
-            raise StoreDown(f"{self.name} is away ({type(error).__name__})") from None
-        self._rest_s = 0.0
-        self.outage.over()
-        return result
-
-    def check(self) -> None:
-        """Raises StoreDown while Redis is not asked."""
-        if self._clock.monotonic() < self._resting_until:
-            raise StoreDown(f"{self.name} is away")
-
-    def _look_again(self) -> None:
-        """Let one caller see whether Redis is back; the others do not wait for what it finds."""
-        with self._lock:
-            self.check()
-            self._resting_until = self._clock.monotonic() + _TIMEOUT_S
-            self._rest_s = min(2 * self._rest_s, _LONGEST_REST_S)
-
-    def _rest(self) -> None:
-        with self._lock:
-            self._rest_s = self._rest_s or _REST_S
-            self._resting_until = self._clock.monotonic() + self._rest_s
-
-    def script(self, source: str, keys: list[str], values: list[Any]) -> Any:
-        """The result of a Lua script, which Redis runs as one step."""
-        if source not in self._scripts:
-            self._scripts[source] = self.client.register_script(source)
-        return self.do(lambda client: self._scripts[source](keys=keys, args=values, client=client))
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self.client.close()
-
-
-def _once_more() -> Retry:
-    """Send a command again over a new connection if the old one was closed, and never after a timeout."""
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    return Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-
-
-def _host(url: str) -> str:
-    """An address without the user and password in it."""
-    parts = urlsplit(url)
-    try:
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        port = ""
-    return f"{parts.hostname or parts.path or url[:20]}{port}"
-
-
 class RedisCache:
     """Answers in Redis, which forgets them itself when their time is over."""
 
@@ -198,19 +86,27 @@ class RedisCache:
         self._link = link
 
     def get(self, key: str, now: float) -> Answer | None:
-        data: Any = self._link.do(lambda client: client.get(self.name(key)))
+        try:
+            data: Any = self._link.do(lambda client: client.get(self.name(key)))
+        except WrongValue:
+            data = b""
         return None if data is None else self.read(key, data, now)
 
-    @staticmethod
-    def read(key: str, data: bytes, now: float) -> Answer | None:
-        """The answer in what Redis has of it, if it may be used at ``now``."""
-        entry = _decode(key, data)
-        return entry.answer if entry is not None and entry.valid(now) else None
+    def read(self, key: str, data: bytes, now: float) -> Answer | None:
+        """The answer in what Redis has of it, if it may be used at ``now``; what nobody can read is deleted."""
+        try:
+            entry = _decode(key, data)
+            check_wire(entry.answer)
+        except ValueError as error:
+            log.warning("%s: a kept answer cannot be read (%s); it is asked for again", self._link.name, error)
+            with suppress(StoreDown):
+                self._link.do(lambda client: client.delete(self.name(key)))
+            return None
+        return entry.answer if entry.valid(now) else None
 
-    @staticmethod
-    def name(key: str) -> str:
+    def name(self, key: str) -> str:
         """What the answer to a key is called in Redis."""
-        return _PREFIX + key
+        return self._link.named("cache", key)
 
     def put(self, entry: KeptAnswer) -> None:
         data, lifetime = self.packed(entry)
@@ -230,24 +126,31 @@ class RedisCache:
         return len(doomed)
 
     def entries(self) -> Iterator[KeptAnswer]:
-        def read(client: redis.Redis) -> list[tuple[str, Any]]:
-            names = [name.decode() for name in client.scan_iter(match=f"{_PREFIX}*", count=500)]
-            return [(name.removeprefix(_PREFIX), client.get(name)) for name in names]
+        found = []
+        for key, data in self._link.do(self._scan):
+            with suppress(ValueError):
+                found.append(_decode(key, data))
+        yield from sorted(found, key=lambda entry: -entry.created)
 
-        found = [_decode(key, data) for key, data in self._link.do(read) if data is not None]
-        yield from sorted((entry for entry in found if entry is not None), key=lambda entry: -entry.created)
+    def _scan(self, client: redis.Redis) -> list[tuple[str, Any]]:
+        start = f"{self._link.prefix}cache:"
+        names = [name.decode(errors="replace") for name in client.scan_iter(match=f"{start}*", count=500)]
+        # What is no text is nothing of the cache's.
+        plain = [name for name in names if client.type(name) in (b"string", "string")]
+        return [(name.removeprefix(start).strip("{}"), client.get(name) or b"") for name in plain]
 
     def close(self) -> None:
         self._link.close()
 
 
-def _decode(key: str, data: bytes) -> KeptAnswer | None:
+def _decode(key: str, data: bytes) -> KeptAnswer:
+    """Raises ValueError if it is not what :meth:`RedisCache.packed` makes."""
     head, _, content = data.partition(b"\n")
     try:
         created, expires, prompt, model, excerpt, content_type, meta = json.loads(head)
-        return KeptAnswer(key, created, expires, prompt, model, excerpt, unpack(content, content_type, meta))
-    except (ValueError, TypeError):
-        return None
+    except (TypeError, RecursionError) as error:
+        raise ValueError(type(error).__name__) from None
+    return made_of_kept(key, created, expires, prompt, model, excerpt, unpack(content, content_type, meta))
 
 
 # KEYS: the lease, and the kept answer if there is a cache.
@@ -283,30 +186,44 @@ class RedisLeases:
         self._cache = cache
 
     def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
-        keys = [_flight(key)] if self._cache is None else [_flight(key), self._cache.name(key)]
-        held: Any = self._link.script(_ACQUIRE, keys, [token, int(LEASE_S * 1000), int(fresh)])
+        keys = [self._name(key)] if self._cache is None else [self._name(key), self._cache.name(key)]
+        try:
+            held: Any = self._link.script(_ACQUIRE, keys, [token, int(LEASE_S * 1000), int(fresh)])
+        except WrongValue as error:
+            return self._forgotten(keys, error)
         if held is None:
             return True
-        if held[:1] == b"C":
-            kept = RedisCache.read(key, held[1:], now)
-            # If it is over by this machine's clock, or this version cannot read it, it is asked for without a lease.
+        if held[:1] == b"C" and self._cache is not None:
+            kept = self._cache.read(key, held[1:], now)
+            # If it is over by this machine's clock, or nobody can read it, it is asked for without a lease.
             return True if kept is None else kept
-        return unpack_whole(held[1:]) if held[:1] == b"A" else False
+        if held[:1] != b"A":
+            return False
+        try:
+            return unpack_whole(held[1:])
+        except ValueError as error:
+            return self._forgotten(keys[:1], error)
+
+    def _forgotten(self, keys: list[str], error: Exception) -> bool:
+        """Delete what nobody can read; the caller asks without a lease."""
+        log.warning("%s: a shared answer cannot be read (%s); it is asked for again", self._link.name, error)
+        with suppress(StoreDown):
+            self._link.do(lambda client: client.delete(*keys))
+        return True
+
+    def _name(self, key: str) -> str:
+        return self._link.named("flight", key)
 
     def renew(self, key: str, token: str, now: float) -> None:  # noqa: ARG002 - Redis's own clock
-        self._link.script(_RENEW, [_flight(key)], [token, int(LEASE_S * 1000)])
+        self._link.script(_RENEW, [self._name(key)], [token, int(LEASE_S * 1000)])
 
     def release(self, key: str, token: str, answer: Answer | None, now: float, entry: KeptAnswer | None = None) -> None:  # noqa: ARG002 - Redis's own clock
-        keys, kept = [_flight(key)], []
+        keys, kept = [self._name(key)], []
         if entry is not None and self._cache is not None:
             keys.append(self._cache.name(key))
             kept = list(RedisCache.packed(entry))
         payload = b"" if answer is None or kept else pack(answer)
         self._link.script(_RELEASE, keys, [token, payload, int(SHARED_S * 1000), *kept])
-
-
-def _flight(key: str) -> str:
-    return f"promptopt:flight:{key}"
 
 
 _KEEP_S = 40 * 86400
@@ -373,27 +290,27 @@ class RedisBudgets:
     def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:  # noqa: ARG002 - Redis's own clock
         limits = json.dumps([scope.limit for scope in scopes])
         values = [limits, amount, number, int(RESERVED_S), _KEEP_S]
-        index, spent, reserved = self._link.script(_LUA_RESERVE, _keys(scopes), values)
+        index, spent, reserved = self._link.script(_LUA_RESERVE, self._names(scopes), values)
         return BudgetFull(scopes[index - 1], spent, reserved) if index else None
 
     def settle(self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int) -> None:
         values = [number, amount, paid, *(scope.limit for scope in scopes)]
-        rows = self._link.script(_LUA_SETTLE, _keys(scopes), values)
+        rows = self._link.script(_LUA_SETTLE, self._names(scopes), values)
         for scope, (spent, alerted, reached) in zip(scopes, rows, strict=True):
             for level in ALERT_LEVELS:
                 if alerted < level <= reached and self.on_crossed is not None:
                     self.on_crossed(LevelCrossed(scope, level, spent))
 
     def alert(self, scope: BudgetScope, level: int) -> LevelCrossed | None:
-        spent = self._link.script(_LUA_ALERT, _keys([scope]), [level])
+        spent = self._link.script(_LUA_ALERT, self._names([scope]), [level])
         return None if spent < 0 else LevelCrossed(scope, level, spent)
 
     def defer(self, response: str, deferred: Deferred, now: float) -> None:  # noqa: ARG002 - Redis's own clock
         data = json.dumps([deferred.scopes, deferred.amount, deferred.note])
-        self._link.do(lambda client: client.set(_deferred(response), data, ex=int(DEFERRED_S)))
+        self._link.do(lambda client: client.set(self._link.named("deferred", response), data, ex=int(DEFERRED_S)))
 
     def take_deferred(self, response: str) -> Deferred | None:
-        data: Any = self._link.do(lambda client: client.getdel(_deferred(response)))
+        data: Any = self._link.do(lambda client: client.getdel(self._link.named("deferred", response)))
         if data is None:
             return None
         scopes, amount, note = json.loads(data)
@@ -402,25 +319,21 @@ class RedisBudgets:
     def give_back(self, scopes: Sequence[str], amount: int) -> None:
         def change(client: redis.Redis) -> None:
             for scope in scopes:
-                client.hincrby(_budget(scope), "spent", -amount)
+                client.hincrby(self._name(scope), "spent", -amount)
 
         self._link.do(change)
 
     def spent(self, scope: str) -> tuple[int, int]:
-        row = self._link.do(lambda client: client.hmget(_budget(scope), ["spent", "reserved"]))
+        row = self._link.do(lambda client: client.hmget(self._name(scope), ["spent", "reserved"]))
         return int(row[0] or 0), int(row[1] or 0)
 
+    def _name(self, scope: str) -> str:
+        # A call's budgets change in one step, so that a cluster must have them all on one server.
+        link = self._link
+        return f"{link.prefix}{{budget}}:{scope}" if link.cluster else link.named("budget", scope)
 
-def _deferred(response: str) -> str:
-    return f"promptopt:deferred:{response}"
-
-
-def _budget(scope: str) -> str:
-    return f"promptopt:budget:{scope}"
-
-
-def _keys(scopes: Sequence[BudgetScope]) -> list[str]:
-    return [_budget(scope.name) for scope in scopes]
+    def _names(self, scopes: Sequence[BudgetScope]) -> list[str]:
+        return [self._name(scope.name) for scope in scopes]
 
 
 class RedisWindows:
@@ -431,23 +344,24 @@ class RedisWindows:
     def __init__(self, link: RedisLink) -> None:
         """Raises MissingExtra if the package ``limits`` is not installed."""
         try:
-            from limits.storage import RedisStorage
             from limits.strategies import MovingWindowRateLimiter
         except ImportError:
             raise MissingExtra("limits", "gateway", "limits for users and keys") from None
         self._link = link
-        # The link's own connections: their timeout is the link's, and the link knows when Redis is away.
-        storage = RedisStorage("redis://", connection_pool=link.client.connection_pool)
-        self._limiter = MovingWindowRateLimiter(storage)
+        self._of: Any = None
+        self._limiter: Any = None
+        self._make: Callable[[Any], Any] = MovingWindowRateLimiter
         self._lock = threading.Lock()
 
     def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
         # Nobody waits in line for a Redis that is away.
         self._link.check()
         with self._lock:
-            return self._link.do(lambda _: self._hit(items, now))
+            return self._link.do(lambda client: self._hit(client, items, now))
 
-    def _hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
+    def _hit(self, client: redis.Redis, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
+        if self._of is not client:
+            self._of, self._limiter = client, self._make(_limit_storage(client, self._link.prefix))
         # A call that one of several windows refuses counts in none of them.
         for allows in (self._limiter.test, self._limiter.hit) if len(items) > 1 else (self._limiter.hit,):
             for item, who in items:
@@ -456,3 +370,18 @@ class RedisWindows:
                     # A clock that goes back must not make anybody wait longer than the window is.
                     return item, who, min(max(reset - now, 0.0), float(item.get_expiry()))
         return None
+
+
+def _limit_storage(client: Any, prefix: str) -> Any:
+    """The storage of the package ``limits`` over the link's own client, whose timeouts it has then."""
+    from limits.storage import RedisClusterStorage, RedisStorage
+
+    named: dict[str, Any] = {} if prefix == PREFIX else {"key_prefix": f"{prefix}limits"}
+    if hasattr(client, "connection_pool"):
+        return RedisStorage("redis://", connection_pool=client.connection_pool, **named)
+    # It connects by itself, and takes no client: to the same servers with the same options.
+    node = client.get_random_node()
+    options = dict(client.get_redis_connection(node).connection_pool.connection_kwargs)
+    wanted = ("username", "password", "socket_timeout", "socket_connect_timeout", "retry")
+    kept = {name: options[name] for name in wanted if options.get(name) is not None}
+    return RedisClusterStorage(f"redis+cluster://{node.host}:{node.port}", **named, **kept)

@@ -6,11 +6,13 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from promptopt.files import show_path
 from promptopt.gateway.call import Answer
 from promptopt.gateway.clock import SYSTEM_RANDOM
 from promptopt.gateway.stores.base import (
@@ -25,16 +27,13 @@ from promptopt.gateway.stores.base import (
     Outage,
     StoreDown,
     StoreOptions,
-    pack,
-    pack_parts,
-    unpack,
-    unpack_whole,
 )
 from promptopt.gateway.stores.budget import SqliteBudgets
 from promptopt.gateway.stores.database import Database, Unstorable
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerStore, encodable
 from promptopt.gateway.stores.memory import MemoryWindows
+from promptopt.gateway.stores.packing import check_wire, made_of_kept, pack, pack_parts, unpack, unpack_whole
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
@@ -132,10 +131,15 @@ class SqliteCache:
         )
         if row is None:
             return None
-        answer = _unpacked(row)
-        if answer is None:
+        try:
+            answer = unpack(*row)
+            check_wire(answer)
+        except ValueError as error:
+            where = show_path(self._database.path)
+            log.warning("%s: a kept answer cannot be read (%s); it is asked for again", where, error)
             # Nobody would lead while an answer is kept that nobody can read.
             self._database.execute("DELETE FROM answers WHERE key = ?", (key,))
+            return None
         return answer
 
     def put(self, entry: KeptAnswer, token: str | None = None) -> None:
@@ -196,9 +200,8 @@ class SqliteCache:
             return connection.execute(f"SELECT {columns} FROM answers ORDER BY created DESC").fetchall()  # noqa: S608 - constant
 
         for key, created, expires, prompt, model, excerpt, content_type, meta in self._database.do(read):
-            answer = _unpacked((b"", content_type, meta))
-            if answer is not None:
-                yield KeptAnswer(key, created, expires, prompt, model, excerpt, answer)
+            with suppress(ValueError):
+                yield made_of_kept(key, created, expires, prompt, model, excerpt, unpack(b"", content_type, meta))
 
     def close(self) -> None:
         self._write()
@@ -214,14 +217,6 @@ def _values(entry: KeptAnswer) -> tuple[Any, ...]:
 def _keep(connection: sqlite3.Connection, kept: list[tuple[Any, ...]], flights: list[tuple[str, str]]) -> None:
     connection.executemany(_INSERT, kept)
     connection.executemany("DELETE FROM flights WHERE key = ? AND token = ?", flights)
-
-
-def _unpacked(row: tuple[bytes, str, str]) -> Answer | None:
-    """The answer in a row; ``None`` if another version wrote it in another way."""
-    try:
-        return unpack(*row)
-    except (TypeError, ValueError):
-        return None
 
 
 class SqliteLeases:
@@ -259,7 +254,14 @@ class SqliteLeases:
         row = self._database.do(
             lambda connection: connection.execute("SELECT payload FROM flights WHERE key = ?", (key,)).fetchone()
         )
-        return False if row is None or row[0] is None else unpack_whole(row[0])
+        if row is None or row[0] is None:
+            return False
+        try:
+            return unpack_whole(row[0])
+        except (ValueError, TypeError, AttributeError) as error:
+            where = show_path(self._database.path)
+            log.warning("%s: a shared answer cannot be read (%s); it is asked for again", where, error)
+            return True
 
     def renew(self, key: str, token: str, now: float) -> None:
         self._database.execute(
