@@ -252,6 +252,9 @@ def _fallback(name: str, value: Any, _root: Path) -> Changes:
         return {"fallback": value}
     if isinstance(value, str | Sequence):
         value = {"models": [value] if isinstance(value, str) else list(value)}
+    if isinstance(value, Mapping) and "cooldown" in value:
+        rest = {key: each for key, each in value.items() if key != "cooldown"}
+        value = {**rest, "cooldown_s": seconds(value["cooldown"], "fallback cooldown")}
     return {"fallback": _made(FallbackPlan, name, value)}
 
 

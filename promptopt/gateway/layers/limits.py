@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from promptopt.errors import MissingExtra, UsageError, did_you_mean
-from promptopt.gateway.call import Call
+from promptopt.gateway.call import Call, Labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
-from promptopt.gateway.failures import LimitExceeded, Refused
+from promptopt.gateway.failures import CallFailed, LimitExceeded, Refused
 from promptopt.gateway.flow import Flow, Handler
 from promptopt.gateway.stores.base import CallWindows, Outage, StoreDown, using
+
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,13 @@ class UserLimits:
         self._windows = windows
         self._outage = outage or Outage("limits for users and keys")
         self._clock = clock
+        self._lock = threading.Lock()
+        self._failed: OrderedDict[tuple[str, Labels], bool] = OrderedDict()
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         items = list(self._items(call))
+        if not items or self._is_retry(call):
+            return (yield from self._watched(call, inner))
         try:
             full = yield from using(self._windows, lambda: self._windows.hit(items, self._clock.time()))
         except StoreDown as error:
@@ -69,7 +77,24 @@ class UserLimits:
         else:
             if full is not None:
                 raise _refusal(*full)
-        return (yield from inner(call))
+        return (yield from self._watched(call, inner))
+
+    def _is_retry(self, call: Call) -> bool:
+        """Whether this is a call that has just failed here, sent again; that a client says so is not enough."""
+        if not call.attempt:
+            return False
+        with self._lock:
+            return self._failed.pop((call.identity, call.labels), False)
+
+    def _watched(self, call: Call, inner: Handler) -> Flow:
+        try:
+            return (yield from inner(call))
+        except CallFailed:
+            with self._lock:
+                self._failed[call.identity, call.labels] = True
+                if len(self._failed) > _REMEMBERED:
+                    self._failed.popitem(last=False)
+            raise
 
     def _items(self, call: Call) -> Iterator[tuple[Any, str]]:
         labels = call.labels

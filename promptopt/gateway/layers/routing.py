@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -165,22 +166,68 @@ class FallbackPlan:
         by_kind: Other models for a class of failure: ``{"context_length": ["gpt-5.6-terra"]}``.
         on: Classes of failure that fall back at all.
         after_retries: How often a call that failed in a way that a retry may cure is sent again first.
+        cooldown_s: Seconds for which a model that fails is not asked at all.
+        cooldown_after: Failures in a row after which that begins; 0 asks every model every time.
 
     Raises:
-        UsageError: A class is unknown, or there is no model.
+        UsageError: A class is unknown, there is no model, or a number is negative.
     """
 
     models: Sequence[str] = ()
     by_kind: Mapping[str, Sequence[str]] = field(default_factory=dict)
     on: Sequence[str] = DEFAULT_ON
     after_retries: int = 1
+    cooldown_s: float = 30.0
+    cooldown_after: int = 5
 
     def __post_init__(self) -> None:
+        if self.cooldown_s < 0 or self.cooldown_after < 0:
+            raise UsageError(f"fallback: cooldown = {self.cooldown_s:g} after {self.cooldown_after}: give 0 or more")
         for kind in [*self.on, *self.by_kind]:
             if kind not in FAILURE_KINDS:
                 raise UsageError(f"fallback: unknown class of failure {kind!r}.{did_you_mean(kind, FAILURE_KINDS)}")
         if not self.models and not self.by_kind:
             raise UsageError("fallback names no model; give `models` or `by_kind`")
+
+
+class Cooldown:
+    """Which of several names (models, endpoints) fail just now, so that nobody is to ask them for a while.
+
+    After the pause one failure is enough for another one.
+    """
+
+    def __init__(self, pause_s: float, after: int, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """``after`` failures in a row begin a pause; 0 never does."""
+        self._pause_s = pause_s
+        self._after = after
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures: dict[str, int] = {}
+        self._until: dict[str, float] = {}
+
+    def rests(self, name: str) -> bool:
+        """Whether it is not to be asked now."""
+        return self._clock.monotonic() < self._until.get(name, float("-inf"))
+
+    def worked(self, name: str) -> None:
+        """It answered."""
+        if name in self._failures:
+            with self._lock:
+                self._failures.pop(name, None)
+                self._until.pop(name, None)
+
+    def failed(self, name: str) -> None:
+        """It did not, in a way that is its own fault."""
+        with self._lock:
+            self._failures[name] = self._failures.get(name, 0) + 1
+            if self._after and self._failures[name] >= self._after:
+                if not self.rests(name):
+                    log.warning("%s failed %d times: not asked for %g s", name, self._failures[name], self._pause_s)
+                self._until[name] = self._clock.monotonic() + self._pause_s
+
+
+# What is the model's own fault, and not that of one request.
+_OWN_FAULTS: frozenset[FailureKind] = RETRYABLE | {"quota"}
 
 
 class Fallback:
@@ -203,17 +250,21 @@ class Fallback:
         self._after = plan.after_retries if retries else 0
         self._clock = clock
         self._random = random
+        self._cooldown = Cooldown(plan.cooldown_s, plan.cooldown_after, clock=clock)
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         if not interchangeable(call):
             return (yield from inner(call))
-        tried = {call.model}
-        current, begun = call, self._clock.monotonic()
+        current, begun = self._awake(call), self._clock.monotonic()
+        tried = {call.model, current.model}
         while True:
             try:
                 answer = yield from inner(current)
+                self._cooldown.worked(current.model)
                 return answer if current.model == call.model else replace(answer, substitute=True)
             except CallFailed as failure:
+                if failure.kind in _OWN_FAULTS:
+                    self._cooldown.failed(current.model)
                 following = next((model for model in self._models(failure) if model not in tried), None)
                 if following is None or failure.passed:
                     raise
@@ -228,6 +279,13 @@ class Fallback:
                 # As a retry of the SDK's, it has the whole of its caller's timeout again.
                 current = replace(current, give_up_at=self._clock.monotonic() + call.give_up_at - begun)
 
+    def _awake(self, call: Call) -> Call:
+        """The call, of the first of the models that does not rest; if all do, as it is."""
+        if not self._cooldown.rests(call.model):
+            return call
+        model = next((model for model in self._plan.models if not self._cooldown.rests(model)), None)
+        return call if model is None else replace(call.sent_with(model=model), step=call.step + 1)
+
     def _models(self, failure: CallFailed) -> Sequence[str]:
         plan = self._plan
         if failure.kind in plan.by_kind:
@@ -236,7 +294,12 @@ class Fallback:
 
     def _pause(self, failure: CallFailed, call: Call) -> float | None:
         """Seconds after which the same model is asked again; ``None`` if another one is asked."""
-        if call.step or call.attempt >= self._after or failure.kind not in RETRYABLE:
+        if (
+            call.step
+            or self._cooldown.rests(call.model)
+            or call.attempt >= self._after
+            or failure.kind not in RETRYABLE
+        ):
             return None
         asked = pause_of(failure.headers, throttled=True)
         refused = failure.headers.get("x-should-retry") == "false" or asked > LONGEST_PAUSE_S

@@ -16,7 +16,7 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage, made_wire
 from promptopt.gateway.openai.headers import KEY_HEADERS, call_of, is_label
 from promptopt.gateway.openai.wire import PATH_OF, BadBody, endpoint_of, failure_in, read_answer
-from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
+from promptopt.providers.openai.errors import RETRYABLE, classify_body
 
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -87,8 +87,7 @@ class Exchange:
     @staticmethod
     def refused(response: httpx2.Response) -> CallFailed:
         """The failure in an error response that was read; what no retry can cure is marked so for the SDK."""
-        code = error_code(response.content)
-        kind = classify(response.status_code, code)
+        kind, code = classify_body(response.status_code, response.content)
         if kind not in RETRYABLE:
             response.headers["x-should-retry"] = "false"
         headers = _kept(response.headers)

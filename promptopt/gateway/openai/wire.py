@@ -197,7 +197,7 @@ def failure_in(broken: BadBody, status: int, headers: Mapping[str, str], raw: An
         return CallFailed("invalid_body", status=status, headers=headers, raw=raw)
     found = error.get("code") if isinstance(error, Mapping) else None
     code = code_of(broken.body)
-    kind = classify(found if isinstance(found, int) and 400 <= found < 600 else 500, code)
+    kind = classify(found if isinstance(found, int) and 400 <= found < 600 else 500, code, str(error))
     return CallFailed(kind, status=status, code=code, headers=headers, raw=raw)
 
 

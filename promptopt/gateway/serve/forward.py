@@ -17,7 +17,7 @@ from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usa
 from promptopt.gateway.openai.wire import PATH_OF, BadBody, failure_in, read_answer
 from promptopt.gateway.reading import Reading
 from promptopt.gateway.serve.settings import Configuration
-from promptopt.providers.openai.errors import RETRYABLE, classify, error_code
+from promptopt.providers.openai.errors import RETRYABLE, classify_body
 
 # Of a client's headers an upstream sees these; its key, address and cookies are nobody else's business.
 _SENT = frozenset(
@@ -208,8 +208,7 @@ def _answered(call: Call, response: aiohttp.ClientResponse, body: bytes, *, hide
 
 def _failed(response: aiohttp.ClientResponse, body: bytes) -> CallFailed:
     """The failure in an error response; what no retry can cure is marked so for SDKs."""
-    code = error_code(body)
-    kind = classify(response.status, code)
+    kind, code = classify_body(response.status, body)
     headers = passed_headers(response)
     if kind not in RETRYABLE:
         headers = [*(each for each in headers if each[0] != b"x-should-retry"), (b"x-should-retry", b"false")]

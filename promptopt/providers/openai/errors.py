@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,7 +31,30 @@ _BY_CODE: Mapping[str, FailureKind] = {
     "content_filter": "content_filter",
     "content_policy_violation": "content_filter",
     "rate_limit_exceeded": "rate_limit",
+    # llama.cpp's.
+    "exceed_context_size_error": "context_length",
+    # Anthropic's.
+    "authentication_error": "auth",
+    "permission_error": "auth",
+    "billing_error": "quota",
+    "not_found_error": "not_found",
+    "request_too_large": "context_length",
+    "rate_limit_error": "rate_limit",
+    "timeout_error": "timeout",
+    "api_error": "server",
+    "overloaded_error": "server",
 }
+# What endpoints say that have no code for it. In this order: OpenAI, DeepSeek, OpenRouter and vLLM; many; llama.cpp and
+# Anthropic; vLLM and SGLang; Together and TGI; LM Studio; xAI; Anthropic; Gemini; Cohere; Groq.
+_TOO_LONG = re.compile(
+    r"maximum context length|context[ _](?:length|window|size)s? (?:was |is |has been )?exceeded"
+    r"|exceeds? (?:the |this )?(?:model's )?(?:available |maximum )?context"
+    r"|longer than the (?:maximum model length|model's (?:maximum )?context length|maximum model context)"
+    r"|inputs?`? tokens \+ `?max_new_tokens|greater than the (?:model's )?context length|maximum prompt length"
+    r"|(?:prompt|input) is too long|input token count[^.]{0,60}exceeds|too many tokens"
+    r"|reduce the length of the (?:mess|prom|inp)"
+)
+_NO_MONEY = re.compile(r"credit balance is too low|insufficient (?:balance|credits|funds)")
 # No other request will fare better, and what the user can do about it.
 _UNUSABLE: Mapping[FailureKind, str] = {
     "auth": "Check OPENAI_API_KEY",
@@ -41,10 +65,12 @@ _UNUSABLE: Mapping[FailureKind, str] = {
 _UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 
 
-def classify(status: int, code: str | None) -> FailureKind:
-    """The class of an error status, by its error code first."""
+def classify(status: int, code: str | None, text: str = "") -> FailureKind:
+    """The class of an error status, by its error code first, then by what the error says."""
     if code is not None and code in _BY_CODE:
         return _BY_CODE[code]
+    if status == 402:
+        return "quota"
     if status in (401, 403):
         return "auth"
     if status == 404:
@@ -53,7 +79,22 @@ def classify(status: int, code: str | None) -> FailureKind:
         return "timeout" if status == 408 else "server"
     if status == 429:
         return "rate_limit"
+    said = text[:_SAID].lower()
+    if _TOO_LONG.search(said):
+        return "context_length"
+    if _NO_MONEY.search(said):
+        return "quota"
     return "server" if status >= 500 else "bad_request"
+
+
+# An error may repeat the request; what it says comes first.
+_SAID = 4000
+
+
+def classify_body(status: int, content: bytes) -> tuple[FailureKind, str | None]:
+    """The class and the error code of an error by its status and body."""
+    code = error_code(content)
+    return classify(status, code, content[: 4 * _SAID].decode(errors="replace")), code
 
 
 def error_code(content: bytes) -> str | None:
@@ -67,8 +108,8 @@ def error_code(content: bytes) -> str | None:
 def code_of(body: Any) -> str | None:
     """The code of an error object, or its type; the object may be inside ``{"error": ...}``."""
     error = body.get("error", body) if isinstance(body, Mapping) else None
-    code = (error.get("code") or error.get("type")) if isinstance(error, Mapping) else None
-    return code[:64] if isinstance(code, str) else None
+    found = (error.get("code"), error.get("type")) if isinstance(error, Mapping) else ()
+    return next((each[:64] for each in found if isinstance(each, str) and each), None)
 
 
 def failure_kind(error: ProviderError) -> tuple[FailureKind, int | None, str | None, bool]:
@@ -83,7 +124,7 @@ def failure_kind(error: ProviderError) -> tuple[FailureKind, int | None, str | N
     # By name: the SDK is not loaded for a provider that does not use it.
     name, sent = type(cause).__name__, type(getattr(cause, "__cause__", None)).__name__ not in _UNSENT
     if isinstance(status, int):
-        return classify(status, code), status, code, True
+        return classify(status, code, str(getattr(cause, "message", ""))), status, code, True
     if name in ("APITimeoutError", "APIConnectionError"):
         return ("timeout" if name == "APITimeoutError" else "connection"), None, code, sent
     if isinstance(cause, ValueError):
@@ -108,7 +149,7 @@ def translated(error: openai.OpenAIError, base_url: str) -> ProviderError:
     if not isinstance(error, openai.APIStatusError):
         return ProviderError(f"{type(error).__name__}: {error}")
     message = f"{base_url} answered {error.status_code}: {_reason(error)}"
-    remedy = _UNUSABLE.get(classify(error.status_code, error.code))
+    remedy = _UNUSABLE.get(classify(error.status_code, error.code, error.message))
     return ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy}")
 
 
