@@ -73,18 +73,19 @@ def command(
     from dataclasses import replace
 
     from promptopt.config import load_config
+    from promptopt.structured.format_string import load_any
     from promptopt.structured.proposal import Options
     from promptopt.structured.recommendation import recorded_tokens
     from promptopt.suites import load_suite
-    from promptopt.templates import load_prompt
 
-    template = load_prompt(prompt)
+    template, written_as = load_any(prompt)
     loaded = load_suite(suite) if suite else None
     options = Options(
         reasoning=reasoning,
         codes=codes,
         minify=not no_minify,
         form=form,
+        as_written=written_as,
         price_as=price_as or load_config().price_as or model,
     )
     options = replace(options, answer_tokens=recorded_tokens(template, loaded))

@@ -262,6 +262,7 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
         unread_line=form.unread_line,
         codes_possible=bool(possible) and not uses_codes,
         unbounded=tuple(free) or ("the answer",) if cap is None else (),
+        as_written=task.options.as_written,
     )
 
 
@@ -303,6 +304,7 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
         unread_line=form.unread_line,
         rejected=rejected,
         answer_tokens=task.options.answer_tokens,
+        as_written=task.options.as_written,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
-from promptopt.structured.pseudo_json import number_range
+from promptopt.structured.wording import number_range, numeric_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +140,6 @@ _NUMBERS = (
 _POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
 _MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
-_NUMERIC_NAME = re.compile(
-    r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
-    re.IGNORECASE,
-)
 _STOP = frozenset({"a", "an", "the", "it", "this", "that", "one", "etc", "more", "other words", "them", "you", "not"})
 _NAME_OF = {"categories": "category", "classes": "class", "statuses": "status"}
 _KINDS = frozenset(
@@ -305,23 +301,14 @@ def numbers(document: PromptText) -> Iterator[Choice]:
                 continue
             line_start = document.text.rfind("\n", 0, match.start()) + 1
             before = document.text[max(line_start, match.start() - 80) : match.end()]
-            names = _NUMERIC_NAME.findall(before)
+            names = numeric_names(before)
             yield Choice(
-                names[-1].lower() if names else "",
+                names[-1] if names else "",
                 schema,
                 Span(*match.span()),
                 _source(document, match, "range"),
                 asks=bool(names or said or _ASKING.search(before)),
             )
-
-
-def is_numeric(name: str) -> bool:
-    """Whether a field of this name holds a number: a score, a rating."""
-    return any(_NUMERIC_NAME.fullmatch(word) for word in field_name(name).split("_")) and field_name(name) not in (
-        "priority",
-        "urgency",
-        "severity",
-    )
 
 
 def labels(text: str) -> list[str]:

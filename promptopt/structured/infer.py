@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptopt.structured.choices import Choice, choices, is_numeric, numbers
+from promptopt.structured.choices import Choice, choices, numbers
 from promptopt.structured.completeness import asks_for_more
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, field_name
 from promptopt.structured.json_blocks import blocks as json_blocks
@@ -25,6 +25,7 @@ from promptopt.structured.sections import (
     titled,
     tuples,
 )
+from promptopt.structured.wording import is_numeric
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5
@@ -123,6 +124,9 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     if unread := next((block for block in blocks if block.is_schema and not block.schema), None):
         line = document.line(unread.span.start)
         return Inferred(problems=(f"line {line}: the JSON schema cannot be read, or strict mode has no such schema",))
+    if unread := next((block for block in blocks if not block.schema), None):
+        line = document.line(unread.span.start)
+        return Inferred(problems=(f"line {line}: the JSON of the answer has free keys, or cannot be read",))
     merged: dict[str, Any] = {}
     for block in sorted(blocks, key=lambda block: block.example):
         joined = merge(merged, block.schema)

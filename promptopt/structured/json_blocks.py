@@ -15,7 +15,7 @@ from promptopt.compression.edit import Edit
 from promptopt.errors import SchemaError
 from promptopt.schemas.make_strict import fix_schema
 from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span
-from promptopt.structured.pseudo_json import NotPseudo, read_pseudo, starts
+from promptopt.structured.pseudo_json import NotPseudo, balanced_end, read_pseudo, starts
 from promptopt.templates.source import read_source
 from promptopt.tokens import Tokenizer
 
@@ -33,6 +33,15 @@ _OUTPUT_CUE = re.compile(
 )
 
 
+_OBJECT = re.compile(r"\{\s*[\"'“][\w<][^\"'\n]{0,60}[\"'”]\s*:")
+# Marks of a template: an answer has no such values.
+_PLACEHOLDERS = re.compile(
+    r"<[^<>\n]+>|\||\.\.\.|…|\b(?:string|integer|number|boolean|float|str|int|bool)\b|\byour\b|\b(?:true ?/ ?false|true or false|yes or no)\b"
+    r"|[\"']\s*:\s*\[?[A-Za-z]\w*(?<!true)(?<!false)(?<!null)(?=\s*[,}\]\n])",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One JSON value of the text.
@@ -40,6 +49,8 @@ class Block:
     Attributes:
         example: One answer of many, and not the template of all.
         is_schema: The text itself is a JSON schema.
+
+    A block without a schema shows the answer and cannot be read.
     """
 
     schema: dict[str, Any]
@@ -62,6 +73,10 @@ def blocks(document: PromptText) -> Iterator[Block]:
         try:
             schema, end = read_pseudo(text, start)
         except (NotPseudo, RecursionError):
+            end = balanced_end(text, start)
+            if _OBJECT.match(text, start) and _role(text, start, end) is not None:
+                done = end
+                yield Block({}, Span(start, end), example=False)
             continue
         if not _is_structure(schema):
             continue
@@ -69,7 +84,7 @@ def blocks(document: PromptText) -> Iterator[Block]:
         if _names_a_schema(schema):
             yield Block(_given_schema(text[start:end]), Span(start, end), example=False, is_schema=True)
             continue
-        role = _role(text, start)
+        role = _role(text, start, end)
         if role is None and re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
             role = False
         if role is not None:
@@ -96,13 +111,13 @@ def _given_schema(text: str) -> dict[str, Any]:
 
 def answer_blocks(document: PromptText) -> list[Span]:
     """The ranges in which the text shows JSON of the answer: its templates and examples."""
-    return [block.span for block in blocks(document) if not block.is_schema]
+    return [block.span for block in blocks(document) if block.schema and not block.is_schema]
 
 
 def _is_structure(schema: Mapping[str, Any]) -> bool:
     if schema.get("type") == "array":
         items = schema["items"]
-        return isinstance(items, Mapping) and "properties" in items
+        return isinstance(items, Mapping) and ("properties" in items or items.get("type") == "string")
     return "properties" in schema
 
 
@@ -118,9 +133,9 @@ def _plain_example(schema: Any) -> Any:
     return plain
 
 
-def _role(text: str, start: int) -> bool | None:
+def _role(text: str, start: int, end: int) -> bool | None:
     """``True`` for an example of an answer, ``False`` for its template, ``None`` for something else."""
-    if text[max(0, start - 2) : start].strip()[-1:] in ("(", "*", "=") or re.search(r"\w$", text[:start][-1:]):
+    if text[max(0, start - 2) : start].strip(" ")[-1:] in ("(", "*", "=") or re.search(r"\w$", text[:start][-1:]):
         # An argument of a call, or a set in a formula.
         return None
     before = re.sub(r"(?:```|~~~)\w*\s*$", "", text[max(0, start - 400) : start]).rstrip(' \n\t"`')
@@ -131,9 +146,9 @@ def _role(text: str, start: int) -> bool | None:
     if not _CUE.search(recent):
         return None
     if re.search(r"\b(?:outputs?|answer|response|result|assistant|a)\b\W*$", line, re.IGNORECASE) or re.search(
-        r"\bexamples?\b[^\n]{0,40}$", line, re.IGNORECASE
+        r"\b(?:examples?\b[^\n]{0,40}|like (?:this|so)\W*)$", line, re.IGNORECASE
     ):
-        return True
+        return not _PLACEHOLDERS.search(text, start, end)
     if _OUTPUT_CUE.search(recent):
         return False
     return None

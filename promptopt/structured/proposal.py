@@ -61,6 +61,7 @@ class Structured:
         unbounded: Fields of which nothing bounds the length, so that no cap could be computed.
         rejected: What a schema would cost that was considered and not taken, because answers would save too little.
         answer_tokens: Output tokens of the recorded answers, on average; ``None`` without recordings.
+        as_written: The prompt's file, if that is a Python format string and ``template`` the Jinja that it stands for.
     """
 
     template: Template
@@ -80,11 +81,18 @@ class Structured:
     unbounded: tuple[str, ...] = ()
     rejected: Economics | None = None
     answer_tokens: float | None = None
+    as_written: str | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know before taking it, in sentences."""
         found = list(self.remarks)
+        if self.as_written is not None:
+            line = self.as_written.count("\n", 0, self.as_written.index("{{")) + 1
+            found.append(
+                f"line {line}: doubled braces: read as a Python format string, in which they are braces and {{name}} is "
+                "a variable; the next version is the same in Jinja"
+            )
         if self.unread_line is not None:
             found.append(
                 f"line {self.unread_line}: an explanation is asked for that `answer:` never reads; it is left out"
@@ -112,7 +120,8 @@ class Structured:
 
     def diff(self) -> str:
         """A unified diff from the prompt to its next version."""
-        before, after = (text.splitlines(keepends=True) for text in (self.template.source, self.source))
+        written = self.as_written or self.template.source
+        before, after = (text.splitlines(keepends=True) for text in (written, self.source))
         return "".join(difflib.unified_diff(before, after, self.template.path, str(self.path)))
 
 
@@ -128,6 +137,7 @@ class Options:
         form: ``schema``, ``text`` (as the prompt states it, capped and read out), or ``auto`` for the cheaper one.
         answer_tokens: Output tokens of the prompt's recorded answers, on average; ``None`` if there are none.
         labels: What a suite expects; the answer must be able to say each.
+        as_written: The prompt's file, if it is a Python format string.
         price_as: The model whose price and tokenizer count.
     """
 
@@ -137,4 +147,5 @@ class Options:
     form: Form | Literal["auto"] = "auto"
     answer_tokens: float | None = None
     labels: tuple[str, ...] = ()
+    as_written: str | None = None
     price_as: str | None = None

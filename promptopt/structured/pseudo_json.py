@@ -6,38 +6,21 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.schemas.make_strict import nullable
 from promptopt.structured.fields import MASK, object_schema
+from promptopt.structured.wording import bare_value, or_null, placeholder, quoted_value, with_note
 
 _SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
 # A comment after a value, on its line.
 _NOTE = re.compile(r"[ \t]*,?[ \t]*(?:(?://|\#[ \t])[ \t]*(?P<line>[^\n]+)|/\*(?P<block>[^\n]*?)\*/)")
 _COMMENT = re.compile(r"(?<=\s)(?://|\#\s|/\*)")
-_MUST_BE = re.compile(
-    r"\b(?:one of|must be|has to be|either|allowed(?: values)?|options?|possible values|values?)\b\s*:?\s*(?P<list>.+)",
-    re.IGNORECASE,
-)
-_MAY_BE_NULL = re.compile(
-    r"\b(?:(?:or |else |otherwise )?null|none) (?:if|when|for|unless)\b|\bor null\b|\belse null\b|\botherwise null\b|\bnullable\b|\boptional\b"
-    r"|\bonly (?:if|when|for)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable)\b",
-    re.IGNORECASE,
-)
-_AT_MOST = re.compile(r"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{1,4})\b", re.IGNORECASE)
 _STRING = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\.|[^\'\\\n])*)\'', re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_][\w \-]{0,60}?(?=\s*[:=?])")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
-_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:-|–|to|\.\.+)\s*(-?\d+(?:\.\d+)?)")
+# A variable of a prompt that some other code fills in, where a value should be.
+_VARIABLE = re.compile(r"\{\w+(?:\.\w+)*\}")
+_OR_NULL = re.compile(r"\s*(?:\||/|\bor\b)\s*(?:null|None)\b")
+_NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")
 _DEEPEST = 12
 _LONGEST = 20_000
-
-_TYPES: Mapping[str, str] = {
-    **dict.fromkeys(("str", "string", "text", "date"), "string"),
-    **dict.fromkeys(("int", "integer"), "integer"),
-    **dict.fromkeys(("float", "number", "double", "decimal", "numeric"), "number"),
-    **dict.fromkeys(("bool", "boolean", "true/false", "true|false", "true or false"), "boolean"),
-}
-_WORD_LABEL = re.compile(r"[\w][\w .'/&-]{0,40}")
-
 
 class NotPseudo(Exception):
     """The text at this place is not pseudo-JSON."""
@@ -66,6 +49,9 @@ class _Reader:
             raise NotPseudo
         self._skip()
         head = self._text[self.position : self.position + 1]
+        if variable := _VARIABLE.match(self._text, self.position):
+            self.position = variable.end()
+            return {}
         if head == "{":
             return self._object(depth)
         if head == "[":
@@ -100,13 +86,13 @@ class _Reader:
             if note := _NOTE.match(self._text, self.position):
                 child = with_note(child, (note["line"] or note["block"]).strip())
             if optional:
-                child = _or_null(child)
+                child = or_null(child)
             properties[key] = child
             self._skip()
             # A line end separates as well, as people write it.
             if self._text[self.position : self.position + 1] not in (",", "}") and not self._after_line_end():
                 raise NotPseudo
-        if not properties:
+        if not properties or _is_map(properties):
             raise NotPseudo
         return object_schema(properties)
 
@@ -128,7 +114,8 @@ class _Reader:
             key = match[0].strip()
         else:
             raise NotPseudo
-        if not key or MASK in key or len(key) > 64:
+        # A key that is a placeholder stands for any key.
+        if not key or MASK in key or len(key) > 64 or re.search(r"[<>{}]|\.\.\.", key):
             raise NotPseudo
         return key
 
@@ -149,6 +136,8 @@ class _Reader:
             if joined is None:
                 raise NotPseudo
             merged = joined
+        if len(items) > 1:
+            merged = _sampled(merged)
         return {"type": "array", "items": merged}
 
     def _scalar(self) -> dict[str, Any]:
@@ -156,8 +145,8 @@ class _Reader:
             return self._strings(match)
         rest = self._bare()
         if rest.startswith("<") and ">" in rest:
-            return _placeholder(rest[1 : rest.rindex(">")])
-        return _bare_schema(rest)
+            return placeholder(rest)
+        return bare_value(rest)
 
     def _strings(self, match: re.Match[str]) -> dict[str, Any]:
         values = []
@@ -169,9 +158,11 @@ class _Reader:
             if following is None:
                 break
             match = following
-        if len(values) > 1:
-            return {"type": "string", "enum": list(dict.fromkeys(values))}
-        return _quoted_schema(values[0])
+        found = {"type": "string", "enum": list(dict.fromkeys(values))} if len(values) > 1 else quoted_value(values[0])
+        if null := _OR_NULL.match(self._text, self.position):
+            self.position = null.end()
+            return or_null(found)
+        return found
 
     def _bare(self) -> str:
         """Up to the comma, line end or bracket that ends the value; brackets within it are part of it."""
@@ -202,148 +193,42 @@ class _Reader:
         return follows_key is None
 
 
-def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
-    """A value's schema with what a comment beside it says: labels, a range, a number of items, null, or in words."""
-    found = dict(schema)
-    kind = found.get("type")
-    labels = _noted_labels(note) if kind in (None, "string") and "enum" not in found else []
-    if labels:
-        found = {"type": "string", "enum": labels}
-    elif kind == "array" and (most := _AT_MOST.search(note)):
-        found["maxItems"] = int(most["n"])
-    elif kind in ("integer", "number") and (span := _RANGE.search(note)):
-        found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
-    if _MAY_BE_NULL.search(note):
-        found = _or_null(found)
-    known = found.pop("description", "")
-    return {**found, "description": "; ".join(part for part in (known, note) if part)}
+def _is_map(properties: Mapping[str, Any]) -> bool:
+    """Whether the keys are numbered, so that others may follow: ``document_1``, ``document_2``."""
+    numbered = [match["stem"] for name in properties if (match := _NUMBERED.fullmatch(name))]
+    return len(numbered) > 1 and len(numbered) == len(properties) and len(set(numbered)) == 1
 
 
-def _noted_labels(note: str) -> list[str]:
-    listed = _MUST_BE.search(note)
-    if listed is None:
-        return []
-    quoted = re.findall(r"[\"'`]([^\"'`]+)[\"'`]", listed["list"])
-    parts = quoted or [part.strip(" .") for part in re.split(r"\s*[,|/]\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])]
-    known = all(part and _WORD_LABEL.fullmatch(part) and len(part.split()) <= 3 for part in parts)
-    return list(dict.fromkeys(parts)) if known and len(parts) > 1 else []
-
-
-def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema, which null satisfies too; as it was if its type is not known."""
-    return dict(nullable(schema) if "type" in schema else schema)
-
-
-def _placeholder(name: str) -> dict[str, Any]:
-    text = name.strip()
-    lowered = text.lower()
-    if lowered in _TYPES:
-        return {"type": _TYPES[lowered]}
-    return _bare_schema(text)
-
-
-def placeholder(text: str) -> dict[str, Any]:
-    """What ``<positive/negative>`` or ``[0-100]`` stands for; ``{}`` if it does not say."""
-    inner = text.strip().strip("<>[]{}").strip()
-    parts = [part.strip() for part in inner.split("/")]
-    if len(parts) > 1 and inner.lower() not in _TYPES and all(re.fullmatch(r"[A-Za-z][\w-]*", part) for part in parts):
-        return {"type": "string", "enum": list(dict.fromkeys(parts))}
-    return _placeholder(inner)
-
-
-def _quoted_schema(text: str) -> dict[str, Any]:
-    lowered = text.strip().lower()
-    if lowered in _TYPES:
-        return {"type": _TYPES[lowered]}
-    if choices := _alternatives(text):
-        return {"type": "string", "enum": choices}
-    inner = re.fullmatch(r"\s*[<\[](.+)[>\]]\s*", text)
-    if inner:
-        found = _placeholder(inner[1])
-        return {"type": "string", **found}
-    # Some words in a template say what belongs there; of an example they are dropped again.
-    described = len(text.split()) >= 3 and len(text) < 300 and MASK not in text
-    return {"type": "string", "description": text} if described else {"type": "string"}
-
-
-def _alternatives(text: str) -> list[str]:
-    """``positive|negative|neutral`` as labels; empty if the text is something else."""
-    parts = [part.strip().strip("\"'`<>") for part in re.split(r"\s*\|\s*", text.strip())]
-    if len(parts) < 2 or MASK in text or not all(_WORD_LABEL.fullmatch(part) for part in parts):
-        return []
-    if any(part.lower() in _TYPES or part in ("...", "etc") for part in parts):
-        return []
-    return list(dict.fromkeys(parts))
-
-
-def _bare_schema(text: str) -> dict[str, Any]:  # noqa: C901 - one branch a form
-    lowered = text.lower()
-    if MASK in text or not text:
-        return {}
-    for pattern, kind in _GENERIC:
-        if match := pattern.match(text):
-            items = _TYPES.get(match[1].strip().lower().removesuffix("s")) if match[1] else None
-            return {"type": kind, "items": {"type": items} if items else {}}
-    first = re.split(r"[\s,(]", lowered, maxsplit=1)[0]
-    if span := _RANGE.fullmatch(re.sub(r"^(?:int|integer|float|number)\b\W*|\)$", "", lowered).strip()):
-        return number_range(span[1], span[2], whole=not lowered.startswith(("float", "number")))
-    if lowered in ("true", "false"):
-        return {"type": "boolean"}
-    if lowered in ("null", "none"):
-        return {}
-    if _NUMBER.fullmatch(text):
-        return {"type": "number" if "." in text else "integer"}
-    if lowered in _TYPES or first in _TYPES:
-        description = re.sub(r"^\S+?[\s,(]+", "", text).strip(" ().") if lowered not in _TYPES else ""
-        found = {"type": _TYPES.get(lowered) or _TYPES[first]}
-        return {**found, "description": description} if " " in description else found
-    if choices := _alternatives(text):
-        if all(_NUMBER.fullmatch(part) for part in choices):
-            return (
-                {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
-            )
-        return {"type": "string", "enum": choices}
-    return {"description": text} if " " in text and len(text) < 300 else {}
-
-
-_GENERIC = (
-    (re.compile(r"(?:list|array|sequence|tuple|set)(?:\[(.*?)\]|\s+of\s+(\w+?)s?)?$", re.IGNORECASE), "array"),
-    (re.compile(r"(\w+)\[\]$"), "array"),
-    (re.compile(r"(?:list|array)_of_(\w+?)s?$", re.IGNORECASE), "array"),
-)
-
-
-def number_range(low: str, high: str, *, whole: bool = True) -> dict[str, Any]:
-    """A number from ``low`` to ``high``. ``0`` to ``1`` and anything with a point is not a whole number."""
-    fraction = not whole or "." in low + high or (low, high) == ("0", "1")
-    least, most = (float(low), float(high)) if "." in low + high else (int(low), int(high))
-    if least >= most:
-        return {}
-    return {"type": "number" if fraction else "integer", "minimum": least, "maximum": most}
+def _sampled(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of several items beside each other, whose texts are samples and describe nothing."""
+    plain = {key: value for key, value in schema.items() if key != "description"}
+    if isinstance(plain.get("properties"), Mapping):
+        plain["properties"] = {name: _sampled(child) for name, child in plain["properties"].items()}
+    return plain
 
 
 def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: C901 - one branch a form
-    """One schema for two descriptions of the same value; ``None`` if they contradict each other."""
+    """One schema for two descriptions of the same value; ``None`` if they contradict each other.
+
+    A key that one of them leaves out may be null.
+    """
     if not first or not second:
         return dict(first or second)
-    kinds = {first.get("type"), second.get("type")} - {None}
-    if kinds == {"integer", "number"}:
-        kinds = {"number"}
-    if len(kinds) > 1:
+    kinds = _kinds(first) | _kinds(second)
+    if {"integer", "number"} <= kinds:
+        kinds -= {"integer"}
+    null = kinds & {"null"}
+    if len(kinds - null) > 1:
         return None
-    merged = {**second, **first, **({"type": kinds.pop()} if kinds else {})}
+    kind = next(iter(kinds - null), None)
+    merged = {**second, **first, **({"type": [kind, "null"] if null else kind} if kind else {})}
     if "enum" in first and "enum" in second and set(first["enum"]) != set(second["enum"]):
         return None
     if isinstance(first.get("properties"), Mapping) and isinstance(second.get("properties"), Mapping):
-        if set(first["properties"]) != set(second["properties"]):
+        properties = _merged_properties(first["properties"], second["properties"])
+        if properties is None:
             return None
-        properties = {}
-        for name in first["properties"]:
-            child = merge(first["properties"][name], second["properties"][name])
-            if child is None:
-                return None
-            properties[name] = child
-        return object_schema(properties)
+        merged = {**object_schema(properties), "type": merged["type"]}
     if "items" in first or "items" in second:
         items = merge(first.get("items", {}), second.get("items", {}))
         if items is None:
@@ -352,7 +237,41 @@ def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def _kinds(schema: Mapping[str, Any]) -> set[str]:
+    kind = schema.get("type")
+    return set(kind) if isinstance(kind, list) else {kind} - {None}
+
+
+def _merged_properties(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not (set(first) <= set(second) or set(second) <= set(first)):
+        return None
+    longer = first if len(first) >= len(second) else second
+    properties: dict[str, Any] = {}
+    for name in longer:
+        child = merge(first.get(name, {}), second.get(name, {}))
+        if child is None:
+            return None
+        properties[name] = child if name in first and name in second else or_null({"type": "string", **child})
+    return properties
+
+
 def starts(text: str) -> Iterator[int]:
     """Where an object or list of the text may begin, outermost first; a caller skips what it has read."""
     for match in re.finditer(r"[{\[]", text):
         yield match.start()
+
+
+def balanced_end(text: str, start: int) -> int:
+    """Where the object or list that begins at ``start`` ends; the end of the text if it never does."""
+    depth = 0
+    position = start
+    while position < len(text):
+        string = _STRING.match(text, position)
+        if string is not None:
+            position = string.end()
+            continue
+        depth += (text[position] in "{[") - (text[position] in "}]")
+        position += 1
+        if depth == 0:
+            break
+    return position

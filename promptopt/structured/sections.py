@@ -9,7 +9,7 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
-from promptopt.structured.pseudo_json import placeholder
+from promptopt.structured.wording import placeholder
 
 _NUMBER_WORDS = {
     "one": 1,

@@ -1,0 +1,81 @@
+"""Prompts written as Python format strings: ``{name}`` is a variable, ``{{`` and ``}}`` are braces."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+from promptopt.config import load_config
+from promptopt.errors import TemplateError
+from promptopt.files import decode, show_path
+from promptopt.templates import Template, load_prompt
+from promptopt.templates.frontmatter import front_matter_end
+from promptopt.templates.names import origin_of
+from promptopt.templates.readers import OverlayReader, Reader
+
+_INDEXED = re.compile(r"\[([A-Za-z_]\w*)\]")
+# What Jinja would read as its own in the text between variables.
+_JINJA = re.compile(r"\{[{%#]|[%#]\}")
+
+
+class _Unread:
+    """A reader for :class:`OverlayReader`, of a file whose text is known already."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, name: str) -> str:
+        raise FileNotFoundError(name)
+
+    def display(self, name: str) -> str:
+        return show_path(self._path.with_name(name))
+
+
+def load_any(operand: str) -> tuple[Template, str | None]:
+    """A prompt, and the text of its file if that is a Python format string, which is read as the Jinja it stands for.
+
+    Raises:
+        PromptoptError: It is neither.
+    """
+    try:
+        return load_prompt(operand), None
+    except TemplateError as error:
+        path = Path(operand)
+        if not path.is_file():
+            raise
+        text = decode(path.read_bytes(), show_path(path), TemplateError)
+        translated = as_jinja(text)
+        if translated is None:
+            raise
+        reader: Reader = OverlayReader(_Unread(path), path.name, translated)
+        try:
+            return Template.load(path.name, reader, origin_of(path, load_config().prompts)), text
+        except (TemplateError, FileNotFoundError):
+            raise error from None
+
+
+def as_jinja(text: str) -> str | None:
+    """A format string as the Jinja that renders the same; ``None`` if it is no format string with doubled braces."""
+    start = front_matter_end(text)
+    if "{{" not in text[start:]:
+        return None
+    parts = [text[:start]]
+    unnamed = 0
+    try:
+        for literal, name, _, _ in string.Formatter().parse(text[start:]):
+            parts.append(_JINJA.sub(lambda match: f'{{{{ "{match[0]}" }}}}', literal))
+            if name is None:
+                continue
+            if not name or name.isdigit():
+                name = f"arg{name or unnamed}"
+                unnamed += 1
+            parts.append(_variable(name.strip()))
+    except ValueError:
+        return None
+    return "".join(parts)
+
+
+def _variable(name: str) -> str:
+    indexed = _INDEXED.sub(lambda match: f'["{match[1]}"]', name)
+    return f"{{{{ {indexed} }}}}"

@@ -1,0 +1,332 @@
+"""What words in and beside the place of a value say about it: its type, labels and range, and whether it may be null."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from promptopt.schemas.make_strict import nullable
+from promptopt.structured.fields import MASK, field_name
+
+TYPES: Mapping[str, str] = {
+    **dict.fromkeys(("str", "string", "text", "date"), "string"),
+    **dict.fromkeys(("int", "integer"), "integer"),
+    **dict.fromkeys(("float", "number", "double", "decimal", "numeric"), "number"),
+    **dict.fromkeys(("bool", "boolean", "true/false", "true|false", "true or false"), "boolean"),
+}
+_QUOTE = r"[\"'`“”‘’]"
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
+_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*%?\s*(?:-|–|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)", re.IGNORECASE)
+_WORD_LABEL = re.compile(r"[\w][\w .'/&-]{0,40}")
+_PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
+# Words that are labels wherever they are set against each other by "or" or a slash.
+_LABELS = frozenset(
+    """yes no maybe unknown unsure none pass fail passed failed positive negative neutral mixed correct incorrect partially
+    right wrong valid invalid safe unsafe high medium low moderate good bad fair poor excellent supported unsupported
+    refuted relevant irrelevant approve reject approved rejected accept accepted allow deny block male female open closed
+    minor major critical easy hard urgent normal agree disagree enabled disabled win lose tie first second""".split()
+)
+_NO_LABELS = frozenset("and or path src text html application json xml input output http https n a he she his her yyyy mm dd".split())
+# Unquoted, Python's None is null as well; in a list of labels it is one of them.
+_NULL = re.compile(
+    r"\s*(?:,|\(|\|)?\s*(?:\||/|\bor\b|\belse\b)\s*[\"']?(?:null|nil|(?P<none>None))[\"']?(?![\w-])(?!\s*[/|,])[^/|]*$"
+    r"|^[\"']?null[\"']?\s*(?:\||/|\bor\b)\s*(?P<other>.+)$",
+    re.DOTALL,
+)
+# A quoted text that names its type, and goes on.
+_NAMED_TYPE = re.compile(
+    r"\A(?:an?\s+)?(?:(?:int|integer|float|bool|boolean|string|str)\b|(?:number|decimal)\b\s*(?:between|from|in|[(,\d]|\Z)|(?:list|array)(?:\s+of\s|\[|\Z))",
+    re.IGNORECASE,
+)
+_BOOLEAN = re.compile(r"\A(?:either )?(?:true\s*(?:/|\||\bor\b)\s*false|false\s*(?:/|\||\bor\b)\s*true)\b(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL)
+_MUST_BE = re.compile(
+    r"\b(?:one of|must be|has to be|either|allowed(?: values)?|options?|possible values|values?)\b\s*:?\s*(?P<list>.+)",
+    re.IGNORECASE,
+)
+_MAY_BE_NULL = re.compile(
+    r"\b(?:(?:or |else |otherwise )?null|none) (?:if|when|for|unless)\b|\bor null\b|\belse null\b|\botherwise null\b|\bnullable\b|\boptional\b"
+    r"|\bonly (?:if|when|for)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable)\b",
+    re.IGNORECASE,
+)
+_AT_MOST = re.compile(r"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{1,4})\b", re.IGNORECASE)
+_NUMERIC_NAME = re.compile(
+    r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
+    re.IGNORECASE,
+)
+_NUMERIC = re.compile(
+    r"\b(?P<whole>int(?:eger)?s?|whole numbers?)\b|\b(?P<any>numbers?|floats?|decimals?|numeric|double|percentages?|probability)\b"
+    r"|\b(?:scores?|ratings?|grades?|confidence|scale)\b",
+    re.IGNORECASE,
+)
+_GENERIC = (
+    (re.compile(r"(?:list|array|sequence|tuple|set)(?:\[(.*?)\]|\s+of\s+(\w+?)s?)?$", re.IGNORECASE), "array"),
+    (re.compile(r"(\w+)\[\]$"), "array"),
+    (re.compile(r"(?:list|array)_of_(\w+?)s?$", re.IGNORECASE), "array"),
+)
+_OBJECTS = frozenset({"object", "dict", "dictionary", "dictionarie", "map", "record", "tuple", "pair", "entry", "entrie"})
+# Plurals of one thing.
+_ONE_TEXT = frozenset(
+    """notes comments details thoughts instructions remarks series news observations findings analysis status address
+    class process progress focus basis summaries is has as this pros cons canvas bias stars""".split()
+)
+
+
+def number_range(low: str, high: str, *, whole: bool = True) -> dict[str, Any]:
+    """A number from ``low`` to ``high``. ``0`` to ``1`` and anything with a point is not a whole number."""
+    fraction = not whole or "." in low + high or (low, high) == ("0", "1")
+    least, most = (float(low), float(high)) if "." in low + high else (int(low), int(high))
+    if least >= most:
+        return {}
+    return {"type": "number" if fraction else "integer", "minimum": least, "maximum": most}
+
+
+def is_numeric(name: str) -> bool:
+    """Whether a field of this name holds a number: a score, a rating."""
+    plain = field_name(name)
+    return any(_NUMERIC_NAME.fullmatch(word) for word in plain.split("_")) and plain not in (
+        "priority",
+        "urgency",
+        "severity",
+    )
+
+
+def numeric_names(text: str) -> list[str]:
+    """The words of a text that name a number."""
+    return [name.lower() for name in _NUMERIC_NAME.findall(text)]
+
+
+def is_plural(name: str) -> bool:
+    """Whether a key of this name holds several things."""
+    last = field_name(name).rpartition("_")[2]
+    return last.endswith("s") and not last.endswith(("ss", "is", "us")) and last not in _ONE_TEXT
+
+
+def or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema, which null satisfies too; as it was if its type is not known."""
+    return dict(nullable(schema) if "type" in schema else schema)
+
+
+def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
+    """A value's schema with what a comment beside it says: labels, a range, a number of items, null, or in words."""
+    found = dict(schema)
+    kind = found.get("type")
+    labels = noted_labels(note) if kind in (None, "string") and "enum" not in found else []
+    if labels:
+        found = {"type": "string", "enum": labels}
+    elif kind == "array" and (most := _AT_MOST.search(note)):
+        found["maxItems"] = int(most["n"])
+    elif kind in ("integer", "number") and (span := _RANGE.search(note)):
+        found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
+    if _MAY_BE_NULL.search(note):
+        found = or_null(found)
+    known = found.pop("description", "")
+    return {**found, "description": "; ".join(part for part in (known, note) if part)}
+
+
+def noted_labels(note: str) -> list[str]:
+    """The labels that a note lists: ``one of held, paid, void``."""
+    listed = _MUST_BE.search(note)
+    if listed is None:
+        return []
+    quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’]+){_QUOTE}", listed["list"])
+    parts = quoted or [part.strip(" .") for part in re.split(r"\s*[,|/]\s*(?:or\s+|and\s+)?|\s+or\s+", listed["list"])]
+    known = all(part and _WORD_LABEL.fullmatch(part) and len(part.split()) <= 3 for part in parts)
+    return list(dict.fromkeys(parts)) if known and len(parts) > 1 else []
+
+
+def placeholder(text: str) -> dict[str, Any]:
+    """What ``<positive/negative>`` or ``[0-100]`` stands for; ``{}`` if it does not say."""
+    inner = text.strip().strip("<>[]{}()").strip()
+    if inner.lower() in TYPES:
+        return {"type": TYPES[inner.lower()]}
+    parts = [part.strip() for part in inner.split("/")]
+    if len(parts) > 1 and not _BOOLEAN.match(inner) and all(_PLAIN_WORD.fullmatch(part) for part in parts):
+        return {"type": "string", "enum": list(dict.fromkeys(parts))}
+    return bare_value(inner)
+
+
+def quoted_value(text: str) -> dict[str, Any]:
+    """What a quoted text in a template stands for; always a text, unless it names another type."""
+    lowered = text.strip().lower()
+    if lowered in TYPES:
+        return {"type": TYPES[lowered]}
+    if null := _without_null(text, quoted=True):
+        return or_null(quoted_value(null))
+    if _BOOLEAN.fullmatch(text.strip()):
+        return {"type": "boolean"}
+    if choices := alternatives(text):
+        return {"type": "string", "enum": choices}
+    inner = re.fullmatch(r"\s*[<\[](.+)[>\]]\s*", text)
+    if inner:
+        return {"type": "string", **placeholder(inner[1])}
+    if (typed := _NAMED_TYPE.match(text.strip())) or re.fullmatch(r"[\d.]+\s*(?:-|–|to)\s*[\d.]+", text.strip()):
+        return {"type": "string", **bare_value(re.sub(r"\A(?:an?)\s+", "", text.strip()) if typed else text)}
+    # Some words in a template say what belongs there; of an example they are dropped again.
+    described = len(text.split()) >= 3 and len(text) < 300 and MASK not in text
+    return {"type": "string", "description": text} if described else {"type": "string"}
+
+
+def _without_null(text: str, *, quoted: bool) -> str:
+    """What a value is if it is not null: ``string or null`` is ``string``; empty if null is not said."""
+    match = _NULL.search(text)
+    if match is None or (quoted and match["none"]):
+        return ""
+    return (match["other"] or text[: match.start()]).strip(" ,;.(")
+
+
+def alternatives(text: str) -> list[str]:
+    """``positive|negative``, ``yes/no`` or ``"A" or "B"`` as labels; empty if the text is something else."""
+    text = text.strip()
+    if MASK in text:
+        return []
+    if listed := re.match(r"(?:exactly |only |must be )?(?:one of|either)\b:?\s*(?P<list>.{3,200})\Z", text, re.IGNORECASE | re.DOTALL):
+        return noted_labels(f"one of {listed['list']}")
+    parts = [part.strip().strip("\"'`<>") for part in re.split(r"\s*\|\s*", text)]
+    if len(parts) >= 2:
+        if not all(_WORD_LABEL.fullmatch(part) for part in parts):
+            return []
+        return [] if any(part.lower() in TYPES or part in ("...", "etc") for part in parts) else list(dict.fromkeys(parts))
+    return _opposites(text)
+
+
+def _opposites(text: str) -> list[str]:
+    slashes = [part.strip() for part in text.split("/")]
+    if len(slashes) > 1:
+        if any(part.lower() in _NO_LABELS or not _PLAIN_WORD.fullmatch(part) for part in slashes):
+            return []
+        long = all(len(part) > 2 for part in slashes)
+        return list(dict.fromkeys(slashes)) if long or _are_labels(slashes) else []
+    parts = re.split(r"\s*,\s*(?:or\s+)?|\s+or\s+", re.sub(r"[.!]$", "", text))
+    if len(parts) < 2 or not re.search(r"\bor\b", text):
+        return []
+    bare = [part.strip().strip("\"'`“”‘’") for part in parts]
+    quoted = all(re.fullmatch(rf"{_QUOTE}[^\"'`“”‘’]{{1,40}}{_QUOTE}", part.strip()) for part in parts)
+    return list(dict.fromkeys(bare)) if quoted or _are_labels(bare) else []
+
+
+def _are_labels(parts: list[str]) -> bool:
+    words = all(_PLAIN_WORD.fullmatch(part) for part in parts)
+    return words and (all(part.isupper() for part in parts) or all(part.lower() in _LABELS for part in parts))
+
+
+def bare_value(text: str) -> dict[str, Any]:
+    """What an unquoted value of a template stands for; ``{}`` if it does not say."""
+    text = text.strip()
+    if MASK in text or not text or text.lower() in ("null", "none"):
+        return {}
+    if null := _without_null(text, quoted=False):
+        return or_null(bare_value(null.strip("\"'")))
+    if boolean := _BOOLEAN.match(text):
+        return _described("boolean", boolean["rest"])
+    for pattern, kind in _GENERIC:
+        if match := pattern.match(re.sub(r"\A(?:an?|the)\s+", "", text, flags=re.IGNORECASE)):
+            inner = next((group for group in match.groups() if group), "").strip().lower()
+            item = TYPES.get(inner) or TYPES.get(inner.removesuffix("s"))
+            if inner.removesuffix("s") in _OBJECTS:
+                item = "object"
+            return {"type": kind, "items": {"type": item} if item else {}}
+    return _one_value(text)
+
+
+def _one_value(text: str) -> dict[str, Any]:
+    lowered = re.sub(r"\A(?:an?|the|one|single)\s+", "", text.lower())
+    first = re.split(r"[\s,.:;(\[]", lowered, maxsplit=1)[0]
+    if (ranged := ranged_number(text)) and (len(text) < 60 or first in TYPES):
+        return ranged
+    if lowered in ("true", "false"):
+        return {"type": "boolean"}
+    if lowered in ("object", "dict", "json", "json object", "dictionary"):
+        return {"type": "object"}
+    if _NUMBER.fullmatch(text):
+        return {"type": "number" if "." in text else "integer"}
+    if choices := alternatives(text):
+        if all(_NUMBER.fullmatch(part) for part in choices):
+            return {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
+        return {"type": "string", "enum": choices}
+    if first in TYPES:
+        rest = re.sub(r"\A(?:(?:an?|the|one|single)\s+)?\S+?(?:[\s,.:;(\[]+|\Z)", "", text, flags=re.IGNORECASE)
+        labels = alternatives(rest.strip(" ()")) if TYPES[first] == "string" else []
+        return {"type": "string", "enum": labels} if labels else _described(TYPES[first], rest)
+    return {"description": text} if " " in text and len(text) < 300 else {}
+
+
+def _described(kind: str, rest: str) -> dict[str, Any]:
+    description = rest.strip(" ().,:;-–\n")
+    return {"type": kind, "description": description} if " " in description and len(description) < 300 else {"type": kind}
+
+
+def ranged_number(text: str) -> dict[str, Any]:
+    """``1-5``, ``integer between 1 and 5``, ``float (0.0 to 1.0)``: the number; ``{}`` if the text gives no range."""
+    span = _RANGE.search(text)
+    said = _NUMERIC.search(text)
+    alone = span is not None and re.fullmatch(r"[\s(\[<]*(?:from|between)?\s*", text[: span.start()], re.IGNORECASE)
+    if span is None or not (said or (alone and not text[span.end() :].strip(" )]>%.,"))):
+        return {}
+    if re.search(r"\b(?:words?|sentences?|characters?|lines?|items?)\b", text[span.end() : span.end() + 14], re.IGNORECASE):
+        return {}
+    found = number_range(span[1], span[2], whole=not (said and said["any"] and "percent" not in said[0].lower()))
+    if found and said and said["whole"]:
+        found = {**found, "type": "integer"}
+    return found
+
+
+def described(name: str, text: str) -> dict[str, Any] | None:
+    """The value of a named key, of which prose says ``text``; ``None`` if it is an object whose form is not known."""
+    words = re.sub(r"[*_]{2}", "", text).strip(" :–-\n")
+    found = _kind_of(name, words)
+    if found is not None and (_MAY_BE_NULL.search(words) or re.search(r"\b(?:null|None)\b", words)):
+        found = or_null(found)
+    return found
+
+
+def _kind_of(name: str, words: str) -> dict[str, Any] | None:
+    head = words[:80]
+    if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
+        return {"type": "boolean"}
+    if labels := _stated_labels(words):
+        return {"type": "string", "enum": labels}
+    listed = re.search(r"\b(?:list|array)s?\b(?:\s+of\s+(?:the |all |up to \w+ |\w+ing )?(?P<what>[\w-]+))?|\blist\[(?P<item>\w+)\]", head, re.IGNORECASE)
+    if listed and not re.search(r"\b(?:string|text|sentence)\b", head[: listed.start()], re.IGNORECASE):
+        what = (listed["what"] or listed["item"] or "").lower().removesuffix("s")
+        if what in _OBJECTS:
+            return None
+        number = what in ("id", "index", "indice", "number") and re.search(r"\b(?:integer|number|index|indices)\b", words)
+        kind = TYPES.get(what) or ("integer" if number else "string")
+        most = _AT_MOST.search(words)
+        return {"type": "array", "items": {"type": kind}, **({"maxItems": int(most["n"])} if most else {})}
+    if re.search(r"\b(?:object|dict(?:ionary)?)\b", head, re.IGNORECASE):
+        return None
+    if ranged := ranged_number(words):
+        return ranged
+    if re.search(r"\A\W*(?:an?\s+)?(?:integer|int)\b", head, re.IGNORECASE):
+        return {"type": "integer"}
+    if re.search(r"\A\W*(?:an?\s+)?(?:number|float|decimal|numeric)\b", head, re.IGNORECASE):
+        return {"type": "number"}
+    if re.search(r"\A\W*(?:an?\s+|the\s+)?(?:\w+\s+)?(?:string|text|sentence|explanation|summary)\b", head, re.IGNORECASE):
+        return {"type": "string"}
+    if is_numeric(name):
+        return {"type": "number"}
+    return {"type": "array", "items": {"type": "string"}} if is_plural(name) else {"type": "string"}
+
+
+def _stated_labels(words: str) -> list[str]:
+    """Labels that a description gives: "one of ...", a list of quoted words, or "answer 'yes' if ..., 'no' otherwise"."""
+    said = re.findall(
+        rf"\b(?:answer|say|write|put|use|return|output|respond)\s+(?:with\s+)?{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}(?=\s+(?:if|when|for|otherwise)\b)",
+        words,
+        re.IGNORECASE,
+    )
+    if len(set(said)) > 1:
+        return list(dict.fromkeys(said))
+    listed = re.search(
+        rf"(?P<list>{_QUOTE}[^\"'`“”‘’\n]{{1,40}}{_QUOTE}(?:\s*(?:,|/|\||\bor\b|,\s*or\b)\s*{_QUOTE}[^\"'`“”‘’\n]{{1,40}}{_QUOTE})+)",
+        words,
+    )
+    lead = words[: listed.start()] if listed else ""
+    if listed and len(lead) < 60 and not re.search(r"\b(?:such as|e\.g|example|like)\b", lead, re.IGNORECASE):
+        return list(dict.fromkeys(re.findall(rf"{_QUOTE}([^\"'`“”‘’\n]+){_QUOTE}", listed["list"])))
+    plain = re.search(r"\b(?:one of|either|exactly)\b[^\n]{0,80}", words, re.IGNORECASE)
+    if plain and "such as" not in words:
+        return noted_labels(re.split(r"[.;]", plain[0])[0])
+    return alternatives(words.strip("()"))
