@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,27 +19,31 @@ from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.infer import infer
 from promptopt.structured.json_blocks import answer_blocks, block_edits, carried_edits, example_edits, reading, text_cap
+from promptopt.structured.minify import with_directive
 from promptopt.structured.proposal import Economics, Options, Structured
-from promptopt.structured.reasoning import needs_reasoning
+from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer
 from promptopt.templates.frontmatter import front_matter_end, set_front_matter
 from promptopt.templates.names import next_version, version_number
-from promptopt.templates.source import Source, read_source, same_code
+from promptopt.templates.source import same_code
 from promptopt.tokens import Tokenizer, tokenizer_for
 
-MINIFY = "Minify the JSON."
 REASONING = "reasoning"
 _EXPLAINS = re.compile(
     r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b|(?:provide|give) (?:a |the |your )?reasoning\b|and why(?=\s*\?))",
+    re.IGNORECASE,
+)
+# What is to be written before the value itself.
+_FIRST = re.compile(
+    r"\b(?:begin|start|first|before)\b[^.\n]{0,80}\b(?:expla\w+|justif\w+|rationale|reason\w*)\b|\bafter (?:you )?(?:\w+ing )?(?:provid|giv|writ|stat)?\w* ?(?:your |the |an? )?(?:expla\w+|reason\w*|justif\w+)"
+    r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}\b(?:then|followed by|before)\b|\bstep[- ]by[- ]step\b",
     re.IGNORECASE,
 )
 _NO_EXPLANATION = re.compile(
     r"\b(?:no|not|n['’]t|without|never|ignore|omit|skip)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
     re.IGNORECASE,
 )
-# Sources of fields that the text wants as JSON; sections, labels and tables it wants as they are.
-_JSON_SOURCE = re.compile(r"JSON|key\b")
 # What a label with an explanation in a sentence takes: 35 and 57 tokens for two suites of the real small model.
 _FREE_TEXT_TOKENS = 35
 # Output costs four to six times what input does; for models without a price.
@@ -63,13 +67,14 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
         raise UsageError("--form text keeps the form that the prompt states; a form from elsewhere needs a schema")
     if template.front.output_schema is not None:
         raise UsageError(f"{template.path} has an output_schema already; see `promptopt schema check {template.path}`")
+    inferred = infer(template.source, examples=False)
     why = reason_to_reason(template)
-    if why is not None and options.reasoning is None:
+    kept = evidence is None and (keeps_reasoning(inferred.fields) or _reasons_first(template, inferred))
+    if why is not None and options.reasoning is None and not kept:
         raise UsageError(
             f"{template.path}: {why}; bare answers would lose it. Keep it with --reasoning 100 (a field before the "
             "answer, 100 tokens long), or measure what is lost with --reasoning 0 --suite SUITE"
         )
-    inferred = infer(template.source, examples=False)
     if evidence is None and not inferred.fields:
         raise SchemaError(
             f"cannot infer the form of the answer: {'; '.join(inferred.problems)}",
@@ -84,6 +89,14 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
     if options.form == "schema" or _pays(task, form, proposal.economics):
         return proposal
     return _as_text(task, form, rejected=proposal.economics)
+
+
+def _reasons_first(template: Template, inferred: Inferred) -> bool:
+    """Whether the one value comes after an explanation that the prompt asks for and somebody reads."""
+    text = PromptText.of(template.source, examples=False).text
+    asked = _EXPLAINS.search(_NO_EXPLANATION.sub("", text))
+    bare = len(inferred.fields) == 1 and not inferred.whole
+    return bare and asked is not None and _FIRST.search(text) is not None and template.front.answer is None
 
 
 def reason_to_reason(template: Template) -> str | None:
@@ -124,6 +137,11 @@ class _Task:
     def cap(self) -> int | None:
         """The prompt's own ``max_output_tokens``."""
         return self.template.front.params.max_output_tokens
+
+    @property
+    def lists(self) -> bool:
+        """Whether the answer is a list, as the text asks for it: it has no key that a pointer could name."""
+        return self.evidence is None and self.inferred.wrapped
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -170,12 +188,14 @@ def _answer_form(task: _Task) -> _AnswerForm:
         if isinstance(task.template.front.answer, PatternAnswer):
             unread_line = line
         else:
-            fields = (*fields, Field("explanation", {"type": "string"}, f"asked for in line {line}", line))
+            explanation = Field("explanation", {"type": "string"}, f"asked for in line {line}", line)
+            first = bool(_FIRST.search(task.text.text))
+            fields = (explanation, *fields) if first else (*fields, explanation)
             has_one = True
     if task.options.reasoning and not any(item.name == REASONING for item in fields):
         characters = task.options.reasoning * _CHARACTERS_PER_TOKEN
-        first = {"type": "string", "maxLength": characters, "description": f"at most {characters // 6} words"}
-        fields = (Field(REASONING, first, f"--reasoning {task.options.reasoning}"), *fields)
+        reasoning = {"type": "string", "maxLength": characters, "description": f"at most {characters // 6} words"}
+        fields = (Field(REASONING, reasoning, f"--reasoning {task.options.reasoning}"), *fields)
     schema = cheapen(replace(evidence, fields=fields).schema())
     if findings := strict_findings(schema):
         raise SchemaError(f"strict mode refuses the schema: {findings[0]}", path=task.template.path)
@@ -187,12 +207,13 @@ def _answer_form(task: _Task) -> _AnswerForm:
 def _scored(fields: Sequence[Field], labels: Sequence[str]) -> Field:
     """The field that a suite scores: the one that can say its labels, else the first enum, else the first."""
     wanted = {label.casefold() for label in labels}
-    candidates = [item for item in fields if item.name != REASONING]
+    candidates = [item for item in fields if not keeps_reasoning([item, item])] or list(fields)
     enums = [item for item in candidates if "enum" in item.schema]
     for item in enums:
         if wanted and wanted <= {str(label).casefold() for label in item.schema["enum"]}:
             return item
-    return (enums or candidates)[0]
+    numbers = [item for item in candidates if item.schema.get("type") in ("integer", "number", "boolean")]
+    return (enums or numbers or candidates)[0]
 
 
 def _check_labels(scored: Field, task: _Task) -> None:
@@ -218,7 +239,7 @@ def _pays(task: _Task, form: _AnswerForm, economics: Economics) -> bool:
         return True
     now = task.options.answer_tokens
     if now is None:
-        now = _FREE_TEXT_TOKENS if form.explains else 0
+        now = _FREE_TEXT_TOKENS if form.explains and form.unread_line is not None else 0
     ratio = economics.input_difference * _USUAL_RATIO
     needed = ratio if economics.break_even is None else economics.break_even
     return now - economics.cost.typical_tokens > needed
@@ -238,7 +259,7 @@ def _as_schema(task: _Task, form: _AnswerForm) -> Structured:
     source = _edited(task, edits, minify=not any(edit.new for edit in edits))
     cost = schema_cost(schema, task.tokenizer)
     cap = output_cap(cost, task.model)
-    free = [item.name for item in form.fields if item.schema.get("type") in ("string", "array")]
+    free = [item.name for item in form.fields if _is_free(item.schema)]
     pointer = reading(form.fields, form.scored, json_form=True)
     front: dict[str, Any] = {
         "max_output_tokens": task.cap if cap is None else cap,
@@ -272,20 +293,24 @@ def _as_text(task: _Task, form: _AnswerForm, rejected: Economics | None = None) 
     Args:
         rejected: What a schema would cost, if it was considered.
     """
-    json_form = all(_JSON_SOURCE.match(item.source) for item in form.fields)
+    json_form = task.inferred.whole == "JSON"
     edits = _without_overlaps(list(block_edits(task.text))) if json_form and task.options.minify else []
     cost = schema_cost(form.schema, task.tokenizer)
     source = _edited(task, edits, minify=json_form and not answer_blocks(task.text))
-    if json_form:
+    if json_form and task.inferred.beside is None:
         cap = output_cap(cost, task.model)
-    elif form.explains or wants_json(task.text):
+    elif json_form or task.inferred.beside is not None:
+        cap = None
+    elif form.explains or task.inferred.whole or wants_json(task.text):
         # A bare value is not all of the answer.
         cap = None
     elif (cap := text_cap(form.fields, task.tokenizer)) is not None:
         cap = with_headroom(cap, task.model)
     if task.cap is not None:
         cap = min(cap or task.cap, task.cap)
-    answer = None if task.template.front.answer is not None else reading(form.fields, form.scored, json_form=json_form)
+    answer = None
+    if task.template.front.answer is None and not task.lists:
+        answer = reading(form.fields, form.scored, json_form=json_form)
     changes: dict[str, Any] = {} if cap == task.cap else {"max_output_tokens": cap}
     if answer is not None:
         changes["answer"] = answer
@@ -316,7 +341,7 @@ def _edited(task: _Task, edits: Sequence[Edit], *, minify: bool) -> str:
     if edits:
         source = re.sub(r"\n{3,}", "\n\n", source)
     # Examples of minified JSON are the better directive.
-    return _with_directive(source) if minify and task.options.minify else source
+    return with_directive(source) if minify and task.options.minify else source
 
 
 def _economics(task: _Task, source: str, cost: SchemaCost, schema_tokens: int) -> Economics:
@@ -357,6 +382,12 @@ def _without_overlaps(edits: Sequence[Edit]) -> list[Edit]:
     return kept
 
 
+def _is_free(schema: Mapping[str, Any]) -> bool:
+    kind = schema.get("type")
+    kinds = kind if isinstance(kind, list) else [kind]
+    return "enum" not in schema and not {"string", "array"}.isdisjoint(kinds)
+
+
 def _with_tables(coded: dict[str, Any], codes: Codes) -> dict[str, Any]:
     """The coded schema with what its codes stand for in the descriptions, which the model reads."""
 
@@ -377,39 +408,3 @@ def _with_tables(coded: dict[str, Any], codes: Codes) -> dict[str, Any]:
     visited = visit(coded, "")
     assert isinstance(visited, dict)
     return visited
-
-
-_SENTENCE_END = re.compile(r"[.!?](?=\s|\Z)")
-
-
-def _with_directive(source: str) -> str:
-    """The wish for minified JSON, after the last words of the first chat block, or of a prompt without blocks.
-
-    If a variable comes last, the wish would be read as the end of its value: then it follows the last instruction.
-    """
-    read = read_source(source)
-    chats = read.chats
-    start, end = (chats[0].body_start, chats[0].body_end) if chats else (read.front_end, len(source))
-    last = start + len(source[start:end].rstrip())
-    if not _ends_with_variable(read, last):
-        if chats:
-            return f"{source[:last]} {MINIFY}{source[last:].lstrip(' ')}"
-        return f"{source[:last]}\n{MINIFY}\n"
-    outer = {piece.frames for piece in read.literals if start <= piece.start < end}
-    shallow = min((len(frames) for frames in outer), default=0)
-    ends = [
-        match.end()
-        for piece in read.literals
-        if start <= piece.start and piece.end <= end and len(piece.frames) == shallow
-        for match in _SENTENCE_END.finditer(source, piece.start, piece.end)
-    ]
-    if ends:
-        return f"{source[: ends[-1]]} {MINIFY}{source[ends[-1] :]}"
-    # No sentence comes before the variable: the wish opens the text.
-    begin = end - len(source[start:end].lstrip())
-    return f"{source[:begin]}{MINIFY}\n{source[begin:]}"
-
-
-def _ends_with_variable(read: Source, position: int) -> bool:
-    """Whether what ends at a position is an expression or a tag."""
-    return any(piece.kind in ("expression", "tag") and piece.start < position <= piece.end for piece in read.pieces)

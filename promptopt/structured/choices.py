@@ -102,6 +102,16 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         rf"(?:value of )?{_QUOTE}(?P<noun>\w+){_QUOTE}\s+(?:must|should|can) be (?:one of|within|among|either)\s*:?\s*{_LIST}{_END}",
     ),
 )
+_PATTERNS += (
+    (
+        "score of",
+        r"\b(?P<noun>score|rating|grade|label|level) of (?:either )?(?P<list>-?\d(?:\s*,\s*-?\d)*\s*,?\s+or\s+-?\d)(?=\s*(?:[.;,!?)\n]|\bnothing\b|$))",
+    ),
+    (
+        "only",
+        rf"\b{_ASK}\b\s+(?:only|just|either)\s+(?P<list>{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\)(?:\s*,\s*{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\))*\s*,?\s+or\s+{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\))",
+    ),
+)
 _QUOTED = re.compile(_QUOTE)
 _COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 
@@ -129,11 +139,11 @@ _BULLETED = regex.compile(
 _NUMBERS = (
     regex.compile(
         r"\b(?:(?P<float>float|decimal|real)\w*|(?P<whole>integer|whole number|int))?\s*(?:score|rating|number|value|grade|key)?s?\s*"
-        r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?!\s*(?:words?|sentences?|characters?|items?|bullets?|%|minutes?|years?))",
+        r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?!\s*(?:words?|sentences?|characters?|items?|bullets?|%|minutes?|years?))",
         re.IGNORECASE,
     ),
     regex.compile(
-        r"\b(?:on|using|with) (?:a|the) (?:scale|range) (?:of|from)\s+(?P<low>\d+)\s*(?:-|–|to)\s*(?P<high>\d+)",
+        r"\b(?:on|using|with) (?:a|the) (?:[\w-]+ )?(?:scale|range) (?:of|from|between)?\s*(?P<low>\d+(?:\.\d+)?)(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|to|and)\s*(?P<high>\d+(?:\.\d+)?)",
         re.IGNORECASE,
     ),
 )
@@ -189,7 +199,7 @@ def choices(document: PromptText) -> Iterator[Choice]:
     text = document.text
     for kind, pattern in _COMPILED:
         for match in scan(pattern, text):
-            values = labels(match["list"])
+            values = labels(re.sub(r"\s*\([^()\n]*\)", "", match["list"]))
             if len(values) < 2 or (
                 kind in ("whether", "answer")
                 and not _QUOTED.search(match["list"])

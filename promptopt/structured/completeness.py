@@ -1,47 +1,76 @@
-"""Whether a form that was inferred is all that the prompt asks for: a cap or a reader of a part would cut the rest off."""
+"""Whether the fields that were read are all that a prompt asks for: what no reader covered and asks for more says no.
+
+A cap or a reader of a part would cut the rest off.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-import regex
+from promptopt.structured.fields import BOUNDARY, MASK, Field, PromptText, Span
 
-from promptopt.structured.fields import MASK, Field, PromptText, scan
-
-_VERB = (
-    r"(?:give|provide|write|add|include|say|state|list|return|output|report|name|mention|suggest|quote|extract|rate"
-    r"|estimate|describe|summari[sz]e|identify|tell|answer|put)"
+# Verbs whose object a reader of the answer sees; those of the work before it (read, compare, decide) are not among them.
+_WRITES = frozenset(
+    re.findall(
+        r"\S+",
+        """give provide write add include state list return output report explain describe summarize summarise mention suggest propose
+    recommend quote extract estimate translate rewrite justify generate produce create say tell name rank cite show compute
+    append attach specify supply print draft paraphrase correct highlight elaborate answer respond reply rate score grade
+    assign""",
+    )
 )
-_A_PART = (
-    r"(?:a|an|one|two|three|the|your|its|\d+)\s+(?:(?:short|brief|concise|single|final|overall|one-line|\w+ing)\s+)?"
-    r"(?:sentences?|paragraphs?|lines?|bullets?|bullet points?|examples?|quotes?|summary|advice|comments?|confidence"
-    r"|percentage|total|notes?|suggestions?|corrections?|translation|title|date|name)\b"
+_VERB = re.compile(
+    rf"\b(?P<verb>{'|'.join(sorted(_WRITES, key=len, reverse=True))})\b(?P<object>[^,;:.!?\n]{{0,90}})", re.IGNORECASE
 )
-# What asks for another part of the answer beside one value.
-_FURTHER = (
-    rf"\b(?:then|also|additionally|in addition|furthermore|after that|afterwards|finally|next)\b[,:]?\s+(?:please\s+)?(?:on a new line,?\s+)?{_VERB}\b",
-    rf"\b(?:followed by|along with|together with|as well as|accompanied by|plus|and)\s+{_A_PART}",
-    r"\bhow (?:sure|certain|confident) (?:you are|it is)\b",
-    r"\b(?:on|for|against|by) (?:each of )?(?:these|the following|the below|several|two|three|four|five|six|\d) (?:criteria|dimensions|aspects|qualities|axes)\b",
-    r",\s*each\s+(?:from|on|between|with|a\b)",
-    rf"\bif (?:it is|it's|the \w+ is|so|yes|not|no)\b[^.\n]{{0,40}}?,?\s*(?:also\s+|then\s+)?{_VERB}\s+(?:the|its|also|a|an|from|all|which)\b",
-    r"\b(?:these|the following|\w+) sections\s*:",
-    r"\bafter (?:writing|giving|providing|that|your)\b[^.\n]{0,40}\b(?:write|give|provide|score|rate|assign)\b",
-    r"\b(?:output |answer |response )?format should (?:look|be)\b",
-    r"\b(?:write|provide|give) (?:a|an|your) (?:detailed |brief |short |thorough )?(?:feedback|analysis|critique|assessment|reasoning)\b",
+# What may come before an order in its clause.
+_BEFORE = re.compile(
+    r"(?:\A|[,;:.!?\n(—–-]|\b(?:then|and|also|please|finally|next|additionally|afterwards|first|second|third|lastly|you (?:must|should|will|need to|have to|can|may)|must|should|always))\s*"
+    r"(?:[-*•#>]+\s*|\d+[.)]\s*|[*_`\"']+)*\Z",
+    re.IGNORECASE,
 )
-# A line of a form: "<Reason:> [your reason]", "Explanation: ...", but not the label at the very end of a prompt.
-_FORM_LINE = regex.compile(
-    r"^[ \t]*[-*]?[ \t]*[<\[]?\**(?:reason|reasoning|explanation|rationale|analysis|thoughts?|justification|evidence|feedback|notes?)s?"
-    r"\**[:>][:>]?\**[ \t]*[\[<{(\w]",
+_NEGATED = re.compile(
+    r"\b(?:not|n['’]t|never|without|no|nor|avoid|instead of|rather than|cannot|nor)\b[^.!?\n]{0,80}\Z", re.IGNORECASE
+)
+# The answer itself, in the words that prompts have for it.
+_ITSELF = frozenset(
+    re.findall(
+        r"\S+",
+        """answer answers response reply output result score rating grade number integer value label labels category class classification verdict
+    decision judgement judgment choice option letter word words token yes no true false it one only single just exactly either nothing
+    in as with by using on following format json text form below above them this that these here final most best appropriate correct
+    evaluation assessment solely simply strictly back immediately directly at to if when whether based accordingly so for from within
+    something anything points point marks stars percentage your you user question query input prompt statement item sentiment likert scale
+    overall final numerical numeric whole integer float value values name code exactly must should be""",
+    )
+)
+# The noun that is asked for comes before these.
+_PREPOSITION = re.compile(
+    r"\b(?:of|for|about|on|in|from|to|that|which|with|based|using|between|if|when|as|by|how|whether|where|who|according|strictly|only|without)\b|[(\"'`<\[]"
+)
+_COORDINATED = re.compile(r"\b(?:and|then|also|additionally|finally|next)\s*\Z", re.IGNORECASE)
+_WORKING = re.compile(r"\b(?:work|working|calculations?|thinking|thought process)\b", re.IGNORECASE)
+_SKIPPED = frozenset(
+    re.findall(r"\S+", "a an the your its our my their his her of or and same also always please valid")
+)
+_SEVERAL = re.compile(
+    r"\b(?:on|for|against|by|across|along) (?:each of |all of )?(?:the |these |those |its )?(?:following |below |several |two |three |four |five |six |\d )*"
+    r"(?:criteria|dimensions|aspects|qualities|axes|categories below|metrics)\b"
+    r"|,\s*each\s+(?:from|on|between|with|a\b|one)|\b(?:each|every) (?:criterion|dimension|aspect|metric|category|item|sentence|statement|claim|passage|document|question|row|line)\b"
+    r"|\A\W*for each\b|\brespectively\b",
+    re.IGNORECASE,
+)
+_FOLLOWS = re.compile(
+    r"\b(?:followed by|along with|together with|as well as|accompanied by|plus|and)\s+(?:also\s+)?(?P<what>(?:a|an|one|two|three|the|your|its|how|why|what)\s+[^,;.!?\n]{2,60})",
+    re.IGNORECASE,
+)
+_HOW = re.compile(r"\b(?:how (?:sure|certain|confident)|confidence (?:level|score|in your))\b", re.IGNORECASE)
+_SECTIONS = re.compile(
+    r"\b(?:these|the following|\w+) sections\s*:|^#{1,4}[ \t]+\w[^\n]*\n+(?:[^\n#]+\n+)*?#{1,4}[ \t]+(?:verdict|conclusion|summary)\b",
     re.IGNORECASE | re.MULTILINE,
 )
-_FURTHER_PARTS = tuple(regex.compile(pattern, re.IGNORECASE | re.MULTILINE) for pattern in _FURTHER)
-_EXPLANATION = re.compile(r"\b(?:expla\w+|justif\w+|rationale|reasons?|why)\b", re.IGNORECASE)
-_A_FORM = regex.compile(
-    r"\b(?:in|follow(?:s|ing)?|with|use|using|as) (?:the|this|a|an|below) (?:(?:following|below|exact|specified|given|json|output|response|answer)\s+)*"
-    r"(?:format|structure|schema|template|form)\b[^\n]{0,40}:[ \t]*\n",
+EXPLAINS = re.compile(
+    r"\b(?:expla\w+|justif\w+|rationale|reasons?(?:ing)? (?:for|of|behind|why)|your reason(?:ing)?|(?:provide|give|with|include|write|state) (?:a |an |the |your )?(?:\w+ )?reason(?:ing)?\b|why)\b",
     re.IGNORECASE,
 )
 _SCHEMA_VARIABLE = re.compile(
@@ -49,38 +78,29 @@ _SCHEMA_VARIABLE = re.compile(
     r"|output_format|response_format)[\w.]*",
     re.IGNORECASE,
 )
-_TAGS = regex.compile(
-    r"<(?P<name>[a-z_]\w*)>[^<>]{1,300}</(?P=name)>\s*<(?P<second>[a-z_]\w*)>[^<>]{1,300}</(?P=second)>", re.IGNORECASE
-)
-_OF_ANSWERS = re.compile(r"\b(?:answers?|respon[ds]e?|repl(?:y|ies)|outputs?|return|format|tags)\b", re.IGNORECASE)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
+_SENTENCE = re.compile(rf"[^.!?\n{BOUNDARY}]+(?:[.!?](?=\d)[^.!?\n{BOUNDARY}]*)*[.!?]?")
+_EXAMPLE = re.compile(
+    r"^[ \t]*(?:\W*(?:input|output|message|examples?|user|ticket|review|q|a|text|context|question|answer|assistant)\b[^:\n]{0,20}:)",
+    re.IGNORECASE,
+)
 
 
-def asks_for_more(document: PromptText, fields: tuple[Field, ...]) -> str | None:
-    """What of the answer's form one value does not cover, with its line; ``None`` if nothing says so."""
-    if tags := _tagged_form(document, fields):
-        return tags
-    if len(fields) != 1 or _is_structured(fields[0]):
-        return None
-    if variable := _SCHEMA_VARIABLE.search(document.source):
-        line = document.source.count("\n", 0, variable.start()) + 1
-        return f"line {line}: the form of the answer is in a variable of the template"
-    for start, end in _signs(document):
+def asks_for_more(document: PromptText, fields: Sequence[Field], covered: Sequence[Span]) -> str | None:
+    """What of the answer the fields do not hold, with its line; ``None`` if nothing says so."""
+    for start, end in _signs(document, fields, covered):
         shown = " ".join(document.text[start:end].replace(MASK, " ").split())
         return f"line {document.line(start)} asks for more than one value: {shown[:60]!r}"
     return None
 
 
-def _tagged_form(document: PromptText, fields: tuple[Field, ...]) -> str | None:
-    """Tags one after the other that the answer is to have, if the fields were read somewhere else."""
-    for match in scan(_TAGS, document.text):
-        names = {match["name"].lower(), match["second"].lower()}
-        before = document.text[max(0, match.start() - 200) : match.start()]
-        if _OF_ANSWERS.search(before) and not names <= {field.name.lower() for field in fields}:
-            return (
-                f"line {document.line(match.start())}: the answer is in tags, <{match['name']}> and <{match['second']}>"
-            )
-    return None
+def form_in_variable(document: PromptText) -> str | None:
+    """Where a variable holds the form of the answer; ``None`` if none does."""
+    variable = _SCHEMA_VARIABLE.search(document.source)
+    if variable is None:
+        return None
+    line = document.source.count("\n", 0, variable.start()) + 1
+    return f"line {line}: the form of the answer is in a variable of the template"
 
 
 def wants_json(document: PromptText) -> bool:
@@ -88,22 +108,63 @@ def wants_json(document: PromptText) -> bool:
     return bool(_JSON.search(document.text))
 
 
-def _is_structured(field: Field) -> bool:
-    """A list or an object came from a form as a whole."""
-    return field.schema.get("type") in ("array", "object") or field.source.startswith("JSON")
-
-
-def _signs(document: PromptText) -> Iterator[tuple[int, int]]:
-    for pattern in _FURTHER_PARTS:
-        for match in scan(pattern, document.text):
-            rest = re.split(r"[.;\n]", document.text[match.start() : match.end() + 120], maxsplit=1)[0]
-            # An explanation is known to the proposal.
-            if not _EXPLANATION.search(rest):
-                yield match.span()
-    for match in scan(_FORM_LINE, document.text):
+def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span]) -> Iterator[tuple[int, int]]:
+    text = document.text
+    known = _known_words(fields)
+    for match in _SECTIONS.finditer(text):
         yield match.span()
-    for match in scan(_A_FORM, document.text):
-        following = document.text[match.end() :].lstrip()[:1]
-        # A form that no reader knew.
-        if following in ("<", "[", "{", "#"):
-            yield match.span()
+    for sentence in _SENTENCE.finditer(text):
+        if _EXAMPLE.match(text[text.rfind("\n", 0, sentence.start()) + 1 : sentence.end()]) or document.depends(
+            Span(*sentence.span())
+        ):
+            continue
+        own = [span for span in covered if span.overlaps(Span(*sentence.span()))]
+        for pattern in (_SEVERAL, _HOW) if own else (_HOW,):
+            for match in pattern.finditer(sentence[0]):
+                yield sentence.start() + match.start(), sentence.start() + match.end()
+        yield from _orders(sentence, own, known)
+
+
+def _orders(sentence: re.Match[str], own: Sequence[Span], known: frozenset[str]) -> Iterator[tuple[int, int]]:
+    offset = sentence.start()
+    for match in _VERB.finditer(sentence[0]):
+        start, end = offset + match.start(), offset + match.end()
+        before = sentence[0][: match.start()]
+        if not _BEFORE.search(before) or _NEGATED.search(before):
+            continue
+        # The verb that a reader's span belongs to asks for what was read.
+        if any(start < span.end and span.start < end for span in own) and not _FOLLOWS.search(match["object"]):
+            continue
+        more = bool(_COORDINATED.search(before))
+        rates = match["verb"].lower() in ("rate", "score", "grade") and not more
+        if not rates and not _is_itself(match["object"], known, more=more):
+            yield start, end
+    for match in _FOLLOWS.finditer(sentence[0]) if own else ():
+        if not _is_itself(match["what"], known) and not any(
+            offset + match.start("what") < span.end and span.start < offset + match.end() for span in own
+        ):
+            yield offset + match.start(), offset + match.end()
+
+
+def _is_itself(what: str, known: frozenset[str], *, more: bool = False) -> bool:
+    """Whether what is asked for is the answer that was read, or its explanation, which the proposal knows.
+
+    Args:
+        more: Whether a word such as "also" says that it is asked for besides.
+    """
+    if EXPLAINS.search(what) or _WORKING.search(what):
+        return True
+    phrase = _PREPOSITION.split(what.lower(), maxsplit=1)[0]
+    words = [word for word in re.findall(r"[a-z][\w'-]*", phrase) if word not in _SKIPPED]
+    if not words:
+        return not more
+    return words[-1] in _ITSELF or words[0] in _ITSELF or any(word in known for word in words)
+
+
+def _known_words(fields: Sequence[Field]) -> frozenset[str]:
+    words: set[str] = set()
+    for item in fields:
+        words |= set(item.name.lower().split("_"))
+        for label in item.schema.get("enum", ()):
+            words |= set(re.findall(r"[\w']+", str(label).lower()))
+    return frozenset(words | {f"{word}s" for word in words})

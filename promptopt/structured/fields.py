@@ -38,12 +38,14 @@ class Field:
         schema: What its values are.
         source: Where that is said: "JSON example, line 12".
         line: The line, counted from 1, if there is one.
+        pattern: A regular expression whose group reads the value out of an answer in the form that the text states.
     """
 
     name: str
     schema: Mapping[str, Any]
     source: str
     line: int | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,18 @@ class Inferred:
         carried: Parts of the text that only say what the schema says; they can go.
         problems: Contradictions and doubts, each with its line; if one matters, there are no fields.
         wrapped: The answer is a list; the one field has it.
+        covered: The parts of the text that the fields were read from.
+        whole: What kind of form the fields are all of: JSON, keys, labels, sections, a table; empty for a bare value.
+        beside: What the prompt asks for beside the form, with its line; then nothing bounds the answer.
     """
 
     fields: tuple[Field, ...] = ()
     carried: tuple[Span, ...] = ()
     problems: tuple[str, ...] = ()
     wrapped: bool = False
+    covered: tuple[Span, ...] = ()
+    whole: str = ""
+    beside: str | None = None
 
     def schema(self) -> dict[str, Any]:
         """The strict schema of the fields."""

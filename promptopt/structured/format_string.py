@@ -67,10 +67,9 @@ def as_jinja(text: str) -> str | None:
             parts.append(_JINJA.sub(lambda match: f'{{{{ "{match[0]}" }}}}', literal))
             if name is None:
                 continue
-            if not name or name.isdigit():
-                name = f"arg{name or unnamed}"
-                unnamed += 1
-            parts.append(_variable(name.strip()))
+            numbered = not name or name.isdigit()
+            parts.append(_variable(f"arg{name or unnamed}" if numbered else name.strip()))
+            unnamed += numbered
     except ValueError:
         return None
     return "".join(parts)

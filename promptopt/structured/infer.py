@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from promptopt.structured.choices import Choice, choices, numbers
-from promptopt.structured.completeness import asks_for_more
+from promptopt.structured.completeness import asks_for_more, form_in_variable, wants_json
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, field_name
+from promptopt.structured.json_blocks import Block
 from promptopt.structured.json_blocks import blocks as json_blocks
+from promptopt.structured.labelled import NestedTags, bracketed, delimited, forms, read_pattern, tagged, tuples
+from promptopt.structured.named_keys import named_keys
 from promptopt.structured.pseudo_json import merge
-from promptopt.structured.sections import (
-    forms,
-    headed,
-    keys,
-    lines,
-    listings,
-    parted,
-    ruled,
-    sections,
-    tables,
-    tagged,
-    titled,
-    tuples,
-)
-from promptopt.structured.wording import is_numeric
+from promptopt.structured.refine import nulls_of, refined, refined_field, with_prose
+from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
+from promptopt.structured.wording import described, stated
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5
@@ -47,6 +39,11 @@ _NOT_A_NAME = frozenset(
         "text",
         "begin",
     }
+)
+# What is added to objects that come from somewhere else.
+_ADDED = re.compile(
+    r"\b(?:additional|extra|further|new) (?:json )?(?:keys?|fields?)\b|\bin each (?:dictionary|object|record)\b",
+    re.IGNORECASE,
 )
 _YAML_OR_XML = re.compile(
     r"\b(?:valid yaml|yaml (?:object|schema|format)|well[ -]formed xml|xml tags)\b", re.IGNORECASE
@@ -77,21 +74,30 @@ def _inferred(document: PromptText) -> Inferred:
     readers: tuple[Callable[[], Inferred | None], ...] = (
         lambda: _from_json(document, said),
         lambda: _from_keys(document, said),
-        lambda: _from_ruled(document),
-        lambda: _from_tuples(document),
+        lambda: _from_labels(document, said),
         lambda: _from_sections(document),
         lambda: _from_tables(document),
-        lambda: _from_choices(document, said),
-        lambda: _from_listings(document),
+        lambda: _from_values(document, said),
     )
     for read in readers:
         found = read()
         if found is not None:
-            more = asks_for_more(document, found.fields)
-            return found if more is None else Inferred(problems=(more,))
+            return _checked(document, found)
     if _YAML_OR_XML.search(document.text):
         return Inferred(problems=("the prompt asks for YAML or XML whose form is not given as an example",))
     return Inferred(problems=("the prompt names no labels, keys or sections for its answers",))
+
+
+def _checked(document: PromptText, found: Inferred) -> Inferred:
+    """What was found, unless the prompt asks for more than that: of one value for all, of a whole form before it."""
+    if not found.fields or found.whole == "JSON":
+        return replace(found, beside=asks_for_more(document, found.fields, found.covered)) if found.fields else found
+    if variable := form_in_variable(document):
+        return Inferred(problems=(variable,))
+    more = asks_for_more(document, found.fields, found.covered)
+    if more is None or found.whole:
+        return replace(found, beside=more)
+    return Inferred(problems=(more,))
 
 
 def _conditional(document: PromptText, span: Span) -> Inferred | None:
@@ -119,6 +125,8 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     blocks = list(json_blocks(document))
     if not blocks:
         return None
+    if all(block.example for block in blocks) and _outside_tags(document, blocks):
+        return None
     if bad := next((found for block in blocks if (found := _conditional(document, block.span))), None):
         return bad
     if unread := next((block for block in blocks if block.is_schema and not block.schema), None):
@@ -128,7 +136,7 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
         line = document.line(unread.span.start)
         return Inferred(problems=(f"line {line}: the JSON of the answer has free keys, or cannot be read",))
     merged: dict[str, Any] = {}
-    for block in sorted(blocks, key=lambda block: block.example):
+    for block in sorted(blocks, key=lambda block: bool(block.example)):
         joined = merge(merged, block.schema)
         if joined is None:
             lines = f"lines {document.line(blocks[0].span.start)} and {document.line(block.span.start)}"
@@ -138,97 +146,87 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     kind = "schema" if first.is_schema else "example" if first.example else "template"
     source = f"JSON {kind}, line {document.line(first.span.start)}"
     line = document.line(first.span.start)
-    merged = _refined(document, merged, said)
+    spans = tuple(block.span for block in blocks)
+    merged = refined(document, merged, said, spans)
     templates = tuple(block.span for block in blocks if not block.example)
     if merged.get("type") == "array":
-        return Inferred((Field("items", _known(merged), source, line),), templates, wrapped=True)
-    fields = tuple(Field(name, _known(child, name), source, line) for name, child in merged["properties"].items())
-    return Inferred(fields, templates)
+        fields: tuple[Field, ...] = (Field("items", merged, source, line),)
+        return Inferred(fields, templates, wrapped=True, covered=spans, whole="JSON")
+    fields = tuple(Field(name, child, source, line) for name, child in merged["properties"].items())
+    return Inferred(fields, templates, covered=spans, whole="JSON")
 
 
-def _known(schema: Any, name: str = "") -> Any:
-    """A schema whose unknown values are numbers if their name says so, and else texts."""
-    if not isinstance(schema, Mapping):
-        return schema
-    known = dict(schema)
-    if not set(known) & {"type", "enum", "anyOf"}:
-        known = {"type": "number" if is_numeric(name) else "string", **known}
-    if isinstance(known.get("properties"), Mapping):
-        known["properties"] = {key: _known(child, key) for key, child in known["properties"].items()}
-    if "items" in known:
-        known["items"] = _known(known["items"])
-    return known
-
-
-def _refined(document: PromptText, schema: dict[str, Any], said: list[Choice]) -> dict[str, Any]:
-    """Ranges and labels that the prose gives to keys of the JSON."""
-    ranges = list(numbers(document))
-    lists = [choice for choice in said if "enum" in choice.schema and not document.depends(choice.span)]
-
-    def visit(node: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(node.get("properties"), Mapping):
-            node = {
-                **node,
-                "properties": {k: visit(_with_prose(k, dict(v), ranges, lists)) for k, v in node["properties"].items()},
-            }
-        if isinstance(node.get("items"), Mapping):
-            node = {**node, "items": visit(dict(node["items"]))}
-        return node
-
-    return visit(schema)
-
-
-def _with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: list[Choice]) -> dict[str, Any]:
-    plain = field_name(name)
-    kind = schema.get("type")
-    if kind in (None, "integer", "number") and "enum" not in schema and "minimum" not in schema:
-        fitting = [choice.schema for choice in ranges if choice.name and choice.name in plain.split("_")]
-        if fitting and all(choice == fitting[0] for choice in fitting):
-            described = {key: value for key, value in schema.items() if key == "description"}
-            # A decimal example says more than "between 0 and 10".
-            number = {"type": "number"} if kind == "number" else {}
-            return {**described, **fitting[0], **number}
-    if kind in (None, "string") and "enum" not in schema:
-        labels = [
-            choice.schema
-            for choice in lists
-            if choice.name and choice.name == plain and choice.schema.get("type") == "string"
-        ]
-        if labels and all(set(label["enum"]) == set(labels[0]["enum"]) for label in labels):
-            return {**schema, **labels[0]}
-    return schema
+def _outside_tags(document: PromptText, blocks: list[Block]) -> bool:
+    """Whether the answer is in several tags, and the examples of JSON are beside them: they show something else."""
+    try:
+        marked = tagged(document)
+    except NestedTags:
+        return False
+    return len(marked) > 1 and not any(block.span.overlaps(span) for block in blocks for _, span in marked)
 
 
 def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
-    found = {field.name: (field, span) for field, span in keys(document)}
-    if not found:
+    keys = named_keys(document)
+    if not keys:
         return None
     ranges = list(numbers(document))
     lists = [choice for choice in said if "enum" in choice.schema]
     fields = []
-    for field, span in found.values():
-        if bad := _conditional(document, span):
+    for key in keys:
+        if bad := _conditional(document, key.span):
             return bad
-        near = [r for r in ranges if span.overlaps(r.span)]
-        schema = (
-            dict(near[0].schema)
-            if len(near) == 1 and len(found) > 1 and not field.schema
-            else _with_prose(field.name, dict(field.schema), ranges, lists)
-        )
-        fields.append(Field(field.name, _known(schema, field.name), field.source, field.line))
-    return Inferred(tuple(fields))
+        line = document.line(key.span.start)
+        schema = described(key.name, key.said)
+        if schema is None or key.nested or _ADDED.search(document.text, max(0, key.span.start - 60), key.span.end):
+            return Inferred(problems=(f"line {line}: the form of {key.name!r} is given in words, not by an example",))
+        near = [choice for choice in ranges if key.span.overlaps(choice.span)]
+        if len(near) == 1 and len(keys) > 1 and not stated(key.said):
+            schema = dict(near[0].schema)
+        else:
+            schema = with_prose(key.name, schema, ranges, lists)
+        fields.append(Field(key.name, schema, f"key in the prose, line {line}", line))
+    fields = [replace(item, schema=nulls_of(document)(item.name, dict(item.schema))) for item in fields]
+    return Inferred(
+        tuple(fields), covered=tuple(key.span for key in keys), whole="JSON" if wants_json(document) else "keys"
+    )
 
 
-def _from_ruled(document: PromptText) -> Inferred | None:
-    found = list(ruled(document)) or list(forms(document))
+def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
+    """Parts of a text with labels of any kind."""
+    found = list(ruled(document))
+    if found:
+        return replace(_of_fields(document, found, carried=True), whole="labels")
+    try:
+        marked = tagged(document)
+    except NestedTags as error:
+        return Inferred(problems=(str(error),))
+    found = list(forms(document)) or list(delimited(document))
+    carried = bool(found)
     if not found:
-        return None
-    return _of_fields(document, found, carried=True)
+        found = list({field.name: (field, span) for field, span in (*tuples(document), *marked)}.values())
+    ranges = list(numbers(document))
+    if not found:
+        single = bracketed(document, [dict(choice.schema) for choice in ranges if choice.asks])
+        if single is None:
+            return None
+        inferred = _of_fields(document, [single], carried=False)
+        near = tuple(choice.span for choice in ranges)
+        return replace(inferred, covered=(*inferred.covered, *near))
+    lists = [choice for choice in said if "enum" in choice.schema]
+    if len(found) == 1 and not carried:
+        found = [_only_part(*found[0], ranges, lists)]
+    else:
+        found = [(refined_field(document, field, ranges, lists), span) for field, span in found]
+    return replace(_of_fields(document, found, carried=False), whole="labels")
 
 
-def _from_tuples(document: PromptText) -> Inferred | None:
-    found = list({field.name: (field, span) for field, span in (*tuples(document), *tagged(document))}.values())
-    return _of_fields(document, found, carried=False) if found else None
+def _only_part(field: Field, span: Span, ranges: list[Choice], lists: list[Choice]) -> tuple[Field, Span]:
+    """The one tag of an answer holds the one list of labels, or the one range, that the prose gives."""
+    schemas = [dict(choice.schema) for choice in (*lists, *ranges) if choice.asks]
+    if field.schema != {"type": "string"} or not schemas or any(schema != schemas[0] for schema in schemas):
+        return field, span
+    pattern = (field.pattern or "").replace("(.*?)", read_pattern(schemas[0]))
+    return replace(field, schema=schemas[0], pattern=pattern), span
 
 
 def _from_sections(document: PromptText) -> Inferred | None:
@@ -238,7 +236,7 @@ def _from_sections(document: PromptText) -> Inferred | None:
     names = [field.name for field, _ in found]
     if len(found) < 2 or len(set(names)) < len(names):
         return None
-    return _of_fields(document, found, carried=False)
+    return replace(_of_fields(document, found, carried=False), whole="sections")
 
 
 def _from_tables(document: PromptText) -> Inferred | None:
@@ -246,15 +244,19 @@ def _from_tables(document: PromptText) -> Inferred | None:
     if len(found) != 1:
         return None
     inferred = _of_fields(document, found, carried=False)
-    return Inferred(inferred.fields, inferred.carried, inferred.problems, wrapped=bool(inferred.fields))
+    return replace(inferred, wrapped=bool(inferred.fields), whole="table")
 
 
 def _of_fields(document: PromptText, found: list[tuple[Field, Span]], *, carried: bool) -> Inferred:
     for _, span in found:
         if bad := _conditional(document, span):
             return bad
-    spans = tuple(span for _, span in found) if carried else ()
-    return Inferred(tuple(field for field, _ in found), spans)
+    spans = tuple(span for _, span in found)
+    return Inferred(tuple(field for field, _ in found), spans if carried else (), covered=spans)
+
+
+def _from_values(document: PromptText, said: list[Choice]) -> Inferred | None:
+    return _from_choices(document, said) or _from_listings(document)
 
 
 def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
@@ -284,7 +286,10 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
     )
     schema = _with_fallback(document.text, dict(best.schema))
     carried = tuple(choice.span for choice in lists if choice.bare)
-    return Inferred((Field(name or "answer", schema, best.source, document.line(best.span.start)),), carried)
+    covered = tuple(choice.span for choice in lists)
+    return Inferred(
+        (Field(name or "answer", schema, best.source, document.line(best.span.start)),), carried, covered=covered
+    )
 
 
 def _asks_for_label(text: str) -> bool:
@@ -322,15 +327,19 @@ def _from_range(document: PromptText, ranges: list[Choice]) -> Inferred | None:
     if bad := _conditional(document, choice.span):
         return bad
     name = _anchor(document.text) or choice.name or "score"
-    return Inferred((Field(name, choice.schema, choice.source, document.line(choice.span.start)),))
+    covered = tuple(known.span for known in ranges)
+    return Inferred((Field(name, choice.schema, choice.source, document.line(choice.span.start)),), covered=covered)
 
 
 def _from_listings(document: PromptText) -> Inferred | None:
-    found = list(lines(document)) or list(listings(document))
+    found = list(arrays(document)) or list(lines(document)) or list(listings(document))
     names = {field.name for field, _ in found}
     if len(names) != 1:
         return None
-    return _of_fields(document, found[:1], carried=False)
+    inferred = _of_fields(document, found[:1], carried=False)
+    whole = found[0][0].name == "items"
+    spans = tuple(span for _, span in found)
+    return replace(inferred, covered=spans, wrapped=whole, whole="JSON" if whole else "")
 
 
 def _object_of_task(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptopt.compression.edit import Edit
@@ -21,7 +21,7 @@ from promptopt.tokens import Tokenizer
 
 _MOST_BLOCKS = 200
 _CUE = re.compile(
-    r"\b(?:json|format\w*|outputs?|returns?|respond|response|repl(?:y|ies)|answers?|structure|object|schema|shape|keys|fields|following form)\b",
+    r"\b(?:json|format\w*|outputs?|returns?|respond|response|repl(?:y|ies)|answers?|structure|object|schema|shape|keys|fields?|following form|assistant)\b",
     re.IGNORECASE,
 )
 _INPUT_CUE = re.compile(
@@ -42,12 +42,19 @@ _PLACEHOLDERS = re.compile(
 )
 
 
+# A line that ends in a colon and speaks of the answer anywhere.
+_LEADS = re.compile(
+    r"\b(?:outputs?|answer|respon[ds]e?|repl(?:y|ies)|returns?|json|format\w*|produce|generate|write|structure\w*)\b[^\n]*:\W*$",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One JSON value of the text.
 
     Attributes:
-        example: One answer of many, and not the template of all.
+        example: One answer of many, and not the template of all; ``None`` if nothing leads to it.
         is_schema: The text itself is a JSON schema.
 
     A block without a schema shows the answer and cannot be read.
@@ -55,12 +62,29 @@ class Block:
 
     schema: dict[str, Any]
     span: Span
-    example: bool
+    example: bool | None
     is_schema: bool = False
 
 
-def blocks(document: PromptText) -> Iterator[Block]:
+def blocks(document: PromptText) -> list[Block]:
     """Pseudo-JSON of the text that shows the answer, outermost only."""
+    found = list(_blocks(document))
+    known = [
+        set(block.schema["properties"]) for block in found if block.example is not None and "properties" in block.schema
+    ]
+    shown = []
+    for block in found:
+        if block.example is None:
+            # Nothing leads to it, but it has the keys of the answer.
+            keys = set(block.schema.get("properties", ()))
+            if not any(keys & other and (keys <= other or other <= keys) for other in known):
+                continue
+            block = replace(block, schema=_plain_example(block.schema), example=True)  # noqa: PLW2901 - the block as it is used
+        shown.append(block)
+    return shown
+
+
+def _blocks(document: PromptText) -> Iterator[Block]:
     text = document.text
     done = 0
     tried = 0
@@ -73,10 +97,9 @@ def blocks(document: PromptText) -> Iterator[Block]:
         try:
             schema, end = read_pseudo(text, start)
         except (NotPseudo, RecursionError):
-            end = balanced_end(text, start)
-            if _OBJECT.match(text, start) and _role(text, start, end) is not None:
-                done = end
-                yield Block({}, Span(start, end), example=False)
+            if (unread := _unread(text, start)) is not None:
+                done = unread.span.end
+                yield unread
             continue
         if not _is_structure(schema):
             continue
@@ -88,8 +111,16 @@ def blocks(document: PromptText) -> Iterator[Block]:
         if role is None and re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
             role = False
         if role is not None:
-            span = Span(start, end)
-            yield Block(_plain_example(schema) if role else schema, span, role)
+            yield Block(_plain_example(schema) if role else schema, Span(start, end), role)
+        elif not _INPUT_CUE.search(_line_before(text, start)):
+            yield Block(schema, Span(start, end), None)
+
+
+def _unread(text: str, start: int) -> Block | None:
+    """An object that shows the answer and that no reader understands."""
+    end = balanced_end(text, start)
+    shows = _OBJECT.match(text, start) and _role(text, start, end) is not None
+    return Block({}, Span(start, end), example=False) if shows else None
 
 
 def _names_a_schema(schema: Mapping[str, Any]) -> bool:
@@ -133,14 +164,21 @@ def _plain_example(schema: Any) -> Any:
     return plain
 
 
+def _before(text: str, start: int) -> str:
+    return re.sub(r"(?:```|~~~)\w*\s*$", "", text[max(0, start - 400) : start]).rstrip(' \n\t"`')
+
+
+def _line_before(text: str, start: int) -> str:
+    return _before(text, start).rpartition("\n")[2]
+
+
 def _role(text: str, start: int, end: int) -> bool | None:
     """``True`` for an example of an answer, ``False`` for its template, ``None`` for something else."""
     if text[max(0, start - 2) : start].strip(" ")[-1:] in ("(", "*", "=") or re.search(r"\w$", text[:start][-1:]):
         # An argument of a call, or a set in a formula.
         return None
-    before = re.sub(r"(?:```|~~~)\w*\s*$", "", text[max(0, start - 400) : start]).rstrip(' \n\t"`')
-    line = before.rpartition("\n")[2]
-    recent = before[-250:]
+    line = _line_before(text, start)
+    recent = _before(text, start)[-250:]
     if _INPUT_CUE.search(line) and not _OUTPUT_CUE.search(line):
         return None
     if not _CUE.search(recent):
@@ -149,7 +187,7 @@ def _role(text: str, start: int, end: int) -> bool | None:
         r"\b(?:examples?\b[^\n]{0,40}|like (?:this|so)\W*)$", line, re.IGNORECASE
     ):
         return not _PLACEHOLDERS.search(text, start, end)
-    if _OUTPUT_CUE.search(recent):
+    if _OUTPUT_CUE.search(recent) or _LEADS.search(line):
         return False
     return None
 
@@ -192,7 +230,10 @@ def reading(fields: Sequence[Field], scored: Field, *, json_form: bool) -> str |
     """An ``answer:`` that reads the scored value out of a text answer; ``None`` if it has no fixed form."""
     if json_form:
         return "/" + scored.name.replace("~", "~0").replace("/", "~1")
-    if len(fields) != 1:
+    if scored.pattern is not None:
+        return scored.pattern
+    # The last match is read: an explanation after the value may speak of others.
+    if fields[-1] is not scored or len(fields) > 2 or (len(fields) == 2 and fields[0].name != "explanation"):
         return None
     if "enum" in scored.schema:
         labels = sorted(map(str, scored.schema["enum"]), key=len, reverse=True)
@@ -232,7 +273,8 @@ _VOCABULARY = frozenset(
     specified start strict strictly string structure structured style suffix sure surrounding syntax tag tags task text that
     the then these this those to use used using valid value values very want wanted well well-formed whole with within without
     wish word words wrap write you your below above exact follow follows following: else additional none accept accepts accepted
-    two three four five six seven eight nine ten after end before markup pick its either""",
+    two three four five six seven eight nine ten after end before markup pick its either
+    fit fits matches matching conform conforms conforming adhere adheres adhering according validate validates shape""",
     )
 )
 # Markdown that nobody will see.
@@ -272,7 +314,8 @@ _FENCE_AFTER = re.compile(r"[ \t]*\n?[ \t]*(?:```|~~~)[ \t]*")
 
 def carried_edits(document: PromptText, inferred: Inferred, *, drop_explanation: bool) -> list[Edit]:
     """The deletions that a schema allows: templates of the answer with the line that leads to them, and format prose."""
-    blocks = [_block(document, span) for span in inferred.carried if MASK not in document.text[span.start : span.end]]
+    shown = [_block(document, span) for span in inferred.carried if MASK not in document.text[span.start : span.end]]
+    blocks = [span for span in shown if span is not None]
     words = _words_of(inferred)
     edits = [
         Edit(span.start, _with_space(document.text, span.end), "", CODE, "the schema carries the form of the answer")
@@ -329,8 +372,8 @@ def _with_space(text: str, end: int) -> int:
     return end
 
 
-def _block(document: PromptText, span: Span) -> Span:
-    """A template with its fence and the line that leads to it, if that says nothing else."""
+def _block(document: PromptText, span: Span) -> Span | None:
+    """A template with its fence and the line that leads to it; ``None`` if that line says more and leads nowhere then."""
     text = document.text
     start, end = span.start, span.end
     if (before := _FENCE_BEFORE.search(text, 0, start)) and (after := _FENCE_AFTER.match(text, end)):
@@ -345,6 +388,8 @@ def _block(document: PromptText, span: Span) -> Span:
         )
     ):
         start -= len(lead[0].lstrip())
+    elif head.rstrip(" \t\n*_").endswith(":"):
+        return None
     return Span(start, end)
 
 

@@ -22,6 +22,7 @@ _NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")
 _DEEPEST = 12
 _LONGEST = 20_000
 
+
 class NotPseudo(Exception):
     """The text at this place is not pseudo-JSON."""
 
@@ -207,7 +208,7 @@ def _sampled(schema: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: C901 - one branch a form
+def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:
     """One schema for two descriptions of the same value; ``None`` if they contradict each other.
 
     A key that one of them leaves out may be null.
@@ -239,7 +240,9 @@ def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]
 
 def _kinds(schema: Mapping[str, Any]) -> set[str]:
     kind = schema.get("type")
-    return set(kind) if isinstance(kind, list) else {kind} - {None}
+    if kind is None:
+        return set()
+    return set(kind) if isinstance(kind, list) else {kind}
 
 
 def _merged_properties(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:

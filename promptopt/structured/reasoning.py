@@ -7,8 +7,9 @@ BIG-Bench Hard shows what is lost: navigate 96.4% with reasoning against 50.4% w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from promptopt.structured.fields import PromptText
+from promptopt.structured.fields import Field, PromptText, field_name
 
 _ASKED = (
     re.compile(
@@ -44,19 +45,34 @@ _TASKS = (
     ),
 )
 _QUOTED = re.compile(
-    r"\"[^\"\n]{0,300}\"|^[ \t]*(?:Input|Message|Example|User|Ticket|Review)[^:\n]*:[^\n]*$",
+    r"\"[^\"\n]{0,300}\"|^[ \t]*(?:Input|Message|Example|User|Ticket|Review|Task|Sample|Question|Problem|Q)[^:\n]*:[^\n]*$",
     re.MULTILINE | re.IGNORECASE,
 )
+
+
+_NAMES = frozenset(
+    re.findall(
+        r"\S+",
+        """reasoning reason reasons thought thoughts thinking explanation explanations rationale justification analysis chain_of_thought
+    steps feedback critique evaluation_notes step_by_step""",
+    )
+)
+_NEGATED = re.compile(r"\b(?:not|n['’]t|never|without|no)\b[^.\n]{0,40}\Z", re.IGNORECASE)
+
+
+def keeps_reasoning(fields: Sequence[Field]) -> bool:
+    """Whether the form of the answer has a part of its own for the reasoning."""
+    return len(fields) > 1 and any(set(field_name(item.name).split("_")) & _NAMES for item in fields)
 
 
 def needs_reasoning(document: PromptText) -> str | None:
     """Why the task of a prompt needs reasoning, with the line that says so; ``None`` if nothing does."""
     for pattern in _ASKED:
-        if match := pattern.search(document.text):
+        if (match := pattern.search(document.text)) and not _NEGATED.search(document.text[: match.start()]):
             return f"line {document.line(match.start())}: {match[0]!r} asks for reasoning"
     # What an example or a quotation speaks about is not the task.
     text = _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), document.text)
     for pattern, what in _TASKS:
-        if match := pattern.search(text):
+        if (match := pattern.search(text)) and not _NEGATED.search(text[: match.start()]):
             return f"line {document.line(match.start())}: {match[0]!r} is a task of {what}"
     return None

@@ -9,7 +9,6 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
-from promptopt.structured.wording import placeholder
 
 _NUMBER_WORDS = {
     "one": 1,
@@ -42,20 +41,13 @@ _ITEM = regex.compile(
     re.MULTILINE,
 )
 _RULED = regex.compile(r"^---[ \t]+(?P<name>[A-Za-z]\w*)[ \t]*\n(?P<body>[^\n]+)\n?", re.MULTILINE)
-_KEYED = regex.compile(r"`(?P<name>[A-Za-z_]\w*)`\s+(?:key|field|property|attribute)\b(?P<rest>[^\n]*)", re.IGNORECASE)
-_INCLUDE = regex.compile(
-    r"\b(?:json|object)\b[^.\n]{0,60}?\b(?:keys?|fields?|properties)?\s*(?:include|including|containing|with|has|have)\s+(?:the )?(?:keys?|fields?|properties)?\s*:?\s*(?P<list>[`\"']?\w+[`\"']?(?:\s*,\s*[`\"']?\w+[`\"']?)*\s*,?\s*(?:and|&)\s*[`\"']?\w+[`\"']?)\s*(?P<tail>keys?|fields?|properties)?",
-    re.IGNORECASE,
-)
-# "JSON with fields 'score' (number) and 'verdict' ("faithful" or "unfaithful")"
-_TYPED_KEY = r"[\"'`](?P<name>[A-Za-z_]\w*)[\"'`](?:\s*\((?P<type>[^()\n]{1,80})\))?"
-_TYPED_KEYS = regex.compile(
-    rf"\bjson\b[^.\n]{{0,60}}?\b(?:keys?|fields?|properties|attributes)\b[^.\n\"'`]{{0,20}}"
-    rf"(?P<list>{_TYPED_KEY}(?:\s*(?:,\s*(?:and\s+)?|and\s+|&\s*){_TYPED_KEY.replace('?P<name>', '').replace('?P<type>', '')})+)",
-    re.IGNORECASE,
-)
 _LISTING = regex.compile(
     rf"\b(?:list|give|provide|extract|suggest|name|return|generate|write|output)\s+(?:me )?(?:(?:up to|at most|no more than|a maximum of)|(?P<exact>exactly|the top|the)?)\s*{_COUNT}\s+(?:(?:of the )?(?:most )?[\w-]+ ){{0,3}}?(?P<noun>[a-z]{{3,}}s)\b",
+    re.IGNORECASE,
+)
+_ARRAY = regex.compile(
+    r"\b(?:submit|return|output|respond|answer|reply|provide|produce|give|generate|response|should be|must be|formatted)\b[^.\n]{0,60}?"
+    r"\b(?:json |python |formatted |plain |valid |strict |flat )*(?:lists?|arrays?) of (?P<what>strings|integers|numbers|ints|indices|sentences)\b",
     re.IGNORECASE,
 )
 _TABLE = regex.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)
@@ -155,50 +147,6 @@ def _item_schema(rest: str) -> dict[str, Any]:
     return _section_schema(rest)
 
 
-def forms(document: PromptText) -> Iterator[tuple[Field, Span]]:
-    """Lines such as ``Sentiment: <positive/negative>`` one below the other."""
-    for block in scan(_FORM, document.text):
-        lead = document.text[max(0, block.start() - 200) : block.start()]
-        if not re.search(
-            r"\b(?:format|answer|respond|response|reply|return|output|form|structure)\b", lead, re.IGNORECASE
-        ):
-            continue
-        for match in scan(_FORM_LINE, block[0]):
-            start = block.start() + match.start()
-            line = document.line(start)
-            schema = placeholder(match["value"]) or {"type": "string"}
-            if not set(schema) & {"type", "enum"}:
-                schema = {"type": "string", **schema}
-            yield (
-                Field(field_name(match["name"]), schema, f"form in the prose, line {line}", line),
-                Span(start, block.start() + match.end()),
-            )
-
-
-def tuples(document: PromptText) -> Iterator[tuple[Field, Span]]:
-    """Reads "Format each claim as (<subject><|><object>)": a list of objects."""
-    for match in scan(_TUPLE, document.text):
-        names = [field_name(name) for name in re.findall(r"<([A-Za-z_]\w*)>", match["form"])]
-        if len(names) < 2 or len(set(names)) < len(names):
-            continue
-        properties: dict[str, Any] = {}
-        for name in names:
-            numeric = re.search(rf"\b{name}\b\s*:\s*an? (?P<kind>numeric|integer|float)", document.text, re.IGNORECASE)
-            properties[name] = {"type": "number" if numeric else "string"}
-        noun = match["noun"].lower()
-        plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-        items = {"type": "array", "items": object_schema(properties)}
-        yield Field(plural, items, *_source(document, match, "delimited form")), _sentence(document.text, match.start())
-
-
-def tagged(document: PromptText) -> Iterator[tuple[Field, Span]]:
-    """Reads "Return the bulleted list of entities between <entities> and </entities>"."""
-    for match in scan(_TAGGED, document.text):
-        many = bool(_BULLETS.search(match[0]))
-        schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}} if many else {"type": "string"}
-        yield Field(field_name(match["name"]), schema, *_source(document, match, "tag")), Span(*match.span())
-
-
 def titled(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """Reads "... the following sections:" and then lines such as ``KEY EVENTS:`` with what belongs under each."""
     lead = re.search(r"following sections\s*:[ \t]*\n", document.text, re.IGNORECASE)
@@ -217,23 +165,7 @@ def titled(document: PromptText) -> Iterator[tuple[Field, Span]]:
         )
 
 
-_FORM_LINE = regex.compile(
-    r"^[ \t]*[*_]*(?P<name>[A-Za-z][\w ]{0,40})[*_]*:[*_]*[ \t]*(?P<value>(?:<[^<>\n]+>|\[[^\[\]\n]+\]))[ \t]*$",
-    re.MULTILINE,
-)
-_FORM = regex.compile(
-    rf"(?:{_FORM_LINE.pattern.replace('?P<name>', '').replace('?P<value>', '?:')}\n?){{2,}}", re.MULTILINE
-)
-_TUPLE = regex.compile(r"\bformat each (?P<noun>\w+) as\s*(?P<form>\([^\n]*<\|>[^\n]*\))", re.IGNORECASE)
-_TAGGED = regex.compile(
-    r"\b(?:return|produce|write|put|output|give)\b[^.\n]{0,80}?\bbetween <(?P<name>[A-Za-z_]\w*)> and </(?P=name)>",
-    re.IGNORECASE,
-)
 _TITLE = regex.compile(r"^(?P<name>[A-Z0-9][A-Z0-9 '’&/-]{2,40}):[ \t]*$", re.MULTILINE)
-_FIELDS = regex.compile(
-    r"\b(?:output|answer|response|reply)\b[^.\n]{0,40}\b(?:using|with|in) (?:two|three|four|five|\d) (?:fields|keys|parts|sections)\s*[;:,]\s*(?P<list>\w+(?:\s*,\s*\w+)*\s*,?\s*and\s+\w+)",
-    re.IGNORECASE,
-)
 
 
 def ruled(document: PromptText) -> Iterator[tuple[Field, Span]]:
@@ -247,26 +179,12 @@ def ruled(document: PromptText) -> Iterator[tuple[Field, Span]]:
         yield Field(field_name(match["name"]), schema, *_source(document, match, "labelled block")), Span(*match.span())
 
 
-def keys(document: PromptText) -> Iterator[tuple[Field, Span]]:
-    """Keys that the prose names: "a JSON with a `score` key and a `reason` key"."""
-    text = document.text
-    for match in scan(_TYPED_KEYS, text):
-        for key in re.finditer(_TYPED_KEY, match["list"]):
-            quoted = re.findall(r"[\"'`]([^\"'`]+)[\"'`]", key["type"] or "")
-            schema = {"type": "string", "enum": quoted} if len(quoted) > 1 else placeholder(key["type"] or "")
-            yield Field(key["name"], schema, *_source(document, match, "key")), Span(*match.span())
-        return
-    if re.search(r"\bjson\b", text, re.IGNORECASE):
-        for match in scan(_KEYED, text):
-            yield Field(match["name"], {}, *_source(document, match, "key")), Span(*match.span())
-    for match in scan(_FIELDS, text):
-        for name in re.findall(r"\w+", re.sub(r"\band\b", " ", match["list"])):
-            yield Field(name, {}, *_source(document, match, "field")), Span(*match.span())
-    for match in scan(_INCLUDE, text):
-        if not match["tail"] and not re.search(r"\b(?:keys?|fields?|properties)\b", match[0], re.IGNORECASE):
-            continue
-        for name in re.findall(r"\w+", re.sub(r"\band\b|&", " ", match["list"])):
-            yield Field(name, {}, *_source(document, match, "key")), Span(*match.span())
+def arrays(document: PromptText) -> Iterator[tuple[Field, Span]]:
+    """Reads "Return a JSON array of strings": the answer is the list itself."""
+    for match in scan(_ARRAY, document.text):
+        kind = "integer" if match["what"].lower() in ("integers", "numbers", "indices", "ints") else "string"
+        schema = {"type": "array", "items": {"type": kind}}
+        yield Field("items", schema, *_source(document, match, "list")), Span(*match.span())
 
 
 def listings(document: PromptText) -> Iterator[tuple[Field, Span]]:

@@ -22,12 +22,19 @@ _WORD_LABEL = re.compile(r"[\w][\w .'/&-]{0,40}")
 _PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
 # Words that are labels wherever they are set against each other by "or" or a slash.
 _LABELS = frozenset(
-    """yes no maybe unknown unsure none pass fail passed failed positive negative neutral mixed correct incorrect partially
+    re.findall(
+        r"\S+",
+        """yes no maybe unknown unsure none pass fail passed failed positive negative neutral mixed correct incorrect partially
     right wrong valid invalid safe unsafe high medium low moderate good bad fair poor excellent supported unsupported
     refuted relevant irrelevant approve reject approved rejected accept accepted allow deny block male female open closed
-    minor major critical easy hard urgent normal agree disagree enabled disabled win lose tie first second""".split()
+    minor major critical easy hard urgent normal agree disagree enabled disabled win lose tie first second""",
+    )
 )
-_NO_LABELS = frozenset("and or path src text html application json xml input output http https n a he she his her yyyy mm dd".split())
+_NO_LABELS = frozenset(
+    re.findall(
+        r"\S+", "and or path src text html application json xml input output http https n a he she his her yyyy mm dd"
+    )
+)
 # Unquoted, Python's None is null as well; in a list of labels it is one of them.
 _NULL = re.compile(
     r"\s*(?:,|\(|\|)?\s*(?:\||/|\bor\b|\belse\b)\s*[\"']?(?:null|nil|(?P<none>None))[\"']?(?![\w-])(?!\s*[/|,])[^/|]*$"
@@ -39,7 +46,10 @@ _NAMED_TYPE = re.compile(
     r"\A(?:an?\s+)?(?:(?:int|integer|float|bool|boolean|string|str)\b|(?:number|decimal)\b\s*(?:between|from|in|[(,\d]|\Z)|(?:list|array)(?:\s+of\s|\[|\Z))",
     re.IGNORECASE,
 )
-_BOOLEAN = re.compile(r"\A(?:either )?(?:true\s*(?:/|\||\bor\b)\s*false|false\s*(?:/|\||\bor\b)\s*true)\b(?P<rest>.*)\Z", re.IGNORECASE | re.DOTALL)
+_BOOLEAN = re.compile(
+    r"\A(?:either )?(?:true\s*(?:/|\||\bor\b)\s*false|false\s*(?:/|\||\bor\b)\s*true)\b(?P<rest>.*)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
 _MUST_BE = re.compile(
     r"\b(?:one of|must be|has to be|either|allowed(?: values)?|options?|possible values|values?)\b\s*:?\s*(?P<list>.+)",
     re.IGNORECASE,
@@ -64,11 +74,16 @@ _GENERIC = (
     (re.compile(r"(\w+)\[\]$"), "array"),
     (re.compile(r"(?:list|array)_of_(\w+?)s?$", re.IGNORECASE), "array"),
 )
-_OBJECTS = frozenset({"object", "dict", "dictionary", "dictionarie", "map", "record", "tuple", "pair", "entry", "entrie"})
+_OBJECTS = frozenset(
+    {"object", "dict", "dictionary", "dictionarie", "map", "record", "tuple", "pair", "entry", "entrie"}
+)
 # Plurals of one thing.
 _ONE_TEXT = frozenset(
-    """notes comments details thoughts instructions remarks series news observations findings analysis status address
-    class process progress focus basis summaries is has as this pros cons canvas bias stars""".split()
+    re.findall(
+        r"\S+",
+        """notes comments details thoughts instructions remarks series news observations findings analysis status address
+    class process progress focus basis summaries is has as this pros cons canvas bias stars""",
+    )
 )
 
 
@@ -180,13 +195,17 @@ def alternatives(text: str) -> list[str]:
     text = text.strip()
     if MASK in text:
         return []
-    if listed := re.match(r"(?:exactly |only |must be )?(?:one of|either)\b:?\s*(?P<list>.{3,200})\Z", text, re.IGNORECASE | re.DOTALL):
+    if listed := re.match(
+        r"(?:exactly |only |must be )?(?:one of|either)\b:?\s*(?P<list>.{3,200})\Z", text, re.IGNORECASE | re.DOTALL
+    ):
         return noted_labels(f"one of {listed['list']}")
     parts = [part.strip().strip("\"'`<>") for part in re.split(r"\s*\|\s*", text)]
     if len(parts) >= 2:
         if not all(_WORD_LABEL.fullmatch(part) for part in parts):
             return []
-        return [] if any(part.lower() in TYPES or part in ("...", "etc") for part in parts) else list(dict.fromkeys(parts))
+        return (
+            [] if any(part.lower() in TYPES or part in ("...", "etc") for part in parts) else list(dict.fromkeys(parts))
+        )
     return _opposites(text)
 
 
@@ -242,9 +261,15 @@ def _one_value(text: str) -> dict[str, Any]:
         return {"type": "number" if "." in text else "integer"}
     if choices := alternatives(text):
         if all(_NUMBER.fullmatch(part) for part in choices):
-            return {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
+            return (
+                {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
+            )
         return {"type": "string", "enum": choices}
-    if first in TYPES:
+    if re.match(r"(?:total |exact )?(?:number|count) of \w", lowered):
+        return _described("integer", text)
+    if first in TYPES and not (
+        first in ("number", "text", "date") and re.match(r"\w+ (?!between|from|in |\()\w", lowered)
+    ):
         rest = re.sub(r"\A(?:(?:an?|the|one|single)\s+)?\S+?(?:[\s,.:;(\[]+|\Z)", "", text, flags=re.IGNORECASE)
         labels = alternatives(rest.strip(" ()")) if TYPES[first] == "string" else []
         return {"type": "string", "enum": labels} if labels else _described(TYPES[first], rest)
@@ -253,7 +278,9 @@ def _one_value(text: str) -> dict[str, Any]:
 
 def _described(kind: str, rest: str) -> dict[str, Any]:
     description = rest.strip(" ().,:;-–\n")
-    return {"type": kind, "description": description} if " " in description and len(description) < 300 else {"type": kind}
+    return (
+        {"type": kind, "description": description} if " " in description and len(description) < 300 else {"type": kind}
+    )
 
 
 def ranged_number(text: str) -> dict[str, Any]:
@@ -263,7 +290,9 @@ def ranged_number(text: str) -> dict[str, Any]:
     alone = span is not None and re.fullmatch(r"[\s(\[<]*(?:from|between)?\s*", text[: span.start()], re.IGNORECASE)
     if span is None or not (said or (alone and not text[span.end() :].strip(" )]>%.,"))):
         return {}
-    if re.search(r"\b(?:words?|sentences?|characters?|lines?|items?)\b", text[span.end() : span.end() + 14], re.IGNORECASE):
+    if re.search(
+        r"\b(?:words?|sentences?|characters?|lines?|items?)\b", text[span.end() : span.end() + 14], re.IGNORECASE
+    ):
         return {}
     found = number_range(span[1], span[2], whole=not (said and said["any"] and "percent" not in said[0].lower()))
     if found and said and said["whole"]:
@@ -273,50 +302,91 @@ def ranged_number(text: str) -> dict[str, Any]:
 
 def described(name: str, text: str) -> dict[str, Any] | None:
     """The value of a named key, of which prose says ``text``; ``None`` if it is an object whose form is not known."""
-    words = re.sub(r"[*_]{2}", "", text).strip(" :–-\n")
-    found = _kind_of(name, words)
-    if found is not None and (_MAY_BE_NULL.search(words) or re.search(r"\b(?:null|None)\b", words)):
-        found = or_null(found)
+    found = stated(text)
+    if found is None:
+        return None
+    if not set(found) & {"type", "enum"}:
+        if is_numeric(name):
+            kind: dict[str, Any] = {"type": "number"}
+        else:
+            kind = {"type": "array", "items": {"type": "string"}} if is_plural(name) else {"type": "string"}
+        found = or_null({**kind, **found}) if _says_null(text) else {**kind, **found}
     return found
 
 
-def _kind_of(name: str, words: str) -> dict[str, Any] | None:
+def _says_null(text: str) -> bool:
+    negated = re.search(r"\b(?:not|never|no|non)[ -](?:be |use |return )?(?:null|None)\b", text)
+    return negated is None and bool(_MAY_BE_NULL.search(text) or re.search(r"\b(?:null|None)\b", text))
+
+
+def stated(text: str) -> dict[str, Any] | None:
+    """What a description says itself of its value; ``{}`` if nothing, ``None`` if an object whose form is not known."""
+    words = re.sub(r"[*_]{2}|`", "", text).strip(" :–-\n")
+    found = _kind_of(words)
+    return or_null(found) if found and _says_null(words) else found
+
+
+def _kind_of(words: str) -> dict[str, Any] | None:
     head = words[:80]
     if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
         return {"type": "boolean"}
     if labels := _stated_labels(words):
         return {"type": "string", "enum": labels}
-    listed = re.search(r"\b(?:list|array)s?\b(?:\s+of\s+(?:the |all |up to \w+ |\w+ing )?(?P<what>[\w-]+))?|\blist\[(?P<item>\w+)\]", head, re.IGNORECASE)
-    if listed and not re.search(r"\b(?:string|text|sentence)\b", head[: listed.start()], re.IGNORECASE):
-        what = (listed["what"] or listed["item"] or "").lower().removesuffix("s")
-        if what in _OBJECTS:
-            return None
-        number = what in ("id", "index", "indice", "number") and re.search(r"\b(?:integer|number|index|indices)\b", words)
-        kind = TYPES.get(what) or ("integer" if number else "string")
-        most = _AT_MOST.search(words)
-        return {"type": "array", "items": {"type": kind}, **({"maxItems": int(most["n"])} if most else {})}
-    if re.search(r"\b(?:object|dict(?:ionary)?)\b", head, re.IGNORECASE):
+    if (listed := _LIST.search(head)) and not re.search(
+        r"\b(?:string|text|sentence)\b", head[: listed.start()], re.IGNORECASE
+    ):
+        return _list_of((listed["what"] or listed["item"] or "").lower(), words)
+    if re.search(r"\A\W*(?:an?\s+)?(?:\w+\s+)?(?:object|dict(?:ionary)?)\b", head, re.IGNORECASE):
         return None
     if ranged := ranged_number(words):
         return ranged
-    if re.search(r"\A\W*(?:an?\s+)?(?:integer|int)\b", head, re.IGNORECASE):
+    if re.match(r"\W*(?:the |total )*(?:number|count) of \w", head, re.IGNORECASE):
         return {"type": "integer"}
-    if re.search(r"\A\W*(?:an?\s+)?(?:number|float|decimal|numeric)\b", head, re.IGNORECASE):
-        return {"type": "number"}
-    if re.search(r"\A\W*(?:an?\s+|the\s+)?(?:\w+\s+)?(?:string|text|sentence|explanation|summary)\b", head, re.IGNORECASE):
-        return {"type": "string"}
-    if is_numeric(name):
-        return {"type": "number"}
-    return {"type": "array", "items": {"type": "string"}} if is_plural(name) else {"type": "string"}
+    for kind, pattern in _HEADS:
+        if pattern.match(head):
+            return {"type": kind}
+    return {}
+
+
+_LIST = re.compile(
+    r"\b(?:list|array)s?\b(?:\s+of\s+(?:the |all |up to \w+ |\w+ing )?(?P<what>[\w-]+))?|\blist\[(?P<item>\w+)\]",
+    re.IGNORECASE,
+)
+_HEADS = (
+    (
+        "integer",
+        re.compile(
+            r"\W*(?:an?\s+|the\s+)?(?:\w+\s+(?:as|in)\s+(?:an?\s+)?)?(?:integer|int|whole number)\b", re.IGNORECASE
+        ),
+    ),
+    ("number", re.compile(r"\W*(?:an?\s+)?(?:number|float|decimal|numeric)\b(?! of\b)", re.IGNORECASE)),
+    (
+        "string",
+        re.compile(r"\W*(?:an?\s+|the\s+)?(?:\w+\s+)?(?:string|text|sentence|explanation|summary)\b", re.IGNORECASE),
+    ),
+)
+
+
+def _list_of(what: str, words: str) -> dict[str, Any] | None:
+    thing = what.removesuffix("s")
+    if thing in _OBJECTS:
+        return None
+    number = thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
+    most = _AT_MOST.search(words)
+    items = {"type": TYPES.get(thing) or ("integer" if number else "string")}
+    return {"type": "array", "items": items, **({"maxItems": int(most["n"])} if most else {})}
+
+
+_CONDITIONAL = re.compile(
+    rf"{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}(?=\s+(?:if|when|otherwise)\b)"
+    rf"|\b(?:otherwise|else),?\s+(?:\w+\s+)?{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}",
+    re.IGNORECASE,
+)
 
 
 def _stated_labels(words: str) -> list[str]:
     """Labels that a description gives: "one of ...", a list of quoted words, or "answer 'yes' if ..., 'no' otherwise"."""
-    said = re.findall(
-        rf"\b(?:answer|say|write|put|use|return|output|respond)\s+(?:with\s+)?{_QUOTE}([^\"'`“”‘’\n]{{1,40}}){_QUOTE}(?=\s+(?:if|when|for|otherwise)\b)",
-        words,
-        re.IGNORECASE,
-    )
+    said = [first or second for first, second in _CONDITIONAL.findall(words)]
     if len(set(said)) > 1:
         return list(dict.fromkeys(said))
     listed = re.search(

@@ -8,6 +8,7 @@ from promptopt.errors import SchemaError
 from promptopt.structured.build import structure
 from promptopt.structured.infer import infer
 from promptopt.templates import load_prompt
+from promptopt.templates.answer import parse_answer
 
 
 @pytest.fixture
@@ -31,16 +32,27 @@ def proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         "Judge the plan on these criteria, each from 1 to 5: cost, risk, speed.\n\n{{ plan }}",
         "Is the mail urgent? Answer yes or no, then say on a new line how certain you are.\n\n{{ mail }}",
         "Classify the request as refund, repair or other. If it is refund, also name the order.\n\n{{ request }}",
-        "Score it on a scale of 1 to 5.\nFollow this format:\n<Reason:> [why]\n<Score: [n]/5>\n\n{{ it }}",
         'Reply "yes" or "no".\nFollow the JSON format below:\n{response_schema}\n',
         "Write a report with these sections:\n\n## Facts\nTwo lines.\n\n## Verdict\nOne of: keep, drop.\n\n{{ case }}",
         "Write detailed feedback. After writing it, give a score between 1 and 5.\n\n{{ text }}",
-        "Rate it from 1 to 5. Answer in tags as in:\n<why>[think first]</why> <score>[a number]</score>\n\n{{ text }}",
     ],
 )
 def test_a_part_of_the_answer_is_not_taken_for_the_whole(proposed, text: str) -> None:
     with pytest.raises(SchemaError, match="cannot infer"):
         proposed(text)
+
+
+def test_labels_and_tags_are_all_read_and_the_value_has_a_pattern(proposed) -> None:
+    lines = proposed("Score it on a scale of 1 to 5.\nFollow this format:\n<Reason:> [why]\n<Score: [n]/5>\n\n{{ it }}")
+    tags = proposed(
+        "Rate it from 1 to 5. Answer in tags as in:\n<why>[think first]</why> <score>[a number]</score>\n\n{{ text }}"
+    )
+    for proposal, names in ((lines, ["reason", "score"]), (tags, ["why", "score"])):
+        assert [item.name for item in proposal.fields] == names
+        assert proposal.fields[1].schema["type"] in ("integer", "number")
+        assert (proposal.form, proposal.max_output_tokens) == ("text", None)
+    assert parse_answer(lines.answer).extract("<Reason:> 3 faults\n<Score: 4/5>") == "4"
+    assert parse_answer(tags.answer).extract("<why>3 faults</why>\n<score>2</score>") == "2"
 
 
 def test_one_value_is_still_capped(proposed) -> None:

@@ -1,0 +1,300 @@
+"""Answers in text whose parts have labels: ``Score: <number>``, ``<score>...</score>``, ``(feedback) [RESULT] (A or B)``, ``[[A]]``.
+
+They are read where the text is kept, each by a pattern.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import regex
+
+from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
+from promptopt.structured.wording import described, is_plural, number_range, placeholder
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_OUTPUT = (
+    r"(?:answers?|respon[ds]e?|repl(?:y|ies)|outputs?|returns?|write|format\w*|produce|provide|give|judg\w+|verdict|evaluat\w+"
+    r"|present|structure\w*|use|follow\w*|wrap\w*|enclose\w*|put|end|conclude)"
+)
+Found = tuple[Field, Span]
+
+
+def read_pattern(schema: Mapping[str, Any]) -> str:
+    """A group that matches a value of a schema as text; a text up to the end of its line."""
+    if "enum" in schema:
+        labels = sorted((str(label) for label in schema["enum"] if label is not None), key=len, reverse=True)
+        return f"({'|'.join(map(quoted, labels))})"
+    return r"(-?\d+(?:\.\d+)?)" if schema.get("type") in ("integer", "number") else r"([^\n]*\S)"
+
+
+def quoted(label: str) -> str:
+    """A label as a pattern that matches it and nothing else."""
+    return re.sub(r"([.^$*+?{}\[\]\\|()#])", r"\\\1", label)
+
+
+# "Respond in this format:" and below it one label a line.
+_LEAD = re.compile(
+    rf"\b{_OUTPUT}\b[^\n]{{0,120}}\b(?:formats?|form|structure|template|follows|following|like this|this way|below|lines?)\b[^\n]{{0,60}}:[\s*_`\"']*$"
+    rf"|\b(?:format|structure|template)\b[^\n]{{0,30}}:[\s*_`\"']*$|^[#\s*_]*(?:output|response|answer|expected)\b[^\n]{{0,20}}\b(?:format|structure|form)\b[^\n]{{0,30}}$",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]+|\d+[.)][ \t]+)?[*_#`\[<]{0,3}[ \t]*(?P<name>[A-Za-z][\w /'-]{0,40}?)[*_`\]>]{0,3}[ \t]*:[>*_`]{0,3}[ \t]*(?P<value>[^\n]*)$"
+)
+# Rules, grades and examples have labels too; what tools are called with is not one answer.
+_NO_LABEL = re.compile(
+    r"_\d+$|^examples?|^(?:one|two|three|four|five|\d)_(?:stars?|points?)$|^(?:note|notes|important|input_context)$"
+)
+_FENCE = re.compile(r"\s*(?:```\w*|[-=]{3,}|[\"'])\s*")
+_VARIABLE = re.compile(rf"[{MASK}\s\"'`.]+|\{{+[\w.]*\}}+")
+_REPEATS = re.compile(
+    r"\b(?:repeat(?:ed|s)?|N times|and so on|for each|as many)\b|^[ \t]*(?:\.\.\.|…)[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SCALE_END = re.compile(r"/\s*\d+\W*$")
+
+
+def forms(document: PromptText) -> Iterator[Found]:
+    """Labels one below the other, with placeholders or words for what belongs beside them."""
+    lines = document.text.split("\n")
+    offset = 0
+    for number, line in enumerate(lines):
+        end = offset + len(line) + 1
+        if _LEAD.search(line) and (found := _form(document, lines, number + 1, end)):
+            yield from found
+            return
+        offset = end
+
+
+def _form(document: PromptText, lines: list[str], number: int, offset: int) -> list[Found]:
+    """The labels below a lead; none if there are not two, or if they repeat."""
+    parts = _parts(lines[number : number + 60], offset)
+    names = [field_name(name) for name, *_ in parts]
+    if len(parts) < 2 or len(set(names)) < len(names) or not all(names):
+        return []
+    if any(_NO_LABEL.search(name) or name.count("_") > 3 for name in names) or {"action", "observation"} & set(names):
+        return []
+    if _REPEATS.search(document.text[parts[0][2] : parts[-1][3]]):
+        return []
+    if not any(re.search(r"[<\[({]", said) for _, said, *_ in parts) and not all(said.strip() for _, said, *_ in parts):
+        return []
+    return [_labelled(document, *part) for part in parts]
+
+
+def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
+    """Labels with what is said beside and below each, and where."""
+    parts: list[tuple[str, str, int, int]] = []
+    blank = False
+    for line in lines:
+        start, offset = offset, offset + len(line) + 1
+        if not line.strip() or _FENCE.fullmatch(line):
+            if len(parts) > 1 and "```" in line:
+                break
+            blank = True
+            continue
+        label = _LABEL.match(line)
+        if label is None:
+            if not parts or (blank and not line.startswith((" ", "\t", "-", "*", "["))):
+                break
+            name, said, first, _ = parts[-1]
+            parts[-1] = (name, f"{said} {line.strip()}", first, start + len(line))
+            continue
+        blank = False
+        if _is_variable(label["value"]):
+            if line.lstrip().startswith("["):
+                continue
+            # An input follows.
+            break
+        parts.append((label["name"].strip(), label["value"], start, start + len(line)))
+    return parts
+
+
+def _is_variable(value: str) -> bool:
+    return bool(value.strip() and _VARIABLE.fullmatch(value)) and not re.search(r"[<\[(]", value)
+
+
+def _labelled(document: PromptText, name: str, said: str, start: int, end: int) -> Found:
+    line = document.line(start)
+    schema = _placed(field_name(name), said)
+    value = read_pattern(schema)
+    pattern = rf"(?im)^[\W_]*{quoted(name)}[\W_]*?:[\W_]*?{value}"
+    found = Field(field_name(name), schema, f"form in the prose, line {line}", line, pattern)
+    return found, Span(start, end)
+
+
+def _placed(name: str, said: str) -> dict[str, Any]:
+    """The schema of what stands beside a label: a placeholder, or words."""
+    inner = re.fullmatch(r"\s*[<\[({]+([^<>\n]+?)[>\])}]+[\s.\"'>]*", _SCALE_END.sub("", said))
+    known = placeholder(inner[1]) if inner else {}
+    if set(known) & {"type", "enum"}:
+        return known
+    return described(name, inner[1] if inner else said) or _TEXT
+
+
+_DELIMITED = regex.compile(
+    r"(?:(?P<label>[A-Z][\w ]{0,20}):\s*)?\((?P<first>[^()\n]{3,120})\)\s*\[(?P<tag>[A-Z][A-Z ]{2,15})\]\s*\((?P<second>[^()\n]{3,120})\)"
+)
+
+
+def delimited(document: PromptText) -> Iterator[Found]:
+    """Reads "(write a feedback) [RESULT] (an integer between 1 and 5)"."""
+    for match in scan(_DELIMITED, document.text):
+        noun = re.search(r"\b(?:an?|the|your)\s+(?:\w+ed |brief |short )?(?P<noun>[a-z]+)", match["first"])
+        name = field_name(match["label"] or (noun["noun"] if noun else "text"))
+        line = document.line(match.start())
+        schema = _placed("result", match["second"])
+        tag = match["tag"]
+        pattern = rf"\[{tag}\]\W*?{read_pattern(schema)}"
+        source = f"form in the prose, line {line}"
+        yield Field(name, _TEXT, source, line), Span(*match.span())
+        yield Field(field_name(tag), schema, source, line, pattern), Span(*match.span())
+        return
+
+
+_ELEMENT = regex.compile(r"<(?P<name>[A-Za-z_][\w-]*)>(?P<body>(?:(?!</?(?P=name)>)[\s\S]){0,1500}?)</(?P=name)>")
+_OPEN = regex.compile(
+    rf"\b{_OUTPUT}\b[^.\n<]{{0,100}}\b(?:in|inside|within|between|into|with|using|as)\b[^.\n<]{{0,30}}[`\"']?<(?P<name>[A-Za-z_][\w-]*)>[`\"']?(?:\s*(?:and|\.\.\.|…|,)?\s*[`\"']?</(?P=name)>|\s+(?:xml )?tags?\b)",
+    regex.IGNORECASE,
+)
+_HTML = frozenset(
+    re.findall(
+        r"\S+",
+        "p br b i ul li ol div span html body head table tr td th h1 h2 h3 a img code pre strong em example examples input context",
+    )
+)
+_INPUTS = re.compile(r"input|context|example|document|query|question|instruction", re.IGNORECASE)
+_CUE = re.compile(rf"\b{_OUTPUT}\b", re.IGNORECASE)
+_BULLETS = re.compile(r"\bbullet|\bnumbered list|\bas a list\b|\blist of\b|\ba list\b", re.IGNORECASE)
+
+
+class NestedTags(Exception):
+    """Elements within elements; the message says where."""
+
+
+def tagged(document: PromptText) -> list[Found]:
+    """Tags that the answer's parts are to be in, with what is said of each.
+
+    Raises:
+        NestedTags: An element of the answer has elements of its own.
+    """
+    text = document.text
+    found: dict[str, Found] = {}
+    last = -1
+    for match in scan(_ELEMENT, text):
+        name, body = match["name"], match["body"]
+        before = text[max(0, match.start() - 160) : match.start()]
+        follows = last >= 0 and not text[last : match.start()].strip(" \t\n,;and`\"'")
+        if name.lower() in _HTML or _is_input(body) or not (follows or _asks(before)):
+            continue
+        if (inner := _ELEMENT.search(body)) and not _is_input(inner["body"]):
+            raise NestedTags(f"line {document.line(match.start())}: the answer is XML with elements inside <{name}>")
+        if re.search(r"[{\[]\s*[\"'{]", body):
+            continue
+        last = match.end()
+        found.setdefault(name, (_tag(document, name, body, match.start()), Span(*match.span())))
+    for match in scan(_OPEN, text):
+        if (
+            match["name"].lower() not in _HTML
+            and not _INPUTS.search(match["name"])
+            and not text[match.end() :].startswith("{")
+        ):
+            many = bool(_BULLETS.search(match[0]))
+            body = "a list of texts" if many else ""
+            found.setdefault(match["name"], (_tag(document, match["name"], body, match.start()), Span(*match.span())))
+    return list(found.values())
+
+
+def _asks(before: str) -> bool:
+    """Whether the words before a tag speak of the answer: its line and the last sentence above."""
+    paragraph = re.split(r"\n[ \t]*\n", re.split(r"</[\w-]+>", before)[-1].rstrip(" \t\n`"))[-1]
+    return bool(_CUE.search(paragraph))
+
+
+def _is_input(body: str) -> bool:
+    return bool(body.strip()) and bool(re.fullmatch(rf"\s*(?:\{{+[\w.]*\}}+|[{MASK}\s]+)\s*", body))
+
+
+def _tag(document: PromptText, name: str, body: str, start: int) -> Field:
+    line = document.line(start)
+    schema = _placed(field_name(name), body) if body.strip(" .…") else dict(_TEXT)
+    if schema.get("type") == "array" and not _BULLETS.search(body) and not is_plural(name):
+        schema = _TEXT
+    value = r"(.*?)" if schema.get("type") in ("string", "array") and "enum" not in schema else read_pattern(schema)
+    return Field(
+        field_name(name), schema, f"tag in the prose, line {line}", line, rf"(?is)<{name}>\s*{value}\s*</{name}>"
+    )
+
+
+_BRACKETED = re.compile(r"\[\[(?P<label>[^\[\]\n]{1,20})\]\]")
+_A_NUMBER = re.compile(r"(?:rating|score|number|grade|x|\d+(?:\.\d+)?)", re.IGNORECASE)
+
+
+def bracketed(document: PromptText, ranges: list[dict[str, Any]]) -> Found | None:
+    """A verdict in double brackets: ``[[A]]`` or ``[[B]]``, or ``[[rating]]`` with the range that the prose gives."""
+    matches = list(_BRACKETED.finditer(document.text))
+    if not matches:
+        return None
+    labels = list(dict.fromkeys(match["label"].strip() for match in matches))
+    line = document.line(matches[0].start())
+    span = Span(matches[0].start(), matches[-1].end())
+    if all(_A_NUMBER.fullmatch(label) for label in labels):
+        if not ranges or any(known != ranges[0] for known in ranges):
+            return None
+        schema: dict[str, Any] = dict(ranges[0])
+        name = "rating"
+    elif len(labels) > 1 and not any(_A_NUMBER.fullmatch(label) for label in labels):
+        schema, name = {"type": "string", "enum": labels}, "verdict"
+    else:
+        return None
+    pattern = rf"\[\[\s*{read_pattern(schema)}\s*\]\]"
+    return Field(name, schema, f"double brackets in the prose, line {line}", line, pattern), span
+
+
+_TUPLE = regex.compile(r"\bformat each (?P<noun>\w+) as\s*(?P<form>\([^\n]*<\|>[^\n]*\))", regex.IGNORECASE)
+
+
+def tuples(document: PromptText) -> Iterator[Found]:
+    """Reads "Format each claim as (<subject><|><object>)": a list of objects."""
+    for match in scan(_TUPLE, document.text):
+        names = [field_name(name) for name in re.findall(r"<([A-Za-z_]\w*)>", match["form"])]
+        if len(names) < 2 or len(set(names)) < len(names):
+            continue
+        properties: dict[str, Any] = {}
+        for name in names:
+            numeric = re.search(rf"\b{name}\b\s*:\s*an? (?P<kind>numeric|integer|float)", document.text, re.IGNORECASE)
+            properties[name] = {"type": "number" if numeric else "string"}
+        noun = match["noun"].lower()
+        plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+        line = document.line(match.start())
+        start = document.text.rfind("\n", 0, match.start()) + 1
+        end = document.text.find("\n", match.start())
+        span = Span(start, len(document.text) if end < 0 else end)
+        items = {"type": "array", "items": object_schema(properties)}
+        yield Field(plural, items, f"delimited form in the prose, line {line}", line), span
+
+
+def scale(document: PromptText) -> list[tuple[dict[str, Any], bool]]:
+    """Scales whose grades are numbered lines one below the other, each with whether it is for each of several values."""
+    found = []
+    for match in scan(_GRADES, document.text):
+        numbers = [int(number) for number in re.findall(_GRADE, match["lines"])]
+        steps = {second - first for first, second in itertools.pairwise(numbers)}
+        if len(numbers) > 2 and steps in ({1}, {-1}):
+            found.append(
+                (
+                    number_range(str(min(numbers)), str(max(numbers))),
+                    bool(re.search(r"\beach\b|\bevery\b", match["lead"], re.IGNORECASE)),
+                )
+            )
+    return found
+
+
+_GRADE = r"(?m)^[ \t]*(?:[-*•][ \t]*)?\**(?:score |rating |grade |level )?(-?\d{1,2})\**\s*(?:[:=.)]|[-–—]\s)"
+_GRADES = regex.compile(
+    r"(?P<lead>[^\n]*\b(?:scale|scores?|rating|rate|grades?|rubric|levels|criteria)\b[^\n]*)\n\s*(?P<lines>(?:[ \t]*(?:[-*•][ \t]*)?\**(?:score |rating |grade |level )?-?\d{1,2}\**\s*(?:[:=.)]|[-–—]\s)[^\n]*(?:\n(?![ \t]*(?:[-*•][ \t]*)?\**(?:score |rating |grade |level )?-?\d{1,2}\**\s*[:=.)-])[ \t]+[^\n]+)*\n*){3,})",
+    regex.IGNORECASE,
+)

@@ -1,0 +1,192 @@
+"""Keys of the answer that a prompt names in words: in a sentence, in a list, or one by one ("in the `score` field")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import regex
+
+from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKey:
+    """A key of the answer.
+
+    Attributes:
+        said: What the prompt says of its value; empty if nothing.
+        span: Where it is named.
+        nested: Whether keys of its own follow below it.
+    """
+
+    name: str
+    said: str
+    span: Span
+    nested: bool = False
+
+
+_Q = r"[\"'`“”‘’]"
+_KINDS = r"(?:keys?|fields?|properties|property|attributes?)"
+_OBJECT = r"\b(?:json|objects?|dict(?:ionary)?)\b"
+_KEY = rf"(?:{_Q}(?P<name>[A-Za-z_][\w -]{{0,40}}?){_Q}|(?P<plain>[a-z]\w*))(?:\s*\((?P<type>[^()\n]{{1,120}})\)|\s*:\s*(?P<kind>[a-z][\w\[\]]*(?: of [a-z]+)?)(?=\s*(?:,|;|\band\b|\.|\n|$)))?"
+_ONE = re.compile(_KEY)
+_MORE = re.sub(r"\?P<\w+>", "?:", _KEY)
+_AND = r"\s*(?:,\s*(?:and\s+|as well as\s+)?|\band\s+|&\s*|;\s*(?:and\s+)?)(?:an?\s+|the\s+)?"
+# "JSON with the keys 'score' (number) and 'verdict' ("faithful" or "unfaithful")"
+_LISTED = regex.compile(
+    rf"(?:{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\b[^.\n\"'`“:]{{0,30}}:?\s*"
+    rf"|\b(?:output|answer|response|reply)\b[^.\n]{{0,40}}\b(?:using|with|in) (?:two|three|four|five|\d) {_KINDS}\s*[;:,]\s*"
+    rf"|{_OBJECT}[^.\n]{{0,60}}?\b(?:include|including|containing|contains|with|has|have)\s+(?:the |an? |following |both )*(?:(?:keys?|fields?|properties)\s*:?\s*)?)"
+    rf"(?P<list>{_MORE}(?:{_AND}{_MORE})*)(?P<tail>\s+{_KINDS}\b)?",
+    regex.IGNORECASE,
+)
+_SINGLE = regex.compile(
+    rf"{_OBJECT}[^.\n]{{0,60}}?\b(?:an?|one|the|single|only)\s+(?:single |only )?(?:key|field|property)\s*(?:called|named|:|of)?\s*(?P<list>{_MORE})",
+    regex.IGNORECASE,
+)
+_MENTIONED = regex.compile(
+    rf"{_Q}(?P<name>[A-Za-z_][\w -]{{0,40}}?){_Q}\s+(?:key|field|property|attribute)\b(?P<rest>[^.\n]*)",
+    regex.IGNORECASE,
+)
+_IN_KEY = regex.compile(r"\bin (?:an? |the )?(?P<name>[a-z]\w*) key\b(?P<rest>[^.\n]*)", regex.IGNORECASE)
+_STOP = frozenset(
+    re.findall(
+        r"\S+",
+        "key keys field fields property properties a an the and or following this that these it its below with json object as for each in of exactly only",
+    )
+)
+_MARK = r"(?:[-*•+]|\d+[.)])[ \t]+"
+_LINE = re.compile(
+    rf"^(?P<indent>[ \t]*){_MARK}(?P<open>[*_`\"'“]*)(?P<name>[A-Za-z_][\w /-]{{0,40}}?)(?P<shut>[*_`\"'”]*)[ \t]*"
+    r"(?:\((?P<type>[^()\n]{1,160})\))?[*_`]*[ \t]*(?P<mark>:|[-–—](?=\s)|(?=(?:for|is|if|should|must|with|as)\b)|$|(?<=\)))[*_`]*(?P<rest>[^\n]*)$"
+)
+_ANY_ITEM = re.compile(rf"^(?P<indent>[ \t]*){_MARK}")
+_LEAD = re.compile(rf"\b(?:json|objects?|dict(?:ionary)?|{_KINDS[3:-1]})\b", re.IGNORECASE)
+_OUTPUT = re.compile(
+    r"\b(?:outputs?|return(?:s|ed|ing)?|respon[ds]e?|reply|answer|produce|generate|provide|give|write|put|fill|set|must|should|structure|format)\b",
+    re.IGNORECASE,
+)
+_INPUT = re.compile(
+    r"\b(?:input|given|you (?:will|are going to) (?:be given|receive|see|get)|receives?|provided|contains? the following data|tool|functions?|table|columns?)\b",
+    re.IGNORECASE,
+)
+# "in the `score` field", "with a `score` key": what is written, and not what is spoken about.
+_INTO = re.compile(
+    r"\b(?:in|into|under|with|using|and|fill|set|to)\s+(?:the|an?|your)?\s*(?:single |one |only )?\Z", re.IGNORECASE
+)
+_JSON = re.compile(r"\bjson\b", re.IGNORECASE)
+
+
+def named_keys(document: PromptText) -> list[NamedKey]:
+    """The keys of the answer in the order of their first mention, each with all that is said of it."""
+    found: dict[str, NamedKey] = {}
+    for key in (*_listed(document), *_bulleted(document), *_mentioned(document)):
+        known = found.get(key.name)
+        if known is None:
+            found[key.name] = key
+        else:
+            said = "; ".join(dict.fromkeys(part for part in (known.said, key.said) if part))
+            found[key.name] = NamedKey(key.name, said, known.span, known.nested or key.nested)
+    return list(found.values())
+
+
+def _listed(document: PromptText) -> Iterator[NamedKey]:
+    for match in (*scan(_LISTED, document.text), *scan(_SINGLE, document.text)):
+        sentence = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.end()]
+        if _INPUT.search(sentence) and not _OUTPUT.search(sentence):
+            continue
+        keys = list(_ONE.finditer(match["list"]))
+        quoted = [key for key in keys if key["name"]]
+        kinds = re.search(rf"\b{_KINDS}\b", match[0], re.IGNORECASE)
+        # Words without quotes are keys only if the sentence says so, and several of them.
+        if not quoted and (not kinds or len(keys) < 2):
+            continue
+        if not kinds and len(quoted) < 2:
+            continue
+        for key in quoted or keys:
+            name = key["name"] or key["plain"]
+            if name.lower() not in _STOP and MASK not in name:
+                yield NamedKey(name, key["type"] or key["kind"] or "", Span(*match.span()))
+
+
+def _bulleted(document: PromptText) -> Iterator[NamedKey]:
+    lines = document.text.split("\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    number = 0
+    while number < len(lines):
+        first = _LINE.match(lines[number])
+        if first is None or not _leads(lines, number):
+            number += 1
+            continue
+        end, keys = _run(lines, number, len(first["indent"]), starts)
+        yield from keys
+        number = max(end, number + 1)
+
+
+def _leads(lines: list[str], number: int) -> bool:
+    """Whether the line above a list says that keys of the answer follow."""
+    above = next((line for line in reversed(lines[max(0, number - 3) : number]) if line.strip()), "")
+    if _ANY_ITEM.match(above) and not above.rstrip().endswith(":"):
+        return False
+    above = above.rpartition(BOUNDARY)[2]
+    last = re.split(r"(?<=[.!?])\s", above.rstrip())[-1]
+    return (
+        above.rstrip().rstrip("*_").endswith(":")
+        and bool(_LEAD.search(last))
+        and not (
+            _INPUT.search(last) and not re.search(r"\b(?:output|return|respond|answer|reply)\b", last, re.IGNORECASE)
+        )
+    )
+
+
+def _run(lines: list[str], number: int, indent: int, starts: list[int]) -> tuple[int, list[NamedKey]]:
+    """The list that begins at a line: where it ends, and its keys; none if one of its items names no key."""
+    keys: list[NamedKey] = []
+    while number < len(lines):
+        line = lines[number]
+        item = _ANY_ITEM.match(line)
+        if item is None or len(item["indent"]) != indent:
+            deeper = len(line) - len(line.lstrip()) > indent
+            if not line.strip() or not deeper:
+                following = next((other for other in lines[number:] if other.strip()), "")
+                again = _ANY_ITEM.match(following)
+                if line.strip() or again is None or len(again["indent"]) != indent:
+                    return number, keys
+            elif keys:
+                last = keys[-1]
+                nested = last.nested or bool(item and (own := _LINE.match(line)) and own["open"].strip("*_"))
+                keys[-1] = NamedKey(last.name, f"{last.said} {line.strip()}", last.span, nested)
+            number += 1
+            continue
+        match = _LINE.match(line)
+        if match is None or MASK in match["name"] or match["name"].lower() in _STOP:
+            return number, []
+        quoted = bool(re.search(r"[`\"'“]", match["open"]))
+        plain = match["name"].strip()
+        name = plain if quoted or re.fullmatch(r"\w+", plain) else field_name(plain)
+        if not quoted and ((not match["mark"] and not match["type"]) or len(plain.split()) > 4):
+            return number, []
+        said = " ".join(filter(None, (match["type"] and f"({match['type']})", match["rest"].strip(" :"))))
+        keys.append(NamedKey(name, said, Span(starts[number], starts[number] + len(line))))
+        number += 1
+    return number, keys
+
+
+def _mentioned(document: PromptText) -> Iterator[NamedKey]:
+    text = document.text
+    matches = [match for match in scan(_MENTIONED, text) if MASK not in match["name"]]
+    json = bool(_JSON.search(text))
+    names = {match["name"] for match in matches}
+    if not json and len(names) < 2:
+        return
+    for match in matches:
+        line = text[text.rfind("\n", 0, match.start()) + 1 : match.end()]
+        if not _INPUT.search(line) and _INTO.search(line[: match.start() - match.end()]) and _OUTPUT.search(line):
+            yield NamedKey(match["name"], match["rest"].strip(" ,:"), Span(*match.span()))
+    for match in scan(_IN_KEY, text):
+        if _JSON.search(match["rest"]) and match["name"].lower() not in _STOP:
+            yield NamedKey(match["name"], "", Span(*match.span()))

@@ -1,0 +1,182 @@
+"""What a prompt's prose adds to the keys of a form: labels, ranges, types, and null."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from promptopt.structured.choices import Choice, numbers
+from promptopt.structured.fields import Field, PromptText, Span, field_name
+from promptopt.structured.labelled import read_pattern, scale
+from promptopt.structured.named_keys import named_keys
+from promptopt.structured.wording import is_numeric, or_null, stated
+
+
+def _known(schema: Any, name: str = "") -> Any:
+    """A schema whose unknown values are numbers if their name says so, and else texts."""
+    if not isinstance(schema, Mapping):
+        return schema
+    known = dict(schema)
+    if not set(known) & {"type", "enum", "anyOf"}:
+        known = {"type": "number" if is_numeric(name) else "string", **known}
+    if isinstance(known.get("properties"), Mapping):
+        known["properties"] = {key: _known(child, key) for key, child in known["properties"].items()}
+    if "items" in known:
+        known["items"] = _known(known["items"])
+    return known
+
+
+def refined(
+    document: PromptText, schema: dict[str, Any], said: list[Choice], covered: Sequence[Span]
+) -> dict[str, Any]:
+    """A form's schema with the ranges, labels, types and null that the prose gives to its keys.
+
+    Args:
+        covered: Where the form itself is: what it says of null it says of one key.
+    """
+    ranges = list(numbers(document))
+    lists = [choice for choice in said if "enum" in choice.schema and not document.depends(choice.span)]
+    words = {
+        key.name: key.said
+        for key in named_keys(document)
+        if not document.depends(Span(key.span.start, key.span.start + 1))
+    }
+    shared = _shared_range(document, ranges)
+    nulls = nulls_of(document, covered)
+
+    def leaf(name: str, child: dict[str, Any]) -> dict[str, Any]:
+        child = with_prose(name, _with_words(child, words.get(name, "")), ranges, lists)
+        if child.get("type") == "array" and not child.get("items"):
+            child = {**child, "items": _shown_items(document)}
+        if "properties" in child or "properties" in child.get("items", {}):
+            return child
+        if shared and not set(child) & {"type", "enum"} and is_numeric(name):
+            child = {**child, **shared[0]}
+        child = _known(child, name)
+        if shared and child.get("type") in ("integer", "number") and not set(child) & {"minimum", "enum"}:
+            child = _bounded(name, child, shared)
+        return nulls(name, child)
+
+    def visit(node: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(node.get("properties"), Mapping):
+            node = {
+                **node,
+                "properties": {name: visit(leaf(name, child)) for name, child in node["properties"].items()},
+            }
+        if isinstance(node.get("items"), Mapping):
+            items = dict(node["items"])
+            node = {**node, "items": visit(items if "properties" in items else _known(items))}
+        return node
+
+    return visit(schema)
+
+
+def refined_field(document: PromptText, field: Field, ranges: list[Choice], lists: list[Choice]) -> Field:
+    """A labelled part of a text with what the prose says of it."""
+    schema = with_prose(field.name, dict(field.schema), ranges, lists)
+    shared = _shared_range(document, ranges)
+    if shared and schema.get("type") in ("integer", "number") and not set(schema) & {"minimum", "enum"}:
+        guessed = schema == {"type": "number"} and is_numeric(field.name)
+        schema = dict(shared[0]) if guessed else _bounded(field.name, schema, shared)
+    if schema == field.schema or field.pattern is None:
+        return replace(field, schema=schema)
+    return replace(
+        field, schema=schema, pattern=field.pattern.replace(read_pattern(field.schema), read_pattern(schema))
+    )
+
+
+def _shared_range(document: PromptText, ranges: list[Choice]) -> tuple[dict[str, Any], bool] | None:
+    """The one range of numbers that the prose gives, and whether it is for each of several values."""
+    scales = scale(document)
+    found = [dict(choice.schema) for choice in ranges if choice.asks] + [grades for grades, _ in scales]
+    if not found or any(known != found[0] for known in found):
+        return None
+    each = any(every for _, every in scales) or any(
+        re.search(r"\b(?:each|every)\b", document.text[max(0, choice.span.start - 100) : choice.span.end + 60])
+        for choice in ranges
+    )
+    return found[0], each
+
+
+def _bounded(name: str, schema: dict[str, Any], shared: tuple[dict[str, Any], bool]) -> dict[str, Any]:
+    bounds, each = shared
+    if not each and not is_numeric(name):
+        return schema
+    kind = schema["type"] if schema["type"] == "integer" and bounds["type"] == "integer" else bounds["type"]
+    return {**schema, **bounds, "type": kind}
+
+
+_SHOWN_LIST = re.compile(r"\bexample\b[^\n]{0,40}?(?P<list>\[\s*-?\d+(?:\s*,\s*-?\d+)*\s*\])", re.IGNORECASE)
+
+
+def _shown_items(document: PromptText) -> dict[str, Any]:
+    """The items of a list that the form leaves open: numbers if the prose shows such a list."""
+    return {"type": "integer"} if _SHOWN_LIST.search(document.text) else {}
+
+
+_NULL = re.compile(r"\bnull\b", re.IGNORECASE)
+_NOT_NULL = re.compile(r"\b(?:not|never|no|non|without|instead of)\b[^.\n]{0,20}\bnull\b", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"\b(?:values?|fields?|keys?|information|anything|missing|unknown|absent|unclear|(?:not|n['’]t|cannot be) (?:\w+ )?(?:on|in|given|found|present"
+    r"|mentioned|available|stated|known|specified|provided|determined|applicable))\b",
+    re.IGNORECASE,
+)
+
+
+def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    """What the prose says of null: for the keys it names in that sentence, or for every value that is not known."""
+    prose = document.text
+    for span in covered:
+        prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
+    sentences = [
+        text for text in re.split(r"(?<=[.!?])\s|\n", prose) if _NULL.search(text) and not _NOT_NULL.search(text)
+    ]
+
+    def visit(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(schema.get("type"), str) or schema["type"] in ("object", "array"):
+            return schema
+        named = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])", re.IGNORECASE)
+        general = any(_ABSENT.search(text) and not re.search(r"[\"'`]\w+[\"'`]", text) for text in sentences)
+        return or_null(schema) if general or any(named.search(text) for text in sentences) else schema
+
+    return visit
+
+
+def _with_words(schema: Mapping[str, Any], said: str) -> dict[str, Any]:
+    """A value of a JSON form with what the prose says of its key: what the form itself leaves open."""
+    found = stated(said) if said else {}
+    known = dict(schema)
+    if not found or "enum" in known or "minimum" in known or "properties" in known:
+        return known
+    kinds = (known.get("type"), found.get("type"))
+    plain = found["type"][0] if isinstance(found.get("type"), list) else found.get("type")
+    narrows = known.get("type") in (None, plain) or {known.get("type"), plain} == {"integer", "number"}
+    if not narrows and not (known.get("type") == "string" and "enum" in found):
+        return or_null(known) if isinstance(kinds[1], list) and isinstance(kinds[0], str) else known
+    if plain == "array" and "items" in known:
+        return {**found, **known, "items": known["items"] or found["items"]}
+    return {**({"description": known["description"]} if "description" in known else {}), **found}
+
+
+def with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: list[Choice]) -> dict[str, Any]:
+    """A key's schema with the range or the labels that the prose gives under its name."""
+    plain = field_name(name)
+    kind = schema.get("type")
+    if kind in (None, "integer", "number") and "enum" not in schema and "minimum" not in schema:
+        fitting = [choice.schema for choice in ranges if choice.name and choice.name in plain.split("_")]
+        if fitting and all(choice == fitting[0] for choice in fitting):
+            described = {key: value for key, value in schema.items() if key == "description"}
+            # A decimal example says more than "between 0 and 10".
+            number = {"type": "number"} if kind == "number" else {}
+            return {**described, **fitting[0], **number}
+    if kind in (None, "string") and "enum" not in schema:
+        labels = [
+            choice.schema
+            for choice in lists
+            if choice.name and choice.name == plain and choice.schema.get("type") == "string"
+        ]
+        if labels and all(set(label["enum"]) == set(labels[0]["enum"]) for label in labels):
+            return {**schema, **labels[0]}
+    return schema
