@@ -108,12 +108,8 @@ def _blocks(document: PromptText) -> Iterator[Block]:
             yield Block(_given_schema(text[start:end]), Span(start, end), example=False, is_schema=True)
             continue
         role = _role(text, start, end)
-        if role is None and re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
-            role = False
-        if role is not None:
+        if role is not None or not _INPUT_CUE.search(_line_before(text, start)):
             yield Block(_plain_example(schema) if role else schema, Span(start, end), role)
-        elif not _INPUT_CUE.search(_line_before(text, start)):
-            yield Block(schema, Span(start, end), None)
 
 
 def _unread(text: str, start: int) -> Block | None:
@@ -174,6 +170,8 @@ def _line_before(text: str, start: int) -> str:
 
 def _role(text: str, start: int, end: int) -> bool | None:
     """``True`` for an example of an answer, ``False`` for its template, ``None`` for something else."""
+    if re.match(r"[ \t]*(?:as|in) json\b", text[end : end + 20], re.IGNORECASE):
+        return False
     if text[max(0, start - 2) : start].strip(" ")[-1:] in ("(", "*", "=") or re.search(r"\w$", text[:start][-1:]):
         # An argument of a call, or a set in a formula.
         return None
