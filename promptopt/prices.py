@@ -82,7 +82,7 @@ class Price:
     tiers: ModelPrice | None = None
     input_audio_mtok: Decimal | None = None
     output_audio_mtok: Decimal | None = None
-    fees: Mapping[str, Decimal] = field(default_factory=dict)
+    fees: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
 
     def cost(self, usage: Usage) -> Cost:
         """List cost of one call: usage times price. Sound without a price of its own counts as text."""
