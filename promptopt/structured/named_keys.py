@@ -30,20 +30,35 @@ class NamedKey:
 _Q = r"[\"'`“”‘’]"
 _KINDS = r"(?:keys?|fields?|properties|property|attributes?)"
 _OBJECT = r"\b(?:json|objects?|dict(?:ionary)?)\b"
-_KEY = rf"(?:{_Q}(?P<name>[A-Za-z_][\w -]{{0,40}}?){_Q}|(?P<plain>[a-z]\w*))(?:\s*\((?P<type>[^()\n]{{1,120}})\)|\s*:\s*(?P<kind>[a-z][\w\[\]]*(?: of [a-z]+)?)(?=\s*(?:,|;|\band\b|\.|\n|$)))?"
-_ONE = re.compile(_KEY)
-_MORE = re.sub(r"\?P<\w+>", "?:", _KEY)
+_TYPE = (
+    r"(?:\s*\((?P<type>[^()\n]{1,120})\)|\s*:\s*(?P<kind>[a-z][\w\[\]]*(?: of [a-z]+)?)(?=\s*(?:,|;|\band\b|\.|\n|$)))?"
+)
+_QUOTED_KEY = rf"{_Q}(?P<name>[A-Za-z_][\w -]{{0,40}}?){_Q}{_TYPE}"
+_PLAIN_KEY = rf"(?P<name>[A-Za-z]\w*){_TYPE}"
 _AND = r"\s*(?:,\s*(?:and\s+|as well as\s+)?|\band\s+|&\s*|;\s*(?:and\s+)?)(?:an?\s+|the\s+)?"
+
+
+def _list_of(key: str) -> str:
+    unnamed = re.sub(r"\?P<\w+>", "?:", key)
+    return rf"(?P<list>{unnamed}(?:{_AND}{unnamed})*)(?P<tail>\s+{_KINDS}\b)?"
+
+
+_WITH = r"\b(?:include|including|containing|contains|with|has|have|holds?)\s+(?:the |an? |following |both |exactly )*"
+_FIELDS = rf"\b(?:output|answer|response|reply)\b[^.\n]{{0,40}}\b(?:using|with|in) (?:two|three|four|five|\d) {_KINDS}\s*[;:,]\s*"
 # "JSON with the keys 'score' (number) and 'verdict' ("faithful" or "unfaithful")"
-_LISTED = regex.compile(
-    rf"(?:{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\b[^.\n\"'`“:]{{0,30}}:?\s*"
-    rf"|\b(?:output|answer|response|reply)\b[^.\n]{{0,40}}\b(?:using|with|in) (?:two|three|four|five|\d) {_KINDS}\s*[;:,]\s*"
-    rf"|{_OBJECT}[^.\n]{{0,60}}?\b(?:include|including|containing|contains|with|has|have)\s+(?:the |an? |following |both )*(?:(?:keys?|fields?|properties)\s*:?\s*)?)"
-    rf"(?P<list>{_MORE}(?:{_AND}{_MORE})*)(?P<tail>\s+{_KINDS}\b)?",
+_QUOTED = regex.compile(
+    rf"(?:{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\b[^.\n\"'`“:]{{0,30}}:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
+    + _list_of(_QUOTED_KEY),
+    regex.IGNORECASE,
+)
+# "a JSON object with the fields name, email and phone"
+_PLAIN = regex.compile(
+    rf"(?:{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\s*(?:(?:are|called|named|exactly|the|following)\s+)*:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
+    + _list_of(_PLAIN_KEY),
     regex.IGNORECASE,
 )
 _SINGLE = regex.compile(
-    rf"{_OBJECT}[^.\n]{{0,60}}?\b(?:an?|one|the|single|only)\s+(?:single |only )?(?:key|field|property)\s*(?:called|named|:|of)?\s*(?P<list>{_MORE})",
+    rf"{_OBJECT}[^.\n]{{0,60}}?\b(?:an?|one|the|single|only)\s+(?:single |only )?(?:key|field|property)\s*(?:called|named|:|of)?\s*{_list_of(_QUOTED_KEY)}",
     regex.IGNORECASE,
 )
 _MENTIONED = regex.compile(
@@ -93,22 +108,23 @@ def named_keys(document: PromptText) -> list[NamedKey]:
 
 
 def _listed(document: PromptText) -> Iterator[NamedKey]:
-    for match in (*scan(_LISTED, document.text), *scan(_SINGLE, document.text)):
-        sentence = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.end()]
-        if _INPUT.search(sentence) and not _OUTPUT.search(sentence):
-            continue
-        keys = list(_ONE.finditer(match["list"]))
-        quoted = [key for key in keys if key["name"]]
-        kinds = re.search(rf"\b{_KINDS}\b", match[0], re.IGNORECASE)
-        # Words without quotes are keys only if the sentence says so, and several of them.
-        if not quoted and (not kinds or len(keys) < 2):
-            continue
-        if not kinds and len(quoted) < 2:
-            continue
-        for key in quoted or keys:
-            name = key["name"] or key["plain"]
-            if name.lower() not in _STOP and MASK not in name:
-                yield NamedKey(name, key["type"] or key["kind"] or "", Span(*match.span()))
+    for pattern, key in ((_QUOTED, _QUOTED_KEY), (_SINGLE, _QUOTED_KEY), (_PLAIN, _PLAIN_KEY)):
+        for match in scan(pattern, document.text):
+            sentence = document.text[document.text.rfind("\n", 0, match.start()) + 1 : match.end()]
+            if _INPUT.search(sentence) and not _OUTPUT.search(sentence):
+                continue
+            every = re.finditer(key, match["list"], re.IGNORECASE)
+            found = [item for item in every if item["name"].lower() not in ("and", "a", "an", "the")]
+            kinds = re.search(rf"\b{_KINDS}\b", match[0], re.IGNORECASE)
+            # Words without quotes are keys only if the sentence says so, and several of them.
+            if (len(found) < 2 and (not kinds or pattern is _PLAIN)) or (not kinds and pattern is _PLAIN):
+                continue
+            names = [item["name"].lower() for item in found]
+            if pattern is _PLAIN and not _STOP.isdisjoint(names):
+                continue
+            for item in found:
+                if MASK not in item["name"]:
+                    yield NamedKey(item["name"], item["type"] or item["kind"] or "", Span(*match.span()))
 
 
 def _bulleted(document: PromptText) -> Iterator[NamedKey]:
