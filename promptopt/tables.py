@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 _FEWEST = 12
+# Characters that move the cursor, change colours, hide or reverse what follows, or cannot be written: what a model or a
+# caller wrote must not act on a terminal. Line ends and tabs are layout.
+_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with characters that act on a terminal as escapes, such as ``\\x1b``."""
+    return _ACTIVE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def table(
@@ -28,6 +37,7 @@ def table(
     from tabulate import tabulate
 
     align = columns or ["left", *["left" if left else "right"] * (len(headers) - 1)]
+    rows = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     if width is None:
         return tabulate(rows, headers, tablefmt="simple", colalign=list(align), disable_numparse=True)
     # The library makes a column two letters wider than its header. Without headers it does not, so they are a row.

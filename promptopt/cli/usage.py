@@ -37,6 +37,7 @@ def command(by: tuple[str, ...], since: str | None, path: Path | None, otel: Pat
     """
     from promptopt.auditing.spend import sum_up
     from promptopt.files import show_path
+    from promptopt.tables import printable
 
     path = path or _default_ledger()
     rows = _rows(path, since)
@@ -51,7 +52,7 @@ def command(by: tuple[str, ...], since: str | None, path: Path | None, otel: Pat
     if as_json:
         click.echo(json.dumps(asdict(usage), indent=2, default=str))
     else:
-        click.echo(usage_text(usage, by or ("prompt", "model", "tag", "user", "day")))
+        click.echo(printable(usage_text(usage, by or ("prompt", "model", "tag", "user", "day"))))
 
 
 def _default_ledger() -> Path:

@@ -199,6 +199,8 @@ def open_store(settings: GatewaySettings, clock: Clock = SYSTEM_CLOCK, random: R
     options = StoreOptions(
         *(settings.path, settings.cache_file, settings.redis, settings.on_store_down, clock, random),
         prefix=settings.redis_prefix,
+        ledger=settings.ledger,
+        ledger_keep_s=settings.ledger_keep_s,
     )
     name = settings.store or ("redis" if settings.redis else "sqlite")
     make = load("store", name)

@@ -48,6 +48,7 @@ class GatewaySettings:
         partition: What keeps calls apart: calls that differ in one of these share no answer, flight or limit.
         deployments: The model that each deployment of Azure's runs, by the deployment's name.
         ledger: The ledger's file, ``.sqlite`` or ``.jsonl``; ``None`` keeps none.
+        ledger_keep_s: After how many seconds its rows are deleted; ``None`` keeps them.
         concurrency: Calls in flight at once; ``None`` does not bound them.
         queue: Calls that may wait for their turn, each for ``queue_wait_s`` seconds.
         keys: Virtual keys, which a server asks its clients for.
@@ -71,6 +72,7 @@ class GatewaySettings:
     partition: tuple[PartitionPart, ...] = PARTITION
     deployments: Mapping[str, str] = field(default_factory=dict)
     ledger: Path | None = None
+    ledger_keep_s: float | None = None
     semantic: SemanticSettings | None = None
     limits: CallLimits | None = None
     concurrency: int | None = None
@@ -193,6 +195,13 @@ def _ledger(name: str, value: Any, root: Path) -> Changes:
     if value is True:
         return {}
     return {"ledger": None} if value is False or value is None else _path(name, value, root)
+
+
+def _ledger_keep(name: str, value: Any, _root: Path) -> Changes:
+    keep_s = None if value is None else seconds(value, name)
+    if keep_s is not None and keep_s <= 0:
+        raise UsageError(f"{name} = {value!r} is not a time above 0")
+    return {"ledger_keep_s": keep_s}
 
 
 def _limits(name: str, value: Any, _root: Path) -> Changes:
@@ -339,6 +348,7 @@ _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "partition": _partition,
     "deployments": _deployments,
     "ledger": _ledger,
+    "ledger_keep": _ledger_keep,
     "semantic": _semantic,
     "limits": _limits,
     "concurrency": _concurrency,

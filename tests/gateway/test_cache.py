@@ -131,13 +131,13 @@ def test_what_is_not_finished_is_not_kept(store):
     assert asked(cache, make("filtered")) == 1
 
 
-def test_no_text_is_stored_if_the_setting_says_so(client, folder):
-    sdk = client(cache={"store_text": False})
+def test_no_text_is_stored_unless_the_setting_says_so(client, folder):
+    sdk = client()
     ask(sdk, "a very private question")
     sdk.close()
     kept = b"".join(path.read_bytes() for path in (folder / ".promptopt").iterdir())
     assert b"private" not in kept
-    sdk = client()
+    sdk = client(cache={"store_text": True})
     ask(sdk, "another private question")
     assert "another private question" in CliRunner().invoke(cli, ["cache", "list"]).output
 

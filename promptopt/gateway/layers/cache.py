@@ -105,7 +105,7 @@ class CachePolicy:
     lasting: Sequence[str] = ()
     time_words: Sequence[str] = TIME_WORDS
     deterministic_only: bool = True
-    store_text: bool = True
+    store_text: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("ttl", self.ttl_s), ("time_sensitive_ttl", self.time_sensitive_ttl_s)):

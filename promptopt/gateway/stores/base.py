@@ -338,6 +338,8 @@ class StoreOptions:
         url: Address of a server, such as ``redis://host:6379/0``.
         on_down: What layers do while the store is away.
         prefix: What every name begins with on a server that others use as well.
+        ledger: The ledger's file, which remembers that a budget was begun.
+        ledger_keep_s: After how many seconds its rows are deleted; ``None`` keeps them.
     """
 
     path: Path
@@ -347,6 +349,8 @@ class StoreOptions:
     clock: Clock = SYSTEM_CLOCK
     random: Random = SYSTEM_RANDOM
     prefix: str = "promptopt:"
+    ledger: Path | None = None
+    ledger_keep_s: float | None = None
 
 
 class Store(Protocol):

@@ -26,6 +26,7 @@ from promptopt.gateway.stores.base import (
     level_of,
 )
 from promptopt.gateway.stores.database import Database
+from promptopt.gateway.stores.witness import SCHEMA, Witness
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
@@ -145,10 +146,18 @@ class SqliteBudgets:
 
     networked = False
 
-    def __init__(self, path: Path) -> None:
-        """Raises InputError if no database can be at ``path``."""
+    def __init__(self, path: Path, ledger: Path | None = None) -> None:
+        """Open the budget's file, or make the first one.
+
+        Args:
+            ledger: A ledger's file, which remembers that the budget was begun.
+
+        Raises:
+            InputError: No database can be at ``path``, or the one that was begun there is damaged or deleted.
+        """
         self.on_crossed: Callable[[LevelCrossed], None] | None = None
-        self._database = Database(path, _SCHEMA, what="the budget")
+        self._witness = Witness(path, ledger)
+        self._database = Database(path, _SCHEMA + SCHEMA, what="the budget", guard=self._witness)
         self._begin()
         self._writer = WriteBehind(path, self._write, forked=self._begin)
 
@@ -236,6 +245,7 @@ class SqliteBudgets:
             books.write()
             return books, crossed, more, full
 
+        self._witness.same()
         books, crossed, more, full = self._database.write(work)
         self._now, self._looked = now, now if looking else self._looked
         self._seen.update(books.rows)

@@ -7,9 +7,10 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 from promptopt.errors import InputError
 from promptopt.files import show_path
@@ -32,6 +33,52 @@ _BAD_VALUES = (
 )
 
 
+class WrongFile(StoreDown):
+    """A file is not the one that it should be, and no other may take its place."""
+
+
+class Guard(Protocol):
+    """Looks at a file that must not be lost."""
+
+    def before(self) -> None:
+        """Called before it is opened. Raises WrongFile."""
+
+    def opened(self, connection: sqlite3.Connection) -> None:
+        """Called when it was. Raises WrongFile."""
+
+    def damaged(self, error: sqlite3.Error) -> WrongFile:
+        """The error for one that cannot be read."""
+
+
+def open_private(path: Path, flags: int) -> IO[bytes]:
+    """A file that its owner alone may read, made if need be. Raises OSError."""
+    file = os.fdopen(os.open(path, flags, 0o600), "ab" if flags & os.O_APPEND else "r+b" if flags & os.O_RDWR else "wb")
+    make_private(path)
+    return file
+
+
+def make_private(path: Path) -> None:
+    """Let the owner alone read a file of an earlier version; one of somebody else stays as it is."""
+    with suppress(OSError):
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that its owner alone may read; one that is there stays as it is, but for ``.promptopt``.
+
+    Raises:
+        OSError: There can be none.
+    """
+    if path.is_dir():
+        if path.name == ".promptopt":
+            with suppress(OSError):
+                path.chmod(0o700)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
 class Database:
     """A SQLite file that many threads and processes share.
 
@@ -42,30 +89,36 @@ class Database:
     networked = False
 
     def __init__(
-        self, path: Path, schema: str, *, what: str, disposable: bool = False, clock: Clock = SYSTEM_CLOCK
-    ) -> None:
+        self, path: Path, schema: str, *, what: str, disposable: bool = False, clock: Clock = SYSTEM_CLOCK,
+        guard: Guard | None = None,
+    ) -> None:  # fmt: skip
         """Open or make the file.
 
         Args:
             what: What is kept in it, for messages.
+            guard: Looks at the file each time it is opened; a damaged one is then an error, and is not set aside.
             disposable: Whether it may be lost when the machine loses power, so that no write waits for the disk.
 
         Raises:
             InputError: No database can be at ``path``.
         """
         self._disposable = disposable
-        self._clock = clock
+        self.clock = clock
         self.path = path
         self._schema = schema
         self._what = what
+        self._guard = guard
         self._lock = StoreLock()
         self._connection: sqlite3.Connection | None = None
         _DATABASES.add(self)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self._do(lambda connection: connection.execute("PRAGMA user_version"), PAUSES_S)
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from None
+        except WrongFile as error:
+            remedy = "restore it, or begin again with what the ledger says was spent: promptopt gateway reset-budget"
+            raise InputError(f"{self._what} cannot be kept: {error}", remedy=remedy) from None
         except StoreDown as error:
             raise self._unusable(str(error.__cause__ or error)) from None
 
@@ -92,7 +145,7 @@ class Database:
                 try:
                     return self._once(function)
                 except StoreBusy:
-                    self._clock.sleep(pause)
+                    self.clock.sleep(pause)
             try:
                 return self._once(function)
             except StoreBusy as error:
@@ -115,7 +168,7 @@ class Database:
 
     def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """As :meth:`do`, in one transaction that no other process can come between."""
-        return self.do(lambda connection: _transaction(connection, function))
+        return self.do(lambda connection: transaction(connection, function))
 
     def execute(self, statement: str, values: tuple[Any, ...] | Mapping[str, Any] = ()) -> int:
         """Run one statement; the number of rows that it changed."""
@@ -129,17 +182,27 @@ class Database:
         if type(error) is not sqlite3.DatabaseError:
             self._shut()
             raise self._down(error) from error
+        if self._guard is not None:
+            self._shut()
+            raise self._guard.damaged(error) from error
         self._set_aside(error)
 
     def _down(self, error: sqlite3.Error) -> StoreDown:
         return StoreDown(f"{show_path(self.path)}: {error}")
 
     def _open(self) -> sqlite3.Connection:
+        if self._guard is not None:
+            self._guard.before()
+        # SQLite makes the files beside it as readable as it is.
+        with open_private(self.path, os.O_RDWR | os.O_CREAT):
+            pass
         # Who waits for a lock, and how, is decided by ``do``.
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(connection)
-        except sqlite3.Error:
+            if self._guard is not None:
+                self._guard.opened(connection)
+        except BaseException:
             connection.close()
             raise
         self._connection = connection
@@ -170,7 +233,7 @@ class Database:
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         self._shut()
-        moment = datetime.fromtimestamp(self._clock.time()).astimezone().strftime("%Y%m%dT%H%M%S")
+        moment = datetime.fromtimestamp(self.clock.time()).astimezone().strftime("%Y%m%dT%H%M%S")
         aside = self.path.with_name(f"{self.path.name}.damaged-{moment}")
         log.warning("%s is damaged (%s); set aside as %s, a new one begins", show_path(self.path), error, aside.name)
         try:
@@ -206,7 +269,8 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+def transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    """The result of a function, in one transaction that no other process can come between."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = function(connection)

@@ -8,19 +8,22 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from promptopt.errors import InputError
+from promptopt.errors import InputError, UsageError
 from promptopt.files import show_path
+from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import StoreDown
-from promptopt.gateway.stores.database import Database, Unstorable
+from promptopt.gateway.stores.database import Database, Unstorable, make_folder, open_private
 from promptopt.gateway.stores.ledger_row import COLUMNS, LedgerRow, LedgerStore, Making, row_dict, row_of_dict, storable
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
 _HELD_MOST = 100_000
+_TIDY_S = 3600.0
 _TYPES = {int: "INTEGER", float: "REAL", bool: "INTEGER"}
 
 
@@ -53,8 +56,18 @@ class SqliteLedger:
         damaged: Rows, so far, that could not be written as they were, or not at all.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises InputError if no database can be at ``path``."""
+    def __init__(self, path: Path, keep_s: float | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Open the file, or make it.
+
+        Args:
+            keep_s: After how many seconds rows are deleted; ``None`` keeps them.
+
+        Raises:
+            InputError: No database can be at ``path``.
+        """
+        self._keep_s = keep_s
+        self._clock = clock
+        self._tidied = float("-inf")
         names = ", ".join(f'"{name}"' for name in COLUMNS)
         self._insert = f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
         sets = ", ".join(f'"{name}" = ?' for name in COLUMNS)
@@ -118,7 +131,17 @@ class SqliteLedger:
                     self._ids.pop(number, None)
             self._ids.update(begun)
             self._told = False
+            self._tidy()
             return True
+
+    def _tidy(self) -> None:
+        """Once an hour, delete the rows that are too old."""
+        now = self._clock.time()
+        if self._keep_s is None or abs(now - self._tidied) < _TIDY_S:
+            return
+        self._tidied, oldest = now, now - self._keep_s
+        with suppress(StoreDown):
+            self._database.execute("DELETE FROM calls WHERE at < ?", (oldest,))
 
     def _written(self, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
         try:
@@ -203,8 +226,8 @@ class JsonlLedger:
         self._told = False
         self._rows = _RowMaker()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("ab"):
+            make_folder(path.parent)
+            with open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT):
                 pass
         except OSError as error:
             raise InputError(
@@ -224,7 +247,7 @@ class JsonlLedger:
         with self._lock:
             self._held.append(line)
             try:
-                descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
                 try:
                     while self._held:
                         self._append(descriptor, self._held[0])
@@ -262,6 +285,15 @@ class JsonlLedger:
         """There is nothing to give back."""
 
 
-def open_ledger(path: Path) -> LedgerStore:
-    """The ledger of a file, by its ending: ``.jsonl``, or SQLite."""
-    return JsonlLedger(path) if path.suffix == ".jsonl" else SqliteLedger(path)
+def open_ledger(path: Path, keep_s: float | None = None) -> LedgerStore:
+    """The ledger of a file, by its ending: ``.jsonl``, or SQLite.
+
+    Raises:
+        InputError: There can be none.
+        UsageError: Rows of JSON lines are to be deleted after ``keep_s`` seconds, which would lose those of others.
+    """
+    if path.suffix != ".jsonl":
+        return SqliteLedger(path, keep_s)
+    if keep_s is not None:
+        raise UsageError("ledger_keep needs a ledger in SQLite: lines of JSON are only ever added")
+    return JsonlLedger(path)

@@ -49,6 +49,7 @@ class RedisStore:
         """Raises UsageError without an address, and what :class:`RedisLink` raises."""
         if options.url is None:
             raise UsageError("store = 'redis' needs an address: redis = 'redis://host:6379/0'")
+        self._ledger_keep_s = options.ledger_keep_s
         self._link = RedisLink(options.url, policy=options.on_down, clock=options.clock, prefix=options.prefix)
         self._closers: list[Callable[[], None]] = [self._link.close]
 
@@ -68,7 +69,7 @@ class RedisStore:
         return RedisWindows(self._link)
 
     def ledger(self, path: Path) -> LedgerStore:
-        ledger = open_ledger(path)
+        ledger = open_ledger(path, self._ledger_keep_s)
         self._closers.append(ledger.close)
         return ledger
 

@@ -53,6 +53,8 @@ _INSERT = (
 )
 # Leases that nobody gave back are deleted now and then.
 _TIDY_SHARE = 0.01
+# How often answers are deleted whose time is over.
+_TIDY_S = 3600.0
 
 
 class SqliteStore:
@@ -76,7 +78,7 @@ class SqliteStore:
         return SqliteLeases(self._database(), cache if isinstance(cache, SqliteCache) else None, self._options.random)
 
     def budgets(self) -> BudgetStore:
-        budgets = SqliteBudgets(self._options.path / "budget.sqlite")
+        budgets = SqliteBudgets(self._options.path / "budget.sqlite", self._options.ledger)
         self._closers.append(budgets.close)
         return budgets
 
@@ -84,7 +86,7 @@ class SqliteStore:
         return MemoryWindows()
 
     def ledger(self, path: Path) -> LedgerStore:
-        ledger = open_ledger(path)
+        ledger = open_ledger(path, self._options.ledger_keep_s)
         self._closers.append(ledger.close)
         return ledger
 
@@ -118,6 +120,7 @@ class SqliteCache:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._held: dict[str, tuple[KeptAnswer, str | None]] = {}
+        self._tidied = float("-inf")
 
     def get(self, key: str, now: float) -> Answer | None:
         held = self._held.get(key)
@@ -159,6 +162,7 @@ class SqliteCache:
                 return True
             try:
                 self._keep(held)
+                self._tidy()
             except StoreDown as error:
                 self._outage.tell(str(error))
             else:
@@ -168,6 +172,13 @@ class SqliteCache:
                     if self._held.get(key) is each:
                         del self._held[key]
             return True
+
+    def _tidy(self) -> None:
+        """Once an hour, delete the answers whose time is over."""
+        now = self._database.clock.time()
+        if abs(now - self._tidied) >= _TIDY_S:
+            self._tidied = now
+            self._database.execute("DELETE FROM answers WHERE expires <= ?", (now,))
 
     def _keep(self, held: Mapping[str, tuple[KeptAnswer, str | None]]) -> None:
         try:
@@ -187,7 +198,9 @@ class SqliteCache:
     def clear(self, *, prompt: str | None = None, model: str | None = None, before: float | None = None) -> int:
         write_now(self._database.path)
         return self._database.execute(
-            "DELETE FROM answers WHERE (:prompt IS NULL OR prompt = :prompt OR prompt LIKE :prompt || '@%') "
+            # Exactly this prompt or a version of it: in a pattern, names may have letters that match others.
+            "DELETE FROM answers WHERE (:prompt IS NULL OR prompt = :prompt "
+            "OR substr(prompt, 1, length(:prompt) + 1) = :prompt || '@') "
             "AND (:model IS NULL OR model = :model) AND (:before IS NULL OR created < :before)",
             {"prompt": prompt, "model": model, "before": before},
         )
