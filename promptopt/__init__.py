@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptopt.api import count, list_prompts, load_prompt, load_suite, render
+    from promptopt.call_options import CallOptions
     from promptopt.compression.engine import Compression, compress
     from promptopt.compression.facts import Facts, facts
     from promptopt.errors import AnswerError, PromptoptError
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
-    from promptopt.values import CallOptions, Cost, Message, Rendered, Request, Response, Score, Usage
+    from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
 
 _HOMES = {
     "AnswerError": "promptopt.errors",
     "BudgetExceeded": "promptopt.gateway.failures",
-    "CallOptions": "promptopt.values",
+    "CallOptions": "promptopt.call_options",
     "Comparison": "promptopt.experiment.comparison",
     "Compression": "promptopt.compression.engine",
     "Cost": "promptopt.values",

@@ -5,17 +5,19 @@ Field names follow OpenTelemetry's GenAI conventions and genai-prices.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-Role = Literal["system", "user", "assistant", "developer"]
-ROLES: tuple[Role, ...] = ("system", "user", "assistant", "developer")
+from promptopt.call_options import NO_OPTIONS, CallOptions
+
+Role = Literal["system", "user", "assistant", "developer", "tool"]
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "developer", "tool")
 
 JSONSchema = Mapping[str, Any]
 
@@ -36,11 +38,137 @@ def sha256_hex(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a model may call.
+
+    Attributes:
+        parameters: A JSON schema of its arguments, an object.
+        strict: Whether arguments must follow the schema; ``None`` leaves it to the provider.
+    """
+
+    name: str
+    description: str = ""
+    parameters: JSONSchema = field(default_factory=dict, hash=False)
+    strict: bool | None = None
+
+    def openai(self) -> dict[str, Any]:
+        """The tool as ``openai.types.chat.ChatCompletionToolParam``."""
+        function: dict[str, Any] = {"name": self.name}
+        if self.description:
+            function["description"] = self.description
+        if self.parameters:
+            function["parameters"] = dict(self.parameters)
+        if self.strict is not None:
+            function["strict"] = self.strict
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that a model asks for.
+
+    Attributes:
+        id: What the tool's answer refers to.
+        arguments: JSON text, as the model wrote it: it may be none.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+    def openai(self) -> dict[str, Any]:
+        """The call as ``openai.types.chat.ChatCompletionMessageToolCallParam``."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+
+
+MediaKind = Literal["image", "audio", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, a sound or a file within a message.
+
+    Attributes:
+        media_type: As of RFC 6838: ``image/png``.
+        data: Its bytes; empty if ``url`` says where the provider finds it.
+        name: The file's name, for messages and for providers that want one.
+        detail: Of an image: ``low``, ``high`` or ``auto``; empty leaves it to the provider.
+    """
+
+    kind: MediaKind
+    media_type: str
+    data: bytes = field(default=b"", repr=False)
+    url: str = ""
+    name: str = ""
+    detail: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes, or of the address."""
+        return hashlib.sha256(self.data or self.url.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        content: Its text; with media, the texts between them one after the other.
+        tool_calls: The calls that the assistant asked for.
+        tool_call_id: Of a tool's answer: the call that it answers.
+        parts: Texts and media in their order, if it has media; else empty.
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    parts: tuple[str | Media, ...] = ()
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Media))
+
+    def _canonical(self) -> dict[str, Any]:
+        """What shapes an answer: of media their digests. What is not set is left out."""
+        found: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.parts:
+            found["content"] = [
+                part
+                if isinstance(part, str)
+                else {"kind": part.kind, "type": part.media_type, "sha256": part.sha256, "detail": part.detail}
+                for part in self.parts
+            ]
+        if self.tool_calls:
+            found["tool_calls"] = [call.openai() for call in self.tool_calls]
+        if self.tool_call_id is not None:
+            found["tool_call_id"] = self.tool_call_id
+        return found
+
+    def openai(self) -> dict[str, Any]:
+        """The message as one of ``openai.types.chat.ChatCompletionMessageParam``."""
+        content: Any = [_openai_part(part) for part in self.parts] if self.parts else self.content
+        found: dict[str, Any] = {"role": self.role, "content": content}
+        if self.tool_calls:
+            # A turn that only calls tools has no text.
+            found |= {"content": content or None, "tool_calls": [call.openai() for call in self.tool_calls]}
+        if self.tool_call_id is not None:
+            found["tool_call_id"] = self.tool_call_id
+        return found
+
+
+def _openai_part(part: str | Media) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    encoded = base64.b64encode(part.data).decode("ascii")
+    if part.kind == "audio":
+        sound = part.media_type.removeprefix("audio/").removeprefix("x-")
+        return {"type": "input_audio", "input_audio": {"data": encoded, "format": "mp3" if sound == "mpeg" else sound}}
+    address = part.url or f"data:{part.media_type};base64,{encoded}"
+    if part.kind == "file":
+        return {"type": "file", "file": {"filename": part.name, "file_data": address}}
+    image = {"url": address, **({"detail": part.detail} if part.detail else {})}
+    return {"type": "image_url", "image_url": image}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,118 +185,13 @@ class Origin:
         return f"{self.prompt}@{self.version}" if self.version else self.prompt
 
 
-def _number(least: float, most: float) -> Callable[[object], float]:
-    def read(value: Any) -> float:
-        try:
-            # A text such as 0.70 or 1e-1 is a label to the YAML loader and a number here.
-            number = float("nan") if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            number = float("nan")
-        if not math.isfinite(number):
-            raise ValueError(f"{value!r} is not a number")
-        if not least <= number <= most:
-            raise ValueError(f"{number} is not between {least:g} and {most:g}")
-        return number
-
-    return read
-
-
-def _whole(least: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{value!r} is not a whole number of at least {least}")
-        return value
-
-    return read
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list | tuple) or not all(isinstance(item, str) for item in values):
-        raise ValueError(f"{value!r} is not a text or a list of texts")
-    return tuple(values)
-
-
-def _one_of(*known: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if value not in known:
-            raise ValueError(f"{value!r} is not one of {', '.join(known)}")
-        return str(value)
-
-    return read
-
-
-# Of openai.types.shared.reasoning_effort and openai.types.chat.completion_create_params, each in the order of its cost.
-REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-VERBOSITIES = ("low", "medium", "high")
-SERVICE_TIERS = ("flex", "auto", "default", "scale", "priority", "fast")
-
-
-def _option(
-    read: Callable[[object], Any], openai: str, plain: Callable[[Any], object] | None = None, default: Any = None
-) -> Any:
-    return field(default=default, metadata={"read": read, "openai": openai, "plain": plain or (lambda value: value)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOptions:
-    """The settings of a call, apart from its model, messages and schema. A new setting is one line here.
-
-    Everything else follows from that line: the key of the front matter, the digest of a request, the recording's
-    ``params``, the SDK's argument and the lock's record of what was measured.
-
-    Attributes:
-        temperature: 0 to 2; ``None``, as for the others, leaves it to the provider.
-        max_output_tokens: The cap on output tokens, reasoning included.
-        seed: Asks for repeatable sampling.
-        stop: Texts at which the answer ends.
-        reasoning_effort: How much a model may reason before it answers.
-        verbosity: How long its answers are.
-        service_tier: How the call is processed, which has its own prices.
-    """
-
-    # 0 and 0.0 are one temperature and must be one digest.
-    temperature: float | None = _option(_number(0, 2), "temperature", float)
-    max_output_tokens: int | None = _option(_whole(1), "max_completion_tokens")
-    seed: int | None = _option(_whole(0), "seed")
-    stop: tuple[str, ...] = _option(_texts, "stop", list, ())
-    reasoning_effort: str | None = _option(_one_of(*REASONING_EFFORTS), "reasoning_effort")
-    verbosity: str | None = _option(_one_of(*VERBOSITIES), "verbosity")
-    service_tier: str | None = _option(_one_of(*SERVICE_TIERS), "service_tier")
-
-    @classmethod
-    def read(cls, name: str, value: object) -> Any:
-        """The value of the setting ``name`` as a user wrote it; ``None`` is its default.
-
-        Raises:
-            ValueError: It is not one; the message shows the bad value.
-        """
-        option = cls.__dataclass_fields__[name]
-        return option.default if value is None else option.metadata["read"](value)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings that are set, by name, as JSON knows them."""
-        return {option.name: option.metadata["plain"](value) for option, value in self._set()}
-
-    def openai(self) -> dict[str, Any]:
-        """The settings that are set, under the names of ``openai.types.chat.completion_create_params``."""
-        return {option.metadata["openai"]: option.metadata["plain"](value) for option, value in self._set()}
-
-    def _set(self) -> list[tuple[Any, Any]]:
-        pairs = ((option, getattr(self, option.name)) for option in fields(self))
-        return [(option, value) for option, value in pairs if value != option.default]
-
-
-NO_OPTIONS = CallOptions()
-"""Every setting is left to the provider."""
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """Everything that shapes an answer, and nothing else but ``origin``.
 
     Attributes:
         output_schema: A JSON schema that the answer must follow (strict), or ``None`` for free text.
+        tools: Functions that the model may call.
         sample: 0 for the first answer to this request, 1 for the second, and so on.
         origin: A label, without influence on equality or digest.
     """
@@ -179,6 +202,7 @@ class Request:
     output_schema: JSONSchema | None = field(default=None, hash=False)
     sample: int = 0
     origin: Origin | None = field(default=None, compare=False)
+    tools: tuple[Tool, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -189,7 +213,9 @@ class Request:
         body: dict[str, Any] = {**self.params.to_dict(), "model": self.model}
         if self.output_schema is not None:
             body["output_schema"] = self.output_schema
-        body["messages"] = [{"role": m.role, "content": m.content} for m in self.messages]
+        body["messages"] = [message._canonical() for message in self.messages]
+        if self.tools:
+            body["tools"] = [tool.openai() for tool in self.tools]
         if self.sample:
             body["sample"] = self.sample
         return sha256_hex(canonical_json(body))
@@ -251,6 +277,7 @@ class Response:
         model: The model that says it answered, which may be a dated snapshot of the one that was asked.
         usage: What the provider measured; ``None`` if it did not say.
         duration_s: Seconds the request took, measured live; ``None`` for a replay.
+        tool_calls: The calls of tools that it asks for.
     """
 
     model: str
@@ -258,6 +285,7 @@ class Response:
     finish_reason: FinishReason = "stop"
     usage: Usage | None = None
     duration_s: float | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +334,7 @@ class Rendered:
     params: CallOptions = NO_OPTIONS
     output_schema: JSONSchema | None = field(default=None, hash=False)
     origin: Origin | None = field(default=None, compare=False)
+    tools: tuple[Tool, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -330,6 +359,7 @@ class Rendered:
             output_schema=self.output_schema,
             sample=sample,
             origin=origin,
+            tools=self.tools,
         )
 
     def openai(self, model: str | None = None) -> dict[str, Any]:
@@ -349,9 +379,11 @@ def openai_arguments(request: Request) -> dict[str, Any]:
     """
     arguments: dict[str, Any] = {
         "model": request.model.removeprefix("openai:"),
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "messages": [message.openai() for message in request.messages],
         **request.params.openai(),
     }
+    if request.tools:
+        arguments["tools"] = [tool.openai() for tool in request.tools]
     if request.output_schema is not None:
         arguments["response_format"] = response_format(request.output_schema)
     return arguments

@@ -17,6 +17,7 @@ ROOMS = (
     "registry",
     "files",
     "yaml",
+    "call_options",
     "values",
     "money",
     "tables",

@@ -6,11 +6,12 @@ import json
 import pytest
 
 from promptopt import load_prompt
+from promptopt.call_options import CallOptions
 from promptopt.errors import TemplateError
 from promptopt.providers.openai.client import OpenAIProvider
 from promptopt.providers.recordings import Recording, what_changed
 from promptopt.templates.frontmatter import KEYS
-from promptopt.values import CallOptions, Message, Request, Response
+from promptopt.values import Message, Request, Response
 
 # As written in a front matter, as the value, and as the SDK sends it.
 # A new setting fails the first test until it is here.
@@ -22,6 +23,13 @@ EXAMPLES = {
     "reasoning_effort": ("low", "low", {"reasoning_effort": "low"}),
     "verbosity": ("high", "high", {"verbosity": "high"}),
     "service_tier": ("flex", "flex", {"service_tier": "flex"}),
+    "top_p": ("0.9", 0.9, {"top_p": 0.9}),
+    "logprobs": ("true", True, {"logprobs": True}),
+    "top_logprobs": ("3", 3, {"top_logprobs": 3}),
+    "tool_choice": ("find", "find", {"tool_choice": {"type": "function", "function": {"name": "find"}}}),
+    "parallel_tool_calls": ("false", False, {"parallel_tool_calls": False}),
+    "response_format": ("json_object", "json_object", {"response_format": {"type": "json_object"}}),
+    "extra_body": ("{min_p: 0.1}", '{"min_p":0.1}', {"extra_body": {"min_p": 0.1}}),
 }
 BAD = {
     "temperature": "3",
@@ -31,6 +39,13 @@ BAD = {
     "reasoning_effort": "much",
     "verbosity": "3",
     "service_tier": "cheap",
+    "top_p": "1.5",
+    "logprobs": "3",
+    "top_logprobs": "21",
+    "tool_choice": "'two words'",
+    "parallel_tool_calls": "maybe",
+    "response_format": "xml",
+    "extra_body": "[1]",
 }
 SETTINGS = [field.name for field in dataclasses.fields(CallOptions)]
 
@@ -73,7 +88,8 @@ def test_a_setting_arrives_everywhere(project, endpoint, name: str) -> None:
     provider = OpenAIProvider(base_url=endpoint.url, api_key="test", timeout_s=5)
     provider.complete(request)
     provider.close()
-    assert endpoint.requests == [{**base, **sent}]
+    # The SDK puts the keys of an extra body into the body.
+    assert endpoint.requests == [{**base, **sent.get("extra_body", sent)}]
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -22,6 +22,7 @@ from promptopt.values import (
     Request,
     Response,
     Score,
+    Tool,
     Usage,
     canonical_json,
     openai_arguments,
@@ -45,6 +46,7 @@ CHANGES: dict[str, Any] = {
     "params": CallOptions(temperature=0.5, max_output_tokens=60, seed=7, stop=("END",)),
     "output_schema": {**SCHEMA, "required": []},
     "sample": 1,
+    "tools": (Tool("find", "Finds an order."),),
 }
 
 json_values = st.recursive(

@@ -18,10 +18,10 @@ from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import Lock, LockEntry
 from promptopt.budget.result import BudgetFinding, Severity
 from promptopt.budget.settings import DEFAULTS
+from promptopt.call_options import REASONING_EFFORTS, VERBOSITIES
 from promptopt.files import show_path
 from promptopt.money import usd
 from promptopt.prices import Price
-from promptopt.values import REASONING_EFFORTS, VERBOSITIES
 
 # Settings that lengthen no answer and have no price.
 _FREE = frozenset({"temperature", "seed"})

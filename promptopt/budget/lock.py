@@ -21,9 +21,10 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from promptopt.call_options import CallOptions
 from promptopt.errors import LockError
 from promptopt.files import decode, replace_file, show_path
-from promptopt.values import CallOptions, canonical_json, sha256_hex
+from promptopt.values import canonical_json, sha256_hex
 
 VERSION = 1
 SUFFIX = ".lock.toml"

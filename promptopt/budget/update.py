@@ -16,12 +16,12 @@ from promptopt.budget.drift import locked_usd
 from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase
 from promptopt.budget.history import LockLog, predecessor
 from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockedCall, LockEntry, read_lock
+from promptopt.call_options import REASONING_EFFORTS, SERVICE_TIERS, VERBOSITIES
 from promptopt.config import Config, in_ci
 from promptopt.errors import LockError, UsageError
 from promptopt.files import replace_files, show_path
 from promptopt.money import usd
 from promptopt.templates import list_prompts
-from promptopt.values import REASONING_EFFORTS, SERVICE_TIERS, VERBOSITIES
 
 _LISTED = 10
 # Settings that decide what a call costs, with their values in the order of the cost.

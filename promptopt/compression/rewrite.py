@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from promptopt.call_options import CallOptions
 from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
 from promptopt.compression.facts import facts
@@ -21,7 +22,7 @@ from promptopt.providers import Provider
 from promptopt.templates import Template
 from promptopt.templates.source import same_code
 from promptopt.tokens import tokenizer_for
-from promptopt.values import CallOptions, Message, Request, Usage
+from promptopt.values import Message, Request, Usage
 
 INSTRUCTION = (
     "Rewrite the text between <text> and </text> in as few words as you can. Keep every instruction, number, name, "

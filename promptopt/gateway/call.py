@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
+from promptopt.call_options import CallOptions
 from promptopt.config import OwnPrice
 from promptopt.errors import check_argument
-from promptopt.values import CallOptions, Message, Request, Usage, canonical_json, sha256_hex
+from promptopt.values import Message, Request, Usage, canonical_json, sha256_hex
 
 if TYPE_CHECKING:
     from promptopt.gateway.reading import Reading

@@ -21,11 +21,14 @@ from typing import Any, Literal
 from promptopt.errors import RecordingError, SecretRecorded
 from promptopt.files import decode, lines_of, locked_file, replace_file, show_path
 from promptopt.secrets import find_secret
-from promptopt.values import Request, Response, Usage, canonical_json, sha256_hex
+from promptopt.values import Request, Response, ToolCall, Usage, canonical_json, sha256_hex
 
 FORMAT_VERSION = 1
 UNDATED = "undated"
 """In the place of a time that nobody knows: of an answer that another tool recorded without one."""
+
+# What a recording has a digest of, as messages name it.
+_DIGESTS = {"output_schema_sha256": "the output schema", "tools_sha256": "the tools"}
 
 RecordingStatus = Literal["fresh", "stale", "missing"]
 RecordingKey = tuple[str, int, str]
@@ -77,6 +80,9 @@ class Recording:
     def to_json(self) -> str:
         """The line, without its end."""
         duration = self.response.duration_s
+        answer: dict[str, Any] = {"text": self.response.text, "finish_reason": self.response.finish_reason}
+        if self.response.tool_calls:
+            answer["tool_calls"] = [asdict(call) for call in self.response.tool_calls]
         return _json_line(
             {
                 "v": FORMAT_VERSION,
@@ -87,7 +93,7 @@ class Recording:
                 "model_requested": self.model_requested,
                 "model_returned": self.response.model,
                 "params": dict(self.params),
-                "response": {"text": self.response.text, "finish_reason": self.response.finish_reason},
+                "response": answer,
                 "usage": None if self.response.usage is None else asdict(self.response.usage),
                 "latency_ms": None if duration is None else round(duration * 1000, 1),
                 "recorded_at": self.recorded_at,
@@ -113,6 +119,7 @@ class Recording:
                 str(row["response"]["text"]),
                 str(row["response"]["finish_reason"]),
                 None if usage is None else Usage(**usage),
+                tuple(ToolCall(**call) for call in row["response"].get("tool_calls", ())),
             ),
             recorded_at=intern(str(row["recorded_at"])),
             line=line,
@@ -120,9 +127,11 @@ class Recording:
 
 
 @lru_cache(maxsize=1024)
-def _shared_response(model: str, text: str, finish_reason: str, usage: Usage | None) -> Response:
+def _shared_response(
+    model: str, text: str, finish_reason: str, usage: Usage | None, tool_calls: tuple[ToolCall, ...]
+) -> Response:
     # Latency is measured live; a recorded one is never reported as this run's.
-    return Response(model=model, text=text, finish_reason=finish_reason, usage=usage, duration_s=None)
+    return Response(model, text, finish_reason, usage, duration_s=None, tool_calls=tool_calls)
 
 
 @lru_cache(maxsize=64)
@@ -142,10 +151,12 @@ def _json_line(row: Mapping[str, Any]) -> str:
 
 
 def recorded_params(request: Request) -> dict[str, Any]:
-    """A request's parameters as a recording keeps them: of a schema its digest."""
+    """A request's parameters as a recording keeps them: of a schema and of tools their digests."""
     schema = request.output_schema
-    digest = {} if schema is None else {"output_schema_sha256": sha256_hex(canonical_json(schema))}
-    return request.params.to_dict() | digest
+    found = {} if schema is None else {"output_schema_sha256": sha256_hex(canonical_json(schema))}
+    if request.tools:
+        found["tools_sha256"] = sha256_hex(canonical_json([tool.openai() for tool in request.tools]))
+    return request.params.to_dict() | found
 
 
 class RecordingFile:
@@ -363,7 +374,7 @@ def _changes(recording: Recording, request: Request) -> Iterator[str]:
     for name in sorted({*recording.params, *now}):
         before, after = recording.params.get(name), now.get(name)
         if before != after:
-            if name == "output_schema_sha256":
-                yield "the output schema"
+            if name in _DIGESTS:
+                yield _DIGESTS[name]
             else:
                 yield f"{name} ({'unset' if before is None else before} to {'unset' if after is None else after})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptopt.call_options import CallOptions
 from promptopt.errors import UsageError
 from promptopt.experiment.compare import compare
 from promptopt.experiment.comparison import Comparison
@@ -18,7 +19,7 @@ from promptopt.structured.proposal import Structured
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template
 from promptopt.templates.readers import OverlayReader
-from promptopt.values import CallOptions, Message, Origin, Request
+from promptopt.values import Message, Origin, Request
 
 _QUESTION = (
     "Below is a prompt that is sent to a language model. Write the JSON schema of its answers: an object with one "

@@ -15,13 +15,14 @@ from typing import Any
 
 import yaml
 
+from promptopt.call_options import NO_OPTIONS, CallOptions
 from promptopt.errors import SchemaError, TemplateError, did_you_mean
 from promptopt.files import json_problem
 from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, read_codes
 from promptopt.templates.answer import AnswerExtractor, PointerAnswer, parse_answer
 from promptopt.templates.readers import Reader
-from promptopt.values import NO_OPTIONS, CallOptions, JSONSchema
+from promptopt.values import JSONSchema
 from promptopt.yaml import line_of, load_yaml
 
 # A comment ends at its first `#}`: what is atomic takes linear time.

@@ -1,5 +1,6 @@
 import pytest
 
+from promptopt.call_options import CallOptions
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Finding
 from promptopt.compression.engine import compress_document
@@ -9,7 +10,6 @@ from promptopt.compression.rules.base import all_rules, choose_rules
 from promptopt.errors import UsageError
 from promptopt.templates.frontmatter import FrontMatter
 from promptopt.tokens import tokenizer_for
-from promptopt.values import CallOptions
 
 FIRES = [
     ("PO101", "Answer now.   \nThen stop.", "Answer now.\nThen stop."),

@@ -7,9 +7,10 @@ from click.testing import CliRunner
 from upstream import Reply, chat
 
 import promptopt
+from promptopt.call_options import CallOptions
 from promptopt.cli import cli
 from promptopt.errors import CostLimitError, ProviderError, UsageError
-from promptopt.values import CallOptions, Message, Request
+from promptopt.values import Message, Request
 
 
 class BatchApi:

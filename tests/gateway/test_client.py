@@ -317,8 +317,9 @@ def test_a_cancelled_leader_gives_way(aclient, upstream):
 
 
 def test_wrapped_provider_sync_and_async(upstream):
+    from promptopt.call_options import CallOptions
     from promptopt.providers.openai.client import OpenAIProvider
-    from promptopt.values import CallOptions, Message, Request
+    from promptopt.values import Message, Request
 
     inner = OpenAIProvider(base_url=upstream.url, api_key="k")
     wrapped = promptopt.wrap(inner, budget={"day": 1})

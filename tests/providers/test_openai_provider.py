@@ -8,10 +8,11 @@ from typing import Any
 import openai
 import pytest
 
+from promptopt.call_options import CallOptions
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers import make_provider, split_model
 from promptopt.providers.openai.client import OpenAIProvider
-from promptopt.values import CallOptions, Message, Request, Response, Usage
+from promptopt.values import Message, Request, Response, Usage
 
 SCHEMA = {
     "title": "The answer!",

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptopt.call_options import CallOptions
 from promptopt.errors import RecordingError
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingFiles, what_changed
 from promptopt.secrets import find_secret
-from promptopt.values import CallOptions, Message, Origin, Request, Response, Usage
+from promptopt.values import Message, Origin, Request, Response, Usage
 
 AT = "2026-11-21T10:00:00Z"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}

@@ -6,10 +6,10 @@ from dataclasses import fields
 import pytest
 
 from promptopt import load_prompt
+from promptopt.call_options import CallOptions
 from promptopt.errors import SchemaError, TemplateError
 from promptopt.templates.answer import PatternAnswer, PointerAnswer
 from promptopt.templates.frontmatter import KEYS, FrontMatter, front_matter_end, set_front_matter
-from promptopt.values import CallOptions
 
 SCHEMA = {
     "type": "object",

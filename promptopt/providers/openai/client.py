@@ -14,7 +14,7 @@ from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.openai.errors import translated
 from promptopt.providers.openai.usage import read_usage
-from promptopt.values import Request, Response, openai_arguments
+from promptopt.values import Request, Response, ToolCall, openai_arguments
 
 if TYPE_CHECKING:
     import openai
@@ -107,10 +107,14 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
         text = choice.message.refusal or ""
     if not isinstance(text, str):
         raise TypeError(f"its content is {text!r:.100}, not a text")
+    calls = getattr(choice.message, "tool_calls", None) or ()
     return Response(
         model=getattr(completion, "model", None) or model,
         text=text,
         finish_reason="refusal" if choice.message.refusal else getattr(choice, "finish_reason", None) or "stop",
         usage=read_usage(completion.usage),
         duration_s=duration_s,
+        tool_calls=tuple(
+            ToolCall(call.id, call.function.name, call.function.arguments) for call in calls if call.type == "function"
+        ),
     )
