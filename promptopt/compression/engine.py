@@ -108,7 +108,7 @@ def compress_document(
     if "\r" in document.text:
         return _with_line_ends(document, level, rules) or unchanged
     editing = [rule for rule in active if not isinstance(rule, ReportsOnly)]
-    outcome = _all_passes(document, editing, proposed)
+    outcome = _all_passes(document, editing, proposed, level)
     after = tokenizer.count(outcome.text)
     refused = outcome.still_refused()
     if after >= before or not same_code(document.text, outcome.text) or marks(document.text) != marks(outcome.text):
@@ -142,18 +142,20 @@ class _Outcome:
 _Proposed = Mapping[str, Sequence[Edit | Finding]]
 
 
-def _all_passes(document: Document, rules: Sequence[Rule], proposed: _Proposed) -> _Outcome:
+def _all_passes(document: Document, rules: Sequence[Rule], proposed: _Proposed, level: Level) -> _Outcome:
     """As many passes as change something; again without what of which more went than may."""
     prefix = prefix_limit(document)
     closed: frozenset[Loss] = frozenset()
     while True:
-        outcome = _passes(document, rules, proposed, Allowance.of(document, closed, prefix))
+        outcome = _passes(document, rules, proposed, Allowance.of(document, closed, prefix), level)
         if not outcome.exceeded:
             return outcome
         closed |= outcome.exceeded
 
 
-def _passes(document: Document, rules: Sequence[Rule], proposed: _Proposed, allowance: Allowance) -> _Outcome:
+def _passes(
+    document: Document, rules: Sequence[Rule], proposed: _Proposed, allowance: Allowance, level: Level
+) -> _Outcome:
     """Passes over a document; ``proposed`` is what its rules propose for the first."""
     tokenizer = tokenizer_for(document.model)
     current, origin = document, _Origin(document)
@@ -165,7 +167,7 @@ def _passes(document: Document, rules: Sequence[Rule], proposed: _Proposed, allo
             for one in (proposed[rule.code] if current is document else proposals(rule, current))
             if isinstance(one, Edit)
         ]
-        judgement = judge_edits(current, edits, tokenizer, allowance, origin.line_of)
+        judgement = judge_edits(current, edits, tokenizer, allowance, origin.line_of, level)
         allowance = judgement.allowance.moved(judgement.accepted)
         log += judgement.log
         if not judgement.accepted or allowance.exceeded:

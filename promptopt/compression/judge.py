@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
+from promptopt.compression import parser
 from promptopt.compression.document import Document
-from promptopt.compression.edit import Edit
+from promptopt.compression.edit import Edit, Level
 from promptopt.compression.facts import Fact, word_facts
 from promptopt.compression.masks import MASK
 from promptopt.compression.notation import same_data
+from promptopt.compression.relations import Cut, prepare, unlicensed
 from promptopt.compression.sentences import HEADING, TEXT, Sentence
 from promptopt.compression.witness import objection
 from promptopt.tokens import Tokenizer
@@ -148,13 +150,15 @@ def judge_edits(
     tokenizer: Tokenizer,
     allowance: Allowance,
     place: Callable[[int], tuple[int, int]],
+    level: Level,
 ) -> Judgement:
     """Sort ``edits`` into accepted and refused ones; of two that overlap, the first in the list is taken.
 
     Args:
         place: Line and column in the source of a position in the document.
+        level: The level of compression: what only notes may lose stays below ``telegraphic``.
     """
-    judge = _Judge(document, tokenizer, allowance, place)
+    judge = _Judge(document, tokenizer, allowance, place, level)
     judge.judge(edits)
     return Judgement(tuple(judge.accepted), tuple(judge.log), judge.allowance)
 
@@ -163,12 +167,19 @@ class _Judge:
     """Judges the edits of one pass over one document."""
 
     def __init__(
-        self, document: Document, tokenizer: Tokenizer, allowance: Allowance, place: Callable[[int], tuple[int, int]]
+        self,
+        document: Document,
+        tokenizer: Tokenizer,
+        allowance: Allowance,
+        place: Callable[[int], tuple[int, int]],
+        level: Level,
     ) -> None:
         self._document = document
         self._tokenizer = tokenizer
         self._place = place
+        self._level: Level = level
         self.allowance = allowance
+        self._english = frozenset(document.prose)
         self.log: list[JudgedEdit] = []
         self.accepted: list[Edit] = []
 
@@ -180,8 +191,20 @@ class _Judge:
                 self._refuse(edit, 0, 0, why)
             elif not self._is_closed(edit) and taken.take(edit.start, edit.end):
                 groups.setdefault(self._window(edit), []).append(edit)
-        for window, group in sorted(groups.items()):
-            self._judge_group(window, sorted(group, key=lambda edit: edit.start))
+        useful = {window: self._useful(window, group) for window, group in sorted(groups.items())}
+        if parser.available():
+            sentences = (self._cuts(list(worth)) for worth in useful.values())
+            prepare(one for found in sentences for one in found.items())
+        for window, worth in useful.items():
+            self._judge_group(window, worth)
+
+    def _useful(self, window: tuple[int, int], group: Sequence[Edit]) -> dict[Edit, int]:
+        """The edits that save tokens, in order, with how many."""
+        worth = {edit: self._saved(window, [edit]) for edit in sorted(group, key=lambda edit: edit.start)}
+        for edit, saved in worth.items():
+            if saved <= 0:
+                self._refuse(edit, saved, 0, _IDLE)
+        return {edit: saved for edit, saved in worth.items() if saved > 0}
 
     def _impossible(self, edit: Edit) -> str:
         """Why an edit cannot be made at all; empty if it can."""
@@ -211,38 +234,20 @@ class _Judge:
         newline = text.find("\n", end)
         return text.rfind("\n", 0, start) + 1, len(text) if newline < 0 else newline + 1
 
-    def _judge_group(self, window: tuple[int, int], group: list[Edit]) -> None:
-        worth = {edit: self._saved(window, [edit]) for edit in group}
-        useful = []
-        for edit, saved in worth.items():
-            if saved <= 0:
-                self._refuse(edit, saved, 0, _IDLE)
-            elif why := self._objection(window, [edit]):
-                self._refuse(edit, saved, 1, why)
-            else:
-                useful.append(edit)
-        if not useful:
+    def _judge_group(self, window: tuple[int, int], worth: Mapping[Edit, int]) -> None:
+        edits, checked = list(worth), self._compared(window, list(worth))
+        if not edits:
             return
-        lost, checked = self._lost(window, useful)
-        if len(useful) > 1 and (lost or self._objection(window, useful)):
-            useful = self._one_by_one(window, useful, worth)
-        elif lost:
-            self._refuse(useful[0], worth[useful[0]], checked, f"would lose {_names(lost)}")
-            return
-        self._make(window, useful, worth, checked)
-
-    def _one_by_one(self, window: tuple[int, int], edits: Sequence[Edit], worth: Mapping[Edit, int]) -> list[Edit]:
-        """The edits that lose nothing, each judged together with those before it."""
-        kept: list[Edit] = []
-        for edit in edits:
-            lost, checked = self._lost(window, [*kept, edit])
-            if lost:
-                self._refuse(edit, worth[edit], checked, f"would lose {_names(lost)}")
-            elif why := self._objection(window, [*kept, edit]):
-                self._refuse(edit, worth[edit], checked, why)
-            else:
-                kept.append(edit)
-        return kept
+        if self._objection(window, edits):
+            # Each is judged together with those before it that stay.
+            edits = []
+            for edit in worth:
+                if why := self._objection(window, [*edits, edit]):
+                    self._refuse(edit, worth[edit], checked, why)
+                else:
+                    edits.append(edit)
+        if edits:
+            self._make(window, edits, worth, checked)
 
     def _make(self, window: tuple[int, int], edits: Sequence[Edit], worth: Mapping[Edit, int], checked: int) -> None:
         """Accept the edits of one window that the text as a whole can afford."""
@@ -265,14 +270,66 @@ class _Judge:
         old = self._document.text[window[0] : window[1]]
         return _count(self._tokenizer, old) - _count(self._tokenizer, apply(old, edits, window[0]))
 
-    def _lost(self, window: tuple[int, int], edits: Sequence[Edit]) -> tuple[list[Fact], int]:
-        """Facts that the edits would lose or alter, and how many were compared."""
-        if all(edit.because is not None for edit in edits):
-            return [], sum(self._facts_in(edit) for edit in edits)
-        # That data in another notation are the same is known already.
+    def _objection(self, window: tuple[int, int], edits: Sequence[Edit]) -> str:
+        """Why the edits may not be made together; empty if they may.
+
+        Repetitions are compared by the rule that finds them, data in another notation by reading them back. All other
+        edits lose no fact that is read without a parser, or a licence covers what they lose.
+        """
         edits = [edit for edit in edits if edit.because is None and not self._is_notation(edit)]
         if not edits:
-            return [], 1
+            return ""
+        masked = self._document.masked[window[0] : window[1]]
+        if why := objection(masked, apply(masked, edits, window[0])):
+            return why
+        if self._level != "telegraphic" and any(map(self._is_article, edits)):
+            return "only notes drop articles"
+        parsed = self._cuts(edits) if parser.available() else {}
+        for sentence, cuts in parsed.items():
+            if why := unlicensed(sentence, cuts, self._level):
+                lost = [fact for fact in self._lost(window, edits) if fact.kind != "word"]
+                return f"would lose {_names(lost)}" if lost else why
+        licensed = {edit for edit in edits if parsed and self._sentence_of(edit) is not None}
+        lost = self._lost(window, [edit for edit in edits if edit not in licensed])
+        return f"would lose {_names(lost)}" if lost else ""
+
+    def _cuts(self, edits: Sequence[Edit]) -> dict[str, tuple[Cut, ...]]:
+        """The sentences in which edits change words, masked, with the edits in each."""
+        found: dict[Sentence, list[Cut]] = {}
+        for edit in edits:
+            sentence = self._sentence_of(edit)
+            if sentence is not None and edit.because is None and not self._is_notation(edit):
+                found.setdefault(sentence, []).append(
+                    (edit.start - sentence.start, edit.end - sentence.start, edit.new)
+                )
+        masked = self._document.masked
+        return {masked[sentence.start : sentence.end]: tuple(sorted(cuts)) for sentence, cuts in found.items()}
+
+    def _sentence_of(self, edit: Edit) -> Sentence | None:
+        """The English sentence inside of which an edit is."""
+        sentence = self._document.sentence_at(edit.start)
+        inside = (
+            sentence is not None
+            and edit.end <= sentence.end
+            and (edit.start, edit.end) != (sentence.start, sentence.end)
+        )
+        return sentence if inside and sentence in self._english else None
+
+    def _is_article(self, edit: Edit) -> bool:
+        old = self._document.text[edit.start : edit.end].split()
+        return not edit.new.strip() and [word.lower() for word in old] in (["a"], ["an"], ["the"])
+
+    def _compared(self, window: tuple[int, int], edits: Sequence[Edit]) -> int:
+        """How many facts the edits are held against."""
+        if edits and all(edit.because is not None for edit in edits):
+            return sum(self._facts_in(edit) for edit in edits)
+        masked = self._document.masked[window[0] : window[1]]
+        return _window_facts(masked, False).total() if any(edit.because is None for edit in edits) else 0
+
+    def _lost(self, window: tuple[int, int], edits: Sequence[Edit]) -> list[Fact]:
+        """Facts that the edits would lose or alter."""
+        if not edits:
+            return []
         touched = {self._document.sentence_at(edit.start) for edit in edits}
         heading = any(sentence.kind == HEADING for sentence in touched if sentence)
         window = self._narrowed(window, edits, touched)
@@ -280,15 +337,9 @@ class _Judge:
         before = _window_facts(masked, heading)
         after = _window_facts(apply(masked, edits, window[0]), heading)
         if any(map(self._whole_sentences, edits)):
-            return [fact for fact in (before - after).elements() if fact.kind not in ("word", "structure")], len(before)
+            return [fact for fact in (before - after).elements() if fact.kind not in ("word", "structure")]
         added = [fact for fact in (after - before).elements() if fact.kind != "word"]
-        return [*(before - after).elements(), *added], before.total()
-
-    def _objection(self, window: tuple[int, int], edits: Sequence[Edit]) -> str:
-        """What a reader stumbles over once the edits are made; data and repetitions are compared elsewhere."""
-        edits = [edit for edit in edits if edit.because is None and not self._is_notation(edit)]
-        masked = self._document.masked[window[0] : window[1]]
-        return objection(masked, apply(masked, edits, window[0])) if edits else ""
+        return [*(before - after).elements(), *added]
 
     def _narrowed(
         self, window: tuple[int, int], edits: Sequence[Edit], touched: set[Sentence | None]

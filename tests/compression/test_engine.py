@@ -298,7 +298,7 @@ def test_edits_that_save_no_token_together_are_refused_and_listed(monkeypatch):
 
     monkeypatch.setattr(judge, "_count", lambda _, text: count(text))
     rule = Proposes(("the ", ""), ("an ", ""))
-    compression = compress_document(Document("Name the bird of an island."), "safe", [rule])
+    compression = compress_document(Document("Name the bird of an island."), "telegraphic", [rule])
     assert not compression.edits
     assert {edit.refused for edit in compression.refused} == {"saves no token beside the other edits of its line"}
 

@@ -34,7 +34,7 @@ def test_facts_are_found_by_kind():
 
 def test_a_negation_knows_its_scope():
     scopes = [fact.scope for fact in promptopt.facts("Do not run this code.").of("negation")]
-    assert scopes == [("run", "code")]
+    assert scopes == [("run", "this", "code")]
 
 
 @pytest.mark.parametrize(
