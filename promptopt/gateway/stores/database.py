@@ -193,8 +193,8 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         if self._guard is not None:
             self._guard.before()
-        # SQLite makes the files beside it as readable as it is.
-        with open_private(self.path, os.O_RDWR | os.O_CREAT):
+        # SQLite makes the files beside it as readable as it is, and says why a file cannot be opened.
+        with suppress(OSError), open_private(self.path, os.O_RDWR | os.O_CREAT):
             pass
         # Who waits for a lock, and how, is decided by ``do``.
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
