@@ -114,7 +114,7 @@ _TURN = re.compile(
     re.MULTILINE,
 )
 # A label that opens several lines, as others do too: the records of a few-shot prompt.
-_FIELD = re.compile(r"^[ \t]*\**([A-Za-z][\w ]{0,24}?)\**:\**[ \t]+\S.*$", re.MULTILINE)
+_FIELD = re.compile(r"^[ \t]*[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?:[ \t]+\S.*|[ \t]*)$", re.MULTILINE)
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "hint", "caution", "nb"})
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"

@@ -57,13 +57,32 @@ _ANNOUNCES = re.compile(
 # The rest of the line that begins so is what is said.
 _SAYS = re.compile(
     rf"\b(?:(?:exact|exactly|following|these|this|the)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS})|verbatim|like(?:\s+this)?|"
-    r"(?:translate|classify|correct|summari[sz]e|rewrite|rephrase|paraphrase|proofread|label|tag|simplify|shorten|edit)\b"
-    r"[^.:\n]{0,60}?|"
-    r"word\s+for\s+word|says?|said|asks?|asked|writes|wrote|shouts?|types?|typed|sings?|replies|replied|answers|answered|"
-    r"(?:say|write|print|echo|reply|respond|answer|begin|start|end)(?:\s+\w+){0,2}\s+with)"
+    r"(?:translate|classify|correct|summari[sz]e|rewrite|rephrase|paraphrase|proofread|label|tag|simplify|shorten|edit|"
+    r"repeat|echo|recite|chant|copy|greet|say|print|shout|sing|read)\b[^.:\n]{0,60}?|"
+    rf"(?:add|append|include|insert|put|attach)\b[^.:\n]{{0,40}}?\b(?:note|warning|sentence|{_NOUNS})\b[^.:\n]{{0,40}}?|"
+    r"word\s+for\s+word|says?|said|asks?|asked|writes|wrote|shouts?|types?|typed|sings?|sang|replies|replied|answers|"
+    r"answered|reads|states|stated|whispers?|yells?|"
+    r"(?:say|write|print|echo|reply|respond|answer)(?:\s+\w+){0,2}\s+with|"
+    r"(?:begin|start|end|open|close|finish)\b[^.:\n]{0,40}?\bwith\b(?!\s+one\b)[^.:\n]{0,40}?)"
     r"[*_)]*:[ \t*_]*(?=[^\s*_])",
     re.IGNORECASE,
 )
+# A label of what is given or shown: the text after it, or the paragraph under it, is no instruction.
+_GIVEN = re.compile(
+    r"^[ \t]*[*_\[#]*(?:(?:the|original|new|source|target|sample|student|model|user|customer|candidate|reference|"
+    r"correct)[ \t]+)?"
+    r"(?:response|answer|translation|source|target|sentence|passage|text|lecture|article|premise|hypothesis|claim|question|"
+    r"problem|query|abstract|review|tweet|story|poem|lyrics|song|e-?mail|mail|letter|message|post|comment|subject|body|"
+    r"headline|"
+    r"caption|transcript|conversation|dialogue|document|excerpt|quote|paragraph|scenario|statement|utterance|observation|"
+    r"evidence|reply|completion|speech|essay|joke|riddle|recipe)"
+    r"(?:[ \t]?(?:\d+|[A-H]))?[*_\]]*:[*_]*(?P<said>[ \t]+(?=\S)|[ \t]*(?:\n[ \t]*)?\n(?=[ \t]*\S))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LABELLED = re.compile(r"[ \t]*[*_\[#]*[A-Za-z][\w /-]{0,24}[*_\]]*:|[ \t]*#{1,6}[ \t]")
+_OPTION = re.compile(r"[ \t]*\(?[A-Ha-h][.)][ \t]+\S")
+# Lines such as "name: the tool": two of them, in lower case, are a record.
+_RECORD = re.compile(r"[ \t]*(?:- )?[a-z_][\w-]*:(?:[ \t]+\S|[ \t]*$)")
 _RESULT = re.compile(
     r"^[^\n]{0,60}\b(?:execution result|stdout|stderr|console output|terminal output|tool output|command output|"
     r"tool result|observation|traceback)s?\b[^\n]{0,60}:[ \t]*$",
@@ -114,6 +133,7 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     verse = _VERSE_WORDS.search(masked) is not None
     yield from ((one.start, one.end) for one in found if _is_verse(one, named=verse))
     yield from _announced(masked, found)
+    yield from _given(masked)
     yield from _turns(masked)
     yield from _dialogues(masked, found)
     yield from _nested_quotes(masked)
@@ -124,7 +144,13 @@ def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int)
     if all(line.lstrip().startswith("|") for line in paragraph.lines):
         # A Markdown table, which has rules of its own.
         return False
-    text = "\n".join(paragraph.lines)
+    lines = paragraph.lines
+    if sum(_OPTION.match(line) is not None for line in lines) >= 2:
+        return True
+    records = sum(_RECORD.match(line) is not None for line in lines)
+    if records > 1 and all(_RECORD.match(line) or line[:1] in " \t-" for line in lines):
+        return True
+    text = "\n".join(lines)
     firsts = {line[:1] for line in paragraph.lines}
     if {"+", "-"} <= firsts:
         return True
@@ -150,11 +176,31 @@ def _is_verse(paragraph: _Paragraph, *, named: bool) -> bool:
     return open_ended * 3 >= len(lines) or (named and (open_ended + bare) * 2 >= len(lines))
 
 
+def _given(masked: str) -> Iterator[tuple[int, int]]:
+    """What is under a label such as "Premise:", up to the next label, item or empty line."""
+    for match in _GIVEN.finditer(masked):
+        end = position = match.end()
+        while position < len(masked):
+            newline = masked.find("\n", position)
+            stop = len(masked) if newline < 0 else newline
+            line = masked[position:stop]
+            if position > match.end() and (not line.strip() or _LABELLED.match(line) or _ITEM.match(line)):
+                break
+            if position == match.end() and "\n" in match["said"] and (_ITEM.match(line) or _LABELLED.match(line)):
+                break
+            end, position = stop, stop + 1
+        if end > match.end():
+            yield match.end(), end
+
+
 def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, int]]:
-    """What follows a line that announces it: the rest of its line, its paragraph, or the next one."""
+    """What follows a line that announces it: the rest of its line, its paragraph, or the next one.
+
+    The words that announce it stay with it: without them, what follows would read as an instruction.
+    """
     for match in _SAYS.finditer(masked):
         end = masked.find("\n", match.end())
-        yield match.end(), len(masked) if end < 0 else end
+        yield match.start(), len(masked) if end < 0 else end
     for index, paragraph in enumerate(found):
         text = masked[paragraph.start : paragraph.end]
         for head in _RESULT.finditer(text):
@@ -164,17 +210,23 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
         following = found[index + 1] if index + 1 < len(found) else None
         if _ends_with_announcement(last) and following is not None and not _ITEM.match(following.lines[0]):
             yield following.start, following.end
+            yield paragraph.end - len(last) + _announcement(last), paragraph.end
         # "... these lines:" with its lines right under it.
         position = paragraph.start
         for number, line in enumerate(paragraph.lines[:-1]):
             position += len(line) + 1
             if _ends_with_announcement(line) and not _ITEM.match(paragraph.lines[number + 1]):
-                yield position, paragraph.end
+                yield position - 1 - len(line) + _announcement(line), paragraph.end
                 break
 
 
 def _ends_with_announcement(line: str) -> bool:
-    return any(match.end() == len(line) for match in _ANNOUNCES.finditer(line))
+    return _announcement(line) >= 0
+
+
+def _announcement(line: str) -> int:
+    """Where the words begin that end a line and announce what is under it; -1 if there are none."""
+    return next((match.start() for match in _ANNOUNCES.finditer(line) if match.end() == len(line)), -1)
 
 
 def _turns(masked: str) -> Iterator[tuple[int, int]]:

@@ -281,3 +281,50 @@ def test_a_passage_goes_without_the_label_of_what_comes_next() -> None:
     after = compress(text, "safe").text
     assert after.count("Never name the port.") == 1
     assert after.count("For instance:") == 2
+
+
+GIVEN = [
+    "Response:\n\nThere was a keeper in a tower. It is very late, he said to the child.",
+    "Premise: The man is on the boat.\nHypothesis: A man is on the water.",
+    "Subject: The bill of the month\nBody: Please find the bill in the box.",
+    "Email:\nDear Sir,\nI am writing to you about the bill. Please note that it is late.",
+    "[Order]: Draw a map of the coast.\n\n[Role]: You are a keeper of the maps.\n\n[Order]: Sort the keys.\n\n[Role]:",
+    "A. The sun is a star.\nB. The moon is a planet.",
+    "name: the tool\ndescription: Reads the file and prints the list.\nargs:\n  - the path",
+    "Repeat after me: the cat is on the mat.",
+    "Add this line to every reply: This is not the advice of a doctor.",
+    "Start with a greeting such as this, with the words: Good morning to the people of the town!",
+    "Use it with the following words: I am sorry, the list is empty.",
+    "The sign at the gate reads: The door is to the left of the gate.",
+    "The user will say: I want the name of the author.",
+]
+
+
+@pytest.mark.parametrize("shown", GIVEN)
+def test_given_text_is_not_edited_and_its_announcement_goes_on_announcing_it(shown):
+    kept = shown.rpartition(": ")[2] if "\n" not in shown else shown
+    text = f"I want you to read it.\n\n{shown}\n\nPlease name the colour of the door.\n"
+    short = compress(text, "telegraphic").text
+    assert kept in short
+    assert "name colour of door" in short.lower()
+    assert compress(short, "telegraphic").text == short
+
+
+def test_a_table_below_a_heading_of_an_answer_keeps_its_blanks():
+    table = "| The name | Age |\n|----------|-----|\n| Ann      | 12  |"
+    for heading in ("## Output", "# Format of the answer"):
+        assert table in compress(f"{heading}\n\n{table}\n", "telegraphic").text
+    assert table not in compress(f"## Guests\n\n{table}\n", "telegraphic").text
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("The a in line 3 is a variable.", "The a in line 3 is a variable."),
+        ("If b is the height, the area is a times b.", "If b is the height, area is a times b."),
+        ("Use the label the user gave.", "Use the label the user gave."),
+        ("Use the label of the user.", "Use label of user."),
+    ],
+)
+def test_letters_predicates_and_clauses_keep_their_article(text, after):
+    assert compress(text, "telegraphic").text == after

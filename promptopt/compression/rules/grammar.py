@@ -237,7 +237,7 @@ CLAUSE_COMMAS = WordingRule(
 _ARTICLE = re.compile(
     r"(?<![\w'’-])(?:the|an?)(?=\s+[\w\ue000])(?!\s+(?:[a-z]\b|\d))"
     r"(?!\s+(?:few|little|lot|bit|couple|number|one|ones|who|which|while|is|are|was|be|equals?|denotes?|following|the|an?|"
-    r"and|or|in|of|as|if|at|by|for|from|(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)"
+    r"and|or|in|of|as|if|at|by|for|from|to|with|times|plus|minus|divided|squared|must|should|can|will|has|have|does|(?:more|less|fewer|better|sooner)\b[^.\n]{0,60}\bthe)\b)"
     # "twice a day", "one at a time"
     r"(?!(?<=\ba)\s+(?:day|week|month|year|minute|second|time|piece)\b|(?<=\ban)\s+hour\b)",
     re.IGNORECASE,
@@ -256,6 +256,15 @@ _ONE_OF = re.compile(
 )
 _NAME_BEFORE = re.compile(r"\s[*_\"]*[A-Z][\w’'-]*(?:\s+(?:of|in|and|on|for|to|at|from|with|by))?\s*\Z")
 _NAME_AFTER = re.compile(r"\s+[A-Z][a-z]")
+_NOUN_WORD = (
+    r"(?!(?:in|on|at|of|to|for|from|with|by|and|or|but|as|if|is|are|was|were|that|which|who|when|than|into|about|per)\b)"
+    r"[a-z]+"
+)
+_BEFORE_CLAUSE = re.compile(rf"(?:\s+{_NOUN_WORD}){{1,2}}\s+(?:the|an?)\s+\w", re.IGNORECASE)
+_CLAUSE_BEFORE = re.compile(
+    rf"\b(?:the|an?|any|each|every|all|no|this|these|those|some|your|its|their)(?:\s+{_NOUN_WORD}){{1,2}}\s+\Z",
+    re.IGNORECASE,
+)
 _LET = re.compile(r"\b[Ll]et\s+[\w$\\]{1,3}\s+(?:be|denote|equal)\b")
 _SAME = re.compile(
     r"\s+(?:same\b|facts?\s+that\b|(?:first|second|third|last|next|whole)\s+time\b|point[.,;]?(?:\s|\Z)|case\s+that\b|way\s+(?:to|of|that)\b)",
@@ -316,6 +325,9 @@ def _no_article(match: re.Match[str]) -> str | None:
     # "some of the files" are not all of a kind; "the same", "the fact that", "to the point".
     if _ONE_OF.search(before) or _SAME.match(after):
         return None
+    # "the label the user gave": without its article, the clause could not be told from the noun.
+    if _BEFORE_CLAUSE.match(after) or _CLAUSE_BEFORE.search(before):
+        return None
     # "The Lord of the Rings": a name; "let a be the width": a letter.
     if (_NAME_BEFORE.search(before) and _NAME_AFTER.match(after)) or _LET.search(match.string):
         return None
@@ -329,7 +341,7 @@ def _note_article(match: re.Match[str]) -> str | None:
     return None if _PREDICATE.search(match.string[: match.start()]) else _no_article(match)
 
 
-_ARTICLES = (Rewording(_ARTICLE, _no_article, unless=None),)
+_ARTICLES = (Rewording(_ARTICLE, _note_article, unless=None),)
 NOTE_ARTICLES = WordingRule(
     "PO205",
     "articles in lists",

@@ -202,12 +202,13 @@ class Tables:
     level: ClassVar[Level] = "safe"
 
     def propose(self, document: Document) -> Iterator[Edit]:
+        headings = [sentence for sentence in document.sentences if sentence.kind == HEADING]
         for table in TABLE.finditer(document.text):
             zone = document.masks.zone_at(table.start())
             if zone is None or zone.kind != "table" or not document.is_literal(*table.span()):
                 continue
             new = unpadded(table[0])
-            if new != table[0]:
+            if new != table[0] and not _shows_form(document, headings, table.start()):
                 yield Edit(
                     table.start(), table.end(), new, self.code, "a padded table: one blank beside a cell is enough"
                 )
