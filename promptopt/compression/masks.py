@@ -114,7 +114,7 @@ _TURN = re.compile(
     re.MULTILINE,
 )
 # A label that opens several lines, as others do too: the records of a few-shot prompt.
-_FIELD = re.compile(r"^[ \t]*[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?:[ \t]+\S.*|[ \t]*)$", re.MULTILINE)
+_FIELD = re.compile(r"^[ \t]*[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?P<said>[ \t]+\S.*)?[ \t]*$", re.MULTILINE)
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "hint", "caution", "nb"})
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
@@ -330,11 +330,11 @@ class _Canvas:
 
     def _cover_records(self) -> None:
         """Lines such as ``question: ...`` and ``stars: ...`` that come again and again: filled-in examples."""
-        fields = [(match[1].lower(), match.span()) for match in _FIELD.finditer(self._masked)]
-        times = Counter(label for label, _ in fields if label not in _REMARK)
+        fields = [(match[1].lower(), match.span(), match["said"]) for match in _FIELD.finditer(self._masked)]
+        times = Counter(label for label, _, _ in fields if label not in _REMARK)
         repeated = {label for label, number in times.items() if number > 1}
         if len(repeated) > 1:
-            self._put_all([span for label, span in fields if label in repeated], "example")
+            self._put_all([span for label, span, said in fields if said and label in repeated], "example")
 
     def _example_end(self, head: re.Match[str]) -> int:
         """Where the examples under a head end: at the next heading, tag or block that does not look like one."""

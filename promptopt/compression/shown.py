@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 _ITEM = re.compile(r"[ \t>]*(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|[A-Za-z][.)][ \t]|#{1,6}[ \t])")
@@ -70,7 +71,7 @@ _SAYS = re.compile(
 # A label of what is given or shown: the text after it, or the paragraph under it, is no instruction.
 _GIVEN = re.compile(
     r"^[ \t]*[*_\[#]*(?:(?:the|original|new|source|target|sample|student|model|user|customer|candidate|reference|"
-    r"correct)[ \t]+)?"
+    r"correct|forum|blog|news|chat|voice|text)[ \t]+)?"
     r"(?:response|answer|translation|source|target|sentence|passage|text|lecture|article|premise|hypothesis|claim|question|"
     r"problem|query|abstract|review|tweet|story|poem|lyrics|song|e-?mail|mail|letter|message|post|comment|subject|body|"
     r"headline|"
@@ -80,7 +81,8 @@ _GIVEN = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LABELLED = re.compile(r"[ \t]*[*_\[#]*[A-Za-z][\w /-]{0,24}[*_\]]*:|[ \t]*#{1,6}[ \t]")
-_OPTION = re.compile(r"[ \t]*\(?[A-Ha-h][.)][ \t]+\S")
+# "A. the sun", "(b) the moon", "v1. a small bird": options, clues.
+_OPTION = re.compile(r"[ \t]*(?:\(?[A-Ha-h][.)]|[a-z]\d{1,3}[.)])[ \t]+\S")
 # Lines such as "name: the tool": two of them, in lower case, are a record.
 _RECORD = re.compile(r"[ \t]*(?:- )?[a-z_][\w-]*:(?:[ \t]+\S|[ \t]*$)")
 _RESULT = re.compile(
@@ -134,6 +136,7 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from ((one.start, one.end) for one in found if _is_verse(one, named=verse))
     yield from _announced(masked, found)
     yield from _given(masked)
+    yield from _numbered_examples(masked, found)
     yield from _turns(masked)
     yield from _dialogues(masked, found)
     yield from _nested_quotes(masked)
@@ -193,14 +196,19 @@ def _given(masked: str) -> Iterator[tuple[int, int]]:
             yield match.end(), end
 
 
+_WORD = re.compile(r"[^\W_]")
+
+
 def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, int]]:
     """What follows a line that announces it: the rest of its line, its paragraph, or the next one.
 
-    The words that announce it stay with it: without them, what follows would read as an instruction.
+    The words that announce it stay with it: without them, what follows would read as an instruction. What is protected
+    anyway needs no announcement.
     """
     for match in _SAYS.finditer(masked):
-        end = masked.find("\n", match.end())
-        yield match.start(), len(masked) if end < 0 else end
+        newline = masked.find("\n", match.end())
+        end = len(masked) if newline < 0 else newline
+        yield match.start() if _WORD.search(masked, match.end(), end) else match.end(), end
     for index, paragraph in enumerate(found):
         text = masked[paragraph.start : paragraph.end]
         for head in _RESULT.finditer(text):
@@ -210,13 +218,15 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
         following = found[index + 1] if index + 1 < len(found) else None
         if _ends_with_announcement(last) and following is not None and not _ITEM.match(following.lines[0]):
             yield following.start, following.end
-            yield paragraph.end - len(last) + _announcement(last), paragraph.end
+            if _WORD.search(masked, following.start, following.end):
+                yield paragraph.end - len(last) + _announcement(last), paragraph.end
         # "... these lines:" with its lines right under it.
         position = paragraph.start
         for number, line in enumerate(paragraph.lines[:-1]):
             position += len(line) + 1
             if _ends_with_announcement(line) and not _ITEM.match(paragraph.lines[number + 1]):
-                yield position - 1 - len(line) + _announcement(line), paragraph.end
+                said = _WORD.search(masked, position, paragraph.end) is not None
+                yield position - said * (1 + len(line) - _announcement(line)), paragraph.end
                 break
 
 
@@ -227,6 +237,23 @@ def _ends_with_announcement(line: str) -> bool:
 def _announcement(line: str) -> int:
     """Where the words begin that end a line and announce what is under it; -1 if there are none."""
     return next((match.start() for match in _ANNOUNCES.finditer(line) if match.end() == len(line)), -1)
+
+
+_NUMBERED = re.compile(
+    r"^[ \t]*[*_#<\[ ]*(?:example|sample|case|shot)[ \t]*#?\d+[*_>\]]*:?[*_]*[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
+
+
+def _numbered_examples(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, int]]:
+    """What is between "Example 1" and "Example 2"; under the last, its paragraph."""
+    heads = list(_NUMBERED.finditer(masked))
+    if len(heads) < 2:
+        return
+    for head, following in pairwise(heads):
+        yield head.end(), following.start()
+    last = [one for one in found if one.end > heads[-1].end()][:2]
+    if last:
+        yield heads[-1].end(), last[-1].end if last[0].start <= heads[-1].start() else last[0].end
 
 
 def _turns(masked: str) -> Iterator[tuple[int, int]]:

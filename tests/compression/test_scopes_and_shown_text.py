@@ -289,6 +289,8 @@ GIVEN = [
     "Subject: The bill of the month\nBody: Please find the bill in the box.",
     "Email:\nDear Sir,\nI am writing to you about the bill. Please note that it is late.",
     "[Order]: Draw a map of the coast.\n\n[Role]: You are a keeper of the maps.\n\n[Order]: Sort the keys.\n\n[Role]:",
+    "Example 1\n\nForum post:\nThe key is in the box.\n\nI am the keeper.\n\nOutput:\nno fault\n\nExample 2\n\nForum post:\nThe box is in the key.\n\nOutput:\none fault",
+    "h1. The name of the sea\nh2. A part of the ship",
     "A. The sun is a star.\nB. The moon is a planet.",
     "name: the tool\ndescription: Reads the file and prints the list.\nargs:\n  - the path",
     "Repeat after me: the cat is on the mat.",
@@ -308,6 +310,11 @@ def test_given_text_is_not_edited_and_its_announcement_goes_on_announcing_it(sho
     assert kept in short
     assert "name colour of door" in short.lower()
     assert compress(short, "telegraphic").text == short
+
+
+def test_turns_under_numbered_examples_are_not_edited():
+    text = "<Sample 1>:\nUser:\n    Context:\n    Describes the walls of the town.\n\nAssistant:\n    It is the town.\n\n<Sample 2>:\nUser:\n    Context:\n    Describes the ships in the bay.\n\nAssistant:\n    It is the bay."
+    assert compress(text, "telegraphic").text == text
 
 
 def test_a_table_below_a_heading_of_an_answer_keeps_its_blanks():
