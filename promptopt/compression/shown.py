@@ -57,7 +57,7 @@ _ANNOUNCES = re.compile(
 )
 # The rest of the line that begins so is what is said.
 _SAYS = re.compile(
-    rf"\b(?:(?:exact|exactly|following|these|this|the)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS})|verbatim|like(?:\s+this)?|"
+    rf"\b(?:(?P<named>(?:exact|exactly|following|these|this|the)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS}))|verbatim|like(?:\s+this)?|"
     r"(?:translate|classify|correct|summari[sz]e|rewrite|rephrase|paraphrase|proofread|label|tag|simplify|shorten|edit|"
     r"repeat|echo|recite|chant|copy|greet|say|print|shout|sing|read)\b[^.:\n]{0,60}?|"
     rf"(?:add|append|include|insert|put|attach)\b[^.:\n]{{0,40}}?\b(?:note|warning|sentence|{_NOUNS})\b[^.:\n]{{0,40}}?|"
@@ -202,13 +202,14 @@ _WORD = re.compile(r"[^\W_]")
 def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, int]]:
     """What follows a line that announces it: the rest of its line, its paragraph, or the next one.
 
-    The words that announce it stay with it: without them, what follows would read as an instruction. What is protected
-    anyway needs no announcement.
+    "The following words:" stays with what it announces: without its article, the next pass would not know it. What is
+    protected anyway needs no announcement.
     """
     for match in _SAYS.finditer(masked):
         newline = masked.find("\n", match.end())
         end = len(masked) if newline < 0 else newline
-        yield match.start() if _WORD.search(masked, match.end(), end) else match.end(), end
+        named = match["named"] and _WORD.search(masked, match.end(), end)
+        yield match.start() if named else match.end(), end
     for index, paragraph in enumerate(found):
         text = masked[paragraph.start : paragraph.end]
         for head in _RESULT.finditer(text):
