@@ -10,17 +10,18 @@ import binascii
 import gzip
 import hashlib
 import io
+import json
 import os
 import re
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptopt.values import JSONSchema, Message, Rendered, Request, canonical_json
+from promptopt.values import JSONSchema, Message, Rendered, Request, Tool, canonical_json
 
 if TYPE_CHECKING:
     import tiktoken
@@ -37,6 +38,14 @@ TOKENS_PER_REPLY = 3
 # A strict schema is billed as its compact JSON without the keywords below, and nine tokens around it
 # (openai/openai-cookbook#2140).
 TOKENS_PER_SCHEMA = 9
+# The recipe of OpenAI's cookbook for tools of gpt-4o: each function, its object of properties, each property, its enum
+# and each item of it, and once after all functions.
+TOKENS_PER_TOOL = 7
+TOKENS_PER_OBJECT = 3
+TOKENS_PER_PROPERTY = 3
+TOKENS_PER_ENUM = -3
+TOKENS_PER_ENUM_ITEM = 3
+TOKENS_AFTER_TOOLS = 12
 # OpenAI, "Prompt caching" (platform.openai.com/docs/guides/prompt-caching): prompts of 1,024 tokens or more are cached,
 # and hits come in steps of 128 tokens.
 CACHE_MINIMUM_TOKENS = 1024
@@ -107,6 +116,7 @@ class TokenCount:
         content: Tokens of the messages' texts.
         framing: Tokens that wrap messages and prime the reply; 0 for plain text.
         schema: Tokens that a strict output schema adds to the input.
+        tools: Tokens that the schemas of tools add to it; an estimate, as no provider says how it writes them.
     """
 
     content: int
@@ -114,10 +124,11 @@ class TokenCount:
     schema: int
     encoding: str
     basis: Basis
+    tools: int = 0
 
     @property
     def tokens(self) -> int:
-        return self.content + self.framing + self.schema
+        return self.content + self.framing + self.schema + self.tools
 
 
 def base_model(model: str) -> str | None:
@@ -157,28 +168,43 @@ def _tokenizer_for(model: str) -> Tokenizer:
 
 
 def count_tokens(
-    subject: str | Rendered | Request | Iterable[Message], model: str | None = None, *, schema: JSONSchema | None = None
+    subject: str | Rendered | Request | Iterable[Message],
+    model: str | None = None,
+    *,
+    schema: JSONSchema | None = None,
+    tools: Sequence[Tool] = (),
 ) -> TokenCount:
     """Input tokens of a plain text, of messages (with chat framing), or of a whole prompt (with its schema).
 
     Args:
         model: The model that would read it; by default the one the subject names.
         schema: An output schema that travels with messages; a ``Rendered`` or ``Request`` brings its own.
+        tools: The tools that do, likewise.
     """
     if isinstance(subject, str):
         tokenizer = tokenizer_for(model)
         return TokenCount(tokenizer.count(subject), 0, 0, tokenizer.encoding, tokenizer.basis)
     if isinstance(subject, (Rendered, Request)):
         model = model or subject.model
-        schema = subject.output_schema
+        schema, tools = subject.output_schema, subject.tools
         messages = subject.messages
     else:
         messages = tuple(subject)
     tokenizer = tokenizer_for(model)
-    content = sum(_content_tokens(message.content, tokenizer) for message in messages)
+    content = sum(_message_tokens(message, tokenizer) for message in messages)
     framing = TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_REPLY
     billed = 0 if schema is None else schema_tokens(schema, tokenizer)
-    return TokenCount(content, framing, billed, tokenizer.encoding, tokenizer.basis)
+    basis = "estimated" if tools or any(message.tool_calls for message in messages) else tokenizer.basis
+    return TokenCount(content, framing, billed, tokenizer.encoding, basis, tools_tokens(tools, tokenizer))
+
+
+def _message_tokens(message: Message, tokenizer: Tokenizer) -> int:
+    """Tokens of a message's text and of the calls that it makes."""
+    calls = sum(
+        TOKENS_PER_TOOL + _content_tokens(call.name, tokenizer) + _content_tokens(call.arguments, tokenizer)
+        for call in message.tool_calls
+    )
+    return _content_tokens(message.content, tokenizer) + calls
 
 
 def _content_tokens(text: str, tokenizer: Tokenizer) -> int:
@@ -204,6 +230,47 @@ def cacheable_at(prefix: int, provider: str | None) -> int:
 def schema_tokens(schema: JSONSchema, tokenizer: Tokenizer) -> int:
     """Input tokens that a strict output schema is billed as (openai/openai-cookbook#2140)."""
     return _schema_tokens(canonical_json(_billed_part(schema)), tokenizer)
+
+
+def definition_tokens(schema: JSONSchema | None, tools: Sequence[Tool], tokenizer: Tokenizer) -> int:
+    """Input tokens of what is defined before the first message: the output schema and the tools."""
+    return (0 if schema is None else schema_tokens(schema, tokenizer)) + tools_tokens(tools, tokenizer)
+
+
+def tools_tokens(tools: Sequence[Tool], tokenizer: Tokenizer) -> int:
+    """Input tokens of the schemas of tools (OpenAI's cookbook, "How to count tokens with tiktoken", for gpt-4o).
+
+    The recipe knows flat arguments; those of objects and lists within them are counted by the same rule.
+    """
+    return sum(tool_tokens(tool, tokenizer) for tool in tools) + TOKENS_AFTER_TOOLS if tools else 0
+
+
+def tool_tokens(tool: Tool, tokenizer: Tokenizer) -> int:
+    """Input tokens of one of the tools."""
+    return _tool_tokens(tool.name, tool.description, canonical_json(tool.parameters), tokenizer)
+
+
+@lru_cache(maxsize=1024)
+def _tool_tokens(name: str, description: str, parameters: str, tokenizer: Tokenizer) -> int:
+    head = tokenizer.count(f"{name}:{description.removesuffix('.')}")
+    return TOKENS_PER_TOOL + head + _object_tokens(json.loads(parameters), tokenizer)
+
+
+def _object_tokens(schema: Mapping[str, Any], tokenizer: Tokenizer) -> int:
+    properties = {**schema.get("properties", {}), **schema.get("$defs", {}), **schema.get("definitions", {})}
+    count = TOKENS_PER_OBJECT if properties else 0
+    for name, part in properties.items():
+        if not isinstance(part, dict):
+            continue
+        kind = part.get("type", part.get("$ref", ""))
+        count += TOKENS_PER_PROPERTY + tokenizer.count(
+            f"{name}:{kind}:{str(part.get('description', '')).removesuffix('.')}"
+        )
+        if isinstance(part.get("enum"), list):
+            count += TOKENS_PER_ENUM + sum(TOKENS_PER_ENUM_ITEM + tokenizer.count(str(item)) for item in part["enum"])
+        inner = [part, part.get("items"), *part.get("anyOf", ())]
+        count += sum(_object_tokens(each, tokenizer) for each in inner if isinstance(each, dict))
+    return count
 
 
 @lru_cache(maxsize=256)

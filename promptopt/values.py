@@ -129,7 +129,7 @@ class Message:
     def media(self) -> tuple[Media, ...]:
         return tuple(part for part in self.parts if isinstance(part, Media))
 
-    def _canonical(self) -> dict[str, Any]:
+    def canonical(self) -> dict[str, Any]:
         """What shapes an answer: of media their digests. What is not set is left out."""
         found: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.parts:
@@ -213,7 +213,7 @@ class Request:
         body: dict[str, Any] = {**self.params.to_dict(), "model": self.model}
         if self.output_schema is not None:
             body["output_schema"] = self.output_schema
-        body["messages"] = [message._canonical() for message in self.messages]
+        body["messages"] = [message.canonical() for message in self.messages]
         if self.tools:
             body["tools"] = [tool.openai() for tool in self.tools]
         if self.sample:

@@ -16,6 +16,7 @@ ROOMS = (
     "errors",
     "registry",
     "files",
+    "functions",
     "yaml",
     "call_options",
     "values",

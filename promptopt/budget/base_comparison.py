@@ -45,7 +45,7 @@ from promptopt.errors import PromptoptError
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.prices import Price, find_tier_price
 from promptopt.templates import load_prompt
-from promptopt.tokens import schema_tokens, tokenizer_for
+from promptopt.tokens import definition_tokens, tokenizer_for
 
 
 def measure_impact(config: Config, base: Base, prompts: Mapping[str, GuardedPrompt], *, only: bool = False) -> Impact:
@@ -219,8 +219,8 @@ class _Comparison:
     def _steps(self, pairs: Sequence[tuple[LockEntry, LockEntry]]) -> Iterator[tuple[str, Detail, Step]]:
         prompt, variant = self._prompt, self._variant
         then, now = tokenizer_for(variant.priced_as), tokenizer_for(prompt.variant.priced_as)
-        schemas = [side.front.output_schema for side in (self._template, prompt.template)]
-        billed = [0 if schema is None else schema_tokens(schema, then) for schema in schemas]
+        fronts = [side.front for side in (self._template, prompt.template)]
+        billed = [definition_tokens(front.output_schema, front.tools, then) for front in fronts]
         yield "schema", tokens_detail("input"), lambda at, _: (longer(at[0], billed[1] - billed[0]), at[1])
         # Today's text by the base's tokenizer, if the two differ.
         counted = (

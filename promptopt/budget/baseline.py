@@ -34,7 +34,7 @@ from promptopt.prices import Price, find_tier_price
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
 from promptopt.templates.names import version_number
-from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, schema_tokens, tokenizer_for
+from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, definition_tokens, tokenizer_for
 from promptopt.values import Rendered
 
 # So many different growths of a prompt are attributed to lines.
@@ -425,8 +425,7 @@ def _by_old_tokenizer(name: str, rendered: Rendered, measured: MeasuredCase, ent
     old = Tokenizer(encoding, exact=True)
     today = sum(old.count(message.content) for message in rendered.messages)
     counted = count_tokens(rendered.messages)
-    schema = rendered.output_schema
-    today += counted.framing + (0 if schema is None else schema_tokens(schema, old))
+    today += counted.framing + definition_tokens(rendered.output_schema, rendered.tools, old)
     growth = today - entry.input
     then = replace(entry, input=measured.entry.input - growth, cacheable=measured.entry.cacheable)
     return Locked(then, share_of=entry.input)

@@ -203,7 +203,7 @@ class Causes:
         old, now = self.lock.call, self.prompt.call
         same_tokenizer = self.lock.basis.tokenizer == self.prompt.basis.tokenizer
         if old is not None and same_tokenizer and now.schema > old.schema:
-            summary = f"output schema: {old.schema:,} → {now.schema:,} tokens of every input"
+            summary = f"output schema and tools: {old.schema:,} → {now.schema:,} tokens of every input"
             yield self._finding("schema", "note", summary)
 
     def _price_table(self) -> Iterator[BudgetFinding]:

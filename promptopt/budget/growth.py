@@ -126,3 +126,6 @@ def _wrapping(old: Attribution, new: Attribution) -> Iterator[LineChange]:
     path = new.parts[0].path if new.parts else ""
     yield LineChange(path, 1, "other", "(framing of messages)", new.framing - old.framing)
     yield LineChange(path, 1, "other", "(output schema)", new.schema - old.schema)
+    before, after = dict(old.tools), dict(new.tools)
+    for name in {**before, **after}:
+        yield LineChange(path, 1, "other", f"(tool {name})", after.get(name, 0) - before.get(name, 0))

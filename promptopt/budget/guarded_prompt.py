@@ -25,7 +25,14 @@ from promptopt.templates import PromptFiles, Template, load_prompt
 from promptopt.templates.attribution import Attribution, attribute
 from promptopt.templates.frontmatter import front_matter_end, mask_front_matter
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix
-from promptopt.tokens import Tokenizer, cacheable_tokens, count_tokens, schema_tokens, tokenizer_for, vocabulary_sha256
+from promptopt.tokens import (
+    Tokenizer,
+    cacheable_tokens,
+    count_tokens,
+    definition_tokens,
+    tokenizer_for,
+    vocabulary_sha256,
+)
 from promptopt.values import Rendered, Request, Usage, canonical_json, sha256_hex
 
 _DIGEST_DIGITS = 16
@@ -106,8 +113,12 @@ def digest(value: object) -> str:
 
 def request_digest(rendered: Rendered) -> str:
     """Digest of everything that is billed as input."""
-    messages = [[message.role, message.content] for message in rendered.messages]
-    return digest([messages, rendered.output_schema])
+    messages = [
+        message.canonical() if message.parts or message.tool_calls else [message.role, message.content]
+        for message in rendered.messages
+    ]
+    tools = [[tool.openai() for tool in rendered.tools]] if rendered.tools else []
+    return digest([messages, rendered.output_schema, *tools])
 
 
 def sources_digest(template: Template, *, as_in_0_1_0: bool = False) -> str:
@@ -139,13 +150,13 @@ def sources_digest(template: Template, *, as_in_0_1_0: bool = False) -> str:
     elif main.startswith(_OPENINGS):
         # As in 0.1.0: most locks keep their digest.
         main = main.lstrip("{#")
-    return digest([main, sorted(texts.items()), template.front.output_schema])
+    tools = [[tool.openai() for tool in template.front.tools]] if template.front.tools else []
+    return digest([main, sorted(texts.items()), template.front.output_schema, *tools])
 
 
 def prefix_tokens(template: Template, tokenizer: Tokenizer) -> int:
-    """Tokens of the static prefix, output schema included."""
-    schema = template.front.output_schema
-    billed = 0 if schema is None else schema_tokens(schema, tokenizer)
+    """Tokens of the static prefix, output schema and tools included."""
+    billed = definition_tokens(template.front.output_schema, template.front.tools, tokenizer)
     return static_prefix(template).tokens(tokenizer, billed)
 
 
@@ -257,7 +268,7 @@ class GuardedPrompt:
     def call(self) -> LockedCall:
         """Today's settings and volume, as they would be locked."""
         front = self.template.front
-        schema = 0 if front.output_schema is None else schema_tokens(front.output_schema, self.tokenizer)
+        schema = definition_tokens(front.output_schema, front.tools, self.tokenizer)
         return LockedCall(front.params.to_dict(), front.calls_per_month, schema)
 
     @cached_property

@@ -20,7 +20,7 @@ from promptopt.tokens import (
     CACHE_MINIMUM_TOKENS,
     TOKENS_PER_MESSAGE,
     TOKENS_PER_REPLY,
-    schema_tokens,
+    definition_tokens,
     tokenizer_for,
 )
 
@@ -108,8 +108,7 @@ class Document:
 
     @property
     def _schema_tokens(self) -> int:
-        schema = self.front.output_schema
-        return 0 if schema is None else schema_tokens(schema, tokenizer_for(self.model))
+        return definition_tokens(self.front.output_schema, self.front.tools, tokenizer_for(self.model))
 
     @cached_property
     def is_cacheable(self) -> bool:

@@ -26,7 +26,7 @@ class Estimate:
     Attributes:
         model: The model it is counted and priced for; ``None`` if nothing names one.
         renderings: Over how many renderings (cases) the means are.
-        content: Tokens of the messages' texts; ``framing`` and ``schema`` come on top.
+        content: Tokens of the messages' texts; ``framing``, ``schema`` and ``tools`` come on top.
         smallest: Input tokens of the smallest rendering; ``largest`` of the largest.
         output_tokens: Mean of recorded answers, reasoning included, or the cap; ``None`` if neither is known.
         output_cases: Over how many of the renderings, if it is recorded; ``output_model`` is the model that answered.
@@ -41,6 +41,7 @@ class Estimate:
     content: float
     framing: float
     schema: float
+    tools: float
     smallest: int
     largest: int
     output_tokens: float | None
@@ -53,7 +54,7 @@ class Estimate:
 
     @property
     def input_tokens(self) -> float:
-        return self.content + self.framing + self.schema
+        return self.content + self.framing + self.schema + self.tools
 
     def cost(self, price: Price | None) -> Cost | None:
         """List cost of a call at a price; of its input alone if the output is not known."""
@@ -99,6 +100,7 @@ def estimate(
         content=_mean([count.content for count in counts]),
         framing=_mean([count.framing for count in counts]),
         schema=_mean([count.schema for count in counts]),
+        tools=_mean([count.tools for count in counts]),
         smallest=min(count.tokens for count in counts),
         largest=max(count.tokens for count in counts),
         output_tokens=_mean(recorded) if recorded else cap,
@@ -112,7 +114,8 @@ def estimate(
 
 
 def _count(rendered: Rendered, model: str | None) -> TokenCount:
-    return count_tokens(rendered.messages, model, schema=rendered.output_schema)
+    # Not of the prompt as a whole, which names a model of its own.
+    return count_tokens(rendered.messages, model, schema=rendered.output_schema, tools=rendered.tools)
 
 
 def _mean(values: Sequence[int]) -> float:

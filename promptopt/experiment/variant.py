@@ -15,7 +15,7 @@ from promptopt.suites import Suite
 from promptopt.templates import Template
 from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.readers import GitReader
-from promptopt.tokens import Basis, cacheable_at, count_tokens, schema_tokens, tokenizer_for
+from promptopt.tokens import Basis, cacheable_at, count_tokens, definition_tokens, tokenizer_for
 from promptopt.values import Cost, Request, Response, Usage
 
 
@@ -86,14 +86,14 @@ class Variant:
 
     def cacheable(self) -> int:
         """Input tokens of each call that the priced model's prompt cache serves once it is warm."""
-        tokenizer, schema = tokenizer_for(self.priced_as), self.template.front.output_schema
-        billed = 0 if schema is None else schema_tokens(schema, tokenizer)
+        tokenizer, front = tokenizer_for(self.priced_as), self.template.front
+        billed = definition_tokens(front.output_schema, front.tools, tokenizer)
         prefix = static_prefix(self.template).tokens(tokenizer, billed)
         return cacheable_at(prefix, self.price.provider if self.price else None)
 
     def counted_tokens(self, request: Request) -> int:
         """Input tokens of a request, counted with the priced model's tokenizer."""
-        return count_tokens(request.messages, self.priced_as, schema=request.output_schema).tokens
+        return count_tokens(request, self.priced_as).tokens
 
     def measure(self, request: Request | int, response: Response, cacheable: int | None = None) -> Measurement:
         """The tokens and the list cost of an answered request.

@@ -16,7 +16,15 @@ from promptopt.templates.dependence import Place
 from promptopt.templates.marking import MarkedPrompt, has_marks, render_marked, without_marks
 from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.template import Template
-from promptopt.tokens import Basis, Tokenizer, cacheable_tokens, count_tokens, tokenizer_for
+from promptopt.tokens import (
+    TOKENS_AFTER_TOOLS,
+    Basis,
+    Tokenizer,
+    cacheable_tokens,
+    count_tokens,
+    tokenizer_for,
+    tool_tokens,
+)
 from promptopt.values import Message, Rendered
 
 PrintedRun = tuple[str, Place]
@@ -45,12 +53,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Where the input tokens of a rendered prompt come from; parts, framing and schema add up to the total.
+    """Where the input tokens of a rendered prompt come from; parts, framing, schema and tools add up to the total.
 
     Attributes:
         parts: In the order in which they first print.
         framing: Tokens that wrap messages and prime the reply.
         schema: Tokens of the output schema.
+        tools: Name and tokens of each tool, an estimate; those after all of them count to the last one.
         exact: Whether the parts are lines of the templates; else they are lines of the rendered text.
         static_prefix_tokens: Tokens at the start that no variable changes, framing and schema included.
         prefix_broken_by: The first expression or statement that depends on a variable; ``None`` if nothing does.
@@ -59,6 +68,7 @@ class Attribution:
     parts: tuple[Part, ...]
     framing: int
     schema: int
+    tools: tuple[tuple[str, int], ...]
     total: int
     encoding: str
     basis: Basis
@@ -68,7 +78,11 @@ class Attribution:
 
     @property
     def static_prefix_tokens(self) -> int:
-        return min(static_prefix(self.template).tokens(self.tokenizer, self.schema), self.total)
+        return min(static_prefix(self.template).tokens(self.tokenizer, self._defined), self.total)
+
+    @property
+    def _defined(self) -> int:
+        return self.schema + sum(tokens for _, tokens in self.tools)
 
     @property
     def prefix_broken_by(self) -> Place | None:
@@ -100,6 +114,7 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
         parts=_parts(runs or _text_runs(template, rendered), starts),
         framing=counted.framing,
         schema=counted.schema,
+        tools=_tools(rendered, tokenizer),
         total=counted.tokens,
         encoding=counted.encoding,
         basis=counted.basis,
@@ -107,6 +122,14 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
         template=template,
         tokenizer=tokenizer,
     )
+
+
+def _tools(rendered: Rendered, tokenizer: Tokenizer) -> tuple[tuple[str, int], ...]:
+    each = [(tool.name, tool_tokens(tool, tokenizer)) for tool in rendered.tools]
+    if each:
+        name, tokens = each[-1]
+        each[-1] = name, tokens + TOKENS_AFTER_TOOLS
+    return tuple(each)
 
 
 def _template_runs(

@@ -22,7 +22,8 @@ from promptopt.schemas import strict_findings
 from promptopt.schemas.codes import Codes, read_codes
 from promptopt.templates.answer import AnswerExtractor, PointerAnswer, parse_answer
 from promptopt.templates.readers import Reader
-from promptopt.values import JSONSchema
+from promptopt.templates.tools import is_function, make_tools, parse_tools
+from promptopt.values import JSONSchema, Tool
 from promptopt.yaml import line_of, load_yaml
 
 # A comment ends at its first `#}`: what is atomic takes linear time.
@@ -42,6 +43,8 @@ class FrontMatter:
         output_schema: A schema valid in strict mode, or ``None`` for free text.
         output_codes: The labels and keys that the codes of the schema stand for.
         answer: How the answer is read out of a response; ``None``: it is the whole text.
+        tools: Functions that the model may call: a file of function schemas, the schemas themselves, or Python
+            functions by name.
         calls_per_month: How often production calls it.
     """
 
@@ -50,6 +53,7 @@ class FrontMatter:
     output_schema: JSONSchema | None = field(default=None, hash=False)
     output_codes: Codes | None = field(default=None, hash=False)
     answer: AnswerExtractor | None = None
+    tools: tuple[Tool, ...] = ()
     calls_per_month: int | None = None
     description: str | None = None
 
@@ -156,6 +160,7 @@ class _Reader:
             output_schema=self._schema(),
             output_codes=self._codes(),
             answer=self._answer(),
+            tools=self._tools(),
             calls_per_month=self._count("calls_per_month"),
             description=self._text("description"),
         )
@@ -210,7 +215,12 @@ class _Reader:
         line = line_of(self._table, "output_schema")
         path = self._path
         if isinstance(value, str):
-            path, value, line = *self._schema_file(value), None
+            (path, text), line = self._file("output_schema", value), None
+            try:
+                value = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                problem, line = json_problem(error)
+                raise SchemaError(f"is not JSON: {problem}", path=path, line=line) from None
         if not isinstance(value, Mapping):
             raise SchemaError("the output schema is not an object", path=path, line=line)
         if findings := strict_findings(value):
@@ -218,24 +228,32 @@ class _Reader:
             raise SchemaError(f"strict mode refuses the output schema:\n    {listed}", path=path, line=line)
         return value
 
-    def _schema_file(self, file: str) -> tuple[str, Any]:
-        """A schema file is looked up beside the prompt first, then from the prompts folder."""
+    def _tools(self) -> tuple[Tool, ...]:
+        value = self._table.get("tools")
+        if value is None:
+            return ()
+        path, line = self._path, line_of(self._table, "tools")
+        try:
+            if isinstance(value, str) and not is_function(value):
+                (path, text), line = self._file("tools", value), None
+                value = parse_tools(text, path)
+            return make_tools(value)
+        except ValueError as error:
+            where = "tools: " if path == self._path else ""
+            raise TemplateError(f"{where}{error}", path=path, line=line) from None
+
+    def _file(self, key: str, file: str) -> tuple[str, str]:
+        """Path and text of a file that a key names; it is looked for beside the prompt, then in the prompts folder."""
         beside = str(PurePosixPath(self._name).parent / file)
         for candidate in (beside, file):
             try:
-                text = self._reader.read(candidate)
+                return self._reader.display(candidate), self._reader.read(candidate)
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 continue
             except TemplateError as error:
-                raise self._error(f"output_schema: {error.message}", "output_schema", remedy=error.remedy) from None
-            path = self._reader.display(candidate)
-            try:
-                return path, json.loads(text)
-            except (ValueError, RecursionError) as error:
-                problem, line = json_problem(error)
-                raise SchemaError(f"is not JSON: {problem}", path=path, line=line) from None
+                raise self._error(f"{key}: {error.message}", key, remedy=error.remedy) from None
         raise self._error(
-            f"output_schema: the file {file!r} does not exist",
-            "output_schema",
+            f"{key}: the file {file!r} does not exist",
+            key,
             remedy=f"looked for {self._reader.display(beside)} and {self._reader.display(file)}",
         )

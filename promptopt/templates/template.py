@@ -91,6 +91,7 @@ class Template:
             params=self.front.params,
             output_schema=self.front.output_schema,
             origin=self.origin,
+            tools=self.front.tools,
             notes=tuple(notes),
         )
 

@@ -139,7 +139,7 @@ def test_rouge_is_the_papers_recall() -> None:
         ("cost", None, {}, "needs a `threshold` in dollars per call"),
         ("latency", None, {}, "needs a `threshold` in milliseconds"),
         ("python", None, {}, "needs the name of a function"),
-        ("python", "output == 'x'", {}, "is not a dotted name .* code in a suite is not run"),
+        ("python", "output == 'x'", {}, "is not a dotted name .* code within a suite is not run"),
         ("python", "no_such_module.f", {}, "cannot import 'no_such_module'"),
         ("python", "json.no_such_function", {}, "json has no function 'no_such_function'"),
         ("python", "file://none.py", {}, "the file 'none.py' does not exist"),

@@ -45,6 +45,7 @@ def estimate_text(template: Template, counted: Estimate) -> str:
         f"content {counted.content:,.1f}",
         f"framing {counted.framing:,.1f}",
         f"schema {counted.schema:,.1f}",
+        *([f"tools {counted.tools:,.1f} (estimated)"] if counted.tools else []),
         f"{counted.encoding}, {counted.basis}",
     ]
     price = counted.price
@@ -74,6 +75,7 @@ def attribution_text(attributed: Attribution, case: str | None) -> str:
     rows += [["(chat framing)", attributed.framing, "", ""]]
     if attributed.schema:
         rows += [["(output schema)", attributed.schema, "", ""]]
+    rows += [[f"(tool {name})", tokens, "", ""] for name, tokens in attributed.tools]
     rows += [["total", attributed.total, "", ""]]
     title = f"rendered with case {case!r}\n\n" if case is not None else ""
     exact = "" if attributed.exact else "\na filter or test reads printed text: lines are those of the rendered prompt"
@@ -112,6 +114,7 @@ def estimate_dict(template: Template, counted: Estimate, attributed: Attribution
         "content_tokens": round(counted.content, 6),
         "framing_tokens": round(counted.framing, 6),
         "schema_tokens": round(counted.schema, 6),
+        "tools_tokens": round(counted.tools, 6),
         "output_tokens": counted.output_tokens,
         "output_basis": counted.output_basis,
         "output_cases": counted.output_cases,

@@ -1,0 +1,168 @@
+"""The tools of a prompt: function schemas in a file or in the front matter, or Python functions by name."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptopt.errors import TemplateError
+from promptopt.files import json_problem
+from promptopt.functions import load_function
+from promptopt.values import JSONSchema, Tool
+from promptopt.yaml import load_yaml
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_DEEPEST = 50
+
+
+def is_function(value: object) -> bool:
+    """Whether a text names a Python function, ``package.module:function``, and not a file."""
+    return isinstance(value, str) and _DOTTED.fullmatch(value) is not None
+
+
+def parse_tools(text: str, path: str) -> Any:
+    """What a file of tools holds, JSON or YAML.
+
+    Raises:
+        TemplateError: It is neither.
+    """
+    if path.endswith(".json"):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            problem, line = json_problem(error)
+            raise TemplateError(f"is not JSON: {problem}", path=path, line=line) from None
+    return load_yaml(text, path, error=TemplateError)
+
+
+def make_tools(value: object) -> tuple[Tool, ...]:
+    """Tools as OpenAI, Anthropic and MCP write them, each a mapping, or Python functions by name.
+
+    Raises:
+        ValueError: One of them is none; the message names it.
+    """
+    entries = value if isinstance(value, list) else [value]
+    found: dict[str, Tool] = {}
+    for number, entry in enumerate(entries, 1):
+        try:
+            tool = tool_of_function(entry) if isinstance(entry, str) else _tool(entry)
+        except ValueError as error:
+            raise ValueError(f"tool {number}: {error}") from None
+        if tool.name in found:
+            raise ValueError(f"tool {number}: there are two tools {tool.name!r}")
+        found[tool.name] = tool
+    return tuple(found.values())
+
+
+def _tool(entry: object) -> Tool:
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"{entry!r:.80} is not a function schema")
+    inner = entry.get("function", entry)
+    if not isinstance(inner, Mapping) or entry.get("type", "function") not in ("function", "custom"):
+        raise ValueError(f"a tool of type {entry.get('type')!r} is run by the provider, not by a program")
+    name, description = inner.get("name"), inner.get("description", "")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"its name {name!r} is not 1 to 64 letters, digits, _ and -")
+    if not isinstance(description, str):
+        raise ValueError(f"the description of {name!r} is not a text")
+    # OpenAI's key, Anthropic's, and that of the Model Context Protocol.
+    given = [inner[key] for key in ("parameters", "input_schema", "inputSchema") if key in inner]
+    parameters = given[0] if given else {}
+    strict = inner.get("strict")
+    if strict is not None and not isinstance(strict, bool):
+        raise ValueError(f"strict: {strict!r} of {name!r} is not true or false")
+    check_parameters(name, parameters)
+    return Tool(name, description.strip(), parameters, strict)
+
+
+def check_parameters(name: str, parameters: object) -> None:
+    """Refuse what is no schema of arguments. Raises ValueError."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"the parameters of {name!r} are not a JSON schema")
+    if parameters.get("type", "object") != "object":
+        raise ValueError(f"the parameters of {name!r} are of type {parameters['type']!r}: arguments are an object")
+    if cycle := next(_cycles(parameters, ()), None):
+        raise ValueError(f"the parameters of {name!r} have a cycle: {cycle}")
+    try:
+        Draft202012Validator.check_schema(dict(parameters))
+    except SchemaError as error:
+        place = "/".join(map(str, error.absolute_path)) or "the schema"
+        raise ValueError(f"the parameters of {name!r} are not a JSON schema: {place}: {error.message}") from None
+
+
+def _cycles(node: object, above: tuple[int, ...]) -> Iterator[str]:
+    """Nodes that contain themselves, as a YAML anchor can make them, and references that lead only to each other."""
+    if id(node) in above or len(above) > _DEEPEST:
+        yield "a part contains itself" if id(node) in above else f"it is nested deeper than {_DEEPEST} levels"
+        return
+    if isinstance(node, Mapping):
+        if not above:
+            yield from _reference_cycles(node)
+        for value in node.values():
+            yield from _cycles(value, (*above, id(node)))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _cycles(value, (*above, id(node)))
+
+
+def _reference_cycles(schema: Mapping[str, Any]) -> Iterator[str]:
+    names = {key: value for part in ("$defs", "definitions") for key, value in (schema.get(part) or {}).items()}
+    for start in names:
+        seen = [start]
+        while isinstance(at := names.get(seen[-1]), Mapping) and isinstance(at.get("$ref"), str):
+            following = at["$ref"].rpartition("/")[2]
+            if following in seen:
+                yield " -> ".join([*seen, following])
+                return
+            seen.append(following)
+
+
+def tool_of_function(name: str) -> Tool:
+    """The tool of a Python function, ``package.module:function``: its signature is the schema, its docstring the text.
+
+    Raises:
+        ValueError: There is no such function, or its arguments have no JSON schema.
+    """
+    function = load_function(name)
+    if not inspect.isfunction(function):
+        raise ValueError(f"{name!r} is {type(function).__name__}, not a function")
+    description, *_ = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    return Tool(function.__name__, " ".join(description.split()), _schema_of(function, name))
+
+
+def _schema_of(function: Any, name: str) -> JSONSchema:
+    from pydantic import PydanticUserError, create_model
+    from pydantic.errors import PydanticInvalidForJsonSchema
+
+    fields: dict[str, Any] = {}
+    try:
+        for parameter in inspect.signature(function, eval_str=True).parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise ValueError(f"{name!r} takes {parameter}: a tool's arguments have names")
+            annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+            fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
+        schema = create_model(function.__name__, **fields).model_json_schema()
+    except (PydanticUserError, PydanticInvalidForJsonSchema, NameError, TypeError) as error:
+        raise ValueError(f"the arguments of {name!r} have no JSON schema: {str(error).splitlines()[0]}") from None
+    plain: JSONSchema = _untitled(schema)
+    return plain
+
+
+def _untitled(node: Any) -> Any:
+    """A schema without the titles that Pydantic makes of names: they are billed and say nothing."""
+    if isinstance(node, dict):
+        return {
+            key: {name: _untitled(part) for name, part in value.items()}
+            if key in ("properties", "$defs")
+            else _untitled(value)
+            for key, value in node.items()
+            if key != "title" or not isinstance(value, str)
+        }
+    return [_untitled(item) for item in node] if isinstance(node, list) else node
