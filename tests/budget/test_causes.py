@@ -215,7 +215,7 @@ def test_a_longer_schema_has_its_name_beside_the_input_that_it_adds(guarded: Any
     results = check()
     assert failed(results) == ["input", "input"]
     assert causes(results) == {"schema": "note"}
-    assert "output schema: " in results["triage"].text
+    assert "output schema and tools: " in results["triage"].text
 
 
 def test_one_flipped_answer_of_forty_is_not_shown_to_be_worse(guarded: Any) -> None:
