@@ -7,6 +7,9 @@ rewrite that keeps all that is asked (a passage without ``now`` stays as it is).
 each one, ``was`` is replaced by ``becomes``, and with it goes one fact, which ``lost`` describes. A refusal names the
 fact if one of the words in ``named_by`` is in its reason.
 
+Tables and rules of the guard were made with the prompts of even numbers up to 60 at hand, and no others; those from 61
+on were written after it was done. Figures are given for each of the three.
+
 A local server answers as the model, through the real SDK: it finds the passages that it is asked to rewrite and returns
 the editor's. ``NAME`` selects files, ``--list`` prints every answer that was judged wrongly.
 """
@@ -255,8 +258,25 @@ def twins(samples: list[Sample], judged: Iterator[Judged], trusted: dict[str, Ju
     print(f"  of the {asked} that were asked for: refused and named {total['named'] / max(1, asked):.1%}")
     fair = told.total() - told["not asked"]
     print(f"  of the {fair} whose faithful passage is accepted: refused and named {told['named'] / max(1, fair):.1%}")
+    if not listed:
+        return
     rows = [[kind, *(found[state] for state in states), found.total()] for kind, found in sorted(kinds.items())]
     print(tabulate([*rows, ["all", *(total[state] for state in states), total.total()]], ["lost", *states, "all"]))
+
+
+def part(sample: Sample) -> str:
+    """Which part a prompt is of, by its number."""
+    number = int(sample.name.partition("-")[0])
+    if number > 60:
+        return "written after the guard was done (61 on)"
+    return "at hand when the guard was made (even up to 60)" if number % 2 == 0 else "not at hand (odd up to 60)"
+
+
+def measure(editor: Editor, samples: list[Sample], listed: bool) -> None:
+    judged = [run(editor, sample) for sample in samples]
+    faithful(samples, judged, listed)
+    planted = (run(editor, sample.twin(loss)) for sample in samples for loss in sample.losses)
+    twins(samples, planted, {sample.name: one for sample, one in zip(samples, judged, strict=True)}, listed)
 
 
 def main(arguments: list[str]) -> None:
@@ -266,10 +286,9 @@ def main(arguments: list[str]) -> None:
     samples = [sample for sample in samples if not names or any(name in sample.name for name in names)]
     editor = Editor()
     server = editor.serve()
-    judged = [run(editor, sample) for sample in samples]
-    faithful(samples, judged, listed)
-    planted = (run(editor, sample.twin(loss)) for sample in samples for loss in sample.losses)
-    twins(samples, planted, {sample.name: one for sample, one in zip(samples, judged, strict=True)}, listed)
+    for name in sorted({part(sample) for sample in samples}):
+        print(f"\n{name}")
+        measure(editor, [sample for sample in samples if part(sample) == name], listed)
     server.shutdown()
     if editor.unknown:
         print(f"{len(editor.unknown)} texts that are no passage were returned as they came")

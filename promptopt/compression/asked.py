@@ -51,8 +51,9 @@ _BINDING = frozenset(
 _OPPOSITE = re.compile(r"(?:un|non)(?=[a-z]{4})(?!i|der|til)")
 _STOP = frozenset(".!?;:\n")
 _ENDINGS = (  # noqa: SIM905 - read as words
-    "ational ization isation fulness ousness iveness ability ibility ations ation ities ments ness ment ions ives ings "
-    "ance ence able ible ally edly ive ion ity ers ing ies ied est ful ous ant ent ed er es or ly al ic s y e"
+    "ational ization isation itions ition fulness ousness iveness ability ibility ations ation ities ments ness ment "
+    "ions ives ings ance ence able ible ally edly ive ion ity ers ing ies ied est ful ous ant ent ed er es or ly al ic "
+    "is s y e"
 ).split()
 
 
@@ -135,10 +136,8 @@ class Asked:
 
 
 def stems_in(texts: Iterable[str]) -> frozenset[str]:
-    """What the words of verbatim parts stand for."""
-    return frozenset(
-        concept for text in texts for word in re.findall(r"[^\W\d_]+", text) for concept in _concepts(word.lower())
-    )
+    """The roots of the words of verbatim parts."""
+    return frozenset(root(word.lower()) for text in texts for word in re.findall(r"[^\W\d_]+", text))
 
 
 def digits_in(texts: Iterable[str]) -> set[str]:
@@ -164,7 +163,8 @@ def _name(match: re.Match[str]) -> str:
 
 
 def _lines(text: str) -> str:
-    """The text with what goes on in one line; each list item in its own."""
+    """The text with what goes on in one line; each heading and list item in its own."""
+    text = re.sub(r"(?m)^#+[ \t]+(.*)$", r"\n\n\1\n\n", text)
     text = re.sub(r"(?<!\n)\n(?!\n|[ \t]*(?:[-*•]|\d+[.)])[ \t])", " ", text)
     return re.sub(r"(?m)^[ \t]*(?:[-*•]|\d+[.)])[ \t]+", "\n", text)
 
@@ -220,11 +220,12 @@ def _clause(tokens: list[str], forms: dict[str, tuple[Token, ...]]) -> Clause:
             scope = scope or tuple(word for place, word in words if place < index)[-SCOPE:]
             scope = scope or tuple(word for _, word in words)[:SCOPE]
             said = [other for other in tokens[index + 1 : stop] if other[0].isalnum() and other not in STOP][:6]
-            near = (*[word for place, word in words if place < index][-NEAR:], *scope)
+            since = max((place for place, other in enumerate(tokens[:index]) if other == "but"), default=0)
+            near = (*[word for place, word in words if since <= place < index][-NEAR:], *scope)
             markers.append(Marker(kind, token.replace("_", " "), scope, near, " ".join(said).replace("_", " ")))
     numbers = []
     for index, token in enumerate(tokens):
-        if value := _value(token, tokens[max(0, index - 1) : index]):
+        if value := _value(token, tokens[max(0, index - 5) : index]):
             before = tokens[max(0, index - 2) : index]
             counted = before[-1:] in (["the"], ["these"], ["those"]) and token in NUMBERS
             limit = next((other for other in before if _marked(other) == "limit"), "the" if counted else "")
@@ -234,7 +235,8 @@ def _clause(tokens: list[str], forms: dict[str, tuple[Token, ...]]) -> Clause:
 
 def _value(token: str, before: list[str]) -> str:
     if token == "one":  # noqa: S105 - a word, no password
-        return "1" if any(_marked(other) in ("limit", "restriction") for other in before) else ""
+        limited = any(_marked(other) in ("limit", "restriction") for other in before[-1:])
+        return "1" if limited and "even_if" not in before else ""
     return NUMBERS.get(token) or (token if token[0].isdigit() else "")
 
 
@@ -253,7 +255,7 @@ def _required(tokens: list[str], index: int) -> str:
     before, after = tokens[max(0, index - 3) : index], tokens[index + 1 : index + 2]
     if tokens[index] == "opening" and after == ["xq"]:
         return ""
-    if tokens[index] == "before" and (not after or after[0] in ",()"):
+    if tokens[index] == "before" and (not after or after[0] in ",()") and before[-1:] != ["not"]:
         return ""
     if tokens[index] == "only" and "even_if" in before:
         return ""

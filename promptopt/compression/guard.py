@@ -36,17 +36,19 @@ if TYPE_CHECKING:
 
 PHRASE = 4
 """Words of a phrase by which a loss is named, at most."""
+DENIED = 2
+"""Words that are denied in the original and have to be denied in the rewrite, if it has them at all."""
 _ACCEPTED: dict[str, frozenset[str]] = {
     "negation": frozenset({"negation", "exception", "restriction", "opposite"}),
     "exception": frozenset({"exception", "restriction", "condition"}),
-    "restriction": frozenset({"restriction", "exception"}),
+    "restriction": frozenset({"restriction", "exception", "mere"}),
     "condition": frozenset({"condition", "concession", "restriction", "exception", "whether"}),
     "concession": frozenset({"concession"}),
     "first": frozenset({"first", "before", "arrangement", "opening", "sequence"}),
     "ordinal": frozenset({"sequence", "arrangement"}),
-    "last": frozenset({"last", "arrangement", "closing"}),
+    "last": frozenset({"last", "arrangement", "closing", "finale"}),
     "opening": frozenset({"opening", "first", "arrangement", "sequence"}),
-    "closing": frozenset({"closing", "last", "arrangement"}),
+    "closing": frozenset({"closing", "last", "arrangement", "finale"}),
     "before": frozenset({"before", "sequence", "end", "first"}),
     "arrangement": frozenset({"arrangement", "first", "sequence"}),
     "degree": frozenset({"degree"}),
@@ -58,12 +60,15 @@ _LOOSE = frozenset({"first", "ordinal", "opening", "closing", "last", "concessio
 """Markers that one shared word is enough for."""
 _QUOTED_LIST = re.compile(r"[\"“`][^\"”`\n]+[\"”`](?:(?:,|,? (?:or|and))\s*[\"“`][^\"”`\n]+[\"”`])+")
 _WEAKER = {
-    "partial": frozenset({"some", "certain", "several", "few"}),
+    "partial": frozenset({"some", "certain", "several", "few", "couple"}),
     "permission": frozenset(
         {"can", "could", "may", "might", "allowed", "permitted", "fine", "free", "possible", "able", "perhaps", "would"}
     ),
 }
 """Markers that a rewrite may not add unless the original has one of these words."""
+_HEADING = re.compile(r"(?m)^#+[ \t].*$")
+_VALUE = r"([\"“`][^\"”`\n]+[\"”`])"
+_RATHER = re.compile(_VALUE + r"[,;]? (?:and )?(?:rather than|instead of|in place of|not) (?:\w+ ){0,2}" + _VALUE)
 _ALL = ("all", "every", "each", "any", "whole", "entire", "both")
 _MUST = ("must", "have", "has", "need", "needs", "should", "always")
 _PARTS = frozenset({"amod", "advmod", "compound", "nummod", "pobj", "poss", "npadvmod"})
@@ -81,6 +86,8 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
         MissingExtra: spaCy is not installed.
         UsageError: Its English pipeline is not.
     """
+    if len(_HEADING.findall(before)) == len(_HEADING.findall(after)):
+        before = _HEADING.sub("", before)  # a heading is a name: what it says is said below it
     old, new = asked_in(before), asked_in(after)
     rest = [asked_in(part) for part in re.split(r"\n\s*\n", context)]
     known = frozenset().union(*(part.concepts for part in rest))
@@ -91,7 +98,9 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             kept = concepts if word.bound or not _is_noun(word, old) else concepts | known
             if word.concepts & kept or _is_reversed(word, clause, new):
                 continue
-            if word.written in FILLER and not any(is_listed_too(t, concepts) for t in old.forms.get(word.written, ())):
+            if word.written.removesuffix("'s") in FILLER and not any(
+                is_listed_too(t, concepts) for t in old.forms.get(word.written, ())
+            ):
                 continue
             tokens = old.forms.get(word.written, ())
             if not tokens or not all(is_implied(token, new, concepts, known) for token in tokens):
@@ -107,7 +116,7 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             if not _is_kept(marker, clause, old, new, concepts)
             and not any(_is_reference(marker, part) for part in rest)
         ]
-    found += _unlisted(before, after)
+    found += [*_unlisted(before, after), *_swapped(before, after)]
     found += _turned_round(old, new) + _other_choice(old, new) + _parted(old, new, concepts)
     return list(dict.fromkeys(found))
 
@@ -135,26 +144,32 @@ def _is_kept(marker: Marker, clause: Clause, own: Asked, other: Asked, concepts:
         return True
     if marker.kind == "degree":
         return _keeps_degree(marker, clause, other)
-    scope = [word for word in marker.scope if word.concepts & concepts]
+    scope = [word for word in (marker.near if marker.kind in _LOOSE else marker.scope) if word.concepts & concepts]
     if marker.kind not in _LOOSE:
         scope = [word for word in scope if word.written not in FILLER] or scope
+    if marker.written == "instead of":
+        # What is preferred to what: the same words the other way round are another request.
+        rivals = [word for one in other.clauses for m in one.markers if m.kind in accepted for word in m.scope]
+        return any(word.concepts & rival.concepts for word in marker.scope for rival in rivals)
+    if marker.kind == "negation" and any(_is_denied(marker, scope, one, accepted) for one in other.clauses):
+        return True
     if not scope:
         # Its words are gone: they are named themselves, or say nothing.
         mine = sum(marker.kind in one.kinds for one in own.clauses)
         return sum(bool(one.kinds & accepted) for one in other.clauses) >= mine
-    if marker.written == "instead of":
-        # What is preferred to what: the same words the other way round are another request.
-        rivals = [word for one in other.clauses for m in one.markers if m.kind in accepted for word in m.scope]
-        return any(word.concepts & rival.concepts for word in scope for rival in rivals)
     if marker.kind == "negation":
-        return any(_is_denied(marker, scope, one, accepted) for one in other.clauses)
-    enough = 1 if len(scope) < 3 or marker.kind in _LOOSE else 2
-    for one in other.clauses:
-        if one.kinds & accepted and sum(bool(word.concepts & one.concepts) for word in scope) >= enough:
-            return True
-        if marker.written in one.kinds and any(word.concepts & one.concepts for word in marker.scope):
-            return True
+        return False
+    if any(_is_said(marker, scope, one, accepted) for one in other.clauses):
+        return True
     return marker.kind == "condition" and _is_folded(marker, clause, scope, other)
+
+
+def _is_said(marker: Marker, scope: Sequence[Word], clause: Clause, accepted: frozenset[str]) -> bool:
+    """Whether a clause has an accepted marker together with enough of the words."""
+    enough = 1 if len(scope) < 3 or marker.kind in _LOOSE else 2
+    if clause.kinds & accepted and sum(bool(word.concepts & clause.concepts) for word in scope) >= enough:
+        return True
+    return marker.written in clause.kinds and any(word.concepts & clause.concepts for word in marker.scope)
 
 
 def _accepted(marker: Marker, clause: Clause) -> frozenset[str]:
@@ -168,12 +183,19 @@ def _accepted(marker: Marker, clause: Clause) -> frozenset[str]:
 
 def _is_denied(marker: Marker, scope: Sequence[Word], clause: Clause, accepted: frozenset[str]) -> bool:
     """Whether a clause denies one of the words, denies its subject, or says its opposite."""
+    own = [word for word in scope if word.written not in FILLER]
     before = [word for word in marker.near if word not in marker.scope and word.written not in FILLER]
-    words = (*scope, *before, *(word for word in marker.scope if word.written in FILLER))
+    general = [word for word in marker.scope if word.written in FILLER]
     for other in clause.markers:
         if other.kind in accepted or other.written == marker.written:
-            there = frozenset().union(*(word.concepts for word in other.near))
-            if any(word.concepts & there for word in words):
+            start = clause.words.index(other.near[0]) if other.near else 0
+            there = frozenset().union(*(word.concepts for word in clause.words[start:]))
+            shared = sum(bool(word.concepts & there) for word in own)
+            if shared >= DENIED or shared == len(own) > 0:
+                return True
+            if any(word.concepts & there for word in before) and any(w.concepts & there for w in (*own, *general)):
+                return True
+            if not own and any(word.concepts & there for word in (*before, *general)):
                 return True
     return any(_opposed(word, clause) for word in marker.scope)
 
@@ -203,6 +225,12 @@ def _unlisted(before: str, after: str) -> list[str]:
         if values & nearest:
             lost += [f"{_kind_of(value)} {value} of a list" for value in sorted(values - nearest)]
     return lost
+
+
+def _swapped(before: str, after: str) -> list[str]:
+    """What is to be used instead of what, if the rewrite has it the other way round."""
+    then, now = ({tuple(map(squeezed, found.groups())) for found in _RATHER.finditer(text)} for text in (before, after))
+    return [f"preference {kept} rather than {other}" for kept, other in then if (other, kept) in now]
 
 
 def _other_choice(old: Asked, new: Asked) -> list[str]:
@@ -256,7 +284,7 @@ def _turned_round(old: Asked, new: Asked) -> list[str]:
     found = []
     for earlier, clause in pairwise((Clause((), (), ()), *old.clauses)):
         for marker in clause.markers:
-            if marker.kind != "sequence":
+            if marker.kind not in ("sequence", "before"):
                 continue
             after = [word for word in marker.scope if word in clause.words]
             start = clause.words.index(after[0]) if after else 0

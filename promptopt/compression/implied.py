@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptopt.compression.asked import Asked, concepts_of, says
-from promptopt.compression.paraphrase import FILLER
+from promptopt.compression.paraphrase import AT_HAND, FILLER, PARTIES
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
 
 _POINTING = frozenset({"this", "that", "these", "those", "your"})
 _DEFINITE = frozenset({"the", "its", "their", "his", "her"})
-_RELATIVE = ("relcl", "acl", "acomp", "xcomp", "pcomp", "ccomp")
+_RELATIVE = ("relcl", "acl", "acomp", "xcomp", "ccomp")
 _BARE = ("VERB", "AUX", "PRON", "PART", "ADP", "DET", "PUNCT", "SCONJ")
 
 
@@ -43,6 +43,10 @@ def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: froze
         return True
     if determiners & _DEFINITE and concepts_of(token) & known:
         return True
+    taking_part = token.lower_ in PARTIES and token.dep_ in ("nsubj", "nsubjpass")
+    definite = determiners & (_DEFINITE | _POINTING) and not any(_says_more(kid) for kid in kids)
+    if definite and (taking_part or token.lower_ in AT_HAND):
+        return True
     described = [kid for kid in kids if kid.dep_ in ("amod", "compound", "nmod") and says(kid.lower_)]
     if token.dep_ != "ROOT" and any(k.lower_ not in FILLER and concepts_of(k) & concepts for k in described):
         return True
@@ -52,7 +56,8 @@ def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: froze
 
 def _is_link(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
     """Whether a word of a relative clause joins what is kept, or the clause has persons alone: "that you chose"."""
-    if token.dep_ not in _RELATIVE and token.head.dep_ not in ("relcl", "acl"):
+    situation = token.dep_ == "advcl" and any(kid.lower_ in ("when", "while") for kid in token.children)
+    if not situation and token.dep_ not in _RELATIVE and token.head.dep_ not in ("relcl", "acl"):
         return False
     inside = [t for t in token.subtree if t != token and (t.like_num or says(t.lower_)) and t.lower_ not in FILLER]
     if inside or token.dep_ == "acomp" or token.pos_ not in ("VERB", "AUX", "ADJ"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib.resources import files
 
 STOP = frozenset(
@@ -13,53 +14,66 @@ STOP = frozenset(
     for from with into onto as than so too also and or but both either up out upon per via off down about how why
     itself themselves yourself himself herself myself ourselves together because since therefore thus hence
     through across around along toward towards among amid whatsoever whereas away became xq
-    within though although however moreover furthermore rather quite just really please kindly very
+    altogether necessarily during
+    within though although however moreover furthermore rather quite really please kindly very
     """.split()  # noqa: SIM905 - read as words
 )
 """Function words: neither facts, nor what a marker applies to."""
 
 FILLER = STOP | frozenset(
     """
-    ahead utmost according underneath user users final finish finished interest interested pay pays lies lie done more
-    member ever single rule rules counted counts count considered rated company assistant helpful virtual chance
-    opportunity possibility ability supposed intended aimed meant lasts kept run runs
-    like such simply basically actually certainly course indeed well thing things way ways manner kind sort case cases
-    event fact purpose regard respect basis amount lot lots whole make makes made making take takes took taken taking
-    get gets got getting give gives gave given giving go goes going gone come comes came coming put puts putting use
-    uses used using usage utilise utilize want wants wanted wish wishes help helps helping able possible importance
-    essential crucial necessary required sure certain ensure remember mind bear keep keeps kept keeping note notice
-    attention consider task job work role act acting assist assistant asked asking instruction instructions
-    following follow follows below above provide provided provides providing present presented presenting produce
-    produced create created write writes writing written wrote answer answers answered answering response responses
-    respond reply replies replying output return returned result results say says said saying tell tells told telling
-    mention mentions mentioned state states stated show shows showing shown see seen seeing look looks looking find
-    finds found finding text content contents information piece pieces item items all each every any some several
-    various many much most own same other others another again already yet still now always time times happen happens
-    happening happened occur occurs become becomes seem seems appear appears turn turns mean means consist consists
-    contain contains contained containing include includes including included concern concerns concerning regarding
-    related person people somebody someone anybody anyone everybody everyone something anything everything somewhere
-    anywhere part parts serve serves belong belongs list listed name named call called word words particular
-    particularly specific specifically current currently respective respectively prompt example examples instance
-    e.g eg i.e ie etc responsible set possibly perhaps try tries trying allow allowed allows permitted apply applies
-    applied receive receives received read reads reading hand start starts begin begins based think thinks describe
-    describes described few instead add adds itself back value values available address stay stays between
-    circumstances point stand stands behalf position decide decides draw expected deal dealt dealing propose
-    wherever attached located brings bring forward far treat treated carry carries carrying
-    carried sit sits handle handled behaviour
-    grateful wonder appreciate hello hi thanks thank dear moment point pasted original complete completely fully
-    entire entirely overall general generally usually likely exist exists existing know
-    remain remains call calls cannot upcoming suppose assume imagine act acts further additional additionally
-    truly absolutely definitely extremely highly totally order wanting fine great nice happy glad feel free
-    situation situations circumstance aspect aspects matter matters area areas process concept
-    activity nature level type types form forms field end bottom top front right do doing
-    number numbers format question questions message messages knowledge sound sounds met period periods
-    good leave worked ready handed spoken appearance range correctly meant aware familiar purposes self
-    sentence's sense making regarding reach sake
-    total length different various developer's
-    enough sufficient namely accordingly afterwards involve involves involved available relevant
+    likely usually ahead utmost according underneath user users final finish finished interest interested pay pays lies
+    lie done more member ever single rule rules counted counts count considered rated company assistant helpful virtual
+    chance opportunity possibility ability supposed intended aimed meant lasts kept run runs like such simply basically
+    actually certainly course indeed well thing things way ways manner kind sort case cases event fact purpose regard
+    respect basis amount lot lots whole make makes made making take takes took taken taking get gets got getting give
+    gives gave given giving go goes going gone come comes came coming put puts putting use uses used using usage
+    utilise utilize want wants wanted wish wishes help helps helping able possible importance essential crucial
+    necessary required sure certain ensure remember mind bear keep keeps keeping note notice attention consider task
+    job work role act acting assist asked asking instruction instructions following follow follows below above provide
+    provided provides providing present presented presenting produce produced create created write writes writing
+    written wrote answer answers answered answering response responses respond reply replies replying output return
+    returned result results say says said saying tell tells told telling mention mentions mentioned state states stated
+    show shows showing shown see seen seeing look looks looking find finds found finding text content contents
+    information piece pieces item items all each every any some several various many much most own same other others
+    another again already yet still now always time times happen happens happening happened occur occurs become becomes
+    seem seems appear appears turn turns mean means consist consists contain contains contained containing include
+    includes including included concern concerns concerning regarding related person people somebody someone anybody
+    anyone everybody everyone something anything everything somewhere anywhere part parts serve serves belong belongs
+    list listed name named call called word words particular particularly respective respectively prompt example
+    examples instance e.g eg i.e ie etc responsible set possibly perhaps try tries trying allow allowed allows
+    permitted apply applies applied receive receives received read reads reading hand start starts begin begins based
+    think thinks describe describes described few instead add adds itself back value values available address stay
+    stays between circumstances point stand stands behalf position decide decides draw expected deal dealt dealing
+    propose wherever attached located brings bring forward far treat treated carry carries carrying carried sit sits
+    handle handled behaviour grateful wonder appreciate hello hi thanks thank dear moment pasted original complete
+    completely fully entire entirely overall general exist exists existing know remain remains calls cannot upcoming
+    suppose assume imagine acts further additional additionally truly absolutely definitely extremely highly totally
+    order wanting fine great nice happy glad feel free situation situations circumstance aspect aspects matter matters
+    area areas process concept activity nature level type types form forms field end bottom top front right do doing
+    number numbers format question questions message messages knowledge sound sounds met period periods good leave
+    worked ready handed spoken appearance range correctly aware familiar purposes self sentence's sense reach sake
+    total length different developer's namely accordingly afterwards involve involves involved
     """.split()  # noqa: SIM905 - read as words
 )
 """Words whose loss alone changes nothing that is asked."""
+
+AT_HAND = frozenset(
+    """
+    report summary article comment review email letter document essay story poem description documentation conversation
+    dialogue chat ticket thread transcript recipe table output translation headline headlines page post paper plan
+    draft contract file code program function script passage paragraph sentence query quiz table dataset
+    """.split()  # noqa: SIM905 - read as words
+)
+"""Things that a prompt is about: "the report" points to the one at hand."""
+
+PARTIES = frozenset(
+    """
+    customer customers client clients reader readers guest guests visitor visitors student students pupil pupils patient
+    patients employee employees author authors writer candidate applicant speaker speakers learner
+    """.split()  # noqa: SIM905 - read as words
+)
+"""Persons who take part: "if the customer asks" as "if asked"."""
 
 NUMBERS = {
     word: str(value)
@@ -83,7 +97,9 @@ MARKERS = {
         "before": "before previously",
         "after": "after",
         "arrangement": "in_this_order",
-        "sequence": "then next finally lastly",
+        "sequence": "then next",
+        "finale": "finally lastly",
+        "mere": "just purely merely",
         "degree": "very extremely highly",
         "partial": "some_of most_of many_of half_of much_of part_of some",
         "permission": "may might optionally optional preferably ideally",
@@ -99,11 +115,56 @@ MARKERS = {
 _NUMBER = r"\b(\d[\d.,]*|" + "|".join(NUMBERS) + r")\b"
 _ONE_OR_MORE = r"(?:\d+(?:[.,]\d+)*|one|" + "|".join(NUMBERS) + r")"
 _COUNT = r"(?=(?:an? |the )?(?:\d|(?:one|" + "|".join(NUMBERS) + r")\b))"
-PHRASES = [
+PHRASES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\bprefer(\w*)\b([^.;:]*?) over\b", r"prefer\1\2 instead_of"),
         (r"\b(?:does|do|did)(?:n't| not) (?:work|succeed)\b", "fails"),
+        *(
+            (rf"\b(?:{phrases})\b", word)
+            for phrases, word in (
+                ("(?:do not|don't|never|not) (?:forget|fail) to|remember to|be sure to|make sure (?:to|that)", " "),
+                (
+                    "tak(?:e|ing) (?:\\w+ )?into (?:account|consideration)|take account of|(?:bear|keep) in mind",
+                    "consider",
+                ),
+                ("carr(?:y|ied|ying) out", "do"),
+                ("find(?:ing)? out|figur(?:e|ing) out", "find"),
+                ("point(?:s|ed|ing)? out", "mention"),
+                ("work(?:s|ed|ing)? out", "find"),
+                ("com(?:e|ing) up with", "create"),
+                ("get(?:ting)? rid of|tak(?:e|ing) out", "remove"),
+                ("look(?:s|ing)? for|search(?:es|ing)? for", "find"),
+                ("mak(?:e|es|ing) (?:\\w+ )?up|made[ -]up(?! of)", "invent"),
+                ("mak(?:e|es|ing) fun of", "mock"),
+                ("put(?:ting)? together", "create"),
+                ("fill(?:s|ed|ing)? (?:in|out)", "complete"),
+                ("turn(?:s|ed|ing)? down", "refuse"),
+                ("br(?:eak|oken|eaking) (?:up|down)", "split"),
+                ("sum(?:s|med|ming)? up", "summarise"),
+                ("writ(?:e|es|ing|ten) out", "write"),
+                ("double[ -]check", "check"),
+                (
+                    "with (?:regard|respect) to|in terms of|as regards|when it comes to|in (?:the matter|respect) of",
+                    "on",
+                ),
+                ("the majority of", "most_of"),
+                ("in spite of|despite", "even_if"),
+                ("at all times|every time|without exception", "always"),
+                ("prior to", "before"),
+                ("subsequent to", "after"),
+                ("point of view", "perspective"),
+                ("little by little|step by step|bit by bit|more and more", "gradually"),
+                ("two times", "twice"),
+                ("(?:restrict|limit|confine) (?:yourself|itself|them|it|your \\w+) to", "only"),
+                ("by means of|with the (?:help|aid) of|by making use of|by using", "with"),
+                ("as (?:low|few|little) as (?:possible|you can)", "fewest"),
+                ("as (?:high|many|much) as (?:possible|you can)", "most"),
+                ("free of charge|for free", "free"),
+                ("one (?:\\w+ )?after another", "each"),
+            )
+        ),
+        (r"\b(\d+)(?:st|nd|rd|th)\b", r"\1"),
         (r"\bcan(?:'t|not)\b", "can not"),
         (r"\be-?mail", "email"),
         (r"\b(upper|lower)case\b", r"\1 case"),
@@ -207,7 +268,8 @@ PHRASES = [
             "only",
         ),
         (r"\b(?:except(?: for)?|with the exception of|apart from|other than|excluding)\b", "except"),
-        (r"\b(?:instead of|rather than|in preference to|instead)\b", "instead_of"),
+        (r"\b(?:instead of|rather than|in preference to)\b", "instead_of"),
+        (r"\binstead\b", " "),
         (r"\b(?:it is |this is )?(?:very |really |extremely |also )?important (?:that|to)\b", " "),
         (
             r"\b(?:order of (?:\w+ )?importan\w+|order of how important|most important|how important|by importance)\b",

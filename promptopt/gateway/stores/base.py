@@ -229,15 +229,10 @@ class Leases(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BudgetScope:
-    """One budget that a call counts against: ``day:2026-11-21`` with its limit in billionths of a dollar.
-
-    Attributes:
-        ends: When it begins again, in seconds since 1970; ``None`` if it does not.
-    """
+    """One budget that a call counts against: ``day:2026-11-21`` with its limit in billionths of a dollar."""
 
     name: str
     limit: int
-    ends: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,10 +292,7 @@ class Deferred:
 
 @runtime_checkable
 class DeferringStore(BudgetStore, Protocol):
-    """A budget store that lists its budgets, and knows calls whose cost comes later, perhaps to another process."""
-
-    def names(self) -> list[str]:
-        """The names of all budgets that it knows."""
+    """A budget store that knows calls whose cost comes later, perhaps to another process."""
 
     def defer(self, response: str, deferred: Deferred, now: float) -> None:
         """Remember what was counted, by the response's id."""
