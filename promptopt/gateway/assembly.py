@@ -29,8 +29,9 @@ from promptopt.gateway.layers.single_flight import SingleFlight
 from promptopt.gateway.layers.upstreams import UpstreamPlan, Upstreams
 from promptopt.gateway.openai.wire import PENDING, UNREADABLE, read_object
 from promptopt.gateway.settings import SETTING_NAMES, GatewaySettings, read_settings
-from promptopt.gateway.stores.base import Store, StoreOptions
+from promptopt.gateway.stores.base import Leases, Store, StoreOptions
 from promptopt.gateway.stores.ledger_row import LedgerStore
+from promptopt.gateway.stores.sealed import Seal, SealedCache, SealedLeases
 from promptopt.registry import blaming, broken, is_built_in, load, registered
 
 # Outermost first. The router comes before the ledger, so that a call is logged as the model that it was routed to. The
@@ -74,7 +75,23 @@ class GatewayParts:
         if self.settings.cache is None:
             return None
         outage = self.store.outage("the cache")
-        return ExactCache(self.store.cache(), self.cache_policy, outage=outage, clock=self.clock)
+        store = self.store.cache()
+        kept = store if self.seal is None else SealedCache(store, self.seal)
+        return ExactCache(kept, self.cache_policy, outage=outage, clock=self.clock)
+
+    @cached_property
+    def seal(self) -> Seal | None:
+        """What encrypts kept answers, if something does. Raises UsageError if its key is not there."""
+        variable = self.settings.encrypt
+        if variable is not None and self.settings.semantic is not None:
+            raise UsageError("encrypt does not cover the semantic cache: switch one of them off")
+        return None if variable is None else Seal(variable)
+
+    def leases(self) -> Leases | None:
+        """Leases beside the cache, if the store has any."""
+        cache = None if self.cache is None else self.cache.store
+        leases = self.store.leases(cache.inner if isinstance(cache, SealedCache) else cache)
+        return leases if leases is None or self.seal is None else SealedLeases(leases, self.seal)
 
     @cached_property
     def semantic(self) -> SemanticCache | None:
@@ -249,7 +266,7 @@ def _single_flight(parts: GatewayParts) -> Layer | None:
         return None
     return SingleFlight(
         parts.cache_policy.shareable,
-        parts.store.leases(None if parts.cache is None else parts.cache.store),
+        parts.leases(),
         cache=parts.cache,
         outage=parts.store.outage("single-flight across processes"),
         clock=parts.clock,

@@ -44,6 +44,8 @@ class GatewaySettings:
             cannot be counted always refuses.
         cache: What the exact cache keeps; ``None`` switches it off.
         cache_file: Another place for it.
+        encrypt: The environment variable that has the key which kept answers are encrypted with; ``None`` keeps them
+            as they came.
         single_flight: Whether identical calls in flight become one.
         partition: What keeps calls apart: calls that differ in one of these share no answer, flight or limit.
         deployments: The model that each deployment of Azure's runs, by the deployment's name.
@@ -68,6 +70,7 @@ class GatewaySettings:
     on_store_down: OutagePolicy = "degrade"
     cache: CachePolicy | None = CachePolicy()  # noqa: RUF009 - frozen
     cache_file: Path | None = None
+    encrypt: str | None = None
     single_flight: bool = True
     partition: tuple[PartitionPart, ...] = PARTITION
     deployments: Mapping[str, str] = field(default_factory=dict)
@@ -183,6 +186,13 @@ def _cache(name: str, value: Any, root: Path) -> Changes:
     for key in {"deterministic_only", "store_text"} & table.keys():
         _bool(f"cache {key}", table[key], root)
     return {"cache": CachePolicy(**table)}
+
+
+def _encrypt(name: str, value: Any, _root: Path) -> Changes:
+    if value is not None and (not isinstance(value, str) or not value.isidentifier()):
+        # Somebody may have written the key itself.
+        raise UsageError(f"{name} is not the name of an environment variable, which has the key")
+    return {name: value}
 
 
 def _bool(name: str, value: Any, _root: Path) -> Changes:
@@ -344,6 +354,7 @@ _READERS: Mapping[str, Callable[[str, Any, Path], Changes]] = {
     "layers": _layers,
     "on_store_down": _policy,
     "cache": _cache,
+    "encrypt": _encrypt,
     "single_flight": _bool,
     "partition": _partition,
     "deployments": _deployments,

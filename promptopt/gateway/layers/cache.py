@@ -17,7 +17,7 @@ from promptopt.gateway.flow import Flow, Handler, Subflow
 from promptopt.gateway.openai.state import needs_state, self_contained
 from promptopt.gateway.openai.wire import prompt_text
 from promptopt.gateway.stores.base import CacheStore, KeptAnswer, Outage, StoreDown, tolerating, using
-from promptopt.secrets import find_secret
+from promptopt.secrets import find_any_secret
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -212,7 +212,7 @@ class ExactCache:
         text = prompt_text(call)
         labels = call.labels
         prompt = f"{labels.prompt}@{labels.version}" if labels.prompt and labels.version else labels.prompt
-        excerpt = text[:_EXCERPT] if self.policy.store_text and find_secret(text) is None else None
+        excerpt = _excerpt(text) if self.policy.store_text else None
         end = now + self.policy.lifetime(call)
         return KeptAnswer(call.identity, now, end, prompt, call.model, excerpt, answer)
 
@@ -222,6 +222,11 @@ class ExactCache:
         if entry is not None:
             with tolerating(self._outage):
                 yield from using(self.store, lambda: self.store.put(entry))
+
+
+def _excerpt(text: str) -> str | None:
+    """How a text begins; ``None`` if the text holds what looks like a secret."""
+    return None if find_any_secret(text) else text[:_EXCERPT]
 
 
 class CacheFront:

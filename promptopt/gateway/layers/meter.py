@@ -15,7 +15,7 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Flow, Handler, Subflow
 from promptopt.gateway.openai.wire import messages, output_cap
 from promptopt.gateway.stores.ledger_row import CallStatus, LedgerRow, LedgerStore
-from promptopt.secrets import find_secret
+from promptopt.secrets import find_any_secret
 from promptopt.values import Usage, sha256_hex
 
 T = TypeVar("T")
@@ -227,7 +227,7 @@ def _clean(label: Any) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _without_secret(label: str) -> str:
-    return "[secret]" if find_secret(label) else label
+    return "[secret]" if find_any_secret(label) else label
 
 
 def otel_attributes(row: LedgerRow) -> dict[str, Any]:
