@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from importlib.resources import files
 
 STOP = frozenset(
@@ -115,7 +114,7 @@ MARKERS = {
 _NUMBER = r"\b(\d[\d.,]*|" + "|".join(NUMBERS) + r")\b"
 _ONE_OR_MORE = r"(?:\d+(?:[.,]\d+)*|one|" + "|".join(NUMBERS) + r")"
 _COUNT = r"(?=(?:an? |the )?(?:\d|(?:one|" + "|".join(NUMBERS) + r")\b))"
-PHRASES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+PHRASES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\bprefer(\w*)\b([^.;:]*?) over\b", r"prefer\1\2 instead_of"),
@@ -236,7 +235,8 @@ PHRASES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
         ),
         (r"\bif (?:it is |at all )?possible\b|\bwhere possible\b", "feasible"),
         (r"\bin all other cases\b", "else"),
-        (r"\bunder (?:any|no) circumstances\b", lambda match: "never" if " no " in match[0] else " "),
+        (r"\bunder no circumstances\b", "never"),
+        (r"\bunder any circumstances\b", " "),
         (r"\beven (?:if|though|when|where)\b|\beven\b(?! (?:more|less|better|worse|\w+er)\b)", "even_if"),
         (r"\bmaximum (?:\w+ ){1,8}?(?:is|are|be) " + _COUNT, "at_most "),
         (r"\bminimum (?:\w+ ){1,8}?(?:is|are|be) " + _COUNT, "at_least "),
