@@ -1,18 +1,19 @@
 """Kept answers that are encrypted, and secrets that are not kept."""
 
+import base64
 import sqlite3
 import sys
 import threading
 
 import pytest
-from cryptography.fernet import Fernet
 from upstream import answer, ask
 
 import promptopt
 from promptopt.errors import UsageError
 from promptopt.secrets import _scanner, find_any_secret, find_secret
 
-SECRET, OTHER = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+# The same in all processes of a run, since they name tests.
+SECRET, OTHER = (base64.urlsafe_b64encode(bytes([each]) * 32).decode() for each in (1, 2))
 
 
 @pytest.fixture
