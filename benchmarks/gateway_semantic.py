@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from promptopt.gateway.layers.semantic import fingerprint, make_embedder
 from promptopt.gateway.semantic.calibrate import QuestionPair, calibrate, upper_bound
+from promptopt.gateway.semantic.embedders import make_embedder
+from promptopt.gateway.semantic.hard_facts import difference, hard_facts
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from corpora import DATA
@@ -25,10 +26,10 @@ BUDGETS = (0.01, 0.02, 0.05, 0.1)
 
 def nearest(texts: list[str], vectors: np.ndarray, *, same_facts: bool) -> list[tuple[float, int]]:
     """For each text the cosine and index of the nearest earlier one (with the same hard facts)."""
-    prints = [fingerprint(text) if same_facts else "" for text in texts]
+    facts = [hard_facts(text) for text in texts]
     found = []
     for row in range(1, len(texts)):
-        allowed = np.array([prints[other] == prints[row] for other in range(row)])
+        allowed = np.array([not same_facts or difference(facts[other], facts[row]) is None for other in range(row)])
         similarity = np.where(allowed, vectors[:row] @ vectors[row], -1)
         best = int(similarity.argmax())
         found.append((float(similarity[best]), best))

@@ -1,8 +1,10 @@
-"""Losses and harmless edits, planted into real prompts: what do the facts catch?
+"""Losses and harmless edits, planted into real prompts and into sentences of many kinds: what is caught?
 
     python benchmarks/planted.py [PROMPTS.jsonl]
 
-By default the prompts are the real ones, or the project's own if those are not on this machine.
+By default the prompts are the real ones, or the project's own if those are not on this machine. The sentences are in
+``planted_losses.txt`` and ``planted_harmless.txt``, one of a kind. A loss is caught by the facts if they differ, and by
+the judge of edits if a rule that proposes it is refused.
 """
 
 from __future__ import annotations
@@ -13,10 +15,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from corpora import own_prompts, real_prompts
 
+from promptopt.compression import judge
+from promptopt.compression.document import Document
+from promptopt.compression.edit import Edit
+from promptopt.compression.engine import compress_document
 from promptopt.compression.facts import compare_facts, facts
 from promptopt.compression.masks import mask
 
@@ -116,6 +123,69 @@ def measure(texts: list[str], table: dict, places: int = PLACES) -> tuple[Counte
     return hit, total, rest
 
 
+EDITED = re.compile(r"\{([^{}|]*)\|([^{}|]*)\}")
+
+
+def planted(name: str) -> list[tuple[str, str, str, tuple[tuple[int, int, str], ...]]]:
+    """Kind, sentence, altered sentence and edits of each line of a list beside this file."""
+    found = []
+    for line in Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        kind, text = line.replace("\\n", "\n").split(": ", 1)
+        before, edits, position = "", [], 0
+        for match in EDITED.finditer(text):
+            before += text[position : match.start()]
+            edits.append((len(before), len(before) + len(match[1]), match[2]))
+            before += match[1]
+            position = match.end()
+        found.append((kind, before + text[position:], EDITED.sub(r"\2", text), tuple(edits)))
+    return found
+
+
+class Planted:
+    """A rule that proposes the edits of one line, at the level that allows most."""
+
+    code, name, reason, level = "PO999", "planted", "a benchmark", "telegraphic"
+
+    def __init__(self, before: str, edits: tuple[tuple[int, int, str], ...]) -> None:
+        self.before, self.edits = before, edits
+
+    def propose(self, document: Document) -> Iterator[Edit]:
+        if document.text == self.before:
+            # An edit that only adds takes the character before it along.
+            for start, end, new in self.edits:
+                first = start if end > start else max(0, start - 1)
+                yield Edit(first, max(end, first + 1), document.text[first:start] + new, self.code, "planted")
+
+
+def made(before: str, edits: tuple[tuple[int, int, str], ...]) -> bool:
+    """Whether the compressor makes at least one of the edits, tokens aside."""
+    with patch.object(judge._Judge, "_saved", lambda *_: 1):
+        return bool(compress_document(Document(before), "telegraphic", [Planted(before, edits)]).edits)
+
+
+def report_sentences() -> None:
+    """How many sentences of each list are caught, and which were not."""
+    for title, name, wrong in (
+        ("losses", "planted_losses.txt", False),
+        ("harmless edits", "planted_harmless.txt", True),
+    ):
+        lines = planted(name)
+        missed = [kind for kind, before, after, _ in lines if flagged(before, after) is wrong]
+        done = [kind for kind, before, _, edits in lines if made(before, edits)]
+        if wrong:
+            print(f"{title} of {len(lines)} kinds: flagged {len(missed)} ({_names(missed)}); made {len(done)}")
+            continue
+        both = [kind for kind in missed if kind in done]
+        print(f"{title} of {len(lines)} kinds: caught by the facts {len(lines) - len(missed)} (not: {_names(missed)});")
+        print(f"  refused by the judge {len(lines) - len(done)} (not: {_names(done)}); missed by both {len(both)}")
+
+
+def _names(kinds: list[str]) -> str:
+    return ", ".join(kinds) or "none"
+
+
 def main(path: str | None = None) -> None:
     texts = [row["text"] for row in real_prompts(path) or own_prompts()]
     for title, table in (("planted losses", LOSSES), ("harmless edits", HARMLESS)):
@@ -123,6 +193,7 @@ def main(path: str | None = None) -> None:
         print(f"{title}: flagged {hit.total()} of {total.total()} ({100 * hit.total() / total.total():.1f}%)")
         for name, count in total.items():
             print(f"  {name:20} {hit[name]:4} of {count:4}")
+    report_sentences()
 
 
 if __name__ == "__main__":

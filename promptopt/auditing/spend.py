@@ -137,6 +137,8 @@ GROUPINGS: dict[str, Callable[[LedgerRow], str | None]] = {
     "prompt": lambda row: f"{row.prompt}@{row.version}" if row.prompt and row.version else row.prompt or row.kind,
     "model": lambda row: row.model,
     "tag": lambda row: row.tag,
+    "team": lambda row: row.team,
+    "key": lambda row: row.key,
     "user": lambda row: row.user,
     "day": lambda row: row.day,
 }

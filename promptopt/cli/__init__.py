@@ -20,6 +20,10 @@ COMMANDS = {
     "compare": ("promptopt.cli.compare", "Compare prompts over the same cases: tokens, dollars, quality, a verdict."),
     "compress": ("promptopt.cli.compress", "Shorten a prompt as a reviewable diff; every constraint stays."),
     "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
+    "gateway": (
+        "promptopt.cli.gateway",
+        "Show the gateway's budgets by team, user and model; make virtual keys.",
+    ),
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),
     "render": ("promptopt.cli.render", "Print a prompt with its variables filled in."),

@@ -86,8 +86,8 @@ def calibrate_(pairs: Path, embedder: str, false_hits: float, output: Path | Non
     from dataclasses import asdict
 
     from promptopt.files import show_path
-    from promptopt.gateway.layers.semantic import make_embedder
     from promptopt.gateway.semantic.calibrate import calibrate, read_pairs, write_calibration
+    from promptopt.gateway.semantic.embedders import make_embedder
 
     if not 0 < false_hits < 1:
         raise UsageError(f"--false-hits {false_hits:g} is not a share between 0 and 1")
@@ -135,6 +135,12 @@ def _search_text(search: Search) -> str:
         f"{search.pairs:,} pairs, embedder {search.embedder}; {search.guarded:,} have different hard facts "
         f"({search.guarded_false:,} of them have different answers)\n"
     )
+    if search.guarded:
+        by = ", ".join(
+            f"{name} {count:,} ({search.guarded_same.get(name, 0):,} with one answer)"
+            for name, count in search.guarded_by.items()
+        )
+        head += f"what differs first: {by}\n"
     return head + table(rows, ["threshold", "hits", "false", "share", "95% bound", f"budget {search.budget:.2%}"])
 
 

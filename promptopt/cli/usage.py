@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from promptopt.gateway.stores.ledger_row import LedgerRow
 
 _SHOWN = 10
+_GROUPS = ("prompt", "model", "tag", "team", "user", "key", "day")
 
 
 @click.command("usage")
-@click.option("--by", multiple=True, type=click.Choice(["prompt", "model", "tag", "user", "day"]), help="Only these.")
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["prompt", "model", "tag", "team", "user", "key", "day"]),
+    help="Only these.",
+)
 @click.option("--since", metavar="WHEN", help="Only calls since a day (2026-11-01) or an age (7d, 12h).")
 @click.option("--ledger", "path", type=click.Path(path_type=Path), help="The ledger's file [default: the project's].")
 @click.option(

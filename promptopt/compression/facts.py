@@ -76,6 +76,7 @@ _DATE = re.compile(
 _NAME = re.compile(
     r"(?<=[^\s.!?:*•>)#-])[ \t]+\(?([A-Z][\w’'&-]*[a-zA-Z0-9])|\b([A-Z]{2,}[A-Z0-9]*s?)\b|\b(\w*[a-z][A-Z]\w*)\b"
 )
+_THE_IN_A_NAME = re.compile(r"(?<=[a-z,] )The(?= [A-Z])")
 _EXAMPLE = re.compile(r"\b(?:e\.g\.|for\s+example|for\s+instance|such\s+as)[,:]?\s+([^.;\n]{2,80})", re.IGNORECASE)
 _ENUM = re.compile(
     r"\b(?:one of|any of|either|among|choose from|categories|category|labels?|classes|options|values|"
@@ -136,7 +137,7 @@ _FUNCTION_WORDS = frozenset(
 
 
 def _read(text: str) -> str:
-    if "'" in text or "’" in text:
+    if "'" in text or "’" in text or "annot" in text:
         for pattern, replacement in _CONTRACTIONS:
             text = pattern.sub(replacement, text)
     # Courtesy may announce an announcement: "Please make sure to ...".
@@ -363,6 +364,8 @@ def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
         for match in _DATE.finditer(plain):
             yield _fact("date", _squeeze(match[0]))
     if not is_heading:
+        for _ in _THE_IN_A_NAME.finditer(plain):
+            yield _fact("name", "The")
         for match in _NAME.finditer(plain):
             name = re.split("['’]", match[1] or match[2] or match[3])[0]
             # Capitals for emphasis are not names.
@@ -371,9 +374,8 @@ def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
     tokens = list(_tokens(_read(plain)))
     for index, (kind, value) in enumerate(tokens):
         if kind == "word":
-            yield _fact("word", stem(value))
-            if value.endswith(("'s", "’s")):
-                yield _fact("word", "'s")
+            # Where something comes from and where it goes may change places and keep every word.
+            yield _fact("word", value.replace("’", "'"), _scope(tokens, index)[:1] if value == "from" else ())
         elif kind not in ("hole", "break"):
             yield _fact(kind, value, _scope(tokens, index))
     yield from _listed_items(plain)

@@ -17,7 +17,7 @@ from promptopt.compression.masks import MASK
 from promptopt.compression.notation import same_data
 from promptopt.compression.relations import Cut, prepare, unlicensed
 from promptopt.compression.sentences import HEADING, TEXT, Sentence
-from promptopt.compression.witness import objection
+from promptopt.compression.witness import ENCOURAGING, objection
 from promptopt.tokens import Tokenizer
 
 Loss = Literal["sentence", "structure"]
@@ -337,7 +337,8 @@ class _Judge:
         before = _window_facts(masked, heading)
         after = _window_facts(apply(masked, edits, window[0]), heading)
         if any(map(self._whole_sentences, edits)):
-            return [fact for fact in (before - after).elements() if fact.kind not in ("word", "structure")]
+            gone = (before - after).elements()
+            return [fact for fact in gone if fact.kind != "structure" and fact.value not in ENCOURAGING]
         added = [fact for fact in (after - before).elements() if fact.kind != "word"]
         return [*(before - after).elements(), *added]
 

@@ -42,7 +42,7 @@ class Change:
     @property
     def words(self) -> tuple[Token, ...]:
         """The words that leave, without punctuation."""
-        return tuple(token for token in self.gone if not token.is_punct)
+        return tuple(token for token in self.gone if not _is_mark(token))
 
     @property
     def old_text(self) -> str:
@@ -52,7 +52,7 @@ class Change:
     @property
     def new_text(self) -> str:
         """The words that come, in the same form."""
-        return _plain(token for token in self.new if not token.is_punct)
+        return _plain(token for token in self.new if not _is_mark(token))
 
     @property
     def lemmas(self) -> frozenset[str]:
@@ -62,7 +62,7 @@ class Change:
     def hanging(self) -> list[Token]:
         """Words that stay and whose head leaves."""
         found = (child for token in self.gone for child in token.children)
-        return [child for child in found if child not in self.gone and not (child.is_punct or child.is_space)]
+        return [child for child in found if child not in self.gone and not (_is_mark(child) or child.is_space)]
 
     @property
     def before(self) -> Token | None:
@@ -79,6 +79,11 @@ class Change:
         """Whether a clause begins with the words that leave."""
         before = self.before
         return before is None or before.is_punct or before.dep_ == "cc" or before.lower_ in ("then", "so")
+
+
+def _is_mark(token: Token) -> bool:
+    """Whether a token is punctuation; signs such as % and & are words."""
+    return all(character in ",.;:!?\"'’“”()[]*_-–—…" for character in token.text)
 
 
 def _beside(token: Token, step: int) -> Token | None:
@@ -337,7 +342,7 @@ def _purpose(change: Change) -> bool:
 
 def _same_verb(change: Change) -> bool:
     old, new = (
-        " ".join(map(_lemma, words)) for words in (change.words, [word for word in change.new if not word.is_punct])
+        " ".join(map(_lemma, words)) for words in (change.words, [word for word in change.new if not _is_mark(word)])
     )
     if not _of_one_group("verbs.txt", old, new):
         return False
@@ -366,7 +371,7 @@ _LIGHT = _words(
 
 def _nominal(change: Change) -> bool:
     """A light verb and the noun of an action: "provide a summary of" is "summarize"."""
-    verb, new = change.words[0], [word for word in change.new if not word.is_punct]
+    verb, new = change.words[0], [word for word in change.new if not _is_mark(word)]
     noun = next((word for word in change.words if word.dep_ in ("dobj", "pobj") and word.pos_ == "NOUN"), None)
     if noun is None or verb.lemma_ not in _LIGHT or verb.pos_ not in ("VERB", "AUX"):
         return False
@@ -515,7 +520,7 @@ REPLACEMENTS = (
 def licence(change: Change) -> Licence | None:
     """What covers a change; ``None`` if nothing does."""
     if not change.words:
-        return MARKS if all(token.is_punct for token in change.new) else None
+        return MARKS if all(_is_mark(token) for token in change.new) else None
     licences = REPLACEMENTS if change.new_text else DELETIONS
     allowed = (one for one in licences if change.level == "telegraphic" or not one.telegraphic)
     return next((one for one in allowed if one.covers(change)), None)

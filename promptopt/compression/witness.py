@@ -29,6 +29,15 @@ _SPOKEN_CONSONANT = re.compile(r"(?:uni(?!m|n)|us[aeu]|uti|ubi|eu|ewe|one\b|one-
 _SPOKEN_VOWEL = re.compile(r"(?:hour|honest|honou?r|heir)")
 
 
+ENCOURAGING = frozenset(
+    "please kindly do your best try good luck thank thanks you very much so a lot in advance for the help time "  # noqa: SIM905
+    "effort attention take deep breath and relax focus i we really truly greatly appreciate value any input well "
+    "assistance work this it is super extremely important to me my career us know believe trust that can hope if "
+    "helps clear makes sense job perfect answer will tip am going step by on problem cooperation hopefully".split()
+)
+"""A sentence of nothing but these thanks or encourages; of any other that goes, nothing may be lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Check:
     """Two neighbouring words, in lower case, that English does not put beside each other, and why."""

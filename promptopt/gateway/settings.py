@@ -14,12 +14,14 @@ from promptopt.config import PRICE_KEYS, Config, OwnPrice, find_line
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.gateway.call import PARTITION, PartitionPart, Upstream
 from promptopt.gateway.keys import VirtualKey
-from promptopt.gateway.layers.budget import Alert, BudgetLimits
+from promptopt.gateway.layers.budget import Alert
+from promptopt.gateway.layers.budget_scopes import GROUPS, BudgetLimits, PeriodLimits
 from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.layers.limits import CallLimits
 from promptopt.gateway.layers.routing import CascadeStep, FallbackPlan, RoutingRule
 from promptopt.gateway.layers.semantic import SemanticSettings
 from promptopt.gateway.layers.upstreams import BALANCES, Balance
+from promptopt.gateway.periods import PERIOD_KINDS
 from promptopt.gateway.semantic.validators import make_validators
 from promptopt.gateway.stores.base import OutagePolicy
 from promptopt.registry import is_built_in, registered
@@ -254,16 +256,33 @@ def _budget(name: str, value: Any, _root: Path) -> Changes:
     if isinstance(value, BudgetLimits):
         return {"budget": value}
     table = dict(_table(name, value, [field.name for field in fields(BudgetLimits)]))
-    for key in ("day", "month", "run", "ceiling"):
+    for key in ("day", "week", "month", "run", "ceiling"):
         if key in table:
             table[key] = amount(table[key], f"budget {key}")
-    tags = table.get("tags", {})
-    if not isinstance(tags, Mapping):
-        raise UsageError(f"budget tags = {tags!r} is not a table of tags and dollars a day")
-    table["tags"] = {tag: amount(value, f"budget tags.{tag}") for tag, value in tags.items()}
+    for key, group in GROUPS.items():
+        if key in table:
+            table[key] = _period_limits(f"budget {key}", table[key], group)
     if "wait_s" in table:
         table["wait_s"] = seconds(table["wait_s"], "budget wait_s")
+    hints = get_type_hints(BudgetLimits)
+    for key in ("timezone", "reset_hour", "week_start", "downgrade"):
+        if key in table:
+            _check_type(f"budget {key}", table[key], hints[key])
     return {"budget": BudgetLimits(**table)}
+
+
+def _period_limits(name: str, value: Any, group: str) -> dict[str, PeriodLimits]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name} = {value!r} is not a table with dollars a day for each {group}")
+    found = {}
+    for each, limit in value.items():
+        if isinstance(limit, PeriodLimits):
+            found[each] = limit
+            continue
+        table = limit if isinstance(limit, Mapping) else {"day": limit}
+        known = _table(f"{name}.{each}", table, PERIOD_KINDS)
+        found[each] = PeriodLimits(**{kind: amount(usd, f"{name}.{each} {kind}") for kind, usd in known.items()})
+    return found
 
 
 def _fallback(name: str, value: Any, _root: Path) -> Changes:

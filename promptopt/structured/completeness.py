@@ -64,6 +64,12 @@ _FOLLOWS = re.compile(
     r"\b(?:followed by|along with|together with|as well as|accompanied by|plus|and)\s+(?:also\s+)?(?P<what>(?:a|an|one|two|three|the|your|its|how|why|what)\s+[^,;.!?\n]{2,60})",
     re.IGNORECASE,
 )
+# What the answer is to be, said of it as a subject; a few words on style and length are no form.
+_DESCRIBES = re.compile(
+    r"\b(?:the|your) (?:final )?(?:outputs?|answers?|responses?|repl(?:y|ies)) (?:is|are|should|must|will|shall|has to|needs to|consists? of|contains?)\b(?P<rest>[^.\n]*)",
+    re.IGNORECASE,
+)
+_HARMLESS = 5
 _HOW = re.compile(r"\b(?:how (?:sure|certain|confident)|confidence (?:level|score|in your))\b", re.IGNORECASE)
 _SECTIONS = re.compile(
     r"\b(?:these|the following|\w+) sections\s*:|^#{1,4}[ \t]+\w[^\n]*\n+(?:[^\n#]+\n+)*?#{1,4}[ \t]+(?:verdict|conclusion|summary)\b",
@@ -111,6 +117,11 @@ def wants_json(document: PromptText) -> bool:
 def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span]) -> Iterator[tuple[int, int]]:
     text = document.text
     known = _known_words(fields)
+    for match in _DESCRIBES.finditer(text):
+        span = Span(*match.span())
+        words = set(re.findall(r"[a-z][\w'-]*", match["rest"].lower())) - _ITSELF - _SKIPPED - known
+        if not any(span.overlaps(other) for other in covered) and len(words) > _HARMLESS:
+            yield match.span()
     for match in _SECTIONS.finditer(text):
         yield match.span()
     for sentence in _SENTENCE.finditer(text):

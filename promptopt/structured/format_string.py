@@ -61,18 +61,26 @@ def as_jinja(text: str) -> str | None:
     if "{{" not in text[start:]:
         return None
     parts = [text[:start]]
+    literal = ""
     unnamed = 0
     try:
-        for literal, name, _, _ in string.Formatter().parse(text[start:]):
-            parts.append(_JINJA.sub(lambda match: f'{{{{ "{match[0]}" }}}}', literal))
+        for more, name, _, _ in string.Formatter().parse(text[start:]):
+            literal += more
             if name is None:
                 continue
             numbered = not name or name.isdigit()
-            parts.append(_variable(f"arg{name or unnamed}" if numbered else name.strip()))
+            parts += [_plain(literal), _variable(f"arg{name or unnamed}" if numbered else name.strip())]
+            literal = ""
             unnamed += numbered
     except ValueError:
         return None
-    return "".join(parts)
+    return "".join([*parts, _plain(literal, last=True)])
+
+
+def _plain(text: str, *, last: bool = False) -> str:
+    """A text that Jinja prints as it is; a brace at its end would be one with those of the variable after it."""
+    text = _JINJA.sub(lambda match: f'{{{{ "{match[0]}" }}}}', text)
+    return f'{text[:-1]}{{{{ "{{" }}}}' if text.endswith("{") and not last else text
 
 
 def _variable(name: str) -> str:

@@ -14,7 +14,7 @@ from promptopt.structured.json_blocks import Block
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.labelled import NestedTags, bracketed, delimited, forms, read_pattern, tagged, tuples
 from promptopt.structured.named_keys import named_keys
-from promptopt.structured.pseudo_json import merge
+from promptopt.structured.pseudo_json import NotPseudo, merge, read_pseudo
 from promptopt.structured.refine import nulls_of, refined, refined_field, with_prose
 from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
 from promptopt.structured.wording import described, stated
@@ -45,6 +45,10 @@ _ADDED = re.compile(
     r"\b(?:additional|extra|further|new) (?:json )?(?:keys?|fields?)\b|\bin each (?:dictionary|object|record)\b",
     re.IGNORECASE,
 )
+_SEVERAL_FORMS = re.compile(
+    r"\b(?:exactly )?(?:one|either) of (?:the |these )?(?:following )?(?:two|three|four|following) (?:formats|templates|forms|structures|response types)\b",
+    re.IGNORECASE,
+)
 _YAML_OR_XML = re.compile(
     r"\b(?:valid yaml|yaml (?:object|schema|format)|well[ -]formed xml|xml tags)\b", re.IGNORECASE
 )
@@ -68,6 +72,8 @@ def infer(source: str, *, examples: bool = True) -> Inferred:
 
 
 def _inferred(document: PromptText) -> Inferred:
+    if several := _SEVERAL_FORMS.search(document.text):
+        return Inferred(problems=(f"line {document.line(several.start())}: the answer has one of several forms",))
     said = list(choices(document))
     if contradiction := _contradiction(document, said):
         return Inferred(problems=(contradiction,))
@@ -95,7 +101,7 @@ def _checked(document: PromptText, found: Inferred) -> Inferred:
     if variable := form_in_variable(document):
         return Inferred(problems=(variable,))
     more = asks_for_more(document, found.fields, found.covered)
-    if more is None or found.whole:
+    if more is None or (found.whole and found.whole != "keys"):
         return replace(found, beside=more)
     return Inferred(problems=(more,))
 
@@ -176,7 +182,7 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         if bad := _conditional(document, key.span):
             return bad
         line = document.line(key.span.start)
-        schema = described(key.name, key.said)
+        schema = _shown_or_described(key.name, key.said)
         if schema is None or key.nested or _ADDED.search(document.text, max(0, key.span.start - 60), key.span.end):
             return Inferred(problems=(f"line {line}: the form of {key.name!r} is given in words, not by an example",))
         near = [choice for choice in ranges if key.span.overlaps(choice.span)]
@@ -189,6 +195,16 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     return Inferred(
         tuple(fields), covered=tuple(key.span for key in keys), whole="JSON" if wants_json(document) else "keys"
     )
+
+
+def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
+    """The value of a key that is shown as JSON or described in words; ``None`` if its form is not known."""
+    if re.match(r"\W*\{", said):
+        try:
+            return read_pseudo(said, said.index("{"))[0]
+        except NotPseudo:
+            return None
+    return described(name, said)
 
 
 def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
@@ -215,7 +231,7 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
     lists = [choice for choice in said if "enum" in choice.schema]
     if len(found) == 1 and not carried:
         found = [_only_part(*found[0], ranges, lists)]
-    else:
+    if found:
         found = [(refined_field(document, field, ranges, lists), span) for field, span in found]
     return replace(_of_fields(document, found, carried=False), whole="labels")
 

@@ -25,7 +25,7 @@ _CUE = re.compile(
     re.IGNORECASE,
 )
 _INPUT_CUE = re.compile(
-    r"\b(?:inputs?|given|context|arguments?|params?|parameters|tool|data|example task|conversation|transcript|passage|document|question|message)\b[^\n:]{0,30}:?\s*$",
+    r"\b(?:inputs?|given|contexts?|arguments?|params?|parameters|tool|data|example task|conversation|transcript|passage|document|question|message)\b[^\n:]{0,30}:?\s*$",
     re.IGNORECASE,
 )
 _OUTPUT_CUE = re.compile(
@@ -74,6 +74,9 @@ def blocks(document: PromptText) -> list[Block]:
     ]
     shown = []
     for block in found:
+        if known and block.schema.get("type") == "array" and "properties" not in block.schema["items"]:
+            # A list of texts beside objects is something else.
+            continue
         if block.example is None:
             # Nothing leads to it, but it has the keys of the answer.
             keys = set(block.schema.get("properties", ()))
@@ -101,7 +104,7 @@ def _blocks(document: PromptText) -> Iterator[Block]:
                 done = unread.span.end
                 yield unread
             continue
-        if not _is_structure(schema):
+        if not _is_structure(schema) or (text[start] == "[" and _is_inline(text, start)):
             continue
         done = end
         if _names_a_schema(schema):
@@ -110,6 +113,12 @@ def _blocks(document: PromptText) -> Iterator[Block]:
         role = _role(text, start, end)
         if role is not None or not _INPUT_CUE.search(_line_before(text, start)):
             yield Block(_plain_example(schema) if role else schema, Span(start, end), role)
+
+
+def _is_inline(text: str, start: int) -> bool:
+    """Whether a list is within a sentence: it is spoken about and not shown."""
+    before = text[text.rfind("\n", 0, start) + 1 : start].rstrip(" \t\"'`*")
+    return bool(before) and not before.endswith((":", ">"))
 
 
 def _unread(text: str, start: int) -> Block | None:
@@ -161,7 +170,7 @@ def _plain_example(schema: Any) -> Any:
 
 
 def _before(text: str, start: int) -> str:
-    return re.sub(r"(?:```|~~~)\w*\s*$", "", text[max(0, start - 400) : start]).rstrip(' \n\t"`')
+    return re.sub(r"(?:(?:```|~~~)\w*\s*|<[A-Za-z_]\w*>\s*)+$", "", text[max(0, start - 400) : start]).rstrip(' \n\t"`')
 
 
 def _line_before(text: str, start: int) -> str:

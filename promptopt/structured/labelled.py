@@ -18,7 +18,7 @@ from promptopt.structured.wording import described, is_plural, number_range, pla
 _TEXT: dict[str, Any] = {"type": "string"}
 _OUTPUT = (
     r"(?:answers?|respon[ds]e?|repl(?:y|ies)|outputs?|returns?|write|format\w*|produce|provide|give|judg\w+|verdict|evaluat\w+"
-    r"|present|structure\w*|use|follow\w*|wrap\w*|enclose\w*|put|end|conclude)"
+    r"|present|structure\w*|us(?:e|ing)|follow\w*|wrap\w*|enclose\w*|put|end|conclude)"
 )
 Found = tuple[Field, Span]
 
@@ -49,10 +49,13 @@ _LABEL = re.compile(
 _NO_LABEL = re.compile(
     r"_\d+$|^examples?|^(?:one|two|three|four|five|\d)_(?:stars?|points?)$|^(?:note|notes|important|input_context)$"
 )
+_LISTED = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
+_PLACE = re.compile(r"[<\[{(]|\.\.\.|^\s*$")
+_HEADING = re.compile(r"\b(?:format|template|form)\b", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?:```\w*|[-=]{3,}|[\"'])\s*")
 _VARIABLE = re.compile(rf"[{MASK}\s\"'`.]+|\{{+[\w.]*\}}+")
 _REPEATS = re.compile(
-    r"\b(?:repeat(?:ed|s)?|N times|and so on|for each|as many)\b|^[ \t]*(?:\.\.\.|…)[ \t]*$",
+    r"\b(?:can repeat|repeated|N times|and so on|for each|as many)\b|^[ \t]*(?:\.\.\.|…)[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _SCALE_END = re.compile(r"/\s*\d+\W*$")
@@ -104,13 +107,22 @@ def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
             parts[-1] = (name, f"{said} {line.strip()}", first, start + len(line))
             continue
         blank = False
-        if _is_variable(label["value"]):
-            if line.lstrip().startswith("["):
-                continue
-            # An input follows.
+        if _is_variable(label["value"]) and line.lstrip().startswith("["):
+            continue
+        if _ends(line, label, bool(parts)):
             break
+        if len(parts) == 1 and not parts[0][1].strip() and _HEADING.search(parts[0][0]):
+            parts = []
         parts.append((label["name"].strip(), label["value"], start, start + len(line)))
     return parts
+
+
+def _ends(line: str, label: re.Match[str], begun: bool) -> bool:
+    """Whether a label is no part of the form: an input, a heading, or a definition in a list."""
+    value = label["value"]
+    if _is_variable(value) or (begun and not value.strip() and len(label["name"].split()) > 3):
+        return True
+    return bool(_LISTED.match(line)) and not _PLACE.search(value)
 
 
 def _is_variable(value: str) -> bool:
@@ -183,16 +195,19 @@ def tagged(document: PromptText) -> list[Found]:
     """
     text = document.text
     found: dict[str, Found] = {}
+    # Tags around JSON.
+    held: set[str] = set()
     last = -1
     for match in scan(_ELEMENT, text):
         name, body = match["name"], match["body"]
         before = text[max(0, match.start() - 160) : match.start()]
         follows = last >= 0 and not text[last : match.start()].strip(" \t\n,;and`\"'")
-        if name.lower() in _HTML or _is_input(body) or not (follows or _asks(before)):
+        if name.lower() in _HTML or _INPUTS.search(name) or _is_input(body) or not (follows or _asks(before)):
             continue
         if (inner := _ELEMENT.search(body)) and not _is_input(inner["body"]):
             raise NestedTags(f"line {document.line(match.start())}: the answer is XML with elements inside <{name}>")
         if re.search(r"[{\[]\s*[\"'{]", body):
+            held.add(name)
             continue
         last = match.end()
         found.setdefault(name, (_tag(document, name, body, match.start()), Span(*match.span())))
@@ -203,7 +218,16 @@ def tagged(document: PromptText) -> list[Found]:
             and not text[match.end() :].startswith("{")
         ):
             many = bool(_BULLETS.search(match[0]))
-            body = "a list of texts" if many else ""
+            numeric = re.search(r"\b(?:numeric|number|integer)\b", match[0], re.IGNORECASE)
+            body = (
+                "a list of texts"
+                if many
+                else "integer"
+                if numeric and "int" in numeric[0]
+                else "number"
+                if numeric
+                else ""
+            )
             found.setdefault(match["name"], (_tag(document, match["name"], body, match.start()), Span(*match.span())))
     return list(found.values())
 
@@ -220,7 +244,7 @@ def _is_input(body: str) -> bool:
 
 def _tag(document: PromptText, name: str, body: str, start: int) -> Field:
     line = document.line(start)
-    schema = _placed(field_name(name), body) if body.strip(" .…") else dict(_TEXT)
+    schema = _placed(field_name(name), body) if body.strip(" .…") else described(field_name(name), "") or _TEXT
     if schema.get("type") == "array" and not _BULLETS.search(body) and not is_plural(name):
         schema = _TEXT
     value = r"(.*?)" if schema.get("type") in ("string", "array") and "enum" not in schema else read_pattern(schema)
@@ -278,23 +302,30 @@ def tuples(document: PromptText) -> Iterator[Found]:
 
 
 def scale(document: PromptText) -> list[tuple[dict[str, Any], bool]]:
-    """Scales whose grades are numbered lines one below the other, each with whether it is for each of several values."""
+    """Scales whose grades are lines one below the other, each with whether it is for each of several values."""
     found = []
     for match in scan(_GRADES, document.text):
-        numbers = [int(number) for number in re.findall(_GRADE, match["lines"])]
-        steps = {second - first for first, second in itertools.pairwise(numbers)}
-        if len(numbers) > 2 and steps in ({1}, {-1}):
-            found.append(
-                (
-                    number_range(str(min(numbers)), str(max(numbers))),
-                    bool(re.search(r"\beach\b|\bevery\b", match["lead"], re.IGNORECASE)),
-                )
-            )
+        grades = list(re.finditer(_GRADE, match["lines"], re.MULTILINE | re.IGNORECASE))
+        values = [float(grade["value"]) for grade in grades]
+        steps = {second - first for first, second in itertools.pairwise(values)}
+        named = bool(re.search(r"\b(?:score|rating|grade|level) -?\d", match["lines"], re.IGNORECASE))
+        if len(values) < (2 if named else 3) or not (min(steps) > 0 or max(steps) < 0):
+            continue
+        # "1. Accuracy" counts criteria unless the line above speaks of a scale.
+        counted = all(grade["mark"] in ".)" for grade in grades) and not named
+        if counted and (not _SCALE.search(match["lead"]) or min(values) > 1 or re.match(r"\s*\d", match["lead"])):
+            continue
+        texts = sorted((grade["value"] for grade in grades), key=float)
+        schema = number_range(texts[0], texts[-1], whole=steps in ({1.0}, {-1.0}))
+        found.append((schema, bool(re.search(r"\beach\b|\bevery\b", match["lead"], re.IGNORECASE))))
     return found
 
 
-_GRADE = r"(?m)^[ \t]*(?:[-*•][ \t]*)?\**(?:score |rating |grade |level )?(-?\d{1,2})\**\s*(?:[:=.)]|[-–—]\s)"
+_SCALE = re.compile(r"\b(?:scale|scoring|grades?|levels|points?)\b", re.IGNORECASE)
+_GRADE = r"^[ \t]*(?:[-*•][ \t]*)?\**(?:score |rating |grade |level )?(?P<value>-?\d{1,3}(?:\.\d+)?)\**[ \t]*(?P<mark>[:=.)→](?!\d)|[-–—](?=[ \t]))"
+_ONE_GRADE = _GRADE.replace("?P<value>", "?:").replace("?P<mark>", "?:")
 _GRADES = regex.compile(
-    r"(?P<lead>[^\n]*\b(?:scale|scores?|rating|rate|grades?|rubric|levels|criteria)\b[^\n]*)\n\s*(?P<lines>(?:[ \t]*(?:[-*•][ \t]*)?\**(?:score |rating |grade |level )?-?\d{1,2}\**\s*(?:[:=.)]|[-–—]\s)[^\n]*(?:\n(?![ \t]*(?:[-*•][ \t]*)?\**(?:score |rating |grade |level )?-?\d{1,2}\**\s*[:=.)-])[ \t]+[^\n]+)*\n*){3,})",
-    regex.IGNORECASE,
+    r"(?P<lead>[^\n]*\b(?:scale|scor(?:es?|ing)|rating|rate|grades?|rubric|levels)\b[^\n]*)\n\s*"
+    rf"(?P<lines>(?:{_ONE_GRADE}[^\n]*(?:\n(?!{_ONE_GRADE[1:]})[ \t]+[^\n]+)*\n*){{2,}})",
+    regex.IGNORECASE | regex.MULTILINE,
 )

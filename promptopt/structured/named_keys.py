@@ -94,16 +94,20 @@ _INTO = re.compile(
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
 
 
-def named_keys(document: PromptText) -> list[NamedKey]:
-    """The keys of the answer in the order of their first mention, each with all that is said of it."""
+def named_keys(document: PromptText, *, known: bool = False) -> list[NamedKey]:
+    """The keys of the answer in the order of their first mention, each with all that is said of it.
+
+    Args:
+        known: Whether the keys are known already, so that any mention of one tells of it.
+    """
     found: dict[str, NamedKey] = {}
-    for key in (*_listed(document), *_bulleted(document), *_mentioned(document)):
-        known = found.get(key.name)
-        if known is None:
+    for key in (*_listed(document), *_bulleted(document), *_mentioned(document, known=known)):
+        before = found.get(key.name)
+        if before is None:
             found[key.name] = key
         else:
-            said = "; ".join(dict.fromkeys(part for part in (known.said, key.said) if part))
-            found[key.name] = NamedKey(key.name, said, known.span, known.nested or key.nested)
+            said = "; ".join(dict.fromkeys(part for part in (before.said, key.said) if part))
+            found[key.name] = NamedKey(key.name, said, before.span, before.nested or key.nested)
     return list(found.values())
 
 
@@ -150,6 +154,8 @@ def _leads(lines: list[str], number: int) -> bool:
         return False
     above = above.rpartition(BOUNDARY)[2]
     last = re.split(r"(?<=[.!?])\s", above.rstrip())[-1]
+    if re.match(r"\W*(?:each|every)\b", last, re.IGNORECASE):
+        return False
     return (
         above.rstrip().rstrip("*_").endswith(":")
         and bool(_LEAD.search(last))
@@ -192,7 +198,7 @@ def _run(lines: list[str], number: int, indent: int, starts: list[int]) -> tuple
     return number, keys
 
 
-def _mentioned(document: PromptText) -> Iterator[NamedKey]:
+def _mentioned(document: PromptText, *, known: bool) -> Iterator[NamedKey]:
     text = document.text
     matches = [match for match in scan(_MENTIONED, text) if MASK not in match["name"]]
     json = bool(_JSON.search(text))
@@ -201,7 +207,9 @@ def _mentioned(document: PromptText) -> Iterator[NamedKey]:
         return
     for match in matches:
         line = text[text.rfind("\n", 0, match.start()) + 1 : match.end()]
-        if not _INPUT.search(line) and _INTO.search(line[: match.start() - match.end()]) and _OUTPUT.search(line):
+        if known or (
+            not _INPUT.search(line) and _INTO.search(line[: match.start() - match.end()]) and _OUTPUT.search(line)
+        ):
             yield NamedKey(match["name"], match["rest"].strip(" ,:"), Span(*match.span()))
     for match in scan(_IN_KEY, text):
         if _JSON.search(match["rest"]) and match["name"].lower() not in _STOP:

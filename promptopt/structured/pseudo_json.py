@@ -123,22 +123,30 @@ class _Reader:
     def _list(self, depth: int) -> dict[str, Any]:
         self._take("[")
         items: list[dict[str, Any]] = []
+        quoted = True
         while not self._take("]"):
             if self._take("...") or self._take("…") or self._take(","):
                 continue
+            self._skip()
             before = self.position
+            quoted = quoted and self._text[before : before + 1] in "\"'"
             items.append(self.value(depth + 1))
             if self.position == before:
                 raise NotPseudo
+        if len(items) == 1 and re.search(r"\b(?:indices|indexes|integers)\b", str(items[0].get("description", ""))):
+            return {"type": "array", "items": {"type": "integer"}}
+        labelled = [_labelled_keys(item) for item in items]
         merged: dict[str, Any] = {}
-        for item in items:
+        for item in () if quoted and len(items) > 1 else items:
             # The items of an example are examples, not the only labels.
             joined = merge(merged, {key: part for key, part in item.items() if key != "enum"})
             if joined is None:
                 raise NotPseudo
             merged = joined
+        if len(items) > 1 and quoted:
+            return {"type": "array", "items": {"type": "string"}}
         if len(items) > 1:
-            merged = _sampled(merged)
+            merged = _sampled(merged, frozenset.intersection(*labelled))
         return {"type": "array", "items": merged}
 
     def _scalar(self) -> dict[str, Any]:
@@ -196,15 +204,28 @@ class _Reader:
 
 def _is_map(properties: Mapping[str, Any]) -> bool:
     """Whether the keys are numbered, so that others may follow: ``document_1``, ``document_2``."""
+    if all(name.isdigit() for name in properties):
+        return True
     numbered = [match["stem"] for name in properties if (match := _NUMBERED.fullmatch(name))]
     return len(numbered) > 1 and len(numbered) == len(properties) and len(set(numbered)) == 1
 
 
-def _sampled(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of several items beside each other, whose texts are samples and describe nothing."""
+def _labelled_keys(schema: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(name for name, child in schema.get("properties", {}).items() if "enum" in child)
+
+
+def _sampled(schema: Mapping[str, Any], labelled: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The schema of several items beside each other, whose texts are samples and describe nothing.
+
+    Args:
+        labelled: Keys whose labels every item has; what only one of them lists are not all labels.
+    """
     plain = {key: value for key, value in schema.items() if key != "description"}
     if isinstance(plain.get("properties"), Mapping):
-        plain["properties"] = {name: _sampled(child) for name, child in plain["properties"].items()}
+        plain["properties"] = {
+            name: {key: value for key, value in _sampled(child).items() if key != "enum" or name in labelled}
+            for name, child in plain["properties"].items()
+        }
     return plain
 
 

@@ -26,7 +26,7 @@ _ASKED = (
 _TASKS = (
     (
         re.compile(
-            r"\b(?:calculate|compute|work out|add up|solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
+            r"\b(?:calculate|compute|work out|add up|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
             re.IGNORECASE,
         ),
         "arithmetic",

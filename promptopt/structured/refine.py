@@ -40,7 +40,7 @@ def refined(
     lists = [choice for choice in said if "enum" in choice.schema and not document.depends(choice.span)]
     words = {
         key.name: key.said
-        for key in named_keys(document)
+        for key in named_keys(document, known=True)
         if not document.depends(Span(key.span.start, key.span.start + 1))
     }
     shared = _shared_range(document, ranges)
@@ -171,6 +171,9 @@ def with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: l
             # A decimal example says more than "between 0 and 10".
             number = {"type": "number"} if kind == "number" else {}
             return {**described, **fitting[0], **number}
+        listed = [choice.schema for choice in lists if choice.name == plain and choice.schema.get("type") == "integer"]
+        if listed and all(choice == listed[0] for choice in listed):
+            return {**schema, **listed[0]}
     if kind in (None, "string") and "enum" not in schema:
         labels = [
             choice.schema

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +34,7 @@ _WILL_BE = regex.compile(
     r"\bThis (?:will be|goes in(?:to)?) (?:a section (?:called|named) )?(?P<name>[A-Z][A-Z_]{3,})\b"
 )
 _FOLLOWING = regex.compile(
-    r"(?:(?:following|these) (?:sections|fields|parts|keys|headings|format|structure)|(?:output|answer|response) (?:format|sections|structure))\s*:[ \t]*\n+(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n*(?:[ \t]+[^\n]+\n)*){2,})",
+    r"(?:(?:following|these) (?:sections|fields|parts|keys|headings)|(?:output|answer|response) (?:format|sections|structure))\s*:[ \t]*\n+(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n*(?:[ \t]+[^\n]+\n)*){2,})",
     re.IGNORECASE,
 )
 _ITEM = regex.compile(
@@ -47,7 +48,7 @@ _LISTING = regex.compile(
 )
 _ARRAY = regex.compile(
     r"\b(?:submit|return|output|respond|answer|reply|provide|produce|give|generate|response|should be|must be|formatted)\b[^.\n]{0,60}?"
-    r"\b(?:json |python |formatted |plain |valid |strict |flat )*(?:lists?|arrays?) of (?P<what>strings|integers|numbers|ints|indices|sentences)\b",
+    r"\b(?:json |python |formatted |plain |valid |strict |flat )*(?<!separated )(?:lists?|arrays?) of (?P<what>strings|integers|numbers|ints|indices|sentences)\b",
     re.IGNORECASE,
 )
 _TABLE = regex.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)
@@ -113,6 +114,9 @@ def sections(document: PromptText) -> Iterator[tuple[Field, Span]]:
     if seen:
         return
     for match in scan(_FOLLOWING, document.text):
+        named = [field_name(item["name"]) for item in scan(_ITEM, match["items"])]
+        if len(set(named)) < len(named):
+            continue
         for item in scan(_ITEM, match["items"]):
             name = field_name(item["name"])
             if name and name not in seen:
@@ -153,7 +157,7 @@ def titled(document: PromptText) -> Iterator[tuple[Field, Span]]:
     if lead is None:
         return
     matches = [match for match in scan(_TITLE, document.text, lead.end()) if "INSTRUCTION" not in match["name"]]
-    for match, following in zip(matches, [*matches[1:], None], strict=True):
+    for match, following in itertools.zip_longest(matches, matches[1:]):
         end = following.start() if following else min(len(document.text), match.end() + 300)
         asked = document.text[match.end() : end]
         first = next((line for line in asked.splitlines() if line.strip()), "")

@@ -17,7 +17,9 @@ TYPES: Mapping[str, str] = {
 }
 _QUOTE = r"[\"'`“”‘’]"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
-_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*%?\s*(?:-|–|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)", re.IGNORECASE)
+_RANGE = re.compile(
+    r"(-?\d+(?:\.\d+)?)\s*%?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)", re.IGNORECASE
+)
 _WORD_LABEL = re.compile(r"[\w][\w .'/&-]{0,40}")
 _PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
 # Words that are labels wherever they are set against each other by "or" or a slash.
@@ -59,7 +61,11 @@ _MAY_BE_NULL = re.compile(
     r"|\bonly (?:if|when|for)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable)\b",
     re.IGNORECASE,
 )
-_AT_MOST = re.compile(r"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{1,4})\b", re.IGNORECASE)
+_COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_AT_MOST = re.compile(
+    rf"\b(?:at most|up to|max(?:imum)?(?: of)?|no more than)\s+(?P<n>\d{{1,4}}|{'|'.join(_COUNTS)})\b(?!\s*(?:words|characters|sentences))",
+    re.IGNORECASE,
+)
 _NUMERIC_NAME = re.compile(
     r"\b(score|rating|grade|stars|confidence|probability|correctness|readability|relevance|severity|priority|urgency)\b",
     re.IGNORECASE,
@@ -130,13 +136,17 @@ def with_note(schema: Mapping[str, Any], note: str) -> dict[str, Any]:
     if labels:
         found = {"type": "string", "enum": labels}
     elif kind == "array" and (most := _AT_MOST.search(note)):
-        found["maxItems"] = int(most["n"])
+        found["maxItems"] = _count(most["n"])
     elif kind in ("integer", "number") and (span := _RANGE.search(note)):
         found = {**found, **{key: value for key, value in number_range(span[1], span[2]).items() if key != "type"}}
     if _MAY_BE_NULL.search(note):
         found = or_null(found)
     known = found.pop("description", "")
     return {**found, "description": "; ".join(part for part in (known, note) if part)}
+
+
+def _count(text: str) -> int:
+    return _COUNTS.get(text.lower()) or int(text)
 
 
 def noted_labels(note: str) -> list[str]:
@@ -175,7 +185,7 @@ def quoted_value(text: str) -> dict[str, Any]:
     inner = re.fullmatch(r"\s*[<\[](.+)[>\]]\s*", text)
     if inner:
         return {"type": "string", **placeholder(inner[1])}
-    if (typed := _NAMED_TYPE.match(text.strip())) or re.fullmatch(r"[\d.]+\s*(?:-|–|to)\s*[\d.]+", text.strip()):
+    if (typed := _NAMED_TYPE.match(text.strip())) or re.fullmatch(r"[\d.]+\s*(?:-|–|~|to)\s*[\d.]+", text.strip()):
         return {"type": "string", **bare_value(re.sub(r"\A(?:an?)\s+", "", text.strip()) if typed else text)}
     # Some words in a template say what belongs there; of an example they are dropped again.
     described = len(text.split()) >= 3 and len(text) < 300 and MASK not in text
@@ -255,7 +265,7 @@ def _one_value(text: str) -> dict[str, Any]:
         return ranged
     if lowered in ("true", "false"):
         return {"type": "boolean"}
-    if lowered in ("object", "dict", "json", "json object", "dictionary"):
+    if re.fullmatch(r"(?:\w+[-_ ])?(?:json|args|arguments|parameters)?[-_ ]?(?:object|dict|dictionary|json)", lowered):
         return {"type": "object"}
     if _NUMBER.fullmatch(text):
         return {"type": "number" if "." in text else "integer"}
@@ -374,7 +384,7 @@ def _list_of(what: str, words: str) -> dict[str, Any] | None:
     number = thing in ("id", "index", "indice") and re.search(r"\b(?:integers?|numbers?|indices)\b", words)
     most = _AT_MOST.search(words)
     items = {"type": TYPES.get(thing) or ("integer" if number else "string")}
-    return {"type": "array", "items": items, **({"maxItems": int(most["n"])} if most else {})}
+    return {"type": "array", "items": items, **({"maxItems": _count(most["n"])} if most else {})}
 
 
 _CONDITIONAL = re.compile(

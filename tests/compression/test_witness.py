@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from corpora import REPOSITORY
 
 from promptopt.compression import facts, licences, parser, relations, witness
 from promptopt.compression.document import Document
@@ -213,3 +214,30 @@ def test_a_witness_shares_nothing_with_the_rules(module) -> None:
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not {name for name in names if ".rules" in name or name.endswith("lexicon")}
+
+
+def test_a_sentence_goes_whole_only_if_it_thanks_or_encourages() -> None:
+    rest = " ".join(f"Name boat {number} of the harbour." for number in range(40))
+    for sentence, new in (("Be brief and calm.", "Be brief and calm. "), ("Thank you very much!", "")):
+        text = f"{sentence} {rest}"
+        assert compressed(text, f"{sentence} ", "").text == new + rest
+
+
+def test_a_sign_is_a_word() -> None:
+    assert compressed("Keep 15% of the price.", "15%", "15").text == "Keep 15% of the price."
+
+
+@pytest.mark.usefixtures("benchmarks", "_either_way")
+def test_every_planted_loss_of_the_benchmark_is_refused() -> None:
+    import planted
+
+    lines = planted.planted("planted_losses.txt")
+    assert len(lines) >= 97
+    assert [kind for kind, before, _, edits in lines if planted.made(before, edits)] == []
+    caught = [kind for kind, before, after, _ in lines if planted.flagged(before, after)]
+    assert len(caught) >= 0.99 * len(lines)
+
+
+@pytest.fixture
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))

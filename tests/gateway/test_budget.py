@@ -266,7 +266,7 @@ def test_16_threads_in_4_processes_neither_overspend_nor_block_falsely(upstream,
         ({"dai": 1}, "unknown key 'dai' in budget. Did you mean 'day'"),
         ({"day": 1, "at_limit": "downgrade"}, "needs `downgrade`"),
         ({"day": 1, "at_limit": "explode"}, "is not 'stop' or 'downgrade'"),
-        ({"tags": {"a": -2}}, "budget tags.a = -2"),
+        ({"tags": {"a": -2}}, "budget tags.a day = -2"),
         (5, "is not a table"),
     ],
 )

@@ -210,10 +210,11 @@ def test_limits_rest_when_redis_hangs(client, redis_server):
         # Only one caller at a time looks whether it is back.
         time.sleep(1.1)
         started = time.monotonic()
-        in_thread(lambda: ask(sdk, "looks"))
+        looking = in_thread(lambda: ask(sdk, "looks"))
         time.sleep(0.2)
         ask(sdk, "goes on")
         assert time.monotonic() - started < 1.5
+        looking.join(30)
     finally:
         os.kill(redis_server.process.pid, signal.SIGCONT)
 
@@ -342,6 +343,7 @@ def test_a_client_that_is_dropped_loses_nothing(upstream, folder):
         with closing(sqlite3.connect(folder / ".promptopt" / "ledger.sqlite")) as file:
             return file.execute("SELECT COUNT(*) FROM calls WHERE status = 'ok'").fetchone()[0]
 
-    assert wait_until(lambda: (kept(), reserved(folder)) == (10, 0), 3)
+    wait_until(lambda: (kept(), reserved(folder)) == (10, 0), 3)
+    assert (kept(), reserved(folder)) == (10, 0)
     process.kill()
     process.communicate()

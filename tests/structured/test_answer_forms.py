@@ -255,3 +255,36 @@ def test_where_the_wish_for_minified_json_goes(tmp_path: Path, monkeypatch: pyte
     assert f"{given}\nMinify the JSON.\n\n{{{{ diary }}}}" in kept
     gone = json.loads(CliRunner().invoke(command, ["p.j2", "--json", "--form", "schema"]).output)["source"]
     assert "JSON Schema:" not in gone
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Say what is true. Use the following format for verdicts:\n* Right: it holds.\n* Wrong: it is not.\n{{ c }}",
+        'Pick from the options ["A", "B"] and end your answer with "it is [LETTER]".\n{{ q }}',
+        "Patch it using the following format:\n1. Context: 3 lines.\n2. Old: with a minus.\n3. Context: 3 lines.\n",
+        "Plan it. Each section should have the fields:\n- Name - its name\n- Text - leave it empty\n\n{{ topic }}",
+        "Give no more than 3 papers. The output is a table, then quotes of each paper and its authors.\n{{ p }}",
+        'Respond in one of two formats.\n1:\n{"action": "<name>"}\n2:\n{"action": "end", "text": "<text>"}\n{{ q }}',
+        'Map the events. Return JSON like: {"0": 2, "1": -1}\n{{ events }}',
+    ],
+)
+def test_what_looks_like_a_form_and_is_none(text: str) -> None:
+    assert refusal(text)
+
+
+def test_a_list_of_criteria_is_not_a_scale() -> None:
+    form = 'Answer in JSON: {"score": <number>, "why": "<text>"}'
+    criteria = "Give a score for these criteria:\n1. Accuracy\n2. Style\n3. Length\n"
+    assert fields(f"{criteria}{form}\n{{{{ t }}}}")["score"] == {"type": "number"}
+    guide = "Scoring guide:\n- 1.0 → all of it\n- 0.5 → half of it\n- 0.0 → nothing\n"
+    assert fields(f"{guide}{form}\n{{{{ t }}}}")["score"] == {"type": "number", "minimum": 0.0, "maximum": 1.0}
+
+
+def test_labels_that_only_one_of_the_shown_items_lists_are_not_all() -> None:
+    items = (
+        '[{"name": "<name>", "do": "keep or drop", "at": [line indices]}, {"name": "<name>", "do": "NEW", "at": []}]'
+    )
+    shown = fields(f"Answer with this JSON:\n{items}\n{{{{ t }}}}")["items"]["items"]["properties"]
+    assert shown["do"] == {"type": "string"}
+    assert shown["at"] == {"type": "array", "items": {"type": "integer"}}

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
-from typing import Literal
 
-from promptopt.errors import UsageError
 from promptopt.gateway.bounds import Unbounded
 from promptopt.gateway.call import Answer, Call, new_id
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import MOST_NANO, Costs, from_nano, nano
 from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
 from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow
+from promptopt.gateway.layers.budget_scopes import BudgetLimits, Scopes
 from promptopt.gateway.reading import close_what_is_left
 from promptopt.gateway.stores.base import (
     BudgetFull,
@@ -36,7 +34,6 @@ from promptopt.values import canonical_json
 
 log = logging.getLogger("promptopt.gateway")
 
-_DAY_S = 86400
 # What of a request its price depends on once its usage is known.
 _PRICED_BY = ("model", "service_tier", "tools", "max_tool_calls")
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
@@ -47,7 +44,8 @@ class Alert:
     """A budget has reached 50, 80 or 100%; each is reported once.
 
     Attributes:
-        scope: Which budget: ``day:2026-11-21``, ``month:2026-11``, ``run:NAME``, ``tag:NAME:2026-11-21``.
+        scope: Which budget: ``day:2026-11-21``, ``week:2026-W47``, ``month:2026-11``, ``run:NAME``,
+            ``tag:NAME:2026-11-21``, ``team:NAME:2026-11``, ...
     """
 
     scope: str
@@ -60,46 +58,19 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetLimits:
-    """Dollars that may be spent, and what happens when they are.
+class Standing:
+    """How a budget is doing.
 
     Attributes:
-        day: Dollars a day (UTC).
-        month: Dollars a month (UTC).
-        run: Dollars for each run that a call is labelled with; calls without a run share one.
-        tags: Dollars a day for each tag.
-        at_limit: ``stop`` refuses; ``downgrade`` sends calls to the model ``downgrade`` instead, up to ``ceiling``
-            times the limit, and refuses then.
-        wait_s: How long a call waits for the reservations of others to settle before it is refused.
-
-    Raises:
-        UsageError: An amount is negative, or a downgrade names no model.
+        scope: Which budget; see ``Alert``.
+        ends: When it begins again, in seconds since 1970; ``None`` if it does not.
     """
 
-    day: Decimal | None = None
-    month: Decimal | None = None
-    run: Decimal | None = None
-    tags: Mapping[str, Decimal] = field(default_factory=dict)
-    at_limit: Literal["stop", "downgrade"] = "stop"
-    downgrade: str | None = None
-    ceiling: Decimal = Decimal("1.2")
-    wait_s: float = 60.0
-
-    def __post_init__(self) -> None:
-        for name, amount in [
-            ("day", self.day),
-            ("month", self.month),
-            ("run", self.run),
-            *((f"tags.{tag}", each) for tag, each in self.tags.items()),
-        ]:
-            if amount is not None and not (amount.is_finite() and amount >= 0):
-                raise UsageError(f"budget {name} = {amount} is not an amount of dollars; give 0 or more")
-        if self.at_limit not in ("stop", "downgrade"):
-            raise UsageError(f"budget at_limit = {self.at_limit!r} is not 'stop' or 'downgrade'")
-        if self.at_limit == "downgrade" and not self.downgrade:
-            raise UsageError("budget at_limit = 'downgrade' needs `downgrade`, the model that answers then")
-        if self.ceiling < 1:
-            raise UsageError(f"budget ceiling = {self.ceiling} is below 1; it multiplies the limit")
+    scope: str
+    limit_usd: Decimal
+    spent_usd: Decimal
+    reserved_usd: Decimal
+    ends: float | None
 
 
 class Budget:
@@ -115,9 +86,7 @@ class Budget:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.limits = limits
-        amounts = {"day": limits.day, "month": limits.month, "run": limits.run}
-        amounts |= {f"tag:{tag}": limit for tag, limit in limits.tags.items()}
-        self._nanos = {name: nano(limit) for name, limit in amounts.items() if limit is not None}
+        self._scopes = Scopes(limits)
         self._store = store
         self._costs = costs
         self._on_alert = on_alert
@@ -150,16 +119,17 @@ class Budget:
 
     def scopes(self, call: Call) -> list[BudgetScope]:
         """The budgets that a call counts against now."""
-        day, month = _day_and_month(int(self._clock.time() // _DAY_S))
-        limits, labels, found = self._nanos, call.labels, []
-        if (limit := limits.get("day")) is not None:
-            found.append(BudgetScope(f"day:{day}", limit))
-        if (limit := limits.get("month")) is not None:
-            found.append(BudgetScope(f"month:{month}", limit))
-        if (limit := limits.get("run")) is not None:
-            found.append(BudgetScope(f"run:{labels.run or 'default'}", limit))
-        if (limit := limits.get(f"tag:{labels.tag}")) is not None:
-            found.append(BudgetScope(f"tag:{labels.tag}:{day}", limit))
+        return self._scopes.of(call.labels, call.model, self._clock.time())
+
+    def standings(self) -> list[Standing]:
+        """All budgets in force. Raises StoreDown."""
+        known = self._store.names() if isinstance(self._store, DeferringStore) else ()
+        found = []
+        for scope in self._scopes.listed(known, self._clock.time()):
+            spent, reserved = self._store.spent(scope.name)
+            found.append(
+                Standing(scope.name, from_nano(scope.limit), from_nano(spent), from_nano(reserved), scope.ends)
+            )
         return found
 
     def _reserve(self, call: Call, scopes: list[BudgetScope]) -> Subflow[tuple[Call, list[BudgetScope], str, int]]:
@@ -171,7 +141,9 @@ class Budget:
             yield from self._stopped(full)
             call = call.sent_with(model=self.limits.downgrade)
             amount = self._worst(call)
-            scopes = [BudgetScope(scope.name, int(scope.limit * self.limits.ceiling)) for scope in scopes]
+            # The other model has a budget of its own.
+            ceiling = self.limits.ceiling
+            scopes = [replace(scope, limit=int(scope.limit * ceiling)) for scope in self.scopes(call)]
             full = yield from self._try(call, number, scopes, amount)
         if full is not None:
             yield from self._stopped(full)
@@ -288,18 +260,14 @@ class Budget:
                 log.exception("on_alert failed")
 
 
-@lru_cache(maxsize=4)
-def _day_and_month(days: int) -> tuple[str, str]:
-    """``2026-11-21`` and ``2026-11``, ``days`` days after 1970-01-01, in UTC."""
-    day = datetime.fromtimestamp(days * _DAY_S, UTC).strftime("%Y-%m-%d")
-    return day, day[:7]
-
-
 def _refusal(full: BudgetFull, amount: int) -> BudgetExceeded:
     spent, limit, worst = from_nano(full.spent), from_nano(full.scope.limit), from_nano(amount)
     held = f", {usd(from_nano(full.reserved))} reserved by calls in flight" if full.reserved else ""
+    details: dict[str, object] = {"scope": full.scope.name, "spent_usd": float(spent), "limit_usd": float(limit)}
+    if full.scope.ends is not None:
+        details["begins_again"] = datetime.fromtimestamp(full.scope.ends, UTC).isoformat()
     return BudgetExceeded(
         f"budget {full.scope.name}: {usd(spent)} of {usd(limit)} spent{held}; this call may cost {usd(worst)}",
         retry_after=1.0 if full.reserved else None,
-        details={"scope": full.scope.name, "spent_usd": float(spent), "limit_usd": float(limit)},
+        details=details,
     )

@@ -16,6 +16,7 @@ from promptopt.gateway.flow import Flow, Handler
 from promptopt.gateway.stores.base import CallWindows, Outage, StoreDown, using
 
 _REMEMBERED = 4096
+_GROUPS = ("user", "key", "team", "tag", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,9 @@ class CallLimits:
     Attributes:
         per_user: For each user.
         per_key: For each API key.
+        per_team: For each team; so are ``per_tag`` and ``per_model``.
         tiers: For each user of a tier, instead of ``per_user``.
+        users: For one user each, by name, instead of what is for all; so are ``keys``, ``teams``, ``tags``, ``models``.
         default_tier: The tier of users without that label.
     """
 
@@ -33,6 +36,14 @@ class CallLimits:
     per_key: str | None = None
     tiers: Mapping[str, str] = field(default_factory=dict)
     default_tier: str | None = None
+    per_team: str | None = None
+    per_tag: str | None = None
+    per_model: str | None = None
+    users: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    teams: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnknownTier(Refused):
@@ -55,8 +66,11 @@ class UserLimits:
             MissingExtra: The package ``limits`` is not installed.
         """
         self._wanted = wanted
-        self._user = _parse(wanted.per_user, "per_user")
-        self._key = _parse(wanted.per_key, "per_key")
+        self._each = {group: _parse(getattr(wanted, f"per_{group}"), f"per_{group}") for group in _GROUPS}
+        self._named = {
+            group: {name: _parse(text, f"{group}s.{name}") for name, text in getattr(wanted, f"{group}s").items()}
+            for group in _GROUPS
+        }
         self._tiers = {name: _parse(text, f"tiers.{name}") for name, text in wanted.tiers.items()}
         if wanted.default_tier is not None and wanted.default_tier not in self._tiers:
             raise UsageError(f"limits default_tier = {wanted.default_tier!r}: {self._unknown(wanted.default_tier)}")
@@ -101,14 +115,15 @@ class UserLimits:
         tier = labels.tier or self._wanted.default_tier
         # The users of two tenants are two users, whatever they are called.
         of = f"@{call.partition}" if call.partition else ""
-        if self._tiers and tier is not None:
-            if tier not in self._tiers:
-                raise UnknownTier(f"tier {tier!r}: {self._unknown(tier)}")
-            yield self._tiers[tier], f"tier{of}:{tier}:{labels.user or '-'}"
-        elif self._user is not None:
-            yield self._user, f"user{of}:{labels.user or '-'}"
-        if self._key is not None:
-            yield self._key, f"key:{labels.key or '-'}"
+        for group in _GROUPS:
+            who = call.model if group == "model" else getattr(labels, group)
+            item = self._named[group].get(who) or self._each[group]
+            if group == "user" and who not in self._named[group] and self._tiers and tier is not None:
+                if tier not in self._tiers:
+                    raise UnknownTier(f"tier {tier!r}: {self._unknown(tier)}")
+                yield self._tiers[tier], f"tier{of}:{tier}:{who or '-'}"
+            elif item is not None and (who or group in ("user", "key")):
+                yield item, f"{group}{of if group == 'user' else ''}:{who or '-'}"
 
     def _unknown(self, tier: str) -> str:
         known = ", ".join(self._tiers) or "none"

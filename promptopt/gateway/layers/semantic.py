@@ -1,15 +1,19 @@
 """The semantic cache: a question that means the same as an earlier one gets its answer. Off unless it is calibrated.
 
-Embeddings are nearly blind to what changes an answer most: "5 miles" and "50 miles", "can" and "cannot". Two texts may
-therefore share an answer only if their hard facts are the same, whatever their vectors say. The embedders that make the
-vectors are the last part of this file.
+Two questions may share an answer only if all around them is the same (instructions, earlier messages with their images,
+files, names and tool calls, parameters, whose call it is), and if no hard fact keeps them apart (see ``hard_facts``).
 """
 
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, replace
+import logging
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, replace
+from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,115 +21,36 @@ from promptopt.errors import InputError, UsageError
 from promptopt.files import show_path
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
-from promptopt.gateway.flow import Blocking, Flow, Handler, Subflow
+from promptopt.gateway.flow import AFTER_FORK, Blocking, Flow, Handler, Subflow
 from promptopt.gateway.layers.cache import CachePolicy
-from promptopt.gateway.openai.wire import messages
-from promptopt.gateway.stores.base import SKEW_S, Outage, tolerating
+from promptopt.gateway.semantic.embedders import DEFAULT, Embedder, make_embedder
+from promptopt.gateway.semantic.hard_facts import RULES, HardFacts, difference, hard_facts
+from promptopt.gateway.semantic.index import VectorIndex
+from promptopt.gateway.stores.base import SKEW_S, Outage, StoreLock, tolerating, using
 from promptopt.gateway.stores.database import Database
 from promptopt.gateway.stores.packing import pack_parts, unpack
-from promptopt.values import canonical_json, sha256_hex
 
 if TYPE_CHECKING:
     import numpy as np
-import importlib.util
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
 
-from promptopt.errors import MissingExtra
+log = logging.getLogger("promptopt.gateway")
 
-if TYPE_CHECKING:
-    import numpy as np
-    import openai
-
-
-_NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
-_NUMBER_WORDS = {
-    "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
-    "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "twenty": "20", "thirty": "30",
-    "fifty": "50", "hundred": "100", "thousand": "1000", "million": "1000000", "half": "0.5", "twice": "2x",
-    "double": "2x", "once": "1x", "first": "1st", "second": "2nd", "third": "3rd", "last": "last", "next": "next",
-    "previous": "last",
-}  # fmt: skip
-_NEGATIONS = frozenset(
-    ["no", "not", "none", "never", "nothing", "nobody", "without", "neither", "nor", "cannot", "cant", "dont", "doesnt",
-     "didnt", "isnt", "arent", "wasnt", "werent", "wont", "wouldnt", "shouldnt", "couldnt", "hasnt", "havent", "except"]
-)  # fmt: skip
-_DATES = frozenset(
-    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january", "february", "march",
-     "april", "june", "july", "august", "september", "october", "november", "december", "today", "tomorrow",
-     "yesterday", "tonight", "weekend", "morning", "evening", "week", "month", "year", "day", "hour", "minute"]
-)  # fmt: skip
-# Words that turn a question into its opposite, and hardly change its embedding.
-_POLES = (
-    ("approve", "deny", "reject"), ("enable", "disable"), ("increase", "decrease", "reduce"), ("buy", "sell"),
-    ("before", "after"), ("on", "off"), ("start", "stop"), ("open", "close"), ("add", "remove", "delete"),
-    ("lock", "unlock"), ("allow", "block"), ("minimum", "maximum"), ("activate", "deactivate"), ("send", "receive"),
-    ("incoming", "outgoing"), ("from", "to"), ("with", "without"), ("above", "below"), ("more", "less"),
-    ("credit", "debit"), ("deposit", "withdraw"), ("login", "logout"), ("upgrade", "downgrade"), ("import", "export"),
-)  # fmt: skip
-_POLE_OF = {word: word for group in _POLES for word in group}
-_STARTERS = frozenset(
-    ["i", "im", "ive", "id", "ill", "a", "an", "the", "this", "that", "these", "those", "my", "your", "our", "we",
-     "you", "he", "she", "it", "they", "there", "here", "what", "whats", "which", "who", "whose", "when", "where",
-     "wheres",
-     "why", "how", "hows", "is", "are", "was", "were", "am", "be", "do", "does", "did", "can", "could", "may", "might",
-     "should", "would", "will", "shall", "must", "have", "has", "had", "if", "in", "on", "at", "to", "for", "from",
-     "of", "and", "or", "but", "so", "as", "by", "with", "please", "help", "hi", "hello", "hey", "thanks", "thank",
-     "explain",
-     "tell", "show", "give", "write", "list", "find", "get", "let", "make", "need", "want", "please", "after", "some",
-     "someone", "something", "just", "still", "also", "yes", "ok", "okay", "any", "all", "its", "try", "trying"]
-)  # fmt: skip
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_SENTENCE_END = re.compile(r"[.!?:\n]\s*$")
-
-
-def hard_facts(text: str) -> dict[str, list[str]]:
-    """The hard facts of a text: numbers, negations, dates, names and poles such as on and off, sorted."""
-    numbers = [match[0].replace(",", "") for match in _NUMBER.finditer(text)]
-    negations, dates, names, poles = [], [], [], []
-    for match in _WORD.finditer(text):
-        word = match[0]
-        plain = word.lower().replace("'", "").replace("’", "")
-        singular = plain.removesuffix("s")
-        if plain in _NEGATIONS or (plain.endswith("nt") and "'" in word.replace("’", "'")):
-            negations.append("not")
-        elif plain in _DATES or singular in _DATES:
-            dates.append(singular if singular in _DATES else plain)
-        elif plain in _NUMBER_WORDS:
-            numbers.append(_NUMBER_WORDS[plain])
-        elif plain in _POLE_OF:
-            poles.append(plain)
-        elif word[0].isupper() and _is_name(text, match.start(), word, plain):
-            names.append(plain)
-    return {
-        "numbers": sorted(numbers),
-        "negations": negations,
-        "dates": sorted(set(dates)),
-        "names": sorted(set(names)),
-        "poles": sorted(set(poles)),
-    }
-
-
-def _is_name(text: str, start: int, word: str, plain: str) -> bool:
-    """A capitalised word, unless it only begins a sentence as most sentences begin."""
-    if plain in _STARTERS:
-        return False
-    begins = start == 0 or _SENTENCE_END.search(text[:start]) is not None
-    return not begins or word.isupper()
-
-
-def fingerprint(text: str) -> str:
-    """Digest of a text's hard facts; two texts may share an answer only if it is the same."""
-    return sha256_hex(canonical_json(hard_facts(text)))
-
-
+# What earlier versions kept in ``vectors`` was not kept apart by images, files and tool calls.
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS vectors (
-    id INTEGER PRIMARY KEY, scope TEXT NOT NULL, facts TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL,
-    vector BLOB NOT NULL, content_type TEXT NOT NULL, meta TEXT NOT NULL, content BLOB NOT NULL
+DROP TABLE IF EXISTS vectors;
+CREATE TABLE IF NOT EXISTS questions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL,
+    vector BLOB NOT NULL, facts TEXT NOT NULL, content_type TEXT NOT NULL, meta TEXT NOT NULL, content BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS by_scope ON vectors (scope, facts, id);
+CREATE INDEX IF NOT EXISTS of_scope ON questions (scope, id);
 """
+# More questions are not kept; the oldest go first.
+_MOST = 50_000
+_TIDY_EVERY = 100
+# A longer text is no question, and the mean of its words says little.
+_LONGEST = 4_000
+# How many similar questions are compared in their facts.
+_COMPARED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +62,14 @@ class Calibration:
         embedder: The embedder that it was measured with; it means nothing for another one.
         false_hits: The highest share of wrong answers among hits that was accepted, 0 to 1.
         bound: Upper confidence bound of that share on the calibration pairs.
+        rules: The rules of hard facts that it was measured under.
     """
 
     threshold: float
     embedder: str
     false_hits: float
     bound: float
+    rules: int = 1
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
@@ -150,7 +77,8 @@ class Calibration:
         remedy = "make it: promptopt cache calibrate pairs.csv"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{name: values[name] for name in ("threshold", "embedder", "false_hits", "bound")})
+            found = cls(**{name: values[name] for name in ("threshold", "embedder", "false_hits", "bound")})
+            return replace(found, rules=values.get("rules", 1))
         except OSError as error:
             raise InputError(
                 f"the semantic cache is not calibrated: {error.strerror}", path=show_path(path), remedy=remedy
@@ -170,6 +98,15 @@ class SemanticSettings:
 
     embedder: str | None = None
     calibration: Path | None = None
+
+
+class _Known:
+    """What is known of the questions of one scope."""
+
+    def __init__(self, dimensions: int) -> None:
+        self.index = VectorIndex(dimensions)
+        self.rows: list[tuple[int, float, float, HardFacts]] = []
+        self.last = 0
 
 
 class SemanticCache:
@@ -196,80 +133,202 @@ class SemanticCache:
         self._threshold = calibration.threshold
         self._clock = clock
         self._outage = Outage("the semantic cache")
+        self._kept = 0
+        self.after_fork()
+        AFTER_FORK.add(self)
+
+    def after_fork(self) -> None:
+        """A lock that another thread of the parent held is never given back here."""
+        self._lock = StoreLock()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        question = _question(call)
-        if question is None or not self.policy.shareable(call):
+        question = _question(call, self._embedder.name) if self.policy.shareable(call) else None
+        vector = None if question is None else (yield from self._embed(question[1]))
+        if question is None or vector is None:
             return (yield from inner(call))
         scope, text = question
-        facts = fingerprint(text)
-        vector = yield from self._embed(text)
-        if vector is None:
-            return (yield from inner(call))
+        facts = hard_facts(text).hidden(partial(_hidden, scope.encode()))
         with tolerating(self._outage):
-            found = self._nearest(scope, facts, vector)
+            look_up = partial(self._look_up, scope, vector, facts)
+            if scope in self._known:
+                found: Answer | None = yield from using(self._database, look_up)
+            else:
+                # All questions of its scope are read first.
+                found = yield Blocking(look_up)
             if found is not None:
                 return replace(found, source="semantic")
         answer = yield from inner(call)
-        if answer.keepable:
+        if answer.keepable and answer.finish_reason == "stop":
             with tolerating(self._outage):
-                self._keep(scope, facts, vector, self.policy.lifetime(call), answer)
+                keep = partial(self._keep, scope, vector, facts, self.policy.lifetime(call), answer)
+                yield from using(self._database, keep)
         return answer
 
     def _embed(self, text: str) -> Subflow[np.ndarray | None]:
+        import numpy as np
+
         try:
             if self._embedder.networked:
                 vectors = yield Blocking(lambda: self._embedder([text]))
             else:
                 vectors = self._embedder([text])
+            vector: np.ndarray = np.asarray(vectors[0], dtype=np.float32)
         except Exception as error:  # noqa: BLE001 - whatever keeps an embedder from answering, the call goes on
             self._outage.tell(type(error).__name__)
             return None
-        vector: np.ndarray = vectors[0]
+        # The product is NaN if any part is NaN; a text without a known word has a vector of zeros.
+        if not 0.9 < float(vector @ vector) < 1.1:
+            log.debug("%s gave no unit vector", self._embedder.name)
+            return None
         return vector
 
-    def _nearest(self, scope: str, facts: str, vector: np.ndarray) -> Answer | None:
+    def _look_up(self, scope: str, vector: np.ndarray, facts: HardFacts) -> Answer | None:
+        """The answer to the most similar question that no fact keeps apart."""
+        now = self._clock.time()
+        with self._lock:
+            known = self._read(scope, len(vector))
+            for _, place in known.index.similar(vector, self._threshold)[:_COMPARED]:
+                number, created, expires, others = known.rows[place]
+                if not created - SKEW_S <= now < expires or difference(facts, others) is not None:
+                    continue
+                row = self._database.do(partial(_content, number))
+                # It may have been deleted since.
+                if row is not None and (answer := _unpacked(row)) is not None:
+                    return answer
+        return None
+
+    def _read(self, scope: str, dimensions: int) -> _Known:
+        """The questions of a scope, with those that came since the last look, from whichever process."""
         import numpy as np
 
-        now = self._clock.time()
-        rows = self._database.do(
-            lambda connection: connection.execute(
-                "SELECT id, vector FROM vectors WHERE scope = ? AND facts = ? AND expires > ? AND created <= ?",
-                (scope, facts, now, now + SKEW_S),
-            ).fetchall()
-        )
+        known = self._known.get(scope)
+        if known is None:
+            known = self._known[scope] = _Known(dimensions)
+            while len(self._known) > 1 and sum(len(each.rows) for each in self._known.values()) > _MOST:
+                self._known.popitem(last=False)
+        self._known.move_to_end(scope)
+        query = "SELECT id, created, expires, facts, vector FROM questions WHERE scope = ? AND id > ? ORDER BY id"
+        rows = self._database.do(lambda connection: connection.execute(query, (scope, known.last)).fetchall())
         if not rows:
-            return None
-        matrix = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.float32).reshape(len(rows), -1)
-        similarity = matrix @ vector
-        best = int(similarity.argmax())
-        if similarity[best] < self._threshold:
-            return None
-        found: Any = self._database.do(
-            lambda connection: connection.execute(
-                "SELECT content, content_type, meta FROM vectors WHERE id = ?", (rows[best][0],)
-            ).fetchone()
-        )
-        return None if found is None else unpack(*found)
-
-    def _keep(self, scope: str, facts: str, vector: np.ndarray, lifetime_s: float, answer: Answer) -> None:
+            return known
+        known.last = rows[-1][0]
+        vectors, kept = [], []
         now = self._clock.time()
-        head = (scope, facts, now, now + lifetime_s, vector.tobytes())
+        for number, created, expires, packed, blob in rows:
+            facts = _facts(packed) if expires > now and len(blob) == 4 * dimensions else None
+            vector = np.frombuffer(blob, dtype=np.float32) if facts is not None else None
+            # What is not a unit vector was not written here.
+            if facts is not None and vector is not None and 0.9 < float(vector @ vector) < 1.1:
+                vectors.append(vector)
+                kept.append((number, created, expires, facts))
+        if vectors:
+            known.index.add(np.array(vectors))
+            known.rows += kept
+        return known
+
+    def _keep(self, scope: str, vector: np.ndarray, facts: HardFacts, lifetime_s: float, answer: Answer) -> None:
+        now = self._clock.time()
+        values = (scope, now, now + lifetime_s, vector.tobytes(), _packed(facts), *pack_parts(answer))
         self._database.execute(
-            "INSERT INTO vectors (scope, facts, created, expires, vector, content_type, meta, content) "
+            "INSERT INTO questions (scope, created, expires, vector, facts, content_type, meta, content) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*head, *pack_parts(answer)),
+            values,
         )
+        self._kept += 1
+        if self._kept % _TIDY_EVERY == 1:
+            self._tidy(now)
+
+    def _tidy(self, now: float) -> None:
+        """Delete what is over, and the oldest above the most that is kept; forget scopes of which half is over."""
+        self._database.execute("DELETE FROM questions WHERE expires <= ?", (now,))
+        self._database.execute(
+            "DELETE FROM questions WHERE id <= (SELECT id FROM questions ORDER BY id DESC LIMIT 1 OFFSET ?)", (_MOST,)
+        )
+        with self._lock:
+            for scope, known in list(self._known.items()):
+                over = sum(expires <= now for _, _, expires, _ in known.rows)
+                if over * 2 > len(known.rows) or len(known.rows) > _MOST * 5 // 4:
+                    del self._known[scope]
 
 
-def _question(call: Call) -> tuple[str, str] | None:
-    """The identity of the call without its last user message, and that message, which may be put differently."""
-    found = messages(call)
-    if not found or found[-1][0] != "user" or not found[-1][1].strip():
+def _hidden(key: bytes, word: str) -> str:
+    """What is kept of a word: enough to compare it within its scope."""
+    return blake2b(word.encode("utf-8", "surrogatepass"), digest_size=6, key=key[:64]).hexdigest()
+
+
+def _packed(facts: HardFacts) -> str:
+    parts = [sorted(part) if isinstance(part, frozenset) else part for part in astuple(facts)]
+    return json.dumps(parts, separators=(",", ":"))
+
+
+def _facts(packed: str) -> HardFacts | None:
+    """``None`` if another version packed them in another way."""
+    try:
+        numbers, signs, negated, dates, opposed, names, order, words, foreign = json.loads(packed)
+        return HardFacts(
+            numbers=tuple(numbers),
+            signs=tuple(signs),
+            negated=negated,
+            dates=frozenset(dates),
+            opposed=frozenset(opposed),
+            names=frozenset(names),
+            order=tuple(order),
+            words=frozenset(words),
+            foreign=foreign,
+        )
+    except (ValueError, TypeError):
         return None
-    name = "messages" if call.endpoint == "chat" else "input"
-    rest = {key: value for key, value in call.body.items() if key not in (name, "instructions")}
-    return call.identity_with({**rest, "earlier": found[:-1]}), found[-1][1]
+
+
+def _content(number: int, connection: sqlite3.Connection) -> Any:
+    query = "SELECT content, content_type, meta FROM questions WHERE id = ?"
+    return connection.execute(query, (number,)).fetchone()
+
+
+def _unpacked(row: tuple[bytes, str, str]) -> Answer | None:
+    try:
+        return unpack(*row)
+    except (ValueError, TypeError):
+        return None
+
+
+_TEXTS = frozenset(["text", "input_text"])
+
+
+def _question(call: Call, embedder: str) -> tuple[str, str] | None:
+    """The identity of the call without the text of its last user message, and that text, which may be put differently.
+
+    ``None`` if the call does not end in a text that a user wrote.
+    """
+    name = {"chat": "messages", "messages": "messages", "responses": "input"}.get(call.endpoint)
+    items = None if name is None else call.body.get(name)
+    if isinstance(items, str):
+        items = [{"role": "user", "content": items}]
+    if name is None or not isinstance(items, list) or not items:
+        return None
+    split = _without_text(items[-1])
+    if split is None or not split[1].strip() or len(split[1]) > _LONGEST:
+        return None
+    rest, text = split
+    shaping = {key: value for key, value in call.body.items() if key != name}
+    return call.identity_with({**shaping, name: [*items[:-1], rest], "question_by": embedder}), text
+
+
+def _without_text(message: Any) -> tuple[Any, str] | None:
+    """A user message without its text, which must be the only one, and that text; all else of it stays."""
+    if not isinstance(message, Mapping) or message.get("role") != "user":
+        return None
+    content = message.get("content")
+    if isinstance(content, str):
+        return {**message, "content": None}, content
+    if not isinstance(content, list):
+        return None
+    texts = [part for part in content if isinstance(part, Mapping) and part.get("type") in _TEXTS]
+    if len(texts) != 1 or not isinstance(texts[0].get("text"), str):
+        return None
+    rest = [{**part, "text": None} if part is texts[0] else part for part in content]
+    return {**message, "content": rest}, texts[0]["text"]
 
 
 def make_semantic_cache(
@@ -282,106 +341,16 @@ def make_semantic_cache(
         UsageError: It is calibrated for another embedder.
         MissingExtra: The embedder's package is not installed.
     """
-    calibration = Calibration.read(settings.calibration or folder / "semantic.json")
+    path = settings.calibration or folder / "semantic.json"
+    calibration = Calibration.read(path)
+    if calibration.rules != RULES:
+        log.warning(
+            "%s was made under other rules of hard facts, so that its bound does not hold; "
+            "make it again: promptopt cache calibrate pairs.csv",
+            show_path(path),
+        )
     embedder = make_embedder(
         settings.embedder or (DEFAULT if ":" not in calibration.embedder else calibration.embedder)
     )
     database = Database(folder / "semantic.sqlite", _SCHEMA, what="the semantic cache", disposable=True, clock=clock)
     return SemanticCache(database, embedder, calibration, policy, clock=clock)
-
-
-DEFAULT = "wordllama"
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors.
-
-    Attributes:
-        name: What a threshold is calibrated for; another embedder needs another threshold.
-        networked: Whether it is reached over a network.
-    """
-
-    name: str
-    networked: bool
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors in float32, shape (texts, dimensions)."""
-
-
-class WordLlamaEmbedder:
-    """Mean of static token vectors (256 dimensions), read straight from the wheel of ``wordllama``.
-
-    Its own loader looks for the tokenizer in a folder that the wheel does not have, and then on a hub.
-    """
-
-    name = "wordllama-l2-256"
-    networked = False
-
-    def __init__(self) -> None:
-        """Raises MissingExtra if the package is not installed."""
-        spec = importlib.util.find_spec("wordllama")
-        try:
-            from safetensors.numpy import load_file
-            from tokenizers import Tokenizer
-        except ImportError:
-            spec = None
-        if spec is None or not spec.submodule_search_locations:
-            raise MissingExtra("wordllama", "semantic", "the local embedder")
-        folder = Path(spec.submodule_search_locations[0])
-        weights = next((folder / "weights").glob("l2_supercat_256.safetensors"))
-        tokenizer = next((folder / "tokenizers").glob("l2_supercat_tokenizer_config.json"))
-        self._table = next(iter(load_file(str(weights)).values())).astype("float32")
-        self._tokenizer: Any = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_padding()
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        import numpy as np
-
-        vectors = np.zeros((len(texts), self._table.shape[1]), dtype=np.float32)
-        for row, encoded in enumerate(self._tokenizer.encode_batch(list(texts), add_special_tokens=False)):
-            if encoded.ids:
-                vectors[row] = self._table[encoded.ids].mean(axis=0)
-        return unit(vectors)
-
-
-class OpenAIEmbedder:
-    """``client.embeddings`` of an endpoint."""
-
-    networked = True
-
-    def __init__(self, model: str, client: openai.OpenAI | None = None) -> None:
-        if client is None:
-            import openai
-
-            client = openai.OpenAI()
-        self.name = f"openai:{model}"
-        self._model = model
-        self._client = client
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        import numpy as np
-
-        answer = self._client.embeddings.create(model=self._model, input=list(texts))
-        return unit(np.array([row.embedding for row in answer.data], dtype=np.float32))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1; a row of zeros stays one."""
-    import numpy as np
-
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms == 0, 1, norms)
-
-
-def make_embedder(name: str) -> Embedder:
-    """``wordllama``, or ``openai:MODEL``.
-
-    Raises:
-        UsageError: It is neither.
-        MissingExtra: It needs a package that is not installed.
-    """
-    if name in (DEFAULT, WordLlamaEmbedder.name):
-        return WordLlamaEmbedder()
-    if name.startswith("openai:"):
-        return OpenAIEmbedder(name.removeprefix("openai:"))
-    raise UsageError(f"unknown embedder {name!r}; known are {DEFAULT} and openai:MODEL")

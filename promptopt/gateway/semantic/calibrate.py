@@ -6,13 +6,18 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from promptopt.errors import InputError
 from promptopt.files import decode, replace_file, show_path
-from promptopt.gateway.layers.semantic import Calibration, Embedder, fingerprint
+from promptopt.gateway.layers.semantic import Calibration
+from promptopt.gateway.semantic.embedders import Embedder
+from promptopt.gateway.semantic.hard_facts import RULES, FactKind, difference, hard_facts
 
 CONFIDENCE = 0.95
 # Thresholds are tried from strict to lax and the first that fails ends the search, so that trying many finds none by
@@ -22,6 +27,8 @@ LEVEL = (1 - CONFIDENCE) / len(_STARTS)
 # From one threshold to the next, a quarter more pairs are hits.
 _GROWTH = 1.25
 # Budgets that are tried if the one that was asked for cannot be met.
+# Pairs that are embedded together.
+_AT_ONCE = 5000
 _LARGER = (0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
 _SAME = {
     "1": True,
@@ -66,6 +73,8 @@ class Search:
     Attributes:
         chosen: The lowest threshold whose bound is within the budget; ``None`` if there is none.
         guarded: Pairs with different hard facts, which never share an answer, whatever their similarity.
+        guarded_by: How many of them by what differs first; the same for those of them that could share an answer is
+            ``guarded_same``.
         smallest: If none was chosen, the smallest larger budget that could be met, with its threshold.
     """
 
@@ -73,6 +82,8 @@ class Search:
     pairs: int
     guarded: int
     guarded_false: int
+    guarded_by: Mapping[FactKind, int]
+    guarded_same: Mapping[FactKind, int]
     budget: float
     candidates: tuple[Candidate, ...]
     chosen: Candidate | None
@@ -98,17 +109,35 @@ def read_pairs(path: Path) -> list[QuestionPair]:
         raise InputError(
             f"has no columns text_a, text_b and same: it has {', '.join(names) or 'none'}", path=display, line=1
         )
-    pairs = []
-    for row in reader:
-        value = str(row[label] or "").strip().lower()
-        if value not in _SAME or not row[a] or not row[b]:
-            raise InputError(
-                f"{label} = {row[label]!r} is not 1 or 0, or a text is empty", path=display, line=reader.line_num
-            )
-        pairs.append(QuestionPair(row[a], row[b], _SAME[value]))
+    pairs: list[QuestionPair] = []
+    try:
+        pairs.extend(_pair(row, a, b, label, display, reader.line_num) for row in reader)
+    except csv.Error as error:
+        raise InputError(f"is not CSV: {error}", path=display, line=reader.line_num) from None
     if not pairs:
         raise InputError("has no pair", path=display)
     return pairs
+
+
+def _pair(row: Mapping[str | None, Any], a: str, b: str, label: str, display: str, line: int) -> QuestionPair:
+    """Raises InputError that says what of a row is wrong."""
+    if None in row:
+        extra = len(row[None])
+        raise InputError(
+            f"has {extra} value{'s' * (extra > 1)} more than the header has columns: put a text with commas in quotes",
+            path=display,
+            line=line,
+        )
+    for name in (a, b, label):
+        if row[name] is None:
+            raise InputError(f"has no value for {name}: the row ends before it", path=display, line=line)
+    for name in (a, b):
+        if not row[name].strip():
+            raise InputError(f"{name} is empty", path=display, line=line)
+    value = row[label].strip().lower()
+    if value not in _SAME:
+        raise InputError(f"{label} = {row[label]!r} is not 1 or 0", path=display, line=line)
+    return QuestionPair(row[a], row[b], _SAME[value])
 
 
 def calibrate(pairs: Sequence[QuestionPair], embedder: Embedder, budget: float = 0.01) -> Search:
@@ -119,20 +148,32 @@ def calibrate(pairs: Sequence[QuestionPair], embedder: Embedder, budget: float =
     search is fixed-sequence testing with several starts (Angelopoulos and others, "Learn then test", 2021), so that the
     bound of the chosen one is right with 95% confidence.
     """
-    left, right = embedder([pair.a for pair in pairs]), embedder([pair.b for pair in pairs])
-    similarity = (left * right).sum(axis=1)
-    passing = [fingerprint(pair.a) == fingerprint(pair.b) for pair in pairs]
+    similarity: list[float] = []
+    for start in range(0, len(pairs), _AT_ONCE):
+        some = pairs[start : start + _AT_ONCE]
+        vectors = embedder([text for pair in some for text in (pair.a, pair.b)])
+        similarity += (vectors[0::2] * vectors[1::2]).sum(axis=1).tolist()
+    differences = [difference(hard_facts(pair.a), hard_facts(pair.b)) for pair in pairs]
     scored = sorted(
-        ((float(value), pair.same) for value, pair, may in zip(similarity, pairs, passing, strict=True) if may),
+        (
+            (value, pair.same)
+            for value, pair, different in zip(similarity, pairs, differences, strict=True)
+            # A vector that is not one, of NaN, is similar to nothing.
+            if different is None and value == value  # noqa: PLR0124
+        ),
         reverse=True,
     )
+    by = Counter(each for each in differences if each is not None)
+    by_same = Counter(each for each, pair in zip(differences, pairs, strict=True) if each is not None and pair.same)
     candidates, chosen = _search(scored, budget)
     larger = ((more, _search(scored, more)[1]) for more in _LARGER if more > budget and chosen is None)
     return Search(
         embedder=embedder.name,
         pairs=len(pairs),
-        guarded=len(pairs) - len(scored),
-        guarded_false=sum(not pair.same for pair, may in zip(pairs, passing, strict=True) if not may),
+        guarded=by.total(),
+        guarded_false=by.total() - by_same.total(),
+        guarded_by=dict(by.most_common()),
+        guarded_same=dict(by_same.most_common()),
         budget=budget,
         candidates=candidates,
         chosen=chosen,
@@ -160,9 +201,10 @@ def _search(scored: Sequence[tuple[float, bool]], budget: float) -> tuple[tuple[
 
 def _candidate(scored: Sequence[tuple[float, bool]], rank: int) -> Candidate:
     threshold = scored[rank - 1][0]
-    hits = [same for value, same in scored if value >= threshold]
-    wrong = sum(not same for same in hits)
-    return Candidate(threshold, len(hits), wrong, upper_bound(wrong, len(hits), LEVEL))
+    # All that are as similar as the last one are hits too.
+    hits = bisect_right(scored, -threshold, key=lambda each: -each[0])
+    wrong = sum(not same for _, same in scored[:hits])
+    return Candidate(threshold, hits, wrong, upper_bound(wrong, hits, LEVEL))
 
 
 def upper_bound(wrong: int, total: int, level: float) -> float:
@@ -180,18 +222,38 @@ def upper_bound(wrong: int, total: int, level: float) -> float:
 
 
 def _at_most(wrong: int, total: int, share: float) -> float:
-    """Probability of at most ``wrong`` of ``total``, each with probability ``share``."""
+    """Probability of at most ``wrong`` of ``total``, each with probability ``share``.
+
+    It is a regularized incomplete beta function, I(1 - share; total - wrong, wrong + 1) (DLMF 8.17.5), by its continued
+    fraction (DLMF 8.17.22) in the half where that converges fast.
+    """
     if share <= 0:
         return 1.0
     if share >= 1:
         return 0.0
-    log, other = math.log(share), math.log1p(-share)
-    terms = [
-        math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) + k * log + (total - k) * other
-        for k in range(wrong + 1)
-    ]
-    top = max(terms)
-    return math.exp(top) * math.fsum(math.exp(term - top) for term in terms)
+    a, b, x = float(total - wrong), wrong + 1.0, 1 - share
+    log = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    if x < (a + 1) / (a + b + 2):
+        return math.exp(log) * _fraction(x, a, b) / a
+    return 1 - math.exp(log) * _fraction(1 - x, b, a) / b
+
+
+def _fraction(x: float, a: float, b: float) -> float:
+    """The continued fraction of the incomplete beta function, by Lentz's method."""
+    tiny = 1e-300
+    c, d = 1.0, 1.0 / (1 - (a + b) * x / (a + 1) or tiny)
+    value = d
+    for m in range(1, 10_000):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1.0 / (1 + term * d or tiny)
+            c = 1 + term / c or tiny
+            value *= c * d
+        if abs(c * d - 1) < 1e-14:
+            break
+    return value
 
 
 def write_calibration(search: Search, path: Path) -> None:
@@ -201,6 +263,6 @@ def write_calibration(search: Search, path: Path) -> None:
         InputError: The file cannot be written.
     """
     assert search.chosen is not None
-    found = Calibration(search.chosen.threshold, search.embedder, search.budget, search.chosen.bound)
+    found = Calibration(search.chosen.threshold, search.embedder, search.budget, search.chosen.bound, RULES)
     evidence = {"pairs": search.pairs, "hits": search.chosen.hits, "wrong": search.chosen.false_hits}
     replace_file(path, json.dumps({**asdict(found), **evidence}, indent=2) + "\n")

@@ -229,10 +229,15 @@ class Leases(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BudgetScope:
-    """One budget that a call counts against: ``day:2026-11-21`` with its limit in billionths of a dollar."""
+    """One budget that a call counts against: ``day:2026-11-21`` with its limit in billionths of a dollar.
+
+    Attributes:
+        ends: When it begins again, in seconds since 1970; ``None`` if it does not.
+    """
 
     name: str
     limit: int
+    ends: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +297,10 @@ class Deferred:
 
 @runtime_checkable
 class DeferringStore(BudgetStore, Protocol):
-    """A budget store that knows calls whose cost comes later, perhaps to another process."""
+    """A budget store that lists its budgets, and knows calls whose cost comes later, perhaps to another process."""
+
+    def names(self) -> list[str]:
+        """The names of all budgets that it knows."""
 
     def defer(self, response: str, deferred: Deferred, now: float) -> None:
         """Remember what was counted, by the response's id."""

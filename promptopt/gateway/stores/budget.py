@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from promptopt.gateway.stores.base import (
@@ -248,7 +249,10 @@ class SqliteBudgets:
         self._witness.same()
         books, crossed, more, full = self._database.write(work)
         self._now, self._looked = now, now if looking else self._looked
-        self._seen.update(books.rows)
+        # Budgets that nothing is reserved in are read again.
+        self._seen = {
+            name: self._seen[name] for name in _names(self._grants.values()) if name in self._seen
+        } | books.rows
         for grant in grants:
             grant.paid, grant.amount = 0, grant.used
         if wanting is not None and full is None:
@@ -272,6 +276,11 @@ class SqliteBudgets:
             return LevelCrossed(scope, level, spent)
 
         return self._database.write(mark)
+
+    def names(self) -> list[str]:
+        write_now(self._database.path)
+        rows = self._database.do(lambda connection: connection.execute("SELECT scope FROM budgets").fetchall())
+        return [name for (name,) in rows]
 
     def defer(self, response: str, deferred: Deferred, now: float) -> None:
         values = (response, json.dumps(deferred.scopes), deferred.amount, deferred.note, now + DEFERRED_S)
@@ -314,3 +323,31 @@ def _advance(wanted: int, left: int) -> int:
 
 def _names(grants: Iterable[_Grant]) -> dict[str, None]:
     return {scope.name: None for grant in grants for scope in grant.scopes}
+
+
+def begin_again(path: Path, ledger: Path | None, spent: Mapping[str, int]) -> Path | None:
+    """Set a budget's file aside and begin another one.
+
+    Args:
+        ledger: As of ``SqliteBudgets``.
+        spent: What is spent already, in billionths of a dollar, by budget.
+
+    Returns:
+        Where the old file is now; ``None`` if there was none.
+
+    Raises:
+        InputError: No file can be at ``path``; ``OSError`` if the old one cannot be moved.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    aside = path.with_name(f"{path.name}.before-{moment}")
+    was = path.exists()
+    for ending in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            part.replace(aside.with_name(aside.name + ending))
+    Witness(path, ledger).forget()
+    budgets = SqliteBudgets(path, ledger)
+    for name, amount in spent.items():
+        budgets.give_back([name], -amount)
+    budgets.close()
+    return aside if was else None

@@ -193,8 +193,14 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         if self._guard is not None:
             self._guard.before()
-        # SQLite makes the files beside it as readable as it is.
-        with open_private(self.path, os.O_RDWR | os.O_CREAT):
+        # SQLite makes the files beside it as readable as it is, and says why a file cannot be opened. One that is there
+        # is not opened here: closing it again would drop the locks of all connections that this process has to it
+        # (POSIX), and another process would take itself for the last one and delete the write-ahead log.
+        try:
+            open_private(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL).close()
+        except FileExistsError:
+            make_private(self.path)
+        except OSError:
             pass
         # Who waits for a lock, and how, is decided by ``do``.
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)

@@ -126,6 +126,9 @@ class MemoryBudgets:
             self._alerted[scope.name] = level
             return LevelCrossed(scope, level, self._spent[scope.name])
 
+    def names(self) -> list[str]:
+        return sorted({*self._spent, *self._reserved})
+
     def defer(self, response: str, deferred: Deferred, now: float) -> None:  # noqa: ARG002 - it ends with the process
         self._deferred[response] = deferred
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -305,6 +306,13 @@ class RedisBudgets:
     def alert(self, scope: BudgetScope, level: int) -> LevelCrossed | None:
         spent = self._link.script(_LUA_ALERT, self._names([scope]), [level])
         return None if spent < 0 else LevelCrossed(scope, level, spent)
+
+    def names(self) -> list[str]:
+        start = self._name("")
+        # In a pattern, some letters match others.
+        pattern = re.sub(r"([\\*?\[\]])", r"\\\1", start) + "*"
+        found = self._link.do(lambda client: [name.decode() for name in client.scan_iter(match=pattern, count=500)])
+        return [name.removeprefix(start) for name in found if not name.endswith(":held")]
 
     def defer(self, response: str, deferred: Deferred, now: float) -> None:  # noqa: ARG002 - Redis's own clock
         data = json.dumps([deferred.scopes, deferred.amount, deferred.note])
