@@ -35,12 +35,12 @@ def find_any_secret(text: str) -> str | None:
     found = find_secret(text)
     if found is not None:
         return found
-    return next((kind for kind, pattern in _scanner() if pattern.search(text[:_SCANNED])), None)
+    return next((kind for kind, pattern in scanner_patterns() if pattern.search(text[:_SCANNED])), None)
 
 
 @lru_cache(maxsize=1)
-def _scanner() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The kinds of secrets that detect-secrets knows by a pattern; none if it is not installed."""
+def scanner_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The kinds of secrets that detect-secrets knows by a pattern, loaded once; none if it is not installed."""
     try:
         from detect_secrets import plugins
         from detect_secrets.plugins.base import RegexBasedDetector

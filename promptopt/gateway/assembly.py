@@ -33,6 +33,7 @@ from promptopt.gateway.stores.base import Leases, Store, StoreOptions
 from promptopt.gateway.stores.ledger_row import LedgerStore
 from promptopt.gateway.stores.sealed import Seal, SealedCache, SealedLeases
 from promptopt.registry import blaming, broken, is_built_in, load, registered
+from promptopt.secrets import scanner_patterns
 
 # Outermost first. The router comes before the ledger, so that a call is logged as the model that it was routed to. The
 # layers of ``settings.layers`` come where the dots are: they see the calls that no cache answers.
@@ -329,6 +330,8 @@ def _prompt_cache_hints(parts: GatewayParts) -> Layer | None:
 def _meter(parts: GatewayParts) -> Layer | None:
     if parts.ledger is None:
         return None
+    # Labels are looked through; loading it with the first row would hold that row up.
+    scanner_patterns()
     policies = [layer.policy for layer in (parts.cache, parts.semantic) if layer is not None]
 
     def shareable(call: Call) -> bool:

@@ -10,7 +10,7 @@ from upstream import answer, ask
 
 import promptopt
 from promptopt.errors import UsageError
-from promptopt.secrets import _scanner, find_any_secret, find_secret
+from promptopt.secrets import find_any_secret, find_secret, scanner_patterns
 
 # The same in all processes of a run, since they name tests.
 SECRET, OTHER = (base64.urlsafe_b64encode(bytes([each]) * 32).decode() for each in (1, 2))
@@ -139,12 +139,12 @@ def test_labels_that_are_no_secrets(text):
 
 def test_without_the_scanner_the_own_list_stays(monkeypatch):
     monkeypatch.setitem(sys.modules, "detect_secrets", None)
-    _scanner.cache_clear()
+    scanner_patterns.cache_clear()
     try:
         assert find_any_secret(GITLAB) is None
         assert find_any_secret("AKIA" + "A1" * 8) == "an AWS access key"
     finally:
-        _scanner.cache_clear()
+        scanner_patterns.cache_clear()
 
 
 def test_a_secret_is_neither_in_the_ledger_nor_in_the_cache(client, upstream, folder):

@@ -164,7 +164,8 @@ def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
         tier=_clean(labels.tier),
         run=_clean(labels.run),
         team=_clean(labels.team),
-        key=_clean(labels.key),
+        # A digest, or a name out of the configuration.
+        key=labels.key,
         max_output_tokens=_or_none(output_cap, call),
         temperature=temperature if isinstance(temperature, int | float) else None,
         digest=call.identity,
