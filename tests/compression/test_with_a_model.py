@@ -122,3 +122,14 @@ def test_a_refused_rewrite_names_every_lost_fact(project, endpoint):
     done = project.run("compress", "list", "--rewrite", "gpt-4o-mini", "--json", **endpoint.environment)
     refused = [edit["refused"] for edit in json.loads(done.stdout)["refused"] if edit["rule"] == "rewrite"]
     assert refused == ["would lose 'whales', 'gulls', 'crabs', 'seals', 'tides'"]
+
+
+def test_without_the_parser_nothing_is_asked(guarded, endpoint):
+    hide = "import sys\nsys.modules['spacy'] = None\nimport importlib.util as util\nfind = util.find_spec\n"
+    hide += "util.find_spec = lambda name, *more: None if name == 'spacy' else find(name, *more)\n"
+    guarded.write({"hidden/sitecustomize.py": hide})
+    environment = {**endpoint.environment, "PYTHONPATH": str(guarded.root / "hidden")}
+    done = guarded.run("compress", "triage", "--rewrite", "gpt-4o-mini", **environment)
+    assert done.returncode == 2
+    assert "pip install 'promptopt[grammar]'" in done.stderr
+    assert endpoint.requests == []
