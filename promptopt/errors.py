@@ -39,6 +39,8 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── CallFailed                 gateway: the upstream gave no answer, with the kind of failure
     ├── StoreDown                  gateway: a store did not take or give something
     │   ├── StoreBusy              gateway: a store is locked for the moment
+    │   ├── WrongFile              gateway: a file is not the one that it should be
+    │   ├── WrongValue             gateway: a name holds something of another kind
     │   └── Unstorable             gateway: a value that no store takes
     ├── Suspended                  gateway: leaves a flow at its call, which somebody else sends
     │   └── Passing                server: a stream goes on to the client
@@ -48,6 +50,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── NoAnswer                   templates: a response holds no answer
     ├── CannotMark                 templates: attribution cannot mark the places of a template
     ├── DuplicateKey               schemas: an object has a key twice, with different values
+    ├── NestedTags                 structured: elements are within elements
     ├── NotPseudo                  structured: a text is not a template of JSON
     ├── TooSlow                    structured: a text takes too long to read
     ├── OverBudget                 budget: how a case fails its pytest item

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -77,7 +78,7 @@ def reset_budget(yes: bool) -> None:
     settings = _settings()
     if (settings.store or ("redis" if settings.redis else "sqlite")) != "sqlite":
         raise UsageError("the budgets are not in a file: only those of store = 'sqlite' are counted again")
-    if settings.ledger is None or not settings.ledger.exists():
+    if settings.ledger is None or (isinstance(settings.ledger, Path) and not settings.ledger.exists()):
         raise UsageError("no ledger says what was spent; delete budget.sqlite and budget.sqlite.mark to begin at $0")
     if not yes:
         click.confirm("Set the budget's file aside and count again from the ledger?", abort=True)
@@ -87,7 +88,8 @@ def reset_budget(yes: bool) -> None:
         paid = paid_in_force(settings.budget, ledger.rows(), time.time())
     finally:
         ledger.close()
-    aside = begin_again(settings.path / "budget.sqlite", settings.ledger, paid.spent)
+    file = settings.ledger if isinstance(settings.ledger, Path) else None
+    aside = begin_again(settings.path / "budget.sqlite", file, paid.spent)
     if aside is not None:
         click.echo(f"the old file is {show_path(aside)}", err=True)
     total = ", ".join(f"{name} {usd(from_nano(spent))}" for name, spent in sorted(paid.spent.items())) or "nothing"

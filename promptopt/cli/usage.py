@@ -45,14 +45,14 @@ def command(by: tuple[str, ...], since: str | None, path: Path | None, otel: Pat
     from promptopt.files import show_path
     from promptopt.tables import printable
 
-    path = path or _default_ledger()
-    rows = _rows(path, since)
+    place = path or _default_ledger()
+    rows = _rows(place, since)
     if otel is not None:
         _export(rows, otel)
         click.echo(f"{show_path(otel)}: {len(rows)} calls", err=True)
         return
     if not rows:
-        click.echo(f"{show_path(path)}: no calls", err=True)
+        click.echo(f"{show_path(place) if isinstance(place, Path) else 'the ledger'}: no calls", err=True)
         return
     usage = sum_up(rows)
     if as_json:
@@ -61,7 +61,7 @@ def command(by: tuple[str, ...], since: str | None, path: Path | None, otel: Pat
         click.echo(printable(usage_text(usage, by or ("prompt", "model", "tag", "user", "day"))))
 
 
-def _default_ledger() -> Path:
+def _default_ledger() -> Path | str:
     from promptopt.config import load_config
     from promptopt.gateway.settings import read_settings
 
@@ -71,13 +71,13 @@ def _default_ledger() -> Path:
     return settings.ledger
 
 
-def _rows(path: Path, since: str | None) -> list[LedgerRow]:
+def _rows(path: Path | str, since: str | None) -> list[LedgerRow]:
     from promptopt.auditing.spend import priced
     from promptopt.config import load_config
     from promptopt.files import show_path
     from promptopt.gateway.stores.ledger import open_ledger
 
-    if not path.is_file():
+    if isinstance(path, Path) and not path.is_file():
         raise UsageError(f"{show_path(path)}: no ledger here; the gateway writes one (promptopt.http_client())")
     ledger = open_ledger(path)
     try:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -30,7 +31,8 @@ from promptopt.gateway.layers.upstreams import UpstreamPlan, Upstreams
 from promptopt.gateway.openai.wire import PENDING, UNREADABLE, read_object
 from promptopt.gateway.settings import SETTING_NAMES, GatewaySettings, read_settings
 from promptopt.gateway.stores.base import Leases, Store, StoreOptions
-from promptopt.gateway.stores.ledger_row import LedgerStore
+from promptopt.gateway.stores.ledger import open_ledger
+from promptopt.gateway.stores.ledger_row import LedgerRow, LedgerStore, ObservedLedger
 from promptopt.gateway.stores.sealed import Seal, SealedCache, SealedLeases
 from promptopt.registry import blaming, broken, is_built_in, load, registered
 from promptopt.secrets import scanner_patterns
@@ -48,16 +50,19 @@ class GatewayParts:
 
     Attributes:
         sdk_retries: Whether a client above the gateway repeats failed calls.
+        observe: Sees the row of each call as it has ended, also if there is no ledger.
     """
 
     def __init__(
-        self, settings: GatewaySettings, config: Config, clock: Clock, random: Random, *, sdk_retries: bool
-    ) -> None:
+        self, settings: GatewaySettings, config: Config, clock: Clock, random: Random, *, sdk_retries: bool,
+        observe: Callable[[LedgerRow], None] | None = None,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.config = config
         self.clock = clock
         self.random = random
         self.sdk_retries = sdk_retries
+        self.observe = observe
         self.costs = Costs(config, clock)
         self.cache_policy = settings.cache or CachePolicy()
 
@@ -104,8 +109,14 @@ class GatewayParts:
 
     @cached_property
     def ledger(self) -> LedgerStore | None:
-        """The ledger, if there is one."""
-        return None if self.settings.ledger is None else self.store.ledger(self.settings.ledger)
+        """The ledger, if there is one, or somebody who sees its rows."""
+        place = self.settings.ledger
+        ledger = None
+        if place is not None:
+            ledger = (
+                open_ledger(place, self.settings.ledger_keep_s) if isinstance(place, str) else self.store.ledger(place)
+            )
+        return ledger if self.observe is None else ObservedLedger(ledger, self.observe)
 
 
 class Sharing:
@@ -169,6 +180,8 @@ class Gateway:
     def close(self) -> None:
         """Give files and connections back. Closing twice is allowed."""
         self.store.close()
+        if isinstance(self.settings.ledger, str) and self.ledger is not None:
+            self.ledger.close()
 
 
 def make_gateway(config: Config | None = None, *, sdk_retries: bool = True, **arguments: Any) -> Gateway:
@@ -187,18 +200,19 @@ def make_gateway(config: Config | None = None, *, sdk_retries: bool = True, **ar
 
 def build_gateway(
     settings: GatewaySettings, config: Config, *, sdk_retries: bool = True,
-    clock: Clock = SYSTEM_CLOCK, random: Random = SYSTEM_RANDOM,
+    clock: Clock = SYSTEM_CLOCK, random: Random = SYSTEM_RANDOM, observe: Callable[[LedgerRow], None] | None = None,
 ) -> Gateway:  # fmt: skip
     """The gateway of some settings.
 
     Args:
         clock: What every layer and store goes by.
         random: Decides whatever is left to chance; seeded, a simulation gives the same each time.
+        observe: Sees the row of each call as it has ended.
 
     Raises:
         PromptoptError: As :func:`make_gateway`.
     """
-    parts = GatewayParts(settings, config, clock, random, sdk_retries=sdk_retries)
+    parts = GatewayParts(settings, config, clock, random, sdk_retries=sdk_retries, observe=observe)
     for name in settings.layers:
         if is_built_in("layer", name):
             load("layer", name)
@@ -217,7 +231,7 @@ def open_store(settings: GatewaySettings, clock: Clock = SYSTEM_CLOCK, random: R
     options = StoreOptions(
         *(settings.path, settings.cache_file, settings.redis, settings.on_store_down, clock, random),
         prefix=settings.redis_prefix,
-        ledger=settings.ledger,
+        ledger=settings.ledger if isinstance(settings.ledger, Path) else None,
         ledger_keep_s=settings.ledger_keep_s,
     )
     name = settings.store or ("redis" if settings.redis else "sqlite")

@@ -27,6 +27,7 @@ from promptopt.gateway.stores.base import OutagePolicy
 from promptopt.registry import is_built_in, registered
 
 T = TypeVar("T")
+_POSTGRES = ("postgresql://", "postgres://")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -51,7 +52,7 @@ class GatewaySettings:
         single_flight: Whether identical calls in flight become one.
         partition: What keeps calls apart: calls that differ in one of these share no answer, flight or limit.
         deployments: The model that each deployment of Azure's runs, by the deployment's name.
-        ledger: The ledger's file, ``.sqlite`` or ``.jsonl``; ``None`` keeps none.
+        ledger: The ledger's file, ``.sqlite`` or ``.jsonl``, or the address of a PostgreSQL; ``None`` keeps none.
         ledger_keep_s: After how many seconds its rows are deleted; ``None`` keeps them.
         concurrency: Calls in flight at once; ``None`` does not bound them.
         queue: Calls that may wait for their turn, each for ``queue_wait_s`` seconds.
@@ -76,7 +77,7 @@ class GatewaySettings:
     single_flight: bool = True
     partition: tuple[PartitionPart, ...] = PARTITION
     deployments: Mapping[str, str] = field(default_factory=dict)
-    ledger: Path | None = None
+    ledger: Path | str | None = None
     ledger_keep_s: float | None = None
     semantic: SemanticSettings | None = None
     limits: CallLimits | None = None
@@ -128,7 +129,7 @@ def _with(settings: GatewaySettings, name: str, value: Any, root: Path, table: M
             raise UsageError(f"{name} = {value!r} is not a table of the layer's settings")
         return replace(settings, layer_options={**settings.layer_options, name: value})
     changes = reader(name, value, root)
-    if name == "path" and "ledger" not in table and settings.ledger is not None:
+    if name == "path" and "ledger" not in table and isinstance(settings.ledger, Path):
         changes["ledger"] = changes["path"] / settings.ledger.name
     return replace(settings, **changes)
 
@@ -206,6 +207,8 @@ def _bool(name: str, value: Any, _root: Path) -> Changes:
 def _ledger(name: str, value: Any, root: Path) -> Changes:
     if value is True:
         return {}
+    if isinstance(value, str) and value.startswith(_POSTGRES):
+        return {"ledger": value}
     return {"ledger": None} if value is False or value is None else _path(name, value, root)
 
 

@@ -1,9 +1,11 @@
 """Fixtures of the gateway's tests: an upstream on a free port, a Redis, and SDK clients with a gateway in them."""
 
+import os
 import shutil
 import socket
 import subprocess
 import time
+from pathlib import Path
 from tempfile import gettempdir
 
 import openai
@@ -100,3 +102,51 @@ def redis_server():
     server = RedisServer()
     yield server
     server.kill()
+
+
+class PostgresServer:
+    """A PostgreSQL in a folder of its own, on a free port, as a user that is not root."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        # The folder of a test belongs to its user, who may be root.
+        made = self._run("mktemp", "-d", "-p", gettempdir(), capture_output=True, text=True)
+        self.folder = made.stdout.strip()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"postgresql://promptopt@127.0.0.1:{self.port}/postgres"
+        self._run(programs / "initdb", "-D", self.folder, "-U", "promptopt", "-A", "trust", "--no-sync", "-E", "UTF8")
+        self.start()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        log = f"{self.folder}/log"
+        self._run(self._programs / "pg_ctl", "-D", self.folder, "-w", "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        self._run(self._programs / "pg_ctl", "-D", self.folder, "-w", "-m", "immediate", "stop")
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def _run(self, *command, **options):
+        options = {"stdout": subprocess.DEVNULL, **options} if "capture_output" not in options else options
+        return subprocess.run([*self._as_user, *map(str, command)], check=True, cwd=gettempdir(), **options)
+
+
+@pytest.fixture(scope="session")
+def postgres_programs():
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    return found[-1].parent
+
+
+@pytest.fixture
+def postgres_server(postgres_programs):
+    server = PostgresServer(postgres_programs)
+    yield server
+    server.close()

@@ -237,7 +237,7 @@ def otel_attributes(row: LedgerRow) -> dict[str, Any]:
     What the conventions have no name for is ``promptopt.*``.
     """
     named = {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.operation.name": "embeddings" if row.endpoint == "embeddings" else "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": row.model,
         "gen_ai.request.max_tokens": row.max_output_tokens,
@@ -253,6 +253,20 @@ def otel_attributes(row: LedgerRow) -> dict[str, Any]:
         "http.response.status_code": row.http_status,
         "enduser.id": row.user,
     }
-    own = ("prompt", "version", "tag", "task", "tier", "run", "cache", "status", "list_usd", "incurred_usd", "step")
+    own = (
+        "prompt",
+        "version",
+        "tag",
+        "team",
+        "key",
+        "task",
+        "tier",
+        "run",
+        "cache",
+        "status",
+        "list_usd",
+        "incurred_usd",
+        "step",
+    )
     named |= {f"promptopt.{name}": getattr(row, name) for name in own}
     return {name: value for name, value in named.items() if value is not None}

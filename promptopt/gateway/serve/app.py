@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,6 +23,7 @@ from promptopt.gateway.call import Answer, Call, Endpoint
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import run_async
 from promptopt.gateway.keys import VirtualKey, find_key
+from promptopt.gateway.layers.upstreams import Upstreams
 from promptopt.gateway.openai.events import made_wire
 from promptopt.gateway.openai.headers import read_labels
 from promptopt.gateway.openai.wire import PATH_OF
@@ -31,9 +33,19 @@ from promptopt.gateway.serve.exchange import (
     pass_stream,
     read_content,
     respond,
+    run_here,
     unless_gone,
 )
-from promptopt.gateway.serve.forward import Forwarder, Incoming, Passing, Reply, forwarded_headers
+from promptopt.gateway.serve.forward import (
+    Forwarder,
+    Incoming,
+    Passing,
+    Reply,
+    forwarded_headers,
+    passed_headers,
+    transport_failure,
+)
+from promptopt.gateway.serve.page import Page
 from promptopt.gateway.serve.requests import (
     Headers,
     Rejected,
@@ -44,8 +56,13 @@ from promptopt.gateway.serve.requests import (
     secret_of,
 )
 from promptopt.gateway.serve.settings import Configuration, is_loopback
+from promptopt.gateway.serve.telemetry import METRICS_TYPE, Metrics, Telemetry, make_traces
+from promptopt.gateway.stores.ledger_row import LedgerRow
 
 log = logging.getLogger("promptopt.serve")
+
+# Responses that the upstream keeps: asking for one, or ending it, is not a call of a model.
+_KEPT_RESPONSE = re.compile(r"/v1/responses/[\w-]+(/cancel)?")
 
 # How long an old configuration's calls and streams may still go on after a reload before its files are closed.
 _CLOSING_LOOK_S = 0.05
@@ -54,10 +71,10 @@ _CLOSING_LOOK_S = 0.05
 class Serving:
     """What one reading of the configuration has made: the layers, and the way to the upstreams."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        """Raises PromptoptError if the layers cannot be made of it."""
+    def __init__(self, configuration: Configuration, observe: Callable[[LedgerRow], None]) -> None:
+        """``observe`` sees the row of each call. Raises PromptoptError if the layers cannot be made."""
         self.configuration = configuration
-        self.gateway: Gateway = build_gateway(configuration.gateway, configuration.config, sdk_retries=False)
+        self.gateway: Gateway = build_gateway(configuration.gateway, configuration.config, observe=observe)
         self.forwarder = Forwarder(configuration)
         self.in_flight = 0
         several = bool(configuration.gateway.upstreams)
@@ -84,6 +101,8 @@ class Service:
         self._first = configuration
         self._serving: Serving | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self.telemetry = Telemetry(Metrics(self._now, self._resting), make_traces(configuration.serve.otlp))
+        self._page = Page()
         self.stopping = False
 
     @property
@@ -95,13 +114,21 @@ class Service:
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """From the first request to the last."""
-        self._serving = Serving(self._first)
+        self._serving = Serving(self._first, self.telemetry.see)
         try:
             yield
         finally:
             self.stopping = True
             await self.serving.close()
             await asyncio.gather(*self._closing)
+            await asyncio.to_thread(self.telemetry.close)
+
+    def _now(self) -> Mapping[str, float]:
+        return {"in_flight": self.serving.in_flight}
+
+    def _resting(self) -> Mapping[str, float]:
+        layers = self.serving.gateway.layers
+        return next((layer.resting() for layer in layers if isinstance(layer, Upstreams)), {})
 
     def replace(self, configuration: Configuration) -> None:
         """Go by another configuration from the next request on; calls in flight end by the old one.
@@ -109,7 +136,7 @@ class Service:
         Raises:
             PromptoptError: The layers cannot be made of it; the old one stays in force.
         """
-        new = Serving(configuration)
+        new = Serving(configuration, self.telemetry.see)
         old, self._serving = self.serving, new
         task = asyncio.ensure_future(old.close())
         self._closing.add(task)
@@ -129,7 +156,9 @@ class Service:
             rejected = Rejected(
                 401, "invalid_api_key", "no such key: send `Authorization: Bearer KEY` with a key of this server"
             )
-            rejected.headers.append((b"www-authenticate", b'Bearer realm="promptopt"'))
+            # A browser asks its user; the key is the password.
+            scheme = b"Basic" if scope["path"] == "/" else b"Bearer"
+            rejected.headers.append((b"www-authenticate", scheme + b' realm="promptopt"'))
             raise rejected
         return key
 
@@ -228,12 +257,16 @@ class Service:
             await respond(send, rejected.reply())
         except CallFailed as failure:
             await respond(send, failed(failure))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            await respond(send, failed(transport_failure(error)))
         except ClientGone:
             return
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, settings = scope["path"], self.serving.configuration.serve
-        if not any(path == each or path.startswith(f"{each}/") for each in settings.passed) or ".." in path:
+        path, serving = scope["path"], self.serving
+        settings, kept = serving.configuration.serve, _KEPT_RESPONSE.fullmatch(path) is not None
+        listed = any(path == each or path.startswith(f"{each}/") for each in settings.passed)
+        if not (listed or kept) or ".." in path:
             raise Rejected(
                 404,
                 "not_served",
@@ -242,14 +275,48 @@ class Service:
             )
         content = await read_content(scope, receive, settings.max_body, json_only=False)
         headers = forwarded_headers(scope["headers"])
-        given = next((value for name, value in scope["headers"] if name == b"content-type"), None)
         headers.pop("content-type")
-        if given is not None:
+        if given := dict(scope["headers"]).get(b"content-type"):
             headers["content-type"] = given.decode("latin-1")
         query = scope["query_string"].decode("latin-1")
         below = scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix("/v1")
-        response = await self.serving.forwarder.pass_on(scope["method"], below, query, content, headers)
-        await unless_gone(receive, pass_bytes(response, send))
+        response = await serving.forwarder.pass_on(scope["method"], below, query, content, headers)
+        if kept and response.content_type == "application/json":
+            # How a response in the background ended is known when somebody asks for it: its budget settles then.
+            body = await response.read()
+            await run_here(serving.gateway.ended(path, body))
+            await respond(send, Reply(response.status, passed_headers(response), body))
+        else:
+            await unless_gone(receive, pass_bytes(response, send))
+
+    def _viewer(self, scope: Scope) -> None:
+        """Raises Rejected if who asks may not see what all teams do."""
+        key, viewers = self.authorized(scope), self.serving.configuration.serve.viewers
+        if key is not None and key.name not in viewers:
+            raise Rejected(
+                403,
+                "not_a_viewer",
+                f"the key {key.name} may not see this; `viewers` in [tool.promptopt.serve] names the keys that may",
+            )
+
+    async def metrics(self, request: Request) -> Response:
+        """What Prometheus reads."""
+        self._viewer(request.scope)
+        return _response(Reply(200, [(b"content-type", METRICS_TYPE.encode())], self.telemetry.metrics.text()))
+
+    async def page(self, request: Request) -> Response:
+        """What calls cost today."""
+        self._viewer(request.scope)
+        serving = self.serving
+        text, policy = await asyncio.to_thread(self._page.html, serving.gateway.ledger, serving.in_flight)
+        headers = {
+            "content-type": "text/html; charset=utf-8",
+            "content-security-policy": policy,
+            "cache-control": "no-store",
+            "referrer-policy": "no-referrer",
+            "x-content-type-options": "nosniff",
+        }
+        return _response(Reply(200, [(name.encode(), value.encode()) for name, value in headers.items()], text))
 
     async def health(self, _request: Request) -> Response:
         """Whether the process works."""
@@ -284,6 +351,8 @@ def make_app(service: Service) -> Starlette:
     routes = [
         *(Route(f"/v1{path}", _Endpoint(service, endpoint), methods=["POST"]) for endpoint, path in PATH_OF.items()),
         Route("/v1/models", service.models),
+        Route("/", service.page),
+        Route("/metrics", service.metrics),
         Route("/healthz", service.health),
         Route("/readyz", service.ready),
         Route("/v1/{path:path}", _Rest(service)),

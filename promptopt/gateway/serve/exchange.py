@@ -125,7 +125,7 @@ async def pass_stream(passing: Passing, flow: Flow, send: Send) -> None:
 async def _end(reading: Reading, outcome: Answer | CallFailed) -> None:
     flow = reading.ended()
     if flow is not None:
-        await run_async(_rest(flow, outcome), _never)
+        await run_here(_rest(flow, outcome))
 
 
 def _left(collector: EventCollector) -> CallFailed:
@@ -135,6 +135,11 @@ def _left(collector: EventCollector) -> CallFailed:
 def _abandon(collector: EventCollector, flow: Flow) -> None:
     """End the flow of a stream for which somebody would wait too long."""
     run(_rest(flow, _left(collector)), _never_here)
+
+
+async def run_here(flow: Subflow[None]) -> None:
+    """Carry out a flow that sends nothing."""
+    await run_async(flow, _never)
 
 
 def _rest(flow: Flow, outcome: Answer | CallFailed) -> Subflow[None]:

@@ -28,7 +28,7 @@ class ServeSettings:
         timeout_s: Seconds without a byte after which an upstream has failed; ``connect_timeout_s`` to reach it.
         max_body: Bytes that a request's body may have.
         passed: Paths below ``/v1`` that go to the upstream as they are: no layer sees them, nothing counts them.
-        page: Whether the page at ``/`` is there.
+        viewers: Names of the virtual keys that may see the page at ``/`` and the metrics, which show what all teams do.
         otlp: Address of an OpenTelemetry collector that gets a trace of each call; by default what the variables of
             OpenTelemetry say.
     """
@@ -40,7 +40,7 @@ class ServeSettings:
     connect_timeout_s: float = 5.0
     max_body: int = 64 * _MB
     passed: tuple[str, ...] = ()
-    page: bool = True
+    viewers: tuple[str, ...] = ()
     otlp: str | None = None
 
     @property
@@ -83,6 +83,13 @@ def read_configuration(config: Config, *, host: str | None = None, port: int | N
         raise UsageError(
             f"host = {serve.host!r} is open to other machines, and there are no virtual keys: anybody could spend your "
             "money. Make a key with `promptopt gateway key`, or listen on 127.0.0.1"
+        )
+    names = [key.name for key in gateway.keys]
+    if unknown := next((name for name in serve.viewers if name not in names), None):
+        raise ConfigError(
+            f"[tool.promptopt.serve]: viewers: {unknown!r} is not a virtual key.{did_you_mean(unknown, names)}",
+            path=config.path,
+            line=_line(config, "viewers"),
         )
     upstreams = gateway.upstreams or (_default_upstream(),)
     secrets = {upstream.name: _secret(config, upstream) for upstream in upstreams if upstream.key_env is not None}
@@ -177,10 +184,10 @@ def _passed(name: str, value: Any) -> _Changes:
     return {"passed": tuple(each.rstrip("/") for each in value)}
 
 
-def _bool(name: str, value: Any) -> _Changes:
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} = {value!r} is not true or false")
-    return {name: value}
+def _viewers(name: str, value: Any) -> _Changes:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise UsageError(f"{name} = {value!r} is not a list of names of virtual keys")
+    return {name: tuple(value)}
 
 
 def _otlp(name: str, value: Any) -> _Changes:
@@ -197,6 +204,6 @@ _READERS: Mapping[str, Callable[[str, Any], _Changes]] = {
     "connect_timeout": _seconds,
     "max_body_mb": _max_body,
     "pass": _passed,
-    "page": _bool,
+    "viewers": _viewers,
     "otlp": _otlp,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
@@ -104,6 +104,91 @@ class LedgerStore(Protocol):
 
     def close(self) -> None:
         """Write what is held and close the file."""
+
+
+class Sums(NamedTuple):
+    """Calls that have the first five in common, added up.
+
+    Attributes:
+        unpriced: Of the calls, those that no price is known for.
+    """
+
+    team: str | None
+    model: str
+    prompt: str | None
+    cache: str
+    status: str
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    list_usd: float = 0.0
+    incurred_usd: float = 0.0
+    unpriced: int = 0
+
+
+SUMS_QUERY = (
+    "SELECT team, model, prompt, cache, status, count(*), coalesce(sum(input_tokens), 0),"
+    " coalesce(sum(output_tokens), 0), coalesce(sum(list_usd), 0), coalesce(sum(incurred_usd), 0),"
+    " sum(CASE WHEN list_usd IS NULL AND status NOT IN ('refused', 'sent') THEN 1 ELSE 0 END)"
+    " FROM calls WHERE at >= {} GROUP BY team, model, prompt, cache, status"
+)
+"""What a database is asked for :class:`Sums`; the place is for its mark of a value."""
+
+
+def sums_of(rows: Iterable[LedgerRow]) -> list[Sums]:
+    """Rows added up."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        values = found.setdefault((row.team, row.model, row.prompt, row.cache, row.status), [0, 0, 0, 0.0, 0.0, 0])
+        unpriced = row.list_usd is None and row.status not in ("refused", "sent")
+        amounts = (1, row.input_tokens, row.output_tokens, row.list_usd, row.incurred_usd, unpriced)
+        for place, amount in enumerate(amounts):
+            values[place] += amount or 0
+    return [Sums(*key, *values) for key, values in found.items()]
+
+
+class ObservedLedger:
+    """A ledger, or none, whose rows somebody sees as their calls have ended."""
+
+    def __init__(self, ledger: LedgerStore | None, observe: Callable[[LedgerRow], None]) -> None:
+        """``observe`` is called once for each row, wherever it is made: in the thread of a call, or of a writer."""
+        self.inner = self._ledger = ledger
+        self._observe = observe
+
+    def begin(self, row: Making) -> int:
+        return 0 if self._ledger is None else self._ledger.begin(row)
+
+    def finish(self, number: int, row: Making) -> None:
+        made = _Once(row, self._observe)
+        if self._ledger is None:
+            made()
+        else:
+            self._ledger.finish(number, made)
+
+    def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
+        return iter(()) if self._ledger is None else self._ledger.rows(since)
+
+    def close(self) -> None:
+        if self._ledger is not None:
+            self._ledger.close()
+
+
+class _Once:
+    """Makes a row, however often it is asked for, and shows it once."""
+
+    __slots__ = ("_making", "_observe")
+
+    def __init__(self, making: Making, observe: Callable[[LedgerRow], None]) -> None:
+        self._making = making
+        self._observe: Callable[[LedgerRow], None] | None = observe
+
+    def __call__(self) -> LedgerRow:
+        if callable(self._making):
+            self._making = self._making()
+        observe, self._observe = self._observe, None
+        if observe is not None:
+            observe(self._making)
+        return self._making
 
 
 _LARGEST = 2**63
