@@ -44,14 +44,14 @@ def inference(rows: list[Any]) -> Iterator[Row]:
         f"{len(rows)}, of which {len(asking)} ask for a form and {len(named)} say enough to name its fields",
     )
     yield "F1 of the fields", f"{f1(rows):.3f} (half 0 {_half(rows, 0):.3f}, half 1 {_half(rows, 1):.3f})"
-    yield "fields guessed where there are none", f"{guessed} of {len(silent)} prompts"
+    yield "fields guessed although there are none", f"{guessed} of {len(silent)} prompts"
 
 
 def own_inference() -> Iterator[Row]:
     rows = judged_own()
     named = sum("fields" in row[3] for row in rows)
     yield (
-        "F1 on prompts of the project's own, which no rule was made from",
+        "F1 on prompts of the project's own",
         f"{f1(rows):.3f} ({named} of {len(rows)} name their fields)",
     )
 

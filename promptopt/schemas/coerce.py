@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from promptopt.errors import AnswerInvalid, SchemaError
+from promptopt.errors import AnswerAmbiguous, AnswerInvalid, SchemaError
 from promptopt.schemas.strict import WRAPPED, resolve
 from promptopt.values import JSONSchema
 
@@ -59,7 +59,7 @@ def coerce(value: Any, schema: JSONSchema, text: str) -> tuple[Any, tuple[str, .
         AnswerInvalid: It is still not valid; the error names the place.
         SchemaError: The schema is not a JSON schema, or refers out of itself.
     """
-    coercer = _Coercer(schema)
+    coercer = _Coercer(schema, text)
     coerced = coercer.coerce(coercer.unwrapped(value, schema), schema, "")
     _validate(coerced, schema, text)
     return coerced, tuple(coercer.notes)
@@ -112,8 +112,9 @@ def _check_of(name: str) -> Callable[[object], bool]:
 
 
 class _Coercer:
-    def __init__(self, root: JSONSchema) -> None:
+    def __init__(self, root: JSONSchema, text: str = "") -> None:
         self._root = root
+        self._text = text
         self.notes: list[str] = []
 
     def unwrapped(self, value: Any, schema: Any) -> Any:
@@ -208,6 +209,8 @@ class _Coercer:
                 self._note(f"{pointer}/{name}", "null for an optional value, left out")
             elif name in properties:
                 coerced[name] = self.coerce(item, properties[name], f"{pointer}/{name}")
+            elif (same := _same_key(key, value, properties)) is not None and value[same] != item:
+                raise AnswerAmbiguous(f"the keys {same!r} and {key!r} are one, with different values", self._text)
             elif schema.get("additionalProperties") is False:
                 self._note(f"{pointer}/{key}", "left out, the schema has no such key")
             else:
@@ -291,6 +294,11 @@ def _takes_null(schema: Mapping[str, Any]) -> bool:
         return "enum" not in schema or None in schema["enum"]
     options = schema.get("anyOf")
     return isinstance(options, list) and any(isinstance(o, Mapping) and _takes_null(o) for o in options)
+
+
+def _same_key(key: str, value: Mapping[str, Any], properties: Mapping[str, Any]) -> str | None:
+    """The property of an answer that a key is another spelling of."""
+    return next((name for name in value if name != key and name in properties and plain(name) == plain(key)), None)
 
 
 def plain(label: str) -> str:

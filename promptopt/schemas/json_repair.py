@@ -28,6 +28,9 @@ _CONSTANTS = {"none": "null"}
 _ELLIPSIS = re.compile(r"(?:[,\[{:]\s*|^\s*)(?:\.\.\.|…)\s*(?:[,\]}]|$)", re.MULTILINE)
 
 
+_TINY = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?[eE]-\d+")
+
+
 class DuplicateKey(Exception):
     """A key occurs twice in an object, with different values."""
 
@@ -58,7 +61,14 @@ def first_value(text: str, start: int) -> tuple[Any, int]:
 def _finite(number: str) -> float:
     if math.isinf(value := float(number)):
         raise ValueError(f"{number} is larger than a number can be")
+    if _vanishes(number):
+        raise ValueError(f"{number} is smaller than a number can be")
     return value
+
+
+def _vanishes(number: str) -> bool:
+    """Whether a number that is not zero becomes zero."""
+    return float(number) == 0 and re.search(r"[1-9]", re.split("[eE]", number)[0]) is not None
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -117,8 +127,9 @@ def repaired(body: str, text: str) -> tuple[Any, list[str]]:  # noqa: C901 - one
         raise AnswerUnreadable("the answer is nested too deeply", text) from None
     except ValueError:
         value = _by_library(clean, text, notes)
-    if not all(map(math.isfinite, _numbers(value))):
-        raise AnswerUnreadable("the JSON holds NaN, Infinity or a number that is too large", text)
+    tiny = map(_vanishes, _TINY.findall(_QUOTED.sub('""', clean)))
+    if any(tiny) or not all(map(math.isfinite, _numbers(value))):
+        raise AnswerUnreadable("the JSON holds NaN, Infinity or a number that is too large or too small", text)
     if rest.strip(" \n\t`;,."):
         if rest.lstrip(" \n\t`;,.")[0] in "{[":
             raise AnswerAmbiguous("the answer holds several JSON values", text)

@@ -43,8 +43,13 @@ _ANY_SUBJECT = (
 _JUDGED = r"(?:classified|labell?ed|rated|categori[sz]ed|tagged|marked)\s+as"
 # A text that takes back what it says has no value, wherever that is.
 _TAKEN_BACK = re.compile(
-    r"\b(?:no,? wait|on second thou?ghts?|scratch that|correction|i (?:was|am) (?:wrong|mistaken|not sure|unsure)|i['’]m (?:not sure|unsure)"
+    r"\(\s*(?:sarcas|ironic|jok|not really)|\b(?:no,? wait|on (?:second thou?ghts?|reflection)|(?:just )?kidding|(?:have )?changed my mind|scratch that|correction|i (?:was|am) (?:wrong|mistaken|not sure|unsure)|i['’]m (?:not sure|unsure)"
     r"|can(?:['’]t|not| not) (?:tell|say|decide|be sure)|hard to (?:say|tell)|(?:may|might|could) (?:also|as well))\b",
+    re.IGNORECASE,
+)
+# What is said after a value that is not the last word on it.
+_CHANGED = re.compile(
+    r"\A\W*\(\s*(?:not\b|sarcas|ironic|jok|(?:out )?of \d)|\b(?:unless|if|except)\b|\b(?:minus|plus|actually|instead|rather|then (?:down|up)|(?:but|now|then) \d|(?:re)?(?:duc|low|rais|chang)\w+ (?:it )?to|up to|down to)\b",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -54,7 +59,7 @@ _DENIED = re.compile(
 )
 # The one "would" that doubts nothing.
 _OPINION = re.compile(r"\A\W*i would (?=say|classify|label|rate|categori[sz]e|tag)", re.IGNORECASE)
-_AFTER = r"[\"'*_`”’)]*\s*(?:$|[.!;:—–(\n]|,\s+(?!or\b|\d)|-\s|because\b|since\b)"
+_AFTER = r"[\"'*_`”’)]*\s*(?:$|[.!;:—–(\n](?!\d)|,\s+(?!or\b|\d)|-\s|because\b|since\b)"
 # A text that says so has no value there; "none" and "unknown" may be values.
 _ABSENT = re.compile(
     r"(?:n/?a|null|nil|[-–—]|not (?:available|applicable|specified|provided|given|mentioned|stated|found))\.?",
@@ -280,6 +285,8 @@ def _value(block: str, schema: Any) -> Any:
         return _list(block, schema)
     if _is_text(schema):
         return _scalar(block, schema)
+    if _TAKEN_BACK.search(block[:_MOST_CHARACTERS]):
+        return None
     paragraph = block.split("\n\n", maxsplit=1)[0].strip()
     value = _scalar(paragraph, schema)
     return value if value is not None else _leading(paragraph, schema)
@@ -291,7 +298,16 @@ def _leading(text: str, schema: Mapping[str, Any]) -> Any:
     if match is None or _DENIED.search(match["value"]):
         return None
     rest = text[match.end() :]
-    return None if _TAKEN_BACK.search(rest) or re.search(r"\bor\b", rest) else _scalar(match["value"], schema)
+    if _names_another(text[match.end() :], match["value"], schema):
+        return None
+    changed = _TAKEN_BACK.search(rest) or _CHANGED.search(rest.split("\n", 1)[0]) or re.search(r"\bor\b", rest)
+    return None if changed else _scalar(match["value"], schema)
+
+
+def _names_another(rest: str, value: str, schema: Mapping[str, Any]) -> bool:
+    """Whether another label follows the one that was read."""
+    labels = [str(label) for label in schema.get("enum", ()) if plain(str(label)) != plain(value)]
+    return len(labels) <= _MOST_PRESENT and any(True for _ in _label_hits(rest, labels)) if labels else False
 
 
 def _is_text(schema: Mapping[str, Any]) -> bool:
@@ -354,14 +370,35 @@ def _stated(text: str, name: str, schema: Any, *, alone: bool) -> tuple[Any, str
         return _stated_label(text, words, [label for label in labels if label], alone=alone)
     kind = schema.get("type")
     if kind in ("integer", "number"):
-        subject = _subject(words, alone=False)
-        pattern = rf"(?:{subject})[\s*_`]*(?P<n>[+-]?\d+(?:\.\d+)?)(?={_AFTER})"
-        values = {match["n"] for part in _sentences(text) if (match := re.match(pattern, part, re.IGNORECASE))}
-        return (_scalar(values.pop(), schema) if len(values) == 1 else None), ""
+        return _stated_number(text, words, schema)
     if kind == "boolean" and alone:
-        match = re.match(rf"\W*(yes|no|true|false)(?={_AFTER})(?!.*\b(?:but|or|and) (?:yes|no)\b)", text, re.IGNORECASE)
+        match = re.match(
+            rf"\W*(yes|no|true|false)(?={_AFTER})(?!.*\b(?:(?:but|or|and) (?:yes|no)|unless|except|if|maybe|perhaps)\b)",
+            text,
+            re.IGNORECASE,
+        )
         return (match[1].lower() in ("yes", "true") if match else None), ""
     return None, ""
+
+
+def _stated_number(text: str, words: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
+    """The number that sentences state for a property; none if one of those that name it says anything else."""
+    plainly = re.compile(
+        rf"(?:{_subject(words, alone=False)})[\s*_`]*(?P<n>[+-]?\d+(?:\.\d+)?)(?={_AFTER})(?P<rest>.*)",
+        re.IGNORECASE | re.DOTALL,
+    )
+    named = re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
+    values: set[str] = set()
+    for sentence in _sentences(text):
+        if named.search(sentence) is None or not re.search(r"\d", sentence):
+            continue
+        match = plainly.match(sentence)
+        if match is None or sentence.endswith("?") or _CHANGED.search(match["rest"]):
+            return None, f"{_shown(sentence)} does not state it plainly"
+        values.add(match["n"])
+    if len(values) > 1:
+        return None, f"the text states {len(values)} numbers for it"
+    return (_scalar(values.pop(), schema) if values else None), ""
 
 
 def _subject(words: str, *, alone: bool) -> str:
