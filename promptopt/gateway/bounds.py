@@ -34,6 +34,7 @@ _HISTORY = {"previous_response_id": "earlier turns", "conversation": "a conversa
 _CALLERS_TOOLS = frozenset(
     {"function", "custom", "namespace", "local_shell", "apply_patch", "computer", "computer_use_preview"}
 )
+_CALLERS_STARTS = ("bash_", "computer_", "memory_", "str_replace", "text_editor_")
 _SEARCHES = {"web_search": "web_searches_kcount", "file_search": "storage_searches_kcount"}
 _FREE_TOOLS = frozenset({"mcp", "tool_search"})
 # Parameters by which other providers search or route to other models on their own.
@@ -141,12 +142,13 @@ class _Reader:
         for name, what in _HISTORY.items():
             if self._body.get(name) is not None:
                 self._beyond = f"{what} ({name})"
-        items = self._body.get("messages" if self._call.endpoint == "chat" else "input")
         total = count_text(self._call)
-        if not isinstance(items, list | str | None):
-            raise TypeError
-        if isinstance(items, list):
-            total += sum(self._count(text) for item in items for text in self._item(item))
+        for name in ("messages", "input", "system"):
+            items = self._body.get(name)
+            if not isinstance(items, list | str | None):
+                raise TypeError
+            if isinstance(items, list):
+                total += sum(self._count(text) for item in items for text in self._item(item))
         return total
 
     def _item(self, item: Any) -> Iterator[str]:
@@ -236,7 +238,7 @@ class _Reader:
         """The kinds of the tools that the provider runs."""
         tools = [each for each in self._body.get("tools") or () if isinstance(each, Mapping)]
         kinds = [str(each.get("type", "function")) for each in tools]
-        return [kind for kind in kinds if kind not in _CALLERS_TOOLS]
+        return [kind for kind in kinds if kind not in _CALLERS_TOOLS and not kind.startswith(_CALLERS_STARTS)]
 
     def server_tools(self) -> tuple[int, Decimal]:
         """How often the provider may call tools of its own, and what that costs."""
@@ -248,12 +250,18 @@ class _Reader:
         if not served:
             return 0, Decimal(0)
         fees = [self.fee(kind) for kind in served]
-        calls = self._body.get("max_tool_calls")
+        calls = self._body.get("max_tool_calls", self._uses())
         if isinstance(calls, bool) or not isinstance(calls, int) or calls < 0:
             raise Unbounded(f"nothing bounds how often the provider uses {', '.join(served)}. Set max_tool_calls")
         if self._price.context_window is None:
             raise Unbounded(f"the context window of {self._call.model!r} is not known, and {served[0]} may fill it")
         return calls, calls * max(fees)
+
+    def _uses(self) -> Any:
+        """How often the tools may be used, if each of them says so itself."""
+        tools = [each for each in self._body.get("tools") or () if isinstance(each, Mapping)]
+        uses = [each.get("max_uses") for each in tools if str(each.get("type", "function")) in self.served]
+        return sum(uses) if uses and all(type(each) is int and each >= 0 for each in uses) else None
 
     def fee(self, kind: str) -> Decimal:
         """Dollars for one call of a tool of the provider's."""

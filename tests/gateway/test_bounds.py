@@ -389,6 +389,15 @@ def test_the_end_is_seen_in_an_event_loop(aclient, upstream):
     assert spent() == (2700, 0)
 
 
+def test_tools_may_say_themselves_how_often_they_are_used():
+    search = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}
+    usage = bound(model="claude-sonnet-4-6", tools=[search, {"type": "bash_20250124", "name": "bash"}])
+    window = find_price("claude-sonnet-4-6").context_window
+    assert 2 * window < usage.input_tokens < 2 * window + 200
+    with pytest.raises(Unbounded, match="Set max_tool_calls"):
+        bound(model="claude-sonnet-4-6", tools=[search, {**search, "max_uses": "2"}])
+
+
 def test_an_unpriced_tier_is_not_priced_at_the_standard(client, upstream):
     sdk = client()
     upstream.on = lambda path, body: answer(body)
