@@ -110,12 +110,14 @@ _EXAMPLE_BLOCK = re.compile(
 _BULLET = re.compile(r"[ \t]*[-*•][ \t]+\S")
 _TURN = re.compile(
     r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
-    r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query)[ \t]?\d*\**:[ \t]*\S.*$",
+    r"Action|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query|Hint)[ \t]?\d*\**:[ \t]*\S.*"
+    # and what goes on under it, up to a label, an item or an empty line
+    r"(?:\n(?![ \t]*(?:$|[-*+#•][ \t]|\d{1,3}[.)]|[*_\[]*[A-Za-z][\w ]{0,24}[*_\]]*:)).*)*$",
     re.MULTILINE,
 )
 # A label that opens several lines, as others do too: the records of a few-shot prompt.
 _FIELD = re.compile(r"^[ \t]*[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?P<said>[ \t]+\S.*)?[ \t]*$", re.MULTILINE)
-_REMARK = frozenset({"note", "important", "tip", "warning", "remember", "hint", "caution", "nb"})
+_REMARK = frozenset({"note", "important", "tip", "warning", "remember", "caution", "nb"})
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
     r"|UPDATE|CREATE|FROM|WHERE|#include|package|using|assert)\b(?=.*[({=;:.*,<]|\s+\w+$).*"

@@ -216,6 +216,7 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
             if head.end() < len(text):
                 yield paragraph.start + head.end(), paragraph.end
         last = paragraph.lines[-1]
+        yield from _listed_examples(paragraph)
         following = found[index + 1] if index + 1 < len(found) else None
         if _ends_with_announcement(last) and following is not None and not _ITEM.match(following.lines[0]):
             yield following.start, following.end
@@ -229,6 +230,21 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
                 said = _WORD.search(masked, position, paragraph.end) is not None
                 yield position - said * (1 + len(line) - _announcement(line)), paragraph.end
                 break
+
+
+_EXAMPLES_FOLLOW = re.compile(
+    r"\b(?:examples?|samples?|for\s+instance|e\.g\.)(?:\s+\w+){0,2}[*_]*:[*_]*[ \t]*$", re.IGNORECASE
+)
+
+
+def _listed_examples(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
+    """The items right under a line such as "... Example entries:"."""
+    position = paragraph.start
+    for line in paragraph.lines[:-1]:
+        position += len(line) + 1
+        if _EXAMPLES_FOLLOW.search(line):
+            yield position, paragraph.end
+            return
 
 
 def _ends_with_announcement(line: str) -> bool:

@@ -290,6 +290,9 @@ GIVEN = [
     "Email:\nDear Sir,\nI am writing to you about the bill. Please note that it is late.",
     "[Order]: Draw a map of the coast.\n\n[Role]: You are a keeper of the maps.\n\n[Order]: Sort the keys.\n\n[Role]:",
     "Example 1\n\nForum post:\nThe key is in the box.\n\nI am the keeper.\n\nOutput:\nno fault\n\nExample 2\n\nForum post:\nThe box is in the key.\n\nOutput:\none fault",
+    "Name what was done. Example entries:\n- Opened the box of the keeper\n- Read the first map",
+    "Question: Which word is meant?\nHe said that the new book is about the sea.\nAnswer: book\nQuestion: And now?\nIt is the day of the year.\nAnswer: day",
+    "Hint: Please give the answer as a number.\nQuestion: How many doors are in the hall?\n\nHint: Please give the answer as a word.\nQuestion: Which door is open?",
     "h1. The name of the sea\nh2. A part of the ship",
     "A. The sun is a star.\nB. The moon is a planet.",
     "name: the tool\ndescription: Reads the file and prints the list.\nargs:\n  - the path",
@@ -331,6 +334,9 @@ def test_a_table_below_a_heading_of_an_answer_keeps_its_blanks():
         ("If b is the height, the area is a times b.", "If b is the height, area is a times b."),
         ("Use the label the user gave.", "Use the label the user gave."),
         ("Use the label of the user.", "Use label of user."),
+        ("List colours the customer mentions.", "List colours the customer mentions."),
+        ("The after picture is in the box.", "The after picture is in box."),
+        ("First, if the door is shut, knock.", "First, if door is shut, knock."),
     ],
 )
 def test_letters_predicates_and_clauses_keep_their_article(text, after):

@@ -172,7 +172,9 @@ _OXFORD = re.compile(
     re.IGNORECASE,
 )
 # Words that could go on with the noun before the comma: "no history, output 1".
+# Nor before another clause: "First, if it is late, stop".
 _MAY_GO_ON = (
+    r"(?!\s+(?:if|when|whenever|once|unless|while|because|since|as|for|in|on|at|before|after)\b)"
     r"(?!\s+(?:output|answer|list|report|rate|score|name|state|note|review|test|check|format|request|question|search|call|"
     r"return|change|order|plan|start|end|help|need|result|show|summary|code|act|work|step|type|label|mark|place|point|"
     r"design|research|repeat|reply|response|comment|update|link|match|sort|group|set|cut|stop|print|display|present|query|"
@@ -265,6 +267,12 @@ _CLAUSE_BEFORE = re.compile(
     rf"\b(?:the|an?|any|each|every|all|no|this|these|those|some|your|its|their)(?:\s+{_NOUN_WORD}){{1,2}}\s+\Z",
     re.IGNORECASE,
 )
+_PLURAL_BEFORE = re.compile(r"[a-z]{3,}s\s+\Z")
+_SAYS_OF_IT = re.compile(
+    r"\s+(?:user|assistant|agent|model|author|customer|reader|speaker|researcher|player|student|client|company|team|person)"
+    r"\s+(?!(?:is|was|has)\b)[a-z]+(?:s|ed)\b"
+)
+_NAMED_BY_PLACE = re.compile(r"\s+(?:before|after|above|below|under|over|off|out)\b", re.IGNORECASE)
 _LET = re.compile(r"\b[Ll]et\s+[\w$\\]{1,3}\s+(?:be|denote|equal)\b")
 _SAME = re.compile(
     r"\s+(?:same\b|facts?\s+that\b|(?:first|second|third|last|next|whole)\s+time\b|point[.,;]?(?:\s|\Z)|case\s+that\b|way\s+(?:to|of|that)\b)",
@@ -327,6 +335,9 @@ def _no_article(match: re.Match[str]) -> str | None:
         return None
     # "the label the user gave": without its article, the clause could not be told from the noun.
     if _BEFORE_CLAUSE.match(after) or _CLAUSE_BEFORE.search(before):
+        return None
+    # "preferences the user mentions"; "the after image": a preposition as a name.
+    if (_PLURAL_BEFORE.search(before) and _SAYS_OF_IT.match(after)) or _NAMED_BY_PLACE.match(after):
         return None
     # "The Lord of the Rings": a name; "let a be the width": a letter.
     if (_NAME_BEFORE.search(before) and _NAME_AFTER.match(after)) or _LET.search(match.string):
