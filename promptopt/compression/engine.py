@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
+from promptopt.compression.allowance import Allowance, Loss, PrefixLimit
 from promptopt.compression.document import Document
 from promptopt.compression.edit import LEVELS, Edit, Finding, Level, includes
-from promptopt.compression.judge import Allowance, JudgedEdit, Loss, PrefixLimit, apply, judge_edits
+from promptopt.compression.judge import JudgedEdit, apply, judge_edits
 from promptopt.compression.masks import marks
 from promptopt.compression.rules.base import BySentence, ReportsOnly, Rule, choose_rules, proposals
 from promptopt.config import load_config

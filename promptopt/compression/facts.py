@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.resources import files
-from typing import Any
 
 from promptopt.compression.masks import MASK, Masked, Zone, mask
+from promptopt.compression.reading import ALONE, FUNCTION_WORDS, PASSED_OVER, SET_APART, read, stem, tokens
 from promptopt.compression.sentences import HEADING, ITEM, Sentence, is_english, split_sentences
 from promptopt.errors import check_argument
 
@@ -22,50 +21,6 @@ SCOPE_WORDS = 3
 """How many words after a negation, a limit or a condition belong to it."""
 
 
-@lru_cache(maxsize=1)
-def weighty_words() -> dict[str, str]:
-    """Words and phrases that are facts, in lower case, with the kind of fact they are (``weighty.tsv``)."""
-    text = files("promptopt.compression").joinpath("weighty.tsv").read_text(encoding="utf-8")
-    rows = (line.partition("\t") for line in text.splitlines() if line and not line.startswith("#"))
-    return {phrase: kind for kind, _, phrase in rows}
-
-
-def alternatives(phrases: Iterable[str]) -> str:
-    """A pattern for any of the phrases, the longest first: a trie, since ``re`` tries alternatives one by one."""
-    trie: dict[str, Any] = {}
-    for phrase in phrases:
-        node = trie
-        for character in phrase:
-            node = node.setdefault(character, {})
-        node[""] = {}
-    return _trie_pattern(trie)
-
-
-def _trie_pattern(node: dict[str, Any]) -> str:
-    branches = [_CHARACTERS.get(key, re.escape(key)) + _trie_pattern(child) for key, child in node.items() if key]
-    if not branches:
-        return ""
-    inner = f"(?:{'|'.join(branches)})" if len(branches) > 1 or "" in node else branches[0]
-    return f"{inner}?" if "" in node else inner
-
-
-_CHARACTERS = {" ": r"\s+", "'": "['’]"}
-_BOUNDS = (r"(?<![\w'’-])", r"(?![\w'’-])")
-_WORD = re.compile(
-    rf"(?P<hole>{MASK}+)|(?P<digits>[-+±~<>≤≥=]?[$€£¥]?\d(?:[\d,.:/×x^–-]*\d)?(?:st|nd|rd|th)?[%°]?)"
-    rf"|(?P<weighty>{_BOUNDS[0]}(?:{alternatives(weighty_words())}){_BOUNDS[1]})"
-    # "provided the answer is known" is a condition, "the provided text" is not.
-    r"|(?P<condition>(?<![\w'’-])provided(?=,?\s+(?:that|the|it|you|they|there|all|an?|your)\b))"
-    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)|(?P<break>[.;!?()]|,)",
-    re.IGNORECASE,
-)
-WEIGHTY = alternatives(
-    phrase for phrase, kind in weighty_words().items() if kind in ("limit", "negation", "modal", "restriction")
-)
-"""A pattern for the words whose scope is a fact of its own."""
-_SET_APART = frozenset(word for phrase in weighty_words() for word in phrase.split()) | {"provided"}
-# Weighty by themselves; a negation may be written in several ways.
-_ALONE = frozenset(phrase for phrase, kind in weighty_words().items() if phrase.isalpha() and kind != "negation")
 _DIGITS = re.compile(r"\d+")
 _PLAIN = re.compile(r"(?<![\w'’-])[a-z]{4,}(?![\w'’-])")
 _DIGIT = re.compile(r"\d")
@@ -93,56 +48,6 @@ _LISTING = tuple(
 _JSON_KEY = re.compile(r"[\"']([\w .-]{1,60})[\"']\s*:")
 _ARTICLE = re.compile(r"\s(?:the|an?)\s", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
-
-
-# How a reader reads a sentence before its words are compared: contractions written out, courtesy and announcements of
-# an order passed over where they open a clause. In any other place the same words are facts.
-_CONTRACTIONS = (
-    (re.compile(r"\bcan(?:no|['’])t\b", re.IGNORECASE), "can not"),
-    (re.compile(r"\bwon['’]t\b", re.IGNORECASE), "will not"),
-    (re.compile(r"\bshan['’]t\b", re.IGNORECASE), "shall not"),
-    (re.compile(r"n['’]t\b", re.IGNORECASE), " not"),
-    (re.compile(r"['’]ll\b", re.IGNORECASE), " will"),
-    (re.compile(r"['’]re\b", re.IGNORECASE), " are"),
-    (re.compile(r"['’]ve\b", re.IGNORECASE), " have"),
-    (re.compile(r"\b(I)['’]m\b", re.IGNORECASE), r"\1 am"),
-    (re.compile(r"\b(it|that|there|here|what|he|she|let)['’]s\b", re.IGNORECASE), r"\1 is"),
-)
-_CLAUSE = r"(?:(?<=\A)|(?<=[.!?:;,(>|*_\n])|(?<=[-–—•#] )|(?<=\band)|(?<=\bthen))[ \t\n*_]*"
-# What follows an order's courtesy is its verb, not the noun that the same word governs: "please the guest".
-_NO_OBJECT = r"(?!(?:the|an?|your|my|our|his|her|their|its|us|me|him|them|everyone)\b)"
-_COURTESY = re.compile(
-    rf"(?P<open>{_CLAUSE})(?:"
-    rf"(?:please|kindly),?[ \t\n]+{_NO_OBJECT}(?=[a-z\ue000])"
-    r"|(?:additionally|furthermore|moreover|in addition|of course),[ \t\n]+"
-    r"|(?:I|we)(?: would|['’]d)? (?:want|need|like) you to (?![^.\n]* (?:and|or|but) to )(?=[a-z])"
-    r"|your (?:main |primary )?(?:task|job|goal|role) is to (?![^.\n]* (?:and|or|but) to )(?=[a-z])"
-    r"|(?:make|be) sure to (?![^.\n]* (?:and|or|but) to )(?=[a-z]))",
-    re.IGNORECASE,
-)
-_DO_NOT = re.compile(r"\b(?:do|does|did) (?=not\b)", re.IGNORECASE)
-_PURPOSE = re.compile(r"\bin order (?=to (?!the\b|an?\b)[a-z])", re.IGNORECASE)
-_READ = frozenset(
-    "please kindly additionally furthermore moreover addition course would want need like your main primary task "  # noqa: SIM905 - read as words
-    "goal role make sure order will have shall".split()
-)
-_ARTICLES = frozenset({"a", "an", "the"})
-# Capitals of these are no names.
-_FUNCTION_WORDS = frozenset(
-    "a an the is are be am was were been being to of that which who this these those it its itself and or as "  # noqa: SIM905
-    "so then you your yours yourself i me my we us our they them their will would do does did have has had having "
-    "here there if not no in on at by for with from into about like using also too let please kindly he she his her "
-    "when where while".split()
-)
-
-
-def _read(text: str) -> str:
-    if "'" in text or "’" in text or "annot" in text:
-        for pattern, replacement in _CONTRACTIONS:
-            text = pattern.sub(replacement, text)
-    # Courtesy may announce an announcement: "Please make sure to ...".
-    text = _COURTESY.sub(r"\g<open>", _COURTESY.sub(r"\g<open>", text))
-    return _PURPOSE.sub("", _DO_NOT.sub("", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,9 +258,9 @@ def plain_words(masked: str) -> frozenset[str]:
     Only words that are facts wherever they are. If they differ, the facts do.
     """
     found = _PLAIN.findall(masked.lower())
-    own = {stem(word) for word in found if word not in _READ and word not in _SET_APART}
+    own = {stem(word) for word in found if word not in PASSED_OVER and word not in SET_APART}
     return frozenset(
-        own.union(_DIGITS.findall(masked), (word for word in found if word in _ALONE and word not in _READ))
+        own.union(_DIGITS.findall(masked), (word for word in found if word in ALONE and word not in PASSED_OVER))
     )
 
 
@@ -371,19 +276,19 @@ def _word_facts(plain: str, is_heading: bool) -> Iterator[Fact]:
             # Capitals for emphasis are not names.
             if len(name) > 1 and not _is_neutral(name) and not (name.isupper() and len(name) > 6):
                 yield _fact("name", name)
-    tokens = list(_tokens(_read(plain)))
-    for index, (kind, value) in enumerate(tokens):
+    found = list(tokens(read(plain)))
+    for index, (kind, value) in enumerate(found):
         if kind == "word":
             # Where something comes from and where it goes may change places and keep every word.
-            yield _fact("word", value.replace("’", "'"), _scope(tokens, index)[:1] if value == "from" else ())
+            yield _fact("word", value.replace("’", "'"), _scope(found, index)[:1] if value == "from" else ())
         elif kind not in ("hole", "break"):
-            yield _fact(kind, value, _scope(tokens, index))
+            yield _fact(kind, value, _scope(found, index))
     yield from _listed_items(plain)
 
 
 @lru_cache(maxsize=4096)
 def _is_neutral(name: str) -> bool:
-    return name.lower() in _FUNCTION_WORDS
+    return name.lower() in FUNCTION_WORDS
 
 
 def _listed_items(plain: str) -> Iterator[Fact]:
@@ -395,24 +300,9 @@ def _listed_items(plain: str) -> Iterator[Fact]:
     for pattern, kind in ((_EXAMPLE, "example"), (_ENUM, "enum")):
         for match in pattern.finditer(fragment):
             for item in re.split(r",|/|\||\bor\b|\band\b", match[1]):
-                words = [stem(value) for name, value in _tokens(_read(item)) if name not in ("hole", "break")]
+                words = [stem(value) for name, value in tokens(read(item)) if name not in ("hole", "break")]
                 if words:
                     yield _fact(kind, " ".join(words))
-
-
-def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    for match in _WORD.finditer(text):
-        kind = match.lastgroup or "word"
-        value = match[0].lower()
-        if kind == "word":
-            if value in _ARTICLES:
-                continue
-        elif kind == "weighty":
-            value = " ".join(value.split())
-            kind = weighty_words()[value]
-        elif kind == "digits":
-            kind = "number"
-        yield kind, value
 
 
 def _scope(tokens: list[tuple[str, str]], index: int) -> tuple[str, ...]:
@@ -423,17 +313,6 @@ def _scope(tokens: list[tuple[str, str]], index: int) -> tuple[str, ...]:
         if kind != "break":
             words.append("…" if kind == "hole" else stem(value))
     return tuple(words)
-
-
-@lru_cache(maxsize=16384)
-def stem(word: str) -> str:
-    """Without a plural or possessive ending; enough to see "idea" and "ideas" as one word."""
-    word = word.lower().replace("’", "'").removesuffix("'s").removesuffix("'")
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
 
 
 def _zone_text(zone: Zone, masked: Masked) -> str:
@@ -450,7 +329,7 @@ def _zone_facts(zone: Zone, content: str, line: int) -> Iterator[Fact]:
             yield Fact("json key", key, (), line)
         kind = "json" if keys else kind
     if kind == "example":
-        content = " ".join(value for _, value in _tokens(_read(content)))
+        content = " ".join(value for _, value in tokens(read(content)))
     yield Fact(kind, content, (), line)
 
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 from promptopt.compression import parser
+from promptopt.compression.allowance import CLOSED, Allowance, Loss
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.facts import Fact, word_facts
@@ -20,14 +20,8 @@ from promptopt.compression.sentences import HEADING, TEXT, Sentence
 from promptopt.compression.witness import ENCOURAGING, objection
 from promptopt.tokens import Tokenizer
 
-Loss = Literal["sentence", "structure"]
-SHARES: dict[Loss, float] = {"sentence": 0.04, "structure": 0.08}
-"""Share of a text's sentences that may go without being said elsewhere, and of its headings and list items."""
-_CLOSED: dict[Loss, str] = {
-    "sentence": "too many of the text's sentences would go, so none does",
-    "structure": "too much of the text's list and heading structure would go, so none does",
-}
 _IDLE = "saves no token"
+_BOUNDS = frozenset({"number", "negation", "limit", "restriction", "date"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,75 +52,6 @@ class JudgedEdit:
     def revertible(self) -> bool:
         """Whether the edit was made, and can be undone with ``old``."""
         return not self.refused
-
-
-@dataclass(frozen=True, slots=True)
-class PrefixLimit:
-    """A static prefix that must not shrink below the provider's minimum for caching.
-
-    Attributes:
-        end: Position after its last character.
-        tokens: Tokens that it may lose.
-        why: The arithmetic, for the edits that are refused.
-    """
-
-    end: int
-    tokens: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What a text may still lose.
-
-    Of each kind of loss all that is proposed goes, or none of it: if a part went, a second run could take some of the
-    rest.
-
-    Attributes:
-        sentences: How many whole sentences may go that are said nowhere else; below 0 once too many have gone.
-        structure: The same for headings and list items.
-        closed: The kinds of which more was proposed than may go: none goes.
-        prefix: What the static prefix may lose; ``None`` if there is no such limit.
-    """
-
-    sentences: float
-    structure: float
-    closed: frozenset[Loss] = frozenset()
-    prefix: PrefixLimit | None = None
-
-    @classmethod
-    def of(cls, document: Document, closed: frozenset[Loss], prefix: PrefixLimit | None) -> Allowance:
-        """What ``document`` may lose."""
-        marked = sum(sentence.kind != TEXT and sentence.first for sentence in document.sentences)
-        return cls(SHARES["sentence"] * len(document.sentences), SHARES["structure"] * marked, closed, prefix)
-
-    @property
-    def exceeded(self) -> frozenset[Loss]:
-        """The kinds of which more has gone than may."""
-        left: dict[Loss, float] = {"sentence": self.sentences, "structure": self.structure}
-        return frozenset(kind for kind, number in left.items() if number < 0)
-
-    def refusal(self, edit: Edit, saved: int) -> str:
-        """Why the static prefix cannot afford an edit; empty if it can."""
-        prefix = self.prefix
-        return prefix.why if prefix and edit.start < prefix.end and prefix.tokens < saved else ""
-
-    def after(self, edit: Edit, saved: int, losses: Iterable[Loss]) -> Allowance:
-        """What is left once an edit is made."""
-        gone = Counter(losses)
-        prefix = self.prefix
-        if prefix is not None and edit.start < prefix.end:
-            prefix = replace(prefix, tokens=prefix.tokens - saved)
-        sentences, structure = self.sentences - gone["sentence"], self.structure - gone["structure"]
-        return replace(self, sentences=sentences, structure=structure, prefix=prefix)
-
-    def moved(self, edits: Sequence[Edit]) -> Allowance:
-        """The same for the text in which ``edits`` were made."""
-        if self.prefix is None:
-            return self
-        end = self.prefix.end
-        shift = sum(edit.end - edit.start - len(edit.new) for edit in edits if edit.end <= end)
-        return replace(self, prefix=replace(self.prefix, end=end - shift))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +214,13 @@ class _Judge:
             if why := unlicensed(sentence, cuts, self._level):
                 lost = [fact for fact in self._lost(window, edits) if fact.kind != "word"]
                 return f"would lose {_names(lost)}" if lost else why
-        licensed = {edit for edit in edits if parsed and self._sentence_of(edit) is not None}
+        licensed = [edit for edit in edits if parsed and self._sentence_of(edit) is not None]
         lost = self._lost(window, [edit for edit in edits if edit not in licensed])
+        # Two proofs are better than one: what a licence covers is no number and no bound.
+        bounds = {(fact.kind, fact.value): fact for fact in self._lost(window, licensed) if fact.kind in _BOUNDS}
+        masked = apply(self._document.masked[window[0] : window[1]], licensed, window[0])
+        said = {(fact.kind, fact.value) for fact in word_facts(masked)}
+        lost += [fact for key, fact in bounds.items() if key not in said]
         return f"would lose {_names(lost)}" if lost else ""
 
     def _cuts(self, edits: Sequence[Edit]) -> dict[str, tuple[Cut, ...]]:
@@ -379,7 +309,7 @@ class _Judge:
         if closed is None:
             return False
         saved = self._saved(self._window(edit), [edit])
-        self._refuse(edit, saved, self._facts_in(edit), _CLOSED[closed] if saved > 0 else _IDLE)
+        self._refuse(edit, saved, self._facts_in(edit), CLOSED[closed] if saved > 0 else _IDLE)
         return True
 
     def _losses(self, edit: Edit) -> Iterator[Loss]:

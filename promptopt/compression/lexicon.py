@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from importlib.resources import files
 
-from promptopt.compression.facts import alternatives
+from promptopt.compression.reading import alternatives
 
 RELATIVES = ("that", "which", "who")
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from promptopt.compression.change import Change
 from promptopt.compression.edit import Level
-from promptopt.compression.licences import Change, licence
+from promptopt.compression.licences import licence
 from promptopt.compression.masks import MASK
 from promptopt.compression.parser import parse_all
 

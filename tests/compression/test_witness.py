@@ -90,6 +90,8 @@ WRONG = [
     ("You are given that the mast is 9 feet high.", "You are given", "You get"),
     ("The tea was good, and the cook went on and so on to bed.", "and so on", "etc."),
     ("Concerning news is to be told at once.", "Concerning", "About"),
+    ("Here are a few examples of it:", "Here are a f", "F"),
+    ("Here are some boats of the harbour:", "Here are some b", "B"),
 ]
 
 
