@@ -14,6 +14,7 @@ from typing import Any
 
 from promptopt.config import Config, load_config
 from promptopt.errors import UsageError
+from promptopt.gateway.body import UNREADABLE
 from promptopt.gateway.call import PARTITION, Answer, Call, PartitionPart, Wire
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from promptopt.gateway.costs import Costs
@@ -28,7 +29,7 @@ from promptopt.gateway.layers.routing import Cascade, Fallback, Router
 from promptopt.gateway.layers.semantic import SemanticCache, make_semantic_cache
 from promptopt.gateway.layers.single_flight import SingleFlight
 from promptopt.gateway.layers.upstreams import UpstreamPlan, Upstreams
-from promptopt.gateway.openai.wire import PENDING, UNREADABLE, read_object
+from promptopt.gateway.openai.wire import PENDING, read_object
 from promptopt.gateway.settings import SETTING_NAMES, GatewaySettings, read_settings
 from promptopt.gateway.stores.base import Leases, Store, StoreOptions
 from promptopt.gateway.stores.ledger import open_ledger

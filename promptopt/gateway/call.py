@@ -241,6 +241,7 @@ class Call:
         give_up_at: When its caller's own timeout is over, by the gateway's monotonic clock: it waits no longer.
         reading: Where its stream is, if somebody waits for the end of it.
         upstream: Where it is sent, if that was chosen among several; else ``url`` says it.
+        variant: What headers say about the answer, such as the version of the API.
     """
 
     endpoint: Endpoint
@@ -261,25 +262,30 @@ class Call:
     give_up_at: float | None = None
     reading: Reading | None = None
     upstream: Upstream | None = None
+    variant: str = ""
 
     @classmethod
     def of(
         cls, endpoint: Endpoint, url: str, body: Mapping[str, Any], labels: Labels = NO_LABELS,
         *, attempt: int = 0, request: Request | None = None, deployments: Mapping[str, str] = MappingProxyType({}),
+        variant: str = "",
     ) -> Call:  # fmt: skip
         """A call with its identity; nobody shares with another tenant, organisation, project or key.
 
         Args:
             deployments: The model of each deployment of Azure's, by its name; a call then names the model.
+            variant: What headers say about the answer.
         """
         model, partition = str(body.get("model") or ""), partition_of(labels)
-        identity = identity_of(url, body, labels, partition)
+        identity = identity_of(_with_variant(url, variant), body, labels, partition)
         deployment = Deployment.read(url, model, deployments)
         if deployment is not None and deployment.model != model:
             model = deployment.model
             body = {**body, "model": model}
         call = cls(endpoint, url, body, labels, identity, partition, model, attempt=attempt, request=request)
-        return call if deployment is None else replace(call, deployment=deployment)
+        if deployment is None and not variant:
+            return call
+        return replace(call, deployment=deployment, variant=variant)
 
     def apart_by(self, parts: Collection[PartitionPart]) -> Call:
         """The same call in the partition that only these parts make."""
@@ -321,7 +327,11 @@ class Call:
 
     def identity_with(self, body: Mapping[str, Any]) -> str:
         """The identity that this call has with another body."""
-        return identity_of(self.url, body, self.labels, self.partition)
+        return identity_of(_with_variant(self.url, self.variant), body, self.labels, self.partition)
+
+
+def _with_variant(url: str, variant: str) -> str:
+    return f"{url}\n{variant}" if variant else url
 
 
 def _with(request: Request, changes: Mapping[str, Any]) -> Request:

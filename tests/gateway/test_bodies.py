@@ -135,3 +135,13 @@ def test_a_kept_answer_keeps_the_providers_request_id(client, upstream, redis_se
             model="gpt-4o-mini", temperature=0, messages=[{"role": "user", "content": "hi"}]
         )
         assert raw.headers["x-promptopt-source"] == "cache"
+
+
+@pytest.mark.parametrize("settings", [{}, {"cache": False}])
+def test_a_whole_answer_can_be_read_byte_by_byte(client, upstream, settings):
+    sdk = client(**settings)
+    asked = {"model": "gpt-4o-mini", "temperature": 0, "messages": [{"role": "user", "content": "hi"}]}
+    for _ in range(2):
+        with sdk.chat.completions.with_streaming_response.create(**asked) as response:
+            data = b"".join(response.http_response.iter_raw())
+        assert json.loads(data)["choices"][0]["message"]["content"] == "ok"

@@ -34,7 +34,7 @@ class Server(RedisServer):
     def start(self):
         command = ["redis-server", "--port", str(self.port), "--save", "", *self.arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        assert wait_until(self.answers)
+        assert wait_until(self.answers, 30)
 
     def answers(self):
         try:
@@ -71,7 +71,7 @@ def cluster(server):
     one.execute_command("CLUSTER ADDSLOTSRANGE", 0, 8000)
     other.execute_command("CLUSTER ADDSLOTSRANGE", 8001, 16383)
     one.execute_command("CLUSTER MEET", "127.0.0.1", second.port)
-    assert wait_until(lambda: all(b"cluster_state:ok" in raw(each) for each in (one, other)), 20)
+    assert wait_until(lambda: all(b"cluster_state:ok" in raw(each) for each in (one, other)), 60)
     return first
 
 
@@ -115,7 +115,7 @@ def test_sentinel(client, upstream, server, tmp_path):
         ["redis-server", str(configuration), "--sentinel", "--port", str(sentinel.port)], stdout=subprocess.DEVNULL
     )
     try:
-        assert wait_until(sentinel.answers)
+        assert wait_until(sentinel.answers, 30)
         address = f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel.port}/main/1"
         assert used(client(redis=address, **EVERYTHING), upstream) == 20
         assert redis.Redis(port=master.port, db=1).dbsize() > 20

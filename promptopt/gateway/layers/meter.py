@@ -238,7 +238,7 @@ def otel_attributes(row: LedgerRow) -> dict[str, Any]:
     """
     named = {
         "gen_ai.operation.name": "embeddings" if row.endpoint == "embeddings" else "chat",
-        "gen_ai.provider.name": "openai",
+        "gen_ai.provider.name": "anthropic" if row.endpoint == "messages" else "openai",
         "gen_ai.request.model": row.model,
         "gen_ai.request.max_tokens": row.max_output_tokens,
         "gen_ai.request.temperature": row.temperature,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from promptopt.gateway.anthropic.hints import has_own, minimum_tokens, static_parts, with_breakpoint
 from promptopt.gateway.call import Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.flow import Flow, Handler
@@ -27,6 +28,8 @@ LIFETIME_S = 300.0
 _REMEMBERED = 4096
 # Prompts of which the last text is kept.
 _TEXTS = 64
+# So many prefixes of a prompt are written to Anthropic's cache without one that was read.
+_UNREAD = 3
 _FIXED_ROLES = ("system", "developer")
 
 
@@ -34,7 +37,8 @@ class PromptCacheHints:
     """Gives calls of the same prompt the same ``prompt_cache_key``, and notes how much of each should be cached.
 
     The key is a digest of the static prefix: model, tools, schema and the instructions before the first user message.
-    A key of the caller's own is left alone.
+    Anthropic's messages get breakpoints after their tools and system prompt instead. A key and breakpoints of the
+    caller's own are left alone.
     """
 
     def __init__(
@@ -51,8 +55,14 @@ class PromptCacheHints:
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._tokens: OrderedDict[str, int] = OrderedDict()
         self._texts: OrderedDict[str, str] = OrderedDict()
+        # Prefixes of a prompt in a row that had not come before.
+        self._unread: OrderedDict[str, int] = OrderedDict()
 
     def handle(self, call: Call, inner: Handler) -> Flow:
+        if call.endpoint == "embeddings":
+            return (yield from inner(call))
+        if call.endpoint == "messages":
+            return (yield from inner(replace(self._with_breakpoints(call), misordered_tokens=self._misordered(call))))
         key, tokens = self.prefix(call)
         cacheable = cacheable_tokens(tokens, self._min_tokens)
         expected = cacheable if cacheable and self._warm(key) else 0
@@ -60,6 +70,44 @@ class PromptCacheHints:
         if cacheable and "prompt_cache_key" not in call.body:
             call = call.sent_with(prompt_cache_key=f"promptopt-{key[:16]}")
         return (yield from inner(call))
+
+    def _with_breakpoints(self, call: Call) -> Call:
+        """The call with breakpoints after its tools and its system prompt, if they are worth keeping.
+
+        Writing to Anthropic's cache costs a quarter more than reading plain input. A prefix that is another one each
+        time is not written after the first few, until it comes a second time.
+        """
+        minimum, own = minimum_tokens(call.model), has_own(call.body)
+        parts: list[object] = [call.model]
+        placed: dict[str, object] = {}
+        expected = 0
+        for name, part in static_parts(call.body):
+            parts.append(part)
+            text = canonical_json(parts)
+            # A token is at least a byte.
+            if len(text.encode("utf-8", "surrogatepass")) < minimum:
+                continue
+            key = sha256_hex(text)
+            tokens = self._counted(key, [canonical_json(each) for each in parts[1:]], call.model, minimum)
+            if tokens < minimum:
+                continue
+            warm = self._warm(key)
+            expected = tokens if warm else expected
+            marked = with_breakpoint(part) if self._worth_writing(call, name, warm=warm) else None
+            if marked is not None:
+                placed[name] = marked
+        if own:
+            return call
+        call = replace(call, expected_cached_tokens=expected)
+        return call.sent_with(**placed) if placed else call
+
+    def _worth_writing(self, call: Call, name: str, *, warm: bool) -> bool:
+        """Whether the prefix of this part comes again, as far as that can be known."""
+        prompt = canonical_json([call.labels.prompt, call.model, name])
+        with self._lock:
+            unread = 0 if warm else self._unread.get(prompt, 0) + 1
+            _remember(self._unread, prompt, unread)
+        return unread <= _UNREAD
 
     def prefix(self, call: Call) -> tuple[str, int]:
         """Digest and tokens of what a request begins with and never changes."""
@@ -74,16 +122,21 @@ class PromptCacheHints:
             return "", 0
         parts = canonical_json([call.model, tools, fixed])
         key = sha256_hex(parts)
+        return key, self._counted(
+            key, [*fixed, *(canonical_json(tool) for tool in tools[:2] if tool)], call.model, self._min_tokens
+        )
+
+    def _counted(self, key: str, texts: list[str], model: str, minimum: int) -> int:
+        """Tokens of a prefix, which is counted once; 0 for one that is surely below the minimum."""
         with self._lock:
             known = self._tokens.get(key)
         if known is None:
-            texts = [*fixed, *(canonical_json(tool) for tool in tools[:2] if tool)]
-            tokenizer = tokenizer_for(call.model or None)
-            short = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < self._min_tokens
+            tokenizer = tokenizer_for(model or None)
+            short = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < minimum
             known = 0 if short else sum(tokenizer.count(text) for text in texts)
             with self._lock:
                 _remember(self._tokens, key, known)
-        return key, known
+        return known
 
     def _misordered(self, call: Call) -> int | None:
         """Tokens that this call and the last one of its prompt end with alike, if they would be worth caching.

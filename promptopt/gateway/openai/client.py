@@ -1,9 +1,10 @@
-"""``promptopt.http_client()``: the gateway under the OpenAI SDK, for threads and for event loops."""
+"""``promptopt.http_client()``: the gateway under the SDKs of OpenAI and Anthropic, for threads and for event loops."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from promptopt.gateway.openai.http import (
     refusal_response,
     transport_failure,
 )
+from promptopt.gateway.openai.wire import endpoint_of
 from promptopt.gateway.reading import Reading
 from promptopt.gateway.settings import SETTING_NAMES
 
@@ -31,7 +33,7 @@ _TROUBLE = (httpx2.TransportError, httpx2.DecodingError)
 
 
 def http_client(**options: Any) -> GatewayClient:
-    """An HTTP client for ``openai.OpenAI(http_client=...)`` with the gateway in it.
+    """An HTTP client for ``openai.OpenAI(http_client=...)``, or ``anthropic.Anthropic``, with the gateway in it.
 
     Without options it caches, shares calls in flight and keeps the ledger, below ``.promptopt/``.
 
@@ -47,7 +49,7 @@ def http_client(**options: Any) -> GatewayClient:
 
 
 def async_http_client(**options: Any) -> AsyncGatewayClient:
-    """As :func:`http_client`, for ``openai.AsyncOpenAI(http_client=...)``."""
+    """As :func:`http_client`, for ``openai.AsyncOpenAI(http_client=...)`` and ``anthropic.AsyncAnthropic``."""
     settings, rest = _split(options)
     return AsyncGatewayClient(make_gateway(**settings), **rest)
 
@@ -77,7 +79,7 @@ class GatewayClient(openai.DefaultHttpxClient):
         """The response, from the provider or from what is kept.
 
         Raises:
-            openai.APIStatusError: A refusal, also a ``promptopt`` error (see :func:`refusal_error`).
+            APIStatusError: A refusal, an error of the SDK's and of promptopt's (see :func:`refusal_error`).
         """
         call = read_call(request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
         if call is None:
@@ -88,7 +90,7 @@ class GatewayClient(openai.DefaultHttpxClient):
         flow = self.gateway.handler(call)
         try:
             answer = run(flow, lambda call: self._ask(call, request, stream, options), self.gateway.clock)
-            return http_response(call, answer, request)
+            return http_response(call, answer, request, streamed=stream)
         except _Passing as passing:
             exchange = passing.exchange
             return _streamed(passing.response, _Tail(passing.response, exchange, flow))
@@ -136,7 +138,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
         flow = self.gateway.handler(call)
         try:
             answer = await run_async(flow, lambda call: self._ask(call, request, stream, options))
-            return http_response(call, answer, request)
+            return http_response(call, answer, request, streamed=stream)
         except _Passing as passing:
             exchange = passing.exchange
             return _streamed(passing.response, _AsyncTail(passing.response, exchange, flow))
@@ -292,27 +294,41 @@ class _AsyncTail(_Ending, httpx2.AsyncByteStream):
         await run_async(self._left(), _never_async)
 
 
-_STATUS_ERRORS: dict[int, type[openai.APIStatusError]] = {
-    400: openai.BadRequestError,
-    429: openai.RateLimitError,
-    503: openai.InternalServerError,
-    504: openai.InternalServerError,
-}
-_ERROR_TYPES: dict[type[Refused], type[Refused]] = {}
+_STATUS_ERRORS = {400: "BadRequestError", 429: "RateLimitError", 503: "InternalServerError", 504: "InternalServerError"}
+_ERROR_TYPES: dict[tuple[type[Refused], str], type[Refused]] = {}
 
 
 def refusal_error(refusal: Refused, request: httpx2.Request) -> Refused:
     """The refusal as an error that is both promptopt's and the SDK's, with ``code``, ``body`` and ``retry_after``.
 
-    The SDK raises errors of its own kind as they are, and retries none of them.
+    Each SDK raises errors of its own kind as they are, and retries none of them.
     """
-    kind = type(refusal)
-    if kind not in _ERROR_TYPES:
-        base = _STATUS_ERRORS.get(kind.status, openai.APIStatusError)
-        _ERROR_TYPES[kind] = type(kind.__name__, (kind, base), {"__doc__": kind.__doc__, "__module__": kind.__module__})
     response = refusal_response(refusal, request)
-    error = _ERROR_TYPES[kind].__new__(_ERROR_TYPES[kind])
-    openai.APIStatusError.__init__(error, str(refusal), response=response, body=response.json()["error"])  # type: ignore[arg-type]  # it is one
+    body, sdk = response.json(), _sdk_of(request)
+    kind = _error_type(type(refusal), sdk)
+    error = kind.__new__(kind)
+    # OpenAI's SDK takes what is inside of "error".
+    given = body if sdk is not openai else body["error"]
+    sdk.APIStatusError.__init__(error, str(refusal), response=response, body=given)
+    error.code = refusal.code
     error.retry_after = refusal.retry_after
     error.details = refusal.details
     return error
+
+
+def _sdk_of(request: httpx2.Request) -> Any:
+    """The SDK that made a request."""
+    if endpoint_of(request.url.path) == "messages":
+        with suppress(ImportError):
+            import anthropic
+
+            return anthropic
+    return openai
+
+
+def _error_type(kind: type[Refused], sdk: Any) -> type[Refused]:
+    if (kind, sdk.__name__) not in _ERROR_TYPES:
+        base = getattr(sdk, _STATUS_ERRORS.get(kind.status, "APIStatusError"))
+        names = {"__doc__": kind.__doc__, "__module__": kind.__module__}
+        _ERROR_TYPES[kind, sdk.__name__] = type(kind.__name__, (kind, base), names)
+    return _ERROR_TYPES[kind, sdk.__name__]

@@ -9,17 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from promptopt.gateway.anthropic.wire import MessageStream
+from promptopt.gateway.body import UNREADABLE, BadBody, ended, text_of
 from promptopt.gateway.call import Answer, Call, Wire
-from promptopt.gateway.openai.wire import (
-    UNREADABLE,
-    BadBody,
-    count_input,
-    ended,
-    logprobs_of,
-    read_object,
-    text_of,
-    was_filtered,
-)
+from promptopt.gateway.openai.wire import count_input, logprobs_of, read_object, was_filtered
 from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import tokenizer_for
 from promptopt.values import Usage
@@ -41,7 +34,7 @@ class EventCollector:
         self._rest = bytearray()
         self._held = b""
         self._passed: list[bytes] = []
-        self._state: _State = _ChatState() if call.endpoint == "chat" else _ResponsesState(call)
+        self._state = _state_of(call)
 
     def feed(self, data: bytes) -> bytes:
         """The part of the bytes so far that may be passed on: whole events only."""
@@ -102,6 +95,12 @@ class EventCollector:
         others = [line for line in event.split(b"\n") if not line.startswith(b"data:")]
         del value["usage"]
         return b"\n".join([*others, b"data: " + json.dumps(value, separators=(",", ":")).encode()])
+
+
+def _state_of(call: Call) -> _State | MessageStream:
+    if call.endpoint == "messages":
+        return MessageStream()
+    return _ChatState() if call.endpoint == "chat" else _ResponsesState(call)
 
 
 def counted_usage(call: Call, text: str) -> Usage:

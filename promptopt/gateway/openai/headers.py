@@ -23,6 +23,7 @@ KEY_HEADERS = ("authorization", "api-key", "x-api-key")
 _KEYS = tuple(name.encode() for name in KEY_HEADERS)
 _OF_THE_PROVIDER = {b"openai-organization": "organization", b"openai-project": "project"}
 _LABELS = {HEADER + name.encode(): name for name in LABEL_NAMES}
+_VARIANTS = frozenset({b"anthropic-version", b"anthropic-beta", b"openai-beta"})
 _ATTEMPT = b"x-stainless-retry-count"
 _NO_DEPLOYMENTS: Mapping[str, str] = MappingProxyType({})
 
@@ -48,10 +49,17 @@ def call_of(
         # Without a model it is a call all the same: a stored prompt names its own.
         if not isinstance(body, dict) or not isinstance(body.get("model", ""), str | None):
             return None
+        headers = list(headers)
         labels, attempt = read_labels(headers, body)
-        return Call.of(endpoint, url, body, labels, attempt=attempt, deployments=deployments)
+        return Call.of(endpoint, url, body, labels, attempt=attempt, deployments=deployments, variant=_variant(headers))
     except (ValueError, RecursionError):
         return None
+
+
+def _variant(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The headers that say which API is meant."""
+    found = sorted((name.lower(), value) for name, value in headers if name.lower() in _VARIANTS)
+    return "\n".join(f"{_text(name)}: {_text(value)}" for name, value in found)
 
 
 def read_labels(headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any]) -> tuple[Labels, int]:

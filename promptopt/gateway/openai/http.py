@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 
+from promptopt.gateway.body import BadBody
 from promptopt.gateway.call import Answer, Call, Upstream
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage, made_wire
 from promptopt.gateway.openai.headers import KEY_HEADERS, call_of, is_label
-from promptopt.gateway.openai.wire import PATH_OF, BadBody, endpoint_of, failure_in, read_answer
+from promptopt.gateway.openai.wire import PATH_OF, endpoint_of, failure_in, read_answer
 from promptopt.providers.openai.errors import RETRYABLE, classify_body
 
 _KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
@@ -123,8 +124,17 @@ def _request(original: httpx2.Request, call: Call) -> httpx2.Request:
     return httpx2.Request(original.method, url, headers=headers, content=content, extensions=original.extensions)
 
 
+# The header of OpenAI, and that of Anthropic.
+REQUEST_ID = ("x-request-id", "request-id")
+
+
+def request_id_in(headers: Mapping[str, str]) -> str:
+    """The number that an endpoint gave to a request; an empty text if it gave none."""
+    return next((found for name in REQUEST_ID if (found := headers.get(name))), "")
+
+
 def _with_headers(answer: Answer, headers: httpx2.Headers) -> Answer:
-    return replace(answer, headers=_kept(headers), request_id=headers.get("x-request-id", ""))
+    return replace(answer, headers=_kept(headers), request_id=request_id_in(headers))
 
 
 def _addressed(headers: httpx2.Headers, upstream: Upstream, call: Call) -> httpx2.URL:
@@ -145,17 +155,46 @@ def _kept(headers: httpx2.Headers) -> dict[str, str]:
     }
 
 
-def http_response(call: Call, answer: Answer, request: httpx2.Request) -> httpx2.Response:
-    """An answer as a response: the one that it has just come in, or one of its wire form."""
+def http_response(call: Call, answer: Answer, request: httpx2.Request, *, streamed: bool) -> httpx2.Response:
+    """An answer as a response: the one that it has just come in, or one of its wire form.
+
+    Args:
+        streamed: Whether its reader wants the bytes one after the other, though they have been read here.
+    """
     if isinstance(answer.raw, httpx2.Response):
-        return answer.raw
+        return _again(answer.raw) if streamed else answer.raw
     content, content_type = answer.wire or made_wire(call, answer)
     headers = {"content-type": content_type, "x-promptopt-source": answer.source}
     if answer.request_id:
-        headers["x-request-id"] = answer.request_id
-    response = httpx2.Response(200, headers=headers, content=content, request=request)
+        headers[REQUEST_ID[call.endpoint == "messages"]] = answer.request_id
+    body: Any = {"stream": _Kept(content)} if streamed else {"content": content}
+    response = httpx2.Response(200, headers=headers, request=request, **body)
     response.elapsed = timedelta(0)
     return response
+
+
+class _Kept(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """Bytes that are there already, for a reader that wants them one part after the other."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
+
+
+def _again(response: httpx2.Response) -> httpx2.Response:
+    """A response that was read, to be read once more; it is decoded already."""
+    dropped = (b"content-encoding", b"content-length", b"transfer-encoding")
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in dropped]
+    again = httpx2.Response(
+        response.status_code, headers=headers, stream=_Kept(response.content), request=response.request
+    )
+    again.elapsed, again.history = response.elapsed, response.history
+    return again
 
 
 def failed_response(failure: CallFailed, request: httpx2.Request) -> httpx2.Response:
@@ -179,8 +218,11 @@ def error_response(
     status: int, code: str, message: str, request: httpx2.Request, details: Mapping[str, Any] | None = None
 ) -> httpx2.Response:
     """An error in the form of the API's own."""
-    error = {"message": message, "type": code, "code": code, "param": None, **(details or {})}
-    response = httpx2.Response(status, json={"error": error}, request=request)
+    error: dict[str, Any] = {"message": message, "type": code, "code": code, "param": None, **(details or {})}
+    body: dict[str, Any] = {"error": error}
+    if endpoint_of(request.url.path) == "messages":
+        body = {"type": "error", "error": {"type": code, "message": message, **(details or {})}}
+    response = httpx2.Response(status, json=body, request=request)
     response.elapsed = timedelta(0)
     return response
 

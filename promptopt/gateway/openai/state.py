@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.gateway.call import Call, Endpoint
+from promptopt.gateway.openai.wire import items_of
 
 # Every API knows these, and they are in no way state.
 _COMMON = """
@@ -53,6 +54,7 @@ _PARTS = frozenset(
         *("tool_use", "tool_result", "thinking", "redacted_thinking"),
     }
 )
+_KNOWN = _PARTS | _ITEMS
 _INLINE_SOURCES = frozenset({"base64", "text", "content"})
 # Models that read the web whatever the request says.
 _SEARCHING = re.compile(r"search|sonar|:online|deep-research", re.IGNORECASE)
@@ -69,18 +71,19 @@ def needs_state(call: Call) -> bool:
     tools = body.get("tools")
     if tools and not (isinstance(tools, list) and all(_own(call.endpoint, tool) for tool in tools)):
         return True
-    items = body.get("messages" if call.endpoint in ("chat", "messages") else "input")
+    items = items_of(call)
     return isinstance(items, list) and any(isinstance(item, Mapping) and _refers(item) for item in items)
 
 
 def _own(endpoint: Endpoint, tool: Any) -> bool:
     # Anthropic's own type may be left out.
-    return isinstance(tool, Mapping) and tool.get("type", "custom" if endpoint == "messages" else None) in _OWN_TOOLS
+    kind = tool.get("type", "custom" if endpoint == "messages" else None) if isinstance(tool, Mapping) else None
+    return isinstance(kind, str) and kind in _OWN_TOOLS
 
 
 def _refers(item: Mapping[str, Any]) -> bool:
     """Whether an item of the input names something that the provider has kept."""
-    return bool(item.get("audio")) or item.get("type", "message") not in _ITEMS
+    return bool(item.get("audio")) or str(item.get("type", "message")) not in _ITEMS
 
 
 def self_contained(call: Call) -> bool:
@@ -92,7 +95,7 @@ def self_contained(call: Call) -> bool:
         return True
     if _SEARCHING.search(call.model):
         return False
-    items = body.get("messages" if call.endpoint in ("chat", "messages") else "input")
+    items = items_of(call)
     inside = [body.get("system"), *(items if isinstance(items, list) else [items])]
     return all(_inline(item) for item in inside)
 
@@ -106,7 +109,7 @@ def _inline(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
     kind = value.get("type")
-    if kind is not None and kind not in _PARTS and kind not in _ITEMS:
+    if kind is not None and str(kind) not in _KNOWN:
         return False
     if value.get("file_id") or value.get("file_url"):
         return False
@@ -116,6 +119,6 @@ def _inline(value: Any) -> bool:
         return False
     if isinstance(file, Mapping) and file.get("file_id"):
         return False
-    if isinstance(source, Mapping) and source.get("type") not in _INLINE_SOURCES:
+    if isinstance(source, Mapping) and str(source.get("type")) not in _INLINE_SOURCES:
         return False
     return _inline(value.get("content")) and _inline(value.get("output"))

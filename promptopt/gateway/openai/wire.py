@@ -1,4 +1,4 @@
-"""The JSON of chat completions and responses: what a gateway reads out of requests and answers."""
+"""The JSON of every API: what a gateway reads out of requests and answers. Anthropic's is read in a file of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from promptopt.gateway.anthropic import wire as anthropic
+from promptopt.gateway.body import UNREADABLE, BadBody, ended, listed, text_of
 from promptopt.gateway.call import Answer, Call, Endpoint, Wire
 from promptopt.gateway.failures import CallFailed
 from promptopt.providers.openai.errors import classify, code_of
@@ -18,38 +20,25 @@ PATHS: Mapping[str, Endpoint] = {
     "/chat/completions": "chat",
     "/responses": "responses",
     "/embeddings": "embeddings",
+    # Anthropic's.
+    "/messages": "messages",
 }
 PATH_OF: Mapping[Endpoint, str] = {endpoint: path for path, endpoint in PATHS.items()}
 # An image or a file is billed by its size, which the request mostly does not say; this is a high-detail picture.
 TOKENS_PER_ATTACHMENT = 1_500
 
 
-# A model that ends so has said what it wanted.
-_ENDED = frozenset({"stop", "tool_calls", "function_call"})
 # Items of a response that the model itself wrote; all others come from tools of the provider's.
 _WRITTEN = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
-# What reading JSON of another shape raises.
-UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
 # The states of a response that is not answered yet.
 PENDING = ("queued", "in_progress")
-
-
-class BadBody(ValueError):
-    """An answer with a good status that is not what the API promises.
-
-    Attributes:
-        body: What it is, if it is a JSON object; a client gets that as it is.
-    """
-
-    def __init__(self, message: str, body: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.body = body
 
 
 def endpoint_of(path: str) -> Endpoint | None:
     """Which API a path belongs to; ``None`` for all else, such as ``/responses/ID/cancel``."""
     for suffix, endpoint in PATHS.items():
-        if path.endswith(suffix):
+        # OpenAI has messages as well, of threads.
+        if path.endswith(suffix if endpoint != "messages" else "/v1/messages"):
             return endpoint
     return None
 
@@ -58,17 +47,14 @@ def messages(call: Call) -> list[tuple[str, str]]:
     """Role and text of each message of a request; the instructions of a response come first."""
     body = call.body
     if call.endpoint == "embeddings":
-        return [("user", text) for text in _listed(body.get("input")) if isinstance(text, str)]
+        return [("user", text) for text in listed(body.get("input")) if isinstance(text, str)]
+    if call.endpoint == "messages":
+        return anthropic.messages(body)
     if call.endpoint == "chat":
-        return [_message(item) for item in _listed(body.get("messages"))]
-    found = [_message(item) for item in _listed(body.get("input"))]
+        return [_message(item) for item in listed(body.get("messages"))]
+    found = [_message(item) for item in listed(body.get("input"))]
     instructions = body.get("instructions")
     return [("system", instructions), *found] if isinstance(instructions, str) else found
-
-
-def _listed(value: Any) -> list[Any]:
-    """A list as it is, a text as a list of one, and nothing of what no API takes."""
-    return value if isinstance(value, list) else [value] if isinstance(value, str) else []
 
 
 def _message(item: Any) -> tuple[str, str]:
@@ -78,16 +64,6 @@ def _message(item: Any) -> tuple[str, str]:
     if content is None:
         content = item.get("output") or item.get("arguments") or ""
     return str(item.get("role") or "tool"), text_of(content, "\n")
-
-
-def text_of(content: Any, between: str = "") -> str:
-    """The text of a content: itself, or that of its parts; thoughts and pictures have none."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    texts = [part if isinstance(part, str) else part.get("text") for part in content if isinstance(part, dict | str)]
-    return between.join(text for text in texts if isinstance(text, str) and text)
 
 
 def prompt_text(call: Call) -> str:
@@ -115,6 +91,8 @@ def schema_of(call: Call) -> Mapping[str, Any] | None:
     body = call.body
     if call.endpoint == "embeddings":
         return None
+    if call.endpoint == "messages":
+        return anthropic.schema_of(body)
     if call.endpoint == "chat":
         form = body.get("response_format")
         named = form.get("json_schema") if isinstance(form, dict) else None
@@ -155,13 +133,18 @@ def _count(text: str, model: str) -> int:
     return tokenizer_for(model or None).count(text)
 
 
+def items_of(call: Call) -> Any:
+    """What a request gives as its messages or input."""
+    return call.body.get("messages" if call.endpoint in ("chat", "messages") else "input")
+
+
 def _attachments(call: Call) -> int:
-    items = call.body.get("messages" if call.endpoint == "chat" else "input")
+    items = items_of(call)
     if not isinstance(items, list):
         return 0
     contents = [item.get("content") for item in items if isinstance(item, dict)]
     parts = [part for content in contents if isinstance(content, list) for part in content]
-    texts = ("text", "input_text", "output_text", "refusal")
+    texts = ("text", "input_text", "output_text", "refusal", "tool_use", "tool_result", "thinking", "redacted_thinking")
     return sum(isinstance(part, dict) and part.get("type") not in texts for part in parts)
 
 
@@ -205,18 +188,9 @@ def read_object(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an ``Answer`` in a decoded body. Raises what reading something else raises."""
     if call.endpoint == "embeddings":
         return _read_embeddings(call, body)
+    if call.endpoint == "messages":
+        return anthropic.read(body)
     return _read_chat(body) if call.endpoint == "chat" else _read_responses(body)
-
-
-def ended(reason: str, *, answered: bool, filtered: bool) -> tuple[bool, bool]:
-    """Whether an answer may go to those who wait for the same, and whether the model ended it of its own accord.
-
-    Args:
-        answered: Whether there is a text or a call of a tool.
-        filtered: Whether the provider took something out of it.
-    """
-    finished = reason in _ENDED and answered and not filtered
-    return finished or (reason == "length" and not filtered), finished
 
 
 def _read_chat(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -276,7 +250,7 @@ def _read_responses(body: Mapping[str, Any]) -> dict[str, Any]:
         part
         for item in items
         if item.get("type") == "message"
-        for part in _listed(item.get("content"))
+        for part in listed(item.get("content"))
         if isinstance(part, Mapping)
     ]
     text = "".join(text_of(part.get("text")) or text_of(part.get("refusal")) for part in parts)

@@ -10,11 +10,12 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
+from promptopt.gateway.body import BadBody
 from promptopt.gateway.call import Answer, Call, Upstream
 from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Suspended
 from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage
-from promptopt.gateway.openai.wire import PATH_OF, BadBody, failure_in, read_answer
+from promptopt.gateway.openai.wire import PATH_OF, failure_in, read_answer
 from promptopt.gateway.reading import Reading
 from promptopt.gateway.serve.settings import Configuration
 from promptopt.providers.openai.errors import RETRYABLE, classify_body

@@ -1,0 +1,49 @@
+"""What the bodies of all APIs have in common, and how one is read that may be anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# What reading JSON of another shape raises.
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
+# A model that ends so has said what it wanted.
+_ENDED = frozenset({"stop", "tool_calls", "function_call"})
+
+
+class BadBody(ValueError):
+    """An answer with a good status that is not what the API promises.
+
+    Attributes:
+        body: What it is, if it is a JSON object; a client gets that as it is.
+    """
+
+    def __init__(self, message: str, body: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.body = body
+
+
+def listed(value: Any) -> list[Any]:
+    """A list as it is, a text as a list of one, and nothing of what no API takes."""
+    return value if isinstance(value, list) else [value] if isinstance(value, str) else []
+
+
+def text_of(content: Any, between: str = "") -> str:
+    """The text of a content: itself, or that of its parts; thoughts and pictures have none."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = [part if isinstance(part, str) else part.get("text") for part in content if isinstance(part, dict | str)]
+    return between.join(text for text in texts if isinstance(text, str) and text)
+
+
+def ended(reason: str, *, answered: bool, filtered: bool) -> tuple[bool, bool]:
+    """Whether an answer may go to those who wait for the same, and whether the model ended it of its own accord.
+
+    Args:
+        answered: Whether there is a text or a call of a tool.
+        filtered: Whether the provider took something out of it.
+    """
+    finished = reason in _ENDED and answered and not filtered
+    return finished or (reason == "length" and not filtered), finished
