@@ -103,6 +103,16 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
 )
 _PATTERNS += (
+    # "Return only true or false."
+    (
+        "answer",
+        rf"\b(?:return|output|print|write)\s+(?:only|just|either|exactly)\s+(?P<list>{_ITEM}\s+or\s+{_ITEM}){_END}",
+    ),
+    # "Answer with the letter of the right option (A, B or C)."
+    (
+        "letter",
+        r"\bletter\b[^.\n(]{0,40}\((?P<list>[A-Z](?:\s*,\s*[A-Z])*\s*,?\s+or\s+[A-Z])\)",
+    ),
     (
         "score of",
         r"\b(?P<noun>score|rating|grade|label|level) of (?:either )?(?P<list>-?\d(?:\s*,\s*-?\d)*\s*,?\s+or\s+-?\d)(?=\s*(?:[.;,!?)\n]|\bnothing\b|$))",
@@ -139,7 +149,7 @@ _BULLETED = regex.compile(
 _NUMBERS = (
     regex.compile(
         r"\b(?:(?P<float>float|decimal|real)\w*|(?P<whole>integer|whole number|int))?\s*(?:score|rating|number|value|grade|key)?s?\s*"
-        r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?!\s*(?:words?|sentences?|characters?|items?|bullets?|%|minutes?|years?))",
+        r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?![\d.]*\d)%?(?!\s*(?:words?|sentences?|characters?|items?|bullets?|minutes?|years?))",
         re.IGNORECASE,
     ),
     regex.compile(

@@ -45,12 +45,15 @@ _ADDED = re.compile(
     r"\b(?:additional|extra|further|new) (?:json )?(?:keys?|fields?)\b|\bin each (?:dictionary|object|record)\b",
     re.IGNORECASE,
 )
+_ROWS = re.compile(r"\bone (?:json )?object (?:per|on each|a) line\b|\bjson ?lines\b|\bjsonl\b", re.IGNORECASE)
 _SEVERAL_FORMS = re.compile(
     r"\b(?:exactly )?(?:one|either) of (?:the |these )?(?:following )?(?:two|three|four|following) (?:formats|templates|forms|structures|response types)\b",
     re.IGNORECASE,
 )
-_YAML_OR_XML = re.compile(
-    r"\b(?:valid yaml|yaml (?:object|schema|format)|well[ -]formed xml|xml tags)\b", re.IGNORECASE
+_OTHER_FORM = re.compile(
+    r"\b(?:valid yaml|yaml (?:object|schema|format)|(?:in|as|return|output) yaml|well[ -]formed xml|xml tags|(?:in|as) xml|(?:in|as|a) csv"
+    r"|interface \w+ \{|class \w+\(BaseModel\))|```ya?ml\b",
+    re.IGNORECASE,
 )
 
 
@@ -72,6 +75,8 @@ def infer(source: str, *, examples: bool = True) -> Inferred:
 
 
 def _inferred(document: PromptText) -> Inferred:
+    if rows := _ROWS.search(document.text):
+        return Inferred(problems=(f"line {document.line(rows.start())}: the answer is one JSON object a line",))
     if several := _SEVERAL_FORMS.search(document.text):
         return Inferred(problems=(f"line {document.line(several.start())}: the answer has one of several forms",))
     said = list(choices(document))
@@ -89,8 +94,9 @@ def _inferred(document: PromptText) -> Inferred:
         found = read()
         if found is not None:
             return _checked(document, found)
-    if _YAML_OR_XML.search(document.text):
-        return Inferred(problems=("the prompt asks for YAML or XML whose form is not given as an example",))
+    if other := _OTHER_FORM.search(document.text):
+        line = document.line(other.start())
+        return Inferred(problems=(f"line {line}: {other[0]!r}: YAML, XML, CSV and types of a program are not read",))
     return Inferred(problems=("the prompt names no labels, keys or sections for its answers",))
 
 

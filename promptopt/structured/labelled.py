@@ -39,6 +39,7 @@ def quoted(label: str) -> str:
 # "Respond in this format:" and below it one label a line.
 _LEAD = re.compile(
     rf"\b{_OUTPUT}\b[^\n]{{0,120}}\b(?:formats?|form|structure|template|follows|following|like this|this way|below|lines?)\b[^\n]{{0,60}}:[\s*_`\"']*$"
+    r"|\b(?:reply|respond|answer|output)\b(?: only)? (?:with|using|as follows|in the form)\s*:[\s*_`\"']*$"
     rf"|\b(?:format|structure|template)\b[^\n]{{0,30}}:[\s*_`\"']*$|^[#\s*_]*(?:output|response|answer|expected)\b[^\n]{{0,20}}\b(?:format|structure|form)\b[^\n]{{0,30}}$",
     re.IGNORECASE,
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
+from promptopt.structured.wording import placeholder
 
 _NUMBER_WORDS = {
     "one": 1,
@@ -52,6 +53,7 @@ _ARRAY = regex.compile(
     re.IGNORECASE,
 )
 _TABLE = regex.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)
+_ROW = re.compile(r"\s*\n[ \t]*\|(?P<cells>[^\n]+)\|")
 _COLUMNS = regex.compile(
     r"\btable with (?:the )?(?:following )?columns?\s*:?\s*(?P<list>\w+(?: (?!and\b)\w+)?(?:,\s*\w+(?: (?!and\b)\w+)?)*(?:,?\s+and\s+\w+)?)",
     re.IGNORECASE,
@@ -212,21 +214,38 @@ def tables(document: PromptText) -> Iterator[tuple[Field, Span]]:
     """A Markdown table's head, or "a table with columns A, B and C": rows of texts."""
     for match in scan(_TABLE, document.text):
         columns = [field_name(cell) for cell in match["head"].split("|")]
-        yield from _table(document, match, columns)
+        row = _ROW.match(document.text, match.end())
+        cells = row["cells"].split("|") if row else []
+        yield from _table(document, match, columns, cells)
     for match in scan(_COLUMNS, document.text):
         columns = [field_name(part) for part in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match["list"])]
         yield from _table(document, match, columns)
 
 
-def _table(document: PromptText, match: re.Match[str], columns: list[str]) -> Iterator[tuple[Field, Span]]:
+def _cell(text: str | None) -> dict[str, Any]:
+    """What a cell of the row below a table's head says of its column; a text if that is a sample or says nothing."""
+    known = placeholder(text.strip()) if text else {}
+    return known if set(known) & {"enum", "minimum"} else {"type": "string"}
+
+
+def _table(
+    document: PromptText, match: re.Match[str], columns: list[str], cells: Sequence[str] = ()
+) -> Iterator[tuple[Field, Span]]:
     if len(columns) < 2 or not all(columns) or len(set(columns)) < len(columns):
         return
     before = document.text[max(0, match.start() - 300) : match.end()]
     if not re.search(
-        r"\b(?:output|answer|respond|return|format|produce|create|as a table|table with)\b", before, re.IGNORECASE
+        r"\b(?:output|answer|respond|return|format|produce|create|as an? (?:markdown )?table|table with)\b",
+        before,
+        re.IGNORECASE,
     ):
         return
-    rows = {"type": "array", "items": object_schema({column: {"type": "string"} for column in columns})}
+    rows = {
+        "type": "array",
+        "items": object_schema(
+            {column: _cell(cell) for column, cell in itertools.zip_longest(columns, cells[: len(columns)])}
+        ),
+    }
     yield Field("rows", rows, *_source(document, match, "table")), Span(*match.span())
 
 

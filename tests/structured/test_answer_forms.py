@@ -288,3 +288,35 @@ def test_labels_that_only_one_of_the_shown_items_lists_are_not_all() -> None:
     shown = fields(f"Answer with this JSON:\n{items}\n{{{{ t }}}}")["items"]["items"]["properties"]
     assert shown["do"] == {"type": "string"}
     assert shown["at"] == {"type": "array", "items": {"type": "integer"}}
+
+
+def test_a_percentage_and_its_whole_range() -> None:
+    text = "How likely is rain? Answer with a percentage between 0% and 100%.\n{{ report }}"
+    assert list(fields(text).values()) == [{"type": "integer", "minimum": 0, "maximum": 100}]
+
+
+def test_bare_words_after_return_and_labels_below_a_lead() -> None:
+    assert fields("Is it spam? Return only true or false.\n{{ t }}") == {
+        "answer": {"type": "string", "enum": ["true", "false"]}
+    }
+    lines = "Reply with:\nVerdict: PASS or FAIL\nReason: one sentence\n\n{{ t }}"
+    assert fields(lines) == {"verdict": {"type": "string", "enum": ["PASS", "FAIL"]}, "reason": TEXT}
+
+
+def test_labels_in_the_row_of_a_table_are_kept() -> None:
+    table = "| Risk | Likelihood |\n|---|---|\n| ... | low/medium/high |\n"
+    rows = fields(f"List the risks as a Markdown table:\n\n{table}\n{{{{ plan }}}}")["rows"]["items"]["properties"]
+    assert rows == {"risk": TEXT, "likelihood": {"type": "string", "enum": ["low", "medium", "high"]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Answer in YAML:\n```yaml\ntitle: <title>\n```\n{{ t }}", "YAML"),
+        ("Return a CSV with the columns name, price.\n{{ t }}", "CSV"),
+        ("Reply with JSON of this type:\ninterface Out {\n  name: string;\n}\n{{ t }}", "types of a program"),
+        ('Output one JSON object per line: {"name": "..."}\n{{ t }}', "one JSON object a line"),
+    ],
+)
+def test_a_form_that_is_not_read_is_named(text: str, why: str) -> None:
+    assert why in refusal(text)
