@@ -35,8 +35,10 @@ from promptopt.gateway.stores.base import Leases, Store, StoreOptions
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerRow, LedgerStore, ObservedLedger
 from promptopt.gateway.stores.sealed import Seal, SealedCache, SealedLeases
+from promptopt.prices import find_price
 from promptopt.registry import blaming, broken, is_built_in, load, registered
 from promptopt.secrets import scanner_patterns
+from promptopt.tokens import encoding
 
 # Outermost first. The router comes before the ledger, so that a call is logged as the model that it was routed to. The
 # layers of ``settings.layers`` come where the dots are: they see the calls that no cache answers.
@@ -177,6 +179,16 @@ class Gateway:
             return
         for listen in listening:
             yield from listen(found[1], answer)
+
+    def warm(self) -> None:
+        """Load what the first call would load, once a process: an event loop must not wait for it.
+
+        Prices take a quarter of a second, the vocabulary that a budget counts with a third.
+        """
+        if self.settings.budget is not None:
+            encoding()
+        if self.settings.budget is not None or self.ledger is not None:
+            find_price("gpt-4o-mini")
 
     def close(self) -> None:
         """Give files and connections back. Closing twice is allowed."""

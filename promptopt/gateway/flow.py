@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
@@ -152,6 +152,47 @@ async def run_async(flow: Generator[Effect, Any, T], ask: Callable[[Call], Await
     except StopIteration as stop:
         value: T = stop.value
         return value
+
+
+async def run_apart(flow: Generator[Effect, Any, T], ask: Callable[[Call], Awaitable[Answer]]) -> T:
+    """As :func:`run_async`, for a call whose body is so large that the loop must not wait for what layers do with it.
+
+    Each step of the flow runs in a thread.
+    """
+    resume: Callable[[Any], Effect] = flow.send
+    argument: Any = None
+    while True:
+        running = asyncio.ensure_future(asyncio.to_thread(_stepped, resume, argument))
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError as error:
+            # A flow that runs cannot be told; a step of it is short.
+            cancelled = error
+            await asyncio.wait([running])
+        effect, value = running.result()
+        if effect is None:
+            if cancelled is not None:
+                raise cancelled
+            return cast("T", value)
+        try:
+            if cancelled is not None:
+                raise cancelled
+            result = await ask(effect.call) if isinstance(effect, Send) else await perform_async(effect)
+        except Suspended:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the flow sees every error, and raises it again
+            resume, argument = flow.throw, error
+        else:
+            resume, argument = flow.send, result
+
+
+def _stepped(resume: Callable[[Any], Effect], argument: Any) -> tuple[Effect | None, Any]:
+    """The next effect of a flow; ``None`` and its value if it ended."""
+    try:
+        return resume(argument), None
+    except StopIteration as stop:
+        return None, stop.value
 
 
 def perform(effect: Sleep | Wait | Blocking, clock: Clock = SYSTEM_CLOCK) -> Any:

@@ -16,6 +16,8 @@ import openai
 import pytest
 from upstream import Reply, chat, error, wait_until
 
+import promptopt
+from promptopt import tokens
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.flow import Blocking, run_async
 from promptopt.gateway.layers.concurrency import Concurrency
@@ -241,6 +243,53 @@ async def test_a_locked_file_holds_no_event_loop(aclient, upstream, folder, name
     unlocking.join()
     other.close()
     await sdk.close()
+
+
+class Places:
+    """A layer that notes the thread in which it works."""
+
+    def __init__(self):
+        self.threads = []
+
+    def handle(self, call, inner):
+        self.threads.append(threading.current_thread())
+        answer = yield from inner(call)
+        self.threads.append(threading.current_thread())
+        return answer
+
+
+@pytest.mark.parametrize("size", [100, 1_000_000])
+@in_event_loop
+async def test_a_large_body_is_none_of_the_event_loops_work(aclient, upstream, size):
+    sdk, places = aclient(budget={"day": 10}), Places()
+    gateway = sdk._client.gateway
+    inner = gateway.handler
+    object.__setattr__(gateway, "handler", lambda call: places.handle(call, inner))
+    with promptopt.labels(user="u1"):
+        assert (await ask(sdk, "word " * (size // 5))).model == MODEL
+    here = [thread is threading.current_thread() for thread in places.threads]
+    assert here == [size < 100_000] * 2
+    assert [(row.status, row.user) for row in gateway.ledger.rows()] == [("ok", "u1")]
+    await sdk.close()
+
+
+@in_event_loop
+async def test_a_large_call_that_is_cancelled_gives_back_what_it_holds(aclient, upstream, folder):
+    upstream.delay_s = 30
+    sdk = aclient(budget={"day": 10}, concurrency=1)
+    asking = asyncio.create_task(ask(sdk, "word " * 100_000))
+    assert await asyncio.to_thread(wait_until, lambda: upstream.calls == 1, 20)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await asyncio.to_thread(wait_until, lambda: (flying(sdk), leases_of(folder)) == (0, 0), 5)
+    await sdk.close()
+
+
+def test_an_event_loop_finds_loaded_what_its_first_call_needs(aclient):
+    tokens.release()
+    aclient(budget={"day": 1})
+    assert tokens.is_loaded(MODEL)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +15,7 @@ import openai
 from promptopt.gateway.assembly import Gateway, make_gateway
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.failures import CallFailed, Refused
-from promptopt.gateway.flow import Flow, Subflow, Suspended, run, run_async
+from promptopt.gateway.flow import Flow, Subflow, Suspended, run, run_apart, run_async
 from promptopt.gateway.openai.events import StreamUsage
 from promptopt.gateway.openai.http import (
     Exchange,
@@ -29,6 +30,8 @@ from promptopt.gateway.reading import Reading
 from promptopt.gateway.settings import SETTING_NAMES
 
 _HTTPX_OPTIONS = frozenset(inspect.signature(httpx2.Client.__init__).parameters)
+# Bytes from which on an event loop leaves a body to a thread.
+_LARGE = 100_000
 _TROUBLE = (httpx2.TransportError, httpx2.DecodingError)
 
 
@@ -51,12 +54,18 @@ def http_client(**options: Any) -> GatewayClient:
 def async_http_client(**options: Any) -> AsyncGatewayClient:
     """As :func:`http_client`, for ``openai.AsyncOpenAI(http_client=...)`` and ``anthropic.AsyncAnthropic``."""
     settings, rest = _split(options)
-    return AsyncGatewayClient(make_gateway(**settings), **rest)
+    gateway = make_gateway(**settings)
+    gateway.warm()
+    return AsyncGatewayClient(gateway, **rest)
 
 
 def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     rest = {name: value for name, value in options.items() if name in _HTTPX_OPTIONS and name not in SETTING_NAMES}
     return {name: value for name, value in options.items() if name not in rest}, rest
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() else 0
 
 
 class _Passing(Suspended):
@@ -129,7 +138,10 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """As :meth:`GatewayClient.send`."""
-        call = read_call(request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
+        # What is done with a large body takes longer than an event loop may stand still.
+        large = _whole(request.headers.get("content-length")) > _LARGE
+        reading = partial(read_call, request, self.gateway.settings.deployments, self.gateway.clock.monotonic())
+        call = await asyncio.to_thread(reading) if large else reading()
         if call is None:
             response = await super().send(request, stream=stream, **options)
             if not stream and response.status_code < 300:
@@ -137,7 +149,8 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
             return response
         flow = self.gateway.handler(call)
         try:
-            answer = await run_async(flow, lambda call: self._ask(call, request, stream, options))
+            carry_out = run_apart if large else run_async
+            answer = await carry_out(flow, lambda call: self._ask(call, request, stream, options))
             return http_response(call, answer, request, streamed=stream)
         except _Passing as passing:
             exchange = passing.exchange
@@ -148,7 +161,9 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
             raise refusal_error(refusal, request) from None
 
     async def _ask(self, call: Call, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
-        exchange = Exchange(call, request, self._usage, streamed=stream)
+        making = partial(Exchange, call, request, self._usage, streamed=stream)
+        large = call.changed and _whole(request.headers.get("content-length")) > _LARGE
+        exchange = await asyncio.to_thread(making) if large else making()
         try:
             response = await super().send(exchange.request, stream=exchange.passes, **options)
             if exchange.passes:
@@ -159,6 +174,8 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
             raise transport_failure(error) from error
         if exchange.refuses_usage(response):
             return await self._ask(call, request, stream, options)
+        if len(response.content) > _LARGE:
+            return await asyncio.to_thread(exchange.answer, response)
         return exchange.answer(response)
 
     async def aclose(self) -> None:

@@ -60,11 +60,33 @@ _INLINE_SOURCES = frozenset({"base64", "text", "content"})
 _SEARCHING = re.compile(r"search|sonar|:online|deep-research", re.IGNORECASE)
 
 
+_Judged = tuple[Mapping[str, Any], Endpoint, bool, bool]
+_last: _Judged | None = None
+
+
+def _judged(call: Call) -> _Judged:
+    """What was found out of a body. Several layers ask, one after the other, and a body is never changed in place."""
+    global _last  # noqa: PLW0603 - a value that is replaced as a whole
+    found = _last
+    if found is None or found[0] is not call.body or found[1] != call.endpoint:
+        found = _last = (call.body, call.endpoint, _needs_state(call), _self_contained(call))
+    return found
+
+
 def needs_state(call: Call) -> bool:
     """Whether the provider's own state or tools shape the answer, or are changed by the call.
 
     Such an answer belongs to its caller alone, whoever asks for it to be kept.
     """
+    return _judged(call)[2]
+
+
+def self_contained(call: Call) -> bool:
+    """Whether everything in the request is known, and nothing of it is only named or linked to."""
+    return _judged(call)[3]
+
+
+def _needs_state(call: Call) -> bool:
     body = call.body
     if any(body.get(name) for name in _STATE) or body.get("store") is True:
         return True
@@ -86,8 +108,7 @@ def _refers(item: Mapping[str, Any]) -> bool:
     return bool(item.get("audio")) or str(item.get("type", "message")) not in _ITEMS
 
 
-def self_contained(call: Call) -> bool:
-    """Whether everything in the request is known, and nothing of it is only named or linked to."""
+def _self_contained(call: Call) -> bool:
     body, fields = call.body, _FIELDS[call.endpoint]
     if not all(name in fields or value is None for name, value in body.items()):
         return False

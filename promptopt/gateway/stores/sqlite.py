@@ -8,13 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from promptopt.files import show_path
 from promptopt.gateway.call import Answer
-from promptopt.gateway.clock import SYSTEM_RANDOM
 from promptopt.gateway.stores.base import (
     LEASE_S,
     SHARED_S,
@@ -52,7 +51,7 @@ _INSERT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 # Leases that nobody gave back are deleted now and then.
-_TIDY_SHARE = 0.01
+_TIDY_EVERY = 100
 # How often answers are deleted whose time is over.
 _TIDY_S = 3600.0
 
@@ -75,7 +74,7 @@ class SqliteStore:
         return cache
 
     def leases(self, cache: CacheStore | None) -> Leases:
-        return SqliteLeases(self._database(), cache if isinstance(cache, SqliteCache) else None, self._options.random)
+        return SqliteLeases(self._database(), cache if isinstance(cache, SqliteCache) else None)
 
     def budgets(self) -> BudgetStore:
         budgets = SqliteBudgets(self._options.path / "budget.sqlite", self._options.ledger)
@@ -237,11 +236,12 @@ class SqliteLeases:
 
     networked = False
 
-    def __init__(self, database: Database, cache: SqliteCache | None = None, random: Random = SYSTEM_RANDOM) -> None:
+    def __init__(self, database: Database, cache: SqliteCache | None = None) -> None:
         """With a ``cache`` in the same file, nobody leads if an answer is kept."""
         self._database = database
         self._cache = cache
-        self._random = random
+        # Chance would cost a system call.
+        self._released = count(1)
 
     def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
         taken = self._database.execute(
@@ -293,5 +293,5 @@ class SqliteLeases:
                 "UPDATE flights SET payload = ?, expires = ? WHERE key = ? AND token = ?",
                 (pack(answer), now + SHARED_S, key, token),
             )
-        if self._random.random() < _TIDY_SHARE:
+        if next(self._released) % _TIDY_EVERY == 0:
             self._database.execute("DELETE FROM flights WHERE expires < ?", (now,))
