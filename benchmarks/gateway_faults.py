@@ -4,6 +4,7 @@ Checked: every caller has an answer or a typed error; the ledger adds up to what
 budget is never overspent. Run: python benchmarks/gateway_faults.py [calls]
 """
 
+import asyncio
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -138,6 +140,61 @@ def work(url: str, options: dict, calls: int, seed: int, report: str) -> None:
     client.close()
 
 
+def work_in_loop(url: str, options: dict, calls: int, seed: int, report: str) -> None:
+    """As ``work``, with tasks of one event loop."""
+    logging.disable(logging.CRITICAL)
+    outcomes: Counter[str] = Counter()
+
+    async def one(client: openai.AsyncOpenAI, task: int) -> None:
+        dice = random.Random(seed * 100 + task)
+        for _ in range(calls // THREADS):
+            while not await ask_once_in_loop(client, dice, outcomes):
+                await asyncio.sleep(0.2)
+
+    async def main() -> None:
+        client = openai.AsyncOpenAI(
+            base_url=url,
+            api_key="k",
+            max_retries=0,
+            timeout=TIMEOUT_S,
+            http_client=promptopt.async_http_client(**options),
+        )
+        await asyncio.gather(*(one(client, task) for task in range(THREADS)))
+        await client.close()
+
+    asyncio.run(main())
+    Path(report).write_text(json.dumps(outcomes))
+
+
+async def ask_once_in_loop(client: openai.AsyncOpenAI, dice: random.Random, outcomes: Counter[str]) -> bool:
+    """As ``ask_once``; one stream in two is left in the middle, and one call in twenty is cancelled."""
+    left, cancelled = dice.random() < 0.5, dice.random() < 0.05
+    asking = client.chat.completions.create(
+        model="gpt-4o-mini",
+        messages=[{"role": "user", "content": f"question {dice.randint(1, 2 * CALLS // 3)} of"}],
+        temperature=0,
+        max_completion_tokens=CAP,
+        stream=dice.random() < 0.1,
+    )
+    try:
+        found = await asyncio.wait_for(asking, 0.05 if cancelled else None)
+        if isinstance(found, openai.AsyncStream):
+            async for _ in found:
+                if left:
+                    break
+        outcomes["answer"] += 1
+    except TimeoutError:
+        outcomes["cancelled"] += 1
+    except promptopt.GatewayUnavailable:
+        outcomes[AGAIN] += 1
+        return False
+    except openai.APIError as problem:
+        outcomes[f"{type(problem).__name__} {problem.code or ''}".strip()] += 1
+    except BaseException as problem:  # noqa: BLE001 - what must not be
+        outcomes[f"UNTYPED {type(problem).__name__}: {problem}"[:80]] += 1
+    return True
+
+
 def ask_held(url: str, options: dict, number: int, report: str) -> None:
     """One process of which each thread asks one question that the upstream does not answer yet."""
     logging.disable(logging.CRITICAL)
@@ -206,7 +263,7 @@ class Disturbance:
         self.ballast = folder / "ballast"
         self.options: dict = {}
         self.redis: subprocess.Popen | None = None
-        if kind == "redis":
+        if kind in ("redis", "hang"):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
@@ -229,6 +286,8 @@ class Disturbance:
             "kill": [self.kill_leaders, self.kill_leaders, self.kill_leaders, self.kill_a_busy_process],
             "redis": [self.kill_redis, self.kill_leaders, self.kill_redis],
             "disk": [self.fill_disk],
+            "hang": [self.hang_redis, self.hang_redis],
+            "lock": [self.lock_files, self.lock_files],
         }.get(self.kind, []):
             self.wait_for(self.calls // 20)
             trouble(options)
@@ -265,6 +324,25 @@ class Disturbance:
         victim.wait()
         self.busy_killed += 1
 
+    def hang_redis(self, _options: dict) -> None:
+        """Redis takes no command for a while, and does all of them then."""
+        os.kill(self.redis.pid, signal.SIGSTOP)
+        time.sleep(3)
+        os.kill(self.redis.pid, signal.SIGCONT)
+
+    def lock_files(self, _options: dict) -> None:
+        """Another program has the files of cache, budget and ledger locked for a while."""
+        found = [
+            sqlite3.connect(self.folder / ".promptopt" / f"{name}.sqlite", isolation_level=None, timeout=30)
+            for name in ("cache", "budget", "ledger")
+        ]
+        for connection in found:
+            connection.execute("BEGIN IMMEDIATE")
+        time.sleep(2)
+        for connection in found:
+            connection.execute("ROLLBACK")
+            connection.close()
+
     def kill_redis(self, _options: dict) -> None:
         self.redis.kill()
         self.redis.wait()
@@ -290,7 +368,7 @@ class Disturbance:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def phase(name: str, calls: int, budget: float | None, kind: str = "") -> bool:
+def phase(name: str, calls: int, budget: float | None, kind: str = "", by: str = "work") -> bool:
     """Run one part of the calls, in two processes of 16 threads, and check it."""
     faulty = Faulty()
     # An answer takes its time, so that there is a middle to disturb.
@@ -299,7 +377,7 @@ def phase(name: str, calls: int, budget: float | None, kind: str = "") -> bool:
     options = disturbance.options | ({"budget": {"run": budget}} if budget is not None else {})
     started = time.monotonic()
     reports = [str(Path(tempfile.mkdtemp()) / "report.json") for _ in range(2)]
-    workers = [spawn("work", server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
+    workers = [spawn(by, server.url, options, calls // 2, seed, report) for seed, report in enumerate(reports)]
     disturbing = disturbance.begin(options)
     for worker in workers:
         worker.wait()
@@ -355,9 +433,12 @@ def check(disturbance: Disturbance, outcomes: Counter[str], faulty: Faulty, budg
 def main() -> None:
     share = CALLS // 10
     results = [
-        phase("leaders killed", share * 6, 10.0, "kill"),
+        phase("leaders killed", share * 4, 10.0, "kill"),
         phase("a budget that ends in the middle", share, 2e-5 * share * 0.4),
-        phase("Redis killed twice", share * 2, 10.0, "redis"),
+        phase("Redis killed twice", share, 10.0, "redis"),
+        phase("event loops, files locked twice", share, 10.0, "lock", "work_in_loop"),
+        phase("event loops, Redis hangs twice", share, 10.0, "hang", "work_in_loop"),
+        phase("event loops, a budget that ends in the middle", share, 2e-5 * share * 0.4, "", "work_in_loop"),
     ]
     if os.geteuid() == 0:
         # Without a budget: one that cannot be counted refuses every call, and nothing would be seen of the rest.
