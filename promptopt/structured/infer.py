@@ -46,6 +46,7 @@ _ADDED = re.compile(
     re.IGNORECASE,
 )
 _ROWS = re.compile(r"\bone (?:json )?object (?:per|on each|a) line\b|\bjson ?lines\b|\bjsonl\b", re.IGNORECASE)
+_BARE_PAIR = re.compile(r"^[ \t]*\"(?P<name>\w+)\"[ \t]*:", re.MULTILINE)
 _SEVERAL_FORMS = re.compile(
     r"\b(?:exactly )?(?:one|either) of (?:the |these )?(?:following )?(?:two|three|four|following) (?:formats|templates|forms|structures|response types)\b",
     re.IGNORECASE,
@@ -181,6 +182,13 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
     keys = named_keys(document)
     if not keys:
         return None
+    if bare := next(
+        (match for match in _BARE_PAIR.finditer(document.text) if match["name"] not in {key.name for key in keys}), None
+    ):
+        line = document.line(bare.start("name"))
+        return Inferred(
+            problems=(f"line {line}: {bare['name']!r} is a key outside of an object: the form cannot be read",)
+        )
     ranges = list(numbers(document))
     lists = [choice for choice in said if "enum" in choice.schema]
     fields = []

@@ -116,7 +116,7 @@ class _Reader:
         else:
             raise NotPseudo
         # A key that is a placeholder stands for any key.
-        if not key or MASK in key or len(key) > 64 or re.search(r"[<>{}]|\.\.\.", key):
+        if not key or MASK in key or len(key) > 64 or re.search(r"<[^<>]*>|[{}]|\.\.\.", key):
             raise NotPseudo
         return key
 

@@ -11,7 +11,7 @@ from promptopt.structured.choices import Choice, numbers
 from promptopt.structured.fields import Field, PromptText, Span, field_name
 from promptopt.structured.labelled import read_pattern, scale
 from promptopt.structured.named_keys import named_keys
-from promptopt.structured.wording import is_numeric, or_null, stated
+from promptopt.structured.wording import is_numeric, number_range, or_null, stated
 
 
 def _known(schema: Any, name: str = "") -> Any:
@@ -46,7 +46,15 @@ def refined(
     shared = _shared_range(document, ranges)
     nulls = nulls_of(document, covered)
 
+    graded = {
+        field_name(match["name"]): number_range(match["low"], match["high"])
+        for match in _GRADED.finditer(document.text)
+    }
+
     def leaf(name: str, child: dict[str, Any]) -> dict[str, Any]:
+        bounds = graded.get(field_name(name))
+        if bounds and child.get("type") in (None, "integer", "number") and not set(child) & {"enum", "minimum"}:
+            child = {**child, **bounds, "type": child.get("type", bounds["type"])}
         child = with_prose(name, _with_words(child, words.get(name, "")), ranges, lists)
         if child.get("type") == "array" and not child.get("items"):
             child = {**child, "items": _shown_items(document)}
@@ -108,6 +116,11 @@ def _bounded(name: str, schema: dict[str, Any], shared: tuple[dict[str, Any], bo
     return {**schema, **bounds, "type": kind}
 
 
+# "1. Clarity (1-5)": a criterion with its range.
+_GRADED = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]*\**(?P<name>[A-Za-z][\w ]{2,30}?)\**[ \t]*\((?P<low>\d+)[ \t]*(?:-|–|to)[ \t]*(?P<high>\d+)\)",
+    re.MULTILINE,
+)
 _SHOWN_LIST = re.compile(r"\bexample\b[^\n]{0,40}?(?P<list>\[\s*-?\d+(?:\s*,\s*-?\d+)*\s*\])", re.IGNORECASE)
 
 

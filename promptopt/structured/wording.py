@@ -32,6 +32,38 @@ _LABELS = frozenset(
     minor major critical easy hard urgent normal agree disagree enabled disabled win lose tie first second""",
     )
 )
+# Two words set against each other are labels unless they name what belongs there.
+_PLACED = frozenset(
+    (
+        "name",
+        "title",
+        "text",
+        "email",
+        "phone",
+        "id",
+        "url",
+        "number",
+        "string",
+        "none",
+        "null",
+        "empty",
+        "value",
+        "date",
+        "word",
+        "phrase",
+        "sentence",
+        "paragraph",
+        "code",
+        "address",
+        "description",
+        "summary",
+        "label",
+        "person",
+        "place",
+        "more",
+        "less",
+    )
+)
 _NO_LABELS = frozenset(
     re.findall(
         r"\S+", "and or path src text html application json xml input output http https n a he she his her yyyy mm dd"
@@ -189,7 +221,8 @@ def quoted_value(text: str) -> dict[str, Any]:
         return {"type": "string", **bare_value(re.sub(r"\A(?:an?)\s+", "", text.strip()) if typed else text)}
     # Some words in a template say what belongs there; of an example they are dropped again.
     described = len(text.split()) >= 3 and len(text) < 300 and MASK not in text
-    return {"type": "string", "description": text} if described else {"type": "string"}
+    found = {"type": "string", "description": text} if described else {"type": "string"}
+    return or_null(found) if re.search(r"\b(?:otherwise|else|or) null\b", text) else found
 
 
 def _without_null(text: str, *, quoted: bool) -> str:
@@ -236,7 +269,10 @@ def _opposites(text: str) -> list[str]:
 
 def _are_labels(parts: list[str]) -> bool:
     words = all(_PLAIN_WORD.fullmatch(part) for part in parts)
-    return words and (all(part.isupper() for part in parts) or all(part.lower() in _LABELS for part in parts))
+    plain = (
+        len(parts) == 2 and _PLACED.isdisjoint(part.lower() for part in parts) and all(part.islower() for part in parts)
+    )
+    return words and (plain or all(part.isupper() for part in parts) or all(part.lower() in _LABELS for part in parts))
 
 
 def bare_value(text: str) -> dict[str, Any]:

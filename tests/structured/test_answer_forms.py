@@ -320,3 +320,16 @@ def test_labels_in_the_row_of_a_table_are_kept() -> None:
 )
 def test_a_form_that_is_not_read_is_named(text: str, why: str) -> None:
     assert why in refusal(text)
+
+
+def test_criteria_with_their_ranges_and_words_that_say_null_or_two_labels() -> None:
+    form = '{"clarity": <number>, "A>B": "<why>", "do": "add or change", "id": "the id if it changes, otherwise null"}'
+    found = fields(f"Judge it:\n1. Clarity (1-5)\n\nAnswer in this JSON format:\n{form}\n{{{{ t }}}}")
+    assert found["clarity"] == {"type": "number", "minimum": 1, "maximum": 5}
+    assert found["do"] == {"type": "string", "enum": ["add", "change"]}
+    assert found["id"] == {"type": ["string", "null"]}
+
+
+def test_keys_outside_of_an_object_are_not_left_out() -> None:
+    text = 'Write JSON with the keys "ask" and "say". If you ask:\n"ask": "<question>",\n"proof": ""\n{{ t }}'
+    assert "'proof' is a key outside of an object" in refusal(text)
