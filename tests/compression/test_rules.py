@@ -38,6 +38,7 @@ FIRES = [
     ("PO204", "Follow the steps that are defined below.", "Follow the steps defined below."),
     ("PO205", "- The name of the product", "- Name of product"),
     ("PO206", "Here is the list of topics:\n- one topic", "List of topics:\n- one topic"),
+    ("PO206", "Here are a few examples of birds:\n- one", "A few examples of birds:\n- one"),
     ("PO207", "# EXPLANATORY REMARKS\n\nAnswer briefly.", "# Explanatory remarks\n\nAnswer briefly."),
     ("PO205", "- Use the `edit` command", "- Use `edit` command"),
     ("PO208", "Read the question and help.", "Read question and help."),
@@ -110,6 +111,8 @@ STAYS = [
     # What each field must not have.
     ("PO105", "Title: at most 9 words.\nDo not use any commas.\nMotto: at most 5 words.\nDo not use any commas."),
     ("PO106", "Begin."),
+    ("PO107", "Take the bill sent to you as the last word."),
+    ("PO107", "Shut ALL of the doors."),
     ("PO106", "Thank you notes must be short."),
     ("PO106", "Do you understand?"),
     ("PO106", "You have a lot of freedom to choose the colours."),

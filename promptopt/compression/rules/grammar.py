@@ -74,7 +74,7 @@ _YOU = re.compile(
 _HERE = re.compile(
     r"\A(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|(?:The following|These)\s+(?:is|are)|"
     r"(?:What follows|This)\s+is)"
-    r"(?:\s+(?:a|an|the|some|your|all))?(?=\s+[\w\ue000])"
+    r"(?:\s+(?:a(?!\s+(?:few|lot|couple|number|bit)\b)|an|the|some|your|all))?(?=\s+[\w\ue000])"
 )
 
 

@@ -190,7 +190,9 @@ _FINITE = re.compile(
 
 def _shorter(match: re.Match[str]) -> str | None:
     # "Answer That Requires Judgment": a title, a label.
-    if any(word[0].isupper() for word in match[0].split()[1:]):
+    # "ALL of the doors": stressed.
+    words = match[0].split()
+    if any(word[0].isupper() for word in words[1:]) or (len(words[0]) > 1 and words[0].isupper()):
         return None
     new = shorter(match[0])
     after = match.string[match.end() :]
