@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import socket
 import sqlite3
 import subprocess
 import time
@@ -30,6 +31,8 @@ class Server(RedisServer):
     def __init__(self, *arguments):
         self.arguments = arguments
         super().__init__()
+        if self.process.poll() is not None:
+            pytest.fail(f"redis-server ended: {arguments}")
 
     def start(self):
         command = ["redis-server", "--port", str(self.port), "--save", "", *self.arguments]
@@ -59,18 +62,25 @@ def server(tmp_path):
         each.kill()
 
 
+def free_port():
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.fixture
 def cluster(server):
     """Two servers that are one cluster."""
-    first, second = (server("--cluster-enabled", "yes", "--cluster-config-file", f"{n}.conf") for n in "ab")
-    ports = f"127.0.0.1:{first.port}", f"127.0.0.1:{second.port}"
-    command = ["redis-cli", "--cluster", "create", *ports, "--cluster-replicas", "0", "--cluster-yes"]
-    # It wants three servers; two are joined by hand.
-    subprocess.run(command, capture_output=True, check=False)
+    # The servers talk to each other on ports of their own, by default 10,000 above, where there may be none.
+    buses = [free_port(), free_port()]
+    first, second = (
+        server("--cluster-enabled", "yes", "--cluster-config-file", f"{bus}.conf", "--cluster-port", str(bus))
+        for bus in buses
+    )
     one, other = redis.Redis(port=first.port), redis.Redis(port=second.port)
     one.execute_command("CLUSTER ADDSLOTSRANGE", 0, 8000)
     other.execute_command("CLUSTER ADDSLOTSRANGE", 8001, 16383)
-    one.execute_command("CLUSTER MEET", "127.0.0.1", second.port)
+    one.execute_command("CLUSTER MEET", "127.0.0.1", second.port, buses[1])
     assert wait_until(lambda: all(b"cluster_state:ok" in raw(each) for each in (one, other)), 60)
     return first
 
@@ -108,9 +118,7 @@ def test_sentinel(client, upstream, server, tmp_path):
         f"sentinel monitor main 127.0.0.1 {master.port} 1\nsentinel down-after-milliseconds main 500\n"
     )
     sentinel = Server.__new__(Server)
-    with closing(__import__("socket").socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        sentinel.port = probe.getsockname()[1]
+    sentinel.port = free_port()
     sentinel.process = subprocess.Popen(
         ["redis-server", str(configuration), "--sentinel", "--port", str(sentinel.port)], stdout=subprocess.DEVNULL
     )

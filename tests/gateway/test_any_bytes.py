@@ -1,0 +1,78 @@
+"""Any request, answer and stream of events is read, passed on or refused, and raises nothing else."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptopt.gateway.body import BadBody
+from promptopt.gateway.call import Call
+from promptopt.gateway.layers.cache import CachePolicy
+from promptopt.gateway.openai.events import EventCollector
+from promptopt.gateway.openai.headers import call_of
+from promptopt.gateway.openai.wire import PATHS, count_input, output_cap, prompt_text, read_answer, schema_of
+
+WORDS = """messages input content text type role delta choices message finish_reason index usage prompt_tokens output
+output_text data embedding logprobs logprob error refusal tool_calls response status incomplete_details reason format
+json_schema schema response_format max_tokens n user system stream stream_options""".split()  # noqa: SIM905 - short
+KINDS = ["stop", "message", "text", "response.completed", "response.output_text.delta", "error", "completed"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.sampled_from(KINDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(st.sampled_from(WORDS), JSON, max_size=6)
+ENDPOINTS = st.sampled_from(list(PATHS.values()))
+HEADERS = st.sampled_from([b"Authorization", b"x-promptopt-sample", b"x-promptopt-user", b"x-stainless-retry-count"])
+
+
+@given(st.sampled_from(list(PATHS)), OBJECTS, st.lists(st.tuples(HEADERS, st.binary(max_size=8)), max_size=4))
+def test_requests(path, body, headers):
+    call = call_of(f"http://h/v1{path}", headers, json.dumps({**body, "model": "m"}).encode())
+    assert call is not None
+    assert isinstance(prompt_text(call), str)
+    assert count_input(call) >= 0
+    assert output_cap(call) is None or output_cap(call) >= 0
+    schema_of(call)
+    assert CachePolicy().lifetime(call) > 0
+    assert CachePolicy(deterministic_only=False).keepable(call) in (True, False)
+
+
+@given(st.text(max_size=12), st.binary(max_size=40))
+def test_bytes_of_requests(place, content):
+    found = call_of(f"http://h/{place}/v1/chat/completions", [], content)
+    assert found is None or found.endpoint == "chat"
+
+
+@given(ENDPOINTS, OBJECTS, OBJECTS)
+def test_answers(endpoint, asked, body):
+    call = Call.of(endpoint, "", {**asked, "model": "m"})
+    try:
+        answer = read_answer(call, json.dumps(body).encode())
+    except BadBody:
+        return
+    assert isinstance(answer.text, str)
+    assert answer.finished in (True, False)
+
+
+@given(ENDPOINTS, st.lists(OBJECTS | JSON, max_size=8), st.integers(1, 50))
+def test_events(endpoint, events, size):
+    collector = EventCollector(Call.of(endpoint, "", {"model": "m", "messages": [], "stream": True}))
+    data = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    passed = b"".join(collector.feed(data[at : at + size]) for at in range(0, len(data), size))
+    assert passed == data
+    try:
+        _, answer = collector.finish()
+    except BadBody:
+        return
+    assert isinstance(answer.text, str)
+
+
+@given(ENDPOINTS, st.binary(max_size=60))
+def test_bytes_of_streams(endpoint, data):
+    collector = EventCollector(Call.of(endpoint, "", {"model": "m", "stream": True}), hide_usage=True)
+    collector.feed(data)
+    try:
+        collector.finish()
+    except BadBody:
+        return
