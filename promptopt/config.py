@@ -33,6 +33,20 @@ class OwnPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnVariants:
+    """``[tool.promptopt.variants]``: what a comparison varies if its caller names neither models nor settings.
+
+    Attributes:
+        settings: The values of each setting, the key ``set``.
+        baseline: The label of the variant that the others are compared with.
+    """
+
+    models: tuple[str, ...] = ()
+    settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    baseline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The project's settings.
 
@@ -50,6 +64,7 @@ class Config:
         rpm: The most calls that a comparison sends in a minute; ``None`` does not bound them.
         gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
         serve: The table ``[tool.promptopt.serve]`` likewise; the server reads it.
+        variants: Models and settings that comparisons vary.
         path: The file that says all this; ``None`` if there is none.
     """
 
@@ -67,6 +82,7 @@ class Config:
     prices: Mapping[str, OwnPrice] = field(default_factory=dict)
     gateway: Mapping[str, Any] = field(default_factory=dict)
     serve: Mapping[str, Any] = field(default_factory=dict)
+    variants: OwnVariants = OwnVariants()
     path: Path | None = field(default=None, compare=False)
 
 
@@ -85,7 +101,8 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
 
 
 # Tables that their own rooms read.
-_TABLES = ("prices", "budget", "gateway", "serve")
+_VARIANT_KEYS = ("models", "set", "baseline")
+_TABLES = ("prices", "budget", "gateway", "serve", "variants")
 
 
 def load_config(start: Path | None = None) -> Config:
@@ -178,8 +195,25 @@ class _Reader:
             prices={model: self._price(model, rates) for model, rates in prices.items()},
             gateway=table.get("gateway", {}),
             serve=table.get("serve", {}),
+            variants=self._variants(table.get("variants", {})),
             path=self._path,
         )
+
+    def _variants(self, table: Mapping[str, Any]) -> OwnVariants:
+        for key in table:
+            if key not in _VARIANT_KEYS:
+                hint = did_you_mean(key, _VARIANT_KEYS)
+                raise self._error(f"unknown key {key!r} in [tool.promptopt.variants].{hint}", key)
+        models, settings, baseline = table.get("models", []), table.get("set", {}), table.get("baseline")
+        if not isinstance(models, list) or not all(isinstance(model, str) for model in models):
+            raise self._error(f"models = {models!r} is not a list of models", "models")
+        if not isinstance(settings, Mapping) or not all(isinstance(values, list) for values in settings.values()):
+            raise self._error(
+                f"set = {settings!r} is not a table of lists: {{reasoning_effort = ['low', 'high']}}", "set"
+            )
+        if baseline is not None and not isinstance(baseline, str):
+            raise self._error(f"baseline = {baseline!r} is not the label of a variant", "baseline")
+        return OwnVariants(tuple(models), {name: tuple(values) for name, values in settings.items()}, baseline)
 
     def _price(self, model: str, rates: object) -> OwnPrice:
         where = f'[tool.promptopt.prices."{model}"]'

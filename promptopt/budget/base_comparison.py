@@ -43,7 +43,7 @@ from promptopt.budget.lock import SUFFIX, Lock, LockEntry, read_lock
 from promptopt.config import Config
 from promptopt.errors import PromptoptError
 from promptopt.experiment.variant import Variant, make_variant
-from promptopt.prices import Price, find_tier_price
+from promptopt.prices import Price, find_price, find_tier_price
 from promptopt.templates import load_prompt
 from promptopt.tokens import definition_tokens, tokenizer_for
 
@@ -136,7 +136,8 @@ class _Comparison:
         tier = self._template.front.params.service_tier
         price = find_tier_price(variant.priced_as, tier, config=then)
         if price is None:
-            with_tier = "" if variant.price is None else f" with service_tier {tier!r}"
+            known = find_price(variant.priced_as, config=then) is not None
+            with_tier = f" with service_tier {tier!r}" if known else ""
             raise PromptoptError(f"the price table has no model {variant.priced_as!r}{with_tier}, which the base uses")
         now = _lock(prompt)
         if self._lock is None or now is None or self._lock.basis.model != now.basis.model:

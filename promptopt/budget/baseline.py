@@ -343,7 +343,7 @@ class BaseSide:
         if len(self.variant.files) < 3:
             return None
         try:
-            request = self.template.render(measured.case.vars).request(self.variant.model, case=measured.case.name)
+            request = self.variant.request(self.template.render(measured.case.vars), case=measured.case.name)
         except PromptoptError:
             return None
         outputs: list[int] = []

@@ -213,7 +213,7 @@ class GuardedPrompt:
         variant = self.variant
         tier = self.template.front.params.service_tier
         price = find_tier_price(variant.priced_as, tier, config=self.config)
-        if price is None and variant.price is not None:
+        if price is None and find_price(variant.priced_as, config=self.config) is not None:
             raise ConfigError(
                 f"the price of {variant.priced_as!r} with service_tier {tier!r} is not known: the prompt is unpriced",
                 path=self.template.path,
@@ -311,7 +311,7 @@ class GuardedPrompt:
     def _measure(self, case: Case) -> MeasuredCase:
         rendered = self.render(case)
         total = count_tokens(rendered, self.variant.priced_as).tokens
-        request = rendered.request(self.variant.model, case=case.name)
+        request = self.variant.request(rendered, case=case.name)
         status, output, quality, changed = self._answers(request)
         cap = request.params.max_output_tokens
         entry = LockEntry(

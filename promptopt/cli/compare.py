@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @click.command("compare")
 @click.argument("prompts", nargs=-1, required=True, metavar="PROMPT...")
 @click.option("--suite", metavar="SUITE", help="File or name of the cases; by default the suite named like the prompt.")
-@click.option("--model", help="The model that answers, instead of the prompts' own.")
+@click.option("--model", "models", multiple=True, help="The model that answers; of several, each.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE,...", help="Settings of a call to compare.")
+@click.option("--baseline", metavar="LABEL", help="The variant that the others are compared with [default: the first].")
 @click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
 @click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Answers to each case.")
 @click.option("--by", multiple=True, metavar="KEY", help="Also compare the cases of each value of a metadata key.")
@@ -48,7 +50,9 @@ if TYPE_CHECKING:
 def command(
     prompts: tuple[str, ...],
     suite: str | None,
-    model: str | None,
+    models: tuple[str, ...],
+    settings: tuple[str, ...],
+    baseline: str | None,
     price_as: str | None,
     trials: int,
     by: tuple[str, ...],
@@ -75,6 +79,7 @@ def command(
     promptopt compare prompts/reviews/v1.j2 prompts/reviews/v2.j2
     promptopt compare HEAD~1:prompts/reviews/v2.j2 prompts/reviews/v2.j2 --record stale
     promptopt compare reviews@v1 reviews@v2 --price-as gpt-4o-mini -o report.md
+    promptopt compare triage --model gpt-5.6-luna --model gpt-4o-mini --set reasoning_effort=low,high
 
     Exit code 1 if a candidate regressed, 3 if too many calls failed to say anything.
     """
@@ -88,7 +93,9 @@ def command(
         comparison = compare(
             *prompts,
             suite=suite,
-            model=model,
+            model=models,
+            settings=_settings(settings),
+            baseline=baseline,
             price_as=price_as,
             trials=trials,
             by=by,
@@ -116,6 +123,21 @@ def command(
             click.echo("\n" + case_differences(comparison.runs), nl=False)
     if comparison.regressed or comparison.incomplete:
         raise click.exceptions.Exit(1 if comparison.regressed else INCOMPLETE)
+
+
+def _settings(given: tuple[str, ...]) -> dict[str, list[object]]:
+    """``reasoning_effort=low,high`` as values; each is read as YAML reads it."""
+    from promptopt.yaml import load_yaml
+
+    found: dict[str, list[object]] = {}
+    for entry in given:
+        name, equals, values = entry.partition("=")
+        if not equals or not values:
+            raise UsageError(f"--set {entry!r}: write KEY=VALUE or KEY=VALUE,VALUE")
+        if name in found:
+            raise UsageError(f"--set {name} is given twice: write {name}=VALUE,VALUE")
+        found[name] = [load_yaml(value, f"--set {name}") for value in values.split(",")]
+    return found
 
 
 def _dollars(text: str | None) -> Decimal | None:

@@ -15,6 +15,7 @@ from promptopt.config import load_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
 from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, measure_parts, parts_of
 from promptopt.experiment.comparison import Comparison, Pair
+from promptopt.experiment.grid import make_grid
 from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost_range, default_mode, make_plans
 from promptopt.experiment.runner import run_plans
 from promptopt.experiment.runs import Run, summarize
@@ -47,7 +48,9 @@ def _rare_collections() -> Iterator[None]:
 def compare(
     *prompts: str | Path | Template,
     suite: str | Path | Suite | None = None,
-    model: str | None = None,
+    model: str | Sequence[str] | None = None,
+    settings: Mapping[str, Sequence[object]] | None = None,
+    baseline: str | None = None,
     price_as: str | None = None,
     trials: int = 1,
     by: Sequence[str] = (),
@@ -66,12 +69,15 @@ def compare(
     on_plan: Callable[[CostRange], None] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare prompts over the cases of a suite; the first is the baseline.
+    """Compare prompts, models and settings over the cases of a suite; the first variant is the baseline.
 
     Args:
         prompts: Paths, names (``reviews``, ``reviews@v1``), ``REF:path`` from git, or templates.
         suite: A file or a name; by default the suite that is named like the first prompt.
-        model: Answers instead of the prompts' own models.
+        model: Answers instead of the prompts' own models. Of several, every prompt is asked of each.
+        settings: Values of settings of a call, ``{"reasoning_effort": ["low", "high"]}``: every prompt is asked with
+            each combination.
+        baseline: The label of the variant that the others are compared with, ``triage@v2 · gpt-4o · low``.
         price_as: The model whose prices and tokenizer count instead of the answering model's.
         trials: Answers to each case; they are averaged inside the case.
         by: Keys of metadata or variables of the cases; the cases of each value are a part with a quality of its own.
@@ -97,8 +103,10 @@ def compare(
         PromptoptError: What was given cannot be compared; the message says why and what to do.
     """
     numbers = {"margin": margin, "cost_margin": cost_margin, "max_failed": max_failed, "max_cost": max_cost}
+    for each in _listed(model):
+        check_model(each, "model")
     _check_types(
-        {"model": model, "price_as": price_as},
+        {"price_as": price_as},
         {**numbers, "accept": accept, "timeout_s": timeout_s},
         {"trials": trials, "jobs": jobs or 1},
         {"on_plan": on_plan, "progress": progress},
@@ -117,8 +125,9 @@ def compare(
     _check_percent("cost_margin", cost_margin)
     _check_percent("max_failed", max_failed)
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
+    cells = make_grid(templates, _listed(model), settings or {}, config.variants, baseline)
     # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
-    encoding(tokenizer_for(price_as or config.price_as or model or templates[0].front.model).encoding)
+    encoding(tokenizer_for(price_as or config.price_as or cells[0].model or templates[0].front.model).encoding)
     named = suite or suite_of(templates[0].origin.prompt, config=config)
     loaded = named if isinstance(named, Suite) else load_suite(named, config=config)
     checks = SuiteChecks(loaded)
@@ -126,8 +135,18 @@ def compare(
     processing: Processing = "batch" if batch else "standard"
     files = RecordingFiles()
     variants = [
-        make_variant(template, loaded, config, model=model, price_as=price_as, processing=processing, files=files)
-        for template in templates
+        make_variant(
+            cell.template,
+            loaded,
+            config,
+            model=cell.model,
+            price_as=price_as,
+            processing=processing,
+            files=files,
+            settings=cell.settings,
+            label=cell.label,
+        )
+        for cell in cells
     ]
     mode = record or ("all" if provider else default_mode(variants))
     # A function that answers, given without a mode, is asked for everything, whoever answered before.
@@ -159,6 +178,10 @@ def compare(
         pairs=_pairs(runs, parts, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
         parts=measure_parts(parts, runs[0]) if len(runs) == 1 else (),
     )
+
+
+def _listed(model: str | Sequence[str] | None) -> list[str]:
+    return [] if model is None else [model] if isinstance(model, str) else list(model)
 
 
 def _check_types(

@@ -7,6 +7,7 @@ from typing import Any
 
 from promptopt.experiment import text
 from promptopt.experiment.breakdown import PartMean, PartQuality
+from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Run, VariantSummary
 from promptopt.experiment.verdict import Decision, Difference
@@ -87,6 +88,12 @@ class Comparison:
     parts: tuple[PartMean, ...] = ()
 
     @property
+    def frontier(self) -> Frontier | None:
+        """Dollars against quality, if there are three variants or more."""
+        decisions = {pair.candidate: pair.decision for pair in self.pairs}
+        return frontier(self.runs, self.variants, decisions)
+
+    @property
     def regressed(self) -> bool:
         """Whether any candidate regressed: a gate fails then."""
         return any(pair.decision.verdict == "regressed" for pair in self.pairs)
@@ -104,12 +111,21 @@ class Comparison:
         said = (
             [f"{without:,} of {len(cases):,} cases have no assert: they say nothing about quality"] if without else []
         )
-        return (*text.footer(self.runs, self.variants), *(f"note: {note}" for note in (*self.suite.notes, *said)))
+        unsent = {
+            f"{', '.join(run.variant.unsent)} of the prompt is not sent to {run.variant.model}, which refuses it": None
+            for run in self.runs
+            if run.variant.unsent
+        }
+        return (
+            *text.footer(self.runs, self.variants),
+            *(f"note: {note}" for note in (*self.suite.notes, *said, *unsent)),
+        )
 
     def __str__(self) -> str:
         """The variants, each pair with its verdict, and where it all comes from: what ``promptopt compare`` prints."""
         parts = [
             text.variants_table(self.variants),
+            text.frontier_table(self.frontier),
             text.means_table(self.parts),
             *map(str, self.pairs),
             "\n".join(text.failures(self.runs, self.variants)),
@@ -136,6 +152,7 @@ class Comparison:
                 for pair in self.pairs
                 for part in pair.parts
             ],
+            "frontier": _frontier_dict(self.frontier),
             "parts": [
                 {"prompt": self.variants[0].prompt, "by": part.by, "name": part.name, "cases": part.cases}
                 | {key: _rounded(getattr(part, key)) for key in ("quality", "low", "high")}
@@ -169,6 +186,7 @@ def _variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "prompt": variant.prompt,
         "path": variant.path,
         "model": variant.model,
+        "settings": dict(variant.settings),
         "priced_as": variant.priced_as,
         "cases": variant.cases,
         "trials": variant.trials,
@@ -199,6 +217,22 @@ def _variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "scorer_errors": variant.scorer_errors,
         "replayed": variant.replayed,
         "recorded": list(variant.recorded) if variant.recorded else None,
+    }
+
+
+def _frontier_dict(found: Frontier | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    rounded = ("usd_per_1k_calls", "quality", "low", "high")
+    points = [
+        {"prompt": point.label, "on_front": point.on_front} | {name: _rounded(getattr(point, name)) for name in rounded}
+        for point in found.points
+    ]
+    return {
+        "baseline": found.baseline,
+        "cheapest_not_worse": found.cheapest,
+        "saved_share": _rounded(found.saved_share),
+        "points": points,
     }
 
 

@@ -137,7 +137,7 @@ def _recorded(
         variant = make_variant(template, suite, config, model=answering, price_as=model, files=files)
         outputs = []
         for case, one in zip(suite.cases, rendered, strict=True):
-            request = one.request(answering, case=case.name)
+            request = variant.request(one, case=case.name)
             status, file = variant.recorded(request)
             recording = file.find(request)
             if status == "fresh" and recording is not None:

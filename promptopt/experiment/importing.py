@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.errors import RecordingError, did_you_mean
-from promptopt.experiment.variant import recording_path
+from promptopt.experiment.variant import recording_path, sent_params
 from promptopt.files import decode, show_path
 from promptopt.providers.recordings import UNDATED, Recording, RecordingFile
 from promptopt.suites import Case, Suite
@@ -128,7 +128,8 @@ def _recording(
         response, recorded_at = _answer(row, model)
     except (TypeError, ValueError) as error:
         raise fail(f"the answer to case {name!r}: {error}") from None
-    request = rendered.request(model, sample=repetition, case=name)
+    params, _ = sent_params(rendered.params, model)
+    request = replace(rendered.request(model, sample=repetition, case=name), params=params)
     return replace(Recording.of(request, response, recorded_at), line=line)
 
 

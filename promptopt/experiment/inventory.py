@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from promptopt.call_options import CallOptions
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, RecordingError, SecretRecorded
+from promptopt.experiment.variant import sent_params
 from promptopt.files import show_path
 from promptopt.providers.recordings import Recording, RecordingFile, what_changed
 from promptopt.suites import Case, Suite, list_suites, load_suite
@@ -84,7 +86,7 @@ def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: s
         if case is None:
             message = f"the suite {suite.name} has no case {recording.case!r}"
             yield RecordingProblem("orphaned", shown, recording.line, recording.case, message)
-        elif (changed := _stale(recording, template, case)) is not None:
+        elif (changed := _stale(recording, template, case, file.path.stem)) is not None:
             message = f"case {recording.case!r}, changed since it was recorded: {changed}"
             yield RecordingProblem("stale", shown, recording.line, recording.case, message)
     for model in file.models():
@@ -93,12 +95,16 @@ def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: s
                 yield RecordingProblem("missing", shown, None, name, f"no answer of {model} to case {name!r}")
 
 
-def _stale(recording: Recording, template: Template, case: Case) -> str | None:
+def _stale(recording: Recording, template: Template, case: Case, variant: str) -> str | None:
     try:
         rendered = template.render(case.vars)
     except PromptoptError as error:
         return f"the prompt no longer renders: {error}"
+    names = [part.partition("=")[0] for part in variant.split("+")[1:]]
+    settings = {name: CallOptions.read(name, recording.params.get(name)) for name in names}
+    params, _ = sent_params(rendered.params, recording.model_requested, settings)
     request = rendered.request(recording.model_requested, sample=recording.repetition, case=case.name)
+    request = replace(request, params=params)
     return None if request.digest == recording.request_sha256 else what_changed(recording, request)
 
 
@@ -107,7 +113,7 @@ def _template_of(path: Path, suite: Suite, config: Config) -> Template | None:
     label = path.relative_to(suite.recordings).with_suffix("").as_posix()
     for prompt in list_prompts(config):
         for version, file in prompt.versions:
-            if label == (f"{prompt.name}/{version}" if version else prompt.name):
+            if label.partition("+")[0] == (f"{prompt.name}/{version}" if version else prompt.name):
                 return load_prompt(file, config=config)
-    outside = Path.cwd() / f"{label}.j2"
+    outside = Path.cwd() / f"{label.partition('+')[0]}.j2"
     return load_prompt(outside, config=config) if outside.is_file() else None

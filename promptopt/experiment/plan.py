@@ -161,7 +161,7 @@ def _planned(
         raise TemplateError(
             f"{error.message} (in case {case.name!r})", path=error.path, line=error.line, remedy=error.remedy
         ) from None
-    request = rendered.request(variant.model, sample=sample, case=case.name)
+    request = variant.request(rendered, case=case.name, sample=sample)
     status, file = variant.recorded(request)
     again = mode == "all" and not (status == "fresh" and run is not None and run.answered(request))
     live = again or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median
+from typing import Any
 
 from promptopt.config import Config
 from promptopt.experiment.variant import Measurement, Variant
@@ -151,6 +152,7 @@ class VariantSummary:
     prompt: str
     path: str
     model: str
+    settings: Mapping[str, Any]
     priced_as: str
     cases: int
     trials: int
@@ -202,6 +204,7 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         prompt=variant.label,
         path=variant.template.path,
         model=variant.model,
+        settings=variant.settings,
         priced_as=variant.priced_as,
         cases=len({trial.case for trial in trials}),
         trials=len(trials),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.experiment.breakdown import PartMean, PartQuality
+from promptopt.experiment.frontier import Frontier
 from promptopt.experiment.runs import Answered, Run, Trial, VariantSummary
 from promptopt.experiment.verdict import (
     ALPHA_EACH,
@@ -69,6 +70,35 @@ def variants_table(variants: Sequence[VariantSummary]) -> str:
         rows, headers = [row[:2] + row[3:] for row in rows], headers[:2] + headers[3:]
     tables = [table(rows, headers, width=_WIDTH), _agreement_table(variants)]
     return "\n\n".join(filter(None, tables))
+
+
+def frontier_table(found: Frontier | None) -> str:
+    """Dollars against quality, cheapest first; and what to take."""
+    if found is None:
+        return ""
+    known = sorted(found.points, key=lambda point: (point.usd_per_1k_calls is None, point.usd_per_1k_calls or 0.0))
+    rows = [
+        [
+            "*" if point.on_front else "",
+            point.label,
+            dollars(point.usd_per_1k_calls),
+            _percent(point.quality),
+            "too few cases" if point.low is None else f"{_percent(point.low)} to {_percent(point.high)}",
+        ]
+        for point in known
+    ]
+    headers = ["front", "dollars against quality", "$/1k calls", "quality", "95%, all together"]
+    shown = table(rows, headers, columns=("left", "left", "right", "right", "right"), width=_WIDTH)
+    return f"{shown}\n{_to_take(found)}"
+
+
+def _to_take(found: Frontier) -> str:
+    if found.cheapest is None:
+        return "which one to take cannot be said: no dollars are known"
+    if found.cheapest == found.baseline:
+        return f"none that costs less is shown to be not worse than {found.baseline}"
+    share = found.saved_share or 0.0
+    return f"the cheapest that is not worse than {found.baseline}: {found.cheapest} ({-share * 100:+.1f}% of the cost)"
 
 
 def _agreement_table(variants: Sequence[VariantSummary]) -> str:

@@ -1,22 +1,33 @@
-"""A variant of a comparison: a prompt, the model that answers it, and the price and tokenizer it is measured with."""
+"""A variant of a comparison: a prompt, the model that answers it, its settings, and what it is measured with."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
 
+from promptopt.call_options import NO_OPTIONS, CallOptions
 from promptopt.config import Config
 from promptopt.errors import TemplateError, UsageError
-from promptopt.prices import Price, Processing, find_price
+from promptopt.prices import Price, Processing, find_price, find_tier_price
 from promptopt.providers import is_free
+from promptopt.providers.openai.models import refused_options
 from promptopt.providers.recordings import RecordingFile, RecordingFiles, RecordingStatus
 from promptopt.suites import Suite
 from promptopt.templates import Template
 from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.readers import GitReader
 from promptopt.tokens import Basis, cacheable_at, count_tokens, definition_tokens, tokenizer_for
-from promptopt.values import Cost, Request, Response, Usage
+from promptopt.values import Cost, Rendered, Request, Response, Usage, canonical_json, sha256_hex
+
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+"""A variant that sets nothing beside its prompt."""
+
+_LONGEST_IN_A_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +57,49 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One column of a comparison: a prompt and the model that answers it.
+    """One row of a comparison: a prompt, the model that answers it, and the settings that it is called with.
 
     Attributes:
+        label: ``reviews@v1``; of many variants with what tells them apart: ``reviews@v1 · gpt-5.6-luna · low``.
         model: The model that answers, or answered.
+        params: The settings of each call: the prompt's own, with ``settings``, those that the variant sets.
+        unsent: Settings of the prompt that its model refuses.
         priced_as: The model whose price and tokenizer count.
         price: Its list price; ``None`` if it is unpriced.
         live_price: What a live call of ``model`` is billed at; ``None`` if it is unpriced.
         files: Where recorded answers are looked up, in order; new ones go into the first.
+        fresh_only: Files in which an answer to this very request counts, and an older one does not.
     """
 
+    label: str
     template: Template
     model: str
+    params: CallOptions
+    settings: Mapping[str, Any] = field(hash=False)
+    unsent: tuple[str, ...]
     priced_as: str
     price: Price | None
     live_price: Price | None
     files: tuple[RecordingFile, ...] = field(repr=False)
-
-    @property
-    def label(self) -> str:
-        """``reviews@v1``."""
-        return self.template.origin.label
+    fresh_only: tuple[RecordingFile, ...] = field(default=(), repr=False)
 
     @property
     def free(self) -> bool:
         """Whether live calls cost nothing."""
         return is_free(self.model)
 
+    def request(self, rendered: Rendered, *, case: str, sample: int = 0) -> Request:
+        """What asks this variant."""
+        return replace(rendered.request(self.model, sample=sample, case=case), params=self.params)
+
     def recorded(self, request: Request) -> tuple[RecordingStatus, RecordingFile]:
         """What is recorded of a request, and in which file: fresh before stale before missing."""
         stale = None
-        for file in self.files:
+        for file in (*self.files, *self.fresh_only):
             status, _ = file.status(request)
             if status == "fresh":
                 return status, file
-            if status == "stale" and stale is None:
+            if status == "stale" and stale is None and file not in self.fresh_only:
                 stale = file
         return ("stale", stale) if stale else ("missing", self.files[0])
 
@@ -158,6 +177,8 @@ def make_variant(
     price_as: str | None = None,
     processing: Processing = "standard",
     files: RecordingFiles | None = None,
+    settings: Mapping[str, Any] = NO_SETTINGS,
+    label: str = "",
 ) -> Variant:
     """The variant of a prompt on a suite.
 
@@ -166,9 +187,11 @@ def make_variant(
         price_as: Overrides the configuration's.
         processing: The price tier of live calls.
         files: The recording files of the run, which its variants share.
+        settings: Settings of a call, by name, in the place of the prompt's own.
+        label: What it is called beside others; by default the prompt's name and version.
 
     Raises:
-        UsageError: Nothing names a model.
+        UsageError: Nothing names a model, or the model refuses one of the settings.
         RecordingError: Its recordings are broken.
     """
     answering = model or template.front.model or config.model
@@ -176,32 +199,68 @@ def make_variant(
         raise UsageError(
             f"{template.path} names no model. Set `model` in its front matter or in [tool.promptopt], or pass --model"
         )
+    params, unsent = sent_params(template.front.params, answering, settings)
+    if wanted := [name for name in unsent if name in settings]:
+        raise UsageError(f"{answering} takes no {wanted[0]}: leave it out for this model")
     priced_as = price_as or config.price_as or answering
+    opened, tier = files or RecordingFiles(), params.service_tier
+    own = _recording_files(template, suite, opened, settings)
     return Variant(
+        label=label or template.origin.label,
         template=template,
         model=answering,
+        params=params,
+        settings=settings,
+        unsent=unsent,
         priced_as=priced_as,
-        price=find_price(priced_as, config=config),
-        live_price=find_price(answering, processing=processing, config=config),
-        files=_recording_files(template, suite, files or RecordingFiles()),
+        price=find_tier_price(priced_as, tier, config=config),
+        live_price=find_price(answering, processing=processing, config=config)
+        if processing != "standard"
+        else find_tier_price(answering, tier, config=config),
+        files=own,
+        # A prompt that has these very settings may have been asked already.
+        fresh_only=_recording_files(template, suite, opened) if settings else (),
     )
 
 
-def recording_path(suite: Suite, prompt: str, version: str | None) -> Path:
-    """``suites/NAME/recordings/PROMPT/VERSION.jsonl``; a prompt without versions has ``PROMPT.jsonl``."""
+def sent_params(
+    params: CallOptions, model: str, settings: Mapping[str, Any] = NO_SETTINGS
+) -> tuple[CallOptions, tuple[str, ...]]:
+    """What of a prompt's settings, with those of a variant in their place, a model is sent; and what it refuses."""
+    wanted = replace(params, **settings)
+    unsent = tuple(refused_options(model, wanted.to_dict()))
+    return replace(wanted, **{name: getattr(NO_OPTIONS, name) for name in unsent}), unsent
+
+
+def recording_path(suite: Suite, prompt: str, version: str | None, settings: Mapping[str, Any] = NO_SETTINGS) -> Path:
+    """``suites/NAME/recordings/PROMPT/VERSION.jsonl``; a prompt without versions has ``PROMPT.jsonl``.
+
+    Args:
+        settings: Those that a variant sets: they are part of the name, ``v1+reasoning_effort=low.jsonl``.
+    """
     path = suite.recordings / PurePosixPath(prompt)
-    return path / f"{version}.jsonl" if version else path.with_name(f"{path.name}.jsonl")
+    added = "".join(f"+{name}={_in_a_name(value)}" for name, value in sorted(settings.items()))
+    return path / f"{version}{added}.jsonl" if version else path.with_name(f"{path.name}{added}.jsonl")
 
 
-def _recording_files(template: Template, suite: Suite, opened: RecordingFiles) -> tuple[RecordingFile, ...]:
+def _in_a_name(value: object) -> str:
+    """A value as a part of a file's name."""
+    text = value if isinstance(value, str) else canonical_json(value)
+    plain = re.sub(r"[^\w.-]+", "_", text)
+    return plain if plain == text and len(plain) <= _LONGEST_IN_A_NAME else sha256_hex(text)[:12]
+
+
+def _recording_files(
+    template: Template, suite: Suite, opened: RecordingFiles, settings: Mapping[str, Any] = NO_SETTINGS
+) -> tuple[RecordingFile, ...]:
     origin = template.origin
-    own = opened.read(recording_path(suite, origin.prompt, origin.version))
+    own = opened.read(recording_path(suite, origin.prompt, origin.version, settings))
     reader = template.reader
     if not isinstance(reader, GitReader):
         return (own,)
     # A prompt out of git was recorded under its plain version, in the working tree or in its own commit.
     plain = (origin.version or "").partition("@")[0] or None
-    working = recording_path(suite, origin.prompt, plain)
+    working = recording_path(suite, origin.prompt, plain, settings)
     files = [own, opened.read(working)]
     if working.resolve().is_relative_to(reader.repository):
         path = PurePosixPath(working.resolve().relative_to(reader.repository).as_posix())

@@ -1,0 +1,116 @@
+"""Dollars against quality: which of several variants no other one beats in both, and the cheapest that is not worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from promptopt.experiment.runs import Run, VariantSummary
+from promptopt.experiment.verdict import Decision, QualityReason
+
+LEVEL = 0.05
+"""The chance that any of the intervals misses its variant's quality."""
+
+_NOT_WORSE = ("better", "same", "not worse")
+_FEWEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """One variant.
+
+    Attributes:
+        usd_per_1k_calls: With a warm prompt cache, if the provider has one; ``None`` if unpriced.
+        quality: Mean over the cases, 0 to 1; ``None`` if no case was judged.
+        low, high: Simultaneous 95% interval of the quality over all variants, by the bounds of the verdict.
+        on_front: Whether no other variant costs less at this quality or is better at this cost, as measured.
+    """
+
+    label: str
+    usd_per_1k_calls: float | None
+    quality: float | None
+    low: float | None
+    high: float | None
+    on_front: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """All variants, and which one to take.
+
+    Attributes:
+        cheapest: The label of the cheapest variant that is shown to be not worse than the baseline; the baseline's own
+            if there is none. ``None`` if no dollars are known.
+    """
+
+    points: tuple[FrontierPoint, ...]
+    baseline: str
+    cheapest: str | None
+
+    @property
+    def saved_share(self) -> float | None:
+        """What the cheapest saves of the baseline's dollars, 0 to 1."""
+        usd = {point.label: point.usd_per_1k_calls for point in self.points}
+        before, after = usd[self.baseline], usd.get(self.cheapest or "")
+        return None if not before or after is None else 1 - after / before
+
+
+def frontier(
+    runs: Sequence[Run], summaries: Sequence[VariantSummary], decisions: Mapping[str, Decision]
+) -> Frontier | None:
+    """The frontier of a comparison; ``None`` for fewer than three variants, which a verdict compares.
+
+    Args:
+        decisions: By the candidates' labels.
+    """
+    if len(runs) < _FEWEST:
+        return None
+    spots = [(_usd(summary), summary.quality) for summary in summaries]
+    points = []
+    for run, summary, (usd, quality) in zip(runs, summaries, spots, strict=True):
+        low, high = _interval(run, LEVEL / len(runs))
+        on_front = usd is not None and quality is not None and not any(_beats(other, (usd, quality)) for other in spots)
+        points.append(FrontierPoint(summary.prompt, usd, quality, low, high, on_front))
+    baseline = summaries[0].prompt
+    return Frontier(tuple(points), baseline, _cheapest(points, baseline, decisions))
+
+
+def _usd(summary: VariantSummary) -> float | None:
+    warm = summary.warm_usd_per_1k_calls
+    return summary.usd_per_1k_calls if warm is None else warm
+
+
+def _beats(other: tuple[float | None, float | None], one: tuple[float, float]) -> bool:
+    usd, quality = other
+    if usd is None or quality is None:
+        return False
+    return usd <= one[0] and quality >= one[1] and (usd, quality) != one
+
+
+def _interval(run: Run, level: float) -> tuple[float | None, float | None]:
+    import numpy as np
+
+    from promptopt.experiment.bounds import lower_bound, upper_bound
+
+    cases: dict[str, list[float]] = {}
+    for trial in run.answered:
+        if trial.score.scores:
+            cases.setdefault(trial.case, []).append(trial.quality)
+    values = np.array([sum(scores) / len(scores) for scores in cases.values()])
+    if len(values) < 2:
+        return None, None
+    return lower_bound(values, 0.0, level / 2), upper_bound(values, 1.0, level / 2)
+
+
+def _cheapest(points: Sequence[FrontierPoint], baseline: str, decisions: Mapping[str, Decision]) -> str | None:
+    usd = {point.label: point.usd_per_1k_calls for point in points}
+    eligible = [baseline, *(label for label, decision in decisions.items() if _is_not_worse(decision))]
+    known = [(cost, position, label) for position, label in enumerate(eligible) if (cost := usd[label]) is not None]
+    return min(known)[2] if known and usd[baseline] is not None else None
+
+
+def _is_not_worse(decision: Decision) -> bool:
+    return decision.verdict != "incomplete" and any(
+        isinstance(reason, QualityReason) and (reason.evidence.untouched or reason.quality in _NOT_WORSE)
+        for reason in decision.reasons
+    )

@@ -1,0 +1,241 @@
+"""Variants: prompt x model x settings, with labels, recordings of their own, and dollars against quality."""
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptopt import Request, Response, Usage, compare
+from promptopt.config import load_config
+from promptopt.errors import ConfigError, RecordingError, UsageError
+from promptopt.experiment.frontier import frontier
+from promptopt.experiment.inventory import check_recordings
+from promptopt.providers.openai.models import refused_options
+
+PROMPT = "---\nmodel: gpt-4o-mini\nmax_output_tokens: 20\ntemperature: 0\n---\nSAY{{ n }} + 1 ="
+
+
+class Sums:
+    """Adds; a model of the table ``weak`` is wrong in that share of the cases, and answers cost tokens."""
+
+    def __init__(self, weak: dict[str, int] | None = None) -> None:
+        self.weak = weak or {}
+        self.asked: list[Request] = []
+
+    def complete(self, request: Request) -> Response:
+        self.asked.append(request)
+        number = int("".join(char for char in request.messages[0].content.split("+")[0] if char.isdigit()))
+        every = self.weak.get(request.model, 0)
+        text = "no idea" if every and number % every == 0 else str(number + 1)
+        return Response(request.model, text, usage=Usage(20, output_tokens=5))
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def sums(project: Any) -> Path:
+    cases = [{"vars": {"n": n}, "assert": [{"type": "equals", "value": str(n + 1)}]} for n in range(200)]
+    project.write(
+        {
+            "prompts/add/v1.j2": PROMPT.replace("SAY", "Please add one to this number: "),
+            "prompts/add/v2.j2": PROMPT.replace("SAY", ""),
+            "suites/add.jsonl": "".join(json.dumps(case) + "\n" for case in cases),
+        }
+    )
+    return project.root
+
+
+def labels(**options: Any) -> list[str]:
+    return [variant.prompt for variant in compare("add@v1", "add@v2", provider=Sums(), **options).variants]
+
+
+def test_the_product_of_prompts_models_and_settings_is_compared(sums: Path) -> None:
+    models = ["gpt-4o-mini", "gpt-4.1-nano"]
+    found = labels(model=models, settings={"seed": [1, 2], "verbosity": [None]})
+    assert found == [
+        f"add@{version} · {model} · seed={seed}" for version, model, seed in product(("v1", "v2"), models, (1, 2))
+    ]
+    # What does not vary is not said.
+    assert labels(model="gpt-4o-mini", settings={"seed": [1]}) == ["add@v1", "add@v2"]
+
+
+def test_each_variant_is_asked_as_it_says(sums: Path) -> None:
+    provider = Sums()
+    compare("add@v2", provider=provider, model=["gpt-4o-mini", "gpt-5-mini"], settings={"stop": ["X", "Y"]})
+    asked = {(request.model, request.params.stop, request.params.temperature) for request in provider.asked}
+    # A reasoning model refuses the prompt's temperature.
+    assert asked == {
+        ("gpt-4o-mini", ("X",), 0.0), ("gpt-4o-mini", ("Y",), 0.0),
+        ("gpt-5-mini", ("X",), None), ("gpt-5-mini", ("Y",), None),
+    }  # fmt: skip
+
+
+def test_what_is_not_sent_is_said(sums: Path) -> None:
+    text = str(compare("add@v2", provider=Sums(), model=["gpt-4o-mini", "gpt-5-mini"]))
+    assert "note: temperature of the prompt is not sent to gpt-5-mini, which refuses it" in text
+    with pytest.raises(UsageError, match="gpt-4o-mini takes no reasoning_effort: leave it out for this model"):
+        compare("add@v2", provider=Sums(), settings={"reasoning_effort": ["low"]})
+
+
+def test_variants_have_recordings_of_their_own_and_use_those_of_the_prompt(
+    sums: Path, endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.reply = lambda body: str(int("".join(filter(str.isdigit, body["messages"][0]["content"][:-4]))) + 1)
+    for name, value in endpoint.environment.items():
+        monkeypatch.setenv(name, value)
+    compare("add@v2", record="missing", max_cost=1)
+    before = (sums / "suites/add/recordings/add/v2.jsonl").read_bytes()
+    assert len(endpoint.requests) == 200
+    options: dict[str, Any] = {"settings": {"temperature": [0, 0.5], "seed": [None]}}
+    compare("add@v2", record="missing", max_cost=1, **options)
+    # The prompt has temperature 0: those answers are there already.
+    assert len(endpoint.requests) == 400
+    folder = sums / "suites/add/recordings/add"
+    assert (folder / "v2.jsonl").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["v2+seed=null+temperature=0.5.jsonl", "v2.jsonl"]
+    for name in endpoint.environment:
+        monkeypatch.delenv(name)
+    replayed = compare("add@v2", **options)
+    assert [(variant.replayed, dict(variant.settings)["temperature"]) for variant in replayed.variants] == [
+        (200, 0.0),
+        (200, 0.5),
+    ]
+    assert check_recordings(load_config()) == ([], 400)
+
+
+def test_a_variant_that_was_never_asked_is_missing_and_not_stale(sums: Path) -> None:
+    with pytest.raises(RecordingError, match="no recorded answer to 200 cases"):
+        compare("add@v2", record="none", settings={"seed": [3]})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"settings": {"sed": [1]}}, "no setting 'sed'. Did you mean 'seed'"),
+        ({"settings": {"seed": [-1]}}, "seed: -1 is not a whole number of at least 0"),
+        ({"baseline": "add@v3"}, "no variant 'add@v3'"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused_before_any_call(sums: Path, options: Any, message: str) -> None:
+    provider = Sums()
+    with pytest.raises(UsageError) as raised:
+        compare("add@v1", "add@v2", provider=provider, **options)
+    assert message in str(raised.value)
+    assert provider.asked == []
+
+
+def test_the_baseline_can_be_named(sums: Path) -> None:
+    found = compare("add@v1", "add@v2", provider=Sums(), settings={"seed": [1, 2]}, baseline="add@v2 · seed=2")
+    assert {pair.baseline for pair in found.pairs} == {"add@v2 · seed=2"}
+    assert len(found.pairs) == 3
+
+
+def test_the_project_can_say_what_varies(sums: Path) -> None:
+    table = (
+        '[tool.promptopt.variants]\nmodels = ["gpt-4o-mini", "gpt-4.1-nano"]\nset = {seed = [1, 2]}\nbaseline = "B"\n'
+    )
+    (sums / "pyproject.toml").write_text(table.replace('"B"', '"add@v2 · gpt-4.1-nano · seed=1"'))
+    assert labels()[0] == "add@v2 · gpt-4.1-nano · seed=1"
+    assert len(labels()) == 8
+    # A caller's own choice is all of it.
+    assert labels(model="gpt-4o-mini") == ["add@v1", "add@v2"]
+    for wrong, message in (
+        ("model = []", "unknown key 'model' in [tool.promptopt.variants]. Did you mean 'models'?"),
+        ("models = 'a'", "models = 'a' is not a list of models"),
+        ("set = {seed = 1}", "is not a table of lists"),
+        ("baseline = 1", "baseline = 1 is not the label of a variant"),
+    ):
+        (sums / "pyproject.toml").write_text(f"[tool.promptopt.variants]\n{wrong}\n")
+        with pytest.raises(ConfigError) as raised:
+            labels()
+        assert message in str(raised.value)
+        assert raised.value.line == 2
+
+
+def test_the_command_line_says_the_same(sums: Path, endpoint: Any, project: Any) -> None:
+    endpoint.reply = lambda body: "7"
+    done = project.run(
+        *["compare", "add@v1", "add@v2", "--model", "gpt-4o-mini", "--model", "gpt-4.1-nano"],
+        *["--set", "seed=1,2", "--baseline", "add@v1 · gpt-4.1-nano · seed=1", "--record", "all", "--json"],
+        **endpoint.environment,
+    )
+    data = json.loads(done.stdout)
+    assert [row["settings"] for row in data["variants"]][:2] == [{"seed": 1}, {"seed": 1}]
+    assert data["frontier"]["baseline"] == "add@v1 · gpt-4.1-nano · seed=1"
+    assert len(data["frontier"]["points"]) == 8
+
+
+def test_the_cheapest_that_is_not_worse_is_named(sums: Path) -> None:
+    found = compare(
+        "add@v2",
+        provider=Sums({"gpt-4.1-nano": 2}),
+        model=["gpt-4o", "gpt-4o-mini", "gpt-4.1-nano"],
+    )
+    front = found.frontier
+    assert front is not None
+    assert {point.label: point.on_front for point in front.points} == {
+        "add@v2 · gpt-4o": False,
+        "add@v2 · gpt-4o-mini": True,
+        "add@v2 · gpt-4.1-nano": True,
+    }
+    assert front.cheapest == "add@v2 · gpt-4o-mini"
+    assert front.saved_share == pytest.approx(0.94)
+    assert "the cheapest that is not worse than add@v2 · gpt-4o: add@v2 · gpt-4o-mini (-94.0% of the cost)" in str(
+        found
+    )
+    for point in front.points:
+        assert point.low is not None
+        assert point.high is not None
+        assert point.quality is not None
+        assert point.low <= point.quality <= point.high
+
+
+def test_two_variants_have_a_verdict_and_no_front(sums: Path) -> None:
+    found = compare("add@v1", "add@v2", provider=Sums())
+    assert frontier(found.runs, found.variants, {}) is None
+    assert "dollars against quality" not in str(found)
+
+
+def test_a_front_without_prices_names_none(sums: Path) -> None:
+    found = compare("add@v2", provider=Sums(), model=["nobody-1", "nobody-2", "nobody-3"])
+    assert found.frontier is not None
+    assert found.frontier.cheapest is None
+    assert not any(point.on_front for point in found.frontier.points)
+    assert "which one to take cannot be said: no dollars are known" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "refused"),
+    [
+        ("gpt-5-mini", {"temperature": 0.0, "top_p": 0.5, "seed": 1}, ["temperature", "top_p"]),
+        ("o3", {"temperature": 1.0, "reasoning_effort": "low"}, []),
+        ("gpt-5.1", {"temperature": 0.0, "reasoning_effort": "none"}, []),
+        ("gpt-5-chat-latest", {"temperature": 0.0, "reasoning_effort": "low"}, ["reasoning_effort"]),
+        (
+            "gpt-4o",
+            {"temperature": 0.0, "reasoning_effort": "low", "verbosity": "low"},
+            ["reasoning_effort", "verbosity"],
+        ),
+        ("openai/o1", {"top_p": 0.1}, ["top_p"]),
+        ("azure/openai/o1", {"top_p": 0.1}, []),
+        ("local:gpt-5", {"temperature": 0.0}, []),
+        ("llama-3", {"temperature": 0.0, "reasoning_effort": "low"}, []),
+    ],
+)
+def test_what_models_refuse(model: str, options: dict[str, Any], refused: list[str]) -> None:
+    assert refused_options(model, options) == refused
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=8))
+def test_no_point_of_the_front_is_beaten_and_every_other_is(spots: list[tuple[int, int]]) -> None:
+    from promptopt.experiment.frontier import _beats
+
+    front = [spot for spot in spots if not any(_beats(other, spot) for other in spots)]
+    assert front
+    for spot in spots:
+        beaten = any(o[0] <= spot[0] and o[1] >= spot[1] and o != spot for o in front)
+        assert beaten == (spot not in front)
