@@ -128,7 +128,7 @@ def _recording(
         response, recorded_at = _answer(row, model)
     except (TypeError, ValueError) as error:
         raise fail(f"the answer to case {name!r}: {error}") from None
-    params, _ = sent_params(rendered.params, model)
+    params, _ = sent_params(template.front, model)
     request = replace(rendered.request(model, sample=repetition, case=name), params=params)
     return replace(Recording.of(request, response, recorded_at), line=line)
 

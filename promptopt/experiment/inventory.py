@@ -102,7 +102,7 @@ def _stale(recording: Recording, template: Template, case: Case, variant: str) -
         return f"the prompt no longer renders: {error}"
     names = [part.partition("=")[0] for part in variant.split("+")[1:]]
     settings = {name: CallOptions.read(name, recording.params.get(name)) for name in names}
-    params, _ = sent_params(rendered.params, recording.model_requested, settings)
+    params, _ = sent_params(template.front, recording.model_requested, settings)
     request = rendered.request(recording.model_requested, sample=recording.repetition, case=case.name)
     request = replace(request, params=params)
     return None if request.digest == recording.request_sha256 else what_changed(recording, request)

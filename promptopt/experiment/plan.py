@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from promptopt.config import in_ci
-from promptopt.errors import CostLimitError, RecordingError, TemplateError
+from promptopt.errors import CostLimitError, RecordingError, TemplateError, UsageError
 from promptopt.experiment.unfinished import UnfinishedRun
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
 from promptopt.money import dollars
 from promptopt.providers import is_configured
+from promptopt.providers.openai.models import refused_options
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingStatus, what_changed
 from promptopt.suites import Case, Suite
 from promptopt.tokens import count_tokens
@@ -138,6 +139,7 @@ def make_plans(
     Raises:
         TemplateError: A prompt does not render for a case; the message names it.
         RecordingError: Something is not recorded, and ``mode`` does not allow to ask for it.
+        UsageError: A model that is to be called refuses a setting of the prompt.
     """
     runs: dict[RecordingFile, UnfinishedRun] = {}
     if mode == "all" and unfinished is not None:
@@ -149,6 +151,7 @@ def make_plans(
         calls = tuple(_planned(variant, case, sample, mode, run) for case in suite.cases for sample in range(trials))
         plans.append(RunPlan(variant, calls, run))
     _refuse_unrecorded(plans)
+    _refuse_settings(plans)
     return plans
 
 
@@ -196,6 +199,14 @@ def _refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
         remedy=f"record with the model {variant.model}: the same command with --record {wanted}"
         + (" (--model names another model)" if missing else ""),
     )
+
+
+def _refuse_settings(plans: Sequence[RunPlan]) -> None:
+    """A setting that the model refuses with an error is said before the first call."""
+    for plan in plans:
+        variant = plan.variant
+        if plan.live and (refused := refused_options(variant.model, variant.params.to_dict())):
+            raise UsageError(f"{variant.label}: {variant.model} takes no {refused[0]}: remove it from the front matter")
 
 
 def _names(calls: Sequence[PlannedCall]) -> str:

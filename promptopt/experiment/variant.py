@@ -19,6 +19,7 @@ from promptopt.providers.openai.models import refused_options
 from promptopt.providers.recordings import RecordingFile, RecordingFiles, RecordingStatus
 from promptopt.suites import Suite
 from promptopt.templates import Template
+from promptopt.templates.frontmatter import FrontMatter
 from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.readers import GitReader
 from promptopt.tokens import Basis, cacheable_at, count_tokens, definition_tokens, tokenizer_for
@@ -199,7 +200,7 @@ def make_variant(
         raise UsageError(
             f"{template.path} names no model. Set `model` in its front matter or in [tool.promptopt], or pass --model"
         )
-    params, unsent = sent_params(template.front.params, answering, settings)
+    params, unsent = sent_params(template.front, answering, settings)
     if wanted := [name for name in unsent if name in settings]:
         raise UsageError(f"{answering} takes no {wanted[0]}: leave it out for this model")
     priced_as = price_as or config.price_as or answering
@@ -224,11 +225,15 @@ def make_variant(
 
 
 def sent_params(
-    params: CallOptions, model: str, settings: Mapping[str, Any] = NO_SETTINGS
+    front: FrontMatter, model: str, settings: Mapping[str, Any] = NO_SETTINGS
 ) -> tuple[CallOptions, tuple[str, ...]]:
-    """What of a prompt's settings, with those of a variant in their place, a model is sent; and what it refuses."""
-    wanted = replace(params, **settings)
-    unsent = tuple(refused_options(model, wanted.to_dict()))
+    """What of a prompt's settings, with those of a variant in their place, a model is sent; and what it is not sent.
+
+    A prompt's own model is sent what the prompt says, as in production.
+    """
+    wanted = replace(front.params, **settings)
+    refused = refused_options(model, wanted.to_dict())
+    unsent = tuple(name for name in refused if model != front.model or name in settings)
     return replace(wanted, **{name: getattr(NO_OPTIONS, name) for name in unsent}), unsent
 
 

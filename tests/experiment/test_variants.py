@@ -81,6 +81,15 @@ def test_what_is_not_sent_is_said(sums: Path) -> None:
         compare("add@v2", provider=Sums(), settings={"reasoning_effort": ["low"]})
 
 
+def test_a_setting_of_the_prompt_that_its_own_model_refuses_is_said_before_the_first_call(sums: Path) -> None:
+    prompt = sums / "prompts/add/v2.j2"
+    prompt.write_text(prompt.read_text().replace("gpt-4o-mini", "gpt-5-mini"))
+    provider = Sums()
+    with pytest.raises(UsageError, match="add@v2: gpt-5-mini takes no temperature: remove it from the front matter"):
+        compare("add@v2", provider=provider)
+    assert provider.asked == []
+
+
 def test_variants_have_recordings_of_their_own_and_use_those_of_the_prompt(
     sums: Path, endpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
