@@ -185,7 +185,7 @@ class Upstream:
         models: The models that it has, by the name that is asked for, with the name that it knows them by. A name may
             end in ``*``, and is then sent as it was asked for. Empty: it has all models.
         weight: Its share of the calls, if weights decide.
-        header: Where its key goes: ``authorization`` (as a bearer), or ``api-key`` as Azure has it.
+        header: Where its key goes: ``authorization`` (as a bearer), ``api-key`` (Azure) or ``x-api-key`` (Anthropic).
         prices: Its own prices by the model that is asked for; without one the model's usual price counts.
     """
 
@@ -194,7 +194,7 @@ class Upstream:
     key_env: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     weight: float = 1.0
-    header: Literal["authorization", "api-key"] = "authorization"
+    header: Literal["authorization", "api-key", "x-api-key"] = "authorization"
     prices: Mapping[str, OwnPrice] = field(default_factory=dict)
 
     def serves(self, model: str) -> bool:
@@ -212,7 +212,7 @@ class Upstream:
 
     def authorization(self, secret: str) -> tuple[str, str]:
         """The header that its key goes into."""
-        return self.header, secret if self.header == "api-key" else f"Bearer {secret}"
+        return self.header, f"Bearer {secret}" if self.header == "authorization" else secret
 
 
 def _starts(model: str, pattern: str) -> bool:

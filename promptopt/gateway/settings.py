@@ -452,8 +452,8 @@ def read_upstream(value: Any) -> Upstream:
     weight = table.get("weight", 1)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
         raise UsageError(f"{where}: weight = {weight!r} is not a positive number")
-    if table.get("header", "authorization") not in ("authorization", "api-key"):
-        raise UsageError(f"{where}: header = {table['header']!r} is not 'authorization' or 'api-key'")
+    if table.get("header", "authorization") not in ("authorization", "api-key", "x-api-key"):
+        raise UsageError(f"{where}: header = {table['header']!r} is not 'authorization', 'api-key' or 'x-api-key'")
     if not re.fullmatch(r"[A-Za-z_]\w*", str(table.get("key_env", "KEY"))):
         raise UsageError(f"{where}: key_env = {table['key_env']!r} is not the name of an environment variable")
     table["models"] = _names(f"{where} models", table.get("models", {}))

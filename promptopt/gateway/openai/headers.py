@@ -51,12 +51,14 @@ def call_of(
             return None
         headers = list(headers)
         labels, attempt = read_labels(headers, body)
-        return Call.of(endpoint, url, body, labels, attempt=attempt, deployments=deployments, variant=_variant(headers))
+        return Call.of(
+            endpoint, url, body, labels, attempt=attempt, deployments=deployments, variant=variant_of(headers)
+        )
     except (ValueError, RecursionError):
         return None
 
 
-def _variant(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def variant_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The headers that say which API is meant."""
     found = sorted((name.lower(), value) for name, value in headers if name.lower() in _VARIANTS)
     return "\n".join(f"{_text(name)}: {_text(value)}" for name, value in found)

@@ -204,7 +204,7 @@ class Service:
                 key.check_model(body.get("model") or "")
             except Refused as refusal:
                 raise refused(refusal) from None
-        return make_call(endpoint, self.serving.url(endpoint), body, labels, attempt)
+        return make_call(endpoint, self.serving.url(endpoint), body, labels, attempt, scope["headers"])
 
     async def _answer(self, serving: Serving, call: Call, incoming: Incoming, send: Send) -> None:
         flow = serving.gateway.handler(call)

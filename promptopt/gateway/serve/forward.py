@@ -22,7 +22,10 @@ from promptopt.providers.openai.errors import RETRYABLE, classify_body
 
 # Of a client's headers an upstream sees these; its key, address and cookies are nobody else's business.
 _SENT = frozenset(
-    {b"accept", b"idempotency-key", b"openai-beta", b"traceparent", b"tracestate", b"x-client-request-id"}
+    {
+        *(b"accept", b"idempotency-key", b"traceparent", b"tracestate", b"x-client-request-id"),
+        *(b"openai-beta", b"anthropic-beta", b"anthropic-version"),
+    }
 )
 # Of an upstream's headers a client sees these, and those that begin so.
 _PASSED = frozenset({b"content-type", b"retry-after", b"retry-after-ms", b"x-request-id", b"x-should-retry"})

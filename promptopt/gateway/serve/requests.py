@@ -9,6 +9,7 @@ from typing import Any
 
 from promptopt.gateway.call import Call, Endpoint, Labels
 from promptopt.gateway.failures import CallFailed, Refused
+from promptopt.gateway.openai.headers import variant_of
 from promptopt.gateway.serve.forward import Reply
 
 Headers = list[tuple[bytes, bytes]]
@@ -72,10 +73,12 @@ def _kind(value: Any) -> str:
     return {list: "a list", str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
 
 
-def make_call(endpoint: Endpoint, url: str, body: dict[str, Any], labels: Labels, attempt: int) -> Call:
+def make_call(
+    endpoint: Endpoint, url: str, body: dict[str, Any], labels: Labels, attempt: int, headers: Headers
+) -> Call:
     """The call of a request. Raises Rejected if its values cannot be sent as JSON."""
     try:
-        return Call.of(endpoint, url, body, labels, attempt=attempt)
+        return Call.of(endpoint, url, body, labels, attempt=attempt, variant=variant_of(headers))
     except (ValueError, RecursionError, UnicodeEncodeError) as error:
         raise Rejected(400, "invalid_json", f"the body cannot be read: {error}") from None
 

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 
+import anthropic
 import httpx2
 import openai
 import pytest
@@ -295,3 +296,45 @@ def test_an_endpoint_that_refuses_to_be_asked_for_usage_is_asked_without(proxy, 
         chunks = list(client.chat.completions.create(**CHAT, stream=True))
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "okthen"
     assert ["stream_options" in body for _, body, _ in upstream.requests] == [True, False, False]
+
+
+def test_a_call_says_of_the_cache_what_it_wants(proxy, upstream):
+    server = proxy()
+    only = {"x_promptopt_cache": "only"}
+    refused = server.post({**CHAT, "temperature": 0}, **only)
+    assert refused.status_code >= 400
+    assert upstream.calls == 0
+    server.post({**CHAT, "temperature": 0})
+    assert server.post({**CHAT, "temperature": 0}, **only).headers["x-promptopt-source"] == "cache"
+
+
+def test_calls_of_two_apis_share_no_answer(proxy, upstream):
+    server = proxy()
+    for beta in ("a=v1", "a=v2"):
+        server.post({**CHAT, "temperature": 0}, openai_beta=beta)
+    assert upstream.calls == 2
+
+
+def test_the_anthropic_sdk_asks_its_own_endpoint_through_the_same_layers(proxy, upstream, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant")
+    message = {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-6", "stop_reason": "end_turn",
+        "stop_sequence": None, "content": [{"type": "text", "text": "Hello."}],
+        "usage": {"input_tokens": 12, "output_tokens": 3},
+    }  # fmt: skip
+    upstream.on = lambda path, body: Reply(body=message)
+    server = proxy(
+        '[[tool.promptopt.gateway.upstreams]]\nname = "anthropic"\nurl = "UPSTREAM"\nkey_env = "ANTHROPIC_API_KEY"\n'
+        'header = "x-api-key"\nmodels = ["claude-*"]'
+    )
+    client = anthropic.Anthropic(base_url=server.url, api_key="of-the-client", max_retries=0)
+    asked = {"model": "claude-sonnet-4-6", "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]}
+    with client:
+        for _ in range(2):
+            assert client.messages.create(**asked, extra_body={"temperature": 0}).content[0].text == "Hello."
+    (path, _, headers), *_ = upstream.requests
+    assert (path, headers["x-api-key"]) == ("/v1/messages", "sk-ant")
+    assert headers["anthropic-version"]
+    assert upstream.calls == 1
+    assert wait_until(lambda: len(server.rows()) == 2)
+    assert [(row.input_tokens, row.cache) for row in server.rows()] == [(12, "miss"), (12, "cache")]
