@@ -11,9 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
-from promptopt.config import load_config
+from promptopt.config import Config, load_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
 from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, measure_parts, parts_of
+from promptopt.experiment.cascade import CascadeOutcome, cascade_outcome
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.grid import make_grid
 from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost_range, default_mode, make_plans
@@ -22,6 +23,7 @@ from promptopt.experiment.runs import Run, summarize
 from promptopt.experiment.variant import make_variant
 from promptopt.experiment.verdict import Decision, TooManyFailed
 from promptopt.gateway.flow import Layer
+from promptopt.gateway.settings import read_settings
 from promptopt.prices import Processing
 from promptopt.providers import Provider
 from promptopt.providers.base import check_provider_type
@@ -177,7 +179,15 @@ def compare(
         variants=tuple(summarize(run, config) for run in runs),
         pairs=_pairs(runs, parts, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
         parts=measure_parts(parts, runs[0]) if len(runs) == 1 else (),
+        cascade=_cascade(config, runs, loaded),
     )
+
+
+def _cascade(config: Config, runs: Sequence[Run], suite: Suite) -> CascadeOutcome | None:
+    # The settings of the gateway are only read where there is something to ask them.
+    if "cascade" not in config.gateway or len({run.variant.model for run in runs}) < 2:
+        return None
+    return cascade_outcome(runs, read_settings(config).cascade, suite)
 
 
 def _listed(model: str | Sequence[str] | None) -> list[str]:

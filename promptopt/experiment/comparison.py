@@ -7,6 +7,7 @@ from typing import Any
 
 from promptopt.experiment import text
 from promptopt.experiment.breakdown import PartMean, PartQuality
+from promptopt.experiment.cascade import CascadeOutcome
 from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Run, VariantSummary
@@ -77,6 +78,7 @@ class Comparison:
         variants: A summary of each.
         pairs: Each other variant against the first.
         parts: If there is one prompt only, the quality of its asserts, named metrics and labels.
+        cascade: What the project's cascade would have given, if the models that it asks are compared.
     """
 
     suite: Suite
@@ -86,12 +88,13 @@ class Comparison:
     variants: tuple[VariantSummary, ...]
     pairs: tuple[Pair, ...]
     parts: tuple[PartMean, ...] = ()
+    cascade: CascadeOutcome | None = None
 
     @property
     def frontier(self) -> Frontier | None:
-        """Dollars against quality, if there are three variants or more."""
+        """Dollars against quality, if there are three variants or more, the cascade among them."""
         decisions = {pair.candidate: pair.decision for pair in self.pairs}
-        return frontier(self.runs, self.variants, decisions)
+        return frontier(self.runs, self.variants, decisions, self.cascade)
 
     @property
     def regressed(self) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
+from promptopt.experiment.cascade import CascadeOutcome
 from promptopt.experiment.runs import Run, VariantSummary
 from promptopt.experiment.verdict import Decision, QualityReason
 
@@ -56,21 +58,28 @@ class Frontier:
 
 
 def frontier(
-    runs: Sequence[Run], summaries: Sequence[VariantSummary], decisions: Mapping[str, Decision]
+    runs: Sequence[Run],
+    summaries: Sequence[VariantSummary],
+    decisions: Mapping[str, Decision],
+    cascade: CascadeOutcome | None = None,
 ) -> Frontier | None:
-    """The frontier of a comparison; ``None`` for fewer than three variants, which a verdict compares.
+    """The frontier of a comparison; ``None`` for fewer than three points, as a verdict compares two.
 
     Args:
         decisions: By the candidates' labels.
+        cascade: A further point. It is no variant and has no verdict, so that it is never the cheapest one to take.
     """
-    if len(runs) < _FEWEST:
+    measured = [(summary.prompt, _usd(summary), _case_means(run)) for run, summary in zip(runs, summaries, strict=True)]
+    if cascade is not None:
+        measured.append((cascade.label, cascade.usd_per_1k_calls, cascade.qualities))
+    if len(measured) < _FEWEST:
         return None
-    spots = [(_usd(summary), summary.quality) for summary in summaries]
+    spots = [(usd, fmean(values) if values else None) for _, usd, values in measured]
     points = []
-    for run, summary, (usd, quality) in zip(runs, summaries, spots, strict=True):
-        low, high = _interval(run, LEVEL / len(runs))
+    for (label, _, values), (usd, quality) in zip(measured, spots, strict=True):
+        low, high = _interval(values, LEVEL / len(measured))
         on_front = usd is not None and quality is not None and not any(_beats(other, (usd, quality)) for other in spots)
-        points.append(FrontierPoint(summary.prompt, usd, quality, low, high, on_front))
+        points.append(FrontierPoint(label, usd, quality, low, high, on_front))
     baseline = summaries[0].prompt
     return Frontier(tuple(points), baseline, _cheapest(points, baseline, decisions))
 
@@ -87,18 +96,22 @@ def _beats(other: tuple[float | None, float | None], one: tuple[float, float]) -
     return usd <= one[0] and quality >= one[1] and (usd, quality) != one
 
 
-def _interval(run: Run, level: float) -> tuple[float | None, float | None]:
-    import numpy as np
-
-    from promptopt.experiment.bounds import lower_bound, upper_bound
-
+def _case_means(run: Run) -> tuple[float, ...]:
     cases: dict[str, list[float]] = {}
     for trial in run.answered:
         if trial.score.scores:
             cases.setdefault(trial.case, []).append(trial.quality)
-    values = np.array([sum(scores) / len(scores) for scores in cases.values()])
-    if len(values) < 2:
+    return tuple(sum(scores) / len(scores) for scores in cases.values())
+
+
+def _interval(qualities: Sequence[float], level: float) -> tuple[float | None, float | None]:
+    import numpy as np
+
+    from promptopt.experiment.bounds import lower_bound, upper_bound
+
+    if len(qualities) < 2:
         return None, None
+    values = np.array(qualities)
     return lower_bound(values, 0.0, level / 2), upper_bound(values, 1.0, level / 2)
 
 

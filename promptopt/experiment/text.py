@@ -79,16 +79,16 @@ def frontier_table(found: Frontier | None) -> str:
     known = sorted(found.points, key=lambda point: (point.usd_per_1k_calls is None, point.usd_per_1k_calls or 0.0))
     rows = [
         [
-            "*" if point.on_front else "",
             point.label,
             dollars(point.usd_per_1k_calls),
             _percent(point.quality),
             "too few cases" if point.low is None else f"{_percent(point.low)} to {_percent(point.high)}",
+            "*" if point.on_front else "",
         ]
         for point in known
     ]
-    headers = ["front", "dollars against quality", "$/1k calls", "quality", "95%, all together"]
-    shown = table(rows, headers, columns=("left", "left", "right", "right", "right"), width=_WIDTH)
+    headers = ["dollars against quality", "$/1k calls", "quality", "95%, all together", "front"]
+    shown = table(rows, headers, columns=("left", "right", "right", "right", "left"), width=_WIDTH)
     return f"{shown}\n{_to_take(found)}"
 
 

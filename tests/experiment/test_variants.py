@@ -203,6 +203,29 @@ def test_the_cheapest_that_is_not_worse_is_named(sums: Path) -> None:
         assert point.low <= point.quality <= point.high
 
 
+def test_the_projects_cascade_is_a_point_of_its_own(sums: Path) -> None:
+    (sums / "pyproject.toml").write_text(
+        '[tool.promptopt.gateway]\ncascade = [{model = "gpt-4.1-nano", validators = {answer = "^([0-9]+)$"}}, '
+        '{model = "gpt-4o"}]\n'
+    )
+    found = compare("add@v2", provider=Sums({"gpt-4.1-nano": 4}), model=["gpt-4o", "gpt-4.1-nano"])
+    front = found.frontier
+    assert front is not None
+    assert found.cascade is not None
+    strong, weak, cascade = front.points
+    # The weak model says "no idea" in a quarter of the cases, and those go on to the strong one.
+    assert (strong.quality, weak.quality, cascade.quality) == (1.0, 0.75, 1.0)
+    assert found.cascade.escalated == 0.25
+    assert strong.usd_per_1k_calls is not None
+    assert weak.usd_per_1k_calls is not None
+    assert cascade.usd_per_1k_calls == pytest.approx(weak.usd_per_1k_calls + strong.usd_per_1k_calls / 4)
+    assert [point.on_front for point in front.points] == [False, True, True]
+    assert "cascade gpt-4.1-nano, gpt-4o" in str(found)
+    # It has no verdict, so that it is not the one to take.
+    assert front.cheapest == "add@v2 · gpt-4o"
+    assert compare("add@v1", "add@v2", provider=Sums()).cascade is None
+
+
 def test_two_variants_have_a_verdict_and_no_front(sums: Path) -> None:
     found = compare("add@v1", "add@v2", provider=Sums())
     assert frontier(found.runs, found.variants, {}) is None
