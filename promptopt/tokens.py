@@ -21,7 +21,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptopt.values import JSONSchema, Message, Rendered, Request, Tool, canonical_json
+from promptopt.values import JSONSchema, Message, Rendered, Request, Tool, ToolCall, canonical_json
 
 if TYPE_CHECKING:
     import tiktoken
@@ -200,11 +200,15 @@ def count_tokens(
 
 def _message_tokens(message: Message, tokenizer: Tokenizer) -> int:
     """Tokens of a message's text and of the calls that it makes."""
-    calls = sum(
+    return _content_tokens(message.content, tokenizer) + calls_tokens(message.tool_calls, tokenizer)
+
+
+def calls_tokens(calls: Iterable[ToolCall], tokenizer: Tokenizer) -> int:
+    """Tokens of calls of tools: their names, their arguments, and what frames them."""
+    return sum(
         TOKENS_PER_TOOL + _content_tokens(call.name, tokenizer) + _content_tokens(call.arguments, tokenizer)
-        for call in message.tool_calls
+        for call in calls
     )
-    return _content_tokens(message.content, tokenizer) + calls
 
 
 def _content_tokens(text: str, tokenizer: Tokenizer) -> int:

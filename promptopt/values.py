@@ -80,6 +80,9 @@ class ToolCall:
         """The call as ``openai.types.chat.ChatCompletionMessageToolCallParam``."""
         return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
 
+    def __str__(self) -> str:
+        return f"{self.name}({self.arguments})"
+
 
 MediaKind = Literal["image", "audio", "file"]
 
@@ -286,6 +289,19 @@ class Response:
     usage: Usage | None = None
     duration_s: float | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def output(self) -> str:
+        """Its text; if it only calls tools, the calls as the JSON of OpenAI's ``tool_calls``, without their ids."""
+        if self.text.strip() or not self.tool_calls:
+            return self.text
+        calls = [call.openai() for call in self.tool_calls]
+        return json.dumps([{key: call[key] for key in ("type", "function")} for call in calls], ensure_ascii=False)
+
+    @property
+    def shown(self) -> str:
+        """Its text and its calls of tools in one line, for people."""
+        return " ".join([*self.text.split(), *map(str, self.tool_calls)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,7 +339,8 @@ class GuardedPrompt:
             measured = self.variant.measure(sample, recording.response)
             outputs.append(measured.usage.output_tokens)
             front = self.template.front
-            score = self._checks.score(request.origin.case or "", recording.response, front.answer, measured.cost)
+            response, case = recording.response, request.origin.case or ""
+            score = self._checks.score(case, response, front.answer, measured.cost, front.tools)
             qualities.append(score.quality)
         if outputs:
             return "fresh", round(fmean(outputs)), round(fmean(qualities), _QUALITY_DIGITS), ""

@@ -118,7 +118,8 @@ def _trial(
         return Failed(case, sample, digest, str(outcome))
     measured = variant.measure(tokens, outcome, cacheable)
     judged = outcome if timed or outcome.duration_s is None else replace(outcome, duration_s=None)
-    score = checks.score(case, judged, variant.template.front.answer, measured.judged_cost)
+    front = variant.template.front
+    score = checks.score(case, judged, front.answer, measured.judged_cost, front.tools)
     recorded_at = call.recording.recorded_at if isinstance(call, RecordedCall) else None
     return Answered(case, sample, digest, tokens, outcome, measured, score, recorded_at)
 

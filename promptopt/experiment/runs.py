@@ -120,7 +120,7 @@ class VariantSummary:
         trials: How many answers, or errors in their place.
         errors: Calls without an answer; they are left out of everything else.
         cut_off: Answers that ended at the output cap; ``filtered`` by the provider; ``refused`` by the model;
-            ``empty`` without a text.
+            ``empty`` without a text or a call of a tool.
         pass_rate: Share of judged answers that passed, 0 to 1; ``None`` if none was judged.
         quality: Their mean quality, 0 to 1.
         input_tokens: Mean per call, as billed; so are the next two.
@@ -212,7 +212,7 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         cut_off=sum(trial.response.finish_reason == "length" for trial in answered),
         filtered=sum(trial.response.finish_reason == "content_filter" for trial in answered),
         refused=sum(trial.response.finish_reason == "refusal" for trial in answered),
-        empty=sum(not t.response.text.strip() and t.response.finish_reason == "stop" for t in answered),
+        empty=sum(not t.response.output.strip() and t.response.finish_reason == "stop" for t in answered),
         pass_rate=_mean([float(trial.passed) for trial in judged]),
         quality=_mean([trial.quality for trial in judged]),
         input_tokens=_mean([trial.usage.input_tokens for trial in answered]),
@@ -274,7 +274,7 @@ def _repeated(answered: Sequence[Answered]) -> list[list[Answered]]:
 
 
 def _answer(trial: Answered) -> str:
-    answer = trial.response.text if trial.score.answer is None else trial.score.answer
+    answer = trial.response.output if trial.score.answer is None else trial.score.answer
     return " ".join(answer.split())
 
 

@@ -22,7 +22,7 @@ from promptopt.templates import Template
 from promptopt.templates.frontmatter import FrontMatter
 from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.readers import GitReader
-from promptopt.tokens import Basis, cacheable_at, count_tokens, definition_tokens, tokenizer_for
+from promptopt.tokens import Basis, cacheable_at, calls_tokens, count_tokens, definition_tokens, tokenizer_for
 from promptopt.values import Cost, Rendered, Request, Response, Usage, canonical_json, sha256_hex
 
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
@@ -129,8 +129,8 @@ class Variant:
         basis: Basis = "measured"
         if usage is None or not self._same_tokenizer():
             tokenizer = tokenizer_for(self.priced_as)
-            hidden = 0 if usage is None else self._hidden(response.text, usage)
-            output = tokenizer.count(response.text) + hidden
+            hidden = 0 if usage is None else self._hidden(response, usage)
+            output = tokenizer.count(response.text) + calls_tokens(response.tool_calls, tokenizer) + hidden
             counted = request if isinstance(request, int) else self.counted_tokens(request)
             usage, basis = Usage(input_tokens=counted, output_tokens=output), tokenizer.basis
         if cacheable is None:
@@ -144,7 +144,7 @@ class Variant:
             return self.price.cost(usage) if self.price else None
         return _cost(self.price, usage)
 
-    def _hidden(self, text: str, usage: Usage) -> int:
+    def _hidden(self, response: Response, usage: Usage) -> int:
         """Output tokens that were billed and are not in the text: the reasoning before it.
 
         Some providers bill reasoning and do not say how much. The model's own tokenizer knows what is not text; with an
@@ -153,7 +153,7 @@ class Variant:
         if usage.output_reasoning_tokens:
             return usage.output_reasoning_tokens
         own = tokenizer_for(self.model)
-        visible = own.count(text)
+        visible = own.count(response.text) + calls_tokens(response.tool_calls, own)
         return max(0, usage.output_tokens - visible) if own.exact or usage.output_tokens > 4 * visible else 0
 
     def _same_tokenizer(self) -> bool:

@@ -137,7 +137,8 @@ def answer_of(response: Response) -> Answer:
         model=response.model,
         finish_reason=response.finish_reason,
         usage=response.usage,
-        complete=response.finish_reason in _COMPLETE and bool(response.text),
+        # A kept answer has only its text.
+        complete=response.finish_reason in _COMPLETE and bool(response.text) and not response.tool_calls,
         finished=response.finish_reason == "stop",
         raw=response,
     )

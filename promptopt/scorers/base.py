@@ -15,7 +15,7 @@ from promptopt.errors import SuiteError, did_you_mean
 from promptopt.registry import blaming, broken, load, registered
 from promptopt.suites import ASSERT_KEYS, Assertion
 from promptopt.suites.table import split_list
-from promptopt.values import Cost, Response, Score
+from promptopt.values import Cost, Response, Score, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Subject:
         response: The whole response. Its ``duration_s`` is ``None`` for a replay.
         variables: What the prompt was rendered with.
         cost: List cost of the call; ``None`` for an unpriced model.
+        tools: Those of the prompt; empty if it has none, or if the program under test has its own.
     """
 
     answer: str | None
@@ -35,6 +36,7 @@ class Subject:
     no_answer: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     cost: Cost | None = None
+    tools: tuple[Tool, ...] = ()
 
 
 class Scorer(Protocol):

@@ -15,15 +15,15 @@ from promptopt.files import show_path
 from promptopt.scorers.base import Check, Subject, make_check
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
-from promptopt.values import Cost, Response, Score, canonical_json
+from promptopt.values import Cost, Response, Score, Tool, canonical_json
 
 # Such a response fails every assert that reads the answer, negated ones too: it is counted, and not left out.
 _NO_ANSWER = {
     "length": "it is cut off at the output cap",
     "content_filter": "the provider filtered it",
     "refusal": "the model refused",
-    "tool_calls": "the model called a tool",
 }
+_SCHEMAS = ("is-json", "contains-json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,20 @@ class SuiteChecks:
         self._made: dict[str, Check] = {}
         self._cases = {case.name: self._case_checks(case) for case in suite.cases}
 
-    def score(self, case: str, response: Response, answer: AnswerExtractor | None, cost: Cost | None) -> CaseScore:
-        """The score of a response to the case; ``answer`` says how its answer is read out of it."""
-        return self._cases[case].score(response, answer, cost)
+    def score(
+        self,
+        case: str,
+        response: Response,
+        answer: AnswerExtractor | None,
+        cost: Cost | None,
+        tools: tuple[Tool, ...] = (),
+    ) -> CaseScore:
+        """The score of a response to the case; ``answer`` says how its answer is read out of it.
+
+        Args:
+            tools: Those of the prompt, which calls are checked by.
+        """
+        return self._cases[case].score(response, answer, cost, tools)
 
     def assertions(self, case: str) -> tuple[Assertion, ...]:
         """The asserts of a case with its variables filled in, as its scores count them."""
@@ -87,9 +98,11 @@ class CaseChecks:
     assertions: tuple[Assertion, ...]
     checks: tuple[Check, ...]
 
-    def score(self, response: Response, answer: AnswerExtractor | None, cost: Cost | None) -> CaseScore:
+    def score(
+        self, response: Response, answer: AnswerExtractor | None, cost: Cost | None, tools: tuple[Tool, ...] = ()
+    ) -> CaseScore:
         """The score of a response; a case without asserts passes."""
-        subject = _subject(response, answer, self.case.vars, cost)
+        subject = _subject(response, answer, self.case.vars, cost, tools)
         found = [(number, check, check(subject)) for number, check in enumerate(self.checks)]
         judged = [(number, check.assertion.weight, score) for number, check, score in found if score is not None]
         scores = tuple(score for _, _, score in judged)
@@ -127,28 +140,42 @@ def _upto(count: int) -> tuple[int, ...]:
 
 
 def _subject(
-    response: Response, answer: AnswerExtractor | None, variables: Mapping[str, Any], cost: Cost | None
+    response: Response,
+    answer: AnswerExtractor | None,
+    variables: Mapping[str, Any],
+    cost: Cost | None,
+    tools: tuple[Tool, ...],
 ) -> Subject:
+    given: dict[str, Any] = {"variables": variables, "cost": cost, "tools": tools}
     # If a pattern finds the answer in a response, it does not matter where the rest of the text ends.
     if response.finish_reason in _NO_ANSWER and not (response.finish_reason == "length" and answer is not None):
         reason = f"no answer: {_NO_ANSWER[response.finish_reason]}"
-        return Subject(None, response, reason, variables, cost)
-    if not response.text.strip():
-        return Subject(None, response, "no answer: the response is empty", variables, cost)
+        return Subject(None, response, reason, **given)
+    if response.finish_reason == "tool_calls" and not response.tool_calls:
+        # As recordings of early versions have it.
+        why = "no answer: the model called a tool, and it is not kept which: record it again"
+        return Subject(None, response, why, **given)
+    if not response.output.strip():
+        return Subject(None, response, "no answer: the response is empty", **given)
     if answer is None:
-        return Subject(response.text.strip(), response, variables=variables, cost=cost)
+        return Subject(response.output.strip(), response, **given)
+    if not response.text.strip():
+        return Subject(None, response, "no answer: it only calls tools, and `answer:` reads a text", **given)
     try:
-        return Subject(answer.extract(response.text), response, variables=variables, cost=cost)
+        return Subject(answer.extract(response.text), response, **given)
     except NoAnswer as error:
-        return Subject(None, response, f"no answer: {error}", variables, cost)
+        return Subject(None, response, f"no answer: {error}", **given)
 
 
 def _filled(assertion: Assertion, variables: Mapping[str, Any], path: str) -> Assertion:
     """The assert with ``{{ variables }}`` of the case filled into its value and its metric."""
-    if not _has_template(assertion.value) and not _has_template(assertion.metric):
+    # The braces of a schema are a pattern's, and no template.
+    written = None if isinstance(assertion.value, Mapping) and assertion.type in _SCHEMAS else assertion.value
+    if not _has_template(written) and not _has_template(assertion.metric):
         return assertion
     try:
-        value, metric = _fill(assertion.value, variables), _fill(assertion.metric, variables)
+        value = assertion.value if written is None else _fill(written, variables)
+        metric = _fill(assertion.metric, variables)
     except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
         raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None
     return replace(assertion, value=value, metric=str(metric) if metric else None)
@@ -157,10 +184,14 @@ def _filled(assertion: Assertion, variables: Mapping[str, Any], path: str) -> As
 def _has_template(value: object) -> bool:
     if isinstance(value, str):
         return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(map(_has_template, value.values()))
     return isinstance(value, list) and any(map(_has_template, value))
 
 
 def _fill(value: object, variables: Mapping[str, Any]) -> object:
+    if isinstance(value, Mapping):
+        return {key: _fill(item, variables) for key, item in value.items()}
     if isinstance(value, list):
         return [_fill(item, variables) for item in value]
     if isinstance(value, str) and _has_template(value):

@@ -30,7 +30,7 @@ class Python:
         self._threshold = 0.5 if assertion.threshold is None else assertion.threshold
 
     def __call__(self, subject: Subject) -> Score:
-        context = {"vars": subject.variables, "response": subject.response, "output": subject.response.text}
+        context = {"vars": subject.variables, "response": subject.response, "output": subject.response.output}
         result = self._function(subject.answer or "", context)
         if isinstance(result, Score):
             return self._graded(result.value, result.passed, result.explanation)

@@ -214,7 +214,7 @@ class IsJson:
         self._validator = _validator(assertion.value)
 
     def __call__(self, subject: Subject) -> Score:
-        text = subject.response.text
+        text = subject.response.output
         try:
             value = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
@@ -233,8 +233,8 @@ class ContainsJson:
         self._validator = _validator(assertion.value)
 
     def __call__(self, subject: Subject) -> Score:
-        problem: str | None = f"no JSON in {shorten(subject.response.text)}"
-        for value in _embedded(subject.response.text):
+        problem: str | None = f"no JSON in {shorten(subject.response.output)}"
+        for value in _embedded(subject.response.output):
             problem = _problem(self._validator, value)
             if problem is None:
                 break

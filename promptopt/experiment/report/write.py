@@ -63,7 +63,16 @@ def _csv(comparison: Comparison) -> str:
     writer.writerow(
         [
             *("prompt", "case", "repetition", "model", "passed", "quality", "answer", "text", "finish_reason"),
-            *("input_tokens", "cached_tokens", "output_tokens", "tokens_basis", "usd", "replayed", "error"),
+            *(
+                "input_tokens",
+                "cached_tokens",
+                "output_tokens",
+                "tokens_basis",
+                "usd",
+                "replayed",
+                "error",
+                "tool_calls",
+            ),
         ]
     )
     writer.writerows(_csv_row(run.variant.label, trial) for run in comparison.runs for trial in run.trials)
@@ -72,13 +81,13 @@ def _csv(comparison: Comparison) -> str:
 
 def _csv_row(label: str, trial: Trial) -> list[object]:
     if isinstance(trial, Failed):
-        return [label, trial.case, trial.sample, "", False, 0.0, *[None] * 3, *[""] * 5, False, trial.error]
+        return [label, trial.case, trial.sample, "", False, 0.0, *[None] * 3, *[""] * 5, False, trial.error, ""]
     response, usage, cost = trial.response, trial.usage, trial.cost
     return [
         *(label, trial.case, trial.sample, response.model, trial.passed, trial.quality),
         *(trial.score.answer, response.text, response.finish_reason),
         *(usage.input_tokens, usage.cache_read_tokens, usage.output_tokens, trial.measured.basis),
-        *(f"{cost.total_usd:f}" if cost else "", trial.replayed, ""),
+        *(f"{cost.total_usd:f}" if cost else "", trial.replayed, "", " ".join(map(str, response.tool_calls))),
     ]
 
 
