@@ -126,7 +126,8 @@ def load_config_file(path: Path) -> Config:
         ConfigError: It cannot be read, or as :func:`load_config`.
     """
     try:
-        return _load(path.resolve(), path.stat().st_mtime_ns)
+        # Not what a link leads to: that may be another folder after each deployment, and with it other budgets.
+        return _load(path.absolute(), path.stat().st_mtime_ns)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", path=path) from None
 

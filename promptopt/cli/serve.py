@@ -36,13 +36,15 @@ def command(host: str | None, port: int | None, path: Path | None, check: bool) 
         raise MissingExtra(error.name or "starlette", "serve", "`promptopt serve`") from None
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
 
-    def read() -> Configuration:
-        return _read(path, host, port)
-
-    configuration = read()
+    configuration = _read(path, host, port)
     if check:
         click.echo("the configuration is good")
         return
+
+    def read() -> Configuration:
+        # A file that is gone must not open what it closed, nor one that names another host than is listened on.
+        return _read(path or configuration.config.path, configuration.serve.host, port)
+
     serve(configuration, read, started=lambda url: click.echo(f"promptopt serves {url}/v1", err=True))
 
 

@@ -5,7 +5,7 @@ import time
 
 import openai
 import pytest
-from upstream import Reply, ask, chat, chat_events
+from upstream import Reply, answer, ask, chat, chat_events
 
 from promptopt.gateway.call import Call
 from promptopt.gateway.openai.events import EventCollector
@@ -77,7 +77,7 @@ def test_events_in_pieces_of_any_size(line_end, size):
     plain = b": keep-alive" + line_end * 2 + line_end + plain
     collector = EventCollector(CHAT)
     passed = b"".join(collector.feed(plain[at : at + size]) for at in range(0, len(plain), size))
-    rest, answer = collector.finish()
+    rest, answer = collector.last(), collector.finish()
     assert passed + rest == plain.replace(b"\r\n", b"\n")
     assert answer.text == "é☃ok"
     assert answer.keepable
@@ -145,3 +145,13 @@ def test_a_whole_answer_can_be_read_byte_by_byte(client, upstream, settings):
         with sdk.chat.completions.with_streaming_response.create(**asked) as response:
             data = b"".join(response.http_response.iter_raw())
         assert json.loads(data)["choices"][0]["message"]["content"] == "ok"
+
+
+def test_an_object_in_the_place_of_a_stream_reaches_the_caller_or_a_fallback_takes_over(client, upstream):
+    refused = {"error": {"message": "overloaded", "code": "overloaded"}}
+    asked = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    upstream.on = lambda path, body: answer(body) if body["model"] == "gpt-4o" else Reply(body=refused)
+    with client().chat.completions.with_streaming_response.create(**asked) as response:
+        assert response.json() == refused
+    parts = client(fallback={"models": ["gpt-4o"], "after_retries": 0}).chat.completions.create(**asked)
+    assert "".join(part.choices[0].delta.content or "" for part in parts) == "okthen"

@@ -113,7 +113,7 @@ class GatewayClient(openai.DefaultHttpxClient):
         try:
             response = super().send(exchange.request, stream=exchange.passes, **options)
             if exchange.passes:
-                if response.status_code < 400:
+                if not exchange.comes_whole(response):
                     raise _Passing(exchange, response)
                 response.read()
         except _TROUBLE as error:
@@ -167,7 +167,7 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
         try:
             response = await super().send(exchange.request, stream=exchange.passes, **options)
             if exchange.passes:
-                if response.status_code < 400:
+                if not exchange.comes_whole(response):
                     raise _Passing(exchange, response)
                 await response.aread()
         except _TROUBLE as error:
@@ -214,6 +214,13 @@ class _Ending:
     def _resumed(self, outcome: Answer | CallFailed) -> Subflow[None]:
         flow = self._reading.ended()
         return _nothing() if flow is None else _rest(flow, outcome)
+
+    def _broken(self, error: httpx2.TransportError | httpx2.DecodingError) -> Subflow[None]:
+        """The connection failed: after the answer's end, which counts then, or before it."""
+        _, outcome = self._exchange.last(dict(self._response.headers))
+        if isinstance(outcome, CallFailed):
+            outcome = transport_failure(error, text=self._exchange.collector.text, passed=True)
+        return self._resumed(outcome)
 
     def _left(self) -> Subflow[None]:
         """The caller closed the stream: at its end (the SDK stops at ``[DONE]``), or before."""
@@ -274,7 +281,7 @@ class _Tail(_Ending, httpx2.SyncByteStream):
                     yield passed
                     reading.awaited()
         except _TROUBLE as error:
-            run(self._resumed(transport_failure(error, text=collector.text, passed=True)), _never)
+            run(self._broken(error), _never)
             raise
         rest, flow = self._end()
         run(flow, _never)
@@ -299,7 +306,7 @@ class _AsyncTail(_Ending, httpx2.AsyncByteStream):
                     yield passed
                     reading.awaited()
         except _TROUBLE as error:
-            await run_async(self._resumed(transport_failure(error, text=collector.text, passed=True)), _never_async)
+            await run_async(self._broken(error), _never_async)
             raise
         rest, flow = self._end()
         await run_async(flow, _never_async)

@@ -53,15 +53,21 @@ class EventCollector:
         self._passed.append(passed)
         return passed
 
-    def finish(self) -> tuple[bytes, Answer]:
-        """The last bytes and the answer.
+    def last(self) -> bytes:
+        """The bytes that are left at the end: an event that nothing closed, or what was never a stream, as it came."""
+        rest = bytes(self._rest) + self._held
+        if b"data:" in rest:
+            passed = self.feed(b"\n\n")
+            return rest if self._state.broken else passed
+        self._rest, self._held = bytearray(), b""
+        return rest if rest.strip() else b""
+
+    def finish(self) -> Answer:
+        """The answer, once all bytes were fed and :meth:`last` was asked.
 
         Raises:
             BadBody: The stream ended before its answer did.
         """
-        last = b""
-        if self._held or self._rest.strip():
-            last = self.feed(b"\n\n")
         try:
             fields = self._state.fields()
         except UNREADABLE as error:
@@ -69,7 +75,7 @@ class EventCollector:
         if fields["usage"] is None:
             fields |= {"usage": counted_usage(self._call, fields["text"]), "basis": "counted"}
         wire = Wire(b"".join(self._passed), EVENT_STREAM)
-        return last, Answer(wire=wire, sent_to=self._call.model, **fields)
+        return Answer(wire=wire, sent_to=self._call.model, **fields)
 
     @property
     def text(self) -> str:
@@ -200,6 +206,18 @@ class _ResponsesState(_State):
         if self.broken or self._final is None:
             raise BadBody("the stream ended before the answer did")
         return read_object(self._call, self._final)
+
+
+def comes_whole(status: int, content_type: str) -> bool:
+    """Whether the response to a call for a stream is none: an error, another address, or JSON in one piece."""
+    return status >= 300 or content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+def read_stream(collector: EventCollector, content: bytes) -> Answer:
+    """The answer in a stream that was read to its end. Raises BadBody if it ended before its answer did."""
+    collector.feed(content)
+    collector.last()
+    return collector.finish()
 
 
 def asks_usage(call: Call) -> bool:

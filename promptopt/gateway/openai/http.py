@@ -14,7 +14,14 @@ import httpx2
 from promptopt.gateway.body import BadBody
 from promptopt.gateway.call import Answer, Call, Upstream
 from promptopt.gateway.failures import CallFailed, Refused
-from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage, made_wire
+from promptopt.gateway.openai.events import (
+    EventCollector,
+    StreamUsage,
+    ask_usage,
+    comes_whole,
+    made_wire,
+    read_stream,
+)
 from promptopt.gateway.openai.headers import KEY_HEADERS, call_of, is_label
 from promptopt.gateway.openai.wire import PATH_OF, endpoint_of, failure_in, read_answer
 from promptopt.providers.openai.errors import RETRYABLE, classify_body
@@ -63,6 +70,11 @@ class Exchange:
             self._collector = EventCollector(self.call, hide_usage=self.hides_usage)
         return self._collector
 
+    @staticmethod
+    def comes_whole(response: httpx2.Response) -> bool:
+        """Whether what came is not the stream that was asked for, but one piece."""
+        return comes_whole(response.status_code, response.headers.get("content-type", ""))
+
     def refuses_usage(self, response: httpx2.Response) -> bool:
         """Whether a response that was read refuses what the gateway added, so that the call is to be sent without."""
         return self.hides_usage and self._usage.refused(self.call, response.status_code, response.content)
@@ -76,10 +88,8 @@ class Exchange:
         if response.status_code >= 400:
             raise self.refused(response)
         try:
-            if self.call.stream:
-                self.collector.feed(response.content)
-                _, answer = self.collector.finish()
-                return _with_headers(answer, response.headers)
+            if self.call.stream and not self.comes_whole(response):
+                return _with_headers(read_stream(self.collector, response.content), response.headers)
             return _with_headers(read_answer(self.call, response.content, raw=response), response.headers)
         except BadBody as broken:
             headers = _kept(response.headers)
@@ -96,11 +106,11 @@ class Exchange:
 
     def last(self, headers: Mapping[str, str]) -> tuple[bytes, Answer | CallFailed]:
         """What is left to pass on of a stream that ended, and its outcome."""
+        rest = self.collector.last()
         try:
-            rest, answer = self.collector.finish()
+            return rest, _with_headers(self.collector.finish(), httpx2.Headers(headers))
         except BadBody:
-            return b"", CallFailed("invalid_body", text=self.collector.text, passed=True)
-        return rest, _with_headers(answer, httpx2.Headers(headers))
+            return rest, CallFailed("invalid_body", text=self.collector.text, passed=True)
 
 
 def transport_failure(

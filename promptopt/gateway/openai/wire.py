@@ -160,6 +160,9 @@ def read_answer(call: Call, content: bytes, headers: Mapping[str, str] | None = 
         if not isinstance(body, dict):
             raise BadBody(f"the answer is {type(body).__name__}, not an object")
         fields = read_object(call, body)
+        if call.stream:
+            # Who else asks for a stream must not be given this.
+            fields["complete"] = fields["finished"] = False
         return Answer(wire=Wire(content), headers=headers or {}, raw=raw, sent_to=call.model, **fields)
     except BadBody:
         raise

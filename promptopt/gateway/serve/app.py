@@ -217,6 +217,8 @@ class Service:
             reply = failed(failure)
         except Refused as refusal:
             reply = refused(refusal).reply()
+        except RecursionError:
+            reply = Rejected(400, "invalid_json", "the body cannot be read: it is nested too deeply").reply()
         except Exception:
             log.exception("a call failed inside of the server")
             reply = Rejected(500, "internal_error", "the server failed; its log says why").reply()

@@ -14,7 +14,7 @@ from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import Flow, Subflow, run, run_async
 from promptopt.gateway.openai.events import EventCollector
 from promptopt.gateway.reading import Reading
-from promptopt.gateway.serve.forward import Passing, Reply, passed_headers, transport_failure
+from promptopt.gateway.serve.forward import Passing, Reply, passed_headers, stream_outcome, transport_failure
 from promptopt.gateway.serve.requests import Rejected, failed
 
 
@@ -98,7 +98,7 @@ async def pass_bytes(response: aiohttp.ClientResponse, send: Send) -> None:
 async def pass_stream(passing: Passing, flow: Flow, send: Send) -> None:
     """A stream on its way to the client; at its end, whatever that is, its flow goes on to its own."""
     response, collector, reading = passing.response, passing.collector, passing.reading
-    reading.opened(passing, flow, partial(_abandon, collector))
+    reading.opened(passing, flow, partial(_abandon, collector, response))
     try:
         await send({"type": "http.response.start", "status": response.status, "headers": passed_headers(response)})
         reading.awaited()
@@ -109,17 +109,21 @@ async def pass_stream(passing: Passing, flow: Flow, send: Send) -> None:
                     reading.handed()
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
                     reading.awaited()
-            last, outcome = passing.outcome()
+            last = collector.last()
+            outcome = stream_outcome(collector, response, CallFailed("invalid_body", text=collector.text, passed=True))
         except (aiohttp.ClientError, TimeoutError) as error:
-            outcome = transport_failure(error, text=collector.text, passed=True)
-            last = b"data: " + failed(outcome).content + b"\n\n"
+            last = collector.last()
+            outcome = stream_outcome(collector, response, transport_failure(error, text=collector.text, passed=True))
+            if isinstance(outcome, CallFailed):
+                # Half an event would hide the error from who reads events.
+                last = b"data: " + failed(outcome).content + b"\n\n"
         await _end(reading, outcome)
         await send({"type": "http.response.body", "body": last})
     finally:
         response.close()
         if reading.is_open:
             # The client has gone, or the server ends: what has come so far is counted.
-            await _end(reading, _left(collector))
+            await _end(reading, _left(collector, response))
 
 
 async def _end(reading: Reading, outcome: Answer | CallFailed) -> None:
@@ -128,13 +132,15 @@ async def _end(reading: Reading, outcome: Answer | CallFailed) -> None:
         await run_here(_rest(flow, outcome))
 
 
-def _left(collector: EventCollector) -> CallFailed:
-    return CallFailed("abandoned", text=collector.text, passed=True)
+def _left(collector: EventCollector, response: aiohttp.ClientResponse) -> Answer | CallFailed:
+    """The outcome of a stream whose reader went: SDKs do so at `[DONE]`, before its connection has ended."""
+    collector.last()
+    return stream_outcome(collector, response, CallFailed("abandoned", text=collector.text, passed=True))
 
 
-def _abandon(collector: EventCollector, flow: Flow) -> None:
+def _abandon(collector: EventCollector, response: aiohttp.ClientResponse, flow: Flow) -> None:
     """End the flow of a stream for which somebody would wait too long."""
-    run(_rest(flow, _left(collector)), _never_here)
+    run(_rest(flow, _left(collector, response)), _never_here)
 
 
 async def run_here(flow: Subflow[None]) -> None:

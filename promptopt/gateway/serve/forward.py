@@ -14,7 +14,7 @@ from promptopt.gateway.body import BadBody
 from promptopt.gateway.call import Answer, Call, Upstream
 from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Suspended
-from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage
+from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage, comes_whole, read_stream
 from promptopt.gateway.openai.wire import PATH_OF, failure_in, read_answer
 from promptopt.gateway.reading import Reading
 from promptopt.gateway.serve.settings import Configuration
@@ -68,14 +68,6 @@ class Passing(Suspended):
         self.collector = EventCollector(call, hide_usage=hide_usage)
         self.reading = call.reading or Reading()
 
-    def outcome(self) -> tuple[bytes, Answer | CallFailed]:
-        """What is left to pass on of a stream that ended, and its outcome."""
-        try:
-            rest, answer = self.collector.finish()
-        except BadBody:
-            return b"", CallFailed("invalid_body", text=self.collector.text, passed=True)
-        return rest, with_headers(answer, self.response)
-
 
 class Forwarder:
     """Sends calls to upstreams."""
@@ -114,7 +106,7 @@ class Forwarder:
                 allow_redirects=False,
                 proxy=self._proxy(upstream),
             )
-            if call.stream and not call.buffered and response.status < 400:
+            if call.stream and not call.buffered and not _comes_whole(response):
                 raise Passing(call, response, hide_usage=hides_usage)
             body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -198,13 +190,25 @@ def passed_headers(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]
     ]
 
 
+def stream_outcome(
+    collector: EventCollector, response: aiohttp.ClientResponse, failure: CallFailed
+) -> Answer | CallFailed:
+    """What became of a stream: its answer, if all of it has come, whatever happened then; else the failure."""
+    try:
+        return with_headers(collector.finish(), response)
+    except BadBody:
+        return failure
+
+
+def _comes_whole(response: aiohttp.ClientResponse) -> bool:
+    return comes_whole(response.status, response.headers.get("content-type", ""))
+
+
 def _answered(call: Call, response: aiohttp.ClientResponse, body: bytes, *, hide_usage: bool) -> Answer:
     reply = Reply(response.status, passed_headers(response), body)
     try:
-        if call.stream:
-            collector = EventCollector(call, hide_usage=hide_usage)
-            collector.feed(body)
-            return with_headers(collector.finish()[1], response)
+        if call.stream and not _comes_whole(response):
+            return with_headers(read_stream(EventCollector(call, hide_usage=hide_usage), body), response)
         return with_headers(read_answer(call, body, raw=reply), response)
     except BadBody as broken:
         raise failure_in(broken, response.status, kept_headers(response), reply) from None

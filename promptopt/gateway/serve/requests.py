@@ -55,7 +55,10 @@ def _password(text: str) -> str | None:
 def read_body(content: bytes) -> dict[str, Any]:
     """The JSON of a call; without a model it names a stored prompt. Raises Rejected if it is none."""
     try:
-        body = json.loads(content)
+        body = json.loads(content, object_pairs_hook=_object)
+    except _Ambiguous as name:
+        message = f"the body has {str(name)!r} twice in one object, so that readers may differ over it: send it once"
+        raise Rejected(400, "invalid_json", message) from None
     except (ValueError, RecursionError) as error:
         where = str(error) if isinstance(error, json.JSONDecodeError) else "it is not UTF-8, or nested too deeply"
         raise Rejected(400, "invalid_json", f"the body is not JSON: {where}") from None
@@ -67,6 +70,19 @@ def read_body(content: bytes) -> dict[str, Any]:
     if not isinstance(model, str) or not model:
         raise Rejected(400, "missing_model", "the body names no model: give `model`, a text", param="model")
     return body
+
+
+class _Ambiguous(ValueError):
+    """A name that an object has twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # The bytes go on as they came: what was checked and counted must be what any upstream reads in them.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Ambiguous(next(name for name in names if names.count(name) > 1))
+    return found
 
 
 def _kind(value: Any) -> str:

@@ -67,9 +67,11 @@ class ThreadProxy(Proxy):
 class ProcessProxy(Proxy):
     """`promptopt serve` as users start it."""
 
-    def __init__(self, path: Path, *options: str, **environment: str) -> None:
+    def __init__(self, path: Path, *options: str, found: bool = False, **environment: str) -> None:
+        """``found`` lets it find the pyproject.toml of the current folder."""
         self.log = path.with_name(f"{path.stem}.{time.monotonic_ns()}.log")
-        command = [sys.executable, "-m", "promptopt", "serve", "--config", str(path), "--port", "0", *options]
+        named = [] if found else ["--config", str(path)]
+        command = [sys.executable, "-m", "promptopt", "serve", *named, "--port", "0", *options]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **environment})
         super().__init__(self._address())
@@ -136,8 +138,8 @@ def process(configured):
     """Serves a configuration as a process of its own."""
     made: list[ProcessProxy] = []
 
-    def make(text: str = "", *options: str, **environment: str) -> ProcessProxy:
-        made.append(ProcessProxy(configured(text), *options, **environment))
+    def make(text: str = "", *options: str, found: bool = False, **environment: str) -> ProcessProxy:
+        made.append(ProcessProxy(configured(text), *options, found=found, **environment))
         return made[-1]
 
     yield make

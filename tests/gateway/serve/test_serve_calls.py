@@ -338,3 +338,93 @@ def test_the_anthropic_sdk_asks_its_own_endpoint_through_the_same_layers(proxy, 
     assert upstream.calls == 1
     assert wait_until(lambda: len(server.rows()) == 2)
     assert [(row.input_tokens, row.cache) for row in server.rows()] == [(12, "miss"), (12, "cache")]
+
+
+def _chunked(*pieces: bytes, end: bool) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    return head + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + (b"0\r\n\r\n" if end else b"")
+
+
+def _events() -> list[bytes]:
+    found = answer({**CHAT, "stream": True, "stream_options": {"include_usage": True}}).events
+    return [f"data: {each if isinstance(each, str) else json.dumps(each)}\n\n".encode() for each in found]
+
+
+def test_a_connection_that_breaks_after_the_end_of_a_stream_costs_no_answer(proxy, upstream):
+    upstream.on = lambda path, body: Reply(raw=_chunked(*_events(), end=False))
+    server = proxy("[tool.promptopt.gateway]\nbudget = {day = 1}")
+    text = server.post({**CHAT, "stream": True, "max_tokens": 100}).text
+    assert text.endswith("data: [DONE]\n\n")
+    assert "error" not in text
+    assert wait_until(lambda: [row.status for row in server.rows()] == ["ok"])
+    (row,) = server.rows()
+    assert (row.basis, row.output_tokens) == ("measured", 2)
+
+
+def test_a_client_that_leaves_at_the_end_of_a_stream_is_billed_what_the_upstream_measured(proxy, upstream):
+    class Lingering(list):
+        def __iter__(self):
+            yield from super().__iter__()
+            while True:
+                yield "[DONE]"
+
+    upstream.on = lambda path, body: Reply(events=Lingering(answer(body).events))
+    server = proxy("[tool.promptopt.gateway]\nbudget = {day = 1}")
+    with server.openai().chat.completions.create(**CHAT, stream=True, max_completion_tokens=100) as stream:
+        assert len(list(stream)) > 1
+    assert wait_until(lambda: [row.status for row in server.rows()] == ["ok"])
+    (row,) = server.rows()
+    assert (row.basis, row.output_tokens) == ("measured", 2)
+
+
+def test_half_an_event_does_not_hide_the_error_of_a_stream(proxy, upstream):
+    first, *_ = _events()
+    upstream.on = lambda path, body: Reply(raw=_chunked(first, first[:20], end=False))
+    with pytest.raises(openai.APIError, match="ended the connection"):
+        list(proxy().openai().chat.completions.create(**CHAT, stream=True))
+
+
+def test_an_object_in_the_place_of_a_stream_reaches_the_client_and_is_counted(proxy, upstream):
+    upstream.on = lambda path, body: answer({**body, "stream": False}, text="whole")
+    server = proxy("[tool.promptopt.gateway]\nbudget = {day = 1}")
+    for _ in range(2):
+        response = server.post({**CHAT, "stream": True, "max_tokens": 100, "temperature": 0})
+        assert response.headers["content-type"] == "application/json"
+        assert response.json()["choices"][0]["message"]["content"] == "whole"
+    assert upstream.calls == 2
+    assert {(row.status, row.basis, row.output_tokens) for row in server.rows()} == {("ok", "measured", 2)}
+
+
+def test_an_error_object_in_the_place_of_a_stream_lets_a_fallback_take_over_or_passes(proxy, upstream):
+    refused = {"error": {"message": "overloaded", "code": "overloaded"}}
+    upstream.on = lambda path, body: answer(body) if body["model"] == "gpt-4o" else Reply(body=refused)
+    body = {**CHAT, "stream": True}
+    assert proxy().post(body).json() == refused
+    server = proxy('[tool.promptopt.gateway]\nfallback = {models = ["gpt-4o"], after_retries = 0}')
+    assert server.post(body).text.endswith("data: [DONE]\n\n")
+
+
+def test_another_address_in_the_place_of_a_stream_is_an_error(proxy, upstream):
+    upstream.on = lambda path, body: Reply(status=307, body=b"moved", headers={"location": "http://127.0.0.1:1/"})
+    response = proxy().post({**CHAT, "stream": True})
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "invalid_body")
+
+
+@pytest.mark.parametrize("body", [
+    '{"model": "gpt-4o", "model": "gpt-4o-mini", "messages": []}',
+    '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x", "content": "y"}]}',
+])  # fmt: skip
+def test_a_name_that_is_there_twice_is_refused_since_readers_differ_over_it(proxy, upstream, body):
+    url = f"{proxy().url}/v1/chat/completions"
+    response = httpx2.post(url, content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json")
+    assert "twice" in response.json()["error"]["message"]
+    assert not upstream.calls
+
+
+def test_a_body_that_is_nested_too_deeply_is_the_clients_error(proxy, upstream):
+    content = "[" * 900 + "]" * 900
+    body = f'{{"model": "gpt-4o-mini", "temperature": 0, "messages": [{{"role": "user", "content": {content}}}]}}'
+    url = f"{proxy().url}/v1/chat/completions"
+    response = httpx2.post(url, content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json")

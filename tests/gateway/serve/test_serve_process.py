@@ -9,6 +9,7 @@ import threading
 import pytest
 from upstream import Reply, answer, ask, wait_until
 
+from promptopt.config import load_config_file
 from promptopt.gateway.keys import key_sha256
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
@@ -89,6 +90,36 @@ def test_sighup_reloads_and_a_wrong_configuration_changes_nothing(process, confi
     assert "proxy.toml:2" in server.text()
     assert server.post({**CHAT, "max_completion_tokens": 5}).json()["error"]["code"] == "budget_exceeded"
     assert server.stop() == 0
+
+
+def test_a_reload_opens_nothing_that_was_closed(process, configured):
+    keys = f'[tool.promptopt.gateway.keys.a]\nsha256 = "{key_sha256("po-a")}"\n[tool.promptopt.serve]\nhost = "0.0.0.0"'
+    server = process(keys)
+    server.url = server.url.replace("0.0.0.0", "127.0.0.1")
+    configured('[tool.promptopt.serve]\nhost = "127.0.0.1"')
+    server.process.send_signal(signal.SIGHUP)
+    assert server.says("host = '0.0.0.0' is open to other machines")
+    assert server.post(CHAT).status_code == 401
+
+
+def test_a_reload_of_a_file_that_is_gone_changes_nothing(folder, monkeypatch, configured, process):
+    configured().with_name("pyproject.toml").write_text("[tool.promptopt.gateway]\nbudget = {day = 0}")
+    server = process(found=True)
+    (folder / "pyproject.toml").unlink()
+    server.process.send_signal(signal.SIGHUP)
+    assert server.says("pyproject.toml: cannot be read")
+    assert server.post({**CHAT, "max_completion_tokens": 5}).json()["error"]["code"] == "budget_exceeded"
+
+
+def test_the_files_of_a_server_are_beside_the_link_to_its_configuration(folder, configured):
+    for name in ("first", "second"):
+        (folder / name).mkdir()
+        (folder / name / "proxy.toml").write_text("")
+    link = folder / "linked.toml"
+    for name in ("first", "second"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder / name / "proxy.toml")
+        assert load_config_file(link).root == folder.resolve()
 
 
 class Gated(list):
