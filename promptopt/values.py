@@ -176,11 +176,16 @@ def _openai_part(part: str | Media) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request came from. It labels recordings and ledgers and shapes no answer."""
+    """Where a request came from. It labels recordings and ledgers and shapes no answer.
+
+    Attributes:
+        step: 0 for the first call of a case, 1 for the one with the results of its calls of tools, and so on.
+    """
 
     prompt: str
     version: str | None = None
     case: str | None = None
+    step: int = 0
 
     @property
     def label(self) -> str:
@@ -266,6 +271,9 @@ class Usage:
             raise ValueError(f"output_tokens includes reasoning and cannot be smaller than it: {self}")
         if self.input_audio_tokens > self.input_tokens or self.output_audio_tokens > self.output_tokens:
             raise ValueError(f"tokens of sound cannot be more than all tokens: {self}")
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(getattr(self, name) + getattr(other, name) for name in Usage.__slots__))
 
 
 FinishReason = str

@@ -15,6 +15,7 @@ from promptopt.budget.limits import Metric
 from promptopt.budget.lock import Lock, LockBasis, LockedCall, LockEntry, lock_path, read_lock
 from promptopt.config import Config
 from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError
+from promptopt.experiment.conversation import measure_steps, recorded_steps, whole_response
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.files import show_path
 from promptopt.prices import Price, close_models, find_price, find_tier_price
@@ -312,7 +313,7 @@ class GuardedPrompt:
         rendered = self.render(case)
         total = count_tokens(rendered, self.variant.priced_as).tokens
         request = self.variant.request(rendered, case=case.name)
-        status, output, quality, changed = self._answers(request)
+        status, output, quality, changed = self._answers(case, request)
         cap = request.params.max_output_tokens
         entry = LockEntry(
             input=total,
@@ -325,22 +326,21 @@ class GuardedPrompt:
         )
         return MeasuredCase(case, entry, status, changed)
 
-    def _answers(self, request: Request) -> tuple[RecordingStatus, int | None, float | None, str]:
+    def _answers(self, case: Case, request: Request) -> tuple[RecordingStatus, int | None, float | None, str]:
         """Of the recorded answers to a case: status, mean output tokens, mean quality, and what is stale."""
         outputs: list[int] = []
         qualities: list[float] = []
         assert request.origin is not None
         while True:
             sample = replace(request, sample=len(outputs))
-            status, file = self.variant.recorded(sample)
-            recording = file.find(sample)
-            if recording is None or status != "fresh":
+            steps, unrecorded = recorded_steps(self.variant, case, sample)
+            if unrecorded is not None:
+                _, recording = unrecorded
                 break
-            measured = self.variant.measure(sample, recording.response)
+            measured = measure_steps(self.variant, steps)
             outputs.append(measured.usage.output_tokens)
-            front = self.template.front
-            response, case = recording.response, request.origin.case or ""
-            score = self._checks.score(case, response, front.answer, measured.cost, front.tools)
+            front, response = self.template.front, whole_response(case, [step.response for step in steps])
+            score = self._checks.score(case.name, response, front.answer, measured.cost, front.tools)
             qualities.append(score.quality)
         if outputs:
             return "fresh", round(fmean(outputs)), round(fmean(qualities), _QUALITY_DIGITS), ""

@@ -226,6 +226,8 @@ def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> tuple[Layer
     """A layer of the answers that a batch gives to the live calls; none if there are no live calls."""
     from promptopt.gateway.batch import Batched, batch
 
+    if any(call.case.tool_results for plan in plans for call in plan.live):
+        raise UsageError("--batch asks each case once; calls of tools that `tool_results` answer are asked without it")
     requests = {call.request.digest: call.request for plan in plans for call in plan.live}
     return (Batched(batch(requests.values(), progress=progress)),) if requests else ()
 

@@ -10,11 +10,13 @@ from typing import Literal
 from promptopt.call_options import CallOptions
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, RecordingError, SecretRecorded
+from promptopt.experiment.conversation import next_request
 from promptopt.experiment.variant import sent_params
 from promptopt.files import show_path
 from promptopt.providers.recordings import Recording, RecordingFile, what_changed
 from promptopt.suites import Case, Suite, list_suites, load_suite
 from promptopt.templates import Template, list_prompts, load_prompt
+from promptopt.values import Response
 
 ProblemKind = Literal["stale", "missing", "orphaned", "cut off", "secret", "broken"]
 
@@ -86,7 +88,7 @@ def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: s
         if case is None:
             message = f"the suite {suite.name} has no case {recording.case!r}"
             yield RecordingProblem("orphaned", shown, recording.line, recording.case, message)
-        elif (changed := _stale(recording, template, case, file.path.stem)) is not None:
+        elif (changed := _stale(recording, template, case, file)) is not None:
             message = f"case {recording.case!r}, changed since it was recorded: {changed}"
             yield RecordingProblem("stale", shown, recording.line, recording.case, message)
     for model in file.models():
@@ -95,16 +97,26 @@ def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: s
                 yield RecordingProblem("missing", shown, None, name, f"no answer of {model} to case {name!r}")
 
 
-def _stale(recording: Recording, template: Template, case: Case, variant: str) -> str | None:
+def _stale(recording: Recording, template: Template, case: Case, file: RecordingFile) -> str | None:
     try:
         rendered = template.render(case.vars)
     except PromptoptError as error:
         return f"the prompt no longer renders: {error}"
-    names = [part.partition("=")[0] for part in variant.split("+")[1:]]
+    names = [part.partition("=")[0] for part in file.path.stem.split("+")[1:]]
     settings = {name: CallOptions.read(name, recording.params.get(name)) for name in names}
     params, _ = sent_params(template.front, recording.model_requested, settings)
     request = rendered.request(recording.model_requested, sample=recording.repetition, case=case.name)
     request = replace(request, params=params)
+    responses: list[Response] = []
+    for step in range(recording.step):
+        before = file.find(request)
+        if before is None or before.request_sha256 != request.digest:
+            return f"step {step} of the case, which this one follows"
+        responses.append(before.response)
+        following = next_request(case, request, responses)
+        if following is None:
+            return f"the case ends with step {step}"
+        request = following
     return None if request.digest == recording.request_sha256 else what_changed(recording, request)
 
 

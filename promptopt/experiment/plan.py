@@ -10,6 +10,7 @@ from typing import Literal
 
 from promptopt.config import in_ci
 from promptopt.errors import CostLimitError, RecordingError, TemplateError, UsageError
+from promptopt.experiment.conversation import CaseStep, most_usage, next_request
 from promptopt.experiment.unfinished import UnfinishedRun
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
@@ -34,6 +35,7 @@ class RecordedCall:
         request_sha256: Digest of the request.
         counted_tokens: Its input tokens, counted with the priced model's tokenizer.
         recording: The answer to this very request.
+        earlier: The steps of the case before this one, if the model called tools.
     """
 
     case: str
@@ -41,6 +43,12 @@ class RecordedCall:
     request_sha256: str
     counted_tokens: int
     recording: Recording
+    earlier: tuple[CaseStep, ...] = ()
+
+    @property
+    def steps(self) -> tuple[CaseStep, ...]:
+        """All steps of the case."""
+        return (*self.earlier, CaseStep(self.request_sha256, self.counted_tokens, self.recording.response))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ class PlannedCall:
         status: What is recorded of it.
         file: Where its recording is, or will be.
         live: Whether it will be sent.
+        earlier: The steps of the case that are recorded already.
     """
 
     case: Case
@@ -58,6 +67,7 @@ class PlannedCall:
     status: RecordingStatus
     file: RecordingFile
     live: bool
+    earlier: tuple[CaseStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +175,23 @@ def _planned(
             f"{error.message} (in case {case.name!r})", path=error.path, line=error.line, remedy=error.remedy
         ) from None
     request = variant.request(rendered, case=case.name, sample=sample)
-    status, file = variant.recorded(request)
-    again = mode == "all" and not (status == "fresh" and run is not None and run.answered(request))
-    live = again or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")
-    recording = None if live or status != "fresh" else file.find(request)
-    if recording is None:
-        return PlannedCall(case, request, status, variant.files[0] if live else file, live)
-    return RecordedCall(case.name, sample, recording.request_sha256, variant.counted_tokens(request), recording)
+    earlier: tuple[CaseStep, ...] = ()
+    while True:
+        status, file = variant.recorded(request)
+        again = mode == "all" and not (status == "fresh" and run is not None and run.answered(request))
+        live = again or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")
+        recording = None if live or status != "fresh" else file.find(request)
+        if recording is None:
+            return PlannedCall(case, request, status, variant.files[0] if live else file, live, earlier)
+        tokens = variant.counted_tokens(request)
+        found = RecordedCall(case.name, sample, recording.request_sha256, tokens, recording, earlier)
+        if case.tool_results is None:
+            return found
+        earlier = found.steps
+        following = next_request(case, request, [step.response for step in earlier])
+        if following is None:
+            return found
+        request = following
 
 
 def _refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
@@ -246,7 +266,7 @@ def cost_range(plans: Sequence[RunPlan]) -> CostRange:
             if cap is None:
                 bounded = False
             else:
-                high += price.cost(Usage(input_tokens=tokens, output_tokens=cap)).total_usd
+                high += price.cost(most_usage(call.case, call.request, cap)).total_usd
     return CostRange(
         calls=sum(len(plan.live) for plan in live),
         low_usd=low,

@@ -11,6 +11,7 @@ from random import Random
 from threading import Event
 
 from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded
+from promptopt.experiment.conversation import CaseStep, converse, measure_steps, whole_response
 from promptopt.experiment.plan import PlannedCall, RecordedCall, RunPlan
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.unfinished import UnfinishedRun
@@ -24,13 +25,15 @@ from promptopt.gateway.provider import WrappedProvider
 from promptopt.providers import Provider, make_provider
 from promptopt.providers.recordings import RecordingFile
 from promptopt.scorers import SuiteChecks
-from promptopt.values import Progress, Response
+from promptopt.values import Progress, Request, Response
 
 # How long calls in flight may take to end, so that their answers are kept, when a run is interrupted.
 _GRACE_S = 2.0
 _SEED = 20_240_513
 
-_Outcome = Response | ProviderError | SecretRecorded
+_Steps = list[tuple[Request, Response]]
+_Answer = tuple[CaseStep, ...] | ProviderError | SecretRecorded
+_Outcome = _Steps | ProviderError | SecretRecorded
 
 
 def run_plans(
@@ -65,7 +68,7 @@ def run_plans(
     sending = _Sending(jobs, retries, () if rpm is None else (Pace(rpm),))
     unfinished = {plan.variant.files[0]: plan.unfinished for plan in plans if plan.unfinished}
     outcomes = _ask(live, sending, timeout_s, provider, layers, progress, unfinished) if live else []
-    errors = [outcome for outcome in outcomes if not isinstance(outcome, Response)]
+    errors = [outcome for outcome in outcomes if not isinstance(outcome, list)]
     if live and len(errors) == sum(len(plan.calls) for plan in plans):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
     for run in unfinished.values():
@@ -74,7 +77,7 @@ def run_plans(
     timed = len(live) == sum(len(plan.calls) for plan in plans)
     asked = iter(outcomes)
     answers = [
-        [call.recording.response if isinstance(call, RecordedCall) else next(asked) for call in plan.calls]
+        [call.steps if isinstance(call, RecordedCall) else _steps(plan, call, next(asked)) for call in plan.calls]
         for plan in plans
     ]
     caching = {
@@ -86,13 +89,20 @@ def run_plans(
     ]
 
 
-def _shows_cache(outcome: _Outcome) -> bool:
+def _steps(plan: RunPlan, call: PlannedCall, outcome: _Outcome) -> _Answer:
+    if not isinstance(outcome, list):
+        return outcome
+    made = (CaseStep(asked.digest, plan.variant.counted_tokens(asked), response) for asked, response in outcome)
+    return (*call.earlier, *made)
+
+
+def _shows_cache(answer: _Answer) -> bool:
     """Whether an answer says that its provider has a prompt cache."""
-    usage = outcome.usage if isinstance(outcome, Response) else None
-    return usage is not None and bool(usage.cache_read_tokens or usage.cache_write_tokens)
+    usages = [step.response.usage for step in answer] if isinstance(answer, tuple) else []
+    return any(usage and (usage.cache_read_tokens or usage.cache_write_tokens) for usage in usages)
 
 
-def _run(plan: RunPlan, outcomes: Sequence[_Outcome], checks: SuiteChecks, timed: bool, caching: bool) -> Run:
+def _run(plan: RunPlan, outcomes: Sequence[_Answer], checks: SuiteChecks, timed: bool, caching: bool) -> Run:
     cacheable = plan.variant.cacheable() if caching else None
     trials = [
         _trial(plan.variant, call, outcome, checks, timed, cacheable)
@@ -104,24 +114,26 @@ def _run(plan: RunPlan, outcomes: Sequence[_Outcome], checks: SuiteChecks, timed
 def _trial(
     variant: Variant,
     call: PlannedCall | RecordedCall,
-    outcome: _Outcome,
+    steps: _Answer,
     checks: SuiteChecks,
     timed: bool,
     cacheable: int | None,
 ) -> Trial:
     if isinstance(call, RecordedCall):
-        case, sample, digest, tokens = call.case, call.sample, call.request_sha256, call.counted_tokens
+        case, sample, digest = call.case, call.sample, call.request_sha256
     else:
         case, sample, digest = call.case.name, call.request.sample, call.request.digest
-        tokens = variant.counted_tokens(call.request)
-    if not isinstance(outcome, Response):
-        return Failed(case, sample, digest, str(outcome))
-    measured = variant.measure(tokens, outcome, cacheable)
+    if not isinstance(steps, tuple):
+        return Failed(case, sample, digest, str(steps))
+    outcome = whole_response(checks.case(case), [step.response for step in steps])
+    measured = measure_steps(variant, steps, cacheable)
     judged = outcome if timed or outcome.duration_s is None else replace(outcome, duration_s=None)
     front = variant.template.front
     score = checks.score(case, judged, front.answer, measured.judged_cost, front.tools)
     recorded_at = call.recording.recorded_at if isinstance(call, RecordedCall) else None
-    return Answered(case, sample, digest, tokens, outcome, measured, score, recorded_at)
+    tokens = sum(step.counted_tokens for step in steps)
+    first = steps[0].request_sha256
+    return Answered(case, sample, first, tokens, outcome, measured, score, recorded_at, len(steps))
 
 
 @dataclass(frozen=True)
@@ -187,7 +199,7 @@ def _ask(
             )
             for file, model in dict.fromkeys((call.file, call.request.model) for call in live)
         }
-        tasks = [partial(recorders[call.file, call.request.model].complete, call.request) for call in live]
+        tasks = [partial(_converse, recorders[call.file, call.request.model], call) for call in live]
         # In an order that favours no variant: who is asked first fills the provider's cache for the others.
         order = Random(_SEED).sample(range(len(tasks)), len(tasks))  # noqa: S311 - fairness, not secrecy
         outcomes = dict(
@@ -196,9 +208,13 @@ def _ask(
         return [outcomes[number] for number in range(len(tasks))]
 
 
-def _in_threads(tasks: Sequence[Callable[[], Response]], jobs: int, progress: Progress | None) -> list[_Outcome]:
+def _converse(provider: Provider, call: PlannedCall) -> _Steps:
+    return converse(provider.complete, call.case, call.request, [step.response for step in call.earlier])
+
+
+def _in_threads(tasks: Sequence[Callable[[], _Steps]], jobs: int, progress: Progress | None) -> list[_Outcome]:
     """Carry out tasks, ``jobs`` at once; the first error that ends the run cancels those that have not begun."""
-    pending: dict[Future[Response], int] = {}
+    pending: dict[Future[_Steps], int] = {}
     outcomes: dict[int, _Outcome] = {}
     executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="promptopt")
     try:
@@ -216,7 +232,7 @@ def _in_threads(tasks: Sequence[Callable[[], Response]], jobs: int, progress: Pr
     return [outcomes[number] for number in range(len(tasks))]
 
 
-def _outcome(future: Future[Response]) -> _Outcome:
+def _outcome(future: Future[_Steps]) -> _Outcome:
     try:
         return future.result()
     except ProviderUnusable:

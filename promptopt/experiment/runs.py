@@ -28,6 +28,8 @@ class Answered:
         request_sha256: Digest of the request.
         counted_tokens: Input tokens of the request, counted with the priced model's tokenizer.
         recorded_at: When a replayed answer was recorded; ``None`` for a live one.
+        steps: How often the model was called: more than once if its calls of tools were answered. ``response`` and
+            ``measured`` are of all of them.
     """
 
     case: str
@@ -38,6 +40,7 @@ class Answered:
     measured: Measurement
     score: CaseScore
     recorded_at: str | None = None
+    steps: int = 1
 
     @property
     def quality(self) -> float:

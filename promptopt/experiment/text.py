@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.experiment.breakdown import PartMean, PartQuality
+from promptopt.experiment.conversation import NO_RESULT, STEP_LIMIT
 from promptopt.experiment.frontier import Frontier
 from promptopt.experiment.runs import Answered, Run, Trial, VariantSummary
 from promptopt.experiment.verdict import (
@@ -364,6 +365,7 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
         first, last = origin["recorded"]
         recorded = f", recorded {first}" + (f" to {last}" if last != first else "")
     yield f"answers: {answered}; {origin['replayed']:,} replayed{recorded}; {origin['live']:,} live"
+    yield from _step_lines(runs)
     yield from _latency_lines(variants)
     yield from _token_lines(variants, origin["tokenizers"])
     yield from dict.fromkeys(f"prices: {_price(variant)}" for variant in variants)
@@ -373,6 +375,18 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
     yield from _cache_lines(variants)
     if unjudged := sum(variant.unjudged for variant in variants):
         yield f"{unjudged} latency asserts were not judged: a replay has no latency"
+
+
+def _step_lines(runs: Sequence[Run]) -> Iterator[str]:
+    """How often the model was called for a case, and where its calls of tools were left without a result."""
+    for run in runs:
+        if any(trial.steps > 1 for trial in run.answered):
+            calls = sum(trial.steps for trial in run.answered) / len(run.answered)
+            yield f"  {run.variant.label}: {calls:,.1f} calls of the model a case; tokens and costs are of all of them"
+        ended = [t for t in run.answered if t.response.finish_reason in (NO_RESULT, STEP_LIMIT)]
+        if ended:
+            whys = "; ".join(f"case {readable(t.case)}: {readable(t.complaint or t.response.shown)}" for t in ended[:3])
+            yield f"  {run.variant.label}: {len(ended)} ended at a call of a tool without a result: {whys}"
 
 
 def _latency_lines(variants: Sequence[VariantSummary]) -> Iterator[str]:

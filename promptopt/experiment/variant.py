@@ -55,6 +55,16 @@ class Measurement:
         """The list cost that does not depend on the order of asking; ``None`` for an unpriced model."""
         return self.cost if self.warm_tokens is None else self.warm_cost
 
+    def __add__(self, other: Measurement) -> Measurement:
+        """Of two calls: the less certain basis, and no sum of what one of them does not have."""
+        return Measurement(
+            self.usage + other.usage,
+            max(self.basis, other.basis, key=("measured", "counted", "estimated").index),
+            None if self.cost is None or other.cost is None else self.cost + other.cost,
+            None if self.warm_tokens is None or other.warm_tokens is None else self.warm_tokens + other.warm_tokens,
+            None if self.warm_cost is None or other.warm_cost is None else self.warm_cost + other.warm_cost,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:

@@ -31,8 +31,8 @@ UNDATED = "undated"
 _DIGESTS = {"output_schema_sha256": "the output schema", "tools_sha256": "the tools"}
 
 RecordingStatus = Literal["fresh", "stale", "missing"]
-RecordingKey = tuple[str, int, str]
-"""Case, repetition and model that was asked for: a file keeps one line for each."""
+RecordingKey = tuple[str, int, str] | tuple[str, int, str, int]
+"""Case, repetition and model that was asked for, and the step after the first: a file keeps one line for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Recording:
         request_sha256: Digest of the request that was answered.
         params: The request's parameters; of a schema, its digest.
         recorded_at: When it was answered, in UTC, ISO 8601 to the second, or :data:`UNDATED`.
+        step: 0 for the first call of the case, 1 for the next one with the results of tools, and so on.
     """
 
     prompt: str
@@ -56,10 +57,11 @@ class Recording:
     response: Response
     recorded_at: str
     line: int | None = field(default=None, compare=False)
+    step: int = 0
 
     @property
     def key(self) -> RecordingKey:
-        return self.case, self.repetition, self.model_requested
+        return _key(self.case, self.repetition, self.model_requested, self.step)
 
     @classmethod
     def of(cls, request: Request, response: Response, recorded_at: str | None = None) -> Recording:
@@ -75,6 +77,7 @@ class Recording:
             params=recorded_params(request),
             response=response,
             recorded_at=recorded_at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            step=request.origin.step,
         )
 
     def to_json(self) -> str:
@@ -89,6 +92,7 @@ class Recording:
                 "prompt": self.prompt,
                 "case": self.case,
                 "repetition": self.repetition,
+                **({"step": self.step} if self.step else {}),
                 "request_sha256": self.request_sha256,
                 "model_requested": self.model_requested,
                 "model_returned": self.response.model,
@@ -123,7 +127,12 @@ class Recording:
             ),
             recorded_at=intern(str(row["recorded_at"])),
             line=line,
+            step=int(row.get("step", 0)),
         )
+
+
+def _key(case: str, repetition: int, model: str, step: int) -> RecordingKey:
+    return (case, repetition, model, step) if step else (case, repetition, model)
 
 
 @lru_cache(maxsize=1024)
@@ -205,11 +214,11 @@ class RecordingFile:
         """The recording of this request or of an older form of it."""
         if request.origin is None or request.origin.case is None:
             return None
-        return self.lines.get((request.origin.case, request.sample, request.model))
+        return self.lines.get(_key(request.origin.case, request.sample, request.model, request.origin.step))
 
     def models(self) -> list[str]:
         """The models that recorded answers were asked of."""
-        return sorted({model for _, _, model in self.lines})
+        return sorted({key[2] for key in self.lines})
 
     def append(self, *recordings: Recording) -> None:
         """Put lines on disk at once, all or none; each replaces an older one of its key.

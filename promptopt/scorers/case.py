@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from promptopt.errors import SuiteError
 from promptopt.files import show_path
 from promptopt.scorers.base import Check, Subject, make_check
+from promptopt.scorers.tools import call_problem
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
 from promptopt.values import Cost, Response, Score, Tool, canonical_json
@@ -22,6 +23,8 @@ _NO_ANSWER = {
     "length": "it is cut off at the output cap",
     "content_filter": "the provider filtered it",
     "refusal": "the model refused",
+    "step_limit": "it still calls tools after the last step that `max_steps` allows",
+    "no_tool_result": "a call of a tool has no result",
 }
 _SCHEMAS = ("is-json", "contains-json")
 
@@ -74,6 +77,10 @@ class SuiteChecks:
         """
         return self._cases[case].score(response, answer, cost, tools)
 
+    def case(self, name: str) -> Case:
+        """The case of that name."""
+        return self._cases[name].case
+
     def assertions(self, case: str) -> tuple[Assertion, ...]:
         """The asserts of a case with its variables filled in, as its scores count them."""
         return self._cases[case].assertions
@@ -102,7 +109,7 @@ class CaseChecks:
         self, response: Response, answer: AnswerExtractor | None, cost: Cost | None, tools: tuple[Tool, ...] = ()
     ) -> CaseScore:
         """The score of a response; a case without asserts passes."""
-        subject = _subject(response, answer, self.case.vars, cost, tools)
+        subject = _subject(response, answer, self.case, cost, tools)
         found = [(number, check, check(subject)) for number, check in enumerate(self.checks)]
         judged = [(number, check.assertion.weight, score) for number, check, score in found if score is not None]
         scores = tuple(score for _, _, score in judged)
@@ -142,11 +149,16 @@ def _upto(count: int) -> tuple[int, ...]:
 def _subject(
     response: Response,
     answer: AnswerExtractor | None,
-    variables: Mapping[str, Any],
+    case: Case,
     cost: Cost | None,
     tools: tuple[Tool, ...],
 ) -> Subject:
-    given: dict[str, Any] = {"variables": variables, "cost": cost, "tools": tools}
+    given: dict[str, Any] = {"variables": case.vars, "cost": cost, "tools": tools}
+    if case.tool_results is not None and response.finish_reason == "no_tool_result":
+        answers = case.tool_results.answers(response.tool_calls)
+        call = response.tool_calls[answers.index(None)]
+        why = call_problem(call, tools) or f"`tool_results` has no result for {call}"
+        return Subject(None, response, f"no answer: {why}", **given)
     # If a pattern finds the answer in a response, it does not matter where the rest of the text ends.
     if response.finish_reason in _NO_ANSWER and not (response.finish_reason == "length" and answer is not None):
         reason = f"no answer: {_NO_ANSWER[response.finish_reason]}"

@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptopt.suites.tool_results import ToolResults
+
+MAX_STEPS = 10
+"""How often the model is called for a case whose calls of tools are answered, if the case says nothing else."""
+
 ASSERT_KEYS = ("type", "value", "threshold", "weight", "metric")
 """Keys of every assert; further ones are options of its type."""
 
@@ -51,6 +56,8 @@ class Case:
         asserts: What the answer is scored by.
         threshold: The weighted score that passes the case; ``None``: every assert must pass.
         metadata: Free labels.
+        tool_results: What the model's calls of tools are answered with; ``None``: they end the case.
+        max_steps: How often the model is called at most, if they are.
         line: Its line in the suite's file.
     """
 
@@ -60,6 +67,8 @@ class Case:
     threshold: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     line: int | None = None
+    tool_results: ToolResults | None = None
+    max_steps: int = MAX_STEPS
 
 
 @dataclass(frozen=True, slots=True)

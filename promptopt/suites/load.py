@@ -18,12 +18,14 @@ from typing import Any
 from promptopt.config import Config, check_config, load_config
 from promptopt.errors import SuiteError, UsageError, check_argument, did_you_mean
 from promptopt.files import decode, lines_of, show_path
-from promptopt.suites.case import ASSERT_KEYS, Assertion, Case, Suite
+from promptopt.suites.case import ASSERT_KEYS, MAX_STEPS, Assertion, Case, Suite
 from promptopt.suites.inspect_samples import read_sample
 from promptopt.suites.table import read_csv
+from promptopt.suites.tool_results import ToolResults, read_tool_results
 from promptopt.suites.variables import (
     FILE,
     expand_patterns,
+    fill,
     find_file,
     is_file,
     read_value,
@@ -55,7 +57,7 @@ _TOP_IGNORED = frozenset(
 )
 # One for all cases and asserts that have none.
 _NOTHING: Mapping[str, Any] = {}
-_TEST_KEYS = ("description", "vars", "assert", "threshold", "metadata", "options")
+_TEST_KEYS = ("description", "vars", "assert", "threshold", "metadata", "options", "tool_results", "max_steps")
 _OPTION_KEYS = ("disableVarExpansion",)
 
 _TEXT_TYPES = frozenset(
@@ -273,9 +275,30 @@ class _Parser:
                     threshold=self._fraction(threshold, "threshold", test),
                     metadata=metadata or _NOTHING,
                     line=self._line(test),
+                    tool_results=self._tool_results(test, variables),
+                    max_steps=self._max_steps(test),
                 )
         except ValueError as error:
             raise self._error(str(error), test, "vars") from None
+
+    def _tool_results(self, test: Mapping[str, Any], variables: Mapping[str, Any]) -> ToolResults | None:
+        """Those of the defaults and of the test by tool; a list, which is in order, replaces the defaults."""
+        given, default = test.get("tool_results"), self._default.get("tool_results")
+        if isinstance(given, Mapping) and isinstance(default, Mapping):
+            given = {**default, **given}
+        written = default if given is None else given
+        if written is None:
+            return None
+        try:
+            return read_tool_results(fill(written, variables), self._folders)
+        except ValueError as error:
+            raise self._error(f"tool_results: {error}", test, "tool_results") from None
+
+    def _max_steps(self, test: Mapping[str, Any]) -> int:
+        value = test.get("max_steps", self._default.get("max_steps", MAX_STEPS))
+        if type(value) is not int or value < 1:
+            raise self._error(f"max_steps: {value!r} is not a whole number of at least 1", test, "max_steps")
+        return value
 
     def _expanded(
         self, variables: Mapping[str, Any], options: Mapping[str, Any]

@@ -120,3 +120,25 @@ def render_variables(variables: Mapping[str, Any]) -> tuple[Mapping[str, Any], t
         except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
             raise ValueError(f"the variable {name!r}: {error}") from None
     return rendered, tuple(name for name in written if name not in needs)
+
+
+def fill(value: Any, variables: Mapping[str, Any]) -> Any:
+    """A value of a case with ``{{ variables }}`` filled into all its texts.
+
+    Raises:
+        ValueError: A text names a variable that is not there.
+    """
+    if isinstance(value, Mapping):
+        return {key: fill(item, variables) for key, item in value.items()}
+    if isinstance(value, list):
+        return [fill(item, variables) for item in value]
+    if not isinstance(value, str) or "{{" not in value:
+        return value
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    try:
+        return environment.from_string(value).render(variables)
+    except Exception as error:  # noqa: BLE001 - what a template computes may raise anything
+        raise ValueError(f"{value!r}: {error}") from None
