@@ -41,6 +41,7 @@ def _polite(change: Change) -> bool:
     return change.opens or question or (close and not spoken and verb.dep_ in ("ROOT", "conj"))
 
 
+_ITS_OWNERS = words_of("mine yours ours theirs hers")
 _WISH = frozenset({"want", "need", "like", "wish", "ask"})
 _WISHING = _WISH | frozenset({"i", "we", "you", "would", "will", "'d", "be", "go", "to", "for", "a"})
 _TASK = words_of("task job goal objective mission role responsibility assignment duty ask request instruct invite")
@@ -76,6 +77,9 @@ def _opener(change: Change) -> bool:
     # What else hangs on the announcement moves to the verb that stays: "As a lecturer, your task is to name topics."
     clauses = [word for word in change.hanging if word.dep_ not in _LOOSE]
     others = [word for word in change.hanging if word.dep_ == "conj"]
+    # "Your role is to ask, and mine is to answer": the noun is meant again.
+    if change.lemmas & _TASK and any(token.lower_ in _ITS_OWNERS for token in change.words[0].doc):
+        return False
     if len(clauses) != 1 or clauses[0].i < change.gone[-1].i or any(_has_to(other) for other in others):
         return False
     verb, last = clauses[0], change.words[-1].lower_
@@ -140,6 +144,9 @@ def _that(change: Change) -> bool:
     verb = words[0].head
     if subject_of(verb) is None or is_seconded(verb, "that", "which", "who"):
         return False
+    if any(child.dep_ == "auxpass" for child in verb.head.children):
+        # "It is required that you sign"
+        return False
     if verb.dep_ == "ccomp":
         governs = before.pos_ in ("VERB", "ADJ") and before.lower_ not in ("so", "such", "provided", "given")
         return words[0].dep_ == "mark" and verb.head == before and governs
@@ -189,7 +196,9 @@ def _announcement(change: Change) -> bool:
     announced = last is not None and last.text == ":" and change.before is None
     # "a few examples" are not "few examples".
     counted = change.after is not None and change.after.lower_ in _COUNTED
-    return announced and not counted and "be" in change.lemmas and change.lemmas <= _ANNOUNCING
+    # "Here is an example, but change the names:" has a second verb.
+    seconded = any(child.dep_ == "conj" for word in change.words if lemma(word) == "be" for child in word.children)
+    return announced and not counted and not seconded and "be" in change.lemmas and change.lemmas <= _ANNOUNCING
 
 
 _PARTICLES = frozenset(
@@ -232,7 +241,11 @@ def _copula(change: Change) -> bool:
     if change.old_text == "will":
         return word.dep_ == "aux" and word.head.tag_ == "VB"
     # A passive keeps its verb: "raters were asked" is not "raters asked".
-    return change.old_text in ("is", "are") and word.dep_ not in HELPING and subject_of(word) is not None
+    subject = subject_of(word)
+    if change.old_text not in ("is", "are") or word.dep_ in HELPING or subject is None:
+        return False
+    # "if the answer you give is short": beside a clause the verb shows where it ends.
+    return not any(child.dep_ == "relcl" for child in subject.children)
 
 
 def _pronoun(change: Change) -> bool:

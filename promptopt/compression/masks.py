@@ -91,6 +91,8 @@ _QUOTES = (
     re.compile(r'"[^"\n]{1,2000}"|“[^”\n]{1,2000}”|«[^»\n]{1,2000}»|„[^“”\n]{1,2000}[“”]|「[^」\n]*」'),
     re.compile(r"'(?<![\w']')[^'\n]{1,200}'(?![\w'])|‘(?<!\w‘)[^‘’\n]{1,200}’(?!\w)"),
 )
+# A mark without its partner: what was quoted began before, or goes on after.
+_HALF_QUOTED = re.compile(r'^[^"\n]*[^"\n\s\d]"(?![\w"])|(?<![\w"])"\w[^"\n]*$', re.MULTILINE)
 _PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
 _IDENTIFIER = re.compile(
     r"(?<![\w/])(?!and/or\b)(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
@@ -117,6 +119,7 @@ _TURN = re.compile(
 )
 # A label that opens several lines, as others do too: the records of a few-shot prompt.
 _FIELD = re.compile(r"^[ \t]*[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?P<said>[ \t]+\S.*)?[ \t]*$", re.MULTILINE)
+_UNDER = re.compile(r"(?:\n(?![ \t]*[\[*]*[A-Za-z][\w ]{0,24}[\]*]*:)[^\n]*\S[^\n]*)+")
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "caution", "nb"})
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
@@ -208,6 +211,7 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover(_CODE_LINE, "code")
     for pattern in _QUOTES:
         canvas.cover(pattern, "quote")
+    canvas.cover(_HALF_QUOTED, "quote", '"')
     canvas.cover(_BRACKET, "placeholder", "[")
     canvas.cover(_PERCENT, "placeholder", "%", "$")
     canvas.cover_identifiers()
@@ -333,10 +337,15 @@ class _Canvas:
     def _cover_records(self) -> None:
         """Lines such as ``question: ...`` and ``stars: ...`` that come again and again: filled-in examples."""
         fields = [(match[1].lower(), match.span(), match["said"]) for match in _FIELD.finditer(self._masked)]
-        times = Counter(label for label, _, _ in fields if label not in _REMARK)
+        labels = (match[1].lower() for match in _FIELD.finditer(self._text))
+        times = Counter(label for label in labels if label not in _REMARK)
         repeated = {label for label, number in times.items() if number > 1}
         if len(repeated) > 1:
             self._put_all([span for label, span, said in fields if said and label in repeated], "example")
+            ends = (span[1] for label, span, said in fields if not said and label in repeated)
+            # What is right under the label belongs to it.
+            under = (_UNDER.match(self._masked, end) for end in ends)
+            self._put_all([match.span() for match in under if match], "example")
 
     def _example_end(self, head: re.Match[str]) -> int:
         """Where the examples under a head end: at the next heading, tag or block that does not look like one."""

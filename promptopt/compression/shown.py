@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,7 +35,9 @@ _LIKELY = re.compile(
     r"|^[ \t]*(?:return|if|else|elif|for|while|try|except|finally|with|end|fi|done)\b[^\n]*[:;{(][ \t]*$"
     r"|^[ \t]*[\w.\[\]\"']+[ \t]*[-+*/|]?=[ \t]*\S.*$|^[ \t]*[\w.]+\([^()\n]*\)[ \t]*;?[ \t]*$|^[^\n]*[;{}][ \t]*$"
     r"|^[ \t]*(?:#|//|--(?!-)|/\*|\*)[ \t]?\S.*$(?<!:)"
-    r"|^[ \t]*[+-](?![ \t\d-])\S.*$",
+    r"|^[ \t]*[+-](?![ \t\d-])\S.*$"
+    # A log; "WARNING: ..." is said to the model.
+    r"|^[ \t]*\[?(?:ERROR|INFO|DEBUG|TRACE|FATAL|WARN|(?:WARNING|NOTICE|CRITICAL)(?!\]?:))\b\]?[ \t:].*$",
     re.MULTILINE,
 )
 # What stands under such a line is shown: "Write it with these lines:", "EXECUTION RESULT of [pip]:".
@@ -49,7 +51,7 @@ _NOUNS = (
 )
 _ANNOUNCES = re.compile(
     rf"\b(?:(?:these|this|the|following|exact|exactly|your|an?|my|our|one|with|and)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS})"
-    r"(?:\s+(?:below|here|verbatim|exactly))?|like(?:\s+(?:this|so|these))?|as\s+follows|verbatim|word\s+for\s+word|e\.g\.?|"
+    r"(?:\s+(?:below|here|verbatim|exactly|(?:in|from|by|for)(?:\s+\w+){1,4}))?|like(?:\s+(?:this|so|these))?|as\s+follows|verbatim|word\s+for\s+word|e\.g\.?|"
     r"for\s+(?:example|instance)|(?:says?|said|asks?|asked|writes?|wrote|shouts?|types?|typed|sings?|reads?|replies|"
     r"replied|answers?|answered)|(?:say|write|print|echo|output|return|reply|respond|answer|begin|start|end)"
     r"(?:\s+\w+){0,2}\s+with)[*_)\"”]*[ \t]*:[ \t*_]*",
@@ -112,6 +114,17 @@ _VERSE_WORDS = re.compile(
 )
 LONGEST_VERSE = 60
 """Characters of a line of verse."""
+LONGEST_BARE = 40
+"""Characters of a line of verse without capitals and stops."""
+# "It is late. -> polite": an input and its answer.
+_PAIR = re.compile(r"[^\n]*\S[ \t]+(?:[-=]{1,2}>|[→⇒⟶])[ \t]+\S[^\n]*")
+# "phrases such as in order to", "the phrase it is late": words that are spoken of, up to the end of the sentence.
+_MENTIONED = re.compile(
+    r"\b(?:(?:phrases|words|expressions|openers|fillers)\s+(?:such\s+as|like|including)"
+    r"|the\s+(?:phrase|expression|motto|slogan)s?"
+    r"(?=\s+(?!(?:that|which|who|is|are|was|were|of|in|on|to|for|from|and|or|should|must|can|will|may|has|have)\b)[a-z]))"
+    r"\s[^.\n]*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +148,8 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     verse = _VERSE_WORDS.search(masked) is not None
     yield from ((one.start, one.end) for one in found if _is_verse(one, named=verse))
     yield from _announced(masked, found)
+    yield from (span for one in found for span in _pairs(one))
+    yield from (match.span() for match in _MENTIONED.finditer(masked))
     yield from _given(masked)
     yield from _numbered_examples(masked, found)
     yield from _turns(masked)
@@ -168,12 +183,18 @@ def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int)
 
 
 def _is_verse(paragraph: _Paragraph, *, named: bool) -> bool:
-    """Short lines with capitals that sentences run over: three or more, a third of them with a comma at the end."""
+    """Short lines with capitals that sentences run over: three or more, a third of them with a comma at the end.
+
+    Where verse is spoken of, its lines need no capitals, nor do four lines without any stop.
+    """
     lines = [line.strip() for line in paragraph.lines]
-    if len(lines) < 3 or not all(line[0].isupper() or not line[0].isalpha() for line in lines):
+    if len(lines) < 3 or any(len(line) > LONGEST_VERSE or _ITEM.match(line) or line.endswith(":") for line in lines):
         return False
-    if any(len(line) > LONGEST_VERSE or _ITEM.match(line) or line.endswith(":") for line in lines):
-        return False
+    if not all(line[0].isupper() or not line[0].isalpha() for line in lines):
+        if len(lines) > 3 and all(line[-1].isalpha() and len(line) <= LONGEST_BARE for line in lines):
+            return True
+        if not named:
+            return False
     open_ended = sum(line.endswith((",", ";", "—", "-")) for line in lines)
     bare = sum(line[-1].isalpha() for line in lines)
     return open_ended * 3 >= len(lines) or (named and (open_ended + bare) * 2 >= len(lines))
@@ -264,10 +285,18 @@ _NUMBERED = re.compile(
 def _numbered_examples(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, int]]:
     """What is between "Example 1" and "Example 2"; under the last, its paragraph."""
     heads = list(_NUMBERED.finditer(masked))
-    if len(heads) < 2:
+    if not heads:
         return
     for head, following in pairwise(heads):
         yield head.end(), following.start()
+    if level := len(heads[-1][0].strip()) - len(heads[-1][0].strip().lstrip("#")):
+        # A section, up to the next heading that does not belong to it.
+        for following in re.finditer(rf"^#{{1,{level}}}[ \t]", masked[heads[-1].end() :], re.MULTILINE):
+            yield heads[-1].end(), heads[-1].end() + following.start()
+            return
+    # One alone may be a word of a sentence.
+    if len(heads) < 2:
+        return
     last = [one for one in found if one.end > heads[-1].end()][:2]
     if last:
         yield heads[-1].end(), last[-1].end if last[0].start <= heads[-1].start() else last[0].end
@@ -305,12 +334,30 @@ def _dialogues(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
         names = [match[1].lower() for match in _SPEAKER.finditer("\n".join(one.lines))]
         if said.issuperset(one.lines) and 1 < len(set(names)) < len(names):
             yield one.start, one.end
+        elif len(names) > 2 and 1 < len(set(names)) < len(names):
+            yield from _scene(one, said)
     if sum(times[name] > 1 for name in times) < 2:
         return
     lines = [match for match in speakers if times[match[1].lower()] > 1]
     for match in lines:
         end = next((one.end for one in found if one.start <= match.start() < one.end), match.end())
         yield match.start(), end
+
+
+def _scene(paragraph: _Paragraph, said: Collection[str]) -> Iterator[tuple[int, int]]:
+    """The lines of speakers in a paragraph that says more, if they are all one under the other."""
+    spoken = [line in said for line in paragraph.lines]
+    first, last = spoken.index(True), len(spoken) - spoken[::-1].index(True)
+    if all(spoken[first:last]):
+        sizes = [len(line) + 1 for line in paragraph.lines]
+        yield paragraph.start + sum(sizes[:first]), paragraph.start + sum(sizes[:last]) - 1
+
+
+def _pairs(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
+    """Lines of an input and its answer, two or more in a paragraph."""
+    lines = [match.span() for match in _PAIR.finditer("\n".join(paragraph.lines))]
+    if len(lines) > 1:
+        yield from ((paragraph.start + start, paragraph.start + end) for start, end in lines)
 
 
 _MARKS = re.compile(r'"')

@@ -70,7 +70,7 @@ FIRES = [
         "The birds of the house:\n\nBird,Legs\nRed hen,2\nDodo,2",
     ),
     ("PO401", "Write a poem about the sea.", "Write poem about sea."),
-    ("PO402", "Answers that stay short are good.", "Answers that stay short good."),
+    ("PO402", "Answers of one line are good.", "Answers of one line good."),
     ("PO403", "You must write your answer in French.", "Must write answer in French."),
     ("PO403", "You are an AI assistant.", "An AI assistant."),
     ("PO403", "Find a file that is good for nothing.", "Find a file good for nothing."),

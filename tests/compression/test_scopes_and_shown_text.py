@@ -4,6 +4,7 @@
 import pytest
 
 import promptopt
+from promptopt.compression import parser
 from promptopt.compression.engine import compress
 
 LEVELS = ("safe", "standard", "telegraphic")
@@ -341,3 +342,63 @@ def test_a_table_below_a_heading_of_an_answer_keeps_its_blanks():
 )
 def test_letters_predicates_and_clauses_keep_their_article(text, after):
     assert compress(text, "telegraphic").text == after
+
+
+FORMS = {
+    "inputs and answers with arrows": ("Name the tone.\n\n", "Please hand me the map. -> kind\nYou should have the map. => cold\nIt is important to note that the map is wet. → flat", "\n"),
+    "verse without capitals": ("Go on with this poem.\n\n", "The gate is low, the night is new\nand all the bells that are above\nwill ring the hour that is due,\nin order that you are in love", "\n"),
+    "verse without a stop": ("Name its season.\n\n", "Leaves come down\nthe gate is in the hill\nyou are near\nand I am the hill", "\n"),
+    "announced with an aside": ("", "Carry on this story in the same voice:\n\nIt is late. The keeper of the light, who is at the window, will see the boat.", "\n"),
+    "a dialogue under a sentence": ("Play the baker.\n", "Baker: Please come in, you are early.\nGuest: I am here in order to buy a loaf.\nBaker: It is important to note that we only have the small ones.", "\nGo on with it.\n"),
+    "a log": ("Name the cause.\n\n", "ERROR the disk that is needed is full\nWARN  please make sure that the disk is mounted\nINFO  it is the third time", "\n"),
+    "a list of phrases": ("Take out ", "phrases such as in order to, due to the fact that, and please note that you are late", ".\n"),
+    "a phrase": ("Say what ", "the phrase it is important to note that you are late", " adds.\n"),
+    "half a quotation": ("Be short.\n", 'You must answer The page is not at hand. Please try the other page."', "\n"),
+    "a quotation over two lines": ("It says ", '"please come in order to\nsee the house that is on the hill."', "\n"),
+    "the last of numbered sections": ("# Examples\n\n## Example 1\n\nThe tower is old.\n\nResponse:\n\nThe tower.\n\n## Example 2\n\n", "The bridge that is over the brook is new.\n\nResponse:\n\nThe bridge is\nnew, and you are to see\nthe mill of the town.\n\nIt is the mill.", "\n\n# Task\n\nShorten the text.\n"),
+    "items under a repeated label": ("Question: Which is it?\nHints:\n", "- The object is related to the law of the lever.\n- The arm is the part that is bent.", "\nAnswer: b\n\nQuestion: And this?\nHints:\n- The object is at the rim.\nAnswer: c\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("parsed", [True, False])
+def test_further_forms_of_shown_text_are_not_edited(form, level, parsed, monkeypatch) -> None:
+    if not parsed:
+        monkeypatch.setattr(parser, "available", lambda: False)
+    before, shown, after = FORMS[form]
+    assert shown in compress(before + shown + after, level).text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Your role is to ask, and mine is to answer.", "Your role is to ask"),
+        ("I need you to have read the letter.", "you to have read"),
+        ("Take out so as to, then replace in order to with to in the letter.", "replace in order to with"),
+        ("It is required that you sign the letter.", "required that you"),
+        ("Here's an example of the song, but change the names in it:\n\n- la la\n", "Here's an example"),
+        ("Here is a letter; shorten it in this way:\n\n- no names\n", "Here is a letter"),
+    ],
+)
+@pytest.mark.parametrize("parsed", [True, False])
+def test_words_on_which_others_hang_stay_at_safe(text, kept, parsed, monkeypatch) -> None:
+    if not parsed:
+        monkeypatch.setattr(parser, "available", lambda: False)
+    assert kept in compress(text, "safe").text
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "kept"),
+    [
+        ("Only a little of it is needed in the soup.", "standard", "of it is needed"),
+        ("Dedicate the book to my parents, Ann, and Bob.", "standard", "Ann, and Bob"),
+        ("Invite the cook, a painter, and Bob.", "standard", "painter, and Bob"),
+        ("Provided that the answer you give is short, add a number.", "telegraphic", "is short"),
+    ],
+)
+@pytest.mark.parametrize("parsed", [True, False])
+def test_verbs_and_commas_that_part_words_stay(text, level, kept, parsed, monkeypatch) -> None:
+    if not parsed:
+        monkeypatch.setattr(parser, "available", lambda: False)
+    assert kept in compress(text, level).text

@@ -56,6 +56,10 @@ _STRESSED = re.compile(
     r"\b(?:than|as|(?:what|which|how|whose)(?:\s+\w+)?|who|where|whatever|whoever|the\s+(?:\w+er|more|less|worse))\s*\Z",
     re.IGNORECASE,
 )
+# "only a little of it is needed": the verb has another subject.
+_GOVERNED = re.compile(
+    r"\b(?:of|for|with|from|about|to|by|at|in|on|into|than|between|among|after|before)\s*\Z", re.IGNORECASE
+)
 _WILL = re.compile(
     r"\AYou(?:['’]ll|\s+will)(?=\s+(?:(?:only|also|then|always|never|first|now)\s+)?[a-z]{2,})"
     r"(?!\s+(?:\w+\s+)?(?:be|have|get|receive|see|find|need|not|know|notice|likely|probably|soon|both|all|each)\b)"
@@ -87,6 +91,8 @@ def _contracted(match: re.Match[str]) -> str | None:
         return None
     # "later than it is in London", "what day it is": the verb is what the clause says.
     if _STRESSED.search(match.string[: match.start()]):
+        return None
+    if who.lower() in ("it", "you", "that") and _GOVERNED.search(match.string[: match.start()]):
         return None
     # "the text that is given" needs neither word (PO204).
     if who.lower() == "that" and NEEDLESS.match(match.string[match.end() :]):
@@ -123,9 +129,14 @@ def _object(match: re.Match[str]) -> str | None:
     return None if _IT_IS.search(match.string[: match.start()]) else _kept(match, "")
 
 
+# "Here's an example, but just use this format:" a clause that the verb goes with.
+_ADDED = re.compile(r"[,;]\s+(?:but|so|yet|please|just)\b|;")
+
+
 def _announced(match: re.Match[str]) -> str | None:
     is_label = match.string.rstrip(" *_").endswith(":")
-    return "" if is_label and " all " not in match.string[: match.end() + 1] else None
+    hangs = _ADDED.search(match.string, match.end())
+    return "" if is_label and " all " not in match.string[: match.end() + 1] and not hangs else None
 
 
 _SHORTER = "{old} can be shorter: the clause reads the same without it"
@@ -198,12 +209,17 @@ _ASIDE = re.compile(
     r",\s+(?:which|who|whose|where|when|if|because|including|such|like|for|not|as|unless|no|then|so|but|please)\b",
     re.IGNORECASE,
 )
+_IS_NAMED = re.compile(r"[A-Z][a-z]+\b|an?\s")
 _JOINED = re.compile(r"\band/or\b|\b(?:and|or|but|nor)\b", re.IGNORECASE)
 
 
 def _one_list(match: re.Match[str]) -> str | None:
     # "joy, pride, and calm, or fear": two lists, which the comma tells apart.
     if _ASIDE.search(match[0]):
+        return None
+    # "my parents, Ann, and Bob", "the chef, a vegan, and Bob": without the comma two explain one.
+    items = [item.strip() for item in match[0].rstrip(" .;:)").split(",")]
+    if len(items) == 3 and (_IS_NAMED.match(items[1]) and not items[0].split()[-1][:1].isupper()):
         return None
     one = len(_JOINED.findall(match.string)) == 1 and match.string.count(",") == match[0].count(",")
     return "" if one else None

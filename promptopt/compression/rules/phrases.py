@@ -20,7 +20,9 @@ from promptopt.compression.rules.base import Rewording, WordingRule, negated, re
 from promptopt.compression.rules.grammar import AND_THAT
 from promptopt.compression.sentences import ITEM, TEXT, MaskedSentence
 
-_COORDINATED = re.compile(r"\b(?:and|or|but|then) to\b")
+_NO_VERB = re.compile(r"\s*(?:[^\w\s\ue000{*_]|(?:with|and|or|by|as|is|in|on|from|to|the|an?)\b)", re.IGNORECASE)
+# "and to", "or to"; "your role is to ask, and mine is to answer".
+_COORDINATED = re.compile(r"\b(?:(?:and|or|but|then) to|(?:mine|yours|ours|theirs|hers)(?: is)? to)\b")
 # The beginnings of clauses.
 _CLAUSE = re.compile(r"(?P<link>\A|(?<=\ue000)(?=\s*[A-Z])|[,;:]|(?<![^\s])(?:and|then|so)(?=\s))[\s*_(–—-]*")
 # After a comma the rest is an imperative only if no subject precedes it: "As a lecturer, your task is to ...".
@@ -67,6 +69,8 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
         or negated(text, opener.start())
         # "Remember to please the guest": the verb.
         or (words.endswith(" to") and _TO_PLEASE.match(text, opener.end()) is not None)
+        # "I need you to have read it": a state, which no order can ask for.
+        or (words.endswith(" to") and text.startswith("have ", opener.end()))
     )
 
 
@@ -236,6 +240,9 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
         return True
     # "put the cards in order to the left": their order is meant.
     if old.startswith("in order ") and _ORDERING.search(before):
+        return True
+    # "Replace in order to with to": the words are spoken of.
+    if old == "in order to" and _NO_VERB.match(after):
         return True
     # "make sure to answer": an opener.
     if new in ("ensure", "ensuring") and re.match(r"\s+to\b", after):
