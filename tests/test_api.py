@@ -168,6 +168,8 @@ def test_the_version_is_the_installed_one(project, arguments: list[str]) -> None
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 NO_TEXT = (None, 7, 1.5, b"bytes", ["list"], {"a": "mapping"}, object())
 NO_NAME = tuple(value for value in NO_TEXT if value is not None)
+# A list of names is several models.
+NO_MODELS = (*(value for value in NO_NAME if not isinstance(value, list)), [7], ["gpt-4o", None])
 NO_NUMBER = ("2", b"2", [], {}, True, object())
 NO_MAPPING = (7, "text", [1], object())
 
@@ -213,7 +215,7 @@ WRONG_TYPES = [
         {
             "prompt": NO_TEXT,
             "suite": NO_NAME,
-            "model": NO_NAME,
+            "model": NO_MODELS,
             "price_as": NO_NAME,
             "by": (None, 7, [7]),
             "trials": (None, "3", 1.5),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from promptopt.config import Config, load_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
@@ -105,8 +105,7 @@ def compare(
         PromptoptError: What was given cannot be compared; the message says why and what to do.
     """
     numbers = {"margin": margin, "cost_margin": cost_margin, "max_failed": max_failed, "max_cost": max_cost}
-    for each in _listed(model):
-        check_model(each, "model")
+    models = _listed(model)
     _check_types(
         {"price_as": price_as},
         {**numbers, "accept": accept, "timeout_s": timeout_s},
@@ -127,7 +126,7 @@ def compare(
     _check_percent("cost_margin", cost_margin)
     _check_percent("max_failed", max_failed)
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
-    cells = make_grid(templates, _listed(model), settings or {}, config.variants, baseline)
+    cells = make_grid(templates, models, settings or {}, config.variants, baseline)
     # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
     encoding(tokenizer_for(price_as or config.price_as or cells[0].model or templates[0].front.model).encoding)
     named = suite or suite_of(templates[0].origin.prompt, config=config)
@@ -191,7 +190,13 @@ def _cascade(config: Config, runs: Sequence[Run], suite: Suite) -> CascadeOutcom
 
 
 def _listed(model: str | Sequence[str] | None) -> list[str]:
-    return [] if model is None else [model] if isinstance(model, str) else list(model)
+    """Raises TypeError for what is no model's name and no list of them."""
+    if model is None:
+        return []
+    models: list[Any] = list(model) if isinstance(model, list | tuple) else [model]
+    for each in models:
+        check_model(each, "model")
+    return models
 
 
 def _check_types(

@@ -12,9 +12,9 @@ from contextlib import closing
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis_process import RedisServer
 from upstream import ask, chat_events, wait_until
 
-from conftest import RedisServer
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer, Wire
 from promptopt.gateway.stores.base import StoreOptions

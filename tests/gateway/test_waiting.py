@@ -127,7 +127,7 @@ def test_nobody_waits_for_a_reader_who_holds_his_stream(client, upstream, folder
     next(iter(stream))
     started = time.monotonic()
     assert len(list(ask(second, stream=True))) > 1
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert upstream.calls == 2
     assert len(list(stream)) > 0
 
