@@ -195,6 +195,7 @@ def _listed(model: str | Sequence[str] | None) -> list[str]:
         return []
     models: list[Any] = list(model) if isinstance(model, list | tuple) else [model]
     for each in models:
+        check_argument(each is not None, "model", model, "a name or a list of names")
         check_model(each, "model")
     return models
 
