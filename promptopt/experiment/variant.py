@@ -143,6 +143,9 @@ class Variant:
             output = tokenizer.count(response.text) + calls_tokens(response.tool_calls, tokenizer) + hidden
             counted = request if isinstance(request, int) else self.counted_tokens(request)
             usage, basis = Usage(input_tokens=counted, output_tokens=output), tokenizer.basis
+            if self.template.front.tools:
+                # How tools are written into a prompt is known by a recipe only.
+                basis = "estimated"
         if cacheable is None:
             return Measurement(usage, basis, self._cost(usage))
         tokens = min(cacheable, usage.input_tokens)

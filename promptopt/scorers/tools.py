@@ -225,7 +225,7 @@ class ToolCalled:
             if read.call.name in self._forbidden:
                 yield f"the forbidden {read.call} was called"
         if self._count is not None and not self._count.allows(len(calls)):
-            yield f"{len(calls)} calls of tools, not {self._count}; {_listed(calls)}"
+            yield f"the number of calls is {len(calls)}, not {self._count}; {_listed(calls)}"
         if self._order == "any":
             yield from self._unmet(calls)
         elif self._order == "exact" and len(calls) != len(self._wanted):
