@@ -245,7 +245,7 @@ def _copula(change: Change) -> bool:
     if change.old_text not in ("is", "are") or word.dep_ in HELPING or subject is None:
         return False
     # "if the answer you give is short": beside a clause the verb shows where it ends.
-    return not any(child.dep_ == "relcl" for child in subject.children)
+    return not any(child.dep_ in ("relcl", "acl") for child in subject.children)
 
 
 def _pronoun(change: Change) -> bool:

@@ -118,7 +118,10 @@ _TURN = re.compile(
     re.MULTILINE,
 )
 # A label that opens several lines, as others do too: the records of a few-shot prompt.
-_FIELD = re.compile(r"^[ \t]*[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?P<said>[ \t]+\S.*)?[ \t]*$", re.MULTILINE)
+_FIELD = re.compile(
+    r"^[ \t\ue000]*(?:<[^<>\n]{1,60}>[ \t]*)?[\[*]*([A-Za-z][\w ]{0,24}?)[\]*]*:\**(?P<said>[ \t]+\S.*)?[ \t]*$",
+    re.MULTILINE,
+)
 _UNDER = re.compile(r"(?:\n(?![ \t]*[\[*]*[A-Za-z][\w ]{0,24}[\]*]*:)[^\n]*\S[^\n]*)+")
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "caution", "nb"})
 _CODE_LINE = re.compile(

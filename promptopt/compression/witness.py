@@ -52,6 +52,7 @@ _CHECKS = (
     _Check("one modal verb follows another", lambda first, second: first in {*_MODALS, "to"} and second in _MODALS),
     _Check("a clause follows a preposition", lambda first, second: first in _PREPOSITIONS and second in _CLAUSES),
     _Check("the condition has no verb", lambda first, second: first in _CONDITIONS and second.endswith("ing")),
+    _Check("a word is doubled", lambda first, second: first == second and len(first) > 1 and first.isalpha()),
     _Check("the clause has no subject", lambda first, second: first in _SUBORDINATORS and second in _FINITE),
 )
 

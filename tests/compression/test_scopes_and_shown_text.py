@@ -356,6 +356,7 @@ FORMS = {
     "half a quotation": ("Be short.\n", 'You must answer The page is not at hand. Please try the other page."', "\n"),
     "a quotation over two lines": ("It says ", '"please come in order to\nsee the house that is on the hill."', "\n"),
     "the last of numbered sections": ("# Examples\n\n## Example 1\n\nThe tower is old.\n\nResponse:\n\nThe tower.\n\n## Example 2\n\n", "The bridge that is over the brook is new.\n\nResponse:\n\nThe bridge is\nnew, and you are to see\nthe mill of the town.\n\nIt is the mill.", "\n\n# Task\n\nShorten the text.\n"),
+    "a repeated label after a mark": ("", "<part, rate=2>CLAIM: The pear belongs to a group of the stone fruit.\nREASON: It is the stone.\nVERDICT: No.", "\n\nCLAIM: The band is the band of the town.\nREASON: It is from the town.\nVERDICT: Yes.\n"),
     "items under a repeated label": ("Question: Which is it?\nHints:\n", "- The object is related to the law of the lever.\n- The arm is the part that is bent.", "\nAnswer: b\n\nQuestion: And this?\nHints:\n- The object is at the rim.\nAnswer: c\n"),
 }  # fmt: skip
 
@@ -395,6 +396,8 @@ def test_words_on_which_others_hang_stay_at_safe(text, kept, parsed, monkeypatch
         ("Dedicate the book to my parents, Ann, and Bob.", "standard", "Ann, and Bob"),
         ("Invite the cook, a painter, and Bob.", "standard", "painter, and Bob"),
         ("Provided that the answer you give is short, add a number.", "telegraphic", "is short"),
+        ("In case the bottle given is empty, say so.", "telegraphic", "given is empty"),
+        ("Record the record of the day.", "telegraphic", "Record the record"),
     ],
 )
 @pytest.mark.parametrize("parsed", [True, False])
