@@ -122,6 +122,13 @@ _PATTERNS += (
         rf"\b{_ASK}\b\s+(?:only|just|either)\s+(?P<list>{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\)(?:\s*,\s*{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\))*\s*,?\s+or\s+{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\))",
     ),
 )
+_PATTERNS += (
+    # "Your response must be either 'true' or 'false' with no additional text"
+    (
+        "answer",
+        rf"\b(?:answer|response|reply|output) (?:must|should|has to|can only) be (?:only |exactly |either |one of )*(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?:{_END}|(?=\s*,|\s+(?:with no|without|only|and nothing|based)\b))",
+    ),
+)
 _QUOTED = re.compile(_QUOTE)
 _COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 

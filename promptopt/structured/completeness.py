@@ -109,6 +109,39 @@ def form_in_variable(document: PromptText) -> str | None:
     return f"line {line}: the form of the answer is in a variable of the template"
 
 
+# Where an answer's JSON is shown under a label; what it says is not read if it is in a branch or in a raw block.
+_SHOWN_JSON = re.compile(
+    r"\b(?:outputs?|answer|respon[ds]e?|reply|result|assistant|return)\b[^\n{]{0,60}?:?\W*?(?:```\w*\s*)?\{+\s*[\"'](?P<key>\w[\w -]*)[\"']\s*:",
+    re.IGNORECASE,
+)
+# "THOUGHT: <THOUGHT>", and then the JSON.
+_PART = re.compile(
+    r"^[ \t*#]*(?P<name>thoughts?|thinking|reasoning|analysis|explanation|rationale|scratchpad)[ \t*]*:[ \t*]*\n?[ \t]*(?:[<\[({]|\.\.\.)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def unread_json(document: PromptText, fields: Sequence[Field]) -> str | None:
+    """Where the source shows an answer in JSON that no reader saw; ``None`` if it does not, or has the same keys."""
+    known = {item.name.lower() for item in fields}
+    shown = next((match for match in _SHOWN_JSON.finditer(document.source) if match["key"].lower() not in known), None)
+    if shown is None:
+        return None
+    line = document.source.count("\n", 0, shown.start("key")) + 1
+    return f"line {line}: an answer is shown as JSON with the key {shown['key']!r}, which is not read"
+
+
+def part_beside(document: PromptText, fields: Sequence[Field]) -> str | None:
+    """A part with a label that comes beside the JSON of an answer; ``None`` if there is none."""
+    known = {item.name.lower() for item in fields}
+    for match in _PART.finditer(document.text):
+        if match["name"].lower() not in known:
+            return (
+                f"line {document.line(match.start('name'))}: {match['name']!r} is a part of the answer beside its JSON"
+            )
+    return None
+
+
 def wants_json(document: PromptText) -> bool:
     """Whether the prompt speaks of JSON, so that a bare value is not its answer."""
     return bool(_JSON.search(document.text))

@@ -124,6 +124,10 @@ def _blank(text: str, mask: str) -> str:
     return re.sub(r"[^\n]", mask, text)
 
 
+class UnreadForm(Exception):
+    """A form of the answer that no reader understands whole; the message says where, and why."""
+
+
 class TooSlow(Exception):
     """A text that the patterns of a prompt's prose cannot be run over in time."""
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from promptopt.structured.choices import Choice, choices, numbers
-from promptopt.structured.completeness import asks_for_more, form_in_variable, wants_json
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, field_name
+from promptopt.structured.completeness import asks_for_more, form_in_variable, part_beside, unread_json, wants_json
+from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, UnreadForm, field_name
 from promptopt.structured.json_blocks import Block
 from promptopt.structured.json_blocks import blocks as json_blocks
-from promptopt.structured.labelled import NestedTags, bracketed, delimited, forms, read_pattern, tagged, tuples
+from promptopt.structured.labelled import bracketed, delimited, forms, read_pattern, tagged, tuples
 from promptopt.structured.named_keys import named_keys
 from promptopt.structured.pseudo_json import NotPseudo, merge, read_pseudo
 from promptopt.structured.refine import nulls_of, refined, refined_field, with_prose
@@ -38,6 +38,9 @@ _NOT_A_NAME = frozenset(
         "query",
         "text",
         "begin",
+        "following",
+        "now",
+        "evaluate",
     }
 )
 # What is added to objects that come from somewhere else.
@@ -71,6 +74,8 @@ def infer(source: str, *, examples: bool = True) -> Inferred:
         return Inferred(problems=(f"the prompt has {len(source):,} characters (limit {_MOST_CHARACTERS:,})",))
     try:
         return _inferred(PromptText.of(source, examples=examples))
+    except UnreadForm as error:
+        return Inferred(problems=(str(error),))
     except TooSlow:
         return Inferred(problems=("the prompt's text takes too long to read; is it data?",))
 
@@ -103,11 +108,20 @@ def _inferred(document: PromptText) -> Inferred:
 
 def _checked(document: PromptText, found: Inferred) -> Inferred:
     """What was found, unless the prompt asks for more than that: of one value for all, of a whole form before it."""
-    if not found.fields or found.whole == "JSON":
-        return replace(found, beside=asks_for_more(document, found.fields, found.covered)) if found.fields else found
+    if not found.fields:
+        return found
+    more = asks_for_more(document, found.fields, found.covered)
+    shown = "JSON " in found.fields[0].source
+    if shown:
+        return replace(found, beside=more or part_beside(document, found.fields))
+    if unread := unread_json(document, found.fields) or (
+        part_beside(document, found.fields) if found.whole == "JSON" else None
+    ):
+        return Inferred(problems=(unread,))
+    if found.whole == "JSON":
+        return replace(found, beside=more)
     if variable := form_in_variable(document):
         return Inferred(problems=(variable,))
-    more = asks_for_more(document, found.fields, found.covered)
     if more is None or (found.whole and found.whole != "keys"):
         return replace(found, beside=more)
     return Inferred(problems=(more,))
@@ -173,7 +187,7 @@ def _outside_tags(document: PromptText, blocks: list[Block]) -> bool:
     """Whether the answer is in several tags, and the examples of JSON are beside them: they show something else."""
     try:
         marked = tagged(document)
-    except NestedTags:
+    except UnreadForm:
         return False
     return len(marked) > 1 and not any(block.span.overlaps(span) for block in blocks for _, span in marked)
 
@@ -226,10 +240,7 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
     found = list(ruled(document))
     if found:
         return replace(_of_fields(document, found, carried=True), whole="labels")
-    try:
-        marked = tagged(document)
-    except NestedTags as error:
-        return Inferred(problems=(str(error),))
+    marked = tagged(document)
     found = list(forms(document)) or list(delimited(document))
     carried = bool(found)
     if not found:
@@ -293,7 +304,7 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
     lists = [choice for choice in said if "enum" in choice.schema]
     ranges = list(numbers(document))
     asked = [choice for choice in lists if choice.asks]
-    if lists and not asked and not _asks_for_label(document.text):
+    if lists and not asked and not _asks_for_label(document.text, lists):
         lists = []
     if not lists:
         return _from_range(document, ranges)
@@ -322,14 +333,21 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
     )
 
 
-def _asks_for_label(text: str) -> bool:
-    return bool(
-        re.search(
-            r"\b(?:which|what is the|choose|identify|determine|classif\w+|decide|select|pick|one of)\b",
-            text,
-            re.IGNORECASE,
-        )
-    )
+def _asks_for_label(text: str, lists: list[Choice]) -> bool:
+    """Whether a sentence orders to answer with one of the labels that are listed elsewhere."""
+    names = "|".join(re.escape(choice.name.split("_")[-1][:5]) for choice in lists if choice.name)
+    noun = rf"(?:{names}|" if names else "(?:"
+    noun += r"label|categor|class|intent|topic|option|type|level|team|sentiment|one\b)"
+    asked = re.search(rf"\b(?:which|what is the|what's the)\b[^.\n]{{0,60}}\b{noun}[^.\n]*\?", text, re.IGNORECASE)
+    ordered = re.search(rf"{_ORDER}[^.\n]{{0,80}}\b{noun}", text, re.IGNORECASE | re.MULTILINE)
+    return bool(asked or ordered)
+
+
+# An order to answer, at the begin of a clause.
+_ORDER = (
+    r"(?:^|[.,;:!?]\s|\b(?:to|and|then|please|must|should|will|only)\s)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*"
+    r"\b(?:choose|identify|determine|classify|categori[sz]e|decide|select|pick|answer|respond|reply|return|output|label|assign|detect|predict|sort|route)\b"
+)
 
 
 def _with_fallback(text: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -348,10 +366,19 @@ def _with_fallback(text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+# A number is to be given, and not only spoken about.
+_ASKS_FOR_NUMBER = re.compile(
+    r"(?:^|[.,;:!?—]\s*|\b(?:to|and|then|please|must|should|will|can|only|just|you|by|need|first|are|is|be)\s)[ \t]*(?:[-*•#>]|\d+[.)])*[ \t*]*"
+    r"\b(?:rat(?:e|ing)|scor(?:e|ing)|grad(?:e|ing)|assign|giv(?:e|ing)|provid(?:e|ing)|output|return|respond|answer|reply|estimate|assess|evaluate|judge"
+    r"|determine|predict|say|write|express|report|produce|calculate|compute|choose|select)\b|\bhow (?:likely|well|relevant|much|similar|good)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
 def _from_range(document: PromptText, ranges: list[Choice]) -> Inferred | None:
     asked = [choice for choice in ranges if choice.asks]
     distinct = {str(sorted(choice.schema.items())): choice for choice in asked}
-    if len(distinct) != 1:
+    if len(distinct) != 1 or not _ASKS_FOR_NUMBER.search(document.text):
         return None
     choice = next(iter(distinct.values()))
     if bad := _conditional(document, choice.span):

@@ -12,7 +12,7 @@ from typing import Any
 
 import regex
 
-from promptopt.structured.fields import MASK, Field, PromptText, Span, field_name, object_schema, scan
+from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, object_schema, scan
 from promptopt.structured.wording import described, is_plural, number_range, placeholder
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -59,6 +59,13 @@ _REPEATS = re.compile(
     r"\b(?:can repeat|repeated|N times|and so on|for each|as many)\b|^[ \t]*(?:\.\.\.|…)[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
+_HOLDS_JSON = re.compile(r"\bjson\s*:|<json>|```json", re.IGNORECASE)
+# "The input has the following format:", said of nothing that is to be written.
+_GIVEN = re.compile(
+    r"\b(?:inputs?|(?:are|is|be) (?:given|provided|presented|stored|structured)|will (?:receive|see|get)|each (?:record|document|entry|line|row|example|message))\b"
+    r"(?![^\n]*\b(?:respond|reply|return|output|answer|write)\b)",
+    re.IGNORECASE,
+)
 _SCALE_END = re.compile(r"/\s*\d+\W*$")
 
 
@@ -68,7 +75,7 @@ def forms(document: PromptText) -> Iterator[Found]:
     offset = 0
     for number, line in enumerate(lines):
         end = offset + len(line) + 1
-        if _LEAD.search(line) and (found := _form(document, lines, number + 1, end)):
+        if _LEAD.search(line) and not _GIVEN.search(line) and (found := _form(document, lines, number + 1, end)):
             yield from found
             return
         offset = end
@@ -77,6 +84,9 @@ def forms(document: PromptText) -> Iterator[Found]:
 def _form(document: PromptText, lines: list[str], number: int, offset: int) -> list[Found]:
     """The labels below a lead; none if there are not two, or if they repeat."""
     parts = _parts(lines[number : number + 60], offset)
+    if holder := next((part for part in parts if _HOLDS_JSON.search(f"{part[0]}:{part[1]}")), None):
+        # A pattern reads one line, and not an object.
+        raise UnreadForm(f"line {document.line(holder[2])}: JSON under the label {holder[0]!r} of a text is not read")
     names = [field_name(name) for name, *_ in parts]
     if len(parts) < 2 or len(set(names)) < len(names) or not all(names):
         return []
@@ -96,6 +106,10 @@ def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
     for line in lines:
         start, offset = offset, offset + len(line) + 1
         if not line.strip() or _FENCE.fullmatch(line):
+            if parts and "```json" in line:
+                name, said, first, _ = parts[-1]
+                parts[-1] = (name, f"{said} ```json", first, start + len(line))
+                break
             if len(parts) > 1 and "```" in line:
                 break
             blank = True
@@ -184,15 +198,11 @@ _CUE = re.compile(rf"\b{_OUTPUT}\b", re.IGNORECASE)
 _BULLETS = re.compile(r"\bbullet|\bnumbered list|\bas a list\b|\blist of\b|\ba list\b", re.IGNORECASE)
 
 
-class NestedTags(Exception):
-    """Elements within elements; the message says where."""
-
-
 def tagged(document: PromptText) -> list[Found]:
     """Tags that the answer's parts are to be in, with what is said of each.
 
     Raises:
-        NestedTags: An element of the answer has elements of its own.
+        UnreadForm: An element of the answer has elements of its own, comes several times, or is not read.
     """
     text = document.text
     found: dict[str, Found] = {}
@@ -206,7 +216,7 @@ def tagged(document: PromptText) -> list[Found]:
         if name.lower() in _HTML or _INPUTS.search(name) or _is_input(body) or not (follows or _asks(before)):
             continue
         if (inner := _ELEMENT.search(body)) and not _is_input(inner["body"]):
-            raise NestedTags(f"line {document.line(match.start())}: the answer is XML with elements inside <{name}>")
+            raise UnreadForm(f"line {document.line(match.start())}: the answer is XML with elements inside <{name}>")
         if re.search(r"[{\[]\s*[\"'{]", body):
             held.add(name)
             continue
@@ -230,7 +240,41 @@ def tagged(document: PromptText) -> list[Found]:
                 else ""
             )
             found.setdefault(match["name"], (_tag(document, match["name"], body, match.start()), Span(*match.span())))
+    _check_elements(document, found, held)
     return list(found.values())
+
+
+def _check_elements(document: PromptText, found: Mapping[str, Found], held: set[str]) -> None:
+    """Raises UnreadForm if tags beside those that were read are left, or if the parts repeat."""
+    if not found:
+        return
+    for match in scan(_ELEMENT, document.text):
+        name, body = match["name"], match["body"]
+        if name in found or name in held or name.lower() in _HTML or _INPUTS.search(name) or _is_input(body):
+            continue
+        before = document.text[max(0, match.start() - 160) : match.start()]
+        asked = _PLACE.search(body) and _asks(before)
+        within = _WITHIN.search(before) and not _PROVIDED.search(before.rpartition("\n")[2])
+        if len(body) < _SHORT and (asked or within):
+            line = document.line(match.start())
+            raise UnreadForm(f"line {line}: the answer has tags, and what belongs into <{name}> is not read")
+    near = max(0, min(span.start for _, span in found.values()) - _NEAR)
+    if several := _SEVERAL.search(document.text, near, max(span.end for _, span in found.values()) + _NEAR):
+        raise UnreadForm(f"line {document.line(several.start())}: the parts of the answer may come several times")
+
+
+# Words between the tags of a template are few.
+_SHORT = 200
+# Where a sentence on the tags is found.
+_NEAR = 400
+_PROVIDED = re.compile(r"\b(?:provided|given|receive|found|listed|available|see)\b", re.IGNORECASE)
+_WITHIN = re.compile(r"\b(?:in|inside|within|between|into)\s+[`\"']?\Z", re.IGNORECASE)
+_SEVERAL = re.compile(
+    r"\b(?:multiple|several|more than one|one or more)\s+(?:modifications|blocks|entries|edits|items|tags|changes|files|answers|elements)\b"
+    r"|\b(?:return|give|write|output|format|wrap|present|report|list) (?:each|every) (?!part|section|tag|field|component|of\b|answer|step|one\b)\w+"
+    r"|</\w+>\s*\n(?:```[ \t]*\n)?[ \t]*(?:\.\.\.|…)[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def _asks(before: str) -> bool:

@@ -159,6 +159,11 @@ def _leads(lines: list[str], number: int) -> bool:
     return (
         above.rstrip().rstrip("*_").endswith(":")
         and bool(_LEAD.search(last))
+        and bool(
+            _OUTPUT.search(above)
+            or _JSON.search(above)
+            or _OUTPUT.search("\n".join(lines[max(0, number - 5) : number]))
+        )
         and not (
             _INPUT.search(last) and not re.search(r"\b(?:output|return|respond|answer|reply)\b", last, re.IGNORECASE)
         )

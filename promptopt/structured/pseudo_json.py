@@ -12,6 +12,7 @@ from promptopt.structured.wording import bare_value, or_null, placeholder, quote
 _SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
 # A comment after a value, on its line.
 _NOTE = re.compile(r"[ \t]*,?[ \t]*(?:(?://|\#[ \t])[ \t]*(?P<line>[^\n]+)|/\*(?P<block>[^\n]*?)\*/)")
+_ASIDE = re.compile(r"[ \t]*\((?P<said>[^()\n]{3,120})\)(?=[ \t]*(?:,|\n|\}))")
 _COMMENT = re.compile(r"(?<=\s)(?://|\#\s|/\*)")
 _STRING = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\.|[^\'\\\n])*)\'', re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_][\w \-]{0,60}?(?=\s*[:=?])")
@@ -84,6 +85,10 @@ class _Reader:
             if not (self._take(":") or self._take("=")):
                 raise NotPseudo
             child = self.value(depth + 1)
+            if aside := _ASIDE.match(self._text, self.position):
+                # "..." (if applicable)
+                self.position = aside.end()
+                child = with_note(child, aside["said"])
             if note := _NOTE.match(self._text, self.position):
                 child = with_note(child, (note["line"] or note["block"]).strip())
             if optional:

@@ -38,6 +38,12 @@ _FOLLOWING = regex.compile(
     r"(?:(?:following|these) (?:sections|fields|parts|keys|headings)|(?:output|answer|response) (?:format|sections|structure))\s*:[ \t]*\n+(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n*(?:[ \t]+[^\n]+\n)*){2,})",
     re.IGNORECASE,
 )
+# A list of sections is only spoken about unless its lead says that they are to be written.
+_ASKS = re.compile(
+    r"\b(?:outputs?|answers?|respon[ds]e?|repl(?:y|ies)|returns?|write|use|produce|provide|give|generate|create|include|fill|structure|organi[sz]e|format"
+    r"|report|summary|(?:must|should|shall) (?:have|contain|be))\b",
+    re.IGNORECASE,
+)
 _ITEM = regex.compile(
     r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_`\"]*(?P<name>[A-Za-z][\w /&'’-]{0,60}?)[*_`\"]*\s*(?::|\s[–—-]\s)(?P<rest>[^\n]*)$",
     re.MULTILINE,
@@ -116,6 +122,10 @@ def sections(document: PromptText) -> Iterator[tuple[Field, Span]]:
     if seen:
         return
     for match in scan(_FOLLOWING, document.text):
+        start = document.text.rfind("\n", 0, match.start()) + 1
+        lead = document.text[max(start, document.text.rfind(". ", 0, match.start())) : match.start("items")]
+        if not _ASKS.search(lead):
+            continue
         named = [field_name(item["name"]) for item in scan(_ITEM, match["items"])]
         if len(set(named)) < len(named):
             continue
@@ -233,8 +243,11 @@ def _table(
 ) -> Iterator[tuple[Field, Span]]:
     if len(columns) < 2 or not all(columns) or len(set(columns)) < len(columns):
         return
-    before = document.text[max(0, match.start() - 300) : match.end()]
-    if not re.search(
+    before = re.split(r"\n[ \t]*\n(?=\s*\S)", document.text[max(0, match.start() - 300) : match.start()].rstrip())[-1]
+    before += document.text[match.start() : match.end()] if "|" not in match[0] else ""
+    if re.search(
+        r"\b(?:input|given|following (?:data|table)|example)\b[^\n]*\Z", before, re.IGNORECASE
+    ) or not re.search(
         r"\b(?:output|answer|respond|return|format|produce|create|as an? (?:markdown )?table|table with)\b",
         before,
         re.IGNORECASE,
