@@ -4,6 +4,8 @@ import ctypes
 import json
 import logging
 import sqlite3
+import subprocess
+import sys
 import threading
 import uuid
 from dataclasses import replace
@@ -186,20 +188,29 @@ def test_one_that_cannot_write_stops_no_other(tmp_path, caplog):
     assert "stubborn: could not be written" in caplog.text
 
 
-def test_without_a_thread_calls_write_themselves(tmp_path, caplog, monkeypatch):
-    if (thread := writer_thread()) is not None:
-        assert wait_until(lambda: not thread.is_alive(), timeout_s=15)
+def test_without_a_thread_calls_write_themselves(tmp_path):
+    # In a process of its own: in this one a writer may run for another test's ledger.
+    program = """
+import logging, sqlite3, sys, threading
+from pathlib import Path
+from promptopt.gateway.stores.ledger import open_ledger
+from promptopt.gateway.stores.ledger_row import LedgerRow
 
-    def refuse(thread):
-        raise RuntimeError("can't start new thread")
+logging.basicConfig()
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    ledger = open_ledger(tmp_path / "ledger.sqlite")
-    ledger.finish(0, LedgerRow(at=1.0, model="m"))
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM calls").fetchone()[0] == 1
-    ledger.close()
-    assert "calls write themselves" in caplog.text
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = refuse
+ledger = open_ledger(Path(sys.argv[1]))
+ledger.finish(0, LedgerRow(at=1.0, model="m"))
+with sqlite3.connect(sys.argv[1]) as connection:
+    assert connection.execute("SELECT count(*) FROM calls").fetchone()[0] == 1
+ledger.close()
+"""
+    file = str(tmp_path / "ledger.sqlite")
+    done = subprocess.run([sys.executable, "-c", program, file], capture_output=True, text=True, check=True)
+    assert "calls write themselves" in done.stderr
 
 
 def test_bad_rows_are_counted_and_reported_now_and_then(tmp_path, caplog):

@@ -24,9 +24,17 @@ class Proxy:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._clients: list[openai.OpenAI] = []
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
 
     def openai(self, key="none", **options):
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, **options)
+        """A client; it is closed at the end of the test."""
+        client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, **options)
+        self._clients.append(client)
+        return client
 
     def aopenai(self, key="none"):
         return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0)
@@ -60,6 +68,7 @@ class ThreadProxy(Proxy):
         return list(ledger.rows())
 
     def close(self) -> None:
+        super().close()
         self._server.should_exit = True
         self._thread.join(10)
 
@@ -100,6 +109,7 @@ class ProcessProxy(Proxy):
         return self.process.wait(30)
 
     def close(self) -> None:
+        super().close()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
