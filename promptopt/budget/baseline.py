@@ -270,7 +270,8 @@ class History:
 
     def _measured_file(self, prompt: GuardedPrompt) -> Path | None:
         version = prompt.lock.measured if prompt.lock else ""
-        return prompt.files.newest.with_name(f"{version}.j2") if version else None
+        known = dict(prompt.files.versions)
+        return known.get(version, prompt.files.newest.with_name(f"{version}.j2")) if version else None
 
     def _newest(self, prompt: GuardedPrompt, commit: str) -> Path | None:
         """The file of the newest version at a commit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,9 @@ def command(
             _print_facts(template, as_json=form == "json")
         return
     findings = check_documents([document_of(template) for template in templates], level, rules)
+    lines = {template.path: template for template in templates if template.lines}
+    # A chat in JSON or YAML was read as blocks, whose lines are not those of the file.
+    findings = [replace(one, line=lines[one.path].line(one.line)) if one.path in lines else one for one in findings]
     _report(by_worth(findings), form, len(templates))
     if strict and findings:
         raise click.exceptions.Exit(1)
@@ -79,6 +83,7 @@ def _templates(paths: tuple[str, ...]) -> Iterator[Template]:
     from promptopt.errors import UsageError
     from promptopt.files import show_path
     from promptopt.templates import list_prompts, load_prompt
+    from promptopt.templates.names import prompt_files
 
     config = load_config()
     if not paths:
@@ -88,9 +93,10 @@ def _templates(paths: tuple[str, ...]) -> Iterator[Template]:
     for given in paths:
         path = Path(given)
         if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.suffix in (".j2", ".jinja", ".jinja2"))
+            jinja = [file for file in path.rglob("*") if file.suffix in (".jinja", ".jinja2")]
+            files = sorted([*jinja, *prompt_files(path)])
             if not files:
-                raise UsageError(f"no prompts (*.j2) in {show_path(path)}")
+                raise UsageError(f"no prompts (*.j2, or chats in JSON or YAML) in {show_path(path)}")
             yield from (load_prompt(file, config=config) for file in files)
         else:
             yield load_prompt(given, config=config)

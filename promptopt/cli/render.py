@@ -38,4 +38,7 @@ def command(
         return
     for message in rendered.messages:
         click.secho(f"[{message.role}]", dim=True)
-        click.echo(message.content)
+        if message.content or not message.tool_calls:
+            click.echo(message.content)
+        for call in message.tool_calls:
+            click.echo(f"{call.name}({call.arguments})")

@@ -7,8 +7,9 @@ has kept, tokens are attributed to the lines of the rendered text instead and th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any, Literal
 
@@ -86,7 +87,10 @@ class Attribution:
 
     @property
     def prefix_broken_by(self) -> Place | None:
-        return static_prefix(self.template).broken_by
+        place = static_prefix(self.template).broken_by
+        if place is None or place.path != self.template.path:
+            return place
+        return replace(place, line=self.template.line(place.line))
 
     @property
     def cacheable_tokens(self) -> int:
@@ -111,7 +115,7 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
     starts = [tokenizer.starts(message.content) for message in rendered.messages]
     runs = _template_runs(template, variables, rendered)
     return Attribution(
-        parts=_parts(runs or _text_runs(template, rendered), starts),
+        parts=tuple(_in_file(part, template) for part in _parts(runs or _text_runs(template, rendered), starts)),
         framing=counted.framing,
         schema=counted.schema,
         tools=_tools(rendered, tokenizer),
@@ -122,6 +126,17 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
         template=template,
         tokenizer=tokenizer,
     )
+
+
+# The tags that a chat in JSON or YAML does not have.
+_CHAT_TAGS = re.compile(r"^\{% chat .*? %\}|\{% endchat %\}$")
+
+
+def _in_file(part: Part, template: Template) -> Part:
+    """A part as the file has it, if the file is a chat in JSON or YAML."""
+    if part.path != template.path or not template.lines:
+        return part
+    return replace(part, line=template.line(part.line), source=_CHAT_TAGS.sub("", part.source))
 
 
 def _tools(rendered: Rendered, tokenizer: Tokenizer) -> tuple[tuple[str, int], ...]:

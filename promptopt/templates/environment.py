@@ -1,10 +1,9 @@
-"""The Jinja2 environment of prompts: options, filters, the block ``{% chat %}``, and errors in promptopt's words."""
+"""The Jinja2 environment of prompts: options, filters, and errors in promptopt's words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jinja2 import (
@@ -19,16 +18,14 @@ from jinja2 import (
 from jinja2 import Environment as JinjaEnvironment
 from jinja2 import TemplateError as JinjaError
 from jinja2.exceptions import SecurityError, TemplateRuntimeError
-from jinja2.ext import Extension
-from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import PromptoptError, TemplateError, did_you_mean
+from promptopt.templates.chat import ChatExtension, keep_white_space
 from promptopt.templates.filters import Keep, compact, fit
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import Reader
-from promptopt.values import ROLES, Message, Role
 
 # Not identifiers, so that no template can read or set them; context variables, so that includes share them.
 NOTES = "promptopt: notes"
@@ -181,138 +178,3 @@ def _place(error: BaseException, path: str) -> tuple[str, int | None]:
 
 def _line(error: BaseException, path: str) -> int | None:
     return _place(error, path)[1]
-
-
-# Not an identifier, so that no template can read or set it; a context variable, so that includes share it.
-COLLECTOR = "promptopt: messages"
-
-# The text of a block is stripped of the template's own white space. That of a variable's value is set aside meanwhile,
-# as characters of a plane that has none.
-_SPACES = [space for space in map(chr, range(0x3001)) if space.isspace()]
-_ASIDE = {ord(space): chr(0xEFF00 + number) for number, space in enumerate(_SPACES)}
-_BACK = {ord(aside): chr(space) for space, aside in _ASIDE.items()}
-
-
-class ChatExtension(Extension):
-    """Collects each chat block into the list that the context holds under ``COLLECTOR``."""
-
-    tags = {"chat"}  # noqa: RUF012 - jinja2 declares it as a plain class attribute
-
-    def parse(self, parser: Parser) -> nodes.Node:
-        """Parse ``{% chat role="system" %}...{% endchat %}``; the role may be an expression."""
-        line = next(parser.stream).lineno
-        token = parser.stream.expect("name")
-        if token.value != "role":
-            parser.fail(f'a chat block is written {{% chat role="user" %}}, not {token.value!r}', token.lineno)
-        parser.stream.expect("assign")
-        role = parser.parse_expression()
-        if isinstance(role, nodes.Const):
-            _check_role(role.value, line)
-        body = parser.parse_statements(("name:endchat",), drop_needle=True)
-        for inner in _chat_blocks(body):
-            parser.fail("a chat block inside a chat block", inner.lineno)
-        call = self.call_method("_collect", [nodes.ContextReference(), role, nodes.Const(line)])
-        return nodes.CallBlock(call, [], [], body).set_lineno(line)
-
-    def _collect(self, context: Context, role: object, line: int, caller: Callable[[], str]) -> str:
-        collector = context.get(COLLECTOR)
-        if collector is None:
-            raise TemplateRuntimeError("a chat block cannot be in a macro that is imported without context")
-        collector.append(_message(_check_role(role, line), caller().strip().translate(_BACK)))
-        return ""
-
-    def _value(self, value: object) -> str:
-        """A value's text with the white space around it set aside."""
-        text = str(value)
-        inner = text.strip()
-        if len(inner) == len(text):
-            return text
-        start = text.find(inner) if inner else len(text)
-        return f"{text[:start].translate(_ASIDE)}{inner}{text[start + len(inner) :].translate(_ASIDE)}"
-
-
-def keep_white_space(tree: nodes.Template, environment: JinjaEnvironment) -> None:
-    """Have chat blocks keep the white space around what variables print; that of macros is the template's own."""
-    extension = environment.extensions[ChatExtension.identifier]
-    written = {name.name for block in tree.find_all(nodes.AssignBlock) for name in block.find_all(nodes.Name)}
-    written |= {node.target for node in tree.find_all(nodes.Import)}
-
-    def kept(child: nodes.Expr) -> nodes.Expr:
-        names = {name.name for name in (child, *child.find_all(nodes.Name)) if isinstance(name, nodes.Name)}
-        calls = [call for call in (child, *child.find_all(nodes.Call)) if isinstance(call, nodes.Call)]
-        own = isinstance(child, (nodes.TemplateData, nodes.Const)) or bool(names & written)
-        if own or any(isinstance(call.node, nodes.Name) for call in calls):
-            return child
-        return extension.call_method("_value", [child], lineno=child.lineno)
-
-    def walk(body: Iterable[nodes.Node]) -> None:
-        for node in body:
-            if isinstance(node, nodes.Output):
-                node.nodes = [kept(child) for child in node.nodes]
-            elif not isinstance(node, _PRINTED_LATER):
-                for part in ("body", "elif_", "else_"):
-                    walk(getattr(node, part, None) or ())
-
-    for block in tree.find_all(nodes.CallBlock):
-        if is_chat(block):
-            walk(block.body)
-
-
-_PRINTED_LATER = (nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock)
-
-
-@lru_cache(maxsize=64)
-def _message(role: Role, content: str) -> Message:
-    """One message for all calls of a prompt: a system message is mostly the same in thousands of them."""
-    return Message(role=role, content=content)
-
-
-def is_chat(node: nodes.Node) -> bool:
-    """Whether a node of a parsed template is a chat block."""
-    if not isinstance(node, nodes.CallBlock):
-        return False
-    called = node.call.node
-    return isinstance(called, nodes.ExtensionAttribute) and called.identifier == ChatExtension.identifier
-
-
-def check_outside_text(tree: nodes.Template) -> None:
-    """Refuse text or expressions outside the chat blocks of a template that has them; white space is allowed there.
-
-    Raises:
-        TemplateSyntaxError: There is some.
-    """
-    if next(_chat_blocks(tree.body), None) is None:
-        return
-    for output in _outside(tree.body):
-        for node in output.nodes:
-            if isinstance(node, nodes.TemplateData) and not node.data.strip():
-                continue
-            line = node.lineno
-            if isinstance(node, nodes.TemplateData):
-                line += node.data[: len(node.data) - len(node.data.lstrip())].count("\n")
-                shown = node.data.strip().splitlines()[0][:60]
-                raise TemplateSyntaxError(f"text outside the chat blocks: {shown!r}", line)
-            raise TemplateSyntaxError("an expression outside the chat blocks", line)
-
-
-def _chat_blocks(body: list[nodes.Node]) -> Iterator[nodes.Node]:
-    for node in body:
-        for block in (node, *node.find_all(nodes.CallBlock)):
-            if is_chat(block):
-                yield block
-
-
-def _outside(body: list[nodes.Node]) -> Iterator[nodes.Output]:
-    """Outputs that would print outside any chat block; what a macro, call or set block prints is not yet output."""
-    for node in body:
-        if isinstance(node, nodes.Output):
-            yield node
-        elif not isinstance(node, (nodes.CallBlock, nodes.Macro, nodes.AssignBlock)):
-            yield from _outside(list(node.iter_child_nodes()))
-
-
-def _check_role(role: object, line: int) -> Role:
-    for known in ROLES:
-        if role == known:
-            return known
-    raise TemplateSyntaxError(f"unknown chat role {role!r}; known are {', '.join(ROLES)}", line)

@@ -15,8 +15,9 @@ import jinja2
 from jinja2 import nodes
 from jinja2.runtime import Context
 
+from promptopt.templates.chat import COLLECTOR, is_chat
 from promptopt.templates.dependence import CONTEXT, STATIC, Names, Place, PlaceKind
-from promptopt.templates.environment import COLLECTOR, MODEL, PromptEnvironment, ReaderLoader, is_chat
+from promptopt.templates.environment import MODEL, PromptEnvironment, ReaderLoader
 from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.readers import Reader
 from promptopt.templates.source import Piece, Source, read_source

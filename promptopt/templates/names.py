@@ -9,8 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from promptopt.config import Config, check_config, load_config
-from promptopt.errors import TemplateError, check_argument, did_you_mean
-from promptopt.files import files_below, show_path, write_new
+from promptopt.errors import InputError, TemplateError, check_argument, did_you_mean
+from promptopt.files import decode, files_below, show_path, write_new
+from promptopt.templates.chat_file import SUFFIXES, is_chat_file, without_suffix
 from promptopt.templates.readers import FolderReader, GitReader
 from promptopt.templates.template import Template
 from promptopt.values import Origin
@@ -53,14 +54,21 @@ def load_prompt(operand: str | Path, *, config: Config | None = None) -> Templat
 
 
 def list_prompts(config: Config | None = None) -> list[PromptFiles]:
-    """All prompts below the prompts folder, by name: folders with ``v1.j2``, ``v2.j2``, ..., and single files."""
+    """All prompts below the prompts folder, by name: folders with ``v1.j2``, ``v2.j2``, ..., and single files.
+
+    A file in JSON or YAML is a prompt if it holds a chat.
+    """
     check_config(config)
     folder = (config or load_config()).prompts
     found: dict[str, list[tuple[str, Path]]] = {}
-    for path in files_below(folder, SUFFIX):
-        version = "" if version_number(path) is None else path.stem
-        name = (path.parent if version else path.with_suffix("")).relative_to(folder).as_posix()
-        found.setdefault(name, []).append((version, path))
+    for path in prompt_files(folder):
+        plain = without_suffix(path)
+        version = "" if version_number(path) is None else plain.name
+        name = (path.parent if version else plain).relative_to(folder).as_posix()
+        versions = found.setdefault(name, [])
+        # Of a template and a chat of one name the template counts.
+        if version not in dict(versions):
+            versions.append((version, path))
     return [
         # A single file comes before the versions of a folder with its name.
         PromptFiles(name, tuple(sorted(versions, key=lambda pair: (pair[0] != "", version_number(pair[1]) or 0))))
@@ -68,18 +76,37 @@ def list_prompts(config: Config | None = None) -> list[PromptFiles]:
     ]
 
 
+def prompt_files(folder: Path) -> list[Path]:
+    """The files below a folder that are prompts: templates first, then chats in JSON and YAML."""
+    chats = (path for suffix in SUFFIXES for path in files_below(folder, suffix))
+    return [*files_below(folder, SUFFIX), *filter(_holds_chat, chats)]
+
+
+def _holds_chat(path: Path) -> bool:
+    try:
+        return is_chat_file(decode(path.read_bytes(), show_path(path)), path.name)
+    except (OSError, InputError):
+        return False
+
+
 def version_number(path: str | Path) -> int | None:
     """The number of a version, ``v2`` or ``triage/v2.j2``; ``None`` for a file that is not one of several versions."""
-    match = _VERSION.fullmatch(Path(path).stem)
+    match = _VERSION.fullmatch(without_suffix(Path(path)).name)
     return int(match[1]) if match else None
 
 
 def next_version(path: Path) -> Path:
-    """Where the next version of a prompt file belongs: ``v3.j2`` beside ``v2.j2``, ``name/v2.j2`` for ``name.j2``."""
+    """Where the next version of a prompt file belongs: ``v3.j2`` beside ``v2.j2``, ``name/v2.j2`` for ``name.j2``.
+
+    What follows a chat in JSON or YAML is a template.
+    """
     own = version_number(path)
-    folder = path.with_suffix("") if own is None else path.parent
-    taken = [number for other in folder.glob(f"v*{path.suffix}") if (number := version_number(other)) is not None]
-    return folder / f"v{max([own or 1, *taken]) + 1}{path.suffix}"
+    folder = without_suffix(path) if own is None else path.parent
+    suffix = SUFFIX if path.suffix in SUFFIXES else path.suffix
+    known = {path.suffix, SUFFIX, *SUFFIXES}
+    others = (other for other in folder.glob("v*") if other.suffix in known)
+    taken = [number for other in others if (number := version_number(other)) is not None]
+    return folder / f"v{max([own or 1, *taken]) + 1}{suffix}"
 
 
 def write_next(path: Path, text: str) -> Path:
@@ -106,8 +133,8 @@ def origin_of(path: Path, prompts: Path) -> Origin:
     else:
         relative = Path(path.name)
     if version_number(path) is not None and len(relative.parts) > 1:
-        return Origin(relative.parent.as_posix(), path.stem)
-    return Origin(relative.with_suffix("").as_posix())
+        return Origin(relative.parent.as_posix(), without_suffix(path).name)
+    return Origin(without_suffix(relative).as_posix())
 
 
 def _split_git(text: str) -> tuple[str, str] | None:
@@ -188,4 +215,4 @@ def _missing(path: Path, config: Config) -> TemplateError:
 
 def _neighbours(path: Path) -> Iterator[str]:
     if path.parent.is_dir():
-        yield from (str(other) for other in path.parent.glob(f"*{SUFFIX}"))
+        yield from (str(other) for other in path.parent.iterdir() if other.suffix in (SUFFIX, *SUFFIXES))

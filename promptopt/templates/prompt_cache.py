@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import jinja2
 
+from promptopt.templates.chat_file import chat_beginning
 from promptopt.templates.dependence import PARAMETER, STATIC, Place
 from promptopt.templates.marking import MarkedPrompt, render_static
 from promptopt.templates.readers import FolderReader, Reader
@@ -105,6 +106,11 @@ def _walk(marked: MarkedPrompt, source: str, path: str) -> StaticPrefix:
         if isinstance(item, Place):
             return StaticPrefix(tuple(done), None, item, _end(source, path, [item]))
         text, opened = _static_text(marked, item)
+        if not marked.has_chat and (chat := chat_beginning(text)):
+            # The text is no message but writes the chat.
+            messages, cut = chat
+            end = _end(source, path, opened) if opened else len(source)
+            return StaticPrefix(messages, cut, opened[-1] if opened else None, end)
         if not opened:
             done.append(text.strip() if marked.has_chat else text)
             continue

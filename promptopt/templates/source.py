@@ -28,7 +28,7 @@ _REPEATED = frozenset({"if", "for"})
 _OPENERS = frozenset({"if", "for", "macro", "call", "filter", "block", "chat", "autoescape", "with"})
 # Code reads what these print, and may depend on every character of it.
 _OPAQUE = frozenset({"filter", "set", "call", "trans"})
-_ROLE = re.compile(r"""role = (["'])(?P<role>\w+)\1""")
+_ROLE = re.compile(r"""role = (["'])(?P<role>\w+)\1(?:(?: ,)? tool_call.*)?""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

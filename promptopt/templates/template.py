@@ -9,15 +9,15 @@ from typing import Any
 import jinja2
 from jinja2 import meta, nodes
 
-from promptopt.errors import TemplateError, did_you_mean
+from promptopt.errors import PromptoptError, TemplateError, did_you_mean
+from promptopt.templates.chat import COLLECTOR, Collected, check_outside_text, turn_problem
+from promptopt.templates.chat_file import chat_source, rendered_chat
 from promptopt.templates.environment import (
-    COLLECTOR,
     MODEL,
     NOTES,
     PromptEnvironment,
     ReaderLoader,
     check_filters,
-    check_outside_text,
     explain,
 )
 from promptopt.templates.frontmatter import FrontMatter, mask_front_matter, read_front_matter
@@ -33,8 +33,9 @@ class Template:
         origin: Prompt name and version.
         path: The file as a person would name it.
         name: The file's path below the folder that its includes resolve in.
-        source: The text of the file, front matter included.
+        source: The text of the file, front matter included; of a chat in JSON or YAML, the same chat as blocks.
         front: Its front matter.
+        lines: The line of the file that each line of ``source`` is from; empty if they are the same.
     """
 
     origin: Origin
@@ -44,6 +45,7 @@ class Template:
     front: FrontMatter
     reader: Reader = field(repr=False, compare=False)
     compiled: jinja2.Template = field(repr=False, compare=False)
+    lines: tuple[int, ...] = field(default=(), repr=False)
 
     @classmethod
     def load(cls, name: str, reader: Reader, origin: Origin) -> Template:
@@ -54,8 +56,9 @@ class Template:
             TemplateError: It cannot be read or compiled.
             SchemaError: Its output schema is refused by strict mode.
         """
-        source = reader.read(name)
+        written = reader.read(name)
         path = reader.display(name)
+        source, lines = chat_source(written, path) or (written, ())
         front = read_front_matter(source, name, reader)
         environment = PromptEnvironment(ReaderLoader(reader))
         try:
@@ -64,9 +67,13 @@ class Template:
             check_filters(tree, environment)
             code = environment.compile(tree, name, path)
         except Exception as error:  # noqa: BLE001 - extensions and filters may raise anything
-            raise explain(error, path, environment) from None
+            raise _in_file(explain(error, path, environment), path, lines) from None
         compiled = environment.template_class.from_code(environment, code, dict(environment.globals))
-        return cls(origin, path, name, source, front, reader, compiled)
+        return cls(origin, path, name, source, front, reader, compiled, lines)
+
+    def line(self, number: int) -> int:
+        """The line of the file that a line of ``source`` is from."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else number
 
     def render(self, variables: Mapping[str, Any]) -> Rendered:
         """The prompt with its variables filled in; variables that it does not use are ignored.
@@ -74,17 +81,20 @@ class Template:
         Raises:
             TemplateError: A variable is undefined, or the template cannot be rendered with these.
         """
-        messages: list[Message] = []
+        messages = Collected()
         notes: list[str] = []
         try:
             text = self.compiled.render({**variables, COLLECTOR: messages, NOTES: notes, MODEL: self.front.model})
         except Exception as error:  # noqa: BLE001 - what a template calls may raise anything
-            raise explain(error, self.path, self.compiled.environment, variables) from None
+            explained = explain(error, self.path, self.compiled.environment, variables)
+            raise _in_file(explained, self.path, self.lines) from None
         if not messages:
-            messages.append(Message("user", text))
+            messages.extend(rendered_chat(text, self.path) or [Message("user", text)])
         elif text.strip():
             shown = text.strip().splitlines()[0][:60]
             raise TemplateError(f"text outside the chat blocks: {shown!r}", path=self.path)
+        if problem := turn_problem(messages):
+            raise self._out_of_turn(messages, *problem)
         return Rendered(
             messages=tuple(messages),
             model=self.front.model,
@@ -94,6 +104,15 @@ class Template:
             tools=self.front.tools,
             notes=tuple(notes),
         )
+
+    def _out_of_turn(self, messages: Collected, number: int, why: str) -> TemplateError:
+        message = f"message {number + 1} of the chat: {why}"
+        if number >= len(messages.places):
+            return TemplateError(message, path=self.path)
+        name, line = messages.places[number]
+        if name in (None, self.name):
+            return TemplateError(message, path=self.path, line=self.line(line))
+        return TemplateError(message, path=self.reader.display(str(name)), line=line)
 
     def variables(self) -> frozenset[str]:
         """The variables that the prompt and its includes may use. Includes named by an expression are not followed."""
@@ -106,7 +125,7 @@ class Template:
                 continue
             seen.add(name)
             try:
-                source = self.reader.read(name)
+                source = self.source if name == self.name else self.reader.read(name)
                 tree = self.compiled.environment.parse(mask_front_matter(source), name, self.reader.display(name))
             except (OSError, TemplateError, jinja2.TemplateError):
                 continue
@@ -126,6 +145,13 @@ class Template:
                 used = f"it uses: {', '.join(sorted(known))}" if known else "it uses no variables"
                 hint = did_you_mean(name, known)
                 raise TemplateError(f"uses no variable {name!r}.{hint}", path=self.path, remedy=used)
+
+
+def _in_file(error: PromptoptError, path: str, lines: tuple[int, ...]) -> PromptoptError:
+    """An error with the line that the file has."""
+    if isinstance(error, TemplateError) and error.path == path and error.line and error.line <= len(lines):
+        return TemplateError(error.message, path=path, line=lines[error.line - 1], remedy=error.remedy)
+    return error
 
 
 def _referenced(tree: nodes.Template) -> list[str]:
