@@ -50,7 +50,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── NoAnswer                   templates: a response holds no answer
     ├── CannotMark                 templates: attribution cannot mark the places of a template
     ├── DuplicateKey               schemas: an object has a key twice, with different values
-    ├── UnreadForm                 structured: elements are within elements
+    ├── UnreadForm                 structured: a form of answers that is not read
     ├── NotPseudo                  structured: a text is not a template of JSON
     ├── TooSlow                    structured: a text takes too long to read
     ├── OverBudget                 budget: how a case fails its pytest item
