@@ -352,6 +352,7 @@ FORMS = {
     "a dialogue under a sentence": ("Play the baker.\n", "Baker: Please come in, you are early.\nGuest: I am here in order to buy a loaf.\nBaker: It is important to note that we only have the small ones.", "\nGo on with it.\n"),
     "a log": ("Name the cause.\n\n", "ERROR the disk that is needed is full\nWARN  please make sure that the disk is mounted\nINFO  it is the third time", "\n"),
     "a list of phrases": ("Take out ", "phrases such as in order to, due to the fact that, and please note that you are late", ".\n"),
+    "a message that is": ("Be short. The error is: ", "The bridge is refused by the host.", "\n"),
     "a phrase": ("Say what ", "the phrase it is important to note that you are late", " adds.\n"),
     "half a quotation": ("Be short.\n", 'You must answer The page is not at hand. Please try the other page."', "\n"),
     "a quotation over two lines": ("It says ", '"please come in order to\nsee the house that is on the hill."', "\n"),
