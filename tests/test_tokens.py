@@ -117,6 +117,27 @@ def test_half_a_surrogate_pair_is_counted() -> None:
     assert tokens.count_tokens("\ud83d").tokens >= 1
 
 
+@given(
+    st.text(alphabet="ab1\u00e9\u4e16 \n\t.'_-/S", max_size=300), st.sampled_from(tokens.SHIPPED), st.integers(1, 40)
+)
+def test_pieces_have_as_many_tokens_as_the_whole(text: str, name: str, size: int) -> None:
+    whole = len(tokens.encoding(name).encode_ordinary(text))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_PIECE", size)
+        pieces = list(tokens._pieces(text))
+        assert "".join(pieces) == text
+        assert tokens.Tokenizer(name, exact=True).count(text) == whole
+
+
+def test_a_long_text_is_counted_in_pieces() -> None:
+    """Python makes the list of a piece's numbers in one go, for which every other thread waits."""
+    text = " ".join(f"word{number}" for number in range(200_000))
+    pieces = list(tokens._pieces(text))
+    assert max(map(len, pieces)) < 250_000
+    counted = tokens.tokenizer_for("gpt-4o").count(text)
+    assert counted == len(tokens.encoding("o200k_base").encode_ordinary(text))
+
+
 @pytest.mark.parametrize("space", [" ", "\n", "\t"])
 def test_a_megabyte_of_white_space_is_counted(space: str) -> None:
     assert 0 < tokens.count_tokens("a" + space * 1_000_000 + "b").tokens < 1_000_000

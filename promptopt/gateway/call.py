@@ -268,7 +268,7 @@ class Call:
     def of(
         cls, endpoint: Endpoint, url: str, body: Mapping[str, Any], labels: Labels = NO_LABELS,
         *, attempt: int = 0, request: Request | None = None, deployments: Mapping[str, str] = MappingProxyType({}),
-        variant: str = "",
+        variant: str = "", give_up_at: float | None = None,
     ) -> Call:  # fmt: skip
         """A call with its identity; nobody shares with another tenant, organisation, project or key.
 
@@ -282,10 +282,10 @@ class Call:
         if deployment is not None and deployment.model != model:
             model = deployment.model
             body = {**body, "model": model}
-        call = cls(endpoint, url, body, labels, identity, partition, model, attempt=attempt, request=request)
-        if deployment is None and not variant:
-            return call
-        return replace(call, deployment=deployment, variant=variant)
+        return cls(
+            *(endpoint, url, body, labels, identity, partition, model),
+            attempt=attempt, request=request, deployment=deployment, give_up_at=give_up_at, variant=variant,
+        )  # fmt: skip
 
     def apart_by(self, parts: Collection[PartitionPart]) -> Call:
         """The same call in the partition that only these parts make."""

@@ -34,8 +34,9 @@ def is_label(name: bytes) -> bool:
 
 
 def call_of(
-    url: str, headers: Iterable[tuple[bytes, bytes]], content: bytes, deployments: Mapping[str, str] = _NO_DEPLOYMENTS
-) -> Call | None:
+    url: str, headers: Iterable[tuple[bytes, bytes]], content: bytes, deployments: Mapping[str, str] = _NO_DEPLOYMENTS,
+    *, give_up_at: float | None = None,
+) -> Call | None:  # fmt: skip
     """The call in a POST request; ``None`` for one to any other API, or with a body that is not a call.
 
     Args:
@@ -52,16 +53,17 @@ def call_of(
         headers = list(headers)
         labels, attempt = read_labels(headers, body)
         return Call.of(
-            endpoint, url, body, labels, attempt=attempt, deployments=deployments, variant=variant_of(headers)
-        )
+            *(endpoint, url, body, labels),
+            attempt=attempt, deployments=deployments, variant=variant_of(headers), give_up_at=give_up_at,
+        )  # fmt: skip
     except (ValueError, RecursionError):
         return None
 
 
 def variant_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The headers that say which API is meant."""
-    found = sorted((name.lower(), value) for name, value in headers if name.lower() in _VARIANTS)
-    return "\n".join(f"{_text(name)}: {_text(value)}" for name, value in found)
+    found = [(name, value) for each, value in headers if (name := each.lower()) in _VARIANTS]
+    return "\n".join(f"{_text(name)}: {_text(value)}" for name, value in sorted(found)) if found else ""
 
 
 def read_labels(headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any]) -> tuple[Labels, int]:

@@ -45,9 +45,9 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: floa
         content = request.content
     except httpx2.RequestNotRead:
         return None
-    call = call_of(str(request.url), headers, content, deployments)
     timeout_s = request.extensions.get("timeout", {}).get("read")
-    return call if call is None or timeout_s is None else replace(call, give_up_at=now + timeout_s)
+    give_up_at = None if timeout_s is None else now + timeout_s
+    return call_of(str(request.url), headers, content, deployments, give_up_at=give_up_at)
 
 
 class Exchange:
@@ -90,7 +90,8 @@ class Exchange:
         try:
             if self.call.stream and not self.comes_whole(response):
                 return _with_headers(read_stream(self.collector, response.content), response.headers)
-            return _with_headers(read_answer(self.call, response.content, raw=response), response.headers)
+            number = request_id_in(response.headers)
+            return read_answer(self.call, response.content, _kept(response.headers), response, request_id=number)
         except BadBody as broken:
             headers = _kept(response.headers)
             raise failure_in(broken, response.status_code, headers, response) from None

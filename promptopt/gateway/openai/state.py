@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from promptopt.gateway.call import Call, Endpoint
@@ -39,6 +40,7 @@ _STATE = (
     *("previous_response_id", "conversation", "background", "prompt"),
     *("container", "context_management", "mcp_servers"),
 )
+_STATED = frozenset({*_STATE, "store", "tools"})
 # Tools that the program itself calls; all others are the provider's, and act or read something.
 _OWN_TOOLS = frozenset({"function", "custom"})
 _ITEMS = frozenset(
@@ -58,6 +60,11 @@ _KNOWN = _PARTS | _ITEMS
 _INLINE_SOURCES = frozenset({"base64", "text", "content"})
 # Models that read the web whatever the request says.
 _SEARCHING = re.compile(r"search|sonar|:online|deep-research", re.IGNORECASE)
+
+
+@lru_cache(maxsize=256)
+def _searches(model: str) -> bool:
+    return _SEARCHING.search(model) is not None
 
 
 _Judged = tuple[Mapping[str, Any], Endpoint, bool, bool]
@@ -88,11 +95,12 @@ def self_contained(call: Call) -> bool:
 
 def _needs_state(call: Call) -> bool:
     body = call.body
-    if any(body.get(name) for name in _STATE) or body.get("store") is True:
-        return True
-    tools = body.get("tools")
-    if tools and not (isinstance(tools, list) and all(_own(call.endpoint, tool) for tool in tools)):
-        return True
+    if not _STATED.isdisjoint(body):
+        if any(body.get(name) for name in _STATE) or body.get("store") is True:
+            return True
+        tools = body.get("tools")
+        if tools and not (isinstance(tools, list) and all(_own(call.endpoint, tool) for tool in tools)):
+            return True
     items = items_of(call)
     return isinstance(items, list) and any(isinstance(item, Mapping) and _refers(item) for item in items)
 
@@ -110,11 +118,11 @@ def _refers(item: Mapping[str, Any]) -> bool:
 
 def _self_contained(call: Call) -> bool:
     body, fields = call.body, _FIELDS[call.endpoint]
-    if not all(name in fields or value is None for name, value in body.items()):
+    if not body.keys() <= fields and not all(name in fields or value is None for name, value in body.items()):
         return False
     if call.endpoint == "embeddings":
         return True
-    if _SEARCHING.search(call.model):
+    if _searches(call.model):
         return False
     items = items_of(call)
     inside = [body.get("system"), *(items if isinstance(items, list) else [items])]

@@ -148,8 +148,10 @@ def _attachments(call: Call) -> int:
     return sum(isinstance(part, dict) and part.get("type") not in texts for part in parts)
 
 
-def read_answer(call: Call, content: bytes, headers: Mapping[str, str] | None = None, raw: Any = None) -> Answer:
-    """The answer to a call in a body; ``headers`` and ``raw`` go into it as they are.
+def read_answer(
+    call: Call, content: bytes, headers: Mapping[str, str] | None = None, raw: Any = None, *, request_id: str = ""
+) -> Answer:
+    """The answer to a call in a body; ``headers``, ``raw`` and ``request_id`` go into it as they are.
 
     Raises:
         BadBody: It is not JSON in UTF-8, or not an answer of this API.
@@ -163,7 +165,8 @@ def read_answer(call: Call, content: bytes, headers: Mapping[str, str] | None = 
         if call.stream:
             # Who else asks for a stream must not be given this.
             fields["complete"] = fields["finished"] = False
-        return Answer(wire=Wire(content), headers=headers or {}, raw=raw, sent_to=call.model, **fields)
+        wire = Wire(content)
+        return Answer(wire=wire, headers=headers or {}, raw=raw, sent_to=call.model, request_id=request_id, **fields)
     except BadBody:
         raise
     except UNREADABLE as error:

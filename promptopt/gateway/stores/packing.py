@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, get_args
 
@@ -33,6 +34,12 @@ def unpack(content: bytes, content_type: str, meta: str) -> Answer:
     Raises:
         ValueError: It is something else: a later version, or somebody else, wrote it.
     """
+    if isinstance(content, bytes) and isinstance(meta, str) and len(content) + len(meta) <= _SMALL:
+        return _unpacked_small(content, content_type, meta)
+    return _unpacked(content, content_type, meta)
+
+
+def _unpacked(content: bytes, content_type: str, meta: str) -> Answer:
     try:
         # The model that an answer was sent to came later than the rest, and the request's number later still.
         model, reason, usage, basis, text, *later = json.loads(meta)
@@ -57,6 +64,9 @@ def unpack(content: bytes, content_type: str, meta: str) -> Answer:
 
 
 _BASES = get_args(UsageBasis)
+# Characters and bytes up to which an answer is remembered, so that what is asked often is read once.
+_SMALL = 20_000
+_unpacked_small = lru_cache(maxsize=512)(_unpacked)
 
 
 def _count(value: Any) -> int:
