@@ -65,6 +65,7 @@ class Config:
         gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
         serve: The table ``[tool.promptopt.serve]`` likewise; the server reads it.
         variants: Models and settings that comparisons vary.
+        providers: The tables ``[tool.promptopt.providers.NAME]`` likewise; ``prices`` has the prices that they state.
         path: The file that says all this; ``None`` if there is none.
     """
 
@@ -83,6 +84,7 @@ class Config:
     gateway: Mapping[str, Any] = field(default_factory=dict)
     serve: Mapping[str, Any] = field(default_factory=dict)
     variants: OwnVariants = OwnVariants()
+    providers: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = field(default=None, compare=False)
 
 
@@ -102,7 +104,7 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
 
 # Tables that their own rooms read.
 _VARIANT_KEYS = ("models", "set", "baseline")
-_TABLES = ("prices", "budget", "gateway", "serve", "variants")
+_TABLES = ("prices", "budget", "gateway", "serve", "variants", "providers")
 
 
 def load_config(start: Path | None = None) -> Config:
@@ -193,10 +195,14 @@ class _Reader:
             jobs=jobs,
             retries=self._at_least(values, "retries", 0),
             rpm=self._at_least(values, "rpm", 1),
-            prices={model: self._price(model, rates) for model, rates in prices.items()},
+            prices={
+                **self._provider_prices(table.get("providers", {})),
+                **{model: self._price(model, rates) for model, rates in prices.items()},
+            },
             gateway=table.get("gateway", {}),
             serve=table.get("serve", {}),
             variants=self._variants(table.get("variants", {})),
+            providers=table.get("providers", {}),
             path=self._path,
         )
 
@@ -216,8 +222,23 @@ class _Reader:
             raise self._error(f"baseline = {baseline!r} is not the label of a variant", "baseline")
         return OwnVariants(tuple(models), {name: tuple(values) for name, values in settings.items()}, baseline)
 
-    def _price(self, model: str, rates: object) -> OwnPrice:
-        where = f'[tool.promptopt.prices."{model}"]'
+    def _provider_prices(self, providers: Mapping[str, Any]) -> dict[str, OwnPrice]:
+        """Prices by ``NAME:model``, and by ``NAME`` those that all models of a provider have."""
+        found: dict[str, OwnPrice] = {}
+        for name, table in providers.items():
+            prices = table.get("prices", {}) if isinstance(table, Mapping) else {}
+            where = f"[tool.promptopt.providers.{name}.prices]"
+            if not isinstance(prices, Mapping):
+                raise self._error(f"{where} = {prices!r} is not a table of dollars per million tokens", "prices")
+            of_all = {key: rate for key, rate in prices.items() if not isinstance(rate, Mapping)}
+            if of_all:
+                found[name] = self._price(name, of_all, where)
+            for model in prices.keys() - of_all.keys():
+                found[f"{name}:{model}"] = self._price(model, prices[model], f'{where[:-1]}."{model}"]')
+        return found
+
+    def _price(self, model: str, rates: object, where: str = "") -> OwnPrice:
+        where = where or f'[tool.promptopt.prices."{model}"]'
         if not isinstance(rates, Mapping):
             raise self._error(f"{where} is not a table of dollars per million tokens", model)
         for key, value in rates.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -43,19 +44,27 @@ def _import(name: str) -> Any:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
-    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
         raise ValueError(f"cannot import {name!r}: {type(error).__name__}: {error}") from None
 
 
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise ValueError(f"the file {str(path)!r} does not exist")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # A name of its own, under which dataclasses, pickle and others look the module up.
+    name = f"{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"the file {str(path)!r} is not Python")
     module = importlib.util.module_from_spec(spec)
+    # As `python FILE` does: what is beside the file can be imported.
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
+        sys.modules.pop(name, None)
         raise ValueError(f"cannot import {str(path)!r}: {type(error).__name__}: {error}") from None
     return module

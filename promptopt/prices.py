@@ -144,10 +144,11 @@ def find_price(
     """
     if processing not in PROCESSINGS:
         raise ValueError(f"unknown processing {processing!r}; known are {', '.join(PROCESSINGS)}")
-    prices = (config or load_config()).prices
+    config = config or load_config()
+    prices, named = config.prices, model.partition(":")[0]
     if processing != "standard" and (tiered := prices.get(f"{model}@{processing}")) is not None:
         return replace(_own_price(model, tiered), processing=processing)
-    own = prices.get(model)
+    own = prices.get(model) or (prices.get(named) if named in config.providers else None)
     if own is not None:
         return _own_price(model, own) if processing == "standard" else None
     # Prices change by the day, so that one lookup a day and model is enough.

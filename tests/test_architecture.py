@@ -19,6 +19,8 @@ ROOMS = (
     "functions",
     "yaml",
     "call_options",
+    "messages",
+    "dialects",
     "values",
     "money",
     "tables",

@@ -13,7 +13,7 @@ from promptopt.errors import PromptoptError, RecordingError, SecretRecorded
 from promptopt.experiment.conversation import next_request
 from promptopt.experiment.variant import sent_params
 from promptopt.files import show_path
-from promptopt.providers.recordings import Recording, RecordingFile, what_changed
+from promptopt.providers.recordings import Recording, RecordingFile, answers, what_changed
 from promptopt.suites import Case, Suite, list_suites, load_suite
 from promptopt.templates import Template, list_prompts, load_prompt
 from promptopt.values import Response
@@ -110,14 +110,14 @@ def _stale(recording: Recording, template: Template, case: Case, file: Recording
     responses: list[Response] = []
     for step in range(recording.step):
         before = file.find(request)
-        if before is None or before.request_sha256 != request.digest:
+        if before is None or not answers(before, request):
             return f"step {step} of the case, which this one follows"
         responses.append(before.response)
         following = next_request(case, request, responses)
         if following is None:
             return f"the case ends with step {step}"
         request = following
-    return None if request.digest == recording.request_sha256 else what_changed(recording, request)
+    return None if answers(recording, request) else what_changed(recording, request)
 
 
 def _template_of(path: Path, suite: Suite, config: Config) -> Template | None:

@@ -12,7 +12,7 @@ from promptopt.gateway.call import Answer, Call, Labels, current_labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Handler, Layer, run, run_async, stack
-from promptopt.providers.base import Provider, check_provider_type, split_model
+from promptopt.providers.base import Provider, check_provider_type, provider_type
 from promptopt.providers.openai.errors import failure_kind
 from promptopt.registry import described, is_built_in
 from promptopt.values import Request, Response, openai_arguments
@@ -112,7 +112,7 @@ def _failure(request: Request, error: Exception) -> CallFailed | None:
     """What layers see of an error; ``None``: they see it as it is. A fault of a registered package fails the call."""
     if isinstance(error, ProviderError):
         return failure_of(error)
-    name, _ = split_model(request.model)
+    name = provider_type(request.model)
     if isinstance(error, PromptoptError) or is_built_in("provider", name):
         return None
     fault = ProviderError(f"{described('provider', name)} raised {type(error).__name__}: {error}")

@@ -11,15 +11,20 @@ defaults fit an endpoint that costs money and needs no set-up::
         def __init__(self, model: str, timeout_s: float | None) -> None: ...
 
         def complete(self, request: Request) -> Response: ...
+
+A class with ``keys`` is also a ``type`` of the tables ``[tool.promptopt.providers.NAME]``, each of which serves the
+models ``NAME:some-model``; it is then made with the table as a third argument.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
-from promptopt.errors import check_argument
-from promptopt.registry import blaming, broken, load, registered
+from promptopt.config import load_config
+from promptopt.errors import check_argument, did_you_mean
+from promptopt.providers.settings import Checks, ProviderTable, find_table
+from promptopt.registry import blaming, broken, is_built_in, load, registered
 from promptopt.values import Request, Response
 
 DEFAULT = "openai"
@@ -45,27 +50,69 @@ class ProviderBase:
 
     Attributes:
         free: Whether its calls cost nothing, as those of a model on this machine.
+        keys: The keys that a table of this type takes beside those of every table; ``None``: it is not a type.
+        takes_variables: Whether answers depend on the case's variables, and not only on the messages that show them.
     """
 
     free: ClassVar[bool] = False
+    keys: ClassVar[Checks | None] = None
+    takes_variables: ClassVar[bool] = False
 
     @classmethod
     def is_configured(cls, model: str) -> bool:  # noqa: ARG003 - for those that ask for more than a name
         """Whether ``model`` can be called as things are: credentials, addresses, packages and files are there."""
         return True
 
+    @classmethod
+    def is_complete(cls, table: ProviderTable) -> bool:  # noqa: ARG003 - as above
+        """Whether the models of a table can be called as things are."""
+        return True
+
+    @classmethod
+    def version(cls, model: str, table: ProviderTable | None = None) -> str | None:  # noqa: ARG003 - as above
+        """What an answer depends on beside its request, such as the program that gives it; ``None``: nothing."""
+        return None if table is None else table.get("version")
+
     def close(self) -> None:
         """There is nothing to give back."""
 
 
-ProviderFactory = Callable[[str, float | None], Provider]
-"""Made from a model name and a timeout in seconds; registered under the entry-point group ``promptopt.providers``."""
+ProviderFactory = Callable[..., Provider]
+"""Made from a model name and a timeout in seconds, and for a type from a table; registered under the entry-point group
+``promptopt.providers``."""
 
 
 def split_model(model: str) -> tuple[str, str]:
-    """Provider and model name: ``local:smollm2`` is ``smollm2`` of ``local``; without a prefix it is ``openai``'s."""
+    """Provider and model name: ``local:smollm2`` is ``smollm2`` of ``local``; without a prefix it is ``openai``'s.
+
+    The name of a provider of the configuration is a model of its own: a program under test has no other.
+    """
     head, colon, tail = model.partition(":")
-    return (head, tail) if colon and head in registered("provider") else (DEFAULT, model)
+    if head in load_config().providers or (colon and head in registered("provider")):
+        return head, tail
+    return DEFAULT, model
+
+
+def _found(model: str) -> tuple[str, ProviderTable | None, str]:
+    """The entry point that serves a model, its table if it has one, and the model's name there."""
+    name, rest = split_model(model)
+    table = find_table(load_config(), name)
+    if table is None:
+        return name, None, rest
+    keys = _said_by(table.type).keys if table.type in registered("provider") else None
+    if keys is None:
+        types = [each for each in registered("provider") if is_built_in("provider", each) and _said_by(each).keys]
+        what = f"unknown type {table.type!r} in {table.header}.{did_you_mean(table.type, types)}"
+        if "type" not in table.options:
+            what = f"{table.header} has no type"
+        raise table.error(what, "type", f"known: {', '.join(types)}")
+    table.check(keys)
+    return table.type, table, rest
+
+
+def provider_type(model: str) -> str:
+    """The entry point that serves a model."""
+    return _found(model)[0]
 
 
 def make_provider(model: str, timeout_s: float | None = None) -> Provider:
@@ -73,13 +120,17 @@ def make_provider(model: str, timeout_s: float | None = None) -> Provider:
 
     Raises:
         UsageError: None does, or the package of that provider is broken.
+        ConfigError: Its table in the configuration is wrong.
         MissingExtra: It needs a package that is not installed.
         ProviderUnusable: It lacks an address or credentials.
     """
-    name, rest = split_model(model)
+    name, table, rest = _found(model)
     factory = _factory(name)
     with blaming("provider", name, f"cannot be made for {rest!r}"):
-        provider = factory(rest, timeout_s)
+        if table is None:
+            provider = factory(rest, timeout_s)
+        else:
+            provider = factory(rest, timeout_s or table.get("timeout"), table)
     if not _is_provider(provider):
         needs = "complete(request) and close()"
         raise broken("provider", name, f"is not a provider: {type(provider).__name__} needs {needs}")
@@ -97,14 +148,34 @@ def check_provider_type(name: str, value: object) -> None:
 
 def is_free(model: str) -> bool:
     """Whether calls of ``model`` cost nothing. Raises UsageError if no provider serves it."""
-    return _said_by(split_model(model)[0]).free
+    name, table, _ = _found(model)
+    if table is None or "free" not in table.options:
+        return _said_by(name).free and (table is None or "prices" not in table.options)
+    return bool(table.options["free"])
 
 
 def is_configured(model: str) -> bool:
     """Whether ``model`` can be called as things are. Raises UsageError if no provider serves it."""
-    name, rest = split_model(model)
+    name, table, rest = _found(model)
     with blaming("provider", name, f"cannot say whether {rest!r} is configured"):
-        return _said_by(name).is_configured(rest)
+        return _said_by(name).is_configured(rest) if table is None else _said_by(name).is_complete(table)
+
+
+def answer_source(request: Request) -> dict[str, Any]:
+    """What an answer depends on beside what the request's digest covers: variables and a program's version.
+
+    Both are left out for a model whose provider does not look at them, which is every one without a prefix.
+    """
+    head = request.model.partition(":")[0]
+    if head not in load_config().providers and (head == request.model or head not in registered("provider")):
+        return {}
+    name, table, rest = _found(request.model)
+    provider = _said_by(name)
+    found: dict[str, Any] = {}
+    if provider.takes_variables and request.variables:
+        found["variables"] = request.variables
+    version = provider.version(rest) if table is None else provider.version(rest, table)
+    return found if version is None else {**found, "version": version}
 
 
 def _said_by(name: str) -> type[ProviderBase]:

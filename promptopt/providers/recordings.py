@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from promptopt.errors import RecordingError, SecretRecorded
 from promptopt.files import decode, lines_of, locked_file, replace_file, show_path
+from promptopt.providers.base import answer_source
 from promptopt.secrets import find_secret
 from promptopt.values import Request, Response, ToolCall, Usage, canonical_json, sha256_hex
 
@@ -28,7 +29,12 @@ UNDATED = "undated"
 """In the place of a time that nobody knows: of an answer that another tool recorded without one."""
 
 # What a recording has a digest of, as messages name it.
-_DIGESTS = {"output_schema_sha256": "the output schema", "tools_sha256": "the tools"}
+_DIGESTS = {
+    "output_schema_sha256": "the output schema",
+    "tools_sha256": "the tools",
+    "variables_sha256": "the case's variables",
+    "version": "the program that answers",
+}
 
 RecordingStatus = Literal["fresh", "stale", "missing"]
 RecordingKey = tuple[str, int, str] | tuple[str, int, str, int]
@@ -165,7 +171,23 @@ def recorded_params(request: Request) -> dict[str, Any]:
     found = {} if schema is None else {"output_schema_sha256": sha256_hex(canonical_json(schema))}
     if request.tools:
         found["tools_sha256"] = sha256_hex(canonical_json([tool.openai() for tool in request.tools]))
+    source = answer_source(request)
+    if "variables" in source:
+        found["variables_sha256"] = sha256_hex(json.dumps(source["variables"], sort_keys=True, default=str))
+    if "version" in source:
+        found["version"] = source["version"]
     return request.params.to_dict() | found
+
+
+def answers(recording: Recording, request: Request) -> bool:
+    """Whether a recording answers this very request, and what answered it looks at nothing else than it did then."""
+    if recording.request_sha256 != request.digest:
+        return False
+    source = {"variables_sha256", "version"}
+    if not (source & recording.params.keys() or answer_source(request)):
+        return True
+    now = recorded_params(request)
+    return all(recording.params.get(name) == now.get(name) for name in source)
 
 
 class RecordingFile:
@@ -208,7 +230,7 @@ class RecordingFile:
         found = self.find(request)
         if found is None:
             return "missing", None
-        return ("fresh" if found.request_sha256 == request.digest else "stale"), found
+        return ("fresh" if answers(found, request) else "stale"), found
 
     def find(self, request: Request) -> Recording | None:
         """The recording of this request or of an older form of it."""

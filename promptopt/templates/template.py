@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jinja2
@@ -100,7 +100,7 @@ class Template:
             model=self.front.model,
             params=self.front.params,
             output_schema=self.front.output_schema,
-            origin=self.origin,
+            origin=replace(self.origin, variables=variables),
             tools=self.front.tools,
             notes=tuple(notes),
         )

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from promptopt.dialects import responses_arguments
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.openai.errors import translated
 from promptopt.providers.openai.usage import read_usage
+from promptopt.providers.settings import Checks, ProviderTable, is_url
 from promptopt.values import Request, Response, ToolCall, openai_arguments
 
 if TYPE_CHECKING:
@@ -24,18 +28,31 @@ DEFAULT_TIMEOUT_S = 120.0
 
 
 class OpenAIProvider(ProviderBase):
-    """Chat completions of one endpoint; the model is each request's own."""
+    """One endpoint's chat completions, or with ``api = "responses"`` its responses; the model is each request's own.
+
+    Attributes:
+        usual_url: The address of a preset; ``None``: OpenAI's own.
+        usual_key: The environment variable with its key; ``None``: it needs none.
+        renamed: Names of arguments that the endpoint knows by another one.
+    """
+
+    keys: ClassVar[Checks | None] = {"base_url": is_url, "api": lambda value: value in ("chat", "responses")}
+    usual_url: ClassVar[str | None] = None
+    usual_key: ClassVar[str | None] = "OPENAI_API_KEY"
+    renamed: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
         model: str = "",
         timeout_s: float | None = None,
+        table: ProviderTable | None = None,
         *,
         base_url: str | None = None,
         api_key: str | None = None,
         client: openai.OpenAI | None = None,
     ) -> None:
         """Raises ProviderUnusable if neither a key nor an endpoint is known."""
+        self._table = table
         if client is None:
             client = self._client(base_url, api_key, timeout_s or DEFAULT_TIMEOUT_S, model)
         self._openai = client
@@ -43,30 +60,52 @@ class OpenAIProvider(ProviderBase):
     @classmethod
     def is_configured(cls, model: str = "") -> bool:  # noqa: ARG003 - one endpoint serves all models
         """Whether the environment names a key or an endpoint to call."""
+        if cls.usual_url is not None:
+            return cls.usual_key is None or bool(os.environ.get(cls.usual_key))
         return bool(os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"))
 
-    @staticmethod
-    def _client(base_url: str | None, api_key: str | None, timeout_s: float, model: str) -> openai.OpenAI:
-        if not (base_url or api_key or OpenAIProvider.is_configured()):
+    @classmethod
+    def is_complete(cls, table: ProviderTable) -> bool:
+        """Whether the table's key is set."""
+        return table.has_key(cls._key_variable(table))
+
+    @classmethod
+    def _key_variable(cls, table: ProviderTable) -> str | None:
+        """The variable that must be set: an endpoint of one's own mostly wants no key, and its table names none."""
+        return None if cls is OpenAIProvider and "base_url" in table.options else cls.usual_key
+
+    def _client(self, base_url: str | None, api_key: str | None, timeout_s: float, model: str) -> openai.OpenAI:
+        table, base_url = self._table, base_url or self.usual_url
+        headers: dict[str, str] = {}
+        if table is None and self.usual_url is not None and self.usual_key is not None:
+            table = ProviderTable(_preset(self), _preset(self))
+        if table is not None:
+            base_url, headers = table.get("base_url", base_url), table.headers()
+            # The SDK insists on a key.
+            api_key = table.key(self._key_variable(table)) or "none"
+        elif self.usual_url is None and not (base_url or api_key or OpenAIProvider.is_configured()):
             raise ProviderUnusable(
                 f"no endpoint for the model {model!r}: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint"
             )
         import openai
 
-        # Endpoints of one's own mostly want no key; the SDK insists on one.
-        key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
-        return openai.OpenAI(base_url=base_url, api_key=key, timeout=timeout_s)
+        if api_key is None:
+            api_key = ("" if self.usual_url else os.environ.get("OPENAI_API_KEY")) or "none"
+        return openai.OpenAI(base_url=base_url, api_key=api_key, timeout=timeout_s, default_headers=headers)
 
     def complete(self, request: Request) -> Response:
-        """One chat completion, timed without what happens around it."""
+        """One answer, timed without what happens around it."""
         import openai
 
-        arguments = openai_arguments(request)
+        request, responses = self._named(request), self._responses
         started = time.perf_counter()
         try:
-            completion = self._openai.chat.completions.create(**arguments)
+            if responses:
+                answer: Any = self._openai.responses.create(**responses_arguments(request))
+            else:
+                answer = self._openai.chat.completions.create(**self._arguments(request))
         except openai.OpenAIError as error:
-            raise translated(error, str(self._openai.base_url)) from error
+            raise translated(error, str(self._openai.base_url), *self._remedies()) from error
         except UnicodeEncodeError as error:
             raise ProviderError("the prompt has half of a surrogate pair, which no endpoint takes") from error
         except ValueError as error:
@@ -74,22 +113,73 @@ class OpenAIProvider(ProviderBase):
             raise ProviderError(f"the endpoint's answer is not JSON: {error}") from error
         taken = time.perf_counter() - started
         try:
-            return read_completion(completion, request.model, taken)
+            return (read_response if responses else read_completion)(answer, request.model, taken)
         except (AttributeError, TypeError, ValueError) as error:
             # The SDK does not check what it is sent.
-            raise ProviderError(f"the endpoint's answer is not a chat completion: {error}") from error
+            kind = "response" if responses else "chat completion"
+            raise ProviderError(f"the endpoint's answer is not a {kind}: {error}") from error
+
+    @property
+    def _responses(self) -> bool:
+        return self._table is not None and self._table.get("api") == "responses"
+
+    def _named(self, request: Request) -> Request:
+        """The request with the name that the endpoint knows its model by."""
+        if self._table is None and self.usual_url is None:
+            return request
+        return replace(request, model=request.model.partition(":")[2] or request.model)
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        return {self.renamed.get(name, name): value for name, value in openai_arguments(request).items()}
+
+    def _remedies(self) -> tuple[str, str]:
+        """Where the key and the address come from, for messages."""
+        if self._table is None:
+            return (self.usual_key or "its key" if self.usual_url else "OPENAI_API_KEY"), "OPENAI_BASE_URL"
+        key = self._table.key_variable(self._key_variable(self._table)) or f"api_key_env in {self._table.header}"
+        return key, f"base_url in {self._table.header}"
 
     @property
     def retries(self) -> int:
         """How often the SDK sends a call that failed again."""
         return self._openai.max_retries
 
-    def without_retries(self) -> OpenAIProvider:
+    def without_retries(self) -> Self:
         """The same endpoint and connections, and each call is sent once: somebody else repeats and times it."""
-        return OpenAIProvider(client=self._openai.with_options(max_retries=0))
+        return type(self)(table=self._table, client=self._openai.with_options(max_retries=0))
 
     def close(self) -> None:
         self._openai.close()
+
+
+def _preset(provider: OpenAIProvider) -> str:
+    return type(provider).__name__.removesuffix("Provider").lower()
+
+
+def read_response(answer: Any, model: str, duration_s: float | None) -> Response:
+    """A ``Response`` out of the SDK's object of the Responses API.
+
+    Raises:
+        ProviderError: It failed, or it has no output.
+    """
+    if getattr(answer, "error", None) is not None:
+        raise ProviderError(f"the endpoint's answer is an error: {answer.error.code}: {answer.error.message}")
+    items = getattr(answer, "output", None)
+    if not items:
+        raise ProviderError(f"the endpoint's answer has no output: {str(answer)[:200]!r}")
+    parts = [part for item in items if item.type == "message" for part in item.content]
+    refusals = [part.refusal for part in parts if part.type == "refusal"]
+    calls = tuple(ToolCall(item.call_id, item.name, item.arguments) for item in items if item.type == "function_call")
+    cut = answer.incomplete_details.reason if getattr(answer, "incomplete_details", None) is not None else None
+    reason = {"max_output_tokens": "length", None: "tool_calls" if calls else "stop"}.get(cut, cut)
+    return Response(
+        model=answer.model or model,
+        text="".join(refusals or [part.text for part in parts if part.type == "output_text"]),
+        finish_reason="refusal" if refusals else reason or "stop",
+        usage=read_usage(answer.usage),
+        duration_s=duration_s,
+        tool_calls=calls,
+    )
 
 
 def read_completion(completion: ChatCompletion, model: str, duration_s: float | None) -> Response:

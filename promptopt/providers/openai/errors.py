@@ -57,8 +57,8 @@ _TOO_LONG = re.compile(
 _NO_MONEY = re.compile(r"credit balance is too low|insufficient (?:balance|credits|funds)")
 # No other request will fare better, and what the user can do about it.
 _UNUSABLE: Mapping[FailureKind, str] = {
-    "auth": "Check OPENAI_API_KEY",
-    "not_found": "Check the model's name and OPENAI_BASE_URL",
+    "auth": "Check {key}",
+    "not_found": "Check the model's name and {url}",
     "quota": "Check the account's plan and billing",
 }
 # Names of the transport's exceptions that are raised before anything was sent.
@@ -132,8 +132,15 @@ def failure_kind(error: ProviderError) -> tuple[FailureKind, int | None, str | N
     return ("auth" if isinstance(error, ProviderUnusable) else "server"), None, code, False
 
 
-def translated(error: openai.OpenAIError, base_url: str) -> ProviderError:
-    """The SDK's exception with what to do about it; if no other request can succeed, a ``ProviderUnusable``."""
+def translated(
+    error: openai.OpenAIError, base_url: str, key: str = "OPENAI_API_KEY", url: str = "OPENAI_BASE_URL"
+) -> ProviderError:
+    """The SDK's exception with what to do about it; if no other request can succeed, a ``ProviderUnusable``.
+
+    Args:
+        key: Where the key comes from.
+        url: Where the address comes from.
+    """
     import openai
 
     if isinstance(error, openai.APITimeoutError):
@@ -143,14 +150,14 @@ def translated(error: openai.OpenAIError, base_url: str) -> ProviderError:
         if type(cause).__name__ not in _UNSENT:
             # The endpoint is there: it took the request and left this one call without an answer.
             return ProviderError(f"{base_url} closed the connection without an answer: {cause}")
-        return ProviderUnusable(
-            f"cannot reach {base_url}: {cause}. Is OPENAI_BASE_URL right, and the endpoint running?"
-        )
+        return ProviderUnusable(f"cannot reach {base_url}: {cause}. Is {url} right, and the endpoint running?")
     if not isinstance(error, openai.APIStatusError):
         return ProviderError(f"{type(error).__name__}: {error}")
     message = f"{base_url} answered {error.status_code}: {_reason(error)}"
     remedy = _UNUSABLE.get(classify(error.status_code, error.code, error.message))
-    return ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy}")
+    return (
+        ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy.format(key=key, url=url)}")
+    )
 
 
 def _reason(error: openai.APIStatusError) -> str:

@@ -1,0 +1,74 @@
+"""Endpoints that speak OpenAI's chat completions, by name: where they are, and which variable has their key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from promptopt.errors import ProviderUnusable
+from promptopt.providers.openai.client import OpenAIProvider
+from promptopt.providers.settings import Checks, is_text, is_url
+
+if TYPE_CHECKING:
+    import openai
+
+
+class OllamaProvider(OpenAIProvider):
+    """Ollama on this machine. It reads ``max_tokens`` only (docs.ollama.com/api/openai-compatibility)."""
+
+    free = True
+    usual_url = "http://localhost:11434/v1"
+    usual_key = None
+    renamed: ClassVar[Mapping[str, str]] = {"max_completion_tokens": "max_tokens"}
+
+
+class VllmProvider(OpenAIProvider):
+    """A server of vLLM on this machine."""
+
+    free = True
+    usual_url = "http://localhost:8000/v1"
+    usual_key = None
+
+
+class OpenRouterProvider(OpenAIProvider):
+    """OpenRouter; its models are named ``vendor/model``."""
+
+    usual_url = "https://openrouter.ai/api/v1"
+    usual_key = "OPENROUTER_API_KEY"
+
+
+class AzureProvider(OpenAIProvider):
+    """Azure OpenAI; a model is the name of a deployment.
+
+    Its ``base_url`` is the resource's address. Without ``api_version`` its v1 API is called (``/openai/v1``).
+    """
+
+    keys: ClassVar[Checks | None] = {**(OpenAIProvider.keys or {}), "api_version": is_text, "base_url": is_url}
+    usual_key = "AZURE_OPENAI_API_KEY"
+
+    @classmethod
+    def is_configured(cls, model: str = "") -> bool:  # noqa: ARG003 - without a table there is no address
+        """Never: a resource has a table."""
+        return False
+
+    def _client(self, _url: str | None, _key: str | None, timeout_s: float, model: str) -> openai.OpenAI:
+        table = self._table
+        if table is None:
+            raise ProviderUnusable(
+                f"azure:{model}: Azure needs a table [tool.promptopt.providers.NAME] in pyproject.toml\n"
+                '  with type = "azure" and base_url = "https://RESOURCE.openai.azure.com"; a model is NAME:DEPLOYMENT'
+            )
+        import openai
+
+        address, version = str(table.need("base_url")).rstrip("/"), table.get("api_version")
+        key, headers = table.key(self.usual_key) or "none", table.headers()
+        if version is not None:
+            return openai.AzureOpenAI(
+                azure_endpoint=address, api_version=version, api_key=key, timeout=timeout_s, default_headers=headers
+            )
+        if not address.endswith("/openai/v1"):
+            address += "/openai/v1"
+        # A key of Azure's own travels as `api-key`.
+        return openai.OpenAI(
+            base_url=address, api_key=key, timeout=timeout_s, default_headers={"api-key": key, **headers}
+        )
