@@ -110,7 +110,6 @@ def anthropic_arguments(request: Request) -> dict[str, Any]:
         "model": request.model.removeprefix("anthropic:"),
         "max_tokens": options.get("max_output_tokens", ANTHROPIC_MAX_TOKENS),
         "messages": _turns(request.messages[first:]),
-        **options.named("temperature", "top_p"),
     }
     if first:
         arguments["system"] = "\n\n".join(_only_text(each, "Anthropic's API") for each in request.messages[:first])
@@ -132,7 +131,9 @@ def anthropic_arguments(request: Request) -> dict[str, Any]:
         arguments["tools"] = [_anthropic_tool(tool) for tool in request.tools]
     if choice := _anthropic_choice(options, bool(request.tools)):
         arguments["tool_choice"] = choice
-    return arguments | options.extra_body()
+    # The SDK has no arguments for sampling any more; models before it was dropped take it in the body.
+    body = options.named("temperature", "top_p") | options.extra_body().get("extra_body", {})
+    return arguments | ({"extra_body": body} if body else {})
 
 
 _SYSTEM = ("system", "developer")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptopt.config import Config, OwnPrice, load_config
 from promptopt.tokens import base_model
@@ -151,6 +151,10 @@ def find_price(
     own = prices.get(model) or (prices.get(named) if named in config.providers else None)
     if own is not None:
         return _own_price(model, own) if processing == "standard" else None
+    listed = _listed_name(model, config.providers)
+    if listed is None:
+        return None
+    model = listed
     # Prices change by the day, so that one lookup a day and model is enough.
     moment = (at or datetime.now(UTC)).replace(hour=12, minute=0, second=0, microsecond=0)
     price = _table_price(model, processing, moment)
@@ -264,6 +268,32 @@ def _table_price(model: str, processing: Processing, moment: datetime) -> Price 
         output_audio_mtok=_plain(rates.output_audio_mtok),
         fees={name: fee for name in _FEES if (fee := _plain(getattr(rates, name, None))) is not None},
     )
+
+
+# Whose prices the table has for a type of provider; those of others are in a table of their own.
+_PRICED_TYPES = {"openai": "openai", "azure": "azure", "anthropic": "anthropic", "google": "google"}
+
+
+def _listed_name(model: str, providers: Mapping[str, Any]) -> str | None:
+    """The name that the table knows a model of the configuration by; ``None``: nobody knows what it costs.
+
+    A provider that is named as the table names it (``groq``, ``openrouter``) has those prices. An address of one's own
+    may cost anything.
+    """
+    name, colon, rest = model.partition(":")
+    table = providers.get(name)
+    if not isinstance(table, Mapping) or name in _table_providers():
+        return model
+    kind = table.get("type", name)
+    known = _PRICED_TYPES.get(kind) if isinstance(kind, str) and colon else None
+    return None if known is None or ("base_url" in table and kind != "azure") else f"{known}:{rest}"
+
+
+@lru_cache(maxsize=1)
+def _table_providers() -> frozenset[str]:
+    from genai_prices.data_snapshot import get_snapshot
+
+    return frozenset(provider.id for provider in get_snapshot().providers)
 
 
 def _plain(rate: Decimal | TieredPrices | None) -> Decimal | None:

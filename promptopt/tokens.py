@@ -173,7 +173,7 @@ def tokenizer_for(model: str | None) -> Tokenizer:
 def _tokenizer_for(model: str) -> Tokenizer:
     from tiktoken.model import encoding_name_for_model
 
-    names = [model, model.rpartition("/")[2], model.removeprefix("openai:")]
+    names = [model, model.rpartition("/")[2], model.partition(":")[2] or model]
     if base := base_model(model):
         # By its full name ft:gpt-4.9 would be taken for a gpt-4.
         names = [base] if f"{base}:" in model else [base, *names]

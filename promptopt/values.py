@@ -5,6 +5,7 @@ Field names follow OpenTelemetry's GenAI conventions and genai-prices.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal

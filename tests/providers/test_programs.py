@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -14,7 +13,7 @@ from promptopt.providers import is_configured, is_free, make_provider
 from promptopt.providers.program import read_answer, usage_of
 from promptopt.values import Message, Origin, Request, ToolCall, Usage
 
-ASK = Request("app", (Message("user", "1+1"),), origin=Origin("q", "v1", "sum", {"question": "1+1"}))
+ASK = Request("app", (Message("user", "1+1"),), origin=Origin("q", "v1", "sum", variables={"question": "1+1"}))
 APP = '[tool.promptopt.providers.app]\ntype = "python"\nfunction = "file://app.py:answer"\n'
 SUITE = """
 - {description: sum, vars: {question: "1+1"}, assert: [{type: contains, value: "2"}]}
@@ -147,7 +146,7 @@ def test_a_program_without_a_price_is_unpriced_and_one_with_a_price_is_priced(pr
     assert not is_free("app")
     assert compare("q", model="app").variants[0].incurred_usd is None
     project.write({"pyproject.toml": f"{APP}prices = {{input_mtok = 1.0, output_mtok = 4.0}}\n"})
-    assert compare("q", model="app", record="all").variants[0].incurred_usd == Decimal("0.00006")
+    assert compare("q", model="app", record="all").variants[0].incurred_usd == pytest.approx(0.00006)
     project.write({"pyproject.toml": f"{APP}free = true\n"})
     assert is_free("app")
 

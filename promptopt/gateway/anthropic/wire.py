@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.gateway.body import BadBody, ended, listed, text_of
+from promptopt.providers.program import anthropic_usage
 from promptopt.values import Usage
 
 # Why a message ended, in the words of the other APIs.
@@ -50,23 +51,10 @@ def read_usage(usage: Any) -> Usage | None:
     """
     if not isinstance(usage, Mapping) or usage.get("input_tokens") is None:
         return None
-    details = usage.get("output_tokens_details")
-    thought = details.get("thinking_tokens") if isinstance(details, Mapping) else 0
     try:
-        read, written = (int(usage.get(name) or 0) for name in _CACHED)
-        output = int(usage.get("output_tokens") or 0)
-        return Usage(
-            input_tokens=int(usage["input_tokens"]) + read + written,
-            cache_read_tokens=read,
-            cache_write_tokens=written,
-            output_tokens=output,
-            output_reasoning_tokens=min(int(thought or 0), output),
-        )
+        return anthropic_usage(usage)
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-_CACHED = ("cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def read(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -141,26 +141,39 @@ def translated(
         key: Where the key comes from.
         url: Where the address comes from.
     """
-    import openai
+    return translated_sdk(error, base_url, key, url)
 
-    if isinstance(error, openai.APITimeoutError):
+
+def translated_sdk(error: Exception, base_url: str, key: str, url: str) -> ProviderError:
+    """As :func:`translated`, for an SDK whose exceptions have the same names and fields, as Anthropic's have."""
+    # By name: neither SDK is loaded for the other.
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "APITimeoutError" in names:
         return ProviderError(f"{base_url} did not answer in time (see --timeout)")
-    if isinstance(error, openai.APIConnectionError):
+    if "APIConnectionError" in names:
         cause = error.__cause__ or error
         if type(cause).__name__ not in _UNSENT:
             # The endpoint is there: it took the request and left this one call without an answer.
             return ProviderError(f"{base_url} closed the connection without an answer: {cause}")
         return ProviderUnusable(f"cannot reach {base_url}: {cause}. Is {url} right, and the endpoint running?")
-    if not isinstance(error, openai.APIStatusError):
+    if "APIStatusError" not in names:
         return ProviderError(f"{type(error).__name__}: {error}")
-    message = f"{base_url} answered {error.status_code}: {_reason(error)}"
-    remedy = _UNUSABLE.get(classify(error.status_code, error.code, error.message))
-    return (
-        ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy.format(key=key, url=url)}")
-    )
+    failed: Any = error
+    message = f"{base_url} answered {failed.status_code}: {_reason(failed)}"
+    code = getattr(failed, "code", None) or code_of(failed.body)
+    remedy = unusable_remedy(classify(failed.status_code, code, failed.message), key, url)
+    return ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy}")
 
 
-def _reason(error: openai.APIStatusError) -> str:
+def unusable_remedy(kind: FailureKind, key: str, url: str) -> str | None:
+    """What to do about a failure that no other request escapes; ``None`` for one that others may."""
+    remedy = _UNUSABLE.get(kind)
+    return None if remedy is None else remedy.format(key=key, url=url)
+
+
+def _reason(error: Any) -> str:
     body = error.body
-    text = body.get("message") if isinstance(body, dict) else None
+    # OpenAI's SDK takes the error out of its body, Anthropic's does not.
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    text = inner.get("message") if isinstance(inner, dict) else None
     return str(text or error.message).strip().splitlines()[0][:300]

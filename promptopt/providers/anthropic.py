@@ -1,0 +1,129 @@
+"""Anthropic's messages, through its own SDK (the extra ``anthropic``)."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from promptopt.dialects import anthropic_arguments
+from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
+from promptopt.providers.base import ProviderBase
+from promptopt.providers.openai.errors import translated_sdk
+from promptopt.providers.program import anthropic_usage
+from promptopt.providers.settings import Checks, ProviderTable, is_url
+from promptopt.values import Request, Response, ToolCall
+
+if TYPE_CHECKING:
+    import anthropic
+
+DEFAULT_TIMEOUT_S = 120.0
+_KEY = "ANTHROPIC_API_KEY"
+# Why a message ended, in the words of chat completions.
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refusal",
+}
+
+
+class AnthropicProvider(ProviderBase):
+    """Messages of one endpoint; the model is each request's own."""
+
+    keys: ClassVar[Checks] = {"base_url": is_url}
+
+    def __init__(
+        self,
+        model: str = "",
+        timeout_s: float | None = None,
+        table: ProviderTable | None = None,
+        *,
+        client: anthropic.Anthropic | None = None,
+    ) -> None:
+        """Raises MissingExtra without the SDK, ProviderUnusable without a key."""
+        self._table = table or ProviderTable("anthropic", "anthropic")
+        if client is None:
+            try:
+                import anthropic
+            except ImportError:
+                raise MissingExtra("anthropic", "anthropic", f"the model {self._table.name}:{model}") from None
+            client = anthropic.Anthropic(
+                api_key=self._table.key(_KEY),
+                base_url=self._table.get("base_url"),
+                timeout=timeout_s or DEFAULT_TIMEOUT_S,
+                default_headers=self._table.headers(),
+            )
+        self._anthropic = client
+
+    @classmethod
+    def is_configured(cls, model: str) -> bool:  # noqa: ARG003 - one key serves all models
+        """Whether the key is set."""
+        return bool(os.environ.get(_KEY))
+
+    @classmethod
+    def is_complete(cls, table: ProviderTable) -> bool:
+        """Whether the table's key is set."""
+        return table.has_key(_KEY)
+
+    def complete(self, request: Request) -> Response:
+        """One message, timed without what happens around it."""
+        import anthropic
+
+        named = replace(request, model=request.model.partition(":")[2] or request.model)
+        try:
+            arguments = anthropic_arguments(named)
+        except ValueError as error:
+            # The same settings and the same kind of messages come with every case.
+            raise ProviderUnusable(f"{request.model}: {error}") from None
+        started = time.perf_counter()
+        try:
+            message = self._anthropic.messages.create(**arguments)
+        except anthropic.AnthropicError as error:
+            key = self._table.key_variable(_KEY) or _KEY
+            url = f"base_url in {self._table.header}"
+            raise translated_sdk(error, str(self._anthropic.base_url), key, url) from error
+        except UnicodeEncodeError as error:
+            raise ProviderError("the prompt has half of a surrogate pair, which no endpoint takes") from error
+        except ValueError as error:
+            raise ProviderError(f"the endpoint's answer is not JSON: {error}") from error
+        taken = time.perf_counter() - started
+        try:
+            return read_message(message, request.model, taken)
+        except (AttributeError, TypeError, ValueError) as error:
+            # The SDK does not check what it is sent.
+            raise ProviderError(f"the endpoint's answer is not a message: {error}") from error
+
+    @property
+    def retries(self) -> int:
+        """How often the SDK sends a call that failed again."""
+        return self._anthropic.max_retries
+
+    def without_retries(self) -> Self:
+        """The same endpoint and connections, and each call is sent once: somebody else repeats and times it."""
+        return type(self)(table=self._table, client=self._anthropic.with_options(max_retries=0))
+
+    def close(self) -> None:
+        self._anthropic.close()
+
+
+def read_message(message: Any, model: str, duration_s: float | None) -> Response:
+    """A ``Response`` out of the SDK's object. Raises what reading something else raises."""
+    blocks = message.content
+    if not isinstance(blocks, list):
+        raise TypeError(f"its content is {blocks!r:.100}, not a list of blocks")
+    calls = tuple(ToolCall(each.id, each.name, json.dumps(each.input)) for each in blocks if each.type == "tool_use")
+    reason = message.stop_reason or "stop"
+    usage = message.usage
+    return Response(
+        model=message.model or model,
+        text="".join(block.text for block in blocks if block.type == "text"),
+        finish_reason=FINISH_REASONS.get(reason, reason),
+        usage=None if usage is None else anthropic_usage(usage.to_dict()),
+        duration_s=duration_s,
+        tool_calls=calls,
+    )
