@@ -31,7 +31,7 @@ from promptopt.tokens import Tokenizer, tokenizer_for
 
 REASONING = "reasoning"
 _EXPLAINS = re.compile(
-    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b|(?:provide|give|output|write|include|state|with|by) (?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*\?))",
+    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*\?))",
     re.IGNORECASE,
 )
 # What is to be written before the value itself.

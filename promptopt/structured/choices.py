@@ -103,6 +103,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
 )
 _PATTERNS += (
+    # 'Return only the word "yes" or "no", with no additional text'
+    (
+        "answer",
+        rf"\b{_ASK}\b\s+(?:with\s+)?(?:only|just|exactly)\s+(?:with\s+)?the (?:words?|labels?|strings?)\s+(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?:{_END}|(?=\s*,|\s+(?:with no|without|and nothing|based)\b))",
+    ),
     # "Return only true or false."
     (
         "answer",

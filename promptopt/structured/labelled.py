@@ -258,6 +258,10 @@ def _check_elements(document: PromptText, found: Mapping[str, Found], held: set[
         if len(body) < _SHORT and (asked or within):
             line = document.line(match.start())
             raise UnreadForm(f"line {line}: the answer has tags, and what belongs into <{name}> is not read")
+    for match in _BETWEEN.finditer(document.text):
+        if match["name"] not in found and not _INPUTS.search(match["name"]):
+            line = document.line(match.start("name"))
+            raise UnreadForm(f"line {line}: the answer has tags, and what belongs into <{match['name']}> is not read")
     near = max(0, min(span.start for _, span in found.values()) - _NEAR)
     if several := _SEVERAL.search(document.text, near, max(span.end for _, span in found.values()) + _NEAR):
         raise UnreadForm(f"line {document.line(several.start())}: the parts of the answer may come several times")
@@ -265,6 +269,11 @@ def _check_elements(document: PromptText, found: Mapping[str, Found], held: set[
 
 # Words between the tags of a template are few.
 _SHORT = 200
+# "the final score for style should be between the tags <Style> and </Style>"
+_BETWEEN = re.compile(
+    r"\b(?:should|must|shall|has to|needs to) be (?:put |placed |written |given )?(?:between|in|inside|within) (?:the )?(?:xml )?(?:tags? )?[`\"']?<(?P<name>[A-Za-z_][\w-]*)>",
+    re.IGNORECASE,
+)
 # Where a sentence on the tags is found.
 _NEAR = 400
 _PROVIDED = re.compile(r"\b(?:provided|given|receive|found|listed|available|see)\b", re.IGNORECASE)

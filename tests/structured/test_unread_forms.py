@@ -1,8 +1,12 @@
 """What readers of prose take for a form only if an order to answer says so; else the line that says why."""
 
+from pathlib import Path
+
 import pytest
 
+from promptopt.structured.build import structure
 from promptopt.structured.infer import infer
+from promptopt.templates import load_prompt
 
 _SHOWN = """How polite is the mail? You must give one grade from 1 to 6.
 {% if shots %}
@@ -54,6 +58,11 @@ _EACH = """Correct the poem and return each change in the format below.
 <new>[better words]</new>
 {{ poem }}
 """
+_BETWEEN = """Judge the song. A grade of 10 is best.
+The final grade for the words should be between the tags <Words> and </Words>, and the
+final grade for the beat should be between the tags <Rhythm> and </Rhythm>.
+{{ song }}
+"""
 _REPEATED = """Correct the letter. Answer in tags as in:
 <old>[the words]</old> <new>[better words]</new>
 There may be several changes: several edits are written one below the other.
@@ -69,6 +78,7 @@ There may be several changes: several edits are written one below the other.
         (_THOUGHT_FIRST, "line 5: 'THOUGHT' is a part of the answer beside its JSON"),
         (_EDITS, "the answer has tags, and what belongs into <"),
         (_EACH, "line 1: the parts of the answer may come several times"),
+        (_BETWEEN, "what belongs into <Rhythm> is not read"),
         (_REPEATED, "line 3: the parts of the answer may come several times"),
     ],
 )
@@ -127,3 +137,17 @@ def test_an_aside_after_a_value_is_said_of_it() -> None:
 def test_a_value_with_its_reasoning_is_not_named_after_the_last_line() -> None:
     found = infer("Respond with either Yes or No.\n{{ question }}\nNow evaluate the following:")
     assert found.fields[0].name == "answer"
+
+
+def test_a_reason_that_is_given_is_not_one_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "v1.j2"
+    path.write_text(
+        "Name the ship again. The reason for this is that sailors cannot pronounce it.\n"
+        "Respond with only the new name in <name> tags, nothing else.\n{{ ship }}\n"
+    )
+    assert [item.name for item in structure(load_prompt(path)).fields] == ["name"]
+
+
+def test_the_words_to_answer_with_are_labels() -> None:
+    found = infer('Is the bill paid? Return ONLY the word "paid" or "open", with no additional text.\n{{ bill }}')
+    assert found.fields[0].schema == {"type": "string", "enum": ["paid", "open"]}
