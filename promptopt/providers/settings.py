@@ -120,7 +120,8 @@ class ProviderTable:
 
     def error(self, message: str, key: str, remedy: str | None = None) -> ConfigError:
         """An error about a key, with its line."""
-        return ConfigError(message, path=self.path, line=self._line(key), remedy=remedy)
+        path = None if self.path is None else show_path(self.path)
+        return ConfigError(message, path=path, line=self._line(key), remedy=remedy)
 
     def key_variable(self, usual: str | None) -> str | None:
         """The environment variable with the key: the table's, or the one that is usual for its type."""

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+from typing import ClassVar
 
 import pytest
 
 from promptopt import Request, Response, Usage, compare, registry
-from promptopt.errors import RecordingError
-from promptopt.providers import ProviderBase, is_configured, is_free
+from promptopt.errors import ConfigError, RecordingError
+from promptopt.providers import ProviderBase, is_configured, is_free, make_provider
 
 PROJECT = {
     "prompts/add.j2": "---\nmodel: gpt-4o-mini\n---\n{{ n }} + 1 =",
@@ -40,7 +41,7 @@ def made(model: str, timeout_s: float | None) -> Mine:
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module = ModuleType("somebodys_providers")
-    module.Mine, module.made = Mine, made
+    module.Mine, module.made, module.Search = Mine, made, Search
     monkeypatch.setitem(sys.modules, module.__name__, module)
     points = [EntryPoint(name, f"{module.__name__}:{value}", "promptopt.providers") for name, value in NAMES.items()]
     monkeypatch.setattr(registry, "entry_points", lambda group: [*entry_points(group=group), *points])
@@ -49,7 +50,27 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry.registered.cache_clear()
 
 
-NAMES = {"mine": "Mine", "made": "made"}
+class Search(Mine):
+    keys: ClassVar = {"index": lambda value: isinstance(value, str)}
+
+    def __init__(self, model: str, timeout_s: float | None, table=None) -> None:
+        super().__init__(model, timeout_s)
+        self.index = table.need("index") if table else "default"
+
+
+NAMES = {"mine": "Mine", "made": "made", "search": "Search"}
+
+
+def test_a_class_of_a_package_is_a_type_of_tables(project) -> None:
+    assert make_provider("search:small").index == "default"
+    project.write({"pyproject.toml": '[tool.promptopt.providers.docs]\ntype = "search"\nindex = "papers"\n'})
+    assert make_provider("docs:small").index == "papers"
+    project.write({"pyproject.toml": '[tool.promptopt.providers.docs]\ntype = "search"\nindex = 7\n'})
+    with pytest.raises(ConfigError, match=r"index = 7 .* is not a text"):
+        make_provider("docs:small")
+    project.write({"pyproject.toml": '[tool.promptopt.providers.docs]\ntype = "made"\n'})
+    with pytest.raises(ConfigError, match="unknown type 'made'"):
+        make_provider("docs:small")
 
 
 def test_a_class_says_what_it_is_and_a_function_has_the_defaults() -> None:
