@@ -36,6 +36,7 @@ The tree::
 Other exceptions are caught inside the package; whoever calls a public function never sees them::
 
     Exception
+    ├── HttpStatus                 providers: the status of an error, for those that repeat calls
     ├── CallFailed                 gateway: the upstream gave no answer, with the kind of failure
     ├── StoreDown                  gateway: a store did not take or give something
     │   ├── StoreBusy              gateway: a store is locked for the moment
