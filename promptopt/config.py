@@ -14,7 +14,7 @@ from typing import Any
 
 from promptopt.errors import ConfigError, check_argument, did_you_mean
 
-PRICE_KEYS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok")
+PRICE_KEYS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok", "context_window")
 
 
 def in_ci() -> bool:
@@ -24,12 +24,35 @@ def in_ci() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OwnPrice:
-    """Dollars per million tokens from ``[tool.promptopt.prices."MODEL"]``; named as genai-prices names them."""
+    """Dollars per million tokens from ``[tool.promptopt.prices."MODEL"]``; named as genai-prices names them.
+
+    Attributes:
+        context_window: Tokens that input and output may have together; ``None`` if nobody said.
+    """
 
     input_mtok: Decimal
     output_mtok: Decimal
     cache_read_mtok: Decimal | None = None
     cache_write_mtok: Decimal | None = None
+    context_window: int | None = None
+
+    @classmethod
+    def of(cls, rates: Mapping[str, Any]) -> OwnPrice:
+        """A price of numbers that were checked by :func:`price_fault`."""
+        window = rates.get("context_window")
+        # Decimal of the text, not of the binary float: 0.15 stays 0.15.
+        dollars = {key: Decimal(str(value)) for key, value in rates.items() if key != "context_window"}
+        return cls(**dollars, context_window=window)
+
+
+def price_fault(key: str, value: object) -> str | None:
+    """What is wrong with the value of one of ``PRICE_KEYS``; ``None`` if nothing is."""
+    if key == "context_window":
+        good = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        return None if good else "is not a number of tokens"
+    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
+    good = number and value >= 0  # type: ignore[operator]  # it is a number
+    return None if good else "is not a price in dollars per million tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,13 +267,12 @@ class _Reader:
         for key, value in rates.items():
             if key not in PRICE_KEYS:
                 raise self._error(f"unknown key {key!r} in {where}.{did_you_mean(key, PRICE_KEYS)}", key)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-                raise self._error(f"{key} = {value!r} in {where} is not a price in dollars per million tokens", key)
+            if fault := price_fault(key, value):
+                raise self._error(f"{key} = {value!r} in {where} {fault}", key)
         for key in ("input_mtok", "output_mtok"):
             if key not in rates:
                 raise self._error(f"{where} has no {key} (dollars per million tokens)", model)
-        # Decimal of the text, not of the binary float: 0.15 stays 0.15.
-        return OwnPrice(**{key: Decimal(str(value)) for key, value in rates.items()})
+        return OwnPrice.of(rates)
 
     def _at_least(self, values: dict[str, Any], key: str, least: int) -> int | None:
         value: int | None = values.get(key)

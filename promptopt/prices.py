@@ -220,6 +220,7 @@ def _own_price(model: str, own: OwnPrice) -> Price:
         cache_read_mtok=own.input_mtok if own.cache_read_mtok is None else own.cache_read_mtok,
         cache_write_mtok=own.input_mtok if own.cache_write_mtok is None else own.cache_write_mtok,
         output_mtok=own.output_mtok,
+        context_window=own.context_window,
     )
 
 

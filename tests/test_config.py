@@ -93,6 +93,10 @@ def test_a_changed_file_is_read_again(project) -> None:
         ("[tool.promptopt.prices.x]\ninput_mtok = 1\nouput_mtok = 1\n", r":3: .* Did you mean 'output_mtok'"),
         ("[tool.promptopt.prices.x]\ninput_mtok = -1\noutput_mtok = 1\n", r":2: input_mtok = -1 .* is not a price"),
         ("[tool.promptopt.prices.x]\ninput_mtok = '1'\noutput_mtok = 1\n", r":2: input_mtok = '1' .* is not a price"),
+        (
+            "[tool.promptopt.prices.x]\ninput_mtok = 1\noutput_mtok = 1\ncontext_window = 8.5\n",
+            r":4: context_window = 8.5 .* is not a number of tokens",
+        ),
         ("[tool.promptopt.prices.x]\ninput_mtok = true\noutput_mtok = 1\n", r":2: input_mtok = True"),
         ("[tool.promptopt.prices.x]\ninput_mtok = nan\noutput_mtok = 1\n", r":2: input_mtok = nan .* is not a price"),
         ("[tool.promptopt.prices.x]\ninput_mtok = 1\noutput_mtok = inf\n", r":3: output_mtok = inf .* is not a price"),

@@ -14,10 +14,11 @@ from typing import Any
 
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.images import image_tokens
+from promptopt.gateway.openai.state import needs_state, self_contained
 from promptopt.gateway.openai.wire import count_text, output_cap
 from promptopt.prices import Price
 from promptopt.tokens import tokenizer_for
-from promptopt.values import Usage
+from promptopt.values import Usage, canonical_json
 
 _IMAGES = frozenset({"image_url", "input_image", "image", "computer_screenshot"})
 _TEXTS = frozenset({"text", "input_text", "output_text", None})
@@ -40,6 +41,13 @@ _FREE_TOOLS = frozenset({"mcp", "tool_search"})
 # Parameters by which other providers search or route to other models on their own.
 _UNPRICED_KEYS = ("web_search_options", "search_parameters", "plugins", "models", "route")
 _NAMES = ("type", "role", "id", "status", "call_id", "tool_call_id")
+# More input than the request's own letters, and more output of a choice than its cap, is possible up to here: hidden
+# instructions, pictures by other rules, reasoning that an endpoint counts beside the cap.
+_BEYOND = 1_000_000
+# No model has a larger window; one that the table knows may have been made larger since, up to the other bound.
+_LARGEST_WINDOW, _LEAST_WINDOW = 10_000_000, 1_000_000
+# How often a provider's own tools are used at most if the request does not say.
+_MOST_ROUNDS = 1_000
 _SEALED_SHARE = 0.75
 
 
@@ -72,6 +80,33 @@ def bound_of(call: Call, price: Price) -> Bound:
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         # The provider would say what is wrong, and might understand what is not understood here.
         raise Unbounded(f"the request cannot be read ({type(error).__name__})") from None
+
+
+def is_possible(usage: Usage, call: Call, price: Price | None) -> bool:
+    """Whether a call can have used so many tokens; what is beyond is an error of whoever counted.
+
+    Input is at most a token for each letter of a request that says all itself, else the context window for each round
+    of the provider's tools; output is at most the cap, or the window, for each choice; both with a million to spare.
+    """
+    if max(usage.input_tokens, usage.output_tokens) <= _BEYOND:
+        return True
+    known, body = None if price is None else price.context_window, call.body
+    window = _LARGEST_WINDOW if known is None else max(known, _LEAST_WINDOW)
+    if needs_state(call) or not self_contained(call):
+        rounds = 1 + (_number(body.get("max_tool_calls"), _MOST_ROUNDS) if body.get("tools") else 0)
+        letters = window * rounds
+    else:
+        rounds, letters = 1, len(canonical_json(body))
+    choices, cap = _number(body.get("n"), 1), output_cap(call)
+    output = window * choices * rounds
+    if cap is not None:
+        output = min(output, cap + _BEYOND * choices)
+    return usage.input_tokens <= letters + _BEYOND and usage.output_tokens <= output + _BEYOND
+
+
+def _number(value: Any, default: int) -> int:
+    """A number out of a request, as far as a provider may take it."""
+    return min(value, _MOST_ROUNDS) if type(value) is int and value > 0 else default
 
 
 def tool_fees(call: Call, answer: Answer, price: Price | None) -> Decimal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from promptopt.config import Config, OwnPrice
-from promptopt.gateway.bounds import Unbounded, bound_of, tool_fees
+from promptopt.gateway.bounds import Unbounded, bound_of, is_possible, tool_fees
 from promptopt.gateway.call import Answer, Call, Upstream, UsageBasis
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import MAYBE_BILLED, CallFailed
@@ -17,6 +18,7 @@ from promptopt.gateway.openai.events import counted_usage
 from promptopt.prices import Price, Processing, find_price
 from promptopt.values import Cost, Usage
 
+log = logging.getLogger("promptopt.gateway")
 NANO = Decimal(1_000_000_000)
 # What one call can have cost, $9 million: the whole numbers that Redis' scripts compute exactly.
 MOST_NANO = 2**53 - 1
@@ -141,6 +143,16 @@ class Costs:
             basis = "counted"
             usage = counted_usage(call, answer.text)
         price = self._costliest(call, model, answer.service_tier)
+        if not is_possible(usage, call, price):
+            said = [f"{Decimal(count):.4g}" for count in (usage.input_tokens, usage.output_tokens)]
+            log.warning(
+                "the answer of %s says that it used %s input and %s output tokens, which this request cannot; "
+                "it counts at its worst case",
+                *(model, *said),
+            )
+            bill = self.worst_bill(call)
+            self._last = (answer, model, tier, bill)
+            return bill
         cost = None if price is None or not price.prices_sound_of(usage) else price.cost(usage)
         if cost is not None and call.body.get("tools"):
             fees = tool_fees(call, answer, price)

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from promptopt.config import PRICE_KEYS, Config, OwnPrice, find_line
+from promptopt.config import PRICE_KEYS, Config, OwnPrice, find_line, price_fault
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.gateway.call import PARTITION, PartitionPart, Upstream
 from promptopt.gateway.keys import VirtualKey
@@ -477,13 +477,17 @@ def _items(where: str, table: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _price(name: str, value: Any) -> OwnPrice:
-    table = {key: amount(each, f"{name} {key}") for key, each in _table(name, value, PRICE_KEYS).items()}
+    table = {
+        key: each if key == "context_window" else amount(each, f"{name} {key}")
+        for key, each in _table(name, value, PRICE_KEYS).items()
+    }
     for key in ("input_mtok", "output_mtok"):
         if key not in table:
             raise UsageError(f"{name} has no {key} (dollars per million tokens)")
-    if wrong := next((key for key, each in table.items() if not each.is_finite() or each < 0), None):
-        raise UsageError(f"{name} {wrong} = {table[wrong]} is not a price in dollars per million tokens")
-    return OwnPrice(**table)
+    for key, each in table.items():
+        if fault := price_fault(key, each):
+            raise UsageError(f"{name} {key} = {each} {fault}")
+    return OwnPrice.of(table)
 
 
 def _table(name: str, value: Any, known: Sequence[str]) -> Mapping[str, Any]:

@@ -67,7 +67,7 @@ def test_another_model_answers_after_an_error_with_a_good_status(client, upstrea
     assert ask(sdk, model="gpt-4o").model == "gpt-4o-mini"
 
 
-@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
 def test_events_in_pieces_of_any_size(line_end, size):
     events = chat_events({"model": "m"}, text="é ☃ ok")
@@ -78,7 +78,7 @@ def test_events_in_pieces_of_any_size(line_end, size):
     collector = EventCollector(CHAT)
     passed = b"".join(collector.feed(plain[at : at + size]) for at in range(0, len(plain), size))
     rest, answer = collector.last(), collector.finish()
-    assert passed + rest == plain.replace(b"\r\n", b"\n")
+    assert passed + rest == plain.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     assert answer.text == "é☃ok"
     assert answer.keepable
 

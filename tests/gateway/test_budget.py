@@ -128,11 +128,12 @@ def test_hard_stop_and_alerts_once_each(client, upstream, caplog):
     assert "this call may cost $0.000061" in str(caught.value)
     assert [alert.level for alert in alerts] == [50, 80, 100]
     assert caplog.text.count("budget day:") == 3
+    assert "100% reached: $0.000612 of $0.000612 spent" in caplog.text
     assert upstream.calls == 10
     assert [row.status for row in sdk._client.gateway.ledger.rows()] == ["ok"] * 10 + ["refused"] * 3
 
 
-def test_stopped_short_of_the_limit_alerts_100(client, upstream):
+def test_stopped_short_of_the_limit_alerts_100_and_does_not_say_that_all_is_spent(client, upstream, caplog):
     paid(upstream)
     alerts = []
     sdk = client(budget={"run": CALL_USD * Decimal("1.9")}, on_alert=alerts.append)
@@ -143,6 +144,9 @@ def test_stopped_short_of_the_limit_alerts_100(client, upstream):
             except promptopt.BudgetExceeded:
                 break
     assert [alert.level for alert in alerts] == [50, 100]
+    assert str(alerts[0]).startswith("budget run:r1: 50% reached: $")
+    assert str(alerts[1]).startswith("budget run:r1: a call was refused, since its worst case is above what is left: $")
+    assert "100%" not in caplog.text
     with promptopt.labels(run="r2"):
         ask(sdk, max_completion_tokens=100)
 

@@ -14,7 +14,7 @@ from upstream import Reply, answer, ask, response, wait_until
 
 import promptopt
 from promptopt.config import load_config
-from promptopt.gateway.bounds import Unbounded, bound_of
+from promptopt.gateway.bounds import Unbounded, bound_of, is_possible
 from promptopt.gateway.call import Answer, Call, Wire
 from promptopt.gateway.costs import Costs
 from promptopt.gateway.images import image_tokens
@@ -411,3 +411,61 @@ def test_a_body_that_cannot_be_read_is_refused_by_a_budget_and_else_passes(clien
     with pytest.raises(promptopt.BudgetExceeded, match="the request cannot be read"):
         client(budget={"day": 1}).chat.completions.create(model=MINI, messages=5)
     client(path="other").chat.completions.create(model=MINI, messages=5)
+
+
+def used(usage, **body):
+    call = Call.of("chat", "", {"model": MINI, "messages": [{"role": "user", "content": "hi"}], **body})
+    return is_possible(usage, call, find_price(MINI))
+
+
+@pytest.mark.parametrize("tokens", [10**7, 10**9, 10**20, 10**400])
+@pytest.mark.parametrize("side", ["input_tokens", "output_tokens"])
+def test_no_call_of_a_short_request_uses_millions_of_tokens(side, tokens):
+    assert not used(Usage(**{"input_tokens": 5, side: tokens}), max_tokens=20)
+    assert not used(Usage(**{"input_tokens": 5, side: tokens * 1000}), max_tokens=10**30, n=10**30)
+
+
+@pytest.mark.parametrize(
+    ("usage", "body"),
+    [
+        (Usage(50_000, output_tokens=60_000), {"max_tokens": 20}),
+        (Usage(900_000, output_tokens=5), {"messages": [{"role": "user", "content": "a b " * 250_000}]}),
+        (Usage(1_900_000), {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}),
+        (Usage(5_000_000), {"tools": [{"type": "web_search"}], "max_tool_calls": 5}),
+        (Usage(10, output_tokens=500_000), {}),
+    ],
+)
+def test_what_a_large_call_may_use_is_believed(usage, body):
+    assert used(usage, **body)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("tokens", [10**9, 10**30])
+def test_a_count_that_cannot_be_is_not_kept_as_measured(client, upstream, caplog, tokens, stream):
+    upstream.on = lambda path, body: answer(body, completion_tokens=tokens)
+    sdk = client(budget={"day": 5}, stream_usage=True)
+    for seed in range(2):
+        found = ask(sdk, max_completion_tokens=10, stream=stream, seed=seed)
+        assert not stream or list(found)
+    rows = list(sdk._client.gateway.ledger.rows())
+    assert [row.basis for row in rows] == ["assumed"] * 2
+    assert all(0 < row.incurred_usd < 0.001 and row.output_tokens == 10 for row in rows)
+    assert "which this request cannot" in caplog.text
+    sdk.close()
+    with sqlite3.connect(".promptopt/budget.sqlite") as connection:
+        ((counted,),) = connection.execute("SELECT spent FROM budgets").fetchall()
+    assert counted == pytest.approx(sum(row.incurred_usd for row in rows) * 1e9, rel=0.01)
+
+
+def test_an_own_price_may_say_the_context_window(client, upstream, folder):
+    (folder / "pyproject.toml").write_text(
+        "[tool.promptopt.prices.mine]\ninput_mtok = 1\noutput_mtok = 2\ncontext_window = 1000\n"
+    )
+    sdk = client(budget={"day": 5})
+    ask(sdk, model="mine", seed=1)
+    assert upstream.calls == 1
+    with pytest.raises(promptopt.BudgetExceeded, match="this call may cost"):
+        ask(client(budget={"day": "0.0005"}, path="other"), model="mine")
+    (folder / "pyproject.toml").write_text("[tool.promptopt.prices.mine]\ninput_mtok = 1\noutput_mtok = 2\n")
+    with pytest.raises(promptopt.BudgetExceeded, match="nothing bounds the output"):
+        ask(client(budget={"day": 5}, path="third"), model="mine")

@@ -43,6 +43,8 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
 class Alert:
     """A budget has reached 50, 80 or 100%; each is reported once.
 
+    100% is also reported if at least half is spent and a call is refused since its worst case is above what is left.
+
     Attributes:
         scope: Which budget: ``day:2026-11-21``, ``week:2026-W47``, ``month:2026-11``, ``run:NAME``,
             ``tag:NAME:2026-11-21``, ``team:NAME:2026-11``, ...
@@ -54,7 +56,10 @@ class Alert:
     limit_usd: Decimal
 
     def __str__(self) -> str:
-        return f"budget {self.scope}: {self.level}%: {usd(self.spent_usd)} of {usd(self.limit_usd)} spent"
+        spent = f"{usd(self.spent_usd)} of {usd(self.limit_usd)} spent"
+        if self.spent_usd * 100 < self.level * self.limit_usd:
+            return f"budget {self.scope}: a call was refused, since its worst case is above what is left: {spent}"
+        return f"budget {self.scope}: {self.level}% reached: {spent}"
 
 
 @dataclass(frozen=True, slots=True)

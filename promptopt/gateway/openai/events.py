@@ -32,16 +32,19 @@ class EventCollector:
         self._call = call
         self._hide_usage = hide_usage
         self._rest = bytearray()
-        self._held = b""
+        self._after_return = False
         self._passed: list[bytes] = []
         self._state = _state_of(call)
 
     def feed(self, data: bytes) -> bytes:
         """The part of the bytes so far that may be passed on: whole events only."""
-        data = self._held + data
-        # The other half of the line's end may come with the next bytes.
-        self._held = data[-1:] if data.endswith(b"\r") else b""
-        data = data[: len(data) - len(self._held)].replace(b"\r\n", b"\n")
+        # A line ends with a line feed, a carriage return or both, of which the second may come with the next bytes.
+        if self._after_return and data.startswith(b"\n"):
+            data = data[1:]
+            self._after_return = False
+        if data:
+            self._after_return = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         # A large event comes in many parts: only what is new is looked at.
         start = max(0, len(self._rest) - 1)
         self._rest += data
@@ -55,11 +58,11 @@ class EventCollector:
 
     def last(self) -> bytes:
         """The bytes that are left at the end: an event that nothing closed, or what was never a stream, as it came."""
-        rest = bytes(self._rest) + self._held
+        rest = bytes(self._rest)
         if b"data:" in rest:
             passed = self.feed(b"\n\n")
             return rest if self._state.broken else passed
-        self._rest, self._held = bytearray(), b""
+        self._rest = bytearray()
         return rest if rest.strip() else b""
 
     def finish(self) -> Answer:
