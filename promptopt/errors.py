@@ -56,6 +56,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── TooSlow                    structured: a text takes too long to read
     ├── OverBudget                 budget: how a case fails its pytest item
     └── ValueError
+        ├── JavaScriptError        javascript: a suite's code is not valid, throws, runs too long or returns no JSON
         └── BadBody                gateway: an answer with a good status is not what the API promises
 
 A message says what is wrong, in which file and line, with which value, and what to do about it.

@@ -17,6 +17,7 @@ ROOMS = (
     "registry",
     "files",
     "functions",
+    "javascript",
     "yaml",
     "call_options",
     "messages",
