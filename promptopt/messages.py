@@ -6,8 +6,11 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from promptopt.call_options import NO_OPTIONS, CallOptions
@@ -17,11 +20,18 @@ ROLES: tuple[Role, ...] = ("system", "user", "assistant", "developer", "tool")
 
 JSONSchema = Mapping[str, Any]
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+def _plain(value: object) -> object:
+    if isinstance(value, Media):
+        return value.canonical()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
 
 
 def canonical_json(value: object) -> str:
-    """The one JSON text of ``value``: keys sorted, no white space, characters unescaped."""
+    """The one JSON text of ``value``: keys sorted, no white space, characters unescaped, of media their digests."""
     return _CANONICAL.encode(value)
 
 
@@ -79,6 +89,19 @@ class ToolCall:
 
 MediaKind = Literal["image", "audio", "file"]
 
+# What a printed medium leaves in a text while a template renders, for the place where it becomes a part.
+_mark: ContextVar[Callable[[Media], str] | None] = ContextVar("promptopt: what a printed medium leaves", default=None)
+
+
+@contextmanager
+def printing_media(mark: Callable[[Media], str]) -> Iterator[None]:
+    """Within it, ``str(medium)`` is what ``mark`` says, however the medium comes to be printed."""
+    token = _mark.set(mark)
+    try:
+        yield
+    finally:
+        _mark.reset(token)
+
 
 @dataclass(frozen=True, slots=True)
 class Media:
@@ -101,7 +124,26 @@ class Media:
     @property
     def sha256(self) -> str:
         """Digest of the bytes, or of the address."""
-        return hashlib.sha256(self.data or self.url.encode("utf-8", "surrogatepass")).hexdigest()
+        return _sha256(self.data or self.url.encode("utf-8", "surrogatepass"))
+
+    def canonical(self) -> dict[str, Any]:
+        """What shapes an answer, with a digest in the place of the bytes."""
+        return {"kind": self.kind, "type": self.media_type, "sha256": self.sha256, "detail": self.detail}
+
+    @property
+    def shown(self) -> str:
+        """It in a line, for people: ``[image cat.png]``."""
+        return f"[{self.kind} {self.name or self.url or self.media_type}]"
+
+    def __str__(self) -> str:
+        mark = _mark.get()
+        return self.shown if mark is None else mark(self)
+
+
+@lru_cache(maxsize=64)
+def _sha256(data: bytes) -> str:
+    # A picture of the prompt is in the request of each case.
+    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +171,7 @@ class Message:
         """What shapes an answer: of media their digests. What is not set is left out."""
         found: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.parts:
-            found["content"] = [
-                part
-                if isinstance(part, str)
-                else {"kind": part.kind, "type": part.media_type, "sha256": part.sha256, "detail": part.detail}
-                for part in self.parts
-            ]
+            found["content"] = [part if isinstance(part, str) else part.canonical() for part in self.parts]
         if self.tool_calls:
             found["tool_calls"] = [call.openai() for call in self.tool_calls]
         if self.tool_call_id is not None:

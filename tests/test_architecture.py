@@ -21,6 +21,7 @@ ROOMS = (
     "yaml",
     "call_options",
     "messages",
+    "media",
     "dialects",
     "values",
     "money",

@@ -25,6 +25,9 @@ class _Unread:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def read_bytes(self, name: str) -> bytes:
+        raise FileNotFoundError(name)
+
     def read(self, name: str) -> str:
         raise FileNotFoundError(name)
 

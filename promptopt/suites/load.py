@@ -32,7 +32,7 @@ from promptopt.suites.variables import (
     read_variable,
     render_variables,
 )
-from promptopt.values import canonical_json, sha256_hex
+from promptopt.values import Media, canonical_json, sha256_hex
 from promptopt.yaml import Located, line_of, load_yaml
 
 SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
@@ -267,7 +267,9 @@ class _Parser:
                 variables, plain = render_variables(read)
                 self._notes += [f"the variable {name!r} is not rendered: its braces name no variable" for name in plain]
                 # The name is of what is written, so that it stays when another variable is changed.
-                name = str(description) if description is not None else f"case-{sha256_hex(canonical_json(read))[:8]}"
+                # A picture is called as its file: a recording of the case is then stale once the file is another.
+                named = {key: expanded[key] if isinstance(value, Media) else value for key, value in read.items()}
+                name = str(description) if description is not None else f"case-{sha256_hex(canonical_json(named))[:8]}"
                 yield Case(
                     name=intern(name + suffix),
                     vars=variables,

@@ -10,9 +10,13 @@ from typing import Any
 
 from promptopt.errors import SuiteError
 from promptopt.files import decode, show_path
+from promptopt.media import is_media_file, read_media
+from promptopt.values import Media
 from promptopt.yaml import load_yaml
 
 FILE = "file://"
+# As much as says what a file is.
+_BEGINNING = 2048
 _CODE = frozenset({".py", ".js", ".ts", ".mjs", ".cjs"})
 _DATA = frozenset({".yaml", ".yml", ".json"})
 
@@ -49,14 +53,28 @@ def expand_patterns(value: Any, folders: tuple[Path, ...]) -> Any:
 
 
 def read_variable(value: Any, folders: tuple[Path, ...]) -> Any:
-    """A variable's value; of a ``file://`` the file's text, and of a list the value of each item.
+    """A variable's value; of a ``file://`` the file's text, or the image, sound or PDF that it is; of a list each item.
 
     Raises:
-        ValueError: The file is code, or cannot be read.
+        ValueError: The file is code, cannot be read, or is not what its name says.
     """
     if isinstance(value, list):
         return [read_variable(item, folders) for item in value]
-    return _text(find_file(value, folders), value) if is_file(value) else value
+    return read_file_variable(find_file(value, folders), value) if is_file(value) else value
+
+
+def read_file_variable(path: Path, reference: str) -> str | Media:
+    """The value of a variable that names a file: an image, a sound or a PDF by its type, else its text.
+
+    Raises:
+        ValueError: The file is code, cannot be read, or is not what its name says.
+    """
+    if path.suffix.lower() not in _CODE and path.is_file():
+        with path.open("rb") as file:
+            beginning = file.read(_BEGINNING)
+        if is_media_file(path.name, beginning):
+            return read_media(path)
+    return _text(path, reference)
 
 
 def read_value(value: Any, folders: tuple[Path, ...]) -> Any:

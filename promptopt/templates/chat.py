@@ -14,6 +14,8 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 
+from promptopt.errors import TemplateError
+from promptopt.templates.media_tags import BEGIN, PRINTED, is_medium, located, tag_of
 from promptopt.values import ROLES, Message, Role, ToolCall
 
 # Not an identifier, so that no template can read or set it; a context variable, so that includes share it.
@@ -88,16 +90,18 @@ class ChatExtension(Extension):
         tool_calls, tool_call_id = (
             None if isinstance(given, Undefined) else given for given in (tool_calls, tool_call_id)
         )
-        if not tool_calls and tool_call_id is None:
-            collector.append(_message(known, content))
-        else:
-            try:
+        try:
+            if not tool_calls and tool_call_id is None and BEGIN not in content:
+                collector.append(_message(known, content))
+            else:
                 calls = make_tool_calls(tool_calls) if tool_calls else ()
-            except ValueError as error:
-                raise TemplateSyntaxError(str(error), line) from None
-            # The text of a turn that only calls tools is null in an API's history.
-            content = "" if calls and _unmarked(content) == "None" else content
-            collector.append(Message(known, content, calls, None if tool_call_id is None else str(tool_call_id)))
+                # The text of a turn that only calls tools is null in an API's history.
+                content = "" if calls and _unmarked(content) == "None" else content
+                answered = None if tool_call_id is None else str(tool_call_id)
+                collector.append(context[PRINTED].message(known, content, calls, answered))
+        except (ValueError, TemplateError) as error:
+            message = error.message if isinstance(error, TemplateError) else str(error)
+            raise located(message, line, self.environment, context.name) from None
         if isinstance(collector, Collected):
             collector.places.append((context.name, line))
         return ""
@@ -239,7 +243,8 @@ def check_outside_text(tree: nodes.Template) -> None:
                 line += node.data[: len(node.data) - len(node.data.lstrip())].count("\n")
                 shown = node.data.strip().splitlines()[0][:60]
                 raise TemplateSyntaxError(f"text outside the chat blocks: {shown!r}", line)
-            raise TemplateSyntaxError("an expression outside the chat blocks", line)
+            tag = f"the tag {{% {tag_of(node)} %}}" if is_medium(node) else "an expression"
+            raise TemplateSyntaxError(f"{tag} outside the chat blocks", line)
 
 
 def _chat_blocks(body: list[nodes.Node]) -> Iterator[nodes.Node]:

@@ -11,13 +11,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from promptopt.errors import TemplateError
 from promptopt.files import json_problem
 from promptopt.templates.chat import make_tool_calls
 from promptopt.templates.frontmatter import front_matter_end
-from promptopt.values import ROLES, Message
+from promptopt.templates.media_tags import PrintedMedia
+from promptopt.values import ROLES, MediaKind, Message
 from promptopt.yaml import line_of, load_yaml
 
 SUFFIXES = (".json", ".yaml", ".yml")
@@ -62,7 +63,8 @@ def chat_source(text: str, path: str) -> tuple[str, tuple[int, ...]] | None:
     blocks = _Blocks(text[:begin])
     for number, (entry, place) in enumerate(entries, 1):
         _check_entry(entry, number, path, place("role"))
-        content = _content_text(entry.get("content"), number, path, place("content"))
+        parts = _content_parts(entry.get("content"), number, path, place("content"))
+        content = "".join(part if isinstance(part, str) else blocks.tag(part, place("content")) for part in parts)
         blocks.add(entry, content, place("role"), place("content"), block=_is_block(text, place("content")))
     return blocks.text, tuple(blocks.lines)
 
@@ -133,23 +135,66 @@ def _check_entry(entry: Any, number: int, path: str, line: int) -> None:
         raise TemplateError(f"message {number} of the chat has neither content nor tool_calls", path=path, line=line)
 
 
-def _content_text(content: Any, number: int, path: str, line: int) -> str:
-    """A content as the text of a chat block."""
+class _Medium(NamedTuple):
+    """A medium as a chat writes it, with what its address is: a path, a URL, or code that prints one."""
+
+    kind: MediaKind
+    address: str
+    detail: str = ""
+
+
+def _content_parts(content: Any, number: int, path: str, line: int) -> list[str | _Medium]:
+    """A content as texts and media."""
     if content is None:
-        return ""
+        return []
     if isinstance(content, str):
-        return content
+        return [content]
     if not isinstance(content, list):
         raise TemplateError(f"message {number} of the chat: content is {content!r:.60}", path=path, line=line)
-    texts = []
+    parts: list[str | _Medium] = []
     for part in content:
-        if not isinstance(part, Mapping) or not isinstance(part.get("text"), str):
+        found = (_text_of(part) or _medium_of(part)) if isinstance(part, Mapping) else None
+        if found is None:
             kind = part.get("type") if isinstance(part, Mapping) else part
             raise TemplateError(
-                f"message {number} of the chat: a content part of type {kind!r} is not a text", path=path, line=line
+                f"message {number} of the chat: a content part of type {kind!r} is no text, image, sound or file",
+                path=path,
+                line=line,
             )
-        texts.append(part["text"])
-    return "".join(texts)
+        parts.append(found)
+    return parts
+
+
+def _text_of(part: Mapping[str, Any]) -> str | None:
+    text = part.get("text")
+    return text if isinstance(text, str) and part.get("type", "text") in ("text", "input_text") else None
+
+
+def _medium_of(part: Mapping[str, Any]) -> _Medium | None:
+    """A part as chat completions, the Responses API or Anthropic's have it; ``None`` if it is another one."""
+    kind = _PARTS.get(str(part.get("type")))
+    inner = part.get(str(part.get("type")), part.get("source"))
+    inner = inner if isinstance(inner, Mapping) else part
+    given = {key: value for key, value in inner.items() if isinstance(value, str)}
+    media_type = given.get("media_type") or (f"audio/{given['format']}" if "format" in given else None)
+    address = next((given[key] for key in ("url", "image_url", "file_data", "file_url") if given.get(key)), None)
+    if address is None and media_type and given.get("data"):
+        address = f"data:{media_type};base64,{given['data']}"
+    detail = given.get("detail") or part.get("detail")
+    if kind is None or address is None:
+        return None
+    return _Medium(kind, address, detail if isinstance(detail, str) and kind == "image" else "")
+
+
+_PARTS: dict[str, MediaKind] = {
+    "image_url": "image",
+    "input_image": "image",
+    "image": "image",
+    "input_audio": "audio",
+    "file": "file",
+    "input_file": "file",
+    "document": "file",
+}
 
 
 def _is_block(text: str, line: int) -> bool:
@@ -181,6 +226,11 @@ class _Blocks:
             self._line(more, first_line + number if block else content_line, new=True)
         self.text += "{% endchat %}\n"
 
+    def tag(self, medium: _Medium, line: int) -> str:
+        """The tag of a medium; the white space around it is the content's."""
+        detail = f" detail={self._value(medium.detail, line)}" if medium.detail else ""
+        return f"{{%+ {medium.kind} {self._value(medium.address, line)}{detail} +%}}"
+
     def _line(self, text: str, line: int, *, new: bool = False) -> None:
         self.text += f"\n{text}" if new else text
         self.lines.append(line)
@@ -205,7 +255,7 @@ class _Blocks:
         return {None: "none", True: "true", False: "false"}.get(value, repr(value))
 
 
-def rendered_chat(text: str, path: str) -> list[Message] | None:
+def rendered_chat(text: str, path: str, printed: PrintedMedia) -> list[Message] | None:
     """The messages of a rendered text that is a chat in JSON or YAML; ``None`` if it is something else.
 
     Raises:
@@ -239,8 +289,16 @@ def rendered_chat(text: str, path: str) -> list[Message] | None:
             calls = make_tool_calls(entry.get("tool_calls") or [])
         except ValueError as error:
             raise TemplateError(f"message {number} of the chat: {error}", path=path) from None
-        content = _content_text(entry.get("content"), number, path, 1)
-        messages.append(Message(entry["role"], content, calls, entry.get("tool_call_id")))
+        parts = _content_parts(entry.get("content"), number, path, 1)
+        try:
+            content = "".join(
+                part if isinstance(part, str) else str(printed.of_address(part.address, part.kind, part.detail))
+                for part in parts
+            )
+            messages.append(printed.message(entry["role"], content, calls, entry.get("tool_call_id")))
+        except (ValueError, TemplateError) as error:
+            message = error.message if isinstance(error, TemplateError) else str(error)
+            raise TemplateError(f"message {number} of the chat: {message}", path=path) from None
     return messages
 
 
@@ -264,7 +322,9 @@ def chat_beginning(text: str) -> tuple[tuple[str, ...], str | None] | None:
         except ValueError:
             written = _CUT.match(text, start.end())
             return tuple(contents), json.loads(f'"{written["text"]}"', strict=False) if written else None
-        contents.append(_content_text(entry.get("content"), 1, "", 1))
+        contents.append(
+            "".join(part for part in _content_parts(entry.get("content"), 1, "", 1) if isinstance(part, str))
+        )
     return tuple(contents), None
 
 

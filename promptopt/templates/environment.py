@@ -25,6 +25,7 @@ from promptopt.errors import PromptoptError, TemplateError, did_you_mean
 from promptopt.templates.chat import ChatExtension, keep_white_space
 from promptopt.templates.filters import Keep, compact, fit
 from promptopt.templates.frontmatter import mask_front_matter
+from promptopt.templates.media_tags import MediaExtension
 from promptopt.templates.readers import Reader
 
 # Not identifiers, so that no template can read or set them; context variables, so that includes share them.
@@ -45,7 +46,7 @@ class ReaderLoader(BaseLoader):
     """Loads includes through a :class:`Reader`."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self.reader = reader
 
     def get_source(
         self,
@@ -53,10 +54,10 @@ class ReaderLoader(BaseLoader):
         template: str,
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         try:
-            text = self._reader.read(template)
+            text = self.reader.read(template)
         except (FileNotFoundError, IsADirectoryError):
             raise TemplateNotFound(template) from None
-        return mask_front_matter(text), self._reader.display(template), None
+        return mask_front_matter(text), self.reader.display(template), None
 
 
 @pass_context
@@ -81,7 +82,7 @@ def _fit(
 
 
 class PromptEnvironment(ImmutableSandboxedEnvironment):
-    """The sandbox that prompts are compiled in: its options, the ``chat`` block and the filters.
+    """The sandbox that prompts are compiled in: its options, the ``chat`` block, the tags of media and the filters.
 
     Args:
         loader: Where includes come from; ``None``: there are none.
@@ -89,7 +90,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     """
 
     def __init__(self, loader: BaseLoader | None, **options: Any) -> None:
-        super().__init__(loader=loader, extensions=[ChatExtension], **_OPTIONS | options)
+        super().__init__(loader=loader, extensions=[ChatExtension, MediaExtension], **_OPTIONS | options)
         self.filters |= {"compact": _compact, "fit": _fit}
 
     def _generate(

@@ -19,6 +19,7 @@ from promptopt.templates.chat import COLLECTOR, is_chat
 from promptopt.templates.dependence import CONTEXT, STATIC, Names, Place, PlaceKind
 from promptopt.templates.environment import MODEL, PromptEnvironment, ReaderLoader
 from promptopt.templates.frontmatter import mask_front_matter
+from promptopt.templates.media_tags import is_medium, rendering, tag_of
 from promptopt.templates.readers import Reader
 from promptopt.templates.source import Piece, Source, read_source
 from promptopt.templates.template import Template
@@ -235,8 +236,10 @@ class _Marker:
             if isinstance(child, nodes.TemplateData):
                 yield from self._text(child)
                 continue
-            piece = next(self._pieces.get("{{", iter(())), None)
-            source = f"{{{{ {self._source.inside(piece)} }}}}" if piece else self._line(child.lineno)
+            tag = tag_of(child) if is_medium(child) else ""
+            piece = next(self._pieces.get(tag or "{{", iter(())), None)
+            opened, closed = ("{%", "%}") if tag else ("{{", "}}")
+            source = f"{opened} {self._source.inside(piece)} {closed}" if piece else self._line(child.lineno)
             start = len(self._source.text) - piece.start if piece else 0
             depends = self._names.depends([child])
             if depends:
@@ -361,12 +364,15 @@ def _rendered(place: _Unmarked, variables: Mapping[str, Any], *, nested: bool, s
     collected: list[Message | Place] = []
     try:
         environment, compiled = _compiled(*place, nested, static)
-        text = compiled.render({**variables, COLLECTOR: collected})
+        with rendering(variables) as (printed, given):
+            text = compiled.render({**given, COLLECTOR: collected})
+        if not any(isinstance(item, Message) for item in collected):
+            whole = printed.message("user", text)
     except Exception:  # noqa: BLE001 - a filter may refuse marked text in any way
         return None
     has_chat = any(isinstance(item, Message) for item in collected)
     if not has_chat:
-        collected.append(Message("user", text))
+        collected.append(whole)
     return MarkedPrompt(tuple(collected), environment.places, has_chat)
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from promptopt.errors import TemplateError
 from promptopt.files import decode, run_git, show_path
+from promptopt.media import check_size
 
 
 class Reader(Protocol):
@@ -22,6 +23,15 @@ class Reader(Protocol):
             TemplateError: The name leaves the root, or the file is not UTF-8.
         """
 
+    def read_bytes(self, name: str) -> bytes:
+        """The bytes of a file, such as an image; the same object as long as the file is the same.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: It is larger than any provider takes.
+            TemplateError: The name leaves the root.
+        """
+
     def display(self, name: str) -> str:
         """The file as a person would name it, for messages."""
 
@@ -32,14 +42,28 @@ class FolderReader:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._read: dict[Path, tuple[int, int]] = {}
+        self._bytes: dict[Path, tuple[tuple[int, int], bytes]] = {}
 
     def read(self, name: str) -> str:
+        path = self._path(name)
+        self._read[path] = _stamp(path)
+        return decode(path.read_bytes(), self.display(name), TemplateError)
+
+    def read_bytes(self, name: str) -> bytes:
+        path = self._path(name)
+        stamp = _stamp(path)
+        known = self._bytes.get(path)
+        if known is None or known[0] != stamp:
+            check_size(stamp[1], self.display(name))
+            known = self._bytes[path] = stamp, path.read_bytes()
+        return known[1]
+
+    def _path(self, name: str) -> Path:
         path = self.root / _contained(name, self.root)
         # A link below the folder may still lead out of it.
         if not path.resolve().is_relative_to(self.root):
             raise TemplateError(f"{name!r} leads out of the folder {show_path(self.root)}")
-        self._read[path] = _stamp(path)
-        return decode(path.read_bytes(), self.display(name), TemplateError)
+        return path
 
     def files(self) -> list[Path]:
         """The files that were read."""
@@ -70,6 +94,9 @@ class OverlayReader:
     def read(self, name: str) -> str:
         return self._text if name == self._name else self._inner.read(name)
 
+    def read_bytes(self, name: str) -> bytes:
+        return self._inner.read_bytes(name)
+
     def display(self, name: str) -> str:
         return self._inner.display(name)
 
@@ -84,6 +111,7 @@ class GitReader:
         self._below = PurePosixPath(root.resolve().relative_to(self.repository).as_posix())
         # A commit does not change: an include is read once, however often it is rendered.
         self._read: dict[str, str] = {}
+        self._bytes: dict[str, bytes] = {}
 
     def read(self, name: str) -> str:
         if name not in self._read:
@@ -91,12 +119,22 @@ class GitReader:
             self._read[name] = self.show(path, self.display(name))
         return self._read[name]
 
+    def read_bytes(self, name: str) -> bytes:
+        if name not in self._bytes:
+            data = self._blob(self._below / _contained(name, Path(str(self._below))))
+            check_size(len(data), self.display(name))
+            self._bytes[name] = data
+        return self._bytes[name]
+
     def show(self, path: PurePosixPath, display: str) -> str:
         """The text of a file of the repository at the commit; raises FileNotFoundError if there is none."""
+        return decode(self._blob(path), display, TemplateError)
+
+    def _blob(self, path: PurePosixPath) -> bytes:
         blob = _git(self.repository, "cat-file", "blob", f"{self.commit}:{path}")
         if blob is None:
             raise FileNotFoundError(f"{path} does not exist at {self.reference}")
-        return decode(blob, display, TemplateError)
+        return blob
 
     def display(self, name: str) -> str:
         # A full hash is short enough with the ten characters that git prints, too.

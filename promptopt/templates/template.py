@@ -21,8 +21,9 @@ from promptopt.templates.environment import (
     explain,
 )
 from promptopt.templates.frontmatter import FrontMatter, mask_front_matter, read_front_matter
+from promptopt.templates.media_tags import check_files, rendering
 from promptopt.templates.readers import Reader
-from promptopt.values import Message, Origin, Rendered
+from promptopt.values import Origin, Rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Template:
         try:
             tree = environment.parse(mask_front_matter(source), name, path)
             check_outside_text(tree)
+            check_files(tree, environment, name)
             check_filters(tree, environment)
             code = environment.compile(tree, name, path)
         except Exception as error:  # noqa: BLE001 - extensions and filters may raise anything
@@ -84,13 +86,15 @@ class Template:
         messages = Collected()
         notes: list[str] = []
         try:
-            text = self.compiled.render({**variables, COLLECTOR: messages, NOTES: notes, MODEL: self.front.model})
+            with rendering(variables) as (printed, given):
+                text = self.compiled.render({**given, COLLECTOR: messages, NOTES: notes, MODEL: self.front.model})
+                if not messages:
+                    messages.extend(rendered_chat(text, self.path, printed) or [printed.message("user", text)])
+                    text = ""
         except Exception as error:  # noqa: BLE001 - what a template calls may raise anything
             explained = explain(error, self.path, self.compiled.environment, variables)
             raise _in_file(explained, self.path, self.lines) from None
-        if not messages:
-            messages.extend(rendered_chat(text, self.path) or [Message("user", text)])
-        elif text.strip():
+        if text.strip():
             shown = text.strip().splitlines()[0][:60]
             raise TemplateError(f"text outside the chat blocks: {shown!r}", path=self.path)
         if problem := turn_problem(messages):
