@@ -15,7 +15,7 @@ from promptopt.budget.limits import Metric
 from promptopt.budget.lock import Lock, LockBasis, LockedCall, LockEntry, lock_path, read_lock
 from promptopt.config import Config
 from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError
-from promptopt.experiment.conversation import measure_steps, recorded_steps, whole_response
+from promptopt.experiment.conversation import judge_steps, recorded_steps, render_case
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.files import show_path
 from promptopt.prices import Price, close_models, find_price, find_tier_price
@@ -298,7 +298,7 @@ class GuardedPrompt:
     def render(self, case: Case) -> Rendered:
         """Raises TemplateError, which names the case, if the prompt does not render for it."""
         try:
-            return self.template.render(case.vars)
+            return render_case(self.template, case)
         except TemplateError as error:
             message = f"{error.message} (in case {case.name!r})"
             raise TemplateError(message, path=error.path, line=error.line, remedy=error.remedy) from None
@@ -337,10 +337,8 @@ class GuardedPrompt:
             if unrecorded is not None:
                 _, recording = unrecorded
                 break
-            measured = measure_steps(self.variant, steps)
+            _, measured, score = judge_steps(self.variant, self._checks, case.name, steps)
             outputs.append(measured.usage.output_tokens)
-            front, response = self.template.front, whole_response(case, [step.response for step in steps])
-            score = self._checks.score(case.name, response, front.answer, measured.cost, front.tools)
             qualities.append(score.quality)
         if outputs:
             return "fresh", round(fmean(outputs)), round(fmean(qualities), _QUALITY_DIGITS), ""

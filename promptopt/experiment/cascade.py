@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from promptopt.experiment.conversation import render_case
 from promptopt.experiment.runs import Answered, Run
 from promptopt.gateway.layers.routing import CascadeStep, passes
 from promptopt.gateway.provider import answer_of, make_call
-from promptopt.suites import Suite
+from promptopt.suites import Case, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def _run_of(runs: Sequence[Run], like: Run, model: str) -> Run | None:
 
 def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -> CascadeOutcome:
     answers = [{(trial.case, trial.sample): trial for trial in run.answered} for run in chain]
-    variables = {case.name: case.vars for case in suite.cases}
+    cases = {case.name: case for case in suite.cases}
     qualities: dict[str, list[float]] = {}
     paid: list[float | None] = []
     later = 0
@@ -60,7 +60,7 @@ def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -
                 # A model that fails is passed over.
                 continue
             spent.append(None if trial.judged_cost is None else float(trial.judged_cost.total_usd))
-            if number == len(chain) - 1 or _passes(run, step, trial, variables):
+            if number == len(chain) - 1 or _passes(run, step, trial, cases[trial.case]):
                 given, later = trial, later + (number > 0)
                 break
         paid.append(None if None in spent else sum(usd for usd in spent if usd is not None))
@@ -75,7 +75,7 @@ def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -
     )
 
 
-def _passes(run: Run, step: CascadeStep, trial: Answered, variables: Mapping[str, Mapping[str, Any]]) -> bool:
-    rendered = run.variant.template.render(variables[trial.case])
+def _passes(run: Run, step: CascadeStep, trial: Answered, case: Case) -> bool:
+    rendered = render_case(run.variant.template, case)
     request = run.variant.request(rendered, case=trial.case, sample=trial.sample)
     return passes(step.validators, make_call(request), answer_of(trial.response))

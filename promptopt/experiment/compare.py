@@ -234,6 +234,8 @@ def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> tuple[Layer
 
     if any(call.case.tool_results for plan in plans for call in plan.live):
         raise UsageError("--batch asks each case once; calls of tools that `tool_results` answer are asked without it")
+    if any(call.case.has_steps for plan in plans for call in plan.live):
+        raise UsageError("--batch asks each case once; conversations, cases with `turns`, are asked without it")
     requests = {call.request.digest: call.request for plan in plans for call in plan.live}
     return (Batched(batch(requests.values(), progress=progress)),) if requests else ()
 

@@ -1,20 +1,32 @@
-"""A case as several calls of the model: its calls of tools are answered, until it has an answer of its own."""
+"""A case as several calls of the model: its calls of tools are answered, and the user's turns follow one another.
+
+A prompt that uses ``history`` is rendered again for each turn. To one that does not, the answer and the next turn are
+added as further messages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
+import jinja2
+
+from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded, TemplateError
 from promptopt.experiment.variant import Measurement, Variant
 from promptopt.providers.recordings import Recording, RecordingStatus
-from promptopt.suites import Case
+from promptopt.scorers import CaseScore, SuiteChecks, TurnAnswer
+from promptopt.suites import Case, ToolResults
+from promptopt.templates import Template
 from promptopt.tokens import count_tokens
-from promptopt.values import Message, Request, Response, Usage
+from promptopt.values import Message, Rendered, Request, Response, Usage
 
 NO_RESULT = "no_tool_result"
 STEP_LIMIT = "step_limit"
 # How an answer ends that may go on with the results of its calls.
 _GOES_ON = ("tool_calls", "stop", "function_call")
+_STAND_IN = "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,55 +35,248 @@ class CaseStep:
 
     Attributes:
         counted_tokens: Input tokens, counted with the priced model's tokenizer.
+        repeated_tokens: Those of them with which the request before began, too; 0 for the first.
+        asked: Of a conversation, what the user said last.
     """
 
     request_sha256: str
     counted_tokens: int
     response: Response
+    repeated_tokens: int = 0
+    asked: str = ""
 
 
-def next_request(case: Case, request: Request, responses: Sequence[Response]) -> Request | None:
-    """What is asked after ``responses``, the last of them to ``request``; ``None`` if the case ends with it."""
-    response = responses[-1]
-    if not _calls_tools(case, response) or len(responses) >= case.max_steps:
+Asked = tuple[Request, Response]
+CaseError = ProviderError | SecretRecorded | TemplateError
+"""What ends one case; the others go on."""
+
+
+class Exchange(NamedTuple):
+    """What was asked for a case, and what ended it before its end."""
+
+    made: list[Asked]
+    error: CaseError | None = None
+
+
+class _Uses(NamedTuple):
+    """Which of a conversation's variables a prompt uses."""
+
+    user: bool
+    history: bool
+    exchanges: bool
+
+    @property
+    def rendered_again(self) -> bool:
+        return self.history or self.exchanges
+
+
+_known: WeakKeyDictionary[jinja2.Template, _Uses] = WeakKeyDictionary()
+
+
+def _uses(template: Template) -> _Uses:
+    found = _known.get(template.compiled)
+    if found is None:
+        names = template.variables()
+        found = _known[template.compiled] = _Uses("user" in names, "history" in names, "_conversation" in names)
+    return found
+
+
+def render_case(template: Template, case: Case) -> Rendered:
+    """The prompt as a case asks it first: of a conversation, with its first turn.
+
+    Raises:
+        TemplateError: It does not render, or a conversation cannot begin with it.
+    """
+    return _render_turn(template, case, 0, (), ()) if case.turns else template.render(case.vars)
+
+
+def _render_turn(
+    template: Template, case: Case, number: int, history: Sequence[Mapping[str, Any]], exchanges: Sequence[Any]
+) -> Rendered:
+    """The prompt with a turn of the user."""
+    turn, uses = case.turns[number], _uses(template)
+    if turn.user is None and uses.user and "user" not in turn.vars:
+        raise TemplateError(f"uses `user`, which turn {number + 1} does not have", path=template.path)
+    rendered = template.render(_variables(case, number, uses, history, exchanges))
+    if turn.user is None or uses.user or uses.history:
+        return rendered
+    if rendered.messages[-1].role == "user":
+        raise TemplateError(
+            f"turn {number + 1} of the user has no place: the prompt uses neither `user` nor `history` and ends with a "
+            "message of the user",
+            path=template.path,
+            remedy="write {{ user }} in the prompt where the turn belongs; or leave `user` out of the first turn if "
+            "the prompt is that turn",
+        )
+    return replace(rendered, messages=(*rendered.messages, Message("user", turn.user)))
+
+
+def _variables(
+    case: Case, number: int, uses: _Uses, history: Sequence[Mapping[str, Any]], exchanges: Sequence[Any]
+) -> dict[str, Any]:
+    turn = case.turns[number]
+    found = {**turn.vars, "history": list(history)}
+    if uses.exchanges:
+        found["_conversation"] = list(exchanges)
+    if turn.user is not None:
+        found["user"] = turn.user
+        if uses.history and not uses.user:
+            found["history"].append(_entry(Message("user", turn.user)))
+    return found
+
+
+def _entry(message: Message) -> dict[str, Any]:
+    """A message as ``history`` has it. It has all keys, so that a template may ask for each."""
+    calls = [call.openai() for call in message.tool_calls] or None
+    return {
+        "role": message.role,
+        "content": message.content,
+        "tool_calls": calls,
+        "tool_call_id": message.tool_call_id,
+    }
+
+
+def next_request(template: Template, case: Case, request: Request, responses: Sequence[Response]) -> Request | None:
+    """What is asked after ``responses``, the last of them to ``request``; ``None`` if the case ends with it.
+
+    Raises:
+        TemplateError: The prompt does not render for the next turn.
+    """
+    response, turns = responses[-1], _by_turn(responses)
+    if response.tool_calls:
+        answers = _answers(case, turns)
+        if answers is None or None in answers or len(turns[-1]) >= case.max_steps:
+            return None
+        called = Message("assistant", response.text, tool_calls=response.tool_calls)
+        results = [
+            Message("tool", answer or "", tool_call_id=call.id)
+            for call, answer in zip(response.tool_calls, answers, strict=True)
+        ]
+        origin = request.origin and replace(request.origin, step=len(responses))
+        return replace(request, messages=(*request.messages, called, *results), origin=origin)
+    if len(turns) >= len(case.turns) or not response.text.strip():
         return None
-    answers = _answers(case, responses)[-len(response.tool_calls) :]
-    if None in answers:
+    return _next_turn(template, case, request, turns)
+
+
+def _by_turn(responses: Sequence[Response]) -> list[list[Response]]:
+    """The responses of each turn: it ends with the one that calls no tool."""
+    turns: list[list[Response]] = [[]]
+    for number, response in enumerate(responses):
+        turns[-1].append(response)
+        if not response.tool_calls and number + 1 < len(responses):
+            turns.append([])
+    return turns
+
+
+def _next_turn(template: Template, case: Case, request: Request, turns: Sequence[Sequence[Response]]) -> Request:
+    """The next turn of the user, after what ``request`` was answered with last."""
+    number, steps = len(turns), turns[-1]
+    answer = Message("assistant", steps[-1].text)
+    uses, before = _uses(template), request.variables
+    # What was called and answered in this turn was added after what its first request has.
+    asked = len(request.messages) - sum(1 + len(step.tool_calls) for step in steps[:-1])
+    said = next((each for each in reversed(request.messages[:asked]) if each.role == "user"), Message("user", ""))
+    given = case.turns[number - 1].user
+    history = list(before.get("history", ()))
+    if given is None or uses.user or not uses.history:
+        history.append(_entry(said if given is None else Message("user", given)))
+    history += map(_entry, (*request.messages[asked:], answer))
+    exchange = {
+        "prompt": [{"role": each.role, "content": each.content} for each in request.messages],
+        "input": said.content,
+        "output": answer.content,
+    }
+    exchanges = [*before.get("_conversation", ()), exchange]
+    turn = case.turns[number]
+    if uses.rendered_again:
+        messages = _render_turn(template, case, number, history, exchanges).messages
+    elif turn.user is None:
+        raise TemplateError(
+            f"turn {number + 1} has variables only, and a prompt that uses no `history` is not rendered again for it",
+            path=template.path,
+            remedy="write `user` in the turn, or use `history` in the prompt",
+        )
+    else:
+        messages = (*request.messages, answer, Message("user", turn.user))
+    variables = _variables(case, number, uses, history, exchanges)
+    step = sum(map(len, turns))
+    origin = request.origin and replace(request.origin, step=step, variables=variables)
+    return replace(request, messages=messages, origin=origin)
+
+
+def _answers(case: Case, turns: Sequence[Sequence[Response]]) -> list[str | None] | None:
+    """The results of the last response's calls of tools; ``None`` if nothing answers any."""
+    last = turns[-1][-1]
+    own = [turn.tool_results for turn in case.turns] or [None]
+    results: ToolResults | None = own[len(turns) - 1] or case.tool_results
+    if results is None or last.finish_reason not in _GOES_ON:
         return None
-    called = Message("assistant", response.text, tool_calls=response.tool_calls)
-    results = [
-        Message("tool", answer or "", tool_call_id=call.id)
-        for call, answer in zip(response.tool_calls, answers, strict=True)
-    ]
-    origin = request.origin and replace(request.origin, step=len(responses))
-    return replace(request, messages=(*request.messages, called, *results), origin=origin)
+    # Those of the case are for all turns that have none of their own.
+    same = turns[-1:] if own[len(turns) - 1] else [steps for steps, each in zip(turns, own, strict=False) if not each]
+    calls = [call for steps in same for step in steps for call in step.tool_calls]
+    return results.answers(calls)[-len(last.tool_calls) :]
 
 
-def _calls_tools(case: Case, response: Response) -> bool:
-    return case.tool_results is not None and bool(response.tool_calls) and response.finish_reason in _GOES_ON
+def expected_requests(
+    template: Template, case: Case, request: Request, earlier: Sequence[Response] = ()
+) -> list[Request]:
+    """``request`` and the first one of each turn after it, with short answers in the place of the model's.
 
-
-def _answers(case: Case, responses: Sequence[Response]) -> list[str | None]:
-    assert case.tool_results is not None
-    return case.tool_results.answers([call for response in responses for call in response.tool_calls])
+    Raises:
+        TemplateError: The prompt does not render for a turn.
+    """
+    found, responses = [request], list(earlier)
+    while True:
+        responses.append(Response(request.model, _STAND_IN))
+        following = next_request(template, case, found[-1], responses)
+        if following is None:
+            return found
+        found.append(following)
 
 
 def converse(
-    ask: Callable[[Request], Response], case: Case, request: Request, earlier: Sequence[Response]
-) -> list[tuple[Request, Response]]:
-    """Carry a case on from ``request`` to its end.
+    ask: Callable[[Request], Response], template: Template, case: Case, request: Request, earlier: Sequence[Response]
+) -> Exchange:
+    """Carry a case on from ``request`` to its end, or to the call that failed.
 
     Raises:
-        ProviderError: As ``ask`` does; what was answered before is kept by it.
+        ProviderUnusable: No further call can succeed; what was answered before is kept by ``ask``.
     """
-    responses, made = list(earlier), []
+    responses, made = list(earlier), list[Asked]()
     following: Request | None = request
-    while following is not None:
-        response = ask(following)
-        made.append((following, response))
-        responses.append(response)
-        following = next_request(case, following, responses)
-    return made
+    try:
+        while following is not None:
+            response = ask(following)
+            made.append((following, response))
+            responses.append(response)
+            following = next_request(template, case, following, responses)
+    except ProviderUnusable:
+        raise
+    except (ProviderError, SecretRecorded, TemplateError) as error:
+        return Exchange(made, error)
+    return Exchange(made)
+
+
+def turn_reached(case: Case, responses: Sequence[Response]) -> str:
+    """``turn 2 of 3: ``, the turn that is asked after ``responses``; empty for a case that is not a conversation."""
+    if not case.turns:
+        return ""
+    return f"turn {sum(not response.tool_calls for response in responses) + 1} of {len(case.turns)}: "
+
+
+def make_step(
+    variant: Variant, case: Case, request: Request, response: Response, before: Request | None = None
+) -> CaseStep:
+    """One call as a step of its case, after the request ``before`` it."""
+    said = (message.content for message in reversed(request.messages) if message.role == "user")
+    return CaseStep(
+        request.digest,
+        variant.counted_tokens(request),
+        response,
+        0 if before is None else variant.repeated_tokens(before, request),
+        next(said, "") if case.turns else "",
+    )
 
 
 def recorded_steps(
@@ -79,14 +284,16 @@ def recorded_steps(
 ) -> tuple[list[CaseStep], tuple[RecordingStatus, Recording | None] | None]:
     """The recorded steps of a case, and the status of the first that is not fresh; ``None``: all of it is recorded."""
     steps: list[CaseStep] = []
+    before: Request | None = None
     following: Request | None = request
     while following is not None:
         status, file = variant.recorded(following)
         recording = file.find(following)
         if recording is None or status != "fresh":
             return steps, (status, recording)
-        steps.append(CaseStep(recording.request_sha256, variant.counted_tokens(following), recording.response))
-        following = next_request(case, following, [step.response for step in steps])
+        steps.append(make_step(variant, case, following, recording.response, before))
+        before = following
+        following = next_request(variant.template, case, following, [step.response for step in steps])
     return steps, None
 
 
@@ -95,14 +302,22 @@ def whole_response(case: Case, responses: Sequence[Response]) -> Response:
 
     Its finish reason says if the case ended at a call without a result, or at the limit of steps.
     """
-    last = responses[-1]
-    if not _calls_tools(case, last) and len(responses) == 1:
+    return _as_one(case, _by_turn(responses), responses)
+
+
+def _as_one(case: Case, turns: Sequence[Sequence[Response]], responses: Sequence[Response]) -> Response:
+    """Some responses as one, the last of which is the last of ``turns``."""
+    last, reason = responses[-1], responses[-1].finish_reason
+    if last.tool_calls:
+        answers = _answers(case, turns)
+        if answers is not None:
+            reason = NO_RESULT if None in answers else STEP_LIMIT
+        elif len(turns) < len(case.turns):
+            reason = NO_RESULT
+    if len(responses) == 1 and reason == last.finish_reason:
         return last
     usages = [response.usage for response in responses if response.usage is not None]
     durations = [response.duration_s for response in responses if response.duration_s is not None]
-    reason = last.finish_reason
-    if _calls_tools(case, last):
-        reason = NO_RESULT if None in _answers(case, responses) else STEP_LIMIT
     return replace(
         last,
         finish_reason=reason,
@@ -113,17 +328,82 @@ def whole_response(case: Case, responses: Sequence[Response]) -> Response:
 
 
 def measure_steps(variant: Variant, steps: Sequence[CaseStep], cacheable: int | None = None) -> Measurement:
-    """The tokens and the cost of all steps of a case."""
-    first, *others = (variant.measure(step.counted_tokens, step.response, cacheable) for step in steps)
+    """The tokens and the cost of all steps of a case.
+
+    Args:
+        cacheable: What :meth:`Variant.cacheable` says, if there is a prompt cache: it serves that of each call, or what
+            the call before began with, whichever is more.
+    """
+    first, *others = (
+        variant.measure(
+            step.counted_tokens,
+            step.response,
+            None if cacheable is None else max(cacheable, variant.kept_tokens(step.repeated_tokens)),
+        )
+        for step in steps
+    )
     return sum(others, first)
 
 
-def most_usage(case: Case, request: Request, cap: int) -> Usage:
-    """The most that a case may use from ``request`` on: every answer as long as its cap, then every result once."""
-    tokens = count_tokens(request).tokens
-    if case.tool_results is None:
-        return Usage(input_tokens=tokens, output_tokens=cap)
-    results = tuple(Message("tool", result.text) for result in case.tool_results.results)
-    added = cap + (count_tokens(results, request.model).tokens if results else 0)
-    left = case.max_steps - (request.origin.step if request.origin else 0)
-    return Usage(input_tokens=left * tokens + added * left * (left - 1) // 2, output_tokens=left * cap)
+def judge_steps(
+    variant: Variant,
+    checks: SuiteChecks,
+    name: str,
+    steps: Sequence[CaseStep],
+    cacheable: int | None = None,
+    *,
+    timed: bool = False,
+) -> tuple[Response, Measurement, CaseScore]:
+    """What the steps of a case are together: one response, what it cost, and its score.
+
+    Args:
+        timed: Whether latencies are judged.
+    """
+    case, front = checks.case(name), variant.template.front
+    turns = _by_turn([step.response for step in steps])
+    outcome = whole_response(case, [step.response for step in steps])
+    measured = measure_steps(variant, steps, cacheable)
+
+    def judged(response: Response) -> Response:
+        return response if timed or response.duration_s is None else replace(response, duration_s=None)
+
+    said: list[TurnAnswer] = []
+    history: list[dict[str, Any]] = []
+    done = 0
+    for number in range(len(turns) if case.turns else 0):
+        own = steps[done : done + len(turns[number])]
+        done += len(own)
+        response = judged(_as_one(case, turns[: number + 1], turns[number]))
+        variables = {**case.turns[number].vars, "turn": number + 1, "user": own[0].asked, "history": tuple(history)}
+        said.append(TurnAnswer(response, variables, measure_steps(variant, own, cacheable).judged_cost))
+        history += map(_entry, (Message("user", own[0].asked), *_spoken(case, turns[: number + 1])))
+    score = checks.score(name, judged(outcome), front.answer, measured.judged_cost, front.tools, said)
+    return outcome, measured, score
+
+
+def _spoken(case: Case, turns: Sequence[Sequence[Response]]) -> list[Message]:
+    """The messages of the last of these turns after the user's."""
+    found: list[Message] = []
+    for number, step in enumerate(turns[-1], 1):
+        found.append(Message("assistant", step.text, tool_calls=step.tool_calls))
+        answers = _answers(case, [*turns[:-1], turns[-1][:number]]) if step.tool_calls else None
+        for call, answer in zip(step.tool_calls, answers or (), strict=False):
+            found.append(Message("tool", answer or "", tool_call_id=call.id))
+    return found
+
+
+def most_usage(template: Template, case: Case, request: Request, cap: int, earlier: Sequence[Response] = ()) -> Usage:
+    """The most that a case may use from ``request`` on: every answer as long as its cap, and every result of tools."""
+    done = len(_by_turn(earlier)[-1]) if earlier and earlier[-1].tool_calls else 0
+    number = sum(not response.tool_calls for response in earlier)
+    own = [turn.tool_results for turn in case.turns] or [None]
+    used, carried = Usage(), 0
+    for first, each in enumerate(expected_requests(template, case, request, earlier)):
+        results = own[number + first] or case.tool_results
+        messages = tuple(Message("tool", result.text) for result in results.results) if results else ()
+        added = cap + (count_tokens(messages, request.model).tokens if messages else 0)
+        left = 1 if results is None else case.max_steps - (0 if first else done)
+        tokens = count_tokens(each).tokens + carried
+        used += Usage(input_tokens=left * tokens + added * left * (left - 1) // 2, output_tokens=left * cap)
+        carried += left * added
+    return used

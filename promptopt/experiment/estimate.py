@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from promptopt.config import Config
+from promptopt.experiment.conversation import render_case
 from promptopt.experiment.variant import make_variant
 from promptopt.prices import Price, find_price
 from promptopt.providers.recordings import RecordingFiles
@@ -86,7 +87,7 @@ def estimate(
     """
     priced_as = model or config.price_as or template.front.model or config.model
     if suite is not None:
-        rendered = [template.render(case.vars) for case in suite.cases]
+        rendered = [render_case(template, case) for case in suite.cases]
     else:
         rendered = [template.render(variables or {})]
     counts = [_count(one, priced_as) for one in rendered]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.errors import RecordingError, did_you_mean
+from promptopt.experiment.conversation import render_case
 from promptopt.experiment.variant import recording_path, sent_params
 from promptopt.files import decode, show_path
 from promptopt.providers.recordings import UNDATED, Recording, RecordingFile
@@ -117,7 +118,7 @@ def _recording(
         raise fail(f"the suite has no case {name!r}.{did_you_mean(name, cases)}")
     if not isinstance(row["output"], str):
         raise fail(f"the output of case {name!r} is {row['output']!r}, not a text")
-    rendered = template.render(cases[name].vars)
+    rendered = render_case(template, cases[name])
     if "input" in row and (difference := _difference(row["input"], rendered)):
         raise fail(
             f"the input of case {name!r} is not what {template.path} renders to: {difference}",

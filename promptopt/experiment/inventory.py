@@ -10,7 +10,7 @@ from typing import Literal
 from promptopt.call_options import CallOptions
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, RecordingError, SecretRecorded
-from promptopt.experiment.conversation import next_request
+from promptopt.experiment.conversation import next_request, render_case
 from promptopt.experiment.variant import sent_params
 from promptopt.files import show_path
 from promptopt.providers.recordings import Recording, RecordingFile, answers, what_changed
@@ -99,7 +99,7 @@ def _check_lines(file: RecordingFile, suite: Suite, template: Template, shown: s
 
 def _stale(recording: Recording, template: Template, case: Case, file: RecordingFile) -> str | None:
     try:
-        rendered = template.render(case.vars)
+        rendered = render_case(template, case)
     except PromptoptError as error:
         return f"the prompt no longer renders: {error}"
     names = [part.partition("=")[0] for part in file.path.stem.split("+")[1:]]
@@ -113,7 +113,10 @@ def _stale(recording: Recording, template: Template, case: Case, file: Recording
         if before is None or not answers(before, request):
             return f"step {step} of the case, which this one follows"
         responses.append(before.response)
-        following = next_request(case, request, responses)
+        try:
+            following = next_request(template, case, request, responses)
+        except PromptoptError as error:
+            return f"the prompt no longer renders: {error}"
         if following is None:
             return f"the case ends with step {step}"
         request = following

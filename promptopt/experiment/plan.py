@@ -10,7 +10,14 @@ from typing import Literal
 
 from promptopt.config import in_ci
 from promptopt.errors import CostLimitError, RecordingError, TemplateError, UsageError
-from promptopt.experiment.conversation import CaseStep, most_usage, next_request
+from promptopt.experiment.conversation import (
+    CaseStep,
+    expected_requests,
+    make_step,
+    most_usage,
+    next_request,
+    render_case,
+)
 from promptopt.experiment.unfinished import UnfinishedRun
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
@@ -19,8 +26,9 @@ from promptopt.providers import is_configured
 from promptopt.providers.openai.models import refused_options
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingStatus, what_changed
 from promptopt.suites import Case, Suite
+from promptopt.templates import Template
 from promptopt.tokens import count_tokens
-from promptopt.values import Request, Usage
+from promptopt.values import Request, Response, Usage
 
 Mode = Literal["none", "missing", "stale", "all"]
 ASK_ABOVE_USD = Decimal(1)
@@ -29,26 +37,17 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """A request that need not be sent. Its messages are not kept: of a large run they would be most of the memory.
+    """A case that need not be asked. Its messages are not kept: of a large run they would be most of the memory.
 
     Attributes:
-        request_sha256: Digest of the request.
-        counted_tokens: Its input tokens, counted with the priced model's tokenizer.
-        recording: The answer to this very request.
-        earlier: The steps of the case before this one, if the model called tools.
+        recording: The answer to the last of its requests.
+        steps: All steps of the case: more than one if the model called tools, or of a conversation.
     """
 
     case: str
     sample: int
-    request_sha256: str
-    counted_tokens: int
     recording: Recording
-    earlier: tuple[CaseStep, ...] = ()
-
-    @property
-    def steps(self) -> tuple[CaseStep, ...]:
-        """All steps of the case."""
-        return (*self.earlier, CaseStep(self.request_sha256, self.counted_tokens, self.recording.response))
+    steps: tuple[CaseStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +59,22 @@ class PlannedCall:
         file: Where its recording is, or will be.
         live: Whether it will be sent.
         earlier: The steps of the case that are recorded already.
+        before: The request of the last of them.
     """
 
+    template: Template
     case: Case
     request: Request
     status: RecordingStatus
     file: RecordingFile
     live: bool
     earlier: tuple[CaseStep, ...] = ()
+    before: Request | None = None
+
+    @property
+    def responses(self) -> list[Response]:
+        """Those of the steps that are recorded."""
+        return [step.response for step in self.earlier]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,29 +176,37 @@ def _planned(
     variant: Variant, case: Case, sample: int, mode: Mode, run: UnfinishedRun | None
 ) -> PlannedCall | RecordedCall:
     try:
-        rendered = variant.template.render(case.vars)
+        request = variant.request(render_case(variant.template, case), case=case.name, sample=sample)
+        if case.turns and not sample:
+            # That a later turn has no place in the prompt is said before the first is paid.
+            expected_requests(variant.template, case, request)
+        return _next_call(variant, case, request, mode, run)
     except TemplateError as error:
         raise TemplateError(
             f"{error.message} (in case {case.name!r})", path=error.path, line=error.line, remedy=error.remedy
         ) from None
-    request = variant.request(rendered, case=case.name, sample=sample)
+
+
+def _next_call(
+    variant: Variant, case: Case, request: Request, mode: Mode, run: UnfinishedRun | None
+) -> PlannedCall | RecordedCall:
+    """The first call of a case that is not recorded, or all that are."""
     earlier: tuple[CaseStep, ...] = ()
+    before: Request | None = None
     while True:
         status, file = variant.recorded(request)
         again = mode == "all" and not (status == "fresh" and run is not None and run.answered(request))
         live = again or (status == "missing" and mode != "none") or (status == "stale" and mode == "stale")
         recording = None if live or status != "fresh" else file.find(request)
         if recording is None:
-            return PlannedCall(case, request, status, variant.files[0] if live else file, live, earlier)
-        tokens = variant.counted_tokens(request)
-        found = RecordedCall(case.name, sample, recording.request_sha256, tokens, recording, earlier)
-        if case.tool_results is None:
-            return found
-        earlier = found.steps
-        following = next_request(case, request, [step.response for step in earlier])
+            file = variant.files[0] if live else file
+            return PlannedCall(variant.template, case, request, status, file, live, earlier, before)
+        earlier = (*earlier, make_step(variant, case, request, recording.response, before))
+        responses = [step.response for step in earlier]
+        following = next_request(variant.template, case, request, responses) if case.has_steps else None
         if following is None:
-            return found
-        request = following
+            return RecordedCall(case.name, request.sample, recording, earlier)
+        before, request = request, following
 
 
 def _refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
@@ -257,18 +272,19 @@ def cost_range(plans: Sequence[RunPlan]) -> CostRange:
         if price is None:
             continue
         for call in plan.live:
-            tokens = count_tokens(call.request).tokens
-            low += price.cost(Usage(input_tokens=tokens)).total_usd
+            tokens = [count_tokens(each).tokens for each in _expected(call)]
+            low += sum((price.cost(Usage(input_tokens=each)).total_usd for each in tokens), Decimal(0))
             cap = call.request.params.max_output_tokens
             if cap is None:
                 uncapped[plan.variant.label] = None
-                cap = None if price.context_window is None else max(0, price.context_window - tokens)
+                cap = None if price.context_window is None else max(0, price.context_window - tokens[0])
             if cap is None:
                 bounded = False
             else:
-                high += price.cost(most_usage(call.case, call.request, cap)).total_usd
+                most = most_usage(call.template, call.case, call.request, cap, call.responses)
+                high += price.cost(most).total_usd
     return CostRange(
-        calls=sum(len(plan.live) for plan in live),
+        calls=sum(len(_expected(call)) for plan in live for call in plan.live),
         low_usd=low,
         high_usd=high if bounded else None,
         free=not paid,
@@ -276,6 +292,13 @@ def cost_range(plans: Sequence[RunPlan]) -> CostRange:
         uncapped=tuple(uncapped),
         resumed=sum(len(plan.calls) - len(plan.live) for plan in plans if plan.unfinished),
     )
+
+
+def _expected(call: PlannedCall) -> list[Request]:
+    """The requests that are asked for a case at least; calls of tools may lead to more."""
+    if not call.case.turns:
+        return [call.request]
+    return expected_requests(call.template, call.case, call.request, call.responses)
 
 
 def check_cost(expected: CostRange, max_cost: Decimal | None) -> None:

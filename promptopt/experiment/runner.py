@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from random import Random
 from threading import Event
 
-from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded
-from promptopt.experiment.conversation import CaseStep, converse, measure_steps, whole_response
+from promptopt.errors import ProviderUnusable
+from promptopt.experiment.conversation import (
+    CaseError,
+    CaseStep,
+    Exchange,
+    converse,
+    judge_steps,
+    make_step,
+    turn_reached,
+)
 from promptopt.experiment.plan import PlannedCall, RecordedCall, RunPlan
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.unfinished import UnfinishedRun
@@ -25,15 +33,13 @@ from promptopt.gateway.provider import WrappedProvider
 from promptopt.providers import Provider, make_provider
 from promptopt.providers.recordings import RecordingFile
 from promptopt.scorers import SuiteChecks
-from promptopt.values import Progress, Request, Response
+from promptopt.values import Progress, Response
 
 # How long calls in flight may take to end, so that their answers are kept, when a run is interrupted.
 _GRACE_S = 2.0
 _SEED = 20_240_513
 
-_Steps = list[tuple[Request, Response]]
-_Answer = tuple[CaseStep, ...] | ProviderError | SecretRecorded
-_Outcome = _Steps | ProviderError | SecretRecorded
+_Answer = tuple[CaseStep, ...] | CaseError
 
 
 def run_plans(
@@ -68,7 +74,7 @@ def run_plans(
     sending = _Sending(jobs, retries, () if rpm is None else (Pace(rpm),))
     unfinished = {plan.variant.files[0]: plan.unfinished for plan in plans if plan.unfinished}
     outcomes = _ask(live, sending, timeout_s, provider, layers, progress, unfinished) if live else []
-    errors = [outcome for outcome in outcomes if not isinstance(outcome, list)]
+    errors = [outcome.error for outcome in outcomes if outcome.error and not outcome.made]
     if live and len(errors) == sum(len(plan.calls) for plan in plans):
         raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
     for run in unfinished.values():
@@ -77,7 +83,10 @@ def run_plans(
     timed = len(live) == sum(len(plan.calls) for plan in plans)
     asked = iter(outcomes)
     answers = [
-        [call.steps if isinstance(call, RecordedCall) else _steps(plan, call, next(asked)) for call in plan.calls]
+        [
+            _Given(call.steps) if isinstance(call, RecordedCall) else _given(plan, call, next(asked))
+            for call in plan.calls
+        ]
         for plan in plans
     ]
     caching = {
@@ -89,24 +98,37 @@ def run_plans(
     ]
 
 
-def _steps(plan: RunPlan, call: PlannedCall, outcome: _Outcome) -> _Answer:
-    if not isinstance(outcome, list):
-        return outcome
-    made = (CaseStep(asked.digest, plan.variant.counted_tokens(asked), response) for asked, response in outcome)
-    return (*call.earlier, *made)
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a case was answered with.
+
+    Attributes:
+        live: The responses of this run.
+    """
+
+    steps: tuple[CaseStep, ...]
+    live: tuple[Response, ...] = ()
+    error: CaseError | None = None
 
 
-def _shows_cache(answer: _Answer) -> bool:
+def _given(plan: RunPlan, call: PlannedCall, outcome: Exchange) -> _Given:
+    steps, before = list(call.earlier), call.before
+    for asked, response in outcome.made:
+        steps.append(make_step(plan.variant, call.case, asked, response, before))
+        before = asked
+    return _Given(tuple(steps), tuple(response for _, response in outcome.made), outcome.error)
+
+
+def _shows_cache(given: _Given) -> bool:
     """Whether an answer says that its provider has a prompt cache."""
-    usages = [step.response.usage for step in answer] if isinstance(answer, tuple) else []
+    usages = [step.response.usage for step in given.steps] if given.error is None else []
     return any(usage and (usage.cache_read_tokens or usage.cache_write_tokens) for usage in usages)
 
 
-def _run(plan: RunPlan, outcomes: Sequence[_Answer], checks: SuiteChecks, timed: bool, caching: bool) -> Run:
+def _run(plan: RunPlan, given: Sequence[_Given], checks: SuiteChecks, timed: bool, caching: bool) -> Run:
     cacheable = plan.variant.cacheable() if caching else None
     trials = [
-        _trial(plan.variant, call, outcome, checks, timed, cacheable)
-        for call, outcome in zip(plan.calls, outcomes, strict=True)
+        _trial(plan.variant, call, one, checks, timed, cacheable) for call, one in zip(plan.calls, given, strict=True)
     ]
     return Run(plan.variant, tuple(trials))
 
@@ -114,26 +136,25 @@ def _run(plan: RunPlan, outcomes: Sequence[_Answer], checks: SuiteChecks, timed:
 def _trial(
     variant: Variant,
     call: PlannedCall | RecordedCall,
-    steps: _Answer,
+    given: _Given,
     checks: SuiteChecks,
     timed: bool,
     cacheable: int | None,
 ) -> Trial:
     if isinstance(call, RecordedCall):
-        case, sample, digest = call.case, call.sample, call.request_sha256
+        case, sample, digest = call.case, call.sample, call.steps[0].request_sha256
     else:
         case, sample, digest = call.case.name, call.request.sample, call.request.digest
-    if not isinstance(steps, tuple):
-        return Failed(case, sample, digest, str(steps))
-    outcome = whole_response(checks.case(case), [step.response for step in steps])
-    measured = measure_steps(variant, steps, cacheable)
-    judged = outcome if timed or outcome.duration_s is None else replace(outcome, duration_s=None)
-    front = variant.template.front
-    score = checks.score(case, judged, front.answer, measured.judged_cost, front.tools)
+    steps = given.steps
+    if given.error is not None:
+        assert isinstance(call, PlannedCall)
+        turn = turn_reached(call.case, [step.response for step in steps])
+        return Failed(case, sample, digest, f"{turn}{given.error}", given.live)
+    outcome, measured, score = judge_steps(variant, checks, case, steps, cacheable, timed=timed)
     recorded_at = call.recording.recorded_at if isinstance(call, RecordedCall) else None
     tokens = sum(step.counted_tokens for step in steps)
     first = steps[0].request_sha256
-    return Answered(case, sample, first, tokens, outcome, measured, score, recorded_at, len(steps))
+    return Answered(case, sample, first, tokens, outcome, measured, score, recorded_at, len(steps), given.live)
 
 
 @dataclass(frozen=True)
@@ -177,8 +198,8 @@ def _ask(
     layers: Sequence[Layer],
     progress: Progress | None,
     unfinished: Mapping[RecordingFile, UnfinishedRun],
-) -> list[_Outcome]:
-    """The outcome of each call, in their order. Recording files are tidied and providers closed afterwards."""
+) -> list[Exchange]:
+    """The outcome of each case, in their order. Recording files are tidied and providers closed afterwards."""
     with ExitStack() as opened:
         providers: dict[str, Provider] = {}
         for model in dict.fromkeys(call.request.model for call in live):
@@ -208,20 +229,20 @@ def _ask(
         return [outcomes[number] for number in range(len(tasks))]
 
 
-def _converse(provider: Provider, call: PlannedCall) -> _Steps:
-    return converse(provider.complete, call.case, call.request, [step.response for step in call.earlier])
+def _converse(provider: Provider, call: PlannedCall) -> Exchange:
+    return converse(provider.complete, call.template, call.case, call.request, call.responses)
 
 
-def _in_threads(tasks: Sequence[Callable[[], _Steps]], jobs: int, progress: Progress | None) -> list[_Outcome]:
+def _in_threads(tasks: Sequence[Callable[[], Exchange]], jobs: int, progress: Progress | None) -> list[Exchange]:
     """Carry out tasks, ``jobs`` at once; the first error that ends the run cancels those that have not begun."""
-    pending: dict[Future[_Steps], int] = {}
-    outcomes: dict[int, _Outcome] = {}
+    pending: dict[Future[Exchange], int] = {}
+    outcomes: dict[int, Exchange] = {}
     executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="promptopt")
     try:
         for number, task in enumerate(tasks):
             pending[executor.submit(task)] = number
         for future in as_completed(pending):
-            outcomes[pending[future]] = _outcome(future)
+            outcomes[pending[future]] = future.result()
             if progress is not None:
                 progress(len(outcomes), len(tasks))
     except BaseException:
@@ -230,13 +251,3 @@ def _in_threads(tasks: Sequence[Callable[[], _Steps]], jobs: int, progress: Prog
         raise
     executor.shutdown()
     return [outcomes[number] for number in range(len(tasks))]
-
-
-def _outcome(future: Future[_Steps]) -> _Outcome:
-    try:
-        return future.result()
-    except ProviderUnusable:
-        raise
-    except (ProviderError, SecretRecorded) as error:
-        # The one call fails; the others go on.
-        return error

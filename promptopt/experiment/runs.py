@@ -30,6 +30,7 @@ class Answered:
         recorded_at: When a replayed answer was recorded; ``None`` for a live one.
         steps: How often the model was called: more than once if its calls of tools were answered. ``response`` and
             ``measured`` are of all of them.
+        live: The responses of this run, which it paid.
     """
 
     case: str
@@ -41,6 +42,7 @@ class Answered:
     score: CaseScore
     recorded_at: str | None = None
     steps: int = 1
+    live: tuple[Response, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def quality(self) -> float:
@@ -83,12 +85,14 @@ class Failed:
     Attributes:
         request_sha256: Digest of the request.
         error: Why there is no answer.
+        live: What the calls before it, of the same case, were answered with in this run, which paid them.
     """
 
     case: str
     sample: int
     request_sha256: str = field(repr=False)
     error: str
+    live: tuple[Response, ...] = field(default=(), repr=False)
 
 
 Trial = Answered | Failed
@@ -229,7 +233,7 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         warm_usd_per_1k_calls=None if warm_total is None else float(warm_total / len(answered) * 1000),
         cold_tokens=0 if warm else _cold_tokens(variant, answered),
         usd_per_pass=None if total is None or not passed else float(total / passed),
-        incurred_usd=_incurred(answered, variant),
+        incurred_usd=_incurred(trials, variant),
         latency_ms=median(seconds) * 1000 if seconds else None,
         latency_p95_ms=_percentile95(seconds) * 1000 if len(seconds) >= _FEWEST_FOR_P95 else None,
         timed=len(seconds),
@@ -281,9 +285,9 @@ def _answer(trial: Answered) -> str:
     return " ".join(answer.split())
 
 
-def _incurred(trials: Sequence[Answered], variant: Variant) -> float | None:
+def _incurred(trials: Sequence[Trial], variant: Variant) -> float | None:
     """What live calls cost at the answering model's own price."""
-    live = [trial.response for trial in trials if not trial.replayed]
+    live = [response for trial in trials for response in trial.live]
     if not live or variant.free:
         return 0.0
     usages = [response.usage for response in live if response.usage]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -30,6 +30,22 @@ _SCHEMAS = ("is-json", "contains-json")
 
 
 @dataclass(frozen=True, slots=True)
+class TurnAnswer:
+    """The answer to one turn of a conversation.
+
+    Attributes:
+        response: Of all calls of the model in the turn.
+        variables: Those of the turn, with ``turn`` (from 1), ``user`` (what was said) and ``history`` (the messages
+            before it).
+        cost: List cost of the turn; ``None`` for an unpriced model.
+    """
+
+    response: Response
+    variables: Mapping[str, Any]
+    cost: Cost | None
+
+
+@dataclass(frozen=True, slots=True)
 class CaseScore:
     """What one answer is worth.
 
@@ -39,7 +55,7 @@ class CaseScore:
         scores: One for each assert that could be judged.
         answer: What was read out of the response.
         unjudged: Asserts that could not be judged (the latency of a replay).
-        asserts: Which of the case's asserts each score is of, counted from 0.
+        asserts: Which of the case's asserts each score is of, counted from 0: those of its turns, then its own.
         broken: Those that weigh something and whose scorer gave no score: they count as failed.
     """
 
@@ -69,25 +85,33 @@ class SuiteChecks:
         answer: AnswerExtractor | None,
         cost: Cost | None,
         tools: tuple[Tool, ...] = (),
+        turns: Sequence[TurnAnswer] = (),
     ) -> CaseScore:
         """The score of a response to the case; ``answer`` says how its answer is read out of it.
 
         Args:
             tools: Those of the prompt, which calls are checked by.
+            turns: Of a conversation, the answers to the turns that were asked.
         """
-        return self._cases[case].score(response, answer, cost, tools)
+        return self._cases[case].score(response, answer, cost, tools, turns)
 
     def case(self, name: str) -> Case:
         """The case of that name."""
         return self._cases[name].case
 
     def assertions(self, case: str) -> tuple[Assertion, ...]:
-        """The asserts of a case with its variables filled in, as its scores count them."""
+        """The asserts of a case with its variables filled in, as its scores count them: those of its turns first."""
         return self._cases[case].assertions
 
     def _case_checks(self, case: Case) -> CaseChecks:
-        filled = tuple(_filled(assertion, case.vars, self._path) for assertion in case.asserts)
-        return CaseChecks(case, filled, tuple(map(self._check, filled)))
+        filled: list[Assertion] = []
+        places: list[int] = []
+        for number, turn in enumerate(case.turns, 1):
+            variables = {**turn.vars, "turn": number, **({} if turn.user is None else {"user": turn.user})}
+            filled += [_filled(assertion, variables, self._path) for assertion in turn.asserts]
+            places += [number] * len(turn.asserts)
+        filled += [_filled(assertion, case.vars, self._path) for assertion in case.asserts]
+        return CaseChecks(case, tuple(filled), tuple(map(self._check, filled)), tuple(places))
 
     def _check(self, assertion: Assertion) -> Check:
         written = [assertion.name, assertion.value, assertion.threshold, assertion.weight, dict(assertion.options)]
@@ -99,18 +123,39 @@ class SuiteChecks:
 
 @dataclass(frozen=True, slots=True)
 class CaseChecks:
-    """The checks of one case."""
+    """The checks of one case.
+
+    Attributes:
+        places: The turn that each of the first checks belongs to; those after them are of the case.
+    """
 
     case: Case
     assertions: tuple[Assertion, ...]
     checks: tuple[Check, ...]
+    places: tuple[int, ...] = ()
 
     def score(
-        self, response: Response, answer: AnswerExtractor | None, cost: Cost | None, tools: tuple[Tool, ...] = ()
+        self,
+        response: Response,
+        answer: AnswerExtractor | None,
+        cost: Cost | None,
+        tools: tuple[Tool, ...] = (),
+        turns: Sequence[TurnAnswer] = (),
     ) -> CaseScore:
         """The score of a response; a case without asserts passes."""
         subject = _subject(response, answer, self.case, cost, tools)
-        found = [(number, check, check(subject)) for number, check in enumerate(self.checks)]
+        of_turns = [
+            _subject(said.response, answer, replace(self.case, vars=said.variables), said.cost, tools)
+            for said in (turns if self.places else ())
+        ]
+        found = [
+            (number, check, _of_turn(check, of_turns, turn))
+            for number, (check, turn) in enumerate(zip(self.checks, self.places, strict=False))
+        ]
+        found += [
+            (number, self.checks[number], self.checks[number](subject))
+            for number in range(len(self.places), len(self.checks))
+        ]
         judged = [(number, check.assertion.weight, score) for number, check, score in found if score is not None]
         scores = tuple(score for _, _, score in judged)
         total = sum(weight for _, weight, _ in judged)
@@ -132,6 +177,15 @@ class CaseChecks:
             asserts=_upto(len(scores)) if len(scores) == len(found) else tuple(number for number, _, _ in judged),
             broken=tuple(number for number, weight, score in judged if score.broken and weight),
         )
+
+
+def _of_turn(check: Check, subjects: Sequence[Subject], turn: int) -> Score | None:
+    """The score of a turn's assert, which says the turn; a turn that was not asked fails it."""
+    if turn > len(subjects):
+        why = f"turn {turn} was not asked, because turn {len(subjects)} has no answer"
+        return Score(check.assertion.name, 0.0, False, why)
+    score = check(subjects[turn - 1])
+    return replace(score, explanation=f"turn {turn}: {score.explanation}") if score and score.explanation else score
 
 
 @lru_cache(maxsize=1024)
@@ -156,7 +210,8 @@ def _subject(
     given: dict[str, Any] = {"variables": case.vars, "cost": cost, "tools": tools}
     if case.tool_results is not None and response.finish_reason == "no_tool_result":
         answers = case.tool_results.answers(response.tool_calls)
-        call = response.tool_calls[answers.index(None)]
+        # Other turns may have used up what answers these calls: then it is the last of them.
+        call = response.tool_calls[answers.index(None) if None in answers else -1]
         why = call_problem(call, tools) or f"`tool_results` has no result for {call}"
         return Subject(None, response, f"no answer: {why}", **given)
     # If a pattern finds the answer in a response, it does not matter where the rest of the text ends.

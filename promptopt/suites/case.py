@@ -47,18 +47,36 @@ class Assertion:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the user in a conversation, and what the answer to it must be.
+
+    Attributes:
+        user: What the user says, with the variables filled in; ``None``: the prompt says it out of the variables.
+        vars: The variables of this turn: those of the case, and its own in their place.
+        asserts: What the answer to this turn is scored by.
+        tool_results: What the calls of tools in this turn are answered with; ``None``: with those of the case.
+    """
+
+    user: str | None
+    vars: Mapping[str, Any]
+    asserts: tuple[Assertion, ...] = ()
+    tool_results: ToolResults | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One input with what its answer must be.
 
     Attributes:
         name: Unique in its suite.
         vars: The variables that the prompt is rendered with.
-        asserts: What the answer is scored by.
+        asserts: What the answer is scored by; of a conversation, the last one.
         threshold: The weighted score that passes the case; ``None``: every assert must pass.
         metadata: Free labels.
         tool_results: What the model's calls of tools are answered with; ``None``: they end the case.
-        max_steps: How often the model is called at most, if they are.
+        max_steps: How often the model is called at most, if they are; of a conversation, in each turn.
         line: Its line in the suite's file.
+        turns: What the user says one after the other, if the case is a conversation; else empty.
     """
 
     name: str
@@ -69,6 +87,12 @@ class Case:
     line: int | None = None
     tool_results: ToolResults | None = None
     max_steps: int = MAX_STEPS
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the model may be called more than once for it."""
+        return self.tool_results is not None or len(self.turns) > 1 or any(t.tool_results for t in self.turns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from typing import Any
 from promptopt.config import Config, check_config, load_config
 from promptopt.errors import SuiteError, UsageError, check_argument, did_you_mean
 from promptopt.files import decode, lines_of, show_path
-from promptopt.suites.case import ASSERT_KEYS, MAX_STEPS, Assertion, Case, Suite
+from promptopt.suites.case import ASSERT_KEYS, MAX_STEPS, Assertion, Case, Suite, Turn
 from promptopt.suites.inspect_samples import read_sample
 from promptopt.suites.table import read_csv
 from promptopt.suites.tool_results import ToolResults, read_tool_results
+from promptopt.suites.turns import read_turns
 from promptopt.suites.variables import (
     FILE,
     expand_patterns,
@@ -57,7 +58,9 @@ _TOP_IGNORED = frozenset(
 )
 # One for all cases and asserts that have none.
 _NOTHING: Mapping[str, Any] = {}
-_TEST_KEYS = ("description", "vars", "assert", "threshold", "metadata", "options", "tool_results", "max_steps")
+_TEST_KEYS = (
+    *("description", "vars", "assert", "threshold", "metadata", "options", "tool_results", "max_steps", "turns"),
+)
 _OPTION_KEYS = ("disableVarExpansion",)
 
 _TEXT_TYPES = frozenset(
@@ -269,7 +272,7 @@ class _Parser:
                 # The name is of what is written, so that it stays when another variable is changed.
                 # A picture is called as its file: a recording of the case is then stale once the file is another.
                 named = {key: expanded[key] if isinstance(value, Media) else value for key, value in read.items()}
-                name = str(description) if description is not None else f"case-{sha256_hex(canonical_json(named))[:8]}"
+                name = str(description) if description is not None else self._unnamed(named, test)
                 yield Case(
                     name=intern(name + suffix),
                     vars=variables,
@@ -277,24 +280,45 @@ class _Parser:
                     threshold=self._fraction(threshold, "threshold", test),
                     metadata=metadata or _NOTHING,
                     line=self._line(test),
-                    tool_results=self._tool_results(test, variables),
+                    tool_results=self._tool_results(variables, self._default, test),
                     max_steps=self._max_steps(test),
+                    turns=self._turns(test, read),
                 )
         except ValueError as error:
             raise self._error(str(error), test, "vars") from None
 
-    def _tool_results(self, test: Mapping[str, Any], variables: Mapping[str, Any]) -> ToolResults | None:
-        """Those of the defaults and of the test by tool; a list, which is in order, replaces the defaults."""
-        given, default = test.get("tool_results"), self._default.get("tool_results")
-        if isinstance(given, Mapping) and isinstance(default, Mapping):
-            given = {**default, **given}
-        written = default if given is None else given
+    def _tool_results(self, variables: Mapping[str, Any], *places: Mapping[str, Any]) -> ToolResults | None:
+        """Those of the defaults, of the test and of a turn by tool; a list, in order, replaces those before."""
+        written: Any = None
+        where = places[0]
+        for place in places:
+            given = place.get("tool_results")
+            if given is not None:
+                where, both = place, isinstance(given, Mapping) and isinstance(written, Mapping)
+                written = {**written, **given} if both else given
         if written is None:
             return None
         try:
             return read_tool_results(fill(written, variables), self._folders)
         except ValueError as error:
-            raise self._error(f"tool_results: {error}", test, "tool_results") from None
+            raise self._error(f"tool_results: {error}", where, "tool_results") from None
+
+    def _turns(self, test: Mapping[str, Any], variables: Mapping[str, Any]) -> tuple[Turn, ...]:
+        """Those of the test, else those of the defaults."""
+        place = test if test.get("turns") is not None else self._default
+        if place.get("turns") is None:
+            return ()
+
+        def results(turn: Mapping[str, Any], filled: Mapping[str, Any]) -> ToolResults | None:
+            return self._tool_results(filled, self._default, test, turn)
+
+        return read_turns(place, variables, self._folders, self._asserts, results, self._error)
+
+    def _unnamed(self, variables: Mapping[str, Any], test: Mapping[str, Any]) -> str:
+        """The name of a case without one, by what is asked."""
+        turns = test.get("turns") or self._default.get("turns") or []
+        said = [[turn.get("user"), turn.get("vars")] if isinstance(turn, Mapping) else [turn] for turn in turns]
+        return f"case-{sha256_hex(canonical_json({**variables, 'turns': said} if said else variables))[:8]}"
 
     def _max_steps(self, test: Mapping[str, Any]) -> int:
         value = test.get("max_steps", self._default.get("max_steps", MAX_STEPS))
