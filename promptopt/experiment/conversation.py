@@ -46,15 +46,14 @@ class CaseStep:
     asked: str = ""
 
 
-Asked = tuple[Request, Response]
 CaseError = ProviderError | SecretRecorded | TemplateError
 """What ends one case; the others go on."""
 
 
-class Exchange(NamedTuple):
+class Conversed(NamedTuple):
     """What was asked for a case, and what ended it before its end."""
 
-    made: list[Asked]
+    made: list[tuple[Request, Response]]
     error: CaseError | None = None
 
 
@@ -237,13 +236,13 @@ def expected_requests(
 
 def converse(
     ask: Callable[[Request], Response], template: Template, case: Case, request: Request, earlier: Sequence[Response]
-) -> Exchange:
+) -> Conversed:
     """Carry a case on from ``request`` to its end, or to the call that failed.
 
     Raises:
         ProviderUnusable: No further call can succeed; what was answered before is kept by ``ask``.
     """
-    responses, made = list(earlier), list[Asked]()
+    responses, made = list(earlier), list[tuple[Request, Response]]()
     following: Request | None = request
     try:
         while following is not None:
@@ -254,8 +253,8 @@ def converse(
     except ProviderUnusable:
         raise
     except (ProviderError, SecretRecorded, TemplateError) as error:
-        return Exchange(made, error)
-    return Exchange(made)
+        return Conversed(made, error)
+    return Conversed(made)
 
 
 def turn_reached(case: Case, responses: Sequence[Response]) -> str:

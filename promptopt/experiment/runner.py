@@ -14,7 +14,7 @@ from promptopt.errors import ProviderUnusable
 from promptopt.experiment.conversation import (
     CaseError,
     CaseStep,
-    Exchange,
+    Conversed,
     converse,
     judge_steps,
     make_step,
@@ -111,7 +111,7 @@ class _Given:
     error: CaseError | None = None
 
 
-def _given(plan: RunPlan, call: PlannedCall, outcome: Exchange) -> _Given:
+def _given(plan: RunPlan, call: PlannedCall, outcome: Conversed) -> _Given:
     steps, before = list(call.earlier), call.before
     for asked, response in outcome.made:
         steps.append(make_step(plan.variant, call.case, asked, response, before))
@@ -198,7 +198,7 @@ def _ask(
     layers: Sequence[Layer],
     progress: Progress | None,
     unfinished: Mapping[RecordingFile, UnfinishedRun],
-) -> list[Exchange]:
+) -> list[Conversed]:
     """The outcome of each case, in their order. Recording files are tidied and providers closed afterwards."""
     with ExitStack() as opened:
         providers: dict[str, Provider] = {}
@@ -229,14 +229,14 @@ def _ask(
         return [outcomes[number] for number in range(len(tasks))]
 
 
-def _converse(provider: Provider, call: PlannedCall) -> Exchange:
+def _converse(provider: Provider, call: PlannedCall) -> Conversed:
     return converse(provider.complete, call.template, call.case, call.request, call.responses)
 
 
-def _in_threads(tasks: Sequence[Callable[[], Exchange]], jobs: int, progress: Progress | None) -> list[Exchange]:
+def _in_threads(tasks: Sequence[Callable[[], Conversed]], jobs: int, progress: Progress | None) -> list[Conversed]:
     """Carry out tasks, ``jobs`` at once; the first error that ends the run cancels those that have not begun."""
-    pending: dict[Future[Exchange], int] = {}
-    outcomes: dict[int, Exchange] = {}
+    pending: dict[Future[Conversed], int] = {}
+    outcomes: dict[int, Conversed] = {}
     executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="promptopt")
     try:
         for number, task in enumerate(tasks):
