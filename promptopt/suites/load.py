@@ -269,6 +269,7 @@ class _Parser:
                 read = {name: read_variable(value, self._folders) for name, value in expanded.items()}
                 variables, plain = render_variables(read)
                 self._notes += [f"the variable {name!r} is not rendered: its braces name no variable" for name in plain]
+                turns = self._turns(test, read)
                 # The name is of what is written, so that it stays when another variable is changed.
                 # A picture is called as its file: a recording of the case is then stale once the file is another.
                 named = {key: expanded[key] if isinstance(value, Media) else value for key, value in read.items()}
@@ -282,7 +283,7 @@ class _Parser:
                     line=self._line(test),
                     tool_results=self._tool_results(variables, self._default, test),
                     max_steps=self._max_steps(test),
-                    turns=self._turns(test, read),
+                    turns=turns,
                 )
         except ValueError as error:
             raise self._error(str(error), test, "vars") from None

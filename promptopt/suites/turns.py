@@ -10,6 +10,7 @@ from promptopt.errors import SuiteError, did_you_mean
 from promptopt.suites.case import Assertion, Turn
 from promptopt.suites.tool_results import ToolResults
 from promptopt.suites.variables import read_variable, render_variables
+from promptopt.values import Media
 from promptopt.yaml import line_of
 
 GIVEN = ("history", "_conversation")
@@ -101,6 +102,8 @@ def _filled(
     """What the user says and the variables of the turn, with variables filled in. Raises ValueError."""
     own = {name: read_variable(value, folders) for name, value in (entry.get("vars") or {}).items()}
     text = read_variable(entry.get("user"), folders)
+    if isinstance(text, Media):
+        raise ValueError(f"user: {entry['user']!r} is not a text; give a picture, a sound or a file as a variable")
     # No variable has such a name, so that none can refer to it.
     name = f"turn {number}"
     rendered, _ = render_variables({**variables, **own, **({} if text is None else {name: text})})

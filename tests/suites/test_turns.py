@@ -95,10 +95,12 @@ def test_lists_of_variables_make_a_conversation_for_each(project) -> None:
         ("\n  - hi\n  - {assert: []}", "turn 2 has neither `user` nor `vars`", 5),
         ("\n  - {user: '{{ a }} {{ gone }}'}", "'gone' is undefined", 4),
         ("\n  - {user: 'file://none.txt'}", "'file://none.txt' cannot be read", 4),
+        ("\n  - {user: 'file://notes.pdf'}", "is not a text; give a picture", 4),
         ("\n  - {user: hi, tool_results: 5}", "tool_results: 5 is not a mapping of tools", 4),
     ],
 )
 def test_what_is_not_a_turn_is_refused_with_its_line(project, turns: str, says: str, line: int) -> None:
+    (project.root / "notes.pdf").write_bytes(b"%PDF-1.4\n1 0 obj<</Type /Page>>endobj\n%%EOF\n")
     with pytest.raises(SuiteError) as caught:
         only(project, f"- description: d\n  vars: {{a: x}}\n  turns: {turns}\n")
     assert says in str(caught.value)
