@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -103,8 +103,11 @@ def json_problem(error: ValueError | RecursionError) -> tuple[str, int | None]:
     return error.msg, error.lineno
 
 
-def replace_file(path: Path, text: str, error: type[InputError] = InputError) -> None:
+def replace_file(path: Path, text: str | Iterable[bytes], error: type[InputError] = InputError) -> None:
     """Write a file whole or not at all: into a temporary file beside it, which is then renamed.
+
+    Args:
+        text: Or its parts, of which one at a time is in memory.
 
     Raises:
         InputError: The disk does not take it (the class is ``error``); what was there before is unchanged.
@@ -116,7 +119,8 @@ def replace_file(path: Path, text: str, error: type[InputError] = InputError) ->
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_utf8(text))
+        with temporary.open("wb") as file:
+            file.writelines([_utf8(text)] if isinstance(text, str) else text)
         temporary.replace(target)
     except OSError as problem:
         with suppress(OSError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 @click.option("--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2].")
 @click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute.")
 @click.option("--batch", is_flag=True, help="Ask through the provider's batch API: half the price, within a day.")
+@click.option("--export-batch", type=click.Path(path_type=Path), metavar="DIR", help="Write files for a batch API.")
+@click.option("--shards", type=click.IntRange(min=1), default=1, help="Into how many files the requests are divided.")
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option(
@@ -67,6 +69,8 @@ def command(
     retries: int | None,
     rpm: int | None,
     batch: bool,
+    export_batch: Path | None,
+    shards: int,
     cases: bool,
     as_json: bool,
     output: Path | None,
@@ -83,10 +87,18 @@ def command(
 
     Exit code 1 if a candidate regressed, 3 if too many calls failed to say anything.
     """
+    from promptopt.cli.recordings import export
+    from promptopt.experiment.batch_export import Compared
     from promptopt.experiment.compare import compare
     from promptopt.experiment.report.write import check_format, comparison_json, write_report
     from promptopt.experiment.text import case_differences
 
+    if export_batch is not None:
+        if batch or cases or output is not None or record == "none":
+            raise UsageError("--export-batch asks nothing: leave out --batch, --cases, --output and --record none")
+        compared = Compared(prompts, suite, models, _listed(settings), trials, record or "missing")
+        export(compared, export_batch, shards, _within(max_cost), as_json)
+        return
     if output is not None:
         check_format(output)
     with _progress() as progress:
@@ -138,6 +150,25 @@ def _settings(given: tuple[str, ...]) -> dict[str, list[object]]:
             raise UsageError(f"--set {name} is given twice: write {name}=VALUE,VALUE")
         found[name] = [load_yaml(value, f"--set {name}") for value in values.split(",")]
     return found
+
+
+def _listed(given: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
+    return {name: tuple(values) for name, values in _settings(given).items()}
+
+
+def _within(max_cost: str | None) -> Callable[[CostRange], None]:
+    """Prints what an export will cost; one that may cost more than its limit is refused."""
+    limit = _dollars(max_cost)
+
+    def announce(expected: CostRange) -> None:
+        from promptopt.experiment.plan import check_cost
+
+        if expected.calls:
+            click.echo(f"as a batch: {expected}", err=True)
+        if limit is not None:
+            check_cost(expected, limit)
+
+    return announce
 
 
 def _dollars(text: str | None) -> Decimal | None:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from promptopt.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptopt.experiment.batch_export import Compared
+    from promptopt.experiment.plan import CostRange
 
 _SHOWN = 5
 
@@ -17,16 +25,29 @@ def command() -> None:
 
 
 @command.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--prompt", required=True, help="The prompt that was answered.")
-@click.option("--suite", required=True, help="The suite whose cases were answered.")
-@click.option("--model", required=True, help="The model that answered.")
-def import_(file: Path, prompt: str, suite: str, model: str) -> None:
-    """Import answers from FILE, JSONL or CSV rows with `case` and `output`.
+@click.argument("file", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@click.option("--prompt", help="The prompt that was answered.")
+@click.option("--suite", help="The suite whose cases were answered.")
+@click.option("--model", help="The model that answered.")
+def import_(file: Path, prompt: str | None, suite: str | None, model: str | None) -> None:
+    """Import answers: those of a batch from DIR, or those of another tool from FILE.
 
-    A row may have `input` (checked against the rendered prompt), `input_tokens` and `output_tokens` (else counted),
-    `finish_reason`, `repetition`, `model` and `recorded_at`.
+    DIR is the folder of `compare --export-batch`; all output and error files below it are read.
+
+    FILE has JSONL or CSV rows with `case` and `output`, and needs --prompt, --suite and --model. A row may have `input`
+    (checked against the rendered prompt), `input_tokens` and `output_tokens` (else counted), `finish_reason`,
+    `repetition`, `model` and `recorded_at`.
     """
+    if file.is_dir():
+        if prompt or suite or model:
+            raise UsageError(f"{file} is a folder: what its answers belong to is in its manifest, without options")
+        _import_batch(file)
+        return
+    if prompt is None or suite is None or model is None:
+        missing = next(
+            name for name, value in (("prompt", prompt), ("suite", suite), ("model", model)) if value is None
+        )
+        raise UsageError(f"{file}: answers of another tool need --{missing}")
     from promptopt.experiment.importing import import_answers
     from promptopt.files import show_path
     from promptopt.suites import load_suite
@@ -38,6 +59,61 @@ def import_(file: Path, prompt: str, suite: str, model: str) -> None:
     if done.missing:
         names = ", ".join(done.missing[:_SHOWN]) + (", ..." if len(done.missing) > _SHOWN else "")
         click.echo(f"{len(done.missing)} cases have no answer: {names}", err=True)
+
+
+def _import_batch(folder: Path) -> None:
+    from promptopt.experiment.batch_import import import_batch
+    from promptopt.files import show_path
+    from promptopt.money import dollars
+
+    done = import_batch(folder)
+    cost = f"cost {dollars(done.usd)} at the batch price"
+    if done.unpriced:
+        cost = f"cost unknown: no batch price of {', '.join(sorted(done.unpriced))}"
+    counts = f"{sum(done.answers.values()):,} answers recorded" + (f", {cost}" if done.answers else "")
+    click.echo(f"{show_path(folder)}: {counts}" + (f"; {done.already:,} were recorded before" if done.already else ""))
+    for path, count in sorted(done.answers.items()):
+        click.echo(f"  {path}: {count:,}")
+    if done.open:
+        click.echo(f"{done.open:,} of them call tools or have a next turn: run the same export again for the next step")
+    for found, said in (
+        (done.missing, "calls have no answer yet"),
+        (done.failed, "calls failed and can be exported again"),
+        (done.outdated, "answers are not used, as their requests would be sent otherwise now"),
+        (done.unknown, "answers are not used, as they belong to no call of this export"),
+        (done.broken, "lines are no rows of a batch"),
+    ):
+        if found.count:
+            click.echo(f"{found.count:,} {said}: {found}", err=True)
+    if done.changed:
+        click.echo(
+            f"{done.changed:,} calls have changed since the export, as by an edited prompt: run it again", err=True
+        )
+
+
+def export(compared: Compared, folder: Path, shards: int, announce: Callable[[CostRange], None], as_json: bool) -> None:
+    """What ``compare --export-batch`` does and prints."""
+    from promptopt.experiment.batch_export import export_batch
+    from promptopt.files import show_path
+
+    done = export_batch(compared, folder, shards, announce)
+    manifest, shown = done.manifest, show_path(folder)
+    if as_json:
+        click.echo(manifest.to_json(), nl=False)
+        return
+    click.echo(
+        f"{shown}: {manifest.requests:,} requests; {manifest.recorded:,} of {manifest.calls:,} calls are recorded"
+    )
+    for shard in manifest.shards:
+        click.echo(f"  {shard.file}: {shard.requests:,} requests to {shard.model}, {shard.endpoint}")
+    if done.again:
+        click.echo(
+            f"{done.again:,} of them were exported before and have no answer: do not send them twice if that batch is "
+            "still on its way",
+            err=True,
+        )
+    if manifest.shards:
+        click.echo(f"put the output and error files below {shown}, then: promptopt recordings import {shown}")
 
 
 @command.command("check")

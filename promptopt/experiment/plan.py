@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from promptopt.config import in_ci
 from promptopt.errors import CostLimitError, RecordingError, TemplateError, UsageError
@@ -138,6 +138,13 @@ class CostRange:
         return f"{calls}, {dollars(self.low_usd)} to {high}{note}"
 
 
+class AnsweredBefore(Protocol):
+    """What a run that was begun has answered."""
+
+    def answered(self, request: Request) -> bool:
+        """Whether it has the answer to this very request."""
+
+
 def default_mode(variants: Sequence[Variant]) -> Mode:
     """``missing`` if every variant's model can be called and CI is not set, else ``none``."""
     if in_ci():
@@ -165,16 +172,24 @@ def make_plans(
     plans = []
     for variant in variants:
         run = runs.get(variant.files[0])
-        calls = tuple(_planned(variant, case, sample, mode, run) for case in suite.cases for sample in range(trials))
+        calls = tuple(plan_call(variant, case, sample, mode, run) for case in suite.cases for sample in range(trials))
         plans.append(RunPlan(variant, calls, run))
-    _refuse_unrecorded(plans)
+    refuse_unrecorded(plans)
     _refuse_settings(plans)
     return plans
 
 
-def _planned(
-    variant: Variant, case: Case, sample: int, mode: Mode, run: UnfinishedRun | None
+def plan_call(
+    variant: Variant, case: Case, sample: int, mode: Mode, run: AnsweredBefore | None = None
 ) -> PlannedCall | RecordedCall:
+    """The first step of a case that is to be asked, or may not be; or all of them, if they are recorded.
+
+    Args:
+        run: Knows which answers a run that asks for everything has already.
+
+    Raises:
+        TemplateError: The prompt does not render for the case.
+    """
     try:
         request = variant.request(render_case(variant.template, case), case=case.name, sample=sample)
         if case.turns and not sample:
@@ -209,7 +224,7 @@ def _next_call(
         before, request = request, following
 
 
-def _refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
+def refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
     """Nothing is used that does not answer this very request, and nothing is left out silently."""
     blocked = [(plan.variant, calls) for plan in plans if (calls := plan.blocked)]
     if not blocked:

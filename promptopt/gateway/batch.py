@@ -24,7 +24,7 @@ from promptopt.gateway.settings import read_settings
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerRow
 from promptopt.prices import find_price
-from promptopt.providers.base import is_free
+from promptopt.providers.base import batch_request, is_free, provider_type, split_model
 from promptopt.providers.batch import (
     ENDED,
     MAX_BYTES,
@@ -172,7 +172,7 @@ class _Work:
             indices: list[int] = []
             size = 0
             for index in (index for index in waiting if self._requests[index].model == model):
-                length = len(batch_line(index, self._requests[index]))
+                length = len(self._line(index))
                 if indices and (len(indices) == MAX_REQUESTS or size + length > MAX_BYTES):
                     self._job.add(number, indices)
                     indices, size = [], 0
@@ -180,6 +180,13 @@ class _Work:
                 size += length
             self._job.add(number, indices)
         return self._job.round(number)
+
+    def _line(self, index: int) -> bytes:
+        request = self._requests[index]
+        found = batch_request(request)
+        # The request was checked when it was taken.
+        assert found is not None
+        return batch_line(custom_id(index), *found)
 
     def _submit(self, chunk: Chunk) -> Subflow[None]:
         mark = {"promptopt_job": self._job.number, "promptopt_chunk": chunk.name}
@@ -191,7 +198,7 @@ class _Work:
                 self._job.note(replace(chunk, batch_id=earlier))
                 return
         else:
-            lines = [batch_line(index, self._requests[index]) for index in chunk.indices]
+            lines = [self._line(index) for index in chunk.indices]
             file_id = yield from _blocking(partial(endpoint.upload, chunk.name, lines))
             chunk = replace(chunk, file_id=file_id)
             self._job.note(chunk)
@@ -238,11 +245,12 @@ class _Work:
 
     def _answer(self, request: Request, row: Any) -> BatchAnswer | None:
         try:
-            response = read_row(row, request.model)
+            found = read_row(row, request.model)
         except ProviderError as error:
             return BatchAnswer(request, error=str(error))
-        if response is None:
+        if found is None:
             return None
+        response, _ = found
         at = datetime.fromtimestamp(self._clock.time(), UTC)
         price = find_price(request.model, processing="batch", at=at, config=self._config)
         cost = price.cost(response.usage) if price is not None and response.usage is not None else None
@@ -253,7 +261,7 @@ class _Work:
             return
         ledger = open_ledger(self._settings.ledger)
         for answer in answers:
-            ledger.finish(0, _row(answer, self._clock.time()))
+            ledger.finish(0, batch_row(answer, self._clock.time()))
         ledger.close()
 
 
@@ -270,10 +278,16 @@ def _request(given: Request | Rendered, config: Config) -> Request:
         raise UsageError(str(error)) from None
     if is_free(request.model):
         raise UsageError(f"{request.model} answers here; a batch goes to a provider")
+    if provider_type(request.model) != "openai" or split_model(request.model)[0] in config.providers:
+        raise UsageError(
+            f"{request.model}: a batch goes to OpenAI's API, or the one in OPENAI_BASE_URL. "
+            "For others: promptopt compare --export-batch"
+        )
     return request
 
 
-def _row(answer: BatchAnswer, at: float) -> LedgerRow:
+def batch_row(answer: BatchAnswer, at: float) -> LedgerRow:
+    """The row of the ledger for an answer of a batch, at a time in seconds since 1970."""
     response, row = answer.response, row_of(make_call(answer.request), at)._replace(endpoint="batch")
     if response is None:
         code = (answer.error or "").partition(":")[0][:64]

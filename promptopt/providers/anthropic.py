@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_S = 120.0
 _KEY = "ANTHROPIC_API_KEY"
+BATCH_URL = "/v1/messages"
+"""Where requests of a batch go; a line of it has no url."""
 # Why a message ended, in the words of chat completions.
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -74,9 +76,8 @@ class AnthropicProvider(ProviderBase):
         """One message, timed without what happens around it."""
         import anthropic
 
-        named = replace(request, model=request.model.partition(":")[2] or request.model)
         try:
-            arguments = anthropic_arguments(named)
+            arguments = anthropic_arguments(_named(request))
         except ValueError as error:
             # The same settings and the same kind of messages come with every case.
             raise ProviderUnusable(f"{request.model}: {error}") from None
@@ -98,6 +99,17 @@ class AnthropicProvider(ProviderBase):
             # The SDK does not check what it is sent.
             raise ProviderError(f"the endpoint's answer is not a message: {error}") from error
 
+    @classmethod
+    def batch_request(
+        cls,
+        request: Request,
+        table: ProviderTable | None = None,  # noqa: ARG003 - one API serves all tables
+    ) -> tuple[str, dict[str, Any]]:
+        """The body that the SDK makes of the same arguments."""
+        arguments = anthropic_arguments(_named(request))
+        further = arguments.pop("extra_body", {})
+        return BATCH_URL, arguments | further
+
     @property
     def retries(self) -> int:
         """How often the SDK sends a call that failed again."""
@@ -109,6 +121,10 @@ class AnthropicProvider(ProviderBase):
 
     def close(self) -> None:
         self._anthropic.close()
+
+
+def _named(request: Request) -> Request:
+    return replace(request, model=request.model.partition(":")[2] or request.model)
 
 
 def read_message(message: Any, model: str, duration_s: float | None) -> Response:

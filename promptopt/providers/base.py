@@ -69,6 +69,22 @@ class ProviderBase:
         return True
 
     @classmethod
+    def batch_request(
+        cls,
+        request: Request,  # noqa: ARG003 - as above
+        table: ProviderTable | None = None,  # noqa: ARG003 - as above
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Where a request of a batch goes, and its body, the same as :meth:`Provider.complete` sends.
+
+        Returns:
+            ``None`` if the provider has no batch API.
+
+        Raises:
+            ValueError: The API does not take the request; the message says why.
+        """
+        return None
+
+    @classmethod
     def version(cls, model: str, table: ProviderTable | None = None) -> str | None:  # noqa: ARG003 - as above
         """What an answer depends on beside its request, such as the program that gives it; ``None``: nothing."""
         return None if table is None else table.get("version")
@@ -176,6 +192,12 @@ def answer_source(request: Request) -> dict[str, Any]:
         found["variables"] = request.variables
     version = provider.version(rest) if table is None else provider.version(rest, table)
     return found if version is None else {**found, "version": version}
+
+
+def batch_request(request: Request) -> tuple[str, dict[str, Any]] | None:
+    """As :meth:`ProviderBase.batch_request`, of the provider that serves the request's model."""
+    name, table, _ = _found(request.model)
+    return _said_by(name).batch_request(request, table)
 
 
 def _said_by(name: str) -> type[ProviderBase]:

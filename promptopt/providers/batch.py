@@ -1,4 +1,4 @@
-"""OpenAI's batch API: requests in a file, answered within a day at half the price; and the state of a job on disk."""
+"""Batch APIs: requests in a file, answered within a day at half the price; and the state of a job on disk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from promptopt.errors import InputError, ProviderError, ProviderUnusable
+from promptopt.errors import InputError, MissingExtra, ProviderError, ProviderUnusable
 from promptopt.files import replace_file, show_path
-from promptopt.providers.openai.client import OpenAIProvider, read_completion
-from promptopt.values import Request, Response, openai_arguments, sha256_hex
+from promptopt.providers.anthropic import BATCH_URL as ANTHROPIC_URL
+from promptopt.providers.anthropic import read_message
+from promptopt.providers.openai.client import OpenAIProvider, read_completion, read_response
+from promptopt.values import Response, sha256_hex
 
 if TYPE_CHECKING:
     import openai
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = logging.getLogger("promptopt.providers")
+# Of OpenAI's API, in one file; Azure has the same, Anthropic twice as many requests and 256 MB.
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
 ENDED = ("completed", "failed", "expired", "cancelled")
@@ -93,9 +96,16 @@ def custom_id(index: int) -> str:
     return f"request-{index}"
 
 
-def batch_line(index: int, request: Request) -> bytes:
-    """A request as a line of the file that is uploaded."""
-    row = {"custom_id": custom_id(index), "method": "POST", "url": _URL, "body": openai_arguments(request)}
+def batch_line(name: str, url: str, body: Mapping[str, Any]) -> bytes:
+    """A request as a line of a file: OpenAI's form, or of Anthropic's messages theirs.
+
+    Args:
+        name: Its ``custom_id``.
+        url: Where it goes, as the provider's ``batch_request`` says.
+    """
+    row = {"custom_id": name, "method": "POST", "url": url, "body": body}
+    if url == ANTHROPIC_URL:
+        row = {"custom_id": name, "params": body}
     return json.dumps(row).encode() + b"\n"
 
 
@@ -110,27 +120,71 @@ def _rows(content: bytes) -> dict[str, Any]:
     return rows
 
 
-def read_row(row: Any, model: str) -> Response | None:
-    """The response in a row; ``None`` if the batch did not get to its request before it expired.
+def read_row(row: Mapping[str, Any], model: str) -> tuple[Response, int | None] | None:
+    """What a row says of its request.
+
+    Takes rows of OpenAI's API and of what is built like it, with a chat completion or a response of the Responses API
+    (``vllm run-batch`` may write the completion without a status), and of Anthropic's.
+
+    Returns:
+        The response, and when it was made in seconds since 1970 if the row says so; ``None`` if the batch did not get
+        to its request before it expired.
 
     Raises:
-        ProviderError: The row has an error, or what it has is not a chat completion.
+        ProviderError: The row has an error, or what it has is not an answer.
     """
+    try:
+        if isinstance(result := row.get("result"), Mapping):
+            return _anthropic_result(result, model)
+        error = row.get("error")
+        if isinstance(error, Mapping) and error.get("code") == "batch_expired":
+            return None
+        response = row.get("response") or {}
+        body = response.get("body", response) or {}
+        if error or response.get("status_code", 200) != 200 or not body or body.get("error"):
+            raise ProviderError(_error(error or body.get("error") or body))
+        return _read_body(body, model), _seconds(body)
+    except (AttributeError, TypeError, ValueError, KeyError, LookupError):
+        raise ProviderError("the batch's answer is not a chat completion") from None
+
+
+def _error(said: Any) -> str:
+    """What an error says, in the shapes that there are."""
+    if isinstance(said, Mapping) and isinstance(said.get("error"), Mapping):
+        said = said["error"]
+    if isinstance(said, Mapping):
+        text = said.get("message") or (json.dumps(said) if said else "the row has no answer")
+        return f"{said.get('code') or said.get('type') or 'error'}: {str(text)[:300]}"
+    return f"error: {str(said)[:300]}"
+
+
+def _read_body(body: Mapping[str, Any], model: str) -> Response:
+    # As the SDK reads what it is sent, without a check.
+    if "choices" not in body and "output" in body:
+        from openai.types.responses import Response as OpenAIResponse
+
+        return read_response(OpenAIResponse.construct(**body), model, None)
     from openai.types.chat import ChatCompletion
 
-    error = row.get("error") or {}
-    if error.get("code") == "batch_expired":
+    return read_completion(ChatCompletion.construct(**body), model, None)
+
+
+def _seconds(body: Mapping[str, Any]) -> int | None:
+    found = body.get("created", body.get("created_at"))
+    return int(found) if isinstance(found, int | float) and 0 < found < 1e11 else None
+
+
+def _anthropic_result(result: Mapping[str, Any], model: str) -> tuple[Response, int | None] | None:
+    kind = result.get("type")
+    if kind == "expired":
         return None
-    response = row.get("response") or {}
-    body = response.get("body") or {}
-    if error or response.get("status_code") != 200:
-        said = error or body.get("error") or {}
-        raise ProviderError(f"{said.get('code') or 'error'}: {str(said.get('message'))[:300]}")
+    if kind != "succeeded":
+        raise ProviderError(_error(result.get("error") or {"type": str(kind), "message": "it has no answer"}))
     try:
-        # As the SDK reads what it is sent, without a check.
-        return read_completion(ChatCompletion.construct(**body), model, None)
-    except (ProviderError, AttributeError, TypeError, ValueError):
-        raise ProviderError("the batch's answer is not a chat completion") from None
+        from anthropic.types import Message
+    except ImportError:
+        raise MissingExtra("anthropic", "anthropic", "answers of Anthropic's batch API") from None
+    return read_message(Message.construct(**result["message"]), model, None), None
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,23 +312,7 @@ class RecordingFile:
         for number, line in enumerate(lines_of(text), 1):
             if not line.strip():
                 continue
-            try:
-                recording = Recording.from_json(json.loads(line), number)
-            except (KeyError, TypeError, ValueError, RecursionError) as error:
-                what = f"has no {error}" if isinstance(error, KeyError) else str(error)
-                raise RecordingError(
-                    f"not a recording: {what}: {line.strip()[:60]!r}",
-                    path=display,
-                    line=number,
-                    remedy="restore the file from git, or delete the line: its answer then counts as missing",
-                ) from None
-            if secret := find_secret(line):
-                raise SecretRecorded(
-                    f"the line holds what looks like {secret}",
-                    path=display,
-                    line=number,
-                    remedy="delete the line, and revoke the secret if it is real",
-                )
+            recording = read_line(line, number, display)
             if previous is not None and recording.key <= previous:
                 self._untidy = True
             previous = recording.key
@@ -366,6 +350,33 @@ class RecordingFile:
         except OSError as error:
             raise RecordingError(f"cannot be written: {error.strerror}", path=show_path(self.path)) from None
         self._untidy, self.cut_off = False, None
+
+
+def read_line(line: str, number: int, display: str) -> Recording:
+    """The recording in a line of a file.
+
+    Raises:
+        RecordingError: It is none.
+        SecretRecorded: It contains what looks like a secret.
+    """
+    try:
+        recording = Recording.from_json(json.loads(line), number)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        what = f"has no {error}" if isinstance(error, KeyError) else str(error)
+        raise RecordingError(
+            f"not a recording: {what}: {line.strip()[:60]!r}",
+            path=display,
+            line=number,
+            remedy="restore the file from git, or delete the line: its answer then counts as missing",
+        ) from None
+    if secret := find_secret(line):
+        raise SecretRecorded(
+            f"the line holds what looks like {secret}",
+            path=display,
+            line=number,
+            remedy="delete the line, and revoke the secret if it is real",
+        )
+    return recording
 
 
 def _drop_cut_off(descriptor: int) -> int:

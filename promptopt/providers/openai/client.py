@@ -34,12 +34,14 @@ class OpenAIProvider(ProviderBase):
         usual_url: The address of a preset; ``None``: OpenAI's own.
         usual_key: The environment variable with its key; ``None``: it needs none.
         renamed: Names of arguments that the endpoint knows by another one.
+        batch_urls: What a line of a batch names for each API; ``None``: it has no batch API.
     """
 
     keys: ClassVar[Checks | None] = {"base_url": is_url, "api": lambda value: value in ("chat", "responses")}
     usual_url: ClassVar[str | None] = None
     usual_key: ClassVar[str | None] = "OPENAI_API_KEY"
     renamed: ClassVar[Mapping[str, str]] = {}
+    batch_urls: ClassVar[Mapping[str, str] | None] = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
 
     def __init__(
         self,
@@ -97,13 +99,16 @@ class OpenAIProvider(ProviderBase):
         """One answer, timed without what happens around it."""
         import openai
 
-        request, responses = self._named(request), self._responses
+        request, responses = self._named(request, self._table), _asks_responses(self._table)
+        try:
+            arguments = self._arguments(request, responses)
+        except ValueError as error:
+            # The same settings and the same kind of messages come with every case.
+            raise ProviderUnusable(f"{request.model}: {error}") from None
         started = time.perf_counter()
         try:
-            if responses:
-                answer: Any = self._openai.responses.create(**responses_arguments(request))
-            else:
-                answer = self._openai.chat.completions.create(**self._arguments(request))
+            resource: Any = self._openai.responses if responses else self._openai.chat.completions
+            answer = resource.create(**arguments)
         except openai.OpenAIError as error:
             raise translated(error, str(self._openai.base_url), *self._remedies()) from error
         except UnicodeEncodeError as error:
@@ -119,18 +124,29 @@ class OpenAIProvider(ProviderBase):
             kind = "response" if responses else "chat completion"
             raise ProviderError(f"the endpoint's answer is not a {kind}: {error}") from error
 
-    @property
-    def _responses(self) -> bool:
-        return self._table is not None and self._table.get("api") == "responses"
+    @classmethod
+    def batch_request(cls, request: Request, table: ProviderTable | None = None) -> tuple[str, dict[str, Any]] | None:
+        """The body that the SDK makes of the same arguments; ``None`` for a preset without a batch API."""
+        urls = cls.batch_urls
+        if urls is None:
+            return None
+        responses = _asks_responses(table)
+        arguments = cls._arguments(cls._named(request, table), responses)
+        # The SDK puts them into the body.
+        further = arguments.pop("extra_body", {})
+        return urls["responses" if responses else "chat"], arguments | further
 
-    def _named(self, request: Request) -> Request:
+    @classmethod
+    def _named(cls, request: Request, table: ProviderTable | None) -> Request:
         """The request with the name that the endpoint knows its model by."""
-        if self._table is None and self.usual_url is None:
+        if table is None and cls.usual_url is None:
             return request
         return replace(request, model=request.model.partition(":")[2] or request.model)
 
-    def _arguments(self, request: Request) -> dict[str, Any]:
-        return {self.renamed.get(name, name): value for name, value in openai_arguments(request).items()}
+    @classmethod
+    def _arguments(cls, request: Request, responses: bool) -> dict[str, Any]:
+        arguments = responses_arguments(request) if responses else openai_arguments(request)
+        return {cls.renamed.get(name, name): value for name, value in arguments.items()}
 
     def _remedies(self) -> tuple[str, str]:
         """Where the key and the address come from, for messages."""
@@ -150,6 +166,10 @@ class OpenAIProvider(ProviderBase):
 
     def close(self) -> None:
         self._openai.close()
+
+
+def _asks_responses(table: ProviderTable | None) -> bool:
+    return table is not None and table.get("api") == "responses"
 
 
 def _preset(provider: OpenAIProvider) -> str:

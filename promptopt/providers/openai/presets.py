@@ -20,10 +20,11 @@ class OllamaProvider(OpenAIProvider):
     usual_url = "http://localhost:11434/v1"
     usual_key = None
     renamed: ClassVar[Mapping[str, str]] = {"max_completion_tokens": "max_tokens"}
+    batch_urls = None
 
 
 class VllmProvider(OpenAIProvider):
-    """A server of vLLM on this machine."""
+    """A server of vLLM on this machine; `vllm run-batch` answers its batches."""
 
     free = True
     usual_url = "http://localhost:8000/v1"
@@ -35,6 +36,7 @@ class OpenRouterProvider(OpenAIProvider):
 
     usual_url = "https://openrouter.ai/api/v1"
     usual_key = "OPENROUTER_API_KEY"
+    batch_urls = None
 
 
 class AzureProvider(OpenAIProvider):
@@ -45,6 +47,8 @@ class AzureProvider(OpenAIProvider):
 
     keys: ClassVar[Checks | None] = {**(OpenAIProvider.keys or {}), "api_version": is_text, "base_url": is_url}
     usual_key = "AZURE_OPENAI_API_KEY"
+    # Without a version in front (learn.microsoft.com/azure/ai-foundry/openai/how-to/batch).
+    batch_urls: ClassVar[Mapping[str, str] | None] = {"chat": "/chat/completions", "responses": "/responses"}
 
     @classmethod
     def is_configured(cls, model: str = "") -> bool:  # noqa: ARG003 - without a table there is no address
