@@ -75,20 +75,31 @@ def _import_batch(folder: Path) -> None:
     for path, count in sorted(done.answers.items()):
         click.echo(f"  {path}: {count:,}")
     if done.open:
-        click.echo(f"{done.open:,} of them call tools or have a next turn: run the same export again for the next step")
-    for found, said in (
-        (done.missing, "calls have no answer yet"),
-        (done.failed, "calls failed and can be exported again"),
-        (done.outdated, "answers are not used, as their requests would be sent otherwise now"),
-        (done.unknown, "answers are not used, as they belong to no call of this export"),
-        (done.broken, "lines are no rows of a batch"),
+        one = done.open == 1
+        click.echo(
+            f"{done.open:,} of them {'goes' if one else 'go'} on: run the same export again for "
+            f"{'its next step' if one else 'their next steps'}"
+        )
+    for found, one_said, said in (
+        (done.missing, "call has no answer yet", "calls have no answer yet"),
+        (done.failed, "call failed and can be exported again", "calls failed and can be exported again"),
+        (
+            done.outdated,
+            "answer is not used, as its request would be sent otherwise now",
+            "answers are not used, as their requests would be sent otherwise now",
+        ),
+        (
+            done.unknown,
+            "answer is not used, as it belongs to no call of this export",
+            "answers are not used, as they belong to no call of this export",
+        ),
+        (done.broken, "line is no row of a batch", "lines are no rows of a batch"),
     ):
         if found.count:
-            click.echo(f"{found.count:,} {said}: {found}", err=True)
+            click.echo(f"{found.count:,} {one_said if found.count == 1 else said}: {found}", err=True)
     if done.changed:
-        click.echo(
-            f"{done.changed:,} calls have changed since the export, as by an edited prompt: run it again", err=True
-        )
+        have = "call has" if done.changed == 1 else "calls have"
+        click.echo(f"{done.changed:,} {have} changed since the export, as by an edited prompt: run it again", err=True)
 
 
 def export(compared: Compared, folder: Path, shards: int, announce: Callable[[CostRange], None], as_json: bool) -> None:

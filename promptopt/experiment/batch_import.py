@@ -47,7 +47,7 @@ class Named:
             self.first.append(name)
 
     def __str__(self) -> str:
-        return ", ".join(self.first) + (f" and {self.count - len(self.first):,} more" * (self.count > _SHOWN))
+        return "; ".join(self.first) + (f" and {self.count - len(self.first):,} more" * (self.count > _SHOWN))
 
 
 @dataclass(slots=True)
