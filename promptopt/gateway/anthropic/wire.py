@@ -85,6 +85,7 @@ class MessageStream:
     def __init__(self) -> None:
         self.done = False
         self.broken = False
+        self.identity = ""
         self._model = ""
         self._reason = ""
         self._parts: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 
 from promptopt.gateway.anthropic.wire import MessageStream
 from promptopt.gateway.body import UNREADABLE, BadBody, ended, text_of
-from promptopt.gateway.call import Answer, Call, Wire
+from promptopt.gateway.call import Answer, Call, Endpoint, Wire
 from promptopt.gateway.openai.wire import count_input, logprobs_of, read_object, was_filtered
 from promptopt.providers.openai.usage import usage_or_none
 from promptopt.tokens import tokenizer_for
@@ -85,6 +85,16 @@ class EventCollector:
         """The part of the answer that has come so far."""
         return self._state.text
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """The API that the stream is of."""
+        return self._call.endpoint
+
+    @property
+    def identity(self) -> str:
+        """The answer's id with its provider, once that has come."""
+        return self._state.identity
+
     def _taken(self, event: bytes) -> bytes | None:
         """The event as it may pass on; ``None`` if it may not."""
         data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
@@ -118,7 +128,7 @@ def counted_usage(call: Call, text: str) -> Usage:
 
 
 class _State:
-    text = ""
+    text = identity = ""
     done = False
     broken = False
 
@@ -148,6 +158,7 @@ class _ChatState(_State):
         if event.get("error"):
             self.broken = True
         self._model = str(event.get("model") or self._model)
+        self.identity = self.identity or str(event.get("id") or "")
         self._tier = event.get("service_tier") or self._tier
         self._usage = usage_or_none(event.get("usage")) or self._usage
         for choice in event.get("choices") or ():
@@ -197,7 +208,9 @@ class _ResponsesState(_State):
         return "".join(self._parts)
 
     def take(self, event: Mapping[str, Any]) -> None:
-        kind = event.get("type")
+        kind, response = event.get("type"), event.get("response")
+        if not self.identity and isinstance(response, Mapping):
+            self.identity = str(response.get("id") or "")
         if kind == "response.output_text.delta":
             self._parts.append(str(event.get("delta") or ""))
         elif kind in ("response.completed", "response.incomplete", "response.failed"):

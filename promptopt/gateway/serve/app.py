@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -29,11 +29,9 @@ from promptopt.gateway.openai.headers import read_labels
 from promptopt.gateway.openai.wire import PATH_OF
 from promptopt.gateway.serve.exchange import (
     ClientGone,
-    pass_bytes,
     pass_stream,
     read_content,
     respond,
-    run_here,
     unless_gone,
 )
 from promptopt.gateway.serve.forward import (
@@ -42,15 +40,16 @@ from promptopt.gateway.serve.forward import (
     Passing,
     Reply,
     forwarded_headers,
-    passed_headers,
-    transport_failure,
 )
+from promptopt.gateway.serve.in_flight import InFlight
 from promptopt.gateway.serve.page import Page
+from promptopt.gateway.serve.passing import Belongings, PassThrough, id_in, keeps_answer
 from promptopt.gateway.serve.requests import (
     Headers,
     Rejected,
     failed,
     make_call,
+    not_allowed,
     read_body,
     refused,
     secret_of,
@@ -60,9 +59,6 @@ from promptopt.gateway.serve.telemetry import METRICS_TYPE, Metrics, Telemetry, 
 from promptopt.gateway.stores.ledger_row import LedgerRow
 
 log = logging.getLogger("promptopt.serve")
-
-# Responses that the upstream keeps: asking for one, or ending it, is not a call of a model.
-_KEPT_RESPONSE = re.compile(r"/v1/responses/[\w-]+(/cancel)?")
 
 # How long an old configuration's calls and streams may still go on after a reload before its files are closed.
 _CLOSING_LOOK_S = 0.05
@@ -76,6 +72,8 @@ class Serving:
         self.configuration = configuration
         self.gateway: Gateway = build_gateway(configuration.gateway, configuration.config, observe=observe)
         self.forwarder = Forwarder(configuration)
+        self.belongings = Belongings(configuration, self.gateway)
+        self.passing = PassThrough(configuration, self.gateway, self.forwarder, self.belongings)
         self.in_flight = 0
         several = bool(configuration.gateway.upstreams)
         # With several upstreams an answer does not depend on which one gives it, and neither does what is kept.
@@ -90,6 +88,7 @@ class Serving:
         while self.in_flight:
             await asyncio.sleep(_CLOSING_LOOK_S)
         await self.forwarder.close()
+        await asyncio.to_thread(self.belongings.close)
         await asyncio.to_thread(self.gateway.close)
 
 
@@ -103,7 +102,7 @@ class Service:
         self._closing: set[asyncio.Task[None]] = set()
         self.telemetry = Telemetry(Metrics(self._now, self._resting), make_traces(configuration.serve.otlp))
         self._page = Page()
-        self.stopping = False
+        self.in_flight = InFlight()
 
     @property
     def serving(self) -> Serving:
@@ -118,7 +117,7 @@ class Service:
         try:
             yield
         finally:
-            self.stopping = True
+            await self.in_flight.end(0.0, lambda: True)
             await self.serving.close()
             await asyncio.gather(*self._closing)
             await asyncio.to_thread(self.telemetry.close)
@@ -176,11 +175,18 @@ class Service:
 
     async def call(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """One call of a model, from the request to the last byte of the response."""
+        await self.in_flight.work(
+            scope, send, lambda sending: self._call(endpoint, scope, receive, sending), events=True
+        )
+
+    async def _call(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         serving = self.serving
         try:
             key = self.authorized(scope)
-            content = await read_content(scope, receive, serving.configuration.serve.max_body)
+            content = await read_content(scope, receive, serving.configuration.serve)
             call = self._read(endpoint, scope, content, key)
+            if key is not None:
+                await serving.belongings.check(call.body, key)
         except Rejected as rejected:
             await respond(send, rejected.reply())
             return
@@ -189,7 +195,7 @@ class Service:
         incoming = Incoming(forwarded_headers(scope["headers"]), content)
         serving.in_flight += 1
         try:
-            await unless_gone(receive, self._answer(serving, call, incoming, send))
+            await unless_gone(receive, self._answer(serving, call, incoming, send, key))
         except ClientGone:
             pass
         finally:
@@ -206,12 +212,15 @@ class Service:
                 raise refused(refusal) from None
         return make_call(endpoint, self.serving.url(endpoint), body, labels, attempt, scope["headers"])
 
-    async def _answer(self, serving: Serving, call: Call, incoming: Incoming, send: Send) -> None:
+    async def _answer(
+        self, serving: Serving, call: Call, incoming: Incoming, send: Send, key: VirtualKey | None
+    ) -> None:
         flow = serving.gateway.handler(call)
+        made = None if key is None or not keeps_answer(call) else partial(serving.belongings.made, key)
         try:
             answer = await run_async(flow, lambda sent: serving.forwarder.ask(sent, incoming))
         except Passing as passing:
-            await pass_stream(passing, flow, send)
+            await pass_stream(passing, flow, send, made)
             return
         except CallFailed as failure:
             reply = failed(failure)
@@ -224,6 +233,8 @@ class Service:
             reply = Rejected(500, "internal_error", "the server failed; its log says why").reply()
         else:
             reply = _reply(call, answer)
+            if made is not None and (identity := id_in(reply)):
+                await made(identity)
         await respond(send, reply)
 
     # --- all else
@@ -249,47 +260,6 @@ class Service:
             raise _Answered(failed(failure)) from None
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
             raise Rejected(502, "invalid_body", "the upstream's list of models cannot be read") from None
-
-    async def passed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Another path of the API, if the configuration lets it pass; no layer sees it."""
-        try:
-            self.authorized(scope)
-            await self._pass(scope, receive, send)
-        except Rejected as rejected:
-            await respond(send, rejected.reply())
-        except CallFailed as failure:
-            await respond(send, failed(failure))
-        except (aiohttp.ClientError, TimeoutError) as error:
-            await respond(send, failed(transport_failure(error)))
-        except ClientGone:
-            return
-
-    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, serving = scope["path"], self.serving
-        settings, kept = serving.configuration.serve, _KEPT_RESPONSE.fullmatch(path) is not None
-        listed = any(path == each or path.startswith(f"{each}/") for each in settings.passed)
-        if not (listed or kept) or ".." in path:
-            raise Rejected(
-                404,
-                "not_served",
-                f"{path} is not served: no layer could count it. To let it pass uncounted, add it to `pass` in "
-                "[tool.promptopt.serve]",
-            )
-        content = await read_content(scope, receive, settings.max_body, json_only=False)
-        headers = forwarded_headers(scope["headers"])
-        headers.pop("content-type")
-        if given := dict(scope["headers"]).get(b"content-type"):
-            headers["content-type"] = given.decode("latin-1")
-        query = scope["query_string"].decode("latin-1")
-        below = scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix("/v1")
-        response = await serving.forwarder.pass_on(scope["method"], below, query, content, headers)
-        if kept and response.content_type == "application/json":
-            # How a response in the background ended is known when somebody asks for it: its budget settles then.
-            body = await response.read()
-            await run_here(serving.gateway.ended(path, body))
-            await respond(send, Reply(response.status, passed_headers(response), body))
-        else:
-            await unless_gone(receive, pass_bytes(response, send))
 
     def _viewer(self, scope: Scope) -> None:
         """Raises Rejected if who asks may not see what all teams do."""
@@ -326,7 +296,7 @@ class Service:
 
     async def ready(self, _request: Request) -> Response:
         """Whether it takes calls."""
-        if self.stopping:
+        if self.in_flight.stopping:
             return _json(503, {"status": "stopping"})
         return _json(200, {"status": "ready"})
 
@@ -351,8 +321,9 @@ def _allows(key: VirtualKey | None, model: str) -> bool:
 def make_app(service: Service) -> Starlette:
     """The application of a service."""
     routes = [
-        *(Route(f"/v1{path}", _Endpoint(service, endpoint), methods=["POST"]) for endpoint, path in PATH_OF.items()),
+        *(Route(f"/v1{path}", _Endpoint(service, endpoint)) for endpoint, path in PATH_OF.items()),
         Route("/v1/models", service.models),
+        Route("/v1/models", _only_get, methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
         Route("/", service.page),
         Route("/metrics", service.metrics),
         Route("/healthz", service.health),
@@ -375,6 +346,9 @@ class _Endpoint:
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await respond(send, not_allowed(scope["method"], scope["path"], "POST").reply())
+            return
         await self._service.call(self._endpoint, scope, receive, send)
 
 
@@ -385,14 +359,28 @@ class _Rest:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._service.passed(scope, receive, send)
+        service = self._service
+
+        async def answer(sending: Send) -> None:
+            try:
+                key = service.authorized(scope)
+            except Rejected as rejected:
+                await respond(sending, rejected.reply())
+            else:
+                await service.serving.passing.answer(scope, receive, sending, key)
+
+        await service.in_flight.work(scope, send, answer, events=False)
+
+
+async def _only_get(request: Request) -> Response:
+    return _response(not_allowed(request.method, request.url.path, "GET", "HEAD").reply())
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == 405:
-        rejected = Rejected(405, "method_not_allowed", f"{request.url.path} does not take {request.method}")
-    else:
-        rejected = Rejected(error.status_code, "not_found", f"nothing is at {request.url.path}; the API is below /v1")
+        allowed = (error.headers or {}).get("Allow", "")
+        return _response(not_allowed(request.method, request.url.path, *allowed.split(", ")).reply())
+    rejected = Rejected(error.status_code, "not_found", f"nothing is at {request.url.path}; the API is below /v1")
     return _response(rejected.reply())
 
 

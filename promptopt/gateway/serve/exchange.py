@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import json
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import aiohttp
@@ -15,20 +16,22 @@ from promptopt.gateway.flow import Flow, Subflow, run, run_async
 from promptopt.gateway.openai.events import EventCollector
 from promptopt.gateway.reading import Reading
 from promptopt.gateway.serve.forward import Passing, Reply, passed_headers, stream_outcome, transport_failure
-from promptopt.gateway.serve.requests import Rejected, failed
+from promptopt.gateway.serve.requests import Rejected, error_event, failed
+from promptopt.gateway.serve.settings import ServeSettings
 
 
 class ClientGone(Exception):
     """The client closed its connection."""
 
 
-async def read_content(scope: Scope, receive: Receive, most: int, *, json_only: bool = True) -> bytes:
+async def read_content(scope: Scope, receive: Receive, settings: ServeSettings, *, json_only: bool = True) -> bytes:
     """The body of a request.
 
     Raises:
-        Rejected: It is too large, or not JSON by its type.
+        Rejected: It is too large, not JSON by its type, or takes too long to come.
         ClientGone: It never came whole.
     """
+    most = settings.max_body
     headers = dict(scope["headers"])
     kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
     # What a page in a browser can send without asking first is of another type.
@@ -36,9 +39,25 @@ async def read_content(scope: Scope, receive: Receive, most: int, *, json_only: 
         shown = kind.decode("latin-1")
         raise Rejected(415, "unsupported_media_type", f"the body is {shown!r}; send `Content-Type: application/json`")
     too_large = Rejected(413, "body_too_large", f"the body is above {most:,} bytes; `max_body_mb` sets that")
+    # What is left of the body is not read.
+    too_large.headers.append((b"connection", b"close"))
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > most:
         raise too_large
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            return await _read(receive, most, too_large)
+    except TimeoutError:
+        late = Rejected(
+            408,
+            "body_timeout",
+            f"the body did not come whole in {settings.body_timeout_s:g} s; `body_timeout` sets that",
+        )
+        late.headers.append((b"connection", b"close"))
+        raise late from None
+
+
+async def _read(receive: Receive, most: int, too_large: Rejected) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -95,8 +114,14 @@ async def pass_bytes(response: aiohttp.ClientResponse, send: Send) -> None:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def pass_stream(passing: Passing, flow: Flow, send: Send) -> None:
-    """A stream on its way to the client; at its end, whatever that is, its flow goes on to its own."""
+async def pass_stream(
+    passing: Passing, flow: Flow, send: Send, made: Callable[[str], Awaitable[None]] | None = None
+) -> None:
+    """A stream on its way to the client; at its end, whatever that is, its flow goes on to its own.
+
+    Args:
+        made: Called with the answer's id before the client sees it.
+    """
     response, collector, reading = passing.response, passing.collector, passing.reading
     reading.opened(passing, flow, partial(_abandon, collector, response))
     try:
@@ -105,6 +130,9 @@ async def pass_stream(passing: Passing, flow: Flow, send: Send) -> None:
         try:
             async for data in response.content.iter_any():
                 if passed := collector.feed(data):
+                    if made is not None and collector.identity:
+                        await made(collector.identity)
+                        made = None
                     # A client that takes nothing makes this wait; those who wait for the same answer need not.
                     reading.handed()
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
@@ -116,7 +144,8 @@ async def pass_stream(passing: Passing, flow: Flow, send: Send) -> None:
             outcome = stream_outcome(collector, response, transport_failure(error, text=collector.text, passed=True))
             if isinstance(outcome, CallFailed):
                 # Half an event would hide the error from who reads events.
-                last = b"data: " + failed(outcome).content + b"\n\n"
+                error = json.loads(failed(outcome).content)["error"]
+                last = error_event(error, anthropic=collector.endpoint == "messages")
         await _end(reading, outcome)
         await send({"type": "http.response.body", "body": last})
     finally:

@@ -118,18 +118,20 @@ class Forwarder:
         return _answered(call, response, body, hide_usage=hides_usage)
 
     async def pass_on(
-        self, method: str, path: str, query: str, content: bytes, headers: dict[str, str]
-    ) -> aiohttp.ClientResponse:
-        """A request that no layer sees, to the default upstream. Raises CallFailed if there is no response."""
-        url = URL(f"{self._default.url}{path}{'?' if query else ''}{query}", encoded=True)
+        self, method: str, path: str, query: str, content: bytes, headers: dict[str, str],
+        upstream: Upstream | None = None,
+    ) -> aiohttp.ClientResponse:  # fmt: skip
+        """A request that no layer sees, by default to the first upstream. Raises CallFailed if there is no response."""
+        upstream = upstream or self._default
+        url = URL(f"{upstream.url}{path}{'?' if query else ''}{query}", encoded=True)
         try:
             return await self._session.request(
                 method,
                 url,
                 data=content or None,
-                headers=self._with_key(self._default, headers),
+                headers=self._with_key(upstream, headers),
                 allow_redirects=False,
-                proxy=self._proxy(self._default),
+                proxy=self._proxy(upstream),
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_failure(error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from promptopt.gateway.call import Call, Endpoint, Labels
@@ -31,6 +32,16 @@ class Rejected(Exception):
         return Reply(self.status, [_JSON, *self.headers], json.dumps({"error": self.error}).encode())
 
 
+def not_allowed(method: str, path: str, *allowed: str) -> Rejected:
+    """The error for a method that a path does not take."""
+    names = ", ".join(sorted(allowed))
+    # Below /v1 another method is another call of the API, as GET is a list of kept completions.
+    code = "not_served" if path.startswith("/v1/") else "method_not_allowed"
+    rejected = Rejected(405, code, f"{method} {path} is not served; the path takes {names}")
+    rejected.headers.append((b"allow", names.encode()))
+    return rejected
+
+
 def secret_of(headers: Headers) -> str | None:
     """The key that a request comes with: a bearer, Azure's or Anthropic's header, or the password of a browser."""
     for name, value in headers:
@@ -52,16 +63,21 @@ def _password(text: str) -> str | None:
         return None
 
 
-def read_body(content: bytes) -> dict[str, Any]:
-    """The JSON of a call; without a model it names a stored prompt. Raises Rejected if it is none."""
+def read_json(content: bytes) -> Any:
+    """The JSON of a body. Raises Rejected if it is none, or readers may differ over it."""
     try:
-        body = json.loads(content, object_pairs_hook=_object)
+        return json.loads(content, object_pairs_hook=_object)
     except _Ambiguous as name:
         message = f"the body has {str(name)!r} twice in one object, so that readers may differ over it: send it once"
         raise Rejected(400, "invalid_json", message) from None
     except (ValueError, RecursionError) as error:
         where = str(error) if isinstance(error, json.JSONDecodeError) else "it is not UTF-8, or nested too deeply"
         raise Rejected(400, "invalid_json", f"the body is not JSON: {where}") from None
+
+
+def read_body(content: bytes) -> dict[str, Any]:
+    """The JSON of a call; without a model it names a stored prompt. Raises Rejected if it is none."""
+    body = read_json(content)
     if not isinstance(body, dict):
         raise Rejected(400, "invalid_json", f"the body is {_kind(body)}, not an object")
     model = body.get("model")
@@ -108,6 +124,14 @@ def refused(refusal: Refused) -> Rejected:
     if refusal.retry_after is not None:
         rejected.headers.append((b"retry-after", f"{refusal.retry_after:.3f}".encode()))
     return rejected
+
+
+def error_event(error: Mapping[str, Any], *, anthropic: bool) -> bytes:
+    """An error as an event of a stream, in the form of OpenAI's API or of Anthropic's."""
+    if not anthropic:
+        return b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+    found = {"type": "error", "error": {"type": str(error.get("type")), "message": str(error.get("message"))}}
+    return b"event: error\ndata: " + json.dumps(found).encode() + b"\n\n"
 
 
 def failed(failure: CallFailed) -> Reply:

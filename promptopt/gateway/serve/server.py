@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from promptopt.errors import PromptoptError, UsageError
 from promptopt.gateway.serve.app import Service, make_app
@@ -17,15 +18,20 @@ from promptopt.gateway.serve.settings import Configuration, ServeSettings
 log = logging.getLogger("promptopt.serve")
 
 _BACKLOG = 2048
+# How long connections may take to close whose calls have ended.
+_CLOSING_S = 2
 
 
 class _Server(uvicorn.Server):
-    """Tells the service as soon as it is to stop, so that `/readyz` says so while streams end."""
+    """Lets calls in flight end before it closes its connections."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, started: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, started: Callable[[str], None], grace_s: float
+    ) -> None:
         super().__init__(config)
         self._service = service
         self._started = started
+        self._grace_s = grace_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -35,8 +41,41 @@ class _Server(uvicorn.Server):
         self._started(f"http://{shown}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._service.stopping = True
+        # Connections are taken meanwhile, so that `/readyz` answers who asks.
+        await self._service.in_flight.end(self._grace_s, lambda: self.force_exit)
         await super().shutdown(sockets)
+
+
+class _Protocol(HttpToolsProtocol):
+    """A connection that is closed if the head of a request takes too long to come."""
+
+    head_timeout_s: float
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._came()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait()
+
+    def on_headers_complete(self) -> None:
+        self._came()
+        super().on_headers_complete()
+
+    def _wait(self) -> None:
+        self._came()
+        self._late = self.loop.call_later(self.head_timeout_s, self.transport.close)
+
+    def _came(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def serve(configuration: Configuration, read: Callable[[], Configuration], *, started: Callable[[str], None]) -> None:
@@ -58,12 +97,14 @@ def serve(configuration: Configuration, read: Callable[[], Configuration], *, st
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=int(settings.grace_s) or 1,
+        http=type("_Timed", (_Protocol,), {"head_timeout_s": settings.body_timeout_s}),
+        # Nothing is worked on any more then.
+        timeout_graceful_shutdown=_CLOSING_S,
     )
     # uvicorn raises the signal once more when all is done, to end the process; this one then ends by itself.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    server = _Server(config, service, started)
+    server = _Server(config, service, started, settings.grace_s)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()

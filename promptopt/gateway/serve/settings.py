@@ -27,7 +27,9 @@ class ServeSettings:
         grace_s: How long calls in flight may take after the server was told to stop.
         timeout_s: Seconds without a byte after which an upstream has failed; ``connect_timeout_s`` to reach it.
         max_body: Bytes that a request's body may have.
+        body_timeout_s: Seconds within which a request must come whole: its head, and then its body.
         passed: Paths below ``/v1`` that go to the upstream as they are: no layer sees them, nothing counts them.
+        shared_ids: Ids of the provider's (files, vector stores, ...) that all virtual keys may use.
         viewers: Names of the virtual keys that may see the page at ``/`` and the metrics, which show what all teams do.
         otlp: Address of an OpenTelemetry collector that gets a trace of each call; by default what the variables of
             OpenTelemetry say.
@@ -39,8 +41,10 @@ class ServeSettings:
     timeout_s: float = 600.0
     connect_timeout_s: float = 5.0
     max_body: int = 64 * _MB
+    body_timeout_s: float = 120.0
     passed: tuple[str, ...] = ()
     viewers: tuple[str, ...] = ()
+    shared_ids: tuple[str, ...] = ()
     otlp: str | None = None
 
     @property
@@ -184,10 +188,13 @@ def _passed(name: str, value: Any) -> _Changes:
     return {"passed": tuple(each.rstrip("/") for each in value)}
 
 
-def _viewers(name: str, value: Any) -> _Changes:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise UsageError(f"{name} = {value!r} is not a list of names of virtual keys")
-    return {name: tuple(value)}
+def _texts(what: str) -> Callable[[str, Any], _Changes]:
+    def read(name: str, value: Any) -> _Changes:
+        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+            raise UsageError(f"{name} = {value!r} is not a list of {what}")
+        return {name: tuple(value)}
+
+    return read
 
 
 def _otlp(name: str, value: Any) -> _Changes:
@@ -202,8 +209,10 @@ _READERS: Mapping[str, Callable[[str, Any], _Changes]] = {
     "grace": _seconds,
     "timeout": _seconds,
     "connect_timeout": _seconds,
+    "body_timeout": _seconds,
     "max_body_mb": _max_body,
     "pass": _passed,
-    "viewers": _viewers,
+    "viewers": _texts("names of virtual keys"),
+    "shared_ids": _texts("ids such as 'file-abc'"),
     "otlp": _otlp,
 }

@@ -25,6 +25,7 @@ from promptopt.gateway.stores.base import (
     level_of,
 )
 from promptopt.gateway.stores.ledger_row import LedgerRow, LedgerStore, Making
+from promptopt.gateway.stores.owners import MemoryOwners, Owners
 
 _TIDY_S = 60.0
 
@@ -49,6 +50,10 @@ class MemoryStore:
 
     def windows(self) -> CallWindows:
         return MemoryWindows()
+
+    def owners(self) -> Owners:
+        """Whose are the things that a provider keeps."""
+        return MemoryOwners()
 
     def ledger(self, path: Path) -> LedgerStore:  # noqa: ARG002 - nothing is written
         return MemoryLedger()

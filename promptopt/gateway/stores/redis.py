@@ -34,6 +34,7 @@ from promptopt.gateway.stores.base import (
 )
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerStore
+from promptopt.gateway.stores.owners import Owners, RedisOwners
 from promptopt.gateway.stores.packing import check_wire, made_of_kept, pack, pack_parts, unpack, unpack_whole
 from promptopt.gateway.stores.redis_link import PREFIX, RedisLink, WrongValue
 
@@ -68,6 +69,10 @@ class RedisStore:
 
     def windows(self) -> CallWindows:
         return RedisWindows(self._link)
+
+    def owners(self) -> Owners:
+        """Whose are the things that a provider keeps."""
+        return RedisOwners(self._link)
 
     def ledger(self, path: Path) -> LedgerStore:
         ledger = open_ledger(path, self._ledger_keep_s)

@@ -428,3 +428,83 @@ def test_a_body_that_is_nested_too_deeply_is_the_clients_error(proxy, upstream):
     url = f"{proxy().url}/v1/chat/completions"
     response = httpx2.post(url, content=body, headers={"content-type": "application/json"})
     assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path",
+    ["chat/completions", "responses", "embeddings", "messages", "messages/count_tokens", "responses/input_tokens"],
+)
+def test_what_takes_calls_takes_nothing_else(proxy, upstream, method, path):
+    got = httpx2.request(method, f"{proxy().url}/v1/{path}")
+    assert (got.status_code, got.headers["allow"]) == (405, "POST")
+    assert "the path takes POST" in got.json()["error"]["message"]
+    assert upstream.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("POST", "/v1/responses/resp_1", "DELETE, GET, HEAD"),
+        ("GET", "/v1/responses/resp_1/cancel", "POST"),
+        ("DELETE", "/v1/responses/resp_1/input_items", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_named_with_the_right_ones(proxy, method, path, allow):
+    got = httpx2.request(method, proxy().url + path, content=b"{}", headers={"content-type": "application/json"})
+    assert (got.status_code, got.headers["allow"]) == (405, allow)
+
+
+def test_tokens_are_counted_by_the_upstream_that_has_the_model_and_cost_nothing(proxy, upstream, monkeypatch):
+    monkeypatch.setenv("CLAUDE_KEY", "sk-ant")
+    upstream.on = lambda path, body: Reply(body={"input_tokens": 14})
+    named = "".join(
+        f'[[tool.promptopt.gateway.upstreams]]\nname = "{name}"\nurl = "UPSTREAM/{name}"\nmodels = ["{models}"]\n{more}'
+        for name, models, more in (
+            ("openai", "gpt-*", 'key_env = "OPENAI_API_KEY"\n'),
+            ("claude", "claude-*", 'key_env = "CLAUDE_KEY"\nheader = "x-api-key"\n'),
+        )
+    )
+    server = proxy(named)
+    client = anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0)
+    found = client.messages.count_tokens(model="claude-sonnet-4-6", messages=CHAT["messages"])
+    client.close()
+    assert found.input_tokens == 14
+    path, _, headers = upstream.requests[0]
+    assert (path, headers["x-api-key"]) == ("/v1/claude/messages/count_tokens", "sk-ant")
+    assert server.openai().responses.input_tokens.count(model="gpt-4o-mini", input="hi").input_tokens == 14
+    assert upstream.requests[1][0] == "/v1/openai/responses/input_tokens"
+    assert server.rows() == []
+    broken = httpx2.post(
+        f"{server.url}/v1/messages/count_tokens", content=b"{", headers={"content-type": "application/json"}
+    )
+    assert broken.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses/resp_1"])
+@pytest.mark.parametrize("sent", [b"", b'{"model": '])
+def test_a_body_that_never_ends_is_not_waited_for(proxy, upstream, path, sent):
+    server = proxy("[tool.promptopt.serve]\nbody_timeout = 0.3")
+    host, port = server.url.removeprefix("http://").split(":")
+    method = b"DELETE" if path.endswith("1") else b"POST"
+    head = b"%s %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head % (method, path.encode()) + sent)
+        got = b""
+        while part := connection.recv(1000):
+            got += part
+    assert got.startswith(b"HTTP/1.1 408 ")
+    assert b"`body_timeout` sets that" in got
+    assert upstream.calls == 0
+    assert server.service.serving.in_flight == 0
+
+
+def test_a_message_that_breaks_off_ends_with_an_error_that_anthropics_sdk_raises(proxy, upstream):
+    piece = b'event: ping\ndata: {"type": "ping"}\n\n'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    upstream.on = lambda path, body: Reply(raw=head + b"%x\r\n" % len(piece) + piece + b"\r\n")
+    client = anthropic.Anthropic(base_url=proxy().url, api_key="none", max_retries=0)
+    with client, pytest.raises(anthropic.APIError, match="the upstream ended the connection"):
+        list(client.messages.create(model="claude-sonnet-4-6", max_tokens=9, messages=CHAT["messages"], stream=True))

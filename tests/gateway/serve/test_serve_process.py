@@ -1,17 +1,30 @@
 """`promptopt serve` as a process: its start, what it says about a wrong configuration, signals."""
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 import threading
 
+import anthropic
+import openai
 import pytest
 from upstream import Reply, answer, ask, wait_until
 
 from promptopt.config import load_config_file
 from promptopt.gateway.keys import key_sha256
+from promptopt.gateway.stores.ledger import open_ledger
 
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "content": [],
+    "model": "claude-sonnet-4-6",
+    "stop_reason": None,
+    "stop_sequence": None,
+}
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -125,14 +138,14 @@ def test_the_files_of_a_server_are_beside_the_link_to_its_configuration(folder, 
 class Gated(list):
     """Events of a stream, the last of which come when the gate opens."""
 
-    def __init__(self, gate):
+    def __init__(self, gate, events=None):
         self.gate = gate
+        self.events = events or answer({**CHAT, "stream": True}).events
 
     def __iter__(self):
-        events = answer({**CHAT, "stream": True}).events
-        yield events[0]
+        yield self.events[0]
         self.gate.wait(20)
-        yield from events[1:]
+        yield from self.events[1:]
 
 
 def test_a_stream_ends_before_the_server_does(process, upstream):
@@ -141,33 +154,105 @@ def test_a_stream_ends_before_the_server_does(process, upstream):
     server = process("[tool.promptopt.serve]\ngrace = 20")
     stream = iter(server.openai().chat.completions.create(**CHAT, stream=True))
     assert next(stream).choices[0].delta.content == "ok"
+    assert server.get("/readyz").status_code == 200
     server.process.send_signal(signal.SIGTERM)
-    assert wait_until(lambda: _refuses(server.url))
+    assert wait_until(lambda: server.get("/readyz").status_code == 503)
+    assert server.get("/readyz").json() == {"status": "stopping"}
+    assert server.get("/healthz").status_code == 200
+    late = server.post(CHAT)
+    assert (late.status_code, late.json()["error"]["code"]) == (503, "server_stopping")
+    assert late.headers["connection"] == "close"
     gate.set()
     assert next(stream).choices[0].delta.content == "then"
     assert next(stream).choices[0].finish_reason == "stop"
     assert server.process.wait(20) == 0
 
 
-def _refuses(url):
-    host, port = url.removeprefix("http://").split(":")
-    try:
-        socket.create_connection((host, int(port))).close()
-    except OSError:
-        return True
-    return False
-
-
-def test_a_stream_that_takes_longer_than_the_grace_is_cut_off_and_written_down(process, upstream, folder):
+@pytest.mark.parametrize("kind", ["chat", "responses", "messages"])
+def test_a_stream_that_takes_longer_than_the_grace_ends_with_an_error_and_is_written_down(
+    process, upstream, folder, kind
+):
     gate = threading.Event()
-    upstream.on = lambda path, body: Reply(events=Gated(gate))
+    events = {
+        "chat": answer({**CHAT, "stream": True}).events,
+        "responses": answer({**CHAT, "stream": True}, "/v1/responses").events,
+        "messages": [
+            {"type": "message_start", "message": {**MESSAGE, "usage": {"input_tokens": 3, "output_tokens": 0}}},
+            {"type": "message_stop"},
+        ],
+    }
+    upstream.on = lambda path, body: Reply(events=Gated(gate, events[kind]))
     server = process("[tool.promptopt.serve]\ngrace = 1")
-    stream = iter(server.openai().chat.completions.create(**CHAT, stream=True))
-    next(stream)
+    got, failures = threading.Event(), []
+
+    def read():
+        try:
+            for _ in streams[kind]():
+                got.set()
+        except (openai.APIError, anthropic.APIError) as error:
+            failures.append(error)
+
+    claude = anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0)
+    client = server.openai()
+    asked = {"model": "claude-sonnet-4-6", "max_tokens": 9, "messages": CHAT["messages"]}
+    streams = {
+        "chat": lambda: client.chat.completions.create(**CHAT, stream=True),
+        "responses": lambda: client.responses.create(model="gpt-4o-mini", input="hi", stream=True),
+        "messages": lambda: claude.messages.create(**asked, stream=True),
+    }
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert got.wait(10)
     assert server.stop() == 0
     gate.set()
-    from promptopt.gateway.stores.ledger import open_ledger
-
+    reader.join(10)
+    claude.close()
+    assert "the server ended before this answer was whole" in str(failures[0])
+    assert "Traceback" not in server.text()
     ledger = open_ledger(folder / ".promptopt" / "ledger.sqlite")
     assert [row.status for row in ledger.rows()] == ["abandoned"]
     ledger.close()
+
+
+def test_a_call_that_takes_longer_than_the_grace_is_answered_with_an_error(process, upstream, folder):
+    upstream.on = lambda path, body: Reply(hang_s=30)
+    server = process("[tool.promptopt.serve]\ngrace = 0.5")
+    found = []
+    asking = threading.Thread(target=lambda: found.append(server.post(CHAT)))
+    asking.start()
+    assert wait_until(lambda: upstream.calls == 1)
+    assert server.stop() == 0
+    asking.join(10)
+    assert (found[0].status_code, found[0].json()["error"]["code"]) == (503, "server_stopping")
+    assert "Traceback" not in server.text()
+
+
+def test_a_reader_that_takes_nothing_does_not_keep_the_server(process, upstream):
+    upstream.on = lambda path, body: Reply(events=[{"choices": [], "filler": "x" * 100_000}] * 400)
+    server = process("[tool.promptopt.serve]\ngrace = 0.5")
+    host, port = server.url.removeprefix("http://").split(":")
+    body = json.dumps({**CHAT, "stream": True}).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        assert connection.recv(10)
+        assert server.stop() == 0
+    assert "Traceback" not in server.text()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx: ",
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nGET /he",
+    ],
+)
+def test_who_never_ends_the_head_of_a_request_is_not_waited_for(process, sent):
+    server = process("[tool.promptopt.serve]\nbody_timeout = 0.3")
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(sent)
+        while connection.recv(1000):
+            pass
+    assert server.get("/healthz").status_code == 200
