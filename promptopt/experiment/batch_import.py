@@ -207,8 +207,7 @@ class _Import:
             return
         shown = show_path(file.path)
         self.done.answers[shown] = self.done.answers.get(shown, 0) + 1
-        earlier = [step.response for step in call.earlier]
-        self.done.open += next_request(call.case, call.request, [*earlier, response]) is not None
+        self.done.open += _goes_on(call, variant, response)
         self._account(call, variant, response)
 
     def _account(self, call: PlannedCall, variant: Variant, response: Response) -> None:
@@ -241,6 +240,15 @@ class _Import:
                 self.done.missing.add(_shown(label, name, sample))
             else:
                 self.done.failed.add(f"{_shown(label, name, sample)} ({said})")
+
+
+def _goes_on(call: PlannedCall, variant: Variant, response: Response) -> bool:
+    """Whether the conversation has a next step."""
+    responses = [*(step.response for step in call.earlier), response]
+    try:
+        return call.case.has_steps and next_request(variant.template, call.case, call.request, responses) is not None
+    except TemplateError:
+        return False
 
 
 def _is_recorded(call: PlannedCall | RecordedCall, digest: str) -> bool:

@@ -203,7 +203,7 @@ def plan_call(
 
 
 def _next_call(
-    variant: Variant, case: Case, request: Request, mode: Mode, run: UnfinishedRun | None
+    variant: Variant, case: Case, request: Request, mode: Mode, run: AnsweredBefore | None
 ) -> PlannedCall | RecordedCall:
     """The first call of a case that is not recorded, or all that are."""
     earlier: tuple[CaseStep, ...] = ()
