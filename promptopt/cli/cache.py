@@ -61,6 +61,7 @@ def clear(prompt: str | None, model: str | None, older_than: str | None, everyth
     """Forget kept answers: those that match every option."""
     import time
 
+    from promptopt.gateway.layers.semantic import forget_questions
     from promptopt.gateway.settings import seconds
 
     if not (prompt or model or older_than or everything):
@@ -68,6 +69,7 @@ def clear(prompt: str | None, model: str | None, older_than: str | None, everyth
     before = None if older_than is None else time.time() - seconds(older_than, "--older-than")
     with _store() as store:
         count = store.clear(prompt=prompt, model=model, before=before)
+    count += forget_questions(_folder(), prompt=prompt, model=model, before=before)
     click.echo(f"{count:,} answer{'s' * (count != 1)} cleared")
 
 

@@ -92,8 +92,6 @@ class GatewayParts:
     def seal(self) -> Seal | None:
         """What encrypts kept answers, if something does. Raises UsageError if its key is not there."""
         variable = self.settings.encrypt
-        if variable is not None and self.settings.semantic is not None:
-            raise UsageError("encrypt does not cover the semantic cache: switch one of them off")
         return None if variable is None else Seal(variable)
 
     def leases(self) -> Leases | None:
@@ -108,7 +106,7 @@ class GatewayParts:
         settings = self.settings
         if settings.semantic is None:
             return None
-        return make_semantic_cache(settings.semantic, settings.path, self.cache_policy, self.clock)
+        return make_semantic_cache(settings.semantic, settings.path, self.cache_policy, self.clock, self.seal)
 
     @cached_property
     def ledger(self) -> LedgerStore | None:

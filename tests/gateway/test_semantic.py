@@ -1,3 +1,4 @@
+import base64
 import csv
 import importlib.util
 import json
@@ -391,3 +392,90 @@ def test_embeddings_of_an_endpoint(upstream):
     embedder = OpenAIEmbedder("e", openai.OpenAI(base_url=upstream.url, api_key="k"))
     assert embedder(["a"])[0].tolist() == pytest.approx([0.6, 0.8])
     upstream.on = lambda path, body: answer(body)
+
+
+@pytest.fixture
+def three(flat, folder):
+    """Questions of two prompts and three models are kept."""
+    sdk = flat(cache=False)
+    for prompt, version, model in (("a", "v1", "gpt-4o"), ("a%", None, "gpt-4o-mini"), ("b", None, "gpt-4.1")):
+        with promptopt.labels(prompt=prompt, version=version):
+            ask(sdk, "hello", model=model)
+    sdk.close()
+    (folder / "pyproject.toml").write_text("[tool.promptopt]\n")
+    return flat
+
+
+def questions():
+    with closing(sqlite3.connect(".promptopt/semantic.sqlite")) as connection:
+        return connection.execute("SELECT count(*) FROM questions").fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        (["--all"], 0),
+        (["--prompt", "a"], 2),
+        (["--prompt", "a@v1"], 2),
+        (["--prompt", "%"], 3),
+        (["--model", "gpt-4o"], 2),
+        (["--older-than", "1h"], 3),
+        (["--older-than", "0s"], 0),
+        (["--prompt", "b", "--model", "gpt-4o"], 3),
+    ],
+    ids=str,
+)
+def test_clearing_the_cache_clears_what_was_asked_alike(three, upstream, options, left):
+    done = CliRunner().invoke(cli, ["cache", "clear", *options])
+    assert done.exit_code == 0
+    assert done.output.startswith(f"{3 - left} answer")
+    assert questions() == left
+    ask(three(cache=False), "hello", model="gpt-4o-mini")
+    assert upstream.calls == (4 if left < 2 else 3)
+
+
+def test_what_is_cleared_is_not_answered_from_memory(flat, upstream, folder):
+    (folder / "pyproject.toml").write_text("[tool.promptopt]\n")
+    sdk = flat(cache=False)
+    for text in ("one way", "one other way"):
+        ask(sdk, text)
+    assert upstream.calls == 1
+    CliRunner().invoke(cli, ["cache", "clear", "--all"])
+    ask(sdk, "one more way")
+    assert upstream.calls == 2
+
+
+def test_an_encrypted_question_is_found_with_its_key_alone(flat, upstream, folder, monkeypatch):
+    first, other = (base64.urlsafe_b64encode(bytes([each]) * 32).decode() for each in (1, 2))
+    upstream.on = lambda path, body: answer(body, text="John has the flu")
+    monkeypatch.setenv("CACHE_KEY", first)
+    sealed = {"cache": False, "encrypt": "CACHE_KEY"}
+    sdk = flat(**sealed)
+    ask(sdk, "what is it")
+    assert ask(sdk, "what is it then").choices[0].message.content == "John has the flu"
+    ask(flat(**sealed), "so what is it")
+    assert upstream.calls == 1
+    vector = struct.pack("<2f", *Flat()([""])[0])
+    for part in (folder / ".promptopt").glob("semantic.sqlite*"):
+        assert b"John" not in part.read_bytes()
+        assert vector not in part.read_bytes()
+    ask(flat(cache=False), "what is it")
+    monkeypatch.setenv("CACHE_KEY", other)
+    ask(flat(**sealed), "what is it")
+    assert upstream.calls == 3
+    monkeypatch.setenv("CACHE_KEY", f"{other},{first}")
+    ask(flat(**sealed), "what is it again")
+    assert upstream.calls == 3
+
+
+def test_a_file_of_an_earlier_version_still_answers(flat, upstream, folder):
+    sdk = flat(cache=False)
+    ask(sdk, "one way")
+    sdk.close()
+    with closing(sqlite3.connect(".promptopt/semantic.sqlite")) as connection:
+        connection.execute("DROP TABLE about")
+    ask(flat(cache=False), "one other way")
+    assert upstream.calls == 1
+    (folder / "pyproject.toml").write_text("[tool.promptopt]\n")
+    assert CliRunner().invoke(cli, ["cache", "clear", "--model", "gpt-4o-mini"]).output.startswith("0 answers")
+    assert CliRunner().invoke(cli, ["cache", "clear", "--all"]).output.startswith("1 answer cleared")

@@ -10,7 +10,7 @@ from functools import lru_cache
 import regex
 
 from promptopt.errors import UsageError
-from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.call import Answer, Call, Labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import BadCacheControl, NotCached
 from promptopt.gateway.flow import Flow, Handler, Subflow
@@ -210,8 +210,7 @@ class ExactCache:
             return None
         now = self._clock.time()
         text = prompt_text(call)
-        labels = call.labels
-        prompt = f"{labels.prompt}@{labels.version}" if labels.prompt and labels.version else labels.prompt
+        prompt = prompt_name(call.labels)
         excerpt = _excerpt(text) if self.policy.store_text else None
         end = now + self.policy.lifetime(call)
         return KeptAnswer(call.identity, now, end, prompt, call.model, excerpt, answer)
@@ -222,6 +221,11 @@ class ExactCache:
         if entry is not None:
             with tolerating(self._outage):
                 yield from using(self.store, lambda: self.store.put(entry))
+
+
+def prompt_name(labels: Labels) -> str | None:
+    """What `promptopt cache` calls the prompt of a call: its name, with the version if that is known."""
+    return f"{labels.prompt}@{labels.version}" if labels.prompt and labels.version else labels.prompt
 
 
 def _excerpt(text: str) -> str | None:

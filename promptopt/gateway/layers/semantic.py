@@ -22,13 +22,15 @@ from promptopt.files import show_path
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.flow import AFTER_FORK, Blocking, Flow, Handler, Subflow
-from promptopt.gateway.layers.cache import CachePolicy
+from promptopt.gateway.layers.cache import CachePolicy, prompt_name
 from promptopt.gateway.semantic.embedders import DEFAULT, Embedder, make_embedder
 from promptopt.gateway.semantic.hard_facts import RULES, HardFacts, difference, hard_facts
 from promptopt.gateway.semantic.index import VectorIndex
 from promptopt.gateway.stores.base import SKEW_S, Outage, StoreLock, tolerating, using
 from promptopt.gateway.stores.database import Database
+from promptopt.gateway.stores.ledger_row import encodable
 from promptopt.gateway.stores.packing import pack_parts, unpack
+from promptopt.gateway.stores.sealed import Seal, sealed_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +45,9 @@ CREATE TABLE IF NOT EXISTS questions (
     vector BLOB NOT NULL, facts TEXT NOT NULL, content_type TEXT NOT NULL, meta TEXT NOT NULL, content BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS of_scope ON questions (scope, id);
+CREATE TABLE IF NOT EXISTS about (id INTEGER PRIMARY KEY, prompt TEXT, model TEXT NOT NULL);
 """
+_FILE, _WHAT = "semantic.sqlite", "the semantic cache"
 # More questions are not kept; the oldest go first.
 _MOST = 50_000
 _TIDY_EVERY = 100
@@ -119,15 +123,17 @@ class SemanticCache:
         calibration: Calibration,
         policy: CachePolicy,
         *,
+        seal: Seal | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """Raises UsageError if the calibration is of another embedder."""
+        """Raises UsageError if the calibration is of another embedder. With a ``seal``, what is kept is encrypted."""
         if calibration.embedder != embedder.name:
             raise UsageError(
                 f"the semantic cache is calibrated for {calibration.embedder!r}, not for {embedder.name!r}: "
                 "a threshold means nothing for another embedder. Calibrate again: promptopt cache calibrate pairs.csv"
             )
         self.policy = policy
+        self._seal = seal
         self._database = database
         self._embedder = embedder
         self._threshold = calibration.threshold
@@ -148,6 +154,9 @@ class SemanticCache:
         if question is None or vector is None:
             return (yield from inner(call))
         scope, text = question
+        if self._seal is not None:
+            # A gateway without the secret finds nothing, instead of what it cannot read.
+            scope = sealed_key(scope)
         facts = hard_facts(text).hidden(partial(_hidden, scope.encode()))
         with tolerating(self._outage):
             look_up = partial(self._look_up, scope, vector, facts)
@@ -161,7 +170,7 @@ class SemanticCache:
         answer = yield from inner(call)
         if answer.keepable and answer.finish_reason == "stop":
             with tolerating(self._outage):
-                keep = partial(self._keep, scope, vector, facts, self.policy.lifetime(call), answer)
+                keep = partial(self._keep, scope, vector, facts, call, answer)
                 yield from using(self._database, keep)
         return answer
 
@@ -194,7 +203,10 @@ class SemanticCache:
                     continue
                 row = self._database.do(partial(_content, number))
                 # It may have been deleted since.
-                if row is not None and (answer := _unpacked(row)) is not None:
+                answer = None if row is None else _unpacked(row)
+                if answer is not None and self._seal is not None:
+                    answer = self._seal.opened(answer)
+                if answer is not None:
                     return answer
         return None
 
@@ -215,6 +227,8 @@ class SemanticCache:
         known.last = rows[-1][0]
         vectors, kept = [], []
         now = self._clock.time()
+        if self._seal is not None:
+            rows = [(*row[:3], *_opened(self._seal, row[4], 4 * dimensions)) for row in rows]
         for number, created, expires, packed, blob in rows:
             facts = _facts(packed) if expires > now and len(blob) == 4 * dimensions else None
             vector = np.frombuffer(blob, dtype=np.float32) if facts is not None else None
@@ -227,14 +241,22 @@ class SemanticCache:
             known.rows += kept
         return known
 
-    def _keep(self, scope: str, vector: np.ndarray, facts: HardFacts, lifetime_s: float, answer: Answer) -> None:
+    def _keep(self, scope: str, vector: np.ndarray, facts: HardFacts, call: Call, answer: Answer) -> None:
         now = self._clock.time()
-        values = (scope, now, now + lifetime_s, vector.tobytes(), _packed(facts), *pack_parts(answer))
-        self._database.execute(
-            "INSERT INTO questions (scope, created, expires, vector, facts, content_type, meta, content) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            values,
-        )
+        blob, packed = vector.tobytes(), _packed(facts)
+        if self._seal is not None:
+            answer = self._seal.closed(answer)
+            blob, packed = self._seal.closed_bytes(blob + packed.encode()), ""
+        values = (scope, now, now + self.policy.lifetime(call), blob, packed, *pack_parts(answer))
+        about = (encodable(prompt_name(call.labels)), encodable(call.model))
+
+        def insert(connection: sqlite3.Connection) -> None:
+            places = "(scope, created, expires, vector, facts, content_type, meta, content)"
+            query = f"INSERT INTO questions {places} VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+            number = connection.execute(query, values).lastrowid
+            connection.execute("INSERT OR REPLACE INTO about VALUES (?, ?, ?)", (number, *about))
+
+        self._database.write(insert)
         self._kept += 1
         if self._kept % _TIDY_EVERY == 1:
             self._tidy(now)
@@ -245,11 +267,39 @@ class SemanticCache:
         self._database.execute(
             "DELETE FROM questions WHERE id <= (SELECT id FROM questions ORDER BY id DESC LIMIT 1 OFFSET ?)", (_MOST,)
         )
+        self._database.execute("DELETE FROM about WHERE id NOT IN (SELECT id FROM questions)")
         with self._lock:
             for scope, known in list(self._known.items()):
                 over = sum(expires <= now for _, _, expires, _ in known.rows)
                 if over * 2 > len(known.rows) or len(known.rows) > _MOST * 5 // 4:
                     del self._known[scope]
+
+
+def _opened(seal: Seal, token: Any, size: int) -> tuple[str, bytes]:
+    """The facts beside a vector, and the vector; both empty if they cannot be decrypted."""
+    data = seal.opened_bytes(token) if isinstance(token, bytes) else None
+    return ("", b"") if data is None else (data[size:].decode("utf-8", "replace"), data[:size])
+
+
+def forget_questions(folder: Path, *, prompt: str | None, model: str | None, before: float | None) -> int:
+    """Delete what the semantic cache in a folder keeps and matches all that is given; how many answers it was.
+
+    What an earlier version kept has neither prompt nor model, and matches none.
+    """
+    if not (folder / _FILE).exists():
+        return 0
+    database = Database(folder / _FILE, _SCHEMA, what=_WHAT, disposable=True)
+    try:
+        return database.execute(
+            "DELETE FROM questions WHERE (:before IS NULL OR created < :before) AND "
+            "((:prompt IS NULL AND :model IS NULL) OR id IN (SELECT id FROM about WHERE "
+            # Exactly this prompt or a version of it.
+            "(:prompt IS NULL OR prompt = :prompt OR substr(prompt, 1, length(:prompt) + 1) = :prompt || '@') "
+            "AND (:model IS NULL OR model = :model)))",
+            {"prompt": prompt, "model": model, "before": before},
+        )
+    finally:
+        database.close()
 
 
 def _hidden(key: bytes, word: str) -> str:
@@ -332,7 +382,7 @@ def _without_text(message: Any) -> tuple[Any, str] | None:
 
 
 def make_semantic_cache(
-    settings: SemanticSettings, folder: Path, policy: CachePolicy, clock: Clock = SYSTEM_CLOCK
+    settings: SemanticSettings, folder: Path, policy: CachePolicy, clock: Clock = SYSTEM_CLOCK, seal: Seal | None = None
 ) -> SemanticCache:
     """The semantic cache of some settings.
 
@@ -352,5 +402,5 @@ def make_semantic_cache(
     embedder = make_embedder(
         settings.embedder or (DEFAULT if ":" not in calibration.embedder else calibration.embedder)
     )
-    database = Database(folder / "semantic.sqlite", _SCHEMA, what="the semantic cache", disposable=True, clock=clock)
-    return SemanticCache(database, embedder, calibration, policy, clock=clock)
+    database = Database(folder / _FILE, _SCHEMA, what=_WHAT, disposable=True, clock=clock)
+    return SemanticCache(database, embedder, calibration, policy, seal=seal, clock=clock)

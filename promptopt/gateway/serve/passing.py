@@ -24,7 +24,7 @@ from promptopt.gateway.serve.ids import collection_of, lasting_s, listed_in, mad
 from promptopt.gateway.serve.requests import Rejected, failed, not_allowed, read_body, read_json, refused
 from promptopt.gateway.serve.settings import Configuration
 from promptopt.gateway.stores.base import StoreDown, using
-from promptopt.gateway.stores.owners import OwnersFound, MemoryOwners, Owners, SqliteOwners
+from promptopt.gateway.stores.owners import MemoryOwners, Owners, OwnersFound, SqliteOwners
 
 log = logging.getLogger("promptopt.serve")
 

@@ -65,6 +65,17 @@ class Seal:
                 log.warning("the cache: an answer cannot be decrypted, and is asked again: another key, or changed")
             return None
 
+    def closed_bytes(self, data: bytes) -> bytes:
+        """The ciphertext of something that is not an answer."""
+        return self._fernet.encrypt(data)
+
+    def opened_bytes(self, token: bytes) -> bytes | None:
+        """What was encrypted; ``None`` if it was with another secret, or was changed."""
+        try:
+            return self._fernet.decrypt(token)
+        except self._unreadable:
+            return None
+
     def entry(self, entry: KeptAnswer) -> KeptAnswer:
         """What is kept of an answer, without any text of its request."""
         return replace(entry, key=sealed_key(entry.key), excerpt=None, answer=self.closed(entry.answer))
