@@ -88,6 +88,7 @@ class Config:
         gateway: The table ``[tool.promptopt.gateway]`` as it is written; the gateway reads it.
         serve: The table ``[tool.promptopt.serve]`` likewise; the server reads it.
         variants: Models and settings that comparisons vary.
+        judge: The table ``[tool.promptopt.judge]`` likewise; the judges read it.
         providers: The tables ``[tool.promptopt.providers.NAME]`` likewise; ``prices`` has the prices that they state.
         path: The file that says all this; ``None`` if there is none.
     """
@@ -107,6 +108,7 @@ class Config:
     gateway: Mapping[str, Any] = field(default_factory=dict)
     serve: Mapping[str, Any] = field(default_factory=dict)
     variants: OwnVariants = OwnVariants()
+    judge: Mapping[str, Any] = field(default_factory=dict)
     providers: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = field(default=None, compare=False)
 
@@ -127,7 +129,7 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
 
 # Tables that their own rooms read.
 _VARIANT_KEYS = ("models", "set", "baseline")
-_TABLES = ("prices", "budget", "gateway", "serve", "variants", "providers")
+_TABLES = ("prices", "budget", "gateway", "serve", "variants", "judge", "providers")
 
 
 def load_config(start: Path | None = None) -> Config:
@@ -225,6 +227,7 @@ class _Reader:
             gateway=table.get("gateway", {}),
             serve=table.get("serve", {}),
             variants=self._variants(table.get("variants", {})),
+            judge=table.get("judge", {}),
             providers=table.get("providers", {}),
             path=self._path,
         )

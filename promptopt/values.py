@@ -35,6 +35,7 @@ __all__ = [
     "Cost",
     "FinishReason",
     "JSONSchema",
+    "Judged",
     "Media",
     "MediaKind",
     "Message",
@@ -157,6 +158,34 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """How models came to a score.
+
+    Attributes:
+        model: Who judged; of a cascade ``cheap, then expensive``.
+        reason: The judge's own words.
+        votes: The score of each vote, 0 to 1; ``None`` for one without a verdict.
+        passes: How many votes passed the answer.
+        calls: How many answers of models the score rests on.
+        cost: Their list cost, whoever asked first; ``None`` if a model is unpriced or measured nothing.
+        escalated: Whether the second judge of a cascade was asked.
+        place: Where in a batch the answer was judged, 0 (first) to 1 (last); ``None`` if alone.
+        orders: Of pairs that were compared in both orders: how often the first place won, how often the second, and
+            how often one answer won in both; empty if nothing was compared.
+    """
+
+    model: str
+    reason: str = ""
+    votes: tuple[float | None, ...] = ()
+    passes: int = 0
+    calls: int = 0
+    cost: Cost | None = None
+    escalated: bool = False
+    place: float | None = None
+    orders: tuple[int, int, int] | tuple[()] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """What one assert says of one answer.
 
@@ -164,6 +193,7 @@ class Score:
         value: Between 0 (bad) and 1 (good).
         explanation: Why, in one line that a person can act on; empty if it passed and there is nothing to say.
         broken: The scorer raised, or gave something else than a number from 0 to 1: it says nothing of the answer.
+        judged: How models came to it, if they did.
     """
 
     name: str
@@ -171,6 +201,7 @@ class Score:
     passed: bool
     explanation: str = ""
     broken: bool = False
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ ROOMS = (
     "scorers",
     "providers",
     "gateway",
+    "judges",
     "experiment",
     "compression",
     "structured",

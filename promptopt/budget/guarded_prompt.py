@@ -18,9 +18,10 @@ from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateErr
 from promptopt.experiment.conversation import judge_steps, recorded_steps, render_case
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.files import show_path
+from promptopt.judges import JudgeSession, read_judge
 from promptopt.prices import Price, close_models, find_price, find_tier_price
 from promptopt.providers.recordings import RecordingStatus, what_changed
-from promptopt.scorers import SuiteChecks
+from promptopt.scorers import JudgeAccess, SuiteChecks
 from promptopt.suites import Case, Suite, load_suite
 from promptopt.templates import PromptFiles, Template, load_prompt
 from promptopt.templates.attribution import Attribution, attribute
@@ -282,6 +283,20 @@ class GuardedPrompt:
         return SuiteChecks(self.suite)
 
     @cached_property
+    def _judges(self) -> JudgeSession | None:
+        """Replays what judges answered; nobody is asked."""
+        if not self._checks.asks:
+            return None
+        session = JudgeSession(read_judge(self.config), self.suite, "none", self.config)
+        session.check(self._checks)
+        return session
+
+    def _access(self, sample: int) -> JudgeAccess | None:
+        variant = self.variant
+        files = [file.path for file in (*variant.files, *variant.fresh_only)]
+        return None if self._judges is None else self._judges.access(variant.label, files, sample)
+
+    @cached_property
     def _prefix_tokens(self) -> int:
         return prefix_tokens(self.template, self.tokenizer)
 
@@ -337,7 +352,8 @@ class GuardedPrompt:
             if unrecorded is not None:
                 _, recording = unrecorded
                 break
-            _, measured, score = judge_steps(self.variant, self._checks, case.name, steps)
+            judges = self._access(len(outputs))
+            _, measured, score = judge_steps(self.variant, self._checks, case.name, steps, judges=judges)
             outputs.append(measured.usage.output_tokens)
             qualities.append(score.quality)
         if outputs:

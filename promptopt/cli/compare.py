@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--batch", is_flag=True, help="Ask through the provider's batch API: half the price, within a day.")
 @click.option("--export-batch", type=click.Path(path_type=Path), metavar="DIR", help="Write files for a batch API.")
 @click.option("--shards", type=click.IntRange(min=1), default=1, help="Into how many files the requests are divided.")
+@click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option(
@@ -71,6 +72,7 @@ def command(
     batch: bool,
     export_batch: Path | None,
     shards: int,
+    judge: str | None,
     cases: bool,
     as_json: bool,
     output: Path | None,
@@ -122,6 +124,7 @@ def command(
             rpm=rpm,
             max_cost=_dollars(max_cost),
             batch=batch,
+            judge=judge,
             on_plan=_announce,
             progress=progress,
         )
@@ -181,7 +184,7 @@ def _dollars(text: str | None) -> Decimal | None:
 
 
 def _announce(expected: CostRange) -> None:
-    if not expected.calls and not expected.resumed:
+    if not expected.whole.calls and not expected.resumed:
         return
     click.echo(f"this run: {expected}", err=True)
     # Everything that must be counted before the calls is counted; the clients of the calls need the memory more.

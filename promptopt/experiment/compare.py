@@ -17,13 +17,15 @@ from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, meas
 from promptopt.experiment.cascade import CascadeOutcome, cascade_outcome
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.grid import make_grid
+from promptopt.experiment.judging import judge_range
 from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost_range, default_mode, make_plans
-from promptopt.experiment.runner import run_plans
+from promptopt.experiment.runner import connection, run_plans
 from promptopt.experiment.runs import Run, summarize
 from promptopt.experiment.variant import make_variant
 from promptopt.experiment.verdict import Decision, TooManyFailed
 from promptopt.gateway.flow import Layer
 from promptopt.gateway.settings import read_settings
+from promptopt.judges import JudgeSession, read_judge
 from promptopt.prices import Processing
 from promptopt.providers import Provider
 from promptopt.providers.base import check_provider_type
@@ -68,6 +70,7 @@ def compare(
     max_cost: Decimal | float | None = None,
     provider: Provider | None = None,
     batch: bool = False,
+    judge: str | None = None,
     on_plan: Callable[[CostRange], None] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -98,6 +101,7 @@ def compare(
         provider: Answers instead of the one that serves the models' names.
         batch: Ask through the provider's batch API: half the price, within a day. After a crash the same call continues
             the batch.
+        judge: The model that judges answers for asserts that ask one, whatever the suite and the configuration name.
         on_plan: Called with the expected cost before any call.
         progress: Called with the number of calls answered and in all.
 
@@ -107,7 +111,7 @@ def compare(
     numbers = {"margin": margin, "cost_margin": cost_margin, "max_failed": max_failed, "max_cost": max_cost}
     models = _listed(model)
     _check_types(
-        {"price_as": price_as},
+        {"price_as": price_as, "judge": judge},
         {**numbers, "accept": accept, "timeout_s": timeout_s},
         {"trials": trials, "jobs": jobs or 1},
         {"on_plan": on_plan, "progress": progress},
@@ -154,22 +158,35 @@ def compare(
     unfinished = config.root / ".promptopt" / "unfinished" if record else None
     plans = make_plans(variants, loaded, mode, trials, unfinished)
     expected = cost_range(plans)
+    judges = None
+    retries = config.retries if retries is None else retries
+    rpm = config.rpm if rpm is None else rpm
+    if checks.asks:
+        connect = connection(timeout_s, retries, rpm)
+        judges = JudgeSession(read_judge(config, judge), loaded, record, config, connect, jobs or config.jobs)
+        judges.check(checks)
+        expected = replace(expected, judges=judge_range(plans, checks, judges))
     if on_plan is not None:
         on_plan(expected)
-    if provider is None:
+    if provider is None or judges is not None:
         check_cost(expected, None if max_cost is None else Decimal(str(max_cost)))
     layers = _batched(plans, progress) if batch and provider is None else ()
-    runs = run_plans(
-        plans,
-        checks,
-        jobs=jobs or config.jobs,
-        timeout_s=timeout_s,
-        retries=config.retries if retries is None else retries,
-        rpm=config.rpm if rpm is None else rpm,
-        provider=provider,
-        layers=layers,
-        progress=progress,
-    )
+    try:
+        runs = run_plans(
+            plans,
+            checks,
+            jobs=jobs or config.jobs,
+            timeout_s=timeout_s,
+            retries=retries,
+            rpm=rpm,
+            provider=provider,
+            layers=layers,
+            progress=progress,
+            judges=judges,
+        )
+    finally:
+        if judges is not None:
+            judges.close()
     return Comparison(
         suite=loaded,
         margin=margin,
@@ -179,6 +196,8 @@ def compare(
         pairs=_pairs(runs, parts, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
         parts=measure_parts(parts, runs[0]) if len(runs) == 1 else (),
         cascade=_cascade(config, runs, loaded),
+        judge_usd=None if judges is None else judges.incurred_usd,
+        judge_calls=0 if judges is None else judges.live_calls,
     )
 
 

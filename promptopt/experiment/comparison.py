@@ -10,10 +10,11 @@ from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.cascade import CascadeOutcome
 from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
-from promptopt.experiment.runs import Run, VariantSummary
+from promptopt.experiment.runs import Answered, Run, VariantSummary
 from promptopt.experiment.verdict import Decision, Difference
 from promptopt.files import show_path
 from promptopt.suites import Suite
+from promptopt.values import Judged, Score
 
 _DIGITS = 10
 
@@ -79,6 +80,8 @@ class Comparison:
         pairs: Each other variant against the first.
         parts: If there is one prompt only, the quality of its asserts, named metrics and labels.
         cascade: What the project's cascade would have given, if the models that it asks are compared.
+        judge_calls: How often judges were asked in this run, and what that cost, ``judge_usd``: ``None`` if a judge is
+            unpriced.
     """
 
     suite: Suite
@@ -89,6 +92,8 @@ class Comparison:
     pairs: tuple[Pair, ...]
     parts: tuple[PartMean, ...] = ()
     cascade: CascadeOutcome | None = None
+    judge_usd: float | None = None
+    judge_calls: int = 0
 
     @property
     def frontier(self) -> Frontier | None:
@@ -121,6 +126,7 @@ class Comparison:
         }
         return (
             *text.footer(self.runs, self.variants),
+            *text.judge_lines(self.variants, self.judge_calls, self.judge_usd),
             *(f"note: {note}" for note in (*self.suite.notes, *said, *unsent)),
         )
 
@@ -128,6 +134,7 @@ class Comparison:
         """The variants, each pair with its verdict, and where it all comes from: what ``promptopt compare`` prints."""
         parts = [
             text.variants_table(self.variants),
+            text.judges_table(self.variants),
             text.frontier_table(self.frontier),
             text.means_table(self.parts),
             *map(str, self.pairs),
@@ -180,6 +187,14 @@ class Comparison:
                 for score in trial.score.scores
                 if score.broken
             ],
+            "judging": {"calls": self.judge_calls, "incurred_usd": _rounded(self.judge_usd)},
+            "judgements": [
+                _judgement_dict(run.variant.label, trial, score, score.judged)
+                for run in self.runs
+                for trial in run.answered
+                for score in trial.score.scores
+                if score.judged is not None
+            ],
         }
 
 
@@ -218,8 +233,31 @@ def _variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "same_answer": _rounded(variant.same_answer),
         "same_result": _rounded(variant.same_result),
         "scorer_errors": variant.scorer_errors,
+        "judges": list(variant.judges),
+        "judge_calls": variant.judge_calls,
+        "judge_usd_per_1k_calls": _rounded(variant.judge_usd_per_1k_calls),
         "replayed": variant.replayed,
         "recorded": list(variant.recorded) if variant.recorded else None,
+    }
+
+
+def _judgement_dict(prompt: str, trial: Answered, score: Score, judged: Judged) -> dict[str, Any]:
+    """A row of ``judgements`` in the JSON form: one score that models gave."""
+    return {
+        "prompt": prompt,
+        "case": trial.case,
+        "repetition": trial.sample,
+        "assert": score.name,
+        "judge": judged.model,
+        "passed": None if score.broken else score.passed,
+        "score": None if score.broken else _rounded(score.value),
+        "votes": [_rounded(vote) for vote in judged.votes],
+        "passes": judged.passes,
+        "escalated": judged.escalated,
+        "reason": judged.reason or score.explanation,
+        "error": score.explanation if score.broken else None,
+        "calls": judged.calls,
+        "usd": None if judged.cost is None else _rounded(float(judged.cost.total_usd)),
     }
 
 

@@ -16,7 +16,7 @@ import jinja2
 from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded, TemplateError
 from promptopt.experiment.variant import Measurement, Variant
 from promptopt.providers.recordings import Recording, RecordingStatus
-from promptopt.scorers import CaseScore, SuiteChecks, TurnAnswer
+from promptopt.scorers import CaseScore, JudgeAccess, SuiteChecks, TurnAnswer
 from promptopt.suites import Case, ToolResults
 from promptopt.templates import Template
 from promptopt.tokens import count_tokens
@@ -352,11 +352,13 @@ def judge_steps(
     cacheable: int | None = None,
     *,
     timed: bool = False,
+    judges: JudgeAccess | None = None,
 ) -> tuple[Response, Measurement, CaseScore]:
     """What the steps of a case are together: one response, what it cost, and its score.
 
     Args:
         timed: Whether latencies are judged.
+        judges: Whom asserts ask that ask models.
     """
     case, front = checks.case(name), variant.template.front
     turns = _by_turn([step.response for step in steps])
@@ -376,7 +378,7 @@ def judge_steps(
         variables = {**case.turns[number].vars, "turn": number + 1, "user": own[0].asked, "history": tuple(history)}
         said.append(TurnAnswer(response, variables, measure_steps(variant, own, cacheable).judged_cost))
         history += map(_entry, (Message("user", own[0].asked), *_spoken(case, turns[: number + 1])))
-    score = checks.score(name, judged(outcome), front.answer, measured.judged_cost, front.tools, said)
+    score = checks.score(name, judged(outcome), front.answer, measured.judged_cost, front.tools, said, judges)
     return outcome, measured, score
 
 

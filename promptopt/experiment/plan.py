@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Protocol
@@ -113,6 +113,7 @@ class CostRange:
         unpriced: Models without a known price; their calls are not in the sums.
         uncapped: Prompts that set no ``max_output_tokens``.
         resumed: Calls that are not made again, because the run before, which was broken off, has their answers.
+        judges: What judging the answers will cost; ``None`` if no assert asks a model.
     """
 
     calls: int
@@ -122,10 +123,26 @@ class CostRange:
     unpriced: tuple[str, ...]
     uncapped: tuple[str, ...]
     resumed: int = 0
+    judges: CostRange | None = None
 
     def __str__(self) -> str:
         goes_on = f"; {self.resumed:,} more were answered before the last run was broken off" if self.resumed else ""
-        return self._cost() + goes_on
+        judges = f"; judges: {self.judges}" if self.judges and self.judges.calls else ""
+        return self._cost() + goes_on + judges
+
+    @property
+    def whole(self) -> CostRange:
+        """Calls and judges together."""
+        if self.judges is None:
+            return self
+        highs = (self.high_usd, self.judges.high_usd)
+        return replace(
+            self,
+            calls=self.calls + self.judges.calls,
+            low_usd=self.low_usd + self.judges.low_usd,
+            high_usd=None if None in highs else sum((high for high in highs if high is not None), Decimal(0)),
+            unpriced=(*self.unpriced, *self.judges.unpriced),
+        )
 
     def _cost(self) -> str:
         calls = f"{self.calls:,} call{'s' * (self.calls != 1)}"
@@ -324,18 +341,19 @@ def check_cost(expected: CostRange, max_cost: Decimal | None) -> None:
     Raises:
         CostLimitError: Nothing was sent.
     """
-    if not expected.calls:
+    whole = expected.whole
+    if not whole.calls:
         return
     if max_cost is not None:
-        if expected.unpriced:
+        if whole.unpriced:
             raise CostLimitError(
-                f"--max-cost cannot be kept: {', '.join(expected.unpriced)} is unpriced. "
+                f"--max-cost cannot be kept: {', '.join(whole.unpriced)} is unpriced. "
                 "Give its price in [tool.promptopt.prices]"
             )
-        if expected.high_usd is None or expected.high_usd > max_cost:
+        if whole.high_usd is None or whole.high_usd > max_cost:
             cap = "; set max_output_tokens in the prompts" if expected.uncapped else ""
             raise CostLimitError(f"this run may cost more than --max-cost ${max_cost}: {expected}{cap}")
         return
-    surest = expected.low_usd if expected.uncapped or expected.high_usd is None else expected.high_usd
+    surest = whole.low_usd if expected.uncapped or whole.high_usd is None else whole.high_usd
     if surest > ASK_ABOVE_USD:
         raise CostLimitError(f"this run may cost more than ${ASK_ABOVE_USD}: {expected}. Allow it with --max-cost")

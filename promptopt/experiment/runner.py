@@ -20,6 +20,7 @@ from promptopt.experiment.conversation import (
     make_step,
     turn_reached,
 )
+from promptopt.experiment.judging import JudgedRun
 from promptopt.experiment.plan import PlannedCall, RecordedCall, RunPlan
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.unfinished import UnfinishedRun
@@ -30,9 +31,10 @@ from promptopt.gateway.flow import Layer
 from promptopt.gateway.layers.concurrency import Pace, Retries
 from promptopt.gateway.layers.replay import Record
 from promptopt.gateway.provider import WrappedProvider
+from promptopt.judges import JudgeSession
 from promptopt.providers import Provider, make_provider
 from promptopt.providers.recordings import RecordingFile
-from promptopt.scorers import SuiteChecks
+from promptopt.scorers import JudgeAccess, SuiteChecks
 from promptopt.values import Progress, Response
 
 # How long calls in flight may take to end, so that their answers are kept, when a run is interrupted.
@@ -53,6 +55,7 @@ def run_plans(
     retries: int | None = None,
     rpm: int | None = None,
     progress: Progress | None = None,
+    judges: JudgeSession | None = None,
 ) -> list[Run]:
     """Answer and score all calls of all plans.
 
@@ -64,6 +67,7 @@ def run_plans(
         retries: How often a call that failed is sent again; by default as often as the provider does so by itself.
         rpm: The most calls that are sent in a minute.
         progress: Called in this thread.
+        judges: Whom asserts ask that ask models.
 
     Raises:
         ProviderUnusable: No further call can succeed, or not one call did. What was answered is kept.
@@ -92,10 +96,27 @@ def run_plans(
     caching = {
         plan.variant.model for plan, given in zip(plans, answers, strict=True) for one in given if _shows_cache(one)
     }
+    judged = None
+    if judges is not None:
+        judged = JudgedRun(
+            judges, checks, plans, [[None if each.error else each.steps for each in given] for given in answers]
+        )
+        judges.carry_out(judged.work(), progress)
     return [
-        _run(plan, given, checks, timed, plan.variant.model in caching)
+        _run(plan, given, checks, timed, plan.variant.model in caching, judged)
         for plan, given in zip(plans, answers, strict=True)
     ]
+
+
+def connection(timeout_s: float | None, retries: int | None, rpm: int | None) -> Callable[[str], Provider]:
+    """Makes providers of models, whose calls are sent again and spaced as those of a run."""
+    sending = _Sending(1, retries, () if rpm is None else (Pace(rpm),))
+
+    def connect(model: str) -> Provider:
+        inner, layers = sending.layers(make_provider(model, timeout_s))
+        return WrappedProvider(inner, *layers)
+
+    return connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +146,18 @@ def _shows_cache(given: _Given) -> bool:
     return any(usage and (usage.cache_read_tokens or usage.cache_write_tokens) for usage in usages)
 
 
-def _run(plan: RunPlan, given: Sequence[_Given], checks: SuiteChecks, timed: bool, caching: bool) -> Run:
+def _run(
+    plan: RunPlan,
+    given: Sequence[_Given],
+    checks: SuiteChecks,
+    timed: bool,
+    caching: bool,
+    judged: JudgedRun | None,
+) -> Run:
     cacheable = plan.variant.cacheable() if caching else None
     trials = [
-        _trial(plan.variant, call, one, checks, timed, cacheable) for call, one in zip(plan.calls, given, strict=True)
+        _trial(plan.variant, call, one, checks, timed, cacheable, None if judged is None else judged.at(plan, number))
+        for number, (call, one) in enumerate(zip(plan.calls, given, strict=True))
     ]
     return Run(plan.variant, tuple(trials))
 
@@ -140,6 +169,7 @@ def _trial(
     checks: SuiteChecks,
     timed: bool,
     cacheable: int | None,
+    judges: JudgeAccess | None,
 ) -> Trial:
     if isinstance(call, RecordedCall):
         case, sample, digest = call.case, call.sample, call.steps[0].request_sha256
@@ -150,7 +180,7 @@ def _trial(
         assert isinstance(call, PlannedCall)
         turn = turn_reached(call.case, [step.response for step in steps])
         return Failed(case, sample, digest, f"{turn}{given.error}", given.live)
-    outcome, measured, score = judge_steps(variant, checks, case, steps, cacheable, timed=timed)
+    outcome, measured, score = judge_steps(variant, checks, case, steps, cacheable, timed=timed, judges=judges)
     recorded_at = call.recording.recorded_at if isinstance(call, RecordedCall) else None
     tokens = sum(step.counted_tokens for step in steps)
     first = steps[0].request_sha256

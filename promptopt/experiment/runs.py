@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -70,6 +71,12 @@ class Answered:
     def judged_cost(self) -> Cost | None:
         """List cost with a warm prompt cache, if the provider has one; ``None`` if the model is unpriced."""
         return self.measured.judged_cost
+
+    @property
+    def said(self) -> str:
+        """The complaint, or if it passed what judges said of it."""
+        reasons = (score.judged.reason for score in self.score.scores if score.judged is not None)
+        return self.complaint or "; ".join(filter(None, reasons))
 
     @property
     def complaint(self) -> str:
@@ -152,6 +159,11 @@ class VariantSummary:
         replayed: Trials answered out of recordings.
         recorded: First and last day of those recordings.
         unjudged: Asserts that could not be judged.
+        judges: The models that judged answers, most often asked first.
+        judgements: How many scores they gave; ``without_verdict`` of them are none, ``unsteady`` have votes
+            on both sides, and for ``escalated`` the second judge was asked.
+        judge_calls: How many answers of theirs the scores rest on, recorded or not.
+        judge_usd_per_1k_calls: List cost of judging the answers to a thousand calls; ``None`` if it is not known.
         price: What the calls are priced at; ``None`` if ``priced_as`` is unpriced.
         close_models: Names with a price that are close to an unpriced ``priced_as``.
     """
@@ -192,6 +204,13 @@ class VariantSummary:
     replayed: int
     recorded: tuple[str, str] | None
     unjudged: int
+    judges: tuple[str, ...]
+    judgements: int
+    without_verdict: int
+    unsteady: int
+    escalated: int
+    judge_calls: int
+    judge_usd_per_1k_calls: float | None
     price: Price | None
     close_models: tuple[str, ...]
 
@@ -244,9 +263,26 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         replayed=sum(trial.replayed for trial in answered),
         recorded=(days[0], days[-1]) if days else None,
         unjudged=sum(trial.score.unjudged for trial in answered),
+        **_judging(answered),
         price=variant.price,
         close_models=() if variant.price else tuple(close_models(variant.priced_as, config=config)),
     )
+
+
+def _judging(answered: Sequence[Answered]) -> dict[str, Any]:
+    """What a summary says of judges."""
+    scores = [score for trial in answered for score in trial.score.scores if score.judged is not None]
+    judged = [score.judged for score in scores if score.judged is not None]
+    cost = _total([each.cost for each in judged if each.calls])
+    return {
+        "judges": tuple(model for model, _ in Counter(each.model for each in judged).most_common()),
+        "judgements": len(judged),
+        "without_verdict": sum(score.broken for score in scores),
+        "unsteady": sum(0 < each.passes < len(each.votes) for each in judged),
+        "escalated": sum(each.escalated for each in judged),
+        "judge_calls": sum(each.calls for each in judged),
+        "judge_usd_per_1k_calls": None if cost is None or not answered else float(cost / len(answered) * 1000),
+    }
 
 
 def _cold_tokens(variant: Variant, answered: Sequence[Answered]) -> int:

@@ -73,6 +73,46 @@ def variants_table(variants: Sequence[VariantSummary]) -> str:
     return "\n\n".join(filter(None, tables))
 
 
+def judges_table(variants: Sequence[VariantSummary]) -> str:
+    """Who judged the answers of each variant, how steadily, and what that costs; empty if nobody did."""
+    if not any(variant.judgements for variant in variants):
+        return ""
+    rows = [
+        [
+            variant.prompt,
+            readable(", ".join(variant.judges)),
+            f"{variant.judgements:,}",
+            f"{variant.without_verdict:,}",
+            f"{variant.unsteady:,}",
+            f"{variant.escalated:,}",
+            f"{variant.judge_calls:,}",
+            dollars(variant.judge_usd_per_1k_calls),
+        ]
+        for variant in variants
+    ]
+    headers = ["judged", "by", "scores", "no verdict", "votes split", "second judge", "calls", "$/1k judged"]
+    shown = [
+        True,
+        True,
+        True,
+        *(any(int(row[column].replace(",", "")) for row in rows) for column in (3, 4, 5)),
+        True,
+        True,
+    ]
+    rows = [[cell for cell, keep in zip(row, shown, strict=True) if keep] for row in rows]
+    columns = ("left", "left", *["right"] * (sum(shown) - 2))
+    return table(rows, [name for name, keep in zip(headers, shown, strict=True) if keep], columns=columns, width=_WIDTH)
+
+
+def judge_lines(variants: Sequence[VariantSummary], calls: int, usd: float | None) -> Iterator[str]:
+    """What judging cost this run, and whose opinion the quality is."""
+    judges = dict.fromkeys(model for variant in variants for model in variant.judges)
+    if not judges:
+        return
+    paid = "unknown (unpriced)" if usd is None else dollars(usd)
+    yield f"judges: {calls:,} live call{'s' * (calls != 1)}, which cost {paid} beside the above"
+
+
 def frontier_table(found: Frontier | None) -> str:
     """Dollars against quality, cheapest first; and what to take."""
     if found is None:
@@ -374,7 +414,9 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
     yield f"list cost above is usage x price; this run itself cost {paid}"
     yield from _cache_lines(variants)
     if unjudged := sum(variant.unjudged for variant in variants):
-        yield f"{unjudged} latency asserts were not judged: a replay has no latency"
+        yield (
+            f"{unjudged} asserts were not judged: a replay has no latency, and select-best needs two variants or more"
+        )
 
 
 def _step_lines(runs: Sequence[Run]) -> Iterator[str]:
@@ -481,7 +523,7 @@ def _answer(trial: Trial) -> str:
         return f"no answer: {readable(trial.error)}"
     text = trial.response.shown
     shown = repr(text if len(text) <= _ANSWER_WIDTH else text[: _ANSWER_WIDTH - 1] + "…")
-    return shown + (f"  ({readable(trial.complaint)})" if trial.complaint else "")
+    return shown + (f"  ({readable(trial.said)})" if trial.said else "")
 
 
 def provenance(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from sys import intern
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from promptopt.errors import RecordingError, SecretRecorded
 from promptopt.files import decode, lines_of, locked_file, replace_file, show_path
@@ -198,6 +198,8 @@ class RecordingFile:
         cut_off: The number of a last line that a crash cut off; its answer counts as missing.
     """
 
+    _line: ClassVar[type[Recording]] = Recording
+
     def __init__(self, path: Path) -> None:
         """An empty file, which is not there yet; see :meth:`read` for one that may be."""
         self.path = path
@@ -207,7 +209,7 @@ class RecordingFile:
         self._lock = threading.Lock()
 
     @classmethod
-    def read(cls, path: Path) -> RecordingFile:
+    def read(cls, path: Path) -> Self:
         """The recordings in a file; one that does not exist is empty.
 
         Raises:
@@ -312,7 +314,7 @@ class RecordingFile:
         for number, line in enumerate(lines_of(text), 1):
             if not line.strip():
                 continue
-            recording = read_line(line, number, display)
+            recording = read_line(line, number, display, self._line)
             if previous is not None and recording.key <= previous:
                 self._untidy = True
             previous = recording.key
@@ -352,7 +354,7 @@ class RecordingFile:
         self._untidy, self.cut_off = False, None
 
 
-def read_line(line: str, number: int, display: str) -> Recording:
+def read_line(line: str, number: int, display: str, kind: type[Recording] | None = None) -> Recording:
     """The recording in a line of a file.
 
     Raises:
@@ -360,7 +362,7 @@ def read_line(line: str, number: int, display: str) -> Recording:
         SecretRecorded: It contains what looks like a secret.
     """
     try:
-        recording = Recording.from_json(json.loads(line), number)
+        recording = (kind or Recording).from_json(json.loads(line), number)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         what = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise RecordingError(

@@ -7,11 +7,11 @@ A factory raises ``ValueError`` if the assert makes no sense, before anything is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
-from promptopt.errors import SuiteError, did_you_mean
+from promptopt.errors import PromptoptError, SuiteError, did_you_mean
 from promptopt.registry import blaming, broken, load, registered
 from promptopt.suites import ASSERT_KEYS, Assertion
 from promptopt.suites.table import split_list
@@ -29,6 +29,8 @@ class Subject:
         variables: What the prompt was rendered with.
         cost: List cost of the call; ``None`` for an unpriced model.
         tools: Those of the prompt; empty if it has none, or if the program under test has its own.
+        judge: Whom a scorer asks that asks models; ``None``: nobody can be asked.
+        rivals: Answers of the other variants to the same case, by their labels; ``None`` for one that has none.
     """
 
     answer: str | None
@@ -37,6 +39,25 @@ class Subject:
     variables: Mapping[str, Any] = field(default_factory=dict)
     cost: Cost | None = None
     tools: tuple[Tool, ...] = ()
+    judge: Judge | None = None
+    rivals: Mapping[str, str | None] = field(default_factory=dict)
+
+
+class Judge(Protocol):
+    """The models that one assert may ask about one answer."""
+
+    def score(self, scorer: JudgeScorer, subject: Subject) -> Score | None:
+        """What the scorer says, with the answers of models that it asks for."""
+
+
+class JudgeScorer(Protocol):
+    """A scorer that asks models. It is told apart by this method; ``Subject.judge`` carries it out.
+
+    ``subject.judge.score(self, subject)`` is what its ``__call__`` does.
+    """
+
+    def judging(self, subject: Subject, judge: Any) -> Generator[Any, Any, Score | None]:
+        """Yields what models are asked and is sent their answers."""
 
 
 class Scorer(Protocol):
@@ -65,6 +86,11 @@ class Check:
     assertion: Assertion
     scorer: Scorer
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks models."""
+        return hasattr(self.scorer, "judging")
+
     def __call__(self, subject: Subject) -> Score | None:
         """The score of this assert. An error in the scorer is a failed score that shows it."""
         name = self.assertion.name
@@ -72,7 +98,10 @@ class Check:
             return Score(name, 0.0, False, subject.no_answer)
         try:
             score: object = self.scorer(subject)
-        except Exception as error:  # noqa: BLE001 - a user's scorer may raise anything
+        except Exception as error:
+            if self.asks and isinstance(error, PromptoptError):
+                # A judge that nobody named, or whose answer is not recorded: nothing is known of any answer.
+                raise
             return Score(name, 0.0, False, f"the scorer raised {type(error).__name__}: {error}", broken=True)
         if score is None:
             return None
@@ -81,10 +110,12 @@ class Check:
         if not _is_share(score.value):
             why = f"the scorer gave the score {score.value!r}, which is not a number from 0 to 1"
             return Score(name, 0.0, False, why, broken=True)
+        if score.broken:
+            return replace(score, name=name, value=0.0, passed=False)
         if self.assertion.negated:
             why = "" if not score.passed else f"expected not to hold: {self.assertion.type} {self.assertion.value!r}"
-            return Score(name, 1.0 - score.value, not score.passed, why)
-        return Score(name, score.value, score.passed, score.explanation)
+            return Score(name, 1.0 - score.value, not score.passed, why, judged=score.judged)
+        return replace(score, name=name)
 
 
 def _is_share(value: object) -> bool:

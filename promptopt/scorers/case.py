@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import SuiteError
 from promptopt.files import show_path
-from promptopt.scorers.base import Check, Subject, make_check
+from promptopt.scorers.base import Check, Judge, Subject, make_check
 from promptopt.scorers.tools import call_problem
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
@@ -27,6 +27,21 @@ _NO_ANSWER = {
     "no_tool_result": "a call of a tool has no result",
 }
 _SCHEMAS = ("is-json", "contains-json")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAccess:
+    """Whom the asserts that ask models ask about one answer.
+
+    Attributes:
+        seat: Gives an assert of a case, counted from 0, the models that it may ask.
+        rivals: Answers of the other variants to the same case, by their labels.
+        only: Only those asserts are carried out: it is found out what they will ask.
+    """
+
+    seat: Callable[[Case, Assertion, int], Judge]
+    rivals: Mapping[str, str | None] = field(default_factory=dict)
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +101,29 @@ class SuiteChecks:
         cost: Cost | None,
         tools: tuple[Tool, ...] = (),
         turns: Sequence[TurnAnswer] = (),
+        judges: JudgeAccess | None = None,
     ) -> CaseScore:
         """The score of a response to the case; ``answer`` says how its answer is read out of it.
 
         Args:
             tools: Those of the prompt, which calls are checked by.
             turns: Of a conversation, the answers to the turns that were asked.
+            judges: Whom asserts ask that ask models.
         """
-        return self._cases[case].score(response, answer, cost, tools, turns)
+        return self._cases[case].score(response, answer, cost, tools, turns, judges)
+
+    @property
+    def asks(self) -> bool:
+        """Whether an assert of any case asks models."""
+        return any(check.asks for check in self._made.values())
+
+    def asking(self, case: str) -> list[Check]:
+        """The checks of a case that ask models."""
+        return [check for check in self._cases[case].checks if check.asks]
+
+    def answer(self, case: str, response: Response, answer: AnswerExtractor | None) -> str | None:
+        """What is read out of a response; ``None`` if it has no answer."""
+        return _subject(response, answer, self._cases[case].case, None, ()).answer
 
     def case(self, name: str) -> Case:
         """The case of that name."""
@@ -141,6 +171,7 @@ class CaseChecks:
         cost: Cost | None,
         tools: tuple[Tool, ...] = (),
         turns: Sequence[TurnAnswer] = (),
+        judges: JudgeAccess | None = None,
     ) -> CaseScore:
         """The score of a response; a case without asserts passes."""
         subject = _subject(response, answer, self.case, cost, tools)
@@ -149,11 +180,11 @@ class CaseChecks:
             for said in (turns if self.places else ())
         ]
         found = [
-            (number, check, _of_turn(check, of_turns, turn))
+            (number, check, self._of_turn(number, of_turns, turn, judges))
             for number, (check, turn) in enumerate(zip(self.checks, self.places, strict=False))
         ]
         found += [
-            (number, self.checks[number], self.checks[number](subject))
+            (number, self.checks[number], self._checked(number, subject, judges))
             for number in range(len(self.places), len(self.checks))
         ]
         judged = [(number, check.assertion.weight, score) for number, check, score in found if score is not None]
@@ -178,14 +209,22 @@ class CaseChecks:
             broken=tuple(number for number, weight, score in judged if score.broken and weight),
         )
 
+    def _of_turn(self, number: int, subjects: Sequence[Subject], turn: int, judges: JudgeAccess | None) -> Score | None:
+        """The score of a turn's assert, which says the turn; a turn that was not asked fails it."""
+        if turn > len(subjects):
+            why = f"turn {turn} was not asked, because turn {len(subjects)} has no answer"
+            return Score(self.checks[number].assertion.name, 0.0, False, why)
+        score = self._checked(number, subjects[turn - 1], judges)
+        return replace(score, explanation=f"turn {turn}: {score.explanation}") if score and score.explanation else score
 
-def _of_turn(check: Check, subjects: Sequence[Subject], turn: int) -> Score | None:
-    """The score of a turn's assert, which says the turn; a turn that was not asked fails it."""
-    if turn > len(subjects):
-        why = f"turn {turn} was not asked, because turn {len(subjects)} has no answer"
-        return Score(check.assertion.name, 0.0, False, why)
-    score = check(subjects[turn - 1])
-    return replace(score, explanation=f"turn {turn}: {score.explanation}") if score and score.explanation else score
+    def _checked(self, number: int, subject: Subject, judges: JudgeAccess | None) -> Score | None:
+        check = self.checks[number]
+        if judges is None:
+            return check(subject)
+        if not check.asks:
+            return None if judges.only else check(subject)
+        seat = judges.seat(self.case, check.assertion, number)
+        return check(replace(subject, judge=seat, rivals=judges.rivals))
 
 
 @lru_cache(maxsize=1024)

@@ -77,6 +77,7 @@ class Case:
         max_steps: How often the model is called at most, if they are; of a conversation, in each turn.
         line: Its line in the suite's file.
         turns: What the user says one after the other, if the case is a conversation; else empty.
+        options: ``options`` of the test over those of the defaults, such as the ``provider`` that judges.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Case:
     tool_results: ToolResults | None = None
     max_steps: int = MAX_STEPS
     turns: tuple[Turn, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def has_steps(self) -> bool:

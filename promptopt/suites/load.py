@@ -61,12 +61,14 @@ _NOTHING: Mapping[str, Any] = {}
 _TEST_KEYS = (
     *("description", "vars", "assert", "threshold", "metadata", "options", "tool_results", "max_steps", "turns"),
 )
-_OPTION_KEYS = ("disableVarExpansion",)
+_OPTION_KEYS = ("disableVarExpansion", "provider", "rubricPrompt")
 
 _TEXT_TYPES = frozenset(
     {
         *("equals", "contains", "contains-any", "contains-all", "icontains", "icontains-any", "icontains-all"),
         *("starts-with", "regex", "levenshtein", "rouge-n", "token-f1", "numeric", "word-count"),
+        *("llm-rubric", "g-eval", "factuality", "model-graded-factuality", "model-graded-closedqa", "context-recall"),
+        "select-best",
     }
 )
 """Asserts whose ``file://`` is read; for the others it is code or a schema, and they open it."""
@@ -258,7 +260,7 @@ class _Parser:
     def _cases(self, test: Mapping[str, Any]) -> Iterator[Case]:
         self._check_test(test)
         given = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
-        options = {**self._mapping(self._default, "options"), **self._mapping(test, "options")}
+        options = self._with_rubric({**self._mapping(self._default, "options"), **self._mapping(test, "options")}, test)
         asserts = (*self._default_asserts, *self._asserts(test))
         threshold = test.get("threshold", self._default.get("threshold"))
         metadata = {**self._mapping(self._default, "metadata"), **self._mapping(test, "metadata")}
@@ -284,6 +286,7 @@ class _Parser:
                     tool_results=self._tool_results(variables, self._default, test),
                     max_steps=self._max_steps(test),
                     turns=turns,
+                    options=options or _NOTHING,
                 )
         except ValueError as error:
             raise self._error(str(error), test, "vars") from None
@@ -378,10 +381,20 @@ class _Parser:
             value=self._value(entry.get("value"), written.removeprefix("not-"), entry),
             threshold=threshold,
             weight=self._number(entry.get("weight", 1), "weight", entry),
-            options={key: value for key, value in entry.items() if key not in ASSERT_KEYS} or _NOTHING,
+            options=self._with_rubric({key: value for key, value in entry.items() if key not in ASSERT_KEYS}, entry)
+            or _NOTHING,
             metric=self._metric(entry),
             line=self._line(entry),
         )
+
+    def _with_rubric(self, options: Mapping[str, Any], where: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Options in which the ``file://`` of a ``rubricPrompt`` is read."""
+        if not is_file(prompt := options.get("rubricPrompt")):
+            return options
+        try:
+            return {**options, "rubricPrompt": read_value(prompt, self._folders)}
+        except ValueError as error:
+            raise self._error(f"rubricPrompt: {error}", where, "rubricPrompt") from None
 
     def _metric(self, entry: Mapping[str, Any]) -> str | None:
         metric = entry.get("metric")

@@ -88,10 +88,10 @@ def test_what_passes_and_what_does_not(kind: str, value: Any, options: Any, good
 
 def test_every_type_has_an_example_here_or_a_test_of_its_own() -> None:
     own = distribution("promptopt").entry_points.select(group="promptopt.scorers")
-    # Those of calls are in test_tool_calls.py.
-    assert {point.name for point in own if not point.value.startswith("promptopt.scorers.tools:")} == {
-        kind for kind, *_ in EXAMPLES
-    } | {"cost", "latency", "python"}
+    # Those of calls are in test_tool_calls.py, judges in tests/judges.
+    assert {
+        point.name for point in own if not point.value.startswith(("promptopt.scorers.tools:", "promptopt.judges."))
+    } == {kind for kind, *_ in EXAMPLES} | {"cost", "latency", "python"}
 
 
 @given(st.sampled_from(EXAMPLES), st.data())

@@ -81,7 +81,7 @@ def _cases(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[str,
 
 def _answer(trial: Trial) -> dict[str, Any]:
     if isinstance(trial, Answered):
-        return {"passed": trial.passed, "text": trial.response.shown, "reason": trial.complaint}
+        return {"passed": trial.passed, "text": trial.response.shown, "reason": trial.said}
     return {"passed": False, "text": f"no answer: {trial.error}", "reason": ""}
 
 
