@@ -215,7 +215,7 @@ def test_cost_of_judging_is_apart_and_max_cost_covers_both(judged, endpoint) -> 
     result = compare(judged, "--max-cost", "0.1", **endpoint.environment)
     assert "judged      by      scores  calls  $/1k judged" in result.stdout
     assert re.search(
-    assert re.search(r"itself cost \$0\.0000\d*\njudges: 3 live calls, which cost \$0\.0\d+ beside", result.stdout)
+        r"this run itself cost \$0\.0000\d*\njudges: 3 live calls, which cost \$0\.0\d+ beside", result.stdout
     )
     summary = json.loads(compare(judged, "--json", CI="1").stdout)
     (variant,) = summary["variants"]
