@@ -49,6 +49,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── Rejected                   server: a request is answered with an error
     ├── ClientGone                 server: the client closed its connection
     ├── NoAnswer                   templates: a response holds no answer
+    ├── NoVerdict                  judges: an answer of a judge holds no verdict
     ├── CannotMark                 templates: attribution cannot mark the places of a template
     ├── DuplicateKey               schemas: an object has a key twice, with different values
     ├── UnreadForm                 structured: a form of answers that is not read

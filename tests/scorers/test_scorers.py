@@ -158,7 +158,7 @@ def test_an_assert_that_makes_no_sense_is_refused_before_anything_is_called(
         check(kind, value, **options)
 
 
-@pytest.mark.parametrize("kind", ["contain", "not-contain", "llm-rubric"])
+@pytest.mark.parametrize("kind", ["contain", "not-contain", "llm-opinion"])
 def test_an_unknown_type_is_an_error_that_lists_the_known_ones(kind: str) -> None:
     with pytest.raises(SuiteError, match=rf"^s\.yaml:7: unknown assert type '{kind}'\.") as caught:
         check(kind, "x")
