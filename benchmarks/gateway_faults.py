@@ -31,7 +31,8 @@ import promptopt
 from promptopt.gateway.costs import from_nano
 from promptopt.gateway.stores.budget import SqliteBudgets
 from promptopt.gateway.stores.ledger import open_ledger
-from promptopt.gateway.stores.redis import RedisBudgets, RedisLink
+from promptopt.gateway.stores.redis_budget import RedisBudgets
+from promptopt.gateway.stores.redis_link import RedisLink
 
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 THREADS, CAP, TIMEOUT_S, HELD = 16, 40, 0.5, 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,10 +61,10 @@ def key(name: str) -> None:
 @command.command("reset-budget")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 def reset_budget(yes: bool) -> None:
-    """Begin the budget's file again, with what the ledger says was paid in the periods in force.
+    """Begin the budget again, with what the ledger says was paid in the periods in force.
 
-    For a file that was deleted or damaged; what is there of it is set aside. Calls whose end the ledger never saw
-    are not counted, and their number is said.
+    For a file that was deleted or damaged, or a Redis that was emptied; what is there of a file is set aside. Calls
+    whose end the ledger never saw are not counted, and their number is said.
     """
     import time
 
@@ -76,12 +76,13 @@ def reset_budget(yes: bool) -> None:
     from promptopt.money import usd
 
     settings = _settings()
-    if (settings.store or ("redis" if settings.redis else "sqlite")) != "sqlite":
-        raise UsageError("the budgets are not in a file: only those of store = 'sqlite' are counted again")
+    store = settings.store or ("redis" if settings.redis else "sqlite")
+    if store not in ("sqlite", "redis"):
+        raise UsageError("the budgets are not in a file: only those of store = 'sqlite' or 'redis' are counted again")
     if settings.ledger is None or (isinstance(settings.ledger, Path) and not settings.ledger.exists()):
-        raise UsageError("no ledger says what was spent; delete budget.sqlite and budget.sqlite.mark to begin at $0")
+        raise UsageError("no ledger says what was spent; delete budget.sqlite and budget.*.mark to begin at $0")
     if not yes:
-        click.confirm("Set the budget's file aside and count again from the ledger?", abort=True)
+        click.confirm("Set what the budget has counted aside and count again from the ledger?", abort=True)
     assert settings.budget is not None
     ledger = open_ledger(settings.ledger)
     try:
@@ -89,13 +90,33 @@ def reset_budget(yes: bool) -> None:
     finally:
         ledger.close()
     file = settings.ledger if isinstance(settings.ledger, Path) else None
-    aside = begin_again(settings.path / "budget.sqlite", file, paid.spent)
+    if store == "redis":
+        aside = None
+        _begin_again_in_redis(settings, paid.spent)
+    else:
+        aside = begin_again(settings.path / "budget.sqlite", file, paid.spent)
     if aside is not None:
         click.echo(f"the old file is {show_path(aside)}", err=True)
     total = ", ".join(f"{name} {usd(from_nano(spent))}" for name, spent in sorted(paid.spent.items())) or "nothing"
     click.echo(printable(f"counted again from {paid.rows:,} calls in the ledger: {total}"))
     if paid.unknown:
         click.echo(f"{paid.unknown:,} calls are not counted: what they cost is not known", err=True)
+
+
+def _begin_again_in_redis(settings: GatewaySettings, spent: Mapping[str, int]) -> None:
+    from promptopt.gateway.assembly import open_store
+    from promptopt.gateway.stores.base import StoreDown
+    from promptopt.gateway.stores.redis_budget import RedisBudgets
+
+    store = open_store(settings)
+    try:
+        budgets = store.budgets()
+        assert isinstance(budgets, RedisBudgets)
+        budgets.begin_again(spent)
+    except StoreDown as error:
+        raise UsageError(str(error)) from None
+    finally:
+        store.close()
 
 
 def _settings() -> GatewaySettings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -14,20 +13,13 @@ from typing import TYPE_CHECKING, Any
 from promptopt.errors import MissingExtra, UsageError
 from promptopt.gateway.call import Answer
 from promptopt.gateway.stores.base import (
-    ALERT_LEVELS,
-    DEFERRED_S,
     LEASE_S,
-    RESERVED_S,
     SHARED_S,
-    BudgetFull,
-    BudgetScope,
     BudgetStore,
     CacheStore,
     CallWindows,
-    Deferred,
     KeptAnswer,
     Leases,
-    LevelCrossed,
     Outage,
     StoreDown,
     StoreOptions,
@@ -36,6 +28,7 @@ from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerStore
 from promptopt.gateway.stores.owners import Owners, RedisOwners
 from promptopt.gateway.stores.packing import check_wire, made_of_kept, pack, pack_parts, unpack, unpack_whole
+from promptopt.gateway.stores.redis_budget import RedisBudgets, budget_marks
 from promptopt.gateway.stores.redis_link import PREFIX, RedisLink, WrongValue
 
 if TYPE_CHECKING:
@@ -53,6 +46,7 @@ class RedisStore:
             raise UsageError("store = 'redis' needs an address: redis = 'redis://host:6379/0'")
         self._ledger_keep_s = options.ledger_keep_s
         self._link = RedisLink(options.url, policy=options.on_down, clock=options.clock, prefix=options.prefix)
+        self._marks = budget_marks(options)
         self._closers: list[Callable[[], None]] = [self._link.close]
 
     def outage(self, what: str) -> Outage:  # noqa: ARG002 - one server is away for all
@@ -65,7 +59,7 @@ class RedisStore:
         return RedisLeases(self._link, cache if isinstance(cache, RedisCache) else None)
 
     def budgets(self) -> BudgetStore:
-        return RedisBudgets(self._link)
+        return RedisBudgets(self._link, self._marks)
 
     def windows(self) -> CallWindows:
         return RedisWindows(self._link)
@@ -231,123 +225,6 @@ class RedisLeases:
             kept = list(RedisCache.packed(entry))
         payload = b"" if answer is None or kept else pack(answer)
         self._link.script(_RELEASE, keys, [token, payload, int(SHARED_S * 1000), *kept])
-
-
-_KEEP_S = 40 * 86400
-_LUA_RESERVE = """
-local scopes, amount, number = cjson.decode(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local time = redis.call('TIME')
-local now = tonumber(time[1])
-for i, key in ipairs(KEYS) do
-  local held = key .. ':held'
-  local late = redis.call('ZRANGEBYSCORE', held, '-inf', now)
-  for _, entry in ipairs(late) do
-    local old = tonumber(string.match(entry, '([^:]+)$'))
-    redis.call('ZREM', held, entry)
-    redis.call('HINCRBY', key, 'reserved', -old)
-    redis.call('HINCRBY', key, 'spent', old)
-  end
-  local spent = tonumber(redis.call('HGET', key, 'spent') or '0')
-  local reserved = tonumber(redis.call('HGET', key, 'reserved') or '0')
-  if spent + reserved + amount > scopes[i] then return {i, spent, reserved} end
-end
-for i, key in ipairs(KEYS) do
-  redis.call('HINCRBY', key, 'reserved', ARGV[2])
-  redis.call('ZADD', key .. ':held', now + tonumber(ARGV[4]), number .. ':' .. ARGV[2])
-  redis.call('EXPIRE', key, ARGV[5])
-  redis.call('EXPIRE', key .. ':held', ARGV[5])
-end
-return {0, 0, 0}
-"""
-_LUA_SETTLE = """
-local result = {}
-for i, key in ipairs(KEYS) do
-  if redis.call('ZREM', key .. ':held', ARGV[1] .. ':' .. ARGV[2]) == 1 then
-    redis.call('HINCRBY', key, 'reserved', '-' .. ARGV[2])
-    redis.call('HINCRBY', key, 'spent', ARGV[3])
-  else
-    redis.call('HINCRBY', key, 'spent', tonumber(ARGV[3]) - tonumber(ARGV[2]))
-  end
-  local spent = tonumber(redis.call('HGET', key, 'spent'))
-  local alerted = tonumber(redis.call('HGET', key, 'alerted') or '0')
-  local limit, level = tonumber(ARGV[3 + i]), 0
-  for _, each in ipairs({50, 80, 100}) do if spent * 100 >= each * limit then level = each end end
-  if level > alerted then redis.call('HSET', key, 'alerted', level) end
-  result[#result + 1] = {spent, alerted, level}
-end
-return result
-"""
-_LUA_ALERT = """
-local alerted = tonumber(redis.call('HGET', KEYS[1], 'alerted') or '0')
-if alerted >= tonumber(ARGV[1]) then return -1 end
-redis.call('HSET', KEYS[1], 'alerted', ARGV[1])
-return tonumber(redis.call('HGET', KEYS[1], 'spent') or '0')
-"""
-
-
-class RedisBudgets:
-    """Budgets in Redis; each step is one script."""
-
-    networked = True
-
-    def __init__(self, link: RedisLink) -> None:
-        self.on_crossed: Callable[[LevelCrossed], None] | None = None
-        self._link = link
-
-    def reserve(self, number: str, scopes: Sequence[BudgetScope], amount: int, now: float) -> BudgetFull | None:  # noqa: ARG002 - Redis's own clock
-        limits = json.dumps([scope.limit for scope in scopes])
-        values = [limits, amount, number, int(RESERVED_S), _KEEP_S]
-        index, spent, reserved = self._link.script(_LUA_RESERVE, self._names(scopes), values)
-        return BudgetFull(scopes[index - 1], spent, reserved) if index else None
-
-    def settle(self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int) -> None:
-        values = [number, amount, paid, *(scope.limit for scope in scopes)]
-        rows = self._link.script(_LUA_SETTLE, self._names(scopes), values)
-        for scope, (spent, alerted, reached) in zip(scopes, rows, strict=True):
-            for level in ALERT_LEVELS:
-                if alerted < level <= reached and self.on_crossed is not None:
-                    self.on_crossed(LevelCrossed(scope, level, spent))
-
-    def alert(self, scope: BudgetScope, level: int) -> LevelCrossed | None:
-        spent = self._link.script(_LUA_ALERT, self._names([scope]), [level])
-        return None if spent < 0 else LevelCrossed(scope, level, spent)
-
-    def names(self) -> list[str]:
-        start = self._name("")
-        # In a pattern, some letters match others.
-        pattern = re.sub(r"([\\*?\[\]])", r"\\\1", start) + "*"
-        found = self._link.do(lambda client: [name.decode() for name in client.scan_iter(match=pattern, count=500)])
-        return [name.removeprefix(start) for name in found if not name.endswith(":held")]
-
-    def defer(self, response: str, deferred: Deferred, now: float) -> None:  # noqa: ARG002 - Redis's own clock
-        data = json.dumps([deferred.scopes, deferred.amount, deferred.note])
-        self._link.do(lambda client: client.set(self._link.named("deferred", response), data, ex=int(DEFERRED_S)))
-
-    def take_deferred(self, response: str) -> Deferred | None:
-        data: Any = self._link.do(lambda client: client.getdel(self._link.named("deferred", response)))
-        if data is None:
-            return None
-        scopes, amount, note = json.loads(data)
-        return Deferred(tuple(scopes), amount, note)
-
-    def give_back(self, scopes: Sequence[str], amount: int) -> None:
-        def change(client: redis.Redis) -> None:
-            for scope in scopes:
-                client.hincrby(self._name(scope), "spent", -amount)
-
-        self._link.do(change)
-
-    def spent(self, scope: str) -> tuple[int, int]:
-        row = self._link.do(lambda client: client.hmget(self._name(scope), ["spent", "reserved"]))
-        return int(row[0] or 0), int(row[1] or 0)
-
-    def _name(self, scope: str) -> str:
-        # A call's budgets change in one step, so that a cluster must have them all on one server.
-        link = self._link
-        return f"{link.prefix}{{budget}}:{scope}" if link.cluster else link.named("budget", scope)
-
-    def _names(self, scopes: Sequence[BudgetScope]) -> list[str]:
-        return [self._name(scope.name) for scope in scopes]
 
 
 class RedisWindows:
