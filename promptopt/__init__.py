@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     )
     from promptopt.gateway.openai.client import async_http_client, http_client
     from promptopt.gateway.provider import wrap
+    from promptopt.media import read_media
     from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
-    from promptopt.values import Cost, Message, Rendered, Request, Response, Score, Usage
+    from promptopt.values import Cost, Media, Message, Rendered, Request, Response, Score, Usage
 
 _HOMES = {
     "AnswerError": "promptopt.errors",
@@ -72,6 +73,8 @@ _HOMES = {
     "load_prompt": "promptopt.api",
     "load_suite": "promptopt.api",
     "parse": "promptopt.schemas.parse",
+    "Media": "promptopt.values",
+    "read_media": "promptopt.media",
     "render": "promptopt.api",
     "restructure": "promptopt.schemas.parse",
 }
@@ -86,6 +89,7 @@ __all__ = [
     "Facts",
     "GatewayUnavailable",
     "LimitExceeded",
+    "Media",
     "Message",
     "NotCached",
     "Parsed",
@@ -113,6 +117,7 @@ __all__ = [
     "load_prompt",
     "load_suite",
     "parse",
+    "read_media",
     "render",
     "restructure",
     "wrap",

@@ -55,6 +55,7 @@ def _one_of(*known: str) -> Callable[[object], str]:
 REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 VERBOSITIES = ("low", "medium", "high")
 TOOL_CHOICES = ("auto", "none", "required")
+DETAILS = ("low", "high", "auto", "original")
 SERVICE_TIERS = ("flex", "auto", "default", "scale", "priority", "fast")
 
 
@@ -137,6 +138,7 @@ class CallOptions:
         tool_choice: ``auto``, ``none``, ``required``, or the name of the tool that must be called.
         parallel_tool_calls: Whether one answer may call several tools.
         response_format: ``json_object``: any JSON. A schema is a prompt's ``output_schema``.
+        detail: How closely a model looks at images that say nothing of it: ``low``, ``high``, ``original``, ``auto``.
         extra_body: Further keys of the request's body, for one provider; canonical JSON.
     """
 
@@ -154,6 +156,8 @@ class CallOptions:
     tool_choice: str | None = _option(_name, "tool_choice", sent=_tool_choice)
     parallel_tool_calls: bool | None = _option(_flag, "parallel_tool_calls")
     response_format: str | None = _option(_one_of("json_object"), "response_format", sent=lambda kind: {"type": kind})
+    # A part of each image, and no argument of a call.
+    detail: str | None = _option(_one_of(*DETAILS), "")
     extra_body: str | None = _option(_json_object, "extra_body", sent=json.loads)
 
     @classmethod
@@ -172,7 +176,11 @@ class CallOptions:
 
     def openai(self) -> dict[str, Any]:
         """The settings that are set, under the names of ``openai.types.chat.completion_create_params``."""
-        return {option.metadata["openai"]: option.metadata["sent"](value) for option, value in self._set()}
+        return {
+            option.metadata["openai"]: option.metadata["sent"](value)
+            for option, value in self._set()
+            if option.metadata["openai"]
+        }
 
     def _set(self) -> list[tuple[Any, Any]]:
         pairs = ((option, getattr(self, option.name)) for option in fields(self))

@@ -28,7 +28,7 @@ def responses_arguments(request: Request) -> dict[str, Any]:
     options = _Options(request, "the Responses API", without=("seed", "stop"))
     arguments: dict[str, Any] = {
         "model": request.model.removeprefix("openai:"),
-        "input": [item for message in request.messages for item in _responses_items(message)],
+        "input": [item for message in request.messages for item in _responses_items(message, options.get("detail"))],
         **options.named(
             "temperature", "top_p", "max_output_tokens", "service_tier", "parallel_tool_calls", "top_logprobs"
         ),
@@ -64,12 +64,15 @@ def _schema_of(tool: Tool) -> dict[str, Any]:
     return dict(tool.parameters) or {"type": "object", "properties": {}}
 
 
-def _responses_items(message: Message) -> list[dict[str, Any]]:
+def _responses_items(message: Message, detail: str | None) -> list[dict[str, Any]]:
     if message.role == "tool":
         return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content}]
     items: list[dict[str, Any]] = []
     if message.parts:
-        items.append({"role": message.role, "content": [_responses_part(part) for part in message.parts]})
+        if message.role == "assistant":
+            raise ValueError(f"the Responses API takes no media in a turn of the assistant: {message.media[0].shown}")
+        parts = [_responses_part(part, detail) for part in message.sent_parts]
+        items.append({"role": message.role, "content": parts})
     elif message.content or not message.tool_calls:
         items.append({"role": message.role, "content": message.content})
     return items + [
@@ -78,11 +81,11 @@ def _responses_items(message: Message) -> list[dict[str, Any]]:
     ]
 
 
-def _responses_part(part: str | Media) -> dict[str, Any]:
+def _responses_part(part: str | Media, detail: str | None) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "input_text", "text": part}
     if part.kind == "image":
-        return {"type": "input_image", "image_url": _address(part), "detail": part.detail or "auto"}
+        return {"type": "input_image", "image_url": _address(part), "detail": part.detail or detail or "auto"}
     if part.kind == "file":
         if part.url:
             return {"type": "input_file", "file_url": part.url}
@@ -102,7 +105,7 @@ def anthropic_arguments(request: Request) -> dict[str, Any]:
     options = _Options(
         request,
         "Anthropic's API",
-        without=("seed", "verbosity", "logprobs", "top_logprobs", "response_format"),
+        without=("seed", "verbosity", "logprobs", "top_logprobs", "response_format", "detail"),
         limits={"temperature": lambda value: value <= 1, "service_tier": lambda value: value in ("auto", "default")},
     )
     first = next((n for n, each in enumerate(request.messages) if each.role not in _SYSTEM), len(request.messages))
@@ -167,7 +170,9 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
             else:
                 turns.append({"role": "user", "content": [result]})
             continue
-        blocks = [_anthropic_part(part) for part in message.parts]
+        if message.media and message.role != "user":
+            raise ValueError(f"Anthropic's API takes media from the user, not from the {message.role}")
+        blocks = [_anthropic_part(part) for part in message.sent_parts]
         if message.tool_calls:
             texts = [{"type": "text", "text": message.content}] if message.content and not blocks else []
             calls = [
@@ -228,7 +233,10 @@ def google_arguments(request: Request) -> dict[str, Any]:
         request,
         "Google's API",
         without=("verbosity", "parallel_tool_calls", "extra_body"),
-        limits={"service_tier": lambda value: value in ("flex", "priority", "default")},
+        limits={
+            "service_tier": lambda value: value in ("flex", "priority", "default"),
+            "detail": lambda value: value != "original",
+        },
     )
     first = next((n for n, each in enumerate(request.messages) if each.role not in _SYSTEM), len(request.messages))
     config: dict[str, Any] = options.named("temperature", "top_p", "max_output_tokens", "seed")
@@ -257,6 +265,8 @@ def _google_options(options: _Options) -> dict[str, Any]:
         found["thinking_config"] = {"thinking_level": options.mapped("reasoning_effort", _LEVELS)}
     if options.get("response_format"):
         found["response_mime_type"] = "application/json"
+    if (detail := options.get("detail", "auto")) != "auto":
+        found["media_resolution"] = f"MEDIA_RESOLUTION_{detail.upper()}"
     if choice := options.get("tool_choice"):
         calling = {"mode": _MODES[choice]} if choice in _MODES else {"mode": "ANY", "allowed_function_names": [choice]}
         found["tool_config"] = {"function_calling_config": calling}
@@ -287,7 +297,7 @@ def _google_contents(messages: Sequence[Message]) -> list[dict[str, Any]]:
             else:
                 contents.append({"role": "user", "parts": [part]})
             continue
-        parts = [_google_part(each) for each in message.parts]
+        parts = [_google_part(each) for each in message.sent_parts]
         if not parts and (message.content or not message.tool_calls):
             parts = [{"text": message.content}]
         for call in message.tool_calls:
@@ -313,9 +323,14 @@ def _google_result(message: Message, names: Mapping[str, str]) -> dict[str, Any]
 def _google_part(part: str | Media) -> dict[str, Any]:
     if isinstance(part, str):
         return {"text": part}
+    found: dict[str, Any] = {"inline_data": {"mime_type": part.media_type, "data": part.data}}
     if part.url:
-        return {"file_data": {"file_uri": part.url, "mime_type": part.media_type}}
-    return {"inline_data": {"mime_type": part.media_type, "data": part.data}}
+        found = {"file_data": {"file_uri": part.url, "mime_type": part.media_type}}
+    if part.detail in ("", "auto"):
+        return found
+    if part.detail == "original":
+        raise ValueError(f"Google's API does not take detail 'original' ({part.shown})")
+    return found | {"media_resolution": {"level": f"MEDIA_RESOLUTION_{part.detail.upper()}"}}
 
 
 def _encoded(part: Media) -> str:

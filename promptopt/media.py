@@ -16,6 +16,8 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from promptopt.call_options import DETAILS
+from promptopt.errors import check_argument
 from promptopt.files import show_path
 from promptopt.messages import Media, MediaKind
 
@@ -63,8 +65,6 @@ _BEGINNINGS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     )
 )
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,(?P<data>[A-Za-z0-9+/=\s_-]*)")
-DETAILS = ("low", "high", "auto", "original")
-"""How closely a model looks at an image, in OpenAI's words."""
 
 
 def is_url(text: str) -> bool:
@@ -112,7 +112,7 @@ def make_media_of_url(url: str, kind: MediaKind | None = None, detail: str = "",
 
 
 def read_media(path: str | Path, *, kind: MediaKind | None = None, detail: str = "") -> Media:
-    """The picture, sound or file at a path, for a variable of a prompt.
+    """The image, sound or file at a path, for a variable of a prompt that ``{{ photo }}`` then sends as a part.
 
     Args:
         kind: ``image``, ``audio`` or ``file``: what it must be.
@@ -121,6 +121,9 @@ def read_media(path: str | Path, *, kind: MediaKind | None = None, detail: str =
     Raises:
         ValueError: It cannot be read, is larger than :data:`MOST_BYTES`, or is not what its name says.
     """
+    check_argument(isinstance(path, str | Path), "path", path, "a path")
+    check_argument(kind in (None, *_KINDS), "kind", kind, "one of image, audio, file")
+    check_argument(isinstance(detail, str), "detail", detail, "a text")
     path = Path(path)
     try:
         status = path.stat()

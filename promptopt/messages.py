@@ -178,9 +178,23 @@ class Message:
             found["tool_call_id"] = self.tool_call_id
         return found
 
-    def openai(self) -> dict[str, Any]:
-        """The message as one of ``openai.types.chat.ChatCompletionMessageParam``."""
-        content: Any = [_openai_part(part) for part in self.parts] if self.parts else self.content
+    @property
+    def sent_parts(self) -> tuple[str | Media, ...]:
+        """Its parts without the texts of white space between media, which APIs refuse."""
+        return tuple(part for part in self.parts if not isinstance(part, str) or part.strip())
+
+    def openai(self, detail: str = "") -> dict[str, Any]:
+        """The message as one of ``openai.types.chat.ChatCompletionMessageParam``.
+
+        Args:
+            detail: Of images that have none of their own.
+
+        Raises:
+            ValueError: It has media that chat completions do not take.
+        """
+        if self.media and self.role != "user":
+            raise ValueError(f"chat completions take media from the user, not from the {self.role}")
+        content: Any = [_openai_part(part, detail) for part in self.sent_parts] if self.parts else self.content
         found: dict[str, Any] = {"role": self.role, "content": content}
         if self.tool_calls:
             # A turn that only calls tools has no text.
@@ -190,18 +204,24 @@ class Message:
         return found
 
 
-def _openai_part(part: str | Media) -> dict[str, Any]:
+_SOUNDS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
+
+
+def _openai_part(part: str | Media, detail: str) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
+    if part.url and part.kind != "image":
+        raise ValueError(f"chat completions take no address of a {part.kind}: {part.url}")
     encoded = base64.b64encode(part.data).decode("ascii")
     if part.kind == "audio":
-        sound = part.media_type.removeprefix("audio/").removeprefix("x-")
-        return {"type": "input_audio", "input_audio": {"data": encoded, "format": "mp3" if sound == "mpeg" else sound}}
+        if part.media_type not in _SOUNDS:
+            raise ValueError(f"chat completions take WAV and MP3, not {part.media_type} ({part.name})")
+        return {"type": "input_audio", "input_audio": {"data": encoded, "format": _SOUNDS[part.media_type]}}
     address = part.url or f"data:{part.media_type};base64,{encoded}"
     if part.kind == "file":
-        return {"type": "file", "file": {"filename": part.name, "file_data": address}}
-    image = {"url": address, **({"detail": part.detail} if part.detail else {})}
-    return {"type": "image_url", "image_url": image}
+        return {"type": "file", "file": {"filename": part.name or "file", "file_data": address}}
+    detail = part.detail or detail
+    return {"type": "image_url", "image_url": {"url": address, **({"detail": detail} if detail else {})}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +294,13 @@ def openai_arguments(request: Request) -> dict[str, Any]:
 
     The cap is ``max_completion_tokens`` (``max_tokens`` is deprecated there), a schema travels as a strict
     ``json_schema``.
+
+    Raises:
+        ValueError: It has media that chat completions do not take.
     """
     arguments: dict[str, Any] = {
         "model": request.model.removeprefix("openai:"),
-        "messages": [message.openai() for message in request.messages],
+        "messages": [message.openai(request.params.detail or "") for message in request.messages],
         **request.params.openai(),
     }
     if request.tools:

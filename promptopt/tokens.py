@@ -21,7 +21,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptopt.values import JSONSchema, Message, Rendered, Request, Tool, ToolCall, canonical_json
+from promptopt.media_tokens import media_tokens, why_uncounted
+from promptopt.values import JSONSchema, Media, Message, Rendered, Request, Tool, ToolCall, canonical_json
 
 if TYPE_CHECKING:
     import tiktoken
@@ -138,6 +139,8 @@ class TokenCount:
         framing: Tokens that wrap messages and prime the reply; 0 for plain text.
         schema: Tokens that a strict output schema adds to the input.
         tools: Tokens that the schemas of tools add to it; an estimate, as no provider says how it writes them.
+        media: Tokens of images, sounds and files by the provider's published rule; an estimate.
+        uncounted: Those of them that no published rule counts, each with why; they are in no number here.
     """
 
     content: int
@@ -146,16 +149,29 @@ class TokenCount:
     encoding: str
     basis: Basis
     tools: int = 0
+    media: int = 0
+    uncounted: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> int:
-        return self.content + self.framing + self.schema + self.tools
+        """All of them; a :class:`PartialCount` if something is not counted."""
+        found = self.content + self.framing + self.schema + self.tools + self.media
+        return PartialCount(found) if self.uncounted else found
 
 
 def base_model(model: str) -> str | None:
     """The model that a fine-tuned one, ``ft:gpt-4o-2024-08-06:acme::id``, was made from; ``None`` for another one."""
     found = _FINE_TUNED.search(model)
     return found[1] if found else None
+
+
+def plain_name(model: str) -> str:
+    """A model's name without its provider; of a fine-tuned one, of the model that it was made from."""
+    return base_model(model) or model.rpartition("/")[2].rpartition(":")[2]
+
+
+class PartialCount(int):
+    """Tokens without those of what cannot be counted: a price of them would be wrong."""
 
 
 def tokenizer_for(model: str | None) -> Tokenizer:
@@ -205,8 +221,9 @@ def count_tokens(
     if isinstance(subject, str):
         tokenizer = tokenizer_for(model)
         return TokenCount(tokenizer.count(subject), 0, 0, tokenizer.encoding, tokenizer.basis)
+    detail = ""
     if isinstance(subject, (Rendered, Request)):
-        model = model or subject.model
+        model, detail = model or subject.model, subject.params.detail or ""
         schema, tools = subject.output_schema, subject.tools
         messages = subject.messages
     else:
@@ -215,8 +232,33 @@ def count_tokens(
     content = sum(_message_tokens(message, tokenizer) for message in messages)
     framing = TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_REPLY
     billed = 0 if schema is None else schema_tokens(schema, tokenizer)
-    basis = "estimated" if tools or any(message.tool_calls for message in messages) else tokenizer.basis
-    return TokenCount(content, framing, billed, tokenizer.encoding, basis, tools_tokens(tools, tokenizer))
+    media = [medium for message in messages for medium in message.media]
+    estimated = tools or media or any(message.tool_calls for message in messages)
+    counted = [(medium, medium_tokens(medium, model, detail)) for medium in media]
+    return TokenCount(
+        content,
+        framing,
+        billed,
+        tokenizer.encoding,
+        "estimated" if estimated else tokenizer.basis,
+        tools_tokens(tools, tokenizer),
+        sum(tokens or 0 for _, tokens in counted),
+        tuple(dict.fromkeys(why_uncounted(medium, model) for medium, tokens in counted if tokens is None)),
+    )
+
+
+def medium_tokens(medium: Media, model: str | None, detail: str = "") -> int | None:
+    """Tokens of an image, a sound or a file: of a text file its own, else those of the model's published rule.
+
+    Args:
+        detail: Of images that have none of their own.
+
+    Returns:
+        ``None`` if no such rule says it.
+    """
+    if medium.media_type.startswith("text/") and medium.data:
+        return tokenizer_for(model).count(medium.data.decode("utf-8", "replace"))
+    return None if model is None else media_tokens(medium, plain_name(model), detail)
 
 
 def _message_tokens(message: Message, tokenizer: Tokenizer) -> int:

@@ -200,6 +200,7 @@ WRONG_TYPES = [
         {"text": NO_TEXT, "model": NO_NAME, "select": ("PO103", None, 7, [7]), "ignore": ("PO103", None, 7, [7])},
     ),
     (promptopt.facts, {}, {"text": NO_TEXT}),
+    (promptopt.read_media, {"path": "cat.png"}, {"path": (None, 7, b"x"), "kind": (7, "video"), "detail": (None, 7)}),
     (promptopt.parse, {"schema": SCHEMA}, {"text": NO_TEXT}),
     (promptopt.restructure, {"schema": SCHEMA}, {"text": NO_TEXT}),
     (promptopt.wrap, {}, {"inner": (None, "gpt-4o", 7, object())}),

@@ -28,6 +28,7 @@ ROOMS = (
     "tables",
     "secrets",
     "config",
+    "media_tokens",
     "tokens",
     "prices",
     "schemas",

@@ -29,6 +29,7 @@ EXAMPLES = {
     "tool_choice": ("find", "find", {"tool_choice": {"type": "function", "function": {"name": "find"}}}),
     "parallel_tool_calls": ("false", False, {"parallel_tool_calls": False}),
     "response_format": ("json_object", "json_object", {"response_format": {"type": "json_object"}}),
+    "detail": ("low", "low", {}),
     "extra_body": ("{min_p: 0.1}", '{"min_p":0.1}', {"extra_body": {"min_p": 0.1}}),
 }
 BAD = {
@@ -45,6 +46,7 @@ BAD = {
     "tool_choice": "'two words'",
     "parallel_tool_calls": "maybe",
     "response_format": "xml",
+    "detail": "tiny",
     "extra_body": "[1]",
 }
 SETTINGS = [field.name for field in dataclasses.fields(CallOptions)]

@@ -326,7 +326,14 @@ class GuardedPrompt:
 
     def _measure(self, case: Case) -> MeasuredCase:
         rendered = self.render(case)
-        total = count_tokens(rendered, self.variant.priced_as).tokens
+        counted = count_tokens(rendered, self.variant.priced_as)
+        if counted.uncounted:
+            raise ConfigError(
+                f"the input of case {case.name!r} cannot be counted: {counted.uncounted[0]}",
+                path=self.template.path,
+                remedy="measure its cost with `promptopt compare`, or take a model with a published rule in price_as",
+            )
+        total = counted.tokens
         request = self.variant.request(rendered, case=case.name)
         status, output, quality, changed = self._answers(case, request)
         cap = request.params.max_output_tokens

@@ -23,6 +23,7 @@ def command(
     \b
     promptopt render reviews --var review="Broke after two days."
     promptopt render reviews@v1 --var review=@review.txt --openai
+    promptopt render receipts --var photo=file://receipt.jpg
     """
     from promptopt.api import load_prompt, render
     from promptopt.errors import UsageError
@@ -38,7 +39,7 @@ def command(
         return
     for message in rendered.messages:
         click.secho(f"[{message.role}]", dim=True)
-        if message.content or not message.tool_calls:
-            click.echo(message.content)
+        if message.content or message.parts or not message.tool_calls:
+            click.echo("".join(map(str, message.parts or (message.content,))))
         for call in message.tool_calls:
             click.echo(f"{call.name}({call.arguments})")

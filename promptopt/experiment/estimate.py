@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -27,12 +27,13 @@ class Estimate:
     Attributes:
         model: The model it is counted and priced for; ``None`` if nothing names one.
         renderings: Over how many renderings (cases) the means are.
-        content: Tokens of the messages' texts; ``framing``, ``schema`` and ``tools`` come on top.
+        content: Tokens of the messages' texts; ``framing``, ``schema``, ``tools`` and ``media`` come on top.
         smallest: Input tokens of the smallest rendering; ``largest`` of the largest.
         output_tokens: Mean of recorded answers, reasoning included, or the cap; ``None`` if neither is known.
         output_cases: Over how many of the renderings, if it is recorded; ``output_model`` is the model that answered.
         price: ``None`` if the model is unpriced; so is ``batch`` if it has no batch price.
         calls_per_month: From the front matter.
+        uncounted: Media that no published rule counts, with why; they are in no number, and nothing is priced.
     """
 
     model: str | None
@@ -52,14 +53,16 @@ class Estimate:
     price: Price | None
     batch: Price | None
     calls_per_month: int | None
+    media: float = 0.0
+    uncounted: tuple[str, ...] = ()
 
     @property
     def input_tokens(self) -> float:
-        return self.content + self.framing + self.schema + self.tools
+        return self.content + self.framing + self.schema + self.tools + self.media
 
     def cost(self, price: Price | None) -> Cost | None:
         """List cost of a call at a price; of its input alone if the output is not known."""
-        if price is None:
+        if price is None or self.uncounted:
             return None
         # Rates are per token, so that a mean of costs is the cost of means; a tier is that of the largest input.
         unit = price.cost(Usage(input_tokens=max(1, self.largest)))
@@ -96,7 +99,7 @@ def estimate(
     return Estimate(
         model=priced_as,
         encoding=counts[0].encoding,
-        basis=counts[0].basis,
+        basis=max((count.basis for count in counts), key=("measured", "counted", "estimated").index),
         renderings=len(counts),
         content=_mean([count.content for count in counts]),
         framing=_mean([count.framing for count in counts]),
@@ -111,12 +114,14 @@ def estimate(
         price=None if priced_as is None else find_price(priced_as, config=config),
         batch=None if priced_as is None else find_price(priced_as, processing="batch", config=config),
         calls_per_month=template.front.calls_per_month,
+        media=_mean([count.media for count in counts]),
+        uncounted=tuple(dict.fromkeys(why for count in counts for why in count.uncounted)),
     )
 
 
 def _count(rendered: Rendered, model: str | None) -> TokenCount:
     # Not of the prompt as a whole, which names a model of its own.
-    return count_tokens(rendered.messages, model, schema=rendered.output_schema, tools=rendered.tools)
+    return count_tokens(replace(rendered, model=model))
 
 
 def _mean(values: Sequence[int]) -> float:

@@ -114,6 +114,7 @@ class CostRange:
         uncapped: Prompts that set no ``max_output_tokens``.
         resumed: Calls that are not made again, because the run before, which was broken off, has their answers.
         judges: What judging the answers will cost; ``None`` if no assert asks a model.
+        uncounted: Media that no published rule counts; the calls with them are not in the sums.
     """
 
     calls: int
@@ -124,6 +125,7 @@ class CostRange:
     uncapped: tuple[str, ...]
     resumed: int = 0
     judges: CostRange | None = None
+    uncounted: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         goes_on = f"; {self.resumed:,} more were answered before the last run was broken off" if self.resumed else ""
@@ -142,6 +144,7 @@ class CostRange:
             low_usd=self.low_usd + self.judges.low_usd,
             high_usd=None if None in highs else sum((high for high in highs if high is not None), Decimal(0)),
             unpriced=(*self.unpriced, *self.judges.unpriced),
+            uncounted=(*self.uncounted, *self.judges.uncounted),
         )
 
     def _cost(self) -> str:
@@ -150,6 +153,8 @@ class CostRange:
             return f"{calls}, free"
         if self.unpriced:
             return f"{calls}, cost unknown: {', '.join(self.unpriced)} unpriced"
+        if self.uncounted:
+            return f"{calls}, cost unknown: {self.uncounted[0]}"
         high = "no upper bound" if self.high_usd is None else dollars(self.high_usd)
         note = f" ({', '.join(self.uncapped)}: no max_output_tokens)" if self.uncapped else ""
         return f"{calls}, {dollars(self.low_usd)} to {high}{note}"
@@ -299,12 +304,17 @@ def cost_range(plans: Sequence[RunPlan]) -> CostRange:
     low, high = Decimal(0), Decimal(0)
     bounded = True
     uncapped: dict[str, None] = {}
+    uncounted: dict[str, None] = {}
     for plan in paid:
         price = plan.variant.live_price
         if price is None:
             continue
         for call in plan.live:
-            tokens = [count_tokens(each).tokens for each in _expected(call)]
+            counts = [count_tokens(each) for each in _expected(call)]
+            if missing := next((why for each in counts for why in each.uncounted), None):
+                uncounted[missing] = None
+                continue
+            tokens = [each.tokens for each in counts]
             low += sum((price.cost(Usage(input_tokens=each)).total_usd for each in tokens), Decimal(0))
             cap = call.request.params.max_output_tokens
             if cap is None:
@@ -322,6 +332,7 @@ def cost_range(plans: Sequence[RunPlan]) -> CostRange:
         free=not paid,
         unpriced=tuple(dict.fromkeys(plan.variant.model for plan in paid if plan.variant.live_price is None)),
         uncapped=tuple(uncapped),
+        uncounted=tuple(uncounted),
         resumed=sum(len(plan.calls) - len(plan.live) for plan in plans if plan.unfinished),
     )
 
@@ -350,6 +361,8 @@ def check_cost(expected: CostRange, max_cost: Decimal | None) -> None:
                 f"--max-cost cannot be kept: {', '.join(whole.unpriced)} is unpriced. "
                 "Give its price in [tool.promptopt.prices]"
             )
+        if whole.uncounted:
+            raise CostLimitError(f"--max-cost cannot be kept: {whole.uncounted[0]}")
         if whole.high_usd is None or whole.high_usd > max_cost:
             cap = "; set max_output_tokens in the prompts" if expected.uncapped else ""
             raise CostLimitError(f"this run may cost more than --max-cost ${max_cost}: {expected}{cap}")

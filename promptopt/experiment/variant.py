@@ -25,6 +25,7 @@ from promptopt.templates.readers import GitReader
 from promptopt.tokens import (
     TOKENS_PER_REPLY,
     Basis,
+    PartialCount,
     cacheable_at,
     calls_tokens,
     count_tokens,
@@ -171,6 +172,8 @@ class Variant:
             if self.template.front.tools:
                 # How tools are written into a prompt is known by a recipe only.
                 basis = "estimated"
+            if isinstance(counted, PartialCount):
+                return Measurement(usage, "estimated", None)
         if cacheable is None:
             return Measurement(usage, basis, self._cost(usage))
         tokens = min(cacheable, usage.input_tokens)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from promptopt.gateway.call import Answer, Call
-from promptopt.gateway.images import image_tokens
+from promptopt.gateway.images import part_tokens
 from promptopt.gateway.openai.state import needs_state, self_contained
 from promptopt.gateway.openai.wire import count_text, output_cap
 from promptopt.prices import Price
@@ -239,7 +239,7 @@ class _Reader:
         return True
 
     def _image(self, part: Mapping[str, Any]) -> None:
-        tokens = image_tokens(self._call.model, part)
+        tokens = part_tokens(self._call.model, part)
         if tokens is None:
             self._beyond = "an image"
         else:

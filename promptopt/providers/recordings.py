@@ -168,9 +168,11 @@ def _json_line(row: Mapping[str, Any]) -> str:
 def recorded_params(request: Request) -> dict[str, Any]:
     """A request's parameters as a recording keeps them: of a schema and of tools their digests."""
     schema = request.output_schema
-    found = {} if schema is None else {"output_schema_sha256": sha256_hex(canonical_json(schema))}
+    found: dict[str, Any] = {} if schema is None else {"output_schema_sha256": sha256_hex(canonical_json(schema))}
     if request.tools:
         found["tools_sha256"] = sha256_hex(canonical_json([tool.openai() for tool in request.tools]))
+    if media := {medium.shown: medium.sha256[:16] for message in request.messages for medium in message.media}:
+        found["media_sha256"] = media
     source = answer_source(request)
     if "variables" in source:
         found["variables_sha256"] = sha256_hex(json.dumps(source["variables"], sort_keys=True, default=str))
@@ -413,12 +415,20 @@ def what_changed(recording: Recording, request: Request) -> str:
     return "; ".join(_changes(recording, request)) or "its messages (the prompt or the case's variables)"
 
 
+def _changed_media(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for shown in sorted({*before, *after}):
+        if before.get(shown) != after.get(shown):
+            yield f"{shown} {'is new' if shown not in before else 'is gone' if shown not in after else 'has changed'}"
+
+
 def _changes(recording: Recording, request: Request) -> Iterator[str]:
     now = recorded_params(request)
     for name in sorted({*recording.params, *now}):
         before, after = recording.params.get(name), now.get(name)
         if before != after:
-            if name in _DIGESTS:
+            if name == "media_sha256":
+                yield from _changed_media(before or {}, after or {})
+            elif name in _DIGESTS:
                 yield _DIGESTS[name]
             else:
                 yield f"{name} ({'unset' if before is None else before} to {'unset' if after is None else after})"

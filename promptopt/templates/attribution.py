@@ -8,7 +8,7 @@ has kept, tokens are attributed to the lines of the rendered text instead and th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any, Literal
@@ -23,13 +23,14 @@ from promptopt.tokens import (
     Tokenizer,
     cacheable_tokens,
     count_tokens,
+    medium_tokens,
     tokenizer_for,
     tool_tokens,
 )
-from promptopt.values import Message, Rendered
+from promptopt.values import Media, Message, Rendered
 
-PrintedRun = tuple[str, Place]
-"""Characters of a message and the place that printed them."""
+PrintedRun = tuple[str | Media, Place]
+"""Characters of a message, or a medium in it, and the place that printed them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Part:
         source: The line's text, or the expression as it is written.
         tokens: Tokens of what it printed. One that two parts share belongs to the one with more of its characters.
         times: How often it printed.
+        countable: Whether all is counted that it printed: no published rule counts some media.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Part:
     source: str
     tokens: int
     times: int = 1
+    countable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Attribution:
         framing: Tokens that wrap messages and prime the reply.
         schema: Tokens of the output schema.
         tools: Name and tokens of each tool, an estimate; those after all of them count to the last one.
+        uncounted: Media that no published rule counts, with why; they are in no number.
         exact: Whether the parts are lines of the templates; else they are lines of the rendered text.
         static_prefix_tokens: Tokens at the start that no variable changes, framing and schema included.
         prefix_broken_by: The first expression or statement that depends on a variable; ``None`` if nothing does.
@@ -76,6 +80,7 @@ class Attribution:
     exact: bool
     template: Template = field(repr=False)
     tokenizer: Tokenizer = field(repr=False)
+    uncounted: tuple[str, ...] = ()
 
     @property
     def static_prefix_tokens(self) -> int:
@@ -114,8 +119,10 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
     tokenizer = tokenizer_for(model or rendered.model)
     starts = [tokenizer.starts(message.content) for message in rendered.messages]
     runs = _template_runs(template, variables, rendered)
+    chosen, detail = model or rendered.model, rendered.params.detail or ""
+    parts = _parts(runs or _text_runs(template, rendered), starts, lambda each: medium_tokens(each, chosen, detail))
     return Attribution(
-        parts=tuple(_in_file(part, template) for part in _parts(runs or _text_runs(template, rendered), starts)),
+        parts=tuple(_in_file(part, template) for part in parts),
         framing=counted.framing,
         schema=counted.schema,
         tools=_tools(rendered, tokenizer),
@@ -125,6 +132,7 @@ def attribute(template: Template, variables: Mapping[str, Any] | None = None, mo
         exact=runs is not None,
         template=template,
         tokenizer=tokenizer,
+        uncounted=counted.uncounted,
     )
 
 
@@ -169,35 +177,42 @@ def _checked(marked: MarkedPrompt, rendered: Rendered) -> list[list[PrintedRun]]
     for message, plain in zip(messages, rendered.messages, strict=True):
         whole = without_marks(message.content)
         lead = 0
+        if message.media != plain.media:
+            return None
         if whole != plain.content:
             # The text of a chat block is stripped of the template's white space, but there are marks around it.
             lead = whole.find(plain.content)
             rest = whole[:lead] + whole[lead + len(plain.content) :]
             if message.role != plain.role or lead < 0 or rest.strip():
                 return None
-        runs = list(_runs(marked, message.content))
-        if sum(len(text) for text, _ in runs) != len(whole):
+        runs = list(_runs(marked, message))
+        if sum(len(text) for text, _ in runs if isinstance(text, str)) != len(whole):
             return None
         found.append(_cut(runs, lead, len(plain.content)))
     return found
 
 
-def _runs(marked: MarkedPrompt, text: str) -> Iterator[PrintedRun]:
+def _runs(marked: MarkedPrompt, message: Message) -> Iterator[PrintedRun]:
     """The printed texts with the innermost place that is open; text outside all places is left out.
 
     A place that prints nothing gives an empty run, so that it is counted as printed.
     """
     opened: list[Place] = []
-    for characters, place in marked.events(text):
-        if characters:
+    for part in message.parts or (message.content,):
+        if isinstance(part, Media):
             if opened:
-                yield characters, opened[-1]
-        elif place is None:
-            if opened:
-                opened.pop()
-        elif place.kind != "break":
-            opened.append(place)
-            yield "", place
+                yield part, opened[-1]
+            continue
+        for characters, place in marked.events(part):
+            if characters:
+                if opened:
+                    yield characters, opened[-1]
+            elif place is None:
+                if opened:
+                    opened.pop()
+            elif place.kind != "break":
+                opened.append(place)
+                yield "", place
 
 
 def _cut(runs: Sequence[PrintedRun], lead: int, length: int) -> list[PrintedRun]:
@@ -205,6 +220,9 @@ def _cut(runs: Sequence[PrintedRun], lead: int, length: int) -> list[PrintedRun]
     cut: list[PrintedRun] = []
     position = -lead
     for text, place in runs:
+        if isinstance(text, Media):
+            cut.append((text, place))
+            continue
         start, end = max(0, -position), max(0, length - position)
         cut.append((text[start:end], place))
         position += len(text)
@@ -217,31 +235,49 @@ def _text_runs(template: Template, rendered: Rendered) -> list[list[PrintedRun]]
     number = 0
     found = []
     for message in rendered.messages:
-        runs = []
+        runs: list[PrintedRun] = []
         for text in message.content.split("\n"):
             number += 1
             runs.append((text + "\n", Place(path, number, "text", text)))
+        for medium in message.media:
+            number += 1
+            runs.append((medium, Place(path, number, "text", medium.shown)))
         found.append(_cut(runs, 0, len(message.content)))
     return found
 
 
-def _parts(messages: Sequence[Sequence[PrintedRun]], starts: Sequence[Sequence[int]]) -> tuple[Part, ...]:
+def _parts(
+    messages: Sequence[Sequence[PrintedRun]],
+    starts: Sequence[Sequence[int]],
+    counted: Callable[[Media], int | None],
+) -> tuple[Part, ...]:
     tokens: dict[tuple[str, int, str, str], int] = {}
+    media: dict[tuple[str, int, str, str], list[int | None]] = {}
     # How often each place printed; two places on one line are two texts, not one text twice.
     printed: dict[tuple[str, int, str, str], dict[int, int]] = {}
     for runs in messages:
         for text, place in runs:
             key = _key(place)
             tokens.setdefault(key, 0)
+            if isinstance(text, Media):
+                media.setdefault(key, []).append(counted(text))
+                continue
             if not text or place.path.endswith("(rendered)"):
                 times = printed.setdefault(key, {})
                 times[id(place)] = times.get(id(place), 0) + 1
     for runs, found in zip(messages, starts, strict=True):
-        for place in _owners([run for run in runs if run[0]], found):
+        texts = [(text, place) for text, place in runs if isinstance(text, str) and text]
+        for place in _owners(texts, found):
             tokens[_key(place)] += 1
     return tuple(
         Part(
-            path, line, "variable" if kind == "variable" else "text", source, count, _times(kind, printed.get(key, {}))
+            path,
+            line,
+            "variable" if kind == "variable" else "text",
+            source,
+            count + sum(each or 0 for each in media.get(key, ())),
+            _times(kind, printed.get(key, {})),
+            None not in media.get(key, ()),
         )
         for key, count in tokens.items()
         for path, line, kind, source in [key]
@@ -257,7 +293,7 @@ def _times(kind: str, printed: Mapping[int, int]) -> int:
     return (sum(counts) if kind == "variable" else max(counts, default=0)) or 1
 
 
-def _owners(runs: Sequence[PrintedRun], starts: Sequence[int]) -> Iterator[Place]:
+def _owners(runs: Sequence[tuple[str, Place]], starts: Sequence[int]) -> Iterator[Place]:
     """The place of each token: that of most of its characters, the first if two have as many."""
     ends = list(accumulate(len(text) for text, _ in runs))
     first = 0

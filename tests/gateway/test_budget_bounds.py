@@ -17,7 +17,7 @@ from promptopt.config import load_config
 from promptopt.gateway.bounds import Unbounded, bound_of, is_possible
 from promptopt.gateway.call import Answer, Call, Wire
 from promptopt.gateway.costs import Costs
-from promptopt.gateway.images import image_tokens
+from promptopt.gateway.images import part_tokens
 from promptopt.prices import find_price
 from promptopt.values import Usage
 
@@ -175,13 +175,13 @@ def jpeg(width, height):
     ids=str,
 )
 def test_images(model, part, tokens):
-    assert image_tokens(model, part) == tokens
+    assert part_tokens(model, part) == tokens
 
 
 @given(st.integers(1, 40_000), st.integers(1, 40_000), st.sampled_from(["gpt-4o", MINI, "o3", "o4-mini", "gpt-4.1"]))
 def test_no_image_is_more_than_the_largest(width, height, model):
-    largest = image_tokens(model, {"type": "input_image", "file_id": "f"})
-    assert 0 < image_tokens(model, png(width, height)) <= largest
+    largest = part_tokens(model, {"type": "input_image", "file_id": "f"})
+    assert 0 < part_tokens(model, png(width, height)) <= largest
 
 
 def test_the_images_of_a_model_without_a_rule_may_fill_its_window():

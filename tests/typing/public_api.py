@@ -23,6 +23,8 @@ def prompts() -> None:
     rendered = assert_type(promptopt.render(template, {"review": "x"}, compress="safe"), promptopt.Rendered)
     assert_type(promptopt.render(Path("prompts/reviews/v1.j2"), model="gpt-4o"), promptopt.Rendered)
     assert_type(rendered.messages, tuple[promptopt.Message, ...])
+    assert_type(promptopt.read_media("cat.png", detail="low"), promptopt.Media)
+    promptopt.read_media("cat.png", kind="video")  # type: ignore[arg-type]
     assert_type(rendered.openai(model="gpt-4o"), dict[str, Any])
     request = rendered.request("gpt-4o")
     assert_type(request, promptopt.Request)

@@ -19,7 +19,7 @@ def estimate_text(template: Template, counted: Estimate) -> str:
     """Tokens, and dollars per call, per 1,000 calls and per month, as a table, and the source of the prices."""
 
     def row(name: str, tokens: str, usd: Decimal | None) -> list[str]:
-        if counted.price is None:
+        if counted.price is None or counted.uncounted:
             return [name, tokens, UNPRICED, UNPRICED, UNPRICED]
         if usd is None:
             return [name, tokens, "-", "-", "-"]
@@ -28,13 +28,14 @@ def estimate_text(template: Template, counted: Estimate) -> str:
 
     cost, batch = counted.cost(counted.price), counted.cost(counted.batch)
     output = "-" if counted.output_tokens is None else f"{counted.output_tokens:,.1f}"
+    more = " + not countable" if counted.uncounted else ""
     spread = f" ({counted.smallest:,} to {counted.largest:,})" if counted.renderings > 1 else ""
     part = f" ({counted.output_cases:,} of {counted.renderings:,} cases)"
     recorded = f"output, as recorded{part if counted.output_cases < counted.renderings else ''}"
     labels = {"recorded": recorded, "cap": "output, at most", "unknown": "output, no cap set"}
     known_output = cost if counted.output_tokens is not None else None
     rows = [
-        row(f"input{spread}", f"{counted.input_tokens:,.1f}", cost.input_usd if cost else None),
+        row(f"input{spread}", f"{counted.input_tokens:,.1f}{more}", cost.input_usd if cost else None),
         row(labels[counted.output_basis], output, known_output.output_usd if known_output else None),
         row("total", "", known_output.total_usd if known_output else None),
         row("total, as a batch", "", batch.total_usd if batch and known_output else None),
@@ -46,6 +47,7 @@ def estimate_text(template: Template, counted: Estimate) -> str:
         f"framing {counted.framing:,.1f}",
         f"schema {counted.schema:,.1f}",
         *([f"tools {counted.tools:,.1f} (estimated)"] if counted.tools else []),
+        *([f"media {counted.media:,.1f} (estimated)"] if counted.media else []),
         f"{counted.encoding}, {counted.basis}",
     ]
     price = counted.price
@@ -53,7 +55,8 @@ def estimate_text(template: Template, counted: Estimate) -> str:
     body = table(rows, ["", "tokens", "$ per call", "$ per 1,000", "$ per month"])
     other = counted.output_model not in (None, counted.model)
     answered = f"\noutput: recorded answers of {counted.output_model}" if other else ""
-    return f"{heading}\n\n{body}\n\ninput: {', '.join(parts)}{answered}\n{source}"
+    uncounted = "".join(f"\nnot countable: {why}" for why in counted.uncounted)
+    return f"{heading}\n\n{body}\n\ninput: {', '.join(parts)}{answered}{uncounted}\n{source}"
 
 
 def attribution_text(attributed: Attribution, case: str | None) -> str:
@@ -66,7 +69,7 @@ def attribution_text(attributed: Attribution, case: str | None) -> str:
     rows = [
         [
             f"{part.path}:{part.line}",
-            part.tokens,
+            part.tokens if part.countable else "not countable",
             f"{part.times}x" if part.times > 1 else "",
             _source(part.kind, part.source),
         ]
@@ -76,7 +79,8 @@ def attribution_text(attributed: Attribution, case: str | None) -> str:
     if attributed.schema:
         rows += [["(output schema)", attributed.schema, "", ""]]
     rows += [[f"(tool {name})", tokens, "", ""] for name, tokens in attributed.tools]
-    rows += [["total", attributed.total, "", ""]]
+    total = f"{attributed.total} + not countable" if attributed.uncounted else attributed.total
+    rows += [["total", total, "", ""]]
     title = f"rendered with case {case!r}\n\n" if case is not None else ""
     exact = "" if attributed.exact else "\na filter or test reads printed text: lines are those of the rendered prompt"
     broken = attributed.prefix_broken_by
@@ -115,6 +119,8 @@ def estimate_dict(template: Template, counted: Estimate, attributed: Attribution
         "framing_tokens": round(counted.framing, 6),
         "schema_tokens": round(counted.schema, 6),
         "tools_tokens": round(counted.tools, 6),
+        "media_tokens": round(counted.media, 6),
+        "not_countable": list(counted.uncounted),
         "output_tokens": counted.output_tokens,
         "output_basis": counted.output_basis,
         "output_cases": counted.output_cases,
