@@ -58,7 +58,8 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── OverBudget                 budget: how a case fails its pytest item
     └── ValueError
         ├── JavaScriptError        javascript: a suite's code is not valid, throws, runs too long or returns no JSON
-        └── BadBody                gateway: an answer with a good status is not what the API promises
+        ├── BadBody                gateway: an answer with a good status is not what the API promises
+        └── BadRow                 auditing: a row of a log that cannot be read
 
 A message says what is wrong, in which file and line, with which value, and what to do about it.
 """

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from promptopt.errors import PromptoptError, UsageError, did_you_mean
 
-PartKind = Literal["layer", "provider", "rule", "scorer", "store"]
+PartKind = Literal["layer", "provider", "reader", "rule", "scorer", "store"]
 """What can be registered; the group of ``layer`` is ``promptopt.layers``, and so on."""
 
 
-@lru_cache(maxsize=5)
+@lru_cache(maxsize=6)
 def registered(kind: PartKind) -> Mapping[str, tuple[EntryPoint, ...]]:
     """The entry points of a kind by name, in the order of their names; several if packages want the same name."""
     found: dict[str, tuple[EntryPoint, ...]] = {}

@@ -14,6 +14,7 @@ from promptopt.errors import PromptoptError, did_you_mean
 
 # Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
 COMMANDS = {
+    "audit": ("promptopt.cli.audit", "Say where a request log's money went, and what each strategy would save."),
     "budget": ("promptopt.cli.budget", "Guard prompts: fail if one costs more than its lock allows."),
     "cache": ("promptopt.cli.cache", "List and clear cached answers; calibrate the semantic cache."),
     "check": ("promptopt.cli.check", "Lint prompts for what costs tokens; show the facts that must stay."),

@@ -1,0 +1,198 @@
+"""Why a bill changed: the difference between two periods, split exactly into its causes by Shapley values.
+
+The bill of a period is a product of factors: how many calls, of which kinds, by which models, how many input tokens
+each has, which share of them is cached, how many tokens are answered, at which rates. A cause's part is the mean, over
+all orders, of what changes when its factor goes from the first period to the second (Shapley 1953); the parts add up to
+the difference, whatever the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from math import factorial
+from typing import Literal
+
+import numpy as np
+
+from promptopt.auditing.bill import KINDS, TokenRate, logged, rates_of
+from promptopt.auditing.log import CallLog
+from promptopt.config import Config
+
+ChangeCause = Literal["traffic", "mix", "model", "prompt", "cache", "output length", "price"]
+CAUSES: tuple[ChangeCause, ...] = ("traffic", "mix", "model", "prompt", "cache", "output length", "price")
+_MTOK = 1_000_000
+_OUTPUTS = ("output", "reasoning")
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BillChange:
+    """Two bills and what their difference is made of.
+
+    Attributes:
+        parts: Dollars by cause; they add up to ``after_usd - before_usd``.
+        unpriced: Calls of both periods without a price, which are in no sum.
+    """
+
+    before_usd: float
+    after_usd: float
+    before_calls: int
+    after_calls: int
+    parts: Mapping[ChangeCause, float]
+    unpriced: int
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """The calls of one kind and model: exact means."""
+
+    calls: int
+    input: Fraction
+    shares: Mapping[str, Fraction]
+    output: Fraction
+    output_shares: Mapping[str, Fraction]
+    usd: Mapping[str, Fraction]
+
+
+def explain(before: CallLog, after: CallLog, config: Config) -> BillChange:
+    """Split the difference of two settled logs' bills."""
+    first, unpriced_first = _cells(before, config)
+    second, unpriced_second = _cells(after, config)
+    game = _Game(first, second)
+    values: dict[ChangeCause, float] = {}
+    size = len(CAUSES)
+    for cause in CAUSES:
+        others = [each for each in CAUSES if each != cause]
+        total = Fraction(0)
+        for count in range(size):
+            weight = factorial(count) * factorial(size - 1 - count)
+            for held in combinations(others, count):
+                total += weight * (game.usd(frozenset((*held, cause))) - game.usd(frozenset(held)))
+        values[cause] = float(total / factorial(size))
+    return BillChange(
+        float(game.usd(frozenset())),
+        float(game.usd(frozenset(CAUSES))),
+        sum(cell.calls for cell in first.values()),
+        sum(cell.calls for cell in second.values()),
+        values,
+        unpriced_first + unpriced_second,
+    )
+
+
+class _Game:
+    """The bill with some factors of the second period, and the others of the first."""
+
+    def __init__(self, first: Mapping[_Key, _Cell], second: Mapping[_Key, _Cell]) -> None:
+        self._periods = first, second
+        self._kinds = sorted({kind for kind, _ in (*first, *second)})
+        self._models = {
+            kind: sorted({model for each, model in (*first, *second) if each == kind}) for kind in self._kinds
+        }
+        self._totals = [sum(cell.calls for cell in period.values()) for period in self._periods]
+        self._by_kind = [
+            {kind: sum(cell.calls for (each, _), cell in period.items() if each == kind) for kind in self._kinds}
+            for period in self._periods
+        ]
+        self._known: dict[frozenset[ChangeCause], Fraction] = {}
+
+    def usd(self, changed: frozenset[ChangeCause]) -> Fraction:
+        if changed not in self._known:
+            self._known[changed] = self._usd(changed)
+        return self._known[changed]
+
+    def _usd(self, changed: frozenset[ChangeCause]) -> Fraction:
+        def period(cause: ChangeCause) -> int:
+            return int(cause in changed)
+
+        calls = self._totals[period("traffic")]
+        whole = Fraction(0)
+        for kind in self._kinds:
+            share = self._share(kind, period("mix"))
+            for model in self._models[kind]:
+                held = self._model_share(kind, model, period("model"))
+                if calls and share and held:
+                    whole += calls * share * held * self._per_call(kind, model, changed)
+        return whole
+
+    def _share(self, kind: str, period: int) -> Fraction:
+        total = self._totals[period]
+        return Fraction(self._by_kind[period][kind], total) if total else Fraction(0)
+
+    def _model_share(self, kind: str, model: str, period: int) -> Fraction:
+        """The share of a model in the calls of a kind; a kind that a period does not have is taken from the other."""
+        for each in (period, 1 - period):
+            if self._by_kind[each][kind]:
+                cell = self._periods[each].get((kind, model))
+                return Fraction(cell.calls if cell else 0, self._by_kind[each][kind])
+        return Fraction(0)
+
+    def _per_call(self, kind: str, model: str, changed: frozenset[ChangeCause]) -> Fraction:
+        def cell(cause: ChangeCause) -> _Cell:
+            at = int(cause in changed)
+            found = self._periods[at].get((kind, model)) or self._periods[1 - at].get((kind, model))
+            assert found is not None
+            return found
+
+        rates = cell("price").usd
+        cached, output = cell("cache"), cell("output length")
+        usd = sum((cell("prompt").input * share * rates[name] for name, share in cached.shares.items()), Fraction(0))
+        return usd + sum(
+            (output.output * share * rates[name] for name, share in output.output_shares.items()), Fraction(0)
+        )
+
+
+def _cells(log: CallLog, config: Config) -> tuple[dict[_Key, _Cell], int]:
+    """The calls of a period by kind and model, and how many have no price."""
+    usages = logged(log, rates_of(log, config))
+    billed = usages.billed & usages.rates.priced
+    plain = usages.input_tokens - usages.cached - usages.written - usages.written_1h
+    by_kind = (
+        plain,
+        usages.cached,
+        usages.written,
+        usages.written_1h,
+        usages.output_tokens - usages.reasoning,
+        usages.reasoning,
+    )
+    column = "prompt" if (log.codes["prompt"] >= 0).any() else "tag"
+    keys = np.stack([log.codes[column].astype(np.int64), log.codes["model"]], axis=1)
+    cells: dict[_Key, _Cell] = {}
+    unique, places = np.unique(keys[billed], axis=0, return_inverse=True)
+    numbers = usages.rates.numbers[billed]
+    tokens = np.stack([each[billed] for each in by_kind], axis=1)
+    for place, (kind, model) in enumerate(unique.tolist()):
+        rows = places.reshape(-1) == place
+        name = log.names[column][kind] if kind >= 0 else ""
+        cells[name, log.names["model"][model]] = _cell(tokens[rows], numbers[rows], usages.rates.rates)
+    return cells, int((usages.billed & ~usages.rates.priced).sum())
+
+
+def _cell(tokens: np.ndarray, numbers: np.ndarray, rates: tuple[TokenRate, ...]) -> _Cell:
+    calls = len(tokens)
+    sums = dict(zip(KINDS, (int(each) for each in tokens.sum(axis=0)), strict=True))
+    given = sum(count for name, count in sums.items() if name not in _OUTPUTS)
+    made = sum(sums[name] for name in _OUTPUTS)
+    # A price that changed within a period, or is another above a length, is what its tokens were billed at on average.
+    paid = dict.fromkeys(KINDS, Fraction(0))
+    for number in np.unique(numbers).tolist():
+        held = tokens[numbers == number].sum(axis=0).tolist()
+        for name, count, rate in zip(KINDS, held, rates[number].usd_mtok, strict=True):
+            paid[name] += count * Fraction(rate) / _MTOK
+    listed = dict(zip(KINDS, (Fraction(rate) / _MTOK for rate in rates[int(numbers[0])].usd_mtok), strict=True))
+    return _Cell(
+        calls=calls,
+        input=Fraction(given, calls),
+        shares={
+            name: Fraction(sums[name], given) if given else Fraction(int(name == "input"))
+            for name in KINDS
+            if name not in _OUTPUTS
+        },
+        output=Fraction(made, calls),
+        output_shares={
+            name: Fraction(sums[name], made) if made else Fraction(int(name == "output")) for name in _OUTPUTS
+        },
+        usd={name: paid[name] / sums[name] if sums[name] else listed[name] for name in KINDS},
+    )

@@ -1,0 +1,320 @@
+"""A request log as columns: what readers make of files, and what everything else in this room works on.
+
+A call is a row of numpy arrays, so that ten million fit into memory. Names (models, users, prompts) are kept once each
+and numbered; texts are not kept at all: a request leaves its digest and the chained digests of its blocks.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CachedRelation = Literal["inside", "beside"]
+"""Whether a log counts cached tokens inside its input tokens, or beside them."""
+Floats: TypeAlias = "NDArray[np.float64]"
+Integers: TypeAlias = "NDArray[np.int64]"
+Flags: TypeAlias = "NDArray[np.bool_]"
+
+NAMES = ("model", "provider", "prompt", "tag", "user", "team", "session", "tier")
+"""Columns of texts."""
+UNKNOWN = "unknown"
+"""The model of a call whose log names none."""
+COUNTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "output_tokens")
+FLAGS = ("failed", "cut_off", "own_hit", "waits")
+BLOCK_CHARACTERS = 256
+_NO_DIGEST = 0
+
+
+class LoggedCall(NamedTuple):
+    """One call as a log has it.
+
+    Attributes:
+        at: When it began, in seconds since 1970, or since the log began.
+        input_tokens: As the log says: with the cached ones or without them.
+        total_tokens: The log's own sum.
+        relation: What the format itself says of cached tokens; ``None`` is settled from the numbers.
+        reasoning_beside: Whether the format counts reasoning tokens beside ``output_tokens``.
+        cost_usd: What the log says that it cost.
+        digest: A number that is the same for the same request; 0 if the log has no request.
+        blocks: Chained digests of the prompt's blocks, from its beginning: two prompts share a prefix as far as these
+            are equal.
+        block_tokens: KindTokens of a block; 0 spreads the input evenly over the blocks.
+        cap: The request's cap on output tokens.
+        latency_s: From the request to the end of the answer.
+        failed: It gave no answer that its caller could use.
+        cut_off: Its answer ended at the cap.
+        own_hit: It was answered by a cache of the log's own gateway: nothing was paid.
+        waits: Whether somebody waited for the answer; ``None`` is unknown.
+    """
+
+    model: str
+    at: float | None = None
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    total_tokens: int | None = None
+    relation: CachedRelation | None = None
+    reasoning_beside: bool = False
+    cost_usd: float | None = None
+    provider: str | None = None
+    prompt: str | None = None
+    tag: str | None = None
+    user: str | None = None
+    team: str | None = None
+    session: str | None = None
+    tier: str | None = None
+    digest: int = _NO_DIGEST
+    blocks: Sequence[int] = ()
+    block_tokens: int = 0
+    cap: int | None = None
+    latency_s: float | None = None
+    failed: bool | None = None
+    cut_off: bool = False
+    own_hit: bool = False
+    waits: bool | None = None
+    identity: str | None = None
+
+
+@dataclass(frozen=True)
+class CallLog:
+    """The calls of a log in the order of time; every array has one value for each.
+
+    Attributes:
+        at: Seconds; NaN is unknown.
+        codes: For each column of :data:`NAMES`, numbers into ``names``; -1 is none.
+        input_tokens: With cached and written ones, once the accounting is settled.
+        output_tokens: With reasoning ones.
+        total_tokens: -1 if the log has none. ``cap`` likewise.
+        said_usd: The log's own cost; NaN if it has none.
+        latency_s: NaN is unknown.
+        digest: 0 if the log has no requests.
+        block_starts: Where each call's blocks begin in ``blocks``; one more than calls.
+        block_tokens: KindTokens of a block of each call.
+        known: Flags that the log knows at all: one of ``failed``, ``waits``.
+    """
+
+    at: Floats
+    codes: Mapping[str, NDArray[np.int32]]
+    names: Mapping[str, tuple[str, ...]]
+    input_tokens: Integers
+    cache_read_tokens: Integers
+    cache_write_tokens: Integers
+    cache_write_1h_tokens: Integers
+    output_tokens: Integers
+    reasoning_tokens: Integers
+    total_tokens: Integers
+    said_usd: Floats
+    latency_s: Floats
+    cap: Integers
+    digest: NDArray[np.uint64]
+    blocks: NDArray[np.uint64]
+    block_starts: Integers
+    block_tokens: Floats
+    relation: NDArray[np.int8]
+    reasoning_beside: Flags
+    failed: Flags
+    cut_off: Flags
+    own_hit: Flags
+    waits: NDArray[np.int8]
+    known: frozenset[str] = field(default_factory=frozenset)
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def take(self, rows: NDArray[Any]) -> CallLog:
+        """The calls of some rows, by number or by a flag for each."""
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        counts = np.diff(self.block_starts)[rows]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        places = np.repeat(self.block_starts[:-1][rows] - starts[:-1], counts) + np.arange(starts[-1])
+        columns = {
+            name: getattr(self, name)[rows]
+            for name in self.__dataclass_fields__
+            if name not in ("codes", "names", "blocks", "block_starts", "known")
+        }
+        codes = {name: codes[rows] for name, codes in self.codes.items()}
+        return replace(self, **columns, codes=codes, blocks=self.blocks[places], block_starts=starts)
+
+    def name(self, column: str, row: int) -> str | None:
+        """The text of one of :data:`NAMES`."""
+        code = int(self.codes[column][row])
+        return None if code < 0 else self.names[column][code]
+
+    @cached_property
+    def has_blocks(self) -> bool:
+        return bool(len(self.blocks))
+
+    @cached_property
+    def has_digests(self) -> bool:
+        return bool((self.digest != _NO_DIGEST).any())
+
+    @cached_property
+    def has_times(self) -> bool:
+        return bool(len(self)) and not bool(np.isnan(self.at).any())
+
+
+_DEFAULTS = {"total_tokens": -1, "cap": -1, "at": np.nan, "said_usd": np.nan, "latency_s": np.nan, "waits": -1}
+
+
+class LogBuilder:
+    """Collects calls one by one."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, array[int]] = {name: array("q") for name in (*COUNTS, "reasoning_tokens")}
+        self._numbers |= {name: array("q") for name in ("total_tokens", "cap")}
+        self._reals = {name: array("d") for name in ("at", "said_usd", "latency_s", "block_tokens")}
+        self._small = {name: array("b") for name in ("relation", "reasoning_beside", *FLAGS)}
+        self._codes = {name: array("i") for name in NAMES}
+        self._names: dict[str, dict[str, int]] = {name: {} for name in NAMES}
+        self._digest, self._blocks, self._starts = array("Q"), array("Q"), array("q", [0])
+        self._known: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._digest)
+
+    def add(self, call: LoggedCall) -> None:
+        """Take one more call."""
+        numbers = self._numbers
+        for name in COUNTS:
+            numbers[name].append(getattr(call, name))
+        numbers["reasoning_tokens"].append(call.reasoning_tokens)
+        numbers["total_tokens"].append(-1 if call.total_tokens is None else call.total_tokens)
+        numbers["cap"].append(-1 if call.cap is None else call.cap)
+        reals, nan = self._reals, float("nan")
+        reals["at"].append(nan if call.at is None else call.at)
+        reals["said_usd"].append(nan if call.cost_usd is None else call.cost_usd)
+        reals["latency_s"].append(nan if call.latency_s is None else call.latency_s)
+        reals["block_tokens"].append(call.block_tokens)
+        small = self._small
+        small["relation"].append({None: 0, "inside": 1, "beside": 2}[call.relation])
+        small["reasoning_beside"].append(call.reasoning_beside)
+        small["cut_off"].append(call.cut_off)
+        small["own_hit"].append(call.own_hit)
+        small["failed"].append(bool(call.failed))
+        small["waits"].append(-1 if call.waits is None else call.waits)
+        self._known |= {name for name in ("failed", "waits") if getattr(call, name) is not None}
+        for name in NAMES:
+            text = getattr(call, name)
+            known = self._names[name]
+            self._codes[name].append(-1 if text is None else known.setdefault(text, len(known)))
+        self._digest.append(call.digest)
+        self._blocks.extend(call.blocks)
+        self._starts.append(len(self._blocks))
+
+    def extend(
+        self, columns: Mapping[str, Any], texts: Mapping[str, list[str | None]], blocks: list[list[int]]
+    ) -> None:
+        """Take many calls at once.
+
+        Args:
+            columns: Arrays by the name of the column in :class:`CallLog`, ``digest`` among them; those that are not
+                there are what :class:`LoggedCall` has by default.
+            texts: Lists by column of :data:`NAMES`.
+            blocks: Of each call.
+        """
+        size = len(columns["input_tokens"])
+        for held, kind in ((self._numbers, np.int64), (self._reals, np.float64), (self._small, np.int8)):
+            for name, values in held.items():
+                column = columns.get(name)
+                if column is None:
+                    column = np.full(size, _DEFAULTS.get(name, 0), kind)
+                values.frombytes(np.ascontiguousarray(column, kind).tobytes())
+        self._known |= {name for name in ("failed", "waits") if name in columns}
+        for name in NAMES:
+            known, given = self._names[name], texts.get(name)
+            if given is None:
+                codes = [-1] * size
+            else:
+                codes = [-1 if text is None else known.setdefault(text, len(known)) for text in given]
+            self._codes[name].extend(codes)
+        self._digest.frombytes(np.ascontiguousarray(columns["digest"], np.uint64).tobytes())
+        for each in blocks:
+            self._blocks.extend(each)
+            self._starts.append(len(self._blocks))
+
+    def raise_output(self, row: int, tokens: int) -> None:
+        """Let a call that was taken have at least so many output tokens."""
+        self._numbers["output_tokens"][row] = max(self._numbers["output_tokens"][row], tokens)
+
+    def build(self) -> CallLog:
+        """The calls so far, in the order of their times; those of one time, and those without, as they came."""
+        small = {
+            name: np.frombuffer(values, np.int8) if values else np.zeros(0, np.int8)
+            for name, values in self._small.items()
+        }
+        columns: dict[str, Any] = {name: np.array(values, np.float64) for name, values in self._reals.items()}
+        columns |= {name: np.array(values, np.int64) for name, values in self._numbers.items()}
+        columns |= {name: small[name].astype(bool) for name in ("reasoning_beside", "failed", "cut_off", "own_hit")}
+        log = CallLog(
+            **columns,
+            relation=small["relation"],
+            waits=small["waits"],
+            codes={name: np.array(values, np.int32) for name, values in self._codes.items()},
+            names={name: tuple(known) for name, known in self._names.items()},
+            digest=np.array(self._digest, np.uint64),
+            blocks=np.array(self._blocks, np.uint64),
+            block_starts=np.array(self._starts, np.int64),
+            known=frozenset(self._known),
+        )
+        return in_order(log)
+
+
+def in_order(log: CallLog) -> CallLog:
+    """The calls in the order of time."""
+    order = np.argsort(log.at, kind="stable")
+    return log if bool((order == np.arange(len(log))).all()) else log.take(order)
+
+
+def digest_of(*parts: Any) -> int:
+    """A 63-bit number for a request, the same for the same parts; never 0."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1 or 1
+
+
+def digest_of_text(text: str) -> int:
+    """A 63-bit number for a digest that is a text; never 0."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1 or 1
+
+
+def blocks_of(text: str) -> list[int]:
+    """Chained digests of a text, one for each 256 characters that are full: equal as far as texts are equal."""
+    state, found = blake2b(digest_size=8), []
+    for start in range(0, len(text) - BLOCK_CHARACTERS + 1, BLOCK_CHARACTERS):
+        state.update(text[start : start + BLOCK_CHARACTERS].encode("utf-8", "surrogatepass"))
+        found.append(int.from_bytes(state.digest()) >> 1)
+    return found
+
+
+def prompt_text(messages: Any) -> str:
+    """All texts of a request's messages in order, each after its role: what a prompt cache compares."""
+    if isinstance(messages, str):
+        return messages
+    parts: list[str] = []
+    _collect(messages, parts)
+    return "\n".join(parts)
+
+
+def _collect(value: Any, parts: list[str]) -> None:
+    if isinstance(value, str):
+        parts.append(value)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            _collect(each, parts)
+    elif isinstance(value, Iterable):
+        for each in value:
+            _collect(each, parts)
+    elif value is not None:
+        parts.append(str(value))

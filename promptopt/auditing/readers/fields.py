@@ -1,0 +1,228 @@
+"""Values of a record of a log, checked: a count is a whole number that is not negative, a time is a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from promptopt.auditing.log import LoggedCall
+
+LARGEST = 2**53
+"""No count of tokens is that large."""
+# Seconds since 1970 have ten digits until 2286; more digits are milliseconds, microseconds, nanoseconds.
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+
+
+class BadRow(ValueError):
+    """A row that cannot be read; the message says why."""
+
+
+class LogReader(Protocol):
+    """What reads one format."""
+
+    NAME: str
+    """How ``--format`` names it."""
+
+    def recognises(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record is of this format."""
+
+    def calls(self, record: Mapping[str, Any]) -> Iterator[LoggedCall | BadRow]:
+        """The calls that a record holds; none if it is something else, such as the span of a chain.
+
+        One of several that cannot be read is given as the error.
+
+        Raises:
+            BadRow: It is a call that cannot be read.
+        """
+
+
+def dig(record: Any, *paths: str) -> Any:
+    """The first value that is there: ``a.b`` is ``b`` in ``a``, where ``a`` may be JSON as text."""
+    for path in paths:
+        value = record
+        for name in path.split("."):
+            value = as_mapping(value).get(name)
+            if value is None:
+                break
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """A mapping, also out of JSON as text; an empty one for anything else."""
+    if isinstance(value, str) and value[:1] == "{":
+        value = as_json(value)
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_json(text: str) -> Any:
+    """The value of a JSON text; the text itself if it is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def count(record: Any, *paths: str) -> int | None:
+    """A count of tokens; ``None`` if there is none.
+
+    Raises:
+        BadRow: It is negative, or not a whole number.
+    """
+    return as_count(dig(record, *paths), paths[0])
+
+
+def as_count(value: Any, name: str) -> int | None:
+    """A value as a count of tokens; ``None`` if there is none.
+
+    Raises:
+        BadRow: It is negative, or not a whole number.
+    """
+    if type(value) is int and 0 <= value < LARGEST:
+        return value
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise BadRow(f"{name} is {_shown(value)}, not a count of tokens") from None
+    if not number.is_integer() or not 0 <= number < LARGEST:
+        raise BadRow(f"{name} is {_shown(value)}, not a count of tokens")
+    return int(number)
+
+
+def tokens(record: Any, *paths: str) -> int:
+    """A count of tokens; 0 if there is none."""
+    return count(record, *paths) or 0
+
+
+def setting(record: Any, *paths: str) -> int | None:
+    """A count that a request sets; ``None`` if it sets none, or writes it as no number (``-1``, ``"null"``)."""
+    try:
+        return count(record, *paths)
+    except BadRow:
+        return None
+
+
+def needed(input_tokens: int | None, output_tokens: int | None) -> None:
+    """Refuse a call without any tokens.
+
+    Raises:
+        BadRow: Neither is there.
+    """
+    if input_tokens is None and output_tokens is None:
+        raise BadRow("has no token counts")
+
+
+def real(record: Any, *paths: str) -> float | None:
+    """A number that is not negative; ``None`` if there is none.
+
+    Raises:
+        BadRow: It is something else.
+    """
+    return as_real(dig(record, *paths), paths[0])
+
+
+def as_real(value: Any, name: str) -> float | None:
+    """A value as a number that is not negative; ``None`` if there is none.
+
+    Raises:
+        BadRow: It is something else.
+    """
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise BadRow(f"{name} is {_shown(value)}, not a number") from None
+    if not math.isfinite(number) or number < 0:
+        raise BadRow(f"{name} is {_shown(value)}")
+    return number
+
+
+def text(record: Any, *paths: str) -> str | None:
+    """A text; other plain values as their text."""
+    value = dig(record, *paths)
+    if value is None or isinstance(value, Mapping | list):
+        return None
+    return str(value)
+
+
+def first_text(value: Any) -> str | None:
+    """The first of a list of tags."""
+    if isinstance(value, str) and value[:1] == "[":
+        value = as_json(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return next((str(each) for each in value if each), None)
+    return str(value) if value else None
+
+
+def moment(record: Any, *paths: str) -> float | None:
+    """A time in seconds since 1970: ISO 8601 (UTC if it names no zone), or a number in s, ms, us or ns.
+
+    Raises:
+        BadRow: It is not a time.
+    """
+    return as_moment(dig(record, *paths), paths[0])
+
+
+def as_moment(value: Any, name: str) -> float | None:
+    """A value as a time in seconds since 1970, as :func:`moment`.
+
+    Raises:
+        BadRow: It is not a time.
+    """
+    if value is None or value == "":
+        return None
+    if type(value) is float and 0 <= value < _UNITS[-1][0]:
+        return value
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    try:
+        return _scaled(float(value))
+    except (TypeError, ValueError):
+        pass
+    try:
+        found = datetime.fromisoformat(_trimmed(str(value)))
+    except ValueError:
+        raise BadRow(f"{name} is {_shown(value)}, not a time") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _scaled(number: float) -> float:
+    if not math.isfinite(number) or number < 0:
+        raise ValueError(number)
+    for edge, unit in _UNITS:
+        if number >= edge:
+            return number / unit
+    return number
+
+
+def _trimmed(written: str) -> str:
+    """A time with six digits of a second at most: Azure and Go write seven or nine."""
+    head, dot, rest = written.strip().partition(".")
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    return f"{head}{dot}{rest[: min(digits, 6)]}{rest[digits:]}".removesuffix(" UTC")
+
+
+def seconds_between(start: float | None, end: float | None) -> float | None:
+    """A duration; ``None`` if a clock went back."""
+    return None if start is None or end is None or end < start else end - start
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:59]}…"
+
+
+CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete"})
+"""Finish reasons of an answer that ended at its cap."""
+
+
+def is_cut_off(reason: Any) -> bool:
+    """Whether a finish reason, or the only one of a list, says that the answer ended at its cap."""
+    return first_text(reason) in CUT_OFF

@@ -1,0 +1,145 @@
+"""Langfuse: observations of its API, its blob export, and traces as its pages export them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
+from promptopt.auditing.readers.fields import (
+    BadRow,
+    as_json,
+    as_mapping,
+    count,
+    dig,
+    first_text,
+    moment,
+    real,
+    seconds_between,
+    setting,
+    text,
+)
+
+NAME = "langfuse"
+
+_CALLS = ("GENERATION", "EMBEDDING")
+# Every spelling that Langfuse's own ingestion takes, in the order in which one is looked for.
+READ = (
+    "input_cached_tokens",
+    "input_cache_read",
+    "cache_read_input_tokens",
+    "input_cached",
+    "cached_tokens",
+    "prompt_details.cache_read",
+    "prompt_tokens_details.cached_tokens",
+    "input_tokens_details.cached_tokens",
+    "input_details.cache_read",
+    "cache_read_tokens",
+    "cache_read.input_tokens",
+    "prompt_cache_hit_tokens",
+)
+WRITTEN = (
+    "input_cache_creation",
+    "input_cache_write",
+    "cache_creation_input_tokens",
+    "prompt_details.cache_write",
+    "input_details.cache_creation",
+    "cache_creation.input_tokens",
+    "cache_write.input_tokens",
+    "cache_write_tokens",
+    "input_cache_creation_5m",
+)
+REASONING = (
+    "output_reasoning_tokens",
+    "output_reasoning",
+    "completion_details.reasoning",
+    "reasoning_tokens",
+    "completion_tokens_details.reasoning_tokens",
+    "output_tokens_details.reasoning_tokens",
+    "reasoning.output_tokens",
+)
+
+# Names that other SDKs wrote keep what they mean there.
+_INSIDE = ("prompt_details.cache_read", "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens")
+
+
+def recognises(record: Mapping[str, Any]) -> bool:
+    return (
+        "usageDetails" in record
+        or "usage_details" in record
+        or "provided_model_name" in record
+        or ("trace" in record and "observations" in record)
+        or ("startTime" in record and "traceId" in record and "usage" in record)
+    )
+
+
+def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall | BadRow]:
+    if "observations" in record:
+        trace = as_mapping(record.get("trace")) or record
+        for observation in record["observations"] or ():
+            try:
+                yield from _calls(as_mapping(observation), trace)
+            except BadRow as error:
+                yield error
+    else:
+        yield from _calls(record, record)
+
+
+def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[LoggedCall]:
+    # Agents and chains repeat the sums of the generations below them.
+    if str(record.get("type", "GENERATION")).upper() not in _CALLS:
+        return
+    usage = as_mapping(dig(record, "usageDetails", "usage_details", "usage"))
+    given, made = (
+        _flat(usage, "input", "prompt_tokens", "promptTokens", "input_tokens"),
+        _flat(usage, "output", "completion_tokens", "completionTokens", "output_tokens"),
+    )
+    total = _flat(usage, "total", "total_tokens", "totalTokens")
+    cost = real(record, "totalCost", "total_cost", "costDetails.total", "cost_details.total", "calculatedTotalCost")
+    if given is None and made is None and total is None and not cost:
+        # It was begun, and nothing came.
+        return
+    reasoning, read = _flat(usage, *REASONING) or 0, _flat(usage, *READ) or 0
+    # Langfuse's own buckets do not hold one another.
+    native = "output_reasoning_tokens" in usage or "output_reasoning" in usage
+    start, end = moment(record, "startTime", "start_time"), moment(record, "endTime", "end_time")
+    asked = record.get("input")
+    asked = as_json(asked) if isinstance(asked, str) else asked
+    version = text(record, "promptVersion", "prompt_version")
+    name = text(record, "promptName", "prompt_name")
+    settings = as_mapping(dig(record, "modelParameters", "model_parameters"))
+    yield LoggedCall(
+        text(record, "model", "provided_model_name", "internalModelId") or UNKNOWN,
+        at=start,
+        input_tokens=given or 0,
+        cache_read_tokens=read,
+        cache_write_tokens=_flat(usage, *WRITTEN) or 0,
+        cache_write_1h_tokens=_flat(usage, "input_cache_creation_1h") or 0,
+        output_tokens=made if made is not None else max(0, (total or 0) - (given or 0)),
+        reasoning_tokens=reasoning,
+        total_tokens=total,
+        relation="inside" if any(each in usage for each in _INSIDE) else "beside",
+        reasoning_beside=native,
+        cost_usd=cost,
+        prompt=f"{name}@{version}" if name and version else name or text(record, "name"),
+        tag=first_text(record.get("tags") or trace.get("tags")),
+        user=text(record, "userId", "user_id") or text(trace, "userId"),
+        session=text(record, "sessionId", "session_id")
+        or text(trace, "sessionId")
+        or text(record, "traceId", "trace_id"),
+        digest=digest_of(text(record, "model", "provided_model_name"), asked, settings) if asked else 0,
+        blocks=blocks_of(prompt_text(asked)) if asked else (),
+        cap=setting(settings, "max_tokens", "max_completion_tokens", "maxTokens"),
+        latency_s=seconds_between(start, end),
+        failed=str(record.get("level", "")).upper() == "ERROR",
+        identity=text(record, "id"),
+    )
+
+
+def _flat(usage: Mapping[str, Any], *names: str) -> int | None:
+    """A count by one of its names, which may hold dots, or be nested."""
+    for name in names:
+        if name in usage:
+            return count({"value": usage[name]}, "value")
+    nested = [name for name in names if "." in name]
+    return count(usage, *nested) if nested else None

@@ -1,0 +1,59 @@
+"""promptopt's own ledger: SQLite, or the JSON that ``row_dict`` makes of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptopt.auditing.log import LoggedCall
+from promptopt.auditing.readers.fields import CUT_OFF, BadRow
+from promptopt.gateway.stores.ledger_row import LedgerRow, row_of_dict
+
+NAME = "promptopt"
+
+
+def recognises(record: Mapping[str, Any]) -> bool:
+    return "list_usd" in record and "incurred_usd" in record and "basis" in record
+
+
+def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
+    try:
+        row = row_of_dict(record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRow(f"is not a row of a ledger: {error}") from None
+    yield from row_calls(row)
+
+
+def row_calls(row: LedgerRow) -> Iterator[LoggedCall]:
+    """The call of a row; none for one that was refused, or whose end nobody saw."""
+    if row.status in ("refused", "sent"):
+        return
+    kept = not row.upstream
+    yield LoggedCall(
+        row.model_answered or row.model,
+        at=row.at,
+        input_tokens=row.input_tokens or 0,
+        cache_read_tokens=row.cache_read_tokens or 0,
+        cache_write_tokens=row.cache_write_tokens or 0,
+        output_tokens=row.output_tokens or 0,
+        reasoning_tokens=row.output_reasoning_tokens or 0,
+        relation="inside",
+        cost_usd=row.incurred_usd,
+        prompt=(f"{row.prompt}@{row.version}" if row.version else row.prompt) or row.kind or None,
+        tag=row.tag,
+        user=row.user,
+        team=row.team,
+        session=row.run,
+        tier="batch" if row.endpoint == "batch" else None,
+        digest=(int(row.digest[:16], 16) >> 1 or 1) if _is_hex(row.digest) else 0,
+        cap=row.max_output_tokens,
+        latency_s=None if row.latency_ms is None else row.latency_ms / 1000,
+        failed=row.status != "ok",
+        cut_off=row.finish_reason in CUT_OFF,
+        own_hit=kept,
+        waits=False if row.endpoint == "batch" else None,
+    )
+
+
+def _is_hex(digest: str) -> bool:
+    return len(digest) >= 16 and all(letter in "0123456789abcdef" for letter in digest[:16])

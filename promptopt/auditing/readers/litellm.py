@@ -1,0 +1,75 @@
+"""LiteLLM: rows of SpendLogs, and StandardLoggingPayload as its callbacks write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
+from promptopt.auditing.readers.fields import (
+    as_json,
+    as_mapping,
+    count,
+    dig,
+    first_text,
+    moment,
+    needed,
+    real,
+    seconds_between,
+    setting,
+    text,
+    tokens,
+)
+
+NAME = "litellm"
+
+
+def recognises(record: Mapping[str, Any]) -> bool:
+    return (
+        "prompt_tokens" in record
+        and ("call_type" in record or "custom_llm_provider" in record)
+        and ("startTime" in record or "litellm_call_id" in record)
+    )
+
+
+def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
+    usage = as_mapping(dig(record, "metadata.usage_object"))
+    extra = as_mapping(dig(record, "metadata.additional_usage_values"))
+    given, made = count(record, "prompt_tokens"), count(record, "completion_tokens")
+    needed(given, made)
+    start, end = moment(record, "startTime"), moment(record, "endTime")
+    parameters = as_mapping(record.get("model_parameters"))
+    messages = record.get("messages")
+    messages = as_json(messages) if isinstance(messages, str) else messages
+    names = "cache_read_input_tokens", "prompt_tokens_details.cached_tokens"
+    written = (
+        "cache_creation_input_tokens",
+        "prompt_tokens_details.cache_creation_tokens",
+        "prompt_tokens_details.cache_write_tokens",
+    )
+    yield LoggedCall(
+        text(record, "model") or UNKNOWN,
+        at=start,
+        input_tokens=given or 0,
+        cache_read_tokens=tokens(usage, *names) or tokens(extra, *names),
+        cache_write_tokens=tokens(usage, *written) or tokens(extra, *written),
+        output_tokens=made or 0,
+        reasoning_tokens=tokens(usage, "completion_tokens_details.reasoning_tokens"),
+        total_tokens=count(record, "total_tokens"),
+        relation="inside",
+        cost_usd=real(record, "spend", "response_cost"),
+        provider=text(record, "custom_llm_provider"),
+        prompt=text(record, "metadata.prompt_id", "model_group"),
+        tag=first_text(record.get("request_tags")),
+        user=text(record, "end_user", "user"),
+        team=text(record, "team_id", "metadata.user_api_key_team_id", "metadata.team_id"),
+        session=text(record, "session_id", "trace_id"),
+        tier=text(record, "cost_breakdown.service_tier"),
+        digest=digest_of(text(record, "model"), messages, parameters) if messages else 0,
+        blocks=blocks_of(prompt_text(messages)) if messages else (),
+        cap=setting(parameters, "max_tokens", "max_completion_tokens"),
+        latency_s=seconds_between(start, end),
+        failed=text(record, "status", "metadata.status") == "failure",
+        own_hit=str(record.get("cache_hit")).lower() == "true",
+        identity=text(record, "request_id", "id"),
+    )

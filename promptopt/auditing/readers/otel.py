@@ -1,0 +1,217 @@
+"""OpenTelemetry: GenAI spans in OTLP JSON or Jaeger's JSON, OpenInference's spans, and spans as single rows.
+
+Only spans that are calls of a model count: those of chains and agents repeat the sums of the calls below them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptopt.auditing.log import UNKNOWN, CachedRelation, LoggedCall, blocks_of, digest_of
+from promptopt.auditing.readers.fields import as_mapping, count, is_cut_off, moment, needed, real, setting, text
+
+NAME = "otel"
+
+_INPUT = (
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "llm.token_count.prompt",
+    "llm.usage.prompt_tokens",
+    "ai.usage.inputTokens",
+    "ai.usage.promptTokens",
+)
+_OUTPUT = (
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.completion_tokens",
+    "llm.token_count.completion",
+    "llm.usage.completion_tokens",
+    "ai.usage.outputTokens",
+    "ai.usage.completionTokens",
+)
+_READ = (
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.cache_read_tokens",
+    "gen_ai.usage.input_cached_tokens",
+    "llm.token_count.prompt_details.cache_read",
+    "llm.token_count.prompt_details.cache_input",
+    "ai.usage.cachedInputTokens",
+)
+_WRITTEN = (
+    "gen_ai.usage.cache_write.input_tokens",
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.cache_write_tokens",
+    "llm.token_count.prompt_details.cache_write",
+)
+_REASONING = (
+    "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.reasoning_tokens",
+    "llm.token_count.completion_details.reasoning",
+    "ai.usage.reasoningTokens",
+)
+_TOTAL = ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens", "ai.usage.totalTokens")
+_MODEL = (
+    "gen_ai.response.model",
+    "gen_ai.request.model",
+    "llm.response.model_name",
+    "llm.model_name",
+    "llm.request.model_name",
+    "ai.response.model",
+    "ai.model.id",
+)
+_NOT_CALLS = ("invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "chain", "agent")
+_ERRORS = (2, "STATUS_CODE_ERROR", "ERROR")
+_USAGE = ("gen_ai.", "llm.token_count", "llm.usage", "ai.usage")
+
+
+def recognises(record: Mapping[str, Any]) -> bool:
+    if "resourceSpans" in record or "resource_spans" in record:
+        return True
+    data = record.get("data")
+    if isinstance(data, list) and data and "spans" in as_mapping(data[0]):
+        return True
+    return any(key.startswith(_USAGE) for key in _attributes(record))
+
+
+def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
+    spans = list(_spans(record))
+    # A library that instruments another may write a span of its own for a call; the inner one is the call.
+    parents = {parent for span, attributes in spans if _is_call(attributes) and (parent := _parent(span))}
+    for span, attributes in spans:
+        if _is_call(attributes) and text(span, "spanId", "spanID", "span_id", "context.span_id") not in parents:
+            yield _call(span, attributes)
+
+
+def _spans(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    groups = record.get("resourceSpans", record.get("resource_spans"))
+    if groups is not None:
+        for group in groups:
+            resource = _attributes(as_mapping(group.get("resource")))
+            for scope in group.get(
+                "scopeSpans", group.get("scope_spans", group.get("instrumentationLibrarySpans", ()))
+            ):
+                for span in scope.get("spans", ()):
+                    yield span, {**resource, **_attributes(span)}
+    elif isinstance(record.get("data"), list):
+        for trace in record["data"]:
+            for span in trace.get("spans", ()):
+                yield span, _attributes(span)
+    else:
+        yield record, _attributes(record)
+
+
+def _attributes(span: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes of a span, flat: OTLP's list of typed values, Jaeger's tags, or a mapping, nested or not."""
+    listed = span.get("attributes", span.get("tags"))
+    if isinstance(listed, list):
+        return {str(each.get("key")): _value(each.get("value")) for each in listed if isinstance(each, Mapping)}
+    mapping = as_mapping(listed)
+    return (
+        _flattened(mapping)
+        if mapping
+        else {key: value for key, value in span.items() if str(key).startswith((*_USAGE, "openinference."))}
+    )
+
+
+def _flattened(mapping: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            flat |= _flattened(value, f"{before}{key}.")
+        else:
+            flat[f"{before}{key}"] = value
+    return flat
+
+
+def _value(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    for kind in ("stringValue", "intValue", "doubleValue", "boolValue"):
+        if kind in value:
+            return value[kind]
+    values = as_mapping(value.get("arrayValue")).get("values")
+    return [_value(each) for each in values] if isinstance(values, list) else None
+
+
+def _is_call(attributes: Mapping[str, Any]) -> bool:
+    kind = str(attributes.get("openinference.span.kind", "LLM")).upper()
+    operation = str(attributes.get("gen_ai.operation.name", "chat"))
+    if kind not in ("LLM", "EMBEDDING") or operation in _NOT_CALLS:
+        return False
+    if (
+        str(attributes.get("operation.name", "")).startswith("ai.")
+        and "ai.response.model" not in attributes
+        and "gen_ai.request.model" not in attributes
+    ):
+        return False
+    return any(name in attributes for name in (*_INPUT, *_OUTPUT))
+
+
+def _parent(span: Mapping[str, Any]) -> str | None:
+    references = span.get("references")
+    if isinstance(references, list) and references:
+        return text(references[0], "spanID")
+    return text(span, "parentSpanId", "parent_span_id", "parent_id", "parentSpanID")
+
+
+def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
+    given, made = _first(attributes, _INPUT), _first(attributes, _OUTPUT)
+    needed(given, made)
+    start = moment(span, "startTimeUnixNano", "start_time_unix_nano", "startTime", "start_time", "timestamp")
+    end = moment(span, "endTimeUnixNano", "end_time_unix_nano", "endTime", "end_time")
+    duration = real(span, "duration")
+    provider = _text(
+        attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider"
+    )
+    asked = _text(attributes, "gen_ai.input.messages", "gen_ai.prompt", "input.value", "ai.prompt.messages")
+    asked = asked or "".join(
+        str(value) for key, value in sorted(attributes.items()) if key.startswith("llm.input_messages.")
+    )
+    known = "gen_ai.usage.input_cached_tokens" not in attributes
+    relation: CachedRelation | None = "inside" if known and provider != "anthropic" else None
+    model = _text(attributes, *_MODEL) or UNKNOWN
+    return LoggedCall(
+        model,
+        at=start,
+        input_tokens=given or 0,
+        cache_read_tokens=_first(attributes, _READ) or 0,
+        cache_write_tokens=_first(attributes, _WRITTEN) or 0,
+        output_tokens=made or 0,
+        reasoning_tokens=_first(attributes, _REASONING) or 0,
+        total_tokens=_first(attributes, _TOTAL),
+        relation=relation,
+        cost_usd=real({"usd": attributes.get("llm.cost.total", attributes.get("gen_ai.usage.cost"))}, "usd"),
+        provider=provider,
+        prompt=_text(attributes, "gen_ai.prompt.name", "llm.prompt_template.version", "ai.telemetry.functionId"),
+        tag=_text(attributes, "tag.tags", "service.name"),
+        user=_text(attributes, "user.id", "enduser.id"),
+        session=_text(attributes, "session.id", "gen_ai.conversation.id")
+        or text(span, "traceId", "traceID", "trace_id"),
+        tier=_text(attributes, "openai.request.service_tier", "gen_ai.openai.request.service_tier"),
+        digest=digest_of(model, asked) if asked else 0,
+        blocks=blocks_of(asked) if asked else (),
+        cap=setting({"cap": _text(attributes, "gen_ai.request.max_tokens", "ai.settings.maxTokens")}, "cap"),
+        # Jaeger has microseconds.
+        latency_s=duration / 1e6 if duration is not None and "tags" in span else _span(start, end),
+        failed=bool(attributes.get("error.type")) or as_mapping(span.get("status")).get("code") in _ERRORS,
+        cut_off=is_cut_off(attributes.get("gen_ai.response.finish_reasons", attributes.get("llm.finish_reason"))),
+        identity=text(span, "spanId", "spanID", "span_id"),
+    )
+
+
+def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    """The first of these counts; attributes' names hold dots themselves."""
+    for name in names:
+        if attributes.get(name) is not None:
+            return count({"value": attributes[name]}, "value")
+    return None
+
+
+def _text(attributes: Mapping[str, Any], *names: str) -> str | None:
+    return next((str(attributes[name]) for name in names if attributes.get(name)), None)
+
+
+def _span(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None or end < start else end - start

@@ -1,0 +1,398 @@
+"""Plain rows, CSV or JSONL, by the names of their columns, or as ``--map`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from promptopt.auditing.log import (
+    NAMES,
+    UNKNOWN,
+    CachedRelation,
+    LogBuilder,
+    LoggedCall,
+    blocks_of,
+    digest_of,
+    digest_of_text,
+    prompt_text,
+)
+from promptopt.auditing.readers.fields import (
+    LARGEST,
+    BadRow,
+    as_count,
+    as_json,
+    as_mapping,
+    as_moment,
+    as_real,
+    first_text,
+    is_cut_off,
+    needed,
+    setting,
+    tokens,
+)
+from promptopt.errors import UsageError, did_you_mean
+
+NAME = "plain"
+
+# What a column is and how people call it; the first is promptopt's name for it.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "at": (
+        "at",
+        "timestamp",
+        "time",
+        "created_at",
+        "created",
+        "start_time",
+        "startTime",
+        "date",
+        "TIMESTAMP",
+        "datetime",
+    ),
+    "model": ("model", "model_name", "request_model", "modelId", "model_id"),
+    "input": (
+        "input",
+        "input_tokens",
+        "prompt_tokens",
+        "inputTokens",
+        "promptTokens",
+        "tokens_in",
+        "context_tokens",
+        "ContextTokens",
+        "input_length",
+        "num_prefill_tokens",
+    ),
+    "output": (
+        "output",
+        "output_tokens",
+        "completion_tokens",
+        "outputTokens",
+        "completionTokens",
+        "tokens_out",
+        "generated_tokens",
+        "GeneratedTokens",
+        "output_length",
+        "num_decode_tokens",
+    ),
+    "cached": (
+        "cached",
+        "cached_tokens",
+        "cache_read_tokens",
+        "cache_read_input_tokens",
+        "cached_input_tokens",
+    ),
+    "written": ("written", "cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens"),
+    "reasoning": (
+        "reasoning",
+        "reasoning_tokens",
+        "output_reasoning_tokens",
+        "reason_tokens",
+    ),
+    "total": ("total", "total_tokens", "totalTokens"),
+    "cost": ("cost", "cost_usd", "usd", "total_cost", "spend"),
+    "provider": ("provider", "provider_name"),
+    "prompt": ("prompt", "prompt_name", "prompt_id", "kind", "route", "endpoint", "template"),
+    "tag": ("tag", "tags", "feature"),
+    "user": ("user", "user_id", "end_user", "client_id"),
+    "team": ("team", "team_id"),
+    "session": ("session", "session_id", "conversation_id", "trace_id"),
+    "tier": ("tier", "service_tier"),
+    "digest": ("digest", "request_hash", "request_sha256", "cache_key", "request_id_hash"),
+    "prefix": ("prefix", "hash_ids", "prefix_blocks", "blocks"),
+    "cap": ("cap", "max_tokens", "max_output_tokens", "max_completion_tokens"),
+    "latency_s": ("latency_s", "duration_s", "duration", "response_time"),
+    "latency_ms": ("latency_ms", "duration_ms", "request_duration_ms", "delay_ms"),
+    "end": ("end", "end_time", "endTime", "completed_at", "ended_at"),
+    "status": ("status", "status_code", "http_status", "response_status"),
+    "error": ("error", "error_type", "error_code"),
+    "finish": ("finish", "finish_reason", "stop_reason"),
+    "messages": ("messages", "request.messages", "request"),
+    "waits": ("waits", "interactive"),
+    "id": ("id", "request_id", "call_id"),
+}
+_GOOD = frozenset({"ok", "success", "succeeded", "completed", "200", "true"})
+_MOONCAKE_BLOCK = 512
+_EPOCH, _POSITIVE, _SHAPES = 1e9, 0x7FFFFFFFFFFFFFFF, 1000
+
+
+def recognises(record: Mapping[str, Any]) -> bool:
+    return any(name in record for name in (*COLUMNS["input"], *COLUMNS["output"])) or "usage" in record
+
+
+def mapping_of(entries: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The columns as ``--map`` says, each entry ``input=prompt_toks``; ``model==gpt-4o`` is the same for every row.
+
+    Raises:
+        UsageError: An entry names no column, or is not written so.
+    """
+    columns = dict(COLUMNS)
+    for entry in entries:
+        name, equals, column = entry.partition("=")
+        if not equals or not column:
+            raise UsageError(f"--map {entry!r} is not written NAME=COLUMN, such as input=prompt_toks")
+        if name not in COLUMNS:
+            raise UsageError(
+                f"--map {entry!r}: {name!r} is not one of {', '.join(COLUMNS)}.{did_you_mean(name, COLUMNS)}"
+            )
+        columns[name] = (column,)
+    return columns
+
+
+class PlainReader:
+    """Reads rows whose columns have been named."""
+
+    NAME = NAME
+
+    def __init__(self, entries: tuple[str, ...] = (), block_tokens: int = _MOONCAKE_BLOCK) -> None:
+        """``block_tokens`` are those of a block of the prefix."""
+        self._columns = mapping_of(entries)
+        self._fixed = {name: each[0][1:] for name, each in self._columns.items() if each[0].startswith("=")}
+        self._mapped = frozenset(entry.partition("=")[0] for entry in entries) - self._fixed.keys()
+        self._block_tokens = block_tokens
+        self._known: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def recognises(self, record: Mapping[str, Any]) -> bool:
+        return recognises(record)
+
+    def calls(self, record: Mapping[str, Any]) -> Iterator[LoggedCall]:
+        usage = record.get("usage")
+        row = {**as_mapping(usage), **record} if usage else record
+        names = self._names(row)
+        given = as_count(row.get(names.get("input", "")), "input")
+        made = as_count(row.get(names.get("output", "")), "output")
+        needed(given, made)
+        yield self._call(row, names, given or 0, made or 0)
+
+    def take(self, builder: LogBuilder, records: Sequence[Mapping[str, Any]], model: str) -> bool:
+        """Let a builder take many rows of one shape at once; ``False`` if they have to be read one by one.
+
+        Args:
+            model: Of rows that name none.
+        """
+        try:
+            names = self._names(records[0])
+        except BadRow:
+            return False
+        shape = tuple(records[0])
+        if names.keys() & _READ_ALONE or {"usage", *_DETAILS} & set(shape):
+            return False
+        if "hash_ids" in shape or any(tuple(record) != shape for record in records):
+            return False
+        try:
+            columns = _columns(records, names)
+            texts = {name: self._texts(records, names, name) for name in NAMES if name in names or name in self._fixed}
+            blocks = (
+                [_prefix(record[names["prefix"]]) for record in records] if "prefix" in names else [[]] * len(records)
+            )
+        except (BadRow, TypeError, ValueError, OverflowError):
+            return False
+        texts["model"] = [each or model for each in texts.get("model", [None] * len(records))]
+        columns["block_tokens"] = np.array([self._block_tokens if each else 0 for each in blocks], np.float64)
+        builder.extend(columns, texts, blocks)
+        return True
+
+    def _texts(self, records: Sequence[Mapping[str, Any]], names: Mapping[str, str], name: str) -> list[str | None]:
+        if name in self._fixed:
+            return [self._fixed[name]] * len(records)
+        key = names[name]
+        values = [record[key] for record in records]
+        if name == "tag":
+            return [first_text(value) for value in values]
+        return [
+            None if value is None or value == "" else value if type(value) is str else str(value) for value in values
+        ]
+
+    def _names(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """The key of each column in rows of this shape: the first that is there, nested ones after those of the row."""
+        shape = tuple(row)
+        names = self._known.get(shape)
+        if names is None:
+            names = {}
+            for name, aliases in self._columns.items():
+                found = next((alias for alias in aliases if alias in row), None)
+                if found is not None and name not in self._fixed:
+                    names[name] = found
+                elif name in self._mapped:
+                    raise BadRow(f"has no {aliases[0]}, which --map names for {name}")
+            if len(self._known) < _SHAPES:
+                self._known[shape] = names
+        return names
+
+    def _call(self, row: Mapping[str, Any], names: Mapping[str, str], given: int, made: int) -> LoggedCall:
+        def value(name: str) -> Any:
+            if name in self._fixed:
+                return self._fixed[name]
+            key = names.get(name)
+            found = row.get(key) if key is not None else None
+            return None if found == "" else found
+
+        def number(name: str) -> int:
+            key = names.get(name)
+            return 0 if key is None else as_count(row.get(key), name) or 0
+
+        def word(name: str) -> str | None:
+            found = value(name)
+            return None if found is None or isinstance(found, Mapping | list) else str(found)
+
+        start = as_moment(value("at"), "at")
+        if start is not None and start < _EPOCH and "hash_ids" in row:
+            # Mooncake's traces begin at 0 and are in milliseconds.
+            start /= 1000
+        messages, digest = value("messages"), value("digest")
+        messages = as_json(messages) if isinstance(messages, str) else messages
+        prefix = _prefix(value("prefix"))
+        waits, cap = value("waits"), value("cap")
+        return LoggedCall(
+            word("model") or UNKNOWN,
+            at=start,
+            input_tokens=given,
+            cache_read_tokens=number("cached") or _nested(row, "cached"),
+            cache_write_tokens=number("written"),
+            output_tokens=made,
+            reasoning_tokens=number("reasoning") or _nested(row, "reasoning"),
+            relation=_relation(row),
+            total_tokens=as_count(value("total"), "total"),
+            cost_usd=as_real(value("cost"), "cost"),
+            provider=word("provider"),
+            prompt=word("prompt"),
+            tag=first_text(value("tag")),
+            user=word("user"),
+            team=word("team"),
+            session=word("session"),
+            tier=word("tier"),
+            digest=digest_of_text(str(digest)) if digest else digest_of(word("model"), messages) if messages else 0,
+            blocks=prefix or (blocks_of(prompt_text(messages)) if messages else ()),
+            block_tokens=self._block_tokens if prefix else 0,
+            cap=None if cap is None else setting({"cap": cap}, "cap"),
+            latency_s=_latency(start, value("end"), value("latency_s"), value("latency_ms")),
+            failed=_failed(value("status"), value("error"), "status" in names or "error" in names),
+            cut_off=is_cut_off(value("finish")),
+            waits=None if waits is None else str(waits).lower() in ("1", "true", "yes"),
+            identity=word("id"),
+        )
+
+
+_COUNTS = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cached": "cache_read_tokens",
+    "written": "cache_write_tokens",
+    "reasoning": "reasoning_tokens",
+    "total": "total_tokens",
+    "cap": "cap",
+}
+
+
+def _columns(records: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, Any]:
+    """The numbers of rows of one shape as arrays.
+
+    Raises:
+        ValueError: Not all are of one kind; then each is read by itself. ``TypeError`` likewise.
+    """
+
+    def values(name: str) -> list[Any]:
+        key = names[name]
+        return [record[key] for record in records]
+
+    size = len(records)
+    found: dict[str, Any] = {
+        column: _whole(values(name)) if name in names else np.full(size, -1 if name in ("total", "cap") else 0)
+        for name, column in _COUNTS.items()
+    }
+    if "input" not in names and "output" not in names:
+        raise ValueError
+    if "at" in names:
+        found["at"] = _moments(values("at"))
+    for name, column, factor in (
+        ("cost", "said_usd", 1.0),
+        ("latency_ms", "latency_s", 1e-3),
+        ("latency_s", "latency_s", 1.0),
+    ):
+        if name in names:
+            found[column] = _reals(values(name)) * factor
+    if "end" in names and "latency_s" not in found and "at" in found:
+        latency = _moments(values("end")) - found["at"]
+        found["latency_s"] = np.where(latency >= 0, latency, np.nan)
+    digests = values("digest") if "digest" in names else [None] * size
+    found["digest"] = np.array([digest_of_text(str(each)) if each else 0 for each in digests], np.uint64)
+    if "status" in names or "error" in names:
+        statuses, errors = (values(name) if name in names else [None] * size for name in ("status", "error"))
+        found["failed"] = np.array([_failed(a, b, True) for a, b in zip(statuses, errors, strict=True)], bool)
+    return found
+
+
+def _whole(values: list[Any]) -> Any:
+    array = np.array(values)
+    if array.dtype.kind == "U":
+        array = np.array([int(value) for value in values])
+    if array.dtype.kind not in "iu" or (array < 0).any() or (array >= LARGEST).any():
+        raise ValueError("not whole numbers")
+    return array
+
+
+def _reals(values: list[Any]) -> Any:
+    array = np.array([float("nan") if value is None or value == "" else float(value) for value in values])
+    if (array < 0).any() or np.isinf(array).any():
+        raise ValueError("not such numbers")
+    return array
+
+
+def _moments(values: list[Any]) -> Any:
+    return np.array([float("nan") if (found := as_moment(value, "at")) is None else found for value in values])
+
+
+_READ_ALONE = {"messages", "id", "finish", "waits"}
+_NESTED = {
+    "cached": ("prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens"),
+    "reasoning": ("completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens"),
+}
+
+
+_DETAILS = frozenset(each.partition(".")[0] for paths in _NESTED.values() for each in paths)
+
+
+def _relation(row: Mapping[str, Any]) -> CachedRelation | None:
+    """OpenAI's names of details say that these are inside."""
+    return "inside" if any(each.partition(".")[0] in row for each in _NESTED["cached"]) else None
+
+
+def _nested(row: Mapping[str, Any], name: str) -> int:
+    details = _NESTED[name]
+    return tokens(row, *details) if any(each.partition(".")[0] in row for each in details) else 0
+
+
+def _latency(start: float | None, end: Any, seconds: Any, milliseconds: Any) -> float | None:
+    if (found := as_real(seconds, "latency_s")) is not None:
+        return found
+    if (found := as_real(milliseconds, "latency_ms")) is not None:
+        return found / 1000
+    ended = as_moment(end, "end")
+    return None if start is None or ended is None or ended < start else ended - start
+
+
+def _prefix(value: Any) -> list[int]:
+    """Numbers of the prefix's blocks; each is chained with those before it, so that equal ones share all before."""
+    value = as_json(value) if isinstance(value, str) else value
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple):
+        raise BadRow(f"the prefix is {value!r:.60}, not a list of blocks")
+    found, before = [], 0
+    for each in value:
+        before = hash((before, each)) & _POSITIVE if isinstance(each, int) else digest_of(before, each)
+        found.append(before)
+    return found
+
+
+def _failed(status: Any, error: Any, known: bool) -> bool | None:
+    if not known:
+        return None
+    if error:
+        return True
+    status = str(status or "ok")
+    return int(status) >= 400 if status.isdigit() else status.lower() not in _GOOD
+
+
+def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
+    return PlainReader().calls(record)

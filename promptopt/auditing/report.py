@@ -1,0 +1,301 @@
+"""What an audit says, as data and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from promptopt.auditing.audit import LogAudit, shares_of
+from promptopt.auditing.bill import TokenBill
+from promptopt.auditing.profile import GROUPS, curve, forecast, shutdowns, spikes
+from promptopt.auditing.strategies import STRATEGIES, StrategyName
+from promptopt.auditing.waterfall import AuditStep, shapley, steps
+from promptopt.money import usd
+from promptopt.tables import table
+
+VERSION = 1
+"""Of the JSON."""
+_LISTED, _SHOWN = 50, 8
+_MEANING: Mapping[StrategyName, tuple[str, str]] = {
+    "waste": ("fix what fails: timeouts, bad requests, retries", "calls that failed are not made"),
+    "exact-cache": (
+        "[tool.promptopt.gateway] cache = {ttl = ...}",
+        "the same request may have the same answer for the time to live",
+    ),
+    "single-flight": (
+        "[tool.promptopt.gateway] single_flight = true",
+        "callers may share the answer of a call in flight",
+    ),
+    "semantic-cache": ("[tool.promptopt.gateway.semantic]", "questions that mean the same may share an answer"),
+    "provider-cache": (
+        "[tool.promptopt.gateway] prompt_caching = true",
+        "each miss is written; a prefix is kept for the lifetime, by model",
+    ),
+    "layout": ("promptopt check --only PO501", "text that never changes comes first"),
+    "output-cap": ("max_output_tokens in the prompt's front matter", "answers that are cut are still of use"),
+    "structured-output": ("promptopt structure", "the measured ratio holds for all calls"),
+    "compression": ("promptopt compress", "the measured ratio holds for all calls"),
+    "smaller-model": (
+        "model in the prompt's front matter",
+        "the A/B run is of calls like these, and as many tokens are used",
+    ),
+    "cascade": ("[tool.promptopt.gateway.cascade]", "the smaller model's answers can be judged"),
+    "batch": ("[tool.promptopt.gateway.batch]", "nobody waits for these calls"),
+    "flex": ("service_tier: flex in the prompt's front matter", "nobody waits for these calls"),
+}
+
+
+def report_data(audit: LogAudit, now: datetime | None = None) -> dict[str, Any]:
+    """The audit as JSON has it; what docs/audit.md documents."""
+    baseline = audit.profile.bill
+    assessed = {step.strategy: step for step in steps(audit.outcomes, audit.order)}
+    named = [name for name in STRATEGIES if name in assessed or name in audit.needs]
+    ordered = [*audit.order, *(name for name in named if name not in assessed)]
+    data: dict[str, Any] = {
+        "version": VERSION,
+        "rows": audit.rows,
+        "rejected": audit.rejected,
+        "duplicates": audit.duplicates,
+        "formats": dict(audit.formats),
+        "accounting": asdict(audit.accounting),
+        "settings": asdict(audit.settings),
+        "baseline_usd": float(baseline.usd) if _is_priced(baseline) else None,
+        "unpriced": baseline.unpriced,
+        "shares": shares_of(baseline) if _is_priced(baseline) else None,
+        "steps": [_step(audit, name, assessed.get(name)) for name in ordered],
+        "left_usd": float(audit.outcomes[frozenset(audit.order)].bill.usd) if _is_priced(baseline) else None,
+        "profile": _profile(audit, now or datetime.now(UTC)),
+    }
+    if len(audit.outcomes) == 2 ** len(audit.order) and len(audit.order) > 1:
+        data["shapley"] = [
+            {
+                "strategy": each.strategy,
+                "saved_usd": float(each.saved_usd),
+                "least_usd": float(each.least_usd),
+                "most_usd": float(each.most_usd),
+            }
+            for each in shapley(audit.outcomes, audit.order)
+        ]
+    return data
+
+
+def _is_priced(bill: TokenBill) -> bool:
+    return bill.calls == 0 or bill.unpriced < bill.calls
+
+
+def _step(audit: LogAudit, name: StrategyName, step: AuditStep | None) -> dict[str, Any]:
+    needed = audit.needs.get(name)
+    priced = step is not None and _is_priced(audit.profile.bill)
+    whole = audit.profile.bill.usd
+    saved = step.saved_usd if step is not None and priced else None
+    counts = dict(step.counts) if step is not None else {}
+    calls = audit.profile.bill.calls
+    return {
+        "strategy": name,
+        "saved_usd": None if saved is None else float(saved),
+        "saved_share": float(saved / whole) if saved is not None and whole else None,
+        "low": step.low if step is not None and priced else None,
+        "high": step.high if step is not None and priced else None,
+        "latency_s": -counts["saved_ms"] / 1000 / calls if counts.get("saved_ms") and calls else None,
+        "needs": needed,
+        "assumes": _MEANING[name][1],
+        "do": _MEANING[name][0],
+        "details": _details(name, counts, audit),
+    }
+
+
+def _details(name: StrategyName, counts: Mapping[str, int], audit: LogAudit) -> dict[str, Any]:
+    details: dict[str, Any] = dict(counts)
+    calls = audit.profile.bill.calls
+    if name == "provider-cache" and counts:
+        details["cached_input_share"] = (
+            counts["cached_tokens"] / counts["input_tokens"] if counts["input_tokens"] else 0.0
+        )
+    elif name == "output-cap" and counts:
+        details |= {
+            "cap": audit.settings.cap,
+            "cut_share": counts["calls"] / counts["answers"] if counts["answers"] else 0.0,
+        }
+    elif "calls" in counts:
+        details["call_share"] = counts["calls"] / calls if calls else 0.0
+    return details
+
+
+def _profile(audit: LogAudit, now: datetime) -> dict[str, Any]:
+    sums, counts = audit.profile.groups, audit.profile.counts
+    month = forecast(audit.profile.bill)
+    groups = {}
+    for column in GROUPS:
+        ranked = sorted(sums[column].items(), key=lambda item: (-item[1].usd, item[0]))
+        groups[column] = [
+            {"name": name, "calls": each.calls, "usd": float(each.usd)} for name, each in ranked[:_LISTED]
+        ]
+    types = sums["prompt"] if len(sums["prompt"]) > 1 else sums["tag"]
+    return {
+        "groups": groups,
+        "distinct": {column: len(sums[column]) for column in GROUPS},
+        "curve": curve(types),
+        "counts": dict(counts),
+        "month": None if month is None else asdict(month),
+        "spikes": [
+            {"day": day, "usd": spent, "median_usd": middle} for day, spent, middle in spikes(audit.profile.bill)
+        ],
+        "shutdowns": [
+            {"model": name, "day": day.isoformat(), "calls": calls}
+            for name, day, calls in shutdowns(sums["model"], now.date())
+        ],
+    }
+
+
+def report_text(data: Mapping[str, Any]) -> str:
+    """The audit for a terminal of 80 columns."""
+    parts = [_head(data), _waterfall(data), *_groups(data["profile"]), _facts(data)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _head(data: Mapping[str, Any]) -> str:
+    read = ", ".join(f"{count:,} {name}" for name, count in data["formats"].items())
+    lines = [f"{data['rows']:,} calls ({read}), {data['rejected']:,} rows rejected, {data['duplicates']:,} duplicates"]
+    if data["baseline_usd"] is None:
+        lines.append(
+            "unpriced: no model of this log has a known price; name one with --model, or [tool.promptopt.prices]"
+        )
+    else:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in data["shares"].items())
+        lines.append(f"{usd(data['baseline_usd'])} at list price: {shares}")
+        if data["unpriced"]:
+            lines.append(f"{data['unpriced']:,} calls are unpriced, and in no sum")
+    accounting = data["accounting"]
+    lines += [
+        f"cached tokens {each['relation']} input: {each['group']}, {each['rows']:,} rows, by {each['witness']}"
+        for each in accounting["settled"]
+    ]
+    if accounting["compared"]:
+        off = ", ".join(f"{group} {rows:,}" for group, rows in accounting["differing"].items()) or "none"
+        lines.append(
+            f"the log says {usd(accounting['said_usd'])} for {accounting['compared']:,} calls, list price is "
+            f"{usd(accounting['listed_usd'])}; rows that differ: {off}"
+        )
+    return "\n".join(lines)
+
+
+def _waterfall(data: Mapping[str, Any]) -> str:
+    rows: list[list[str]] = []
+    for step in data["steps"]:
+        if step["needs"]:
+            continue
+        if step["saved_usd"] is None:
+            rows.append([step["strategy"], "unpriced", "", "", _did(step)])
+            continue
+        interval = "" if step["low"] is None else f"{usd(step['low'])} to {usd(step['high'])}"
+        rows.append([step["strategy"], usd(step["saved_usd"]), f"{step['saved_share'] or 0:.1%}", interval, _did(step)])
+    if data["left_usd"] is not None:
+        whole = data["baseline_usd"]
+        rows.append(["left", usd(data["left_usd"]), f"{data['left_usd'] / whole:.1%}" if whole else "", "", ""])
+    text = table(
+        rows,
+        ["step", "saves", "of bill", "95% interval", "what it did"],
+        columns=["left", "right", "right", "right", "left"],
+    )
+    lacking = [f"not assessable: {step['strategy']} needs {step['needs']}" for step in data["steps"] if step["needs"]]
+    return "\n".join([text, *([""] if lacking else []), *lacking])
+
+
+def _did(step: Mapping[str, Any]) -> str:
+    details = step["details"]
+    if "cached_input_share" in details:
+        return f"{details['cached_input_share']:.1%} of input cached"
+    if "cut_share" in details:
+        return f"cuts {details['cut_share']:.1%} of answers"
+    return f"{details['calls']:,} calls" if "calls" in details else ""
+
+
+def _groups(profile: Mapping[str, Any]) -> list[str]:
+    found = []
+    for column in GROUPS:
+        listed = profile["groups"][column]
+        if column == "hour" or len(listed) < 2:
+            continue
+        rows = [[each["name"][:40], f"{each['calls']:,}", usd(each["usd"])] for each in listed[:_SHOWN]]
+        more = profile["distinct"][column] - len(rows)
+        found.append(table(rows, [column, "calls", "list price"]) + (f"\n... and {more:,} more" if more > 0 else ""))
+    return found
+
+
+def _facts(data: Mapping[str, Any]) -> str:
+    profile = data["profile"]
+    counts, month = profile["counts"], profile["month"]
+    calls = counts["calls"] or 1
+    facts = [
+        ("top 20% of call types", f"{profile['curve'][1]:.0%} of the bill" if profile["curve"] else "-"),
+        (
+            "repeated requests",
+            f"{counts['repeated'] / calls:.1%}" if counts["with_digest"] else "not assessable: no requests",
+        ),
+        ("without an output cap", f"{counts['uncapped']:,} calls"),
+        ("cut off at the cap", f"{counts['cut_off']:,} calls"),
+        ("failed and billed", f"{counts['failed_and_billed']:,} calls"),
+        ("own cache's hits", f"{counts['own_hits']:,} calls"),
+    ]
+    if counts["written_tokens"]:
+        share = counts["written_unread_tokens"] / counts["written_tokens"]
+        facts.append(
+            (
+                "cache written, never read",
+                f"{counts['written_unread_tokens']:,} tokens ({share:.0%} of what is written)",
+            )
+        )
+    if month is not None:
+        interval = "" if month["low"] is None else f" ({usd(month['low'])} to {usd(month['high'])})"
+        facts.append(("thirty days like these", f"{usd(month['usd'])}{interval}"))
+    facts += [
+        ("spike", f"{each['day']} {usd(each['usd'])} (median {usd(each['median_usd'])})") for each in profile["spikes"]
+    ]
+    facts += [
+        ("shutdown announced", f"{each['model']} on {each['day']} ({each['calls']:,} calls)")
+        for each in profile["shutdowns"]
+    ]
+    return "\n".join(f"{name:26} {value}" for name, value in facts)
+
+
+def report_markdown(data: Mapping[str, Any]) -> str:
+    """The audit as Markdown."""
+    lines = [
+        "# LogAudit",
+        "",
+        *(f"- {line}" for line in _head(data).splitlines()),
+        "",
+        "| step | saves | of bill | 95% interval | what it did | carried out by |",
+        "|---|---:|---:|---|---|---|",
+    ]
+    for step in data["steps"]:
+        if step["needs"]:
+            continue
+        interval = "" if step["low"] is None else f"{usd(step['low'])} to {usd(step['high'])}"
+        saves = "unpriced" if step["saved_usd"] is None else usd(step["saved_usd"])
+        lines.append(
+            f"| {step['strategy']} | {saves} | {step['saved_share'] or 0:.1%} | {interval} | {_did(step)} "
+            f"| `{step['do']}` |"
+        )
+    if data["left_usd"] is not None:
+        lines.append(f"| left | {usd(data['left_usd'])} | | | | |")
+    lacking = [
+        f"- {step['strategy']}: not assessable, needs {step['needs']}" for step in data["steps"] if step["needs"]
+    ]
+    return "\n".join([*lines, *(["", *lacking] if lacking else []), "", "```text", _facts(data), "```"])
+
+
+def gateway_settings(audit: LogAudit) -> str:
+    """The settings of the gateway that carry out the steps that save, as TOML."""
+    saving = {step.strategy for step in steps(audit.outcomes, audit.order) if step.saved_usd > 0}
+    settings = audit.settings
+    lines = ["# What the audit of a log found to save money; copy it into pyproject.toml.", "[tool.promptopt.gateway]"]
+    if "exact-cache" in audit.order:
+        lines.append(f'cache = {{ttl = "{settings.ttl_s:g}s"}}' if "exact-cache" in saving else "cache = false")
+    if "single-flight" in audit.order:
+        lines.append(f"single_flight = {str('single-flight' in saving).lower()}")
+    if "provider-cache" in audit.order:
+        lines.append(f"prompt_caching = {str('provider-cache' in saving).lower()}")
+    return "\n".join(lines) + "\n"

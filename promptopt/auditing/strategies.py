@@ -1,0 +1,414 @@
+"""What would have been paid with some strategies on: a log is replayed on its own clock.
+
+A strategy that a log cannot decide says what it needs. Those that can are applied in the order in which a call meets
+them: waste, exact cache, single-flight, the provider's cache, shorter texts, cap, model, processing. A set of
+strategies has one bill, whatever the order in which they are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from promptopt.auditing.bill import CallUsages, TokenBill, TokenRates, logged, rates_of, slots_of
+from promptopt.auditing.log import CallLog, Flags
+from promptopt.config import Config
+
+StrategyName = Literal[
+    "waste", "exact-cache", "single-flight", "semantic-cache", "provider-cache", "layout", "output-cap",
+    "structured-output", "compression", "smaller-model", "cascade", "batch", "flex",
+]  # fmt: skip
+STRATEGIES: tuple[StrategyName, ...] = (
+    "waste", "exact-cache", "single-flight", "semantic-cache", "provider-cache", "layout", "output-cap",
+    "structured-output", "compression", "smaller-model", "cascade", "batch", "flex",
+)  # fmt: skip
+"""In the order of the waterfall."""
+StepCounts = Mapping[str, int]
+"""Whole numbers that say what a strategy did; those of parts of a log add up."""
+_STEP = 128
+_NO_PREFIX = -1
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """How strategies are set.
+
+    Attributes:
+        ttl_s: Seconds that an exact cache keeps an answer.
+        lifetime_s: Seconds that a provider keeps a prefix.
+        renew: Whether use renews it.
+        minimum: KindTokens below which a provider keeps nothing.
+        cap: Output cap in tokens.
+        no_wait: Tags and prompts whose calls nobody waits for.
+        to_model: The smaller model.
+        input_ratio: Input tokens after compression, by before, as measured.
+        output_ratio: Output tokens with structured output, by those without, as measured.
+        model_evidence: Where it was shown that the smaller model does the job.
+    """
+
+    ttl_s: float = 3600.0
+    lifetime_s: float = 300.0
+    renew: bool = True
+    minimum: int = 1024
+    cap: int | None = None
+    no_wait: tuple[str, ...] = ()
+    to_model: str | None = None
+    input_ratio: float | None = None
+    output_ratio: float | None = None
+    model_evidence: str | None = None
+
+
+def needs(log: CallLog, settings: AuditSettings) -> dict[StrategyName, str]:
+    """What each strategy needs that is not there; one that can be assessed is not in it."""
+    timed = None if log.has_times else "the time of each call"
+    digests = None if log.has_digests else "requests, or their digests"
+    no_latency = not bool(np.isfinite(log.latency_s).any())
+    found: dict[StrategyName, str | None] = {
+        "waste": None if "failed" in log.known else "the status of each call",
+        "exact-cache": timed or digests,
+        "single-flight": timed or digests or ("how long each call took" if no_latency else None),
+        "semantic-cache": "questions as texts and a calibrated threshold: promptopt cache calibrate",
+        "provider-cache": timed or (None if log.has_blocks else "prompts as texts, or digests of their prefix blocks"),
+        "layout": "the prompts' templates: promptopt check says what comes after what varies (PO501)",
+        "output-cap": None if settings.cap is not None else "a cap: --cap TOKENS",
+        "structured-output": None
+        if settings.output_ratio is not None
+        else "a measured ratio: promptopt compare, then --output-ratio",
+        "compression": None
+        if settings.input_ratio is not None
+        else "a measured ratio: promptopt compare, then --input-ratio",
+        "smaller-model": None
+        if settings.to_model and settings.model_evidence
+        else "an A/B run over the same cases: promptopt compare --model A --model B, then --to-model B --evidence FILE",
+        "cascade": "answers of both models with their quality: promptopt compare --model A --model B",
+        "batch": None if _no_wait(log, settings).any() else "which calls nobody waits for: --no-wait TAG",
+        "flex": None if _no_wait(log, settings).any() else "which calls nobody waits for: --no-wait TAG",
+    }
+    return {name: text for name, text in found.items() if text is not None}
+
+
+@dataclass(frozen=True)
+class ReplayOutcome:
+    """What a set of strategies leaves.
+
+    Attributes:
+        counts: By strategy, what it did.
+    """
+
+    bill: TokenBill
+    counts: Mapping[str, StepCounts]
+
+    def plus(self, other: ReplayOutcome) -> ReplayOutcome:
+        """That of two parts of a log."""
+        sums = {
+            name: {key: counts.get(key, 0) + other.counts.get(name, {}).get(key, 0) for key in counts}
+            for name, counts in self.counts.items()
+        }
+        return ReplayOutcome(self.bill.plus(other.bill), sums)
+
+
+@dataclass(frozen=True)
+class _State:
+    usages: CallUsages
+    counts: Mapping[str, StepCounts] = field(default_factory=dict)
+
+    def with_counts(self, name: str, usages: CallUsages, **counts: int) -> _State:
+        return _State(usages, {**self.counts, name: counts})
+
+
+class LogReplay:
+    """A log that is replayed with any set of strategies."""
+
+    def __init__(self, log: CallLog, settings: AuditSettings, config: Config) -> None:
+        self.log, self.settings = log, settings
+        self._config = config
+        self._slots = slots_of(log)
+        self._logged = logged(log, rates_of(log, config))
+        # Sets share what they begin with.
+        self._after = lru_cache(maxsize=len(STRATEGIES) + 1)(self._computed)
+
+    @property
+    def usages(self) -> CallUsages:
+        """The calls as they were."""
+        return self._logged
+
+    def outcome(self, strategies: frozenset[StrategyName]) -> ReplayOutcome:
+        """The bill with these strategies on."""
+        state = self._after(tuple(name for name in STRATEGIES if name in strategies))
+        return ReplayOutcome(state.usages.bill(self._slots), state.counts)
+
+    def _computed(self, names: tuple[StrategyName, ...]) -> _State:
+        if not names:
+            return _State(self._logged)
+        *before, last = names
+        if last == "single-flight" and before[-1:] == ["exact-cache"]:
+            # What is in flight decides what is kept, so that both are one pass.
+            state = self._after(tuple(before[:-1]))
+            return self._shared(state, cache=True, single_flight=True)
+        return self._APPLY[last](self, self._after(tuple(before)))
+
+    def _waste(self, state: _State) -> _State:
+        usages = state.usages
+        lost = usages.billed & self.log.failed
+        return state.with_counts("waste", replace(usages, billed=usages.billed & ~lost), calls=int(lost.sum()))
+
+    def _shared(self, state: _State, *, cache: bool, single_flight: bool) -> _State:
+        usages, log = state.usages, self.log
+        hits, shares, saved_ms = _replay_answers(
+            log, usages.billed, self.settings.ttl_s if cache else None, single_flight
+        )
+        left = replace(usages, billed=usages.billed & ~hits & ~shares)
+        if cache:
+            state = state.with_counts("exact-cache", left, calls=int(hits.sum()), saved_ms=saved_ms[0])
+        if single_flight:
+            state = state.with_counts("single-flight", left, calls=int(shares.sum()), saved_ms=saved_ms[1])
+        return state
+
+    def _provider_cache(self, state: _State) -> _State:
+        usages = state.usages
+        simulated = _replay_prefixes(self.log, usages.billed, self.settings)
+        # What the log shows is kept if it is more.
+        better = usages.billed & (simulated > usages.cached)
+        cached = np.where(better, simulated, usages.cached)
+        missed = (
+            usages.billed & (usages.input_tokens >= self.settings.minimum) & (usages.written + usages.written_1h == 0)
+        )
+        rewritten = better | missed
+        written = np.where(rewritten, usages.input_tokens - cached, usages.written)
+        new = replace(usages, cached=cached, written=written, written_1h=np.where(better, 0, usages.written_1h))
+        billed = usages.billed
+        return state.with_counts(
+            "provider-cache",
+            new,
+            cached_tokens=int(cached[billed].sum()),
+            input_tokens=int(usages.input_tokens[billed].sum()),
+            written_tokens=int(written[billed].sum()),
+        )
+
+    def _output_cap(self, state: _State) -> _State:
+        usages, cap = state.usages, self.settings.cap
+        assert cap is not None
+        cut = usages.billed & (usages.output_tokens > cap)
+        output = np.minimum(usages.output_tokens, cap)
+        new = replace(usages, output_tokens=output, reasoning=np.minimum(usages.reasoning, output))
+        return state.with_counts("output-cap", new, calls=int(cut.sum()), answers=int(usages.billed.sum()))
+
+    def _structured_output(self, state: _State) -> _State:
+        ratio = self.settings.output_ratio
+        assert ratio is not None
+        usages = state.usages
+        read = np.floor((usages.output_tokens - usages.reasoning) * ratio + 0.5).astype(np.int64)
+        new = replace(usages, output_tokens=usages.reasoning + read)
+        return state.with_counts("structured-output", new, calls=int(usages.billed.sum()))
+
+    def _compression(self, state: _State) -> _State:
+        ratio = self.settings.input_ratio
+        assert ratio is not None
+        usages = state.usages
+        parts = {
+            name: np.floor(getattr(usages, name) * ratio + 0.5).astype(np.int64)
+            for name in ("cached", "written", "written_1h")
+        }
+        plain = np.floor((usages.input_tokens - usages.cached - usages.written - usages.written_1h) * ratio + 0.5)
+        new = replace(usages, input_tokens=plain.astype(np.int64) + sum(parts.values()), **parts)
+        return state.with_counts("compression", new, calls=int(usages.billed.sum()))
+
+    def _smaller_model(self, state: _State) -> _State:
+        rates = rates_of(self.log, self._config, model=self.settings.to_model)
+        return self._cheaper(state, rates, "smaller-model", np.ones(len(self.log), bool))
+
+    def _batch(self, state: _State) -> _State:
+        rates = self._processed("batch", "smaller-model" in state.counts)
+        return self._cheaper(state, rates, "batch", _no_wait(self.log, self.settings))
+
+    def _flex(self, state: _State) -> _State:
+        rates = self._processed("flex", "smaller-model" in state.counts)
+        return self._cheaper(state, rates, "flex", _no_wait(self.log, self.settings))
+
+    def _processed(self, processing: Literal["batch", "flex"], smaller: bool) -> TokenRates:
+        model = self.settings.to_model if smaller else None
+        return rates_of(self.log, self._config, model=model, processing=processing)
+
+    def _cheaper(self, state: _State, rates: TokenRates, name: str, rows: Flags) -> _State:
+        """Price some calls at other rates, if these cost less for them."""
+        usages = state.usages
+        old, new = _costs(usages, usages.rates), _costs(usages, rates)
+        taken = rows & usages.billed & rates.priced & usages.rates.priced & (new < old)
+        size = len(usages.rates.rates)
+        numbers = np.where(taken, rates.numbers + size, usages.rates.numbers).astype(np.int32)
+        merged = TokenRates((*usages.rates.rates, *rates.rates), numbers)
+        return state.with_counts(name, replace(usages, rates=merged), calls=int(taken.sum()))
+
+    _APPLY: Mapping[str, Callable[[LogReplay, _State], _State]] = {
+        "waste": _waste,
+        "exact-cache": lambda self, state: self._shared(state, cache=True, single_flight=False),
+        "single-flight": lambda self, state: self._shared(state, cache=False, single_flight=True),
+        "provider-cache": _provider_cache,
+        "output-cap": _output_cap,
+        "structured-output": _structured_output,
+        "compression": _compression,
+        "smaller-model": _smaller_model,
+        "batch": _batch,
+        "flex": _flex,
+    }
+
+
+def _costs(usages: CallUsages, rates: TokenRates) -> np.ndarray:
+    table = rates.table[rates.numbers]
+    plain = usages.input_tokens - usages.cached - usages.written - usages.written_1h
+    parts = plain, usages.cached, usages.written, usages.written_1h, usages.output_tokens
+    return np.asarray(sum(table[:, place] * tokens for place, tokens in enumerate(parts)))
+
+
+def _no_wait(log: CallLog, settings: AuditSettings) -> Flags:
+    found = np.asarray(log.waits == 0)
+    for column in ("tag", "prompt"):
+        codes = [code for code, name in enumerate(log.names[column]) if name in settings.no_wait]
+        found = found | np.isin(log.codes[column], codes)
+    return np.asarray(found)
+
+
+def _replay_answers(
+    log: CallLog, billed: Flags, ttl_s: float | None, single_flight: bool
+) -> tuple[Flags, Flags, tuple[int, int]]:
+    """Calls that a cache answers, those that share the answer of one in flight, and the milliseconds each saves."""
+    hits, shares = np.zeros(len(log), bool), np.zeros(len(log), bool)
+    saved_ms = [0, 0]
+    rows = np.flatnonzero(billed & (log.digest != 0))
+    unique, places, counts = np.unique(log.digest[rows], return_inverse=True, return_counts=True)
+    del unique
+    # Only what is asked again matters.
+    rows = rows[counts[places] > 1]
+    # Models have caches of their own: a digest is that of the whole request.
+    models = log.codes["model"][rows].tolist()
+    at, latency = log.at[rows].tolist(), np.nan_to_num(log.latency_s[rows]).tolist()
+    bad = (log.failed[rows] | log.cut_off[rows]).tolist()
+    failed = log.failed[rows].tolist()
+    kept: dict[tuple[int, int], list[float]] = {}
+    flights: dict[tuple[int, int], _Flight] = {}
+    for row, digest, model, now, takes, unkept, lost in zip(
+        rows.tolist(), log.digest[rows].tolist(), models, at, latency, bad, failed, strict=True
+    ):
+        key = digest, model
+        if ttl_s is not None and (ends := kept.get(key)) and _is_kept(ends, now, ttl_s):
+            hits[row] = True
+            saved_ms[0] += round(takes * 1000)
+            continue
+        start = now
+        if single_flight:
+            shared, start = _join(flights, key, now, takes, lost)
+            if shared:
+                shares[row] = True
+                saved_ms[1] += round((now + takes - start) * 1000)
+                continue
+        if ttl_s is not None and not unkept:
+            kept.setdefault(key, []).append(start + takes)
+    return hits, shares, (saved_ms[0], saved_ms[1])
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A call in flight that others follow.
+
+    Attributes:
+        successor: The flight of the follower that leads after it failed.
+    """
+
+    end: float
+    lost: bool
+    successor: _Flight | None = None
+
+
+def _join(
+    flights: dict[tuple[int, int], _Flight], key: tuple[int, int], now: float, takes: float, lost: bool
+) -> tuple[bool, float]:
+    """Whether a call shares the answer of another, and when that came; or when the call itself is sent.
+
+    As :class:`~promptopt.gateway.layers.single_flight.SingleFlight`: a follower whose leader failed leads, and one that
+    has seen two fail asks on its own.
+    """
+    flight = flights.get(key)
+    while flight is not None and flight.end <= now and flight.successor is not None:
+        flight = flight.successor
+    if flight is None or flight.end <= now:
+        flights[key] = _Flight(now + takes, lost)
+        return False, now
+    flights[key] = flight
+    if flight.lost and flight.successor is not None:
+        flight = flight.successor
+        if flight.lost:
+            # The second that failed: nobody follows this call.
+            return False, flight.end
+    if not flight.lost:
+        return True, flight.end
+    flight.successor = _Flight(flight.end + takes, lost)
+    return False, flight.end
+
+
+def _is_kept(ends: list[float], now: float, ttl_s: float) -> bool:
+    """Whether an answer is kept; the newest that has come by now counts, and older ones are forgotten."""
+    came = [end for end in ends if end <= now]
+    if not came:
+        return False
+    newest = max(came)
+    if len(came) > 1:
+        ends[:] = [newest, *(end for end in ends if end > now)]
+    return now < newest + ttl_s
+
+
+def _replay_prefixes(log: CallLog, billed: Flags, settings: AuditSettings) -> np.ndarray:
+    """Tokens of each call that the provider would have read from its cache, if every miss is written."""
+    lifetime, renew, minimum = settings.lifetime_s, settings.renew, settings.minimum
+    found = np.zeros(len(log), np.int64)
+    starts = log.block_starts
+    rows = np.flatnonzero(billed & (np.diff(starts) > 0))
+    blocks = log.blocks.tolist()
+    used: dict[int, dict[int, float]] = {}
+    for row, at, model, tokens, size in zip(
+        rows.tolist(), log.at[rows].tolist(), log.codes["model"][rows].tolist(), log.input_tokens[rows].tolist(),
+        log.block_tokens[rows].tolist(), strict=True,
+    ):  # fmt: skip
+        first, last = int(starts[row]), int(starts[row + 1])
+        known = used.setdefault(model, {})
+        oldest = at - lifetime
+        place = first
+        while place < last and known.get(blocks[place], _NO_PREFIX) >= oldest and blocks[place] in known:
+            place += 1
+        count = last - first
+        cached = min(int((place - first) * (size or tokens / count)), tokens)
+        if minimum:
+            cached = cached // _STEP * _STEP if cached >= minimum else 0
+        found[row] = cached
+        for written in range(first if renew else place, last):
+            known[blocks[written]] = at
+    return found
+
+
+def part_of(log: CallLog, part: int, parts: int) -> CallLog:
+    """One of several parts of a log that know nothing of one another: by model and first block of the prompt."""
+    models = np.array([_hashed(name) for name in log.names["model"]] or [0], np.uint64)[log.codes["model"]]
+    has_blocks = np.diff(log.block_starts) > 0
+    first = np.zeros(len(log), np.uint64)
+    first[has_blocks] = log.blocks[log.block_starts[:-1][has_blocks]]
+    key = np.where(has_blocks, first, log.digest)
+    mixed = (key ^ (models * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xBF58476D1CE4E5B9)
+    return log.take((mixed >> np.uint64(32)) % np.uint64(parts) == np.uint64(part - 1))
+
+
+def _hashed(name: str) -> int:
+    from promptopt.auditing.log import digest_of
+
+    return digest_of(name)
+
+
+def outcomes(
+    replay: LogReplay, sets: Sequence[frozenset[StrategyName]]
+) -> dict[frozenset[StrategyName], ReplayOutcome]:
+    """The outcome of each set."""
+    # Sets in the order of what they begin with, so that the last few that were computed serve.
+    ordered = sorted(set(sets), key=lambda each: [name in each for name in STRATEGIES])
+    return {each: replay.outcome(each) for each in ordered}
