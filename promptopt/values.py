@@ -119,6 +119,7 @@ class Response:
         usage: What the provider measured; ``None`` if it did not say.
         duration_s: Seconds the request took, measured live; ``None`` for a replay.
         tool_calls: The calls of tools that it asks for.
+        logprobs: Natural logarithms of the probabilities of its tokens, if they were asked for.
     """
 
     model: str
@@ -127,6 +128,7 @@ class Response:
     usage: Usage | None = None
     duration_s: float | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[float, ...] = ()
 
     @property
     def output(self) -> str:

@@ -92,6 +92,8 @@ class Recording:
         answer: dict[str, Any] = {"text": self.response.text, "finish_reason": self.response.finish_reason}
         if self.response.tool_calls:
             answer["tool_calls"] = [asdict(call) for call in self.response.tool_calls]
+        if self.response.logprobs:
+            answer["logprobs"] = list(self.response.logprobs)
         return _json_line(
             {
                 "v": FORMAT_VERSION,
@@ -130,6 +132,7 @@ class Recording:
                 str(row["response"]["finish_reason"]),
                 None if usage is None else Usage(**usage),
                 tuple(ToolCall(**call) for call in row["response"].get("tool_calls", ())),
+                tuple(map(float, row["response"].get("logprobs", ()))),
             ),
             recorded_at=intern(str(row["recorded_at"])),
             line=line,
@@ -143,10 +146,15 @@ def _key(case: str, repetition: int, model: str, step: int) -> RecordingKey:
 
 @lru_cache(maxsize=1024)
 def _shared_response(
-    model: str, text: str, finish_reason: str, usage: Usage | None, tool_calls: tuple[ToolCall, ...]
+    model: str,
+    text: str,
+    finish_reason: str,
+    usage: Usage | None,
+    tool_calls: tuple[ToolCall, ...],
+    logprobs: tuple[float, ...],
 ) -> Response:
     # Latency is measured live; a recorded one is never reported as this run's.
-    return Response(model, text, finish_reason, usage, duration_s=None, tool_calls=tool_calls)
+    return Response(model, text, finish_reason, usage, None, tool_calls, logprobs)
 
 
 @lru_cache(maxsize=64)

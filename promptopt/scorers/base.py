@@ -7,7 +7,7 @@ A factory raises ``ValueError`` if the assert makes no sense, before anything is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
@@ -31,6 +31,8 @@ class Subject:
         tools: Those of the prompt; empty if it has none, or if the program under test has its own.
         judge: Whom a scorer asks that asks models; ``None``: nobody can be asked.
         rivals: Answers of the other variants to the same case, by their labels; ``None`` for one that has none.
+        prompt: What was sent, as one text; empty if it is not known.
+        test: The case's ``description``, ``metadata`` and ``threshold``, for code.
     """
 
     answer: str | None
@@ -41,6 +43,8 @@ class Subject:
     tools: tuple[Tool, ...] = ()
     judge: Judge | None = None
     rivals: Mapping[str, str | None] = field(default_factory=dict)
+    prompt: str = ""
+    test: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Judge(Protocol):
@@ -67,6 +71,7 @@ class Scorer(Protocol):
         reads_answer: Whether it looks at the answer; if a response has none, such a scorer is not asked and the
             assert fails, negated or not.
 
+    A scorer with a true attribute ``negates`` carries out ``not-`` itself; the score of others is taken from 1.
     A factory with an attribute ``options`` (names) refuses further keys of an assert; one without takes any.
     """
 
@@ -112,7 +117,7 @@ class Check:
             return Score(name, 0.0, False, why, broken=True)
         if score.broken:
             return replace(score, name=name, value=0.0, passed=False)
-        if self.assertion.negated:
+        if self.assertion.negated and not getattr(self.scorer, "negates", False):
             why = "" if not score.passed else f"expected not to hold: {self.assertion.type} {self.assertion.value!r}"
             return Score(name, 1.0 - score.value, not score.passed, why, judged=score.judged)
         return replace(score, name=name)
@@ -121,6 +126,41 @@ class Check:
 def _is_share(value: object) -> bool:
     # NaN is not between anything.
     return isinstance(value, (int, float)) and 0 <= value <= 1
+
+
+_NO_TRACES = "there are no traces of spans; calls of tools are scored by `tool-call` and `trajectory:tool-*`"
+_JUDGE = "ask a model by `llm-rubric`, or write the check as a `python` assert"
+# Of promptfoo's types those that no scorer here is registered for, each with what to do.
+_NOT_CARRIED = {
+    "agent-rubric": _JUDGE,
+    "conversation-relevance": _JUDGE,
+    "human": "label answers by hand and compare the labels; an assert is carried out by the program",
+    "max-score": "put the asserts on the case itself: `compare` says which variant scores best",
+    "moderation": "call a moderation service in a `python` or `webhook` assert",
+    "pi": "its service is closed; write the check as a `python` or `webhook` assert",
+    "ruby": "write the check as a `javascript` or `python` assert",
+    "search-rubric": _JUDGE,
+    "skill-used": "calls of tools are scored by `tool-call`",
+    "trace-error-spans": _NO_TRACES,
+    "trace-span-count": _NO_TRACES,
+    "trace-span-duration": _NO_TRACES,
+    "trajectory:goal-success": _JUDGE,
+}
+
+
+def _unknown(assertion: Assertion, known: Iterable[str], path: str) -> SuiteError:
+    kind = assertion.type
+    if why := _NOT_CARRIED.get(kind):
+        return SuiteError(f"unknown assert type {assertion.name!r}: {why}", path=path, line=assertion.line)
+    if kind.startswith("promptfoo:redteam:"):
+        why = "red teaming is not carried; leave it out, or keep it in promptfoo"
+        return SuiteError(f"unknown assert type {assertion.name!r}: {why}", path=path, line=assertion.line)
+    return SuiteError(
+        f"unknown assert type {assertion.name!r}.{did_you_mean(kind, known)}",
+        path=path,
+        line=assertion.line,
+        remedy=f"known types, each also with `not-`: {', '.join(sorted(known))}",
+    )
 
 
 def make_check(assertion: Assertion, path: str) -> Check:
@@ -135,12 +175,7 @@ def make_check(assertion: Assertion, path: str) -> Check:
     """
     known, kind = registered("scorer"), assertion.type
     if kind not in known:
-        raise SuiteError(
-            f"unknown assert type {assertion.name!r}.{did_you_mean(kind, known)}",
-            path=path,
-            line=assertion.line,
-            remedy=f"known types, each also with `not-`: {', '.join(sorted(known))}",
-        )
+        raise _unknown(assertion, known, path)
     factory: ScorerFactory = load("scorer", kind)
     if not callable(factory):
         raise broken("scorer", kind, f"is not a scorer's factory: {type(factory).__name__} cannot be called")
@@ -174,8 +209,13 @@ def text_value(assertion: Assertion) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (str, int, float)):
-        return str(value)
+        return _text(value)
     raise ValueError(f"needs a text as `value`, not {value!r}")
+
+
+def _text(value: str | float) -> str:
+    """A number as JavaScript writes it: without the point of a whole one."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else str(value)
 
 
 def text_within(assertion: Assertion) -> str:
@@ -203,7 +243,22 @@ def text_values(assertion: Assertion) -> list[str]:
         raise ValueError(f"needs a list of texts as `value`, not {assertion.value!r}")
     if "" in value:
         raise ValueError(f"needs texts as `value` that are not empty, not {value!r}: any answer contains an empty one")
-    return [str(part) for part in value]
+    return [_text(part) for part in value]
+
+
+def raw_answer(subject: Subject) -> str:
+    """The answer with the white space around it that the response has."""
+    answer = subject.answer or ""
+    return subject.response.output if subject.response.output.strip() == answer else answer
+
+
+def same_json(one: object, other: object) -> bool:
+    """Equal as JSON: 1 is 1.0, and ``true`` is not 1."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def verdict(passed: bool, explanation: str) -> Score:

@@ -246,7 +246,8 @@ def _subject(
     cost: Cost | None,
     tools: tuple[Tool, ...],
 ) -> Subject:
-    given: dict[str, Any] = {"variables": case.vars, "cost": cost, "tools": tools}
+    test = {"description": case.name, "metadata": dict(case.metadata), "threshold": case.threshold}
+    given: dict[str, Any] = {"variables": case.vars, "cost": cost, "tools": tools, "test": test}
     if case.tool_results is not None and response.finish_reason == "no_tool_result":
         answers = case.tool_results.answers(response.tool_calls)
         # Other turns may have used up what answers these calls: then it is the last of them.

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from promptopt.errors import SuiteError
 from promptopt.files import json_problem
-from promptopt.scorers.base import Subject, shorten, text_value, text_values, text_within, verdict
+from promptopt.scorers.base import Subject, same_json, shorten, text_value, text_values, text_within, verdict
+from promptopt.scorers.overlap import words_of
 from promptopt.suites import Assertion
 from promptopt.templates.answer import REGEX_TIMEOUT_S, compile_pattern
 from promptopt.values import Score
+from promptopt.yaml import load_yaml
 
 _WORD = re.compile(r"\w+")
 
@@ -43,7 +48,7 @@ class Equals(_AnswerScorer):
         if self._json is None:
             return verdict(answer == self._text, f"expected {shorten(self._text)}, got {shorten(answer)}")
         try:
-            same = json.loads(answer) == self._json
+            same = same_json(json.loads(answer, parse_constant=_refuse_constant), self._json)
         except (ValueError, RecursionError):
             return verdict(False, f"expected JSON, got {shorten(answer)}")
         return verdict(same, f"expected {shorten(json.dumps(self._json))}, got {shorten(answer)}")
@@ -98,7 +103,8 @@ class Regex(_AnswerScorer):
     """``regex``: the pattern is found in the answer. One that runs longer than a second fails."""
 
     def __init__(self, assertion: Assertion) -> None:
-        self._pattern = compile_pattern(text_value(assertion))
+        # JavaScript's way to say any character.
+        self._pattern = compile_pattern(re.sub(r"(?<!\\)\[\^\]", r"[\\s\\S]", text_value(assertion)))
 
     def score(self, answer: str) -> Score:
         try:
@@ -109,7 +115,10 @@ class Regex(_AnswerScorer):
 
 
 class Levenshtein(_AnswerScorer):
-    """``levenshtein``: at most ``threshold`` (5) edits lie between answer and value."""
+    """``levenshtein``: at most ``threshold`` (5) edits lie between answer and value.
+
+    An emoji counts as two characters, as in promptfoo.
+    """
 
     def __init__(self, assertion: Assertion) -> None:
         self._value = text_value(assertion)
@@ -118,32 +127,8 @@ class Levenshtein(_AnswerScorer):
     def score(self, answer: str) -> Score:
         from rapidfuzz import distance
 
-        edits = distance.Levenshtein.distance(answer, self._value)
+        edits = distance.Levenshtein.distance(_units(answer), _units(self._value))
         return verdict(edits <= self._limit, f"{edits} edits from {shorten(self._value)} (limit {self._limit})")
-
-
-class RougeN(_AnswerScorer):
-    """``rouge-n``: the share of the value's word n-grams (``n``, by default 1) that the answer holds.
-
-    ROUGE-N of Lin, "ROUGE: A Package for Automatic Evaluation of Summaries" (2004), equation 1, with one reference;
-    words are compared without regard to case. Passes from ``threshold`` (0.75).
-    """
-
-    options: ClassVar[tuple[str, ...]] = ("n",)
-
-    def __init__(self, assertion: Assertion) -> None:
-        n = assertion.options.get("n", 1)
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ValueError(f"n: {n!r} is not a positive whole number")
-        self._n = n
-        self._reference = _ngrams(text_value(assertion), n)
-        if not self._reference:
-            raise ValueError(f"the value has no sequence of {n} words")
-        self._threshold = 0.75 if assertion.threshold is None else assertion.threshold
-
-    def score(self, answer: str) -> Score:
-        overlap = (self._reference & _ngrams(answer, self._n)).total() / self._reference.total()
-        return _graded(overlap, self._threshold, f"ROUGE-{self._n}")
 
 
 class TokenF1(_AnswerScorer):
@@ -170,21 +155,62 @@ class WordCount(_AnswerScorer):
     """``word-count``: the answer has ``value`` words, or between ``{min, max}``."""
 
     def __init__(self, assertion: Assertion) -> None:
-        value = assertion.value
-        bounds = value if isinstance(value, dict) else {"min": value, "max": value}
-        if unknown := set(bounds) - {"min", "max"}:
-            raise ValueError(f"unknown bound {', '.join(map(repr, unknown))}; known are min and max")
-        try:
-            self._least = int(bounds.get("min", 0))
-            self._most = int(bounds["max"]) if "max" in bounds else None
-        except (TypeError, ValueError):
-            raise ValueError(f"needs a whole number or {{min, max}} as `value`, not {value!r}") from None
+        self._least, self._most = _bounds(assertion.value)
 
     def score(self, answer: str) -> Score:
-        words = len(answer.split())
-        passed = words >= self._least and (self._most is None or words <= self._most)
-        most = "any number" if self._most is None else self._most
-        return verdict(passed, f"{words} words, expected {self._least} to {most}")
+        words = words_of(answer)
+        return _counted(sum(map(bool, words)), self._least, self._most, "words")
+
+
+class SentenceCount(_AnswerScorer):
+    """``sentence-count``: the answer has ``value`` sentences, or between ``{min, max}``.
+
+    A sentence ends with ``.``, ``!`` or ``?`` before white space, or with the text, and has a letter or a digit. After
+    a number of a list (``1.``) or one letter (``J. Smith``) it does not end.
+    """
+
+    def __init__(self, assertion: Assertion) -> None:
+        self._least, self._most = _bounds(assertion.value)
+
+    def score(self, answer: str) -> Score:
+        parts = _SENTENCE_END.split(answer)
+        return _counted(sum(_WORD.search(part) is not None for part in parts), self._least, self._most, "sentences")
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])(?<!\b\w\.)[\"'”’)\]]*\s+|(?<=[。！？])|\n{2,}")
+
+
+def _bounds(value: Any) -> tuple[float, float]:
+    """The least and the most of a number or of ``{min, max}``.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    bounds = value if isinstance(value, Mapping) else {"min": value, "max": value}
+    if unknown := set(bounds) - {"min", "max"}:
+        raise ValueError(f"unknown bound {', '.join(map(repr, unknown))}; known are min and max")
+    try:
+        if not bounds or any(isinstance(each, bool) for each in bounds.values()):
+            raise ValueError
+        least, most = float(bounds.get("min", 0)), float(bounds.get("max", math.inf))
+    except (TypeError, ValueError):
+        raise ValueError(f"needs a whole number or {{min, max}} as `value`, not {value!r}") from None
+    if least > most:
+        raise ValueError(f"min {least:g} is more than max {most:g}")
+    return least, most
+
+
+def _counted(count: int, least: float, most: float, what: str) -> Score:
+    upto = "any number" if most == math.inf else f"{most:g}"
+    return verdict(least <= count <= most, f"{count} {what}, expected {least:g} to {upto}")
+
+
+def _units(text: str) -> str | list[int]:
+    """A text as JavaScript counts its characters: in units of UTF-16."""
+    if text.isascii() or max(text) <= "\uffff":
+        return text
+    data = text.encode("utf-16-le", "surrogatepass")
+    return [int.from_bytes(data[start : start + 2], "little") for start in range(0, len(data), 2)]
 
 
 def _in(needle: str, text: str, fold: bool) -> bool:
@@ -254,6 +280,17 @@ def _embedded(text: str) -> Iterator[Any]:
             position = min(starts) + 1
         else:
             yield value
+            if isinstance(value, list):
+                yield from _objects(value)
+
+
+def _objects(value: list[Any]) -> Iterator[Any]:
+    """The objects in an array, outermost first: any of them may be the one that is looked for."""
+    for item in value:
+        if isinstance(item, dict):
+            yield item
+        elif isinstance(item, list):
+            yield from _objects(item)
 
 
 def _refuse_constant(name: str) -> None:
@@ -263,26 +300,73 @@ def _refuse_constant(name: str) -> None:
 
 def _validator(value: object) -> Any:
     """A validator of the schema in an assert's value: a mapping, or ``file://`` of one; ``None`` without a schema."""
-    if value is None:
+    if value is None or value == "":
         return None
     import jsonschema
     from referencing.jsonschema import EMPTY_REGISTRY
 
-    schema = _schema_file(value) if isinstance(value, str) else value
+    schema = _schema_of(value)
     if not isinstance(schema, Mapping):
         raise ValueError(f"needs a JSON schema as `value`, not {value!r}")
+    newer = "$schema" in schema or _keys(schema) & _LATER_KEYWORDS
+    kind = jsonschema.validators.validator_for(schema) if newer else jsonschema.Draft7Validator
     try:
-        jsonschema.Draft202012Validator.check_schema(schema)
+        kind.check_schema(dict(schema))
     except jsonschema.SchemaError as error:
         raise ValueError(f"the schema is not a JSON schema: {error.message}") from None
     # With this registry a remote $ref is an error; the default one would fetch it.
-    return jsonschema.Draft202012Validator(schema, registry=EMPTY_REGISTRY)
+    return kind(schema, registry=EMPTY_REGISTRY, format_checker=_formats())
+
+
+# Keywords that draft 7, which is what a schema without `$schema` is read by (as in promptfoo), does not know.
+_LATER_KEYWORDS = frozenset(
+    {"prefixItems", "unevaluatedItems", "unevaluatedProperties", "dependentSchemas", "dependentRequired", "minContains"}
+)
+
+
+def _keys(value: object) -> set[str]:
+    if isinstance(value, Mapping):
+        return {str(key) for key in value}.union(*map(_keys, value.values()))
+    return set().union(*map(_keys, value)) if isinstance(value, list) else set()
+
+
+@lru_cache(maxsize=1)
+def _formats() -> Any:
+    """Checks of ``format``: those of jsonschema that need no further package, and RFC 3339's and RFC 3986's."""
+    from jsonschema import FormatChecker
+
+    checker = FormatChecker(["date", "email", "ipv4", "ipv6", "regex", "uuid"])
+    patterns = {
+        "date-time": r"\d{4}-\d\d-\d\d[tT ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([zZ]|[+-]\d\d(:?\d\d)?)",
+        "time": r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([zZ]|[+-]\d\d(:?\d\d)?)",
+        "email": r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)+"
+        r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?",
+        "hostname": r"(?=.{1,253}\Z)[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+        r"(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*",
+        "uri": r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s<>\"{}|\\^`]+",
+    }
+    for name, pattern in patterns.items():
+        matches = re.compile(pattern, re.ASCII).fullmatch
+        checker.checks(name)(lambda value, matches=matches: not isinstance(value, str) or matches(value) is not None)
+    return checker
+
+
+def _schema_of(value: object) -> Any:
+    """A schema as written: a mapping, a text of YAML or JSON, or ``file://`` of one."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith("file://") or (value.endswith((".json", ".yaml", ".yml")) and "\n" not in value):
+        return _schema_file(value)
+    return load_yaml(value, "the schema", error=SuiteError)
 
 
 def _schema_file(value: str) -> Any:
     path = Path(value.removeprefix("file://"))
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() in (".yaml", ".yml"):
+            return load_yaml(text, str(path), error=SuiteError)
+        return json.loads(text)
     except OSError as error:
         raise ValueError(f"the schema file {str(path)!r} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

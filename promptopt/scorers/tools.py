@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from promptopt.errors import did_you_mean
 from promptopt.files import json_problem
-from promptopt.scorers.base import Subject, shorten, text_values, verdict
+from promptopt.scorers.base import Subject, same_json, shorten, text_values, verdict
 from promptopt.suites import Assertion
 from promptopt.values import Score, Tool, ToolCall
 
@@ -92,16 +92,7 @@ def _contains(actual: object, expected: object) -> bool:
         )
     if isinstance(expected, list):
         return isinstance(actual, list) and len(actual) == len(expected) and all(map(_contains, actual, expected))
-    return _same(actual, expected)
-
-
-def _same(one: object, other: object) -> bool:
-    """Equal as JSON: 1 is 1.0, and ``true`` is not 1."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
+    return same_json(actual, expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +354,7 @@ class TrajectoryArguments:
 
     def __call__(self, subject: Subject) -> Score:
         calls = _calls(subject)
-        same = _same if self._mode == "exact" else _contains
+        same = same_json if self._mode == "exact" else _contains
         found = any(
             fnmatchcase(read.call.name, self._name)
             and same(self._compared(read.arguments, self._defaults), self._expected)
@@ -380,7 +371,7 @@ class TrajectoryArguments:
             key: value
             for key, value in arguments.items()
             if not any(fnmatchcase(str(key), name) for name in self._ignored)
-            and not (key in defaults and _same(value, defaults[key]))
+            and not (key in defaults and same_json(value, defaults[key]))
         }
 
 

@@ -168,7 +168,28 @@ def _type(match: re.Match[str], text: str, path: str, line: int) -> str | None:
     return None
 
 
+_ITEM = re.compile(r'\s*(?:"((?:\\["\\]|""|[^"])*+)"\s*(?=,|\Z)|([^,]*))')
+_ESCAPED = re.compile(r'\\(["\\])|"(")')
+
+
 def split_list(text: str) -> list[str]:
-    """The items of a text that lists them with commas; quotes guard commas, and empty items are left out."""
-    items = next(csv.reader([text.replace("\n", " ")], skipinitialspace=True), [])
-    return [item.strip() for item in items if item.strip()]
+    """The items of a text that lists them with commas; quotes guard commas, and empty items are left out.
+
+    In quotes, a quote is written twice or after a backslash.
+
+    Raises:
+        ValueError: A quote is not closed, or something is between it and the next comma.
+    """
+    items: list[str] = []
+    position = 0
+    while position <= len(text):
+        match = _ITEM.match(text, position)
+        assert match is not None  # the second form matches anything
+        if match[1] is not None:
+            items.append(_ESCAPED.sub(lambda found: found[1] or found[2], match[1]))
+        elif match[2].startswith('"'):
+            raise ValueError(f"the quote of {match[2]!r} is not closed before the next comma")
+        elif match[2].strip():
+            items.append(match[2].strip())
+        position = match.end() + 1
+    return items

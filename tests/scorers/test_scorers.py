@@ -57,7 +57,17 @@ EXAMPLES: list[tuple[str, Any, dict[str, Any], str, str, str]] = [
     ("rouge-n", "the cat sat on the mat", {}, "The cat sat on the mat!", "a dog", "ROUGE-1 0.00 is below 0.75"),
     ("rouge-n", "the cat sat", {"n": 2, "threshold": 0.5}, "the cat ran", "cat the sat", "ROUGE-2 0.00 is below 0.5"),
     ("token-f1", "the cat", {"threshold": 0.8}, "the cat sat", "the", "token F1 0.67 is below 0.8"),
+    ("rouge-l", "the cat sat on the mat", {}, "the cat sat on a mat", "mat cat", "ROUGE-L 0.25 is below 0.75"),
+    ("bleu", "the cat sat on the mat", {}, "the cat sat on the mat", "a dog", "BLEU 0.00 is below 0.5"),
+    ("gleu", ["a dog ran", "the cat sat"], {}, "The cat sat.", "no match", "GLEU 0.00 is below 0.5"),
     ("word-count", 3, {}, "one two  three", "one", "1 words, expected 3 to 3"),
+    ("sentence-count", {"max": 2}, {}, "A. Smith left. Why?", "A. B! C? Done.", "4 sentences, expected 0 to 2"),
+    ("is-xml", "a.b", {}, "<a><b/></a>", "<a/>", "the XML has no a.b"),
+    ("contains-xml", None, {}, "so <a>1</a> it is", "a < b", "no XML in"),
+    ("is-html", None, {}, "<p>Hi</p>", "Hi <b>you</b>", "has text outside elements"),
+    ("contains-html", None, {}, "see <b>this</b>", "1 < 2", "no HTML in"),
+    ("is-sql", None, {}, "SELECT a FROM t", "SELEC a", "is not MySQL"),
+    ("contains-sql", None, {}, "So:\n```sql\nSELECT 1\n```", "nothing", "is not MySQL"),
     ("word-count", "3", {}, "a b c", "", "0 words"),
     ("word-count", {"min": 2}, {}, "a b c", "a", "1 words, expected 2 to any number"),
     ("word-count", {"max": 2}, {}, "", "a b c", "3 words, expected 0 to 2"),
@@ -91,7 +101,10 @@ def test_every_type_has_an_example_here_or_a_test_of_its_own() -> None:
     # Those of calls are in test_tool_calls.py, judges in tests/judges.
     assert {
         point.name for point in own if not point.value.startswith(("promptopt.scorers.tools:", "promptopt.judges."))
-    } == {kind for kind, *_ in EXAMPLES} | {"cost", "latency", "python"}
+    } == {kind for kind, *_ in EXAMPLES} | {
+        *("cost", "latency", "python", "javascript", "meteor", "is-refusal", "guardrails", "finish-reason", "webhook"),
+        *("perplexity", "perplexity-score"),
+    }
 
 
 @given(st.sampled_from(EXAMPLES), st.data())
@@ -142,7 +155,20 @@ def test_rouge_is_the_papers_recall() -> None:
         ("cost", None, {}, "needs a `threshold` in dollars per call"),
         ("latency", None, {}, "needs a `threshold` in milliseconds"),
         ("python", None, {}, "needs the name of a function"),
-        ("python", "output == 'x'", {}, "is not a dotted name .* code within a suite is not run"),
+        ("python", "output ==", {}, "is not Python: invalid syntax in line 1"),
+        ("javascript", None, {}, "needs JavaScript as `value`"),
+        ("javascript", "file://absent.js", {}, "'absent.js' does not exist"),
+        ("javascript", "file://check.ts:f", {}, "is not JavaScript; compile TypeScript first"),
+        ("bleu", ["a", 3], {}, "needs a text or a list of texts"),
+        ("meteor", "a", {"alpha": "x"}, "alpha: 'x' is not a number"),
+        ("sentence-count", {"min": 3, "max": 2}, {}, "min 3 is more than max 2"),
+        ("is-sql", "MySQL", {}, "needs a mapping with databaseType"),
+        ("is-sql", {"databaseType": "Access"}, {}, "'Access' is not one of"),
+        ("is-sql", {"allowedTables": "users"}, {}, "'users' is not a list of texts"),
+        ("is-xml", {"elements": []}, {}, "needs `requiredElements`"),
+        ("finish-reason", None, {}, "needs a reason"),
+        ("webhook", "ftp://a.test", {}, r"needs an http\(s\) address"),
+        ("contains-any", 'a, "b', {}, "is not closed"),
         ("python", "no_such_module.f", {}, "cannot import 'no_such_module'"),
         ("python", "json.no_such_function", {}, "json has no function 'no_such_function'"),
         ("python", "file://none.py", {}, "the file 'none.py' does not exist"),

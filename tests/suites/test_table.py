@@ -68,7 +68,7 @@ def test_what_is_nearly_an_assert_is_an_error_with_line_and_text(project, cell: 
     assert f"write `equals: {cell}`" in message
 
 
-@pytest.mark.parametrize("cell", ["is-sql", "similar(0.8): a"])
+@pytest.mark.parametrize("cell", ["ruby: output", "trace-span-count: 3", "moderation: hate"])
 def test_an_assert_of_promptfoo_that_is_not_known_here_is_an_error_with_its_line(project, cell: str) -> None:
     project.write({"s.csv": table(["q", "__expected"], ["a", "contains: b"], ["c", cell])})
     with pytest.raises(SuiteError, match=r"^s\.csv:3: unknown assert type"):

@@ -218,6 +218,7 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
     if not isinstance(text, str):
         raise TypeError(f"its content is {text!r:.100}, not a text")
     calls = getattr(choice.message, "tool_calls", None) or ()
+    logprobs = getattr(getattr(choice, "logprobs", None), "content", None) or ()
     return Response(
         model=getattr(completion, "model", None) or model,
         text=text,
@@ -227,4 +228,5 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
         tool_calls=tuple(
             ToolCall(call.id, call.function.name, call.function.arguments) for call in calls if call.type == "function"
         ),
+        logprobs=tuple(float(token.logprob) for token in logprobs),
     )
