@@ -1,7 +1,7 @@
 """Verdicts of asserts, case by case, beside those of promptfoo itself.
 
-    npm install --prefix /tmp/promptfoo promptfoo     # once; needs node
-    python benchmarks/promptfoo_asserts.py --promptfoo /tmp/promptfoo [--record FILE]
+    npm install --prefix DIR promptfoo node-sql-parser     # once; needs node
+    python benchmarks/promptfoo_asserts.py --promptfoo DIR [--record FILE]
 
 Cases are made from a seed, of every type that asks no model; promptfoo runs them with a provider that answers what it
 is told, and promptopt scores the same answers. Pass or fail and the score must be equal. A difference that is meant

@@ -15,7 +15,7 @@ WEBHOOK_TIMEOUT_S = 5.0
 _MOST_BYTES = 1 << 20
 
 
-class FinishReason:
+class EndedFor:
     """``finish-reason``: the response ended for the reason in ``value``, such as stop, length or content_filter."""
 
     reads_answer: ClassVar[bool] = False

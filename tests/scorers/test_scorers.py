@@ -122,8 +122,8 @@ def test_not_is_the_opposite_and_scores_are_between_0_and_1(example: Any, data: 
     assert bool(negated.explanation) is not negated.passed
 
 
-def test_rouge_is_the_papers_recall() -> None:
-    # Lin (2004), equation 1: matching n-grams over those of the reference.
+def test_rouge_counts_what_both_texts_share() -> None:
+    # Lin (2004): matching n-grams over those of the reference, and of the answer, which are as many here.
     score = check("rouge-n", "police killed the gunman", threshold=0)(subject("police kill the gunman"))
     assert score is not None
     assert score.value == 0.75
