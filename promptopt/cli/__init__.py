@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": ("promptopt.cli.compare", "Compare prompts over the same cases: tokens, dollars, quality, a verdict."),
     "compress": ("promptopt.cli.compress", "Shorten a prompt as a reviewable diff; every constraint stays."),
     "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
+    "estimate": ("promptopt.cli.estimate", "Estimate a prompt's cost for so many users and calls, without a log."),
     "gateway": (
         "promptopt.cli.gateway",
         "Show the gateway's budgets by team, user and model; make virtual keys.",

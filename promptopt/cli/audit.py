@@ -212,6 +212,44 @@ def _explain(before: str, after: str, as_json: bool, **source: Any) -> None:
     click.echo(table(rows, ["cause", "dollars", "of the difference"]))
 
 
+@command.command("reconcile")
+@_log_options
+@click.option("--invoice", required=True, type=click.Path(path_type=Path), help="A provider's usage or costs by day.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def _reconcile(invoice: Path, as_json: bool, **source: Any) -> None:
+    """Say what share of an invoice the log covers, by model and day."""
+    from dataclasses import asdict
+
+    from promptopt.auditing.reconcile import read_invoice, reconcile
+    from promptopt.config import load_config
+    from promptopt.money import usd
+    from promptopt.tables import table
+
+    invoiced = read_invoice(invoice)
+    given = _read(**source)
+    rows = reconcile(given.log, invoiced, load_config())
+    if as_json:
+        click.echo(json.dumps({"version": 1, "rows": [asdict(row) for row in rows]}, indent=2))
+        return
+
+    def dollars(value: float | None) -> str:
+        return "-" if value is None else usd(value)
+
+    shown = [
+        [
+            row.day,
+            row.model,
+            dollars(row.log_usd),
+            dollars(row.invoice_usd),
+            f"{row.log_tokens:,}",
+            "-" if row.invoice_tokens is None else f"{row.invoice_tokens:,}",
+            "not in the invoice" if row.share is None else f"{row.share:.1%}",
+        ]
+        for row in rows
+    ]
+    click.echo(table(shown, ["day", "model", "log $", "invoice $", "log tokens", "invoice tokens", "covered"]))
+
+
 def _signed(value: float) -> str:
     from promptopt.money import usd
 

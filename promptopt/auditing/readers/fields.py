@@ -41,6 +41,11 @@ class LogReader(Protocol):
 
 def dig(record: Any, *paths: str) -> Any:
     """The first value that is there: ``a.b`` is ``b`` in ``a``, where ``a`` may be JSON as text."""
+    return _found(record, paths)[0]
+
+
+def _found(record: Any, paths: Sequence[str]) -> tuple[Any, str]:
+    """The first value that is there, and its path."""
     for path in paths:
         value = record
         for name in path.split("."):
@@ -48,8 +53,8 @@ def dig(record: Any, *paths: str) -> Any:
             if value is None:
                 break
         if value is not None and value != "":
-            return value
-    return None
+            return value, path
+    return None, paths[0]
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
@@ -73,7 +78,7 @@ def count(record: Any, *paths: str) -> int | None:
     Raises:
         BadRow: It is negative, or not a whole number.
     """
-    return as_count(dig(record, *paths), paths[0])
+    return as_count(*_found(record, paths))
 
 
 def as_count(value: Any, name: str) -> int | None:
@@ -124,7 +129,7 @@ def real(record: Any, *paths: str) -> float | None:
     Raises:
         BadRow: It is something else.
     """
-    return as_real(dig(record, *paths), paths[0])
+    return as_real(*_found(record, paths))
 
 
 def as_real(value: Any, name: str) -> float | None:
@@ -167,7 +172,7 @@ def moment(record: Any, *paths: str) -> float | None:
     Raises:
         BadRow: It is not a time.
     """
-    return as_moment(dig(record, *paths), paths[0])
+    return as_moment(*_found(record, paths))
 
 
 def as_moment(value: Any, name: str) -> float | None:
