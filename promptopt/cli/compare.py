@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @click.option("--export-batch", type=click.Path(path_type=Path), metavar="DIR", help="Write files for a batch API.")
 @click.option("--shards", type=click.IntRange(min=1), default=1, help="Into how many files the requests are divided.")
 @click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
+@click.option("--race", is_flag=True, help="Stop asking for a variant once another is shown to dominate it.")
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option(
@@ -73,6 +75,7 @@ def command(
     export_batch: Path | None,
     shards: int,
     judge: str | None,
+    race: bool,
     cases: bool,
     as_json: bool,
     output: Path | None,
@@ -96,8 +99,9 @@ def command(
     from promptopt.experiment.text import case_differences
 
     if export_batch is not None:
-        if batch or cases or output is not None or record == "none":
-            raise UsageError("--export-batch asks nothing: leave out --batch, --cases, --output and --record none")
+        if batch or race or cases or output is not None or record == "none":
+            left_out = "--batch, --race, --cases, --output and --record none"
+            raise UsageError(f"--export-batch asks nothing: leave out {left_out}")
         compared = Compared(prompts, suite, models, _listed(settings), trials, record or "missing")
         export(compared, export_batch, shards, _within(max_cost), as_json)
         return
@@ -125,7 +129,8 @@ def command(
             max_cost=_dollars(max_cost),
             batch=batch,
             judge=judge,
-            on_plan=_announce,
+            race=race,
+            on_plan=partial(_announce, race=race),
             progress=progress,
         )
     if output is not None:
@@ -135,7 +140,7 @@ def command(
     else:
         click.echo(str(comparison), nl=False)
         if cases:
-            click.echo("\n" + case_differences(comparison.runs), nl=False)
+            click.echo("\n" + case_differences(comparison.kept), nl=False)
     if comparison.regressed or comparison.incomplete:
         raise click.exceptions.Exit(1 if comparison.regressed else INCOMPLETE)
 
@@ -183,10 +188,10 @@ def _dollars(text: str | None) -> Decimal | None:
         raise UsageError(f"--max-cost {error}") from None
 
 
-def _announce(expected: CostRange) -> None:
+def _announce(expected: CostRange, *, race: bool) -> None:
     if not expected.whole.calls and not expected.resumed:
         return
-    click.echo(f"this run: {expected}", err=True)
+    click.echo(f"this run: {'at most ' * race}{expected}", err=True)
     # Everything that must be counted before the calls is counted; the clients of the calls need the memory more.
     release()
 

@@ -213,13 +213,19 @@ class _Seen:
 
 
 def compare_parts(
-    parts: Sequence[ScorePart], baseline: Run, candidates: Sequence[Run], untouched: Sequence[bool], margin: float
+    parts: Sequence[ScorePart],
+    baseline: Run,
+    candidates: Sequence[Run],
+    untouched: Sequence[bool],
+    margin: float,
+    dropped: int = 0,
 ) -> list[tuple[PartQuality, ...]]:
     """The quality of each part, for each candidate.
 
     Args:
         untouched: Whether every request of a candidate is the baseline's own.
         margin: Quality (0 to 1) that may be lost.
+        dropped: Further candidates, which a race did not ask of all cases.
     """
     if not candidates:
         return []
@@ -228,13 +234,13 @@ def compare_parts(
     found: list[dict[Question, PartQuality]] = [{} for _ in candidates]
     for whole in (True, False):
         asked = {name: part for name, part in questions.items() if part.whole == whole}
-        level = ALPHA_EACH / (len(candidates) * (1 if whole else max(1, looks(parts))))
+        level = ALPHA_EACH / ((len(candidates) + dropped) * (1 if whole else max(1, looks(parts))))
         seen = {
             (number, name): _seen(part.members, trials, margin)
             for number, trials in enumerate(paired)
             for name, part in asked.items()
         }
-        for (number, name), corrected in zip(seen, _corrected(list(seen.values())), strict=True):
+        for (number, name), corrected in zip(seen, _corrected(list(seen.values()), dropped * len(asked)), strict=True):
             made = _quality(seen[number, name], corrected, asked[name], level)
             found[number][name] = _of_same_requests(made) if untouched[number] else made
     return [tuple(replace(of_one[question(part)], by=part.by, name=part.name) for part in parts) for of_one in found]
@@ -260,12 +266,12 @@ def measure_parts(parts: Sequence[ScorePart], run: Run) -> tuple[PartMean, ...]:
     return tuple(found)
 
 
-def _corrected(seen: Sequence[_Seen]) -> list[dict[str, float]]:
+def _corrected(seen: Sequence[_Seen], untested: int) -> list[dict[str, float]]:
     from promptopt.experiment.paired_tests import holm
 
     corrected: list[dict[str, float]] = [{} for _ in seen]
     for kind in seen[0].p_values if seen else ():
-        for each, p_value in zip(corrected, holm([one.p_values[kind] for one in seen]), strict=True):
+        for each, p_value in zip(corrected, holm([one.p_values[kind] for one in seen], untested), strict=True):
             each[kind] = p_value
     return corrected
 

@@ -6,10 +6,10 @@ import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from promptopt.config import Config, load_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
@@ -18,9 +18,19 @@ from promptopt.experiment.cascade import CascadeOutcome, cascade_outcome
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.grid import make_grid
 from promptopt.experiment.judging import judge_range
-from promptopt.experiment.plan import CostRange, Mode, RunPlan, check_cost, cost_range, default_mode, make_plans
-from promptopt.experiment.runner import connection, run_plans
-from promptopt.experiment.runs import Run, summarize
+from promptopt.experiment.plan import (
+    CostRange,
+    Mode,
+    PlannedCall,
+    RunPlan,
+    check_cost,
+    cost_range,
+    default_mode,
+    make_plans,
+)
+from promptopt.experiment.runner import Sending, connection, run_plans
+from promptopt.experiment.runs import Run, VariantSummary, summarize
+from promptopt.experiment.stopped import Race, StoppedVariant
 from promptopt.experiment.variant import make_variant
 from promptopt.experiment.verdict import Decision, TooManyFailed
 from promptopt.gateway.flow import Layer
@@ -35,6 +45,9 @@ from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template, load_prompt
 from promptopt.tokens import encoding, tokenizer_for
 from promptopt.values import Progress
+
+if TYPE_CHECKING:
+    from promptopt.experiment.racing import RaceRules
 
 
 @contextmanager
@@ -71,6 +84,7 @@ def compare(
     provider: Provider | None = None,
     batch: bool = False,
     judge: str | None = None,
+    race: bool = False,
     on_plan: Callable[[CostRange], None] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -102,6 +116,8 @@ def compare(
         batch: Ask through the provider's batch API: half the price, within a day. After a crash the same call continues
             the batch.
         judge: The model that judges answers for asserts that ask one, whatever the suite and the configuration name.
+        race: Stop asking for a variant as soon as another one is shown to dominate it. What was not asked is not
+            judged.
         on_plan: Called with the expected cost before any call.
         progress: Called with the number of calls answered and in all.
 
@@ -156,7 +172,9 @@ def compare(
     mode = record or ("all" if provider else default_mode(variants))
     # A function that answers, given without a mode, is asked for everything, whoever answered before.
     unfinished = config.root / ".promptopt" / "unfinished" if record else None
-    plans = make_plans(variants, loaded, mode, trials, unfinished)
+    shares = _Shares(margin / 100, accept / 100, cost_margin / 100, max_failed / 100)
+    rules = _race_rules(shares, len(variants), loaded, checks, batch) if race else None
+    plans = make_plans(variants, loaded, mode, trials, unfinished, race=race)
     expected = cost_range(plans)
     judges = None
     retries = config.retries if retries is None else retries
@@ -165,40 +183,103 @@ def compare(
         connect = connection(timeout_s, retries, rpm)
         judges = JudgeSession(read_judge(config, judge), loaded, record, config, connect, jobs or config.jobs)
         judges.check(checks)
-        expected = replace(expected, judges=judge_range(plans, checks, judges))
+        expected = replace(expected, judges=judge_range(_may_ask(plans) if race else plans, checks, judges))
     if on_plan is not None:
         on_plan(expected)
     if provider is None or judges is not None:
         check_cost(expected, None if max_cost is None else Decimal(str(max_cost)))
     layers = _batched(plans, progress) if batch and provider is None else ()
-    try:
-        runs = run_plans(
-            plans,
-            checks,
-            jobs=jobs or config.jobs,
-            timeout_s=timeout_s,
-            retries=retries,
-            rpm=rpm,
-            provider=provider,
-            layers=layers,
-            progress=progress,
-            judges=judges,
-        )
-    finally:
-        if judges is not None:
-            judges.close()
+    sending = Sending(
+        jobs=jobs or config.jobs,
+        timeout_s=timeout_s,
+        retries=retries,
+        rpm=rpm,
+        provider=provider,
+        layers=layers,
+        progress=progress,
+        judges=judges,
+    )
+    runs = _carried_out(plans, checks, rules, sending)
+    summaries = tuple(summarize(run, config) for run in runs)
+    kept = [run for run in runs if not run.dropped]
     return Comparison(
         suite=loaded,
         margin=margin,
         expected=expected,
         runs=tuple(runs),
-        variants=tuple(summarize(run, config) for run in runs),
-        pairs=_pairs(runs, parts, margin / 100, accept / 100, cost_margin / 100, max_failed / 100),
+        variants=summaries,
+        pairs=_pairs(kept, parts, shares, len(runs) - len(kept)),
         parts=measure_parts(parts, runs[0]) if len(runs) == 1 else (),
-        cascade=_cascade(config, runs, loaded),
+        cascade=_cascade(config, kept, loaded),
         judge_usd=None if judges is None else judges.incurred_usd,
         judge_calls=0 if judges is None else judges.live_calls,
+        race=_left_out(plans, runs, summaries, rules) if rules else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """What is allowed, each 0 to 1; see :func:`compare`, which takes points and percent."""
+
+    margin: float
+    accept: float
+    cost_margin: float
+    max_failed: float
+
+
+def _race_rules(shares: _Shares, variants: int, suite: Suite, checks: SuiteChecks, batch: bool) -> RaceRules:
+    """Raises UsageError for what cannot be raced."""
+    # numpy is loaded for a race only.
+    from promptopt.experiment.racing import RaceRules
+
+    if batch:
+        raise UsageError("a race asks in rounds, and a batch may take a day: leave out --race or --batch")
+    if variants < 2:
+        raise UsageError("a race is of two variants or more: name another prompt, a second --model, or --set values")
+    for case in suite.cases:
+        if any(check.assertion.type == "select-best" for check in checks.asking(case.name)):
+            raise UsageError(
+                f"a race cannot judge `select-best` (case {case.name!r}), whose scores depend on which variants are "
+                "left: leave out --race, or judge each answer by itself, as with `llm-rubric`"
+            )
+    return RaceRules(shares.margin, shares.cost_margin, shares.max_failed)
+
+
+def _may_ask(plans: Sequence[RunPlan]) -> list[RunPlan]:
+    """The plans of the cases that no variant lacks: of a race, others may never be needed."""
+    blocked = {
+        number
+        for plan in plans
+        for number, call in enumerate(plan.calls)
+        if isinstance(call, PlannedCall) and not call.live
+    }
+    return [
+        replace(plan, calls=tuple(call for number, call in enumerate(plan.calls) if number not in blocked))
+        for plan in plans
+    ]
+
+
+def _carried_out(plans: Sequence[RunPlan], checks: SuiteChecks, rules: RaceRules | None, sending: Sending) -> list[Run]:
+    try:
+        if rules is None:
+            return run_plans(plans, checks, sending)
+        from promptopt.experiment.rounds import race_plans
+
+        return race_plans(plans, checks, rules, sending)
+    finally:
+        if sending.judges is not None:
+            sending.judges.close()
+
+
+def _left_out(
+    plans: Sequence[RunPlan], runs: Sequence[Run], summaries: Sequence[VariantSummary], rules: RaceRules
+) -> Race:
+    stopped = []
+    for run, summary in zip(runs, summaries, strict=True):
+        if run.stopped is not None:
+            usd = summary.usd_per_1k_calls
+            stopped.append(StoppedVariant(summary.prompt, run.stopped, None if usd is None else usd / 1000))
+    return Race(rules, sum(len(plan.calls) for plan in plans), tuple(stopped))
 
 
 def _cascade(config: Config, runs: Sequence[Run], suite: Suite) -> CascadeOutcome | None:
@@ -264,23 +345,21 @@ def _check_percent(name: str, value: float) -> None:
         raise UsageError(f"{name} = {value:g} is not a percentage from 0 to below 100")
 
 
-def _pairs(
-    runs: Sequence[Run], parts: Sequence[ScorePart], margin: float, accept: float, cost_margin: float, max_failed: float
-) -> tuple[Pair, ...]:
+def _pairs(runs: Sequence[Run], parts: Sequence[ScorePart], shares: _Shares, dropped: int) -> tuple[Pair, ...]:
     # numpy is loaded when all answers are there: while calls are made, memory is for them.
     from promptopt.experiment.pairs import PairedCases, compare_pairs
 
     baseline, *candidates = runs
     paired = [PairedCases.of(baseline, run) for run in candidates]
-    compared = compare_pairs(paired, margin, accept, cost_margin)
-    of_parts = compare_parts(parts, baseline, candidates, [each.untouched for each in paired], margin)
+    compared = compare_pairs(paired, shares.margin, shares.accept, shares.cost_margin, dropped)
+    of_parts = compare_parts(parts, baseline, candidates, [each.untouched for each in paired], shares.margin, dropped)
     pairs = []
     for run, (differences, decision), qualities in zip(candidates, compared, of_parts, strict=True):
-        failed = tuple(too_many for each in (baseline, run) if (too_many := _too_many_failed(each, max_failed)))
+        failed = tuple(too_many for each in (baseline, run) if (too_many := _too_many_failed(each, shares.max_failed)))
         decided = Decision("incomplete", failed) if failed else decision
         # What is left of the answers may differ from those that failed: nothing is shown by it.
         shown = tuple(replace(each, quality="unclear") for each in qualities) if failed else qualities
-        labels, asked = (baseline.variant.label, run.variant.label), looks(parts) * len(candidates)
+        labels, asked = (baseline.variant.label, run.variant.label), looks(parts) * (len(candidates) + dropped)
         pairs.append(Pair(*labels, differences, decided, shown, asked))
     return tuple(pairs)
 

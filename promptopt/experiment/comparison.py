@@ -11,6 +11,7 @@ from promptopt.experiment.cascade import CascadeOutcome
 from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Answered, Run, VariantSummary
+from promptopt.experiment.stopped import Race
 from promptopt.experiment.verdict import Decision, Difference
 from promptopt.files import show_path
 from promptopt.suites import Suite
@@ -82,6 +83,7 @@ class Comparison:
         cascade: What the project's cascade would have given, if the models that it asks are compared.
         judge_calls: How often judges were asked in this run, and what that cost, ``judge_usd``: ``None`` if a judge is
             unpriced.
+        race: What a race left out; ``None`` if there was none. A variant that was dropped has no pair.
     """
 
     suite: Suite
@@ -94,6 +96,12 @@ class Comparison:
     cascade: CascadeOutcome | None = None
     judge_usd: float | None = None
     judge_calls: int = 0
+    race: Race | None = None
+
+    @property
+    def kept(self) -> tuple[Run, ...]:
+        """The runs of the variants that no race dropped."""
+        return tuple(run for run in self.runs if not run.dropped)
 
     @property
     def frontier(self) -> Frontier | None:
@@ -103,8 +111,11 @@ class Comparison:
 
     @property
     def regressed(self) -> bool:
-        """Whether any candidate regressed: a gate fails then."""
-        return any(pair.decision.verdict == "regressed" for pair in self.pairs)
+        """Whether any candidate regressed, or the baseline dominates it: a gate fails then."""
+        return any(pair.decision.verdict == "regressed" for pair in self.pairs) or any(map(self._is_lost, self.runs))
+
+    def _is_lost(self, run: Run) -> bool:
+        return run.stopped is not None and run.stopped.lead is not None and run.stopped.lead.by == 0
 
     @property
     def incomplete(self) -> bool:
@@ -133,8 +144,9 @@ class Comparison:
     def __str__(self) -> str:
         """The variants, each pair with its verdict, and where it all comes from: what ``promptopt compare`` prints."""
         parts = [
-            text.variants_table(self.variants),
+            text.variants_table(self.variants, len(self.suite.cases)),
             text.judges_table(self.variants),
+            "" if self.race is None else str(self.race),
             text.frontier_table(self.frontier),
             text.means_table(self.parts),
             *map(str, self.pairs),
@@ -163,6 +175,7 @@ class Comparison:
                 for part in pair.parts
             ],
             "frontier": _frontier_dict(self.frontier),
+            "race": None if self.race is None else self.race.to_dict(),
             "parts": [
                 {"prompt": self.variants[0].prompt, "by": part.by, "name": part.name, "cases": part.cases}
                 | {key: _rounded(getattr(part, key)) for key in ("quality", "low", "high")}
@@ -266,7 +279,8 @@ def _frontier_dict(found: Frontier | None) -> dict[str, Any] | None:
         return None
     rounded = ("usd_per_1k_calls", "quality", "low", "high")
     points = [
-        {"prompt": point.label, "on_front": point.on_front} | {name: _rounded(getattr(point, name)) for name in rounded}
+        {"prompt": point.label, "on_front": point.on_front, "dropped": point.dropped}
+        | {name: _rounded(getattr(point, name)) for name in rounded}
         for point in found.points
     ]
     return {

@@ -15,6 +15,7 @@ LEVEL = 0.05
 
 _NOT_WORSE = ("better", "same", "not worse")
 _FEWEST = 3
+_Spot = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class FrontierPoint:
         quality: Mean over the cases, 0 to 1; ``None`` if no case was judged.
         low, high: Simultaneous 95% interval of the quality over all variants, by the bounds of the verdict.
         on_front: Whether no other variant costs less at this quality or is better at this cost, as measured.
+        dropped: Whether a race did not ask it of all cases, as another variant dominates it. What is left is the mean
+            of fewer cases, and an interval that holds however often one looked.
     """
 
     label: str
@@ -34,6 +37,7 @@ class FrontierPoint:
     low: float | None
     high: float | None
     on_front: bool
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,21 @@ class Frontier:
         return None if not before or after is None else 1 - after / before
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What one point is made of; ``stopped``: when its cases would do was decided by looking at them."""
+
+    label: str
+    usd: float | None
+    qualities: Sequence[float]
+    stopped: bool = False
+    dropped: bool = False
+
+    @property
+    def spot(self) -> _Spot:
+        return self.usd, fmean(self.qualities) if self.qualities else None
+
+
 def frontier(
     runs: Sequence[Run],
     summaries: Sequence[VariantSummary],
@@ -69,17 +88,22 @@ def frontier(
         decisions: By the candidates' labels.
         cascade: A further point. It is no variant and has no verdict, so that it is never the cheapest one to take.
     """
-    measured = [(summary.prompt, _usd(summary), _case_means(run)) for run, summary in zip(runs, summaries, strict=True)]
+    measured = [
+        _Measured(summary.prompt, _usd(summary), _case_means(run), run.stopped is not None, run.dropped)
+        for run, summary in zip(runs, summaries, strict=True)
+    ]
     if cascade is not None:
-        measured.append((cascade.label, cascade.usd_per_1k_calls, cascade.qualities))
+        measured.append(_Measured(cascade.label, cascade.usd_per_1k_calls, cascade.qualities))
     if len(measured) < _FEWEST:
         return None
-    spots = [(usd, fmean(values) if values else None) for _, usd, values in measured]
+    rivals = [each.spot for each in measured if not each.dropped]
     points = []
-    for (label, _, values), (usd, quality) in zip(measured, spots, strict=True):
-        low, high = _interval(values, LEVEL / len(measured))
-        on_front = usd is not None and quality is not None and not any(_beats(other, (usd, quality)) for other in spots)
-        points.append(FrontierPoint(label, usd, quality, low, high, on_front))
+    for each in measured:
+        usd, quality = each.spot
+        low, high = _interval(each, LEVEL / len(measured))
+        known = usd is not None and quality is not None
+        on_front = known and not each.dropped and not any(_beats(other, each.spot) for other in rivals)
+        points.append(FrontierPoint(each.label, usd, quality, low, high, on_front, each.dropped))
     baseline = summaries[0].prompt
     return Frontier(tuple(points), baseline, _cheapest(points, baseline, decisions))
 
@@ -89,11 +113,11 @@ def _usd(summary: VariantSummary) -> float | None:
     return summary.usd_per_1k_calls if warm is None else warm
 
 
-def _beats(other: tuple[float | None, float | None], one: tuple[float, float]) -> bool:
-    usd, quality = other
-    if usd is None or quality is None:
+def _beats(other: _Spot, one: _Spot) -> bool:
+    (usd, quality), (own_usd, own_quality) = other, one
+    if usd is None or quality is None or own_usd is None or own_quality is None:
         return False
-    return usd <= one[0] and quality >= one[1] and (usd, quality) != one
+    return usd <= own_usd and quality >= own_quality and other != one
 
 
 def _case_means(run: Run) -> tuple[float, ...]:
@@ -104,14 +128,18 @@ def _case_means(run: Run) -> tuple[float, ...]:
     return tuple(sum(scores) / len(scores) for scores in cases.values())
 
 
-def _interval(qualities: Sequence[float], level: float) -> tuple[float | None, float | None]:
+def _interval(measured: _Measured, level: float) -> _Spot:
     import numpy as np
 
     from promptopt.experiment.bounds import lower_bound, upper_bound
 
-    if len(qualities) < 2:
+    if len(measured.qualities) < 2:
         return None, None
-    values = np.array(qualities)
+    values = np.array(measured.qualities)
+    if measured.stopped:
+        from promptopt.experiment.racing import lowest_mean
+
+        return lowest_mean(values, 0.0, level / 2), -lowest_mean(-values, -1.0, level / 2)
     return lower_bound(values, 0.0, level / 2), upper_bound(values, 1.0, level / 2)
 
 

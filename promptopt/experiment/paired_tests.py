@@ -207,12 +207,16 @@ def _log_factorials(most: int) -> Floats:
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, most + 1)))])
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number: Holm, "A simple sequentially rejective multiple test procedure" (1979)."""
-    count = len(p_values)
-    adjusted = [0.0] * count
+def holm(p_values: Sequence[float], untested: int = 0) -> list[float]:
+    """P-values adjusted for their number: Holm, "A simple sequentially rejective multiple test procedure" (1979).
+
+    Args:
+        untested: Further questions, of which nothing is shown.
+    """
+    count = len(p_values) + untested
+    adjusted = [0.0] * len(p_values)
     largest = 0.0
-    for rank, index in enumerate(sorted(range(count), key=lambda i: p_values[i])):
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         largest = max(largest, min(1.0, (count - rank) * p_values[index]))
         adjusted[index] = largest
     return adjusted

@@ -122,7 +122,7 @@ def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]
     case_of = np.array([cases[trial.case] for trial in trials], dtype=np.intp)
     price = run.variant.price
     output_usd = math.nan if price is None else float(price.output_mtok) / 1000
-    most = run.variant.template.front.params.max_output_tokens
+    most = run.variant.params.max_output_tokens
 
     def cap(trial: Answered) -> float:
         return math.nan if most is None else float(max(most, trial.usage.output_tokens))
@@ -171,7 +171,7 @@ class _Tested:
 
 
 def compare_pairs(
-    paired: Sequence[PairedCases], margin: float, accept: float, cost_margin: float = COST_MARGIN
+    paired: Sequence[PairedCases], margin: float, accept: float, cost_margin: float = COST_MARGIN, dropped: int = 0
 ) -> list[tuple[tuple[Difference, ...], Decision]]:
     """Differences and a verdict for each candidate; p-values are Holm-corrected over the candidates.
 
@@ -179,8 +179,9 @@ def compare_pairs(
         margin: Quality (0 to 1) that may be lost.
         accept: Quality that may be lost for a lower cost.
         cost_margin: Share of the baseline's cost that counts as the same.
+        dropped: Further candidates, of which a race left too few answers for a verdict.
     """
-    tested = _tested(paired, margin, accept, cost_margin)
+    tested = _tested(paired, margin, accept, cost_margin, dropped)
     return [_explained(test, margin, accept) for test in tested]
 
 
@@ -192,11 +193,13 @@ def decide_pairs(
     return [decide(_quality(test), _cost(test), margin, accept) for test in tested]
 
 
-def _tested(paired: Sequence[PairedCases], margin: float, accept: float, cost_margin: float) -> list[_Tested]:
+def _tested(
+    paired: Sequence[PairedCases], margin: float, accept: float, cost_margin: float, dropped: int = 0
+) -> list[_Tested]:
     tested = [_test(pairs, margin, accept, cost_margin) for pairs in paired]
     corrected: list[dict[str, float]] = [{} for _ in tested]
     for name in tested[0].p_values if tested else ():
-        for found, p_value in zip(corrected, holm([test.p_values[name] for test in tested]), strict=True):
+        for found, p_value in zip(corrected, holm([test.p_values[name] for test in tested], dropped), strict=True):
             found[name] = p_value
     return [replace(test, p_values=p_values) for test, p_values in zip(tested, corrected, strict=True)]
 

@@ -175,11 +175,18 @@ def default_mode(variants: Sequence[Variant]) -> Mode:
 
 
 def make_plans(
-    variants: Sequence[Variant], suite: Suite, mode: Mode, trials: int, unfinished: Path | None = None
+    variants: Sequence[Variant],
+    suite: Suite,
+    mode: Mode,
+    trials: int,
+    unfinished: Path | None = None,
+    *,
+    race: bool = False,
 ) -> list[RunPlan]:
     """The plan of each variant: every case, ``trials`` times.
 
     Args:
+        race: Not all calls may be needed: that one may not be made is said when it is.
         unfinished: The folder of what broken-off runs have answered; a run that asks for everything goes on from there.
 
     Raises:
@@ -196,7 +203,8 @@ def make_plans(
         run = runs.get(variant.files[0])
         calls = tuple(plan_call(variant, case, sample, mode, run) for case in suite.cases for sample in range(trials))
         plans.append(RunPlan(variant, calls, run))
-    refuse_unrecorded(plans)
+    if not race:
+        refuse_unrecorded(plans)
     _refuse_settings(plans)
     return plans
 
@@ -247,7 +255,11 @@ def _next_call(
 
 
 def refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
-    """Nothing is used that does not answer this very request, and nothing is left out silently."""
+    """Nothing is used that does not answer this very request, and nothing is left out silently.
+
+    Raises:
+        RecordingError: A call may not be made, and there is no answer to it.
+    """
     blocked = [(plan.variant, calls) for plan in plans if (calls := plan.blocked)]
     if not blocked:
         return

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -41,25 +41,12 @@ from promptopt.values import Progress, Response
 _GRACE_S = 2.0
 _SEED = 20_240_513
 
-_Answer = tuple[CaseStep, ...] | CaseError
 
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How calls are sent.
 
-def run_plans(
-    plans: Sequence[RunPlan],
-    checks: SuiteChecks,
-    *,
-    jobs: int = 16,
-    timeout_s: float | None = None,
-    provider: Provider | None = None,
-    layers: Sequence[Layer] = (),
-    retries: int | None = None,
-    rpm: int | None = None,
-    progress: Progress | None = None,
-    judges: JudgeSession | None = None,
-) -> list[Run]:
-    """Answer and score all calls of all plans.
-
-    Args:
+    Attributes:
         jobs: Calls in flight at once.
         timeout_s: Seconds that a call may take.
         provider: Answers instead of the one that serves each model's name.
@@ -68,6 +55,35 @@ def run_plans(
         rpm: The most calls that are sent in a minute.
         progress: Called in this thread.
         judges: Whom asserts ask that ask models.
+    """
+
+    jobs: int = 16
+    timeout_s: float | None = None
+    provider: Provider | None = None
+    layers: Sequence[Layer] = ()
+    retries: int | None = None
+    rpm: int | None = None
+    progress: Progress | None = None
+    judges: JudgeSession | None = None
+
+    def once(self, provider: Provider) -> tuple[Provider, Layer]:
+        """A provider that sends each call once, so that latency is of one call, and the layer that repeats calls."""
+        own, once = getattr(provider, "retries", None), getattr(provider, "without_retries", None)
+        if not isinstance(own, int) or not callable(once):
+            return provider, Retries(self.retries or 0)
+        return once(), Retries(own if self.retries is None else self.retries)
+
+    def pace(self) -> tuple[Layer, ...]:
+        """One layer for all calls that share a limit of calls a minute, or none."""
+        return () if self.rpm is None else (Pace(self.rpm),)
+
+
+SENDING = Sending()
+"""As it is without a word of the user's."""
+
+
+def run_plans(plans: Sequence[RunPlan], checks: SuiteChecks, sending: Sending = SENDING) -> list[Run]:
+    """Answer and score all calls of all plans.
 
     Raises:
         ProviderUnusable: No further call can succeed, or not one call did. What was answered is kept.
@@ -75,52 +91,30 @@ def run_plans(
         KeyboardInterrupt: What was answered is kept.
     """
     live = [call for plan in plans for call in plan.live]
-    sending = _Sending(jobs, retries, () if rpm is None else (Pace(rpm),))
-    unfinished = {plan.variant.files[0]: plan.unfinished for plan in plans if plan.unfinished}
-    outcomes = _ask(live, sending, timeout_s, provider, layers, progress, unfinished) if live else []
-    errors = [outcome.error for outcome in outcomes if outcome.error and not outcome.made]
-    if live and len(errors) == sum(len(plan.calls) for plan in plans):
-        raise ProviderUnusable(f"not one of {len(live)} calls was answered; the first: {errors[0]}")
-    for run in unfinished.values():
-        run.end({plan.variant.model for plan in plans})
-    # A replay has no latency: what one side cannot be judged by, the other is not either.
-    timed = len(live) == sum(len(plan.calls) for plan in plans)
+    with asking(plans, sending) as ask:
+        outcomes = ask(live, len(live))
+        check_answered(outcomes, sum(len(plan.calls) for plan in plans))
     asked = iter(outcomes)
-    answers = [
-        [
-            _Given(call.steps) if isinstance(call, RecordedCall) else _given(plan, call, next(asked))
-            for call in plan.calls
-        ]
-        for plan in plans
-    ]
-    caching = {
-        plan.variant.model for plan, given in zip(plans, answers, strict=True) for one in given if _shows_cache(one)
-    }
-    judged = None
-    if judges is not None:
-        judged = JudgedRun(
-            judges, checks, plans, [[None if each.error else each.steps for each in given] for given in answers]
-        )
-        judges.carry_out(judged.work(), progress)
-    return [
-        _run(plan, given, checks, timed, plan.variant.model in caching, judged)
-        for plan, given in zip(plans, answers, strict=True)
-    ]
+    given = [[given_to(plan, call, asked) for call in plan.calls] for plan in plans]
+    answers = Answers(plans, given, checks, is_timed(plans), sending)
+    caching = answers.caching_models()
+    return [Run(plan.variant, tuple(answers.trials(number, caching))) for number, plan in enumerate(plans)]
 
 
 def connection(timeout_s: float | None, retries: int | None, rpm: int | None) -> Callable[[str], Provider]:
     """Makes providers of models, whose calls are sent again and spaced as those of a run."""
-    sending = _Sending(1, retries, () if rpm is None else (Pace(rpm),))
+    sending = Sending(retries=retries, rpm=rpm)
+    pace = sending.pace()
 
     def connect(model: str) -> Provider:
-        inner, layers = sending.layers(make_provider(model, timeout_s))
-        return WrappedProvider(inner, *layers)
+        inner, repeated = sending.once(make_provider(model, timeout_s))
+        return WrappedProvider(inner, repeated, *pace)
 
     return connect
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class Given:
     """What a case was answered with.
 
     Attributes:
@@ -132,40 +126,83 @@ class _Given:
     error: CaseError | None = None
 
 
-def _given(plan: RunPlan, call: PlannedCall, outcome: Conversed) -> _Given:
+def check_answered(outcomes: Sequence[Conversed], calls: int) -> None:
+    """Raises ProviderUnusable if each of so many calls was sent and failed."""
+    errors = [outcome.error for outcome in outcomes if outcome.error and not outcome.made]
+    if errors and len(errors) == calls:
+        raise ProviderUnusable(f"not one of {calls} calls was answered; the first: {errors[0]}")
+
+
+def is_timed(plans: Sequence[RunPlan]) -> bool:
+    """Whether latency is judged. A replay has none: what one side cannot be judged by, the other is not either."""
+    return all(isinstance(call, PlannedCall) and call.live for plan in plans for call in plan.calls)
+
+
+def given_to(plan: RunPlan, call: PlannedCall | RecordedCall, asked: Iterator[Conversed]) -> Given:
+    """What a call was answered with: if it was sent, with the next outcome."""
+    return Given(call.steps) if isinstance(call, RecordedCall) else _given(plan, call, next(asked))
+
+
+def _given(plan: RunPlan, call: PlannedCall, outcome: Conversed) -> Given:
     steps, before = list(call.earlier), call.before
     for asked, response in outcome.made:
         steps.append(make_step(plan.variant, call.case, asked, response, before))
         before = asked
-    return _Given(tuple(steps), tuple(response for _, response in outcome.made), outcome.error)
+    return Given(tuple(steps), tuple(response for _, response in outcome.made), outcome.error)
 
 
-def _shows_cache(given: _Given) -> bool:
+def _shows_cache(given: Given) -> bool:
     """Whether an answer says that its provider has a prompt cache."""
     usages = [step.response.usage for step in given.steps] if given.error is None else []
     return any(usage and (usage.cache_read_tokens or usage.cache_write_tokens) for usage in usages)
 
 
-def _run(
-    plan: RunPlan,
-    given: Sequence[_Given],
-    checks: SuiteChecks,
-    timed: bool,
-    caching: bool,
-    judged: JudgedRun | None,
-) -> Run:
-    cacheable = plan.variant.cacheable() if caching else None
-    trials = [
-        _trial(plan.variant, call, one, checks, timed, cacheable, None if judged is None else judged.at(plan, number))
-        for number, (call, one) in enumerate(zip(plan.calls, given, strict=True))
-    ]
-    return Run(plan.variant, tuple(trials))
+class Answers:
+    """What all calls of some plans were answered with; their judges have been asked."""
+
+    def __init__(
+        self,
+        plans: Sequence[RunPlan],
+        given: Sequence[Sequence[Given]],
+        checks: SuiteChecks,
+        timed: bool,
+        sending: Sending,
+    ) -> None:
+        """Asks the judges.
+
+        Args:
+            given: To each call of each plan.
+            timed: See :func:`is_timed`.
+        """
+        self._plans, self._given, self._checks, self._timed = plans, given, checks, timed
+        self._judged: JudgedRun | None = None
+        if sending.judges is not None:
+            steps = [[None if each.error else each.steps for each in of_plan] for of_plan in given]
+            self._judged = JudgedRun(sending.judges, checks, plans, steps)
+            sending.judges.carry_out(self._judged.work(), sending.progress)
+
+    def caching_models(self) -> set[str]:
+        """Models of which an answer says that their provider has a prompt cache."""
+        both = zip(self._plans, self._given, strict=True)
+        return {plan.variant.model for plan, given in both if any(map(_shows_cache, given))}
+
+    def trials(self, number: int, caching: Collection[str]) -> list[Trial]:
+        """Those of one plan, measured with a prompt cache if its model is one of ``caching``."""
+        plan, judged = self._plans[number], self._judged
+        cacheable = plan.variant.cacheable() if plan.variant.model in caching else None
+        return [
+            _trial(
+                *(plan.variant, call, one, self._checks, self._timed, cacheable),
+                None if judged is None else judged.at(plan, position),
+            )
+            for position, (call, one) in enumerate(zip(plan.calls, self._given[number], strict=True))
+        ]
 
 
 def _trial(
     variant: Variant,
     call: PlannedCall | RecordedCall,
-    given: _Given,
+    given: Given,
     checks: SuiteChecks,
     timed: bool,
     cacheable: int | None,
@@ -187,22 +224,6 @@ def _trial(
     return Answered(case, sample, first, tokens, outcome, measured, score, recorded_at, len(steps), given.live)
 
 
-@dataclass(frozen=True)
-class _Sending:
-    """How calls are sent; ``pace`` is one layer for all of them, or none."""
-
-    jobs: int
-    retries: int | None
-    pace: tuple[Layer, ...]
-
-    def layers(self, provider: Provider) -> tuple[Provider, tuple[Layer, ...]]:
-        """A provider that sends each call once, so that latency is of one call, and layers that repeat and wait."""
-        own, once = getattr(provider, "retries", None), getattr(provider, "without_retries", None)
-        if not isinstance(own, int) or not callable(once):
-            return provider, (Retries(self.retries or 0), *self.pace)
-        return once(), (Retries(own if self.retries is None else self.retries), *self.pace)
-
-
 class _RunClock:
     """The clock of the machine, by which nobody sleeps any longer once the run has ended."""
 
@@ -220,43 +241,71 @@ class _RunClock:
             raise Refused("the run has ended")
 
 
-def _ask(
-    live: Sequence[PlannedCall],
-    sending: _Sending,
-    timeout_s: float | None,
-    provider: Provider | None,
-    layers: Sequence[Layer],
-    progress: Progress | None,
-    unfinished: Mapping[RecordingFile, UnfinishedRun],
-) -> list[Conversed]:
-    """The outcome of each case, in their order. Recording files are tidied and providers closed afterwards."""
+SendCalls = Callable[[Sequence[PlannedCall], int], list[Conversed]]
+"""The outcome of each call, in their order. The number is of calls that are still to be sent, these included."""
+
+
+@contextmanager
+def asking(plans: Sequence[RunPlan], sending: Sending) -> Iterator[SendCalls]:
+    """While calls of these plans are sent. Recording files are tidied and providers closed afterwards.
+
+    If it ends without an error, what broken-off runs have answered is forgotten.
+    """
+    live = [call for plan in plans for call in plan.live]
+    unfinished = {plan.variant.files[0]: plan.unfinished for plan in plans if plan.unfinished}
     with ExitStack() as opened:
         providers: dict[str, Provider] = {}
         for model in dict.fromkeys(call.request.model for call in live):
-            providers[model] = provider or make_provider(model, timeout_s)
-            if provider is None:
+            providers[model] = sending.provider or make_provider(model, sending.timeout_s)
+            if sending.provider is None:
                 opened.callback(providers[model].close)
         for file in dict.fromkeys(call.file for call in live):
             opened.callback(file.tidy)
-        for run in unfinished.values():
-            opened.enter_context(run.going_on())
+        if live:
+            for run in unfinished.values():
+                opened.enter_context(run.going_on())
+        yield _Asker(live, providers, unfinished, sending, opened)
+    for run in unfinished.values():
+        run.end({plan.variant.model for plan in plans})
+
+
+class _Asker:
+    """Sends calls through one set of layers, as often as it is asked to."""
+
+    def __init__(
+        self,
+        live: Sequence[PlannedCall],
+        providers: Mapping[str, Provider],
+        unfinished: Mapping[RecordingFile, UnfinishedRun],
+        sending: Sending,
+        opened: ExitStack,
+    ) -> None:
         clock = _RunClock()
         opened.callback(clock.ended.set)
-        sent = {model: sending.layers(each) for model, each in providers.items()}
+        pace = sending.pace()
+        sent = {model: sending.once(each) for model, each in providers.items()}
         kept = {file: (run,) for file, run in unfinished.items()}
-        recorders = {
+        self._recorders = {
             (file, model): WrappedProvider(
-                sent[model][0], *kept.get(file, ()), Record(file), *layers, *sent[model][1], clock=clock
+                sent[model][0], *kept.get(file, ()), Record(file), *sending.layers, sent[model][1], *pace, clock=clock
             )
             for file, model in dict.fromkeys((call.file, call.request.model) for call in live)
         }
-        tasks = [partial(_converse, recorders[call.file, call.request.model], call) for call in live]
+        self._sending = sending
+        self._done = 0
+
+    def __call__(self, calls: Sequence[PlannedCall], left: int) -> list[Conversed]:
+        tasks = [partial(_converse, self._recorders[call.file, call.request.model], call) for call in calls]
         # In an order that favours no variant: who is asked first fills the provider's cache for the others.
         order = Random(_SEED).sample(range(len(tasks)), len(tasks))  # noqa: S311 - fairness, not secrecy
-        outcomes = dict(
-            zip(order, _in_threads([tasks[number] for number in order], sending.jobs, progress), strict=True)
-        )
+        made = _in_threads([tasks[number] for number in order], self._sending.jobs, self._progress(left))
+        self._done += len(made)
+        outcomes = dict(zip(order, made, strict=True))
         return [outcomes[number] for number in range(len(tasks))]
+
+    def _progress(self, left: int) -> Progress | None:
+        before, told = self._done, self._sending.progress
+        return None if told is None else lambda done, _total: told(before + done, before + left)
 
 
 def _converse(provider: Provider, call: PlannedCall) -> Conversed:
@@ -267,6 +316,8 @@ def _in_threads(tasks: Sequence[Callable[[], Conversed]], jobs: int, progress: P
     """Carry out tasks, ``jobs`` at once; the first error that ends the run cancels those that have not begun."""
     pending: dict[Future[Conversed], int] = {}
     outcomes: dict[int, Conversed] = {}
+    if not tasks:
+        return []
     executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="promptopt")
     try:
         for number, task in enumerate(tasks):

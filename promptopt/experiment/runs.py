@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from promptopt.config import Config
+from promptopt.experiment.stopped import Stopped
 from promptopt.experiment.variant import Measurement, Variant
 from promptopt.prices import Price, close_models
 from promptopt.scorers import CaseScore
@@ -107,10 +108,20 @@ Trial = Answered | Failed
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The trials of one variant, in the order of the suite."""
+    """The trials of one variant, in the order of the suite.
+
+    Attributes:
+        stopped: Why these are not all cases; ``None`` if they are.
+    """
 
     variant: Variant
     trials: tuple[Trial, ...]
+    stopped: Stopped | None = None
+
+    @property
+    def dropped(self) -> bool:
+        """Whether another variant dominates it, so that nothing else is said of it."""
+        return self.stopped is not None and self.stopped.by is not None
 
     @property
     def answered(self) -> tuple[Answered, ...]:

@@ -44,8 +44,12 @@ _NAMES = {
 }
 
 
-def variants_table(variants: Sequence[VariantSummary]) -> str:
-    """One row for each variant: tokens and dollars per call, quality; then how far repetitions agree."""
+def variants_table(variants: Sequence[VariantSummary], cases: int) -> str:
+    """One row for each variant: tokens and dollars per call, quality; then how far repetitions agree.
+
+    Args:
+        cases: Of the suite. If not all were asked for, a column says of how many each variant was.
+    """
     # If the provider has a prompt cache: what calls cost once it is warm, beside what it served in this run.
     warm = any(variant.warm_cached_tokens is not None for variant in variants)
     rows = [
@@ -63,12 +67,15 @@ def variants_table(variants: Sequence[VariantSummary]) -> str:
         for variant in variants
     ]
     most = max(variant.trials // max(variant.cases, 1) for variant in variants)
-    cases = f"{variants[0].cases:,} case{'s' * (variants[0].cases != 1)}" + (f" x {most}" if most > 1 else "")
-    headers = [cases, "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
+    counted = f"{cases:,} case{'s' * (cases != 1)}" + (f" x {most}" if most > 1 else "")
+    headers = [counted, "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
     if warm:
         headers = [*headers[:4], "$/1k\ncalls", "$/1k\npasses", "$/1k\nwarm", "quality", "pass\nrate"]
     elif not any(variant.cached_tokens for variant in variants):
         rows, headers = [row[:2] + row[3:] for row in rows], headers[:2] + headers[3:]
+    if any(variant.cases < cases for variant in variants):
+        headers = [headers[0], "asked", *headers[1:]]
+        rows = [[row[0], f"{variant.cases:,}", *row[1:]] for row, variant in zip(rows, variants, strict=True)]
     tables = [table(rows, headers, width=_WIDTH), _agreement_table(variants)]
     return "\n\n".join(filter(None, tables))
 
@@ -124,7 +131,7 @@ def frontier_table(found: Frontier | None) -> str:
             dollars(point.usd_per_1k_calls),
             _percent(point.quality),
             "too few cases" if point.low is None else f"{_percent(point.low)} to {_percent(point.high)}",
-            "*" if point.on_front else "",
+            "*" if point.on_front else "dropped" if point.dropped else "",
         ]
         for point in known
     ]

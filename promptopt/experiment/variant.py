@@ -175,12 +175,13 @@ class Variant:
             if isinstance(counted, PartialCount):
                 return Measurement(usage, "estimated", None)
         if cacheable is None:
-            return Measurement(usage, basis, self._cost(usage))
+            return Measurement(usage, basis, self.cost(usage))
         tokens = min(cacheable, usage.input_tokens)
         warm = replace(usage, cache_read_tokens=tokens, cache_write_tokens=0)
-        return Measurement(usage, basis, self._cost(usage), tokens, self._cost(warm))
+        return Measurement(usage, basis, self.cost(usage), tokens, self.cost(warm))
 
-    def _cost(self, usage: Usage) -> Cost | None:
+    def cost(self, usage: Usage) -> Cost | None:
+        """List cost of a call; ``None`` if the priced model is unpriced."""
         if self.price is None or self.price.tiers is not None:
             return self.price.cost(usage) if self.price else None
         return _cost(self.price, usage)

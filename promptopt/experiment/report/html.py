@@ -36,10 +36,12 @@ def comparison_html(comparison: Comparison) -> str:
         plots=[_differences_plot(pair, comparison) for pair in comparison.pairs],
         rows=[_difference_rows(pair) for pair in comparison.pairs],
         parts=[_part_rows(pair) for pair in comparison.pairs],
+        race=comparison.race,
+        case_prompts=[run.variant.label for run in comparison.kept],
         case_tables=[
             (title, cases[:_CASES_SHOWN], max(0, len(cases) - _CASES_SHOWN))
             for title, cases in (
-                (f"{len(differing):,} of {comparison.variants[0].trials:,} cases differ", differing),
+                (f"{len(differing):,} of {len(comparison.kept[0].trials):,} cases differ", differing),
                 (f"{len(failed):,} cases fail with every prompt", failed),
             )
         ],
@@ -71,7 +73,7 @@ def _cases(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[str,
     """The cases on which the variants differ in passing, and those on which none of them passes."""
     differing: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
-    for trials in zip(*(run.trials for run in comparison.runs), strict=True):
+    for trials in zip(*(run.trials for run in comparison.kept), strict=True):
         results = {passed_text(trial) for trial in trials}
         if results != {"pass"}:
             row = {"name": trial_name(trials[0]), "answers": [_answer(trial) for trial in trials]}

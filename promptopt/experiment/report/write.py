@@ -13,7 +13,8 @@ from xml.etree import ElementTree as ET
 from promptopt.errors import UsageError
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.report.html import comparison_html
-from promptopt.experiment.runs import Answered, Failed, Trial
+from promptopt.experiment.runs import Answered, Failed, Run, Trial
+from promptopt.experiment.stopped import Stopped
 from promptopt.experiment.text import trial_name
 from promptopt.files import replace_file
 
@@ -100,7 +101,8 @@ def _junit(comparison: Comparison) -> str:
             label = f"{label} ({number + 1})"
         cases = [_junit_trial(label, trial) for trial in run.trials]
         _suite(root, label, cases)
-    _suite(root, "verdicts", [_junit_verdict(pair) for pair in comparison.pairs])
+    dropped = [_junit_dropped(run, stopped) for run in comparison.runs if (stopped := run.stopped) and stopped.lead]
+    _suite(root, "verdicts", [*(_junit_verdict(pair) for pair in comparison.pairs), *dropped])
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -125,6 +127,16 @@ def _junit_verdict(pair: Pair) -> ET.Element:
     if kind:
         ET.SubElement(case, kind, message=_xml("; ".join(pair.reasons)))
     ET.SubElement(case, "system-out").text = _xml(str(pair))
+    return case
+
+
+def _junit_dropped(run: Run, stopped: Stopped) -> ET.Element:
+    """A variant that a race dropped: a failure if the baseline dominates it."""
+    case = ET.Element("testcase", classname="verdicts", name=_xml(f"{run.variant.label} in the race"))
+    said = _xml(f"asked of {stopped.asked:,} of {stopped.cases:,} cases; {stopped.by} dominates it")
+    if stopped.lead and stopped.lead.by == 0:
+        ET.SubElement(case, "failure", message=said)
+    ET.SubElement(case, "system-out").text = said
     return case
 
 
