@@ -139,6 +139,9 @@ def short_assert(text: str, path: str, line: int) -> Located:
     entry["type"] = (match["not"] or "") + kind
     if match["threshold"]:
         entry["threshold"] = match["threshold"]
+    elif kind == "similar":
+        # Here, and not in YAML, promptfoo's is 0.8.
+        entry["threshold"] = "0.8"
     if value := (match["value"] or "").strip():
         if kind in _LISTS:
             entry["value"] = split_list(value)

@@ -98,9 +98,11 @@ def test_what_passes_and_what_does_not(kind: str, value: Any, options: Any, good
 
 def test_every_type_has_an_example_here_or_a_test_of_its_own() -> None:
     own = distribution("promptopt").entry_points.select(group="promptopt.scorers")
-    # Those of calls are in test_tool_calls.py, judges in tests/judges.
+    # Those of calls are in test_tool_calls.py, judges in tests/judges, `similar` in tests/gateway.
     assert {
-        point.name for point in own if not point.value.startswith(("promptopt.scorers.tools:", "promptopt.judges."))
+        point.name
+        for point in own
+        if not point.value.startswith(("promptopt.scorers.tools:", "promptopt.judges.", "promptopt.gateway."))
     } == {kind for kind, *_ in EXAMPLES} | {
         *("cost", "latency", "python", "javascript", "meteor", "is-refusal", "guardrails", "finish-reason", "webhook"),
         *("perplexity", "perplexity-score"),
