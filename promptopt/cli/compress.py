@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from promptopt.compression.edit import Level
     from promptopt.compression.engine import Compression
     from promptopt.compression.judge import JudgedEdit
+    from promptopt.compression.tool_descriptions import Description, ShorterTools
     from promptopt.templates import Template
 
 
@@ -59,6 +62,7 @@ def command(
     Exit code 1 if --suite says that the shorter prompt should not be kept.
     """
     from promptopt.compression.engine import compress_prompt
+    from promptopt.compression.tool_descriptions import shorten_tools
     from promptopt.errors import UsageError
     from promptopt.templates import load_prompt
 
@@ -72,18 +76,23 @@ def command(
     compression = compress_prompt(template, level, select=select, ignore=ignore)
     if rewrite:
         compression = _rewritten(template, compression, rewrite)
-    text = _interact(template, compression) if interactive else compression.text
+    tools = shorten_tools(template, level, select=select, ignore=ignore)
+    files = {template.name: _interact(template, compression) if interactive else compression.text}
+    if tools is not None:
+        # Of tools in the prompt itself, what is in its front matter is before all other changes.
+        chosen = _chosen(tools) if interactive else tools.changed
+        files[tools.name] = tools.take(chosen, files.get(tools.name))
     if as_json:
-        click.echo(json.dumps(_data(template.path, compression, text), indent=2, ensure_ascii=False))
+        data = _data(template.path, compression, files[template.name]) | _tools_data(tools)
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
-        _show(template, compression, text, quiet=interactive)
-        if show_edits:
-            _show_edits(compression)
+        _show_all(template, compression, tools, files, quiet=interactive, edits=show_edits)
+    changed = files[template.name] != template.source or (tools is not None and files[tools.name] != tools.original)
     keep = True
-    if suite is not None and text != template.source:
-        keep = _compared(template, text, suite)
-    if write and text != template.source and keep:
-        _write(template, text)
+    if suite is not None and changed:
+        keep = _compared(template, files, suite)
+    if write and changed and keep:
+        _write(template, files, tools)
     if not keep:
         raise click.exceptions.Exit(1)
 
@@ -203,15 +212,66 @@ def _interact(template: Template, compression: Compression) -> str:
     return text if same_code(compression.original, text) else compression.original
 
 
-def _compared(template: Template, text: str, suite: str) -> bool:
+def _chosen(tools: ShorterTools) -> list[Description]:
+    chosen = []
+    for one in tools.changed:
+        click.secho(f"{tools.path}: {one.place}\n-{one.old.strip()}", fg="red")
+        click.secho(f"+{one.new.strip()}", fg="green")
+        answer = click.prompt("take this?", type=click.Choice(["y", "n", "q"]), default="y", show_choices=True)
+        if answer == "q":
+            break
+        chosen += [one] if answer == "y" else []
+    return chosen
+
+
+def _show_all(
+    template: Template,
+    compression: Compression,
+    tools: ShorterTools | None,
+    files: Mapping[str, str],
+    *,
+    quiet: bool,
+    edits: bool,
+) -> None:
+    _show(template, compression, files[template.name], quiet=quiet)
+    if tools is not None and tools.changed:
+        _show_tools(template, tools, files[tools.name], quiet=quiet, edits=edits)
+    if edits:
+        _show_edits(compression)
+
+
+def _show_tools(template: Template, tools: ShorterTools, text: str, *, quiet: bool, edits: bool) -> None:
+    from promptopt.compression.edit import unified
+    from promptopt.tables import table
+
+    if not quiet and tools.name != template.name:
+        shown = unified(tools.original, text, tools.path, f"{tools.path} (compressed)", template.front.model)
+        for line in shown.splitlines():
+            click.secho(line, fg=_colour(line))
+    before, after = tools.tokens_before, tools.tokens_after
+    click.echo(f"{tools.path}: tools {before:,} -> {after:,} tokens ({after / before - 1:+.1%}, estimated)", err=True)
+    if edits:
+        rows = [[one.place, *_row(edit)[1:]] for one in tools.changed for edit in (*one.edits, *one.refused)]
+        click.echo(table(rows, ["description", "rule", "tokens", "facts", "old", "new", ""], left=True))
+
+
+def _tools_data(tools: ShorterTools | None) -> dict[str, Any]:
+    if tools is None:
+        return {}
+    descriptions = [{"place": one.place, "old": one.old, "new": one.new} for one in tools.changed]
+    counts = {"tokens_before": tools.tokens_before, "tokens_after": tools.tokens_after}
+    return {"tools": {"path": tools.path, **counts, "basis": "estimated", "descriptions": descriptions}}
+
+
+def _compared(template: Template, files: Mapping[str, str], suite: str) -> bool:
     """Run both over the suite and print the table; returns whether to keep the new one."""
     from dataclasses import replace
 
-    from promptopt.compression.engine import with_source
+    from promptopt.compression.engine import with_files
     from promptopt.experiment.compare import compare
     from promptopt.values import Origin
 
-    shorter = with_source(template, text)
+    shorter = with_files(template, files)
     shorter = replace(shorter, origin=Origin(template.origin.prompt, f"{template.origin.version or 'new'}-compressed"))
     comparison = compare(template, shorter, suite=suite)
     click.echo(str(comparison), nl=False)
@@ -221,16 +281,32 @@ def _compared(template: Template, text: str, suite: str) -> bool:
     return keep
 
 
-def _write(template: Template, text: str) -> None:
-    from promptopt.errors import UsageError
-    from promptopt.files import show_path
-    from promptopt.templates.names import write_next
+def _write(template: Template, files: Mapping[str, str], tools: ShorterTools | None) -> None:
+    """The next version; its tools, if they are in a file of their own and shorter, in a new file beside it."""
+    from promptopt.errors import PromptoptError, TemplateError, UsageError
+    from promptopt.files import show_path, write_new
+    from promptopt.templates.chat_file import without_suffix
+    from promptopt.templates.frontmatter import replace_value
+    from promptopt.templates.names import next_version
     from promptopt.templates.readers import FolderReader
 
     if not isinstance(template.reader, FolderReader):
         raise UsageError(f"{template.path} is read out of git; --write needs a file of the working tree")
-    target = write_next(template.reader.root / template.name, text)
-    click.echo(f"wrote {show_path(target)}", err=True)
+    target = next_version(template.reader.root / template.name)
+    text = files[template.name]
+    beside = None
+    if tools is not None and tools.name != template.name and files[tools.name] != tools.original:
+        beside = target.with_name(f"{without_suffix(target).name}.tools{Path(tools.name).suffix}")
+        text = replace_value(text, "tools", beside.name)
+        write_new(beside, files[tools.name], TemplateError)
+    try:
+        write_new(target, text, TemplateError)
+    except PromptoptError:
+        if beside is not None:
+            beside.unlink()
+        raise
+    for path in filter(None, (target, beside)):
+        click.echo(f"wrote {show_path(path)}", err=True)
 
 
 def _rewritten(template: Template, compression: Compression, model: str) -> Compression:

@@ -342,4 +342,19 @@ def with_source(template: Template, source: str) -> Template:
     Raises:
         TemplateError: The source cannot be compiled.
     """
-    return Template.load(template.name, OverlayReader(template.reader, template.name, source), template.origin)
+    return with_files(template, {template.name: source})
+
+
+def with_files(template: Template, texts: Mapping[str, str]) -> Template:
+    """The same prompt with other texts of its own file, or of files that it names, compiled.
+
+    Args:
+        texts: By the files' paths below the prompts folder.
+
+    Raises:
+        TemplateError: They cannot be read or compiled.
+    """
+    reader = template.reader
+    for name, text in texts.items():
+        reader = OverlayReader(reader, name, text)
+    return Template.load(template.name, reader, template.origin)

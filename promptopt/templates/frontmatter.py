@@ -139,6 +139,40 @@ def read_front_matter(text: str, name: str, reader: Reader) -> FrontMatter:
     return _Reader(table, name, path, reader).front_matter()
 
 
+def replace_value(source: str, key: str, value: str) -> str:
+    """``source`` with the one-line value of a key of its front matter replaced."""
+    end = front_matter_end(source)
+    return re.sub(rf"(?m)^({key}[ \t]*:).*$", lambda found: f"{found[1]} {value}", source[:end], count=1) + source[end:]
+
+
+def tools_source(text: str, name: str, reader: Reader) -> tuple[str, str, int, int] | None:
+    """Where the schemas of a prompt's tools are written.
+
+    Returns:
+        The file by its path below the root, its text, and where in it they begin and end: a file of their own, or the
+        prompt itself. ``None`` if there are none, or they are Python functions.
+    """
+    block = _block(text)
+    table = None if block is None else load_yaml(block["yaml"], name)
+    value = table.get("tools") if isinstance(table, Mapping) else None
+    if block is None or value is None or is_function(value):
+        return None
+    if isinstance(value, str):
+        beside = str(PurePosixPath(name).parent / value)
+        for candidate in (beside, value):
+            try:
+                written = reader.read(candidate)
+            except (OSError, TemplateError):
+                continue
+            return candidate, written, 0, len(written)
+        return None
+    # The value of the key, as YAML writes it.
+    root: Any = yaml.compose(block["yaml"], Loader=yaml.SafeLoader)
+    node = next(value for key, value in root.value if key.value == "tools")
+    start = block.start("yaml")
+    return name, text, start + node.start_mark.index, start + node.end_mark.index
+
+
 class _Reader:
     def __init__(self, table: Mapping[str, Any], name: str, path: str, reader: Reader) -> None:
         self._table = table
