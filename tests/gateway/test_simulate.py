@@ -185,3 +185,20 @@ def test_only_the_clock_asks_for_the_time_and_for_chance():
     pattern = re.compile(r"^\s*(import (time|random)\b|from (time|random) import (?!Random$))", re.MULTILINE)
     found = [path.name for path in room.rglob("*.py") if path not in own and pattern.search(path.read_text())]
     assert found == []
+
+
+def test_only_the_simulation_moves_its_clock(folder, clock, monkeypatch):
+    """Leases are renewed by a thread, which sleeps in real time."""
+    monkeypatch.setattr("promptopt.gateway.layers.single_flight.LEASE_S", 0.03)
+    built = gateway(folder, clock, store="sqlite", cache=None)
+    asked = []
+
+    def slowly(call):
+        asked.append(clock.now)
+        time.sleep(0.1)
+        return answers(seconds=20.0)(call)
+
+    outcomes = simulate(built.handler, [Arrival(START, call("a")), Arrival(START + 1, call("b"))], slowly, clock)
+    assert asked == [START, START + 1]
+    assert [each.ended_at for each in outcomes] == [START + 20, START + 21]
+    built.close()

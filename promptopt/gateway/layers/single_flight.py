@@ -196,7 +196,8 @@ class LeaseRenewer:
 
     def _beat(self) -> None:
         while True:
-            self._clock.sleep(LEASE_S / 3)
+            # Whether a process is alive is a matter of real time: on a simulated clock this thread would move it.
+            SYSTEM_CLOCK.sleep(LEASE_S / 3)
             with self._lock:
                 held = list(self._held)
                 if not held:

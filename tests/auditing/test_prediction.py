@@ -1,0 +1,25 @@
+"""The benchmark that compares a prediction with what the gateway then does, on a small workload, with SQLite."""
+
+import importlib.util
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def benchmark(repository, monkeypatch):
+    spec = importlib.util.spec_from_file_location("audit_prediction", repository / "benchmarks" / "audit_prediction.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(sys, "argv", ["audit_prediction.py", "--calls", "400"])
+    return module
+
+
+def test_the_prediction_is_the_deed_to_the_cent(benchmark, capsys):
+    benchmark.main()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("exact", "single"))]
+    assert len(lines) == len(benchmark.SETS)
+    for line in lines:
+        predicted, done = line.split()[-7:-5]
+        assert predicted == done, line
+        assert "$0.000000" in line
