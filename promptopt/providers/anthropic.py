@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from promptopt.dialects import anthropic_arguments
 from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
-from promptopt.providers.openai.errors import translated_sdk
+from promptopt.providers.http import ends_within
+from promptopt.providers.openai.errors import no_answer, translated_sdk
 from promptopt.providers.program import anthropic_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url
 from promptopt.values import Request, Response, ToolCall
@@ -54,11 +55,13 @@ class AnthropicProvider(ProviderBase):
                 import anthropic
             except ImportError:
                 raise MissingExtra("anthropic", "anthropic", f"the model {self._table.name}:{model}") from None
+            timeout_s = timeout_s or DEFAULT_TIMEOUT_S
             client = anthropic.Anthropic(
                 api_key=self._table.key(_KEY),
                 base_url=self._table.get("base_url"),
-                timeout=timeout_s or DEFAULT_TIMEOUT_S,
+                timeout=timeout_s,
                 default_headers=self._table.headers(),
+                http_client=anthropic.DefaultHttpxClient(event_hooks=ends_within(timeout_s)),
             )
         self._anthropic = client
 
@@ -128,10 +131,14 @@ def _named(request: Request) -> Request:
 
 
 def read_message(message: Any, model: str, duration_s: float | None) -> Response:
-    """A ``Response`` out of the SDK's object. Raises what reading something else raises."""
-    blocks = message.content
+    """A ``Response`` out of the SDK's object.
+
+    Raises:
+        ProviderError: It has no content; and what reading something else raises.
+    """
+    blocks = getattr(message, "content", None)
     if not isinstance(blocks, list):
-        raise TypeError(f"its content is {blocks!r:.100}, not a list of blocks")
+        raise no_answer(message, "message")
     calls = tuple(ToolCall(each.id, each.name, json.dumps(each.input)) for each in blocks if each.type == "tool_use")
     reason = message.stop_reason or "stop"
     usage = message.usage

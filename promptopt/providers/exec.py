@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
-from promptopt.providers.program import ANSWER_KEYS, TEXT_KEYS, read_answer, told
+from promptopt.providers.program import ANSWER_KEYS, MAX_BYTES, TEXT_KEYS, read_answer, told
 from promptopt.providers.settings import Checks, ProviderTable, is_text
 from promptopt.values import Request, Response
 
 DEFAULT_TIMEOUT_S = 120.0
-MAX_BYTES = 10_000_000
+# Of the standard error its end says why a command failed.
+_ERROR_BYTES = 65_536
+_CHUNK = 65_536
+# What a command writes may act on a terminal.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def _is_command(value: Any) -> bool:
@@ -68,11 +76,9 @@ class ExecProvider(ProviderBase):
         output, errors, code = self._run(sent.encode("utf-8", "replace"), place)
         taken = time.perf_counter() - started
         if code:
-            last = errors.decode(errors="replace").strip().splitlines()
+            last = _CONTROL.sub("", errors.decode(errors="replace")).strip().splitlines()
             ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             raise ProviderError(f"{place} {ended}: {last[-1][:300] if last else 'it said nothing on standard error'}")
-        if len(output) > MAX_BYTES:
-            raise ProviderError(f"{place} printed {len(output):,} bytes; an answer has at most {MAX_BYTES:,}")
         try:
             return read_answer(_printed(output.decode("utf-8")), request.model, taken)
         except UnicodeDecodeError as error:
@@ -94,15 +100,87 @@ class ExecProvider(ProviderBase):
             )
         except OSError as error:
             raise ProviderUnusable(f"{place} cannot be run: {error.strerror}") from None
-        try:
-            output, errors = process.communicate(sent, self._timeout_s)
-        except subprocess.TimeoutExpired:
-            raise ProviderError(f"{place} did not end within {self._timeout_s:g} s (see --timeout)") from None
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+        with process:
+            try:
+                output, errors = _Exchange(process, sent, self._timeout_s).run(place)
+            except BaseException:
+                _end(process)
+                raise
         return output, errors, process.returncode
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command that runs on, and what it has started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class _Exchange:
+    """What a command is sent and what it says, of which no more than an answer may have is kept."""
+
+    def __init__(self, process: subprocess.Popen[bytes], sent: bytes, timeout_s: float) -> None:
+        self._process, self._left, self._timeout_s = process, memoryview(sent), timeout_s
+        self._ends = time.monotonic() + timeout_s
+        self._output, self._errors = bytearray(), bytearray()
+
+    def run(self, place: str) -> tuple[bytes, bytes]:
+        """The standard output and the end of the standard error. The command has ended, or is killed."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        with selectors.DefaultSelector() as pipes:
+            pipes.register(process.stdin, selectors.EVENT_WRITE, self._write)
+            pipes.register(process.stdout, selectors.EVENT_READ, partial(self._read, place))
+            pipes.register(process.stderr, selectors.EVENT_READ, self._read_error)
+            while pipes.get_map():
+                for key, _ in pipes.select(max(0.0, self._ends - time.monotonic())):
+                    if not key.data(key.fd):
+                        pipes.unregister(key.fileobj)
+                        key.fileobj.close()  # type: ignore[union-attr]
+                if pipes.get_map():
+                    self._check_time(place)
+        try:
+            process.wait(max(0.0, self._ends - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._check_time(place)
+        return bytes(self._output), bytes(self._errors)
+
+    def _check_time(self, place: str) -> None:
+        if time.monotonic() < self._ends:
+            return
+        if self._process.poll() is None:
+            said = f"{place} did not end within {self._timeout_s:g} s (see --timeout)"
+        else:
+            said = f"{place} ended, but what it has started keeps its output open after {self._timeout_s:g} s"
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        raise ProviderError(said)
+
+    def _write(self, pipe: int) -> bool:
+        try:
+            self._left = self._left[os.write(pipe, self._left[:_CHUNK]) :]
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:
+            # It does not read what it is asked, which is its own affair.
+            return False
+        return bool(self._left)
+
+    def _read(self, place: str, pipe: int) -> bool:
+        data = os.read(pipe, _CHUNK)
+        self._output += data
+        if len(self._output) > MAX_BYTES:
+            raise ProviderError(f"{place} printed more than {MAX_BYTES:,} bytes; an answer has at most so many")
+        return bool(data)
+
+    def _read_error(self, pipe: int) -> bool:
+        data = os.read(pipe, _CHUNK)
+        self._errors += data
+        del self._errors[:-_ERROR_BYTES]
+        return bool(data)
 
 
 def _printed(text: str) -> Any:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from promptopt.dialects import google_arguments
 from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
-from promptopt.providers.http import HttpStatus
-from promptopt.providers.openai.errors import classify, unusable_remedy
+from promptopt.providers.http import HttpStatus, ends_within
+from promptopt.providers.openai.errors import classify, html_title, is_html, unusable_remedy
 from promptopt.providers.program import google_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url
 from promptopt.values import Request, Response, ToolCall
@@ -48,7 +48,7 @@ class GoogleProvider(ProviderBase):
                 "headers": self._table.headers(),
                 "timeout": round(self._timeout_s * 1000),
                 # A file of a proxy or a redirect would go elsewhere than the table says.
-                "client_args": {"follow_redirects": False},
+                "client_args": {"follow_redirects": False, "event_hooks": ends_within(self._timeout_s)},
             },
         )
 
@@ -102,7 +102,12 @@ class GoogleProvider(ProviderBase):
         return str(self._table.get("base_url") or "Google's API")
 
     def _refused(self, error: errors.APIError) -> ProviderError:
-        said = str(error.message or error.status or "no reason").strip().splitlines()[0][:300]
+        said = str(error.message or error.status or "no reason").strip()
+        if is_html(said):
+            said = f"a page ({html_title(said)})"
+        elif 300 <= error.code < 400:
+            said = "a redirect, which is not followed"
+        said = said.splitlines()[0][:300]
         kind = classify(error.code, None, said)
         if error.code == 400 and "api key" in said.lower():
             kind = "auth"

@@ -1,21 +1,22 @@
 """Any HTTP endpoint in a model's place: a table of the type ``http`` says what is sent and where the answer is.
 
-Redirects are not followed, and each call is sent once; a body is read up to :data:`MAX_BYTES`.
+Redirects are not followed, and each call is sent once; a body is read up to 10 MB.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
-from promptopt.providers.openai.errors import classify_body
-from promptopt.providers.program import read_answer, told, usage_of
+from promptopt.providers.openai.errors import classify_body, excerpt, html_title, is_html
+from promptopt.providers.program import MAX_BYTES, read_answer, told, usage_of
 from promptopt.providers.settings import Checks, ProviderTable, is_texts, is_url
 from promptopt.values import Request, Response
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import httpx2
 
 DEFAULT_TIMEOUT_S = 120.0
-MAX_BYTES = 10_000_000
 _PARTS = ("text", "usage", "tool_calls", "model", "finish_reason", "error")
 _USAGE_PARTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "output_reasoning_tokens")
 # A field of the body that is one expression keeps the value's type: a list of messages stays a list.
@@ -79,7 +79,9 @@ class HttpProvider(ProviderBase):
         if key := table.key(None):
             headers = {"Authorization": f"Bearer {key}", **headers}
         self._body = _templates(table.get("body", _DEFAULT_BODY), table)
-        self._client = httpx2.Client(headers=headers, timeout=self._timeout_s, follow_redirects=False)
+        self._client = httpx2.Client(
+            headers=headers, timeout=self._timeout_s, follow_redirects=False, event_hooks=ends_within(self._timeout_s)
+        )
 
     @classmethod
     def is_configured(cls, model: str) -> bool:  # noqa: ARG003 - without a table there is no url
@@ -125,14 +127,13 @@ class HttpProvider(ProviderBase):
     def _sent(self, content: bytes, place: str) -> tuple[int, Mapping[str, str], bytes]:
         import httpx2
 
-        ends = time.monotonic() + self._timeout_s
         method = self._table.get("method", "POST")
         sent: dict[str, Any] = {} if method == "GET" else {"content": content}
         try:
             with self._client.stream(
                 method, self._url, headers={"Content-Type": "application/json"} if sent else {}, **sent
             ) as answer:
-                return answer.status_code, answer.headers, self._received(answer, ends, place)
+                return answer.status_code, answer.headers, self._received(answer, place)
         except httpx2.TimeoutException as error:
             raise ProviderError(f"{place} did not answer within {self._timeout_s:g} s (see --timeout)") from error
         except (httpx2.ConnectError, httpx2.UnsupportedProtocol) as error:
@@ -144,7 +145,7 @@ class HttpProvider(ProviderBase):
         except UnicodeEncodeError:
             raise self._table.error("a header has characters that HTTP does not take", "headers") from None
 
-    def _received(self, answer: httpx2.Response, ends: float, place: str) -> bytes:
+    def _received(self, answer: httpx2.Response, place: str) -> bytes:
         parts, size = [], 0
         for part in answer.iter_bytes():
             size += len(part)
@@ -152,8 +153,6 @@ class HttpProvider(ProviderBase):
                 raise ProviderError(
                     f"{place} answered with more than {MAX_BYTES:,} bytes; an answer has at most so many"
                 )
-            if time.monotonic() > ends:
-                raise ProviderError(f"{place} did not answer within {self._timeout_s:g} s (see --timeout)")
             parts.append(part)
         return b"".join(parts)
 
@@ -164,11 +163,11 @@ class HttpProvider(ProviderBase):
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):
-            if text.lstrip()[:100].lower().startswith(("<!doctype html", "<html")) or kind == "text/html":
-                raise ValueError(f"it is HTML ({_title(text)}), as of an error or a login page") from None
+            if is_html(text) or kind == "text/html":
+                raise ValueError(f"it is HTML ({html_title(text)}), as of an error or a login page") from None
             if kind == "text/plain" and not self._pointers:
                 return text
-            raise ValueError(f"it is not JSON: {_excerpt(text)}") from None
+            raise ValueError(f"it is not JSON: {excerpt(text)}") from None
         return self._by_pointers(value) if self._pointers else value
 
     def _by_pointers(self, value: Any) -> dict[str, Any]:
@@ -183,7 +182,7 @@ class HttpProvider(ProviderBase):
         if found.get("text") is None and not found.get("tool_calls") and not found.get("error"):
             pointer = self._pointers.get("text")
             where = "the table's response has no text" if pointer is None else f"nothing is at its {pointer!r}"
-            raise ValueError(f"{where}, in {_excerpt(json.dumps(value, ensure_ascii=False))}")
+            raise ValueError(f"{where}, in {excerpt(json.dumps(value, ensure_ascii=False))}")
         return found
 
     def close(self) -> None:
@@ -248,13 +247,50 @@ def _check_status(status: int, headers: Mapping[str, str], body: bytes, place: s
             f"{place} answered {status}, a redirect to {where}, which is not followed: change its url"
         )
     text = body.decode("utf-8", "replace")
-    said = _title(text) if text.lstrip().startswith("<") else _excerpt(_message(text))
+    said = html_title(text) if text.lstrip().startswith("<") else excerpt(_message(text))
     kind, _ = classify_body(status, body)
     error = ProviderError if kind not in _UNUSABLE else ProviderUnusable
     message = f"{place} answered {status}: {said}"
     if kind in _UNUSABLE:
         message += f". {_UNUSABLE[kind]}"
     raise error(message) from HttpStatus(status, said)
+
+
+def ends_within(seconds: float) -> dict[str, list[Callable[[Any], None]]]:
+    """Event hooks of an httpx client: a call ends after so many seconds, even if its answer comes in drips.
+
+    The timeout of such a client is for each piece of an answer, and some endpoints send a space now and then.
+    """
+
+    def begin(request: Any) -> None:
+        request.extensions["promptopt_ends"] = time.monotonic() + seconds
+
+    def watch(response: Any) -> None:
+        # There are two such libraries, and an SDK has its own.
+        library = sys.modules[type(response).__module__.partition(".")[0]]
+        response.stream = _watched(library)(response.stream, response.request.extensions["promptopt_ends"])
+
+    return {"request": [begin], "response": [watch]}
+
+
+@lru_cache(maxsize=4)
+def _watched(library: Any) -> Any:
+    """The class of a stream that raises the library's timeout once its time is over."""
+
+    class Watched(library.SyncByteStream):  # type: ignore[misc]
+        def __init__(self, inner: Any, ends: float) -> None:
+            self._inner, self._ends = inner, ends
+
+        def __iter__(self) -> Iterator[bytes]:
+            for part in self._inner:
+                yield part
+                if time.monotonic() > self._ends:
+                    raise library.ReadTimeout("the answer did not end in time")
+
+        def close(self) -> None:
+            self._inner.close()
+
+    return Watched
 
 
 class HttpStatus(Exception):
@@ -276,16 +312,6 @@ def _message(text: str) -> str:
         if isinstance(value, Mapping) and value.get(key):
             value = value[key]
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _title(text: str) -> str:
-    found = re.search(r"<title[^>]*>(.*?)</title>", text[:20_000], re.IGNORECASE | re.DOTALL)
-    return _excerpt(found[1] if found else text)
-
-
-def _excerpt(text: str) -> str:
-    words = " ".join(text[:1000].split())
-    return repr(words if len(words) <= 120 else f"{words[:119]}…") if words else "nothing"
 
 
 @lru_cache(maxsize=64)

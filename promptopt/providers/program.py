@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ ANSWER_KEYS = frozenset(
     {*TEXT_KEYS, "model", "usage", "tokenUsage", "tool_calls", "finish_reason", "error", "cost", "cached", "metadata"}
 )
 _MAX_ARGUMENT = 100
+MAX_BYTES = 10_000_000
+"""The most that an answer may have; a text as many characters."""
 
 
 def told(request: Request, model: str) -> dict[str, Any]:
@@ -49,9 +52,10 @@ def read_answer(value: Any, model: str, duration_s: float | None = None) -> Resp
         ValueError: It is something else, or one of its parts is; or its ``error`` says why there is no answer.
     """
     if isinstance(value, Response):
+        _short(value.text)
         return value
     if isinstance(value, str):
-        return Response(model, value, duration_s=duration_s)
+        return Response(model, _short(value), duration_s=duration_s)
     if not isinstance(value, Mapping):
         raise ValueError(f"{_shown(value)} ({type(value).__name__}) is not a text, a dict or a Response")
     if error := value.get("error"):
@@ -63,12 +67,18 @@ def read_answer(value: Any, model: str, duration_s: float | None = None) -> Resp
     usage = value.get("usage") if value.get("usage") is not None else value.get("tokenUsage")
     return Response(
         model=_text(value, "model") or model,
-        text=said if isinstance(said, str) else "" if said is None else json.dumps(said, ensure_ascii=False),
+        text=_short(said if isinstance(said, str) else "" if said is None else json.dumps(said, ensure_ascii=False)),
         finish_reason=_text(value, "finish_reason") or ("tool_calls" if calls else "stop"),
         usage=usage_of(usage),
         duration_s=duration_s,
         tool_calls=calls,
     )
+
+
+def _short(text: str) -> str:
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"its text has {len(text):,} characters; an answer has at most {MAX_BYTES:,}")
+    return text
 
 
 def _text(value: Mapping[str, Any], key: str) -> str:
@@ -131,18 +141,17 @@ def _usage(value: Mapping[str, Any]) -> Usage | None:
     if "prompt" in value and "completion" in value:
         cached = _count(value.get("cached"))
         return Usage(_count(value["prompt"]), min(cached, _count(value["prompt"])), 0, _count(value["completion"]))
-    found = read_usage(value)
-    return found and _beside(value, found)
+    if "inputTokens" in value:
+        return _camel_usage(value)
+    return read_usage(value)
 
 
-def _beside(value: Mapping[str, Any], found: Usage) -> Usage:
-    details = value.get("prompt_tokens_details") or value.get("input_tokens_details") or {}
-    read, written = _count(details.get("cached_tokens")), _count(details.get("cache_write_tokens"))
-    total = value.get("total_tokens")
-    plain = found.input_tokens
-    if read + written and (read > plain or total == plain + read + written + found.output_tokens):
-        return Usage(plain + read + written, read, written, found.output_tokens, found.output_reasoning_tokens)
-    return found
+def _camel_usage(value: Mapping[str, Any]) -> Usage:
+    """Of Bedrock's Converse, which counts cached tokens beside the input, and of Vercel's AI SDK: inside."""
+    read, written = _count(value.get("cacheReadInputTokens")), _count(value.get("cacheWriteInputTokens"))
+    total, output = _count(value["inputTokens"]) + read + written, _count(value.get("outputTokens"))
+    read = read or min(_count(value.get("cachedInputTokens")), total)
+    return Usage(total, read, written, output, min(_count(value.get("reasoningTokens")), output))
 
 
 def anthropic_usage(value: Mapping[str, Any]) -> Usage | None:
@@ -197,9 +206,12 @@ def google_usage(value: Mapping[str, Any]) -> Usage | None:
 
 
 def _count(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(f"{value!r} is not a whole number")
     return 0 if value is None else int(value)
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # Where an object is in memory says nothing, and another thing in each run.
+    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
     return text if len(text) <= _MAX_ARGUMENT else f"{text[: _MAX_ARGUMENT - 1]}…"

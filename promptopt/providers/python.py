@@ -11,12 +11,14 @@ import hashlib
 import inspect
 import io
 import logging
+import os
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from functools import lru_cache
@@ -74,6 +76,8 @@ class PythonProvider(ProviderBase):
             raise ProviderError(f"{self._name} did not return within {self._timeout_s:g} s (see --timeout)") from None
         except _Raised as raised:
             raise ProviderError(f"{self._name} raised {raised.text}") from raised.error
+        except CancelledError:
+            raise ProviderError(f"{self._name} cancelled itself (asyncio.CancelledError)") from None
         finally:
             self._say(printed.getvalue(), request)
         taken = time.perf_counter() - started
@@ -125,8 +129,12 @@ class PythonProvider(ProviderBase):
                 outcome.set_result(self._positional(arguments))
             except BaseException as error:  # noqa: BLE001 - sys.exit of a program under test is a failed call, too
                 outcome.set_exception(_Raised(error))
+            finally:
+                _Prints.running.discard(threading.current_thread())
 
-        threading.Thread(target=copy_context().run, args=(run,), name="promptopt-program", daemon=True).start()
+        thread = threading.Thread(target=copy_context().run, args=(run,), name="promptopt-program", daemon=True)
+        _Prints.running.add(thread)
+        thread.start()
         value = outcome.result(self._timeout_s)
         if inspect.isawaitable(value):
             waiting = asyncio.run_coroutine_threadsafe(_awaiting(value, printed), self._running())
@@ -182,7 +190,10 @@ class _Raised(Exception):
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if Path(frame.filename) != Path(__file__)]
         where = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
-        said = str(error).strip().splitlines()
+        try:
+            said = str(error).strip().splitlines()
+        except Exception:  # noqa: BLE001 - an exception of the program's own may not even say what it is
+            said = ["it cannot be shown as a text"]
         self.text = f"{type(error).__name__}{where}{f': {said[0][:300]}' if said else ''}"
         super().__init__(self.text)
 
@@ -212,12 +223,18 @@ async def _awaiting(value: Any, printed: io.StringIO) -> Any:
 
 
 class _Prints:
-    """Keeps what programs print out of the report, which goes to the standard output, while there are programs."""
+    """Keeps what programs print out of the report, which goes to the standard output, while there are programs.
+
+    What a call prints is known by its context. What else comes, of threads and processes that a program starts, or of
+    code that writes to the file itself, goes to the standard error.
+    """
 
     of_call: ClassVar[ContextVar[io.StringIO | None]] = ContextVar("promptopt_prints", default=None)
+    running: ClassVar[set[threading.Thread]] = set()
     _lock = threading.Lock()
     _users = 0
     _before: Any = None
+    _output: int | None = None
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -232,14 +249,30 @@ class _Prints:
     def begin(cls) -> None:
         with cls._lock:
             cls._users += 1
-            if cls._users == 1:
+            if cls._users > 1:
+                return
+            if not isinstance(sys.stdout, cls):
                 cls._before, sys.stdout = sys.stdout, cls(sys.stdout)
+            # A standard output or error may be closed, or be none of the system's.
+            with suppress(OSError, ValueError, AttributeError):
+                cls._before.flush()
+                cls._output = os.dup(1)
+                os.dup2(2, 1)
 
     @classmethod
     def end(cls) -> None:
         with cls._lock:
             cls._users -= 1
-            if cls._users == 0 and isinstance(sys.stdout, cls):
+            if cls._users:
+                return
+            if cls._output is not None:
+                with suppress(OSError, ValueError, AttributeError):
+                    cls._before.flush()
+                os.dup2(cls._output, 1)
+                os.close(cls._output)
+                cls._output = None
+            # One that took too long may still print into its own context.
+            if isinstance(sys.stdout, cls) and not cls.running:
                 sys.stdout = cls._before
 
 

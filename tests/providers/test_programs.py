@@ -87,6 +87,49 @@ def test_a_function_that_fails_is_one_failed_call(project, kind: str, body: str,
     assert "app (file://app.py:answer)" in str(raised.value)
 
 
+UNSHOWABLE = "class E(Exception):\n    def __str__(self): raise RuntimeError('no')\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (UNSHOWABLE + "def answer(): raise E()", r"raised E at app\.py:3: it cannot be shown as a text"),
+        (UNSHOWABLE + "async def answer(): raise E()", r"raised E at app\.py:3: it cannot be shown as a text"),
+        ("import asyncio\nasync def answer(): raise asyncio.CancelledError()", "cancelled itself"),
+        ("def answer(): return 'x' * 10_000_001", "its text has 10,000,001 characters"),
+        ("def answer(): return {'output': ['x' * 10_000_001]}", "its text has 10,000,005 characters"),
+        ("def answer(): return (x for x in 'ab')", r"<generator object answer\.<locals>\.<genexpr>> \(generator\)"),
+    ],
+)
+def test_what_a_program_does_worse_is_one_failed_call_too(project, code: str, message: str) -> None:
+    with pytest.raises(ProviderError, match=message):
+        asked(project, code, timeout_s=5)
+
+
+def test_nothing_that_a_program_writes_comes_into_the_report(project) -> None:
+    project.write({
+        "pyproject.toml": APP,
+        "app.py": """
+import os, subprocess, sys, threading
+def answer(question):
+    print("by print")
+    os.write(1, b"by the file\\n")
+    sys.stdout.buffer.write(b"by the buffer\\n")
+    subprocess.run(["echo", "by a process"])
+    other = threading.Thread(target=print, args=("by a thread",))
+    other.start()
+    other.join()
+    return "2"
+""",
+        "prompts/q.j2": "{{ question }}",
+        "suites/q.yaml": SUITE,
+    })  # fmt: skip
+    done = project.run("compare", "q", "--model", "app", "--record", "all", "--json")
+    assert json.loads(done.stdout)["variants"][0]["trials"] == 2
+    for way in ("print", "the file", "the buffer", "a process", "a thread"):
+        assert f"by {way}" in done.stderr
+
+
 def test_an_unknown_parameter_names_what_there_is(project) -> None:
     with pytest.raises(ProviderError, match=r"has a parameter 'quetsion'.*of the case's variables: question"):
         asked(project, "def answer(quetsion): return ''")
@@ -179,8 +222,12 @@ def test_a_command_prints_the_answer(project, script: str, text: str) -> None:
         ("kill -9 $$", "was killed by signal 9"),
         ("sleep 5", r"did not end within 0\.5 s"),
         ("sleep 5 & wait", r"did not end within 0\.5 s"),
-        ("head -c 11000000 /dev/zero", "printed 11,000,000 bytes"),
+        ("head -c 11000000 /dev/zero", "printed more than 10,000,000 bytes"),
+        ("yes", "printed more than 10,000,000 bytes"),
         ("printf '\\377'", "is not UTF-8"),
+        ("printf '\\033[31mred\\033[0m\\n' >&2; exit 1", "exit code 1: red$"),
+        ("sleep 5 & echo two", "ended, but what it has started keeps its output open"),
+        ("exec >&- 2>&-; sleep 5", r"did not end within 0\.5 s"),
         ('echo \'{"error": "broke"}\'', "its error is 'broke'"),
     ],
 )
@@ -191,6 +238,13 @@ def test_a_command_that_fails_is_one_failed_call(project, script: str, message: 
     with pytest.raises(ProviderError, match=message):
         asked(project, "", EXEC, timeout_s=0.5)
     assert time.monotonic() - started < 4
+
+
+def test_a_command_need_not_read_what_it_is_asked(project) -> None:
+    project.write({"answer.sh": "#!/bin/sh\nexec <&-\necho two\nyes warning | head -c 300000 >&2\n"})
+    (project.root / "answer.sh").chmod(0o755)
+    large = Request("app", (Message("user", "x" * 3_000_000),))
+    assert asked(project, "", EXEC, request=large).text == "two"
 
 
 def test_a_command_that_is_not_there_ends_the_run(project) -> None:

@@ -302,3 +302,98 @@ def test_prices_are_those_of_the_type_and_unknown_for_an_address_of_one_s_own(pr
     assert find_price("own:other") is None
     assert load_config().prices.keys() == {"own:gpt-4o-mini"}
     assert is_free("ollama:llama3")
+
+
+TABLES = {
+    "openai": 'type = "openai"\nbase_url = "{url}/v1"',
+    "responses": 'type = "openai"\napi = "responses"\nbase_url = "{url}/v1"',
+    "anthropic": 'type = "anthropic"\nbase_url = "{url}"\napi_key_env = "MINE_KEY"',
+    "google": 'type = "google"\nbase_url = "{url}"\napi_key_env = "MINE_KEY"',
+}
+PAGE = b"<!doctype html><html><head><title>Sign in</title></head></html>"
+
+
+@pytest.fixture
+def odd(monkeypatch):
+    """An address whose server sends what ``raw`` writes."""
+    monkeypatch.setenv("MINE_KEY", "k")
+    state = SimpleNamespace(raw=lambda _: None, url="")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            state.raw(self)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+def odd_answer(project, odd, kind: str, timeout_s: float = 5):
+    project.write({"pyproject.toml": f"[tool.promptopt.providers.mine]\n{TABLES[kind].format(url=odd.url)}\n"})
+    provider = make_provider("mine:m", timeout_s)
+    if hasattr(provider, "without_retries"):
+        provider = provider.without_retries()
+    try:
+        return provider.complete(Request("mine:m", (Message("user", "1+1"),)))
+    finally:
+        provider.close()
+
+
+def head(status: str, kind: str, **more: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", *(f"{name}: {value}" for name, value in more.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_an_answer_in_drips_ends_with_the_timeout(project, odd, kind: str) -> None:
+    stop = threading.Event()
+
+    def drip(handler) -> None:
+        handler.wfile.write(head("200 OK", "application/json"))
+        while not stop.wait(0.05):
+            handler.wfile.write(b" ")
+
+    odd.raw = drip
+    try:
+        with pytest.raises(ProviderError, match=r"did not answer (in time|within 0\.3 s)"):
+            odd_answer(project, odd, kind, 0.3)
+    finally:
+        stop.set()
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_page_is_called_a_page(project, odd, kind: str) -> None:
+    odd.raw = lambda handler: handler.wfile.write(head("502 Bad Gateway", "text/html") + PAGE)
+    with pytest.raises(ProviderError, match=r"answered 502: a page \('Sign in'\)"):
+        odd_answer(project, odd, kind)
+    odd.raw = lambda handler: handler.wfile.write(head("200 OK", "text/html") + PAGE)
+    said = "is not JSON" if kind == "google" else r"it is HTML \('Sign in'\), as of an error or a login page"
+    with pytest.raises(ProviderError, match=said):
+        odd_answer(project, odd, kind)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_redirect_to_nowhere_names_both_places(project, odd, kind: str) -> None:
+    odd.raw = lambda handler: handler.wfile.write(head("307 X", "text/html", location="http://127.0.0.2:9/login"))
+    said = "a redirect, which is not followed" if kind == "google" else r"cannot reach http://127\.0\.0\.2:9 \(http"
+    with pytest.raises(ProviderError, match=said):
+        odd_answer(project, odd, kind)
+
+
+@pytest.mark.parametrize("kind", ["openai", "responses", "anthropic"])
+@pytest.mark.parametrize("body", [b"null", b"[1]", b'{"a": 1}'])
+def test_what_is_not_an_answer_is_shown_shortly(project, odd, kind: str, body: bytes) -> None:
+    odd.raw = lambda handler: handler.wfile.write(head("200 OK", "application/json") + body)
+    with pytest.raises(ProviderError, match="the endpoint's answer is not a ") as raised:
+        odd_answer(project, odd, kind)
+    assert len(str(raised.value)) < 100

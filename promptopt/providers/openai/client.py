@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from promptopt.dialects import responses_arguments
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers.base import ProviderBase
-from promptopt.providers.openai.errors import translated
+from promptopt.providers.http import ends_within
+from promptopt.providers.openai.errors import no_answer, translated
 from promptopt.providers.openai.usage import read_usage
 from promptopt.providers.settings import Checks, ProviderTable, is_url
 from promptopt.values import Request, Response, ToolCall, openai_arguments
@@ -93,7 +94,13 @@ class OpenAIProvider(ProviderBase):
 
         if api_key is None:
             api_key = ("" if self.usual_url else os.environ.get("OPENAI_API_KEY")) or "none"
-        return openai.OpenAI(base_url=base_url, api_key=api_key, timeout=timeout_s, default_headers=headers)
+        return openai.OpenAI(
+            base_url=base_url,
+            api_key=api_key,
+            timeout=timeout_s,
+            default_headers=headers,
+            http_client=openai.DefaultHttpxClient(event_hooks=ends_within(timeout_s)),
+        )
 
     def complete(self, request: Request) -> Response:
         """One answer, timed without what happens around it."""
@@ -186,7 +193,7 @@ def read_response(answer: Any, model: str, duration_s: float | None) -> Response
         raise ProviderError(f"the endpoint's answer is an error: {answer.error.code}: {answer.error.message}")
     items = getattr(answer, "output", None)
     if not items:
-        raise ProviderError(f"the endpoint's answer has no output: {str(answer)[:200]!r}")
+        raise no_answer(answer, "response")
     parts = [part for item in items if item.type == "message" for part in item.content]
     refusals = [part.refusal for part in parts if part.type == "refusal"]
     calls = tuple(ToolCall(item.call_id, item.name, item.arguments) for item in items if item.type == "function_call")
@@ -210,7 +217,7 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
     """
     choices = getattr(completion, "choices", None)
     if not choices or getattr(choices[0], "message", None) is None:
-        raise ProviderError(f"the endpoint's answer has no choice: {str(completion)[:200]!r}")
+        raise no_answer(completion, "chat completion")
     choice = choices[0]
     text = choice.message.content
     if text is None:

@@ -155,11 +155,13 @@ def translated_sdk(error: Exception, base_url: str, key: str, url: str) -> Provi
         if type(cause).__name__ not in _UNSENT:
             # The endpoint is there: it took the request and left this one call without an answer.
             return ProviderError(f"{base_url} closed the connection without an answer: {cause}")
-        return ProviderUnusable(f"cannot reach {base_url}: {cause}. Is {url} right, and the endpoint running?")
+        place = _redirected(base_url, getattr(cause, "_request", None))
+        return ProviderUnusable(f"cannot reach {place}: {cause}. Is {url} right, and the endpoint running?")
     if "APIStatusError" not in names:
         return ProviderError(f"{type(error).__name__}: {error}")
     failed: Any = error
-    message = f"{base_url} answered {failed.status_code}: {_reason(failed)}"
+    place = _redirected(base_url, failed.response.request)
+    message = f"{place} answered {failed.status_code}: {_reason(failed)}"
     code = getattr(failed, "code", None) or code_of(failed.body)
     remedy = unusable_remedy(classify(failed.status_code, code, failed.message), key, url)
     return ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy}")
@@ -171,8 +173,53 @@ def unusable_remedy(kind: FailureKind, key: str, url: str) -> str | None:
     return None if remedy is None else remedy.format(key=key, url=url)
 
 
+def _redirected(base_url: str, request: Any) -> str:
+    """Where a request went; another host than that of the address only if that redirects."""
+    url = getattr(request, "url", None)
+    if url is None or url.host in base_url:
+        return base_url
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')} ({base_url} redirects there)"
+
+
+def is_html(text: str) -> bool:
+    """Whether a text begins as a page does."""
+    return text.lstrip()[:100].lower().startswith(("<!doctype html", "<html"))
+
+
+def html_title(text: str) -> str:
+    """What a page is called."""
+    found = re.search(r"<title[^>]*>(.*?)</title>", text[:20_000], re.IGNORECASE | re.DOTALL)
+    return excerpt(found[1] if found else text)
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text in one line."""
+    words = " ".join(text[:1000].split())
+    return repr(words if len(words) <= 120 else f"{words[:119]}…") if words else "nothing"
+
+
+def no_answer(value: Any, kind: str) -> ProviderError:
+    """What the SDK made of a body that is not an answer.
+
+    Args:
+        value: The SDK's object, or a text for a body that says it is not JSON.
+        kind: What it should have been.
+    """
+    if isinstance(value, str):
+        said = f"it is HTML ({html_title(value)}), as of an error or a login page" if is_html(value) else excerpt(value)
+    elif hasattr(value, "model_dump_json"):
+        said = excerpt(value.model_dump_json(exclude_unset=True, warnings=False))
+    else:
+        said = excerpt(repr(value))
+    return ProviderError(f"the endpoint's answer is not a {kind}: {said}")
+
+
 def _reason(error: Any) -> str:
     body = error.body
+    # Both SDKs keep what is not JSON as it is, and only one of them shows it.
+    page = error.response.text if is_html(error.response.text) else ""
+    if page:
+        return f"a page ({html_title(page)})"
     # OpenAI's SDK takes the error out of its body, Anthropic's does not.
     inner = body.get("error", body) if isinstance(body, dict) else None
     text = inner.get("message") if isinstance(inner, dict) else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from promptopt.errors import ProviderUnusable
+from promptopt.providers.http import ends_within
 from promptopt.providers.openai.client import OpenAIProvider
 from promptopt.providers.settings import Checks, is_text, is_url
 
@@ -66,13 +67,23 @@ class AzureProvider(OpenAIProvider):
 
         address, version = str(table.need("base_url")).rstrip("/"), table.get("api_version")
         key, headers = table.key(self.usual_key) or "none", table.headers()
+        client = openai.DefaultHttpxClient(event_hooks=ends_within(timeout_s))
         if version is not None:
             return openai.AzureOpenAI(
-                azure_endpoint=address, api_version=version, api_key=key, timeout=timeout_s, default_headers=headers
+                azure_endpoint=address,
+                api_version=version,
+                api_key=key,
+                timeout=timeout_s,
+                default_headers=headers,
+                http_client=client,
             )
         if not address.endswith("/openai/v1"):
             address += "/openai/v1"
         # A key of Azure's own travels as `api-key`.
         return openai.OpenAI(
-            base_url=address, api_key=key, timeout=timeout_s, default_headers={"api-key": key, **headers}
+            base_url=address,
+            api_key=key,
+            timeout=timeout_s,
+            default_headers={"api-key": key, **headers},
+            http_client=client,
         )

@@ -11,6 +11,10 @@ from promptopt.values import Usage
 def read_usage(usage: Any) -> Usage | None:
     """Tokens of a usage object; a part that is larger than its whole is cut to it.
 
+    OpenAI counts cached tokens inside the input, and reasoning inside the output. Some that speak its language count
+    them beside (gateways before Anthropic's models, xAI): then ``total_tokens`` is the sum of all, or the part is
+    larger than what it would be inside of.
+
     Args:
         usage: A mapping out of JSON, or an object of the SDK.
 
@@ -24,18 +28,39 @@ def read_usage(usage: Any) -> Usage | None:
     if total is None:
         return None
     total, output = int(total), int(output or 0)
-    read = _get(usage, "prompt_tokens_details", "input_tokens_details")
+    details = _get(usage, "prompt_tokens_details", "input_tokens_details")
     written = _get(usage, "completion_tokens_details", "output_tokens_details")
-    cached = min(int(_get(read, "cached_tokens") or 0), total)
+    read = int(_get(details, "cached_tokens") or _get(usage, *_READ) or 0)
+    wrote = int(_get(details, "cache_write_tokens", "cache_creation_tokens") or _get(usage, *_WROTE) or 0)
+    reasoning = int(_get(written, "reasoning_tokens") or 0)
+    cached_beside, reasoning_beside = _beside(total, output, read + wrote, reasoning, _get(usage, "total_tokens"))
+    total += (read + wrote) * cached_beside
+    output += reasoning * reasoning_beside
+    read = min(read, total)
     return Usage(
         input_tokens=total,
-        cache_read_tokens=cached,
-        cache_write_tokens=min(int(_get(read, "cache_write_tokens") or 0), total - cached),
+        cache_read_tokens=read,
+        cache_write_tokens=min(wrote, total - read),
         output_tokens=output,
-        output_reasoning_tokens=min(int(_get(written, "reasoning_tokens") or 0), output),
-        input_audio_tokens=min(int(_get(read, "audio_tokens") or 0), total),
+        output_reasoning_tokens=min(reasoning, output),
+        input_audio_tokens=min(int(_get(details, "audio_tokens") or 0), total),
         output_audio_tokens=min(int(_get(written, "audio_tokens") or 0), output),
     )
+
+
+# DeepSeek's, Moonshot's, and Anthropic's names, which gateways repeat beside OpenAI's.
+_READ = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+_WROTE = ("cache_creation_input_tokens",)
+
+
+def _beside(total: int, output: int, cached: int, reasoning: int, said: Any) -> tuple[bool, bool]:
+    """Whether cached tokens and reasoning are counted beside input and output.
+
+    The way whose sum is what is said; if none is, a part that is larger than the whole is beside it.
+    """
+    ways = [(cached_beside, reasoning_beside) for cached_beside in (False, True) for reasoning_beside in (False, True)]
+    sums = {way: total + output + cached * way[0] + reasoning * way[1] for way in ways}
+    return next((way for way in ways if sums[way] == said), (cached > total, reasoning > output))
 
 
 def usage_or_none(usage: Any) -> Usage | None:
