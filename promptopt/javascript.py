@@ -1,15 +1,18 @@
 """JavaScript of suites, run by QuickJS (extra ``js``): without Node, without files and without a network.
 
-Each run has an interpreter of its own, so that nothing of one answer is left for the next, and it is limited in time,
-memory and depth. Values go in and come out as JSON.
+Nothing of one run is left for the next: each has an interpreter of its own, but for code that can leave nothing, which
+one interpreter of the thread runs again and again. Runs are limited in time, memory and depth. Values go in and come
+out as JSON.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +63,9 @@ def run_code(code: str, arguments: Mapping[str, Any]) -> Any:
         MissingExtra: QuickJS is not installed.
     """
     call = {"names": [*arguments, "process"], "body": function_body(code), "arguments": list(arguments.values())}
-    return _limited(lambda context: _Run(context, "").finish("code", call), "")
+    if _leaves_nothing(code, tuple(arguments)):
+        return _limited(lambda run: run.finish("code", call), "", kept=True)
+    return _limited(lambda run: run.finish("code", call), "")
 
 
 def run_file(path: Path, name: str | None, arguments: Sequence[Any]) -> Any:
@@ -87,7 +92,8 @@ def run_file(path: Path, name: str | None, arguments: Sequence[Any]) -> Any:
     call = {"source": source, "name": name or "", "arguments": list(arguments), "file": path.name}
     module = path.suffix.lower() == ".mjs" or (path.suffix.lower() == ".js" and _MODULE.search(source))
     way = "module" if module else "commonjs"
-    return _limited(lambda context: _Run(context, shown).finish(way, call), f"{shown}: ")
+    kept = way == "commonjs" and _leaves_nothing(_EXPORTED.sub(" ", source), ())
+    return _limited(lambda run: run.finish(way, call), shown, kept=kept)
 
 
 # A line that only an ES module can have.
@@ -108,20 +114,56 @@ def _last_semicolon(line: str) -> int:
     return last
 
 
-def _limited(run: Callable[[Any], Any], place: str) -> Any:
-    """The result of a run within its limits; ``place`` begins the message that it went beyond them."""
+# What may reach beyond the code's own names: other objects' members, what is built in, or a later time.
+_REACHES = re.compile(
+    r"""(?:[\])}] | \.\s*\#?\w+)\s*(?:[-+*/%&|^?<>]{0,3}=(?![=>]) | \+\+ | --)  # a.b = 1, [a] = b, a[0]++
+    | (?:\+\+ | --)\s*[\w$]+\s*[.[(?] | (?:\+\+ | --)\s*[([]                  # ++a.b
+    | \]\s*(?:\?\.)?\s*\( | \b[A-Z]\w*\s*(?:\?\.)?\s*\[                      # a[b](c), Math[x]
+    | \bfor\s*(?:await\b | \(\s*(?!(?:const|let|var)\b|;)) | \bwith\s*\(
+    | __ | \b(?:this|globalThis|delete|prototype|constructor|eval|Function|Reflect|Proxy|process)\b
+    | \b(?:assign|define\w*|set[A-Z]\w*|freeze|seal|preventExtensions|import|require)\b
+    | \b(?:async|await|then|Promise|queueMicrotask)\b | \\u""",
+    re.VERBOSE,
+)
+_EXPORTED = re.compile(r"\b(?:module\s*\.\s*exports|exports)(?:\s*\.\s*\w+)?\s*=(?![=>])")
+# const { a, b: [c] } = ... gives names, as const a = ... does.
+_TAKEN_APART = re.compile(r"\b(?:const|let|var)\s*[\[{][\w\s,:$\[\]{}]*[\]}]\s*=(?![=>])")
+_ASSIGNED = re.compile(r"([\w$]+)\s*(?:(?:[-+*/%&|^?<>]{0,3})(?<![=!<>])=(?![=>])|\+\+|--)|(?:\+\+|--)\s*([\w$]+)")
+_DECLARED = re.compile(r"\b(?:const|let|var)\s+([\w$]+)")
+
+
+@lru_cache(maxsize=4096)
+def _leaves_nothing(code: str, names: tuple[str, ...]) -> bool:
+    """Whether code surely changes nothing but its own names; doubt is a no, which only costs time."""
+    plain = _TAKEN_APART.sub(" ", code)
+    if _REACHES.search(plain):
+        return False
+    assigned = {name for match in _ASSIGNED.finditer(plain) for name in match.groups() if name}
+    return assigned <= {*names, *_DECLARED.findall(plain)}
+
+
+class _Kept(threading.local):
+    """The interpreter that a thread keeps. It may not be used by another one."""
+
+    run: _Run | None = None
+
+
+_KEPT = _Kept()
+
+
+def _limited(work: Callable[[_Run], Any], shown: str, *, kept: bool = False) -> Any:
+    """The result of a run within its limits; ``shown`` is the file, for messages."""
     try:
         import quickjs
     except ImportError:
         raise MissingExtra("quickjs-ng", "js", "JavaScript in a suite") from None
-    allowed_s = TIME_LIMIT_S
+    place, allowed_s = f"{shown}: " if shown else "", TIME_LIMIT_S
     while True:
-        context = quickjs.Context()
-        context.set_memory_limit(MEMORY_LIMIT_BYTES)
-        context.set_time_limit(allowed_s)
-        started = time.thread_time()
+        run, _KEPT.run = (_KEPT.run if kept else None), None if kept else _KEPT.run
+        run = run or _Run(quickjs.Context())
+        started = run.start(allowed_s, shown)
         try:
-            return run(context)
+            result = work(run)
         except quickjs.StackOverflow:
             raise JavaScriptError(f"{place}calls itself too deeply") from None
         except quickjs.JSException as error:
@@ -134,6 +176,11 @@ def _limited(run: Callable[[Any], Any], place: str) -> Any:
             if time.thread_time() - started >= TIME_LIMIT_S / 2:
                 raise JavaScriptError(f"{place}ran longer than {TIME_LIMIT_S:g} s") from None
             allowed_s *= 4
+        else:
+            # One that failed is not kept, whatever it had begun.
+            if kept:
+                _KEPT.run = run
+            return result
 
 
 _NO_MEMORY = f"needs more than {MEMORY_LIMIT_BYTES >> 20} MB"
@@ -148,8 +195,8 @@ _HARNESS = " ".join(
     line.strip()
     for line in """
 (function () {
-  const state = {};
-  let timers = [], last = 0;
+  const compiled = new Map();
+  let state = {}, timers = [], last = 0;
   const settle = (promise) => Promise.resolve(promise).then(keep).catch(fail);
   const keep = (value) => {
     const type = typeof value;
@@ -166,6 +213,15 @@ _HARNESS = " ".join(
       stack = named ? String(error.stack) : "";
     } catch { text = "an error that cannot be shown"; }
     state.type = "error"; state.json = JSON.stringify(text); state.stack = stack;
+  };
+  const compile = (names, body) => {
+    const key = names.join() + ";" + body;
+    let made = compiled.get(key);
+    if (!made) {
+      if (compiled.size > 100) { compiled.clear(); }
+      compiled.set(key, made = new Function(...names, body));
+    }
+    return made;
   };
   const refuse = (what) => { throw new Error(what + ": " + REMEDY); };
   globalThis.require = (name) => refuse(`require(${JSON.stringify(name)})`);
@@ -192,13 +248,12 @@ _HARNESS = " ".join(
   };
   const ways = {
     code: (call) => {
-      const run = new Function(...call.names, call.body);
-      return run(...call.arguments, process);
+      return compile(call.names, call.body)(...call.arguments, process);
     },
     commonjs: (call) => {
       const module = { exports: {} };
       const names = ["module", "exports", "require", "__filename", "__dirname"];
-      new Function(...names, call.source)(module, module.exports, require, call.file, ".");
+      compile(names, call.source)(module, module.exports, require, call.file, ".");
       return pick(module.exports, call);
     },
     loaded: (call) => pick(globalThis.__exports, call),
@@ -213,9 +268,13 @@ _HARNESS = " ".join(
       if (way === "state") { return JSON.stringify(state); }
       if (way === "evaluated") { promise.then(() => 0, fail); return ""; }
       if (way === "timer") { return timers.length ? (ways.timer(), "true") : "false"; }
-      settle(ways[way](JSON.parse(text)));
+      state = {};
+      const result = ways[way](JSON.parse(text));
+      if (result instanceof Promise || typeof result?.then === "function") { settle(result); return ""; }
+      keep(result);
+      return JSON.stringify(state);
     } catch (error) { fail(error); }
-    return "";
+    return JSON.stringify(state);
   };
 })()
 """.replace("REMEDY", json.dumps(_NO_NODE)).splitlines()
@@ -225,25 +284,35 @@ _BEFORE = {"code": 2, "commonjs": 2, "module": 1}
 
 
 class _Run:
-    """One run in a context."""
+    """An interpreter, and how far the run in it is."""
 
-    def __init__(self, context: Any, shown: str) -> None:
+    def __init__(self, context: Any) -> None:
+        context.set_memory_limit(MEMORY_LIMIT_BYTES)
         self._context = context
-        self._shown = shown
+        self._shown = ""
         self._step = context.eval(_HARNESS)
+        self._started = 0.0
+
+    def start(self, allowed_s: float, shown: str) -> float:
+        """Begins a run of a file that may take so long; its beginning, by the thread's clock."""
+        self._shown = shown
+        self._context.set_time_limit(allowed_s)
         self._started = time.thread_time()
+        return self._started
 
     def finish(self, way: str, call: Mapping[str, Any]) -> Any:
         """The result of a call; ``way`` says of what kind its code is."""
         text = json.dumps(call, default=_unserializable)
         if way == "module":
             if not self._load(str(call["source"])):
-                return self._result(way)
-            self._step("loaded", text)
+                return self._result(way, self._state())
+            done = self._step("loaded", text)
         else:
-            self._step(way, text)
+            done = self._step(way, text)
+        if done:
+            return self._result(way, json.loads(done))
         self._work()
-        return self._result(way)
+        return self._result(way, self._state())
 
     def _load(self, source: str) -> bool:
         """Whether the module is loaded: one that imports itself shows what it exports."""
@@ -278,8 +347,7 @@ class _Run:
         state: dict[str, Any] = json.loads(self._step("state", ""))
         return state
 
-    def _result(self, way: str) -> Any:
-        state = self._state()
+    def _result(self, way: str, state: Mapping[str, Any]) -> Any:
         kind = state.get("type")
         if kind == "number":
             return _number(state["number"]) if state["number"].lstrip("-").isdigit() else float(state["number"])

@@ -70,6 +70,59 @@ def test_nothing_of_one_run_is_left_for_the_next() -> None:
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "(left = 1, 1)",
+        "(JSON.parse = () => 'mine', 1)",
+        "(Object.assign(Math, { max: () => 7 }), 1)",
+        "const m = Math\nm.max = () => 7\nreturn 1",
+        "const m = Math\nm['max'] = () => 7\nreturn 1",
+        "const name = 'assign'\nObject[name](Math, { max: () => 7 })\nreturn 1",
+        "[Math.max] = [() => 7]\nreturn 1",
+        "({ a: Math.max } = { a: () => 7 }, 1)",
+        "(parseInt = () => 7, 1)",
+        "(delete Math.max, 1)",
+        "let a = 1, b = (parseInt = () => 7)\nreturn 1",
+        "const { max } = Math\nMath.max++\nreturn 1",
+        "for (Math.max of [7]) {}\nreturn 1",
+        "(Array.prototype.includes = () => false, 1)",
+        "([].constructor.from = null, 1)",
+        "(setTimeout(() => { Math.max = null }), 1)",
+        "(process.env.left = 1, 1)",
+        "Object.defineProperty(Math, 'max', { value: 7 }) && 1",
+    ],
+)
+def test_whatever_code_changes_is_as_it_was_in_the_next_run(code: str) -> None:
+    probe = (
+        "[typeof left, Math.max(1, 2), parseInt('3'), JSON.parse('4'), [5].includes(5), Array.from([6]).length,"
+        " process.env.left === undefined]"
+    )
+    clean = ["undefined", 2, 3, 4, True, 1, True]
+    assert run(probe.replace("process.env.left === undefined", "true")) == clean
+    assert run(code) == 1
+    assert run(probe) == clean
+    assert run(probe.replace("process.env.left === undefined", "true")) == clean
+
+
+def test_code_that_fails_or_runs_away_leaves_the_next_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(javascript, "TIME_LIMIT_S", 0.2)
+    for code in ("missing.x", "'x'.repeat(1e9)", "/^(a+)+$/.test('a'.repeat(50) + 'b')"):
+        failure(code)
+        assert run("output.length") == 13
+
+
+def test_threads_run_code_beside_each_other() -> None:
+    found: list[object] = []
+    code = "const words = output.split(' ')\nreturn words.length"
+    threads = [Thread(target=lambda: found.extend(run(code) for _ in range(50))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [2] * 200
+
+
+@pytest.mark.parametrize(
     ("code", "message"),
     [
         ("missing.length", "line 1: ReferenceError: missing is not defined"),
@@ -212,3 +265,13 @@ def test_without_the_package_the_message_names_the_extra() -> None:
 def test_a_line_that_returns_is_one_expression() -> None:
     assert function_body("output === 'a'") == "return output === 'a'"
     assert function_body("const a = 1; ") == "const a = 1"
+
+
+def test_a_file_begins_anew_with_each_answer(folder: Path) -> None:
+    for name, text in {
+        "count.js": "let seen = 0;\nmodule.exports = () => { seen += 1; return seen; };\n",
+        "list.js": "const seen = [];\nmodule.exports = (output) => { seen.push(output); return seen.length; };\n",
+        "new.mjs": "let seen = 0;\nexport default () => ++seen;\n",
+    }.items():
+        (folder / name).write_text(text)
+        assert [run_file(folder / name, None, ["a", {}]) for _ in range(3)] == [1, 1, 1]
