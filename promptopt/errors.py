@@ -12,6 +12,7 @@ The tree::
     │   ├── SchemaError            an output schema
     │   ├── RecordingError         recorded answers: broken, missing, stale
     │   │   └── SecretRecorded     they contain, or would contain, what looks like a secret
+    │   ├── LabelError             people's labels of answers
     │   └── LockError              a prompt's lock file: broken, in conflict, edited by hand, without its prompt
     ├── ProviderError              an endpoint did not answer as it should; one failed trial
     │   ├── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run

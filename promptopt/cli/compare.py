@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--shards", type=click.IntRange(min=1), default=1, help="Into how many files the requests are divided.")
 @click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
 @click.option("--race", is_flag=True, help="Stop asking for a variant once another is shown to dominate it.")
+@click.option("--labels", type=click.Path(path_type=Path), metavar="FILE", help="People's labels of answers.")
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option(
@@ -76,6 +77,7 @@ def command(
     shards: int,
     judge: str | None,
     race: bool,
+    labels: Path | None,
     cases: bool,
     as_json: bool,
     output: Path | None,
@@ -126,11 +128,12 @@ def command(
             timeout_s=timeout,
             retries=retries,
             rpm=rpm,
-            max_cost=_dollars(max_cost),
+            max_cost=read_dollars(max_cost),
             batch=batch,
             judge=judge,
             race=race,
-            on_plan=partial(_announce, race=race),
+            labels=labels,
+            on_plan=partial(announce, race=race),
             progress=progress,
         )
     if output is not None:
@@ -166,7 +169,7 @@ def _listed(given: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
 
 def _within(max_cost: str | None) -> Callable[[CostRange], None]:
     """Prints what an export will cost; one that may cost more than its limit is refused."""
-    limit = _dollars(max_cost)
+    limit = read_dollars(max_cost)
 
     def announce(expected: CostRange) -> None:
         from promptopt.experiment.plan import check_cost
@@ -179,7 +182,8 @@ def _within(max_cost: str | None) -> Callable[[CostRange], None]:
     return announce
 
 
-def _dollars(text: str | None) -> Decimal | None:
+def read_dollars(text: str | None) -> Decimal | None:
+    """``--max-cost``. Raises UsageError if it is not an amount."""
     if text is None:
         return None
     try:
@@ -188,7 +192,8 @@ def _dollars(text: str | None) -> Decimal | None:
         raise UsageError(f"--max-cost {error}") from None
 
 
-def _announce(expected: CostRange, *, race: bool) -> None:
+def announce(expected: CostRange, *, race: bool = False) -> None:
+    """Say on stderr what a run will cost, if anything."""
     if not expected.whole.calls and not expected.resumed:
         return
     click.echo(f"this run: {'at most ' * race}{expected}", err=True)

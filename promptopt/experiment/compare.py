@@ -47,6 +47,7 @@ from promptopt.tokens import encoding, tokenizer_for
 from promptopt.values import Progress
 
 if TYPE_CHECKING:
+    from promptopt.experiment.labelled import AnswerLabels
     from promptopt.experiment.racing import RaceRules
 
 
@@ -85,6 +86,7 @@ def compare(
     batch: bool = False,
     judge: str | None = None,
     race: bool = False,
+    labels: str | Path | None = None,
     on_plan: Callable[[CostRange], None] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -118,6 +120,9 @@ def compare(
         judge: The model that judges answers for asserts that ask one, whatever the suite and the configuration name.
         race: Stop asking for a variant as soon as another one is shown to dominate it. What was not asked is not
             judged.
+        labels: A file of people's labels of answers, by default ``suites/NAME/labels.csv`` if it is there. If ten cases
+            or more have labels of both answers, the difference of quality is that of the labels, which the suite's own
+            quality predicts for the other cases.
         on_plan: Called with the expected cost before any call.
         progress: Called with the number of calls answered and in all.
 
@@ -173,6 +178,8 @@ def compare(
     # A function that answers, given without a mode, is asked for everything, whoever answered before.
     unfinished = config.root / ".promptopt" / "unfinished" if record else None
     shares = _Shares(margin / 100, accept / 100, cost_margin / 100, max_failed / 100)
+    if race and labels is not None:
+        raise UsageError("a race stops by the suite's own quality, not by labels: leave out --race or --labels")
     rules = _race_rules(shares, len(variants), loaded, checks, batch) if race else None
     plans = make_plans(variants, loaded, mode, trials, unfinished, race=race)
     expected = cost_range(plans)
@@ -186,8 +193,9 @@ def compare(
         expected = replace(expected, judges=judge_range(_may_ask(plans) if race else plans, checks, judges))
     if on_plan is not None:
         on_plan(expected)
-    if provider is None or judges is not None:
-        check_cost(expected, None if max_cost is None else Decimal(str(max_cost)))
+    # Who answers in the place of models is not paid; judges are.
+    if limited := expected if provider is None else expected.judges:
+        check_cost(limited, None if max_cost is None else Decimal(str(max_cost)))
     layers = _batched(plans, progress) if batch and provider is None else ()
     sending = Sending(
         jobs=jobs or config.jobs,
@@ -202,13 +210,15 @@ def compare(
     runs = _carried_out(plans, checks, rules, sending)
     summaries = tuple(summarize(run, config) for run in runs)
     kept = [run for run in runs if not run.dropped]
+    # A race stops by the suite's own quality.
+    people = None if race else _labels(labels, loaded, runs)
     return Comparison(
         suite=loaded,
         margin=margin,
         expected=expected,
         runs=tuple(runs),
         variants=summaries,
-        pairs=_pairs(kept, parts, shares, len(runs) - len(kept)),
+        pairs=_pairs(kept, parts, shares, len(runs) - len(kept), people),
         parts=measure_parts(parts, runs[0]) if len(runs) == 1 else (),
         cascade=_cascade(config, kept, loaded),
         judge_usd=None if judges is None else judges.incurred_usd,
@@ -345,12 +355,29 @@ def _check_percent(name: str, value: float) -> None:
         raise UsageError(f"{name} = {value:g} is not a percentage from 0 to below 100")
 
 
-def _pairs(runs: Sequence[Run], parts: Sequence[ScorePart], shares: _Shares, dropped: int) -> tuple[Pair, ...]:
+def _labels(named: str | Path | None, suite: Suite, runs: Sequence[Run]) -> AnswerLabels | None:
+    """The labels that are named, or those beside the suite; of the latter none may be of these answers."""
+    path = Path(named) if named is not None else suite.recordings.with_name("labels.csv")
+    if named is None and not path.is_file():
+        return None
+    from promptopt.experiment.labelled import LabelledAnswers
+
+    try:
+        return LabelledAnswers.read(path).of(runs)
+    except UsageError:
+        if named is not None:
+            raise
+        return None
+
+
+def _pairs(
+    runs: Sequence[Run], parts: Sequence[ScorePart], shares: _Shares, dropped: int, people: AnswerLabels | None
+) -> tuple[Pair, ...]:
     # numpy is loaded when all answers are there: while calls are made, memory is for them.
     from promptopt.experiment.pairs import PairedCases, compare_pairs
 
     baseline, *candidates = runs
-    paired = [PairedCases.of(baseline, run) for run in candidates]
+    paired = [PairedCases.of(baseline, run, people) for run in candidates]
     compared = compare_pairs(paired, shares.margin, shares.accept, shares.cost_margin, dropped)
     of_parts = compare_parts(parts, baseline, candidates, [each.untouched for each in paired], shares.margin, dropped)
     pairs = []

@@ -12,7 +12,7 @@ from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Answered, Run, VariantSummary
 from promptopt.experiment.stopped import Race
-from promptopt.experiment.verdict import Decision, Difference
+from promptopt.experiment.verdict import Decision, Difference, QualityReason
 from promptopt.files import show_path
 from promptopt.suites import Suite
 from promptopt.values import Judged, Score
@@ -63,6 +63,7 @@ class Pair:
                 "verdict": self.decision.verdict,
                 "reasons": list(self.reasons),
                 "cases_needed": self.decision.cases_needed,
+                **(_labels_dict(self.decision) if difference.metric == "quality" else {}),
             }
             for difference in self.differences
         ]
@@ -110,6 +111,14 @@ class Comparison:
         return frontier(self.runs, self.variants, decisions, self.cascade)
 
     @property
+    def labelled(self) -> bool:
+        """Whether each verdict rests on labels of people."""
+        reasons = [
+            reason for pair in self.pairs for reason in pair.decision.reasons if isinstance(reason, QualityReason)
+        ]
+        return bool(reasons) and all(reason.evidence.labels for reason in reasons)
+
+    @property
     def regressed(self) -> bool:
         """Whether any candidate regressed, or the baseline dominates it: a gate fails then."""
         return any(pair.decision.verdict == "regressed" for pair in self.pairs) or any(map(self._is_lost, self.runs))
@@ -137,7 +146,7 @@ class Comparison:
         }
         return (
             *text.footer(self.runs, self.variants),
-            *text.judge_lines(self.variants, self.judge_calls, self.judge_usd),
+            *text.judge_lines(self.variants, self.judge_calls, self.judge_usd, self.labelled),
             *(f"note: {note}" for note in (*self.suite.notes, *said, *unsent)),
         )
 
@@ -252,6 +261,15 @@ def _variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "replayed": variant.replayed,
         "recorded": list(variant.recorded) if variant.recorded else None,
     }
+
+
+def _labels_dict(decision: Decision) -> dict[str, Any]:
+    """What the row of quality says of labels; nothing if it does not rest on any."""
+    found = next((reason.evidence for reason in decision.reasons if isinstance(reason, QualityReason)), None)
+    if found is None or not found.labels:
+        return {}
+    share = _rounded(found.judges_share)
+    return {"labels": found.labels, "judged_difference": _rounded(found.judged), "judges_share": share}
 
 
 def _judgement_dict(prompt: str, trial: Answered, score: Score, judged: Judged) -> dict[str, Any]:

@@ -21,7 +21,9 @@ from promptopt.experiment.evidence import (
     quality_difference,
     quality_p_values,
 )
+from promptopt.experiment.labelled import Labels, labelled_difference, labelled_p_values
 from promptopt.experiment.paired_tests import Choices, holm
+from promptopt.experiment.prediction_powered import Rectified
 from promptopt.experiment.runs import Answered, Run
 from promptopt.experiment.verdict import (
     ALPHA_EACH,
@@ -57,16 +59,22 @@ class PairedCases:
             (``input_usd``), and the most that the output cap allows: ``cap_tokens`` and ``cap_usd``.
         untouched: Every request of the candidate is the baseline's own.
         one_price: Whether a token of both has the same price, known or not.
+        labelled: The difference of quality by labels of people, if enough cases have them.
     """
 
     baseline: MetricValues
     candidate: MetricValues
     untouched: bool
     one_price: bool = True
+    labelled: Rectified | None = None
 
     @classmethod
-    def of(cls, baseline: Run, candidate: Run) -> PairedCases:
-        """The pairs of two runs of one suite."""
+    def of(cls, baseline: Run, candidate: Run, labels: Labels | None = None) -> PairedCases:
+        """The pairs of two runs of one suite.
+
+        Args:
+            labels: What people say of answers.
+        """
         untouched = all(
             one.request_sha256 == other.request_sha256
             for one, other in zip(baseline.trials, candidate.trials, strict=True)
@@ -76,7 +84,11 @@ class PairedCases:
         unscored = {(case, sample) for case, sample, _ in broken}
         before, after = (_values(run, both, unscored) for run in (baseline, candidate))
         one_price = baseline.variant.priced_as == candidate.variant.priced_as
-        return cls(before, after, untouched, one_price)
+        labelled = None
+        if labels is not None:
+            difference = _labels(candidate, both, labels) - _labels(baseline, both, labels)
+            labelled = labelled_difference(difference, after["quality"] - before["quality"])
+        return cls(before, after, untouched, one_price, labelled)
 
     def differences(self, metric: str) -> Floats:
         """Candidate less baseline for each case in which both have the metric."""
@@ -114,6 +126,14 @@ class PairedCases:
 def _broken(run: Run) -> set[tuple[str, int, int]]:
     """Case, repetition and assert of each score that a scorer did not give."""
     return {(trial.case, trial.sample, number) for trial in run.answered for number in trial.score.broken}
+
+
+def _labels(run: Run, both: set[tuple[str, int]], labels: Labels) -> Floats:
+    """The mean label of each case's answers; ``nan`` for a case without any."""
+    cases = {case: number for number, case in enumerate(dict.fromkeys(trial.case for trial in run.trials))}
+    trials = [trial for trial in run.answered if (trial.case, trial.sample) in both]
+    values = np.array([math.nan if (found := labels(trial)) is None else found for trial in trials], dtype=float)
+    return _case_means(values, np.array([cases[trial.case] for trial in trials], dtype=np.intp), len(cases))
 
 
 def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]) -> MetricValues:
@@ -225,7 +245,10 @@ def _test(pairs: PairedCases, margin: float, accept: float, cost_margin: float) 
         cost_margin,
         partial(pairs.spent, "output_tokens"),
     )
-    p_values = quality_p_values(pairs.differences("quality"), margin, accept)
+    if pairs.labelled is None:
+        p_values = quality_p_values(pairs.differences("quality"), margin, accept)
+    else:
+        p_values = labelled_p_values(pairs.labelled, margin, accept)
     passes = pairs.differences("pass_rate")
     p_values["passes"] = p_same(passes) if len(passes) > 1 else 1.0
     p_values |= {f"usd {name}": p for name, p in usd.p_values().items()}
@@ -234,7 +257,17 @@ def _test(pairs: PairedCases, margin: float, accept: float, cost_margin: float) 
 
 
 def _quality(test: _Tested) -> QualityEvidence:
-    return replace(evidence_of(test.pairs.differences("quality"), test.p_values), untouched=test.pairs.untouched)
+    seen = replace(evidence_of(test.pairs.differences("quality"), test.p_values), untouched=test.pairs.untouched)
+    labelled = test.pairs.labelled
+    if labelled is None:
+        return seen
+    return replace(
+        seen,
+        difference=labelled.mean,
+        labels=len(labelled.labels),
+        judged=seen.difference,
+        judges_share=labelled.judges_share,
+    )
 
 
 def _cost(test: _Tested) -> CostEvidence:
@@ -272,13 +305,14 @@ def _explained(test: _Tested, margin: float, accept: float) -> tuple[tuple[Diffe
     )
     decided = decide(quality, cost, margin, accept)
     if decided.verdict == "inconclusive":
-        likely = quality_cases(pairs.differences("quality"), margin)
+        # How many labels would decide is another question than how many cases.
+        likely = None if pairs.labelled else quality_cases(pairs.differences("quality"), margin)
         # No number of cases says what two models cost of which one is unpriced.
         comparable = pairs.one_price or cost.usd_per_1k_calls.difference is not None
         cost = replace(cost, likely_cases=_judged(test).cases() if comparable else None)
         decided = decide(replace(quality, likely_cases=likely), cost, margin, accept)
     row: tuple[Difference, ...] = (
-        quality_difference("quality", pairs.differences("quality"), quality.p_value),
+        _quality_row(pairs, quality.p_value),
         quality_difference("pass_rate", pairs.differences("pass_rate"), test.p_values["passes"]),
         cost.input_tokens,
         cost.output_tokens,
@@ -289,6 +323,14 @@ def _explained(test: _Tested, margin: float, accept: float) -> tuple[tuple[Diffe
         # The same requests: whatever was answered, the differences are 0.
         row = tuple(each if each.difference is None else _known_to_be_zero(each) for each in row)
     return row, decided
+
+
+def _quality_row(pairs: PairedCases, p_value: float) -> Difference:
+    labelled = pairs.labelled
+    if labelled is None:
+        return quality_difference("quality", pairs.differences("quality"), p_value)
+    low, high = labelled.lower(ALPHA_EACH / 2), labelled.upper(ALPHA_EACH / 2)
+    return Difference("quality", labelled.mean, low, high, p_value)
 
 
 def _known_to_be_zero(seen: Difference) -> Difference:

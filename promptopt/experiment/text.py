@@ -111,11 +111,14 @@ def judges_table(variants: Sequence[VariantSummary]) -> str:
     return table(rows, [name for name, keep in zip(headers, shown, strict=True) if keep], columns=columns, width=_WIDTH)
 
 
-def judge_lines(variants: Sequence[VariantSummary], calls: int, usd: float | None) -> Iterator[str]:
+def judge_lines(variants: Sequence[VariantSummary], calls: int, usd: float | None, labelled: bool) -> Iterator[str]:
     """What judging cost this run, and whose opinion the quality is."""
     judges = dict.fromkeys(model for variant in variants for model in variant.judges)
     if not judges:
         return
+    if not labelled:
+        named = readable(", ".join(judges))
+        yield f"quality is as judged by {named}, not calibrated: no labels of people say how wrong that is"
     paid = "unknown (unpriced)" if usd is None else dollars(usd)
     yield f"judges: {calls:,} live call{'s' * (calls != 1)}, which cost {paid} beside the above"
 
@@ -340,9 +343,12 @@ def _quality_text(reason: QualityReason) -> str:
         return "no case has an assert that both prompts were judged by: quality is not known"
     allowed = f"{reason.margin * 100:g} points"
     tied = evidence.cases - evidence.better - evidence.worse
-    if tied == evidence.cases and quality == "unclear":
+    if tied == evidence.cases and quality == "unclear" and not evidence.labels:
         return f"quality is the same in each of {tied} cases, too few to exclude a loss of {allowed}"
     seen = f"{evidence.better} better, {evidence.worse} worse, {tied} the same"
+    if evidence.labels:
+        share = f"{evidence.judges_share * 100:.0f}% of the uncertainty is the judge's"
+        seen = f"by labels of {evidence.labels} cases, as judged {points(evidence.judged)} ({seen}); {share}"
     said = {
         "better": "better",
         "same": f"the same (a loss or gain of {allowed} is excluded)",

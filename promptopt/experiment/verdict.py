@@ -56,6 +56,9 @@ class QualityEvidence:
         p_accept: One-sided, of "the loss is more than is accepted"; 1 if nothing is.
         untouched: Every request is the baseline's own, so that quality cannot differ.
         likely_cases: Cases in all that would decide, as a range and the number in it that is likely to.
+        labels: Cases whose answers of both prompts people labelled, if the difference and the p-values are of labels,
+            of which the suite's own quality is a prediction; ``judged`` is the difference of that quality.
+        judges_share: The share of the interval's width that a label of every case would take away.
     """
 
     cases: int
@@ -68,6 +71,9 @@ class QualityEvidence:
     p_accept: float = 1.0
     untouched: bool = False
     likely_cases: LikelyCases | None = None
+    labels: int = 0
+    judged: float = 0.0
+    judges_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Labels of people: ``case,repetition,variant,answer_sha256,label[,labeller,at]``, as ``promptopt label`` writes them.
 
-A label is ``pass`` or ``fail``, or a number between 0 and 1, and belongs to the text of an answer. Answers that read the
-same share it. Other columns are passed over; ``score`` is a judge's score of the answer, for labels from elsewhere.
+A label is ``pass`` or ``fail``, or a number between 0 and 1, and belongs to the text of an answer. Answers that
+read the same share it. Other columns are passed over; ``score`` is a judge's score of the answer, for labels from
+elsewhere.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from promptopt.config import Config, find_line
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.providers.openai.models import refused_options
 
-OPTIONS = ("provider", "rubricPrompt", "votes")
+OPTIONS = ("provider", "rubricPrompt", "votes", "reasons")
 """Keys of an assert that say how it is judged, beside those of every assert."""
 
-_OWN = ("model", "votes", "batch", "second", "unsure", "structured")
+_OWN = ("model", "votes", "batch", "second", "unsure", "structured", "reasons")
 # The names that promptfoo's providers have for settings of a call.
 _THEIR_NAMES = {"max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
 _THEIR_KINDS = ("chat:", "messages:", "completion:", "responses:")
@@ -37,6 +37,7 @@ class JudgeSettings:
         second: The model that is asked if the first is unsure; ``None``: none is.
         unsure: Mean scores between these, and votes that are not of one mind, ask the second model.
         structured: Whether the judge is sent a JSON schema for its verdict.
+        reasons: Whether the judge of a rubric says why; without, its answers are a fifth as long.
         rubric_prompt: A text or a chat in the place of the built-in one.
         overruled: ``--judge`` named the model, whatever asserts say.
     """
@@ -48,6 +49,7 @@ class JudgeSettings:
     second: str | None = None
     unsure: tuple[float, float] = (0.2, 0.8)
     structured: bool = True
+    reasons: bool = True
     rubric_prompt: Any = field(default=None, hash=False)
     overruled: bool = False
 
@@ -60,6 +62,8 @@ class JudgeSettings:
         found = self
         if "votes" in options:
             found = replace(found, votes=_votes(options["votes"]))
+        if "reasons" in options:
+            found = replace(found, reasons=_flag(options["reasons"]))
         if options.get("rubricPrompt") is not None:
             found = replace(found, rubric_prompt=options["rubricPrompt"])
         if options.get("provider") is not None and not self.overruled:
@@ -184,6 +188,7 @@ _READ = {
     "second": _model,
     "unsure": _unsure,
     "structured": _flag,
+    "reasons": _flag,
 }
 
 

@@ -23,6 +23,13 @@ VERDICT: JSONSchema = {
     "required": ["reason", "pass", "score"],
     "additionalProperties": False,
 }
+BARE_VERDICT: JSONSchema = {
+    "title": "verdict",
+    "type": "object",
+    "properties": {"pass": {"type": "boolean"}, "score": {"type": "number"}},
+    "required": ["pass", "score"],
+    "additionalProperties": False,
+}
 _READ: JSONSchema = {
     "type": "object",
     "properties": {"reason": {}, "pass": {"type": "boolean"}, "score": {"type": "number"}},
