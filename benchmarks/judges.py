@@ -5,8 +5,8 @@
 
 ``simulated`` draws answers whose quality is known, and judges of known bias and noise; ten answers without a label come
 with each that has one. ``real`` takes the correctness of two models' answers to 1,319 questions of GSM8K (RouteLLM;
-``PROMPTOPT_DATA`` names the folder) as the labels, and as judges what can be seen without the right answer: the length of
-an answer, and whether the two models agree. The mean of all labels is the truth, draws are of 100 labels. ``kappa``
+``PROMPTOPT_DATA`` names the folder) as the labels, and as judges what can be seen without the right answer: the length
+of an answer, and whether the two models agree. The mean of all labels is the truth, draws are of 100 labels. ``kappa``
 measures the interval of Cohen's kappa.
 
 Truths, judges, textbook intervals and the check of each interval are this file's own, with numpy alone.

@@ -14,7 +14,7 @@ from promptopt.errors import UsageError
 from promptopt.tables import table
 
 if TYPE_CHECKING:
-    from promptopt.experiment.calibration import Calibration, JudgedAnswer, Leaning
+    from promptopt.experiment.calibration import JudgeCalibration, JudgedAnswer, Leaning
     from promptopt.experiment.plan import Mode
     from promptopt.judges.labels import Label
 
@@ -120,7 +120,7 @@ def _judged(
     return judged_answers(comparison.runs, people)
 
 
-def _text(found: Calibration) -> Iterator[str]:
+def _text(found: JudgeCalibration) -> Iterator[str]:
     agreement = found.agreement
     who = ", ".join(found.judges) or "the scores"
     yield f"{who}: {found.answers:,} answers judged, {agreement.labels:,} of them labelled by people"
@@ -142,7 +142,7 @@ def _text(found: Calibration) -> Iterator[str]:
     yield _qualities(found)
 
 
-def _kappa(found: Calibration) -> str:
+def _kappa(found: JudgeCalibration) -> str:
     agreement = found.agreement
     if agreement.kappa is None or agreement.low is None or agreement.high is None:
         return "not assessable: the labels, or the verdicts, are all the same"
@@ -171,7 +171,7 @@ def _orders(orders: tuple[int, int, int] | None) -> str:
     return f"{first + second:,} of {whole:,} pairs go with the order: {places}"
 
 
-def _repeats(found: Calibration) -> str:
+def _repeats(found: JudgeCalibration) -> str:
     if found.flip_rate is None:
         return "not assessable: the judge is asked once (votes = 3 in [tool.promptopt.judge] asks it again)"
     return (
@@ -180,7 +180,7 @@ def _repeats(found: Calibration) -> str:
     )
 
 
-def _scores(found: Calibration) -> str:
+def _scores(found: JudgeCalibration) -> str:
     ends = f"{found.at_ends * 100:.0f}% within 0.1 of 0 or 1"
     if found.bimodality is None:
         return f"{ends}; all are the same"
@@ -188,7 +188,7 @@ def _scores(found: Calibration) -> str:
     return f"{ends}; bimodality {found.bimodality:.2f} (above 0.56: two heaps): {shape}"
 
 
-def _qualities(found: Calibration) -> str:
+def _qualities(found: JudgeCalibration) -> str:
     rows = [
         [
             quality.variant,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptopt.experiment.bounds import Floats, lower_bound, upper_bound
-from promptopt.experiment.labelled import Labels
+from promptopt.experiment.labelled import AnswerLabels
 from promptopt.experiment.prediction_powered import FEWEST_LABELS, Rectified
 from promptopt.experiment.runs import Run
 from promptopt.values import Judged
@@ -114,7 +114,7 @@ class CalibratedQuality:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class JudgeCalibration:
     """What labels say of a judge. What cannot be told is ``None``.
 
     Attributes:
@@ -144,7 +144,7 @@ class Calibration:
     qualities: tuple[CalibratedQuality, ...]
 
 
-def judged_answers(runs: Sequence[Run], labels: Labels) -> list[JudgedAnswer]:
+def judged_answers(runs: Sequence[Run], labels: AnswerLabels) -> list[JudgedAnswer]:
     """The answers of some runs that have a score. One without a verdict has none."""
     found = []
     for run in runs:
@@ -165,7 +165,7 @@ def _same_model(one: str, other: str) -> bool:
     return one.rpartition(":")[2] == other.rpartition(":")[2]
 
 
-def calibrate(answers: Sequence[JudgedAnswer]) -> Calibration:
+def calibrate(answers: Sequence[JudgedAnswer]) -> JudgeCalibration:
     """What the labels of some answers say of their judge.
 
     Raises:
@@ -180,7 +180,7 @@ def calibrate(answers: Sequence[JudgedAnswer]) -> Calibration:
         each for each in judged if len([vote for vote in each.votes if vote is not None]) > 1 and not each.orders
     ]
     orders = [each.orders for each in judged if each.orders]
-    return Calibration(
+    return JudgeCalibration(
         judges=tuple(dict.fromkeys(each.model for each in judged)),
         answers=len(answers),
         agreement=_agreement(labelled),

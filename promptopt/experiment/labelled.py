@@ -1,4 +1,4 @@
-"""Labels of people in a comparison: which answers have one, and what they say of a difference."""
+"""AnswerLabels of people in a comparison: which answers have one, and what they say of a difference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from promptopt.files import show_path
 from promptopt.judges.labels import FEWEST_DIGITS, Label, answer_sha256, read_labels
 from promptopt.suites import Suite
 
-Labels = Callable[[Answered], float | None]
+AnswerLabels = Callable[[Answered], float | None]
 """What people say of an answer, 0 to 1; ``None`` if nobody labelled it."""
 
 
@@ -38,7 +38,7 @@ class LabelledAnswers:
         path = suite.recordings.with_name("labels.csv")
         return cls.read(path) if path.is_file() else None
 
-    def of(self, runs: Sequence[Run]) -> Labels:
+    def of(self, runs: Sequence[Run]) -> AnswerLabels:
         """What the labels say of the answers of some runs.
 
         Raises:

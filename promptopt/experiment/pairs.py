@@ -21,7 +21,7 @@ from promptopt.experiment.evidence import (
     quality_difference,
     quality_p_values,
 )
-from promptopt.experiment.labelled import Labels, labelled_difference, labelled_p_values
+from promptopt.experiment.labelled import AnswerLabels, labelled_difference, labelled_p_values
 from promptopt.experiment.paired_tests import Choices, holm
 from promptopt.experiment.prediction_powered import Rectified
 from promptopt.experiment.runs import Answered, Run
@@ -69,7 +69,7 @@ class PairedCases:
     labelled: Rectified | None = None
 
     @classmethod
-    def of(cls, baseline: Run, candidate: Run, labels: Labels | None = None) -> PairedCases:
+    def of(cls, baseline: Run, candidate: Run, labels: AnswerLabels | None = None) -> PairedCases:
         """The pairs of two runs of one suite.
 
         Args:
@@ -128,7 +128,7 @@ def _broken(run: Run) -> set[tuple[str, int, int]]:
     return {(trial.case, trial.sample, number) for trial in run.answered for number in trial.score.broken}
 
 
-def _labels(run: Run, both: set[tuple[str, int]], labels: Labels) -> Floats:
+def _labels(run: Run, both: set[tuple[str, int]], labels: AnswerLabels) -> Floats:
     """The mean label of each case's answers; ``nan`` for a case without any."""
     cases = {case: number for number, case in enumerate(dict.fromkeys(trial.case for trial in run.trials))}
     trials = [trial for trial in run.answered if (trial.case, trial.sample) in both]
