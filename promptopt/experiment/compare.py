@@ -178,18 +178,14 @@ def compare(
     # A function that answers, given without a mode, is asked for everything, whoever answered before.
     unfinished = config.root / ".promptopt" / "unfinished" if record else None
     shares = _Shares(margin / 100, accept / 100, cost_margin / 100, max_failed / 100)
-    if race and labels is not None:
-        raise UsageError("a race stops by the suite's own quality, not by labels: leave out --race or --labels")
-    rules = _race_rules(shares, len(variants), loaded, checks, batch) if race else None
+    rules = _race_rules(shares, len(variants), loaded, checks, batch, labels) if race else None
     plans = make_plans(variants, loaded, mode, trials, unfinished, race=race)
     expected = cost_range(plans)
-    judges = None
     retries = config.retries if retries is None else retries
     rpm = config.rpm if rpm is None else rpm
-    if checks.asks:
-        connect = connection(timeout_s, retries, rpm)
-        judges = JudgeSession(read_judge(config, judge), loaded, record, config, connect, jobs or config.jobs)
-        judges.check(checks)
+    connect = connection(timeout_s, retries, rpm)
+    judges = _judges(config, judge, loaded, record, jobs, connect, checks) if checks.asks else None
+    if judges is not None:
         expected = replace(expected, judges=judge_range(_may_ask(plans) if race else plans, checks, judges))
     if on_plan is not None:
         on_plan(expected)
@@ -237,13 +233,17 @@ class _Shares:
     max_failed: float
 
 
-def _race_rules(shares: _Shares, variants: int, suite: Suite, checks: SuiteChecks, batch: bool) -> RaceRules:
+def _race_rules(
+    shares: _Shares, variants: int, suite: Suite, checks: SuiteChecks, batch: bool, labels: object
+) -> RaceRules:
     """Raises UsageError for what cannot be raced."""
     # numpy is loaded for a race only.
     from promptopt.experiment.racing import RaceRules
 
     if batch:
         raise UsageError("a race asks in rounds, and a batch may take a day: leave out --race or --batch")
+    if labels is not None:
+        raise UsageError("a race stops by the suite's own quality, not by labels: leave out --race or --labels")
     if variants < 2:
         raise UsageError("a race is of two variants or more: name another prompt, a second --model, or --set values")
     for case in suite.cases:
@@ -253,6 +253,21 @@ def _race_rules(shares: _Shares, variants: int, suite: Suite, checks: SuiteCheck
                 "left: leave out --race, or judge each answer by itself, as with `llm-rubric`"
             )
     return RaceRules(shares.margin, shares.cost_margin, shares.max_failed)
+
+
+def _judges(
+    config: Config,
+    model: str | None,
+    suite: Suite,
+    record: Mode | None,
+    jobs: int | None,
+    connect: Callable[[str], Provider],
+    checks: SuiteChecks,
+) -> JudgeSession:
+    """Raises PromptoptError if an assert has no judge, or a setting of one makes no sense."""
+    session = JudgeSession(read_judge(config, model), suite, record, config, connect, jobs or config.jobs)
+    session.check(checks)
+    return session
 
 
 def _may_ask(plans: Sequence[RunPlan]) -> list[RunPlan]:
