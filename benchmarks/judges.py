@@ -194,13 +194,14 @@ HEADERS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--judges", nargs="*", choices=[*JUDGES], default=[*JUDGES], help="of the simulated")
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", nargs="*", choices=[*HEADERS], default=[*HEADERS])
     arguments = parser.parse_args()
     for table in arguments.only:
         started = time.perf_counter()
-        names = list(JUDGES) if table != "real" else list(real_judges())
+        names = arguments.judges if table != "real" else list(real_judges())
         if table == "kappa":
             names = [name for name in names if "graded" not in name and name not in ("blind to rare", "never wrong")]
         sizes = (100,) if table == "real" else SIZES

@@ -116,11 +116,11 @@ def judge_lines(variants: Sequence[VariantSummary], calls: int, usd: float | Non
     judges = dict.fromkeys(model for variant in variants for model in variant.judges)
     if not judges:
         return
+    paid = "unknown (unpriced)" if usd is None else dollars(usd)
+    yield f"judges: {calls:,} live call{'s' * (calls != 1)}, which cost {paid} beside the above"
     if not labelled:
         named = readable(", ".join(judges))
         yield f"quality is as judged by {named}, not calibrated: no labels of people say how wrong that is"
-    paid = "unknown (unpriced)" if usd is None else dollars(usd)
-    yield f"judges: {calls:,} live call{'s' * (calls != 1)}, which cost {paid} beside the above"
 
 
 def frontier_table(found: Frontier | None) -> str:
