@@ -249,7 +249,7 @@ def _facts(data: Mapping[str, Any]) -> str:
         )
     if month is not None:
         interval = "" if month["low"] is None else f" ({usd(month['low'])} to {usd(month['high'])})"
-        facts.append(("thirty days like these", f"{usd(month['usd'])}{interval}"))
+        facts.append(("the next thirty days", f"{usd(month['usd'])}{interval}"))
     facts += [
         ("spike", f"{each['day']} {usd(each['usd'])} (median {usd(each['median_usd'])})") for each in profile["spikes"]
     ]

@@ -1,0 +1,71 @@
+"""Forecast, spikes, the curve and what was written to caches for nothing."""
+
+import csv
+from collections import Counter
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from promptopt.auditing.bill import SLOT_S, TokenBill, TokenRate
+from promptopt.auditing.profile import GroupSums, curve, forecast, next_days, spikes
+
+RATE = TokenRate("m", "standard", (Decimal(1),) * 6)
+FIRST = 1_790_000_000 // SLOT_S
+
+
+def bill_of(days):
+    """A bill of one dollar's slot a day."""
+    cells = {(RATE, FIRST + day * 144): (round(usd * 1_000_000), 0, 0, 0, 0, 0) for day, usd in enumerate(days)}
+    return TokenBill({**cells, (RATE, FIRST + len(days) * 144 - 1): (0,) * 6}, len(days), 0)
+
+
+def test_days_that_are_alike_make_a_narrow_interval():
+    found = forecast(bill_of([10.0, 10.1, 9.9, 10.0, 10.05, 9.95, 10.0, 10.1]))
+    assert 280 < found.low < found.usd < found.high < 320
+
+
+def test_two_days_make_no_interval():
+    found = forecast(bill_of([10.0, 20.0]))
+    assert (found.usd, found.low, found.high) == (pytest.approx(450.0), None, None)
+    assert forecast(TokenBill({(RATE, 1): (5,) * 6}, 1, 0)) is None
+
+
+def test_intervals_hold_the_next_day_of_a_walk():
+    random, held = np.random.default_rng(3), 0
+    for _ in range(300):
+        logs = np.cumsum(random.normal(0, 0.1, 11)) + random.normal(0, 0.05, 11)
+        low, high = np.percentile(next_days(np.exp(logs[:10]), 1), [2.5, 97.5])
+        held += low <= np.exp(logs[10]) <= high
+    assert held >= 0.93 * 300
+
+
+def test_intervals_hold_the_days_and_weeks_of_a_production_workload(data):
+    days = Counter()
+    for path in sorted((data / "servegen" / "data" / "language" / "m-small").glob("*-trace.csv")):
+        for row in csv.reader(path.read_text(encoding="utf-8").splitlines()):
+            days[int(float(row[0]) // 86_400)] += float(row[1]) * 600
+    series = np.array([days[day] for day in range(14)])
+    for horizon, tries in ((1, 45), (7, 6)):
+        held, asked = 0, 0
+        for size in range(5, 14):
+            for start in range(14 - size - horizon + 1):
+                known, after = series[start : start + size], series[start + size : start + size + horizon].sum()
+                low, high = np.percentile(next_days(known, horizon), [2.5, 97.5])
+                held += low <= after <= high
+                asked += 1
+        assert asked == tries
+        assert held >= 0.95 * asked
+
+
+def test_a_spike_is_a_day_far_above_the_median():
+    assert [day for day, _, _ in spikes(bill_of([10, 11, 10, 60, 10]))] == ["2026-09-24"]
+    assert spikes(bill_of([10, 11, 10, 12, 10])) == []
+
+
+def test_the_curve_ends_at_the_whole_bill():
+    sums = {f"{n}": GroupSums(1, {RATE: (usd * 1_000_000, 0, 0, 0, 0, 0)}) for n, usd in enumerate([80, 5, 5, 5, 5])}
+    found = curve(sums)
+    assert found[1] == pytest.approx(0.8)
+    assert found[-1] == pytest.approx(1.0)
+    assert found == sorted(found)
