@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -132,12 +133,27 @@ _VARIANT_KEYS = ("models", "set", "baseline")
 _TABLES = ("prices", "budget", "gateway", "serve", "variants", "judge", "providers")
 
 
+_in_use: list[Config] = []
+
+
+@contextmanager
+def using_config(config: Config) -> Iterator[None]:
+    """While this is open, :func:`load_config` without a folder gives ``config``, in every thread."""
+    _in_use.append(config)
+    try:
+        yield
+    finally:
+        _in_use.pop()
+
+
 def load_config(start: Path | None = None) -> Config:
     """The configuration of ``start`` (by default the current folder): the nearest pyproject.toml above.
 
     Raises:
         ConfigError: The file is not TOML, or a key or value in it is wrong.
     """
+    if start is None and _in_use:
+        return _in_use[-1]
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         path = folder / "pyproject.toml"

@@ -36,6 +36,7 @@ ROOMS = (
     "suites",
     "scorers",
     "providers",
+    "promptfoo",
     "gateway",
     "judges",
     "experiment",

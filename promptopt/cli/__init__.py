@@ -26,6 +26,10 @@ COMMANDS = {
         "promptopt.cli.gateway",
         "Show the gateway's budgets by team, user and model; make virtual keys.",
     ),
+    "import": (
+        "promptopt.cli.importing",
+        "Bring a promptfoo config over: prompts, suites and providers of this project.",
+    ),
     "judge": ("promptopt.cli.judge", "Compare judges with people's labels, and estimate quality with both."),
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),

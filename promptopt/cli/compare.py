@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,12 +17,17 @@ from promptopt.money import parse_dollars
 from promptopt.tokens import release
 
 if TYPE_CHECKING:
+    from promptopt.experiment.comparison import Comparison
     from promptopt.experiment.plan import CostRange, Mode
     from promptopt.values import Progress
 
 
 @click.command("compare")
-@click.argument("prompts", nargs=-1, required=True, metavar="PROMPT...")
+@click.argument("prompts", nargs=-1, metavar="PROMPT...")
+@click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), help="Run a promptfoo config as it is.")
+@click.option(
+    "--dataset", "datasets", multiple=True, metavar="NAME=FILE", help="A local copy of a data set that it names."
+)
 @click.option("--suite", metavar="SUITE", help="File or name of the cases; by default the suite named like the prompt.")
 @click.option("--model", "models", multiple=True, help="The model that answers; of several, each.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE,...", help="Settings of a call to compare.")
@@ -55,6 +60,8 @@ if TYPE_CHECKING:
 )
 def command(
     prompts: tuple[str, ...],
+    config_file: Path | None,
+    datasets: tuple[str, ...],
     suite: str | None,
     models: tuple[str, ...],
     settings: tuple[str, ...],
@@ -91,14 +98,15 @@ def command(
     promptopt compare HEAD~1:prompts/reviews/v2.j2 prompts/reviews/v2.j2 --record stale
     promptopt compare reviews@v1 reviews@v2 --price-as gpt-4o-mini -o report.md
     promptopt compare triage --model gpt-5.6-luna --model gpt-4o-mini --set reasoning_effort=low,high
+    promptopt compare -c promptfooconfig.yaml
 
     Exit code 1 if a candidate regressed, 3 if too many calls failed to say anything.
     """
+    from promptopt.cli.importing import read_run
     from promptopt.cli.recordings import export
     from promptopt.experiment.batch_export import Compared
     from promptopt.experiment.compare import compare
-    from promptopt.experiment.report.write import check_format, comparison_json, write_report
-    from promptopt.experiment.text import case_differences
+    from promptopt.experiment.report.write import check_format, write_report
 
     if export_batch is not None:
         if batch or race or cases or output is not None or record == "none":
@@ -107,45 +115,57 @@ def command(
         compared = Compared(prompts, suite, models, _listed(settings), trials, record or "missing")
         export(compared, export_batch, shards, _within(max_cost), as_json)
         return
+    if config_file is None and not prompts:
+        raise UsageError("name a prompt, or a promptfoo config with -c")
     if output is not None:
         check_format(output)
+    given: dict[str, Any] = {
+        "settings": _settings(settings),
+        "baseline": baseline,
+        "price_as": price_as,
+        "by": by,
+        "margin": margin,
+        "accept": accept,
+        "cost_margin": cost_margin,
+        "max_failed": max_failed,
+        "record": record,
+        "timeout_s": timeout,
+        "retries": retries,
+        "max_cost": read_dollars(max_cost),
+        "batch": batch,
+        "judge": judge,
+        "race": race,
+        "labels": labels,
+        "on_plan": partial(announce, race=race),
+    }
+    run = None if config_file is None else read_run(config_file, prompts, suite, models, datasets)
     with _progress() as progress:
-        comparison = compare(
-            *prompts,
-            suite=suite,
-            model=models,
-            settings=_settings(settings),
-            baseline=baseline,
-            price_as=price_as,
-            trials=trials,
-            by=by,
-            margin=margin,
-            accept=accept,
-            cost_margin=cost_margin,
-            max_failed=max_failed,
-            record=record,
-            jobs=jobs,
-            timeout_s=timeout,
-            retries=retries,
-            rpm=rpm,
-            max_cost=read_dollars(max_cost),
-            batch=batch,
-            judge=judge,
-            race=race,
-            labels=labels,
-            on_plan=partial(announce, race=race),
-            progress=progress,
-        )
-    if output is not None:
-        write_report(comparison, output)
+        given |= {"progress": progress, "trials": trials, "jobs": jobs, "rpm": rpm}
+        comparisons = [compare(*prompts, suite=suite, model=models, **given)] if run is None else run.comparisons(given)
+    for number, comparison in enumerate(comparisons, 1):
+        if output is not None:
+            name = output if number == 1 else output.with_name(f"{output.stem}-{number}{output.suffix}")
+            write_report(comparison, name)
+        _print(comparison, number, cases, as_json)
+    missed = "" if run is None else run.missed_rate(comparisons)
+    if missed:
+        click.echo(f"promptopt: {missed}", err=True)
+    if missed or any(each.regressed for each in comparisons):
+        raise click.exceptions.Exit(1)
+    if any(each.incomplete for each in comparisons):
+        raise click.exceptions.Exit(INCOMPLETE)
+
+
+def _print(comparison: Comparison, number: int, cases: bool, as_json: bool) -> None:
+    from promptopt.experiment.report.write import comparison_json
+    from promptopt.experiment.text import case_differences
+
     if as_json:
         click.echo(comparison_json(comparison), nl=False)
-    else:
-        click.echo(str(comparison), nl=False)
-        if cases:
-            click.echo("\n" + case_differences(comparison.kept), nl=False)
-    if comparison.regressed or comparison.incomplete:
-        raise click.exceptions.Exit(1 if comparison.regressed else INCOMPLETE)
+        return
+    click.echo("\n" * (number > 1) + str(comparison), nl=False)
+    if cases:
+        click.echo("\n" + case_differences(comparison.kept), nl=False)
 
 
 def _settings(given: tuple[str, ...]) -> dict[str, list[object]]:

@@ -104,7 +104,7 @@ def split_model(model: str) -> tuple[str, str]:
     The name of a provider of the configuration is a model of its own: a program under test has no other.
     """
     head, colon, tail = model.partition(":")
-    if head in load_config().providers or (colon and head in registered("provider")):
+    if head in load_config().providers or ((colon or head == "echo") and head in registered("provider")):
         return head, tail
     return DEFAULT, model
 

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
@@ -39,13 +39,14 @@ log = logging.getLogger("promptopt.providers")
 class PythonProvider(ProviderBase):
     """Calls a function with what its parameters are named after, each call in a thread of its own."""
 
-    keys: ClassVar[Checks] = {"function": is_text}
+    keys: ClassVar[Checks] = {"function": is_text, "config": lambda value: isinstance(value, Mapping)}
     takes_variables = True
 
     def __init__(self, model: str, timeout_s: float | None = None, table: ProviderTable | None = None) -> None:
         """Raises ProviderUnusable if there is no such function, or if it cannot be called with what there is."""
         self._function, self._name = _load(model, table)
         self._model = model if table is not None else ""
+        self._config = {} if table is None else dict(table.get("config", {}))
         self._timeout_s = timeout_s or DEFAULT_TIMEOUT_S
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
@@ -95,7 +96,7 @@ class PythonProvider(ProviderBase):
             "request": request,
             "variables": dict(request.variables),
             # As promptfoo calls a provider's function.
-            "options": {"config": {}},
+            "options": {"config": self._config},
             "context": {"vars": dict(request.variables)},
         }
         found, missing = {}, []

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from promptopt.errors import PromptoptError, SuiteError, did_you_mean
 from promptopt.registry import blaming, broken, load, registered
+from promptopt.scorers.transform import as_text, transform_of
 from promptopt.suites import ASSERT_KEYS, Assertion
 from promptopt.suites.table import split_list
 from promptopt.values import Cost, Response, Score, Tool
@@ -102,7 +103,7 @@ class Check:
         if subject.answer is None and self.scorer.reads_answer:
             return Score(name, 0.0, False, subject.no_answer)
         try:
-            score: object = self.scorer(subject)
+            score: object = self.scorer(self._transformed(subject))
         except Exception as error:
             if self.asks and isinstance(error, PromptoptError):
                 # A judge that nobody named, or whose answer is not recorded: nothing is known of any answer.
@@ -121,6 +122,14 @@ class Check:
             why = "" if not score.passed else f"expected not to hold: {self.assertion.type} {self.assertion.value!r}"
             return Score(name, 1.0 - score.value, not score.passed, why, judged=score.judged)
         return replace(score, name=name)
+
+    def _transformed(self, subject: Subject) -> Subject:
+        """The subject with what the assert's own ``transform`` makes of its answer."""
+        code = self.assertion.options.get("transform")
+        if code is None or subject.answer is None:
+            return subject
+        context = {"vars": dict(subject.variables), "prompt": {}}
+        return replace(subject, answer=as_text(transform_of(str(code))(subject.answer, context)))
 
 
 def _is_share(value: object) -> bool:
@@ -180,7 +189,7 @@ def make_check(assertion: Assertion, path: str) -> Check:
     if not callable(factory):
         raise broken("scorer", kind, f"is not a scorer's factory: {type(factory).__name__} cannot be called")
     with blaming("scorer", kind, f"cannot be made for {path}:{assertion.line}"):
-        options = [*ASSERT_KEYS, *getattr(factory, "options", assertion.options)]
+        options = [*ASSERT_KEYS, "transform", *getattr(factory, "options", assertion.options)]
         for key in assertion.options:
             if key not in options:
                 raise SuiteError(
@@ -190,6 +199,8 @@ def make_check(assertion: Assertion, path: str) -> Check:
                     remedy=f"known: {', '.join(options)}",
                 )
         try:
+            if (code := assertion.options.get("transform")) is not None:
+                transform_of(str(code))
             scorer = factory(assertion)
         except ValueError as error:
             raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None

@@ -14,6 +14,7 @@ from promptopt.errors import SuiteError
 from promptopt.files import show_path
 from promptopt.scorers.base import Check, Judge, Subject, make_check
 from promptopt.scorers.tools import call_problem
+from promptopt.scorers.transform import as_text, transform_of
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
 from promptopt.values import Cost, Response, Score, Tool, canonical_json
@@ -265,13 +266,25 @@ def _subject(
     if not response.output.strip():
         return Subject(None, response, "no answer: the response is empty", **given)
     if answer is None:
-        return Subject(response.output.strip(), response, **given)
+        return _transformed(Subject(response.output.strip(), response, **given), case)
     if not response.text.strip():
         return Subject(None, response, "no answer: it only calls tools, and `answer:` reads a text", **given)
     try:
-        return Subject(answer.extract(response.text), response, **given)
+        return _transformed(Subject(answer.extract(response.text), response, **given), case)
     except NoAnswer as error:
         return Subject(None, response, f"no answer: {error}", **given)
+
+
+def _transformed(subject: Subject, case: Case) -> Subject:
+    """The subject with what the ``transform`` of the case's options makes of its answer."""
+    code = case.options.get("transform")
+    if code is None:
+        return subject
+    try:
+        made = transform_of(str(code))(subject.answer, {"vars": dict(subject.variables), "prompt": {}})
+    except Exception as error:  # noqa: BLE001 - code of the user's own may raise anything
+        return replace(subject, answer=None, no_answer=f"no answer: transform: {error}")
+    return replace(subject, answer=as_text(made))
 
 
 def _filled(assertion: Assertion, variables: Mapping[str, Any], path: str) -> Assertion:

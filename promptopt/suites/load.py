@@ -61,7 +61,7 @@ _NOTHING: Mapping[str, Any] = {}
 _TEST_KEYS = (
     *("description", "vars", "assert", "threshold", "metadata", "options", "tool_results", "max_steps", "turns"),
 )
-_OPTION_KEYS = ("disableVarExpansion", "provider", "rubricPrompt")
+_OPTION_KEYS = ("disableVarExpansion", "provider", "rubricPrompt", "transform")
 
 _TEXT_TYPES = frozenset(
     {
@@ -260,7 +260,7 @@ class _Parser:
     def _cases(self, test: Mapping[str, Any]) -> Iterator[Case]:
         self._check_test(test)
         given = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
-        options = self._with_rubric({**self._mapping(self._default, "options"), **self._mapping(test, "options")}, test)
+        options = self._with_files({**self._mapping(self._default, "options"), **self._mapping(test, "options")}, test)
         asserts = (*self._default_asserts, *self._asserts(test))
         threshold = test.get("threshold", self._default.get("threshold"))
         metadata = {**self._mapping(self._default, "metadata"), **self._mapping(test, "metadata")}
@@ -381,14 +381,17 @@ class _Parser:
             value=self._value(entry.get("value"), written.removeprefix("not-"), entry),
             threshold=threshold,
             weight=self._number(entry.get("weight", 1), "weight", entry),
-            options=self._with_rubric({key: value for key, value in entry.items() if key not in ASSERT_KEYS}, entry)
+            options=self._with_files({key: value for key, value in entry.items() if key not in ASSERT_KEYS}, entry)
             or _NOTHING,
             metric=self._metric(entry),
             line=self._line(entry),
         )
 
-    def _with_rubric(self, options: Mapping[str, Any], where: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Options in which the ``file://`` of a ``rubricPrompt`` is read."""
+    def _with_files(self, options: Mapping[str, Any], where: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Options in which the file of a ``rubricPrompt`` is read, and that of a ``transform`` is a whole path."""
+        code = options.get("transform")
+        if isinstance(code, str) and is_file(code):
+            options = {**options, "transform": f"{FILE}{find_file(code, self._folders).absolute()}"}
         if not is_file(prompt := options.get("rubricPrompt")):
             return options
         try:

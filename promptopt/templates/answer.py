@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import regex
 
@@ -19,6 +19,13 @@ REGEX_TIMEOUT_S = 1.0
 
 class NoAnswer(Exception):
     """The response holds no answer; the message says why."""
+
+
+class AnswerExtractor(Protocol):
+    """Reads the answer out of a response."""
+
+    def extract(self, text: str) -> str:
+        """The answer. Raises NoAnswer if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +80,7 @@ def _index(key: str) -> int:
     return int(key)
 
 
-AnswerExtractor = PatternAnswer | PointerAnswer
-
-
-def parse_answer(text: str) -> AnswerExtractor:
+def parse_answer(text: str) -> PatternAnswer | PointerAnswer:
     """An ``answer:`` of the front matter; what begins with ``/`` is a JSON pointer.
 
     Raises:

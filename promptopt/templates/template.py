@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -49,8 +49,17 @@ class Template:
     lines: tuple[int, ...] = field(default=(), repr=False)
 
     @classmethod
-    def load(cls, name: str, reader: Reader, origin: Origin) -> Template:
+    def load(
+        cls,
+        name: str,
+        reader: Reader,
+        origin: Origin,
+        make_environment: Callable[[ReaderLoader], PromptEnvironment] = PromptEnvironment,
+    ) -> Template:
         """Read and compile a prompt file.
+
+        Args:
+            make_environment: The sandbox that it is compiled in.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -61,7 +70,7 @@ class Template:
         path = reader.display(name)
         source, lines = chat_source(written, path) or (written, ())
         front = read_front_matter(source, name, reader)
-        environment = PromptEnvironment(ReaderLoader(reader))
+        environment = make_environment(ReaderLoader(reader))
         try:
             tree = environment.parse(mask_front_matter(source), name, path)
             check_outside_text(tree)

@@ -176,7 +176,7 @@ def test_rouge_counts_what_both_texts_share() -> None:
         ("python", "file://none.py", {}, "the file 'none.py' does not exist"),
         ("contains", "a", {"treshold": 1}, "unknown key 'treshold'. Did you mean 'threshold'"),
         ("numeric", 1, {"tolerence": 1}, "unknown key 'tolerence'. Did you mean 'tolerance'"),
-        ("contains", "a", {"transform": "x"}, "unknown key 'transform'"),
+        ("contains", "a", {"transforms": "x"}, "unknown key 'transforms'"),
     ],
 )  # fmt: skip
 def test_an_assert_that_makes_no_sense_is_refused_before_anything_is_called(

@@ -274,7 +274,7 @@ BAD = [
      "s.yaml:3: unknown key 'asert' in a test. Did you mean 'assert'?"),
     ("s.jsonl", '{"vars": {}}\n{"var": {}}\n', "s.jsonl:2: unknown key 'var' in a test. Did you mean 'vars'?"),
     ("s.yaml", "defaultTest: {asert: []}\ntests: [{}]", "s.yaml:1: unknown key 'asert' in a test"),
-    ("s.yaml", "tests:\n- options: {transform: x}\n", "s.yaml:2: unknown key 'transform' in options"),
+    ("s.yaml", "tests:\n- options: {transforms: x}\n", "s.yaml:2: unknown key 'transforms' in options"),
     ("s.yaml", "tests: {a: 1}", "s.yaml:1: tests: {'a': 1} is not a list"),
     ("s.yaml", "tests: [3]", "test 1 is 3, not a mapping"),
     ("s.yaml", "tests: [file://x.js]", "s.yaml:1: tests: cannot read 'file://x.js'"),

@@ -1,0 +1,197 @@
+"""Providers of promptfoo's configs as models, tables and settings of this project."""
+
+import pytest
+
+from promptopt.errors import UsageError
+from promptopt.experiment.compare import compare
+from promptopt.promptfoo import read_evaluation
+from promptopt.promptfoo.programs import json_pointer
+
+REST = "prompts: ['Say {{ x }}']\ntests: [{vars: {x: hi}, assert: [{type: contains, value: hi}]}]\n"
+
+
+def providers(project, text: str):
+    project.write({"promptfooconfig.yaml": f"{REST}{text}"})
+    return read_evaluation("promptfooconfig.yaml")
+
+
+@pytest.mark.parametrize(
+    ("identity", "model", "base_url"),
+    [
+        ("openai:gpt-4o-mini", "gpt-4o-mini", None),
+        ("openai:chat:gpt-4o-mini", "gpt-4o-mini", None),
+        ("anthropic:messages:claude-haiku-4-5", "anthropic:claude-haiku-4-5", None),
+        ("vertex:gemini-2.5-flash", "google:gemini-2.5-flash", None),
+        ("google:gemini-2.5-flash", "google:gemini-2.5-flash", None),
+        ("ollama:chat:llama3.2", "ollama:llama3.2", None),
+        ("openrouter:meta-llama/llama-3.1-8b-instruct:free", "openrouter:meta-llama/llama-3.1-8b-instruct:free", None),
+        ("groq:llama-3.3-70b-versatile", "groq:llama-3.3-70b-versatile", "https://api.groq.com/openai/v1"),
+        ("mistral:mistral-small-latest", "mistral:mistral-small-latest", "https://api.mistral.ai/v1"),
+        ("deepseek:deepseek-chat", "deepseek:deepseek-chat", "https://api.deepseek.com/v1"),
+        ("adaline:openai:chat:gpt-4o", "gpt-4o", None),
+        ("echo", "echo", None),
+    ],
+)
+def test_a_name_leads_to_a_model_of_this_project(project, identity: str, model: str, base_url: str | None) -> None:
+    (found,) = providers(project, f"providers: ['{identity}']\n").providers
+    assert (found.model, found.table[1].get("base_url") if found.table else None) == (model, base_url)
+
+
+def test_addresses_keys_and_settings_of_a_provider(project) -> None:
+    evaluation = providers(
+        project,
+        """
+providers:
+  - id: openai:responses:gpt-5-mini
+    label: Team gateway
+    config:
+      apiBaseUrl: https://llm.example.test/v1
+      apiKeyEnvar: TEAM_KEY
+      headers: {X-Team: "{{ env.TEAM }}"}
+      max_tokens: 50
+      temperature: "0.2"
+      reasoning: {effort: low}
+      stop: [END]
+      frequency_penalty: 0.5
+      response_format: {type: json_object}
+      tool_choice: {type: function, function: {name: look}}
+      tools: [{type: function, function: {name: look, parameters: {type: object, properties: {}}}}, {type: web_search}]
+      nonsense: 1
+""",
+    )
+    (found,) = evaluation.providers
+    assert found.table == (
+        "openai-responses-team-gateway",
+        {
+            "type": "openai",
+            "api": "responses",
+            "base_url": "https://llm.example.test/v1",
+            "api_key_env": "TEAM_KEY",
+            "headers": {"X-Team": "${TEAM}"},
+        },
+    )
+    params = evaluation.parts[0].templates[0].front.params.to_dict()
+    assert params == {
+        "max_output_tokens": 50,
+        "temperature": 0.2,
+        "reasoning_effort": "low",
+        "stop": ["END"],
+        "extra_body": '{"frequency_penalty":0.5}',
+        "response_format": "json_object",
+        "tool_choice": "look",
+    }
+    assert [tool.name for tool in evaluation.parts[0].templates[0].front.tools] == ["look"]
+    notes = {note.line: note.message for note in evaluation.notes}
+    assert "nonsense" in notes[19]
+    assert "web_search" in notes[18]
+
+
+def test_a_schema_that_strict_mode_refuses_travels_as_it_is(project) -> None:
+    schema = "{type: object, properties: {a: {type: string}}%s}"
+    strict = schema % ", required: [a], additionalProperties: false"
+    form = "{type: json_schema, json_schema: {name: n, schema: %s}}"
+    config = f"providers: [{{id: 'openai:gpt-4o', config: {{response_format: {form}}}}}]\n"
+    front = providers(project, config % strict).parts[0].templates[0].front
+    assert front.output_schema is not None
+    front = providers(project, config % (schema % "")).parts[0].templates[0].front
+    assert front.output_schema is None
+    assert "json_schema" in (front.params.extra_body or "")
+
+
+def test_a_key_in_the_config_is_not_taken_over(project) -> None:
+    evaluation = providers(project, "providers: [{id: 'openai:gpt-4o', config: {apiKey: sk-secret, temperature: 0}}]\n")
+    assert "sk-secret" not in str(evaluation.providers)
+    assert any("a key that is written in the config" in note.message for note in evaluation.notes)
+    (found,) = providers(project, "providers: [{id: 'openai:gpt-4o', config: {apiKey: '{{ env.MINE }}'}}]\n").providers
+    assert found.table is not None
+    assert found.table[1]["api_key_env"] == "MINE"
+
+
+def test_programs_under_test_are_called_as_promptfoo_calls_them(project) -> None:
+    project.write(
+        {
+            "app.py": "def call_api(prompt, options, context):\n"
+            "    return {'output': options['config']['greeting'] + prompt + context['vars']['x']}\n",
+            "app.sh": '#!/bin/sh\necho "$1 hi $3"\n',
+            "app.js": "module.exports = class { constructor(o) { this.c = o.config } async callApi(prompt, context) "
+            "{ return {output: this.c.name + prompt + context.vars.x, tokenUsage: {prompt: 3, completion: 2}} } }\n",
+        }
+    )
+    evaluation = providers(
+        project,
+        """
+providers:
+  - {id: file://app.py, label: py, config: {greeting: "Hey "}}
+  - {id: "exec: sh app.sh", label: sh}
+""",
+    )
+    with evaluation.active():
+        runs = compare(*evaluation.parts[0].templates, suite=evaluation.parts[0].suite, record="missing").runs
+    assert [run.trials[0].response.text.strip() for run in runs] == ["Hey Say hihi", 'Say hi hi {"vars": {"x": "hi"}}']
+
+
+@pytest.mark.parametrize(
+    ("code", "pointer"),
+    [
+        ("json.choices[0].message.content", "/choices/0/message/content"),
+        ("(json) => json.answer", "/answer"),
+        ("data['my key'].x", "/my key/x"),
+        ("json.output?.text", "/output/text"),
+        ("json.a + json.b", None),
+        ("JSON.stringify(json)", None),
+    ],
+)
+def test_paths_in_javascript_are_pointers(code: str, pointer: str | None) -> None:
+    assert json_pointer(code) == pointer
+
+
+def test_an_endpoint_is_asked_and_read(project, endpoint) -> None:
+    evaluation = providers(
+        project,
+        f"""
+providers:
+  - id: {endpoint.url.rstrip("/")}/chat/completions
+    label: desk
+    config:
+      headers: {{Content-Type: application/json}}
+      body: {{model: m, messages: [{{role: user, content: "{{{{ prompt }}}}"}}]}}
+      transformResponse: json.choices[0].message.content
+""",
+    )
+    (found,) = evaluation.providers
+    assert found.table is not None
+    assert found.table[1]["response"] == {"text": "/choices/0/message/content"}
+
+
+def test_providers_that_cannot_be_asked_are_left_out_and_the_rest_runs(project) -> None:
+    evaluation = providers(project, "providers: ['replicate:owner/model', 'openai:image:dall-e-3', echo]\n")
+    assert [found.model for found in evaluation.providers] == ["echo"]
+    assert [note.line for note in evaluation.notes if "provider" in note.message] == [3, 3]
+    done = project.run("compare", "-c", "promptfooconfig.yaml")
+    assert done.returncode == 0
+    assert "left out: the provider 'replicate:owner/model'" in done.stderr
+
+
+def test_a_config_without_any_provider_that_can_be_asked_runs_with_another_model(project) -> None:
+    evaluation = providers(project, "providers: ['replicate:owner/model']\n")
+    assert "no provider of that name" in evaluation.unavailable
+    done = project.run("compare", "-c", "promptfooconfig.yaml")
+    assert done.returncode == UsageError.exit_code
+    assert "--model MODEL" in done.stderr
+    done = project.run("compare", "-c", "promptfooconfig.yaml", "--model", "echo", "--json")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_older_form_names_a_provider_and_its_options(project) -> None:
+    (one, two) = providers(
+        project,
+        "providers: [{low: {id: 'openai:gpt-4o', config: {temperature: 0}}}, "
+        "{'openai:gpt-4o': {config: {temperature: 1}}}]\n",
+    ).providers
+    assert (one.name, one.model, one.front, two.model, two.front) == (
+        "low",
+        "gpt-4o",
+        {"temperature": 0},
+        "gpt-4o",
+        {"temperature": 1},
+    )

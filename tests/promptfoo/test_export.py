@@ -1,0 +1,83 @@
+"""`promptopt import`: the files that it writes measure what the config measured."""
+
+import json
+import tomllib
+
+import pytest
+
+
+@pytest.fixture
+def config(project):
+    project.write(
+        {
+            "promptfooconfig.yaml": """
+prompts: [file://ask.txt, '[{"role": "user", "content": "Q {{ question }} {{ extra }}"}]']
+providers: [echo]
+tests:
+  - description: braces
+    vars: {question: "what is {{ x }}?", rows: [1, 2]}
+    assert:
+      - {type: contains, value: "what is"}
+      - {type: assert-set, threshold: 0.5, assert: [{type: contains, value: Q}]}
+  - description: plain
+    vars: {question: why}
+    options: {transform: output.toUpperCase()}
+    assert: [{type: contains, value: WHY}]
+""",
+            "ask.txt": "{% if question %}\nAsk: {{ question }}\n{% endif %}",
+        }
+    )
+    return project
+
+
+def test_the_imported_files_give_the_same_scores(config) -> None:
+    done = config.run("import", "promptfooconfig.yaml", "-o", "moved")
+    assert done.returncode == 0, done.stderr
+    assert "2 prompts, 1 providers, 2 cases, 3 asserts" in done.stdout
+    before = json.loads(config.run("compare", "-c", "promptfooconfig.yaml", "--json").stdout)["variants"]
+    prompts = ["moved/prompts/ask/v1.j2", "moved/prompts/prompt-2/v1.j2"]
+    suite = "moved/suites/promptfooconfig.yaml"
+    run = config.run("compare", *prompts, "--suite", suite, "--record", "missing", "--json")
+    assert run.returncode == 0, run.stderr
+    after = json.loads(run.stdout)["variants"]
+    for key in ("quality", "pass_rate", "input_tokens"):
+        assert [each[key] for each in after] == [each[key] for each in before]
+
+
+def test_files_that_are_there_are_kept_unless_they_may_be_replaced(config) -> None:
+    config.write({"moved/suites/promptfooconfig.yaml": "mine"})
+    done = config.run("import", "promptfooconfig.yaml", "-o", "moved")
+    assert (done.returncode, "exists" in done.stderr) == (2, True)
+    assert not (config.root / "moved/prompts").exists()
+    assert config.run("import", "promptfooconfig.yaml", "-o", "moved", "--force").returncode == 0
+
+
+def test_providers_are_tables_of_pyproject(project) -> None:
+    project.write(
+        {
+            "c.yaml": "prompts: ['{{ x }}']\nproviders: [{id: 'groq:llama', label: fast, config: {headers: {A: b}}}]\n"
+            "tests: [{vars: {x: 1}}]\n"
+        }
+    )
+    assert project.run("import", "c.yaml", "-o", "out").returncode == 0
+    table = tomllib.loads((project.root / "out/pyproject.toml").read_text())["tool"]["promptopt"]["providers"]
+    assert table == {
+        "groq-fast": {
+            "type": "openai",
+            "base_url": "https://api.groq.com/openai/v1",
+            "api_key_env": "GROQ_API_KEY",
+            "headers": {"A": "b"},
+        }
+    }
+
+
+def test_a_prompt_of_code_is_not_written(project) -> None:
+    project.write(
+        {
+            "c.yaml": "prompts: [file://p.py:f]\nproviders: [echo]\ntests: [{vars: {x: 1}}]\n",
+            "p.py": "def f(context):\n    return 'x'\n",
+        }
+    )
+    done = project.run("import", "c.yaml", "-o", "out")
+    assert (done.returncode, "is written by code" in done.stderr) == (2, True)
+    assert not (project.root / "out").exists()

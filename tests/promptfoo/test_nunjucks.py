@@ -1,0 +1,51 @@
+"""Nunjucks' semantics: each expectation is what Nunjucks 3 prints."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptopt.promptfoo.nunjucks import NunjucksEnvironment, render, to_jinja
+
+ENVIRONMENT = NunjucksEnvironment(None, {"HOME_TOWN": "Rome"})
+
+
+@pytest.mark.parametrize(
+    ("template", "variables", "printed"),
+    [
+        ("{{ gone }}|{{ gone.a.b }}|{{ none_of_it[0].x }}", {}, "||"),
+        ("{{ flag }} {{ no }} {{ nothing }}", {"flag": True, "no": False, "nothing": None}, "true false "),
+        ("{{ rows }}", {"rows": ["a", 1, None, [2, 3]]}, "a,1,,2,3"),
+        ("{{ thing }}", {"thing": {"a": 1}}, "[object Object]"),
+        ("{{ n }} {{ m }}", {"n": 2.0, "m": 2.5}, "2 2.5"),
+        ("{{ thing | dump }}", {"thing": {"a": [1, 2.0], "b": "<é>"}}, '{"a":[1,2],"b":"<é>"}'),
+        ("{{ thing | dump(2) }}", {"thing": [1]}, "[\n  1\n]"),
+        ("{{ text | load | length }}", {"text": "[1, 2]"}, "2"),
+        ("{% if a === 1 and b !== 2 %}y{% else %}n{% endif %}", {"a": 1, "b": 1}, "y"),
+        ("{% if a %}1{% elseif b %}2{% endif %}", {"b": 1}, "2"),
+        ("{% for key, value in thing %}{{ key }}={{ value }};{% endfor %}", {"thing": {"x": 1, "y": 2}}, "x=1;y=2;"),
+        ("{% for a, b in rows %}{{ a }}{{ b }} {% endfor %}", {"rows": [["p", 1], ["q", 2]]}, "p1 q2 "),
+        ("{{ thing.items }} {{ thing.length }}", {"thing": {"items": "own"}}, "own "),
+        ("{{ rows.length }} {{ text.length }}", {"rows": [1, 2], "text": "abc"}, "2 3"),
+        ("{{ text.toUpperCase() }} {{ text.split('b').length }}", {"text": "abc"}, "ABC 2"),
+        ("a\n{% if x %}\nb\n{% endif %}\nc\n", {"x": 1}, "a\n\nb\n\nc\n"),
+        ("a {#- note -#} b{# c #}\nd", {}, "ab\nd"),
+        ("{{ env.HOME_TOWN }}", {}, "Rome"),
+        ("{% raw %}{{ kept }}{% endraw %} {{ x }}", {"x": 1}, "{{ kept }} 1"),
+        ('{"a": {{ x }}', {"x": 1}, '{"a": 1'),
+        ("cut off {{ x", {"x": 1}, "cut off {{ x"),
+        ("{{ 'a === b' }}", {}, "a === b"),
+    ],
+)
+def test_a_template_prints_what_nunjucks_prints(template: str, variables: dict, printed: str) -> None:
+    assert render(template, variables, ENVIRONMENT) == printed
+
+
+def test_what_is_no_template_is_a_problem_that_shows_it() -> None:
+    with pytest.raises(ValueError, match="is not a template"):
+        render("{{ a b c }}", {}, ENVIRONMENT)
+
+
+@given(st.text(alphabet=st.characters(blacklist_characters="{}%#")))
+def test_a_text_without_braces_stays_as_it_is(text: str) -> None:
+    assert to_jinja(text) == text
+    assert render(text, {}, ENVIRONMENT) == text
