@@ -378,7 +378,16 @@ def judge_steps(
         variables = {**case.turns[number].vars, "turn": number + 1, "user": own[0].asked, "history": tuple(history)}
         said.append(TurnAnswer(response, variables, measure_steps(variant, own, cacheable).judged_cost))
         history += map(_entry, (Message("user", own[0].asked), *_spoken(case, turns[: number + 1])))
-    score = checks.score(name, judged(outcome), front.answer, measured.judged_cost, front.tools, said, judges)
+    score = checks.score(
+        name,
+        judged(outcome),
+        front.answer,
+        measured.judged_cost,
+        front.tools,
+        said,
+        judges,
+        lambda: variant.template.render(case.vars).text,
+    )
     return outcome, measured, score
 
 

@@ -72,6 +72,7 @@ class Scorer(Protocol):
         reads_answer: Whether it looks at the answer; if a response has none, such a scorer is not asked and the
             assert fails, negated or not.
 
+    A scorer with a true attribute ``reads_prompt`` is given what was sent.
     A scorer with a true attribute ``negates`` carries out ``not-`` itself; the score of others is taken from 1.
     A factory with an attribute ``options`` (names) refuses further keys of an assert; one without takes any.
     """

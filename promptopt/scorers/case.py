@@ -103,6 +103,7 @@ class SuiteChecks:
         tools: tuple[Tool, ...] = (),
         turns: Sequence[TurnAnswer] = (),
         judges: JudgeAccess | None = None,
+        prompt: Callable[[], str] | None = None,
     ) -> CaseScore:
         """The score of a response to the case; ``answer`` says how its answer is read out of it.
 
@@ -110,8 +111,9 @@ class SuiteChecks:
             tools: Those of the prompt, which calls are checked by.
             turns: Of a conversation, the answers to the turns that were asked.
             judges: Whom asserts ask that ask models.
+            prompt: Gives what was sent as one text, if an assert looks at it.
         """
-        return self._cases[case].score(response, answer, cost, tools, turns, judges)
+        return self._cases[case].score(response, answer, cost, tools, turns, judges, prompt)
 
     @property
     def asks(self) -> bool:
@@ -173,9 +175,12 @@ class CaseChecks:
         tools: tuple[Tool, ...] = (),
         turns: Sequence[TurnAnswer] = (),
         judges: JudgeAccess | None = None,
+        prompt: Callable[[], str] | None = None,
     ) -> CaseScore:
         """The score of a response; a case without asserts passes."""
         subject = _subject(response, answer, self.case, cost, tools)
+        if prompt is not None and any(getattr(check.scorer, "reads_prompt", False) for check in self.checks):
+            subject = replace(subject, prompt=prompt())
         of_turns = [
             _subject(said.response, answer, replace(self.case, vars=said.variables), said.cost, tools)
             for said in (turns if self.places else ())

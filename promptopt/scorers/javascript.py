@@ -37,6 +37,7 @@ class Javascript:
         self._name = ""
         if value.startswith(_FILE):
             self._path, self._name = _file(value)
+        self.reads_prompt = "prompt" in (self._path.read_text(errors="replace") if self._path else value)
         _available()
 
     def __call__(self, subject: Subject) -> Score:

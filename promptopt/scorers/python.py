@@ -14,6 +14,7 @@ from promptopt.suites import Assertion
 from promptopt.values import Score
 
 _USUAL = 0.5
+_NO_CODE = compile("", "", "exec")
 
 
 class Python:
@@ -40,6 +41,8 @@ class Python:
         self._inline = not value.startswith("file://") and not _is_name(value)
         self._function: Callable[[str, Mapping[str, Any]], Any]
         self._function = _inline(assertion.value) if self._inline else load_function(value, default="get_assert")
+        # What was sent is rendered again only for code that looks at it.
+        self.reads_prompt = "prompt" in value or "prompt" in getattr(self._function, "__code__", _NO_CODE).co_consts
 
     def __call__(self, subject: Subject) -> Score:
         context = context_of(subject, self._assertion)

@@ -126,6 +126,7 @@ class Webhook:
     """
 
     reads_answer: ClassVar[bool] = True
+    reads_prompt: ClassVar[bool] = True
     negates: ClassVar[bool] = True
     options: ClassVar[tuple[str, ...]] = ()
 

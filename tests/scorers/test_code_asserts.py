@@ -194,3 +194,32 @@ def test_a_document_with_entities_of_its_own_is_not_read() -> None:
 def test_a_type_that_is_not_carried_over_is_refused_with_what_to_do(kind: str, remedy: str) -> None:
     with pytest.raises(SuiteError, match=f"^s.yaml: unknown assert type '{kind}': {remedy}"):
         score(kind, "true")
+
+
+def test_code_sees_what_was_sent(project) -> None:
+    """Through a whole comparison, of which every answer is the same."""
+    import promptopt
+    from promptopt.testing import ScriptedProvider
+
+    suite = """tests:
+- description: a
+  vars: {city: Paris}
+  assert:
+  - {type: javascript, value: "context.prompt === 'Where is Paris?' && output === 'Paris'"}
+  - {type: python, value: "context['prompt'] == 'Where is Paris?'"}
+  - {type: python, value: "file://own.py:sent"}
+"""
+    project.write(
+        {
+            "prompts/where/v1.j2": "---\nmodel: gpt-4o-mini\n---\nWhere is {{ city }}?",
+            "prompts/where/v2.j2": "---\nmodel: gpt-4o-mini\n---\nAnd {{ city }}?",
+            "suites/where.yaml": suite,
+            "suites/own.py": "def sent(output, context):\n    return context['prompt'].startswith('Where')\n",
+        }
+    )
+    comparison = promptopt.compare(
+        "where@v1", "where@v2", suite="where", provider=ScriptedProvider(["Paris"] * 2), record="all"
+    )
+    first, second = (run.trials[0].score.scores for run in comparison.runs)
+    assert [score.passed for score in first] == [True] * 3, first
+    assert [score.passed for score in second] == [False] * 3, second
