@@ -113,7 +113,11 @@ def _log_options(function: Any) -> Any:
     type=click.Path(path_type=Path),
     help="Write the gateway's settings that carry it out to this file.",
 )
+@click.option(
+    "--seed-suite", type=click.IntRange(1), metavar="N", help="Print a suite of N requests of the log instead, in YAML."
+)
 def _run(
+    seed_suite: int | None,
     only: tuple[str, ...],
     order: str | None,
     all_orders: bool,
@@ -127,6 +131,12 @@ def _run(
     from promptopt.auditing.audit import audit, partial_text
     from promptopt.config import load_config
 
+    if seed_suite is not None:
+        from promptopt.auditing.seed_suite import seed_suite as drawn
+
+        source = {"format_name": options["format_name"], "columns": options["columns"]}
+        click.echo(drawn(options["logs"], seed_suite, **source), nl=False)
+        return
     settings = _settings(options)
     names = _order(only, order)
     part = _part(partition)

@@ -180,6 +180,28 @@ class _Reading:
         )
 
 
+def logged_records(
+    paths: Sequence[Path], *, format_name: str | None = None, columns: tuple[str, ...] = ()
+) -> Iterator[tuple[LoggedCall, LogRecord]]:
+    """Each call that can be read, with the record that it is of; a ledger keeps no records."""
+    for path in paths:
+        for file in _logs_in(path) if path.is_dir() else [path]:
+            if _starts_with(file, b"SQLite format 3\0"):
+                continue
+            records = iter(documents(file))
+            first = list(islice(records, _LOOKED_AT))
+            reader = _reader(file, [each for _, each in first if isinstance(each, Mapping)], format_name, columns)
+            for _, record in chain(first, records):
+                if isinstance(record, BadRow):
+                    continue
+                try:
+                    for call in _calls_of(reader.calls, record):
+                        if isinstance(call, LoggedCall):
+                            yield call, record
+                except BadRow:
+                    continue
+
+
 def _calls_of(
     calls: Callable[[LogRecord], Iterator[LoggedCall | BadRow]], record: LogRecord | BadRow
 ) -> Iterator[LoggedCall | BadRow]:
