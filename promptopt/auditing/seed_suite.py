@@ -22,9 +22,9 @@ _PLACES = (
 )  # fmt: skip
 # What names a person, by what it looks like; the reader of the suite looks for the rest.
 _PERSONAL = (
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), "name@example.org"),
-    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "XX00 0000 0000 0000"),
-    (re.compile(r"(?<![\w.])\+?\d(?:[ ()/.-]?\d){8,14}(?![\w.])"), "000 0000000"),
+    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), "[e-mail]"),
+    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),
+    (re.compile(r"(?<![\w.])\+?\d(?:[ ()/.-]?\d){8,14}(?![\w.])"), "[phone]"),
 )
 
 

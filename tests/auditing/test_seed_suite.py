@@ -55,7 +55,7 @@ def test_what_names_a_person_is_replaced_and_secrets_are_left_out(drawn):
     )
     assert secret not in done.stdout
     (test,) = yaml.safe_load(done.stdout)["tests"]
-    assert test["vars"]["input"] == "Mail name@example.org or call 000 0000000, XX00 0000 0000 0000"
+    assert test["vars"]["input"] == "Mail [e-mail] or call [phone], [account]"
 
 
 def test_a_log_without_texts_has_no_cases(drawn):
