@@ -54,6 +54,11 @@ class Frontier:
     cheapest: str | None
 
     @property
+    def by_cost(self) -> list[FrontierPoint]:
+        """The cheapest first; those without a price last."""
+        return sorted(self.points, key=lambda point: (point.usd_per_1k_calls is None, point.usd_per_1k_calls or 0.0))
+
+    @property
     def saved_share(self) -> float | None:
         """What the cheapest saves of the baseline's dollars, 0 to 1."""
         usd = {point.label: point.usd_per_1k_calls for point in self.points}

@@ -127,7 +127,6 @@ def frontier_table(found: Frontier | None) -> str:
     """Dollars against quality, cheapest first; and what to take."""
     if found is None:
         return ""
-    known = sorted(found.points, key=lambda point: (point.usd_per_1k_calls is None, point.usd_per_1k_calls or 0.0))
     rows = [
         [
             point.label,
@@ -136,14 +135,15 @@ def frontier_table(found: Frontier | None) -> str:
             "too few cases" if point.low is None else f"{_percent(point.low)} to {_percent(point.high)}",
             "*" if point.on_front else "dropped" if point.dropped else "",
         ]
-        for point in known
+        for point in found.by_cost
     ]
     headers = ["dollars against quality", "$/1k calls", "quality", "95%, all together", "front"]
     shown = table(rows, headers, columns=("left", "right", "right", "right", "left"), width=_WIDTH)
-    return f"{shown}\n{_to_take(found)}"
+    return f"{shown}\n{to_take(found)}"
 
 
-def _to_take(found: Frontier) -> str:
+def to_take(found: Frontier) -> str:
+    """Which variant to take, in a sentence."""
     if found.cheapest is None:
         return "which one to take cannot be said: no dollars are known"
     if found.cheapest == found.baseline:

@@ -42,7 +42,7 @@ def test_the_page_fetches_nothing(page: Path) -> None:
 def test_a_browser_shows_verdicts_tables_and_plots(page: Path) -> None:
     dom = browse(page, "--dump-dom").stdout
     assert "reviews@v3 against reviews@v1" in dom
-    assert dom.count("<svg") == 3
+    assert dom.count("<svg") == 4
     assert dom.count('class="verdict improved"') == 1
     assert dom.count('class="verdict inconclusive"') == 1
 

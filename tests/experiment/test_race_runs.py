@@ -238,6 +238,32 @@ def test_a_call_that_is_needed_and_not_recorded_is_an_error(sums: Path) -> None:
         compare("add", model=MODELS, race=True, record="none")
 
 
+def test_scores_that_depend_on_who_is_left_are_not_raced(sums: Path) -> None:
+    suite = sums / "suites/add.jsonl"
+    cases = [json.loads(line) for line in suite.read_text().splitlines()]
+    cases[7]["assert"].append({"type": "select-best", "value": "the shorter one", "provider": "gpt-4o"})
+    suite.write_text("".join(json.dumps(case) + "\n" for case in cases))
+    provider = Sums({})
+    with pytest.raises(UsageError, match="a race cannot judge `select-best`"):
+        raced(provider)
+    assert provider.asked == []
+
+
+def test_the_page_shows_dollars_against_quality(sums: Path, tmp_path: Path) -> None:
+    write_report(raced(Sums(WRONG)), tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    plot = page[page.index("<h2>Dollars against quality") : page.index("<h2>Tokens per call")]
+    assert plot.count('<circle class="front"') == 1
+    assert plot.count('<circle class="other"') == 2
+    assert all(f">{label}</text>" in plot for label in (GOOD, CHEAP, POOR))
+    rows = re.findall(r"<tr><td>(add.*?)<td>.*?<td>(\*|dropped|)</tr>", plot, re.DOTALL)
+    assert rows == [(CHEAP, "*"), (GOOD, ""), (POOR, "dropped")]
+    assert "the cheapest that is not worse than add · gpt-4o: add · gpt-4o-mini (-94.0% of the cost)" in plot
+    # Two variants have a verdict, and no front.
+    write_report(compare("add", model=MODELS[:2], provider=Sums(WRONG)), tmp_path / "two.html")
+    assert "Dollars against quality" not in (tmp_path / "two.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -10,8 +10,17 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from promptopt.experiment.comparison import Comparison, Pair
+from promptopt.experiment.frontier import Frontier
 from promptopt.experiment.runs import Answered, Trial, VariantSummary
-from promptopt.experiment.text import change_text, failures, interval_text, metric_name, passed_text, trial_name
+from promptopt.experiment.text import (
+    change_text,
+    failures,
+    interval_text,
+    metric_name,
+    passed_text,
+    to_take,
+    trial_name,
+)
 from promptopt.money import dollars
 
 _WIDTH, _ROW, _LEFT = 640, 30, 150
@@ -23,6 +32,7 @@ def comparison_html(comparison: Comparison) -> str:
     source = files("promptopt.experiment.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     differing, failed = _cases(comparison)
+    front = comparison.frontier
     return environment.from_string(source).render(
         suite=comparison.suite.name,
         margin=comparison.margin,
@@ -37,6 +47,10 @@ def comparison_html(comparison: Comparison) -> str:
         rows=[_difference_rows(pair) for pair in comparison.pairs],
         parts=[_part_rows(pair) for pair in comparison.pairs],
         race=comparison.race,
+        front=front,
+        front_points=front.by_cost if front else (),
+        to_take=to_take(front) if front else "",
+        front_plot=_front_plot(front) if front else "",
         case_prompts=[run.variant.label for run in comparison.kept],
         case_tables=[
             (title, cases[:_CASES_SHOWN], max(0, len(cases) - _CASES_SHOWN))
@@ -103,6 +117,32 @@ def _tokens_plot(variants: Sequence[VariantSummary]) -> Markup:
             _text(_LEFT + in_width + out_width + 8, y + 13, label),
         ]
     return _svg(parts, len(variants) * _ROW + 6, "Tokens per call")
+
+
+def _front_plot(found: Frontier) -> Markup:
+    """Dollars from left to right, quality upwards, with the intervals that hold together."""
+    points = [point for point in found.points if point.usd_per_1k_calls is not None and point.quality is not None]
+    most = max((point.usd_per_1k_calls or 0.0 for point in points), default=0.0) or 1.0
+    height, left = 260, 50
+    width = _WIDTH - left - 20
+    parts = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = 10 + (height - 40) * (1 - share)
+        parts += [_line(left, y, left + width, y, "grid"), _text(left - 6, y + 4, f"{share * 100:.0f}%", "end")]
+    for point in points:
+        x = left + width * (point.usd_per_1k_calls or 0.0) / most
+        y, *ends = (
+            10 + (height - 40) * (1 - quality)
+            for quality in (point.quality, point.low, point.high)
+            if quality is not None
+        )
+        if len(ends) == 2:
+            parts.append(_line(x, ends[0], x, ends[1], "spread"))
+        kind = "front" if point.on_front else "other"
+        beside = (x - 9, y - 6, point.label, "end") if x > left + width / 2 else (x + 9, y - 6, point.label)
+        parts += [f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>', _text(*beside)]
+    parts += [_text(left, height - 4, "$0"), _text(left + width, height - 4, f"{dollars(most)} per 1,000 calls", "end")]
+    return _svg(parts, height, "Dollars against quality")
 
 
 def _differences_plot(pair: Pair, comparison: Comparison) -> Markup:
