@@ -6,7 +6,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from typing import Any
 
 
@@ -183,8 +184,12 @@ class CallOptions:
         }
 
     def _set(self) -> list[tuple[Any, Any]]:
-        pairs = ((option, getattr(self, option.name)) for option in fields(self))
-        return [(option, value) for option, value in pairs if value != option.default]
+        return [(option, value) for option in _options() if (value := getattr(self, option.name)) != option.default]
+
+
+@cache
+def _options() -> tuple[Field[Any], ...]:
+    return fields(CallOptions)
 
 
 NO_OPTIONS = CallOptions()

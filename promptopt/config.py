@@ -154,12 +154,20 @@ def load_config(start: Path | None = None) -> Config:
     """
     if start is None and _in_use:
         return _in_use[-1]
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        path = folder / "pyproject.toml"
+    # What the system says of the current folder is resolved already. This is asked for each call of a large run.
+    folder = os.getcwd() if start is None else str(start.resolve())  # noqa: PTH109 - a text, which is looked up
+    for path in _places(folder):
         if path.is_file():
             return _load(path, path.stat().st_mtime_ns)
+    here = Path(folder)
     return Config(root=here, prompts=here / "prompts", suites=here / "suites")
+
+
+@lru_cache(maxsize=16)
+def _places(folder: str) -> tuple[Path, ...]:
+    """Where the configuration of a folder may be, the nearest first."""
+    here = Path(folder)
+    return tuple(each / "pyproject.toml" for each in (here, *here.parents))
 
 
 def load_config_file(path: Path) -> Config:

@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,10 +40,20 @@ class PrintedMedia:
         self._media: list[Media] = []
         # Digits, which no filter changes as it does letters.
         self._drawn = str(secrets.randbelow(10**15)).zfill(15)
-        self._marks = re.compile(rf"{BEGIN}{self._drawn}(\d+){END}")
-        self._cut = re.compile(rf"{BEGIN}{self._drawn[:3]}|{self._drawn[-3:]}\d*{END}")
-        # An address in a chat that a template writes: the mark alone, or after what makes a data URL of Base64.
-        self._address = re.compile(rf"(?:data:[^,]*,)?{self._marks.pattern}")
+
+    # Most renderings print no medium, and to compile a pattern takes longer than to render.
+    @cached_property
+    def _marks(self) -> re.Pattern[str]:
+        return re.compile(rf"{BEGIN}{self._drawn}(\d+){END}")
+
+    @cached_property
+    def _cut(self) -> re.Pattern[str]:
+        return re.compile(rf"{BEGIN}{self._drawn[:3]}|{self._drawn[-3:]}\d*{END}")
+
+    @cached_property
+    def _address(self) -> re.Pattern[str]:
+        """An address in a chat that a template writes: the mark alone, or after what makes a data URL of Base64."""
+        return re.compile(rf"(?:data:[^,]*,)?{self._marks.pattern}")
 
     def mark(self, medium: Media) -> str:
         """What a medium prints."""
