@@ -40,6 +40,7 @@ ROOMS = (
     "gateway",
     "judges",
     "experiment",
+    "labelling",
     "compression",
     "structured",
     "budget",

@@ -31,6 +31,7 @@ COMMANDS = {
         "Bring a promptfoo config over: prompts, suites and providers of this project.",
     ),
     "judge": ("promptopt.cli.judge", "Compare judges with people's labels, and estimate quality with both."),
+    "label": ("promptopt.cli.label", "Label recorded answers by hand, blind and shuffled: pass or fail, or a score."),
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),
     "render": ("promptopt.cli.render", "Print a prompt with its variables filled in."),

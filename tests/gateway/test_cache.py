@@ -166,6 +166,19 @@ def test_file_damaged_while_in_use(client, upstream, folder, caplog):
     assert "damaged" in caplog.text
 
 
+def test_a_file_whose_damage_sqlite_cannot_name_is_set_aside(client, upstream, folder, caplog):
+    sdk = client()
+    ask(sdk, "before")
+    sdk.close()
+    path = folder / ".promptopt" / "cache.sqlite"
+    content = path.read_bytes()
+    assert content.count(b"CREATE TABLE answers") == 1
+    path.write_bytes(content.replace(b"CREATE TABLE answers", b"CREATE TABL\xff answers"))
+    assert ask(client(), "after").choices[0].message.content == "ok"
+    assert "is damaged" in caplog.text
+    assert list(path.parent.glob("cache.sqlite.damaged-*"))
+
+
 def test_unusable_path(client, folder):
     (folder / "file").write_text("")
     with pytest.raises(InputError, match=r"file.*cannot be kept here") as caught:

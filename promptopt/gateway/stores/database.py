@@ -156,6 +156,9 @@ class Database:
     def _once(self, function: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return function(self._connection or self._open())
+        except UnicodeDecodeError as error:
+            # SQLite's message about a damaged file has the damage in it, which Python cannot read.
+            self._recover(sqlite3.DatabaseError(f"malformed: {error}"))
         except _BAD_VALUES as error:
             raise Unstorable(f"{type(error).__name__}: {error}") from error
         except sqlite3.Error as error:

@@ -75,9 +75,11 @@ class SqliteLedger(LaterLedger):
 
     def _write_rows(self, connection: sqlite3.Connection, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
         ids = self._ids
-        connection.executemany(self._update, [(*row, ids[number]) for number, row in rows.items() if number in ids])
+        if changed := [(*row, ids[number]) for number, row in rows.items() if number in ids]:
+            connection.executemany(self._update, changed)
         new = {number: row for number, row in rows.items() if number not in ids}
-        connection.executemany(self._insert, [row for row in new.values() if row.status != "sent"])
+        if ended := [row for row in new.values() if row.status != "sent"]:
+            connection.executemany(self._insert, ended)
         begun = {number: row for number, row in new.items() if row.status == "sent"}
         return {number: connection.execute(self._insert, row).lastrowid or 0 for number, row in begun.items()}
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptopt.files import show_path
 from promptopt.gateway.call import Answer
@@ -32,6 +32,7 @@ from promptopt.gateway.stores.database import Database, Unstorable
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerStore, encodable
 from promptopt.gateway.stores.memory import MemoryWindows
+from promptopt.gateway.stores.neighbours import Neighbours
 from promptopt.gateway.stores.packing import check_wire, made_of_kept, pack, pack_parts, unpack, unpack_whole
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
@@ -52,6 +53,8 @@ _INSERT = (
 )
 # Leases that nobody gave back are deleted now and then.
 _TIDY_EVERY = 100
+# How many answers that a process has kept last are looked for again by whoever leads their call.
+_RECENT = 10_000
 # How often answers are deleted whose time is over.
 _TIDY_S = 3600.0
 
@@ -74,7 +77,12 @@ class SqliteStore:
         return cache
 
     def leases(self, cache: CacheStore | None) -> Leases:
-        return SqliteLeases(self._database(), cache if isinstance(cache, SqliteCache) else None)
+        database = self._database()
+        if not isinstance(cache, SqliteCache):
+            return SqliteLeases(database)
+        neighbours = Neighbours(database.path)
+        self._closers.append(neighbours.leave)
+        return SqliteLeases(database, cache, neighbours)
 
     def budgets(self) -> BudgetStore:
         budgets = SqliteBudgets(self._options.path / "budget.sqlite", self._options.ledger)
@@ -119,6 +127,7 @@ class SqliteCache:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._held: dict[str, tuple[KeptAnswer, str | None]] = {}
+        self._recent: dict[str, None] = {}
         self._tidied = float("-inf")
 
     def get(self, key: str, now: float) -> Answer | None:
@@ -152,7 +161,14 @@ class SqliteCache:
         """
         with self._lock:
             self._held[entry.key] = (entry, token)
+            self._recent[entry.key] = None
+            if len(self._recent) > _RECENT:
+                self._recent.pop(next(iter(self._recent)))
         self._writer.due()
+
+    def was_put(self, key: str) -> bool:
+        """Whether this process has kept an answer to a call a short time ago."""
+        return key in self._recent
 
     def _write(self) -> bool:
         with self._writing:
@@ -228,22 +244,43 @@ def _values(entry: KeptAnswer) -> tuple[Any, ...]:
 
 def _keep(connection: sqlite3.Connection, kept: list[tuple[Any, ...]], flights: list[tuple[str, str]]) -> None:
     connection.executemany(_INSERT, kept)
-    connection.executemany("DELETE FROM flights WHERE key = ? AND token = ?", flights)
+    if flights:
+        connection.executemany("DELETE FROM flights WHERE key = ? AND token = ?", flights)
+
+
+class _Unwritten(NamedTuple):
+    """A lease of a process that is alone, or the answer that it came back with."""
+
+    token: str
+    created: float
+    expires: float
+    answer: Answer | None = None
 
 
 class SqliteLeases:
-    """Leases in the cache's file."""
+    """Leases in the cache's file. A process that is alone writes none: it shares its flights in memory."""
 
     networked = False
 
-    def __init__(self, database: Database, cache: SqliteCache | None = None) -> None:
+    def __init__(
+        self, database: Database, cache: SqliteCache | None = None, neighbours: Neighbours | None = None
+    ) -> None:
         """With a ``cache`` in the same file, nobody leads if an answer is kept."""
         self._database = database
         self._cache = cache
+        self._neighbours = neighbours
+        self._lock = threading.Lock()
+        # Leases that were not written, by their call.
+        self._unwritten: dict[str, _Unwritten] = {}
         # Chance would cost a system call.
         self._released = count(1)
 
+    def _alone(self) -> bool:
+        return self._neighbours is not None and self._neighbours.alone()
+
     def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
+        if self._alone():
+            return self._acquire_alone(key, token, now, fresh=fresh)
         taken = self._database.execute(
             "INSERT INTO flights SELECT :key, :token, :now, :end, NULL WHERE NOT (:cached AND EXISTS "
             "(SELECT 1 FROM answers WHERE key = :key AND expires > :now AND created <= :latest)) "
@@ -276,13 +313,43 @@ class SqliteLeases:
             log.warning("%s: a shared answer cannot be read (%s); it is asked for again", where, error)
             return True
 
+    def _acquire_alone(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
+        # It may have been kept since its caller has looked.
+        if self._cache is not None and self._cache.was_put(key) and (kept := self._cache.get(key, now)) is not None:
+            return kept
+        with self._lock:
+            held = self._unwritten.get(key)
+            if held is not None and now < held.expires and held.created <= now + SKEW_S:
+                if held.answer is None:
+                    return False
+                if not fresh:
+                    return held.answer
+            self._unwritten[key] = _Unwritten(token, now, now + LEASE_S)
+        return True
+
+    def _is_unwritten(self, key: str, token: str) -> bool:
+        held = self._unwritten.get(key)
+        return held is not None and held.token == token and held.answer is None
+
     def renew(self, key: str, token: str, now: float) -> None:
+        if self._is_unwritten(key, token):
+            if self._alone():
+                self._unwritten[key] = _Unwritten(token, now, now + LEASE_S)
+                return
+            # Somebody has come who may ask the same.
+            del self._unwritten[key]
+            insert = "INSERT OR IGNORE INTO flights VALUES (?, ?, ?, ?, NULL)"
+            self._database.execute(insert, (key, token, now, now + LEASE_S))
+            return
         self._database.execute(
             "UPDATE flights SET created = ?, expires = ? WHERE key = ? AND token = ?",
             (now, now + LEASE_S, key, token),
         )
 
     def release(self, key: str, token: str, answer: Answer | None, now: float, entry: KeptAnswer | None = None) -> None:
+        if self._is_unwritten(key, token):
+            self._release_unwritten(key, token, answer, now, entry)
+            return
         if entry is not None and self._cache is not None:
             # Followers find it in the cache.
             self._cache.put(entry, token)
@@ -295,3 +362,18 @@ class SqliteLeases:
             )
         if next(self._released) % _TIDY_EVERY == 0:
             self._database.execute("DELETE FROM flights WHERE expires < ?", (now,))
+
+    def _release_unwritten(
+        self, key: str, token: str, answer: Answer | None, now: float, entry: KeptAnswer | None
+    ) -> None:
+        if entry is not None and self._cache is not None:
+            self._cache.put(entry)
+            answer = None
+        with self._lock:
+            if answer is None:
+                self._unwritten.pop(key, None)
+            else:
+                shared = replace(answer, source="cache", raw=None)
+                self._unwritten[key] = _Unwritten(token, now, now + SHARED_S, shared)
+            if next(self._released) % _TIDY_EVERY == 0:
+                self._unwritten = {name: held for name, held in self._unwritten.items() if held.expires >= now}

@@ -1,0 +1,111 @@
+"""``labels.csv``: ``case,repetition,variant,answer_sha256,label,labeller,at,note``, a row for each recorded answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+from promptopt.errors import InputError
+from promptopt.files import decode, replace_file, show_path
+from promptopt.labelling.answers import ShownAnswer
+from promptopt.suites.table import read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRow:
+    """One label of one recorded answer.
+
+    Attributes:
+        label: ``pass``, ``fail``, or a number from 0 to 1.
+        at: When, in UTC, ISO 8601 to the second.
+    """
+
+    case: str
+    repetition: str
+    variant: str
+    answer_sha256: str
+    label: str
+    labeller: str = ""
+    at: str = ""
+    note: str = ""
+
+
+_COLUMNS = tuple(field.name for field in fields(LabelledRow))
+
+
+class LabelTable:
+    """A file of labels. What others wrote into it stays, in its columns and its order."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; one that is not there is empty.
+
+        Raises:
+            InputError: It cannot be read, or is not a file of labels.
+        """
+        self.path = path
+        self._header, self._rows = list(_COLUMNS), list[dict[str, str]]()
+        shown = show_path(path)
+        try:
+            text = decode(path.read_bytes(), shown, InputError)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", path=shown) from None
+        self._rows = [row for _, row in read_rows(text, shown, InputError)]
+        header = [name.strip() for name in next(csv.reader(io.StringIO(text.removeprefix("\ufeff"))), [])]
+        missing = [name for name in ("case", "answer_sha256", "label") if name not in header]
+        if header and missing:
+            raise InputError(
+                f"has no column {missing[0]!r}", path=shown, line=1, remedy=f"columns: {', '.join(_COLUMNS)}"
+            )
+        self._header = [*header, *(name for name in _COLUMNS if name not in header)]
+
+    def labelled_by(self, labeller: str) -> dict[tuple[str, str], str]:
+        """What somebody has said of which answers to which cases."""
+        return {
+            (row.get("case", ""), row.get("answer_sha256", "")): row["label"]
+            for row in self._rows
+            if row.get("label", "").strip() and row.get("labeller", "") == labeller
+        }
+
+    def add(self, answer: ShownAnswer, label: str, labeller: str, *, note: str = "", at: str | None = None) -> None:
+        """Write what somebody says of an answer, in the place of what they said before.
+
+        Raises:
+            InputError: The disk does not take it; the file is as it was.
+        """
+        self.add_all([(answer, label, note, at)], labeller)
+
+    def add_all(self, labels: Iterable[tuple[ShownAnswer, str, str, str | None]], labeller: str) -> None:
+        """Write answers with their label, note and time (by default now) at once."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        rows = list(self._rows)
+        for answer, label, note, at in labels:
+            rows = _without(rows, answer, labeller)
+            for repetition, variant in answer.places:
+                row = LabelledRow(
+                    *(answer.case, str(repetition), variant, answer.answer_sha256, label, labeller, at or now, note)
+                )
+                rows.append({name: getattr(row, name) for name in _COLUMNS})
+        self._write(rows)
+
+    def remove(self, answer: ShownAnswer, labeller: str) -> None:
+        """Take back what somebody said of an answer. Raises InputError as :meth:`add`."""
+        self._write(_without(self._rows, answer, labeller))
+
+    def _write(self, rows: list[dict[str, str]]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._header, restval="", extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        replace_file(self.path, text.getvalue())
+        self._rows = rows
+
+
+def _without(rows: list[dict[str, str]], answer: ShownAnswer, labeller: str) -> list[dict[str, str]]:
+    key = (*answer.key, labeller)
+    return [row for row in rows if (row.get("case"), row.get("answer_sha256"), row.get("labeller", "")) != key]
