@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from promptopt.call_options import NO_OPTIONS, CallOptions
+from promptopt.call_options import NO_OPTIONS, TOOL_CHOICES, CallOptions
 from promptopt.errors import SchemaError, TemplateError, did_you_mean
 from promptopt.files import json_problem
 from promptopt.schemas import strict_findings
@@ -188,13 +188,18 @@ class _Reader:
                     key,
                     remedy=f"known keys: {', '.join(KEYS)}",
                 )
+        params, tools = CallOptions(**{name: self._option(name) for name in _OPTIONS}), self._tools()
+        names, choice = [tool.name for tool in tools], params.tool_choice
+        if names and choice is not None and choice not in (*TOOL_CHOICES, *names):
+            message = f"tool_choice: the prompt has no tool {choice!r}.{did_you_mean(choice, names)}"
+            raise self._error(message, "tool_choice", remedy=f"it has {', '.join(names)}")
         return FrontMatter(
             model=self._text("model"),
-            params=CallOptions(**{name: self._option(name) for name in _OPTIONS}),
+            params=params,
             output_schema=self._schema(),
             output_codes=self._codes(),
             answer=self._answer(),
-            tools=self._tools(),
+            tools=tools,
             calls_per_month=self._count("calls_per_month"),
             description=self._text("description"),
         )

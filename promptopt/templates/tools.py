@@ -88,8 +88,8 @@ def check_parameters(name: str, parameters: object) -> None:
         raise ValueError(f"the parameters of {name!r} are not a JSON schema")
     if parameters.get("type", "object") != "object":
         raise ValueError(f"the parameters of {name!r} are of type {parameters['type']!r}: arguments are an object")
-    if cycle := next(_cycles(parameters, ()), None):
-        raise ValueError(f"the parameters of {name!r} have a cycle: {cycle}")
+    if problem := next(_schema_problems(parameters, parameters), None):
+        raise ValueError(f"the parameters of {name!r} {problem}")
     try:
         Draft202012Validator.check_schema(dict(parameters))
     except SchemaError as error:
@@ -97,31 +97,38 @@ def check_parameters(name: str, parameters: object) -> None:
         raise ValueError(f"the parameters of {name!r} are not a JSON schema: {place}: {error.message}") from None
 
 
-def _cycles(node: object, above: tuple[int, ...]) -> Iterator[str]:
-    """Nodes that contain themselves, as a YAML anchor can make them, and references that lead only to each other."""
-    if id(node) in above or len(above) > _DEEPEST:
-        yield "a part contains itself" if id(node) in above else f"it is nested deeper than {_DEEPEST} levels"
+def _schema_problems(node: object, root: Mapping[str, Any], above: tuple[int, ...] = ()) -> Iterator[str]:
+    """Nodes that contain themselves, as YAML anchors can make them, and references that lead nowhere or in a circle."""
+    if id(node) in above:
+        yield "have a cycle: a part contains itself"
+        return
+    if len(above) > _DEEPEST:
+        yield f"are nested deeper than {_DEEPEST} levels"
         return
     if isinstance(node, Mapping):
-        if not above:
-            yield from _reference_cycles(node)
+        yield from _reference_problems(node, root)
         for value in node.values():
-            yield from _cycles(value, (*above, id(node)))
+            yield from _schema_problems(value, root, (*above, id(node)))
     elif isinstance(node, list):
         for value in node:
-            yield from _cycles(value, (*above, id(node)))
+            yield from _schema_problems(value, root, (*above, id(node)))
 
 
-def _reference_cycles(schema: Mapping[str, Any]) -> Iterator[str]:
-    names = {key: value for part in ("$defs", "definitions") for key, value in (schema.get(part) or {}).items()}
-    for start in names:
-        seen = [start]
-        while isinstance(at := names.get(seen[-1]), Mapping) and isinstance(at.get("$ref"), str):
-            following = at["$ref"].rpartition("/")[2]
-            if following in seen:
-                yield " -> ".join([*seen, following])
-                return
-            seen.append(following)
+def _reference_problems(node: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
+    seen: list[str] = []
+    at: Any = node
+    while isinstance(at, Mapping) and isinstance(reference := at.get("$ref"), str) and reference.startswith("#"):
+        if reference in seen:
+            names = [each.rpartition("/")[2] or each for each in (*seen[seen.index(reference) :], reference)]
+            yield f"have a cycle: {' -> '.join(names)}"
+            return
+        seen.append(reference)
+        at = root
+        for part in reference.removeprefix("#").split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            at = at.get(key) if isinstance(at, Mapping) else None
+        if at is None:
+            yield f"refer to {reference!r}, which is not there"
 
 
 def tool_of_function(name: str) -> Tool:

@@ -125,8 +125,17 @@ def test_a_python_function_is_a_tool(project: Any) -> None:
         ("[{name: a, parameters: {properties: {x: {type: text}}}}]", "properties/x/type: 'text' is not valid"),
         (
             "[{name: a, parameters: {$defs: {b: {$ref: '#/$defs/c'}, c: {$ref: '#/$defs/b'}}}}]",
-            "the parameters of 'a' have a cycle: b -> c -> b",
+            "the parameters of 'a' have a cycle: c -> b -> c",
         ),
+        (
+            "[{name: a, parameters: {properties: {x: {$ref: '#/properties/y'}, y: {$ref: '#/properties/x'}}}}]",
+            "the parameters of 'a' have a cycle: y -> x -> y",
+        ),
+        (
+            "[{name: a, parameters: {properties: {x: {$ref: '#/$defs/Order'}}}}]",
+            "the parameters of 'a' refer to '#/$defs/Order', which is not there",
+        ),
+        ("[{name: find}]\ntool_choice: fnd", "p.j2:4: tool_choice: the prompt has no tool 'fnd'. Did you mean 'find'?"),
         ("[no_such_package.desk:find]", "cannot import 'no_such_package.desk': ModuleNotFoundError"),
         ("[json:JSONEncoder]", "'json:JSONEncoder' is type, not a function"),
         (f"[{__name__}:anything]", "takes *orders: int: a tool's arguments have names"),
@@ -138,6 +147,13 @@ def test_what_is_no_tool_is_refused_with_its_place(project: Any, tools: str, mes
     with pytest.raises(TemplateError) as raised:
         load_prompt("p")
     assert message in str(raised.value)
+
+
+def test_a_schema_of_a_tree_is_no_cycle(project: Any) -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}, "whole": {"$ref": "#"}}}
+    tools = [{"name": "a", "parameters": {"properties": {"first": {"$ref": "#/$defs/Node"}}, "$defs": {"Node": node}}}]
+    project.write({"prompts/p.j2": f"---\nmodel: gpt-4o\ntools: {json.dumps(tools)}\n---\nHello"})
+    assert count_tokens(load_prompt("p").render({})).tools > 0
 
 
 def test_each_tool_has_its_tokens_and_all_add_up(project: Any) -> None:
