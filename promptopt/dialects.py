@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from promptopt.messages import Media, Message, Request, Tool, response_format
+from promptopt.messages import Media, MediaRefused, Message, Request, Tool, response_format
 
 ANTHROPIC_MAX_TOKENS = 4096
 """The cap on output of a request that sets none: Anthropic's API wants one."""
@@ -70,7 +70,7 @@ def _responses_items(message: Message, detail: str | None) -> list[dict[str, Any
     items: list[dict[str, Any]] = []
     if message.parts:
         if message.role == "assistant":
-            raise ValueError(f"the Responses API takes no media in a turn of the assistant: {message.media[0].shown}")
+            raise MediaRefused(f"the Responses API takes no media in a turn of the assistant: {message.media[0].shown}")
         parts = [_responses_part(part, detail) for part in message.sent_parts]
         items.append({"role": message.role, "content": parts})
     elif message.content or not message.tool_calls:
@@ -85,12 +85,12 @@ def _responses_part(part: str | Media, detail: str | None) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "input_text", "text": part}
     if part.kind == "image":
-        return {"type": "input_image", "image_url": _address(part), "detail": part.detail or detail or "auto"}
+        return {"type": "input_image", "image_url": part.address, "detail": part.detail or detail or "auto"}
     if part.kind == "file":
         if part.url:
             return {"type": "input_file", "file_url": part.url}
-        return {"type": "input_file", "filename": part.name or "file", "file_data": _address(part)}
-    raise ValueError(f"the Responses API takes no {part.kind} ({part.name or part.media_type})")
+        return {"type": "input_file", "filename": part.name or "file", "file_data": part.address}
+    raise MediaRefused(f"the Responses API takes no {part.kind} ({part.name or part.media_type})")
 
 
 def anthropic_arguments(request: Request) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
                 turns.append({"role": "user", "content": [result]})
             continue
         if message.media and message.role != "user":
-            raise ValueError(f"Anthropic's API takes media from the user, not from the {message.role}")
+            raise MediaRefused(f"Anthropic's API takes media from the user, not from the {message.role}")
         blocks = [_anthropic_part(part) for part in message.sent_parts]
         if message.tool_calls:
             texts = [{"type": "text", "text": message.content}] if message.content and not blocks else []
@@ -208,7 +208,7 @@ def _anthropic_part(part: str | Media) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if part.kind == "audio":
-        raise ValueError(f"Anthropic's API takes no sound ({part.name or part.media_type})")
+        raise MediaRefused(f"Anthropic's API takes no sound ({part.name or part.media_type})")
     source: dict[str, Any] = {"type": "url", "url": part.url}
     if not part.url:
         source = {"type": "base64", "media_type": part.media_type, "data": _encoded(part)}
@@ -217,7 +217,7 @@ def _anthropic_part(part: str | Media) -> dict[str, Any]:
     if not part.url and part.media_type.startswith("text/"):
         source = {"type": "text", "media_type": "text/plain", "data": part.data.decode("utf-8", "replace")}
     elif part.media_type != "application/pdf":
-        raise ValueError(f"Anthropic's API takes PDF and text as files, not {part.media_type} ({part.name})")
+        raise MediaRefused(f"Anthropic's API takes PDF and text as files, not {part.media_type} ({part.name})")
     return {"type": "document", "source": source, **({"title": part.name} if part.name else {})}
 
 
@@ -329,7 +329,7 @@ def _google_part(part: str | Media) -> dict[str, Any]:
     if part.detail in ("", "auto"):
         return found
     if part.detail == "original":
-        raise ValueError(f"Google's API does not take detail 'original' ({part.shown})")
+        raise MediaRefused(f"Google's API does not take detail 'original' ({part.shown})")
     return found | {"media_resolution": {"level": f"MEDIA_RESOLUTION_{part.detail.upper()}"}}
 
 
@@ -337,13 +337,9 @@ def _encoded(part: Media) -> str:
     return base64.b64encode(part.data).decode("ascii")
 
 
-def _address(part: Media) -> str:
-    return part.url or f"data:{part.media_type};base64,{_encoded(part)}"
-
-
 def _only_text(message: Message, api: str) -> str:
     if message.media:
-        raise ValueError(f"{api} takes no media in a system message")
+        raise MediaRefused(f"{api} takes no media in a system message")
     return message.content
 
 

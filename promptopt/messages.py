@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -131,6 +131,11 @@ class Media:
         return {"kind": self.kind, "type": self.media_type, "sha256": self.sha256, "detail": self.detail}
 
     @property
+    def address(self) -> str:
+        """Where it is, or a ``data:`` URL of its bytes."""
+        return self.url or f"data:{self.media_type};base64,{base64.b64encode(self.data).decode('ascii')}"
+
+    @property
     def shown(self) -> str:
         """It in a line, for people: ``[image cat.png]``."""
         return f"[{self.kind} {self.name or self.url or self.media_type}]"
@@ -188,12 +193,7 @@ class Message:
 
         Args:
             detail: Of images that have none of their own.
-
-        Raises:
-            ValueError: It has media that chat completions do not take.
         """
-        if self.media and self.role != "user":
-            raise ValueError(f"chat completions take media from the user, not from the {self.role}")
         content: Any = [_openai_part(part, detail) for part in self.sent_parts] if self.parts else self.content
         found: dict[str, Any] = {"role": self.role, "content": content}
         if self.tool_calls:
@@ -207,21 +207,37 @@ class Message:
 _SOUNDS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
 
 
+class MediaRefused(ValueError):
+    """An API does not take a medium, or not in its place; another case may have none."""
+
+
+def check_chat_media(messages: Iterable[Message]) -> None:
+    """Refuse media that chat completions do not take.
+
+    Raises:
+        MediaRefused: There is one.
+    """
+    for message in messages:
+        for part in message.media:
+            if message.role != "user":
+                raise MediaRefused(f"chat completions take media from the user, not from the {message.role}")
+            if part.url and part.kind != "image":
+                raise MediaRefused(f"chat completions take no address of a {part.kind}: {part.url}")
+            if part.kind == "audio" and part.media_type not in _SOUNDS:
+                raise MediaRefused(f"chat completions take WAV and MP3, not {part.media_type} ({part.name})")
+
+
 def _openai_part(part: str | Media, detail: str) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    if part.url and part.kind != "image":
-        raise ValueError(f"chat completions take no address of a {part.kind}: {part.url}")
-    encoded = base64.b64encode(part.data).decode("ascii")
     if part.kind == "audio":
-        if part.media_type not in _SOUNDS:
-            raise ValueError(f"chat completions take WAV and MP3, not {part.media_type} ({part.name})")
-        return {"type": "input_audio", "input_audio": {"data": encoded, "format": _SOUNDS[part.media_type]}}
-    address = part.url or f"data:{part.media_type};base64,{encoded}"
+        encoded = base64.b64encode(part.data).decode("ascii")
+        sound = _SOUNDS.get(part.media_type, part.media_type.removeprefix("audio/"))
+        return {"type": "input_audio", "input_audio": {"data": encoded, "format": sound}}
     if part.kind == "file":
-        return {"type": "file", "file": {"filename": part.name or "file", "file_data": address}}
+        return {"type": "file", "file": {"filename": part.name or "file", "file_data": part.address}}
     detail = part.detail or detail
-    return {"type": "image_url", "image_url": {"url": address, **({"detail": detail} if detail else {})}}
+    return {"type": "image_url", "image_url": {"url": part.address, **({"detail": detail} if detail else {})}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,10 +309,7 @@ def openai_arguments(request: Request) -> dict[str, Any]:
     """``request`` as keyword arguments for ``chat.completions.create``.
 
     The cap is ``max_completion_tokens`` (``max_tokens`` is deprecated there), a schema travels as a strict
-    ``json_schema``.
-
-    Raises:
-        ValueError: It has media that chat completions do not take.
+    ``json_schema``. What chat completions do not take of media is not refused here: see :func:`check_chat_media`.
     """
     arguments: dict[str, Any] = {
         "model": request.model.removeprefix("openai:"),

@@ -25,6 +25,7 @@ from promptopt.messages import (
     Tool,
     ToolCall,
     canonical_json,
+    check_chat_media,
     openai_arguments,
     response_format,
     sha256_hex,
@@ -252,8 +253,9 @@ class Rendered:
         """Keyword arguments for ``client.chat.completions.create(**...)`` of the OpenAI SDK.
 
         Raises:
-            ValueError: Neither the caller nor the prompt names a model.
+            ValueError: Neither the caller nor the prompt names a model, or chat completions do not take its media.
         """
+        check_chat_media(self.messages)
         return openai_arguments(self.request(model))
 
     def responses(self, model: str | None = None) -> dict[str, Any]:

@@ -220,3 +220,40 @@ def test_a_medium_that_no_rule_counts_is_unpriced_and_not_gated(project) -> None
     updated = project.run("budget", "update")
     assert updated.returncode == 2
     assert "prompts/hear.j2: the input of case 'bell' cannot be counted: [audio bell.mp3]" in updated.stderr
+
+
+def test_a_case_that_the_api_cannot_take_fails_alone_and_is_named(project, endpoint) -> None:
+    project.write(
+        {
+            "prompts/hear.j2": "---\nmodel: gpt-4o\nmax_output_tokens: 5\n---\nWhat is it? {{ sound }}",
+            "suites/hear.yaml": "tests:\n- {description: bell, vars: {sound: 'file://bell.flac'}}\n"
+            "- {description: word, vars: {sound: ding}}\n",
+            "suites/bell.flac": b"fLaC1234",
+        }
+    )
+    done = project.run("compare", "hear", "--record", "missing", **endpoint.environment)
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    assert "chat completions take WAV and MP3, not audio/flac (bell.flac)" in said
+    assert "bell" in said
+    assert len(endpoint.requests) == 1
+
+
+def test_a_program_gets_the_bytes(project) -> None:
+    Image.new("RGB", (30, 20), "red").save("cat.png")
+    project.write(
+        {
+            "app.py": "def answer(photo):\n    return f'{photo.media_type} {len(photo.data)}'\n",
+            "says.py": "import json, sys\nprint(json.load(sys.stdin)['variables']['photo'][:30])\n",
+            "pyproject.toml": "[tool.promptopt.providers.app]\ntype = 'python'\nfunction = 'file://app.py:answer'\n",
+            "prompts/look.j2": "---\nmodel: app:x\n---\n{{ photo }}",
+            "suites/look.yaml": "tests:\n- {description: a, vars: {photo: 'file://cat.png'}}\n",
+            "suites/cat.png": Path("cat.png").read_bytes(),
+        }
+    )
+    size = len(Path("cat.png").read_bytes())
+    assert project.run("compare", "look", "--record", "all").returncode == 0
+    (recorded,) = Path("suites/look/recordings").rglob("*.jsonl")
+    assert json.loads(recorded.read_text())["response"]["text"] == f"image/png {size}"
+    assert project.run("compare", "look", "--record", "all", "--model", "exec:python3 says.py").returncode == 0
+    assert '"data:image/png;base64,iVBORw0K"' in recorded.read_text()

@@ -116,15 +116,18 @@ def _measured(
     if price is None:
         raise UsageError(f"prompt_budget.check: the price table has no model {priced_as!r}; name one that it has")
     read = [Message("user", messages)] if isinstance(messages, str) else [_message(message) for message in messages]
+    counted = count_tokens(read, priced_as)
+    if counted.uncounted:
+        raise UsageError(f"prompt_budget.check: the messages cannot be counted: {counted.uncounted[0]}")
     entry = LockEntry(
-        input=count_tokens(read, priced_as).tokens,
+        input=counted.tokens,
         # A program's text does not show its variables: what is static, and what a case changes, is unknown.
         cacheable=0,
         output=cap,
         output_is="cap",
         quality=None,
         variables="",
-        request=digest([[message.role, message.content] for message in read]),
+        request=digest([message.canonical() if message.parts else [message.role, message.content] for message in read]),
     )
     return make_basis(priced_as, price), price, entry
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from promptopt.dialects import anthropic_arguments
 from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
+from promptopt.messages import MediaRefused
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.http import ends_within
 from promptopt.providers.openai.errors import no_answer, translated_sdk
@@ -81,6 +82,8 @@ class AnthropicProvider(ProviderBase):
 
         try:
             arguments = anthropic_arguments(_named(request))
+        except MediaRefused as error:
+            raise ProviderError(f"{request.model}: {error}") from None
         except ValueError as error:
             # The same settings and the same kind of messages come with every case.
             raise ProviderUnusable(f"{request.model}: {error}") from None

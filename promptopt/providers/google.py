@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from promptopt.dialects import google_arguments
 from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
+from promptopt.messages import MediaRefused
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.http import HttpStatus, ends_within
 from promptopt.providers.openai.errors import classify, html_title, is_html, unusable_remedy
@@ -67,6 +68,8 @@ class GoogleProvider(ProviderBase):
         named = replace(request, model=request.model.partition(":")[2] or request.model)
         try:
             arguments = google_arguments(named)
+        except MediaRefused as error:
+            raise ProviderError(f"{request.model}: {error}") from None
         except ValueError as error:
             # The same settings and the same kind of messages come with every case.
             raise ProviderUnusable(f"{request.model}: {error}") from None

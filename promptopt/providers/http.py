@@ -114,7 +114,7 @@ class HttpProvider(ProviderBase):
     def _content(self, request: Request, place: str) -> bytes:
         offered = told(request, self._model)
         try:
-            filled = self._body({**request.variables, **offered})
+            filled = self._body({**offered["variables"], **offered})
             text = filled if isinstance(filled, str) else json.dumps(filled, ensure_ascii=False)
             if isinstance(filled, str):
                 json.loads(text)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.providers.openai.usage import read_usage
-from promptopt.values import Request, Response, ToolCall, Usage
+from promptopt.values import Media, Request, Response, ToolCall, Usage
 
 # The keys of an answer: promptopt's, and promptfoo's `output` and `tokenUsage`.
 TEXT_KEYS = ("text", "output")
@@ -30,7 +30,7 @@ def told(request: Request, model: str) -> dict[str, Any]:
         "model": model,
         "prompt": "\n\n".join(message.content for message in request.messages),
         "messages": [message.openai() for message in request.messages],
-        "variables": dict(request.variables),
+        "variables": _plain(request.variables),
         "params": request.params.to_dict(),
     }
     if request.tools:
@@ -38,6 +38,15 @@ def told(request: Request, model: str) -> dict[str, Any]:
     if request.output_schema is not None:
         found["output_schema"] = dict(request.output_schema)
     return found
+
+
+def _plain(value: Any) -> Any:
+    """A variable as JSON has it: an image, a sound or a file as its address, or as a ``data:`` URL."""
+    if isinstance(value, Media):
+        return value.address
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def read_answer(value: Any, model: str, duration_s: float | None = None) -> Response:

@@ -22,7 +22,7 @@ from promptopt.errors import RecordingError, SecretRecorded
 from promptopt.files import decode, lines_of, locked_file, replace_file, show_path
 from promptopt.providers.base import answer_source
 from promptopt.secrets import find_secret
-from promptopt.values import Request, Response, ToolCall, Usage, canonical_json, sha256_hex
+from promptopt.values import Media, Request, Response, ToolCall, Usage, canonical_json, sha256_hex
 
 FORMAT_VERSION = 1
 UNDATED = "undated"
@@ -183,10 +183,14 @@ def recorded_params(request: Request) -> dict[str, Any]:
         found["media_sha256"] = media
     source = answer_source(request)
     if "variables" in source:
-        found["variables_sha256"] = sha256_hex(json.dumps(source["variables"], sort_keys=True, default=str))
+        found["variables_sha256"] = sha256_hex(json.dumps(source["variables"], sort_keys=True, default=_as_json))
     if "version" in source:
         found["version"] = source["version"]
     return request.params.to_dict() | found
+
+
+def _as_json(value: object) -> object:
+    return value.canonical() if isinstance(value, Media) else str(value)
 
 
 def answers(recording: Recording, request: Request) -> bool:

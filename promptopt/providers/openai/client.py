@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from promptopt.dialects import responses_arguments
 from promptopt.errors import ProviderError, ProviderUnusable
+from promptopt.messages import MediaRefused, check_chat_media
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.http import ends_within
 from promptopt.providers.openai.errors import no_answer, translated
@@ -109,6 +110,8 @@ class OpenAIProvider(ProviderBase):
         request, responses = self._named(request, self._table), _asks_responses(self._table)
         try:
             arguments = self._arguments(request, responses)
+        except MediaRefused as error:
+            raise ProviderError(f"{request.model}: {error}") from None
         except ValueError as error:
             # The same settings and the same kind of messages come with every case.
             raise ProviderUnusable(f"{request.model}: {error}") from None
@@ -152,6 +155,8 @@ class OpenAIProvider(ProviderBase):
 
     @classmethod
     def _arguments(cls, request: Request, responses: bool) -> dict[str, Any]:
+        if not responses:
+            check_chat_media(request.messages)
         arguments = responses_arguments(request) if responses else openai_arguments(request)
         return {cls.renamed.get(name, name): value for name, value in arguments.items()}
 
