@@ -552,7 +552,7 @@ def oracle(made: list[Case], promptfoo: Path) -> list[tuple[bool, float, str]]:
             writer.writerows([json.dumps({"output": case.output, "cost": 0}), case.entry] for case in cells)
         (folder / "tests.json").write_text(json.dumps(tests), encoding="utf-8")
         found: list[Any] = []
-        for number, source in enumerate(("file://tests.json", "file://cells.csv")):
+        for number, source in enumerate(["file://tests.json"] * bool(tests) + ["file://cells.csv"] * bool(cells)):
             config = {"prompts": ["{{ told }}"], "providers": ["file://told.js"], "tests": source}
             (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
             found += _evaluated(promptfoo, folder, folder / f"out{number}.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any, ClassVar
 
@@ -34,6 +35,20 @@ _NO_COMMA = re.compile(
 )
 
 
+# Lists and names that end too early, which sqlglot lets pass.
+_UNENDED = re.compile(r",\s*(?:;|$|\)|where\b|group\b|order\b|limit\b)|\bas\s*(?:;|$|from\b)", re.IGNORECASE)
+# The databases that have it; sqlglot reads these parts of statements for all of them.
+_ONLY_IN = {
+    "ILike": ("postgres", "redshift", "snowflake", "trino"),
+    "Qualify": ("bigquery", "redshift", "snowflake"),
+    "Describe": ("mysql", "hive", "sqlite", "tsql", "trino", "athena", "bigquery", "redshift"),
+    "TableSample": (),
+    "Placeholder": ("mysql", "sqlite"),
+}
+# Statements that sqlglot keeps as they are.
+_COMMANDS = {"CALL": None, "GRANT": ("mysql", "postgres", "tsql"), "SHOW": ("mysql", "postgres", "tsql")}
+
+
 class Sql:
     """``is-sql``: the response is SQL; ``contains-sql``: a block of code in it is, or else the whole.
 
@@ -60,6 +75,8 @@ class Sql:
             import sqlglot  # noqa: F401 - asked for before anything is paid
         except ImportError:
             raise MissingExtra("sqlglot", "asserts", f"the assert {assertion.type}") from None
+        # It warns of statements that it keeps as they are.
+        logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
     def __call__(self, subject: Subject) -> Score:
         text = raw_answer(subject)
@@ -71,19 +88,27 @@ class Sql:
         import sqlglot
         from sqlglot.errors import SqlglotError
 
-        bare = _without_texts(text)
+        bare, dialect = _without_texts(text), _DIALECTS[self._database.lower()]
         not_sql = f"{shorten(text)} is not {self._database}"
-        if not text.strip() or text.count("`") % 2 or _NO_COMMA.search(bare):
+        if not text.strip() or text.count("`") % 2 or _NO_COMMA.search(bare) or _UNENDED.search(bare.strip()):
             return not_sql
         if self._database == "MySQL" and re.search(r"\bgenerate_series\s*\(", text, re.IGNORECASE):
             return f"{not_sql}: it has no generate_series"
         try:
-            statements = sqlglot.parse(text, dialect=_DIALECTS[self._database.lower()] or None)
+            # Which is an INSERT in all that matters here.
+            insert = re.sub(r"\A\s*REPLACE\s+INTO\b", "INSERT INTO", text, flags=re.IGNORECASE)
+            statements = sqlglot.parse(insert, dialect=dialect or None)
         except (SqlglotError, RecursionError) as error:
             return f"{not_sql}: {str(error).splitlines()[0][:120]}"
-        if not any(statements) or not all(_is_statement(each) for each in statements if each is not None):
-            return not_sql
         found = [each for each in statements if each is not None]
+        if not found or not all(_is_statement(each, dialect) for each in found):
+            return not_sql
+        if dialect not in ("bigquery", "tsql", "") and re.search(r"(?:^|[\s,(=])\[", bare):
+            return f"{not_sql}: a name in brackets"
+        if dialect != "bigquery" and re.search(r",\s*from\b|\*\s*except\s*\(", bare, re.IGNORECASE):
+            return not_sql
+        if dialect != "mysql" and re.search(r"\bwith\s+rollup\b", bare, re.IGNORECASE):
+            return f"{not_sql}: it has no WITH ROLLUP"
         return self._forbidden("table", _tables(found), self._tables) or self._forbidden(
             "column", _columns(found), self._columns
         )
@@ -111,14 +136,36 @@ def _patterns(value: Any, key: str) -> list[re.Pattern[str]] | None:
         raise ValueError(f"{key}: {error} in a pattern") from None
 
 
-def _is_statement(statement: Any) -> bool:
-    """Whether it is a statement: sqlglot also reads expressions, and keeps what it does not know as a command."""
+def _is_statement(statement: Any, dialect: str) -> bool:
+    """Whether it is a statement of this database: sqlglot also reads expressions, and parts of other databases."""
     from sqlglot import exp
 
     if isinstance(statement, exp.Command):
-        return False
+        name = str(statement.this).upper()
+        return name in _COMMANDS and (_COMMANDS[name] is None or dialect in (_COMMANDS[name] or ()))
     kinds = (exp.Query, exp.DML, exp.DDL, exp.Alter, exp.Drop, exp.Use, exp.Set, exp.Transaction, exp.Commit)
-    return isinstance(statement, (*kinds, exp.Rollback, exp.TruncateTable, exp.Show, exp.Describe))
+    if not isinstance(statement, (*kinds, exp.Rollback, exp.TruncateTable, exp.Show, exp.Describe)):
+        return False
+    if dialect and any(
+        dialect not in known and any(not node.name for node in statement.find_all(getattr(exp, kind)))
+        if kind == "Placeholder"
+        else dialect not in known and statement.find(getattr(exp, kind))
+        for kind, known in _ONLY_IN.items()
+    ):
+        return False
+    if any(not select.expressions for select in statement.find_all(exp.Select)):
+        return False
+    return all(_fits(insert) for insert in statement.find_all(exp.Insert))
+
+
+def _fits(insert: Any) -> bool:
+    """Whether each row of an INSERT has as many values as columns are named."""
+    from sqlglot import exp
+
+    columns, rows = insert.this, insert.expression
+    if not isinstance(columns, exp.Schema) or not isinstance(rows, exp.Values):
+        return True
+    return all(len(row.expressions) == len(columns.expressions) for row in rows.expressions if row.expressions)
 
 
 def _tables(statements: list[Any]) -> set[str]:

@@ -305,7 +305,7 @@ def _validator(value: object) -> Any:
     import jsonschema
     from referencing.jsonschema import EMPTY_REGISTRY
 
-    schema = _schema_of(value)
+    schema = _nullable(_schema_of(value))
     if not isinstance(schema, Mapping):
         raise ValueError(f"needs a JSON schema as `value`, not {value!r}")
     newer = "$schema" in schema or _keys(schema) & _LATER_KEYWORDS
@@ -322,6 +322,18 @@ def _validator(value: object) -> Any:
 _LATER_KEYWORDS = frozenset(
     {"prefixItems", "unevaluatedItems", "unevaluatedProperties", "dependentSchemas", "dependentRequired", "minContains"}
 )
+
+
+def _nullable(schema: Any) -> Any:
+    """A schema with OpenAPI's ``nullable: true`` said as a type."""
+    if isinstance(schema, list):
+        return [_nullable(each) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    found = {key: _nullable(each) for key, each in schema.items()}
+    if found.get("nullable") is True and isinstance(found.get("type"), str):
+        found["type"] = [found["type"], "null"]
+    return found
 
 
 def _keys(value: object) -> set[str]:
