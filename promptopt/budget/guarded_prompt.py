@@ -360,9 +360,9 @@ class GuardedPrompt:
                 _, recording = unrecorded
                 break
             judges = self._access(len(outputs))
-            _, measured, score = judge_steps(self.variant, self._checks, case.name, steps, judges=judges)
-            outputs.append(measured.usage.output_tokens)
-            qualities.append(score.quality)
+            judged = judge_steps(self.variant, self._checks, case.name, steps, judges=judges)
+            outputs.append(judged.measured.usage.output_tokens)
+            qualities.append(judged.score.quality)
         if outputs:
             return "fresh", round(fmean(outputs)), round(fmean(qualities), _QUALITY_DIGITS), ""
         if recording is None:

@@ -98,9 +98,9 @@ def parts_of(suite: Suite, checks: SuiteChecks, keys: Sequence[str] = ()) -> tup
         UsageError: No case has a label of that key, or one that is not a text, a number, or a list of them.
     """
     asserts = {
-        case.name: _shared(tuple((number, assertion.weight) for number, assertion in enumerate(case.asserts)))
+        case.name: _shared(tuple((number, assertion.weight) for number, assertion in enumerate(case.all_asserts)))
         for case in suite.cases
-        if case.asserts
+        if case.all_asserts
     }
     return (
         *(ScorePart("assert", name, members, members == asserts) for name, members in _by_assert(suite).items()),
@@ -124,17 +124,17 @@ def question(part: ScorePart) -> Question:
 
 def _by_assert(suite: Suite) -> dict[str, dict[str, tuple[tuple[int, float], ...]]]:
     """Asserts that every case with an assert of that type has, written alike; the others by their type."""
-    cases = [case for case in suite.cases if case.asserts]
+    cases = [case for case in suite.cases if case.all_asserts]
     having: dict[str, int] = {}
     written: dict[str, int] = {}
     for case in cases:
-        for name in {assertion.name for assertion in case.asserts}:
+        for name in {assertion.name for assertion in case.all_asserts}:
             having[name] = having.get(name, 0) + 1
-        for text in {_written(assertion) for assertion in case.asserts}:
+        for text in {_written(assertion) for assertion in case.all_asserts}:
             written[text] = written.get(text, 0) + 1
     found: dict[str, dict[str, tuple[tuple[int, float], ...]]] = {}
     for case in cases:
-        for number, assertion in enumerate(case.asserts):
+        for number, assertion in enumerate(case.all_asserts):
             text = _written(assertion)
             name = text if written[text] == having[assertion.name] > 1 else assertion.name
             members = found.setdefault(name, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from promptopt.experiment import text
@@ -135,7 +135,7 @@ class Comparison:
     def footer(self) -> tuple[str, ...]:
         """Lines that say who answered, when, how tokens were counted and at which prices."""
         cases = self.suite.cases
-        without = sum(not case.asserts for case in cases)
+        without = sum(not case.all_asserts for case in cases)
         said = (
             [f"{without:,} of {len(cases):,} cases have no assert: they say nothing about quality"] if without else []
         )
@@ -247,6 +247,8 @@ def _variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "warm_cached_tokens": _rounded(variant.warm_cached_tokens),
         "warm_usd_per_1k_calls": _rounded(variant.warm_usd_per_1k_calls),
         "usd_per_pass": _rounded(variant.usd_per_pass),
+        "conversation": variant.conversation
+        and {name: _rounded(value) for name, value in asdict(variant.conversation).items()},
         "incurred_usd": _rounded(variant.incurred_usd),
         "latency_ms": _rounded(variant.latency_ms),
         "latency_p95_ms": _rounded(variant.latency_p95_ms),

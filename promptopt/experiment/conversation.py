@@ -50,6 +50,23 @@ CaseError = ProviderError | SecretRecorded | TemplateError
 """What ends one case; the others go on."""
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedCase:
+    """What all steps of a case are together.
+
+    Attributes:
+        response: The last text, the calls of tools of all steps, and what they used.
+        repeated_tokens: Input tokens with which the request before began, too; of a conversation.
+        warm: What the case costs if a prompt cache serves those; ``None`` if it is not a conversation.
+    """
+
+    response: Response
+    measured: Measurement
+    score: CaseScore
+    repeated_tokens: int = 0
+    warm: Measurement | None = None
+
+
 class Conversed(NamedTuple):
     """What was asked for a case, and what ended it before its end."""
 
@@ -353,7 +370,7 @@ def judge_steps(
     *,
     timed: bool = False,
     judges: JudgeAccess | None = None,
-) -> tuple[Response, Measurement, CaseScore]:
+) -> JudgedCase:
     """What the steps of a case are together: one response, what it cost, and its score.
 
     Args:
@@ -388,7 +405,10 @@ def judge_steps(
         judges,
         lambda: variant.template.render(case.vars).text,
     )
-    return outcome, measured, score
+    if not case.turns:
+        return JudgedCase(outcome, measured, score)
+    warm = measured if cacheable is not None else measure_steps(variant, steps, variant.cacheable())
+    return JudgedCase(outcome, measured, score, sum(step.repeated_tokens for step in steps), warm)
 
 
 def _spoken(case: Case, turns: Sequence[Sequence[Response]]) -> list[Message]:

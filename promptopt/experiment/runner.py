@@ -217,11 +217,24 @@ def _trial(
         assert isinstance(call, PlannedCall)
         turn = turn_reached(call.case, [step.response for step in steps])
         return Failed(case, sample, digest, f"{turn}{given.error}", given.live)
-    outcome, measured, score = judge_steps(variant, checks, case, steps, cacheable, timed=timed, judges=judges)
+    judged = judge_steps(variant, checks, case, steps, cacheable, timed=timed, judges=judges)
     recorded_at = call.recording.recorded_at if isinstance(call, RecordedCall) else None
     tokens = sum(step.counted_tokens for step in steps)
     first = steps[0].request_sha256
-    return Answered(case, sample, first, tokens, outcome, measured, score, recorded_at, len(steps), given.live)
+    return Answered(
+        case,
+        sample,
+        first,
+        tokens,
+        judged.response,
+        judged.measured,
+        judged.score,
+        recorded_at,
+        steps=len(steps),
+        live=given.live,
+        repeated_tokens=judged.repeated_tokens,
+        warm=judged.warm,
+    )
 
 
 class _RunClock:

@@ -33,6 +33,8 @@ class Answered:
         steps: How often the model was called: more than once if its calls of tools were answered. ``response`` and
             ``measured`` are of all of them.
         live: The responses of this run, which it paid.
+        repeated_tokens: Of a conversation: input tokens with which the request before began, too.
+        warm: Of a conversation: what it costs with a prompt cache that serves those; else ``None``.
     """
 
     case: str
@@ -45,6 +47,8 @@ class Answered:
     recorded_at: str | None = None
     steps: int = 1
     live: tuple[Response, ...] = field(default=(), compare=False, repr=False)
+    repeated_tokens: int = 0
+    warm: Measurement | None = None
 
     @property
     def quality(self) -> float:
@@ -133,6 +137,24 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """What the conversations of a variant repeat from call to call; means per conversation.
+
+    Attributes:
+        calls: Calls of the model.
+        repeated_tokens: Counted input tokens with which the request before began, too.
+        warm_tokens: Input tokens that a prompt cache of the priced model's provider serves, once it is warm: of each
+            call what no variable changes, or what the call before began with.
+        warm_usd_per_1k: List cost of a thousand conversations then; ``None`` if unpriced.
+    """
+
+    calls: float
+    repeated_tokens: float
+    warm_tokens: float
+    warm_usd_per_1k: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class VariantSummary:
     """One variant's row.
 
@@ -177,6 +199,7 @@ class VariantSummary:
         judge_usd_per_1k_calls: List cost of judging the answers to a thousand calls; ``None`` if it is not known.
         price: What the calls are priced at; ``None`` if ``priced_as`` is unpriced.
         close_models: Names with a price that are close to an unpriced ``priced_as``.
+        conversation: Of cases with turns; ``None`` if there are none.
     """
 
     prompt: str
@@ -224,6 +247,7 @@ class VariantSummary:
     judge_usd_per_1k_calls: float | None
     price: Price | None
     close_models: tuple[str, ...]
+    conversation: ConversationSummary | None = None
 
 
 def summarize(run: Run, config: Config) -> VariantSummary:
@@ -277,6 +301,19 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         **_judging(answered),
         price=variant.price,
         close_models=() if variant.price else tuple(close_models(variant.priced_as, config=config)),
+        conversation=_conversation([(trial, trial.warm) for trial in answered if trial.warm is not None]),
+    )
+
+
+def _conversation(trials: Sequence[tuple[Answered, Measurement]]) -> ConversationSummary | None:
+    if not trials:
+        return None
+    total = _total([warm.judged_cost for _, warm in trials])
+    return ConversationSummary(
+        calls=sum(trial.steps for trial, _ in trials) / len(trials),
+        repeated_tokens=sum(trial.repeated_tokens for trial, _ in trials) / len(trials),
+        warm_tokens=sum(warm.warm_tokens or 0 for _, warm in trials) / len(trials),
+        warm_usd_per_1k=None if total is None else float(total / len(trials) * 1000),
     )
 
 

@@ -229,7 +229,7 @@ def suite_schema(suite: Suite) -> dict[str, Any] | None:
     schemas = {
         json.dumps(assertion.value, sort_keys=True)
         for case in suite.cases
-        for assertion in case.asserts
+        for assertion in case.all_asserts
         if assertion.type in ("is-json", "contains-json") and isinstance(assertion.value, dict)
     }
     return fix_schema(json.loads(schemas.pop())).schema if len(schemas) == 1 else None

@@ -92,6 +92,11 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def all_asserts(self) -> tuple[Assertion, ...]:
+        """Those of its turns, then its own: the order in which a score counts them."""
+        return (*(assertion for turn in self.turns for assertion in turn.asserts), *self.asserts)
+
+    @property
     def has_steps(self) -> bool:
         """Whether the model may be called more than once for it."""
         return self.tool_results is not None or len(self.turns) > 1 or any(t.tool_results for t in self.turns)
