@@ -17,7 +17,8 @@ from promptopt.budget.discovery import find_locks
 from promptopt.budget.drift import new_reasons
 from promptopt.budget.guarded_prompt import (
     GuardedPrompt,
-    prefix_tokens,
+    MeasuredCase,
+    output_cap,
     sources_digest,
     tokenizer_name,
 )
@@ -180,18 +181,19 @@ class _Comparison:
             if entry is None and cases:
                 continue
             if entry is not None and counted and entry.variables == measured.entry.variables:
-                yield self._same_output(entry, measured.entry)
+                yield self._same_output(entry, measured)
                 continue
-            total = input_tokens(self._template, measured.case, self._variant.priced_as)
-            if total is not None:
+            counts = input_tokens(self._template, measured.case, self._variant.priced_as)
+            if counts is not None:
                 # Without a lock, all that is known of the base's answers is their cap.
                 old = replace(measured.entry, output_is="cap") if entry is None else entry
-                old = replace(old, input=total, cacheable=min(prefix_tokens(self._template, tokenizer), total))
-                yield self._same_output(old, measured.entry)
+                old = replace(old, input=counts[0], cacheable=counts[1])
+                yield self._same_output(old, measured)
 
-    def _same_output(self, old: LockEntry, now: LockEntry) -> tuple[LockEntry, LockEntry]:
+    def _same_output(self, old: LockEntry, measured: MeasuredCase) -> tuple[LockEntry, LockEntry]:
         """Both with lengths of one kind: recorded answers are not compared with a cap."""
-        cap, cap_now = (template.front.params.max_output_tokens for template in (self._template, self._prompt.template))
+        now = measured.entry
+        cap, cap_now = (output_cap(template, measured.case) for template in (self._template, self._prompt.template))
         if old.output_is == "cap":
             # A lock that was not updated may have another cap than the text.
             old = replace(old, output=cap)
@@ -247,12 +249,11 @@ class _Comparison:
         """Today's entries, by request, as another model's tokenizer counts them."""
         prompt = self._prompt
         found = {}
-        prefix = prefix_tokens(prompt.template, tokenizer_for(model))
         for name in prompt.cases:
             entry = prompt.measure(name).entry
-            total = input_tokens(prompt.template, prompt.cases[name], model)
-            if total is not None:
-                found[entry.request] = replace(entry, input=total, cacheable=min(prefix, total))
+            counts = input_tokens(prompt.template, prompt.cases[name], model)
+            if counts is not None:
+                found[entry.request] = replace(entry, input=counts[0], cacheable=counts[1])
         return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,9 @@ from promptopt.budget.growth import Explanation, explain_growth
 from promptopt.budget.guarded_prompt import (
     GuardedPrompt,
     MeasuredCase,
-    prefix_tokens,
-    request_digest,
+    case_digest,
+    case_tokens,
+    output_cap,
     sources_digest,
     tokenizer_name,
 )
@@ -28,14 +29,15 @@ from promptopt.budget.history import LockLog
 from promptopt.budget.lock import LockEntry
 from promptopt.config import Config, load_config
 from promptopt.errors import ConfigError, PromptoptError, UsageError
+from promptopt.experiment.conversation import next_request, render_case
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.files import decode, git_error, run_git
 from promptopt.prices import Price, find_tier_price
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
 from promptopt.templates.names import version_number
-from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, definition_tokens, tokenizer_for
-from promptopt.values import Rendered
+from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, definition_tokens
+from promptopt.values import Request, Response
 
 # So many different growths of a prompt are attributed to lines.
 _ATTRIBUTED = 20
@@ -198,11 +200,11 @@ class History:
         else:
             counted = input_tokens(side.template, measured.case, model)
             if as_counted_today and side.sources == prompt.sources:
-                counted = measured.entry.input
+                counted = measured.entry.input, measured.entry.cacheable
             if counted is None:
                 return None
-            total, cacheable = counted, min(prefix_tokens(side.template, tokenizer_for(model)), counted)
-        output = side.template.front.params.max_output_tokens
+            total, cacheable = counted
+        output = output_cap(side.template, measured.case)
         source = "cap"
         if measured.entry.output_is == "recorded":
             output, source = side.recorded_output(measured), "recorded"
@@ -222,7 +224,7 @@ class History:
                 return template
         for template, _ in known:
             try:
-                if request_digest(template.render(case.vars)) == entry.request:
+                if case_digest(template, case) == entry.request:
                     return template
                 if sources and _is_locked_by_0_1_0(prompt, template, sources):
                     return template
@@ -244,7 +246,7 @@ class History:
             if len(known) >= _ATTRIBUTED:
                 nearest = min(known, key=lambda other: abs(other - growth))
                 return replace(known[nearest], of_growth=nearest)
-            known[growth] = explain_growth(before, prompt.template, measured.case.vars, prompt.variant.priced_as)
+            known[growth] = explain_growth(before, prompt.template, measured.case, prompt.variant.priced_as)
         return known[growth]
 
     def _candidates(self, prompt: GuardedPrompt) -> Iterator[Template]:
@@ -343,14 +345,25 @@ class BaseSide:
         # Of a prompt out of git the last file is the commit's.
         if len(self.variant.files) < 3:
             return None
+        outputs: list[int] = []
         try:
-            request = self.variant.request(self.template.render(measured.case.vars), case=measured.case.name)
+            request = self.variant.request(render_case(self.template, measured.case), case=measured.case.name)
+            while (output := self._output(measured.case, replace(request, sample=len(outputs)))) is not None:
+                outputs.append(output)
         except PromptoptError:
             return None
-        outputs: list[int] = []
-        while (found := self.variant.files[-1].find(replace(request, sample=len(outputs)))) is not None:
-            outputs.append(self.variant.measure(request, found.response).usage.output_tokens)
         return round(fmean(outputs)) if outputs else None
+
+    def _output(self, case: Case, request: Request) -> int | None:
+        """Output tokens of all recorded steps of a case; ``None`` if its first is not recorded."""
+        total: int | None = None
+        responses: list[Response] = []
+        following: Request | None = request
+        while following and (found := self.variant.files[-1].find(following)) is not None:
+            responses.append(found.response)
+            total = (total or 0) + self.variant.measure(following, found.response).usage.output_tokens
+            following = next_request(self.template, case, following, responses)
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +391,7 @@ def _is_locked_by_0_1_0(prompt: GuardedPrompt, template: Template, sources: str)
     if prompt.lock is None or sources_digest(template, as_in_0_1_0=True) != sources:
         return False
     return any(
-        request_digest(template.render(prompt.cases[name].vars)) == entry.request
+        case_digest(template, prompt.cases[name]) == entry.request
         for name, entry in prompt.lock.cases.items()
         if name in prompt.cases
     )
@@ -409,32 +422,35 @@ def locked_today(history: History, prompt: GuardedPrompt, measured: MeasuredCase
             return Locked(replace(entry, input=recounted[0], cacheable=recounted[1]), template, changed)
     if changed:
         return None
-    return _by_old_tokenizer(lock.basis.tokenizer, prompt.render(measured.case), measured, entry)
+    return _by_old_tokenizer(lock.basis.tokenizer, prompt.requests(measured.case), measured, entry)
 
 
 def _recount(prompt: GuardedPrompt, template: Template, case: Case) -> tuple[int, int] | None:
     """Input and static prefix of the locked template with today's variables and tokenizer."""
-    total = input_tokens(template, case, prompt.variant.priced_as)
-    return None if total is None else (total, min(prefix_tokens(template, prompt.tokenizer), total))
+    return input_tokens(template, case, prompt.variant.priced_as)
 
 
-def _by_old_tokenizer(name: str, rendered: Rendered, measured: MeasuredCase, entry: LockEntry) -> Locked | None:
+def _by_old_tokenizer(
+    name: str, requests: Sequence[Request], measured: MeasuredCase, entry: LockEntry
+) -> Locked | None:
     """The locked entry if only its counts are left: the prompt grew by what it grew under the old tokenizer."""
     encoding = name.partition("@")[0]
     if encoding not in SHIPPED or tokenizer_name(Tokenizer(encoding, exact=True)) != name:
         return None
     old = Tokenizer(encoding, exact=True)
-    today = sum(old.count(message.content) for message in rendered.messages)
-    counted = count_tokens(rendered.messages)
-    today += counted.framing + definition_tokens(rendered.output_schema, rendered.tools, old)
+    today = 0
+    for request in requests:
+        today += sum(old.count(message.content) for message in request.messages)
+        counted = count_tokens(request.messages)
+        today += counted.framing + definition_tokens(request.output_schema, request.tools, old)
     growth = today - entry.input
     then = replace(entry, input=measured.entry.input - growth, cacheable=measured.entry.cacheable)
     return Locked(then, share_of=entry.input)
 
 
-def input_tokens(template: Template, case: Case, model: str) -> int | None:
-    """Input tokens of a case with an earlier template; ``None`` if the template does not render for it."""
+def input_tokens(template: Template, case: Case, model: str) -> tuple[int, int] | None:
+    """As :func:`case_tokens`, of an earlier template; ``None`` if the template does not render for the case."""
     try:
-        return count_tokens(template.render(case.vars), model).tokens
+        return case_tokens(template, case, model)
     except PromptoptError:
         return None

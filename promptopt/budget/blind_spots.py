@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from jinja2 import meta
@@ -18,6 +19,7 @@ from promptopt.budget.limits import Limit
 from promptopt.budget.result import BudgetFinding
 from promptopt.config import Config
 from promptopt.errors import PromptoptError
+from promptopt.experiment.conversation import case_renderings
 from promptopt.files import run_git, show_path
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
@@ -69,7 +71,7 @@ def _edited(prompt: GuardedPrompt, base: Base, before: Template, after: Template
     for case in prompt.cases.values():
         old, now = (input_tokens(each, case, model) for each in (before, after))
         if old is not None and now is not None:
-            grown.append((Decimal(now - old), Decimal(old), Decimal(now)))
+            grown.append((Decimal(now[0] - old[0]), Decimal(old[0]), Decimal(now[0])))
     growth, old_tokens, now_tokens = max(grown, default=(Decimal(0), Decimal(0), Decimal(0)))
     if limit.level != "off" and limit.exceeded(old_tokens, growth):
         summary = f"an older version was edited: {name} {growth_line('input', old_tokens, now_tokens, limit)}"
@@ -112,8 +114,8 @@ def unreached_lines(template: Template, cases: Collection[Case], tokenizer: Toke
     places: Sequence[Place] = ()
     files: Mapping[str, str] = {}
     left: list[Place] = []
-    for case in cases:
-        marked = _marked(template, case)
+    for variables in _renderings(template, cases):
+        marked = _marked(template, variables)
         if marked is None:
             return None
         marks = set[str]().union(*(item.content for item in marked.items if isinstance(item, Message)))
@@ -135,11 +137,20 @@ def unreached_lines(template: Template, cases: Collection[Case], tokenizer: Toke
     return Unreached({**lines, **dict.fromkeys(files, (0,))}, tokens) if lines or files else None
 
 
-def _marked(template: Template, case: Case) -> MarkedPrompt | None:
+def _renderings(template: Template, cases: Collection[Case]) -> Iterator[Mapping[str, Any]]:
+    """The variables of each rendering; those of a case that does not render are as they are."""
+    for case in cases:
+        try:
+            yield from case_renderings(template, case)
+        except PromptoptError:
+            yield case.vars
+
+
+def _marked(template: Template, variables: Mapping[str, Any]) -> MarkedPrompt | None:
     """A prompt with marks, if they change nothing of what is rendered."""
-    marked = render_marked(template, case.vars, nested=True)
+    marked = render_marked(template, variables, nested=True)
     try:
-        plain = [message.content.strip() for message in template.render(case.vars).messages]
+        plain = [message.content.strip() for message in template.render(variables).messages]
     except PromptoptError:
         return None
     if marked is None:

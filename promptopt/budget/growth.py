@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from typing import Any
 
+from promptopt.experiment.conversation import case_renderings
+from promptopt.suites import Case
 from promptopt.templates import Template
 from promptopt.templates.attribution import Attribution, Part, attribute
 
@@ -49,12 +50,31 @@ class Explanation:
     of_growth: int | None = None
 
 
-def explain_growth(before: Template, after: Template, variables: Mapping[str, Any], model: str) -> Explanation:
-    """What each line contributes to the difference of two templates over the same variables."""
-    old, new = (attribute(template, variables, model) for template in (before, after))
-    changes = [change for change in (*_lines(old.parts, new.parts), *_wrapping(old, new)) if change.tokens]
+def explain_growth(before: Template, after: Template, case: Case, model: str) -> Explanation:
+    """What each line contributes to the difference of two templates over the same case: in all turns together."""
+    renderings = case_renderings(after, case)
+    # What is rendered once is in the request of every turn.
+    times = max(1, len(case.turns)) // len(renderings)
+    found: list[LineChange] = []
+    exact = True
+    for variables in renderings:
+        old, new = (attribute(template, variables, model) for template in (before, after))
+        exact = exact and old.exact and new.exact
+        found += (*_lines(old.parts, new.parts), *_wrapping(old, new))
+    if len(renderings) > 1:
+        found = _summed(found)
+    changes = [replace(change, tokens=change.tokens * times) for change in found if change.tokens]
     changes.sort(key=lambda change: (-change.tokens, change.path, change.line))
-    return Explanation(tuple(changes), old.exact and new.exact)
+    return Explanation(tuple(changes), exact)
+
+
+def _summed(changes: Sequence[LineChange]) -> list[LineChange]:
+    """The changes of several renderings, each line once."""
+    found: dict[LineChange, int] = {}
+    for change in changes:
+        key = replace(change, tokens=0)
+        found[key] = found.get(key, 0) + change.tokens
+    return [replace(change, tokens=tokens) for change, tokens in found.items()]
 
 
 def _lines(old: Sequence[Part], new: Sequence[Part]) -> Iterator[LineChange]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -15,7 +16,13 @@ from promptopt.budget.limits import Metric
 from promptopt.budget.lock import Lock, LockBasis, LockedCall, LockEntry, lock_path, read_lock
 from promptopt.config import Config
 from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError
-from promptopt.experiment.conversation import judge_steps, recorded_steps, render_case
+from promptopt.experiment.conversation import (
+    case_renderings,
+    case_requests,
+    judge_steps,
+    recorded_steps,
+    repeated_tokens,
+)
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.files import show_path
 from promptopt.judges import JudgeSession, read_judge
@@ -113,7 +120,7 @@ def digest(value: object) -> str:
     return sha256_hex(canonical_json(value))[:_DIGEST_DIGITS]
 
 
-def request_digest(rendered: Rendered) -> str:
+def request_digest(rendered: Rendered | Request) -> str:
     """Digest of everything that is billed as input."""
     messages = [
         message.canonical() if message.parts or message.tool_calls else [message.role, message.content]
@@ -121,6 +128,39 @@ def request_digest(rendered: Rendered) -> str:
     ]
     tools = [[tool.openai() for tool in rendered.tools]] if rendered.tools else []
     return digest([messages, rendered.output_schema, *tools])
+
+
+def case_digest(template: Template, case: Case) -> str:
+    """Digest of everything that is billed as input of a case: of a conversation, with short answers of the model.
+
+    Raises:
+        TemplateError: The prompt does not render for it.
+    """
+    if not case.turns:
+        return request_digest(template.render(case.vars))
+    return digest([request_digest(request) for request in case_requests(template, case)])
+
+
+def case_tokens(template: Template, case: Case, model: str, prefix: int | None = None) -> tuple[int, int]:
+    """Input tokens of a case, and those of them that a prompt cache can serve.
+
+    These are the static prefix. Of a conversation they are what a cache keeps of each call: the static prefix, or what
+    the call before began with.
+
+    Args:
+        prefix: Tokens of the static prefix, if they are known.
+
+    Raises:
+        TemplateError: The prompt does not render for it.
+    """
+    prefix = prefix_tokens(template, tokenizer_for(model)) if prefix is None else prefix
+    requests = case_requests(template, case)
+    counts = [count_tokens(request, model).tokens for request in requests]
+    if not case.turns:
+        return counts[0], min(prefix, counts[0])
+    repeated = [0, *(repeated_tokens(before, request, model) for before, request in pairwise(requests))]
+    served = (min(cacheable_tokens(max(prefix, each)), count) for each, count in zip(repeated, counts, strict=True))
+    return sum(counts), sum(served)
 
 
 def sources_digest(template: Template, *, as_in_0_1_0: bool = False) -> str:
@@ -154,6 +194,12 @@ def sources_digest(template: Template, *, as_in_0_1_0: bool = False) -> str:
         main = main.lstrip("{#")
     tools = [[tool.openai() for tool in template.front.tools]] if template.front.tools else []
     return digest([main, sorted(texts.items()), template.front.output_schema, *tools])
+
+
+def output_cap(template: Template, case: Case) -> int | None:
+    """Output tokens of a case at most: the cap, in each turn; ``None`` without one."""
+    cap = template.front.params.max_output_tokens
+    return None if cap is None else cap * max(1, len(case.turns))
 
 
 def prefix_tokens(template: Template, tokenizer: Tokenizer) -> int:
@@ -308,12 +354,13 @@ class GuardedPrompt:
     @cached_property
     def attribution(self) -> Attribution:
         """What each line of the prompt prints in its first case."""
-        return attribute(self.template, self.suite.cases[0].vars, self.variant.priced_as)
+        variables = case_renderings(self.template, self.suite.cases[0])[0]
+        return attribute(self.template, variables, self.variant.priced_as)
 
-    def render(self, case: Case) -> Rendered:
-        """Raises TemplateError, which names the case, if the prompt does not render for it."""
+    def requests(self, case: Case) -> list[Request]:
+        """Those of :func:`case_requests`. Raises TemplateError, which names the case, if it does not render."""
         try:
-            return render_case(self.template, case)
+            return case_requests(self.template, case)
         except TemplateError as error:
             message = f"{error.message} (in case {case.name!r})"
             raise TemplateError(message, path=error.path, line=error.line, remedy=error.remedy) from None
@@ -325,26 +372,26 @@ class GuardedPrompt:
         return self._measured[name]
 
     def _measure(self, case: Case) -> MeasuredCase:
-        rendered = self.render(case)
-        counted = count_tokens(rendered, self.variant.priced_as)
+        first = self.requests(case)[0]
+        counted = count_tokens(first, self.variant.priced_as)
         if counted.uncounted:
             raise ConfigError(
                 f"the input of case {case.name!r} cannot be counted: {counted.uncounted[0]}",
                 path=self.template.path,
                 remedy="measure its cost with `promptopt compare`, or take a model with a published rule in price_as",
             )
-        total = counted.tokens
-        request = self.variant.request(rendered, case=case.name)
+        total, cacheable = case_tokens(self.template, case, self.variant.priced_as, self._prefix_tokens)
+        request = replace(first, model=self.variant.model, params=self.variant.params)
         status, output, quality, changed = self._answers(case, request)
-        cap = request.params.max_output_tokens
+        cap = output_cap(self.template, case)
         entry = LockEntry(
             input=total,
-            cacheable=min(self._prefix_tokens, total),
+            cacheable=cacheable,
             output=cap if output is None else output,
             output_is="cap" if output is None else "recorded",
             quality=quality,
-            variables=digest(dict(case.vars)),
-            request=request_digest(rendered),
+            variables=digest(case.given),
+            request=case_digest(self.template, case),
         )
         return MeasuredCase(case, entry, status, changed)
 

@@ -153,7 +153,7 @@ def _entries(prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
     gone = {name: entry for name, entry in prompt.lock.cases.items() if name not in prompt.cases}
     if not gone:
         return
-    new = {digest(dict(case.vars)): name for name, case in prompt.cases.items() if name not in prompt.lock.cases}
+    new = {digest(case.given): name for name, case in prompt.cases.items() if name not in prompt.lock.cases}
     path = show_path(prompt.suite.path)
     renamed = {name: new[entry.variables] for name, entry in gone.items() if entry.variables in new}
     removed = [name for name in gone if name not in renamed]

@@ -19,7 +19,7 @@ from promptopt.providers.recordings import Recording, RecordingStatus
 from promptopt.scorers import CaseScore, JudgeAccess, SuiteChecks, TurnAnswer
 from promptopt.suites import Case, ToolResults
 from promptopt.templates import Template
-from promptopt.tokens import count_tokens
+from promptopt.tokens import TOKENS_PER_REPLY, count_tokens
 from promptopt.values import Message, Rendered, Request, Response, Usage
 
 NO_RESULT = "no_tool_result"
@@ -251,6 +251,28 @@ def expected_requests(
         found.append(following)
 
 
+def case_requests(template: Template, case: Case) -> list[Request]:
+    """The requests of a case as far as the prompt makes them: one for each turn, with short answers of the model.
+
+    Raises:
+        TemplateError: The prompt does not render for a turn.
+    """
+    # No model is asked, and none has a part in what is rendered.
+    request = render_case(template, case).request(template.front.model or "-", case=case.name)
+    return expected_requests(template, case, request) if case.turns else [request]
+
+
+def case_renderings(template: Template, case: Case) -> list[Mapping[str, Any]]:
+    """The variables of each rendering of the prompt for a case: of each turn, if it is rendered again for it.
+
+    Raises:
+        TemplateError: As :func:`case_requests`.
+    """
+    requests = case_requests(template, case)
+    again = case.turns and _uses(template).rendered_again
+    return [request.variables for request in (requests if again else requests[:1])]
+
+
 def converse(
     ask: Callable[[Request], Response], template: Template, case: Case, request: Request, earlier: Sequence[Response]
 ) -> Conversed:
@@ -281,6 +303,19 @@ def turn_reached(case: Case, responses: Sequence[Response]) -> str:
     return f"turn {sum(not response.tool_calls for response in responses) + 1} of {len(case.turns)}: "
 
 
+def repeated_tokens(before: Request, request: Request, model: str) -> int:
+    """First input tokens of a request with which the request before it began, too: those of whole messages."""
+    same = 0
+    for one, other in zip(before.messages, request.messages, strict=False):
+        if one != other:
+            break
+        same += 1
+    if not same:
+        return 0
+    counted = count_tokens(request.messages[:same], model, schema=request.output_schema, tools=request.tools)
+    return counted.tokens - TOKENS_PER_REPLY
+
+
 def make_step(
     variant: Variant, case: Case, request: Request, response: Response, before: Request | None = None
 ) -> CaseStep:
@@ -290,7 +325,7 @@ def make_step(
         request.digest,
         variant.counted_tokens(request),
         response,
-        0 if before is None else variant.repeated_tokens(before, request),
+        0 if before is None else repeated_tokens(before, request, variant.priced_as),
         next(said, "") if case.turns else "",
     )
 

@@ -482,7 +482,7 @@ def _cache_lines(variants: Sequence[VariantSummary]) -> Iterator[str]:
     for variant in variants:
         said = variant.conversation
         if said is not None and said.calls > 1:
-            cost = "" if said.warm_usd_per_1k is None else f": ${dollars(said.warm_usd_per_1k)}/1k conversations then"
+            cost = "" if said.warm_usd_per_1k is None else f": {dollars(said.warm_usd_per_1k)}/1k conversations then"
             served = f"a warm prompt cache serves {said.warm_tokens:,.1f}"
             yield (
                 f"  {variant.prompt}: of {_tokens(variant.counted_input_tokens)} input tokens of a conversation "

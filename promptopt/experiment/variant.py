@@ -23,7 +23,6 @@ from promptopt.templates.frontmatter import FrontMatter
 from promptopt.templates.prompt_cache import static_prefix
 from promptopt.templates.readers import GitReader
 from promptopt.tokens import (
-    TOKENS_PER_REPLY,
     Basis,
     PartialCount,
     cacheable_at,
@@ -133,19 +132,6 @@ class Variant:
     def kept_tokens(self, prefix: int) -> int:
         """What the priced model's prompt cache serves of so many first tokens of a call, once it has them."""
         return cacheable_at(prefix, self.price.provider if self.price else None)
-
-    def repeated_tokens(self, before: Request, request: Request) -> int:
-        """First input tokens of a request that are those of the request before it, too."""
-        tokenizer, front = tokenizer_for(self.priced_as), self.template.front
-        same = 0
-        for one, other in zip(before.messages, request.messages, strict=False):
-            if one != other:
-                break
-            same += 1
-        if not same:
-            return 0
-        count = count_tokens(request.messages[:same], self.priced_as).tokens - TOKENS_PER_REPLY
-        return count + definition_tokens(front.output_schema, front.tools, tokenizer)
 
     def counted_tokens(self, request: Request) -> int:
         """Input tokens of a request, counted with the priced model's tokenizer."""

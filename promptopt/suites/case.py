@@ -97,6 +97,12 @@ class Case:
         return (*(assertion for turn in self.turns for assertion in turn.asserts), *self.asserts)
 
     @property
+    def given(self) -> dict[str, Any]:
+        """All that the prompt is given: the variables, and the turns if it has any."""
+        turns = [{"user": turn.user, "vars": dict(turn.vars)} for turn in self.turns]
+        return {**self.vars, "turns": turns} if turns else dict(self.vars)
+
+    @property
     def has_steps(self) -> bool:
         """Whether the model may be called more than once for it."""
         return self.tool_results is not None or len(self.turns) > 1 or any(t.tool_results for t in self.turns)
