@@ -20,7 +20,7 @@ from promptopt.scorers import CaseScore, JudgeAccess, SuiteChecks, TurnAnswer
 from promptopt.suites import Case, ToolResults
 from promptopt.templates import Template
 from promptopt.tokens import TOKENS_PER_REPLY, count_tokens
-from promptopt.values import Message, Rendered, Request, Response, Usage
+from promptopt.values import Message, Rendered, Request, Response, Usage, sha256_hex
 
 NO_RESULT = "no_tool_result"
 STEP_LIMIT = "step_limit"
@@ -249,6 +249,16 @@ def expected_requests(
         if following is None:
             return found
         found.append(following)
+
+
+def conversation_digest(variant: Variant, case: Case, sample: int) -> str:
+    """Digest of all that a prompt asks in a conversation, whatever the model answers.
+
+    Raises:
+        TemplateError: The prompt does not render for a turn.
+    """
+    request = variant.request(render_case(variant.template, case), case=case.name, sample=sample)
+    return sha256_hex("\n".join(each.digest for each in expected_requests(variant.template, case, request)))
 
 
 def case_requests(template: Template, case: Case) -> list[Request]:

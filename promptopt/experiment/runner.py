@@ -15,6 +15,7 @@ from promptopt.experiment.conversation import (
     CaseError,
     CaseStep,
     Conversed,
+    conversation_digest,
     converse,
     judge_steps,
     make_step,
@@ -208,11 +209,19 @@ def _trial(
     cacheable: int | None,
     judges: JudgeAccess | None,
 ) -> Trial:
-    if isinstance(call, RecordedCall):
-        case, sample, digest = call.case, call.sample, call.steps[0].request_sha256
-    else:
-        case, sample, digest = call.case.name, call.request.sample, call.request.digest
     steps = given.steps
+    if isinstance(call, RecordedCall):
+        case, sample = call.case, call.sample
+    else:
+        case, sample = call.case.name, call.request.sample
+    if checks.case(case).turns:
+        # Two prompts may begin a conversation alike and differ in the turns after it.
+        digest = conversation_digest(variant, checks.case(case), sample)
+    elif steps:
+        digest = steps[0].request_sha256
+    else:
+        assert isinstance(call, PlannedCall)
+        digest = call.request.digest
     if given.error is not None:
         assert isinstance(call, PlannedCall)
         turn = turn_reached(call.case, [step.response for step in steps])
@@ -220,11 +229,10 @@ def _trial(
     judged = judge_steps(variant, checks, case, steps, cacheable, timed=timed, judges=judges)
     recorded_at = call.recording.recorded_at if isinstance(call, RecordedCall) else None
     tokens = sum(step.counted_tokens for step in steps)
-    first = steps[0].request_sha256
     return Answered(
         case,
         sample,
-        first,
+        digest,
         tokens,
         judged.response,
         judged.measured,

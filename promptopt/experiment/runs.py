@@ -27,7 +27,7 @@ class Answered:
 
     Attributes:
         sample: 0 for the first answer to the case.
-        request_sha256: Digest of the request.
+        request_sha256: Digest of the request; of a conversation, of all that the prompt asks in it.
         counted_tokens: Input tokens of the request, counted with the priced model's tokenizer.
         recorded_at: When a replayed answer was recorded; ``None`` for a live one.
         steps: How often the model was called: more than once if its calls of tools were answered. ``response`` and

@@ -483,10 +483,10 @@ def _cache_lines(variants: Sequence[VariantSummary]) -> Iterator[str]:
         said = variant.conversation
         if said is not None and said.calls > 1:
             cost = "" if said.warm_usd_per_1k is None else f": {dollars(said.warm_usd_per_1k)}/1k conversations then"
-            served = f"a warm prompt cache serves {said.warm_tokens:,.1f}"
+            served = f"{said.warm_tokens:,.1f}{cost}" if said.warm_tokens else "none, as calls are too short for one"
             yield (
                 f"  {variant.prompt}: of {_tokens(variant.counted_input_tokens)} input tokens of a conversation "
-                f"{said.repeated_tokens:,.1f} are those of the call before; {served}{cost}"
+                f"{said.repeated_tokens:,.1f} are those of the call before; a warm prompt cache serves {served}"
             )
 
 

@@ -421,7 +421,7 @@ def test_a_short_conversation_is_below_what_a_cache_keeps(hotel: Path) -> None:
     assert said is not None
     assert (said.calls, said.warm_tokens) == (2, 0)
     assert 0 < said.repeated_tokens < (compared.variants[0].counted_input_tokens or 0)
-    assert "are those of the call before; a warm prompt cache serves 0.0" in str(compared)
+    assert "are those of the call before; a warm prompt cache serves none, as calls are too short" in str(compared)
 
 
 texts = st.text("abc xyz?", min_size=1, max_size=30).filter(lambda text: bool(text.strip()))
@@ -486,3 +486,13 @@ def test_the_cost_range_is_of_whole_conversations(hotel: Path) -> None:
     assert float(expected.low_usd) > 3 * 2 * first / 1e6
     assert expected.high_usd is not None
     assert float(expected.high_usd) > float(expected.low_usd) + 3 * 2 * 20 * 10 / 1e6
+
+
+def test_prompts_that_begin_alike_and_go_on_otherwise_are_not_the_same(hotel: Path) -> None:
+    one, other = hotel / "prompts" / "one.j2", hotel / "prompts" / "other.j2"
+    one.write_text(SYSTEM + '{% chat role="user" %}{{ user }}{% endchat %}\n')
+    other.write_text(SYSTEM + LOOP + '{% chat role="user" %}{% if history %}Now: {% endif %}{{ user }}{% endchat %}\n')
+    compared = compare("one", "other", suite="hotel", provider=Waiter())
+    assert "the requests are the same" not in str(compared)
+    other.write_text(one.read_text())
+    assert "the requests are the same" in str(compare("one", "other", suite="hotel", provider=Waiter()))
