@@ -448,7 +448,7 @@ def judge_steps(
         front.tools,
         said,
         judges,
-        lambda: variant.template.render(case.vars).text,
+        lambda: render_case(variant.template, case).text,
     )
     if not case.turns:
         return JudgedCase(outcome, measured, score)
