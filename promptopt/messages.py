@@ -103,7 +103,7 @@ def printing_media(mark: Callable[[Media], str]) -> Iterator[None]:
         _mark.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Media:
     """A picture, a sound or a file within a message.
 
@@ -139,6 +139,13 @@ class Media:
     def shown(self) -> str:
         """It in a line, for people: ``[image cat.png]``."""
         return f"[{self.kind} {self.name or self.url or self.media_type}]"
+
+    def __repr__(self) -> str:
+        if _mark.get() is not None:
+            # Of a list or a mapping that is printed as a whole, which no model should read.
+            raise TypeError(f"{self.shown} is printed within a list or a mapping: print each item by itself")
+        size = f", {len(self.data):,} bytes" if self.data else ""
+        return f"Media({self.kind!r}, {self.media_type!r}, name={self.name!r}, url={self.url!r}{size})"
 
     def __str__(self) -> str:
         mark = _mark.get()

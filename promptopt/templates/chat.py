@@ -15,7 +15,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 
 from promptopt.errors import TemplateError
-from promptopt.templates.media_tags import BEGIN, PRINTED, is_medium, located, tag_of
+from promptopt.templates.media_tags import BEGIN, PRINTED, is_medium, located, printed_parts, tag_of
 from promptopt.values import ROLES, Message, Role, ToolCall
 
 # Not an identifier, so that no template can read or set it; a context variable, so that includes share it.
@@ -108,7 +108,7 @@ class ChatExtension(Extension):
 
     def _value(self, value: object) -> str:
         """A value's text with the white space around it set aside."""
-        text = str(value)
+        text = printed_parts(value) or str(value)
         inner = text.strip()
         if len(inner) == len(text):
             return text

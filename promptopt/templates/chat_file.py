@@ -11,14 +11,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from promptopt.errors import TemplateError
 from promptopt.files import json_problem
 from promptopt.templates.chat import make_tool_calls
 from promptopt.templates.frontmatter import front_matter_end
-from promptopt.templates.media_tags import PrintedMedia
-from promptopt.values import ROLES, MediaKind, Message
+from promptopt.templates.media_tags import PrintedMedia, WrittenMedium, read_part
+from promptopt.values import ROLES, Message
 from promptopt.yaml import line_of, load_yaml
 
 SUFFIXES = (".json", ".yaml", ".yml")
@@ -135,15 +135,7 @@ def _check_entry(entry: Any, number: int, path: str, line: int) -> None:
         raise TemplateError(f"message {number} of the chat has neither content nor tool_calls", path=path, line=line)
 
 
-class _Medium(NamedTuple):
-    """A medium as a chat writes it, with what its address is: a path, a URL, or code that prints one."""
-
-    kind: MediaKind
-    address: str
-    detail: str = ""
-
-
-def _content_parts(content: Any, number: int, path: str, line: int) -> list[str | _Medium]:
+def _content_parts(content: Any, number: int, path: str, line: int) -> list[str | WrittenMedium]:
     """A content as texts and media."""
     if content is None:
         return []
@@ -151,9 +143,9 @@ def _content_parts(content: Any, number: int, path: str, line: int) -> list[str 
         return [content]
     if not isinstance(content, list):
         raise TemplateError(f"message {number} of the chat: content is {content!r:.60}", path=path, line=line)
-    parts: list[str | _Medium] = []
+    parts: list[str | WrittenMedium] = []
     for part in content:
-        found = (_text_of(part) or _medium_of(part)) if isinstance(part, Mapping) else None
+        found = read_part(part) if isinstance(part, Mapping) else None
         if found is None:
             kind = part.get("type") if isinstance(part, Mapping) else part
             raise TemplateError(
@@ -163,38 +155,6 @@ def _content_parts(content: Any, number: int, path: str, line: int) -> list[str 
             )
         parts.append(found)
     return parts
-
-
-def _text_of(part: Mapping[str, Any]) -> str | None:
-    text = part.get("text")
-    return text if isinstance(text, str) and part.get("type", "text") in ("text", "input_text") else None
-
-
-def _medium_of(part: Mapping[str, Any]) -> _Medium | None:
-    """A part as chat completions, the Responses API or Anthropic's have it; ``None`` if it is another one."""
-    kind = _PARTS.get(str(part.get("type")))
-    inner = part.get(str(part.get("type")), part.get("source"))
-    inner = inner if isinstance(inner, Mapping) else part
-    given = {key: value for key, value in inner.items() if isinstance(value, str)}
-    media_type = given.get("media_type") or (f"audio/{given['format']}" if "format" in given else None)
-    address = next((given[key] for key in ("url", "image_url", "file_data", "file_url") if given.get(key)), None)
-    if address is None and media_type and given.get("data"):
-        address = f"data:{media_type};base64,{given['data']}"
-    detail = given.get("detail") or part.get("detail")
-    if kind is None or address is None:
-        return None
-    return _Medium(kind, address, detail if isinstance(detail, str) and kind == "image" else "")
-
-
-_PARTS: dict[str, MediaKind] = {
-    "image_url": "image",
-    "input_image": "image",
-    "image": "image",
-    "input_audio": "audio",
-    "file": "file",
-    "input_file": "file",
-    "document": "file",
-}
 
 
 def _is_block(text: str, line: int) -> bool:
@@ -226,7 +186,7 @@ class _Blocks:
             self._line(more, first_line + number if block else content_line, new=True)
         self.text += "{% endchat %}\n"
 
-    def tag(self, medium: _Medium, line: int) -> str:
+    def tag(self, medium: WrittenMedium, line: int) -> str:
         """The tag of a medium; the white space around it is the content's."""
         detail = f" detail={self._value(medium.detail, line)}" if medium.detail else ""
         return f"{{%+ {medium.kind} {self._value(medium.address, line)}{detail} +%}}"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment as JinjaEnvironment
 from jinja2 import TemplateSyntaxError, Undefined, nodes
@@ -250,3 +250,66 @@ def check_files(tree: nodes.Template, environment: JinjaEnvironment, name: str) 
             except (ValueError, TemplateError) as error:
                 message = error.message if isinstance(error, TemplateError) else str(error)
                 raise located(f"{{% {kind.as_const()} %}}: {message}", line.value, environment, name) from None
+
+
+class WrittenMedium(NamedTuple):
+    """A medium as a chat writes it, with what its address is: a path, a URL, or code that prints one."""
+
+    kind: MediaKind
+    address: str
+    detail: str = ""
+
+
+def read_part(part: Mapping[str, Any]) -> str | WrittenMedium | None:
+    """A part of a content as an API has it; ``None`` if it is neither a text nor a medium."""
+    text = _text_of(part)
+    return _written_medium(part) if text is None else text
+
+
+def printed_parts(value: object) -> str | None:
+    """What a list of parts prints, as a turn of a history may have it for its content; ``None`` of anything else.
+
+    Raises:
+        ValueError: An address in it is none.
+    """
+    if not isinstance(value, list) or not value or not all(isinstance(part, Mapping) for part in value):
+        return None
+    parts = [read_part(part) for part in value]
+    if None in parts:
+        return None
+    return "".join(
+        str(medium_of(part.address, part.kind, part.detail, None, "")) if isinstance(part, WrittenMedium) else str(part)
+        for part in parts
+    )
+
+
+def _text_of(part: Mapping[str, Any]) -> str | None:
+    text = part.get("text")
+    return text if isinstance(text, str) and part.get("type", "text") in ("text", "input_text") else None
+
+
+def _written_medium(part: Mapping[str, Any]) -> WrittenMedium | None:
+    """A part as chat completions, the Responses API or Anthropic's have it; ``None`` if it is another one."""
+    kind = _PARTS.get(str(part.get("type")))
+    inner = part.get(str(part.get("type")), part.get("source"))
+    inner = inner if isinstance(inner, Mapping) else part
+    given = {key: value for key, value in inner.items() if isinstance(value, str)}
+    media_type = given.get("media_type") or (f"audio/{given['format']}" if "format" in given else None)
+    address = next((given[key] for key in ("url", "image_url", "file_data", "file_url") if given.get(key)), None)
+    if address is None and media_type and given.get("data"):
+        address = f"data:{media_type};base64,{given['data']}"
+    detail = given.get("detail") or part.get("detail")
+    if kind is None or address is None:
+        return None
+    return WrittenMedium(kind, address, detail if isinstance(detail, str) and kind == "image" else "")
+
+
+_PARTS: dict[str, MediaKind] = {
+    "image_url": "image",
+    "input_image": "image",
+    "image": "image",
+    "input_audio": "audio",
+    "file": "file",
+    "input_file": "file",
+    "document": "file",
+}

@@ -150,6 +150,7 @@ def test_no_text_is_taken_for_a_part(prompts):
             '{% chat role="user" %}a{% endchat %}\n{% chat role="assistant" %}{% image "cat.png" %}{% endchat %}',
             r"j2:2: ",
         ),
+        ("{{ [photo] }}", r"p\.j2:1: .*\[image cat\.png\] is printed within a list or a mapping: print each item"),
         ("{{ (photo ~ '')[:9] }}", r"p\.j2.*a filter changes what an image"),
     ],
 )
@@ -167,6 +168,14 @@ def test_a_tag_in_an_include_is_named_by_its_own_file(prompts):
     prompts.write({"prompts/inner.j2": "x\n{% image name %}", "prompts/p.j2": 'a\nb\nc\n{% include "inner.j2" %}'})
     with pytest.raises(TemplateError, match=r"^prompts/inner\.j2:2: .*'gone\.png' does not exist"):
         promptopt.render(Path("prompts/p.j2"), {"name": "gone.png"})
+
+
+def test_the_content_of_a_turn_may_be_a_list_of_parts(prompts):
+    url = "data:image/png;base64," + base64.b64encode(png()).decode()
+    content = [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": {"url": url, "detail": "low"}}]
+    source = "{% for turn in history %}{% chat role=turn.role %}{{ turn.content }}{% endchat %}{% endfor %}"
+    text, image = parts(prompts, source, {"history": [{"role": "user", "content": content}]})
+    assert (text, image.data, image.detail) == ("Look:", png(), "low")
 
 
 def test_attribution_still_knows_the_lines(prompts):
