@@ -30,13 +30,19 @@ _PASSED_OVER = ("description", "id", "tags")
 
 
 class Asserts:
-    """Reads asserts; one that this project cannot score is left out with a note, once for all cases."""
+    """Reads asserts; one that this project cannot score is left out with a note, once for all cases.
+
+    Attributes:
+        read: How many there are; ``kept``: how many of them can be scored.
+        asks: Whether one of them asks a model and does not say which.
+    """
 
     def __init__(self, document: ConfigFile, environment: NunjucksEnvironment) -> None:
         self._document, self._environment = document, environment
         # Whether an assert can be made, by what it says; of a large suite most say the same.
         self._made: dict[str, bool] = {}
         self.read = self.kept = 0
+        self.asks = False
 
     def of(self, written: Any, variables: Mapping[str, Any]) -> Iterator[Assertion]:
         """The asserts of a list with the variables of a case."""
@@ -100,7 +106,7 @@ class Asserts:
         key = canonical_json(plain(written))
         if key not in self._made:
             try:
-                make_check(assertion, self._document.shown)
+                check = make_check(assertion, self._document.shown)
             except PromptoptError as error:
                 self._made[key] = False
                 message = (getattr(error, "message", None) or str(error)).removeprefix(f"assert {assertion.name}: ")
@@ -111,6 +117,8 @@ class Asserts:
                     self._leave_out(entry, message, getattr(error, "remedy", None) or "")
             else:
                 self._made[key] = True
+                # Who is named by the assert itself needs no other judge.
+                self.asks = self.asks or (check.asks and "provider" not in assertion.options)
         return self._made[key]
 
     def _value(self, entry: Mapping[str, Any], kind: str, variables: Mapping[str, Any]) -> Any:

@@ -37,6 +37,9 @@ _READ = (
     "nunjucksFilters",
     "passRateThreshold",
 )
+JUDGE = "gpt-5.5-2026-04-23"
+"""promptfoo's default: its ``DEFAULT_OPENAI_GRADING_MODEL``."""
+
 # Nothing that is measured depends on them.
 _HARMLESS = (
     *("description", "version", "$schema", "sharing", "outputPath", "writeLatestResults", "tags", "metadata", "title"),
@@ -158,10 +161,11 @@ class _Reader:
         parts = tuple(self._parts(prompts, providers, read, around))
         options = document.table.get("evaluateOptions")
         options = options if isinstance(options, Mapping) else {}
+        config = self._judged(self._with_tables([*providers, *self._asked_providers.values()]), cases, read)
         delay = max([_positive(options.get("delay")) or 0.0, *(provider.delay_ms for provider in providers)])
         return Evaluation(
             parts=parts,
-            config=self._with_tables([*providers, *self._asked_providers.values()]),
+            config=config,
             trials=int(_positive(options.get("repeat")) or 1),
             jobs=1 if delay else int(_positive(options.get("maxConcurrency")) or 0) or None,
             rpm=max(1, int(60_000 / delay)) if delay else None,
@@ -214,6 +218,15 @@ class _Reader:
     def _with_tables(self, providers: Sequence[ConfigProvider]) -> Config:
         tables = {provider.table[0]: provider.table[1] for provider in providers if provider.table}
         return replace(self._config, providers={**self._config.providers, **tables})
+
+    def _judged(self, config: Config, cases: Cases, read: Sequence[ReadCase]) -> Config:
+        """The settings with promptfoo's own judge, if an assert asks a model and nobody names one."""
+        named = all("provider" in each.case.options for each in read)
+        if not cases.asserts.asks or named or "model" in config.judge:
+            return config
+        what = f"asserts that ask a model and name none are judged by {JUDGE}, as promptfoo does"
+        self._document.note("differs", what, None, None, "--judge MODEL names another")
+        return replace(config, judge={**config.judge, "model": JUDGE})
 
     def _parts(
         self,

@@ -403,3 +403,13 @@ def test_filters_of_the_config_are_its_own_javascript(project) -> None:
         shout__js="module.exports = (text) => text.toUpperCase();\n",
     )
     assert sent(evaluation) == "HEY"
+
+
+def test_a_judge_that_nobody_names_is_promptfoos_own(project) -> None:
+    text = ONE + "tests: [{vars: {x: 1}, assert: [{type: llm-rubric, value: polite}]}]\n"
+    evaluation = read(project, text)
+    assert evaluation.config.judge["model"].startswith("gpt-")
+    assert any("judged by gpt-" in note.message for note in evaluation.notes)
+    evaluation = read(project, text + "defaultTest: {options: {provider: 'openai:gpt-4o-mini'}}\n")
+    assert evaluation.config.judge == {}
+    assert evaluation.parts[0].suite.cases[0].options == {"provider": "openai:gpt-4o-mini"}
