@@ -166,7 +166,7 @@ def test_a_git_reference_that_does_not_exist(greet) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("compare",), "Missing argument 'PROMPT...'"),
+        (("compare",), "name a prompt, or a promptfoo config with -c"),
         (("compar",), "No such command 'compar'"),
         (("compare", "gret"), "no prompt 'gret'. Did you mean 'greet'?\n  prompts in prompts: greet"),
         (("compare", "greet@v3"), "'greet' has no version 'v3'; it has v1, v2"),
