@@ -115,7 +115,7 @@ def last_number(text: str) -> str:
 
 def real_judges() -> dict[str, tuple[Floats, Floats]]:
     """Labels and scores of every answer, by what judges."""
-    folder = Path(os.environ.get("PROMPTOPT_DATA", "data"))
+    folder = Path(os.environ.get("PROMPTOPT_DATA", Path(__file__).parents[2] / "shared" / "data"))
     file = folder / "routellm" / "gsm8k_responses.csv"
     if not file.is_file():
         sys.exit(f"{file} is not there; PROMPTOPT_DATA names the folder of the real data")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from promptopt.config import Config, in_ci
-from promptopt.errors import ProviderError, ProviderUnusable, RecordingError, SuiteError, UsageError
+from promptopt.errors import ProviderError, ProviderUnusable, RecordingError, SecretRecorded, SuiteError, UsageError
 from promptopt.files import show_path
 from promptopt.judges.batches import ask_together, batches_of
 from promptopt.judges.recordings import (
@@ -302,14 +302,19 @@ class JudgeSession:
         """Ask one call's questions and put the answers on disk."""
         provider = self._provider(asks[0].request.model)
         together = 0
-        for ask, reply, place in ask_together(provider.complete, asks):
+        for ask, given, place in ask_together(provider.complete, asks):
+            reply = given
             together += place is not None
             if isinstance(reply, ProviderUnusable):
                 raise reply
             if isinstance(reply, Response):
                 self._pay(ask.request.model, reply, ask.request)
-                for seat, _ in seats[ask.digest]:
-                    self._keep(seat.at(step, ask), ask, reply, seat.files, place)
+                try:
+                    for seat, _ in seats[ask.digest]:
+                        self._keep(seat.at(step, ask), ask, reply, seat.files, place)
+                except SecretRecorded as error:
+                    # As for the answers of prompts: the one question has no answer, the others go on.
+                    reply = ProviderError(str(error))
             self._asked[ask.digest] = reply
         self.live_calls += len(asks) - together + (together > 0)
         return len(asks)
@@ -356,8 +361,8 @@ class JudgeSession:
             # Each prompt's file has its own line, so that it stays whole without the others.
             kept = self._kept[digest]
             own = self._line(place, ask, reply, kept.params.get("place"))
-            line_there = files[0].lines.get(own.key)
-            if line_there is None or line_there.request_sha256 != digest:
+            there = [file.lines.get(own.key) for file in files]
+            if all(line is None or line.request_sha256 != digest for line in there):
                 files[0].append(replace(own, recorded_at=kept.recorded_at))
         return reply
 

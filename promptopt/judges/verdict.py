@@ -81,6 +81,9 @@ def read_as(reply: JudgeReply, schema: JSONSchema) -> Any:
         NoVerdict: It is not such data.
     """
     text = text_of(reply)
+    if "{" not in text and "[" not in text:
+        # Lines of `label: value` are read in answers of prompts; a verdict is asked for as JSON.
+        raise NoVerdict(f"no verdict in the judge's answer {_cut(text)}: it is not JSON")
     try:
         return parse(text, schema).data
     except AnswerError as error:
@@ -151,7 +154,7 @@ def once(
 
 
 class Spent:
-    """What the calls behind one score cost."""
+    """What the calls of one score cost."""
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat

@@ -121,6 +121,8 @@ def test_without_a_judge_there_is_one_clear_error_and_no_call(judged, endpoint) 
     ("answer", "why"),
     [
         ("I think it is fine.", "no verdict in the judge's answer 'I think it is fine.'"),
+        ("pass: true", "it is not JSON"),
+        ('{"pass": true} or {"pass": false}', "2 different JSON values"),
         ("", "answered nothing"),
         ('{"score": 1, "reason": "good"}', "no verdict in the judge's answer"),
         ('{"pass": null, "score": 1}', "no verdict in the judge's answer"),
@@ -335,6 +337,40 @@ def test_a_judge_that_cannot_be_reached_fails_the_trial_and_the_rest_goes_on(jud
     asked = len(endpoint.requests)
     assert [row["passed"] for row in rows(compare(judged, "--json", **endpoint.environment))] == [True] * 3
     assert len(endpoint.requests) == asked + 1
+
+
+def test_a_judge_whose_key_is_wrong_ends_the_run_and_answers_are_kept(judged, endpoint) -> None:
+    endpoint.reply = answers(lambda _: (401, {}, b'{"error": {"message": "bad key", "code": "invalid_api_key"}}'))
+    result = compare(judged, **endpoint.environment)
+    assert result.returncode == 2
+    assert "bad key" in result.stderr
+    endpoint.reply = answers()
+    endpoint.requests.clear()
+    assert compare(judged, **endpoint.environment).returncode == 0
+    assert all(map(is_judge, endpoint.requests))
+
+
+def test_a_reason_with_a_secret_is_not_recorded(judged, endpoint) -> None:
+    secret = "sk-proj-" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7" * 2
+    endpoint.reply = answers(lambda _: verdict(True, reason=f"the key {secret}"))
+    result = compare(judged, "--json", **endpoint.environment)
+    assert [row["passed"] for row in rows(result)] == [None] * 3
+    assert "holds what looks like" in rows(result)[0]["error"]
+    file = judged.root / "suites/colours/judges/colours/v1.jsonl"
+    assert not file.exists() or secret not in file.read_text()
+
+
+def test_a_prompt_out_of_git_replays_what_is_recorded_and_writes_no_file(judged, endpoint) -> None:
+    compare(judged, **endpoint.environment)
+    judged.git("init", "-q")
+    judged.git("add", ".")
+    judged.git("commit", "-qm", "all")
+    before = sorted(judged.root.rglob("*.jsonl"))
+    asked = len(endpoint.requests)
+    result = run("compare", "HEAD:prompts/colours/v1.j2", "prompts/colours/v1.j2", "--json", **endpoint.environment)
+    assert result.returncode == 0, result.stderr
+    assert len(endpoint.requests) == asked
+    assert sorted(judged.root.rglob("*.jsonl")) == before
 
 
 def test_reasons_are_in_the_text_the_page_and_the_json(judged, endpoint) -> None:
