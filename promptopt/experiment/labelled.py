@@ -14,7 +14,6 @@ from promptopt.experiment.prediction_powered import FEWEST_LABELS, Rectified
 from promptopt.experiment.runs import Answered, Run
 from promptopt.files import show_path
 from promptopt.judges.labels import FEWEST_DIGITS, Label, answer_sha256, read_labels
-from promptopt.suites import Suite
 
 AnswerLabels = Callable[[Answered], float | None]
 """What people say of an answer, 0 to 1; ``None`` if nobody labelled it."""
@@ -30,13 +29,7 @@ class LabelledAnswers:
     @classmethod
     def read(cls, path: Path) -> LabelledAnswers:
         """Raises LabelError if the file cannot be read."""
-        return cls(read_labels(path), path)
-
-    @classmethod
-    def beside(cls, suite: Suite) -> LabelledAnswers | None:
-        """Those of ``suites/NAME/labels.csv``, if that file is there."""
-        path = suite.recordings.with_name("labels.csv")
-        return cls.read(path) if path.is_file() else None
+        return cls(read_labels(path, needed=False), path)
 
     def of(self, runs: Sequence[Run]) -> AnswerLabels:
         """What the labels say of the answers of some runs.

@@ -49,8 +49,11 @@ def answer_sha256(answer: str) -> str:
     return sha256_hex(answer.strip())
 
 
-def read_labels(path: Path) -> tuple[Label, ...]:
+def read_labels(path: Path, *, needed: bool = True) -> tuple[Label, ...]:
     """The labels of a file.
+
+    Args:
+        needed: Whether it must have one.
 
     Raises:
         LabelError: It cannot be read, has no column ``label``, or a row makes no sense.
@@ -61,7 +64,7 @@ def read_labels(path: Path) -> tuple[Label, ...]:
     except OSError as error:
         raise LabelError(f"cannot be read: {error.strerror}", path=shown) from None
     found = [_label(row, shown, line) for line, row in read_rows(text, shown, LabelError)]
-    if not any(label.value is not None for label in found):
+    if needed and not any(label.value is not None for label in found):
         raise LabelError("has no label", path=shown, remedy="write them with: promptopt label SUITE")
     return tuple(found)
 

@@ -84,6 +84,11 @@ def test_labels_beside_the_suite_are_found(labelled) -> None:
     assert "by labels of 40 cases" in run("compare", "p@v1", "p@v2").stdout
 
 
+def test_a_file_beside_the_suite_that_has_no_label_yet_changes_nothing(labelled) -> None:
+    labelled.write({"suites/p/labels.csv": "case,repetition,variant,answer_sha256,label,labeller,at,note\n"})
+    assert "by labels" not in run("compare", "p@v1", "p@v2").stdout
+
+
 def test_labels_of_other_answers_are_refused(labelled) -> None:
     text = (labelled.root / "labels.csv").read_text()
     labelled.write({"labels.csv": re.sub(r"[0-9a-f]{64}", "0" * 64, text)})
