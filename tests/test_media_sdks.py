@@ -257,3 +257,18 @@ def test_a_program_gets_the_bytes(project) -> None:
     assert json.loads(recorded.read_text())["response"]["text"] == f"image/png {size}"
     assert project.run("compare", "look", "--record", "all", "--model", "exec:python3 says.py").returncode == 0
     assert '"data:image/png;base64,iVBORw0K"' in recorded.read_text()
+
+
+@pytest.mark.parametrize(
+    "command", [("count", "look"), ("compare", "look", "--record", "none")], ids=lambda each: each[0]
+)
+def test_a_file_that_is_missing_in_one_case_is_named_with_the_case(project, command) -> None:
+    project.write(
+        {
+            "prompts/look.j2": "---\nmodel: gpt-4o\n---\n{% image photo %}",
+            "suites/look.yaml": "tests:\n- {description: gone, vars: {photo: gone.png}}\n",
+        }
+    )
+    said = project.run(*command).stderr
+    assert "prompts/look.j2:4: {% image %}: the file 'gone.png' does not exist" in said
+    assert "(in case 'gone')" in said

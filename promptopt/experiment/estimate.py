@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from promptopt.config import Config
+from promptopt.errors import TemplateError
 from promptopt.experiment.conversation import render_case
 from promptopt.experiment.variant import make_variant
 from promptopt.prices import Price, find_price
 from promptopt.providers.recordings import RecordingFiles
-from promptopt.suites import Suite
+from promptopt.suites import Case, Suite
 from promptopt.templates import Template
 from promptopt.tokens import Basis, TokenCount, count_tokens
 from promptopt.values import Cost, Rendered, Usage
@@ -90,7 +91,7 @@ def estimate(
     """
     priced_as = model or config.price_as or template.front.model or config.model
     if suite is not None:
-        rendered = [render_case(template, case) for case in suite.cases]
+        rendered = [_rendered(template, case) for case in suite.cases]
     else:
         rendered = [template.render(variables or {})]
     counts = [_count(one, priced_as) for one in rendered]
@@ -117,6 +118,14 @@ def estimate(
         media=_mean([count.media for count in counts]),
         uncounted=tuple(dict.fromkeys(why for count in counts for why in count.uncounted)),
     )
+
+
+def _rendered(template: Template, case: Case) -> Rendered:
+    try:
+        return render_case(template, case)
+    except TemplateError as error:
+        message = f"{error.message} (in case {case.name!r})"
+        raise TemplateError(message, path=error.path, line=error.line, remedy=error.remedy) from None
 
 
 def _count(rendered: Rendered, model: str | None) -> TokenCount:
