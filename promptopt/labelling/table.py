@@ -47,10 +47,13 @@ class LabelTable:
             InputError: It cannot be read, or is not a file of labels.
         """
         self.path = path
+        self._read()
+
+    def _read(self) -> None:
         self._header, self._rows = list(_COLUMNS), list[dict[str, str]]()
-        shown = show_path(path)
+        shown = show_path(self.path)
         try:
-            text = decode(path.read_bytes(), shown, InputError)
+            text = decode(self.path.read_bytes(), shown, InputError)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -83,6 +86,8 @@ class LabelTable:
     def add_all(self, labels: Iterable[tuple[ShownAnswer, str, str, str | None]], labeller: str) -> None:
         """Write answers with their label, note and time (by default now) at once."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        # Somebody else may have labelled since.
+        self._read()
         rows = list(self._rows)
         for answer, label, note, at in labels:
             rows = _without(rows, answer, labeller)
@@ -95,6 +100,7 @@ class LabelTable:
 
     def remove(self, answer: ShownAnswer, labeller: str) -> None:
         """Take back what somebody said of an answer. Raises InputError as :meth:`add`."""
+        self._read()
         self._write(_without(self._rows, answer, labeller))
 
     def _write(self, rows: list[dict[str, str]]) -> None:

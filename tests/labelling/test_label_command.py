@@ -151,6 +151,20 @@ def test_two_people_label_apart_and_what_others_wrote_stays(project):
     assert sum(row["case"] == "three" for row in found) == 2
 
 
+def test_two_sessions_at_once_lose_nothing(project):
+    path = project / "labels.csv"
+    ann, bob = LabelTable(path), LabelTable(path)
+    first, second, *_ = answers_to_label(load_suite("q"))
+    ann.add(first, "pass", "ann")
+    bob.add(first, "fail", "bob")
+    ann.add(second, "fail", "ann")
+    bob.remove(first, "bob")
+    bob.add(second, "pass", "bob")
+    found = LabelTable(path)
+    assert found.labelled_by("ann") == {first.key: "pass", second.key: "fail"}
+    assert found.labelled_by("bob") == {second.key: "pass"}
+
+
 def test_only_some_prompts_and_only_so_many(project):
     assert "2 of 3 answers" in label(["p", "p", "q"], "--prompt", "q@v1").output
     label(["p"] * 9, "--prompt", "q@v2", "--most", "1")
