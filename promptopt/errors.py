@@ -59,6 +59,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── OverBudget                 budget: how a case fails its pytest item
     └── ValueError
         ├── JavaScriptError        javascript: a suite's code is not valid, throws, runs too long or returns no JSON
+        ├── MediaRefused           messages: an API does not take a medium, or not in its place
         ├── BadBody                gateway: an answer with a good status is not what the API promises
         └── BadRow                 auditing: a row of a log that cannot be read
 
