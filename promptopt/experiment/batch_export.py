@@ -32,6 +32,7 @@ from promptopt.experiment.plan import (
     RunPlan,
     cost_range,
     plan_call,
+    refuse_settings,
     refuse_unrecorded,
 )
 from promptopt.experiment.variant import Variant, make_variant
@@ -39,7 +40,6 @@ from promptopt.files import replace_file, show_path
 from promptopt.providers.base import batch_request
 from promptopt.providers.batch import MAX_BYTES, MAX_REQUESTS, batch_line
 from promptopt.providers.long_recordings import LongRecordingFiles
-from promptopt.providers.openai.models import refused_options
 from promptopt.suites import Case, load_suite, suite_of
 from promptopt.templates import load_prompt
 from promptopt.values import Request
@@ -262,13 +262,14 @@ def _checked(folder: Path, compared: Compared) -> Manifest | None:
 
 def _asked(opened: OpenComparison, writer: _Writer) -> Iterator[tuple[Variant, PlannedCall]]:
     """The calls that are asked, once each; all calls are written down."""
-    for variant in opened.variants.values():
-        if refused := refused_options(variant.model, variant.params.to_dict()):
-            raise UsageError(f"{variant.label}: {variant.model} takes no {refused[0]}: remove it from the front matter")
+    checked: set[str] = set()
     blocked: list[tuple[Variant, PlannedCall]] = []
     for variant, call in opened.calls():
         if blocked and (blocked[0][0] is not variant or len(blocked) == _CHUNK):
             break
+        if isinstance(call, PlannedCall) and variant.label not in checked:
+            refuse_settings(variant, call.request)
+            checked.add(variant.label)
         if isinstance(call, PlannedCall) and not call.live:
             blocked.append((variant, call))
         elif not blocked and writer.call(variant, call) and isinstance(call, PlannedCall):

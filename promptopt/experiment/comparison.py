@@ -240,6 +240,8 @@ def _variant_dict(variant: VariantSummary) -> dict[str, Any]:
         "input_tokens": _rounded(variant.input_tokens),
         "cached_tokens": _rounded(variant.cached_tokens),
         "output_tokens": _rounded(variant.output_tokens),
+        "reasoning_tokens": _rounded(variant.reasoning_tokens),
+        "reasoning_usd_per_1k_calls": _rounded(variant.reasoning_usd_per_1k_calls),
         "tokens_basis": list(variant.basis),
         "measured_input_tokens": _rounded(variant.measured_input_tokens),
         "counted_input_tokens": _rounded(variant.counted_input_tokens),

@@ -21,8 +21,10 @@ from promptopt.experiment.conversation import (
 from promptopt.experiment.unfinished import UnfinishedRun
 from promptopt.experiment.variant import Variant
 from promptopt.files import show_path
+from promptopt.messages import MediaRefused
 from promptopt.money import dollars
 from promptopt.providers import is_configured
+from promptopt.providers.base import check_request
 from promptopt.providers.openai.models import refused_options
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingStatus, what_changed
 from promptopt.suites import Case, Suite
@@ -288,9 +290,22 @@ def refuse_unrecorded(plans: Sequence[RunPlan]) -> None:
 def _refuse_settings(plans: Sequence[RunPlan]) -> None:
     """A setting that the model refuses with an error is said before the first call."""
     for plan in plans:
-        variant = plan.variant
-        if plan.live and (refused := refused_options(variant.model, variant.params.to_dict())):
-            raise UsageError(f"{variant.label}: {variant.model} takes no {refused[0]}: remove it from the front matter")
+        if plan.live:
+            refuse_settings(plan.variant, plan.live[0].request)
+
+
+def refuse_settings(variant: Variant, request: Request) -> None:
+    """Raises UsageError if a model, or the API that has it, does not take a setting of a variant's request."""
+    if refused := refused_options(variant.model, variant.params.to_dict()):
+        raise UsageError(f"{variant.label}: {variant.model} takes no {refused[0]}: remove it from the front matter")
+    try:
+        check_request(request)
+    except MediaRefused:
+        # Of one case, which then fails.
+        return
+    except ValueError as error:
+        case = request.origin.case if request.origin else None
+        raise UsageError(f"{variant.label}: {variant.model}: {error} (in case {case!r})") from None
 
 
 def _names(calls: Sequence[PlannedCall]) -> str:

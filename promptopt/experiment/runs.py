@@ -172,7 +172,9 @@ class VariantSummary:
         quality: Their mean quality, 0 to 1.
         input_tokens: Mean per call, as billed; so are the next two.
         cached_tokens: Of them, read from the provider's cache.
-        output_tokens: Output tokens.
+        output_tokens: Output tokens, reasoning included.
+        reasoning_tokens: Of them, what the provider says was reasoning.
+        reasoning_usd_per_1k_calls: Of the list cost, what reasoning cost; ``None`` if unpriced.
         basis: Whether those were measured, counted or estimated; several if trials differ.
         measured_input_tokens: What the answering provider measured, mean per call; ``None`` if it did not say.
         counted_input_tokens: What the priced model's tokenizer counts for the same requests.
@@ -219,6 +221,8 @@ class VariantSummary:
     input_tokens: float | None
     cached_tokens: float | None
     output_tokens: float | None
+    reasoning_tokens: float | None
+    reasoning_usd_per_1k_calls: float | None
     basis: tuple[Basis, ...]
     measured_input_tokens: float | None
     counted_input_tokens: float | None
@@ -279,6 +283,8 @@ def summarize(run: Run, config: Config) -> VariantSummary:
         input_tokens=_mean([trial.usage.input_tokens for trial in answered]),
         cached_tokens=_mean([trial.usage.cache_read_tokens for trial in answered]),
         output_tokens=_mean([trial.usage.output_tokens for trial in answered]),
+        reasoning_tokens=_mean([trial.usage.output_reasoning_tokens for trial in answered]),
+        reasoning_usd_per_1k_calls=None if total is None else 1000 * sum(map(_reasoning_usd, answered)) / len(answered),
         basis=tuple(sorted({trial.measured.basis for trial in answered})),
         measured_input_tokens=_mean([t.response.usage.input_tokens for t in answered if t.response.usage]),
         counted_input_tokens=_mean([trial.counted_tokens for trial in answered]),
@@ -339,6 +345,13 @@ def _cold_tokens(variant: Variant, answered: Sequence[Answered]) -> int:
         return 0
     large = any(t.measured.basis == "measured" and t.usage.input_tokens >= CACHE_MINIMUM_TOKENS for t in answered)
     return variant.cacheable() if large else 0
+
+
+def _reasoning_usd(trial: Answered) -> float:
+    """What reasoning costs of a call: it is billed as output is."""
+    if trial.cost is None or not trial.usage.output_reasoning_tokens:
+        return 0.0
+    return float(trial.cost.output_usd) * trial.usage.output_reasoning_tokens / trial.usage.output_tokens
 
 
 def _total(costs: Sequence[Cost | None]) -> Decimal | None:

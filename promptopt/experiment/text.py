@@ -58,6 +58,7 @@ def variants_table(variants: Sequence[VariantSummary], cases: int) -> str:
             _tokens(variant.input_tokens),
             _tokens(variant.cached_tokens),
             _tokens(variant.output_tokens),
+            _tokens(variant.reasoning_tokens),
             _usd_per_1k(variant),
             dollars(None if variant.usd_per_pass is None else variant.usd_per_pass * 1000, variant.price),
             *([dollars(variant.warm_usd_per_1k_calls, variant.price)] if warm else []),
@@ -68,11 +69,13 @@ def variants_table(variants: Sequence[VariantSummary], cases: int) -> str:
     ]
     most = max(variant.trials // max(variant.cases, 1) for variant in variants)
     counted = f"{cases:,} case{'s' * (cases != 1)}" + (f" x {most}" if most > 1 else "")
-    headers = [counted, "input", "cached", "output", "$/1k calls", "$/1k passes", "quality", "pass rate"]
+    headers = [counted, "input", "cached", "output", "reasoning", "$/1k calls", "$/1k passes", "quality", "pass rate"]
     if warm:
-        headers = [*headers[:4], "$/1k\ncalls", "$/1k\npasses", "$/1k\nwarm", "quality", "pass\nrate"]
-    elif not any(variant.cached_tokens for variant in variants):
-        rows, headers = [row[:2] + row[3:] for row in rows], headers[:2] + headers[3:]
+        headers = [*headers[:5], "$/1k\ncalls", "$/1k\npasses", "$/1k\nwarm", "quality", "pass\nrate"]
+    dropped = {4} if not any(variant.reasoning_tokens for variant in variants) else set()
+    if not warm and not any(variant.cached_tokens for variant in variants):
+        dropped.add(2)
+    headers, *rows = ([cell for at, cell in enumerate(row) if at not in dropped] for row in [headers, *rows])
     if any(variant.cases < cases for variant in variants):
         headers = [headers[0], "asked", *headers[1:]]
         rows = [[row[0], f"{variant.cases:,}", *row[1:]] for row, variant in zip(rows, variants, strict=True)]
@@ -425,6 +428,7 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
     incurred = [variant.incurred_usd for variant in variants]
     paid = "unknown (unpriced)" if None in incurred else dollars(sum(cost or 0.0 for cost in incurred))
     yield f"list cost above is usage x price; this run itself cost {paid}"
+    yield from _reasoning_lines(variants)
     yield from _cache_lines(variants)
     if unjudged := sum(variant.unjudged for variant in variants):
         yield (
@@ -461,6 +465,18 @@ def _token_lines(variants: Sequence[VariantSummary], tokenizers: Mapping[str, st
             yield (
                 f"  {variant.prompt}: {variant.model} measured {variant.measured_input_tokens:,.1f} input tokens, "
                 f"{tokenizers[variant.priced_as]} counts {variant.counted_input_tokens:,.1f}"
+            )
+
+
+def _reasoning_lines(variants: Sequence[VariantSummary]) -> Iterator[str]:
+    """What reasoning costs of each variant that reasons."""
+    for variant in variants:
+        if variant.reasoning_tokens:
+            usd = variant.reasoning_usd_per_1k_calls
+            priced = "" if usd is None else f", {dollars(usd, variant.price)} of {_usd_per_1k(variant)} for 1,000 calls"
+            yield (
+                f"reasoning: {_tokens(variant.reasoning_tokens)} of {_tokens(variant.output_tokens)} output tokens of "
+                f"{variant.prompt}{priced}"
             )
 
 

@@ -154,7 +154,8 @@ class Variant:
             hidden = 0 if usage is None else self._hidden(response, usage)
             output = tokenizer.count(response.text) + calls_tokens(response.tool_calls, tokenizer) + hidden
             counted = request if isinstance(request, int) else self.counted_tokens(request)
-            usage, basis = Usage(input_tokens=counted, output_tokens=output), tokenizer.basis
+            said = 0 if usage is None else usage.output_reasoning_tokens
+            usage, basis = Usage(counted, output_tokens=output, output_reasoning_tokens=said), tokenizer.basis
             if self.template.front.tools:
                 # How tools are written into a prompt is known by a recipe only.
                 basis = "estimated"

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from promptopt.dialects import anthropic_arguments
-from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
-from promptopt.messages import MediaRefused
+from promptopt.errors import MissingExtra, ProviderError
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.http import ends_within
 from promptopt.providers.openai.errors import no_answer, translated_sdk
@@ -82,11 +81,9 @@ class AnthropicProvider(ProviderBase):
 
         try:
             arguments = anthropic_arguments(_named(request))
-        except MediaRefused as error:
-            raise ProviderError(f"{request.model}: {error}") from None
         except ValueError as error:
-            # The same settings and the same kind of messages come with every case.
-            raise ProviderUnusable(f"{request.model}: {error}") from None
+            # Settings are checked before a run; what is left is of this one case, such as its media.
+            raise ProviderError(f"{request.model}: {error}") from None
         started = time.perf_counter()
         try:
             message = self._anthropic.messages.create(**arguments)
@@ -104,6 +101,15 @@ class AnthropicProvider(ProviderBase):
         except (AttributeError, TypeError, ValueError) as error:
             # The SDK does not check what it is sent.
             raise ProviderError(f"the endpoint's answer is not a message: {error}") from error
+
+    @classmethod
+    def check_request(
+        cls,
+        request: Request,
+        table: ProviderTable | None = None,  # noqa: ARG003 - one API serves all tables
+    ) -> None:
+        """Raises ValueError for what the API has no place for."""
+        anthropic_arguments(_named(request))
 
     @classmethod
     def batch_request(

@@ -69,6 +69,10 @@ class ProviderBase:
         return True
 
     @classmethod
+    def check_request(cls, request: Request, table: ProviderTable | None = None) -> None:
+        """Raises ValueError if the API has no place for a setting or a part of the request; the message names it."""
+
+    @classmethod
     def batch_request(
         cls,
         request: Request,  # noqa: ARG003 - as above
@@ -198,6 +202,12 @@ def batch_request(request: Request) -> tuple[str, dict[str, Any]] | None:
     """As :meth:`ProviderBase.batch_request`, of the provider that serves the request's model."""
     name, table, _ = _found(request.model)
     return _said_by(name).batch_request(request, table)
+
+
+def check_request(request: Request) -> None:
+    """As :meth:`ProviderBase.check_request`, of the provider that serves the request's model."""
+    name, table, _ = _found(request.model)
+    _said_by(name).check_request(request, table)
 
 
 def _said_by(name: str) -> type[ProviderBase]:

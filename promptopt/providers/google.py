@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from promptopt.dialects import google_arguments
 from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
-from promptopt.messages import MediaRefused
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.http import HttpStatus, ends_within
 from promptopt.providers.openai.errors import classify, html_title, is_html, unusable_remedy
@@ -63,16 +62,23 @@ class GoogleProvider(ProviderBase):
         """Whether the table's key is set."""
         return table.has_key(_KEY)
 
+    @classmethod
+    def check_request(
+        cls,
+        request: Request,
+        table: ProviderTable | None = None,  # noqa: ARG003 - one API serves all tables
+    ) -> None:
+        """Raises ValueError for what the API has no place for."""
+        google_arguments(replace(request, model=request.model.partition(":")[2] or request.model))
+
     def complete(self, request: Request) -> Response:
         """One answer, timed without what happens around it."""
         named = replace(request, model=request.model.partition(":")[2] or request.model)
         try:
             arguments = google_arguments(named)
-        except MediaRefused as error:
-            raise ProviderError(f"{request.model}: {error}") from None
         except ValueError as error:
-            # The same settings and the same kind of messages come with every case.
-            raise ProviderUnusable(f"{request.model}: {error}") from None
+            # Settings are checked before a run; what is left is of this one case, such as its media.
+            raise ProviderError(f"{request.model}: {error}") from None
         started = time.perf_counter()
         answer = self._asked(arguments)
         taken = time.perf_counter() - started

@@ -271,3 +271,30 @@ def test_no_point_of_the_front_is_beaten_and_every_other_is(spots: list[tuple[in
     for spot in spots:
         beaten = any(o[0] <= spot[0] and o[1] >= spot[1] and o != spot for o in front)
         assert beaten == (spot not in front)
+
+
+def test_reasoning_has_a_column_and_a_price(project) -> None:
+    class Thinking:
+        def complete(self, request: Request) -> Response:
+            thought = 7 if request.model == "gpt-5.6-luna" else 0
+            return Response(request.model, "ok", usage=Usage(10, 0, 0, 2 + thought, thought))
+
+        def close(self) -> None:
+            """There is nothing to give back."""
+
+    rates = "{input_mtok = 1.0, output_mtok = 10.0}"
+    project.write({
+        "pyproject.toml": f'[tool.promptopt.prices]\n"gpt-5.6-luna" = {rates}\n"gpt-4o" = {rates}\n',
+        "prompts/q.j2": "Say ok.",
+        "suites/q.yaml": "[{description: a, assert: [{type: contains, value: ok}]}]",
+    })  # fmt: skip
+    compared = compare("q", model=["gpt-4o", "gpt-5.6-luna"], provider=Thinking())
+    plain, thinking = compared.variants
+    assert (plain.reasoning_tokens, plain.reasoning_usd_per_1k_calls) == (0.0, 0.0)
+    assert (thinking.output_tokens, thinking.reasoning_tokens) == (9.0, 7.0)
+    assert thinking.reasoning_usd_per_1k_calls == pytest.approx(0.07)
+    header, *_ = str(compared).splitlines()
+    assert header.split()[:6] == ["1", "case", "input", "output", "reasoning", "$/1k"]
+    said = "reasoning: 7.0 of 9.0 output tokens of q · gpt-5.6-luna, $0.0700 of $0.1000 for 1,000 calls"
+    assert said in str(compared)
+    assert "reasoning" not in str(compare("q", model="gpt-4o", provider=Thinking()))

@@ -11,9 +11,10 @@ from anthropic.types import Message as AnthropicMessage
 from google.genai import types as google
 from openai.types.responses import Response as OpenAIResponse
 
+from promptopt import compare
 from promptopt.call_options import CallOptions
 from promptopt.config import load_config
-from promptopt.errors import ProviderError, ProviderUnusable
+from promptopt.errors import ProviderError, ProviderUnusable, UsageError
 from promptopt.prices import find_price
 from promptopt.providers import is_configured, is_free, make_provider
 from promptopt.values import Message, Request, Tool, ToolCall, Usage
@@ -268,10 +269,10 @@ def test_a_missing_key_is_named_with_and_without_a_table(project, monkeypatch, k
         make_provider("mine:m")
 
 
-def test_a_setting_that_an_api_does_not_take_ends_the_run_with_its_name(project, served, monkeypatch) -> None:
+def test_a_setting_that_an_api_does_not_take_fails_with_its_name(project, served, monkeypatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
     table = f'[tool.promptopt.providers.claude]\ntype = "anthropic"\nbase_url = "{served.url}"\n'
-    with pytest.raises(ProviderUnusable, match="claude:claude-haiku-4-5: Anthropic's API takes no seed"):
+    with pytest.raises(ProviderError, match="claude:claude-haiku-4-5: Anthropic's API takes no seed"):
         asked(project, table, "claude:claude-haiku-4-5", seed=7)
     assert served.seen == []
 
@@ -397,3 +398,26 @@ def test_what_is_not_an_answer_is_shown_shortly(project, odd, kind: str, body: b
     with pytest.raises(ProviderError, match="the endpoint's answer is not a ") as raised:
         odd_answer(project, odd, kind)
     assert len(str(raised.value)) < 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "said"),
+    [
+        ("responses", "seed: 3", "mine:m: the Responses API takes no seed"),
+        ("anthropic", "seed: 3", "mine:m: Anthropic's API takes no seed"),
+        ("anthropic", "temperature: 1.5", "Anthropic's API does not take temperature 1.5"),
+        ("google", "verbosity: low", "mine:m: Google's API takes no verbosity"),
+        ("openai", "top_logprobs: 3", "top_logprobs needs `logprobs: true`"),
+        ("openai", "tool_choice: required", "tool_choice needs tools, and the prompt has none"),
+        ("openai", "parallel_tool_calls: true", "parallel_tool_calls needs tools, and the prompt has none"),
+    ],
+)
+def test_a_setting_that_an_api_does_not_take_is_said_before_any_call(project, odd, kind, setting, said) -> None:
+    odd.raw = lambda _: pytest.fail("it was asked")
+    project.write({
+        "pyproject.toml": f"[tool.promptopt.providers.mine]\n{TABLES[kind].format(url=odd.url)}\n",
+        "prompts/q.j2": f"---\n{setting}\n---\n1+1",
+        "suites/q.yaml": "[{description: sum, assert: [{type: contains, value: '2'}]}]",
+    })  # fmt: skip
+    with pytest.raises(UsageError, match=said):
+        compare("q", model="mine:m", record="all")

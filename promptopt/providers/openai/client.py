@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from promptopt.dialects import responses_arguments
 from promptopt.errors import ProviderError, ProviderUnusable
-from promptopt.messages import MediaRefused, check_chat_media
+from promptopt.messages import check_chat_media
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.http import ends_within
 from promptopt.providers.openai.errors import no_answer, translated
@@ -110,11 +110,9 @@ class OpenAIProvider(ProviderBase):
         request, responses = self._named(request, self._table), _asks_responses(self._table)
         try:
             arguments = self._arguments(request, responses)
-        except MediaRefused as error:
-            raise ProviderError(f"{request.model}: {error}") from None
         except ValueError as error:
-            # The same settings and the same kind of messages come with every case.
-            raise ProviderUnusable(f"{request.model}: {error}") from None
+            # Settings are checked before a run; what is left is of this one case, such as its media.
+            raise ProviderError(f"{request.model}: {error}") from None
         started = time.perf_counter()
         try:
             resource: Any = self._openai.responses if responses else self._openai.chat.completions
@@ -133,6 +131,17 @@ class OpenAIProvider(ProviderBase):
             # The SDK does not check what it is sent.
             kind = "response" if responses else "chat completion"
             raise ProviderError(f"the endpoint's answer is not a {kind}: {error}") from error
+
+    @classmethod
+    def check_request(cls, request: Request, table: ProviderTable | None = None) -> None:
+        """Raises ValueError for a setting that the API has no place for, or not without another one."""
+        cls._arguments(cls._named(request, table), _asks_responses(table))
+        params = request.params
+        if params.top_logprobs is not None and not params.logprobs:
+            raise ValueError("top_logprobs needs `logprobs: true`")
+        for name in ("tool_choice", "parallel_tool_calls"):
+            if getattr(params, name) is not None and not request.tools:
+                raise ValueError(f"{name} needs tools, and the prompt has none")
 
     @classmethod
     def batch_request(cls, request: Request, table: ProviderTable | None = None) -> tuple[str, dict[str, Any]] | None:

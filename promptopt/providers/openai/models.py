@@ -9,6 +9,8 @@ from typing import Any
 # Names of reasoning models, which choose their own sampling. The chat models of the gpt-5 family do not reason.
 _REASONING = re.compile(r"o[1-9](?:-|$)|gpt-5(?!.*chat)|codex-")
 _PLAIN = re.compile(r"gpt-(?:3\.5|4)|chatgpt-|gpt-5.*chat")
+# As openai.types.chat.completion_create_params says.
+_NO_STOP = re.compile(r"o3|o4-mini")
 _SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
 
 
@@ -34,5 +36,7 @@ def _refused(name: str, options: Mapping[str, Any]) -> Iterator[str]:
             if option == "temperature" and options[option] == 1:
                 continue
             yield option
-        elif _PLAIN.match(name) and option in ("reasoning_effort", "verbosity"):
+        elif (option == "stop" and _NO_STOP.match(name)) or (
+            _PLAIN.match(name) and option in ("reasoning_effort", "verbosity")
+        ):
             yield option
