@@ -327,12 +327,21 @@ def repeated_tokens(before: Request, request: Request, model: str) -> int:
 
 
 def make_step(
-    variant: Variant, case: Case, request: Request, response: Response, before: Request | None = None
+    variant: Variant,
+    case: Case,
+    request: Request,
+    response: Response,
+    before: Request | None = None,
+    digest: str | None = None,
 ) -> CaseStep:
-    """One call as a step of its case, after the request ``before`` it."""
+    """One call as a step of its case, after the request ``before`` it.
+
+    Args:
+        digest: The request's, if it is known already, as of a recording that answers it.
+    """
     said = (message.content for message in reversed(request.messages) if message.role == "user")
     return CaseStep(
-        request.digest,
+        digest or request.digest,
         variant.counted_tokens(request),
         response,
         0 if before is None else repeated_tokens(before, request, variant.priced_as),

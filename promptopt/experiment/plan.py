@@ -248,7 +248,7 @@ def _next_call(
         if recording is None:
             file = variant.files[0] if live else file
             return PlannedCall(variant.template, case, request, status, file, live, earlier, before)
-        earlier = (*earlier, make_step(variant, case, request, recording.response, before))
+        earlier = (*earlier, make_step(variant, case, request, recording.response, before, recording.request_sha256))
         responses = [step.response for step in earlier]
         following = next_request(variant.template, case, request, responses) if case.has_steps else None
         if following is None:
