@@ -34,6 +34,7 @@ class Subject:
         rivals: Answers of the other variants to the same case, by their labels; ``None`` for one that has none.
         prompt: What was sent, as one text; empty if it is not known.
         test: The case's ``description``, ``metadata`` and ``threshold``, for code.
+        made: What a ``transform`` made of the answer, if that is not a text; the answer is its JSON.
     """
 
     answer: str | None
@@ -46,6 +47,7 @@ class Subject:
     rivals: Mapping[str, str | None] = field(default_factory=dict)
     prompt: str = ""
     test: Mapping[str, Any] = field(default_factory=dict)
+    made: Any = None
 
 
 class Judge(Protocol):
@@ -127,10 +129,7 @@ class Check:
     def _transformed(self, subject: Subject) -> Subject:
         """The subject with what the assert's own ``transform`` makes of its answer."""
         code = self.assertion.options.get("transform")
-        if code is None or subject.answer is None:
-            return subject
-        context = {"vars": dict(subject.variables), "prompt": {}}
-        return replace(subject, answer=as_text(transform_of(str(code))(subject.answer, context)))
+        return subject if code is None or subject.answer is None else transformed(subject, str(code))
 
 
 def _is_share(value: object) -> bool:
@@ -256,6 +255,23 @@ def text_values(assertion: Assertion) -> list[str]:
     if "" in value:
         raise ValueError(f"needs texts as `value` that are not empty, not {value!r}: any answer contains an empty one")
     return [_text(part) for part in value]
+
+
+def transformed(subject: Subject, code: str) -> Subject:
+    """The subject with what a ``transform`` makes of its answer, which asserts of the whole response see as well.
+
+    Raises:
+        Exception: Whatever the code raises.
+    """
+    made = transform_of(code)(code_output(subject), {"vars": dict(subject.variables), "prompt": {}})
+    text = as_text(made)
+    response = replace(subject.response, text=text)
+    return replace(subject, answer=text, made=None if isinstance(made, str) else made, response=response)
+
+
+def code_output(subject: Subject) -> Any:
+    """What code is given as ``output``: the answer, or what a ``transform`` made of it."""
+    return raw_answer(subject) if subject.made is None else subject.made
 
 
 def raw_answer(subject: Subject) -> str:

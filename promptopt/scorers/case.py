@@ -12,9 +12,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.errors import SuiteError
 from promptopt.files import show_path
-from promptopt.scorers.base import Check, Judge, Subject, make_check
+from promptopt.scorers.base import Check, Judge, Subject, make_check, transformed
 from promptopt.scorers.tools import call_problem
-from promptopt.scorers.transform import as_text, transform_of
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
 from promptopt.values import Cost, Response, Score, Tool, canonical_json
@@ -286,10 +285,9 @@ def _transformed(subject: Subject, case: Case) -> Subject:
     if code is None:
         return subject
     try:
-        made = transform_of(str(code))(subject.answer, {"vars": dict(subject.variables), "prompt": {}})
+        return transformed(subject, str(code))
     except Exception as error:  # noqa: BLE001 - code of the user's own may raise anything
         return replace(subject, answer=None, no_answer=f"no answer: transform: {error}")
-    return replace(subject, answer=as_text(made))
 
 
 def _filled(assertion: Assertion, variables: Mapping[str, Any], path: str) -> Assertion:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from promptopt.errors import MissingExtra
 from promptopt.javascript import SUFFIXES, run_code, run_file
-from promptopt.scorers.base import Subject, raw_answer
+from promptopt.scorers.base import Subject, code_output
 from promptopt.suites import Assertion
 from promptopt.values import Score
 
@@ -41,7 +41,7 @@ class Javascript:
         _available()
 
     def __call__(self, subject: Subject) -> Score:
-        output, context = raw_answer(subject), context_of(subject, self._assertion)
+        output, context = code_output(subject), context_of(subject, self._assertion)
         if self._path is not None:
             result = run_file(self._path, self._name, [output, context])
         else:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from promptopt.functions import load_function
-from promptopt.scorers.base import Subject, raw_answer
+from promptopt.scorers.base import Subject, code_output
 from promptopt.scorers.javascript import context_of, graded
 from promptopt.suites import Assertion
 from promptopt.values import Score
@@ -47,7 +47,7 @@ class Python:
     def __call__(self, subject: Subject) -> Score:
         context = context_of(subject, self._assertion)
         if self._inline:
-            result = self._function(raw_answer(subject), context)
+            result = self._function(code_output(subject), context)
             return graded(_read(result) if isinstance(result, str) else _named(result), self._assertion, whole=True)
         context |= {"vars": subject.variables, "response": subject.response, "output": subject.response.output}
         return self._score(self._function(subject.answer or "", context))

@@ -69,5 +69,5 @@ def _value(result: Any, code: str) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """What a transform returned as an answer: a text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """What a transform returned as an answer: a text as it is, anything else as JSON, as JavaScript writes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

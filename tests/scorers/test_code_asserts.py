@@ -223,3 +223,23 @@ def test_code_sees_what_was_sent(project) -> None:
     first, second = (run.trials[0].score.scores for run in comparison.runs)
     assert [score.passed for score in first] == [True] * 3, first
     assert [score.passed for score in second] == [False] * 3, second
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text", "transform", "passed"),
+    [
+        ("javascript", "output.city === 'Paris'", '{"city": "Paris"}', "JSON.parse(output)", True),
+        ("python", "output['city'] == 'Paris'", '{"city": "Paris"}', "JSON.parse(output)", True),
+        ("equals", "Paris", '{"city": "Paris"}', "JSON.parse(output).city", True),
+        ("contains", '{"city":"Paris"}', '{"city": "Paris"}', "JSON.parse(output)", True),
+        ("is-json", None, 'So: {"a": 1}', "output.slice(4)", True),
+        ("is-json", {"required": ["b"]}, 'So: {"a": 1}', "output.slice(4)", False),
+        ("is-refusal", None, "[I'm sorry, no]", "output.slice(1)", True),
+        ("javascript", "output === 3", "one two three", "output.split(' ').length", True),
+        ("is-json", None, "[1]", "missing.x", False),
+    ],
+)
+def test_a_transform_comes_before_the_assert(kind: str, value: Any, text: str, transform: str, passed: bool) -> None:
+    found = score(kind, value, text=text, transform=transform)
+    assert found.passed is passed, found.explanation
+    assert found.broken is ("missing" in transform)
