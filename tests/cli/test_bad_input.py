@@ -276,7 +276,10 @@ def failing(status: int, code: str | None = None):
         (failing(429, "insufficient_quota"), r"answered 429: error number 429\. Check the account's plan"),
         (failing(500), r"not one of 6 calls was answered; the first: .*answered 500: error number 500"),
         (lambda _: (200, {}, b"{"), r"not one of 6 calls was answered; the first: the endpoint's answer is not JSON"),
-        (lambda _: (200, {}, b'{"choices": []}'), r"not one of 6 calls .*the endpoint's answer has no choice"),
+        (
+            lambda _: (200, {}, b'{"choices": []}'),
+            r"not one of 6 calls .*answer is not a chat completion: '{\"choices\":\[\]}'",
+        ),
     ],
     ids=["401", "404", "429", "quota", "500", "broken JSON", "no choice"],
 )
