@@ -41,6 +41,7 @@ COMMANDS = {
         "Serve the gateway's layers to programs in any language: a proxy.",
     ),
     "structure": ("promptopt.cli.structure", "Turn a prompt that is answered in prose into one for strict JSON."),
+    "suite": ("promptopt.cli.suite", "Write a suite as a data set: inspect, OpenAI evals, Langfuse, JSONL or CSV."),
     "usage": ("promptopt.cli.usage", "Show where the money goes: spend, repeats, cache hits, errors, a forecast."),
 }
 

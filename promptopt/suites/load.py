@@ -19,6 +19,7 @@ from promptopt.config import Config, check_config, load_config
 from promptopt.errors import SuiteError, UsageError, check_argument, did_you_mean
 from promptopt.files import decode, lines_of, show_path
 from promptopt.suites.case import ASSERT_KEYS, MAX_STEPS, Assertion, Case, Suite, Turn
+from promptopt.suites.datasets import dataset_of
 from promptopt.suites.inspect_samples import read_sample
 from promptopt.suites.table import read_csv
 from promptopt.suites.tool_results import ToolResults, read_tool_results
@@ -223,7 +224,7 @@ class _Parser:
         """``tests`` as a list, or as ``file://`` of another file."""
         if value is None:
             return []
-        entries = [value] if isinstance(value, str) else value
+        entries = [value] if isinstance(value, str) or _is_dataset(value) else value
         if not isinstance(entries, list):
             raise SuiteError(f"tests: {value!r} is not a list", path=self._shown, line=line)
         tests: list[_Test] = []
@@ -232,8 +233,19 @@ class _Parser:
         except ValueError as error:
             raise SuiteError(f"tests: {error}", path=self._shown, line=line) from None
         for entry in entries:
-            tests.extend(self._other_file(entry, line) if isinstance(entry, str) else [(self, entry)])
+            if _is_dataset(entry):
+                tests.extend(self._dataset(entry))
+            else:
+                tests.extend(self._other_file(entry, line) if isinstance(entry, str) else [(self, entry)])
         return tests
+
+    def _dataset(self, entry: Mapping[str, Any]) -> Iterable[_Test]:
+        def fail(message: str, key: str | None, remedy: str | None) -> SuiteError:
+            return self._error(f"tests: {message}", entry, key, remedy)
+
+        dataset = dataset_of(entry, lambda path: find_file(path, self._folders), fail)
+        parser = _Parser(dataset.path, self)
+        return ((parser, test) for test in dataset.tests())
 
     def _other_file(self, entry: str, line: int | None) -> Iterable[_Test]:
         path = find_file(entry, self._folders)
@@ -460,6 +472,10 @@ class _Parser:
         self, message: str, where: Mapping[str, Any] | None, key: str | None = None, remedy: str | None = None
     ) -> SuiteError:
         return SuiteError(message, path=self._shown, line=line_of(where, key), remedy=remedy)
+
+
+def _is_dataset(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and "path" in entry and "vars" not in entry
 
 
 _Test = tuple[_Parser, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,22 @@ from promptopt.suites.table import read_rows
 
 ROW_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
+Place = tuple[int | None, int]
+"""Where a row is: its line, if the file has one for it, and its number from 1."""
+
 
 def read_table(path: Path) -> Iterator[Mapping[str, Any]]:
     """The rows of a file by column.
+
+    Raises:
+        SuiteError: As :func:`placed_rows`.
+        MissingExtra: As there.
+    """
+    return (row for _, row in placed_rows(path))
+
+
+def placed_rows(path: Path) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+    """The rows of a file by column, each with its place in the file.
 
     Raises:
         SuiteError: It cannot be read, or a line of it is not a row.
@@ -27,14 +40,20 @@ def read_table(path: Path) -> Iterator[Mapping[str, Any]]:
     if not path.is_file():
         raise SuiteError("does not exist", path=show_path(path))
     if suffix == ".parquet":
-        yield from _parquet(path)
+        yield from (((None, number), row) for number, row in enumerate(_parquet(path), 1))
         return
     text = decode(path.read_bytes(), show_path(path), SuiteError)
     if suffix == ".csv":
-        yield from (row for _, row in read_rows(text, show_path(path), SuiteError))
+        yield from (
+            ((line, number), row) for number, (line, row) in enumerate(read_rows(text, show_path(path), SuiteError), 1)
+        )
         return
     if suffix == ".json":
-        yield from _objects(path, enumerate(_loaded(text, path, None), 1))
+        rows = _loaded(text, path, None)
+        if not isinstance(rows, list):
+            remedy = "write the list alone into a file, as by `jq .data FILE`" if isinstance(rows, dict) else None
+            raise SuiteError(f"is {text.strip()[:40]!r}, not a list of rows", path=show_path(path), remedy=remedy)
+        yield from _objects(path, ((None, row) for row in rows))
         return
     lines = ((number, line) for number, line in enumerate(lines_of(text), 1) if line.strip())
     yield from _objects(path, ((number, _loaded(line, path, number)) for number, line in lines))
@@ -47,11 +66,11 @@ def _loaded(text: str, path: Path, line: int | None) -> Any:
         raise SuiteError(f"is not JSON: {error}", path=show_path(path), line=line) from None
 
 
-def _objects(path: Path, rows: Any) -> Iterator[Mapping[str, Any]]:
-    for number, row in rows:
+def _objects(path: Path, rows: Iterable[tuple[int | None, Any]]) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+    for number, (line, row) in enumerate(rows, 1):
         if not isinstance(row, dict):
-            raise SuiteError(f"row {number} is {str(row)[:40]!r}, not an object", path=show_path(path))
-        yield row
+            raise SuiteError(f"row {number} is {str(row)[:40]!r}, not an object", path=show_path(path), line=line)
+        yield (line, number), row
 
 
 def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -144,7 +144,10 @@ def short_assert(text: str, path: str, line: int) -> Located:
         entry["threshold"] = "0.8"
     if value := (match["value"] or "").strip():
         if kind in _LISTS:
-            entry["value"] = split_list(value)
+            try:
+                entry["value"] = split_list(value)
+            except ValueError as error:
+                raise SuiteError(f"__expected: {text[:60]!r}: {error}", path=path, line=line) from None
         elif kind in _SCHEMAS and not value.startswith("file://"):
             entry["value"] = load_yaml(value, path, error=SuiteError, first_line=line)
         else:

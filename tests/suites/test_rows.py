@@ -23,9 +23,10 @@ def test_each_kind_of_file_gives_the_same_rows(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("a.jsonl", '{"a": 1}\n[1]\n', "row 2"),
+        ("a.jsonl", '{"a": 1}\n[1]\n', "a.jsonl:2: row 2"),
         ("a.jsonl", '{"a": 1}\n{"a":\n', "a.jsonl:2: is not JSON"),
-        ("a.json", '{"a": 1}', "not an object"),
+        ("a.json", '{"a": 1}', "not a list of rows"),
+        ("a.json", "[1]", "row 1 is '1', not an object"),
         ("a.parquet", "PAR0", "is not Parquet"),
         ("a.txt", "x", "is not a file of rows"),
     ],

@@ -106,3 +106,8 @@ def test_a_cell_may_be_longer_than_the_csv_modules_limit(project) -> None:
 def test_any_items_survive_a_quoted_list(items: list[str]) -> None:
     items = [item.strip() for item in items if item.strip()]
     assert split_list(",".join(f'"{item}"' for item in items)) == items
+
+
+def test_a_list_whose_quote_is_not_closed_is_an_error_with_its_line() -> None:
+    with pytest.raises(SuiteError, match=r"a.csv:2: __expected: .* is not closed"):
+        list(read_csv('__expected\n"contains-any: ""a, b"\n', "a.csv"))
