@@ -27,7 +27,7 @@ _ONE_OF = {"contains": "contains-any", "icontains": "icontains-any"}
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class DatasetFile:
     """A suite as a data set.
 
     Attributes:
@@ -41,7 +41,7 @@ class Exported:
     moved: tuple[str, ...]
 
 
-def export_suite(suite: Suite, form: str, target: Path, *, of_input: str = "input") -> Exported:
+def export_suite(suite: Suite, form: str, target: Path, *, of_input: str = "input") -> DatasetFile:
     """A suite in the format of a data set.
 
     Args:
@@ -72,7 +72,7 @@ def export_suite(suite: Suite, form: str, target: Path, *, of_input: str = "inpu
     text = _csv(rows) if form == "csv" else "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     tests = {} if form in _OWN else {"path": target.name, "format": form, "assert": kind}
     _compare(suite, cases, _read(text, tests, target), form)
-    return Exported(text, tests, moved)
+    return DatasetFile(text, tests, moved)
 
 
 def _refuse(suite: Suite, case: Case, message: str, remedy: str | None = None) -> SuiteError:

@@ -13,7 +13,7 @@ from promptopt.suites.table import read_rows
 
 ROW_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
-Place = tuple[int | None, int]
+RowPlace = tuple[int | None, int]
 """Where a row is: its line, if the file has one for it, and its number from 1."""
 
 
@@ -27,7 +27,7 @@ def read_table(path: Path) -> Iterator[Mapping[str, Any]]:
     return (row for _, row in placed_rows(path))
 
 
-def placed_rows(path: Path) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+def placed_rows(path: Path) -> Iterator[tuple[RowPlace, Mapping[str, Any]]]:
     """The rows of a file by column, each with its place in the file.
 
     Raises:
@@ -66,7 +66,7 @@ def _loaded(text: str, path: Path, line: int | None) -> Any:
         raise SuiteError(f"is not JSON: {error}", path=show_path(path), line=line) from None
 
 
-def _objects(path: Path, rows: Iterable[tuple[int | None, Any]]) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+def _objects(path: Path, rows: Iterable[tuple[int | None, Any]]) -> Iterator[tuple[RowPlace, Mapping[str, Any]]]:
     for number, (line, row) in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise SuiteError(f"row {number} is {str(row)[:40]!r}, not an object", path=show_path(path), line=line)

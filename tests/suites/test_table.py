@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from promptopt import load_suite
 from promptopt.errors import SuiteError
 from promptopt.scorers import SuiteChecks
-from promptopt.suites.table import split_list
+from promptopt.suites.table import read_csv, split_list
 
 
 def table(*rows: list[str]) -> str:
