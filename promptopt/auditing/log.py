@@ -181,6 +181,7 @@ class LogBuilder:
         self._names: dict[str, dict[str, int]] = {name: {} for name in NAMES}
         self._digest, self._blocks, self._starts = array("Q"), array("Q"), array("q", [0])
         self._known: set[str] = set()
+        self._dropped: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._digest)
@@ -245,6 +246,10 @@ class LogBuilder:
             self._blocks.extend(each)
             self._starts.append(len(self._blocks))
 
+    def drop(self, rows: Iterable[int]) -> None:
+        """Leave calls that were taken out of what is built."""
+        self._dropped.update(rows)
+
     def raise_output(self, row: int, tokens: int) -> None:
         """Let a call that was taken have at least so many output tokens."""
         self._numbers["output_tokens"][row] = max(self._numbers["output_tokens"][row], tokens)
@@ -269,6 +274,10 @@ class LogBuilder:
             block_starts=np.array(self._starts, np.int64),
             known=frozenset(self._known),
         )
+        if self._dropped:
+            kept = np.ones(len(log), bool)
+            kept[list(self._dropped)] = False
+            log = log.take(kept)
         return in_order(log)
 
 

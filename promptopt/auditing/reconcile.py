@@ -43,7 +43,8 @@ class Covered:
     """A day's model in the log and in the invoice; ``None`` is not said.
 
     Attributes:
-        share: The log's part of the invoice: of dollars if it says them, else of tokens.
+        log_usd: ``None`` if a call of it has no known price.
+        share: The log's part of the invoice: of dollars if both have them, else of tokens.
     """
 
     day: str
@@ -84,16 +85,19 @@ def _invoiced(record: Mapping[str, Any]) -> Iterator[Invoiced]:
         for result in results:
             yield _bucket(as_mapping(result), _day(start))
         return
-    day = moment(record, "day", "date")
+    day = moment(record, "day", "date", "start_time", "starting_at", "start_time_iso")
     if day is None:
         raise BadRow("has no day")
-    usd = real(record, "usd", "cost", "usage", "amount")
+    currency = text(record, "currency", "amount_currency")
+    if (currency or "usd").lower() != "usd":
+        raise BadRow(f"is in {currency}, not in dollars")
+    usd = _dollars(record, "usd", "cost", "usage", "amount", "amount_value")
     known = any(name in record for name in ("input_tokens", "prompt_tokens"))
     if usd is None and not known:
         raise BadRow("has neither dollars nor tokens")
     yield Invoiced(
         _day(day),
-        text(record, "model", "model_permaslug"),
+        text(record, "model", "model_permaslug", "line_item"),
         tokens(record, "input_tokens", "prompt_tokens") if known else None,
         tokens(record, "output_tokens", "completion_tokens") if known else None,
         usd,
@@ -105,7 +109,7 @@ def _bucket(result: Mapping[str, Any], day: str) -> Invoiced:
     if "amount" in result:
         if text(result, "amount.currency") not in (None, "usd", "USD"):
             raise BadRow(f"is in {text(result, 'amount.currency')}, not in dollars")
-        return Invoiced(day, text(result, "model", "line_item"), usd=real(result, "amount.value", "amount"))
+        return Invoiced(day, text(result, "model", "line_item"), usd=_dollars(result, "amount.value", "amount"))
     given = tokens(result, "input_tokens")
     if "uncached_input_tokens" in result:
         # Anthropic counts what was cached and written beside the rest.
@@ -123,6 +127,14 @@ def _bucket(result: Mapping[str, Any], day: str) -> Invoiced:
     return Invoiced(day, text(result, "model"), given, tokens(result, "output_tokens"))
 
 
+def _dollars(record: Mapping[str, Any], *paths: str) -> float | None:
+    """Dollars, which a credit takes off."""
+    value = dig(record, *paths)
+    if isinstance(value, str) and value.strip().startswith("-"):
+        return -(real({"usd": value.strip()[1:]}, "usd") or 0.0)
+    return float(value) if isinstance(value, int | float) and value < 0 else real(record, *paths)
+
+
 def _day(at: float | None) -> str:
     if at is None:
         raise BadRow("has no day")
@@ -135,13 +147,17 @@ def reconcile(log: CallLog, invoiced: list[Invoiced], config: Config) -> list[Co
     days = np.where(np.isnan(log.at), -1, np.nan_to_num(log.at) // _DAY).astype(np.int64)
     dollars = usages.rates.dollars(log, log.input_tokens)
     ours: dict[tuple[str, str], list[float]] = {}
+    unpriced: set[tuple[str, str]] = set()
     keys = np.stack([days, log.codes["model"].astype(np.int64)], axis=1)[usages.billed]
     unique, places = np.unique(keys, axis=0, return_inverse=True)
     by_model = any(each.model for each in invoiced)
     for place, (day, code) in enumerate(unique.tolist()):
         rows = np.flatnonzero(usages.billed)[places.reshape(-1) == place]
         name = _listed(log.names["model"][code], config) if by_model else "(all)"
-        sums = ours.setdefault((_day(day * _DAY) if day >= 0 else "unknown", name), [0.0, 0])
+        key = (_day(day * _DAY) if day >= 0 else "unknown", name)
+        sums = ours.setdefault(key, [0.0, 0])
+        if not usages.rates.priced[rows].all():
+            unpriced.add(key)
         sums[0] += float(dollars[rows].sum())
         sums[1] += int((log.input_tokens + log.output_tokens)[rows].sum())
     theirs: dict[tuple[str, str], list[Any]] = {}
@@ -152,13 +168,17 @@ def reconcile(log: CallLog, invoiced: list[Invoiced], config: Config) -> list[Co
             said[0] = (said[0] or 0.0) + each.usd
         if each.input_tokens is not None:
             said[1] = (said[1] or 0) + each.input_tokens + (each.output_tokens or 0)
-    return [_covered(key, ours.get(key, [0.0, 0]), theirs.get(key, [None, None])) for key in sorted({*ours, *theirs})]
+    return [
+        _covered(key, ours.get(key, [0.0, 0]), theirs.get(key, [None, None]), key not in unpriced)
+        for key in sorted({*ours, *theirs})
+    ]
 
 
-def _covered(key: tuple[str, str], ours: list[float], theirs: list[Any]) -> Covered:
+def _covered(key: tuple[str, str], ours: list[float], theirs: list[Any], priced: bool) -> Covered:
+    """What has calls without a price has no dollars: their sum would be too small."""
     usd, said = theirs
-    share = ours[0] / usd if usd else ours[1] / said if said else None
-    return Covered(key[0], key[1], ours[0], usd, int(ours[1]), said, share)
+    share = ours[0] / usd if usd and priced else ours[1] / said if said else None
+    return Covered(key[0], key[1], ours[0] if priced else None, usd, int(ours[1]), said, share)
 
 
 def _listed(model: str, config: Config) -> str:

@@ -95,7 +95,8 @@ def _question(record: Mapping[str, Any]) -> str | None:
         found = as_json(found) if isinstance(found, str) and found[:1] in "[{" else found
         if isinstance(found, Mapping):
             found = found.get("messages", found.get("input"))
-        if isinstance(found, str) and found.strip():
+        # Plain rows may have the count of tokens under this name.
+        if isinstance(found, str) and found.strip() and not found.strip().isdigit():
             return found
         if isinstance(found, list):
             for message in reversed(found):

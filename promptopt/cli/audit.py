@@ -179,6 +179,10 @@ def _skeleton(output: Path, **source: Any) -> None:
     from promptopt.auditing.skeleton import write_skeleton
     from promptopt.files import show_path
 
+    if any(output.resolve() == log.resolve() for log in source["logs"]):
+        raise UsageError(f"{output}: is the log itself; name another file for -o")
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"{output}: there is no such folder")
     given = _read(**source)
     write_skeleton(given, output)
     click.echo(f"{show_path(output)}: {len(given.log):,} calls, no text, no user", err=True)
@@ -205,6 +209,9 @@ def _explain(before: str, after: str, as_json: bool, **source: Any) -> None:
     from promptopt.tables import table
 
     given = _read(**source)
+    undated = _undated(given.log)
+    if undated:
+        click.echo(f"{undated:,} of {len(given.log):,} calls have no time, and are in no period", err=True)
     first, second = (_period(given.log, each) for each in (before, after))
     found = explain(first, second, load_config())
     if as_json:
@@ -253,7 +260,11 @@ def _reconcile(invoice: Path, as_json: bool, **source: Any) -> None:
             dollars(row.invoice_usd),
             f"{row.log_tokens:,}",
             "-" if row.invoice_tokens is None else f"{row.invoice_tokens:,}",
-            "not in the invoice" if row.share is None else f"{row.share:.1%}",
+            f"{row.share:.1%}"
+            if row.share is not None
+            else "not in the invoice"
+            if row.invoice_usd is None and row.invoice_tokens is None
+            else "unpriced",
         ]
         for row in rows
     ]
@@ -416,6 +427,12 @@ def _period(log: CallLog, text: str) -> CallLog:
         span = f"{_day(known.min())} to {_day(known.max())}" if len(known) else "no known time"
         raise InputError(f"no call in {text}; the log has {span}")
     return log.take(rows)
+
+
+def _undated(log: CallLog) -> int:
+    import numpy as np
+
+    return int(np.isnan(log.at).sum())
 
 
 def _day(at: float) -> str:

@@ -5,8 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from promptopt.auditing.readers.files import read_log
+from promptopt.auditing.reconcile import read_invoice, reconcile
 from promptopt.cli import cli
-from promptopt.errors import PromptoptError
+from promptopt.config import Config
+from promptopt.errors import InputError, PromptoptError
 
 DAY, AT = "2026-09-21", 1_790_000_000
 
@@ -79,3 +82,43 @@ def test_plain_rows_are_read(covered):
     assert "invoice.csv:2: cost is 'much', not a number" in covered(
         f"date,model,cost\n{DAY},gpt-4o,much\n", suffix="csv"
     )
+
+
+@pytest.fixture
+def invoice(tmp_path):
+    def writing(text, name="invoice.csv"):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return read_invoice(path)
+
+    return writing
+
+
+def test_openai_s_csv_of_usage_and_costs_is_an_invoice(invoice):
+    usage = invoice(
+        "start_time,end_time,num_model_requests,model,input_tokens,output_tokens\n1788220800,1788307200,5,gpt-4o,100,10\n"
+    )
+    assert (usage[0].day, usage[0].model, usage[0].input_tokens) == ("2026-09-01", "gpt-4o", 100)
+    costs = invoice(
+        "start_time,amount_value,amount_currency,line_item\n1788220800,2.5,usd,gpt-4o\n1788220800,-1,usd,credit\n"
+    )
+    assert [each.usd for each in costs] == [2.5, -1.0]
+
+
+def test_a_line_of_its_own_keeps_the_day_of_its_bucket(invoice):
+    result = '{"input_tokens":100,"output_tokens":10,"model":"gpt-4o"}'
+    found = invoice(f'{{"start_time":1788220800,"end_time":1788307200,"results":[{result}]}}\n', "usage.jsonl")
+    assert found[0].day == "2026-09-01"
+
+
+def test_an_invoice_in_other_money_is_refused(invoice):
+    with pytest.raises(InputError, match="is in EUR"):
+        invoice("day,model,usd,currency\n2026-09-01,gpt-4o,4,EUR\n")
+
+
+def test_calls_without_a_price_cover_no_share_of_dollars(tmp_path, invoice):
+    invoiced = invoice("day,model,usd\n2026-09-01,house-model-1,4\n")
+    log = tmp_path / "log.csv"
+    log.write_text("at,model,input,output\n2026-09-01,house-model-1,100,10\n", encoding="utf-8")
+    (row,) = reconcile(read_log([log]).log, invoiced, Config(tmp_path, tmp_path, tmp_path))
+    assert (row.log_usd, row.share, row.log_tokens) == (None, None, 110)

@@ -134,7 +134,7 @@ def test_markdown_is_a_table(log):
 def test_bad_input_is_named(log, project):
     assert "there is no such file" in refused(project.root / "none.jsonl")
     empty = log()
-    assert "is not a log of a known format" in refused(empty) or "holds no calls" in refused(empty)
+    assert "is empty" in refused(empty)
 
 
 def test_published_traces_are_reproduced(data):
@@ -170,3 +170,24 @@ def test_real_exports_of_langfuse_are_read(data):
     # Langfuse priced one model at half, and one call from something else than its usage.
     assert found["accounting"]["compared"] == 25
     assert found["accounting"]["differing"] == {"gpt-4o": 1, "gpt-4o-2024-08-06": 2}
+
+
+def test_calls_without_a_time_are_said_when_periods_are_explained(log):
+    path = log(ROW, {**ROW, "timestamp": None}, {**ROW, "timestamp": 1.79e9 + 86400})
+    done = CliRunner().invoke(cli, ["audit", "explain", str(path), "--from", "2026-09-21", "--to", "2026-09-22"])
+    assert done.exit_code == 0, done.output
+    assert "1 of 3 calls have no time, and are in no period" in done.output
+
+
+def test_a_skeleton_does_not_take_the_place_of_its_log(log, project):
+    path = log(ROW)
+    before = path.read_bytes()
+    assert "is the log itself" in refused("skeleton", path, "-o", path)
+    assert path.read_bytes() == before
+    assert "no such folder" in refused("skeleton", path, "-o", project.root / "none" / "x.parquet")
+
+
+def test_no_case_is_drawn_from_a_count_of_tokens(project):
+    path = project.root / "calls.csv"
+    path.write_text("model,input,output\ngpt-4o,100,10\n", encoding="utf-8")
+    assert "no call of the log has the text" in refused(path, "--seed-suite", "3")

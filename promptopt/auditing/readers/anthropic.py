@@ -48,7 +48,10 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         at=moment(record, "timestamp", "created_at", "start_time"),
         input_tokens=given or 0,
         cache_read_tokens=tokens(usage, "cache_read_input_tokens"),
-        cache_write_tokens=max(0, tokens(usage, "cache_creation_input_tokens") - long),
+        cache_write_tokens=max(
+            tokens(usage, "cache_creation_input_tokens") - long,
+            tokens(usage, "cache_creation.ephemeral_5m_input_tokens"),
+        ),
         cache_write_1h_tokens=long,
         output_tokens=made or 0,
         reasoning_tokens=tokens(usage, "output_tokens_details.reasoning_tokens"),

@@ -14,6 +14,10 @@ LARGEST = 2**53
 """No count of tokens is that large."""
 # Seconds since 1970 have ten digits until 2286; more digits are milliseconds, microseconds, nanoseconds.
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+_LAST_MOMENT = 253_402_300_800
+"""The year 10000."""
+_ABSENT = frozenset({"", "null", "none", "nan", "nat", "\\n"})
+"""How tables write a value that is not there, in small letters."""
 
 
 class BadRow(ValueError):
@@ -89,20 +93,27 @@ def as_count(value: Any, name: str) -> int | None:
     """
     if type(value) is int and 0 <= value < LARGEST:
         return value
-    if value is None or value == "" or isinstance(value, bool):
+    if is_absent(value) or isinstance(value, bool):
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BadRow(f"{name} is {_shown(value)}, not a count of tokens") from None
     if not number.is_integer() or not 0 <= number < LARGEST:
         raise BadRow(f"{name} is {_shown(value)}, not a count of tokens")
     return int(number)
 
 
+def is_absent(value: Any) -> bool:
+    """Whether a value is not there: nothing, NaN, or the word that a database or a table writes for it."""
+    if isinstance(value, str):
+        return len(value) <= 4 and value.strip().lower() in _ABSENT
+    return value is None or value != value  # noqa: PLR0124 - only NaN is not itself
+
+
 def tokens(record: Any, *paths: str) -> int:
-    """A count of tokens; 0 if there is none."""
-    return count(record, *paths) or 0
+    """A count of tokens: the first that is not 0, as a format may write one count under several names."""
+    return next((found for path in paths if (found := count(record, path))), 0)
 
 
 def setting(record: Any, *paths: str) -> int | None:
@@ -138,11 +149,11 @@ def as_real(value: Any, name: str) -> float | None:
     Raises:
         BadRow: It is something else.
     """
-    if value is None or value == "" or isinstance(value, bool):
+    if is_absent(value) or isinstance(value, bool):
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BadRow(f"{name} is {_shown(value)}, not a number") from None
     if not math.isfinite(number) or number < 0:
         raise BadRow(f"{name} is {_shown(value)}")
@@ -181,7 +192,7 @@ def as_moment(value: Any, name: str) -> float | None:
     Raises:
         BadRow: It is not a time.
     """
-    if value is None or value == "":
+    if is_absent(value):
         return None
     if type(value) is float and 0 <= value < _UNITS[-1][0]:
         return value
@@ -189,7 +200,7 @@ def as_moment(value: Any, name: str) -> float | None:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     try:
         return _scaled(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     try:
         found = datetime.fromisoformat(_trimmed(str(value)))
@@ -202,8 +213,10 @@ def _scaled(number: float) -> float:
     if not math.isfinite(number) or number < 0:
         raise ValueError(number)
     for edge, unit in _UNITS:
-        if number >= edge:
+        if number >= edge and number / unit < _LAST_MOMENT:
             return number / unit
+    if number >= _LAST_MOMENT:
+        raise ValueError(number)
     return number
 
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import sqlite3
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from promptopt.auditing.log import UNKNOWN, CallLog, LogBuilder, LoggedCall
-from promptopt.auditing.readers import codex, ledger, plain
+from promptopt.auditing.readers import codex, ledger, otel, plain
 from promptopt.auditing.readers.fields import BadRow, LogReader, as_mapping
 from promptopt.errors import InputError, MissingExtra, UsageError, did_you_mean
 from promptopt.files import show_path
@@ -28,6 +29,7 @@ LONGEST_LINE = 64 * 2**20
 SAMPLES = 20
 _LOOKED_AT = 20
 _CONTAINERS = ("data", "rows", "calls", "records", "items", "logs", "results", "observations")
+_BUCKET = frozenset({"start_time", "starting_at"})
 _EVERY, _BATCH = 20_000, 5_000
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".gz", ".sqlite", ".sqlite3", ".db", ".log")
 
@@ -92,7 +94,12 @@ def read_log(
 
 
 def _logs_in(folder: Path) -> list[Path]:
-    found = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix.lower() in _SUFFIXES)
+    # Logs that are rotated leave empty files.
+    found = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and file.suffix.lower() in _SUFFIXES and file.stat().st_size
+    )
     if not found:
         raise InputError(f"holds no log ({', '.join(_SUFFIXES)})", path=show_path(folder))
     return found
@@ -110,21 +117,46 @@ class _Reading:
         self._samples: list[RejectedRow] = []
         self._rejected = self._duplicates = 0
         self._seen: dict[int, int] = {}
+        self._parents: dict[str, str] = {}
 
     def file(self, path: Path, format_name: str | None, columns: tuple[str, ...]) -> None:
         if not path.is_file():
             raise InputError(f"{show_path(path)}: there is no such file")
+        _refuse_other_encodings(path)
         if _starts_with(path, b"SQLite format 3\0"):
             self._take(ledger.NAME, path, _ledger_calls(path))
             return
         records = iter(documents(path))
         first = list(islice(records, _LOOKED_AT))
-        reader = _reader(path, [each for _, each in first if isinstance(each, Mapping)], format_name, columns)
+        reader = _reader(path, [each for _, each in first], format_name, columns)
         if isinstance(reader, plain.PlainReader):
             self._take_plain(reader, path, chain(first, records))
             return
         calls = codex.CodexSession().calls if reader.NAME == codex.NAME else reader.calls
+        if reader.NAME == otel.NAME:
+            calls = self._with_parents
         self._take(reader.NAME, path, ((place, _calls_of(calls, record)) for place, record in chain(first, records)))
+
+    def _with_parents(self, record: LogRecord) -> Iterator[LoggedCall]:
+        self._parents.update(otel.span_parents(record))
+        return otel.calls(record)
+
+    def _drop_repeated_sums(self) -> None:
+        """Leave out spans that hold the span of another call, at any depth: they repeat what it used."""
+        spans = {span: self._seen.get(_number(otel.NAME, span)) for span in self._parents}
+        repeated: dict[str, int] = {}
+        looked: set[str] = set()
+        for span, row in spans.items():
+            parent = self._parents.get(span) if row is not None else None
+            while parent is not None and parent not in looked:
+                looked.add(parent)
+                above = self._seen.get(_number(otel.NAME, parent))
+                if above is not None:
+                    repeated[parent] = above
+                parent = self._parents.get(parent)
+        self._builder.drop(repeated.values())
+        if repeated:
+            self._formats[otel.NAME] -= len(repeated)
 
     def _take_plain(
         self, reader: plain.PlainReader, path: Path, records: Iterable[tuple[int, LogRecord | BadRow]]
@@ -159,9 +191,7 @@ class _Reading:
         if self._model is not None and call.model == UNKNOWN:
             call = call._replace(model=self._model)
         if call.identity is not None:
-            number = int.from_bytes(
-                blake2b(f"{name} {call.identity}".encode("utf-8", "replace"), digest_size=8).digest()
-            )
+            number = _number(name, call.identity)
             before = self._seen.setdefault(number, len(self._builder))
             if before != len(self._builder):
                 self._duplicates += 1
@@ -175,6 +205,7 @@ class _Reading:
 
     def done(self) -> ReadLog:
         self._progress(len(self._builder))
+        self._drop_repeated_sums()
         return ReadLog(
             self._builder.build(), dict(self._formats), self._rejected, tuple(self._samples), self._duplicates
         )
@@ -190,7 +221,7 @@ def logged_records(
                 continue
             records = iter(documents(file))
             first = list(islice(records, _LOOKED_AT))
-            reader = _reader(file, [each for _, each in first if isinstance(each, Mapping)], format_name, columns)
+            reader = _reader(file, [each for _, each in first], format_name, columns)
             for _, record in chain(first, records):
                 if isinstance(record, BadRow):
                     continue
@@ -200,6 +231,10 @@ def logged_records(
                             yield call, record
                 except BadRow:
                     continue
+
+
+def _number(name: str, identity: str) -> int:
+    return int.from_bytes(blake2b(f"{name} {identity}".encode("utf-8", "replace"), digest_size=8).digest())
 
 
 def _calls_of(
@@ -213,7 +248,11 @@ def _calls_of(
         raise BadRow(f"has another shape than its format: {error}") from None
 
 
-def _reader(path: Path, sample: Sequence[LogRecord], format_name: str | None, columns: tuple[str, ...]) -> LogReader:
+def _reader(
+    path: Path, first: Sequence[LogRecord | BadRow], format_name: str | None, columns: tuple[str, ...]
+) -> LogReader:
+    sample = [record for record in first if not isinstance(record, BadRow)]
+    bad = next((record for record in first if isinstance(record, BadRow)), None) if not sample else None
     if columns:
         if format_name not in (None, plain.NAME):
             raise UsageError(f"--map is for plain rows, not for --format {format_name}")
@@ -230,6 +269,8 @@ def _reader(path: Path, sample: Sequence[LogRecord], format_name: str | None, co
         reader = cast("LogReader", load("reader", name))
         if any(reader.recognises(record) for record in sample):
             return plain.PlainReader() if name == plain.NAME else reader
+    if bad is not None:
+        raise InputError(f"{show_path(path)}: no record of it can be read: {bad}")
     names = ", ".join(sorted({key for record in sample for key in record})[:12]) or "no records"
     raise InputError(
         f"{show_path(path)}: is not a log of a known format; its records have: {names}\n"
@@ -256,7 +297,7 @@ def _broken_off(found: Iterator[tuple[int, LogRecord | BadRow]]) -> Iterator[tup
     try:
         for place, record in found:
             yield place, record
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+    except (EOFError, OSError, zlib.error) as error:
         yield place + 1, BadRow(f"the file is damaged or cut off here ({error}); what comes after is not read")
 
 
@@ -328,6 +369,9 @@ def _expanded(value: Any) -> Sequence[Any]:
         return value
     if not isinstance(value, dict):
         return [value]
+    if _BUCKET & value.keys():
+        # The results of a bucket are of its day.
+        return [value]
     for name in _CONTAINERS:
         held = value.get(name)
         if isinstance(held, list) and held and "spans" not in as_mapping(held[0]) and "trace" not in value:
@@ -339,7 +383,7 @@ def _csv(file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
     csv.field_size_limit(LONGEST_LINE)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
     first = text.readline()
-    dialect = max((",", ";", "\t"), key=first.count)
+    dialect = max((",", ";", "\t", "|"), key=first.count)
     names = [name.strip() for name in next(csv.reader([first], delimiter=dialect), [])]
     rows = csv.reader(text, delimiter=dialect)
     try:
@@ -395,6 +439,39 @@ def _ledger_calls(path: Path) -> Iterator[tuple[int, Iterator[LoggedCall | BadRo
 def _starts_with(path: Path, magic: bytes) -> bool:
     with path.open("rb") as file:
         return file.read(len(magic)) == magic
+
+
+_ENCODINGS: Mapping[bytes, str] = {
+    b"\xff\xfe": "text in UTF-16: save it as UTF-8",
+    b"\xfe\xff": "text in UTF-16: save it as UTF-8",
+    b"PK\x03\x04": "a zip: unpack it",
+    b"BZh": "compressed with bzip2: unpack it, or use gzip",
+    b"\xfd7zXZ\x00": "compressed with xz: unpack it, or use gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it, or use gzip",
+}
+
+
+def _refuse_other_encodings(path: Path) -> None:
+    """Say what a file is that can be known by its first bytes and cannot be read.
+
+    Raises:
+        InputError: It is empty, in another encoding, or compressed in another way than with gzip.
+    """
+    with path.open("rb") as file:
+        head = file.read(6)
+    if not head:
+        raise InputError(f"{show_path(path)}: is empty")
+    for magic, says in _ENCODINGS.items():
+        if head.startswith(magic):
+            raise InputError(f"{show_path(path)}: is {says}")
+    if head.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.open(path) as inside:
+                head = inside.read(16)
+        except (EOFError, OSError, zlib.error):
+            return
+        if head.startswith((b"PAR1", b"SQLite format 3\0")):
+            raise InputError(f"{show_path(path)}: is Parquet or SQLite in gzip: unpack it first")
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -6,12 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
-from promptopt.auditing.readers.fields import as_json, as_mapping, count, moment, needed, real, setting, text, tokens
+from promptopt.auditing.readers.fields import (
+    as_json,
+    as_mapping,
+    count,
+    dig,
+    moment,
+    needed,
+    real,
+    setting,
+    text,
+    tokens,
+)
 
 NAME = "helicone"
 
 # The database has dollars as whole numbers of a billionth.
 _PRECISION = 1e-9
+_LEAST_WHOLE = 50
+"""No request costs that many dollars, and none that was paid so few billionths."""
+_NOT_CACHED = "00000000-0000-0000-0000-000000000000"
 
 
 def recognises(record: Mapping[str, Any]) -> bool:
@@ -29,7 +43,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
     messages = body.get("messages", body.get("input"))
     status = count(record, "response_status", "status") or 200
     cost = real(record, "costUSD", "cost")
-    if cost is not None and "cost_reference_id" not in record and "cache_reference_id" in record:
+    if cost is not None and dig(record, "costUSD") is None and cost >= _LEAST_WHOLE and cost.is_integer():
         cost *= _PRECISION
     milliseconds = real(record, "delay_ms", "latency")
     yield LoggedCall(
@@ -39,6 +53,8 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         cache_read_tokens=read,
         cache_write_tokens=written,
         output_tokens=made or 0,
+        reasoning_tokens=tokens(record, "reasoning_tokens"),
+        reasoning_beside=True,
         total_tokens=count(record, "total_tokens"),
         relation="beside",
         cost_usd=cost,
@@ -52,7 +68,8 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         cap=setting(body, "max_tokens", "max_completion_tokens"),
         latency_s=None if milliseconds is None else milliseconds / 1000,
         failed=status >= 400 or status < 0,
-        own_hit=record.get("cache_enabled") is True and bool(record.get("cache_reference_id")),
+        # The database names an answer of the cache by the request that it is of, and no answer by zeros.
+        own_hit=text(record, "cache_reference_id") not in (None, _NOT_CACHED),
         identity=text(record, "request_id", "response_id"),
     )
 

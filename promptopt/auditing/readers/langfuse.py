@@ -63,6 +63,18 @@ REASONING = (
 _INSIDE = ("prompt_details.cache_read", "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens")
 
 
+_KNOWN = {
+    *READ,
+    *WRITTEN,
+    *REASONING,
+    "input_cache_creation_1h",
+    "input_tokens",
+    "output_tokens",
+    "input_cost",
+    "output_cost",
+}
+
+
 def recognises(record: Mapping[str, Any]) -> bool:
     return (
         "usageDetails" in record
@@ -99,7 +111,11 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
     if given is None and made is None and total is None and not cost:
         # It was begun, and nothing came.
         return
-    reasoning, read = _flat(usage, *REASONING) or 0, _flat(usage, *READ) or 0
+    if str(usage.get("unit") or "TOKENS").upper() != "TOKENS":
+        raise BadRow(f"its usage is in {usage['unit']}, not in tokens")
+    if given is not None and made is not None:
+        given, made = given + _others(usage, "input_"), made + _others(usage, "output_")
+    reasoning, read = _most(usage, *REASONING), _most(usage, *READ)
     # Langfuse's own buckets do not hold one another.
     native = "output_reasoning_tokens" in usage or "output_reasoning" in usage
     start, end = moment(record, "startTime", "start_time"), moment(record, "endTime", "end_time")
@@ -113,7 +129,7 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         at=start,
         input_tokens=given or 0,
         cache_read_tokens=read,
-        cache_write_tokens=_flat(usage, *WRITTEN) or 0,
+        cache_write_tokens=_most(usage, *WRITTEN),
         cache_write_1h_tokens=_flat(usage, "input_cache_creation_1h") or 0,
         output_tokens=made if made is not None else max(0, (total or 0) - (given or 0)),
         reasoning_tokens=reasoning,
@@ -134,6 +150,20 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         failed=str(record.get("level", "")).upper() == "ERROR",
         identity=text(record, "id"),
     )
+
+
+def _others(usage: Mapping[str, Any], prefix: str) -> int:
+    """Tokens of buckets beside the plain one, such as ``input_audio_tokens``: no bucket holds another's."""
+    return sum(
+        count({"value": value}, "value") or 0
+        for name, value in usage.items()
+        if name.startswith(prefix) and name not in _KNOWN and not isinstance(value, Mapping)
+    )
+
+
+def _most(usage: Mapping[str, Any], *names: str) -> int:
+    """The first count that is not 0."""
+    return next((found for name in names if (found := _flat(usage, name))), 0)
 
 
 def _flat(usage: Mapping[str, Any], *names: str) -> int | None:

@@ -23,6 +23,11 @@ from promptopt.auditing.readers.fields import (
 
 NAME = "litellm"
 
+_LONG = (
+    "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
+    "cache_creation.ephemeral_1h_input_tokens",
+)
+
 
 def recognises(record: Mapping[str, Any]) -> bool:
     return (
@@ -47,12 +52,14 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         "prompt_tokens_details.cache_creation_tokens",
         "prompt_tokens_details.cache_write_tokens",
     )
+    long = tokens(usage, *_LONG) or tokens(extra, *_LONG)
     yield LoggedCall(
         text(record, "model") or UNKNOWN,
         at=start,
         input_tokens=given or 0,
         cache_read_tokens=tokens(usage, *names) or tokens(extra, *names),
-        cache_write_tokens=tokens(usage, *written) or tokens(extra, *written),
+        cache_write_tokens=max(0, (tokens(usage, *written) or tokens(extra, *written)) - long),
+        cache_write_1h_tokens=long,
         output_tokens=made or 0,
         reasoning_tokens=tokens(usage, "completion_tokens_details.reasoning_tokens"),
         total_tokens=count(record, "total_tokens"),
@@ -64,7 +71,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         user=text(record, "end_user", "user"),
         team=text(record, "team_id", "metadata.user_api_key_team_id", "metadata.team_id"),
         session=text(record, "session_id", "trace_id"),
-        tier=text(record, "cost_breakdown.service_tier"),
+        tier=text(record, "cost_breakdown.service_tier", "metadata.usage_object.service_tier"),
         digest=digest_of(text(record, "model"), messages, parameters) if messages else 0,
         blocks=blocks_of(prompt_text(messages)) if messages else (),
         cap=setting(parameters, "max_tokens", "max_completion_tokens"),

@@ -61,6 +61,7 @@ _MODEL = (
     "ai.response.model",
     "ai.model.id",
 )
+_SPAN_ID = ("spanId", "spanID", "span_id", "context.span_id", "id")
 _NOT_CALLS = ("invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "chain", "agent")
 _ERRORS = (2, "STATUS_CODE_ERROR", "ERROR")
 _USAGE = ("gen_ai.", "llm.token_count", "llm.usage", "ai.usage")
@@ -76,12 +77,17 @@ def recognises(record: Mapping[str, Any]) -> bool:
 
 
 def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
-    spans = list(_spans(record))
-    # A library that instruments another may write a span of its own for a call; the inner one is the call.
-    parents = {parent for span, attributes in spans if _is_call(attributes) and (parent := _parent(span))}
-    for span, attributes in spans:
-        if _is_call(attributes) and text(span, "spanId", "spanID", "span_id", "context.span_id") not in parents:
+    for span, attributes in _spans(record):
+        if _is_call(attributes):
             yield _call(span, attributes)
+
+
+def span_parents(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each span of a record, calls or not, and the span that it is in."""
+    for span, _ in _spans(record):
+        own, parent = text(span, *_SPAN_ID), _parent(span)
+        if own is not None and parent is not None:
+            yield own, parent
 
 
 def _spans(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -170,14 +176,14 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
         str(value) for key, value in sorted(attributes.items()) if key.startswith("llm.input_messages.")
     )
     known = "gen_ai.usage.input_cached_tokens" not in attributes
-    relation: CachedRelation | None = "inside" if known and provider != "anthropic" else None
+    relation: CachedRelation | None = "inside" if known and (provider or "").lower() != "anthropic" else None
     model = _text(attributes, *_MODEL) or UNKNOWN
     return LoggedCall(
         model,
         at=start,
         input_tokens=given or 0,
-        cache_read_tokens=_first(attributes, _READ) or 0,
-        cache_write_tokens=_first(attributes, _WRITTEN) or 0,
+        cache_read_tokens=_most(attributes, _READ),
+        cache_write_tokens=_most(attributes, _WRITTEN),
         output_tokens=made or 0,
         reasoning_tokens=_first(attributes, _REASONING) or 0,
         total_tokens=_first(attributes, _TOTAL),
@@ -195,10 +201,15 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
         cap=setting({"cap": _text(attributes, "gen_ai.request.max_tokens", "ai.settings.maxTokens")}, "cap"),
         # Jaeger has microseconds.
         latency_s=duration / 1e6 if duration is not None and "tags" in span else _span(start, end),
-        failed=bool(attributes.get("error.type")) or as_mapping(span.get("status")).get("code") in _ERRORS,
+        failed=_failed(span, attributes),
         cut_off=is_cut_off(attributes.get("gen_ai.response.finish_reasons", attributes.get("llm.finish_reason"))),
-        identity=text(span, "spanId", "spanID", "span_id"),
+        identity=text(span, *_SPAN_ID),
     )
+
+
+def _most(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    """The first of these counts that is not 0."""
+    return next((found for name in names if (found := _first(attributes, (name,)))), 0)
 
 
 def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
@@ -211,6 +222,17 @@ def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
 
 def _text(attributes: Mapping[str, Any], *names: str) -> str | None:
     return next((str(attributes[name]) for name in names if attributes.get(name)), None)
+
+
+def _failed(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
+    """OTLP has a status, Jaeger tags, and Phoenix the code alone."""
+    return (
+        bool(attributes.get("error.type"))
+        or attributes.get("error") in (True, "true")
+        or attributes.get("otel.status_code") == "ERROR"
+        or as_mapping(span.get("status")).get("code") in _ERRORS
+        or span.get("status_code") in _ERRORS
+    )
 
 
 def _span(start: float | None, end: float | None) -> float | None:

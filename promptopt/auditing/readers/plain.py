@@ -27,6 +27,7 @@ from promptopt.auditing.readers.fields import (
     as_moment,
     as_real,
     first_text,
+    is_absent,
     is_cut_off,
     needed,
     setting,
@@ -52,7 +53,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "model": ("model", "model_name", "request_model", "modelId", "model_id"),
     "input": (
-        "input",
         "input_tokens",
         "prompt_tokens",
         "inputTokens",
@@ -62,9 +62,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "ContextTokens",
         "input_length",
         "num_prefill_tokens",
+        # Last, as it may be the text beside its count.
+        "input",
     ),
     "output": (
-        "output",
         "output_tokens",
         "completion_tokens",
         "outputTokens",
@@ -74,6 +75,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "GeneratedTokens",
         "output_length",
         "num_decode_tokens",
+        "output",
     ),
     "cached": (
         "cached",
@@ -111,7 +113,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "waits": ("waits", "interactive"),
     "id": ("id", "request_id", "call_id"),
 }
-_GOOD = frozenset({"ok", "success", "succeeded", "completed", "200", "true"})
+_GOOD = frozenset(
+    {"ok", "success", "successful", "succeeded", "complete", "completed", "done", "finished", "true", "unset", "stop"}
+)
+_NO_ERROR = frozenset({"false", "0", "0.0", "no", "ok", "{}", "[]"})
 _MOONCAKE_BLOCK = 512
 _EPOCH, _POSITIVE, _SHAPES = 1e9, 0x7FFFFFFFFFFFFFFF, 1000
 
@@ -159,8 +164,10 @@ class PlainReader:
         usage = record.get("usage")
         row = {**as_mapping(usage), **record} if usage else record
         names = self._names(row)
-        given = as_count(row.get(names.get("input", "")), "input")
-        made = as_count(row.get(names.get("output", "")), "output")
+        _refuse_sums(row)
+        given, made = (
+            as_count(self._fixed.get(name, row.get(names.get(name, ""))), name) for name in ("input", "output")
+        )
         needed(given, made)
         yield self._call(row, names, given or 0, made or 0)
 
@@ -175,7 +182,7 @@ class PlainReader:
         except BadRow:
             return False
         shape = tuple(records[0])
-        if names.keys() & _READ_ALONE or {"usage", *_DETAILS} & set(shape):
+        if names.keys() & _READ_ALONE or _READ_ALONE_KEYS & set(shape) or self._fixed.keys() - set(NAMES):
             return False
         if "hash_ids" in shape or any(tuple(record) != shape for record in records):
             return False
@@ -228,8 +235,7 @@ class PlainReader:
             return None if found == "" else found
 
         def number(name: str) -> int:
-            key = names.get(name)
-            return 0 if key is None else as_count(row.get(key), name) or 0
+            return as_count(value(name), name) or 0
 
         def word(name: str) -> str | None:
             found = value(name)
@@ -253,7 +259,8 @@ class PlainReader:
             reasoning_tokens=number("reasoning") or _nested(row, "reasoning"),
             relation=_relation(row),
             total_tokens=as_count(value("total"), "total"),
-            cost_usd=as_real(value("cost"), "cost"),
+            # The log's own dollars are a witness; other money is none.
+            cost_usd=as_real(value("cost"), "cost") if _is_dollars(row) else None,
             provider=word("provider"),
             prompt=word("prompt"),
             tag=first_text(value("tag")),
@@ -266,7 +273,7 @@ class PlainReader:
             block_tokens=self._block_tokens if prefix else 0,
             cap=None if cap is None else setting({"cap": cap}, "cap"),
             latency_s=_latency(start, value("end"), value("latency_s"), value("latency_ms")),
-            failed=_failed(value("status"), value("error"), "status" in names or "error" in names),
+            failed=_failed(value("status"), value("error"), bool({"status", "error"} & {*names, *self._fixed})),
             cut_off=is_cut_off(value("finish")),
             waits=None if waits is None else str(waits).lower() in ("1", "true", "yes"),
             identity=word("id"),
@@ -332,7 +339,7 @@ def _whole(values: list[Any]) -> Any:
 
 
 def _reals(values: list[Any]) -> Any:
-    array = np.array([float("nan") if value is None or value == "" else float(value) for value in values])
+    array = np.array([float("nan") if is_absent(value) else float(value) for value in values])
     if (array < 0).any() or np.isinf(array).any():
         raise ValueError("not such numbers")
     return array
@@ -350,6 +357,25 @@ _NESTED = {
 
 
 _DETAILS = frozenset(each.partition(".")[0] for paths in _NESTED.values() for each in paths)
+_CALLS_SUMMED = ("num_model_requests", "num_requests", "request_count", "api_requests", "requests")
+_READ_ALONE_KEYS = frozenset({"usage", "currency", *_DETAILS, *_CALLS_SUMMED})
+
+
+def _refuse_sums(row: Mapping[str, Any]) -> None:
+    """Refuse the sum of many calls: as one call it would have a wrong length, time and count.
+
+    Raises:
+        BadRow: The row says how many calls it sums.
+    """
+    for name in _CALLS_SUMMED:
+        if name in row and (calls := as_count(row[name], name)) is not None:
+            raise BadRow(
+                f"is the sum of {calls:,} calls ({name}), not a call: usage reports are for `audit reconcile --invoice`"
+            )
+
+
+def _is_dollars(row: Mapping[str, Any]) -> bool:
+    return str(row.get("currency") or "usd").strip().lower() in ("usd", "$")
 
 
 def _relation(row: Mapping[str, Any]) -> CachedRelation | None:
@@ -388,10 +414,11 @@ def _prefix(value: Any) -> list[int]:
 def _failed(status: Any, error: Any, known: bool) -> bool | None:
     if not known:
         return None
-    if error:
+    if not is_absent(error) and str(error).strip().lower() not in _NO_ERROR:
         return True
-    status = str(status or "ok")
-    return int(status) >= 400 if status.isdigit() else status.lower() not in _GOOD
+    status = "ok" if is_absent(status) else str(status).strip().lower()
+    code = status.removesuffix(".0").partition(" ")[0]
+    return int(code) >= 400 if code.isdigit() else status not in _GOOD
 
 
 def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:

@@ -1,0 +1,245 @@
+"""Logs that are damaged, half filled, of several shapes, or that say one thing under two names."""
+
+import gzip
+import json
+
+import pytest
+
+from promptopt.auditing.accounting import settle
+from promptopt.auditing.readers.files import read_log
+from promptopt.config import Config
+from promptopt.errors import InputError
+
+AT = "2026-09-01T00:00:00Z"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def writing(*rows, name="log.jsonl"):
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
+
+    return writing
+
+
+@pytest.fixture
+def settled(write, tmp_path):
+    def settling(*rows, **options):
+        found = read_log([write(*rows)], **options)
+        assert not found.rejected, found.samples
+        return settle(found.log, Config(tmp_path, tmp_path, tmp_path))[0]
+
+    return settling
+
+
+def span(own, parent, **tokens):
+    attributes = {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 100, **tokens} if tokens else {}
+    listed = [
+        {"key": key, "value": {"stringValue": value} if isinstance(value, str) else {"intValue": str(value)}}
+        for key, value in attributes.items()
+    ]
+    return {
+        "resourceSpans": [
+            {"scopeSpans": [{"spans": [{"spanId": own, "parentSpanId": parent, "attributes": listed}]}]},
+        ]
+    }
+
+
+def test_a_span_above_a_call_repeats_it_at_any_depth_and_in_any_order(settled):
+    tokens = {"gen_ai.usage.output_tokens": 10}
+    log = settled(span("call", "step", **tokens), span("agent", "", **tokens), span("step", "agent"))
+    assert log.input_tokens.tolist() == [100]
+    assert len(settled(span("one", "root", **tokens), span("two", "root", **tokens), span("root", ""))) == 2
+
+
+def test_a_failed_span_is_failed_however_its_format_says_it():
+    from promptopt.auditing.readers import otel
+
+    usage = {"gen_ai.usage.input_tokens": 1}
+    jaeger = {"tags": [{"key": key, "value": value} for key, value in {**usage, "error": True}.items()]}
+    for record in (jaeger, {"attributes": usage, "status_code": "ERROR"}):
+        assert [call.failed for call in otel.calls(record)] == [True]
+
+
+def test_anthropic_is_known_in_capitals_too(settled):
+    row = {
+        "span_id": "a",
+        "attributes": {
+            "gen_ai.system": "Anthropic",
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 10,
+            "gen_ai.usage.cache_read_input_tokens": 40,
+            "llm.usage.total_tokens": 150,
+        },
+    }
+    assert settled(row).input_tokens.tolist() == [140]
+
+
+@pytest.mark.parametrize("low", [0, None])
+def test_a_count_of_nought_under_one_name_does_not_hide_another(settled, low):
+    row = {
+        "call_type": "acompletion",
+        "startTime": AT,
+        "model": "gpt-4o",
+        "prompt_tokens": 2000,
+        "completion_tokens": 1,
+        "metadata": json.dumps(
+            {"usage_object": {"cache_read_input_tokens": low, "prompt_tokens_details": {"cached_tokens": 1920}}}
+        ),
+    }
+    assert settled(row).cache_read_tokens.tolist() == [1920]
+
+
+def test_writes_for_an_hour_are_told_from_those_for_five_minutes(settled):
+    details = {"cached_tokens": 0, "cache_creation_token_details": {"ephemeral_1h_input_tokens": 300}}
+    litellm = {
+        "call_type": "acompletion",
+        "startTime": AT,
+        "prompt_tokens": 2000,
+        "completion_tokens": 1,
+        "metadata": {"usage_object": {"cache_creation_input_tokens": 1000, "prompt_tokens_details": details}},
+    }
+    log = settled(litellm)
+    assert (log.cache_write_tokens.tolist(), log.cache_write_1h_tokens.tolist()) == ([700], [300])
+    usage = {"input_tokens": 5, "output_tokens": 1, "cache_read_input_tokens": 0}
+    message = {
+        "type": "message",
+        "model": "claude-sonnet-4-5",
+        "usage": {**usage, "cache_creation": {"ephemeral_5m_input_tokens": 40, "ephemeral_1h_input_tokens": 2}},
+    }
+    log = settled(message)
+    assert (log.input_tokens.tolist(), log.cache_write_tokens.tolist()) == ([47], [40])
+
+
+def test_every_bucket_of_langfuse_counts(settled):
+    usage = {"input": 100, "input_audio_tokens": 50, "input_cached_tokens": 20, "output": 10, "output_audio_tokens": 5}
+    log = settled({"type": "GENERATION", "startTime": AT, "model": "gpt-4o", "usageDetails": usage})
+    assert (log.input_tokens.tolist(), log.output_tokens.tolist()) == ([170], [15])
+
+
+def test_characters_are_not_tokens(write):
+    usage = {"input": 100, "output": 10, "unit": "CHARACTERS"}
+    path = write({"type": "GENERATION", "startTime": AT, "traceId": "t", "model": "text-bison", "usage": usage})
+    assert "in CHARACTERS" in read_log([path]).samples[0].reason
+
+
+HELICONE = {
+    "request_created_at": AT,
+    "request_model": "gpt-4o",
+    "prompt_tokens": 100,
+    "completion_tokens": 10,
+    "reasoning_tokens": 7,
+    "cost": 350_000,
+    "cache_enabled": True,
+    "cache_reference_id": "00000000-0000-0000-0000-000000000000",
+}
+
+
+def test_rows_of_helicone_s_database_are_paid_unless_they_name_the_answer_they_repeat(settled):
+    log = settled(HELICONE, {**HELICONE, "cache_reference_id": "9c0e6f2a-0000-4000-8000-000000000001"})
+    assert log.own_hit.tolist() == [False, True]
+    assert log.said_usd.tolist() == pytest.approx([0.00035] * 2)
+    assert log.output_tokens.tolist() == [17, 17]
+
+
+def test_dollars_of_helicone_stay_dollars(settled):
+    assert settled({**HELICONE, "cost": 0.5}).said_usd.tolist() == [0.5]
+    assert settled({**HELICONE, "costUSD": 0.25}).said_usd.tolist() == [0.25]
+
+
+@pytest.mark.parametrize("written", ["False", "None", "0", "", "null", "{}"])
+@pytest.mark.parametrize("extra", [{}, {"finish": "stop"}])
+def test_a_column_of_errors_that_says_none_is_no_failure(settled, written, extra):
+    row = {"at": AT, "model": "gpt-4o", "input": 100, "output": 10, "error": written, **extra}
+    assert not settled(row).failed.any()
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"),
+    [("200 OK", False), ("200.0", False), ("Done", False), ("429 Too Many", True), ("timeout", True)],
+)
+def test_a_status_is_a_code_or_a_word(settled, status, failed):
+    row = {"at": AT, "model": "gpt-4o", "input": 100, "output": 10, "status": status}
+    assert settled(row).failed.tolist() == [failed]
+
+
+@pytest.mark.parametrize("absent", ["NULL", "NaN", "\\N", "None", "", float("nan")])
+def test_what_a_table_writes_for_nothing_is_nothing(settled, absent):
+    row = {"model": "gpt-4o", "input": 100, "output": 10, "cached": absent, "cost": absent, "latency_ms": absent}
+    log = settled(row, {**row, "at": absent})
+    assert log.cache_read_tokens.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("at", [1e30, 10**400, 1e18 * 1e9])
+def test_a_time_after_all_years_is_a_bad_row(write, at):
+    found = read_log([write({"at": AT, "input": 1, "output": 1}, {"at": at, "input": 1, "output": 1})])
+    assert (len(found.log), found.rejected) == (1, 1)
+    assert "not a time" in found.samples[0].reason
+
+
+def test_a_count_is_taken_before_a_text_of_the_same_name(settled):
+    row = {"model": "gpt-4o", "input": "How do I pay?", "output": "So.", "input_tokens": 100, "output_tokens": 10}
+    assert settled(row).input_tokens.tolist() == [100]
+
+
+@pytest.mark.parametrize("extra", [{}, {"finish": "stop"}])
+def test_values_that_map_sets_for_all_rows_are_used_for_numbers_too(settled, extra):
+    columns = ("output==7", "cap==300", "tier==batch", "waits==false")
+    log = settled({"model": "gpt-4o", "input": 100, **extra}, columns=columns)
+    assert (log.output_tokens.tolist(), log.cap.tolist(), log.waits.tolist()) == ([7], [300], [0])
+
+
+def test_a_usage_report_is_not_a_log_of_calls(write):
+    found = read_log([write({"start_time": 1, "num_model_requests": 50, "input_tokens": 100, "output_tokens": 10})])
+    assert "the sum of 50 calls" in found.samples[0].reason
+    assert "reconcile --invoice" in found.samples[0].reason
+
+
+def test_other_money_is_no_witness(settled):
+    row = {"model": "gpt-4o", "input": 100, "output": 10, "cost": 0.00035, "currency": "EUR"}
+    log = settled(row, {**row, "currency": "USD"})
+    assert [usd > 0 for usd in log.said_usd.tolist()] == [False, True]
+
+
+def test_a_damaged_gzip_loses_only_what_comes_after(tmp_path):
+    rows = "".join(f'{{"model":"gpt-4o","input":{number * 7919 % 99991},"output":1}}\n' for number in range(20_000))
+    packed = bytearray(gzip.compress(rows.encode()))
+    for place in range(len(packed) // 2, len(packed) // 2 + 64):
+        packed[place] ^= 0xA5
+    path = tmp_path / "log.jsonl.gz"
+    path.write_bytes(packed)
+    found = read_log([path])
+    assert found.rejected
+    assert len(found.log) > 1000
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        ("model,input,output\n".encode("utf-16"), "UTF-16"),
+        (b"PK\x03\x04....", "a zip"),
+        (b"\x28\xb5\x2f\xfd....", "zstd"),
+        (gzip.compress(b"PAR1........"), "Parquet or SQLite in gzip"),
+        (gzip.compress(b"model,input,output\n" * 9)[:14], "damaged or cut off"),
+        (b"\n\n", "no records"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_for_what_it_is(tmp_path, content, says):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        read_log([path])
+
+
+def test_a_folder_may_hold_empty_files(write, tmp_path):
+    write({"model": "gpt-4o", "input": 1, "output": 1})
+    (tmp_path / "rotated.jsonl").touch()
+    assert len(read_log([tmp_path]).log) == 1
+
+
+def test_columns_may_be_divided_by_bars(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("model|input|output\ngpt-4o|100|10\n", encoding="utf-8")
+    assert read_log([path]).log.input_tokens.tolist() == [100]
