@@ -16,7 +16,7 @@ import numpy as np
 from promptopt.auditing.bill import TokenRates, rates_of
 from promptopt.auditing.log import CachedRelation, CallLog, Flags, Integers
 from promptopt.config import Config
-from promptopt.errors import InputError
+from promptopt.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,6 +75,12 @@ def settle(
     matters = cached > 0
     relation, witness = _by_row(log, cached)
     places, names = groups_of(log)
+    unknown = sorted(set(told or {}) - {*names, "all"})
+    if unknown:
+        raise InputError(
+            f"--accounting names {unknown[0]!r}, which the log does not have.{did_you_mean(unknown[0], names)} "
+            f"It has: {', '.join(sorted(names)[:8])}"
+        )
     rates = rates_of(log, config)
     by_cost = _by_cost(log, matters, cached, rates)
     # Buckets that were filled wrongly have a wrong total too; what was paid is right.

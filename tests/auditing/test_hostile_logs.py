@@ -243,3 +243,31 @@ def test_columns_may_be_divided_by_bars(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("model|input|output\ngpt-4o|100|10\n", encoding="utf-8")
     assert read_log([path]).log.input_tokens.tolist() == [100]
+
+
+def test_one_bad_span_of_a_batch_does_not_lose_the_others(write):
+    good, bad = (span(own, "", **{"gen_ai.usage.output_tokens": value}) for own, value in (("a", 10), ("b", "x")))
+    good["resourceSpans"] += [*bad["resourceSpans"], None, {"scopeSpans": None}]
+    found = read_log([write(good)])
+    assert (len(found.log), found.rejected) == (1, 1)
+    assert "gen_ai.usage.output_tokens is 'x'" in found.samples[0].reason
+
+
+def test_each_row_of_a_file_of_several_formats_is_read_as_its_own(write):
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+    rows = [
+        {"type": "message", "id": "m", "model": "claude-sonnet-4-5", "usage": {"input_tokens": 5, "output_tokens": 2}},
+        {"call_type": "acompletion", "startTime": AT, "model": "gpt-4o", **usage},
+        {"id": "x", "model": "gpt-4o", "choices": [{}], "usage": usage},
+        HELICONE,
+    ]
+    for turn in range(len(rows)):
+        found = read_log([write(*rows[turn:], *rows[:turn])])
+        assert (len(found.log), found.rejected) == (4, 0), found.samples
+        assert set(found.formats) == {"anthropic", "litellm", "openai", "helicone"}
+
+
+def test_a_told_group_that_is_not_in_the_log_is_a_mistake(write, tmp_path):
+    log = read_log([write({"provider": "openai", "model": "gpt-4o", "input": 100, "output": 1, "cached": 5})]).log
+    with pytest.raises(InputError, match=r"does not have.*Did you mean 'openai/gpt-4o'"):
+        settle(log, Config(tmp_path, tmp_path, tmp_path), {"openai/gpt-4": "inside"})

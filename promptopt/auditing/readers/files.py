@@ -135,9 +135,15 @@ class _Reading:
         calls = codex.CodexSession().calls if reader.NAME == codex.NAME else reader.calls
         if reader.NAME == otel.NAME:
             calls = self._with_parents
-        self._take(reader.NAME, path, ((place, _calls_of(calls, record)) for place, record in chain(first, records)))
+        others = (
+            [] if format_name else [cast("LogReader", load("reader", name)) for name in formats() if name != plain.NAME]
+        )
+        for place, record in chain(first, records):
+            other = None if isinstance(record, BadRow) else _other_reader(reader, others, record)
+            name, read = (reader.NAME, calls) if other is None else (other.NAME, other.calls)
+            self._take(name, path, ((place, _calls_of(read, record)),))
 
-    def _with_parents(self, record: LogRecord) -> Iterator[LoggedCall]:
+    def _with_parents(self, record: LogRecord) -> Iterator[LoggedCall | BadRow]:
         self._parents.update(otel.span_parents(record))
         return otel.calls(record)
 
@@ -276,6 +282,13 @@ def _reader(
         f"{show_path(path)}: is not a log of a known format; its records have: {names}\n"
         f"  name the format (--format {'|'.join(formats())}), or the columns (--map input=COLUMN --map output=COLUMN)"
     )
+
+
+def _other_reader(reader: LogReader, others: Sequence[LogReader], record: LogRecord) -> LogReader | None:
+    """The reader of a record that is of another format than those before it in its file; ``None`` if it is not."""
+    if reader.recognises(record):
+        return None
+    return next((other for other in others if other is not reader and other.recognises(record)), None)
 
 
 def documents(path: Path) -> Iterator[tuple[int, LogRecord | BadRow]]:

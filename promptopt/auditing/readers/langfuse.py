@@ -8,6 +8,7 @@ from typing import Any
 from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
 from promptopt.auditing.readers.fields import (
     BadRow,
+    as_count,
     as_json,
     as_mapping,
     count,
@@ -155,7 +156,7 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
 def _others(usage: Mapping[str, Any], prefix: str) -> int:
     """Tokens of buckets beside the plain one, such as ``input_audio_tokens``: no bucket holds another's."""
     return sum(
-        count({"value": value}, "value") or 0
+        as_count(value, name) or 0
         for name, value in usage.items()
         if name.startswith(prefix) and name not in _KNOWN and not isinstance(value, Mapping)
     )
@@ -170,6 +171,6 @@ def _flat(usage: Mapping[str, Any], *names: str) -> int | None:
     """A count by one of its names, which may hold dots, or be nested."""
     for name in names:
         if name in usage:
-            return count({"value": usage[name]}, "value")
+            return as_count(usage[name], name)
     nested = [name for name in names if "." in name]
     return count(usage, *nested) if nested else None

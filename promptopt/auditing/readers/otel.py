@@ -9,7 +9,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptopt.auditing.log import UNKNOWN, CachedRelation, LoggedCall, blocks_of, digest_of
-from promptopt.auditing.readers.fields import as_mapping, count, is_cut_off, moment, needed, real, setting, text
+from promptopt.auditing.readers.fields import (
+    BadRow,
+    as_count,
+    as_mapping,
+    is_cut_off,
+    moment,
+    needed,
+    real,
+    setting,
+    text,
+)
 
 NAME = "otel"
 
@@ -76,10 +86,13 @@ def recognises(record: Mapping[str, Any]) -> bool:
     return any(key.startswith(_USAGE) for key in _attributes(record))
 
 
-def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
+def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall | BadRow]:
     for span, attributes in _spans(record):
         if _is_call(attributes):
-            yield _call(span, attributes)
+            try:
+                yield _call(span, attributes)
+            except BadRow as error:
+                yield error
 
 
 def span_parents(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -93,19 +106,23 @@ def span_parents(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _spans(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     groups = record.get("resourceSpans", record.get("resource_spans"))
     if groups is not None:
-        for group in groups:
+        for group in _mappings(groups):
             resource = _attributes(as_mapping(group.get("resource")))
-            for scope in group.get(
-                "scopeSpans", group.get("scope_spans", group.get("instrumentationLibrarySpans", ()))
-            ):
-                for span in scope.get("spans", ()):
+            scopes = (group.get(name) for name in ("scopeSpans", "scope_spans", "instrumentationLibrarySpans"))
+            for scope in _mappings(next((each for each in scopes if each), ())):
+                for span in _mappings(scope.get("spans")):
                     yield span, {**resource, **_attributes(span)}
     elif isinstance(record.get("data"), list):
-        for trace in record["data"]:
-            for span in trace.get("spans", ()):
+        for trace in _mappings(record["data"]):
+            for span in _mappings(trace.get("spans")):
                 yield span, _attributes(span)
     else:
         yield record, _attributes(record)
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The objects of a list; none of anything else."""
+    return (each for each in value if isinstance(each, Mapping)) if isinstance(value, list) else iter(())
 
 
 def _attributes(span: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -216,7 +233,7 @@ def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
     """The first of these counts; attributes' names hold dots themselves."""
     for name in names:
         if attributes.get(name) is not None:
-            return count({"value": attributes[name]}, "value")
+            return as_count(attributes[name], name)
     return None
 
 
