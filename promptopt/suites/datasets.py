@@ -6,6 +6,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +16,7 @@ from promptopt.errors import SuiteError, did_you_mean
 from promptopt.files import show_path
 from promptopt.suites.inspect_samples import read_sample
 from promptopt.suites.rows import placed_rows
+from promptopt.suites.variables import is_file
 from promptopt.yaml import Located
 
 DATASET_KEYS = ("path", "format", "map", "assert")
@@ -29,6 +33,7 @@ _MAPS: Mapping[str, Mapping[str, str]] = {
 }
 FORMATS = (*_MAPS, "inspect", "langfuse", "openai-evals")
 _TARGET = re.compile(r"vars\.\w+|metadata\..+|expected|description")
+_OWN_TESTS = "tests of your own may: `tests: file://tests.jsonl`"
 # The value of these asserts may be a list; the others compare with one value.
 SEVERAL = re.compile(r".*-(any|all)|bleu|gleu|similar")
 _LAST = re.compile(r"####\s*(-?[\d,]*\.?\d+)\s*\Z")
@@ -63,10 +68,12 @@ class Dataset:
             shown = show_path(self.path)
             place = _Row(row, shown if line else f"{shown}: row {number}", line)
             test = self._test(place)
-            for name in [name for name, value in test["vars"].items() if isinstance(value, list)]:
+            if any(isinstance(value, list) for value in test["vars"].values()):
                 test["options"] = {"disableVarExpansion": True}
-                if not test["vars"][name]:
-                    place.fail(f"the variable {name!r} is an empty list")
+            for value in (*test["vars"].values(), *(each["value"] for each in test["assert"])):
+                _open_nothing(value, place)
+            for each in test["assert"]:
+                each["value"] = _literal(each["value"], place)
             yield test
         if not count:
             raise SuiteError("has no rows", path=show_path(self.path))
@@ -131,7 +138,7 @@ class Dataset:
         """The assert that compares with what the row expects."""
         kind = self.kind or ("numeric" if self.format == "gsm8k" else "contains-any")
         values = value if isinstance(value, list) else [value]
-        if not all(isinstance(each, str | int | float) and str(each).strip() for each in values):
+        if not all(type(each) in (str, int, float) and str(each).strip() for each in values):
             row.fail(f"`{field}` is {value!r:.60}, not a text, a number or a list of them")
         if not values:
             row.fail(
@@ -180,6 +187,22 @@ class _Row:
                     self.fail(f"has no field {name!r}", f"its columns are {known}; `map` says which one is what")
         if value is None:
             self.fail(f"`{name}` is null", "fill it in, or take the row out")
+        return self._plain(value, name)
+
+    def _plain(self, value: Any, name: str) -> Any:
+        """A value of Parquet as JSON has it."""
+        if isinstance(value, list):
+            return [self._plain(each, name) for each in value]
+        if isinstance(value, Mapping):
+            return {key: self._plain(each, name) for key, each in value.items()}
+        if isinstance(value, date | time):
+            return value.isoformat()
+        if isinstance(value, Decimal):
+            value = int(value) if value == value.to_integral_value() else float(value)
+        if not (value is None or isinstance(value, str | int | float)) or (
+            type(value) is float and not isfinite(value)
+        ):
+            self.fail(f"`{name}` is {value!r:.60}, not a text or a number", "map another column, or take the row out")
         return value
 
     def either(self, camel: str, snake: str) -> Any:
@@ -187,13 +210,34 @@ class _Row:
 
     def json(self, camel: str, snake: str) -> Any:
         """A cell that a CSV has as JSON, as it was."""
-        value = self.either(camel, snake)
+        value = self._plain(self.either(camel, snake), camel)
         if isinstance(value, str) and Path(self.path.partition(": row ")[0]).suffix.lower() == ".csv":
             try:
                 return json.loads(value) if value.strip() else None
             except (ValueError, RecursionError):
                 return value
         return value
+
+
+def _open_nothing(value: Any, row: _Row) -> None:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, list):
+            _open_nothing(each, row)
+        elif is_file(each):
+            row.fail(f"{each!r:.60} is the address of a file, and the rows of a data set open none", _OWN_TESTS)
+
+
+def _literal(value: Any, row: _Row) -> Any:
+    """What a row expects, as the value of an assert: braces in it are no variables."""
+    if isinstance(value, list):
+        return [_literal(each, row) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _literal(each, row) for key, each in value.items()}
+    if not isinstance(value, str) or "{{" not in value:
+        return value
+    if "endraw" in value:
+        row.fail(f"{value!r:.60} has both braces and `endraw`", "take the row out")
+    return f"{{% raw %}}{value}{{% endraw %}}"
 
 
 def _without_line(row: _Row) -> Located:

@@ -226,6 +226,9 @@ def _compare(suite: Suite, cases: tuple[Case, ...], again: tuple[Case, ...], for
     if len(cases) != len(again):
         raise SuiteError(f"{len(cases)} cases would be {len(again)} in {form}", path=show_path(suite.path))
     for case, other in zip(cases, again, strict=True):
+        if form not in _OWN:
+            filled = (replace(each, value=fill(each.value, other.vars)) for each in other.asserts)
+            other = replace(other, asserts=tuple(filled))  # noqa: PLW2901 - the same case with its texts as they are compared
         before, after = _said(case), _said(other)
         for part, value in before.items():
             if after[part] != value:

@@ -156,8 +156,9 @@ def _find(operand: str | Path, config: Config) -> Path:
 class _Parser:
     """Collects the cases of one file; knows its name for errors."""
 
-    def __init__(self, path: Path, outer: _Parser | None = None) -> None:
+    def __init__(self, path: Path, outer: _Parser | None = None, *, of_data: bool = False) -> None:
         self._path = path
+        self._of_data = of_data
         self._shown = show_path(path)
         self._outer = outer
         self._default: Mapping[str, Any] = outer._default if outer else {}
@@ -244,7 +245,7 @@ class _Parser:
             return self._error(f"tests: {message}", entry, key, remedy)
 
         dataset = dataset_of(entry, lambda path: find_file(path, self._folders), fail)
-        parser = _Parser(dataset.path, self)
+        parser = _Parser(dataset.path, self, of_data=True)
         return ((parser, test) for test in dataset.tests())
 
     def _other_file(self, entry: str, line: int | None) -> Iterable[_Test]:
@@ -281,7 +282,7 @@ class _Parser:
             written = {name: expand_patterns(value, self._folders) for name, value in given.items()}
             for suffix, expanded in self._expanded(written, options):
                 read = {name: read_variable(value, self._folders) for name, value in expanded.items()}
-                variables, plain = render_variables(read)
+                variables, plain = render_variables(read, self._mapping(test, "vars") if self._of_data else ())
                 self._notes += [f"the variable {name!r} is not rendered: its braces name no variable" for name in plain]
                 turns = self._turns(test, read)
                 # The name is of what is written, so that it stays when another variable is changed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -102,15 +102,21 @@ def _text(path: Path, reference: str) -> str:
         raise ValueError(f"{reference!r} cannot be read: {error.strerror}") from None
 
 
-def render_variables(variables: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def render_variables(
+    variables: Mapping[str, Any], data: Collection[str] = ()
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """Variables with variables filled in, and the names of those that have braces but name no variable of the case.
 
     A text that names none is not a template: texts about templates stay as they are.
 
+    Args:
+        data: Variables that stay as they are, whatever is in them.
+
     Raises:
         ValueError: A text names a variable that is not there beside one that is, or they lead back to themselves.
     """
-    written = [name for name, value in variables.items() if isinstance(value, str) and ("{{" in value or "{%" in value)]
+    texts = {name: value for name, value in variables.items() if isinstance(value, str) and name not in data}
+    written = [name for name, value in texts.items() if "{{" in value or "{%" in value]
     if not written:
         return variables, ()
     from jinja2 import StrictUndefined, TemplateError

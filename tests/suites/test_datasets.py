@@ -146,6 +146,40 @@ def test_a_row_that_cannot_be_measured_is_refused_with_its_place(read, form, goo
         read(json.dumps([good, bad]), form, "data.json")
 
 
+def test_rows_are_data_that_name_no_variables_and_open_no_files(tmp_path, read) -> None:
+    row = {"id": "a", "input": {"q": "say {{ x }} {{", "x": "secret"}, "expectedOutput": "{{ x }}"}
+    (case,) = read([row], "langfuse")
+    assert case.vars["q"] == "say {{ x }} {{"
+    exported = export_suite(load_suite(tmp_path / "suite.json"), "langfuse", tmp_path / "out.jsonl")
+    assert json.loads(exported.text)["expectedOutput"] == "{{ x }}"
+    (tmp_path / "secret.txt").write_text("secret")
+    for value in ("file://secret.txt", {"a": ["file://secret.txt"]}):
+        with pytest.raises(SuiteError, match=r"data.jsonl:1: 'file://secret.txt' is the address of a file"):
+            read([row | {"input": value}], "langfuse")
+
+
+def test_values_of_parquet_are_what_json_has_or_refused(tmp_path) -> None:
+    import duckdb
+
+    columns = (
+        "'x' AS q, 1.5::DECIMAL(4,2) AS n, DATE '2024-01-02' AS d, 'a'::BLOB AS b, 'nan'::DOUBLE AS nan, true AS t"
+    )
+    duckdb.sql(f"SELECT {columns}").write_parquet(str(tmp_path / "p.parquet"))
+
+    def by(**columns):
+        return suite_of_dataset(tmp_path, path="p.parquet", format="rows", map={"q": "vars.q"} | columns).cases
+
+    (case,) = by(n="expected", d="metadata.day")
+    assert (expected(case), case.metadata) == ([("contains-any", [1.5])], {"day": "2024-01-02"})
+    for columns, problem in (
+        ({"b": "vars.b"}, "`b` is b'a'"),
+        ({"nan": "vars.n"}, "`nan` is nan"),
+        ({"t": "expected"}, "`t` is True"),
+    ):
+        with pytest.raises(SuiteError, match=f"p.parquet: row 1: {problem}"):
+            by(**columns)
+
+
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
