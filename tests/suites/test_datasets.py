@@ -8,9 +8,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt import load_suite
+from promptopt import Response, load_suite
 from promptopt.cli import cli
 from promptopt.errors import SuiteError
+from promptopt.scorers import SuiteChecks
 from promptopt.suites.export import EXPORT_FORMATS, export_suite
 
 
@@ -150,6 +151,9 @@ def test_rows_are_data_that_name_no_variables_and_open_no_files(tmp_path, read) 
     row = {"id": "a", "input": {"q": "say {{ x }} {{", "x": "secret"}, "expectedOutput": "{{ x }}"}
     (case,) = read([row], "langfuse")
     assert case.vars["q"] == "say {{ x }} {{"
+    checks = SuiteChecks(load_suite(tmp_path / "suite.json"))
+    scores = [checks.score("a", Response("m", text), None, None) for text in ("{{ x }}", "secret")]
+    assert [score.scores[0].passed for score in scores] == [True, False]
     exported = export_suite(load_suite(tmp_path / "suite.json"), "langfuse", tmp_path / "out.jsonl")
     assert json.loads(exported.text)["expectedOutput"] == "{{ x }}"
     (tmp_path / "secret.txt").write_text("secret")
