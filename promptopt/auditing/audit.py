@@ -30,6 +30,7 @@ from promptopt.errors import InputError
 MOST_ORDERED = 8
 """Strategies of which all orders are looked at, at most: 256 replays."""
 _VERSION = 1
+_OF_ONE_AUDIT = ("settings", "order", "accounting", "log_sums")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class LogAudit:
         order: The strategies that can be assessed, in the order of the waterfall.
         needs: What the others need.
         outcomes: By set of strategies.
+        log_sums: Calls, input and output tokens of the whole log: parts of one log have the same.
     """
 
     rows: int
@@ -53,6 +55,7 @@ class LogAudit:
     needs: Mapping[StrategyName, str]
     profile: SpendProfile
     outcomes: Mapping[frozenset[StrategyName], ReplayOutcome]
+    log_sums: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def audit(
         needs=lacking,
         profile=profile(log, replay.usages, slots_of(log), settings.lifetime_s),
         outcomes=outcomes(replay, sets),
+        log_sums=(len(given.log), int(given.log.input_tokens.sum()), int(given.log.output_tokens.sum())),
     )
 
 
@@ -110,7 +114,7 @@ def merged(parts: Sequence[LogAudit]) -> LogAudit:
     first, *others = parts
     whole = first
     for other in others:
-        if (other.settings, other.order, other.accounting) != (first.settings, first.order, first.accounting):
+        if any(getattr(other, name) != getattr(first, name) for name in _OF_ONE_AUDIT):
             raise InputError("these parts are of different audits: their settings or their logs are not the same")
         whole = LogAudit(
             rows=whole.rows + other.rows,
@@ -123,6 +127,7 @@ def merged(parts: Sequence[LogAudit]) -> LogAudit:
             needs=first.needs,
             profile=whole.profile.plus(other.profile),
             outcomes={each: whole.outcomes[each].plus(other.outcomes[each]) for each in whole.outcomes},
+            log_sums=first.log_sums,
         )
     return whole
 
@@ -148,6 +153,7 @@ def partial_text(audit: LogAudit, part: tuple[int, int]) -> str:
         "rejected": audit.rejected,
         "duplicates": audit.duplicates,
         "formats": audit.formats,
+        "log_sums": audit.log_sums,
         "accounting": asdict(audit.accounting),
         "settings": asdict(audit.settings),
         "order": audit.order,
@@ -178,7 +184,7 @@ def read_partial(path: Path) -> tuple[LogAudit, tuple[int, int]]:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         return _partial(body), (body["part"][0], body["part"][1])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(f"is not a part of an audit ({error}): make one with --partition", path=path) from None
 
 
@@ -217,6 +223,7 @@ def _partial(body: Mapping[str, Any]) -> LogAudit:
             frozenset(each["strategies"]): ReplayOutcome(bill(each["bill"]), each["counts"])
             for each in body["outcomes"]
         },
+        log_sums=tuple(body["log_sums"]),
     )
 
 

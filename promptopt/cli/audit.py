@@ -17,6 +17,7 @@ from promptopt.errors import InputError, UsageError
 if TYPE_CHECKING:
     from promptopt.auditing.audit import AuditInput, LogAudit
     from promptopt.auditing.log import CachedRelation, CallLog
+    from promptopt.auditing.reconcile import Covered
     from promptopt.auditing.strategies import AuditSettings, StrategyName
 
 _MOST_REJECTED = 0.01
@@ -260,11 +261,7 @@ def _reconcile(invoice: Path, as_json: bool, **source: Any) -> None:
             dollars(row.invoice_usd),
             f"{row.log_tokens:,}",
             "-" if row.invoice_tokens is None else f"{row.invoice_tokens:,}",
-            f"{row.share:.1%}"
-            if row.share is not None
-            else "not in the invoice"
-            if row.invoice_usd is None and row.invoice_tokens is None
-            else "unpriced",
+            _share_text(row),
         ]
         for row in rows
     ]
@@ -298,7 +295,10 @@ def _read(
     for path in logs:
         if not path.exists():
             raise InputError("there is no such file", path=path)
-    if len(logs) == 1 and logs[0].is_file() and is_skeleton(logs[0]):
+    skeletons = [path for path in logs if path.is_file() and is_skeleton(path)]
+    if skeletons:
+        if len(logs) > 1:
+            raise InputError("is a skeleton, whose digests no other log shares: audit it alone", path=skeletons[0])
         return read_skeleton(logs[0])
     progress = _Progress()
     read = read_log(logs, format_name=format_name, columns=columns, model=model, progress=progress)
@@ -427,6 +427,14 @@ def _period(log: CallLog, text: str) -> CallLog:
         span = f"{_day(known.min())} to {_day(known.max())}" if len(known) else "no known time"
         raise InputError(f"no call in {text}; the log has {span}")
     return log.take(rows)
+
+
+def _share_text(row: Covered) -> str:
+    if row.share is not None:
+        return f"{row.share:.1%}"
+    if row.invoice_usd is None and row.invoice_tokens is None:
+        return "not in the invoice"
+    return "unpriced" if row.log_usd is None else "nothing invoiced"
 
 
 def _undated(log: CallLog) -> int:

@@ -271,3 +271,12 @@ def test_a_told_group_that_is_not_in_the_log_is_a_mistake(write, tmp_path):
     log = read_log([write({"provider": "openai", "model": "gpt-4o", "input": 100, "output": 1, "cached": 5})]).log
     with pytest.raises(InputError, match=r"does not have.*Did you mean 'openai/gpt-4o'"):
         settle(log, Config(tmp_path, tmp_path, tmp_path), {"openai/gpt-4": "inside"})
+
+
+def test_a_sample_of_inspect_without_events_counts_beside_those_with_them(tmp_path):
+    usage = {"input_tokens": 100, "output_tokens": 10}
+    event = {"event": "model", "model": "openai/gpt-4o", "output": {"usage": usage, "choices": []}}
+    samples = [{"id": 1, "events": [event]}, {"id": 2, "model_usage": {"openai/gpt-4o": {**usage, "input_tokens": 40}}}]
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({"eval": {"task": "t"}, "plan": {}, "samples": samples}), encoding="utf-8")
+    assert read_log([path]).log.input_tokens.tolist() == [100, 40]

@@ -191,3 +191,34 @@ def test_no_case_is_drawn_from_a_count_of_tokens(project):
     path = project.root / "calls.csv"
     path.write_text("model,input,output\ngpt-4o,100,10\n", encoding="utf-8")
     assert "no call of the log has the text" in refused(path, "--seed-suite", "3")
+
+
+def test_parts_of_different_logs_are_not_merged(log, project):
+    first, second = project.root / "first.json", project.root / "second.json"
+    first.write_text(run(log(ROW, ROW), "--partition", "1/2"), encoding="utf-8")
+    second.write_text(run(log(ROW), "--partition", "2/2"), encoding="utf-8")
+    assert "their settings or their logs are not the same" in refused("merge", first, second)
+    body = {**json.loads(first.read_text(encoding="utf-8")), "rates": [["gpt-4o", "standard", ["two"], False]]}
+    second.write_text(json.dumps(body), encoding="utf-8")
+    assert "is not a part of an audit" in refused("merge", second)
+
+
+def test_a_skeleton_is_audited_alone(log, project):
+    path, skeleton = log(ROW), project.root / "skeleton.parquet"
+    run("skeleton", path, "-o", skeleton)
+    assert "audit it alone" in refused(skeleton, path)
+
+
+@pytest.mark.parametrize(
+    ("model", "invoiced", "says"), [("house-model-1", 4, "unpriced"), ("gpt-4o", 0, "nothing invoiced")]
+)
+def test_a_share_that_cannot_be_said_says_why(log, project, model, invoiced, says):
+    invoice = project.root / "invoice.csv"
+    invoice.write_text(f"day,model,usd\n2026-09-21,{model},{invoiced}\n", encoding="utf-8")
+    assert says in run("reconcile", log({**ROW, "model": model}), "--invoice", invoice)
+
+
+def test_an_invoice_in_another_encoding_is_named_for_it(log, project):
+    invoice = project.root / "invoice.csv"
+    invoice.write_bytes("day,model,usd\n".encode("utf-16"))
+    assert "UTF-16" in refused("reconcile", log(ROW), "--invoice", invoice)

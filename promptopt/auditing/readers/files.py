@@ -122,7 +122,6 @@ class _Reading:
     def file(self, path: Path, format_name: str | None, columns: tuple[str, ...]) -> None:
         if not path.is_file():
             raise InputError(f"{show_path(path)}: there is no such file")
-        _refuse_other_encodings(path)
         if _starts_with(path, b"SQLite format 3\0"):
             self._take(ledger.NAME, path, _ledger_calls(path))
             return
@@ -297,6 +296,7 @@ def documents(path: Path) -> Iterator[tuple[int, LogRecord | BadRow]]:
     Raises:
         InputError: The file cannot be read at all.
     """
+    _refuse_other_encodings(path)
     if _starts_with(path, b"PAR1"):
         yield from enumerate(_parquet(path), 1)
         return

@@ -31,11 +31,12 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
     found = False
     for sample in record.get("samples") or ():
         session = text(sample, "uuid", "id")
+        with_events = False
         for event in dig(sample, "events", "transcript.events") or ():
             if event.get("event") == "model" and as_mapping(dig(event, "output.usage")):
-                found = True
+                found = with_events = True
                 yield _event(event, task, session)
-        if not found:
+        if not with_events:
             for model, usage in as_mapping(dig(sample, "model_usage")).items():
                 found = True
                 yield _usage(model, as_mapping(usage), moment(record, "eval.created"), prompt=task, session=session)
