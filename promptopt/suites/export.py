@@ -71,7 +71,7 @@ def export_suite(suite: Suite, form: str, target: Path, *, of_input: str = "inpu
     rows = [_ROWS[form](case) for case in cases]
     text = _csv(rows) if form == "csv" else "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     tests = {} if form in _OWN else {"path": target.name, "format": form, "assert": kind}
-    _compare(suite, cases, _read(text, tests, target), form)
+    _compare(suite, cases, _read(text, tests, target, suite), form)
     return DatasetFile(text, tests, moved)
 
 
@@ -91,7 +91,11 @@ def _filled(case: Case, kind: str, form: str, suite: Suite) -> Case:
         )
     try:
         asserts = tuple(
-            replace(each, type=kind, negated=False, value=_values(kind, fill(each.value, case.vars)))
+            replace(
+                each,
+                type=kind.removeprefix("not-"),
+                value=_values(kind, fill(each.value, case.vars), in_one=each.type in _ONE_OF),
+            )
             for each in case.asserts
         )
     except ValueError as error:
@@ -99,13 +103,13 @@ def _filled(case: Case, kind: str, form: str, suite: Suite) -> Case:
     return replace(case, asserts=asserts)
 
 
-def _values(kind: str, value: Any) -> Any:
-    """The texts that an assert compares with: in a list if it takes several, each once."""
+def _values(kind: str, value: Any, *, in_one: bool) -> Any:
+    """The texts that an assert compares with: in a list if it takes several, each once. One text may list them."""
     if not SEVERAL.fullmatch(kind):
         return value
-    if isinstance(value, list):
-        return list(dict.fromkeys(map(str, value)))
-    return list(dict.fromkeys(split_list(str(value)) if kind.endswith("-all") else [str(value)]))
+    if not isinstance(value, list):
+        value = split_list(str(value)) if kind.endswith(("-any", "-all")) and not in_one else [value]
+    return list(dict.fromkeys(map(str, value)))
 
 
 def _of_one_input(case: Case, of_input: str, kept: Iterable[str], suite: Suite) -> Case:
@@ -198,7 +202,7 @@ def _expected(case: Case) -> Any:
     if not case.asserts:
         return None
     assertion = case.asserts[0]
-    one = SEVERAL.fullmatch(assertion.type) and len(assertion.value) == 1
+    one = SEVERAL.fullmatch(assertion.type) and isinstance(assertion.value, list) and len(assertion.value) == 1
     return assertion.value[0] if one else assertion.value
 
 
@@ -209,7 +213,7 @@ def _plain(variables: Mapping[str, Any]) -> dict[str, Any]:
     return dict(variables)
 
 
-def _read(text: str, tests: Mapping[str, str], target: Path) -> tuple[Case, ...]:
+def _read(text: str, tests: Mapping[str, str], target: Path, suite: Suite) -> tuple[Case, ...]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / target.name
         path.write_text(text, encoding="utf-8", newline="")
@@ -219,7 +223,11 @@ def _read(text: str, tests: Mapping[str, str], target: Path) -> tuple[Case, ...]
         try:
             return load_suite(path).cases
         except SuiteError as error:
-            raise SuiteError(f"the file would not be read again: {error.message}", remedy=error.remedy) from None
+            message = f"{target.name} would not be read again: {error.message}"
+            if error.line and tests:
+                # A row for each case, on a line of its own.
+                raise _refuse(suite, suite.cases[error.line - 1], message, "jsonl says the most") from None
+            raise SuiteError(message, path=show_path(suite.path), remedy=error.remedy) from None
 
 
 def _compare(suite: Suite, cases: tuple[Case, ...], again: tuple[Case, ...], form: str) -> None:
@@ -232,7 +240,7 @@ def _compare(suite: Suite, cases: tuple[Case, ...], again: tuple[Case, ...], for
         before, after = _said(case), _said(other)
         for part, value in before.items():
             if after[part] != value:
-                message = f"{part} {value!r:.80} would be {after[part]!r:.80} in {form}"
+                message = f"{part} {value!r:.120} would be {after[part]!r:.120} in {form}"
                 raise _refuse(suite, case, message, "jsonl says the most" if form != "jsonl" else None)
 
 
@@ -242,7 +250,7 @@ def _said(case: Case) -> dict[str, Any]:
     return {
         "description": case.name,
         "vars": dict(case.vars),
-        "assert": [replace(each, line=None) for each in case.asserts],
+        "assert": [_assert(each) for each in case.asserts],
         "threshold": case.threshold,
         "metadata": dict(case.metadata),
         "options": options,

@@ -261,6 +261,26 @@ def test_the_command_writes_what_it_says(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "value", "wanted"),
+    [
+        ("contains-any", 'x, "y, z"', ("contains-any", ["x", "y, z"])),
+        ("contains", "x, y", ("contains-any", ["x, y"])),
+        ("not-contains", "x", ("not-contains", "x")),
+        ("not-icontains-any", ["x", "y"], ("not-icontains-any", ["x", "y"])),
+        ("numeric", "5", ("numeric", "5")),
+    ],
+)
+@pytest.mark.parametrize("form", ["inspect", "langfuse", "openai-evals"])
+def test_an_assert_means_the_same_after_it(tmp_path, kind, value, wanted, form) -> None:
+    test = {"description": "a", "vars": {"input": "q"}, "assert": [{"type": kind, "value": value}]}
+    (tmp_path / "s.json").write_text(json.dumps([test]))
+    exported = export_suite(load_suite(tmp_path / "s.json"), form, tmp_path / "o.jsonl")
+    (tmp_path / "o.jsonl").write_text(exported.text)
+    (again,) = suite_of_dataset(tmp_path, **exported.tests).cases
+    assert expected(again) == [wanted]
+
+
+@pytest.mark.parametrize(
     ("test", "form", "problem"),
     [
         (
@@ -275,6 +295,12 @@ def test_the_command_writes_what_it_says(tmp_path, monkeypatch) -> None:
             "threshold 0.5 would be None",
         ),
         ({"metadata": {"n": 1}}, "csv", "metadata .* would be"),
+        (
+            {"assert": [{"type": "is-json", "value": {"a": 1}}]},
+            "inspect",
+            "o.jsonl would not be read again: .*`target`",
+        ),
+        ({}, "openai-evals", "o.jsonl would not be read again: `ideal` is null"),
         ({"turns": [{"user": "hello"}]}, "jsonl", "turns .* would be"),
     ],
 )
