@@ -280,3 +280,10 @@ def test_a_sample_of_inspect_without_events_counts_beside_those_with_them(tmp_pa
     path = tmp_path / "log.json"
     path.write_text(json.dumps({"eval": {"task": "t"}, "plan": {}, "samples": samples}), encoding="utf-8")
     assert read_log([path]).log.input_tokens.tolist() == [100, 40]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("model,input,output,input\ngpt-4o,100,10,3\n", encoding="utf-8")
+    with pytest.raises(InputError, match="two columns named 'input'"):
+        read_log([path])

@@ -322,7 +322,7 @@ def _documents(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | B
     elif start == b"{":
         yield from _lines(file)
     else:
-        yield from _csv(file)
+        yield from _csv(path, file)
 
 
 def _is_lines(head: bytes) -> bool:
@@ -392,12 +392,18 @@ def _expanded(value: Any) -> Sequence[Any]:
     return [value]
 
 
-def _csv(file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
+def _csv(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
     csv.field_size_limit(LONGEST_LINE)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
     first = text.readline()
     dialect = max((",", ";", "\t", "|"), key=first.count)
     names = [name.strip() for name in next(csv.reader([first], delimiter=dialect), [])]
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        text.detach()
+        raise InputError(
+            f"has two columns named {twice!r}: rename one, or write a header if there is none", path=show_path(path)
+        )
     rows = csv.reader(text, delimiter=dialect)
     try:
         while True:
