@@ -241,23 +241,19 @@ class CallUsages:
     reasoning: Integers
     rates: TokenRates
 
+    @property
+    def by_kind(self) -> tuple[Integers, ...]:
+        """Tokens of each call by :data:`KINDS`."""
+        plain = self.input_tokens - self.cached - self.written - self.written_1h
+        return plain, self.cached, self.written, self.written_1h, self.output_tokens - self.reasoning, self.reasoning
+
     def bill(self, slots: Integers) -> TokenBill:
         """The bill; ``slots`` are those of the calls."""
         billed = self.billed & self.rates.priced
         rows = np.flatnonzero(billed)
         if not len(rows):
             return TokenBill({}, int(self.billed.sum()), int((self.billed & ~self.rates.priced).sum()))
-        kinds = np.stack(
-            [
-                self.input_tokens - self.cached - self.written - self.written_1h,
-                self.cached,
-                self.written,
-                self.written_1h,
-                self.output_tokens - self.reasoning,
-                self.reasoning,
-            ],
-            axis=1,
-        )[rows]
+        kinds = np.stack(self.by_kind, axis=1)[rows]
         first = int(slots[rows].min())
         span = int(slots[rows].max()) - first + 1
         cells = self.rates.numbers[rows].astype(np.int64) * span + (slots[rows] - first)

@@ -148,21 +148,12 @@ def _cells(log: CallLog, config: Config) -> tuple[dict[_Key, _Cell], int]:
     """The calls of a period by kind and model, and how many have no price."""
     usages = logged(log, rates_of(log, config))
     billed = usages.billed & usages.rates.priced
-    plain = usages.input_tokens - usages.cached - usages.written - usages.written_1h
-    by_kind = (
-        plain,
-        usages.cached,
-        usages.written,
-        usages.written_1h,
-        usages.output_tokens - usages.reasoning,
-        usages.reasoning,
-    )
     column = "prompt" if (log.codes["prompt"] >= 0).any() else "tag"
     keys = np.stack([log.codes[column].astype(np.int64), log.codes["model"]], axis=1)
     cells: dict[_Key, _Cell] = {}
     unique, places = np.unique(keys[billed], axis=0, return_inverse=True)
     numbers = usages.rates.numbers[billed]
-    tokens = np.stack([each[billed] for each in by_kind], axis=1)
+    tokens = np.stack([each[billed] for each in usages.by_kind], axis=1)
     for place, (kind, model) in enumerate(unique.tolist()):
         rows = places.reshape(-1) == place
         name = log.names[column][kind] if kind >= 0 else ""

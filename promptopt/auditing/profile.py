@@ -13,7 +13,7 @@ import numpy as np
 
 from promptopt.auditing.bill import KINDS, SLOT_S, CallUsages, TokenBill, TokenRate
 from promptopt.auditing.log import CallLog, Flags, Floats, Integers
-from promptopt.auditing.spend import SHUTDOWN_DAYS, shutdown_date
+from promptopt.auditing.spend import SHUTDOWN_DAYS, days_that_spike, shutdown_date
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GROUPS = ("model", "prompt", "tag", "user", "team", "hour")
 _NONE = "(none)"
 _EPOCH_SLOT = 1_000_000_000 // SLOT_S
-_SPIKE_MADS, _DRAWS, _SEED = 4.0, 4000, 20_261
+_DRAWS, _SEED = 4000, 20_261
 _MONTH_DAYS, _FEWEST_DAYS = 30, 3
 
 KindTokens = tuple[int, ...]
@@ -102,21 +102,16 @@ def profile(log: CallLog, usages: CallUsages, slots: Integers, lifetime_s: float
 
 def _sums(usages: CallUsages, codes: NDArray[np.int32], names: tuple[str, ...]) -> dict[str, GroupSums]:
     rows = np.flatnonzero(usages.billed)
-    kinds = (
-        usages.input_tokens - usages.cached - usages.written - usages.written_1h,
-        usages.cached,
-        usages.written,
-        usages.written_1h,
-        usages.output_tokens - usages.reasoning,
-        usages.reasoning,
-    )
     rates = len(usages.rates.rates) + 1
     cells = (codes[rows].astype(np.int64) + 1) * rates + usages.rates.numbers[rows] + 1
     unique, places = np.unique(cells, return_inverse=True)
     places = places.reshape(-1)
     calls = np.bincount(places, minlength=len(unique))
     # Doubles hold whole numbers up to 2**53 exactly.
-    sums = [np.bincount(places, kind[rows].astype(np.float64), len(unique)).astype(np.int64).tolist() for kind in kinds]
+    sums = [
+        np.bincount(places, kind[rows].astype(np.float64), len(unique)).astype(np.int64).tolist()
+        for kind in usages.by_kind
+    ]
     found: dict[str, GroupSums] = {}
     for place, cell in enumerate(unique.tolist()):
         code, rate = cell // rates - 1, cell % rates - 1
@@ -220,16 +215,9 @@ def spikes(bill: TokenBill) -> list[tuple[str, float, float]]:
         if slot >= _EPOCH_SLOT:
             day = slot * SLOT_S // 86_400
             days[day] = days.get(day, Decimal(0)) + usd
-    if len(days) < 4:
-        return []
-    spent = np.array([float(usd) for usd in days.values()])
-    middle = float(np.median(spent))
-    edge = max(middle + _SPIKE_MADS * float(np.median(np.abs(spent - middle))), 2 * middle)
-    return [
-        (datetime.fromtimestamp(day * 86_400, UTC).date().isoformat(), float(usd), middle)
-        for day, usd in sorted(days.items())
-        if float(usd) > edge
-    ]
+    return days_that_spike(
+        {datetime.fromtimestamp(day * 86_400, UTC).date().isoformat(): float(usd) for day, usd in days.items()}
+    )
 
 
 def curve(sums: Mapping[str, GroupSums]) -> list[float]:

@@ -184,7 +184,7 @@ def sum_up(rows: Sequence[LedgerRow], now: datetime | None = None) -> SpendSumma
         refused=sum(row.status == "refused" for row in rows),
         weeks=_weeks(by_day),
         trend=_trend(by_day, now.date()),
-        spikes=_spikes(by_day),
+        spikes=days_that_spike(by_day),
         uncapped=dict(Counter(row.kind for row in asked if row.max_output_tokens is None).most_common()),
         shutdowns=_shutdowns(asked, now.date()),
         assumed_usd=math.fsum(row.incurred_usd or 0.0 for row in asked if row.basis == "assumed"),
@@ -285,8 +285,8 @@ def _trend(by_day: dict[str, float], today: date) -> float | None:
     return _between(by_day, today - week, today) / before - 1 if before else None
 
 
-def _spikes(by_day: dict[str, float]) -> list[tuple[str, float, float]]:
-    """Day, its dollars and the median day's."""
+def days_that_spike(by_day: dict[str, float]) -> list[tuple[str, float, float]]:
+    """Days that cost far more than the median day: the day, its dollars and the median's."""
     if len(by_day) < 4:
         return []
     middle = median(by_day.values())

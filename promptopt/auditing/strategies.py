@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from promptopt.auditing.bill import CallUsages, TokenBill, TokenRates, logged, rates_of, slots_of
-from promptopt.auditing.log import CallLog, Flags
+from promptopt.auditing.log import CallLog, Flags, digest_of
 from promptopt.config import Config
 
 StrategyName = Literal[
@@ -213,7 +213,7 @@ class LogReplay:
             name: np.floor(getattr(usages, name) * ratio + 0.5).astype(np.int64)
             for name in ("cached", "written", "written_1h")
         }
-        plain = np.floor((usages.input_tokens - usages.cached - usages.written - usages.written_1h) * ratio + 0.5)
+        plain = np.floor(usages.by_kind[0] * ratio + 0.5)
         new = replace(usages, input_tokens=plain.astype(np.int64) + sum(parts.values()), **parts)
         return state.with_counts("compression", new, calls=int(usages.billed.sum()))
 
@@ -259,9 +259,7 @@ class LogReplay:
 
 def _costs(usages: CallUsages, rates: TokenRates) -> np.ndarray:
     table = rates.table[rates.numbers]
-    plain = usages.input_tokens - usages.cached - usages.written - usages.written_1h
-    parts = plain, usages.cached, usages.written, usages.written_1h, usages.output_tokens
-    return np.asarray(sum(table[:, place] * tokens for place, tokens in enumerate(parts)))
+    return np.asarray(sum(table[:, place] * tokens for place, tokens in enumerate(usages.by_kind)))
 
 
 def _no_wait(log: CallLog, settings: AuditSettings) -> Flags:
@@ -390,19 +388,13 @@ def _replay_prefixes(log: CallLog, billed: Flags, settings: AuditSettings) -> np
 
 def part_of(log: CallLog, part: int, parts: int) -> CallLog:
     """One of several parts of a log that know nothing of one another: by model and first block of the prompt."""
-    models = np.array([_hashed(name) for name in log.names["model"]] or [0], np.uint64)[log.codes["model"]]
+    models = np.array([digest_of(name) for name in log.names["model"]] or [0], np.uint64)[log.codes["model"]]
     has_blocks = np.diff(log.block_starts) > 0
     first = np.zeros(len(log), np.uint64)
     first[has_blocks] = log.blocks[log.block_starts[:-1][has_blocks]]
     key = np.where(has_blocks, first, log.digest)
     mixed = (key ^ (models * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xBF58476D1CE4E5B9)
     return log.take((mixed >> np.uint64(32)) % np.uint64(parts) == np.uint64(part - 1))
-
-
-def _hashed(name: str) -> int:
-    from promptopt.auditing.log import digest_of
-
-    return digest_of(name)
 
 
 def outcomes(

@@ -15,6 +15,7 @@ from promptopt.auditing.readers.fields import (
     moment,
     needed,
     real,
+    seconds_between,
     setting,
     text,
     tokens,
@@ -89,7 +90,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         if latency is not None
         else milliseconds / 1000
         if milliseconds is not None
-        else _span(start, end),
+        else seconds_between(start, end),
         failed=failed,
         cut_off=_cut_off(answer),
         waits=False if batch else None,
@@ -106,7 +107,3 @@ def _cut_off(answer: Mapping[str, Any]) -> bool:
     if isinstance(choices, list) and choices:
         return is_cut_off(dig(choices[0], "finish_reason"))
     return answer.get("status") == "incomplete" and dig(answer, "incomplete_details.reason") == "max_output_tokens"
-
-
-def _span(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None or end < start else end - start

@@ -17,6 +17,7 @@ from promptopt.auditing.readers.fields import (
     moment,
     needed,
     real,
+    seconds_between,
     setting,
     text,
 )
@@ -217,7 +218,7 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
         blocks=blocks_of(asked) if asked else (),
         cap=setting({"cap": _text(attributes, "gen_ai.request.max_tokens", "ai.settings.maxTokens")}, "cap"),
         # Jaeger has microseconds.
-        latency_s=duration / 1e6 if duration is not None and "tags" in span else _span(start, end),
+        latency_s=duration / 1e6 if duration is not None and "tags" in span else seconds_between(start, end),
         failed=_failed(span, attributes),
         cut_off=is_cut_off(attributes.get("gen_ai.response.finish_reasons", attributes.get("llm.finish_reason"))),
         identity=text(span, *_SPAN_ID),
@@ -250,7 +251,3 @@ def _failed(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
         or as_mapping(span.get("status")).get("code") in _ERRORS
         or span.get("status_code") in _ERRORS
     )
-
-
-def _span(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None or end < start else end - start
