@@ -154,6 +154,14 @@ class CallLog:
         return None if code < 0 else self.names[column][code]
 
     @cached_property
+    def first_blocks(self) -> NDArray[np.uint64]:
+        """The first block of each call's prompt; 0 if it has none."""
+        found = np.zeros(len(self), np.uint64)
+        known = np.diff(self.block_starts) > 0
+        found[known] = self.blocks[self.block_starts[:-1][known]]
+        return found
+
+    @cached_property
     def has_blocks(self) -> bool:
         return bool(len(self.blocks))
 

@@ -136,15 +136,19 @@ def _repeats(log: CallLog) -> Flags:
 
 def _unread(log: CallLog, usages: CallUsages, written: Integers, lifetime_s: float) -> int:
     """Tokens that were written to a provider's cache and not read within its life by a call of the same prompt."""
-    waiting: dict[tuple[int, int], list[tuple[float, int]]] = {}
+    waiting: dict[tuple[int, int, int], list[tuple[float, int]]] = {}
     lost = 0
     rows = np.flatnonzero(usages.billed & ((written > 0) | (usages.cached > 0)))
-    for row, at, model, prompt, wrote, read in zip(
-        rows.tolist(), log.at[rows].tolist(), log.codes["model"][rows].tolist(), log.codes["prompt"][rows].tolist(),
-        written[rows].tolist(), usages.cached[rows].tolist(), strict=True,
-    ):  # fmt: skip
-        del row
-        held = waiting.setdefault((model, prompt), [])
+    # What starts with another block reads another prefix, whatever its prompt is called.
+    keys = zip(
+        log.codes["model"][rows].tolist(),
+        log.codes["prompt"][rows].tolist(),
+        log.first_blocks[rows].tolist(),
+        strict=True,
+    )
+    amounts = zip(log.at[rows].tolist(), written[rows].tolist(), usages.cached[rows].tolist(), strict=True)
+    for key, (at, wrote, read) in zip(keys, amounts, strict=True):
+        held = waiting.setdefault(key, [])
         lost += sum(tokens for when, tokens in held if not at - when <= lifetime_s)
         # A read uses what is still alive.
         held[:] = [] if read else [each for each in held if at - each[0] <= lifetime_s]

@@ -389,10 +389,10 @@ def _replay_prefixes(log: CallLog, billed: Flags, settings: AuditSettings) -> np
 def part_of(log: CallLog, part: int, parts: int) -> CallLog:
     """One of several parts of a log that know nothing of one another: by model and first block of the prompt."""
     models = np.array([digest_of(name) for name in log.names["model"]] or [0], np.uint64)[log.codes["model"]]
-    has_blocks = np.diff(log.block_starts) > 0
-    first = np.zeros(len(log), np.uint64)
-    first[has_blocks] = log.blocks[log.block_starts[:-1][has_blocks]]
-    key = np.where(has_blocks, first, log.digest)
+    key = log.first_blocks
+    if not (log.cache_write_tokens.any() or log.cache_write_1h_tokens.any()):
+        # Without blocks, who reads what another call has written is known by the prompt alone, which has many digests.
+        key = np.where(key != 0, key, log.digest)
     mixed = (key ^ (models * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xBF58476D1CE4E5B9)
     return log.take((mixed >> np.uint64(32)) % np.uint64(parts) == np.uint64(part - 1))
 

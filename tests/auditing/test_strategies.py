@@ -227,6 +227,26 @@ def test_an_empty_strategy_changes_nothing():
         assert replayed(calls, names).bill == before
 
 
+@pytest.mark.parametrize("blocks", [True, False])
+def test_what_was_written_and_not_read_is_the_same_in_parts(blocks):
+    """Calls of one prompt differ in their requests: who reads a prefix is not who wrote it."""
+    calls = [
+        each._replace(
+            blocks=each.blocks if blocks else (),
+            cache_write_tokens=500 if number % 3 else 0,
+            cache_read_tokens=0 if number % 3 else 400,
+            relation="inside",
+        )
+        for number, each in enumerate(a_log(120))
+    ]
+    log, accounting = settle(log_of(calls), CONFIG)
+    given_log = AuditInput(log, accounting, {})
+    whole = audit(given_log, AuditSettings(), CONFIG, order=("exact-cache",))
+    parts = [audit(given_log, AuditSettings(), CONFIG, order=("exact-cache",), part=(n, 8)) for n in range(1, 9)]
+    assert whole.profile.counts["written_unread_tokens"] > 0
+    assert report_data(merged(parts)) == report_data(whole)
+
+
 @pytest.mark.parametrize("parts", [2, 8, 64])
 @pytest.mark.parametrize("every_order", [False, True])
 def test_parts_are_merged_to_the_whole(tmp_path, parts, every_order):
