@@ -221,8 +221,9 @@ def test_a_damaged_gzip_loses_only_what_comes_after(tmp_path):
         ("model,input,output\n".encode("utf-16"), "UTF-16"),
         (b"PK\x03\x04....", "a zip"),
         (b"\x28\xb5\x2f\xfd....", "zstd"),
-        (gzip.compress(b"PAR1........"), "Parquet or SQLite in gzip"),
-        (gzip.compress(b"model,input,output\n" * 9)[:14], "damaged or cut off"),
+        # A time within would give every worker ids of its own.
+        (gzip.compress(b"PAR1........", mtime=0), "Parquet or SQLite in gzip"),
+        (gzip.compress(b"model,input,output\n" * 9, mtime=0)[:14], "damaged or cut off"),
         (b"\n\n", "no records"),
     ],
 )
