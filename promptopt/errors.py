@@ -94,7 +94,7 @@ class MissingExtra(PromptoptError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed. "
-            f"Install it: pip install 'promptopt[{extra}]'"
+            f"Install it: pip install 'promptopt-llm[{extra}]'"
         )
 
 

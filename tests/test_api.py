@@ -161,8 +161,8 @@ def test_prompts_and_suites_are_found_by_name(project) -> None:
 def test_the_version_is_the_installed_one(project, arguments: list[str]) -> None:
     from importlib.metadata import version
 
-    assert promptopt.__version__ == version("promptopt")
-    assert project.run(*arguments).stdout == f"promptopt, version {version('promptopt')}\n"
+    assert promptopt.__version__ == version("promptopt-llm")
+    assert project.run(*arguments).stdout == f"promptopt, version {version('promptopt-llm')}\n"
 
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

@@ -31,7 +31,7 @@ class Day(datetime):
 @pytest.fixture
 def own_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The pages show the rules of this project, whatever other packages are installed."""
-    monkeypatch.setattr(registry, "entry_points", distribution("promptopt").entry_points.select)
+    monkeypatch.setattr(registry, "entry_points", distribution("promptopt-llm").entry_points.select)
     for cached in (registry.registered, base.all_rules):
         cached.cache_clear()
     yield
@@ -74,6 +74,20 @@ def test_every_command_and_option_that_is_shown_exists(block: str) -> None:
         help_text = "".join(CliRunner().invoke(cli, [*each, "--help"]).stdout for each in (words[1:2], named))
         for option in re.findall(r"(?<![\w-])--[a-z-]+", " ".join(words)):
             assert option in help_text, option
+
+
+def test_what_is_to_be_installed_is_this_project() -> None:
+    # `promptopt` on the package index is somebody else's.
+    name = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"]
+    texts = [*PAGES, *(ROOT / "promptopt").rglob("*.py"), *(ROOT / ".github").rglob("*.yml"), ROOT / "noxfile.py"]
+    wanted = [
+        word
+        for path in texts
+        for command in re.findall(r"pip install ([^`\n]*)", path.read_text())
+        for word in re.findall(r"(?<![\w/-])promptopt[\w-]*(?:\[[^]]*\])?(?= @|['\"\s]|$)", command)
+    ]
+    assert wanted
+    assert {word.split("[")[0] for word in wanted} == {name}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -30,7 +30,7 @@ def test_an_input_error_names_file_line_and_remedy(options, text) -> None:
 def test_a_missing_extra_names_the_command_that_installs_it() -> None:
     assert str(MissingExtra("xllamacpp", "local", "the model local:smollm2")) == (
         "the model local:smollm2 needs the package 'xllamacpp', which is not installed. "
-        "Install it: pip install 'promptopt[local]'"
+        "Install it: pip install 'promptopt-llm[local]'"
     )
 
 

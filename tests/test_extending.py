@@ -150,5 +150,5 @@ def test_the_groups_of_the_page_are_those_of_the_package() -> None:
         re.findall(r"^\| `(promptopt\.\w+)` \| [^`]*`\w+`.*\|$", PAGE.split("entry-point group")[1], re.MULTILINE)
     )
     # Whatever can be extended is on the page.
-    own = {point.group for point in distribution("promptopt").entry_points if point.group.startswith("promptopt.")}
+    own = {point.group for point in distribution("promptopt-llm").entry_points if point.group.startswith("promptopt.")}
     assert listed == own

@@ -259,7 +259,7 @@ def test_without_the_package_the_message_names_the_extra() -> None:
     code = "import sys; sys.modules['quickjs'] = None\nfrom promptopt.javascript import run_code\nrun_code('1', {})\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MissingExtra" in done.stderr
-    assert "pip install 'promptopt[js]'" in done.stderr
+    assert "pip install 'promptopt-llm[js]'" in done.stderr
 
 
 def test_a_line_that_returns_is_one_expression() -> None:

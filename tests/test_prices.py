@@ -23,7 +23,7 @@ def price(model: str, **options: object) -> Price:
 
 
 def test_the_table_is_pinned_exactly() -> None:
-    assert f"genai-prices=={version('genai-prices')}" in (requires("promptopt") or [])
+    assert f"genai-prices=={version('genai-prices')}" in (requires("promptopt-llm") or [])
 
 
 def test_cached_input_is_part_of_the_input_and_cheaper() -> None:

@@ -40,7 +40,7 @@ def test_without_the_extra_the_message_names_it() -> None:
         "False",
         (
             "MissingExtra a parse of English needs the package 'spacy', which is not installed. "
-            "Install it: pip install 'promptopt[grammar]'"
+            "Install it: pip install 'promptopt-llm[grammar]'"
         ),
     ]
 

@@ -131,5 +131,5 @@ def test_without_the_parser_nothing_is_asked(guarded, endpoint):
     environment = {**endpoint.environment, "PYTHONPATH": str(guarded.root / "hidden")}
     done = guarded.run("compress", "triage", "--rewrite", "gpt-4o-mini", **environment)
     assert done.returncode == 2
-    assert "pip install 'promptopt[grammar]'" in done.stderr
+    assert "pip install 'promptopt-llm[grammar]'" in done.stderr
     assert endpoint.requests == []

@@ -97,7 +97,7 @@ def test_what_passes_and_what_does_not(kind: str, value: Any, options: Any, good
 
 
 def test_every_type_has_an_example_here_or_a_test_of_its_own() -> None:
-    own = distribution("promptopt").entry_points.select(group="promptopt.scorers")
+    own = distribution("promptopt-llm").entry_points.select(group="promptopt.scorers")
     # Those of calls are in test_tool_calls.py, judges in tests/judges, `similar` in tests/gateway.
     assert {
         point.name
