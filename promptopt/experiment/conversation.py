@@ -17,6 +17,7 @@ from promptopt.errors import ProviderError, ProviderUnusable, SecretRecorded, Te
 from promptopt.experiment.variant import Measurement, Variant
 from promptopt.providers.recordings import Recording, RecordingStatus
 from promptopt.scorers import CaseScore, JudgeAccess, SuiteChecks, TurnAnswer
+from promptopt.scorers.transform import as_text, transform_of
 from promptopt.suites import Case, ToolResults
 from promptopt.templates import Template
 from promptopt.tokens import TOKENS_PER_REPLY, count_tokens
@@ -26,7 +27,8 @@ NO_RESULT = "no_tool_result"
 STEP_LIMIT = "step_limit"
 # How an answer ends that may go on with the results of its calls.
 _GOES_ON = ("tool_calls", "stop", "function_call")
-_STAND_IN = "ok"
+_STAND_IN = "stand-in"
+"""How an answer ended that no model gave: what it looks like does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,42 @@ def _render_turn(
     return replace(rendered, messages=(*rendered.messages, Message("user", turn.user)))
 
 
+def _stored(case: Case, turns: Sequence[Sequence[Response]]) -> dict[str, str]:
+    """The answers of finished turns that later ones have as variables, as the turn's ``transform`` makes them.
+
+    Raises:
+        TemplateError: It cannot.
+    """
+    stored: dict[str, str] = {}
+    for turn, steps in zip(case.turns, turns, strict=False):
+        if turn.store_as:
+            code = (turn.options or {}).get("transform")
+            stored[turn.store_as] = text = steps[-1].text
+            if code is not None and steps[-1].finish_reason != _STAND_IN:
+                try:
+                    stored[turn.store_as] = as_text(transform_of(str(code))(text, {"vars": dict(turn.vars)}))
+                except Exception as error:  # noqa: BLE001 - code of the user's own may raise anything
+                    raise TemplateError(f"the answer to keep as {turn.store_as!r}: transform: {error}") from None
+    return stored
+
+
+def _with_stored(template: Template, variables: Mapping[str, Any], stored: Mapping[str, str]) -> dict[str, Any]:
+    """Variables with stored answers, which win as in promptfoo, also within the texts of others."""
+    found = {**variables, **stored}
+    named = [
+        name
+        for name, value in variables.items()
+        if name not in stored and isinstance(value, str) and "{{" in value and any(each in value for each in stored)
+    ]
+    environment = template.compiled.environment
+    for name in named:
+        try:
+            found[name] = environment.from_string(str(variables[name])).render(found)
+        except jinja2.TemplateError as error:
+            raise TemplateError(f"the variable {name!r}: {error}", path=template.path) from None
+    return found
+
+
 def _variables(
     case: Case, number: int, uses: _Uses, history: Sequence[Mapping[str, Any]], exchanges: Sequence[Any]
 ) -> dict[str, Any]:
@@ -188,6 +226,10 @@ def _by_turn(responses: Sequence[Response]) -> list[list[Response]]:
 def _next_turn(template: Template, case: Case, request: Request, turns: Sequence[Sequence[Response]]) -> Request:
     """The next turn of the user, after what ``request`` was answered with last."""
     number, steps = len(turns), turns[-1]
+    if case.turns[number].alone:
+        variables = _with_stored(template, case.turns[number].vars, _stored(case, turns))
+        origin = request.origin and replace(request.origin, step=sum(map(len, turns)), variables=variables)
+        return replace(request, messages=template.render(variables).messages, origin=origin)
     answer = Message("assistant", steps[-1].text)
     uses, before = _uses(template), request.variables
     # What was called and answered in this turn was added after what its first request has.
@@ -244,7 +286,7 @@ def expected_requests(
     """
     found, responses = [request], list(earlier)
     while True:
-        responses.append(Response(request.model, _STAND_IN))
+        responses.append(Response(request.model, "ok", finish_reason=_STAND_IN))
         following = next_request(template, case, found[-1], responses)
         if following is None:
             return found
@@ -446,7 +488,12 @@ def judge_steps(
         own = steps[done : done + len(turns[number])]
         done += len(own)
         response = judged(_as_one(case, turns[: number + 1], turns[number]))
-        variables = {**case.turns[number].vars, "turn": number + 1, "user": own[0].asked, "history": tuple(history)}
+        variables = {
+            **_with_stored(variant.template, case.turns[number].vars, _stored(case, turns[:number])),
+            "turn": number + 1,
+            "user": own[0].asked,
+            "history": tuple(history),
+        }
         said.append(TurnAnswer(response, variables, measure_steps(variant, own, cacheable).judged_cost))
         history += map(_entry, (Message("user", own[0].asked), *_spoken(case, turns[: number + 1])))
     score = checks.score(

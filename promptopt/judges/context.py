@@ -14,7 +14,8 @@ from promptopt.judges.session import JudgeReply, Judging, Seat
 from promptopt.judges.settings import OPTIONS
 from promptopt.judges.verdict import NoVerdict, Spent, Vote, graded, once, read_as
 from promptopt.scorers import Subject
-from promptopt.scorers.base import text_value
+from promptopt.scorers.base import code_output, text_value
+from promptopt.scorers.transform import make_transform, transform_of
 from promptopt.suites import Assertion
 from promptopt.values import JSONSchema, Judged, Score
 
@@ -41,7 +42,10 @@ _DEFAULT = 0.5
 
 
 class SharedStatements(ModelScorer):
-    """A share of statements that hold; the assert passes from ``threshold`` on, by default 0.5."""
+    """A share of statements that hold; the assert passes from ``threshold`` on, by default 0.5.
+
+    ``contextTransform`` is code that reads the context out of the answer, in the place of the variable ``context``.
+    """
 
     options: ClassVar[tuple[str, ...]] = (*OPTIONS, "contextTransform")
     needs: ClassVar[tuple[str, ...]] = ("context",)
@@ -52,8 +56,10 @@ class SharedStatements(ModelScorer):
     def __init__(self, assertion: Assertion) -> None:
         super().__init__(assertion)
         self._threshold = _DEFAULT if self._threshold is None else self._threshold
-        if "contextTransform" in assertion.options:
-            raise ValueError("contextTransform is not carried out: give the context as the variable `context`")
+        code = assertion.options.get("contextTransform")
+        self._context = None if code is None else str(code)
+        if self._context is not None:
+            make_transform(self._context)  # a file that is not there is refused before any call
 
     def judging(self, subject: Subject, judge: Seat) -> Judging:
         try:
@@ -65,10 +71,16 @@ class SharedStatements(ModelScorer):
         return score
 
     def _shown(self, subject: Subject) -> dict[str, Any]:
-        absent = [name for name in self.needs if name not in subject.variables]
+        shown = shown_to(subject)
+        if self._context is not None:
+            told = {"vars": dict(subject.variables), "prompt": {}}
+            try:
+                shown["context"] = transform_of(self._context)(code_output(subject), told)
+            except Exception as error:  # noqa: BLE001 - code of the user's own may raise anything
+                raise NoVerdict(f"contextTransform: {error}") from None
+        absent = [name for name in self.needs if name not in shown]
         if absent:
             raise NoVerdict(f"the case has no variable {absent[0]!r}, which {self._assertion.name} looks at")
-        shown = shown_to(subject)
         context = shown.get("context", "")
         if isinstance(context, list | tuple):
             shown["context"] = "\n\n".join(map(str, context))

@@ -45,6 +45,7 @@ _USED = (
     "postprocess",
     "repeat",
     "runSerially",
+    "storeOutputAs",
 )
 
 
@@ -56,14 +57,14 @@ class ReadCase:
         providers: Names of the providers that are asked; ``None``: all. So it is with ``prompts``.
         provider: What is asked in the place of all of them.
         conversation: Cases of one conversation have this in common.
-        repeat: How often it is asked.
+        store_as: The variable that the answer is to later tests (``storeOutputAs``); empty: none.
     """
 
     case: Case
     providers: tuple[str, ...] | None = None
     prompts: tuple[str, ...] | None = None
     provider: Any = None
-    conversation: str = ""
+    store_as: str = ""
     where: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -120,7 +121,7 @@ class Cases:
                 self._filter(test, "providers"),
                 self._filter(test, "prompts"),
                 test.get("provider", self._default.get("provider")),
-                str(metadata.get("conversationId", "")),
+                str(options.get("storeOutputAs") or ""),
                 test,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from promptopt.config import Config, load_config, using_config
 from promptopt.errors import SuiteError
 from promptopt.promptfoo.cases import PREFIX, SUFFIX, Cases, ReadCase
 from promptopt.promptfoo.document import ConfigFile, Note, plain, read_document
-from promptopt.promptfoo.nunjucks import NunjucksEnvironment
+from promptopt.promptfoo.nunjucks import NunjucksEnvironment, has_template, to_jinja
 from promptopt.promptfoo.prompts import ConfigPrompt, read_prompts, slug
 from promptopt.promptfoo.providers import ConfigProvider, read_providers
 from promptopt.promptfoo.tests import read_tests
@@ -236,12 +237,12 @@ class _Reader:
         around: bool,
     ) -> Iterator[ComparedPart]:
         """The cases by what is asked of them."""
-        groups: dict[tuple[str, ...], list[Case]] = {}
+        groups: dict[tuple[str, ...], list[ReadCase]] = {}
         made: dict[str, Template] = {}
         for each in read:
             asked = tuple(self._templates_for(each, prompts, providers, made, around))
             if asked:
-                groups.setdefault(asked, []).append(each.case)
+                groups.setdefault(asked, []).append(each)
             else:
                 name = each.case.name[:60]
                 self._document.note("left out", f"the test {name!r}: no prompt and provider is for it", each.where)
@@ -251,9 +252,8 @@ class _Reader:
         for number, (keys, found) in enumerate(groups.items(), 1):
             name = path.stem if number == 1 else f"{path.stem}-{number}"
             templates = tuple(made[key] for key in keys)
-            told = any("_conversation" in template.variables() for template in templates)
-            yield ComparedPart(templates, Suite(name, path, tuple(self._conversations(found) if told else found)))
-        self._note_undefined(list(made.values()), [each.case for each in read])
+            yield ComparedPart(templates, Suite(name, path, tuple(self._joined(found, templates))))
+        self._note_undefined(list(made.values()), read)
 
     def _templates_for(
         self,
@@ -279,26 +279,44 @@ class _Reader:
                 if key in made:
                     yield key
 
-    def _conversations(self, cases: Sequence[Case]) -> list[Case]:
-        """Tests of one conversation as the turns of one case: its prompts are told what was said before."""
-        found: dict[str, list[Case]] = {}
-        for case in cases:
-            found.setdefault(str(case.metadata.get("conversationId", "")), []).append(case)
-        conversations = []
-        for name, turns in found.items():
-            first = turns[0]
-            if len(turns) > 1 and any(case.threshold is not None for case in turns):
-                self._document.note("left out", "a threshold of one turn of a conversation: the conversation has none")
-            conversations.append(
-                replace(
-                    first,
-                    name=name or first.name,
-                    asserts=(),
-                    threshold=first.threshold if len(turns) == 1 else None,
-                    turns=tuple(Turn(None, case.vars, case.asserts) for case in turns),
-                )
+    def _joined(self, read: Sequence[ReadCase], templates: Sequence[Template]) -> list[Case]:
+        """The cases, those that need what another was answered with as turns of one."""
+        names = {name for template in templates for name in template.variables()}
+        if "_conversation" in names:
+            # Prompts that are told what was said before.
+            conversations: dict[str, list[ReadCase]] = {}
+            for each in read:
+                conversations.setdefault(str(each.case.metadata.get("conversationId", "")), []).append(each)
+            return [self._one_case(name or turns[0].case.name, turns) for name, turns in conversations.items()]
+        chains = _chains(read, names)
+        return [
+            chain[0].case if len(chain) == 1 else self._one_case(chain[0].case.name, chain, alone=True)
+            for chain in chains
+        ]
+
+    def _one_case(self, name: str, read: Sequence[ReadCase], alone: bool = False) -> Case:
+        """Tests as the turns of one case.
+
+        Args:
+            alone: Each is asked without what was said before.
+        """
+        first, several = read[0].case, len(read) > 1
+        if several and any(each.case.threshold is not None for each in read):
+            self._document.note("left out", "a threshold of one of several tests that are one case: the case has none")
+        stored = {each.store_as for each in read} - {""}
+        turns = tuple(
+            Turn(
+                None,
+                {name: _later(value, stored) for name, value in each.case.vars.items()},
+                each.case.asserts,
+                store_as=each.store_as,
+                alone=alone,
+                options=each.case.options,
             )
-        return conversations
+            for each in read
+        )
+        threshold, options = None if several else first.threshold, read[-1].case.options
+        return replace(first, name=name, asserts=(), threshold=threshold, turns=turns, options=options)
 
     def _asked(self, each: ReadCase, providers: Sequence[ConfigProvider]) -> Sequence[ConfigProvider]:
         if each.provider is not None and not self._models:
@@ -312,15 +330,46 @@ class _Reader:
             if self._models or _allowed(each.providers, provider.names, provider.model)
         ]
 
-    def _note_undefined(self, templates: Sequence[Template], cases: Sequence[Case]) -> None:
+    def _note_undefined(self, templates: Sequence[Template], read: Sequence[ReadCase]) -> None:
+        cases, stored = [each.case for each in read], {each.store_as for each in read}
         for template in templates:
-            names = template.variables() - {FUNCTION, PREFIX, SUFFIX, "_conversation", "env"}
+            names = template.variables() - {FUNCTION, PREFIX, SUFFIX, "_conversation", "env"} - stored
             for name in sorted(names):
                 without = sum(name not in case.vars for case in cases)
                 if without:
                     count = "every case" if without == len(cases) else f"{without} of {len(cases)} cases"
                     printed = f"{template.origin.label}: {{{{ {name} }}}} prints nothing in {count}"
                     self._document.note("differs", f"{printed}: no such variable is given")
+
+
+def _chains(read: Sequence[ReadCase], names: set[str]) -> list[list[ReadCase]]:
+    """Tests in the order of the config, each with those whose stored answers it uses.
+
+    Args:
+        names: What the prompts use.
+    """
+    group = list(range(len(read)))
+    stored: dict[str, int] = {}
+    for number, each in enumerate(read):
+        for name, by in stored.items():
+            if name in names or any(_names(text, name) for text in each.case.vars.values()):
+                own, other = group[number], group[by]
+                group = [min(own, other) if one in (own, other) else one for one in group]
+        if each.store_as:
+            stored[each.store_as] = number
+    chains: dict[int, list[ReadCase]] = {}
+    for first, each in zip(group, read, strict=True):
+        chains.setdefault(first, []).append(each)
+    return list(chains.values())
+
+
+def _names(text: Any, name: str) -> bool:
+    return isinstance(text, str) and has_template(text) and re.search(rf"\b{re.escape(name)}\b", text) is not None
+
+
+def _later(text: Any, stored: set[str]) -> Any:
+    """A variable's text as it is rendered when the answers are known."""
+    return to_jinja(text) if any(_names(text, name) for name in stored) else text
 
 
 def _allowed(wanted: Sequence[str] | None, names: Sequence[str], name: str) -> bool:

@@ -15,6 +15,7 @@ from promptopt.files import show_path
 from promptopt.scorers.base import Check, Judge, Subject, make_check, transformed
 from promptopt.scorers.tools import call_problem
 from promptopt.suites import Assertion, Case, Suite
+from promptopt.suites.case import Turn
 from promptopt.templates.answer import AnswerExtractor, NoAnswer
 from promptopt.values import Cost, Response, Score, Tool, canonical_json
 
@@ -181,8 +182,8 @@ class CaseChecks:
         if prompt is not None and any(getattr(check.scorer, "reads_prompt", False) for check in self.checks):
             subject = replace(subject, prompt=prompt())
         of_turns = [
-            _subject(said.response, answer, replace(self.case, vars=said.variables), said.cost, tools)
-            for said in (turns if self.places else ())
+            _subject(said.response, answer, self._in_turn(said, turn), said.cost, tools)
+            for said, turn in zip(turns if self.places else (), self.case.turns, strict=False)
         ]
         found = [
             (number, check, self._of_turn(number, of_turns, turn, judges))
@@ -213,6 +214,10 @@ class CaseChecks:
             asserts=_upto(len(scores)) if len(scores) == len(found) else tuple(number for number, _, _ in judged),
             broken=tuple(number for number, weight, score in judged if score.broken and weight),
         )
+
+    def _in_turn(self, said: TurnAnswer, turn: Turn) -> Case:
+        options = self.case.options if turn.options is None else turn.options
+        return replace(self.case, vars=said.variables, options=options)
 
     def _of_turn(self, number: int, subjects: Sequence[Subject], turn: int, judges: JudgeAccess | None) -> Score | None:
         """The score of a turn's assert, which says the turn; a turn that was not asked fails it."""

@@ -55,12 +55,18 @@ class Turn:
         vars: The variables of this turn: those of the case, and its own in their place.
         asserts: What the answer to this turn is scored by.
         tool_results: What the calls of tools in this turn are answered with; ``None``: with those of the case.
+        store_as: The variable that later turns have the answer to this one as; empty: none.
+        alone: Whether it is asked without what was said before.
+        options: In the place of those of the case; ``None``: those of the case.
     """
 
     user: str | None
     vars: Mapping[str, Any]
     asserts: tuple[Assertion, ...] = ()
     tool_results: ToolResults | None = None
+    store_as: str = ""
+    alone: bool = False
+    options: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

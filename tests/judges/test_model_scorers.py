@@ -160,6 +160,14 @@ def test_contexts_are_scored_by_the_share_of_statements_that_hold(project, endpo
     assert "which context-" in absent["error"]
 
 
+def test_the_context_may_be_read_out_of_the_answer(project, endpoint) -> None:
+    written = {"type": "context-faithfulness", "contextTransform": "[output.toUpperCase(), context.vars.query]"}
+    assert score(project, endpoint, json.dumps(written), STATEMENTS, query="what?")["passed"]
+    assert "<context>\nPARIS\n\nwhat?\n</context>" in asked(endpoint)[0]
+    written["contextTransform"] = "output.none.at"
+    assert "contextTransform: " in score(project, endpoint, json.dumps(written), STATEMENTS, query="what?")["error"]
+
+
 def test_answer_relevance_is_the_likeness_of_the_questions_that_it_answers(project, endpoint) -> None:
     pytest.importorskip("wordllama")
     same = json.dumps({"questions": ["What is the capital of France?"] * 3, "evasive": False})
@@ -242,7 +250,7 @@ def test_of_one_variant_nothing_is_best(project, endpoint) -> None:
         ("classifier", "a", {"classes": ["b"]}, "is not a list of classes with 'a'"),
         ("select-best", None, {}, "needs a text"),
         ("context-recall", None, {}, "needs a text"),
-        ("context-faithfulness", None, {"contextTransform": "x"}, "give the context as the variable"),
+        ("context-faithfulness", None, {"contextTransform": "file:///no/context.py"}, "context.py"),
     ],
 )
 def test_an_assert_that_makes_no_sense_is_refused_before_any_call(kind, value, options, why: str) -> None:

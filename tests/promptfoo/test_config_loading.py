@@ -324,6 +324,64 @@ tests:
     assert run.trials[0].passed, run.trials[0].complaint
 
 
+def test_a_stored_answer_is_a_variable_of_later_tests_alone(project) -> None:
+    evaluation = read(
+        project,
+        """
+prompts: ["Say: {{ message }}"]
+providers: [echo]
+tests:
+  - vars: {message: "pear, or plum"}
+    options: {storeOutputAs: fruit, transform: "output.split(',')[0]"}
+    assert: [{type: equals, value: "Say: pear"}]
+  - {description: apart, vars: {message: "no {fruit}"}, assert: [{type: equals, value: "Say: no {fruit}"}]}
+  - vars: {message: "Why {{ fruit }}?"}
+    options: {storeOutputAs: why}
+    assert: [{type: equals, value: "Say: Why Say: pear?"}]
+  - vars: {message: "{{ why }} and {{ fruit | upper }}"}
+    assert: [{type: equals, value: "Say: Say: Why Say: pear? and SAY: PEAR"}]
+""",
+    )
+    suite = evaluation.parts[0].suite
+    assert [(case.name, len(case.turns)) for case in suite.cases] == [(suite.cases[0].name, 3), ("apart", 0)]
+    assert not evaluation.notes
+    (run,) = compare(*evaluation.parts[0].templates, suite=suite, record="missing").runs
+    assert [trial.passed for trial in run.trials] == [True, True], run.trials[0].complaint
+    # The answers that were kept lead to the same requests again.
+    (again,) = compare(*evaluation.parts[0].templates, suite=suite).runs
+    assert again.trials[0].passed
+
+
+def test_a_stored_answer_that_a_prompt_uses_itself_joins_its_tests(project) -> None:
+    evaluation = read(
+        project,
+        """
+prompts: ["{{ topic }} {{ before }}"]
+providers: [echo]
+tests:
+  - {vars: {topic: one}, options: {storeOutputAs: before}}
+  - {vars: {topic: two}, assert: [{type: contains, value: "two one"}]}
+""",
+    )
+    (run,) = compare(*evaluation.parts[0].templates, suite=evaluation.parts[0].suite, record="missing").runs
+    assert [trial.passed for trial in run.trials] == [True], run.trials[0].complaint
+
+
+def test_a_stored_answer_that_its_transform_cannot_make_ends_the_case(project) -> None:
+    evaluation = read(
+        project,
+        """
+prompts: ["{{ topic }}"]
+providers: [echo]
+tests:
+  - {vars: {topic: one}, options: {storeOutputAs: before, transform: "JSON.parse(output).x"}}
+  - {vars: {topic: "two {{ before }}"}}
+""",
+    )
+    (run,) = compare(*evaluation.parts[0].templates, suite=evaluation.parts[0].suite, record="missing").runs
+    assert "the answer to keep as 'before': transform:" in str(run.failed[0])
+
+
 def test_tests_for_some_providers_are_comparisons_of_their_own(project) -> None:
     evaluation = read(
         project,
