@@ -40,9 +40,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Check that the pages show what the commands print, and install the packages of docs/extending.md."""
+    """Check that the pages show what the commands print, and build the site into docs/_build."""
     session.install("-q", EVERYTHING)
     session.run("pytest", "tests/test_docs.py", "tests/test_extending.py", *session.posargs)
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build")
 
 
 @nox.session

@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import distribution
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -124,5 +127,54 @@ def test_ci_runs_every_python_of_the_classifiers() -> None:
 
 def test_the_index_lists_every_page() -> None:
     docs = ROOT / "docs"
-    listed = re.findall(r"^\| \[[\w.-]+\]\(([\w.-]+)\)", (docs / "README.md").read_text(), re.MULTILINE)
-    assert sorted([*listed, "README.md"]) == sorted(page.name for page in docs.glob("*.md"))
+    index = (docs / "index.md").read_text()
+    listed = re.findall(r"^\| \[[\w.-]+\]\(([\w-]+)\.md\)", index, re.MULTILINE)
+    assert sorted([*listed, "index"]) == sorted(page.stem for page in docs.glob("*.md"))
+    # What GitHub shows as tables is the side bar of the site.
+    trees = re.findall(r"^```\{toctree\}\n(?::.*\n)*\n((?:[\w-]+\n)+)```$", index, re.MULTILINE)
+    assert "".join(trees).split() == listed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_page(command: str) -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    row = next(line for line in index.splitlines() if re.search(rf"^\| \[.*\|.*`{command}`", line))
+    page = re.search(r"\(([\w-]+\.md)\)", row)
+    assert page is not None
+    assert re.search(rf"\bpromptopt {command}\b", (ROOT / "docs" / page[1]).read_text())
+
+
+def test_the_reference_has_every_promised_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    shown = dict(re.findall(r"automodule:: ([\w.]+)\n   :members:(.*)$", page, re.MULTILINE))
+    extending = (ROOT / "docs" / "extending.md").read_text()
+    promised = dict(
+        re.findall(r"^\| `(promptopt[\w.]*)` \| (`.*`) \|$", extending.split("entry-point group")[0], re.MULTILINE)
+    )
+    assert {module: re.findall(r"\w+", names) for module, names in shown.items() if names} == {
+        module: re.findall(r"`(\w+)`", names) for module, names in promised.items()
+    }
+    assert shown["promptopt"] == ""
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    # Everything but writing the HTML: references between pages, headings that links name, docstrings.
+    arguments = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy", "-d", str(tmp_path / "trees")]
+    done = subprocess.run(
+        [sys.executable, *arguments, str(ROOT / "docs"), str(tmp_path / "site")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.usefixtures("own_rules")
+def test_the_picture_is_what_the_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(prices, "datetime", Day)
+    picture = ET.parse(ROOT / "docs" / "compare.svg")
+    words = "".join(text.text or "" for text in picture.iter("{http://www.w3.org/2000/svg}text")).split()
+    assert words[:3] == ["promptopt$", "promptopt", "compare"]
+    arguments = words[3 : words.index("cases") - 1]
+    printed = CliRunner().invoke(cli, ["compare", *arguments]).stdout
+    assert "".join(words[3 + len(arguments) :]) == "".join(printed.split()), "draw it again: python docs/picture.py"
