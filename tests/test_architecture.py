@@ -26,6 +26,7 @@ ROOMS = (
     "values",
     "money",
     "tables",
+    "webpage",
     "secrets",
     "config",
     "media_tokens",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptopt.experiment import text
 from promptopt.experiment.breakdown import PartMean, PartQuality
@@ -16,6 +16,9 @@ from promptopt.experiment.verdict import Decision, Difference, QualityReason
 from promptopt.files import show_path
 from promptopt.suites import Suite
 from promptopt.values import Judged, Score
+
+if TYPE_CHECKING:
+    from promptopt.webpage.blocks import PageBlock
 
 _DIGITS = 10
 
@@ -163,6 +166,23 @@ class Comparison:
             "\n".join(self.footer),
         ]
         return "\n\n".join(filter(None, parts)) + "\n"
+
+    def summary_blocks(self) -> list[PageBlock]:
+        """Verdicts and variants for a page: what a reader sees first."""
+        from promptopt.experiment.report.summary import means_table, variants_table, verdict_block
+        from promptopt.webpage.blocks import TextBlock
+
+        verdicts = [verdict_block(pair.baseline, pair.candidate, pair.decision, pair.reasons) for pair in self.pairs]
+        means = means_table(self.parts)
+        race = [] if self.race is None else [TextBlock(str(self.race), preformatted=True)]
+        return [*verdicts, variants_table(self.variants), *([] if means is None else [means]), *race]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: verdicts, variants and differences, without scripts."""
+        from promptopt.experiment.report.summary import differences_table
+        from promptopt.webpage.page import fragment_html
+
+        return fragment_html([*self.summary_blocks(), *(differences_table(pair.differences) for pair in self.pairs)])
 
     def to_dict(self) -> dict[str, object]:
         """The documented, versioned form that ``--json`` prints."""

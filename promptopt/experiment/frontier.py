@@ -93,14 +93,23 @@ def frontier(
         decisions: By the candidates' labels.
         cascade: A further point. It is no variant and has no verdict, so that it is never the cheapest one to take.
     """
+    if len(summaries) + (cascade is not None) < _FEWEST:
+        return None
+    points = frontier_points(runs, summaries, cascade)
+    baseline = summaries[0].prompt
+    return Frontier(points, baseline, _cheapest(points, baseline, decisions))
+
+
+def frontier_points(
+    runs: Sequence[Run], summaries: Sequence[VariantSummary], cascade: CascadeOutcome | None = None
+) -> tuple[FrontierPoint, ...]:
+    """All points with their intervals, however few they are."""
     measured = [
         _Measured(summary.prompt, _usd(summary), _case_means(run), run.stopped is not None, run.dropped)
         for run, summary in zip(runs, summaries, strict=True)
     ]
     if cascade is not None:
         measured.append(_Measured(cascade.label, cascade.usd_per_1k_calls, cascade.qualities))
-    if len(measured) < _FEWEST:
-        return None
     rivals = [each.spot for each in measured if not each.dropped]
     points = []
     for each in measured:
@@ -109,8 +118,7 @@ def frontier(
         known = usd is not None and quality is not None
         on_front = known and not each.dropped and not any(_beats(other, each.spot) for other in rivals)
         points.append(FrontierPoint(each.label, usd, quality, low, high, on_front, each.dropped))
-    baseline = summaries[0].prompt
-    return Frontier(tuple(points), baseline, _cheapest(points, baseline, decisions))
+    return tuple(points)
 
 
 def _usd(summary: VariantSummary) -> float | None:

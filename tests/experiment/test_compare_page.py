@@ -1,0 +1,72 @@
+"""The report of a comparison of the repository's own prompts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Sight, chromium, needs_browser
+
+from promptopt import compare
+from promptopt.experiment.comparison import Comparison
+from promptopt.experiment.report.html import comparison_page
+from promptopt.experiment.report.write import write_report
+from promptopt.webpage.blocks import CasesBlock, DiffBlock, PlotBlock
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Iterator[Comparison]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(Path(__file__).parents[2])
+        yield compare("reviews@v1", "reviews@v2", "reviews@v3", record="none")
+
+
+@pytest.fixture(scope="module")
+def sight(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_report(comparison, path)
+    with chromium() as browser:
+        yield Sight(browser, path)
+
+
+def test_lines_of_a_prompt_add_up_to_what_the_template_sends(comparison: Comparison) -> None:
+    page = comparison_page(comparison)
+    diffs = [block for section in page.sections for block in section.blocks if isinstance(block, DiffBlock)]
+    assert [diff.title.split()[-1] for diff in diffs] == ["prompts/reviews/v2.j2", "prompts/reviews/v3.j2"]
+    for diff, summary in zip(diffs, comparison.variants[1:], strict=True):
+        lines = sum(weight or 0 for _, weight in diff.after)
+        # Framing and schema are of no line; the mean is of eight cases, the summary's of all.
+        assert 0.4 * summary.counted_input_tokens < lines < 1.1 * summary.counted_input_tokens
+
+
+def test_every_answer_is_on_the_page(comparison: Comparison) -> None:
+    page = comparison_page(comparison)
+    (cases,) = (block for section in page.sections for block in section.blocks if isinstance(block, CasesBlock))
+    assert len(cases.names) == len(comparison.suite.cases)
+    for answers, run in zip(cases.answers, comparison.runs, strict=True):
+        assert [state == "p" for state in answers.states] == [trial.passed for trial in run.answered]
+        assert answers.measures[2] == [trial.usage.output_tokens for trial in run.answered]
+
+
+def test_two_variants_have_a_front_as_three_have(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    page = comparison_page(compare("reviews@v1", "reviews@v3", record="none"))
+    plot = page.sections[0].blocks[0]
+    assert isinstance(plot, PlotBlock)
+    assert [point["front"] for point in plot.data["points"]] == [False, True]
+
+
+def test_a_notebook_shows_verdicts_and_tables(comparison: Comparison) -> None:
+    fragment = comparison._repr_html_()
+    assert "<strong>improved</strong> <span>reviews@v3 against reviews@v1</span>" in fragment
+    assert fragment.count("<table>") == 3
+    assert "<script" not in fragment
+
+
+@needs_browser
+def test_the_browser_shows_the_verdict_first_and_asks_for_nothing(sight: Sight) -> None:
+    assert sight.text("main > :nth-child(2) strong") == "inconclusive"
+    assert sight.page.locator(".plot svg").count() == 4
+    assert sight.text(".found") == "147 of 147 cases"
+    assert not sight.axe()
+    sight.check_quiet()
