@@ -7,8 +7,8 @@ rewrite that keeps all that is asked (a passage without ``now`` stays as it is).
 each one, ``was`` is replaced by ``becomes``, and with it goes one fact, which ``lost`` describes. A refusal names the
 fact if one of the words in ``named_by`` is in its reason.
 
-Tables and rules of the guard were made with the prompts of even numbers up to 60 at hand, and no others; those from 61
-on were written after it was done. Figures are given for each of the three.
+Tables and rules of the guard were made with the prompts up to 60 at hand, and no others; those from 61 on were written
+after it was done. Figures are given for both.
 
 A local server answers as the model, through the real SDK: it finds the passages that it is asked to rewrite and returns
 the editor's. ``NAME`` selects files, ``--list`` prints every answer that was judged wrongly.
@@ -181,9 +181,10 @@ class Judged:
     def state(self, part: str) -> tuple[str, str]:
         """Whether the rewrite that contains ``part`` was ``accepted``, ``refused`` (and why) or ``not asked`` for."""
         part = _flat(_bare(part))
-        if any(part in _flat(new) for new in self.accepted):
-            return "accepted", ""
-        return next((("refused", why) for new, why in self.refused if part in _flat(new)), ("not asked", ""))
+        # A refused rewrite may be taken without the sentences that lose something.
+        if why := next((why for new, why in self.refused if part in _flat(new)), ""):
+            return "refused", why
+        return ("accepted", "") if any(part in _flat(new) for new in self.accepted) else ("not asked", "")
 
 
 def run(editor: Editor, sample: Sample) -> Judged:
@@ -267,9 +268,7 @@ def twins(samples: list[Sample], judged: Iterator[Judged], trusted: dict[str, Ju
 def part(sample: Sample) -> str:
     """Which part a prompt is of, by its number."""
     number = int(sample.name.partition("-")[0])
-    if number > 60:
-        return "written after the guard was done (61 on)"
-    return "at hand when the guard was made (even up to 60)" if number % 2 == 0 else "not at hand (odd up to 60)"
+    return "at hand when the guard was made (up to 60)" if number <= 60 else "written after it was done (61 on)"
 
 
 def measure(editor: Editor, samples: list[Sample], listed: bool) -> None:

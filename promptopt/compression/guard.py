@@ -28,8 +28,8 @@ from promptopt.compression.asked import (
     squeezed,
     stems_in,
 )
-from promptopt.compression.implied import is_implied, is_listed_too, is_told
-from promptopt.compression.paraphrase import FILLER, MARKERS, STOP
+from promptopt.compression.implied import is_implied, is_listed_too, is_reason, is_told
+from promptopt.compression.paraphrase import FILLER, MARKERS, PARTIES, STOP
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -72,6 +72,7 @@ _RATHER = re.compile(_VALUE + r"[,;]? (?:and )?(?:rather than|instead of|in plac
 _ALL = ("all", "every", "each", "any", "whole", "entire", "both")
 _MUST = ("must", "have", "has", "need", "needs", "should", "always")
 _PARTS = frozenset({"amod", "advmod", "compound", "nummod", "pobj", "poss", "npadvmod"})
+_DEGREES = ("very", "extremely", "highly", "really", "exceptionally", "particularly", "truly", "deeply")
 _ADDED = frozenset({"negation", "after"})
 """Markers that a rewrite may not add."""
 
@@ -117,6 +118,7 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             and not any(_is_reference(marker, part) for part in rest)
         ]
     found += [*_unlisted(before, after), *_swapped(before, after)]
+    found += _merged(old, new)
     found += _turned_round(old, new) + _other_choice(old, new) + _parted(old, new, concepts)
     return list(dict.fromkeys(found))
 
@@ -132,6 +134,9 @@ def added_by_rewrite(before: str, after: str) -> list[str]:
             if marker.kind in _WEAKER:
                 if not _is_as_weak(marker, old):
                     found.append(_described(marker) + _instead(old, marker))
+            elif marker.kind == "degree":
+                if not any(form in old.forms for form in _DEGREES):
+                    found.append(_described(marker))
             elif marker.kind in _ADDED and not _is_kept(marker, clause, new, old, concepts):
                 found.append(_described(marker))
     return found + [str(n) for clause in new.clauses for n in clause.numbers if n.value not in numbers]
@@ -193,11 +198,19 @@ def _is_denied(marker: Marker, scope: Sequence[Word], clause: Clause, accepted: 
             shared = sum(bool(word.concepts & there) for word in own)
             if shared >= DENIED or shared == len(own) > 0:
                 return True
+            if marker.scope and other.scope and marker.scope[0].concepts & other.scope[0].concepts:
+                return True  # "do not answer the objection" as "do not answer it"
             if any(word.concepts & there for word in before) and any(w.concepts & there for w in (*own, *general)):
                 return True
             if not own and any(word.concepts & there for word in (*before, *general)):
                 return True
-    return any(_opposed(word, clause) for word in marker.scope)
+    return any(_opposed(word, clause) and _is_about(word, marker, clause) for word in marker.scope)
+
+
+def _is_about(word: Word, marker: Marker, clause: Clause) -> bool:
+    """Whether a clause speaks of what a marker's word is said of, and not only has a word of its meaning."""
+    said = [other for other in marker.near if other != word and other.written not in FILLER]
+    return not said or any(other.concepts & clause.concepts for other in said)
 
 
 def _is_noun(word: Word, asked: Asked) -> bool:
@@ -244,6 +257,25 @@ def _other_choice(old: Asked, new: Asked) -> list[str]:
     ]
 
 
+def _merged(old: Asked, new: Asked) -> list[str]:
+    """Two things that are denied and of which the rewrite has one: "neither guess nor calculate" as "never guess"."""
+    found = []
+    tokens = (token for one in old.forms.values() for token in one if token.dep_ == "conj")
+    for token, head in ((one, one.head) for one in tokens):
+        if not any(kid.lower_ in ("or", "nor") for kid in head.children):
+            continue
+        if {token.lower_, head.lower_} & (FILLER | {"x"}):
+            continue
+        if not any(kid.dep_ == "neg" for one in (head, *head.ancestors) for kid in one.children):
+            continue
+        kept = set()
+        for concepts in (concepts_of(token), concepts_of(head)):
+            kept |= {form for form, ts in new.forms.items() if any(concepts_of(t) & concepts for t in ts)}
+        if len(kept) == 1 and not concepts_of(token) & concepts_of(head):
+            found.append(f"{token.lower_!r} beside {head.lower_!r}")
+    return found
+
+
 def _joints(asked: Asked) -> dict[tuple[str, tuple[frozenset[str], ...]], tuple[str, ...]]:
     """The pairs of words that "and" or "or" joins, of clauses, where nothing is denied."""
     found = {}
@@ -268,9 +300,16 @@ def _parted(old: Asked, new: Asked, concepts: frozenset[str]) -> list[str]:
             if token.dep_ not in _PARTS or not says(head.lower_) or head.lower_ in FILLER or head == token:
                 continue
             mine, its = concepts_of(token), concepts_of(head)
+            if token.lower_ in PARTIES or is_reason(token) or _is_setting(token):
+                continue
             if its & concepts and not any(mine & one and its & one for one in near):
                 found.append(f"{token.lower_!r} of {head.lower_!r}")
     return found
+
+
+def _is_setting(token: Token) -> bool:
+    """Whether a thing is only where another one is: "the error in the log", "the quantities of the ingredients"."""
+    return token.dep_ == "pobj" and token.head.lower_ == "in" and any(k.lower_ == "the" for k in token.children)
 
 
 def _turned_round(old: Asked, new: Asked) -> list[str]:
@@ -347,10 +386,13 @@ def _opposed(word: Word, clause: Clause) -> bool:
 
 def _is_folded(marker: Marker, clause: Clause, scope: list[Word], other: Asked) -> bool:
     """Whether a condition has become an attribute: "if a parcel is late, ..." as "late parcels: ..."."""
-    rest = [word for word in clause.words if word not in marker.scope]
+    general = marker.written in ("when", "where")
+    rest = [word for word in clause.words if word not in marker.scope and (general or word.written not in FILLER)]
+    supposed = scope if general else [word for word in marker.scope if word.written not in FILLER]
     for concepts in other.sentences:
         inside = [word for word in scope if word.concepts & concepts]
-        if len(inside) >= max(1, len(scope) - 1) and (not rest or any(word.concepts & concepts for word in rest)):
+        enough = len(supposed) if marker.written == "while" else len(supposed) - 1
+        if len(inside) >= max(1, enough) and (not rest or any(word.concepts & concepts for word in rest)):
             tokens = [token for found in other.forms.values() for token in found]
             told = [t for t in tokens if any(concepts_of(t) & word.concepts for word in inside)]
             return not any(is_told(token) for token in told)

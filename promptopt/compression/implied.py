@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from promptopt.compression.asked import Asked, concepts_of, says
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _POINTING = frozenset({"this", "that", "these", "those", "your"})
 _DEFINITE = frozenset({"the", "its", "their", "his", "her"})
 _RELATIVE = ("relcl", "acl", "acomp", "xcomp", "ccomp")
+_DIMENSION = re.compile(r"age|distance|width|length|height|size|duration|scale|month|year")
 _BARE = ("VERB", "AUX", "PRON", "PART", "ADP", "DET", "PUNCT", "SCONJ")
 
 
@@ -32,7 +34,7 @@ def is_implied(token: Token, new: Asked, concepts: frozenset[str], known: frozen
         return True
     if token.pos_ in ("NOUN", "PROPN") and _is_carried(token, new, concepts, known):
         return True
-    return _is_reason(token) or _is_link(token, new, concepts)
+    return is_reason(token) or _is_link(token, new, concepts)
 
 
 def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: frozenset[str]) -> bool:
@@ -51,7 +53,21 @@ def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: froze
     if token.dep_ != "ROOT" and any(k.lower_ not in FILLER and concepts_of(k) & concepts for k in described):
         return True
     purposes = [kid for kid in kids if kid.dep_ in ("acl", "relcl") and kid.tag_ == "VB"]
-    return any(_joined(token, kid, new, concepts) for kid in purposes)
+    if any(_joined(token, kid, new, concepts) for kid in purposes):
+        return True
+    return token.dep_ != "conj" and _is_light(token, new, concepts)
+
+
+def _is_light(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
+    """Whether a noun only stands before what it is about, which is kept: "the handling of claims", "access to code"."""
+    if _DIMENSION.fullmatch(token.lemma_.lower()):
+        return any(near.like_num for near in token.sent)
+    if token.dep_ != "pobj" and token.head.lemma_ not in ("have", "be"):
+        return False  # it is itself what is asked: "state the price of the boats"
+    if any(_says_more(kid) for kid in token.children if kid.dep_ in ("amod", "compound", "nummod", "conj")):
+        return False
+    about = [one for kid in token.children if kid.dep_ == "prep" and kid.lower_ in ("of", "to") for one in kid.children]
+    return any(says(one.lower_) and _joined(token, one, new, concepts) for one in about if one.dep_ == "pobj")
 
 
 def _is_link(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
@@ -83,7 +99,8 @@ def _joined(token: Token, part: Token, new: Asked, concepts: frozenset[str]) -> 
     return any(inside & sentence and head & sentence for sentence in new.sentences)
 
 
-def _is_reason(token: Token) -> bool:
+def is_reason(token: Token) -> bool:
+    """Whether a word is part of why something is asked."""
     for one in (token, *token.ancestors):
         if one.lower_ == "order" and any(
             kid.dep_ == "acl" and kid in (token, *token.ancestors) for kid in one.children

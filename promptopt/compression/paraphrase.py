@@ -69,7 +69,7 @@ AT_HAND = frozenset(
 PARTIES = frozenset(
     """
     customer customers client clients reader readers guest guests visitor visitors student students pupil pupils patient
-    patients employee employees author authors writer candidate applicant speaker speakers learner
+    patients employee employees author authors child children writer candidate applicant speaker speakers learner
     """.split()  # noqa: SIM905 - read as words
 )
 """Persons who take part: "if the customer asks" as "if asked"."""
@@ -118,6 +118,34 @@ PHRASES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\bprefer(\w*)\b([^.;:]*?) over\b", r"prefer\1\2 instead_of"),
+        # What is said as a reason is not asked.
+        (r"\bbecause\b(?! of)[^.;:,()]*", " "),
+        (r"\bvery (?=first|last|same|end|top|beginning|start)", ""),
+        (
+            r"\b(?:some|something like|roughly|approximately|about|around|circa) (?=\d|(?:"
+            + "|".join(NUMBERS)
+            + r")\b)",
+            "",
+        ),
+        (r"\b(from [^.;:,]{1,40}?) up to\b", r"\1 to"),
+        (r"\bone (\w+) and (?:only )?one \1(?: only)?\b", r"one \1"),
+        (r"\b(?:should|must|may|can|will|shall|to|not|it|that) last (?=\w)", " "),
+        (r"\bthere (?:is|are) (?:exactly|precisely) ", "there are "),
+        (r"\b(?:straight|right) away\b|\bat once\b", "immediately"),
+        (r"\b(\w{3,})-free\b", r"without \1"),
+        (r"\b(?:row|line|column|paragraph|page) 1\b", "first row"),
+        (r"\bonly\b([^.;:]*?),? (?:and|but) not\b", r"\1 not"),
+        (r"\b((?:has|have|had) (?:ever |never )?\w+) before\b(?! \w+ing\b| (?:the|you|it|a|an)\b)", r"\1"),
+        # "no category that is not on the list"
+        (
+            (
+                r"\b(?:not|never) (\w+ (?:\w+ )?)(?:any )?([^.;:,]{3,40}?) (?:that|which|who)"
+                r" (?:(?:is|are|it|they|does|do) )+not\b"
+            ),
+            r"only \1\2",
+        ),
+        (r"\bno (\w+(?: \w+)?) (?:that|which|who) (?:(?:is|are|it|they|does|do) )+not\b", r"only \1"),
+        (r"\b(?:is|are|was|were) not (?:there|present)\b", "absent"),
         (r"\b(?:does|do|did)(?:n't| not) (?:work|succeed)\b", "fails"),
         *(
             (rf"\b(?:{phrases})\b", word)
@@ -226,6 +254,7 @@ PHRASES = [
         (r"\byears? old\b|\byears? of age\b", "age"),
         (r"\bexactly (?=(?:in )?the (?:same )?way|as\b|how\b)", ""),
         (r"\b(decid\w+|tell|say|check|determine|see|sure|certain|clear|ask)(?: me| us| them)? if\b", r"\1 whether"),
+        (r"(\bwhether\b[^.;:]*?\bor) if\b", r"\1"),
         (
             (
                 r"\bin the (?:event|case) (?:that|of)\b|\bin case\b|\bin (?:those )?cases where\b|\bwhenever\b"
@@ -259,9 +288,10 @@ PHRASES = [
         (r"\b(?:more than|(?:long|old|high|bigg|larg|great)er than|above) " + _COUNT, "over "),
         (r"(\d+)(?: \w+)? or (?:fewer|less)\b", r"at_most \1"),
         (r"(\d+)(?: \w+)? or more\b", r"at_least \1"),
+        (r"\bno (\w+) (?:but|other than|apart from|except(?: for)?)\b", r"\1 only"),
         (
             (
-                r"\b(?:nothing|no \w+|none) (?:but|other than|apart from|except(?: for)?)\b"
+                r"\b(?:nothing|none) (?:but|other than|apart from|except(?: for)?)\b"
                 r"|\b(?:and )?(?:with )?nothing else\b|\bno others?\b"
                 r"|\bnot (?:\w+ ){1,4}(?:other than|apart from)\b|\balone\b|\bmerely\b"
             ),

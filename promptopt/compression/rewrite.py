@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise, product
 
 from promptopt.call_options import CallOptions
+from promptopt.compression.asked import asked_in
 from promptopt.compression.document import Document
 from promptopt.compression.engine import Compression
 from promptopt.compression.facts import facts
@@ -31,6 +33,11 @@ INSTRUCTION = (
     "Answer with the rewritten text alone."
 )
 LEAST_WORDS = 5
+LEAST_SENTENCES = 2
+MOST_PAIRS = 900
+"""Sentences of a passage times those of its rewrite beyond which no part of a refused rewrite is tried."""
+# After a full stop, before a list item, at an empty line.
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])|\n(?=[ \t]*(?:[-*•#]|\d+[.)])[ \t])|\n\s*\n")
 _PARAGRAPH = re.compile(r"[^\s][^\n]*(?:\n[^\n]*[^\s][^\n]*)*")
 
 
@@ -42,6 +49,7 @@ class Rewrite:
         compression: The compression with the proposals that were kept.
         asked: Paragraphs that the model was asked to rewrite.
         kept: Those of its proposals that lost no fact and were shorter.
+        partly: Others of which the sentences were taken that lose none.
         usd: List cost of asking; ``None`` for an unpriced model.
         calls_to_repay: Calls of the prompt after which the rewrite has paid for itself; ``None`` if unknown.
     """
@@ -49,14 +57,15 @@ class Rewrite:
     compression: Compression
     asked: int
     kept: int
+    partly: int
     usd: Decimal | None
     calls_to_repay: int | None
 
     def __str__(self) -> str:
         repaid = "" if self.calls_to_repay is None else f"; paid for after {self.calls_to_repay:,} calls"
-        return (
-            f"rewrite: {self.kept} of {self.asked} proposals kept every fact; asking cost {dollars(self.usd)}{repaid}"
-        )
+        partly = f", {self.partly} taken in part" if self.partly else ""
+        kept = f"{self.kept} of {self.asked} proposals kept every fact{partly}"
+        return f"rewrite: {kept}; asking cost {dollars(self.usd)}{repaid}"
 
 
 def rewrite_prompt(
@@ -82,7 +91,7 @@ def rewrite_prompt(
     text, edits, refused = compression.text, list(compression.edits), list(compression.refused)
     usage: list[Usage] = []
     paragraphs = list(_paragraphs(document))
-    kept = 0
+    kept = partly = 0
     for start, end in reversed(paragraphs):
         old = document.text[start:end]
         asked = (Message("system", INSTRUCTION), Message("user", f"<text>{old}</text>"))
@@ -94,14 +103,24 @@ def rewrite_prompt(
         edit = JudgedEdit("rewrite", line, column, old, new, count(old) - count(new), len(facts(old)))
         if why := _refusal(old, new, text, start, end, edit.tokens):
             refused.append(replace(edit, refused=why))
-            continue
+            new = _kept_sentences(old, new, text, start, end)
+            edit = replace(edit, new=new, tokens=count(old) - count(new))
+            if new == old or _refusal(old, new, text, start, end, edit.tokens):
+                continue
+            partly += 1
+        else:
+            kept += 1
         text = text[:start] + new + text[end:]
         edits.append(edit)
-        kept += 1
     after = replace(compression, text=text, tokens_after=count(text), edits=tuple(edits), refused=tuple(refused))
     usd = _spent(model, usage)
     return Rewrite(
-        after, len(paragraphs), kept, usd, _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after)
+        after,
+        len(paragraphs),
+        kept,
+        partly,
+        usd,
+        _calls_to_repay(usd, document, compression.tokens_after - after.tokens_after),
     )
 
 
@@ -149,6 +168,49 @@ def _refusal(old: str, new: str, text: str, start: int, end: int, saved: int) ->
     if added := added_by_rewrite(old, new):
         return "would add " + ", ".join(added)
     return ""
+
+
+def _kept_sentences(old: str, new: str, text: str, start: int, end: int) -> str:
+    """The original with the sentences of a refused rewrite that lose nothing, each in the place of its own."""
+    parts, offered = _sentences(old), _sentences(new)
+    if len(parts) < LEAST_SENTENCES or len(parts) * len(offered) > MOST_PAIRS:
+        return old
+    mixed = ""
+    for first, second, mine, its in _aligned(parts, offered):
+        was, now = "".join(parts[first:second]), "".join(offered[mine:its])
+        end_of = was[len(was.rstrip()) :]
+        now = now.rstrip() + end_of if now.strip() else ""
+        # What the passage says elsewhere is known, as it is from the rest of the prompt.
+        rest = text[:start] + "\n\n" + "".join((*parts[:first], *parts[second:])) + "\n\n" + text[end:]
+        fine = len(now) < len(was) and not lost_in_rewrite(was, now, rest) and not added_by_rewrite(was, now)
+        mixed += now if fine else was
+    return mixed
+
+
+def _sentences(text: str) -> list[str]:
+    """The sentences, each with the blanks that follow it."""
+    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    return [text[start:end] for start, end in pairwise(ends) if text[start:end]]
+
+
+def _aligned(parts: Sequence[str], offered: Sequence[str]) -> list[tuple[int, int, int, int]]:
+    """Runs of sentences that say the same, in order: the most alike of up to three of the original to up to two.
+
+    Returns:
+        For each run: first and end in the original, first and end in the rewrite.
+    """
+    old, new = ([asked_in(part).concepts for part in parts] for parts in (parts, offered))
+    best: dict[tuple[int, int], tuple[float, list[tuple[int, int, int, int]]]] = {(0, 0): (0.0, [])}
+    for i, j in product(range(len(parts) + 1), range(len(offered) + 1)):
+        for first, mine in product(range(max(0, i - 3), i), range(max(0, j - 2), j + 1)):
+            if (first, mine) not in best:
+                continue
+            left, right = frozenset().union(*old[first:i]), frozenset().union(*new[mine:j])
+            alike = 2 * len(left & right) / max(1, len(left) + len(right))
+            score = best[first, mine][0] + alike * (i - first + j - mine) ** 0.9
+            if score > best.get((i, j), (-1.0, []))[0]:
+                best[i, j] = (score, [*best[first, mine][1], (first, i, mine, j)])
+    return best.get((len(parts), len(offered)), (0.0, []))[1]
 
 
 def _spent(model: str, usage: Sequence[Usage]) -> Decimal | None:

@@ -21,6 +21,21 @@ SAME = [
     ("Translate all of it, with the exception of the brand.", "Translate all except the brand."),
     ("Tell me if you are certain about the colour or not.", "Say whether you are certain about the colour or not."),
     ("Sort the pears in the order of how important they are.", "Sort the pears, most important first."),
+    ("Do not use any seed that is not on the list.", "Use only seeds on the list."),
+    ("Accept no coins except sovereigns.", "Accept only sovereigns among coins."),
+    ("It should be something like 300 words.", "Some 300 words."),
+    ("Copy the very first verse.", "Copy the first verse."),
+    ("Scale the dough from 2 loaves up to 60 loaves.", "Scale the dough from 2 to 60 loaves."),
+    ("Close the lid straight away.", "Close the lid immediately."),
+    ("The hut must be free of steps: without steps.", "The hut must be step-free."),
+    ("Count only gulls and not terns.", "Count gulls, not terns."),
+    ("Praise the effort of the pupil, because pupils like it when they are praised.", "Praise the pupil's effort."),
+    (
+        "Decide if the seal is intact, broken, or if it is unclear.",
+        "Decide whether the seal is intact, broken or unclear.",
+    ),
+    ("Explain it to sailors who have no access to the charts.", "Explain it to sailors without the charts."),
+    ("Do not rebut the claim.", "Do not rebut it: the claim."),
 ]
 LOST = [
     ("Write at most 80 words about whales.", "Write about whales.", "80"),
@@ -44,6 +59,8 @@ LOST = [
     ("Do not call the lawyer unless the bank objects.", "Do not call the lawyer and the bank objects.", "unless"),
     ("Keep the term even if another one is better.", "Keep the term unless another one is better.", "even if"),
     ("Stir until the sauce thickens.", "Stir the sauce that thickens.", "until"),
+    ("Never look at the map while the boat moves.", "A boat's pilot. Never look at the map.", "while"),
+    ("Do not translate the labels on jars. Keep the brand.", "Translate the labels on jars. Keep the brand.", "not"),
 ]
 
 
@@ -83,6 +100,11 @@ def test_a_limit_counts_where_it_is():
 
 def test_new_numbers_and_quotes_are_additions():
     assert added_by_rewrite("Write about whales.", 'Write 3 lines about "whales".') == ['quote "whales"', "number 3"]
+
+
+def test_a_new_degree_is_an_addition():
+    assert added_by_rewrite("Make it a little brighter.", "Make it very bright.") == ["degree 'very' (bright)"]
+    assert added_by_rewrite("Make it really bright.", "Make it very bright.") == []
 
 
 def test_a_new_negation_is_an_addition():

@@ -124,6 +124,22 @@ def test_a_refused_rewrite_names_every_lost_fact(project, endpoint):
     assert refused == ["would lose 'whales', 'gulls', 'crabs', 'seals', 'tides'"]
 
 
+def test_of_a_refused_rewrite_the_sentences_that_lose_nothing_are_taken(project, endpoint):
+    wordy = (
+        "I would like you to please describe the harbour of the town. "
+        "You must never mention the price of the boats. "
+        "Please make sure that you always write at most 90 words.\n"
+    )
+    project.write({"prompts/harbour/v1.j2": wordy})
+    endpoint.reply = rewrite("Describe the town's harbour. Mention the boats. Write at most 90 words.")
+    done = project.run("compress", "harbour", "--rewrite", "gpt-4o-mini", "--json", **endpoint.environment)
+    found = json.loads(done.stdout)
+    assert found["text"].startswith("Describe the town's harbour. ")
+    assert "never mention the price of the boats. " in found["text"]
+    assert found["text"].endswith("rite at most 90 words.\n")
+    assert "'price'" in next(edit["refused"] for edit in found["refused"] if edit["rule"] == "rewrite")
+
+
 def test_without_the_parser_nothing_is_asked(guarded, endpoint):
     hide = "import sys\nsys.modules['spacy'] = None\nimport importlib.util as util\nfind = util.find_spec\n"
     hide += "util.find_spec = lambda name, *more: None if name == 'spacy' else find(name, *more)\n"
