@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     flag("--prompt-budget-against", metavar="REF", help=compared)
     metavar, limit = "[PROMPT:]METRIC=LIMIT", 'override a limit: "input=5%% & 50 | 4000"'
     flag("--prompt-budget-limit", action="append", default=[], metavar=metavar, help=limit)
-    report = "write a report: KIND is json, md, github, sarif or gitlab"
+    report = "write a report: KIND is json, md, html, github, sarif or gitlab"
     flag("--prompt-budget-report", action="append", default=[], metavar="KIND:PATH", help=report)
 
 

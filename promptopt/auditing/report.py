@@ -151,11 +151,12 @@ def _profile(audit: LogAudit, now: datetime) -> dict[str, Any]:
 
 def report_text(data: Mapping[str, Any]) -> str:
     """The audit for a terminal of 80 columns."""
-    parts = [_head(data), _waterfall(data), *_groups(data["profile"]), _facts(data)]
+    parts = [head(data), _waterfall(data), *_groups(data["profile"]), _facts(data)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _head(data: Mapping[str, Any]) -> str:
+def head(data: Mapping[str, Any]) -> str:
+    """What was read, what it costs, and how its numbers were taken, in lines."""
     read = ", ".join(f"{count:,} {name}" for name, count in data["formats"].items())
     lines = [f"{data['rows']:,} calls ({read}), {data['rejected']:,} rows rejected, {data['duplicates']:,} duplicates"]
     if data["baseline_usd"] is None:
@@ -187,10 +188,10 @@ def _waterfall(data: Mapping[str, Any]) -> str:
         if step["needs"]:
             continue
         if step["saved_usd"] is None:
-            rows.append([step["strategy"], "unpriced", "", "", _did(step)])
+            rows.append([step["strategy"], "unpriced", "", "", did(step)])
             continue
         interval = "" if step["low"] is None else f"{usd(step['low'])} to {usd(step['high'])}"
-        rows.append([step["strategy"], usd(step["saved_usd"]), f"{step['saved_share'] or 0:.1%}", interval, _did(step)])
+        rows.append([step["strategy"], usd(step["saved_usd"]), f"{step['saved_share'] or 0:.1%}", interval, did(step)])
     if data["left_usd"] is not None:
         whole = data["baseline_usd"]
         rows.append(["left", usd(data["left_usd"]), f"{data['left_usd'] / whole:.1%}" if whole else "", "", ""])
@@ -203,7 +204,8 @@ def _waterfall(data: Mapping[str, Any]) -> str:
     return "\n".join([text, *([""] if lacking else []), *lacking])
 
 
-def _did(step: Mapping[str, Any]) -> str:
+def did(step: Mapping[str, Any]) -> str:
+    """What a step did, in a few words."""
     details = step["details"]
     if "cached_input_share" in details:
         return f"{details['cached_input_share']:.1%} of input cached"
@@ -225,10 +227,15 @@ def _groups(profile: Mapping[str, Any]) -> list[str]:
 
 
 def _facts(data: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name:26} {value}" for name, value in facts(data))
+
+
+def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What else the log says: repeats, answers that were cut off, the next thirty days."""
     profile = data["profile"]
     counts, month = profile["counts"], profile["month"]
     calls = counts["calls"] or 1
-    facts = [
+    found = [
         ("top 20% of call types", f"{profile['curve'][1]:.0%} of the bill" if profile["curve"] else "-"),
         (
             "repeated requests",
@@ -241,7 +248,7 @@ def _facts(data: Mapping[str, Any]) -> str:
     ]
     if counts["written_tokens"]:
         share = counts["written_unread_tokens"] / counts["written_tokens"]
-        facts.append(
+        found.append(
             (
                 "cache written, never read",
                 f"{counts['written_unread_tokens']:,} tokens ({share:.0%} of what is written)",
@@ -249,15 +256,15 @@ def _facts(data: Mapping[str, Any]) -> str:
         )
     if month is not None:
         interval = "" if month["low"] is None else f" ({usd(month['low'])} to {usd(month['high'])})"
-        facts.append(("the next thirty days", f"{usd(month['usd'])}{interval}"))
-    facts += [
+        found.append(("the next thirty days", f"{usd(month['usd'])}{interval}"))
+    found += [
         ("spike", f"{each['day']} {usd(each['usd'])} (median {usd(each['median_usd'])})") for each in profile["spikes"]
     ]
-    facts += [
+    found += [
         ("shutdown announced", f"{each['model']} on {each['day']} ({each['calls']:,} calls)")
         for each in profile["shutdowns"]
     ]
-    return "\n".join(f"{name:26} {value}" for name, value in facts)
+    return found
 
 
 def report_markdown(data: Mapping[str, Any]) -> str:
@@ -265,7 +272,7 @@ def report_markdown(data: Mapping[str, Any]) -> str:
     lines = [
         "# LogAudit",
         "",
-        *(f"- {line}" for line in _head(data).splitlines()),
+        *(f"- {line}" for line in head(data).splitlines()),
         "",
         "| step | saves | of bill | 95% interval | what it did | carried out by |",
         "|---|---:|---:|---|---|---|",
@@ -276,7 +283,7 @@ def report_markdown(data: Mapping[str, Any]) -> str:
         interval = "" if step["low"] is None else f"{usd(step['low'])} to {usd(step['high'])}"
         saves = "unpriced" if step["saved_usd"] is None else usd(step["saved_usd"])
         lines.append(
-            f"| {step['strategy']} | {saves} | {step['saved_share'] or 0:.1%} | {interval} | {_did(step)} "
+            f"| {step['strategy']} | {saves} | {step['saved_share'] or 0:.1%} | {interval} | {did(step)} "
             f"| `{step['do']}` |"
         )
     if data["left_usd"] is not None:

@@ -127,7 +127,7 @@ def _more(group: Group, count: int) -> str:
 
 
 def parse_report(text: str) -> tuple[str, Path]:
-    """``KIND:PATH``, of the kinds ``json``, ``md``, ``github``, ``sarif`` and ``gitlab``.
+    """``KIND:PATH``, of the kinds ``json``, ``md``, ``html``, ``github``, ``sarif`` and ``gitlab``.
 
     Raises:
         UsageError: It is not one of these.
@@ -231,6 +231,14 @@ def _md(path: Path, results: Sequence[Result], impact: Impact | None) -> list[st
     return []
 
 
+def _html(path: Path, results: Sequence[Result], impact: Impact | None) -> list[str]:
+    from promptopt.budget.html_report import budget_page
+    from promptopt.webpage.page import write_page
+
+    write_page(budget_page(results, impact, [count_line(results), guard_line(results)]), path)
+    return []
+
+
 def _github(path: Path, results: Sequence[Result], impact: Impact | None) -> list[str]:
     """Write the step summary, the step's outputs, and the comment's body to ``path``; return the annotations to print.
 
@@ -301,6 +309,7 @@ _Writer = Callable[[Path, Sequence[Result], "Impact | None"], list[str]]
 _WRITERS: dict[str, _Writer] = {
     "json": _json,
     "md": _md,
+    "html": _html,
     "github": _github,
     "sarif": lambda path, results, _: write_sarif(path, results),
     "gitlab": lambda path, results, _: write_code_quality(path, results),

@@ -115,6 +115,9 @@ def _log_options(function: Any) -> Any:
     help="Write the gateway's settings that carry it out to this file.",
 )
 @click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
+)
+@click.option(
     "--seed-suite", type=click.IntRange(1), metavar="N", help="Print a suite of N requests of the log instead, in YAML."
 )
 def _run(
@@ -126,6 +129,7 @@ def _run(
     as_json: bool,
     markdown: bool,
     write_gateway: Path | None,
+    output: Path | None,
     **options: Any,
 ) -> None:
     """Audit a log: where its money went, and what each strategy would have saved."""
@@ -141,12 +145,13 @@ def _run(
     settings = _settings(options)
     names = _order(only, order)
     part = _part(partition)
+    _check_output(output, part)
     given = _read(**{name: options[name] for name in _READ})
     found = audit(given, settings, load_config(), order=names, every_order=all_orders, part=part or (1, 1))
     if part is not None:
         click.echo(partial_text(found, part))
         return
-    _show(found, as_json, markdown, write_gateway)
+    _show(found, as_json, markdown, write_gateway, output)
 
 
 @command.command("merge")
@@ -158,9 +163,16 @@ def _run(
     type=click.Path(path_type=Path),
     help="Write the gateway's settings that carry it out to this file.",
 )
-def _merge(parts: tuple[Path, ...], as_json: bool, markdown: bool, write_gateway: Path | None) -> None:
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
+)
+def _merge(
+    parts: tuple[Path, ...], as_json: bool, markdown: bool, write_gateway: Path | None, output: Path | None
+) -> None:
     """Merge the parts of an audit that ``--partition`` made."""
     from promptopt.auditing.audit import merged, read_partial
+
+    _check_output(output)
 
     read = [read_partial(path) for path in parts]
     counts = {part[1] for _, part in read}
@@ -169,7 +181,9 @@ def _merge(parts: tuple[Path, ...], as_json: bool, markdown: bool, write_gateway
         raise InputError(
             f"these are parts {', '.join(f'{i}/{n}' for _, (i, n) in read)}: give each part of one audit once"
         )
-    _show(merged([each for each, _ in sorted(read, key=lambda item: item[1])]), as_json, markdown, write_gateway)
+    _show(
+        merged([each for each, _ in sorted(read, key=lambda item: item[1])]), as_json, markdown, write_gateway, output
+    )
 
 
 @command.command("skeleton")
@@ -462,11 +476,25 @@ def _bounds(text: str) -> tuple[float, float]:
     return start.timestamp(), (start + timedelta(days=1)).timestamp()
 
 
-def _show(found: LogAudit, as_json: bool, markdown: bool, write_gateway: Path | None) -> None:
+def _check_output(output: Path | None, part: tuple[int, int] | None = None) -> None:
+    from promptopt.webpage.page import check_page_path
+
+    if output is not None:
+        if part is not None:
+            raise UsageError("a part of an audit has no page: write it with `promptopt audit merge -o FILE.html`")
+        check_page_path(output)
+
+
+def _show(found: LogAudit, as_json: bool, markdown: bool, write_gateway: Path | None, output: Path | None) -> None:
     from promptopt.auditing.report import report_data, report_markdown, report_text
     from promptopt.tables import printable
 
     data = report_data(found)
+    if output is not None:
+        from promptopt.auditing.html_report import audit_page
+        from promptopt.webpage.page import write_page
+
+        write_page(audit_page(data), output)
     if write_gateway is not None:
         _write_gateway(found, write_gateway)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,18 +65,28 @@ def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]
     "reports",
     multiple=True,
     metavar="KIND:PATH",
-    help="Also write a report: json, md, github, sarif or gitlab.",
+    help="Also write a report: json, md, html, github, sarif or gitlab.",
 )
+@click.option("-o", "--output", metavar="FILE.html", help="The same as --report html:FILE.html.")
 @click.option("--strict", is_flag=True, help="A prompt that is not guarded is a failure.")
 def check(
-    prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...], reports: tuple[str, ...], strict: bool
+    prompts: tuple[str, ...],
+    against: str | None,
+    limits: tuple[str, ...],
+    reports: tuple[str, ...],
+    output: str | None,
+    strict: bool,
 ) -> None:
     """Compare today's cost with the locks; exit code 1 if a limit is exceeded, 2 if input cannot be used."""
     from promptopt.budget.impact_report import impact_lines
     from promptopt.budget.report import parse_report, summary_lines, write_report
     from promptopt.budget.result import cannot_be_used, unusable
     from promptopt.errors import PromptoptError
+    from promptopt.webpage.page import check_page_path
 
+    if output is not None:
+        check_page_path(Path(output))
+        reports = (*reports, f"html:{output}")
     wanted = [parse_report(report) for report in reports]
     try:
         gate = _gate(prompts, against, limits, strict=strict)

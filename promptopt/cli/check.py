@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", show_default=True
 )
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything is found.")
 @click.option("--facts", "show_facts", is_flag=True, help="Print the facts that a compression must keep.")
 @click.option("--rules", "show_rules", is_flag=True, help="List the rules.")
@@ -41,6 +44,7 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     form: str,
+    output: Path | None,
     strict: bool,
     show_facts: bool,
     show_rules: bool,
@@ -59,21 +63,30 @@ def command(
     from promptopt.compression.engine import document_of
     from promptopt.compression.lint import by_worth, check_documents
     from promptopt.compression.rules.base import choose_rules
+    from promptopt.webpage.page import check_page_path, write_page
 
     if show_rules:
         _list_rules()
         return
+    if output is not None:
+        check_page_path(output)
     rules = choose_rules(_codes(select), _codes(ignore))
     templates = list(_templates(paths))
     if show_facts:
         for template in templates:
             _print_facts(template, as_json=form == "json")
         return
-    findings = check_documents([document_of(template) for template in templates], level, rules)
+    documents = [document_of(template) for template in templates]
+    findings = check_documents(documents, level, rules)
     lines = {template.path: template for template in templates if template.lines}
     # A chat in JSON or YAML was read as blocks, whose lines are not those of the file.
     findings = [replace(one, line=lines[one.path].line(one.line)) if one.path in lines else one for one in findings]
-    _report(by_worth(findings), form, len(templates))
+    findings = by_worth(findings)
+    _report(findings, form, len(templates))
+    if output is not None:
+        from promptopt.compression.html_report import check_page
+
+        write_page(check_page(findings, documents, level, rules), output)
     if strict and findings:
         raise click.exceptions.Exit(1)
 

@@ -13,8 +13,11 @@ import json
 from dataclasses import fields
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+from promptopt.errors import UsageError
+from promptopt.files import replace_file
 from promptopt.webpage.blocks import CasesBlock, PageBlock, PlotBlock, ReportPage
 from promptopt.webpage.markup import block_html, escaped
 
@@ -22,6 +25,17 @@ _SCRIPTS = ("differences.js", "plots.js", "cases.js", "page.js")
 _LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 # Level 6 is three times as fast as 9 and 1% larger.
 _LEVEL = 6
+
+
+def check_page_path(path: Path) -> None:
+    """Raises UsageError if the file is not named as a page is."""
+    if path.suffix.lower() != ".html":
+        raise UsageError(f"-o {path}: unknown ending {path.suffix!r}; the report is a page, FILE.html")
+
+
+def write_page(page: ReportPage, path: Path) -> None:
+    """Write the page, whole or not at all. Raises InputError if it cannot be written."""
+    replace_file(path, page_html(page))
 
 
 def page_html(page: ReportPage) -> str:

@@ -1,0 +1,111 @@
+"""``-o report.html`` of the commands that write a page, as a user runs them, in a real browser."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Sight, chromium, needs_browser
+from click.testing import CliRunner
+
+from promptopt.cli import cli
+from promptopt.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = {
+    "audit": [
+        *("audit", "docs/examples/calls.jsonl", "--cap", "300", "--all-orders"),
+        *("--only", "exact-cache,single-flight,provider-cache,output-cap"),
+    ],
+    "check": ["check", "prompts/reviews", "prompts/tickets"],
+    "budget": ["budget", "check", "mood"],
+}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        found = {name: folder / f"{name}.html" for name in COMMANDS}
+        for name, path in found.items():
+            done = CliRunner().invoke(cli, [*COMMANDS[name], "-o", str(path)], catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+    finally:
+        os.chdir(here)
+    return found
+
+
+@pytest.fixture(scope="module")
+def sights(written: dict[str, Path]) -> Iterator[dict[str, Any]]:
+    with chromium() as browser:
+        yield {name: Sight(browser, path) for name, path in written.items()}
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("name", "verdict", "plots"),
+    [("audit", "58.1% can be saved", 4), ("check", " findings", 1), ("budget", "passed", 0)],
+)
+def test_a_page_says_the_verdict_first_and_is_quiet(
+    sights: dict[str, Any], name: str, verdict: str, plots: int
+) -> None:
+    sight = sights[name]
+    assert verdict in sight.text("main > :nth-child(2) strong")
+    assert sight.page.locator(".plot svg").count() == plots
+    assert not sight.axe()
+    sight.check_quiet()
+
+
+def test_the_page_of_an_audit_has_its_steps_and_their_ranges(written: dict[str, Path]) -> None:
+    page = written["audit"].read_text(encoding="utf-8")
+    assert '<th scope="row" class="text">exact-cache</th><td data-label="saves">$0.440</td>' in page
+    assert "list price $" not in page
+    assert "The most expensive 20% are 94% of the bill." in page
+    assert page.count('<th scope="row" class="text">output-cap</th>') == 2
+
+
+def test_the_page_of_a_check_shows_what_compress_would_change(written: dict[str, Path]) -> None:
+    page = written["check"].read_text(encoding="utf-8")
+    assert '<td data-label="rule" class="text">PO103</td>' in page
+    assert "<del>Please make sure that you " in page
+    assert "prompts/reviews/v1.j2: " in page
+
+
+def test_the_page_of_a_gate_that_failed_says_which_case_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "pyproject.toml").write_text("[tool.promptopt]\nmodel = 'gpt-4o-mini'\n")
+    prompt = tmp_path / "prompts/ask.j2"
+    prompt.write_text("Answer {{ question }} in one word.\n")
+    (tmp_path / "suites/ask.yaml").write_text("tests:\n- {description: first, vars: {question: Why}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CI", raising=False)
+    runner = CliRunner()
+    assert runner.invoke(cli, ["budget", "update"], catch_exceptions=False).exit_code == 0
+    prompt.write_text("Answer {{ question }} in one word. " + "Think of everything that may matter first. " * 9)
+    done = runner.invoke(cli, ["budget", "check", "-o", "gate.html"], catch_exceptions=False)
+    assert done.exit_code == 1
+    page = Path("gate.html").read_text(encoding="utf-8")
+    assert "<strong>failed</strong>" in page
+    assert "FAIL ask [first]" in page
+    assert "Mean input tokens of the prompts that changed" in page
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_another_ending_is_refused_before_anything_is_done(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.pdf"
+    done = CliRunner().invoke(cli, [*COMMANDS[name], "-o", str(path)])
+    assert isinstance(done.exception, UsageError)
+    assert "the report is a page, FILE.html" in str(done.exception)
+    assert not path.exists()
+
+
+def test_a_part_of_an_audit_has_no_page(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["audit", "calls.jsonl", "--partition", "1/2", "-o", str(tmp_path / "part.html")])
+    assert isinstance(done.exception, UsageError)
+    assert "audit merge -o FILE.html" in str(done.exception)
