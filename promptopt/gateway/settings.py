@@ -319,6 +319,8 @@ def _cascade(name: str, value: Any, _root: Path) -> Changes:
         else:
             table = dict(_table(name, step, ("model", "validators")))
             validators = table.get("validators", {})
+            if not isinstance(validators, Mapping | Sequence) or isinstance(validators, str):
+                raise UsageError(f"{name}: validators = {validators!r} is not a table such as {{schema = true}}")
             made = make_validators(validators) if isinstance(validators, Mapping) else tuple(validators)
             if "model" not in table:
                 raise UsageError(f"{name}: a step names no model: {step!r}")

@@ -211,6 +211,7 @@ def test_other_models_do_not_go_through_the_cascade(client, upstream):
         ([{"model": "a", "validators": {"scorer": {"type": "nope"}}}, "b"], "unknown assert type"),
         ([{"model": "a", "validators": {"schema": {"type": 5}}}, "b"], "not a JSON schema"),
         ([{"validators": {"finished": True}}, "b"], "names no model"),
+        ([{"model": "a", "validators": 1}, "b"], "validators = 1 is not a table"),
     ],
 )
 def test_bad_cascade(client, steps, message):
