@@ -22,7 +22,10 @@ COMMANDS = {
     "compress": ("promptopt.cli.compress", "Shorten a prompt as a reviewable diff; every constraint stays."),
     "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
     "estimate": ("promptopt.cli.estimate", "Estimate a prompt's cost for so many users and calls, without a log."),
-    "formats": ("promptopt.cli.formats", "Print the JSON Schemas of suites, front matter, settings, locks and reports."),
+    "formats": (
+        "promptopt.cli.formats",
+        "Print the JSON Schemas of suites, front matter, settings, locks and reports.",
+    ),
     "gateway": (
         "promptopt.cli.gateway",
         "Show the gateway's budgets by team, user and model; make virtual keys.",
