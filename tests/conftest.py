@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import forks
 import pytest
 from corpora import ABSENT, DATA, REPOSITORY
 from wire import completion
@@ -68,15 +68,7 @@ class Project:
 
     def run(self, *arguments: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
         """The real command line, in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "promptopt", *arguments],
-            cwd=self.root,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return forks.run("promptopt", arguments, cwd=self.root, env={**os.environ, **environment}, timeout=timeout)
 
     def git(self, *arguments: str) -> str:
         command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]

@@ -1,14 +1,17 @@
 """The pytest plugin, run as its user runs it: in a process of its own."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import forks
 import pytest
 
 PROMPT = (
@@ -33,9 +36,8 @@ PLUGINS = ("hypothesispytest", "anyio", "asyncio", "randomly", "syrupy", "rerunf
 class Shell:
     """A project and the commands in it."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
-        self.root = pytester.path
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     def write(self, **files: str) -> None:
         for name, text in files.items():
@@ -46,7 +48,14 @@ class Shell:
     def pytest(self, *arguments: str, beside: Collection[str] = ()) -> pytest.RunResult:
         """Other plugins of this environment take no part, but for those ``beside``."""
         others = [part for name in PLUGINS if name not in beside for part in ("-p", f"no:{name}")]
-        return self.pytester.runpytest_subprocess(*others, *arguments, timeout=120)
+        begun = time.monotonic()
+        done = forks.run("pytest", [*others, *arguments], cwd=self.root, env=os.environ, timeout=120)
+        output = [text.splitlines() for text in (done.stdout, done.stderr)]
+        return pytest.RunResult(done.returncode, *output, time.monotonic() - begun)
+
+    def promptopt(self, *arguments: str) -> None:
+        done = forks.run("promptopt", arguments, cwd=self.root, env=os.environ)
+        assert done.returncode == 0, done.stderr
 
     def prompt(self, rules: str = "Be brief.") -> None:
         self.write(prompts__triage__v1_j2=PROMPT.replace("RULES", rules))
@@ -58,7 +67,7 @@ class Shell:
 
 @pytest.fixture
 def shell(pytester: pytest.Pytester) -> Shell:
-    made = Shell(pytester)
+    made = Shell(pytester.path)
     (made.root / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["tests"]\n')
     made.prompt()
     made.write(suites__triage_yaml=SUITE)
@@ -69,8 +78,7 @@ def shell(pytester: pytest.Pytester) -> Shell:
 
 @pytest.fixture
 def locked(shell: Shell) -> Shell:
-    done = subprocess.run([sys.executable, "-m", "promptopt", "budget", "update"], cwd=shell.root, check=True)
-    assert done.returncode == 0
+    shell.promptopt("budget", "update")
     return shell
 
 
@@ -204,7 +212,7 @@ def test_a_prompt_that_cannot_be_checked_hides_no_other(locked: Shell) -> None:
 def test_of_many_similar_failures_some_are_named(shell: Shell) -> None:
     cases = "".join(f"  - {{description: case-{n:02}, vars: {{ticket: parcel {n}}}}}\n" for n in range(30))
     shell.write(suites__triage_yaml="tests:\n" + cases)
-    subprocess.run([sys.executable, "-m", "promptopt", "budget", "update"], cwd=shell.root, check=True)
+    shell.promptopt("budget", "update")
     shell.prompt(LONGER)
     result = shell.pytest("--prompt-budget-only")
     text = result.stdout.str()
@@ -231,7 +239,7 @@ def test_wrong_flags(locked: Shell, flag: str, message: str) -> None:
 def test_nothing_to_guard_is_a_failure(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml("")
     pytester.makepyfile("def test_x(): pass")
-    result = Shell(pytester).pytest("--prompt-budget")
+    result = Shell(pytester.path).pytest("--prompt-budget")
     assert result.ret == 4
     result.stdout.fnmatch_lines(["ERROR: nothing is guarded*"])
 
@@ -330,7 +338,7 @@ def test_chat(prompt_budget):
 @pytest.fixture
 def same_names(pytester: pytest.Pytester) -> Shell:
     """Prompts of tests only: two tests of one name, one of them with parameters."""
-    made = Shell(pytester)
+    made = Shell(pytester.path)
     for name, text in {**SAME_NAMES, "more.txt": "", "pyproject.toml": ""}.items():
         path = made.root / name
         path.parent.mkdir(exist_ok=True)
@@ -474,9 +482,7 @@ def test_what_is_not_guarded_is_said_and_strict_makes_it_a_failure(locked: Shell
     parts = "{% include 'shared/rules.j2' %}\n{% include 'tone/' ~ 'calm' ~ '.j2' %}"
     locked.prompt(parts)
     locked.write(prompts__shared__rules_j2="Be kind.\n", prompts__tone__calm_j2="Be calm.\n", prompts__x_j2="Hello\n")
-    subprocess.run(
-        [sys.executable, "-m", "promptopt", "budget", "update", "--reason", "x"], cwd=locked.root, check=True
-    )
+    locked.promptopt("budget", "update", "--reason", "x")
     for mode in ([], ["-n", "2"]):
         result = locked.pytest("--prompt-budget-only", *mode)
         assert result.ret == 0
@@ -516,10 +522,8 @@ def test_without_its_flag_the_plugin_costs_nothing(shell: Shell) -> None:
     )
     result = shell.pytest("-p", "no:cacheprovider", "-s")
     assert "loaded ['promptopt.pytest_plugin']" in result.stdout.str()
-    # pytester keeps the output of the process, and its temporary folders.
-    own = ("__pycache__", "runpytest-0", "runpytest-current")
-    after = {path.relative_to(shell.root) for path in shell.root.rglob("*") if not {*own} & {*path.parts}}
-    assert after - before == {Path("conftest.py"), Path("stdout"), Path("stderr")}
+    after = {path.relative_to(shell.root) for path in shell.root.rglob("*") if "__pycache__" not in path.parts}
+    assert after - before == {Path("conftest.py")}
     # A test with the fixture loads the fixture, and nothing of the gate.
     (shell.root / "tests/test_chat.py").write_text(TWO_CASES.replace('open(f"{case}.txt").read()', "case"))
     result = shell.pytest("-p", "no:cacheprovider", "-s")

@@ -162,7 +162,7 @@ def test_a_package_does_not_replace_what_is_built_in(use, project, kind, name):
     text = said(use(kind, ("acme", "1.2", name, "Part", "Part = None\n"), arguments=arguments))
     assert f"the {kind} {name} is registered more than once, by " in text
     assert "acme 1.2 (acme:Part)" in text
-    assert re.search(r"promptopt \d\S+ \(promptopt\.\S+\)", text)
+    assert re.search(r"promptopt-llm \d\S+ \(promptopt\.\S+\)", text)
 
 
 @pytest.mark.parametrize("kind", USES)

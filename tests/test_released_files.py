@@ -4,15 +4,15 @@
 """
 
 import json
+import os
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import forks
 import openai
 import pytest
 
@@ -40,8 +40,8 @@ def released(request: pytest.FixtureRequest, project: Any) -> Any:
 
 def gate(project: Any, *arguments: str) -> str:
     project.write({"test_chat.py": CHAT})
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    options = ["-q", "-p", "no:cacheprovider", *arguments]
+    done = forks.run("pytest", options, cwd=project.root, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -1,9 +1,9 @@
 import json
-import subprocess
-import sys
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import forks
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,12 +58,7 @@ def write(project, text, name="p"):
 
 
 def run(folder, *arguments, env=None):
-    import os
-
-    command = [sys.executable, "-m", "promptopt", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False
-    )
+    return forks.run("promptopt", arguments, cwd=folder, env={**os.environ, **(env or {})})
 
 
 def test_next_version(project):
