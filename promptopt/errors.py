@@ -96,6 +96,12 @@ class MissingExtra(PromptoptError):
             f"{purpose} needs the package {package!r}, which is not installed. "
             f"Install it: pip install 'promptopt-llm[{extra}]'"
         )
+        self._needed = (package, extra, purpose)
+
+    def within(self, what: str) -> MissingExtra:
+        """The same, said of a place in a file."""
+        package, extra, purpose = self._needed
+        return MissingExtra(package, extra, f"{what}: {purpose}")
 
 
 class InputError(PromptoptError):

@@ -13,6 +13,7 @@ from promptopt.errors import PromptoptError, RecordingError, SecretRecorded
 from promptopt.experiment.conversation import next_request, render_case
 from promptopt.experiment.variant import sent_params
 from promptopt.files import show_path
+from promptopt.judges.recordings import EVERY_CASE, JudgeFile
 from promptopt.providers.recordings import Recording, RecordingFile, answers, what_changed
 from promptopt.suites import Case, Suite, list_suites, load_suite
 from promptopt.templates import Template, list_prompts, load_prompt
@@ -57,21 +58,45 @@ def check_recordings(config: Config, suites: list[str] | None = None) -> tuple[l
             found, fresh = _check_file(path, suite, config)
             findings.extend(found)
             good += fresh
+        for path in sorted(suite.recordings.with_name("judges").rglob("*.jsonl")):
+            found, fresh = _check_judgements(path, suite)
+            findings.extend(found)
+            good += fresh
     return findings, good
+
+
+def _read(path: Path, kind: type[RecordingFile]) -> tuple[RecordingFile | None, list[RecordingProblem]]:
+    """A file, and what is wrong with it whatever it is about; ``None``: it cannot be read."""
+    shown = show_path(path)
+    try:
+        file = kind.read(path)
+    except RecordingError as error:
+        problem: ProblemKind = "secret" if isinstance(error, SecretRecorded) else "broken"
+        return None, [RecordingProblem(problem, shown, error.line, None, error.message)]
+    if not file.cut_off:
+        return file, []
+    message = "the line is cut off; its answer counts as missing"
+    return file, [RecordingProblem("cut off", shown, file.cut_off, None, message)]
+
+
+def _check_judgements(path: Path, suite: Suite) -> tuple[list[RecordingProblem], int]:
+    """What a comparison would not say of judgements: it finds out itself which of them are stale."""
+    file, findings = _read(path, JudgeFile)
+    if file is None:
+        return findings, 0
+    cases, shown = {case.name for case in suite.cases} | {EVERY_CASE}, show_path(path)
+    lost = [line for line in file.lines.values() if line.case not in cases]
+    for line in lost:
+        message = f"the suite {suite.name} has no case {line.case!r}"
+        findings.append(RecordingProblem("orphaned", shown, line.line, line.case, message))
+    return findings, len(file.lines) - len(lost)
 
 
 def _check_file(path: Path, suite: Suite, config: Config) -> tuple[list[RecordingProblem], int]:
     shown = show_path(path)
-    try:
-        file = RecordingFile.read(path)
-    except RecordingError as error:
-        kind: ProblemKind = "secret" if isinstance(error, SecretRecorded) else "broken"
-        return [RecordingProblem(kind, shown, error.line, None, error.message)], 0
-    findings = []
-    if file.cut_off:
-        findings.append(
-            RecordingProblem("cut off", shown, file.cut_off, None, "the line is cut off; its answer counts as missing")
-        )
+    file, findings = _read(path, RecordingFile)
+    if file is None:
+        return findings, 0
     template = _template_of(path, suite, config)
     if template is None:
         message = f"no prompt has these {len(file.lines)} answers: its file is gone"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
-from promptopt.errors import PromptoptError, SuiteError, did_you_mean
+from promptopt.errors import MissingExtra, PromptoptError, SuiteError, did_you_mean
 from promptopt.registry import blaming, broken, load, registered
 from promptopt.scorers.transform import as_text, transform_of
 from promptopt.suites import ASSERT_KEYS, Assertion
@@ -204,6 +204,9 @@ def make_check(assertion: Assertion, path: str) -> Check:
             scorer = factory(assertion)
         except ValueError as error:
             raise SuiteError(f"assert {assertion.name}: {error}", path=path, line=assertion.line) from None
+        except MissingExtra as error:
+            place = f"{path}:{assertion.line}" if assertion.line else path
+            raise error.within(f"{place}: assert {assertion.name}") from None
     if not (callable(scorer) and isinstance(getattr(scorer, "reads_answer", None), bool)):
         needs = "`reads_answer` (true or false) and __call__(subject)"
         raise broken("scorer", kind, f"is not a scorer: {type(scorer).__name__} needs {needs}")

@@ -1,5 +1,6 @@
 """The check of recordings looks at each case and each answer a fixed number of times."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -51,3 +52,28 @@ def test_the_check_looks_at_each_case_as_often_however_many_there_are(
     findings, good = inventory.check_recordings(load_config(), ["greet"])
     assert (findings, good) == ([], cases)
     assert Counted.looks <= 2 * cases
+
+
+JUDGED = """tests:
+  - {description: one, vars: {name: Ann}, assert: [{type: llm-rubric, value: is kind, provider: judge-model}]}
+"""
+
+
+def test_judgements_are_checked_for_what_cannot_be_read_and_cases_that_are_gone(project) -> None:
+    project.write({"prompts/greet.j2": "---\nmodel: m\n---\nGreet {{ name }}", "suites/greet.yaml": JUDGED})
+    request = load_prompt("greet").render({"name": "Ann"}).request("judge-model", case="one")
+    made = Recording.of(request, Response("judge-model", '{"pass": true}'))
+    whole = json.dumps({**json.loads(made.to_json()), "assert": "1 llm-rubric", "vote": 0})
+    gone, secret = whole.replace('"one"', '"two"'), whole.replace("true", "sk-proj-abcdefghijklmnopqrstuvwxyz0123")
+    folder = "suites/greet/judges/greet"
+    lines = {
+        "good": f"{whole}\n{gone}\n",
+        "cut": f"{whole}\n{gone[:-9]}",
+        "bad": f"{whole}\n{{}}\n",
+        "key": f"{secret}\n",
+    }
+    project.write({f"{folder}/{name}.jsonl": text for name, text in lines.items()})
+    found, good = inventory.check_recordings(load_config())
+    problems = {(problem.kind, Path(problem.path).stem, problem.line) for problem in found}
+    assert problems == {("orphaned", "good", 2), ("cut off", "cut", 2), ("broken", "bad", 2), ("secret", "key", 1)}
+    assert good == 2

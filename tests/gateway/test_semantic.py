@@ -194,7 +194,7 @@ def test_off_until_it_is_calibrated(client, folder):
 def test_without_the_extra(monkeypatch):
     monkeypatch.setattr("promptopt.gateway.semantic.embedders._LOCAL", [])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"promptopt\[semantic\]"):
+    with pytest.raises(MissingExtra, match=r"promptopt-llm\[semantic\]"):
         make_embedder("wordllama")
 
 
