@@ -1,12 +1,17 @@
-"""Plain text tables for the terminal."""
+"""Plain text for the terminal: tables and lines that fit its width."""
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-_FEWEST = 12
+COLUMNS = 80
+"""Letters of a line if nobody says how wide the terminal is, as in a pipe or a file."""
+_FEWEST, _LEAST, _GAP = 12, 4, 2
+_HANGING = re.compile(r" *(?:\S+ )*\S+ {2,}(?=\S)")
 # Characters that move the cursor, change colours, hide or reverse what follows, or cannot be written: what a model or a
 # caller wrote must not act on a terminal. Line ends and tabs are layout.
 _ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -15,6 +20,17 @@ _ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 def printable(text: str) -> str:
     """The text with characters that act on a terminal as escapes, such as ``\\x1b``."""
     return _ACTIVE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def line_width() -> int:
+    """Letters of a line: ``$COLUMNS``, else the width of the terminal that stdout is, else 80."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or COLUMNS
+    except (OSError, ValueError, AttributeError):
+        return COLUMNS
 
 
 def table(
@@ -27,24 +43,113 @@ def table(
 ) -> str:
     """A table: the first column is aligned to the left, the others, which are numbers, to the right.
 
+    What does not fit is broken into several lines: headers first, then texts, the longest first. Numbers are never
+    broken: if they alone are too wide, each row becomes a block of lines.
+
     Args:
         left: Align all columns to the left.
         columns: ``left`` or ``right`` for each column.
-        width: The most letters of a line: the first column is broken into several lines to keep it, down to 12.
+        width: The most letters of a line [default: those of the terminal].
+    """
+    from rich.cells import cell_len
+
+    align = list(columns) or ["left", *["left" if left else "right"] * (len(headers) - 1)]
+    most = line_width() if width is None else width
+    lines = [[printable(str(cell)).strip() for cell in row] for row in [headers, *rows]]
+    widths = _widths(lines, align, most)
+    if sum(widths) + _GAP * (len(widths) - 1) > most:
+        return _blocks(lines, most)
+    shown = []
+    for number, line in enumerate(lines):
+        cells = [_wrapped(cell, width) for cell, width in zip(line, widths, strict=True)]
+        for parts in ([cell[at] if at < len(cell) else "" for cell in cells] for at in range(max(map(len, cells)))):
+            spaces = [" " * (width - cell_len(part)) for part, width in zip(parts, widths, strict=True)]
+            padded = [
+                part + space if side == "left" else space + part
+                for part, space, side in zip(parts, spaces, align, strict=True)
+            ]
+            shown.append((" " * _GAP).join(padded).rstrip())
+        if not number:
+            shown.append((" " * _GAP).join("-" * width for width in widths))
+    return "\n".join(shown)
+
+
+def _widths(lines: Sequence[Sequence[str]], align: Sequence[str], most: int) -> list[int]:
+    """The width of each column; more than ``most`` in all if numbers do not fit."""
+    from rich.cells import cell_len
+
+    def widest(texts: Sequence[str]) -> int:
+        return max((cell_len(part) for text in texts for part in text.split("\n")), default=0)
+
+    columns = list(zip(*lines, strict=True))
+    widths = [widest(column) for column in columns]
+    room = most - _GAP * (len(widths) - 1)
+    for at, column in enumerate(columns):
+        if sum(widths) > room and widest(column[1:]) < widths[at]:
+            # A header of several words takes several lines.
+            words = widest([word for part in column[0].split("\n") for word in part.split()])
+            widths[at] = max(widest(column[1:]), words, widths[at] - (sum(widths) - room))
+    texts = [at for at, side in enumerate(align) if side == "left"]
+    for fewest in (_FEWEST, _LEAST):
+        while sum(widths) > room:
+            at = max(texts, key=lambda text: widths[text])
+            if widths[at] <= fewest:
+                break
+            second = max((widths[text] for text in texts if widths[text] < widths[at]), default=0)
+            widths[at] -= max(1, min(sum(widths) - room, widths[at] - max(second, fewest)))
+    return widths
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of so many letters, of which Chinese ones and pictures count twice."""
+    from textwrap import wrap
+
+    from rich.cells import cell_len, chop_cells
+
+    parts = []
+    for line in text.split("\n"):
+        whole = cell_len(line) <= width
+        for part in [line] if whole else wrap(line, max(width, 1)):
+            parts += [part] if cell_len(part) <= width else chop_cells(part, max(width, 2))
+    return parts or [""]
+
+
+def _blocks(lines: Sequence[Sequence[str]], most: int) -> str:
+    """Each row as lines of ``header  value``: the form for numbers that do not fit beside one another."""
+    headers = [" ".join(header.split()) for header in lines[0]]
+    name = max(map(len, headers))
+    blocks = [
+        "\n".join(f"{header:{name}}{' ' * _GAP}{cell}".rstrip() for header, cell in zip(headers, line, strict=True))
+        for line in lines[1:]
+    ]
+    return fold("\n\n".join(blocks), most)
+
+
+def fold(text: str, width: int | None = None) -> str:
+    """The text with lines that are too long broken at blanks; what goes on is indented, as deep as a value is.
+
+    Words stay whole, as a path must that is copied, unless one alone is longer than a line.
+
+    Args:
+        width: The most letters of a line [default: those of the terminal].
     """
     from textwrap import wrap
 
-    from tabulate import tabulate
-
-    align = columns or ["left", *["left" if left else "right"] * (len(headers) - 1)]
-    rows = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    if width is None:
-        return tabulate(rows, headers, tablefmt="simple", colalign=list(align), disable_numparse=True)
-    # The library makes a column two letters wider than its header. Without headers it does not, so they are a row.
-    lines = [headers, *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(part) for line in lines for part in line[column].split("\n")) for column in range(len(headers))]
-    widths[0] = min(widths[0], max(_FEWEST, width - sum(widths[1:]) - 2 * (len(widths) - 1)))
-    rule = ["-" * each for each in widths]
-    cells = [["\n".join(wrap(line[0], widths[0])), *line[1:]] for line in lines]
-    text = tabulate([cells[0], rule, *cells[1:]], tablefmt="plain", colalign=list(align), disable_numparse=True)
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    most = line_width() if width is None else width
+    folded: list[str] = []
+    for line in text.split("\n"):
+        if len(line) <= most:
+            folded.append(line)
+            continue
+        start = len(line) - len(line.lstrip())
+        value = _HANGING.match(line)
+        deep = value.end() if value and value.end() <= most // 2 else start + 2
+        folded += wrap(
+            line,
+            max(most, deep + 20),
+            subsequent_indent=" " * deep,
+            break_on_hyphens=False,
+            expand_tabs=False,
+            replace_whitespace=False,
+        )
+    return "\n".join(folded)

@@ -25,7 +25,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the developer's keys, or whether it runs in CI."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CI"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CI", "COLUMNS", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -61,9 +61,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS:
             return None
+        from promptopt.cli.verbosity import add_verbosity
+
         command = import_module(COMMANDS[cmd_name][0]).command
         assert isinstance(command, click.Command)
-        return command
+        return add_verbosity(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -80,8 +82,11 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, "-V", "--version", prog_name="promptopt")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Make LLM prompts cheaper, prove that they still work, and stop the cost from creeping back."""
+    # https://no-color.org; without it, colour is for terminals alone.
+    context.color = False if os.environ.get("NO_COLOR") else None
 
 
 def main() -> NoReturn:

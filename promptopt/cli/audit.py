@@ -487,7 +487,7 @@ def _check_output(output: Path | None, part: tuple[int, int] | None = None) -> N
 
 def _show(found: LogAudit, as_json: bool, markdown: bool, write_gateway: Path | None, output: Path | None) -> None:
     from promptopt.auditing.report import report_data, report_markdown, report_text
-    from promptopt.tables import printable
+    from promptopt.tables import fold, printable
 
     data = report_data(found)
     if output is not None:
@@ -500,7 +500,7 @@ def _show(found: LogAudit, as_json: bool, markdown: bool, write_gateway: Path | 
     if as_json:
         click.echo(json.dumps(data, indent=2, default=str))
     else:
-        click.echo(printable(report_markdown(data) if markdown else report_text(data)))
+        click.echo(printable(report_markdown(data)) if markdown else fold(printable(report_text(data))))
 
 
 def _write_gateway(found: LogAudit, path: Path) -> None:

@@ -82,6 +82,7 @@ def check(
     from promptopt.budget.report import parse_report, summary_lines, write_report
     from promptopt.budget.result import cannot_be_used, unusable
     from promptopt.errors import PromptoptError
+    from promptopt.tables import fold
     from promptopt.webpage.page import check_page_path
 
     if output is not None:
@@ -97,9 +98,9 @@ def check(
         for kind, path in wanted:
             click.echo("\n".join(write_report(kind, path, [unusable("", error)])))
         raise
-    click.echo("\n".join(summary_lines(results, failures=True)))
+    click.echo(fold("\n".join(summary_lines(results, failures=True))))
     if impact is not None:
-        click.echo("".join(f"{line}\n" for line in impact_lines(impact)), nl=False)
+        click.echo(fold("".join(f"{line}\n" for line in impact_lines(impact))), nl=False)
     for kind, path in wanted:
         for line in write_report(kind, path, results, impact):
             click.echo(line)
@@ -120,6 +121,7 @@ def diff(operands: tuple[str, ...], against: str | None) -> None:
     from promptopt.budget.impact_report import impact_lines
     from promptopt.config import load_config
     from promptopt.errors import UsageError, did_you_mean
+    from promptopt.tables import fold
     from promptopt.templates import list_prompts
 
     names = {prompt.name for prompt in list_prompts(load_config())}
@@ -134,7 +136,7 @@ def diff(operands: tuple[str, ...], against: str | None) -> None:
         raise UsageError(f"{error}{did_you_mean(against, names)}") from None
     impact = gate.impact()
     lines = [] if impact is None else list(impact_lines(impact))
-    click.echo("\n".join(lines) or f"against {against}: no prompt changed")
+    click.echo(fold("\n".join(lines)) or f"against {against}: no prompt changed")
 
 
 def _diff_locks(prompts: tuple[str, ...]) -> None:

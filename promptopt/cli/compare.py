@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptopt.errors import INCOMPLETE, UsageError
-from promptopt.money import parse_dollars
+from promptopt.money import dollars, parse_dollars
 from promptopt.tokens import release
 
 if TYPE_CHECKING:
     from promptopt.experiment.comparison import Comparison
     from promptopt.experiment.plan import CostRange, Mode
-    from promptopt.values import Progress
+    from promptopt.prices import Price
+    from promptopt.values import Request, Response
 
 
 @click.command("compare")
@@ -139,8 +140,8 @@ def command(
         "on_plan": partial(announce, race=race),
     }
     run = None if config_file is None else read_run(config_file, prompts, suite, models, datasets)
-    with _progress() as progress:
-        given |= {"progress": progress, "trials": trials, "jobs": jobs, "rpm": rpm}
+    with _progress(price_as) as progress:
+        given |= {**progress, "trials": trials, "jobs": jobs, "rpm": rpm}
         comparisons = [compare(*prompts, suite=suite, model=models, **given)] if run is None else run.comparisons(given)
     for number, comparison in enumerate(comparisons, 1):
         if output is not None:
@@ -159,13 +160,14 @@ def command(
 def _print(comparison: Comparison, number: int, cases: bool, as_json: bool) -> None:
     from promptopt.experiment.report.write import comparison_json
     from promptopt.experiment.text import case_differences
+    from promptopt.tables import fold
 
     if as_json:
         click.echo(comparison_json(comparison), nl=False)
         return
-    click.echo("\n" * (number > 1) + str(comparison), nl=False)
+    click.echo("\n" * (number > 1) + fold(str(comparison)), nl=False)
     if cases:
-        click.echo("\n" + case_differences(comparison.kept), nl=False)
+        click.echo("\n" + fold(case_differences(comparison.kept)), nl=False)
 
 
 def _settings(given: tuple[str, ...]) -> dict[str, list[object]]:
@@ -221,24 +223,71 @@ def announce(expected: CostRange, *, race: bool = False) -> None:
     release()
 
 
+class RunSpend:
+    """What the answers of a run cost so far, at list price.
+
+    Attributes:
+        usd: Dollars of the answers of priced models.
+        unpriced: A model without a known price has answered.
+    """
+
+    def __init__(self, price_as: str | None = None) -> None:
+        self.usd = Decimal(0)
+        self.unpriced = False
+        self._price_as = price_as
+        self._prices: dict[str, Price | None] = {}
+
+    def add(self, request: Request, response: Response) -> None:
+        """One more answer."""
+        from promptopt.config import load_config
+        from promptopt.prices import find_price
+
+        model = request.model
+        if model not in self._prices:
+            config = load_config()
+            self._prices[model] = find_price(self._price_as or config.price_as or model, config=config)
+        price = self._prices[model]
+        if price is None or response.usage is None:
+            self.unpriced = True
+        else:
+            self.usd += price.cost(response.usage).total_usd
+
+    def __str__(self) -> str:
+        if self.unpriced:
+            return f"at least {dollars(self.usd)} spent" if self.usd else "unpriced"
+        return f"{dollars(self.usd)} spent"
+
+
 @contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on the terminal once calls are made; nothing if there is no terminal, or nothing to wait for."""
+def _progress(price_as: str | None) -> Iterator[dict[str, Any]]:
+    """A bar on the terminal once calls are made: how many, how fast, what they cost so far and how long the rest takes.
+
+    Nothing if there is no terminal, or nothing to wait for.
+    """
     if not sys.stderr.isatty():
-        yield lambda _done, _total: None
+        yield {}
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("asking")
+    columns = (
+        TextColumn("asking"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}"),
+        TextColumn("{task.fields[spent]}"),
+        TimeRemainingColumn(),
+    )
+    bar, spent = Progress(*columns, console=Console(stderr=True), transient=True), RunSpend(price_as)
+    task = bar.add_task("asking", pace="", spent="")
 
     def update(done: int, total: int) -> None:
         bar.start()
-        bar.update(task, completed=done, total=total)
+        seconds = bar.tasks[0].elapsed or 0.0
+        pace = f"{done / seconds:,.1f}/s" if seconds else ""
+        bar.update(task, completed=done, total=total, pace=pace, spent=str(spent))
 
     try:
-        yield update
+        yield {"progress": update, "on_answer": spent.add}
     finally:
         bar.stop()

@@ -269,12 +269,13 @@ def _compared(template: Template, files: Mapping[str, str], suite: str) -> bool:
 
     from promptopt.compression.engine import with_files
     from promptopt.experiment.compare import compare
+    from promptopt.tables import fold
     from promptopt.values import Origin
 
     shorter = with_files(template, files)
     shorter = replace(shorter, origin=Origin(template.origin.prompt, f"{template.origin.version or 'new'}-compressed"))
     comparison = compare(template, shorter, suite=suite)
-    click.echo(str(comparison), nl=False)
+    click.echo(fold(str(comparison)), nl=False)
     verdict = comparison.pairs[0].decision.verdict
     keep = verdict in ("improved", "equivalent", "not-worse")
     click.echo(f"{'keep' if keep else 'do not keep'} the shorter prompt: {verdict}")

@@ -52,6 +52,7 @@ def command(
     """
     from promptopt.config import load_config
     from promptopt.experiment.report.estimate import attribution_text, estimate_dict, estimate_text
+    from promptopt.tables import fold
     from promptopt.templates import load_prompt
 
     config = load_config()
@@ -67,9 +68,9 @@ def command(
     if as_json:
         click.echo(json.dumps(estimate_dict(template, counted, attributed), indent=2, ensure_ascii=False))
         return
-    click.echo(estimate_text(template, counted))
+    click.echo(fold(estimate_text(template, counted)))
     if attributed is not None:
-        click.echo("\n" + attribution_text(attributed, cases.cases[0].name if cases else None))
+        click.echo(fold("\n" + attribution_text(attributed, cases.cases[0].name if cases else None)))
 
 
 def _count_text(text: str, model: str | None, as_json: bool) -> None:

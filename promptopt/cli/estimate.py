@@ -51,6 +51,7 @@ def command(
     from promptopt.config import load_config
     from promptopt.experiment.estimate import estimate
     from promptopt.suites import find_suite, load_suite
+    from promptopt.tables import fold
     from promptopt.templates import load_prompt
 
     config, traffic = load_config(), Traffic(users, calls)
@@ -70,4 +71,4 @@ def command(
         return
     for name in prompts:
         click.echo(f"{name}\n" if len(prompts) > 1 else "", nl=False)
-        click.echo(traffic_text([each for prompt, each in found if prompt == name], traffic))
+        click.echo(fold(traffic_text([each for prompt, each in found if prompt == name], traffic)))

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from promptopt.gateway.layers.budget import Budget, Standing
     from promptopt.gateway.settings import GatewaySettings
 
-_WIDTH = 80
-
 
 @click.group("gateway")
 def command() -> None:
@@ -163,7 +161,7 @@ def _table(found: list[Standing]) -> str:
         ]
         for each in found
     ]
-    return table(rows, ["budget", "spent", "reserved", "limit", "used", "until"], width=_WIDTH)
+    return table(rows, ["budget", "spent", "reserved", "limit", "used", "until"])
 
 
 def _as_json(standing: Standing) -> dict[str, object]:

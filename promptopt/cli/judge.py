@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from promptopt.errors import UsageError
-from promptopt.tables import table
+from promptopt.tables import fold, table
 
 if TYPE_CHECKING:
     from promptopt.experiment.calibration import JudgeCalibration, JudgedAnswer, Leaning
     from promptopt.experiment.plan import Mode
     from promptopt.judges.labels import Label
-
-_WIDTH = 80
 
 
 @click.group("judge")
@@ -69,7 +67,7 @@ def calibrate_command(
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2))
     else:
-        click.echo("\n".join(_text(result)))
+        click.echo(fold("\n".join(_text(result))))
 
 
 def _scored(path: Path, labels: Sequence[Label]) -> list[JudgedAnswer]:
@@ -203,4 +201,4 @@ def _qualities(found: JudgeCalibration) -> str:
         for quality in found.qualities
     ]
     headers = ["quality, 95%", "as judged", "labels", "labels alone", "with the judge", "worth labels"]
-    return table(rows, headers, width=_WIDTH)
+    return table(rows, headers)

@@ -168,14 +168,17 @@ def _write(proposal: Structured) -> str:
 
 
 def _print(proposal: Structured, recommendation: Recommendation | None, written: str | None) -> None:
+    from promptopt.tables import fold
+
     click.echo(proposal.diff() or "nothing to change\n", nl=False)
     click.echo()
     for item in proposal.fields:
-        click.echo(f"{item.name}: {_shown(item.schema)}  ({item.source})")
+        click.echo(fold(f"{item.name}: {_shown(item.schema)}  ({item.source})"))
     economics = proposal.economics
     cost = economics.cost
     billed = f"the schema is billed {economics.schema_tokens} tokens" if economics.schema_tokens else "no schema"
-    click.echo(f"input: {billed}, {economics.prose_tokens} tokens of prose go: {economics.input_difference:+d} a call")
+    go = f"{economics.prose_tokens} tokens of prose go: {economics.input_difference:+d} a call"
+    click.echo(fold(f"input: {billed}, {go}"))
     if proposal.form == "text":
         cap = proposal.max_output_tokens
         click.echo(f"output: as the text asks for it, {'no cap' if cap is None else f'{cap} tokens at most'}")
@@ -186,11 +189,11 @@ def _print(proposal: Structured, recommendation: Recommendation | None, written:
             else (f"breaks even if answers are {economics.break_even:.1f} tokens shorter")
         )
         longest = "unbounded" if cost.longest_tokens is None else f"{cost.longest_tokens} at most"
-        click.echo(f"output: an answer of some {cost.typical_tokens} tokens ({longest}); {even}")
+        click.echo(fold(f"output: an answer of some {cost.typical_tokens} tokens ({longest}); {even}"))
     for note in proposal.notes:
-        click.echo(f"note: {note}")
+        click.echo(fold(f"note: {note}"))
     if recommendation is not None:
-        click.echo(f"\n{recommendation.comparison}\n{recommendation.statement}")
+        click.echo(fold(f"\n{recommendation.comparison}\n{recommendation.statement}"))
     if written:
         click.echo(f"wrote {written}")
 

@@ -43,7 +43,7 @@ def command(by: tuple[str, ...], since: str | None, path: Path | None, otel: Pat
     """
     from promptopt.auditing.spend import sum_up
     from promptopt.files import show_path
-    from promptopt.tables import printable
+    from promptopt.tables import fold, printable
 
     place = path or _default_ledger()
     rows = _rows(place, since)
@@ -58,7 +58,7 @@ def command(by: tuple[str, ...], since: str | None, path: Path | None, otel: Pat
     if as_json:
         click.echo(json.dumps(asdict(usage), indent=2, default=str))
     else:
-        click.echo(printable(usage_text(usage, by or ("prompt", "model", "tag", "user", "day"))))
+        click.echo(fold(printable(usage_text(usage, by or ("prompt", "model", "tag", "user", "day")))))
 
 
 def _default_ledger() -> Path | str:

@@ -44,7 +44,7 @@ from promptopt.scorers import SuiteChecks
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template, load_prompt
 from promptopt.tokens import encoding, tokenizer_for
-from promptopt.values import Progress
+from promptopt.values import Progress, Request, Response
 
 if TYPE_CHECKING:
     from promptopt.experiment.labelled import AnswerLabels
@@ -89,6 +89,7 @@ def compare(
     labels: str | Path | None = None,
     on_plan: Callable[[CostRange], None] | None = None,
     progress: Progress | None = None,
+    on_answer: Callable[[Request, Response], None] | None = None,
 ) -> Comparison:
     """Compare prompts, models and settings over the cases of a suite; the first variant is the baseline.
 
@@ -125,6 +126,7 @@ def compare(
             quality predicts for the other cases.
         on_plan: Called with the expected cost before any call.
         progress: Called with the number of calls answered and in all.
+        on_answer: Called with each live answer as it comes, as to know what a run has spent so far.
 
     Raises:
         PromptoptError: What was given cannot be compared; the message says why and what to do.
@@ -135,7 +137,7 @@ def compare(
         {"price_as": price_as, "judge": judge},
         {**numbers, "accept": accept, "timeout_s": timeout_s},
         {"trials": trials, "jobs": jobs or 1},
-        {"on_plan": on_plan, "progress": progress},
+        {"on_plan": on_plan, "progress": progress, "on_answer": on_answer},
     )
     check_argument(accept is not None, "accept", accept, "a number")
     keys = isinstance(by, Sequence) and all(isinstance(key, str) for key in by)
@@ -201,6 +203,7 @@ def compare(
         provider=provider,
         layers=layers,
         progress=progress,
+        on_answer=on_answer,
         judges=judges,
     )
     runs = _carried_out(plans, checks, rules, sending)

@@ -36,7 +36,7 @@ from promptopt.judges import JudgeSession
 from promptopt.providers import Provider, make_provider
 from promptopt.providers.recordings import RecordingFile
 from promptopt.scorers import JudgeAccess, SuiteChecks
-from promptopt.values import Progress, Response
+from promptopt.values import Progress, Request, Response
 
 # How long calls in flight may take to end, so that their answers are kept, when a run is interrupted.
 _GRACE_S = 2.0
@@ -55,6 +55,7 @@ class Sending:
         retries: How often a call that failed is sent again; by default as often as the provider does so by itself.
         rpm: The most calls that are sent in a minute.
         progress: Called in this thread.
+        on_answer: Called in this thread with each answer as it comes.
         judges: Whom asserts ask that ask models.
     """
 
@@ -65,6 +66,7 @@ class Sending:
     retries: int | None = None
     rpm: int | None = None
     progress: Progress | None = None
+    on_answer: Callable[[Request, Response], None] | None = None
     judges: JudgeSession | None = None
 
     def once(self, provider: Provider) -> tuple[Provider, Layer]:
@@ -319,22 +321,35 @@ class _Asker:
         tasks = [partial(_converse, self._recorders[call.file, call.request.model], call) for call in calls]
         # In an order that favours no variant: who is asked first fills the provider's cache for the others.
         order = Random(_SEED).sample(range(len(tasks)), len(tasks))  # noqa: S311 - fairness, not secrecy
-        made = _in_threads([tasks[number] for number in order], self._sending.jobs, self._progress(left))
+        made = _in_threads([tasks[number] for number in order], self._sending.jobs, self._told(left))
         self._done += len(made)
         outcomes = dict(zip(order, made, strict=True))
         return [outcomes[number] for number in range(len(tasks))]
 
-    def _progress(self, left: int) -> Progress | None:
-        before, told = self._done, self._sending.progress
-        return None if told is None else lambda done, _total: told(before + done, before + left)
+    def _told(self, left: int) -> Callable[[int, Conversed], None]:
+        before, sending = self._done, self._sending
+
+        def told(done: int, outcome: Conversed) -> None:
+            if sending.on_answer is not None:
+                for request, response in outcome.made:
+                    sending.on_answer(request, response)
+            if sending.progress is not None:
+                sending.progress(before + done, before + left)
+
+        return told
 
 
 def _converse(provider: Provider, call: PlannedCall) -> Conversed:
     return converse(provider.complete, call.template, call.case, call.request, call.responses)
 
 
-def _in_threads(tasks: Sequence[Callable[[], Conversed]], jobs: int, progress: Progress | None) -> list[Conversed]:
-    """Carry out tasks, ``jobs`` at once; the first error that ends the run cancels those that have not begun."""
+def _in_threads(
+    tasks: Sequence[Callable[[], Conversed]], jobs: int, told: Callable[[int, Conversed], None]
+) -> list[Conversed]:
+    """Carry out tasks, ``jobs`` at once, and tell of each that is done.
+
+    The first error that ends the run cancels those that have not begun.
+    """
     pending: dict[Future[Conversed], int] = {}
     outcomes: dict[int, Conversed] = {}
     if not tasks:
@@ -345,8 +360,7 @@ def _in_threads(tasks: Sequence[Callable[[], Conversed]], jobs: int, progress: P
             pending[executor.submit(task)] = number
         for future in as_completed(pending):
             outcomes[pending[future]] = future.result()
-            if progress is not None:
-                progress(len(outcomes), len(tasks))
+            told(len(outcomes), outcomes[pending[future]])
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
         wait([future for future in pending if not future.cancelled()], timeout=_GRACE_S)

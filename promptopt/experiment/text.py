@@ -32,8 +32,8 @@ _DIGITS = 10
 _REASONS = 5
 # Seconds to wait, ids of requests: what differs in messages of one reason. A status is no such number.
 _VARYING = re.compile(r"\b(?![1-5]\d\d\b)(?=\w*\d)[\w-]+\b")
-# Columns of a terminal; rows and letters of the table of parts.
-_WIDTH, _PARTS, _PART_WIDTH = 80, 40, 60
+# Rows and letters of the table of parts.
+_PARTS, _PART_WIDTH = 40, 60
 _NAMES = {
     "quality": "quality",
     "pass_rate": "pass rate",
@@ -79,7 +79,7 @@ def variants_table(variants: Sequence[VariantSummary], cases: int) -> str:
     if any(variant.cases < cases for variant in variants):
         headers = [headers[0], "asked", *headers[1:]]
         rows = [[row[0], f"{variant.cases:,}", *row[1:]] for row, variant in zip(rows, variants, strict=True)]
-    tables = [table(rows, headers, width=_WIDTH), _agreement_table(variants)]
+    tables = [table(rows, headers), _agreement_table(variants)]
     return "\n\n".join(filter(None, tables))
 
 
@@ -111,7 +111,7 @@ def judges_table(variants: Sequence[VariantSummary]) -> str:
     ]
     rows = [[cell for cell, keep in zip(row, shown, strict=True) if keep] for row in rows]
     columns = ("left", "left", *["right"] * (sum(shown) - 2))
-    return table(rows, [name for name, keep in zip(headers, shown, strict=True) if keep], columns=columns, width=_WIDTH)
+    return table(rows, [name for name, keep in zip(headers, shown, strict=True) if keep], columns=columns)
 
 
 def judge_lines(variants: Sequence[VariantSummary], calls: int, usd: float | None, labelled: bool) -> Iterator[str]:
@@ -141,7 +141,7 @@ def frontier_table(found: Frontier | None) -> str:
         for point in found.by_cost
     ]
     headers = ["dollars against quality", "$/1k calls", "quality", "95%, all together", "front"]
-    shown = table(rows, headers, columns=("left", "right", "right", "right", "left"), width=_WIDTH)
+    shown = table(rows, headers, columns=("left", "right", "right", "right", "left"))
     return f"{shown}\n{to_take(found)}"
 
 
@@ -162,7 +162,7 @@ def _agreement_table(variants: Sequence[VariantSummary]) -> str:
     ]
     known = any(variant.repeated for variant in variants)
     headers = ["repetitions agree", "cases", "same answer", "all pass or all fail"]
-    return table(rows, headers, width=_WIDTH) if known else ""
+    return table(rows, headers) if known else ""
 
 
 def _usd_per_1k(variant: VariantSummary) -> str:
@@ -206,7 +206,7 @@ def parts_table(parts: Sequence[PartQuality], looks: int) -> str:
         for part in parts[:_PARTS]
     ]
     headers = ["quality by", "cases", "from, to", "points", "97.5% interval", "shown"]
-    lines = [table(rows, headers, columns=("left", *["right"] * 4, "left"), width=_WIDTH)]
+    lines = [table(rows, headers, columns=("left", *["right"] * 4, "left"))]
     if len(parts) > _PARTS:
         lines.append(f"and {len(parts) - _PARTS} more; --json and -o list all")
     if looks:
@@ -236,7 +236,7 @@ def means_table(parts: Sequence[PartMean]) -> str:
         for part in parts[:_PARTS]
     ]
     more = [f"and {len(parts) - _PARTS} more; --json and -o list all"] if len(parts) > _PARTS else []
-    shown = table(rows, ["quality by", "cases", "quality", "97.5% interval"], width=_WIDTH)
+    shown = table(rows, ["quality by", "cases", "quality", "97.5% interval"])
     return "\n".join([shown, *more, "the intervals hold all together"])
 
 

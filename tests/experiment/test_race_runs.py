@@ -107,9 +107,8 @@ def test_the_table_says_how_many_cases_each_was_asked_and_why_no_more(sums: Path
     text = str(raced(Sums(WRONG)))
     stopped = json.loads(comparison_json(raced(Sums(WRONG))))["race"]["stopped"]
     (asked,) = {row["asked"] for row in stopped}
-    # Labels that are too long for the terminal go on in the next line.
-    rows = rf"\nadd · +240 .*\ngpt-4o-mini\nadd · +{asked} .*\ngpt-4-turbo\n"
-    assert re.search(rf"240 cases +asked .*\n.*\n.*{rows}", text)
+    rows = rf"\nadd · gpt-4o-mini +240 .*\nadd · gpt-4-turbo +{asked} .*\n"
+    assert re.search(rf"240 cases +asked .*\n.*\n.*\n.*{rows}", text)
     assert f"race: {CASES - asked} of 720 calls were not needed, about $" in text
     assert f"{CASES - asked} of them would have been sent" in text
     assert re.search(

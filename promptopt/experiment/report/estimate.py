@@ -7,12 +7,12 @@ from typing import Any
 
 from promptopt.experiment.estimate import Estimate
 from promptopt.money import UNPRICED, dollars
-from promptopt.tables import table
+from promptopt.tables import line_width, table
 from promptopt.templates import Template
 from promptopt.templates.attribution import Attribution
 from promptopt.values import Cost
 
-_SOURCE_WIDTH = 72
+_LEAST_SOURCE = 24
 
 
 def estimate_text(template: Template, counted: Estimate) -> str:
@@ -66,20 +66,24 @@ def attribution_text(attributed: Attribution, case: str | None) -> str:
         attributed: The attribution of one rendering.
         case: The case that it was rendered with, if there was one.
     """
-    rows = [
+    numbers = [
         [
             f"{part.path}:{part.line}",
-            part.tokens if part.countable else "not countable",
+            f"{part.tokens}" if part.countable else "not countable",
             f"{part.times}x" if part.times > 1 else "",
-            _source(part.kind, part.source),
         ]
         for part in attributed.parts
     ]
-    rows += [["(chat framing)", attributed.framing, "", ""]]
+    headers = ["line", "tokens", "times", "source"]
+    # A line of a template is cut rather than broken.
+    taken = sum(max(map(len, column)) + 2 for column in zip(headers, *numbers, strict=False))
+    room = max(_LEAST_SOURCE, line_width() - taken)
+    rows = [[*row, _source(part.kind, part.source, room)] for row, part in zip(numbers, attributed.parts, strict=True)]
+    rows += [["(chat framing)", f"{attributed.framing}", "", ""]]
     if attributed.schema:
-        rows += [["(output schema)", attributed.schema, "", ""]]
-    rows += [[f"(tool {name})", tokens, "", ""] for name, tokens in attributed.tools]
-    total = f"{attributed.total} + not countable" if attributed.uncounted else attributed.total
+        rows += [["(output schema)", f"{attributed.schema}", "", ""]]
+    rows += [[f"(tool {name})", f"{tokens}", "", ""] for name, tokens in attributed.tools]
+    total = f"{attributed.total} + not countable" if attributed.uncounted else f"{attributed.total}"
     rows += [["total", total, "", ""]]
     title = f"rendered with case {case!r}\n\n" if case is not None else ""
     exact = "" if attributed.exact else "\na filter or test reads printed text: lines are those of the rendered prompt"
@@ -87,15 +91,13 @@ def attribution_text(attributed: Attribution, case: str | None) -> str:
     prefix = f"static prefix: {attributed.static_prefix_tokens:,} tokens"
     where = f", up to {broken.path}:{broken.line} {broken.source.strip()}" if broken else ", the whole prompt"
     cached = f"; {attributed.cacheable_tokens:,} of them cacheable (providers cache from 1,024 tokens, in steps of 128)"
-    body = table(rows, ["line", "tokens", "times", "source"], columns=("left", "right", "right", "left"))
+    body = table(rows, headers, columns=("left", "right", "right", "left"))
     return f"{title}{body}{exact}\n\n{prefix}{where}{cached}"
 
 
-def _source(kind: str, source: str) -> str:
-    text = source.strip()
-    if len(text) <= _SOURCE_WIDTH:
-        return text
-    return text[: _SOURCE_WIDTH - 1] + ("… }}" if kind == "variable" else "…")
+def _source(kind: str, source: str, room: int) -> str:
+    text, end = source.strip(), "… }}" if kind == "variable" else "…"
+    return text if len(text) <= room else text[: room - len(end)] + end
 
 
 def estimate_dict(template: Template, counted: Estimate, attributed: Attribution | None) -> dict[str, Any]:
