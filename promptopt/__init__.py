@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from promptopt.gateway.openai.client import async_http_client, http_client
     from promptopt.gateway.provider import wrap
     from promptopt.media import read_media
+    from promptopt.minimization.minimize import minimize
+    from promptopt.minimization.result import Minimization
     from promptopt.schemas.parse import Parsed, parse, restructure
     from promptopt.templates.template import Template
     from promptopt.tokens import TokenCount
@@ -74,6 +76,8 @@ _HOMES = {
     "load_suite": "promptopt.api",
     "parse": "promptopt.schemas.parse",
     "Media": "promptopt.values",
+    "Minimization": "promptopt.minimization.result",
+    "minimize": "promptopt.minimization.minimize",
     "read_media": "promptopt.media",
     "render": "promptopt.api",
     "restructure": "promptopt.schemas.parse",
@@ -91,6 +95,7 @@ __all__ = [
     "LimitExceeded",
     "Media",
     "Message",
+    "Minimization",
     "NotCached",
     "Parsed",
     "PromptoptError",
@@ -116,6 +121,7 @@ __all__ = [
     "list_prompts",
     "load_prompt",
     "load_suite",
+    "minimize",
     "parse",
     "read_media",
     "render",

@@ -56,6 +56,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── UnreadForm                 structured: a form of answers that is not read
     ├── NotPseudo                  structured: a text is not a template of JSON
     ├── TooSlow                    structured: a text takes too long to read
+    ├── OutOfMoney                 minimization: the next answers may cost more than is left
     ├── OverBudget                 budget: how a case fails its pytest item
     └── ValueError
         ├── JavaScriptError        javascript: a suite's code is not valid, throws, runs too long or returns no JSON

@@ -44,6 +44,7 @@ ROOMS = (
     "labelling",
     "compression",
     "structured",
+    "minimization",
     "budget",
     "auditing",
     "api",

@@ -37,6 +37,7 @@ COMMANDS = {
     "judge": ("promptopt.cli.judge", "Compare judges with people's labels, and estimate quality with both."),
     "label": ("promptopt.cli.label", "Label recorded answers by hand, blind and shuffled: pass or fail, or a score."),
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),
+    "minimize": ("promptopt.cli.minimize", "Search for the cheapest version that provably still does the job."),
     "recordings": ("promptopt.cli.recordings", "Import and check recorded answers."),
     "render": ("promptopt.cli.render", "Print a prompt with its variables filled in."),
     "schema": ("promptopt.cli.schema", "Check and fix JSON schemas for strict mode."),

@@ -121,7 +121,7 @@ def command(
     if output is not None:
         check_format(output)
     given: dict[str, Any] = {
-        "settings": _settings(settings),
+        "settings": read_settings(settings),
         "baseline": baseline,
         "price_as": price_as,
         "by": by,
@@ -170,8 +170,12 @@ def _print(comparison: Comparison, number: int, cases: bool, as_json: bool) -> N
         click.echo("\n" + fold(case_differences(comparison.kept)), nl=False)
 
 
-def _settings(given: tuple[str, ...]) -> dict[str, list[object]]:
-    """``reasoning_effort=low,high`` as values; each is read as YAML reads it."""
+def read_settings(given: tuple[str, ...]) -> dict[str, list[object]]:
+    """``reasoning_effort=low,high`` as values; each is read as YAML reads it.
+
+    Raises:
+        UsageError: One is not written so, or given twice.
+    """
     from promptopt.yaml import load_yaml
 
     found: dict[str, list[object]] = {}
@@ -186,7 +190,7 @@ def _settings(given: tuple[str, ...]) -> dict[str, list[object]]:
 
 
 def _listed(given: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
-    return {name: tuple(values) for name, values in _settings(given).items()}
+    return {name: tuple(values) for name, values in read_settings(given).items()}
 
 
 def _within(max_cost: str | None) -> Callable[[CostRange], None]:

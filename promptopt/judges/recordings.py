@@ -124,6 +124,9 @@ class JudgeFile(RecordingFile):
 
 def judge_path(suite: Suite, recordings: Path) -> Path:
     """The file of the judgements of answers that ``recordings`` holds."""
+    if not recordings.is_relative_to(suite.recordings):
+        # Of answers that a search keeps for itself.
+        return recordings.with_name(f"{recordings.stem}.judges.jsonl")
     return suite.recordings.with_name("judges") / recordings.relative_to(suite.recordings)
 
 

@@ -173,6 +173,29 @@ def tools_source(text: str, name: str, reader: Reader) -> tuple[str, str, int, i
     return name, text, start + node.start_mark.index, start + node.end_mark.index
 
 
+def written_schema(text: str, name: str, reader: Reader, key: str) -> tuple[str, str, Any] | None:
+    """The ``tools`` or the ``output_schema`` of a prompt as they are written.
+
+    Returns:
+        The file that they are in, by its path below the root, its text, and the data; the prompt itself if they are in
+        its front matter. ``None`` if there are none, or they are Python functions.
+    """
+    block = _block(text)
+    table = None if block is None else load_yaml(block["yaml"], name)
+    value = table.get(key) if isinstance(table, Mapping) else None
+    if value is None or is_function(value):
+        return None
+    if not isinstance(value, str):
+        return name, text, value
+    for candidate in (str(PurePosixPath(name).parent / value), value):
+        try:
+            written = reader.read(candidate)
+        except (OSError, TemplateError):
+            continue
+        return candidate, written, load_yaml(written, candidate)
+    return None
+
+
 class _Reader:
     def __init__(self, table: Mapping[str, Any], name: str, path: str, reader: Reader) -> None:
         self._table = table

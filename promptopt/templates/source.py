@@ -172,6 +172,25 @@ class Source:
         piece = self.pieces[max(index, 0)]
         return (Frame("tag", -position - 1),) if piece.kind == "tag" else piece.frames
 
+    def balanced(self, start: int, end: int) -> bool:
+        """Whether a range can go: it cuts no expression, tag or comment, and no block of control flow, in half."""
+        depth = 0
+        first = bisect_right(self.pieces, start, key=lambda piece: piece.end)
+        for piece in self.pieces[first:]:
+            if piece.start >= end:
+                break
+            if piece.kind == "text":
+                continue
+            if piece.start < start or piece.end > end:
+                return False
+            if piece.name.startswith("end"):
+                depth -= 1
+            elif piece.name in _OPENERS or (piece.name == "set" and "=" not in piece.words):
+                depth += 1
+            if depth < 0 or (not depth and piece.name in ("else", "elif")):
+                return False
+        return not depth
+
     def edited(self, text: str, edits: Iterable[tuple[int, int, int]]) -> Source:
         """The reading of ``text``, which is this one with literal text replaced.
 

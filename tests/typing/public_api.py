@@ -84,6 +84,13 @@ def calls() -> None:
         pass
 
 
+def minimized() -> promptopt.Minimization:
+    found = promptopt.minimize("reviews", margin=5, max_cost=1.0, units=["Thank you very much!"])
+    assert_type(found.template, promptopt.Template)
+    assert_type(found.calls_to_repay(), int | None)
+    return found
+
+
 async def many() -> None:
     for answer in await promptopt.abatch([promptopt.render("reviews")]):
         assert_type(answer.response, promptopt.Response | None)

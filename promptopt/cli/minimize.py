@@ -1,0 +1,140 @@
+"""``promptopt minimize``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from promptopt.minimization.plan import SearchPlan
+    from promptopt.minimization.result import Minimization
+
+
+@click.command("minimize")
+@click.argument("prompt")
+@click.option("--suite", metavar="SUITE", help="File or name of the cases; by default the suite named like the prompt.")
+@click.option("--margin", type=float, metavar="POINTS", help="Quality that may be lost as `not worse` [default: 2].")
+@click.option("--max-cost", metavar="USD", help="Stop before more than this is spent [default: 1].")
+@click.option("--model", help="The model that answers, instead of the prompt's own.")
+@click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
+@click.option("--no-rules", is_flag=True, help="Leave out the edits of `promptopt compress`.")
+@click.option("--structured", is_flag=True, help="Also try the answer as strict JSON.")
+@click.option("--cap", is_flag=True, help="Also try lower output caps, by the lengths of the answers.")
+@click.option("--models", metavar="A,B", help="Also try other models.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE,...", help="Also try settings of a call.")
+@click.option(
+    "--untested",
+    type=click.Cut(["keep", "remove"]),
+    default="keep",
+    show_default=True,
+    help="What becomes of facts that no case tests.",
+)
+@click.option(
+    "--steps", type=click.IntRange(min=1), default=2, show_default=True, help="How many versions are confirmed at most."
+)
+@click.option("--record", type=click.Cut(["none", "missing"]), help="Whether to ask for what is not recorded.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
+@click.option("--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2].")
+@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute.")
+@click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and the units; ask nothing.")
+@click.option("--write", is_flag=True, help="Write the next version, such as v3.j2; nothing is overwritten.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it to FILE instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the tables.")
+def command(
+    prompt: str,
+    suite: str | None,
+    margin: float | None,
+    max_cost: str | None,
+    model: str | None,
+    price_as: str | None,
+    no_rules: bool,
+    structured: bool,
+    cap: bool,
+    models: str | None,
+    settings: tuple[str, ...],
+    untested: Any,
+    steps: int,
+    record: Any,
+    jobs: int | None,
+    timeout: float | None,
+    retries: int | None,
+    rpm: int | None,
+    judge: str | None,
+    dry_run: bool,
+    write: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Search for the cheapest version of a prompt that provably still does its job.
+
+    It looks for what can go on one part of the cases, and confirms the result once on a part never seen.
+
+    \b
+    promptopt minimize reviews --margin 2 --max-cost 1.00
+    promptopt minimize reviews@v1 --margin 5 --dry-run
+    promptopt minimize triage --models gpt-5.6-luna,gpt-4o-mini --set reasoning_effort=low --write
+
+    Exit code 1 if no cheaper version is confirmed, 3 if too many calls failed to say anything.
+    """
+    from promptopt.cli.compare import read_dollars, read_settings
+    from promptopt.errors import INCOMPLETE, UsageError
+    from promptopt.minimization.minimize import minimize
+
+    if output is not None and output.exists():
+        raise UsageError(f"{output} exists already; it is not overwritten")
+    found = minimize(
+        prompt,
+        suite=suite,
+        margin=margin,
+        max_cost=read_dollars(max_cost),
+        rules=not no_rules,
+        structured=structured,
+        cap=cap,
+        models=[name.strip() for name in (models or "").split(",") if name.strip()],
+        settings=read_settings(settings),
+        untested=untested,
+        steps=steps,
+        model=model,
+        price_as=price_as,
+        record=record,
+        jobs=jobs,
+        timeout_s=timeout,
+        retries=retries,
+        rpm=rpm,
+        judge=judge,
+        dry_run=dry_run,
+        on_plan=_announce,
+    )
+    _print(found, dry_run, as_json)
+    if dry_run:
+        return
+    if found.chosen is not None and (write or output is not None):
+        from promptopt.files import show_path
+
+        for path in found.write(output):
+            click.echo(f"wrote {show_path(path)}", err=True)
+    if found.incomplete:
+        raise click.exceptions.Exit(INCOMPLETE)
+    if found.chosen is None:
+        raise click.exceptions.Exit(1)
+
+
+def _announce(plan: SearchPlan) -> None:
+    click.echo(str(plan), err=True)
+
+
+def _print(found: Minimization, dry_run: bool, as_json: bool) -> None:
+    from promptopt.minimization.text import worth_table
+
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    elif dry_run:
+        click.echo(worth_table(found.worths()))
+    else:
+        diff = found.diff()
+        click.echo(f"{diff}\n" * bool(diff) + str(found), nl=False)

@@ -1,0 +1,1 @@
+"""The cheapest version of a prompt that measurably still does the job."""

@@ -1,0 +1,208 @@
+"""What may be changed of a prompt at once, units taken out and other moves, and the variant that each choice makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from promptopt.compression.engine import compress_prompt, with_source
+from promptopt.config import Config
+from promptopt.errors import TemplateError, UsageError
+from promptopt.experiment.conversation import render_case
+from promptopt.experiment.variant import Variant, make_variant
+from promptopt.minimization.units import Units
+from promptopt.providers.recordings import RecordingFile, RecordingFiles
+from promptopt.structured.build import structure
+from promptopt.structured.proposal import Options
+from promptopt.structured.recommendation import proposed_template
+from promptopt.suites import Suite
+from promptopt.templates import Template
+from promptopt.templates.frontmatter import set_front_matter
+from promptopt.values import Request
+
+MoveKind = Literal["text", "model", "setting"]
+_COUNTED = 8
+"""So many cases are rendered to count what a unit costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change beside taking something out.
+
+    Attributes:
+        id: ``rules``, ``structured``, ``cap=40``, ``model=gpt-4o-mini``, ``reasoning_effort=low``.
+        axis: Of moves of one axis at most one is made: ``cap``, ``model``, ...
+        value: Of a model its name, of a setting its value.
+        rewrite: How a move of the text changes a prompt. Raises PromptoptError if it cannot.
+    """
+
+    id: str
+    axis: str
+    kind: MoveKind
+    value: Any = None
+    rewrite: Callable[[Template], Template] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What is taken out, and what else is changed. The empty one is the prompt as it is."""
+
+    removed: frozenset[str] = frozenset()
+    moves: frozenset[str] = frozenset()
+
+    def plus(self, units: Iterable[str] = (), moves: Iterable[str] = ()) -> Cut:
+        """With more taken out or changed."""
+        return Cut(self.removed | frozenset(units), self.moves | frozenset(moves))
+
+    def minus(self, units: Iterable[str]) -> Cut:
+        """With some units left in again."""
+        return replace(self, removed=self.removed - frozenset(units))
+
+    def includes(self, other: Cut) -> bool:
+        """Whether it takes out all that another one does, and changes the same beside that."""
+        return self.moves == other.moves and self.removed >= other.removed
+
+
+class Workbench:
+    """Makes the variant of each choice, once."""
+
+    def __init__(
+        self,
+        units: Units,
+        moves: Sequence[Move],
+        suite: Suite,
+        config: Config,
+        store: RecordingFile,
+        *,
+        model: str | None = None,
+        price_as: str | None = None,
+    ) -> None:
+        """``store`` keeps the answers of all choices; those that the prompt itself has recorded are used too."""
+        self.units, self.suite, self.moves = units, suite, {move.id: move for move in moves}
+        self._config, self._store, self._model, self._price_as = config, store, model, price_as
+        self._files = RecordingFiles()
+        self._variants: dict[Cut, Variant | None] = {}
+        self._templates: dict[Cut, Template] = {}
+
+    def template(self, choice: Cut) -> Template:
+        """The prompt that a choice makes, settings of calls included in its front matter.
+
+        Raises:
+            PromptoptError: A move cannot be made.
+        """
+        if choice not in self._templates:
+            template = self.units.without(choice.removed)
+            for move in self._of(choice):
+                if move.rewrite is not None:
+                    template = move.rewrite(template)
+            self._templates[choice] = template
+        return self._templates[choice]
+
+    def written(self, choice: Cut) -> dict[str, str]:
+        """The files that a choice changes, by their paths below the root of prompts."""
+        template = self.template(choice)
+        files = self.units.files_without(choice.removed)
+        front = {move.axis: move.value for move in self._of(choice) if move.kind != "text"}
+        return {**files, template.name: set_front_matter(template.source, front) if front else template.source}
+
+    def variant(self, choice: Cut) -> Variant | None:
+        """The variant of a choice; ``None`` if it cannot be made, as a proposal of a structured answer may not."""
+        if choice not in self._variants:
+            try:
+                self._variants[choice] = self._make(choice)
+            except (TemplateError, UsageError):
+                if choice == Cut():
+                    raise
+                self._variants[choice] = None
+        return self._variants[choice]
+
+    def _make(self, choice: Cut) -> Variant:
+        template = self.template(choice)
+        moves = self._of(choice)
+        model = next((move.value for move in moves if move.kind == "model"), self._model)
+        settings = {move.axis: move.value for move in moves if move.kind == "setting"}
+        # What it is to be called is its number of changes: the text of a prompt is in its files.
+        label = self.label(choice)
+        variant = make_variant(
+            template, self.suite, self._config, model=model, price_as=None if model != self._model else self._price_as,
+            files=self._files, settings=settings, label=label,
+        )  # fmt: skip
+        if choice != Cut():
+            # That some case does not render without a unit is known before anything is asked.
+            for case in self.suite.cases[:_COUNTED]:
+                render_case(template, case)
+        return replace(variant, files=(self._store,), fresh_only=(*variant.files, *variant.fresh_only))
+
+    def label(self, choice: Cut) -> str:
+        """``reviews@v1``, ``reviews@v1 without 3 units, rules``."""
+        own = self.units.template.origin.label
+        count = len(choice.removed)
+        parts = [f"without {count} unit{'s' * (count != 1)}"] if count else []
+        parts += [move.id for move in self._of(choice)]
+        return f"{own} {', '.join(parts)}" if parts else own
+
+    def _of(self, choice: Cut) -> list[Move]:
+        return [move for name, move in self.moves.items() if name in choice.moves]
+
+    def input_tokens(self, choice: Cut) -> float:
+        """Mean input tokens of a call over the first cases, counted with the priced model's tokenizer."""
+        variant = self.variant(choice)
+        if variant is None:
+            return float("inf")
+        cases = self._counted
+        return sum(variant.counted_tokens(self.request(variant, number)) for number in cases) / len(cases)
+
+    def request(self, variant: Variant, number: int) -> Request:
+        """The request of the case with a number."""
+        case = self.suite.cases[number]
+        return variant.request(render_case(variant.template, case), case=case.name)
+
+    @cached_property
+    def _counted(self) -> range:
+        cases = len(self.suite.cases)
+        return range(0, cases, max(1, cases // _COUNTED))
+
+    @cached_property
+    def unit_tokens(self) -> Mapping[str, float]:
+        """Input tokens of a call that each unit costs."""
+        whole = self.input_tokens(Cut())
+        return {unit.id: whole - self.input_tokens(Cut().plus([unit.id])) for unit in self.units.units}
+
+
+def rule_edits() -> Move:
+    """The edits that ``promptopt compress`` makes."""
+
+    def rewrite(template: Template) -> Template:
+        text = compress_prompt(template).text
+        return template if text == template.source else with_source(template, text)
+
+    return Move("rules", "rules", "text", rewrite=rewrite)
+
+
+def structured_answer() -> Move:
+    """The answer as strict JSON, as ``promptopt structure`` proposes it."""
+
+    def rewrite(template: Template) -> Template:
+        found = structure(template, None, Options())
+        if not found.changes:
+            raise UsageError("nothing to structure")
+        return proposed_template(found, template.origin.version)
+
+    return Move("structured", "structured", "text", rewrite=rewrite)
+
+
+def output_cap(tokens: int) -> Move:
+    """At most so many output tokens."""
+    return Move(f"cap={tokens}", "max_output_tokens", "setting", tokens)
+
+
+def other_model(name: str) -> Move:
+    """The answers of another model."""
+    return Move(f"model={name}", "model", "model", name)
+
+
+def other_setting(name: str, value: object) -> Move:
+    """Another value of a setting of a call."""
+    return Move(f"{name}={value}", name, "setting", value)

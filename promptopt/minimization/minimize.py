@@ -1,0 +1,314 @@
+"""The search for the cheapest version of a prompt, from end to end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from promptopt.config import Config, load_config
+from promptopt.errors import UsageError, check_argument, check_model, check_number
+from promptopt.experiment.plan import Mode, default_mode
+from promptopt.experiment.runner import Sending, connection
+from promptopt.judges import JudgeSession, read_judge
+from promptopt.minimization.choices import (
+    Cut,
+    Move,
+    Workbench,
+    other_model,
+    other_setting,
+    output_cap,
+    rule_edits,
+    structured_answer,
+)
+from promptopt.minimization.confirmation import Confirmed, confirm
+from promptopt.minimization.front import Outlay
+from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, UnsavedAnswers, open_store
+from promptopt.minimization.plan import SearchPlan, make_plan
+from promptopt.minimization.result import Minimization
+from promptopt.minimization.search import Reduction, Tried
+from promptopt.minimization.units import read_units
+from promptopt.minimization.untested import Untested, find_untested
+from promptopt.prices import find_price
+from promptopt.providers import Provider
+from promptopt.providers.base import check_provider_type
+from promptopt.scorers import SuiteChecks
+from promptopt.suites import Suite, load_suite, suite_of
+from promptopt.templates import Template, load_prompt
+from promptopt.values import Progress, Usage
+
+UntestedFacts = Literal["keep", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How answers are had.
+
+    Attributes:
+        record: ``none`` replays only; ``missing`` asks for what is not recorded. By default ``missing`` if a model can
+            be called and ``CI`` is not set, or if ``provider`` is given.
+        provider: Answers instead of the one that serves the models' names, and is not paid unless dollars are limited.
+    """
+
+    record: Mode | None = None
+    jobs: int | None = None
+    timeout_s: float | None = None
+    retries: int | None = None
+    rpm: int | None = None
+    provider: Provider | None = None
+    judge: str | None = None
+    progress: Progress | None = None
+
+
+def minimize(
+    prompt: str | Path | Template,
+    *,
+    suite: str | Path | Suite | None = None,
+    margin: float | None = None,
+    max_cost: Decimal | float | None = None,
+    units: Sequence[str] = (),
+    rules: bool = True,
+    structured: bool = False,
+    cap: bool = False,
+    models: Sequence[str] = (),
+    settings: Mapping[str, Sequence[object]] | None = None,
+    untested: UntestedFacts = "keep",
+    steps: int = 2,
+    model: str | None = None,
+    price_as: str | None = None,
+    record: Mode | None = None,
+    jobs: int | None = None,
+    timeout_s: float | None = None,
+    retries: int | None = None,
+    rpm: int | None = None,
+    provider: Provider | None = None,
+    judge: str | None = None,
+    dry_run: bool = False,
+    on_plan: Callable[[SearchPlan], None] | None = None,
+    on_tried: Callable[[Tried], None] | None = None,
+    progress: Progress | None = None,
+) -> Minimization:
+    """Search for the cheapest version of a prompt that is shown to be not worse on cases that the search never saw.
+
+    Args:
+        prompt: A path, a name (``reviews``, ``reviews@v1``), ``REF:path`` from git, or a template.
+        suite: A file or a name; by default the suite that is named like the prompt.
+        margin: Points of quality (0 to 100) that may be lost; by default the configuration's, 2.
+        max_cost: Dollars that may be spent; by default one. The search stops there.
+        units: Texts of the prompt, each of which is in it once: these may go, and nothing else. By default its
+            sentences, list items, sections, examples, descriptions and fields.
+        rules: Whether the edits of ``promptopt compress`` may be made.
+        structured: Whether the answer may become strict JSON, as ``promptopt structure`` proposes it.
+        cap: Whether a lower output cap may be set, as the answers' lengths suggest.
+        models: Other models that may answer.
+        settings: Other values of settings of a call, ``{"reasoning_effort": ["low"]}``, the cheapest first.
+        untested: ``keep`` or ``remove`` facts that no case exercises.
+        steps: How many nested choices are confirmed at most, from the one that changes least on.
+        model: Answers instead of the prompt's own.
+        price_as: The model whose prices and tokenizer count.
+        record: ``none`` replays only; ``missing`` asks for what is not recorded.
+        jobs, timeout_s, retries, rpm: As of :func:`promptopt.compare`.
+        provider: Answers instead of the one that serves the models' names; its answers are kept in memory only.
+        judge: The model that judges answers for asserts that ask one.
+        dry_run: Plan and refuse what cannot succeed; nothing is allowed.
+        on_plan: Called with the plan before any call.
+        on_tried: Called with each choice that was tried.
+        progress: Called with the number of calls answered and in all.
+
+    Raises:
+        UsageError: There are too few cases for anything to be confirmed, or nothing that may go.
+        CostLimitError: The dollars buy no confirmation.
+        PromptoptError: Something else cannot be used; the message says why and what to do.
+    """
+    check_number(margin, "margin")
+    check_number(max_cost, "max_cost")
+    check_argument(untested in get_args(UntestedFacts), "untested", untested, "'keep' or 'remove'")
+    check_argument(type(steps) is int and steps > 0, "steps", steps, "a positive whole number")
+    config = load_config()
+    margin = config.margin if margin is None else margin
+    if not 0 < margin < 100:
+        raise UsageError(f"margin = {margin:g} is not between 0 and 100 points")
+    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress)
+    allowed = Allowed(units, rules, structured, cap, models, settings or {}, model, price_as)
+    limit = None if max_cost is None else Decimal(str(max_cost))
+    bench, oracle = open_search(prompt, suite, how, allowed, config, limit)
+    paid = provider is None or limit is not None
+    with oracle:
+        plan = make_plan(bench, oracle, margin, steps, limit, paid)
+        if on_plan is not None:
+            on_plan(plan)
+        if not bench.units.units and not bench.moves and not cap:
+            raise UsageError(f"{bench.units.template.path}: there is nothing that may go")
+        if dry_run:
+            return Minimization(bench, plan, margin)
+        return _searched(oracle, plan, margin, allowed, untested, config, on_tried)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What may be changed; see :func:`minimize`."""
+
+    units: Sequence[str] = ()
+    rules: bool = False
+    structured: bool = False
+    cap: bool = False
+    models: Sequence[str] = ()
+    settings: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    model: str | None = None
+    price_as: str | None = None
+
+
+def open_search(
+    prompt: str | Path | Template,
+    suite: str | Path | Suite | None,
+    how: Asking,
+    allowed: Allowed,
+    config: Config,
+    limit: Decimal | None,
+) -> tuple[Workbench, Oracle]:
+    """A prompt with its units, and who answers. Nothing is allowed."""
+    check_model(allowed.model, "model")
+    check_model(allowed.price_as, "price_as")
+    if how.provider is not None:
+        check_provider_type("provider", how.provider)
+    template = prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config)
+    named = suite or suite_of(template.origin.prompt, config=config)
+    loaded = named if isinstance(named, Suite) else load_suite(named, config=config)
+    checks = SuiteChecks(loaded)
+    kept = config.root / ".promptopt" / "minimize"
+    store = UnsavedAnswers() if how.provider else open_store(kept, template.origin.prompt)
+    moves = list(_moves(allowed))
+    bench = Workbench(
+        read_units(template, allowed.units),
+        moves,
+        loaded,
+        config,
+        store,
+        model=allowed.model,
+        price_as=allowed.price_as,
+    )
+    whole = bench.variant(Cut())
+    assert whole is not None
+    mode = how.record or ("missing" if how.provider else default_mode([whole]))
+    retries = config.retries if how.retries is None else how.retries
+    rpm = config.rpm if how.rpm is None else how.rpm
+    connect = connection(how.timeout_s, retries, rpm)
+    judges = None
+    if checks.asks:
+        judges = JudgeSession(
+            read_judge(config, how.judge), loaded, how.record, config, connect, how.jobs or config.jobs
+        )
+        judges.check(checks)
+    sending = Sending(
+        jobs=how.jobs or config.jobs,
+        timeout_s=how.timeout_s,
+        retries=retries if how.provider is not None else 0,
+        provider=how.provider or Providers(connect),
+        progress=how.progress,
+        judges=judges,
+    )
+    return bench, Oracle(bench, checks, sending, mode, limit, how.provider is None or limit is not None)
+
+
+def _moves(allowed: Allowed) -> list[Move]:
+    found = [rule_edits()] if allowed.rules and not allowed.units else []
+    found += [structured_answer()] if allowed.structured else []
+    found += [other_model(name) for name in allowed.models]
+    return found + [other_setting(name, value) for name, values in allowed.settings.items() for value in values]
+
+
+def _searched(
+    oracle: Oracle, plan: SearchPlan, margin: float, allowed: Allowed, untested: UntestedFacts, config: Config,
+    on_tried: Callable[[Tried], None] | None,
+) -> Minimization:  # fmt: skip
+    bench, cases = oracle.bench, plan.split.search
+    reserve = Decimal(0)
+    if plan.usd_per_call is not None:
+        reserve = plan.usd_per_call * len(plan.split.confirm) * plan.steps + (
+            oracle.missing(Cut(), plan.split.confirm)[1] or Decimal(0)
+        )
+    oracle.reserved = reserve
+    reduction = Reduction(
+        oracle, cases, margin / 100, bench.units.groups, dict(bench.unit_tokens), on_tried
+    )  # fmt: skip
+    facts: list[Untested] = []
+    if allowed.cap:
+        _add_caps(oracle, cases)
+    units = sorted((unit.id for unit in bench.units.units), key=lambda unit: int(unit[1:]))
+    reduction.run(_axes(bench, config), units)
+    if reduction.current.removed:
+        try:
+            facts = find_untested(oracle, reduction.current, cases)
+        except OutOfMoney:
+            reduction.stopped = "at the limit of dollars"
+            # What is not known to be tested is kept as what no case tests.
+            facts = [
+                Untested(unit, 0) for unit in bench.units.units if unit.id in reduction.current.removed and unit.telling
+            ]
+    kept = [] if untested == "remove" else [each.unit.id for each in facts]
+    steps = list(dict.fromkeys(step.minus(kept) for step in reduction.steps))
+    oracle.reserved = Decimal(0)
+    chosen = _to_confirm(oracle, steps, plan.steps)
+    found: list[Confirmed] = []
+    stopped = reduction.stopped
+    try:
+        shares = config.cost_margin / 100, config.max_failed / 100
+        found = confirm(oracle, chosen, plan.split.confirm, margin / 100, *shares)
+    except OutOfMoney:
+        stopped = "at the limit of dollars, before the confirmation"
+    outlay = Outlay(oracle.calls, oracle.spent, bool(plan.usd_per_call))
+    return Minimization(
+        bench, plan, margin, tuple(reduction.tried), tuple(steps), tuple(found), tuple(facts), untested == "remove",
+        outlay, stopped, oracle,
+    )  # fmt: skip
+
+
+def _axes(bench: Workbench, config: Config) -> list[list[Move]]:
+    """The moves of each axis; models by what a call of the prompt costs."""
+    axes: dict[str, list[Move]] = {}
+    for move in bench.moves.values():
+        axes.setdefault(move.axis, []).append(move)
+    if "model" in axes:
+        tokens = round(bench.input_tokens(Cut()))
+
+        def price(move: Move) -> float:
+            found = find_price(move.value, config=config)
+            return math.inf if found is None else float(found.cost(Usage(tokens, output_tokens=50)).total_usd)
+
+        axes["model"].sort(key=price)
+    order = ("model", "structured", "rules")
+    return sorted(axes.values(), key=lambda each: order.index(each[0].axis) if each[0].axis in order else 1)
+
+
+def _add_caps(oracle: Oracle, cases: Sequence[int]) -> None:
+    """Caps at the lengths of the answers: at half of them, at three of four, and at the longest."""
+    oracle.ask(Cut(), cases)
+    lengths = [trial.usage.output_tokens for trial in oracle.run(Cut(), cases).answered]
+    variant = oracle.variant(Cut())
+    assert variant is not None
+    own = variant.params.max_output_tokens or math.inf
+    for share in (0.5, 0.75, 1.0):
+        tokens = math.ceil(float(np.quantile(lengths, share))) if lengths else 0
+        if 0 < tokens < own:
+            move = output_cap(tokens)
+            oracle.bench.moves[move.id] = move
+
+
+def _to_confirm(oracle: Oracle, steps: Sequence[Cut], most: int) -> list[Cut]:
+    """The last of some nested choices, and before it those that divide what it saves in equal parts."""
+    changed = [step for step in steps if step != Cut()]
+    if not changed:
+        return []
+    whole = oracle.bench.input_tokens(Cut())
+    saved = {step: whole - oracle.bench.input_tokens(step) for step in changed}
+    total, found = saved[changed[-1]], []
+    for part in range(1, most):
+        near = [step for step in changed[:-1] if step not in found and saved[step] <= total * part / most * 1.3]
+        if near and saved[near[-1]] >= total * part / most * 0.5:
+            found.append(near[-1])
+    return [*found, changed[-1]]

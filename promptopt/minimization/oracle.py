@@ -1,0 +1,281 @@
+"""What answers to a prompt's choices are worth: asked in parts, each request once, within a limit of dollars."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from math import nan
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+import numpy as np
+
+from promptopt.experiment.bounds import Floats
+from promptopt.experiment.plan import (
+    Mode,
+    PlannedCall,
+    RunPlan,
+    cost_range,
+    plan_call,
+    refuse_settings,
+    refuse_unrecorded,
+)
+from promptopt.experiment.runner import Answers, Sending, asking, check_answered, given_to
+from promptopt.experiment.runs import Answered, Failed, Run, Trial
+from promptopt.experiment.variant import Variant
+from promptopt.minimization.choices import Cut, Workbench
+from promptopt.providers import Provider
+from promptopt.providers.recordings import Recording, RecordingFile, RecordingKey, RecordingStatus
+from promptopt.scorers import SuiteChecks
+from promptopt.values import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer(Recording):
+    """An answer to one request. A file of them has one line for each request, not for each case."""
+
+    @property
+    def key(self) -> RecordingKey:
+        return _key(self.case, self.request_sha256, self.repetition, self.model_requested, self.step)
+
+
+def _key(case: str, digest: str, repetition: int, model: str, step: int) -> RecordingKey:
+    return (f"{case}\n{digest}", repetition, model, step)
+
+
+class AnswerStore(RecordingFile):
+    """All answers of a search, in one file by their requests: of two choices that ask the same, one is asked."""
+
+    _line: ClassVar[type[Recording]] = SearchAnswer
+
+    def find(self, request: Request) -> Recording | None:
+        origin = request.origin
+        if origin is None or origin.case is None:
+            return None
+        return self.lines.get(_key(origin.case, request.digest, request.sample, request.model, origin.step))
+
+    def status(self, request: Request) -> tuple[RecordingStatus, Recording | None]:
+        status, found = super().status(request)
+        # What answered it may have changed since: it is asked again.
+        return ("missing", None) if status == "stale" else (status, found)
+
+    def append(self, *recordings: Recording) -> None:
+        names = [each.name for each in fields(Recording)]
+        super().append(*(SearchAnswer(**{name: getattr(one, name) for name in names}) for one in recordings))
+
+    def tidy(self) -> None:
+        """Nothing: the order of its lines says nothing, and a search ends many times."""
+
+
+class UnsavedAnswers(AnswerStore):
+    """The same without a file, for a provider that is a part of the program."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("memory.jsonl"))
+
+    def _write(self, data: bytes) -> None:
+        """Nothing is written."""
+
+
+class OutOfMoney(Exception):
+    """The next answers may cost more than is left."""
+
+
+class Providers:
+    """One provider for all models: each model's own is made when it is first asked, and closed at the end."""
+
+    def __init__(self, connect: Callable[[str], Provider]) -> None:
+        self._connect = connect
+        self._made: dict[str, Provider] = {}
+
+    def complete(self, request: Request) -> Response:
+        """The answer of the request's model."""
+        if request.model not in self._made:
+            self._made[request.model] = self._connect(request.model)
+        return self._made[request.model].complete(request)
+
+    def close(self) -> None:
+        """Close them all."""
+        for provider in self._made.values():
+            provider.close()
+
+
+class Oracle(AbstractContextManager["Oracle"]):
+    """Asks, scores and keeps what each choice is worth in each case.
+
+    Attributes:
+        spent: Dollars of this run, judges included.
+        calls: Calls of this run.
+        reserved: Dollars that may not be spent for now.
+    """
+
+    def __init__(
+        self, bench: Workbench, checks: SuiteChecks, sending: Sending, mode: Mode, limit: Decimal | None, paid: bool
+    ) -> None:
+        """``paid``: whether live calls count as spent at list prices."""
+        self.bench, self._checks, self._sending, self._mode = bench, checks, sending, mode
+        self._limit, self._paid = limit, paid
+        self.spent, self.calls, self.reserved = Decimal(0), 0, Decimal(0)
+        self._trials: dict[Cut, dict[int, Trial]] = defaultdict(dict)
+        self._rounds: list[tuple[Cut, Sequence[int], Answers, int]] = []
+        self._caching: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A provider that was given belongs to whoever gave it.
+        if isinstance(self._sending.provider, Providers):
+            self._sending.provider.close()
+        if self._sending.judges is not None:
+            self._sending.judges.close()
+
+    def variant(self, choice: Cut) -> Variant | None:
+        """The variant of a choice; ``None`` if there is none."""
+        return self.bench.variant(choice)
+
+    def ask(self, choice: Cut, cases: Sequence[int]) -> None:
+        """Have the answers to some cases. What is known already, or recorded, costs nothing.
+
+        Raises:
+            OutOfMoney: They may cost more than is left.
+            RecordingError: One is not recorded, and may not be asked for.
+            ProviderUnusable: No call can succeed.
+        """
+        variant = self.bench.variant(choice)
+        assert variant is not None
+        wanted = [number for number in cases if number not in self._trials[choice]]
+        if not wanted:
+            return
+        calls = tuple(plan_call(variant, self.bench.suite.cases[number], 0, self._mode) for number in wanted)
+        plan = RunPlan(variant, calls)
+        refuse_unrecorded([plan])
+        if plan.live:
+            refuse_settings(variant, plan.live[0].request)
+            self._check_money(plan)
+        with asking([plan], self._sending) as ask:
+            outcomes = ask(plan.live, len(plan.live))
+            check_answered(outcomes, len(calls))
+        asked = iter(outcomes)
+        given = [given_to(plan, call, asked) for call in plan.calls]
+        before = None if self._sending.judges is None else self._sending.judges.incurred_usd
+        answers = Answers([plan], [given], self._checks, False, self._sending)
+        self._keep(choice, wanted, answers, variant)
+        self.calls += len(plan.live)
+        if self._sending.judges is not None and (after := self._sending.judges.incurred_usd) is not None:
+            self.spent += Decimal(str(after)) - Decimal(str(before or 0))
+
+    def _check_money(self, plan: RunPlan) -> None:
+        if self._limit is None or not self._paid:
+            return
+        high = cost_range([plan]).high_usd
+        if high is None or self.spent + self.reserved + high > self._limit:
+            raise OutOfMoney
+
+    def _keep(self, choice: Cut, wanted: Sequence[int], answers: Answers, variant: Variant) -> None:
+        self._rounds.append((choice, wanted, answers, len(wanted)))
+        shows = answers.caching_models() - self._caching
+        trials = answers.trials(0, self._caching | shows)
+        if self._paid:
+            live = [response for trial in trials for response in trial.live]
+            self.spent += sum((_billed(variant, response) for response in live), Decimal(0))
+        self._trials[choice] |= dict(zip(wanted, trials, strict=True))
+        if shows:
+            # Once the provider shows a prompt cache, all answers of the model are measured with it.
+            self._caching |= shows
+            for other, numbers, each, _ in self._rounds:
+                self._trials[other] |= dict(zip(numbers, each.trials(0, self._caching), strict=True))
+
+    def asked(self, choice: Cut) -> list[int]:
+        """The cases that a choice has answers to, in the order of asking."""
+        return list(self._trials[choice])
+
+    def trial(self, choice: Cut, case: int) -> Trial:
+        """What became of one case."""
+        return self._trials[choice][case]
+
+    def run(self, choice: Cut, cases: Sequence[int]) -> Run:
+        """The trials of some cases, as a comparison takes them."""
+        variant = self.bench.variant(choice)
+        assert variant is not None
+        return Run(variant, tuple(self._trials[choice][number] for number in cases))
+
+    def quality(self, choice: Cut, cases: Sequence[int]) -> Floats:
+        """Of each case, 0 to 1; ``nan`` if a call failed or no assert judged it, shape ``(cases,)``."""
+        return np.array([_quality(self._trials[choice][number]) for number in cases])
+
+    def spend(self, choice: Cut, cases: Sequence[int]) -> Floats:
+        """List cost of a call in each case, in dollars; of an unpriced model its tokens, output counted four times.
+
+        ``nan`` for a call that failed, shape ``(cases,)``.
+        """
+        return np.array([_spend(self._trials[choice][number]) for number in cases])
+
+    def differences(self, choice: Cut, other: Cut, cases: Sequence[int]) -> Floats:
+        """Quality of one less that of another, case by case; two scorers that broke show nothing."""
+        found = self.quality(choice, cases) - self.quality(other, cases)
+        for place, number in enumerate(cases):
+            one, two = self._trials[choice][number], self._trials[other][number]
+            if isinstance(one, Answered) and isinstance(two, Answered) and one.score.broken and two.score.broken:
+                found[place] = nan
+        return found
+
+    def same_answer(self, choice: Cut, other: Cut, case: int) -> bool:
+        """Whether two choices were answered alike to the last byte."""
+        one, two = self._trials[choice][case], self._trials[other][case]
+        if isinstance(one, Failed) or isinstance(two, Failed):
+            return False
+        return (one.response.text, one.response.tool_calls) == (two.response.text, two.response.tool_calls)
+
+    def failed(self, choice: Cut, cases: Sequence[int]) -> int:
+        """How many calls have no answer."""
+        return sum(isinstance(self._trials[choice][number], Failed) for number in cases)
+
+    def missing(self, choice: Cut, cases: Sequence[int]) -> tuple[int, Decimal | None]:
+        """How many calls some cases take, and the most that they cost; ``None`` if nothing bounds it.
+
+        Raises:
+            RecordingError: One is not recorded, and may not be asked for.
+        """
+        variant = self.bench.variant(choice)
+        assert variant is not None
+        calls = [plan_call(variant, self.bench.suite.cases[number], 0, self._mode) for number in cases]
+        plan = RunPlan(variant, tuple(calls))
+        refuse_unrecorded([plan])
+        live = [call for call in calls if isinstance(call, PlannedCall) and call.live]
+        expected = cost_range([plan])
+        if expected.unpriced or expected.uncounted:
+            return len(live), None
+        return len(live), Decimal(0) if variant.free else expected.high_usd
+
+
+def _billed(variant: Variant, response: Response) -> Decimal:
+    if variant.free or variant.live_price is None or response.usage is None:
+        return Decimal(0)
+    return variant.live_price.cost(response.usage).total_usd
+
+
+def _quality(trial: Trial) -> float:
+    return trial.quality if isinstance(trial, Answered) and trial.score.scores else nan
+
+
+def _spend(trial: Trial) -> float:
+    if isinstance(trial, Failed):
+        return nan
+    cost = trial.judged_cost
+    return float(trial.usage.input_tokens + 4 * trial.usage.output_tokens) if cost is None else float(cost.total_usd)
+
+
+def open_store(folder: Path, prompt: str) -> AnswerStore:
+    """The answers of earlier searches of a prompt.
+
+    Raises:
+        RecordingError: The file cannot be read.
+    """
+    return AnswerStore.read(folder / f"{prompt.replace('/', '+')}.jsonl")

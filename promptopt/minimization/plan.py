@@ -1,0 +1,144 @@
+"""What a search will ask, and what its dollars buy. Nothing is called here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+
+from promptopt.errors import CostLimitError
+from promptopt.experiment.plan import ASK_ABOVE_USD
+from promptopt.minimization.choices import Cut, Workbench
+from promptopt.minimization.confirmation import FEWEST_TO_SEARCH, CaseSplit, split_cases
+from promptopt.minimization.oracle import Oracle
+from promptopt.money import dollars
+from promptopt.values import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """What a search has before it, known before the first call.
+
+    Attributes:
+        prompt: Its label, ``reviews@v1``.
+        units: How many units may go, which cost ``unit_tokens`` of the ``tokens`` of a call's input.
+        margin: Points of quality (0 to 100) that may be lost.
+        steps: Nested choices that are confirmed at most.
+        limit: Dollars that may be spent; ``None``: no limit, as nothing is paid.
+        usd_per_call: The most that a call costs; ``None`` if nothing is paid.
+        unrecorded: Calls for the prompt as it is that are not recorded yet.
+        candidates: Choices that can be asked of all cases of the search, beside the confirmation; ``None``: no limit.
+    """
+
+    prompt: str
+    units: int
+    unit_tokens: float
+    tokens: float
+    margin: float
+    split: CaseSplit
+    steps: int
+    limit: Decimal | None
+    usd_per_call: Decimal | None
+    unrecorded: int
+    candidates: int | None
+
+    def __str__(self) -> str:
+        search, held = len(self.split.search), len(self.split.confirm)
+        buys = "any number of candidates" if self.candidates is None else f"{self.candidates:,} candidates"
+        money = "no call is paid" if self.limit is None else f"{dollars(self.limit)} buys"
+        verb = ": " if self.limit is None else " "
+        points = f"{self.margin:g} point{'s' * (self.margin != 1)}"
+        return (
+            f"minimize {self.prompt}: {self.units} units can go, "
+            f"{self.unit_tokens:,.0f} of {self.tokens:,.0f} input tokens\n"
+            f"{search:,} cases to search, {held:,} never seen until the one confirmation; "
+            f"{self.unrecorded:,} calls of the prompt itself are not recorded\n"
+            f"{money}{verb}{buys} of {search:,} cases beside the confirmation; "
+            f"below {self.split.fewest:,} cases nothing can be confirmed at a margin of {points}"
+        )
+
+
+def make_plan(
+    bench: Workbench, oracle: Oracle, margin: float, steps: int, limit: Decimal | None, paid: bool
+) -> SearchPlan:
+    """The plan of a search, with as many cases for the confirmation as are worth it and can be paid.
+
+    Args:
+        margin: Points, 0 to 100.
+        limit: Dollars; ``None``: a dollar, if calls are paid.
+        paid: Whether live calls are paid.
+
+    Raises:
+        UsageError: Nothing can be confirmed with so few cases.
+        CostLimitError: Nothing can be confirmed for so few dollars, or what a call may cost is not known.
+        RecordingError: An answer of the prompt is not recorded, and may not be asked for.
+    """
+    split = split_cases(bench.suite, margin / 100)
+    price = _price_of_call(bench, limit) if paid else None
+    limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
+    candidates = None
+    missing, _ = _own_calls(oracle, split)
+    if price is not None and limit is not None:
+        split, steps, candidates = _within(bench, oracle, margin, split, steps, limit, price)
+        missing, _ = _own_calls(oracle, split)
+    tokens = bench.unit_tokens
+    return SearchPlan(
+        prompt=bench.units.template.origin.label,
+        units=len(bench.units.units),
+        unit_tokens=sum(tokens.values()),
+        tokens=bench.input_tokens(Cut()),
+        margin=margin,
+        split=split,
+        steps=steps,
+        limit=limit,
+        usd_per_call=price,
+        unrecorded=missing,
+        candidates=candidates,
+    )
+
+
+def _own_calls(oracle: Oracle, split: CaseSplit) -> tuple[int, Decimal]:
+    missing, usd = oracle.missing(Cut(), [*split.search, *split.confirm])
+    return missing, usd or Decimal(0)
+
+
+def _within(
+    bench: Workbench, oracle: Oracle, margin: float, split: CaseSplit, steps: int, limit: Decimal, price: Decimal
+) -> tuple[CaseSplit, int, int]:
+    """As many steps and cases as can be confirmed for the dollars, and what is left for candidates."""
+    options = [(split, number) for number in range(steps, 0, -1)]
+    options.append((split_cases(bench.suite, margin / 100, most=round(1.15 * split.fewest)), 1))
+    options.append((split_cases(bench.suite, margin / 100, most=split.fewest), 1))
+    needed = Decimal(0)
+    for each, number in options:
+        fixed = _own_calls(oracle, each)[1] + number * len(each.confirm) * price
+        left = limit - fixed
+        needed = fixed + 3 * FEWEST_TO_SEARCH * price
+        if limit >= needed:
+            return each, number, int(left / (len(each.search) * price))
+    raise CostLimitError(
+        f"{dollars(limit)} can confirm nothing: the fewest cases, {split.fewest:,}, and three candidates of "
+        f"{FEWEST_TO_SEARCH} cost up to {dollars(needed)}. Allow that with --max-cost "
+        f"{needed.quantize(Decimal('0.01'), ROUND_UP)}, or a larger loss with --margin"
+    )
+
+
+def _price_of_call(bench: Workbench, limit: Decimal | None) -> Decimal | None:
+    """The most that a call of the prompt as it is costs; ``None`` if it costs nothing."""
+    variant = bench.variant(Cut())
+    assert variant is not None
+    if variant.free:
+        return None
+    price = variant.live_price
+    if price is None:
+        if limit is None:
+            return None
+        raise CostLimitError(
+            f"--max-cost cannot be kept: {variant.model} is unpriced. Give its price in [tool.promptopt.prices]"
+        )
+    cap = variant.params.max_output_tokens
+    if cap is None:
+        raise CostLimitError(
+            f"{variant.label} sets no max_output_tokens, so that a search may cost anything: set it in the front matter"
+        )
+    most = round(bench.input_tokens(Cut())) + 1
+    return price.cost(Usage(input_tokens=most, output_tokens=cap)).total_usd

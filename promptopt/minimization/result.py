@@ -1,0 +1,249 @@
+"""What a search found: the next version with what each unit cost and was worth, the front, and what it took."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptopt.compression.edit import unified
+from promptopt.errors import TemplateError, UsageError
+from promptopt.files import write_new
+from promptopt.minimization import text
+from promptopt.minimization.choices import Cut, Workbench
+from promptopt.minimization.confirmation import Confirmed
+from promptopt.minimization.front import (
+    NO_OUTLAY,
+    FrontRow,
+    Outlay,
+    UnitWorth,
+    front_rows,
+    rounded,
+    row_dict,
+    unit_worths,
+    worth_dict,
+)
+from promptopt.minimization.oracle import Oracle
+from promptopt.minimization.plan import SearchPlan
+from promptopt.minimization.search import Tried
+from promptopt.minimization.units import Unit
+from promptopt.minimization.untested import Untested
+from promptopt.money import usd
+from promptopt.templates import Template
+from promptopt.templates.chat_file import without_suffix
+from promptopt.templates.frontmatter import replace_value
+from promptopt.templates.names import next_version
+from promptopt.templates.readers import FolderReader
+
+FORMAT_VERSION = 1
+"""Of :meth:`Minimization.to_dict`. Within a version, keys are added and never changed or removed."""
+
+
+@dataclass(frozen=True)
+class Minimization:
+    """The result of :func:`promptopt.minimize`.
+
+    Attributes:
+        plan: What was known before the first call.
+        margin: Points of quality that may be lost.
+        tried: All that was tried, in order.
+        steps: Nested choices that the search was content with; the first is the prompt as it is.
+        confirmed: Verdicts on cases never seen, from the choice that changes least on.
+        untested: Facts that were taken out and that no case exercises; they were put back but for ``untested_removed``.
+        stopped: Why the search ended early; empty if it did not.
+    """
+
+    bench: Workbench = field(repr=False)
+    plan: SearchPlan
+    margin: float
+    tried: tuple[Tried, ...] = ()
+    steps: tuple[Cut, ...] = (Cut(),)
+    confirmed: tuple[Confirmed, ...] = ()
+    untested: tuple[Untested, ...] = ()
+    untested_removed: bool = False
+    outlay: Outlay = NO_OUTLAY
+    stopped: str = ""
+    oracle: Oracle | None = field(default=None, repr=False)
+
+    @property
+    def chosen(self) -> Confirmed | None:
+        """The cheapest choice that is shown to be not worse; ``None`` if none is."""
+        accepted = [each for each in self.confirmed if each.accepted]
+        return accepted[-1] if accepted else None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether so many calls failed that nothing is known."""
+        return any(each.decision.verdict == "incomplete" for each in self.confirmed)
+
+    @property
+    def template(self) -> Template:
+        """The next version of the prompt; the prompt itself if nothing was confirmed."""
+        return self.bench.template(self.chosen.choice if self.chosen else Cut())
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """All that might have gone."""
+        return self.bench.units.units
+
+    @property
+    def removed(self) -> tuple[Unit, ...]:
+        """What went."""
+        choice = self.chosen.choice if self.chosen else Cut()
+        return tuple(unit for unit in self.units if unit.id in choice.removed)
+
+    @property
+    def unused_variables(self) -> tuple[str, ...]:
+        """Variables that the next version has no place for any more."""
+        return self.bench.units.unused([unit.id for unit in self.removed])
+
+    def diff(self) -> str:
+        """The next version as a diff of all files; empty if nothing was confirmed."""
+        if self.chosen is None:
+            return ""
+        return self.diff_of(self.chosen.choice)
+
+    def diff_of(self, choice: Cut) -> str:
+        """A choice as a diff of all files that it changes."""
+        template = self.bench.units.template
+        parts = []
+        for name, after in sorted(self.bench.written(choice).items(), key=lambda pair: pair[0] != template.name):
+            path = template.reader.display(name)
+            before = template.source if name == template.name else template.reader.read(name)
+            parts.append(unified(before, after, path, f"{path} (minimized)", template.front.model))
+        return "".join(parts)
+
+    def saved_per_call(self) -> float | None:
+        """Dollars that a call of the next version costs less; ``None`` if the model is unpriced or nothing went."""
+        if self.chosen is None:
+            return None
+        usd = next(each for each in self.chosen.differences if each.metric == "usd_per_1k_calls").difference
+        return None if usd is None else -usd / 1000
+
+    def calls_to_repay(self) -> int | None:
+        """Calls of the next version after which the search has paid for itself; ``None`` if it is not known."""
+        saved = self.saved_per_call()
+        return None if saved is None or saved <= 0 else math.ceil(float(self.outlay.usd) / saved)
+
+    def worths(self) -> list[UnitWorth]:
+        """Each unit with what it costs and is worth."""
+        untested = [each.unit for each in self.untested]
+        return unit_worths(self.bench, self.tried, self.removed, untested)
+
+    def front(self) -> list[FrontRow]:
+        """What was asked about, the cheapest first; whether it is on the front, as measured."""
+        if self.oracle is None:
+            return []
+        return front_rows(self.oracle, self.tried, self.confirmed, self.plan.split.confirm)
+
+    def write(self, target: Path | None = None) -> list[Path]:
+        """Write the next version, and beside it the files with tools and schemas that change.
+
+        Args:
+            target: Where; by default the next number beside the prompt.
+
+        Raises:
+            UsageError: Nothing was confirmed, or the prompt is no file of the working tree.
+            TemplateError: A file is there already, or the disk does not take it.
+        """
+        if self.chosen is None:
+            raise UsageError("nothing was confirmed: there is no next version to write")
+        template = self.bench.units.template
+        if not isinstance(template.reader, FolderReader):
+            raise UsageError(f"{template.path} is read out of git; --write needs a file of the working tree")
+        target = next_version(template.reader.root / template.name) if target is None else target
+        files = self.bench.written(self.chosen.choice)
+        version, beside = files.pop(template.name), []
+        for name, other in files.items():
+            key, word = ("tools", "tools") if name == self._name_of("tools") else ("output_schema", "schema")
+            path = target.with_name(f"{without_suffix(target).name}.{word}{Path(name).suffix}")
+            version = replace_value(version, key, path.name)
+            beside.append((path, other))
+        written: list[Path] = []
+        try:
+            for path, content in [*beside, (target, version)]:
+                write_new(path, content, TemplateError)
+                written.append(path)
+        except BaseException:
+            for path in written:
+                path.unlink(missing_ok=True)
+            raise
+        return written
+
+    def _name_of(self, key: str) -> str:
+        return next((each.name for each in self.bench.units.schemas if each.key == key), "")
+
+    def __str__(self) -> str:
+        rows = self.front()
+        parts = [text.front_table(rows), text.plot(rows), text.worth_table(self.worths())]
+        parts += [text.verdict(self.bench.label(each.choice), each) for each in self.confirmed]
+        if not self.confirmed and self.tried:
+            parts.append("nothing to confirm: everything that was tried loses something or saves nothing")
+        parts += [text.untested_lines(self.untested, self.untested_removed), "\n".join(self._footer())]
+        return "\n\n".join(filter(None, parts)) + "\n"
+
+    def _footer(self) -> Iterator[str]:
+        paid = f", {usd(self.outlay.usd)}" if self.outlay.paid else ""
+        yield f"{self.outlay.calls:,} calls{paid}" + (f"; stopped {self.stopped}" if self.stopped else "")
+        saved, repay = self.saved_per_call(), self.calls_to_repay()
+        if saved is not None and saved > 0:
+            calls = self.bench.units.template.front.calls_per_month
+            month = f", {usd(saved * calls)} a month" if calls else ""
+            again = f"; the search has paid for itself after {repay:,} calls" if self.outlay.paid and repay else ""
+            yield f"saves {usd(saved * 1000)} per 1,000 calls{month}{again}"
+        if self.unused_variables:
+            yield f"variables without a place now: {', '.join(self.unused_variables)}"
+        if self.chosen is None:
+            yield "no cheaper version is confirmed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The documented, versioned form that ``--json`` prints."""
+        chosen = self.chosen
+        return {
+            "version": FORMAT_VERSION,
+            "prompt": self.plan.prompt,
+            "suite": self.bench.suite.name,
+            "margin": self.margin,
+            "plan": {
+                "search_cases": len(self.plan.split.search),
+                "confirmation_cases": len(self.plan.split.confirm),
+                "fewest_cases": self.plan.split.fewest,
+                "candidates": self.plan.candidates,
+                "limit_usd": None if self.plan.limit is None else float(self.plan.limit),
+                "unrecorded_calls": self.plan.unrecorded,
+            },
+            "units": [worth_dict(each) for each in self.worths()],
+            "front": [row_dict(row) for row in self.front()],
+            "confirmed": [_confirmed_dict(self.bench, each) for each in self.confirmed],
+            "chosen": None if chosen is None else self.bench.label(chosen.choice),
+            "text": None if chosen is None else self.bench.written(chosen.choice)[self.bench.units.template.name],
+            "untested": [
+                {"unit": each.unit.id, "line": each.unit.line, "text": each.unit.text, "cases": each.cases}
+                | {"removed": self.untested_removed}
+                for each in self.untested
+            ],
+            "unused_variables": list(self.unused_variables),
+            "calls": self.outlay.calls,
+            "spent_usd": round(float(self.outlay.usd), 10),
+            "saved_usd_per_call": self.saved_per_call(),
+            "calls_to_repay": self.calls_to_repay(),
+            "stopped": self.stopped or None,
+        }
+
+
+def _confirmed_dict(bench: Workbench, each: Confirmed) -> dict[str, Any]:
+    return {
+        "label": bench.label(each.choice),
+        "removed": sorted(each.choice.removed),
+        "moves": sorted(each.choice.moves),
+        "verdict": each.decision.verdict,
+        "accepted": each.accepted,
+        "cases": each.cases,
+        "differences": [
+            {"metric": one.metric, "difference": rounded(one.difference), "low": rounded(one.low)}
+            | {"high": rounded(one.high), "p_value": rounded(one.p_value)}
+            for one in each.differences
+        ],
+    }

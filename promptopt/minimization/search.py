@@ -1,0 +1,292 @@
+"""Delta debugging with a noisy oracle: what can be taken out of a prompt, coarse groups first, with few answers.
+
+Zeller and Hildebrandt ("Simplifying and Isolating Failure-Inducing Input", IEEE TSE 2002) halve what may go until each
+part is known to go or to stay. Here a test is not one run but cases, asked until they say enough: a part that loses too
+much is dropped by a test that holds at every look, or when it cannot come back; one that seems to lose nothing is taken
+out for now, and the whole is looked at again with all cases of the search. Nothing here is a proof, so nothing here
+costs any of the 5%: that is :mod:`promptopt.minimization.confirmation`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from promptopt.experiment.bounds import Floats
+from promptopt.experiment.racing import lowest_mean, race_standing
+from promptopt.minimization.choices import Cut, Move
+from promptopt.minimization.oracle import Oracle, OutOfMoney
+
+Outcome = Literal["kept out", "loses", "costs more", "cannot be made", "known to lose"]
+
+LEVEL = 0.05
+_FIRST, _GROWTH = 10, 5
+# Cases of a dropped group that its parts are asked first, and how many of them decide alone.
+_SUSPECTS, _DECIDING = 8, 4
+_FEWEST = 20
+# Taken out for now if so many margins of cases lost nothing: most samples of that size show a loss of three margins.
+_PROVISIONAL = 2.0
+# How often something is put back at once, and by how many cases it is found.
+_MOST_REPAIRS, _BLAMING = 6, 12
+# Shares of the margin that may seem to be lost: in all, in all at most, and by one part.
+_LITTLE, _MUCH, _HARDLY = 0.5, 0.75, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One choice that was asked about.
+
+    Attributes:
+        units: What it took out beside what had been taken out before; ``moves`` likewise.
+        cases: How many cases said so.
+        suspects: Whether these are cases that a larger group lost, which says nothing about the others: its means are
+            not known then. ``lost`` of them were lost again.
+        difference: Mean quality less the prompt's, -1 to 1, over those cases; ``nan`` if it is not known.
+        marginal: Mean quality less that of the choice before, ``low`` and ``high`` its 95% interval at every look.
+    """
+
+    choice: Cut
+    before: Cut
+    units: tuple[str, ...]
+    moves: tuple[str, ...]
+    outcome: Outcome
+    cases: int = 0
+    suspects: bool = False
+    lost: int = 0
+    difference: float = math.nan
+    marginal: float = math.nan
+    low: float = -1.0
+    high: float = 1.0
+
+
+@dataclass
+class Reduction:
+    """A search on its way, and what it has found.
+
+    Attributes:
+        cases: The search's part of the suite, in a random order.
+        margin: Quality that may be lost, 0 to 1.
+        groups: Units that belong together, coarse ones first.
+        steps: Nested choices, each of which takes out more than the one before; the first is the prompt as it is.
+        stopped: Why the search ended before its end; empty if it did not.
+    """
+
+    oracle: Oracle
+    cases: Sequence[int]
+    margin: float
+    groups: Sequence[tuple[str, ...]]
+    tokens: dict[str, float]
+    on_tried: Callable[[Tried], None] | None = None
+    steps: list[Cut] = field(default_factory=lambda: [Cut()])
+    tried: list[Tried] = field(default_factory=list)
+    stopped: str = ""
+    _lost: list[Cut] = field(default_factory=list)
+
+    @property
+    def current(self) -> Cut:
+        """What is taken out for now."""
+        return self.steps[-1]
+
+    @property
+    def provisional(self) -> int:
+        """After so many cases without a loss something is taken out for now."""
+        return min(len(self.cases), max(_FEWEST, math.ceil(_PROVISIONAL / self.margin)))
+
+    def run(self, moves: Sequence[Sequence[Move]], units: Sequence[str]) -> None:
+        """Make the moves that save something, then take out what can go, then look at the whole again.
+
+        Args:
+            moves: Those of each axis, the cheapest first.
+        """
+        try:
+            for axis in moves:
+                for move in axis:
+                    if self._try((), (move.id,), ()) is None:
+                        break
+            if units:
+                self._reduce(tuple(units), ())
+            self.oracle.ask(Cut(), self.cases)
+            self._repair(self.cases)
+        except OutOfMoney:
+            self.stopped = "at the limit of dollars"
+
+    def _reduce(self, group: tuple[str, ...], suspects: Sequence[int]) -> None:
+        lost = self._try(group, (), suspects)
+        if lost is None or len(group) == 1:
+            return
+        for part in self._halves(group):
+            self._reduce(part, lost)
+
+    def _halves(self, group: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """Two parts of about the same cost, no group cut where that can be helped; the one that costs more first."""
+        blocks: list[tuple[str, ...]] = []
+        left = list(group)
+        for known in self.groups:
+            inside = tuple(unit for unit in known if unit in left)
+            if 1 < len(inside) < len(group):
+                blocks.append(inside)
+                left = [unit for unit in left if unit not in inside]
+        blocks += [(unit,) for unit in left]
+        blocks.sort(key=lambda block: group.index(block[0]))
+        costs = np.cumsum([sum(self.tokens[unit] for unit in block) for block in blocks])
+        cut = min(range(1, len(blocks)), key=lambda number: abs(costs[-1] - 2 * costs[number - 1]))
+        parts = [tuple(unit for block in each for unit in block) for each in (blocks[:cut], blocks[cut:])]
+        yield from sorted(parts, key=lambda part: -sum(self.tokens[unit] for unit in part))
+
+    def _try(self, units: tuple[str, ...], moves: tuple[str, ...], suspects: Sequence[int]) -> list[int] | None:
+        """Take something out if nothing seems to be lost by it.
+
+        Returns:
+            ``None`` if it went; else the cases that lost something.
+        """
+        self._repair(self._common(self.current))
+        choice = self.current.plus(units, moves)
+        # Of a single unit that is not inferred: the loss of the group may have been chance.
+        if len(units) != 1 and any(choice.includes(known) for known in self._lost):
+            self._note(choice, units, moves, "known to lose")
+            return list(suspects)
+        if self.oracle.variant(choice) is None:
+            self._note(choice, units, moves, "cannot be made")
+            return list(suspects)
+        outcome, asked, probed = self._judged(choice, suspects)
+        self._note(choice, units, moves, outcome, asked, probed)
+        if outcome == "kept out":
+            self.steps.append(choice)
+            return None
+        if outcome == "loses":
+            self._lost.append(choice)
+        # What is lost by what is out already says nothing of this part.
+        values = self.oracle.differences(choice, self.current, asked)
+        return [case for case, value in zip(asked, values, strict=True) if value < 0] or list(suspects)
+
+    def _judged(self, choice: Cut, suspects: Sequence[int]) -> tuple[Outcome, list[int], bool]:
+        """What becomes of a choice, the cases that said so, and whether these are suspects."""
+        probes = list(suspects)[:_SUSPECTS]
+        if len(probes) >= _DECIDING:
+            # Most of the cases that lost with the group lose with this part of it: what mattered is in here.
+            self._ask(choice, probes)
+            if (self.oracle.differences(choice, self.current, probes) < 0).sum() >= max(_DECIDING, len(probes) - 1):
+                return "loses", probes, True
+        for upto in self._looks():
+            asked = list(self.cases[:upto])
+            self._ask(choice, asked)
+            values = self.oracle.differences(choice, self.current, asked)
+            if self._is_lost(values[~np.isnan(values)]):
+                return "loses", asked, False
+            saves = self._saves(choice, asked)
+            if upto >= self.provisional and not saves:
+                return "costs more", asked, False
+            if upto >= self.provisional and self._seems_kept(choice, asked):
+                return "kept out", asked, False
+        return "loses", list(self.cases), False
+
+    def _ask(self, choice: Cut, cases: Sequence[int]) -> None:
+        for each in (Cut(), self.current, choice):
+            self.oracle.ask(each, cases)
+
+    def _looks(self) -> Iterator[int]:
+        upto = 0
+        while upto < len(self.cases):
+            upto = min(len(self.cases), upto + max(_FIRST, upto // _GROWTH))
+            yield upto
+
+    def _is_lost(self, values: Floats) -> bool:
+        """Whether this part is shown to lose more than the margin, or what was lost is not likely to come back."""
+        if race_standing(values, self.margin, LEVEL) == "drop":
+            return True
+        if len(values) < _FEWEST:
+            return False
+        # As if one more case had been lost: that all are alike so far shows little.
+        error = math.sqrt((float((values**2).sum()) + 1) / len(values) / len(values))
+        return float(values.mean()) + error < -_LITTLE * self.margin
+
+    def _seems_kept(self, choice: Cut, cases: Sequence[int]) -> bool:
+        """Whether little is lost in all, or not much and nothing by this part: the prompt may have been lucky."""
+        lost, here = (
+            -float(np.nanmean(values)) if not np.isnan(values).all() else math.inf
+            for values in (self.oracle.differences(choice, other, cases) for other in (Cut(), self.current))
+        )
+        return lost <= _LITTLE * self.margin or (lost <= _MUCH * self.margin and here <= _HARDLY * self.margin)
+
+    def _saves(self, choice: Cut, cases: Sequence[int]) -> bool:
+        spend, before = self.oracle.spend(choice, cases), self.oracle.spend(self.current, cases)
+        both = ~np.isnan(spend) & ~np.isnan(before)
+        return bool(both.any()) and float((before - spend)[both].mean()) > 0
+
+    def _note(
+        self, choice: Cut, units: tuple[str, ...], moves: tuple[str, ...], outcome: Outcome,
+        asked: Sequence[int] = (), suspects: bool = False,
+    ) -> None:  # fmt: skip
+        tried = Tried(choice, self.current, units, moves, outcome, len(asked), suspects)
+        if asked:
+            values = self.oracle.differences(choice, Cut(), asked)
+            known = values[~np.isnan(values)]
+            tried = replace(tried, lost=int((known < 0).sum()))
+            if len(known) and not suspects:
+                marginal, low, high = worth_of(self.oracle.differences(choice, self.current, asked))
+                mean = float(known.mean())
+                tried = replace(tried, difference=mean, marginal=marginal, low=low, high=high)
+        self.tried.append(tried)
+        if self.on_tried is not None:
+            self.on_tried(tried)
+
+    def _common(self, choice: Cut) -> list[int]:
+        """The cases that a choice and the prompt have answers to."""
+        known = set(self.oracle.asked(Cut()))
+        return [case for case in self.cases if case in known & set(self.oracle.asked(choice))]
+
+    def _repair(self, cases: Sequence[int]) -> None:
+        """Put back what the losses of some cases come from, if there are too many of them."""
+        for _ in range(_MOST_REPAIRS):
+            if len(self.steps) == 1 or len(cases) < self.provisional:
+                return
+            self.oracle.ask(self.current, cases)
+            values = self.oracle.differences(self.current, Cut(), cases)
+            known = values[~np.isnan(values)]
+            if not len(known) or known.mean() >= -_MUCH * self.margin:
+                return
+            lost = [case for case, value in zip(cases, values, strict=True) if value < 0][:_BLAMING]
+            self._lost.append(self.current)
+            self._put_back(*self._blamed(lost))
+
+    def _blamed(self, lost: Sequence[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What to put back for most of the lost cases to be won again: a unit, or a move."""
+        gains = []
+        for before, after in zip(self.steps, self.steps[1:], strict=False):
+            self.oracle.ask(before, lost)
+            self.oracle.ask(after, lost)
+            gains.append(float(np.nansum(self.oracle.differences(before, after, lost))))
+        worst = int(np.argmax(gains))
+        before, after = self.steps[worst], self.steps[worst + 1]
+        group = sorted(after.removed - before.removed, key=lambda unit: -self.tokens[unit])
+        if not group:
+            return (), tuple(after.moves - before.moves)
+        while len(group) > 1:
+            half = group[: len(group) // 2], group[len(group) // 2 :]
+            won = []
+            for part in half:
+                trial = self.current.minus(part)
+                self.oracle.ask(trial, lost)
+                won.append(float(np.nansum(self.oracle.differences(trial, self.current, lost))))
+            group = half[0] if won[0] >= won[1] else half[1]
+        return (group[0],), ()
+
+    def _put_back(self, units: tuple[str, ...], moves: tuple[str, ...]) -> None:
+        steps = [Cut(each.removed - set(units), each.moves - set(moves)) for each in self.steps]
+        self.steps = list(dict.fromkeys(steps))
+
+
+def worth_of(values: Floats, level: float = LEVEL) -> tuple[float, float, float]:
+    """Mean, lowest and highest mean of some differences between -1 and 1, at every look."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return math.nan, -1.0, 1.0
+    return (
+        float(known.mean()),
+        lowest_mean(known, -1.0, level / 2),
+        -lowest_mean(-known, -1.0, level / 2),
+    )

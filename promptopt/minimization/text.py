@@ -1,0 +1,110 @@
+"""The result of a search as text of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptopt.experiment.text import reason_text
+from promptopt.minimization.confirmation import Confirmed
+from promptopt.minimization.front import FrontRow, UnitWorth
+from promptopt.minimization.untested import Untested
+from promptopt.money import dollars
+from promptopt.tables import table
+
+WIDTH = 80
+_TEXT = 26
+_LONG_TEXT = 56
+_PLOT_WIDTH, _PLOT_HEIGHT = 60, 10
+
+
+def front_table(rows: list[FrontRow]) -> str:
+    """Dollars against quality, the cheapest first."""
+    if len(rows) < 2:
+        return ""
+    head = ["dollars against quality", "$/1k", "points", "95%", "cases", "state", "front"]
+    lines = []
+    for row in rows:
+        cost = f"{row.tokens:.0f} tok" if row.usd_per_1k_calls is None else dollars(row.usd_per_1k_calls)
+        between = "" if row.low is None or row.high is None else f"{row.low:+.1f} to {row.high:+.1f}"
+        label = row.label if row.state == "as it is" else (row.label.partition(" ")[2] or row.label)
+        lines.append([label, cost, f"{row.points:+.1f}", between, f"{row.cases:,}", row.state, "*" * row.on_front])
+    return table(lines, head, width=WIDTH, columns=["left", *["right"] * 4, "left", "left"])
+
+
+def plot(rows: list[FrontRow]) -> str:
+    """Points of quality over cost as characters: ``*`` on the front, ``o`` beside it, ``@`` the prompt as it is."""
+    known = [(row.usd_per_1k_calls if row.usd_per_1k_calls is not None else row.tokens, row) for row in rows]
+    if len(known) < 3:
+        return ""
+    costs, points = [cost for cost, _ in known], [row.points for row in rows]
+    left, right, low, high = min(costs), max(costs), min(points), max(points)
+    if left == right or low == high:
+        return ""
+    grid = [[" "] * (_PLOT_WIDTH + 1) for _ in range(_PLOT_HEIGHT + 1)]
+    # What is on the front is drawn last.
+    for cost, row in sorted(known, key=lambda pair: (pair[1].state == "as it is", pair[1].on_front)):
+        x = round((cost - left) / (right - left) * _PLOT_WIDTH)
+        y = round((high - row.points) / (high - low) * _PLOT_HEIGHT)
+        grid[y][x] = "@" if row.state == "as it is" else "*" if row.on_front else "o"
+    lines = []
+    for number, line in enumerate(grid):
+        value = high - (high - low) * number / _PLOT_HEIGHT
+        label = f"{value:+6.1f}" if number in (0, _PLOT_HEIGHT) else " " * 6
+        lines.append(f"{label} |{''.join(line)}".rstrip())
+    unit = "$/1k calls" if rows[0].usd_per_1k_calls is not None else "tokens"
+    ends = f"{left:.4g}", f"{right:.4g} {unit}"
+    axis = " " * 8 + ends[0] + ends[1].rjust(_PLOT_WIDTH + 1 - len(ends[0]))
+    return "\n".join(
+        ["points   @ as it is   * front   o others", *lines, " " * 7 + "+" + "-" * (_PLOT_WIDTH + 1), axis]
+    )
+
+
+def worth_table(worths: list[UnitWorth]) -> str:
+    """Each unit: what it costs and what it is worth."""
+    if not worths:
+        return ""
+    planned = all(each.fate == "not tried" for each in worths)
+    longest = _LONG_TEXT if planned else _TEXT
+    monthly = any(each.usd_per_month is not None for each in worths)
+    head = ["unit", "line", "tokens", "$/month" if monthly else "$/1k", "worth, points", "fate"]
+    lines = []
+    for each in worths:
+        shown = each.unit.shown
+        text = shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+        cost = each.usd_per_month if monthly else each.usd_per_1k_calls
+        money = "unpriced" if cost is None else (f"{cost:,.2f}" if monthly else f"{cost:.4f}")
+        lines.append([text, str(each.unit.line), f"{each.tokens:.0f}", money, worth_text(each), each.fate])
+    if planned:
+        lines, head = [line[:4] for line in lines], head[:4]
+    return table(lines, head, width=WIDTH, columns=["left", *["right"] * 4, "left"][: len(head)])
+
+
+def worth_text(each: UnitWorth) -> str:
+    """``+3.1 (+0.9, +5.2)``; ``[4]`` for a group of four that was tried together."""
+    if each.worth is None:
+        return f"lost {each.lost} of {each.cases}" if each.lost else "-"
+    group = f" [{each.together}]" if each.together > 1 else ""
+    return f"{each.worth + 0.0:+.1f} ({each.low + 0.0:+.0f}, {each.high + 0.0:+.0f}){group}"
+
+
+def verdict(label: str, each: Confirmed) -> str:
+    """What the confirmation says of one version."""
+    outcome = "confirmed" if each.accepted else "not confirmed"
+    lines = [f"{label}: {outcome} on {each.cases:,} cases never seen"]
+    return "\n".join([*lines, *(f"  {reason_text(reason)}" for reason in each.decision.reasons)])
+
+
+def untested_lines(untested: Sequence[Untested], removed: bool) -> str:
+    """The facts that no case exercises; empty if there are none."""
+    if not untested:
+        return ""
+    lines = [
+        "facts that no case tests" + (", removed all the same:" if removed else "; kept without --untested remove:")
+    ]
+    for each in untested:
+        seen = f"no case of {each.cases:,} tests it" if each.cases else "not known whether a case tests it"
+        verb = "this was removed" if removed else "this could go"
+        shown = each.unit.shown
+        text = shown if len(shown) <= _LONG_TEXT else f"{shown[: _LONG_TEXT - 1]}…"
+        lines += [f"  {each.unit.path}:{each.unit.line}: {verb}; {seen}:", f"    {text!r}"]
+    return "\n".join(lines)

@@ -1,0 +1,189 @@
+"""The search from end to end, with models of which it is known what they need."""
+
+import json
+from typing import Any
+
+import pytest
+from planted_model import USEFUL, USELESS, Planted, Write, sentences
+
+import promptopt
+from promptopt.errors import CostLimitError, UsageError
+from promptopt.minimization.confirmation import fewest_cases, split_cases
+
+
+def removed(found: promptopt.Minimization) -> set[str]:
+    return {unit.shown for unit in found.removed}
+
+
+def test_what_is_useless_goes_and_what_is_needed_stays(planted: Write) -> None:
+    planted(sentences(), 400)
+    for seed in range(2):
+        model = Planted(USEFUL, flips=0.01, seed=seed)
+        found = promptopt.minimize("p", provider=model, margin=5, rules=False)
+        assert not removed(found) & set(USEFUL)
+        assert len(removed(found)) >= 0.9 * len(USELESS)
+        assert found.chosen is not None
+        assert found.chosen.decision.verdict == "improved"
+        # All leave-one-out and all pairs would be 10 + 45 times all cases.
+        assert len(model.asked) < 55 * 400 / 3
+        # Nothing is asked twice.
+        assert len({(r.digest, r.origin.case) for r in model.asked}) == len(model.asked)
+
+
+def test_a_prompt_in_which_everything_matters_keeps_it(planted: Write) -> None:
+    """Each sentence decides more cases than may be lost. In ten runs, more than two err with a chance of 1% if 5% may."""
+    needs = {f"Rule {word} holds.": 0.09 for word in ("alpha", "beta", "gamma", "delta")}
+    planted(list(needs), 200)
+    lost = 0
+    for seed in range(10):
+        found = promptopt.minimize("p", provider=Planted(needs, flips=0.02, seed=seed), margin=5, rules=False)
+        lost += bool(removed(found))
+    assert lost <= 2
+
+
+def test_the_confirmation_looks_at_cases_that_the_search_never_saw(planted: Write) -> None:
+    planted(sentences(), 300)
+    found = promptopt.minimize("p", provider=Planted(USEFUL), margin=5, rules=False)
+    split, oracle = found.plan.split, found.oracle
+    assert oracle is not None
+    assert not set(split.search) & set(split.confirm)
+    for one in found.tried:
+        if one.choice not in [each.choice for each in found.confirmed]:
+            assert not set(oracle.asked(one.choice)) & set(split.confirm)
+
+
+def test_both_parts_have_the_same_share_of_each_label(planted: Write) -> None:
+    planted(["Be kind."], 200)
+    suite = promptopt.load_suite("p")
+    split = split_cases(suite, 0.05)
+    for part in (split.search, split.confirm):
+        odd = sum(suite.cases[number].metadata["kind"] == "odd" for number in part)
+        assert abs(odd - len(part) / 2) <= 1
+    assert split == split_cases(suite, 0.05)
+
+
+@pytest.mark.parametrize(("points", "fewest"), [(2, 149), (5, 59), (10, 29)])
+def test_the_fewest_cases_are_those_of_the_rule_of_three(points: float, fewest: int) -> None:
+    assert fewest_cases(points / 100) in (fewest, fewest + 1)
+
+
+def test_too_few_cases_are_refused_before_the_first_call(planted: Write) -> None:
+    planted(["Be kind."], 100)
+    model = Planted({})
+    with pytest.raises(UsageError, match=r"100 cases can confirm nothing: below 1\d\d cases .* Add 6\d cases"):
+        promptopt.minimize("p", provider=model, margin=2)
+    assert not model.asked
+
+
+def test_too_few_dollars_are_refused_with_what_is_needed(planted: Write) -> None:
+    planted(sentences(), 300)
+    model = Planted(USEFUL)
+    with pytest.raises(CostLimitError, match=r"can confirm nothing.*--max-cost"):
+        promptopt.minimize("p", provider=model, margin=5, max_cost=0.0001)
+    assert not model.asked
+
+
+def test_the_search_stops_at_its_dollars_and_still_confirms(planted: Write) -> None:
+    planted(sentences(), 300)
+    model = Planted(USEFUL)
+    found = promptopt.minimize("p", provider=model, margin=5, max_cost=0.0165, rules=False)
+    assert found.stopped == "at the limit of dollars"
+    assert 0 < float(found.outlay.usd) <= 0.0165
+    assert found.confirmed
+    assert not removed(found) & set(USEFUL)
+
+
+def test_a_fact_that_no_case_tests_is_kept_and_listed(planted: Write) -> None:
+    text = [*sentences(), "If the text is empty, answer none."]
+    planted(text, 300)
+    for choice in ("keep", "remove"):
+        found = promptopt.minimize("p", provider=Planted(USEFUL), margin=5, rules=False, untested=choice)
+        assert [each.unit.shown for each in found.untested] == ["If the text is empty, answer none."]
+        assert ("If the text is empty, answer none." in removed(found)) is (choice == "remove")
+        assert "no case of" in str(found)
+
+
+def test_a_fact_that_changes_answers_is_tested(planted: Write) -> None:
+    planted([*sentences(), "Answer in at most 20 words."], 300)
+    found = promptopt.minimize("p", provider=Planted(USEFUL, wordy=True), margin=5, rules=False)
+    assert not found.untested
+    assert "Answer in at most 20 words." in removed(found)
+
+
+def test_a_longer_answer_costs_more_than_the_sentence_that_prevents_it(planted: Write) -> None:
+    class Chatty(Planted):
+        def complete(self, request: promptopt.Request) -> promptopt.Response:
+            response = super().complete(request)
+            long = "Be brief." not in str(request.messages[0].content)
+            usage = promptopt.Usage(response.usage.input_tokens, output_tokens=20 if long else 4)  # type: ignore[union-attr]
+            return promptopt.Response(request.model, response.text, usage=usage)
+
+    planted([*sentences(), "Be brief."], 300)
+    found = promptopt.minimize("p", provider=Chatty(USEFUL), margin=5, rules=False)
+    assert "Be brief." not in removed(found)
+    assert removed(found)
+
+
+def test_another_model_and_a_cap_are_moves(planted: Write) -> None:
+    planted(["Be kind."], 300)
+    found = promptopt.minimize(
+        "p", provider=Planted({}), margin=5, models=["gpt-4.1-nano", "gpt-4o"], cap=True, settings={"top_p": [0.5]}
+    )
+    assert found.chosen is not None
+    assert "model=gpt-4.1-nano" in found.chosen.choice.moves
+    path = found.write()[0]
+    assert promptopt.load_prompt(path).front.model == "gpt-4.1-nano"
+
+
+def test_given_units_are_all_that_goes(planted: Write) -> None:
+    planted(sentences(), 300)
+    found = promptopt.minimize("p", provider=Planted(USEFUL), margin=5, units=[USELESS[0], next(iter(USEFUL))])
+    assert removed(found) == {USELESS[0]}
+    assert [unit.kind for unit in found.units] == ["given", "given"]
+
+
+def test_failed_calls_are_no_evidence(planted: Write) -> None:
+    class Broken(Planted):
+        def complete(self, request: promptopt.Request) -> promptopt.Response:
+            if len(self.asked) % 3 == 0:
+                self.asked.append(request)
+                from promptopt.errors import ProviderError
+
+                raise ProviderError("the line is down")
+            return super().complete(request)
+
+    planted(sentences()[:3], 300)
+    found = promptopt.minimize("p", provider=Broken(USEFUL), margin=5, rules=False, retries=0)
+    assert found.chosen is None
+    assert found.incomplete or not found.confirmed
+
+
+def test_the_json_form_has_all_of_it(planted: Write) -> None:
+    planted(sentences(), 300)
+    found = promptopt.minimize("p", provider=Planted(USEFUL), margin=5, rules=False)
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["version"] == 1
+    assert data["chosen"]
+    assert {unit["fate"] for unit in data["units"]} == {"removed", "kept"}
+    assert any(row["on_front"] and row["state"] == "confirmed" for row in data["front"])
+    assert all(len(line) <= 80 for line in str(found).splitlines() if not line.startswith("  quality"))
+
+
+def test_the_diff_is_the_next_version(planted: Write) -> None:
+    path = planted(sentences(), 300)
+    found = promptopt.minimize("p", provider=Planted(USEFUL), margin=5, rules=False)
+    assert f"+++ {found.bench.units.template.path} (minimized)" in found.diff()
+    [written] = found.write()
+    assert written.name == "v2.j2"
+    assert written.read_text() == found.template.source
+    assert path.read_text() != written.read_text()
+
+
+def test_judged_suites_and_bad_arguments(planted: Write, project: Any) -> None:
+    planted(["Be kind."], 300)
+    with pytest.raises(TypeError, match="untested"):
+        promptopt.minimize("p", provider=Planted({}), untested="perhaps")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="steps"):
+        promptopt.minimize("p", provider=Planted({}), steps=0)
+    with pytest.raises(UsageError, match="margin"):
+        promptopt.minimize("p", provider=Planted({}), margin=0)
