@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE,...", help="Also try settings of a call.")
 @click.option(
     "--untested",
-    type=click.Cut(["keep", "remove"]),
+    type=click.Choice(["keep", "remove"]),
     default="keep",
     show_default=True,
     help="What becomes of facts that no case tests.",
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--steps", type=click.IntRange(min=1), default=2, show_default=True, help="How many versions are confirmed at most."
 )
-@click.option("--record", type=click.Cut(["none", "missing"]), help="Whether to ask for what is not recorded.")
+@click.option("--record", type=click.Choice(["none", "missing"]), help="Whether to ask for what is not recorded.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
 @click.option("--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2].")

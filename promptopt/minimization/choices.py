@@ -46,21 +46,21 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Reduced:
     """What is taken out, and what else is changed. The empty one is the prompt as it is."""
 
     removed: frozenset[str] = frozenset()
     moves: frozenset[str] = frozenset()
 
-    def plus(self, units: Iterable[str] = (), moves: Iterable[str] = ()) -> Cut:
+    def plus(self, units: Iterable[str] = (), moves: Iterable[str] = ()) -> Reduced:
         """With more taken out or changed."""
-        return Cut(self.removed | frozenset(units), self.moves | frozenset(moves))
+        return Reduced(self.removed | frozenset(units), self.moves | frozenset(moves))
 
-    def minus(self, units: Iterable[str]) -> Cut:
+    def minus(self, units: Iterable[str]) -> Reduced:
         """With some units left in again."""
         return replace(self, removed=self.removed - frozenset(units))
 
-    def includes(self, other: Cut) -> bool:
+    def includes(self, other: Reduced) -> bool:
         """Whether it takes out all that another one does, and changes the same beside that."""
         return self.moves == other.moves and self.removed >= other.removed
 
@@ -83,10 +83,10 @@ class Workbench:
         self.units, self.suite, self.moves = units, suite, {move.id: move for move in moves}
         self._config, self._store, self._model, self._price_as = config, store, model, price_as
         self._files = RecordingFiles()
-        self._variants: dict[Cut, Variant | None] = {}
-        self._templates: dict[Cut, Template] = {}
+        self._variants: dict[Reduced, Variant | None] = {}
+        self._templates: dict[Reduced, Template] = {}
 
-    def template(self, choice: Cut) -> Template:
+    def template(self, choice: Reduced) -> Template:
         """The prompt that a choice makes, settings of calls included in its front matter.
 
         Raises:
@@ -100,25 +100,25 @@ class Workbench:
             self._templates[choice] = template
         return self._templates[choice]
 
-    def written(self, choice: Cut) -> dict[str, str]:
+    def written(self, choice: Reduced) -> dict[str, str]:
         """The files that a choice changes, by their paths below the root of prompts."""
         template = self.template(choice)
         files = self.units.files_without(choice.removed)
         front = {move.axis: move.value for move in self._of(choice) if move.kind != "text"}
         return {**files, template.name: set_front_matter(template.source, front) if front else template.source}
 
-    def variant(self, choice: Cut) -> Variant | None:
+    def variant(self, choice: Reduced) -> Variant | None:
         """The variant of a choice; ``None`` if it cannot be made, as a proposal of a structured answer may not."""
         if choice not in self._variants:
             try:
                 self._variants[choice] = self._make(choice)
             except (TemplateError, UsageError):
-                if choice == Cut():
+                if choice == Reduced():
                     raise
                 self._variants[choice] = None
         return self._variants[choice]
 
-    def _make(self, choice: Cut) -> Variant:
+    def _make(self, choice: Reduced) -> Variant:
         template = self.template(choice)
         moves = self._of(choice)
         model = next((move.value for move in moves if move.kind == "model"), self._model)
@@ -129,13 +129,13 @@ class Workbench:
             template, self.suite, self._config, model=model, price_as=None if model != self._model else self._price_as,
             files=self._files, settings=settings, label=label,
         )  # fmt: skip
-        if choice != Cut():
+        if choice != Reduced():
             # That some case does not render without a unit is known before anything is asked.
             for case in self.suite.cases[:_COUNTED]:
                 render_case(template, case)
         return replace(variant, files=(self._store,), fresh_only=(*variant.files, *variant.fresh_only))
 
-    def label(self, choice: Cut) -> str:
+    def label(self, choice: Reduced) -> str:
         """``reviews@v1``, ``reviews@v1 without 3 units, rules``."""
         own = self.units.template.origin.label
         count = len(choice.removed)
@@ -143,10 +143,10 @@ class Workbench:
         parts += [move.id for move in self._of(choice)]
         return f"{own} {', '.join(parts)}" if parts else own
 
-    def _of(self, choice: Cut) -> list[Move]:
+    def _of(self, choice: Reduced) -> list[Move]:
         return [move for name, move in self.moves.items() if name in choice.moves]
 
-    def input_tokens(self, choice: Cut) -> float:
+    def input_tokens(self, choice: Reduced) -> float:
         """Mean input tokens of a call over the first cases, counted with the priced model's tokenizer."""
         variant = self.variant(choice)
         if variant is None:
@@ -167,8 +167,8 @@ class Workbench:
     @cached_property
     def unit_tokens(self) -> Mapping[str, float]:
         """Input tokens of a call that each unit costs."""
-        whole = self.input_tokens(Cut())
-        return {unit.id: whole - self.input_tokens(Cut().plus([unit.id])) for unit in self.units.units}
+        whole = self.input_tokens(Reduced())
+        return {unit.id: whole - self.input_tokens(Reduced().plus([unit.id])) for unit in self.units.units}
 
 
 def rule_edits() -> Move:

@@ -13,7 +13,7 @@ from promptopt.errors import UsageError
 from promptopt.experiment.evidence import quality_p_values
 from promptopt.experiment.pairs import PairedCases, compare_pairs
 from promptopt.experiment.verdict import ALPHA, Decision, Difference, TooManyFailed
-from promptopt.minimization.choices import Cut
+from promptopt.minimization.choices import Reduced
 from promptopt.minimization.oracle import Oracle
 from promptopt.suites import Case, Suite
 from promptopt.values import sha256_hex
@@ -138,7 +138,7 @@ class Confirmed:
         accepted: It is shown to be cheaper and not worse.
     """
 
-    choice: Cut
+    choice: Reduced
     decision: Decision
     differences: tuple[Difference, ...]
     cases: int
@@ -151,7 +151,7 @@ class Confirmed:
 
 
 def confirm(
-    oracle: Oracle, steps: Sequence[Cut], cases: Sequence[int], margin: float, cost_margin: float, max_failed: float
+    oracle: Oracle, steps: Sequence[Reduced], cases: Sequence[int], margin: float, cost_margin: float, max_failed: float
 ) -> list[Confirmed]:
     """Test nested choices from the one that changes least to the one that changes most, until one fails.
 
@@ -166,7 +166,7 @@ def confirm(
         OutOfMoney: The answers may cost more than is left.
     """
     found = []
-    whole = Cut()
+    whole = Reduced()
     oracle.ask(whole, cases)
     for choice in steps:
         oracle.ask(choice, cases)
@@ -178,10 +178,10 @@ def confirm(
 
 
 def confirmed(
-    oracle: Oracle, choice: Cut, cases: Sequence[int], margin: float, cost_margin: float, max_failed: float
+    oracle: Oracle, choice: Reduced, cases: Sequence[int], margin: float, cost_margin: float, max_failed: float
 ) -> Confirmed:
     """The verdict on one choice, all of whose answers are there."""
-    before, after = oracle.run(Cut(), cases), oracle.run(choice, cases)
+    before, after = oracle.run(Reduced(), cases), oracle.run(choice, cases)
     [(differences, decision)] = compare_pairs([PairedCases.of(before, after)], margin, 0.0, cost_margin)
     for run in (before, after):
         if len(run.failed) > max_failed * len(cases):

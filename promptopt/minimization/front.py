@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from promptopt.minimization.choices import Cut, Workbench
+from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.confirmation import Confirmed
 from promptopt.minimization.oracle import Oracle
 from promptopt.minimization.search import Tried, worth_of
@@ -78,7 +78,7 @@ class FrontRow:
         on_front: Whether no other one costs less and is as good, as measured.
     """
 
-    choice: Cut
+    choice: Reduced
     label: str
     usd_per_1k_calls: float | None
     tokens: float
@@ -115,7 +115,7 @@ def unit_worths(
 
 def unit_cost(bench: Workbench, unit: Unit, fate: Fate) -> UnitWorth:
     """What a unit costs; nothing is known of its worth."""
-    variant = bench.variant(Cut())
+    variant = bench.variant(Reduced())
     assert variant is not None
     tokens, calls = bench.unit_tokens[unit.id], bench.units.template.front.calls_per_month
     if variant.price is None:
@@ -150,8 +150,8 @@ def _rows(
     oracle: Oracle, tried: Sequence[Tried], confirmed: Sequence[Confirmed], confirm_cases: Sequence[int]
 ) -> Iterator[FrontRow]:
     bench, verdicts = oracle.bench, {each.choice: each for each in confirmed}
-    choices = [Cut(), *(one.choice for one in tried if one.cases and not one.suspects), *verdicts]
-    own = set(oracle.asked(Cut()))
+    choices = [Reduced(), *(one.choice for one in tried if one.cases and not one.suspects), *verdicts]
+    own = set(oracle.asked(Reduced()))
     for choice in dict.fromkeys(choices):
         verdict = verdicts.get(choice)
         cases = list(confirm_cases) if verdict else [case for case in oracle.asked(choice) if case in own]
@@ -166,8 +166,8 @@ def _rows(
             difference = verdict.difference
             points = (difference.difference or 0.0, difference.low, difference.high)
             state = "confirmed" if verdict.accepted else "not confirmed"
-        elif choice != Cut():
-            points, state = worth_of(oracle.differences(choice, Cut(), cases)), "search only"
+        elif choice != Reduced():
+            points, state = worth_of(oracle.differences(choice, Reduced(), cases)), "search only"
         mean, low, high = (None if value is None else 100 * value for value in points)
         usd = 1000 * float(np.nanmean(spend)) if priced else None
         tokens = bench.input_tokens(choice)

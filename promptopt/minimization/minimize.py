@@ -17,8 +17,8 @@ from promptopt.experiment.plan import Mode, default_mode
 from promptopt.experiment.runner import Sending, connection
 from promptopt.judges import JudgeSession, read_judge
 from promptopt.minimization.choices import (
-    Cut,
     Move,
+    Reduced,
     Workbench,
     other_model,
     other_setting,
@@ -192,7 +192,7 @@ def open_search(
         model=allowed.model,
         price_as=allowed.price_as,
     )
-    whole = bench.variant(Cut())
+    whole = bench.variant(Reduced())
     assert whole is not None
     mode = how.record or ("missing" if how.provider else default_mode([whole]))
     retries = config.retries if how.retries is None else how.retries
@@ -230,7 +230,7 @@ def _searched(
     reserve = Decimal(0)
     if plan.usd_per_call is not None:
         reserve = plan.usd_per_call * len(plan.split.confirm) * plan.steps + (
-            oracle.missing(Cut(), plan.split.confirm)[1] or Decimal(0)
+            oracle.missing(Reduced(), plan.split.confirm)[1] or Decimal(0)
         )
     oracle.reserved = reserve
     reduction = Reduction(
@@ -274,7 +274,7 @@ def _axes(bench: Workbench, config: Config) -> list[list[Move]]:
     for move in bench.moves.values():
         axes.setdefault(move.axis, []).append(move)
     if "model" in axes:
-        tokens = round(bench.input_tokens(Cut()))
+        tokens = round(bench.input_tokens(Reduced()))
 
         def price(move: Move) -> float:
             found = find_price(move.value, config=config)
@@ -287,9 +287,9 @@ def _axes(bench: Workbench, config: Config) -> list[list[Move]]:
 
 def _add_caps(oracle: Oracle, cases: Sequence[int]) -> None:
     """Caps at the lengths of the answers: at half of them, at three of four, and at the longest."""
-    oracle.ask(Cut(), cases)
-    lengths = [trial.usage.output_tokens for trial in oracle.run(Cut(), cases).answered]
-    variant = oracle.variant(Cut())
+    oracle.ask(Reduced(), cases)
+    lengths = [trial.usage.output_tokens for trial in oracle.run(Reduced(), cases).answered]
+    variant = oracle.variant(Reduced())
     assert variant is not None
     own = variant.params.max_output_tokens or math.inf
     for share in (0.5, 0.75, 1.0):
@@ -299,12 +299,12 @@ def _add_caps(oracle: Oracle, cases: Sequence[int]) -> None:
             oracle.bench.moves[move.id] = move
 
 
-def _to_confirm(oracle: Oracle, steps: Sequence[Cut], most: int) -> list[Cut]:
+def _to_confirm(oracle: Oracle, steps: Sequence[Reduced], most: int) -> list[Reduced]:
     """The last of some nested choices, and before it those that divide what it saves in equal parts."""
-    changed = [step for step in steps if step != Cut()]
+    changed = [step for step in steps if step != Reduced()]
     if not changed:
         return []
-    whole = oracle.bench.input_tokens(Cut())
+    whole = oracle.bench.input_tokens(Reduced())
     saved = {step: whole - oracle.bench.input_tokens(step) for step in changed}
     total, found = saved[changed[-1]], []
     for part in range(1, most):

@@ -27,7 +27,7 @@ from promptopt.experiment.plan import (
 from promptopt.experiment.runner import Answers, Sending, asking, check_answered, given_to
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.variant import Variant
-from promptopt.minimization.choices import Cut, Workbench
+from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.providers import Provider
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingKey, RecordingStatus
 from promptopt.scorers import SuiteChecks
@@ -120,8 +120,8 @@ class Oracle(AbstractContextManager["Oracle"]):
         self.bench, self._checks, self._sending, self._mode = bench, checks, sending, mode
         self._limit, self._paid = limit, paid
         self.spent, self.calls, self.reserved = Decimal(0), 0, Decimal(0)
-        self._trials: dict[Cut, dict[int, Trial]] = defaultdict(dict)
-        self._rounds: list[tuple[Cut, Sequence[int], Answers, int]] = []
+        self._trials: dict[Reduced, dict[int, Trial]] = defaultdict(dict)
+        self._rounds: list[tuple[Reduced, Sequence[int], Answers, int]] = []
         self._caching: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -136,11 +136,11 @@ class Oracle(AbstractContextManager["Oracle"]):
         if self._sending.judges is not None:
             self._sending.judges.close()
 
-    def variant(self, choice: Cut) -> Variant | None:
+    def variant(self, choice: Reduced) -> Variant | None:
         """The variant of a choice; ``None`` if there is none."""
         return self.bench.variant(choice)
 
-    def ask(self, choice: Cut, cases: Sequence[int]) -> None:
+    def ask(self, choice: Reduced, cases: Sequence[int]) -> None:
         """Have the answers to some cases. What is known already, or recorded, costs nothing.
 
         Raises:
@@ -178,7 +178,7 @@ class Oracle(AbstractContextManager["Oracle"]):
         if high is None or self.spent + self.reserved + high > self._limit:
             raise OutOfMoney
 
-    def _keep(self, choice: Cut, wanted: Sequence[int], answers: Answers, variant: Variant) -> None:
+    def _keep(self, choice: Reduced, wanted: Sequence[int], answers: Answers, variant: Variant) -> None:
         self._rounds.append((choice, wanted, answers, len(wanted)))
         shows = answers.caching_models() - self._caching
         trials = answers.trials(0, self._caching | shows)
@@ -192,32 +192,32 @@ class Oracle(AbstractContextManager["Oracle"]):
             for other, numbers, each, _ in self._rounds:
                 self._trials[other] |= dict(zip(numbers, each.trials(0, self._caching), strict=True))
 
-    def asked(self, choice: Cut) -> list[int]:
+    def asked(self, choice: Reduced) -> list[int]:
         """The cases that a choice has answers to, in the order of asking."""
         return list(self._trials[choice])
 
-    def trial(self, choice: Cut, case: int) -> Trial:
+    def trial(self, choice: Reduced, case: int) -> Trial:
         """What became of one case."""
         return self._trials[choice][case]
 
-    def run(self, choice: Cut, cases: Sequence[int]) -> Run:
+    def run(self, choice: Reduced, cases: Sequence[int]) -> Run:
         """The trials of some cases, as a comparison takes them."""
         variant = self.bench.variant(choice)
         assert variant is not None
         return Run(variant, tuple(self._trials[choice][number] for number in cases))
 
-    def quality(self, choice: Cut, cases: Sequence[int]) -> Floats:
+    def quality(self, choice: Reduced, cases: Sequence[int]) -> Floats:
         """Of each case, 0 to 1; ``nan`` if a call failed or no assert judged it, shape ``(cases,)``."""
         return np.array([_quality(self._trials[choice][number]) for number in cases])
 
-    def spend(self, choice: Cut, cases: Sequence[int]) -> Floats:
+    def spend(self, choice: Reduced, cases: Sequence[int]) -> Floats:
         """List cost of a call in each case, in dollars; of an unpriced model its tokens, output counted four times.
 
         ``nan`` for a call that failed, shape ``(cases,)``.
         """
         return np.array([_spend(self._trials[choice][number]) for number in cases])
 
-    def differences(self, choice: Cut, other: Cut, cases: Sequence[int]) -> Floats:
+    def differences(self, choice: Reduced, other: Reduced, cases: Sequence[int]) -> Floats:
         """Quality of one less that of another, case by case; two scorers that broke show nothing."""
         found = self.quality(choice, cases) - self.quality(other, cases)
         for place, number in enumerate(cases):
@@ -226,18 +226,18 @@ class Oracle(AbstractContextManager["Oracle"]):
                 found[place] = nan
         return found
 
-    def same_answer(self, choice: Cut, other: Cut, case: int) -> bool:
+    def same_answer(self, choice: Reduced, other: Reduced, case: int) -> bool:
         """Whether two choices were answered alike to the last byte."""
         one, two = self._trials[choice][case], self._trials[other][case]
         if isinstance(one, Failed) or isinstance(two, Failed):
             return False
         return (one.response.text, one.response.tool_calls) == (two.response.text, two.response.tool_calls)
 
-    def failed(self, choice: Cut, cases: Sequence[int]) -> int:
+    def failed(self, choice: Reduced, cases: Sequence[int]) -> int:
         """How many calls have no answer."""
         return sum(isinstance(self._trials[choice][number], Failed) for number in cases)
 
-    def missing(self, choice: Cut, cases: Sequence[int]) -> tuple[int, Decimal | None]:
+    def missing(self, choice: Reduced, cases: Sequence[int]) -> tuple[int, Decimal | None]:
         """How many calls some cases take, and the most that they cost; ``None`` if nothing bounds it.
 
         Raises:

@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal
 
 from promptopt.errors import CostLimitError
 from promptopt.experiment.plan import ASK_ABOVE_USD
-from promptopt.minimization.choices import Cut, Workbench
+from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.confirmation import FEWEST_TO_SEARCH, CaseSplit, split_cases
 from promptopt.minimization.oracle import Oracle
 from promptopt.money import dollars
@@ -85,7 +85,7 @@ def make_plan(
         prompt=bench.units.template.origin.label,
         units=len(bench.units.units),
         unit_tokens=sum(tokens.values()),
-        tokens=bench.input_tokens(Cut()),
+        tokens=bench.input_tokens(Reduced()),
         margin=margin,
         split=split,
         steps=steps,
@@ -97,7 +97,7 @@ def make_plan(
 
 
 def _own_calls(oracle: Oracle, split: CaseSplit) -> tuple[int, Decimal]:
-    missing, usd = oracle.missing(Cut(), [*split.search, *split.confirm])
+    missing, usd = oracle.missing(Reduced(), [*split.search, *split.confirm])
     return missing, usd or Decimal(0)
 
 
@@ -124,7 +124,7 @@ def _within(
 
 def _price_of_call(bench: Workbench, limit: Decimal | None) -> Decimal | None:
     """The most that a call of the prompt as it is costs; ``None`` if it costs nothing."""
-    variant = bench.variant(Cut())
+    variant = bench.variant(Reduced())
     assert variant is not None
     if variant.free:
         return None
@@ -140,5 +140,5 @@ def _price_of_call(bench: Workbench, limit: Decimal | None) -> Decimal | None:
         raise CostLimitError(
             f"{variant.label} sets no max_output_tokens, so that a search may cost anything: set it in the front matter"
         )
-    most = round(bench.input_tokens(Cut())) + 1
+    most = round(bench.input_tokens(Reduced())) + 1
     return price.cost(Usage(input_tokens=most, output_tokens=cap)).total_usd

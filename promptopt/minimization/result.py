@@ -12,7 +12,7 @@ from promptopt.compression.edit import unified
 from promptopt.errors import TemplateError, UsageError
 from promptopt.files import write_new
 from promptopt.minimization import text
-from promptopt.minimization.choices import Cut, Workbench
+from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.confirmation import Confirmed
 from promptopt.minimization.front import (
     NO_OUTLAY,
@@ -59,7 +59,7 @@ class Minimization:
     plan: SearchPlan
     margin: float
     tried: tuple[Tried, ...] = ()
-    steps: tuple[Cut, ...] = (Cut(),)
+    steps: tuple[Reduced, ...] = (Reduced(),)
     confirmed: tuple[Confirmed, ...] = ()
     untested: tuple[Untested, ...] = ()
     untested_removed: bool = False
@@ -81,7 +81,7 @@ class Minimization:
     @property
     def template(self) -> Template:
         """The next version of the prompt; the prompt itself if nothing was confirmed."""
-        return self.bench.template(self.chosen.choice if self.chosen else Cut())
+        return self.bench.template(self.chosen.choice if self.chosen else Reduced())
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -91,7 +91,7 @@ class Minimization:
     @property
     def removed(self) -> tuple[Unit, ...]:
         """What went."""
-        choice = self.chosen.choice if self.chosen else Cut()
+        choice = self.chosen.choice if self.chosen else Reduced()
         return tuple(unit for unit in self.units if unit.id in choice.removed)
 
     @property
@@ -105,7 +105,7 @@ class Minimization:
             return ""
         return self.diff_of(self.chosen.choice)
 
-    def diff_of(self, choice: Cut) -> str:
+    def diff_of(self, choice: Reduced) -> str:
         """A choice as a diff of all files that it changes."""
         template = self.bench.units.template
         parts = []

@@ -18,7 +18,7 @@ import numpy as np
 
 from promptopt.experiment.bounds import Floats
 from promptopt.experiment.racing import lowest_mean, race_standing
-from promptopt.minimization.choices import Cut, Move
+from promptopt.minimization.choices import Move, Reduced
 from promptopt.minimization.oracle import Oracle, OutOfMoney
 
 Outcome = Literal["kept out", "loses", "costs more", "cannot be made", "known to lose"]
@@ -49,8 +49,8 @@ class Tried:
         marginal: Mean quality less that of the choice before, ``low`` and ``high`` its 95% interval at every look.
     """
 
-    choice: Cut
-    before: Cut
+    choice: Reduced
+    before: Reduced
     units: tuple[str, ...]
     moves: tuple[str, ...]
     outcome: Outcome
@@ -81,13 +81,13 @@ class Reduction:
     groups: Sequence[tuple[str, ...]]
     tokens: dict[str, float]
     on_tried: Callable[[Tried], None] | None = None
-    steps: list[Cut] = field(default_factory=lambda: [Cut()])
+    steps: list[Reduced] = field(default_factory=lambda: [Reduced()])
     tried: list[Tried] = field(default_factory=list)
     stopped: str = ""
-    _lost: list[Cut] = field(default_factory=list)
+    _lost: list[Reduced] = field(default_factory=list)
 
     @property
-    def current(self) -> Cut:
+    def current(self) -> Reduced:
         """What is taken out for now."""
         return self.steps[-1]
 
@@ -109,7 +109,7 @@ class Reduction:
                         break
             if units:
                 self._reduce(tuple(units), ())
-            self.oracle.ask(Cut(), self.cases)
+            self.oracle.ask(Reduced(), self.cases)
             self._repair(self.cases)
         except OutOfMoney:
             self.stopped = "at the limit of dollars"
@@ -163,7 +163,7 @@ class Reduction:
         values = self.oracle.differences(choice, self.current, asked)
         return [case for case, value in zip(asked, values, strict=True) if value < 0] or list(suspects)
 
-    def _judged(self, choice: Cut, suspects: Sequence[int]) -> tuple[Outcome, list[int], bool]:
+    def _judged(self, choice: Reduced, suspects: Sequence[int]) -> tuple[Outcome, list[int], bool]:
         """What becomes of a choice, the cases that said so, and whether these are suspects."""
         probes = list(suspects)[:_SUSPECTS]
         if len(probes) >= _DECIDING:
@@ -184,8 +184,8 @@ class Reduction:
                 return "kept out", asked, False
         return "loses", list(self.cases), False
 
-    def _ask(self, choice: Cut, cases: Sequence[int]) -> None:
-        for each in (Cut(), self.current, choice):
+    def _ask(self, choice: Reduced, cases: Sequence[int]) -> None:
+        for each in (Reduced(), self.current, choice):
             self.oracle.ask(each, cases)
 
     def _looks(self) -> Iterator[int]:
@@ -204,26 +204,26 @@ class Reduction:
         error = math.sqrt((float((values**2).sum()) + 1) / len(values) / len(values))
         return float(values.mean()) + error < -_LITTLE * self.margin
 
-    def _seems_kept(self, choice: Cut, cases: Sequence[int]) -> bool:
+    def _seems_kept(self, choice: Reduced, cases: Sequence[int]) -> bool:
         """Whether little is lost in all, or not much and nothing by this part: the prompt may have been lucky."""
         lost, here = (
             -float(np.nanmean(values)) if not np.isnan(values).all() else math.inf
-            for values in (self.oracle.differences(choice, other, cases) for other in (Cut(), self.current))
+            for values in (self.oracle.differences(choice, other, cases) for other in (Reduced(), self.current))
         )
         return lost <= _LITTLE * self.margin or (lost <= _MUCH * self.margin and here <= _HARDLY * self.margin)
 
-    def _saves(self, choice: Cut, cases: Sequence[int]) -> bool:
+    def _saves(self, choice: Reduced, cases: Sequence[int]) -> bool:
         spend, before = self.oracle.spend(choice, cases), self.oracle.spend(self.current, cases)
         both = ~np.isnan(spend) & ~np.isnan(before)
         return bool(both.any()) and float((before - spend)[both].mean()) > 0
 
     def _note(
-        self, choice: Cut, units: tuple[str, ...], moves: tuple[str, ...], outcome: Outcome,
+        self, choice: Reduced, units: tuple[str, ...], moves: tuple[str, ...], outcome: Outcome,
         asked: Sequence[int] = (), suspects: bool = False,
     ) -> None:  # fmt: skip
         tried = Tried(choice, self.current, units, moves, outcome, len(asked), suspects)
         if asked:
-            values = self.oracle.differences(choice, Cut(), asked)
+            values = self.oracle.differences(choice, Reduced(), asked)
             known = values[~np.isnan(values)]
             tried = replace(tried, lost=int((known < 0).sum()))
             if len(known) and not suspects:
@@ -234,9 +234,9 @@ class Reduction:
         if self.on_tried is not None:
             self.on_tried(tried)
 
-    def _common(self, choice: Cut) -> list[int]:
+    def _common(self, choice: Reduced) -> list[int]:
         """The cases that a choice and the prompt have answers to."""
-        known = set(self.oracle.asked(Cut()))
+        known = set(self.oracle.asked(Reduced()))
         return [case for case in self.cases if case in known & set(self.oracle.asked(choice))]
 
     def _repair(self, cases: Sequence[int]) -> None:
@@ -245,7 +245,7 @@ class Reduction:
             if len(self.steps) == 1 or len(cases) < self.provisional:
                 return
             self.oracle.ask(self.current, cases)
-            values = self.oracle.differences(self.current, Cut(), cases)
+            values = self.oracle.differences(self.current, Reduced(), cases)
             known = values[~np.isnan(values)]
             if not len(known) or known.mean() >= -_MUCH * self.margin:
                 return
@@ -276,7 +276,7 @@ class Reduction:
         return (group[0],), ()
 
     def _put_back(self, units: tuple[str, ...], moves: tuple[str, ...]) -> None:
-        steps = [Cut(each.removed - set(units), each.moves - set(moves)) for each in self.steps]
+        steps = [Reduced(each.removed - set(units), each.moves - set(moves)) for each in self.steps]
         self.steps = list(dict.fromkeys(steps))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from promptopt.minimization.choices import Cut
+from promptopt.minimization.choices import Reduced
 from promptopt.minimization.oracle import Oracle
 from promptopt.minimization.units import Unit
 
@@ -25,7 +25,7 @@ class Untested:
     cases: int
 
 
-def find_untested(oracle: Oracle, choice: Cut, cases: Sequence[int]) -> list[Untested]:
+def find_untested(oracle: Oracle, choice: Reduced, cases: Sequence[int]) -> list[Untested]:
     """Of the units that a choice takes out and that state a fact, those whose return changes no answer.
 
     They are put back all together first: only the answers that change then can depend on one of them.
@@ -45,7 +45,7 @@ def find_untested(oracle: Oracle, choice: Cut, cases: Sequence[int]) -> list[Unt
     return [Untested(unit, len(cases)) for unit in telling if not _matters(oracle, choice, unit, changed)]
 
 
-def _matters(oracle: Oracle, choice: Cut, unit: Unit, cases: Collection[int]) -> bool:
+def _matters(oracle: Oracle, choice: Reduced, unit: Unit, cases: Collection[int]) -> bool:
     """Whether one answer changes if a unit is put back; cases that use its words come first."""
     words = set(_WORD.findall(unit.text.lower()))
 

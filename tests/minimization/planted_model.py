@@ -28,6 +28,7 @@ class Planted:
     right: float = 0.95
     seed: int = 0
     wordy: bool = False
+    output_tokens: int = 4
     asked: list[Request] = field(default_factory=list)
 
     def complete(self, request: Request) -> Response:
@@ -41,7 +42,7 @@ class Planted:
             good = not good
         word = f" ({len(text)})" if self.wordy else ""
         answer = ("right" if good else "wrong") + word
-        return Response(request.model, answer, usage=Usage(len(text) // 4, output_tokens=4))
+        return Response(request.model, answer, usage=Usage(len(text) // 4, output_tokens=self.output_tokens))
 
     def close(self) -> None: ...
 

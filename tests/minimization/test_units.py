@@ -140,9 +140,11 @@ def test_any_subset_leaves_a_prompt_that_renders(project: Any, data: st.DataObje
             assert unit.text not in text
 
 
-PIECES = ["Do this.", "Never do that! ", "- item one\n", "- item {{ b }}\n", "\n\n", "# Head\n", "{{ a }}", "Note: x\n",
-          "{% if a %}", "{% endif %}", "{% else %}", "{% for x in c %}", "{% endfor %}", "<t>\n", "</t>\n", "```\ncode\n```\n",
-          "{# why #}", " ", "\n", "{% set d = 1 %}", "1. first\n", "Q: one\nA: two\n\n", "{{ d }}", "“quoted.”", "List:\n"]  # fmt: skip
+PIECES = [
+    *("Do this.", "Never do that! ", "- item one\n", "- item {{ b }}\n", "\n\n", "# Head\n", "{{ a }}", "Note: x\n"),
+    *("{% if a %}", "{% endif %}", "{% else %}", "{% for x in c %}", "{% endfor %}", "<t>\n", "</t>\n", "List:\n"),
+    *("```\ncode\n```\n", "{# why #}", " ", "\n", "{% set d = 1 %}", "1. first\n", "Q: one\nA: two\n\n", "{{ d }}"),
+]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
