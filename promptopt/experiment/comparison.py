@@ -169,13 +169,13 @@ class Comparison:
 
     def summary_blocks(self) -> list[PageBlock]:
         """Verdicts and variants for a page: what a reader sees first."""
-        from promptopt.experiment.report.summary import means_table, variants_table, verdict_block
+        from promptopt.experiment.report.summary import GivenVerdict, means_table, variants_table, verdict_blocks
         from promptopt.webpage.blocks import TextBlock
 
-        verdicts = [verdict_block(pair.baseline, pair.candidate, pair.decision, pair.reasons) for pair in self.pairs]
+        verdicts = [GivenVerdict(p.baseline, p.candidate, p.decision.verdict, p.reasons) for p in self.pairs]
         means = means_table(self.parts)
         race = [] if self.race is None else [TextBlock(str(self.race), preformatted=True)]
-        return [*verdicts, variants_table(self.variants), *([] if means is None else [means]), *race]
+        return [*verdict_blocks(verdicts), variants_table(self.variants), *([] if means is None else [means]), *race]
 
     def _repr_html_(self) -> str:
         """What a notebook shows: verdicts, variants and differences, without scripts."""

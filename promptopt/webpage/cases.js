@@ -7,7 +7,7 @@ const STATES = {
 const FILTERS = {
   all: "All", results: "Results differ", answers: "Answers differ", failures: "Failures", every: "Fail with all", errors: "Errors", cut: "Cut off",
 };
-const PRINTED = 100, EXCERPT = 160, PIECE = 20000, SPARE_ROWS = 6;
+const PRINTED = 100, EXCERPT = 160, PIECE = 20000, SPARE_ROWS = 6, MOST_COLUMNS = 5, REPEATS_SHOWN = 3;
 
 function measureText(value, unit) {
   if (value === null || value === undefined) return "–";
@@ -211,10 +211,10 @@ class Cases {
 
   paint() {
     // A variant more is a line more where columns do not fit beside each other.
-    const narrow = this.list.clientWidth < 200 + 180 * this.data.answers.length;
-    const height = narrow ? 34 + 24 * this.data.answers.length : 62;
+    const columns = this.columns().length, narrow = this.list.clientWidth < 200 + 180 * columns;
+    const height = narrow ? 34 + 24 * columns : 62;
     this.list.classList.toggle("narrow", narrow);
-    this.list.style.setProperty("--variants", this.data.answers.length);
+    this.list.style.setProperty("--variants", columns);
     this.list.style.setProperty("--row", `${height}px`);
     this.list.setAttribute("aria-rowcount", this.rows.length);
     this.sizer.style.height = `${this.rows.length * height}px`;
@@ -228,15 +228,27 @@ class Cases {
     else this.list.removeAttribute("aria-activedescendant");
   }
 
+  /** The answers that a row shows: of many variants the first one, beside how many pass. */
+  columns() {
+    return this.data.answers.length > MOST_COLUMNS ? this.data.answers.slice(0, 1) : this.data.answers;
+  }
+
+  /** How many of many variants pass a case in all its repetitions. */
+  tally(number) {
+    const { answers } = this.data, all = (each) => this.trials(number).every((trial) => each.states[trial] === "p");
+    return `${answers.filter(all).length} of ${answers.length} variants pass`;
+  }
+
   row(at) {
     const number = this.rows[at], { data } = this;
     const row = element("div", { class: at === this.at ? "row at" : "row", role: "row", id: `row-${at}`, "aria-rowindex": at + 1, onclick: () => this.go(at) },
       element("div", { role: "gridcell", class: "name" }, element("b", {}, shown(data.names[number].slice(0, EXCERPT))), element("span", { class: "excerpt" }, shown(data.inputs[number].slice(0, EXCERPT)))));
     row.style.transform = `translateY(${at * this.height}px)`;
-    for (const answers of data.answers) {
+    for (const answers of this.columns()) {
       const [text, most] = this.mostFrequent(answers, number), repeats = data.repeats[number];
       row.append(element("div", { role: "gridcell", class: "answer" },
-        element("span", { class: "head" }, element("span", { class: "label" }, shown(answers.label)), this.mark(answers, number), repeats > 1 ? element("span", { class: "agree" }, `${most} of ${repeats} alike`) : null),
+        element("span", { class: "head" }, element("span", { class: "label" }, shown(answers.label)), this.mark(answers, number), repeats > 1 ? element("span", { class: "agree" }, `${most} of ${repeats} alike`) : null,
+          data.answers.length > MOST_COLUMNS ? element("span", { class: "agree" }, this.tally(number)) : null),
         element("span", { class: "excerpt", dir: "auto" }, shown(text.slice(0, EXCERPT)))));
     }
     return row;
@@ -283,7 +295,8 @@ class Cases {
   }
 
   open(name) {
-    const number = name ? this.data.names.indexOf(name) : -1;
+    // The address cannot hold half of a surrogate pair.
+    const number = name ? this.data.names.findIndex((each) => each === name || wellFormed(each) === wellFormed(name)) : -1;
     if (number < 0) {
       if (this.dialog.open) {
         this.dialog.close();
@@ -309,8 +322,18 @@ class Cases {
       data.inputs[number] ? element("details", { open: true }, element("summary", {}, "Input"), longText(data.inputs[number], [])) : null,
       data.notes[number] ? element("p", { class: "note" }, shown(data.notes[number])) : null,
       data.answers.length > 1 ? element("p", { class: "only" }, only, element("label", { for: "only" }, ` Only where they differ from ${visible(data.answers[0].label)}`)) : null,
-      ...this.trials(number).map((trial, repeat) => this.trial(number, trial, repeat)),
+      ...this.repetitions(number),
     ].filter((part) => part !== null);
+  }
+
+  /** The first repetitions of a case; the others come when asked for. */
+  repetitions(number) {
+    const trials = this.trials(number), make = (trial, repeat) => this.trial(number, trial, repeat);
+    const found = trials.slice(0, REPEATS_SHOWN).map(make), left = trials.length - found.length;
+    if (left <= 0) return found;
+    const rest = () => more.replaceWith(...trials.slice(REPEATS_SHOWN).map((trial, at) => make(trial, REPEATS_SHOWN + at)));
+    const more = element("button", { type: "button", onclick: rest }, `Show ${left === 1 ? "one more repetition" : `${left.toLocaleString("en")} more repetitions`}`);
+    return [...found, more];
   }
 
   trial(number, trial, repeat) {
@@ -333,7 +356,7 @@ class Cases {
     return element("article", { class: "card" },
       element(several ? "h5" : "h4", {}, shown(answers.label), " ", element("span", { class: `state ${tone}` }, `${sign} ${word}`), ending ? element("span", { class: "note" }, ` ${ending === "length" ? "cut off" : visible(ending)}`) : ""),
       longText(answers.texts[trial], stretches, only),
-      answers.said[trial] ? element("p", { class: "said" }, shown(answers.said[trial])) : "",
+      answers.said[trial] && !(answers.scores[trial] || []).some((score) => score[3] === answers.said[trial]) ? element("p", { class: "said" }, shown(answers.said[trial])) : "",
       scores.length ? element("ul", { class: "scores" }, ...scores) : "",
       element("p", { class: "measures note" }, ...measures));
   }
@@ -341,14 +364,18 @@ class Cases {
   /** Paper has no scrolling: the first rows with their answers, and how many are left out. */
   print() {
     const rows = this.rows.slice(0, PRINTED), { data } = this, left = this.rows.length - rows.length;
-    const head = element("tr", {}, element("th", {}, "case"), ...data.answers.map((answers) => element("th", {}, shown(answers.label))));
+    const head = element("tr", {}, element("th", {}, "case"), ...this.columns().map((answers) => element("th", {}, shown(answers.label))));
     const body = rows.map((number) => element("tr", {},
       element("td", {}, element("b", {}, shown(data.names[number]))),
-      ...data.answers.map((answers) => element("td", {}, this.mark(answers, number), " ", shown(this.mostFrequent(answers, number)[0].slice(0, 200))))));
+      ...this.columns().map((answers) => element("td", {}, this.mark(answers, number), " ", shown(this.mostFrequent(answers, number)[0].slice(0, 200))))));
     this.printed.replaceChildren(
       element("p", { class: "note" }, `${this.found.textContent}${left > 0 ? `; the first ${PRINTED} are printed: filter before you print` : ""}`),
       element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
   }
+}
+
+function wellFormed(text) {
+  return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }
 
 /** A text with its marked stretches; a very long one in pieces, the next of which comes when asked for. */

@@ -1,6 +1,7 @@
 """The report of a comparison of the repository's own prompts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from promptopt import compare
 from promptopt.experiment.comparison import Comparison
 from promptopt.experiment.report.html import comparison_page
 from promptopt.experiment.report.write import write_report
-from promptopt.webpage.blocks import CasesBlock, DiffBlock, PlotBlock
+from promptopt.webpage.blocks import CasesBlock, DiffBlock, PlotBlock, TableBlock, VerdictBlock
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +71,16 @@ def test_the_browser_shows_the_verdict_first_and_asks_for_nothing(sight: Sight) 
     assert sight.text(".found") == "147 of 147 cases"
     assert not sight.axe()
     sight.check_quiet()
+
+
+def test_many_candidates_are_tables_and_few_are_sections(comparison: Comparison) -> None:
+    pairs = (comparison.pairs[1],) * 9
+    page = comparison_page(replace(comparison, pairs=pairs))
+    verdict, table, *_ = page.lead
+    assert isinstance(verdict, VerdictBlock)
+    assert (verdict.verdict, verdict.about, verdict.tone) == ("9 improved", "against reviews@v1", "good")
+    assert isinstance(table, TableBlock)
+    assert [row[0] for row in table.rows] == [pair.candidate for pair in pairs]
+    (section,) = (section for section in page.sections if section.title.startswith("Differences"))
+    plots = [block for block in section.blocks if isinstance(block, PlotBlock)]
+    assert [len(plot.data["rows"]) for plot in plots] == [9, 9]

@@ -72,6 +72,36 @@ def few() -> ReportPage:
     )
 
 
+def wide() -> ReportPage:
+    """Twelve variants with seven answers to each of two cases; one name has half of a surrogate pair."""
+    labels = [f"p@v{at}" for at in range(12)]
+    repeats = 7
+    found = [
+        answers(label, ["same"] * repeats + [label] * repeats, "p" * repeats + ("p" if at < 5 else "f") * repeats)
+        for at, label in enumerate(labels)
+    ]
+    cases = CasesBlock("Cases", ["one", "two \ud800"], ["", ""], ["", ""], [repeats] * 2, METRICS, found, ["equals"])
+    points = [
+        {"label": label, "x": 0.0, "y": 1.0, "low": 1.0, "high": 1.0, "front": True, "baseline": not at}
+        for at, label in enumerate(labels)
+    ]
+    losses = [{"label": label, "value": -2.0, "low": -3.0, "high": -1.0} for label in labels]
+    steps = [
+        {"label": "list", "from": 0, "to": 0, "kind": "total"},
+        {"label": "s", "from": 0, "to": 2, "kind": "saving"},
+    ]
+    zero = [{"label": "m", "value": 0, "low": 0, "high": 0, "tone": "unclear"}]
+    plots = [
+        PlotBlock("front", "All at one point", {"points": points}, "s"),
+        PlotBlock("ranges", "All lose", {"rows": losses, "x": "dollars"}, "s"),
+        PlotBlock("waterfall", "A loss of nothing", {"steps": steps, "x": "dollars"}, "s"),
+        PlotBlock("intervals", "Nothing differs", {"rows": zero, "band": 0, "x": "points"}, "s"),
+        PlotBlock("front", "Nothing known", {"points": []}, "s"),
+        PlotBlock("bars", "Nothing there", {"kinds": [], "bars": [], "unit": "tokens"}, "s"),
+    ]
+    return ReportPage("test", "Wide", plots, [PageSection("Cases", [cases])])
+
+
 def many() -> ReportPage:
     draw = random.Random(7)
     count = 20_000
@@ -88,7 +118,7 @@ def many() -> ReportPage:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     found = {}
-    for name, page in {"few": few(), "many": many()}.items():
+    for name, page in {"few": few(), "many": many(), "wide": wide()}.items():
         found[name] = folder / f"{name}.html"
         found[name].write_text(page_html(page), encoding="utf-8")
     return found
@@ -249,5 +279,25 @@ def test_of_many_rows_only_those_in_sight_exist(browser: Any, pages: dict[str, P
     assert 5_000 < int(sight.text(".found").split(" of ")[0].replace(",", "")) < 8_000
     sight.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert "the first 100 are printed" in sight.page.locator(".printed p").text_content()
+    sight.check_quiet()
+    sight.context.close()
+
+
+def test_many_variants_and_repetitions_stay_readable_and_plots_take_any_numbers(
+    browser: Any, pages: dict[str, Path]
+) -> None:
+    sight = Sight(browser, pages["wide"])
+    assert sight.page.locator(".plot svg").count() == 6
+    assert "NaN" not in "".join(plot.inner_html() for plot in sight.page.locator(".plot").all())
+    dots = sight.page.locator(".plot").nth(1).locator("circle")
+    assert dots.count() == 12
+    assert sight.page.locator(".row").nth(1).locator(".answer").count() == 1
+    assert "5 of 12 variants pass" in sight.page.locator(".row").nth(1).inner_text()
+    sight.page.locator(".row").nth(1).click()
+    assert "two" in sight.text("#case-name")
+    assert sight.page.locator("dialog .trial").count() == 3
+    sight.page.click("text=Show 4 more repetitions")
+    assert sight.page.locator("dialog .trial").count() == 7
+    assert sight.page.locator("dialog .card").count() == 7 * 12
     sight.check_quiet()
     sight.context.close()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from promptopt.experiment.comparison import Comparison, Pair
+from promptopt.experiment.comparison import Comparison
 from promptopt.experiment.frontier import FrontierPoint, frontier_points
 from promptopt.experiment.report.cases import cases_block
+from promptopt.experiment.report.differences import pair_sections
 from promptopt.experiment.report.prompt_diff import prompt_diffs
-from promptopt.experiment.report.summary import differences_table, front_table, parts_table
+from promptopt.experiment.report.summary import front_table
 from promptopt.experiment.runs import Run, VariantSummary
-from promptopt.experiment.text import failures, metric_name
-from promptopt.webpage.blocks import PageBlock, PageSection, PlotBlock, ReportPage, TextBlock, Tone
+from promptopt.experiment.text import failures
+from promptopt.webpage.blocks import PageBlock, PageSection, PlotBlock, ReportPage, TextBlock
 from promptopt.webpage.page import page_html
 
 _BINS = 20
@@ -32,10 +33,7 @@ def comparison_page(comparison: Comparison) -> ReportPage:
     sections = [
         PageSection("Cost against quality", list(_front_blocks(comparison))),
         PageSection("Tokens", [_tokens_plot(variants)]),
-        *(
-            PageSection(f"{pair.candidate} against {pair.baseline}", list(_pair_blocks(pair, comparison)))
-            for pair in comparison.pairs
-        ),
+        *pair_sections(comparison),
         PageSection("Scores", list(_histograms(comparison.kept))),
         PageSection("Cases", [cases_block(comparison.suite, comparison.kept)]),
         PageSection("Prompts", list(prompt_diffs(comparison))),
@@ -102,57 +100,6 @@ def _tokens_plot(variants: Sequence[VariantSummary]) -> PageBlock:
     bars = [{"label": label, "kind": kind, "value": of[kind]} for label, of in found.items() for kind in kinds]
     data = {"kinds": kinds, "bars": bars, "unit": "tokens per call"}
     return PlotBlock("bars", "Mean tokens of a call, by kind", data, "; ".join(said))
-
-
-def _pair_blocks(pair: Pair, comparison: Comparison) -> Iterator[PageBlock]:
-    baseline = next(variant for variant in comparison.variants if variant.prompt == pair.baseline)
-    rows = [
-        {
-            "label": metric_name(each.metric),
-            **{name: getattr(each, key) * unit for name, key in _ENDS.items()},
-            "tone": _tone(each.metric, each.low, each.high),
-        }
-        for each in pair.differences
-        if (unit := _unit(each.metric, baseline)) is not None
-        and each.difference is not None
-        and each.low is not None
-        and each.high is not None
-    ]
-    if rows:
-        yield PlotBlock(
-            "intervals",
-            "Differences with their 97.5% intervals",
-            {"rows": rows, "band": comparison.margin, "x": "quality in points, the rest in percent of the baseline"},
-            "; ".join(f"{row['label']} {row['value']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})" for row in rows),
-            f"The grey band is the margin of {comparison.margin:g} points of quality.",
-        )
-    yield differences_table(pair.differences)
-    parts = parts_table(pair.parts, pair.looks)
-    if parts is not None:
-        yield parts
-
-
-_ENDS = {"value": "difference", "low": "low", "high": "high"}
-
-
-def _unit(metric: str, baseline: VariantSummary) -> float | None:
-    """What makes a difference points (quality) or percent of the baseline; ``None`` if that is unknown."""
-    if metric in ("quality", "pass_rate"):
-        return 100.0
-    known: dict[str, float | None] = {
-        "input_tokens": baseline.input_tokens,
-        "output_tokens": baseline.output_tokens,
-        "usd_per_1k_calls": baseline.warm_usd_per_1k_calls or baseline.usd_per_1k_calls,
-        "usd_per_pass": baseline.usd_per_pass,
-    }
-    whole = known[metric]
-    return 100 / whole if whole else None
-
-
-def _tone(metric: str, low: float, high: float) -> Tone:
-    if low <= 0 <= high:
-        return "unclear"
-    return "good" if (low > 0) == (metric in ("quality", "pass_rate")) else "bad"
 
 
 def _histograms(runs: Sequence[Run]) -> Iterator[PageBlock]:

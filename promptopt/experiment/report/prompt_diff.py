@@ -10,10 +10,11 @@ from promptopt.experiment.comparison import Comparison
 from promptopt.suites import Case
 from promptopt.templates import Template
 from promptopt.templates.attribution import attribute
-from promptopt.webpage.blocks import DiffBlock, PageBlock
+from promptopt.webpage.blocks import DiffBlock, PageBlock, TextBlock
 
 # Cases that lines are counted over: variables differ from case to case, and one rendering takes milliseconds.
 _RENDERED = 8
+_MOST = 6
 
 
 def prompt_diffs(comparison: Comparison) -> Iterator[PageBlock]:
@@ -21,9 +22,10 @@ def prompt_diffs(comparison: Comparison) -> Iterator[PageBlock]:
     runs = {run.variant.template.path: run.variant for run in comparison.runs}
     first, *others = runs.values()
     cases = [case for case in comparison.suite.cases if not case.turns]
-    counted = {path: _lines(variant.template, cases, variant.priced_as) for path, variant in runs.items()}
+    shown = [first, *others[:_MOST]]
+    counted = {each.template.path: _lines(each.template, cases, each.priced_as) for each in shown}
     before = counted[first.template.path]
-    for variant in others or [first]:
+    for variant in shown[1:] or shown:
         after = counted[variant.template.path]
         one = variant is first
         yield DiffBlock(
@@ -34,6 +36,8 @@ def prompt_diffs(comparison: Comparison) -> Iterator[PageBlock]:
             f"Tokens of each line with its variables, mean of {min(len(cases), _RENDERED)} cases, as "
             f"{variant.priced_as} counts them; the longer the bar, the more. Lines that send nothing have none.",
         )
+    if len(others) > _MOST:
+        yield TextBlock(f"And {len(others) - _MOST} more prompts: compare two of them to see their lines.")
 
 
 def _lines(template: Template, cases: Sequence[Case], model: str) -> list[tuple[str, float | None]]:

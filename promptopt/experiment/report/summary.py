@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.frontier import Frontier
 from promptopt.experiment.runs import VariantSummary
 from promptopt.experiment.text import change_text, interval_text, metric_name, part_name, to_take
-from promptopt.experiment.verdict import Decision, Difference, Verdict
+from promptopt.experiment.verdict import Difference, Verdict
 from promptopt.money import dollars
-from promptopt.webpage.blocks import TableBlock, Tone, VerdictBlock
+from promptopt.webpage.blocks import PageBlock, TableBlock, Tone, VerdictBlock
 
 _TONES: Mapping[Verdict, Tone] = {
     "improved": "good",
@@ -23,10 +25,36 @@ _TONES: Mapping[Verdict, Tone] = {
 }
 
 
-def verdict_block(baseline: str, candidate: str, decision: Decision, reasons: Sequence[str]) -> VerdictBlock:
-    """The verdict on a candidate."""
-    about = f"{candidate} against {baseline}"
-    return VerdictBlock(decision.verdict, about, tuple(reasons), _TONES[decision.verdict])
+MANY = 6
+"""So many verdicts are shown one by one; more of them are a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenVerdict:
+    """A verdict on a candidate, with its reasons as sentences."""
+
+    baseline: str
+    candidate: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+def verdict_blocks(verdicts: Sequence[GivenVerdict]) -> list[PageBlock]:
+    """The verdicts; of many how often each was given, and a table."""
+    if len(verdicts) <= MANY:
+        return [
+            VerdictBlock(each.verdict, f"{each.candidate} against {each.baseline}", each.reasons, _TONES[each.verdict])
+            for each in verdicts
+        ]
+    counts = Counter(each.verdict for each in verdicts)
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _TONES if counts[verdict])
+    tones = {_TONES[verdict] for verdict in counts}
+    tone = tones.pop() if len(tones) == 1 else "mixed"
+    rows = [[each.candidate, each.verdict, "; ".join(each.reasons)] for each in verdicts]
+    return [
+        VerdictBlock(said, f"against {verdicts[0].baseline}", (), tone),
+        TableBlock(("candidate", "verdict", "why"), rows, left=3),
+    ]
 
 
 def variants_table(variants: Sequence[VariantSummary]) -> TableBlock:
