@@ -86,12 +86,12 @@ def settle(
     # Buckets that were filled wrongly have a wrong total too; what was paid is right.
     contradicted = (by_cost != _OPEN) & (relation != by_cost) & (witness != 2)
     relation[contradicted], witness[contradicted] = by_cost[contradicted], 4
-    for number, name in enumerate(names):
+    # A log may have a million groups: only those with open rows are looked at.
+    for number in np.unique(places[matters & (relation == _OPEN)]).tolist():
         rows = matters & (places == number)
         undecided = rows & (relation == _OPEN)
-        if undecided.any():
-            _by_group(rows, undecided, relation, witness)
-            _as_told(name, told or {}, undecided & (relation == _OPEN), relation, witness)
+        _by_group(rows, undecided, relation, witness)
+        _as_told(names[number], told or {}, undecided & (relation == _OPEN), relation, witness)
     still = matters & (relation == _OPEN)
     if still.any():
         _ask([names[place] for place in places[still].tolist()])
@@ -101,12 +101,13 @@ def settle(
         input_tokens=log.input_tokens + np.where(beside, cached, 0),
         output_tokens=log.output_tokens + np.where(_reasoning_beside(log), log.reasoning_tokens, 0),
     )
-    counts = Counter(zip(places[matters].tolist(), relation[matters].tolist(), witness[matters].tolist(), strict=True))
-    settled = tuple(
-        Settled(names[group], _RELATIONS[how], _WITNESSES[why], rows)
-        for (group, how, why), rows in sorted(counts.items())
-    )
-    return whole, _accounting(whole, settled, places, names, rates)
+    codes, counts = np.unique(((places * 3 + relation) * len(_WITNESSES) + witness)[matters], return_counts=True)
+    settled = []
+    for code, rows in zip(codes.tolist(), counts.tolist(), strict=True):
+        rest, why = divmod(code, len(_WITNESSES))
+        group, how = divmod(rest, 3)
+        settled.append(Settled(names[group], _RELATIONS[how], _WITNESSES[why], rows))
+    return whole, _accounting(whole, tuple(settled), places, names, rates)
 
 
 _WITNESSES: tuple[AccountingWitness, ...] = ("format", "total", "impossible otherwise", "other rows", "cost", "asked")

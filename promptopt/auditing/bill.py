@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,11 +96,10 @@ def rates_of(
         processing: Another way in which all calls are processed. What has no such price keeps its own.
     """
     days = np.where(log.at >= _EPOCH, np.nan_to_num(log.at) // _DAY, -1).astype(np.int64)
-    keys = np.stack([log.codes["model"].astype(np.int64), log.codes["provider"], log.codes["tier"], days], axis=1)
-    unique, places = np.unique(keys, axis=0, return_inverse=True)
+    unique, places = _distinct(log.codes["model"], log.codes["provider"], log.codes["tier"], days)
     known: dict[TokenRate, int] = {}
     short, long, starts = (np.full(len(unique), -1, np.int64) for _ in range(3))
-    for number, (named, provider, tier, day) in enumerate(unique.tolist()):
+    for number, (named, provider, tier, day) in enumerate(unique):
         price = _price(
             model or log.names["model"][named],
             None if provider < 0 or model else log.names["provider"][provider],
@@ -115,12 +114,25 @@ def rates_of(
         if price.tier_start is not None:
             starts[number] = price.tier_start
             long[number] = known.setdefault(_long_rate(price, price.tier_start), len(known))
-    places = places.reshape(-1)
     numbers = short[places]
     is_long = (starts[places] >= 0) & (log.input_tokens > starts[places])
     # A call whose cost is known and whose usage is not cannot be priced.
     unused = (log.input_tokens + log.output_tokens == 0) & (np.nan_to_num(log.said_usd) > 0)
     return TokenRates(tuple(known), np.where(unused, -1, np.where(is_long, long[places], numbers)).astype(np.int32))
+
+
+def _distinct(*columns: NDArray[Any]) -> tuple[list[tuple[int, ...]], Integers]:
+    """The different rows of some columns of whole numbers from -1 on, and which of them each row is."""
+    code = np.zeros(len(columns[0]), np.int64)
+    sizes = [int(column.max()) + 2 if len(column) else 1 for column in columns]
+    for column, size in zip(columns, sizes, strict=True):
+        code = code * size + column + 1
+    unique, places = np.unique(code, return_inverse=True)
+    parts = []
+    for size in reversed(sizes):
+        unique, rest = np.divmod(unique, size)
+        parts.append((rest - 1).tolist())
+    return list(zip(*reversed(parts), strict=True)), places.reshape(-1)
 
 
 def processing_of(tier: str | None) -> Processing:
@@ -253,17 +265,15 @@ class CallUsages:
         rows = np.flatnonzero(billed)
         if not len(rows):
             return TokenBill({}, int(self.billed.sum()), int((self.billed & ~self.rates.priced).sum()))
-        kinds = np.stack(self.by_kind, axis=1)[rows]
         first = int(slots[rows].min())
         span = int(slots[rows].max()) - first + 1
         cells = self.rates.numbers[rows].astype(np.int64) * span + (slots[rows] - first)
         unique, places = np.unique(cells, return_inverse=True)
+        places = places.reshape(-1)
         sums = np.zeros((len(unique), len(KINDS)), np.int64)
-        for kind in range(len(KINDS)):
+        for number, kind in enumerate(self.by_kind):
             # Doubles hold whole numbers up to 2**53 exactly.
-            sums[:, kind] = np.bincount(places.reshape(-1), kinds[:, kind].astype(np.float64), len(unique)).astype(
-                np.int64
-            )
+            sums[:, number] = np.bincount(places, kind[rows].astype(np.float64), len(unique)).astype(np.int64)
         tokens = {
             (self.rates.rates[cell // span], cell % span + first): tuple(row)
             for cell, row in zip(unique.tolist(), sums.tolist(), strict=True)

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from hashlib import blake2b
+from hashlib import blake2b, md5
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -140,12 +140,12 @@ class CallLog:
         counts = np.diff(self.block_starts)[rows]
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         places = np.repeat(self.block_starts[:-1][rows] - starts[:-1], counts) + np.arange(starts[-1])
-        columns = {
-            name: getattr(self, name)[rows]
+        columns: dict[str, Any] = {
+            name: _of_rows(getattr(self, name), rows)
             for name in self.__dataclass_fields__
             if name not in ("codes", "names", "blocks", "block_starts", "known")
         }
-        codes = {name: codes[rows] for name, codes in self.codes.items()}
+        codes = {name: _of_rows(codes, rows) for name, codes in self.codes.items()}
         return replace(self, **columns, codes=codes, blocks=self.blocks[places], block_starts=starts)
 
     def name(self, column: str, row: int) -> str | None:
@@ -172,6 +172,17 @@ class CallLog:
     @cached_property
     def has_times(self) -> bool:
         return bool(len(self)) and not bool(np.isnan(self.at).any())
+
+
+def _of_rows(column: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    return np.broadcast_to(column[:1], len(rows)) if len(rows) and column.strides == (0,) else column[rows]
+
+
+def _once(column: NDArray[Any]) -> NDArray[Any]:
+    """A column whose values are all the same takes the memory of one."""
+    first = column[:1]
+    same = len(column) > 1 and bool((column == first).all() or ((first != first).all() and (column != column).all()))  # noqa: PLR0124 - only NaN is not itself
+    return np.broadcast_to(first.copy(), len(column)) if same else column
 
 
 _DEFAULTS = {"total_tokens": -1, "cap": -1, "at": np.nan, "said_usd": np.nan, "latency_s": np.nan, "waits": -1}
@@ -224,7 +235,11 @@ class LogBuilder:
         self._starts.append(len(self._blocks))
 
     def extend(
-        self, columns: Mapping[str, Any], texts: Mapping[str, list[str | None]], blocks: list[list[int]]
+        self,
+        columns: Mapping[str, Any],
+        texts: Mapping[str, Sequence[str | None]],
+        blocks: NDArray[np.uint64],
+        counts: Integers,
     ) -> None:
         """Take many calls at once.
 
@@ -232,7 +247,7 @@ class LogBuilder:
             columns: Arrays by the name of the column in :class:`CallLog`, ``digest`` among them; those that are not
                 there are what :class:`LoggedCall` has by default.
             texts: Lists by column of :data:`NAMES`.
-            blocks: Of each call.
+            blocks: Of all calls, one after the other; ``counts`` is how many each has.
         """
         size = len(columns["input_tokens"])
         for held, kind in ((self._numbers, np.int64), (self._reals, np.float64), (self._small, np.int8)):
@@ -250,49 +265,89 @@ class LogBuilder:
                 codes = [-1 if text is None else known.setdefault(text, len(known)) for text in given]
             self._codes[name].extend(codes)
         self._digest.frombytes(np.ascontiguousarray(columns["digest"], np.uint64).tobytes())
-        for each in blocks:
-            self._blocks.extend(each)
-            self._starts.append(len(self._blocks))
+        self._starts.frombytes((len(self._blocks) + np.cumsum(counts, dtype=np.int64)).tobytes())
+        self._blocks.frombytes(np.ascontiguousarray(blocks, np.uint64).tobytes())
 
     def drop(self, rows: Iterable[int]) -> None:
         """Leave calls that were taken out of what is built."""
         self._dropped.update(rows)
+
+    def absorb(self, other: LogBuilder) -> None:
+        """Take all calls of another builder, after those that are here."""
+        for mine, theirs in (
+            (self._numbers, other._numbers),
+            (self._reals, other._reals),
+            (self._small, other._small),
+        ):
+            held: Mapping[str, array[Any]] = mine
+            for name, values in held.items():
+                values.extend(theirs[name])
+        first = len(self._digest)
+        for name in NAMES:
+            known = self._names[name]
+            renamed = np.array([*(known.setdefault(text, len(known)) for text in other._names[name]), -1], np.int32)
+            self._codes[name].frombytes(renamed[_view(other._codes[name], np.int32)].tobytes())
+        self._digest.extend(other._digest)
+        self._starts.frombytes((len(self._blocks) + _view(other._starts, np.int64)[1:]).tobytes())
+        self._blocks.extend(other._blocks)
+        self._known |= other._known
+        self._dropped.update(first + row for row in other._dropped)
+
+    def merge(self, row: int, again: int) -> None:
+        """Leave a call out that is another one once more: the other has what both have of output."""
+        self.raise_output(row, self._numbers["output_tokens"][again])
+        self._dropped.add(again)
+
+    def kept(self) -> Flags:
+        """Which of the calls that were taken are not dropped."""
+        found = np.ones(len(self), bool)
+        found[list(self._dropped)] = False
+        return found
 
     def raise_output(self, row: int, tokens: int) -> None:
         """Let a call that was taken have at least so many output tokens."""
         self._numbers["output_tokens"][row] = max(self._numbers["output_tokens"][row], tokens)
 
     def build(self) -> CallLog:
-        """The calls so far, in the order of their times; those of one time, and those without, as they came."""
-        small = {
-            name: np.frombuffer(values, np.int8) if values else np.zeros(0, np.int8)
-            for name, values in self._small.items()
+        """The calls so far, in the order of their times; those of one time, and those without, as they came.
+
+        The builder takes none after that: its memory is that of the log.
+        """
+        small = {name: _view(values, np.int8) for name, values in self._small.items()}
+        columns: dict[str, Any] = {name: _once(_view(values, np.float64)) for name, values in self._reals.items()}
+        columns |= {name: _once(_view(values, np.int64)) for name, values in self._numbers.items()}
+        columns |= {
+            name: _once(small[name].astype(bool)) for name in ("reasoning_beside", "failed", "cut_off", "own_hit")
         }
-        columns: dict[str, Any] = {name: np.array(values, np.float64) for name, values in self._reals.items()}
-        columns |= {name: np.array(values, np.int64) for name, values in self._numbers.items()}
-        columns |= {name: small[name].astype(bool) for name in ("reasoning_beside", "failed", "cut_off", "own_hit")}
+        # Columns of one value need this memory no more.
+        self._reals.clear()
+        self._numbers.clear()
         log = CallLog(
             **columns,
-            relation=small["relation"],
-            waits=small["waits"],
-            codes={name: np.array(values, np.int32) for name, values in self._codes.items()},
+            relation=_once(small["relation"]),
+            waits=_once(small["waits"]),
+            codes={name: _once(_view(values, np.int32)) for name, values in self._codes.items()},
             names={name: tuple(known) for name, known in self._names.items()},
-            digest=np.array(self._digest, np.uint64),
-            blocks=np.array(self._blocks, np.uint64),
-            block_starts=np.array(self._starts, np.int64),
+            digest=_view(self._digest, np.uint64),
+            blocks=_view(self._blocks, np.uint64),
+            block_starts=_view(self._starts, np.int64),
             known=frozenset(self._known),
         )
         if self._dropped:
-            kept = np.ones(len(log), bool)
-            kept[list(self._dropped)] = False
-            log = log.take(kept)
+            log = log.take(self.kept())
         return in_order(log)
+
+
+def _view(values: array[Any], kind: type) -> NDArray[Any]:
+    return np.frombuffer(values, kind) if values else np.zeros(0, kind)
 
 
 def in_order(log: CallLog) -> CallLog:
     """The calls in the order of time."""
-    order = np.argsort(log.at, kind="stable")
-    return log if bool((order == np.arange(len(log))).all()) else log.take(order)
+    # NaN is last when sorted, and is in order only there.
+    known = log.at[: len(log) - int(np.isnan(log.at).sum())]
+    sorted_already = not np.isnan(known).any() and bool((known[1:] >= known[:-1]).all())
+    return log if sorted_already else log.take(np.argsort(log.at, kind="stable"))
 
 
 def digest_of(*parts: Any) -> int:
@@ -303,7 +358,32 @@ def digest_of(*parts: Any) -> int:
 
 def digest_of_text(text: str) -> int:
     """A 63-bit number for a digest that is a text; never 0."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1 or 1
+    # MD5 as DuckDB's md5_number_lower has it, so that columns of Parquet need no Python for each row.
+    digest = md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
+    return int.from_bytes(digest[8:], "little") >> 1 or 1
+
+
+def chained(blocks: NDArray[np.uint64], counts: Integers) -> NDArray[np.uint64]:
+    """Numbers of blocks, each chained with those before it in its prompt: equal ones share all that comes before.
+
+    Args:
+        blocks: Of all prompts, one after the other; ``counts`` is how many each has.
+    """
+    found = np.zeros(len(blocks), np.uint64)
+    starts = np.cumsum(counts) - counts
+    order = np.argsort(-counts, kind="stable")
+    sizes = -counts[order]
+    state = np.zeros(len(counts), np.uint64)
+    for depth in range(int(counts.max()) if len(counts) else 0):
+        rows = order[: np.searchsorted(sizes, -depth, side="left")]
+        places = starts[rows] + depth
+        # The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
+        mixed = state[rows] * np.uint64(0x9E3779B97F4A7C15) + blocks[places] + np.uint64(0x632BE59BD9B4E019)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state[rows] = mixed ^ (mixed >> np.uint64(31))
+        found[places] = state[rows] >> np.uint64(1)
+    return found
 
 
 def blocks_of(text: str) -> list[int]:

@@ -13,7 +13,7 @@ import numpy as np
 from promptopt.auditing.bill import logged, rates_of
 from promptopt.auditing.log import CallLog
 from promptopt.auditing.readers.fields import BadRow, as_mapping, dig, moment, real, text, tokens
-from promptopt.auditing.readers.files import documents
+from promptopt.auditing.readers.records import documents
 from promptopt.config import Config
 from promptopt.errors import InputError
 from promptopt.files import show_path

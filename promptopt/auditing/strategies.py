@@ -16,6 +16,7 @@ import numpy as np
 
 from promptopt.auditing.bill import CallUsages, TokenBill, TokenRates, logged, rates_of, slots_of
 from promptopt.auditing.log import CallLog, Flags, digest_of
+from promptopt.auditing.replays import replay_answers, replay_prefixes
 from promptopt.config import Config
 
 StrategyName = Literal[
@@ -29,8 +30,6 @@ STRATEGIES: tuple[StrategyName, ...] = (
 """In the order of the waterfall."""
 StepCounts = Mapping[str, int]
 """Whole numbers that say what a strategy did; those of parts of a log add up."""
-_STEP = 128
-_NO_PREFIX = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,7 @@ class LogReplay:
 
     def _shared(self, state: _State, *, cache: bool, single_flight: bool) -> _State:
         usages, log = state.usages, self.log
-        hits, shares, saved_ms = _replay_answers(
+        hits, shares, saved_ms = replay_answers(
             log, usages.billed, self.settings.ttl_s if cache else None, single_flight
         )
         left = replace(usages, billed=usages.billed & ~hits & ~shares)
@@ -170,7 +169,9 @@ class LogReplay:
 
     def _provider_cache(self, state: _State) -> _State:
         usages = state.usages
-        simulated = _replay_prefixes(self.log, usages.billed, self.settings)
+        simulated = replay_prefixes(
+            self.log, usages.billed, self.settings.lifetime_s, self.settings.minimum, renew=self.settings.renew
+        )
         # What the log shows is kept if it is more.
         better = usages.billed & (simulated > usages.cached)
         cached = np.where(better, simulated, usages.cached)
@@ -268,122 +269,6 @@ def _no_wait(log: CallLog, settings: AuditSettings) -> Flags:
         codes = [code for code, name in enumerate(log.names[column]) if name in settings.no_wait]
         found = found | np.isin(log.codes[column], codes)
     return np.asarray(found)
-
-
-def _replay_answers(
-    log: CallLog, billed: Flags, ttl_s: float | None, single_flight: bool
-) -> tuple[Flags, Flags, tuple[int, int]]:
-    """Calls that a cache answers, those that share the answer of one in flight, and the milliseconds each saves."""
-    hits, shares = np.zeros(len(log), bool), np.zeros(len(log), bool)
-    saved_ms = [0, 0]
-    rows = np.flatnonzero(billed & (log.digest != 0))
-    unique, places, counts = np.unique(log.digest[rows], return_inverse=True, return_counts=True)
-    del unique
-    # Only what is asked again matters.
-    rows = rows[counts[places] > 1]
-    # Models have caches of their own: a digest is that of the whole request.
-    models = log.codes["model"][rows].tolist()
-    at, latency = log.at[rows].tolist(), np.nan_to_num(log.latency_s[rows]).tolist()
-    bad = (log.failed[rows] | log.cut_off[rows]).tolist()
-    failed = log.failed[rows].tolist()
-    kept: dict[tuple[int, int], list[float]] = {}
-    flights: dict[tuple[int, int], _Flight] = {}
-    for row, digest, model, now, takes, unkept, lost in zip(
-        rows.tolist(), log.digest[rows].tolist(), models, at, latency, bad, failed, strict=True
-    ):
-        key = digest, model
-        if ttl_s is not None and (ends := kept.get(key)) and _is_kept(ends, now, ttl_s):
-            hits[row] = True
-            saved_ms[0] += round(takes * 1000)
-            continue
-        start = now
-        if single_flight:
-            shared, start = _join(flights, key, now, takes, lost)
-            if shared:
-                shares[row] = True
-                saved_ms[1] += round((now + takes - start) * 1000)
-                continue
-        if ttl_s is not None and not unkept:
-            kept.setdefault(key, []).append(start + takes)
-    return hits, shares, (saved_ms[0], saved_ms[1])
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A call in flight that others follow.
-
-    Attributes:
-        successor: The flight of the follower that leads after it failed.
-    """
-
-    end: float
-    lost: bool
-    successor: _Flight | None = None
-
-
-def _join(
-    flights: dict[tuple[int, int], _Flight], key: tuple[int, int], now: float, takes: float, lost: bool
-) -> tuple[bool, float]:
-    """Whether a call shares the answer of another, and when that came; or when the call itself is sent.
-
-    As :class:`~promptopt.gateway.layers.single_flight.SingleFlight`: a follower whose leader failed leads, and one that
-    has seen two fail asks on its own.
-    """
-    flight = flights.get(key)
-    while flight is not None and flight.end <= now and flight.successor is not None:
-        flight = flight.successor
-    if flight is None or flight.end <= now:
-        flights[key] = _Flight(now + takes, lost)
-        return False, now
-    flights[key] = flight
-    if flight.lost and flight.successor is not None:
-        flight = flight.successor
-        if flight.lost:
-            # The second that failed: nobody follows this call.
-            return False, flight.end
-    if not flight.lost:
-        return True, flight.end
-    flight.successor = _Flight(flight.end + takes, lost)
-    return False, flight.end
-
-
-def _is_kept(ends: list[float], now: float, ttl_s: float) -> bool:
-    """Whether an answer is kept; the newest that has come by now counts, and older ones are forgotten."""
-    came = [end for end in ends if end <= now]
-    if not came:
-        return False
-    newest = max(came)
-    if len(came) > 1:
-        ends[:] = [newest, *(end for end in ends if end > now)]
-    return now < newest + ttl_s
-
-
-def _replay_prefixes(log: CallLog, billed: Flags, settings: AuditSettings) -> np.ndarray:
-    """Tokens of each call that the provider would have read from its cache, if every miss is written."""
-    lifetime, renew, minimum = settings.lifetime_s, settings.renew, settings.minimum
-    found = np.zeros(len(log), np.int64)
-    starts = log.block_starts
-    rows = np.flatnonzero(billed & (np.diff(starts) > 0))
-    blocks = log.blocks.tolist()
-    used: dict[int, dict[int, float]] = {}
-    for row, at, model, tokens, size in zip(
-        rows.tolist(), log.at[rows].tolist(), log.codes["model"][rows].tolist(), log.input_tokens[rows].tolist(),
-        log.block_tokens[rows].tolist(), strict=True,
-    ):  # fmt: skip
-        first, last = int(starts[row]), int(starts[row + 1])
-        known = used.setdefault(model, {})
-        oldest = at - lifetime
-        place = first
-        while place < last and known.get(blocks[place], _NO_PREFIX) >= oldest and blocks[place] in known:
-            place += 1
-        count = last - first
-        cached = min(int((place - first) * (size or tokens / count)), tokens)
-        if minimum:
-            cached = cached // _STEP * _STEP if cached >= minimum else 0
-        found[row] = cached
-        for written in range(first if renew else place, last):
-            known[blocks[written]] = at
-    return found
 
 
 def part_of(log: CallLog, part: int, parts: int) -> CallLog:

@@ -2,11 +2,16 @@
 
 import gzip
 import json
+import random
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from promptopt.auditing.accounting import settle
+from promptopt.auditing.log import LogBuilder, LoggedCall
 from promptopt.auditing.readers.files import read_log
+from promptopt.auditing.replays import replay_prefixes
 from promptopt.config import Config
 from promptopt.errors import InputError
 
@@ -288,3 +293,52 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
     path.write_text("model,input,output,input\ngpt-4o,100,10,3\n", encoding="utf-8")
     with pytest.raises(InputError, match="two columns named 'input'"):
         read_log([path])
+
+
+def test_a_file_that_several_processes_read_is_the_same_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        json.dumps({"id": f"c{number % 90}", "at": 1000 + number, "model": f"m{number % 3}", "input_tokens": number + 1,
+                    "output_tokens": number % 7, "user": f"u{number % 11}", "prefix": [number % 5, number]})
+        for number in range(100)
+    ]  # fmt: skip
+    lines[40] = "{not json"
+    lines[77] = json.dumps({"id": "bad", "input_tokens": -5})
+    path = tmp_path / "calls.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    whole = read_log([path])
+    monkeypatch.setattr("promptopt.auditing.readers.files.LARGE", 1)
+    monkeypatch.setattr("promptopt.auditing.readers.files._PIECE", 700)
+    monkeypatch.setattr("promptopt.auditing.readers.files._may_fork", lambda: True)
+    pieces = read_log([path])
+    assert (pieces.rejected, pieces.duplicates, pieces.formats) == (2, whole.duplicates, whole.formats)
+    assert pieces.duplicates == 10
+    assert pieces.samples == whole.samples
+    for name in ("at", "input_tokens", "output_tokens", "blocks", "block_starts"):
+        assert (getattr(pieces.log, name) == getattr(whole.log, name)).all()
+    assert [pieces.log.name("user", row) for row in range(len(pieces.log))] == [
+        whole.log.name("user", row) for row in range(len(whole.log))
+    ]
+
+
+@pytest.mark.parametrize("renew", [True, False])
+def test_the_replay_of_prefixes_is_that_of_a_cache_block_by_block(renew: bool) -> None:
+    draw = random.Random(3)
+    builder, calls = LogBuilder(), []
+    for number in range(400):
+        prefix = tuple(draw.choice((1, 2)) * 10**depth for depth in range(draw.randrange(5)))
+        chain = [hash(prefix[: depth + 1]) & (2**62) - 1 for depth in range(len(prefix))]
+        call = LoggedCall(draw.choice(("a", "b")), at=float(number * draw.choice((1, 1, 1, 2))), input_tokens=1000,
+                          blocks=chain, block_tokens=100)  # fmt: skip
+        builder.add(call)
+        calls.append(call)
+    log = builder.build()
+    found = replay_prefixes(log, np.ones(len(log), bool), 9, 0, renew=renew)
+    kept: dict[tuple[str, int], float] = {}
+    for row, call in enumerate(sorted(calls, key=lambda each: each.at or 0)):
+        hit = 0
+        for block in call.blocks:
+            if (call.at or 0) - kept.get((call.model, block), -1e9) > 9:
+                break
+            hit += 1
+        kept |= {(call.model, block): call.at or 0 for block in call.blocks[0 if renew else hit :]}
+        assert found[row] == hit * 100

@@ -8,7 +8,8 @@ import pytest
 
 from promptopt.auditing.accounting import settle
 from promptopt.auditing.log import LoggedCall
-from promptopt.auditing.readers.files import LONGEST_LINE, formats, read_log
+from promptopt.auditing.readers.files import formats, read_log
+from promptopt.auditing.readers.records import LONGEST_LINE
 from promptopt.config import Config
 from promptopt.errors import InputError, UsageError
 
@@ -467,7 +468,7 @@ def test_lines_that_are_not_json_too_long_or_cut_off_are_named(tmp_path, monkeyp
     path.write_text(json.dumps(PLAIN) + "\n{nonsense\n[1]\n" + json.dumps(PLAIN) + "\n", encoding="utf-8")
     found = read_log([path])
     assert (len(found.log), found.rejected) == (2, 2)
-    monkeypatch.setattr("promptopt.auditing.readers.files.LONGEST_LINE", 300)
+    monkeypatch.setattr("promptopt.auditing.readers.records.LONGEST_LINE", 300)
     assert LONGEST_LINE > 300
     path.write_text(json.dumps({**PLAIN, "x": "a" * 1000}) + "\n" + json.dumps(PLAIN) + "\n", encoding="utf-8")
     found = read_log([path], format_name="plain")

@@ -1,39 +1,50 @@
-"""Log files: JSON, JSONL, CSV, Parquet and SQLite, plain or gzipped, read record by record."""
+"""Log files: each is read by the reader of its format, large ones by several processes."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
-import json
+import multiprocessing
+import os
 import sqlite3
+import threading
 import zlib
-from collections import Counter
+from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
+
+import numpy as np
 
 from promptopt.auditing.log import UNKNOWN, CallLog, LogBuilder, LoggedCall
 from promptopt.auditing.readers import codex, ledger, otel, plain
-from promptopt.auditing.readers.fields import BadRow, LogReader, as_mapping
-from promptopt.errors import InputError, MissingExtra, UsageError, did_you_mean
+from promptopt.auditing.readers.fields import BadRow, LogReader
+from promptopt.auditing.readers.records import (
+    LONGEST_LINE,
+    LogRecord,
+    documents,
+    has_lines,
+    lines_of,
+    open_log,
+    starts_with,
+)
+from promptopt.errors import InputError, UsageError, did_you_mean
 from promptopt.files import show_path
 from promptopt.registry import load, registered
 
-LONGEST_LINE = 64 * 2**20
-"""Bytes of a line; a longer one is a bad row, and is not held in memory."""
 SAMPLES = 20
 _LOOKED_AT = 20
-_CONTAINERS = ("data", "rows", "calls", "records", "items", "logs", "results", "observations")
-_BUCKET = frozenset({"start_time", "starting_at"})
 _EVERY, _BATCH = 20_000, 5_000
+LARGE = 64 * 2**20
+"""Bytes of a file of JSON lines from which on several processes read it."""
+_PIECE, _MOST_PROCESSES = 16 * 2**20, 8
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".gz", ".sqlite", ".sqlite3", ".db", ".log")
 
-LogRecord = Mapping[str, Any]
 ReadProgress = Callable[[int], None]
 
 
@@ -110,10 +121,38 @@ def formats() -> tuple[str, ...]:
     return tuple(registered("reader"))
 
 
+@dataclass
+class _Piece:
+    """What one process has read of a file; its rows count from 0, and its places from the piece's first line."""
+
+    builder: LogBuilder
+    names: list[str]
+    formats: array[int]
+    samples: list[RejectedRow]
+    rejected: int
+    duplicates: int
+    seen: dict[int, int]
+    parents: dict[str, str]
+    lines: int = 0
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a file is read."""
+
+    path: Path
+    name: str
+    columns: tuple[str, ...]
+    is_named: bool
+    model: str | None
+
+
 class _Reading:
     def __init__(self, model: str | None, progress: ReadProgress) -> None:
         self._builder, self._model, self._progress = LogBuilder(), model, progress
-        self._formats: Counter[str] = Counter()
+        # The format of each row, by its number.
+        self._names: list[str] = []
+        self._formats = array("B")
         self._samples: list[RejectedRow] = []
         self._rejected = self._duplicates = 0
         self._seen: dict[int, int] = {}
@@ -122,22 +161,32 @@ class _Reading:
     def file(self, path: Path, format_name: str | None, columns: tuple[str, ...]) -> None:
         if not path.is_file():
             raise InputError(f"{show_path(path)}: there is no such file")
-        if _starts_with(path, b"SQLite format 3\0"):
+        if starts_with(path, b"SQLite format 3\0"):
             self._take(ledger.NAME, path, _ledger_calls(path))
             return
-        records = iter(documents(path))
+        records = documents(path)
         first = list(islice(records, _LOOKED_AT))
         reader = _reader(path, [each for _, each in first], format_name, columns)
+        if reader.NAME != codex.NAME and path.stat().st_size >= LARGE and has_lines(path) and _may_fork():
+            records.close()
+            self._in_processes(_How(path, reader.NAME, columns, format_name is not None, self._model))
+        else:
+            self.records(path, reader, chain(first, records), is_named=format_name is not None)
+
+    def records(
+        self, path: Path, reader: LogReader, records: Iterable[tuple[int, LogRecord | BadRow]], *, is_named: bool
+    ) -> None:
+        """Take the records of a file of one format; if it was not named, also those of others among them."""
         if isinstance(reader, plain.PlainReader):
-            self._take_plain(reader, path, chain(first, records))
+            self._take_plain(reader, path, records)
             return
         calls = codex.CodexSession().calls if reader.NAME == codex.NAME else reader.calls
         if reader.NAME == otel.NAME:
             calls = self._with_parents
         others = (
-            [] if format_name else [cast("LogReader", load("reader", name)) for name in formats() if name != plain.NAME]
+            [] if is_named else [cast("LogReader", load("reader", name)) for name in formats() if name != plain.NAME]
         )
-        for place, record in chain(first, records):
+        for place, record in records:
             other = None if isinstance(record, BadRow) else _other_reader(reader, others, record)
             name, read = (reader.NAME, calls) if other is None else (other.NAME, other.calls)
             self._take(name, path, ((place, _calls_of(read, record)),))
@@ -160,8 +209,6 @@ class _Reading:
                     repeated[parent] = above
                 parent = self._parents.get(parent)
         self._builder.drop(repeated.values())
-        if repeated:
-            self._formats[otel.NAME] -= len(repeated)
 
     def _take_plain(
         self, reader: plain.PlainReader, path: Path, records: Iterable[tuple[int, LogRecord | BadRow]]
@@ -171,7 +218,7 @@ class _Reading:
         while batch := list(islice(records, _BATCH)):
             rows = [record for _, record in batch if not isinstance(record, BadRow)]
             if len(rows) == len(batch) and reader.take(self._builder, rows, self._model or UNKNOWN):
-                self._formats[reader.NAME] += len(rows)
+                self._formats.extend([self._format(reader.NAME)] * len(rows))
                 self._progress(len(self._builder))
             else:
                 self._take(reader.NAME, path, ((place, _calls_of(reader.calls, record)) for place, record in batch))
@@ -204,16 +251,95 @@ class _Reading:
                 self._builder.raise_output(before, call.output_tokens)
                 return
         self._builder.add(call)
-        self._formats[name] += 1
+        self._formats.append(self._format(name))
         if len(self._builder) % _EVERY == 0:
             self._progress(len(self._builder))
+
+    def _format(self, name: str) -> int:
+        if name not in self._names:
+            self._names.append(name)
+        return self._names.index(name)
+
+    def _in_processes(self, how: _How) -> None:
+        """Read a file of lines in pieces, each in a process; they come back in order."""
+        workers = min(os.cpu_count() or 1, _MOST_PROCESSES)
+        lines, waiting = 0, deque[Future[_Piece]]()
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool, open_log(how.path) as file:
+            pieces = _pieces(file)
+            while True:
+                try:
+                    piece = next(pieces, None)
+                except (EOFError, OSError, zlib.error) as error:
+                    for each in waiting:
+                        lines = self._join(each.result(), how.path, lines)
+                    self._reject(
+                        how.path,
+                        lines + 1,
+                        BadRow(f"the file is damaged or cut off here ({error}); what comes after is not read"),
+                    )
+                    return
+                if piece is not None:
+                    waiting.append(pool.submit(_read_piece, how, piece))
+                if len(waiting) > workers + 1 or (piece is None and waiting):
+                    lines = self._join(waiting.popleft().result(), how.path, lines)
+                elif piece is None:
+                    return
+
+    def piece(self, lines: int) -> _Piece:
+        """What was read so far, for :meth:`_join` in another process."""
+        return _Piece(
+            self._builder, self._names, self._formats, self._samples, self._rejected, self._duplicates, self._seen,
+            self._parents, lines,
+        )  # fmt: skip
+
+    def _join(self, piece: _Piece, path: Path, lines: int) -> int:
+        """Take what a process has read after so many lines; how many lines there are now."""
+        first = len(self._builder)
+        self._builder.absorb(piece.builder)
+        renamed = [self._format(name) for name in piece.names]
+        self._formats.extend(renamed[each] for each in piece.formats)
+        for number, row in piece.seen.items():
+            before = self._seen.setdefault(number, first + row)
+            if before != first + row:
+                self._duplicates += 1
+                self._builder.merge(before, first + row)
+        self._parents.update(piece.parents)
+        self._rejected += piece.rejected
+        self._duplicates += piece.duplicates
+        for sample in piece.samples[: SAMPLES - len(self._samples)]:
+            place = int(sample.place.rpartition(":")[2]) + lines
+            self._samples.append(RejectedRow(f"{show_path(path)}:{place}", sample.reason))
+        self._progress(len(self._builder))
+        return lines + piece.lines
 
     def done(self) -> ReadLog:
         self._progress(len(self._builder))
         self._drop_repeated_sums()
-        return ReadLog(
-            self._builder.build(), dict(self._formats), self._rejected, tuple(self._samples), self._duplicates
-        )
+        codes = np.frombuffer(self._formats, np.uint8) if self._formats else np.zeros(0, np.uint8)
+        kept = np.bincount(codes[self._builder.kept()], minlength=len(self._names)).tolist()
+        read = {name: count for name, count in zip(self._names, kept, strict=True) if count}
+        return ReadLog(self._builder.build(), read, self._rejected, tuple(self._samples), self._duplicates)
+
+
+def _may_fork() -> bool:
+    """Whether this process may be copied: not where it has threads of others, whose locks would be copied too."""
+    return "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file of lines in pieces of whole lines; of a line that is too long, so much that it is seen to be."""
+    while piece := file.read(_PIECE):
+        rest = b"" if piece.endswith(b"\n") else file.readline(LONGEST_LINE)
+        yield piece + rest
+        while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(LONGEST_LINE)
+
+
+def _read_piece(how: _How, piece: bytes) -> _Piece:
+    reading = _Reading(how.model, lambda _: None)
+    reader = plain.PlainReader(how.columns) if how.name == plain.NAME else cast("LogReader", load("reader", how.name))
+    reading.records(how.path, reader, lines_of(io.BytesIO(piece)), is_named=how.is_named)
+    return reading.piece(piece.count(b"\n") + (not piece.endswith(b"\n")))
 
 
 def logged_records(
@@ -222,7 +348,7 @@ def logged_records(
     """Each call that can be read, with the record that it is of; a ledger keeps no records."""
     for path in paths:
         for file in _logs_in(path) if path.is_dir() else [path]:
-            if _starts_with(file, b"SQLite format 3\0"):
+            if starts_with(file, b"SQLite format 3\0"):
                 continue
             records = iter(documents(file))
             first = list(islice(records, _LOOKED_AT))
@@ -290,154 +416,6 @@ def _other_reader(reader: LogReader, others: Sequence[LogReader], record: LogRec
     return next((other for other in others if other is not reader and other.recognises(record)), None)
 
 
-def documents(path: Path) -> Iterator[tuple[int, LogRecord | BadRow]]:
-    """The records of a file with their lines, or their numbers in one JSON document.
-
-    Raises:
-        InputError: The file cannot be read at all.
-    """
-    _refuse_other_encodings(path)
-    if _starts_with(path, b"PAR1"):
-        yield from enumerate(_parquet(path), 1)
-        return
-    with _open(path) as file:
-        yield from _broken_off(_documents(path, file))
-
-
-def _broken_off(found: Iterator[tuple[int, LogRecord | BadRow]]) -> Iterator[tuple[int, LogRecord | BadRow]]:
-    """The records up to where a compressed file is cut off or damaged, and that as a bad row."""
-    place = 0
-    try:
-        for place, record in found:
-            yield place, record
-    except (EOFError, OSError, zlib.error) as error:
-        yield place + 1, BadRow(f"the file is damaged or cut off here ({error}); what comes after is not read")
-
-
-def _documents(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
-    head = file.peek(4096) if isinstance(file, io.BufferedReader) else b""  # type: ignore[unreachable,unused-ignore]
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if start == b"[" or (start == b"{" and not _is_lines(head)):
-        yield from _whole(path, file)
-    elif start == b"{":
-        yield from _lines(file)
-    else:
-        yield from _csv(path, file)
-
-
-def _is_lines(head: bytes) -> bool:
-    """Whether the first line is a JSON object of its own; a line that is longer than what is seen may be."""
-    line, end, _ = head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")
-    if not end:
-        return True
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
-
-
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
-    place = 0
-    while line := file.readline(LONGEST_LINE):
-        place += 1
-        if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
-            while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
-                pass
-            yield place, BadRow(f"the line is longer than {LONGEST_LINE // 2**20} MB")
-        elif line.strip():
-            parsed = _parsed(line)
-            if isinstance(parsed, BadRow):
-                yield place, parsed
-                continue
-            # A whole document may be one line.
-            for record in _expanded(parsed):
-                yield place, record if isinstance(record, dict) else BadRow("is not a JSON object")
-
-
-def _parsed(line: bytes) -> LogRecord | BadRow:
-    try:
-        value = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
-    except (ValueError, RecursionError) as error:
-        return BadRow(f"is not JSON: {error}")
-    return value if isinstance(value, dict) else BadRow("is not a JSON object")
-
-
-def _whole(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
-    content = file.read()
-    try:
-        value = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
-    except (ValueError, RecursionError) as error:
-        lines = list(_lines(io.BytesIO(content)))
-        if any(isinstance(record, Mapping) for _, record in lines):
-            yield from lines
-            return
-        raise InputError(f"{show_path(path)}: is not JSON: {error}") from None
-    for place, record in enumerate(_expanded(value), 1):
-        yield place, record if isinstance(record, dict) else BadRow("is not a JSON object")
-
-
-def _expanded(value: Any) -> Sequence[Any]:
-    """The records of a document: of a list, or of the list that an object holds beside figures about it."""
-    if isinstance(value, list):
-        return value
-    if not isinstance(value, dict):
-        return [value]
-    if _BUCKET & value.keys():
-        # The results of a bucket are of its day.
-        return [value]
-    for name in _CONTAINERS:
-        held = value.get(name)
-        if isinstance(held, list) and held and "spans" not in as_mapping(held[0]) and "trace" not in value:
-            return held
-    return [value]
-
-
-def _csv(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
-    csv.field_size_limit(LONGEST_LINE)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-    first = text.readline()
-    dialect = max((",", ";", "\t", "|"), key=first.count)
-    names = [name.strip() for name in next(csv.reader([first], delimiter=dialect), [])]
-    twice = next((name for name in names if name and names.count(name) > 1), None)
-    if twice is not None:
-        text.detach()
-        raise InputError(
-            f"has two columns named {twice!r}: rename one, or write a header if there is none", path=show_path(path)
-        )
-    rows = csv.reader(text, delimiter=dialect)
-    try:
-        while True:
-            try:
-                row = next(rows)
-            except csv.Error as error:
-                yield rows.line_num + 1, BadRow(str(error))
-                continue
-            if len(row) == len(names):
-                yield rows.line_num + 1, dict(zip(names, row, strict=True))
-            elif row:
-                yield rows.line_num + 1, BadRow(f"has {len(row)} columns, the header {len(names)}")
-    except StopIteration:
-        pass
-    finally:
-        # The file is closed by who opened it.
-        text.detach()
-
-
-def _parquet(path: Path) -> Iterator[LogRecord]:
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingExtra("duckdb", "audit", "reading Parquet") from None
-    try:
-        rows = duckdb.connect().execute("SELECT * FROM read_parquet(?)", [str(path)])
-        names = [each[0] for each in rows.description or ()]
-        while batch := rows.fetchmany(_EVERY):
-            for row in batch:
-                yield dict(zip(names, row, strict=True))
-    except duckdb.Error as error:
-        raise InputError(f"{show_path(path)}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-
-
 def _ledger_calls(path: Path) -> Iterator[tuple[int, Iterator[LoggedCall | BadRow]]]:
     from promptopt.gateway.stores.ledger import open_ledger
 
@@ -453,47 +431,3 @@ def _ledger_calls(path: Path) -> Iterator[tuple[int, Iterator[LoggedCall | BadRo
             yield place, ledger.row_calls(row)
     finally:
         store.close()
-
-
-def _starts_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(magic)) == magic
-
-
-_ENCODINGS: Mapping[bytes, str] = {
-    b"\xff\xfe": "text in UTF-16: save it as UTF-8",
-    b"\xfe\xff": "text in UTF-16: save it as UTF-8",
-    b"PK\x03\x04": "a zip: unpack it",
-    b"BZh": "compressed with bzip2: unpack it, or use gzip",
-    b"\xfd7zXZ\x00": "compressed with xz: unpack it, or use gzip",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it, or use gzip",
-}
-
-
-def _refuse_other_encodings(path: Path) -> None:
-    """Say what a file is that can be known by its first bytes and cannot be read.
-
-    Raises:
-        InputError: It is empty, in another encoding, or compressed in another way than with gzip.
-    """
-    with path.open("rb") as file:
-        head = file.read(6)
-    if not head:
-        raise InputError(f"{show_path(path)}: is empty")
-    for magic, says in _ENCODINGS.items():
-        if head.startswith(magic):
-            raise InputError(f"{show_path(path)}: is {says}")
-    if head.startswith(b"\x1f\x8b"):
-        try:
-            with gzip.open(path) as inside:
-                head = inside.read(16)
-        except (EOFError, OSError, zlib.error):
-            return
-        if head.startswith((b"PAR1", b"SQLite format 3\0")):
-            raise InputError(f"{show_path(path)}: is Parquet or SQLite in gzip: unpack it first")
-
-
-def _open(path: Path) -> IO[bytes]:
-    if _starts_with(path, b"\x1f\x8b"):
-        return io.BufferedReader(cast("io.RawIOBase", gzip.open(path)))
-    return path.open("rb")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from promptopt.auditing.log import (
     LogBuilder,
     LoggedCall,
     blocks_of,
+    chained,
     digest_of,
     digest_of_text,
     prompt_text,
@@ -34,6 +36,9 @@ from promptopt.auditing.readers.fields import (
     tokens,
 )
 from promptopt.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NAME = "plain"
 
@@ -118,7 +123,7 @@ _GOOD = frozenset(
 )
 _NO_ERROR = frozenset({"false", "0", "0.0", "no", "ok", "{}", "[]"})
 _MOONCAKE_BLOCK = 512
-_EPOCH, _POSITIVE, _SHAPES = 1e9, 0x7FFFFFFFFFFFFFFF, 1000
+_EPOCH, _SHAPES = 1e9, 1000
 
 
 def recognises(record: Mapping[str, Any]) -> bool:
@@ -189,14 +194,13 @@ class PlainReader:
         try:
             columns = _columns(records, names)
             texts = {name: self._texts(records, names, name) for name in NAMES if name in names or name in self._fixed}
-            blocks = (
-                [_prefix(record[names["prefix"]]) for record in records] if "prefix" in names else [[]] * len(records)
-            )
+            prefixes = [_blocks(record[names["prefix"]]) for record in records] if "prefix" in names else []
+            blocks, counts = _chained(prefixes or [[]] * len(records))
         except (BadRow, TypeError, ValueError, OverflowError):
             return False
         texts["model"] = [each or model for each in texts.get("model", [None] * len(records))]
-        columns["block_tokens"] = np.array([self._block_tokens if each else 0 for each in blocks], np.float64)
-        builder.extend(columns, texts, blocks)
+        columns["block_tokens"] = np.where(counts > 0, float(self._block_tokens), 0.0)
+        builder.extend(columns, texts, blocks, counts)
         return True
 
     def _texts(self, records: Sequence[Mapping[str, Any]], names: Mapping[str, str], name: str) -> list[str | None]:
@@ -247,7 +251,7 @@ class PlainReader:
             start /= 1000
         messages, digest = value("messages"), value("digest")
         messages = as_json(messages) if isinstance(messages, str) else messages
-        prefix = _prefix(value("prefix"))
+        prefix = _chained([_blocks(value("prefix"))])[0].tolist()
         waits, cap = value("waits"), value("cap")
         return LoggedCall(
             word("model") or UNKNOWN,
@@ -325,7 +329,10 @@ def _columns(records: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> 
     found["digest"] = np.array([digest_of_text(str(each)) if each else 0 for each in digests], np.uint64)
     if "status" in names or "error" in names:
         statuses, errors = (values(name) if name in names else [None] * size for name in ("status", "error"))
-        found["failed"] = np.array([_failed(a, b, True) for a, b in zip(statuses, errors, strict=True)], bool)
+        words = [[None if each is None else str(each) for each in column] for column in (statuses, errors)]
+        pairs = list(zip(*words, strict=True))
+        known = {(status, error): _failed(status, error, True) for status, error in set(pairs)}
+        found["failed"] = np.array([known[pair] for pair in pairs], bool)
     return found
 
 
@@ -397,18 +404,28 @@ def _latency(start: float | None, end: Any, seconds: Any, milliseconds: Any) -> 
     return None if start is None or ended is None or ended < start else ended - start
 
 
-def _prefix(value: Any) -> list[int]:
-    """Numbers of the prefix's blocks; each is chained with those before it, so that equal ones share all before."""
+def _blocks(value: Any) -> list[int]:
+    """Numbers of a prompt's blocks."""
     value = as_json(value) if isinstance(value, str) else value
     if value is None:
         return []
     if not isinstance(value, list | tuple):
         raise BadRow(f"the prefix is {value!r:.60}, not a list of blocks")
-    found, before = [], 0
-    for each in value:
-        before = hash((before, each)) & _POSITIVE if isinstance(each, int) else digest_of(before, each)
-        found.append(before)
-    return found
+    return list(value)
+
+
+def _chained(prefixes: Sequence[Sequence[Any]]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The chained blocks of some prompts one after the other, and how many each has."""
+    counts = np.array([len(each) for each in prefixes], np.int64)
+    flat = list(chain.from_iterable(prefixes))
+    try:
+        whole = np.array(flat or [0])
+    except ValueError:
+        # Blocks that are lists themselves.
+        whole = np.zeros(0)
+    if whole.dtype != np.int64:
+        whole = np.array([each if type(each) is int and abs(each) < LARGEST else digest_of(each) for each in flat])
+    return chained(whole[: len(flat)].astype(np.int64).astype(np.uint64), counts), counts
 
 
 def _failed(status: Any, error: Any, known: bool) -> bool | None:
