@@ -1,0 +1,69 @@
+"""docs/tutorial.md, from an empty folder to a gate: its files are written, its commands run, its output is compared."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+PAGE = (Path(__file__).parent.parent / "docs" / "tutorial.md").read_text(encoding="utf-8")
+STEP = re.compile(
+    r"^(?:`(?P<file>[\w./-]+)`\n\n```\w+\n(?P<text>.*?)|```console\n(?P<block>.*?))^```$", re.DOTALL | re.MULTILINE
+)
+
+
+def as_pattern(shown: str) -> str:
+    """What is shown as a pattern: a line that is `...` is any lines, and ` ...` at the end of one any rest of it."""
+    lines = (
+        r"(?:.*\n)*?"
+        if line == "..."
+        else re.escape(line.removesuffix("...")) + (".*" if line.endswith(" ...") else "") + r"\n"
+        for line in shown.rstrip("\n").splitlines()
+    )
+    return "".join(lines)
+
+
+def commands(block: str) -> list[tuple[str, str]]:
+    """Each command with what is shown after it."""
+    found = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    return [(command, shown) for command, _, shown in (each.partition("\n") for each in found)]
+
+
+def test_the_page_leads_from_nothing_to_a_gate(tmp_path: Path) -> None:
+    # The installation is the one of these tests; everything else is as a person has it.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CI"))} | {
+        "PATH": path
+    }
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert run("git init").returncode == 0
+    seen = []
+    for step in STEP.finditer(PAGE):
+        if step["file"]:
+            file = tmp_path / step["file"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(step["text"], encoding="utf-8")
+            continue
+        for command, shown in commands(step["block"]):
+            done = run(command)
+            assert done.returncode == 0, (command, done.stderr)
+            assert re.fullmatch(as_pattern(shown), done.stdout) or not shown, (command, done.stdout)
+            seen.append(command)
+    assert any("exit code" in command for command in seen)
+
+    # What CI does then: the last step of the workflow, on what is committed.
+    workflow = yaml.safe_load((tmp_path / ".github" / "workflows" / "prompts.yml").read_text())
+    *_, install, check = (step["run"] for step in workflow["jobs"]["budget"]["steps"] if "run" in step)
+    assert install in PAGE.split("## A prompt")[0]
+    assert (
+        run("git add -A && git -c user.name=a -c user.email=a@b commit -qm first && git clone -q . ../clone").returncode
+        == 0
+    )
+    assert run(f"cd ../clone && CI=true {check}").returncode == 0
