@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -31,25 +32,23 @@ def commands(block: str) -> list[tuple[str, str]]:
     return [(command, shown) for command, _, shown in (each.partition("\n") for each in found)]
 
 
-def test_the_page_leads_from_nothing_to_a_gate(tmp_path: Path) -> None:
+def test_the_page_leads_from_nothing_to_a_gate(project) -> None:
     # The installation is the one of these tests; everything else is as a person has it.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CI"))} | {
-        "PATH": path
-    }
 
     def run(command: str) -> subprocess.CompletedProcess[str]:
+        if re.fullmatch(r"promptopt [^|&<>;]+", command):
+            return project.run(*shlex.split(command)[1:], CI="")
+        environment = {**os.environ, "PATH": path, "CI": ""}
         return subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            ["bash", "-c", command], cwd=project.root, env=environment, capture_output=True, text=True, check=False
         )
 
     assert run("git init").returncode == 0
     seen = []
     for step in STEP.finditer(PAGE):
         if step["file"]:
-            file = tmp_path / step["file"]
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(step["text"], encoding="utf-8")
+            project.write({step["file"]: step["text"]})
             continue
         for command, shown in commands(step["block"]):
             done = run(command)
@@ -59,11 +58,10 @@ def test_the_page_leads_from_nothing_to_a_gate(tmp_path: Path) -> None:
     assert any("exit code" in command for command in seen)
 
     # What CI does then: the last step of the workflow, on what is committed.
-    workflow = yaml.safe_load((tmp_path / ".github" / "workflows" / "prompts.yml").read_text())
+    workflow = yaml.safe_load((project.root / ".github" / "workflows" / "prompts.yml").read_text())
     *_, install, check = (step["run"] for step in workflow["jobs"]["budget"]["steps"] if "run" in step)
     assert install in PAGE.split("## A prompt")[0]
-    assert (
-        run("git add -A && git -c user.name=a -c user.email=a@b commit -qm first && git clone -q . ../clone").returncode
-        == 0
-    )
-    assert run(f"cd ../clone && CI=true {check}").returncode == 0
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "first")
+    project.git("clone", "--quiet", ".", "clone")
+    assert project.run(*check.split()[1:], "-C", "clone", CI="true").returncode == 0
