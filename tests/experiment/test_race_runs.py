@@ -251,16 +251,13 @@ def test_scores_that_depend_on_who_is_left_are_not_raced(sums: Path) -> None:
 def test_the_page_shows_dollars_against_quality(sums: Path, tmp_path: Path) -> None:
     write_report(raced(Sums(WRONG)), tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
-    plot = page[page.index("<h2>Dollars against quality") : page.index("<h2>Tokens per call")]
-    assert plot.count('<circle class="front"') == 1
-    assert plot.count('<circle class="other"') == 2
-    assert all(f">{label}</text>" in plot for label in (GOOD, CHEAP, POOR))
-    rows = re.findall(r"<tr><td>(add.*?)<td>.*?<td>(\*|dropped|)</tr>", plot, re.DOTALL)
-    assert rows == [(CHEAP, "*"), (GOOD, ""), (POOR, "dropped")]
-    assert "the cheapest that is not worse than add · gpt-4o: add · gpt-4o-mini (-94.0% of the cost)" in plot
-    # Two variants have a verdict, and no front.
-    write_report(compare("add", model=MODELS[:2], provider=Sums(WRONG)), tmp_path / "two.html")
-    assert "Dollars against quality" not in (tmp_path / "two.html").read_text()
+    section = page[page.index(">Cost against quality</h2>") : page.index(">Tokens</h2>")]
+    rows = re.findall(r'<th scope="row"[^>]*>(add.*?)</th>.*?data-label="front"[^>]*>(.*?)</td>', section)
+    assert rows == [(CHEAP, "on the front"), (GOOD, ""), (POOR, "dropped")]
+    (said,) = re.findall(r'aria-label="([^"]*quality[^"]*)"', section)
+    assert [each.partition(":")[0] for each in said.split("; ")] == [GOOD, CHEAP, POOR]
+    assert said.count("on the front") == 1
+    assert f"The cheapest that is not worse than {GOOD}: {CHEAP} (-94.0% of the cost)." in section
 
 
 @pytest.mark.parametrize(
