@@ -28,10 +28,9 @@ _COMPATIBLE: Mapping[str, tuple[str, str | None]] = {
     "fireworks": ("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     "github": ("https://models.github.ai/inference", "GITHUB_TOKEN"),
     "groq": ("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    "helicone": ("https://ai-gateway.helicone.ai/v1", "HELICONE_API_KEY"),
+    "helicone": ("http://localhost:8080/ai", "HELICONE_API_KEY"),
     "huggingface": ("https://router.huggingface.co/v1", "HF_TOKEN"),
     "hyperbolic": ("https://api.hyperbolic.xyz/v1", "HYPERBOLIC_API_KEY"),
-    "jfrog": ("https://api.qwak.ai/v1", "QWAK_TOKEN"),
     "litellm": ("http://0.0.0.0:4000", None),
     "llamaapi": ("https://api.llama.com/compat/v1", "LLAMA_API_KEY"),
     "llama": ("http://localhost:8080/v1", None),
@@ -40,11 +39,10 @@ _COMPATIBLE: Mapping[str, tuple[str, str | None]] = {
     "localai": ("http://localhost:8080/v1", None),
     "mistral": ("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     "moonshot": ("https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
-    "novita": ("https://api.novita.ai/v3/openai", "NOVITA_API_KEY"),
+    "novita": ("https://api.novita.ai/openai/v1", "NOVITA_API_KEY"),
     "nscale": ("https://inference.api.nscale.com/v1", "NSCALE_SERVICE_TOKEN"),
     "perplexity": ("https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
     "portkey": ("https://api.portkey.ai/v1", "PORTKEY_API_KEY"),
-    "sambanova": ("https://api.sambanova.ai/v1", "SAMBANOVA_API_KEY"),
     "snowflake": ("", "SNOWFLAKE_API_KEY"),
     "text-generation-webui": ("http://localhost:5000/v1", None),
     "togetherai": ("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
@@ -52,7 +50,6 @@ _COMPATIBLE: Mapping[str, tuple[str, str | None]] = {
     "truefoundry": ("https://llm-gateway.truefoundry.com", "TRUEFOUNDRY_API_KEY"),
     "vercel": ("https://ai-gateway.vercel.sh/v1", "AI_GATEWAY_API_KEY"),
     "xai": ("https://api.x.ai/v1", "XAI_API_KEY"),
-    "zhipu": ("https://open.bigmodel.cn/api/paas/v4", "ZHIPU_API_KEY"),
 }
 # promptfoo's names of providers that this project has under another one, or the same.
 _OWN = {
@@ -260,7 +257,7 @@ class _Mapper:
             return self._own(_OWN[head], kind, model)
         if head == "bedrock" and model:
             return self._bedrock(model)
-        found = self._compatible(head)
+        found = self._compatible(head, model)
         if found is None or not model:
             raise ValueError("this project has no provider of that name")
         return self._with_table(head, model, {"type": "openai", **self._address(*found)})
@@ -279,7 +276,7 @@ class _Mapper:
             return http_table(document, identity, config)
         return None
 
-    def _compatible(self, head: str) -> tuple[str, str | None] | None:
+    def _compatible(self, head: str, model: str) -> tuple[str, str | None] | None:
         """Where an endpoint that speaks OpenAI's API is, and the variable with its key."""
         environment, config = self._document.environment(), self._config
         if head in ("cloudflare-ai", "cloudflare-gateway"):
@@ -290,6 +287,9 @@ class _Mapper:
         if head == "databricks":
             host = str(config.get("workspaceUrl") or environment.get("DATABRICKS_WORKSPACE_URL", "https://WORKSPACE"))
             return f"{self._document.with_env(host).rstrip('/')}/serving-endpoints", "DATABRICKS_TOKEN"
+        if head in ("jfrog", "qwak"):
+            base = str(config.get("baseUrl") or "https://models.qwak-prod.qwak.ai/v1")
+            return f"{self._document.with_env(base).rstrip('/')}/{model}", "QWAK_TOKEN"
         return _COMPATIBLE.get(head)
 
     def _own(self, name: str, kind: str, model: str) -> tuple[str, tuple[str, dict[str, Any]] | None, bool]:
