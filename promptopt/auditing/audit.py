@@ -11,7 +11,7 @@ from typing import Any
 
 from promptopt.auditing.accounting import Accounting, Settled
 from promptopt.auditing.bill import KINDS, TokenBill, TokenRate, slots_of
-from promptopt.auditing.log import CallLog
+from promptopt.auditing.log import CallLog, fixed_shares
 from promptopt.auditing.profile import GroupSums, SpendProfile, profile
 from promptopt.auditing.strategies import (
     STRATEGIES,
@@ -19,9 +19,9 @@ from promptopt.auditing.strategies import (
     LogReplay,
     ReplayOutcome,
     StrategyName,
+    in_part,
     needs,
     outcomes,
-    part_of,
 )
 from promptopt.auditing.waterfall import all_sets, chain
 from promptopt.config import Config
@@ -87,8 +87,11 @@ def audit(
     able = tuple(name for name in order if name not in lacking)
     if every_order and len(able) > MOST_ORDERED:
         raise InputError(f"--all-orders takes at most {MOST_ORDERED} strategies, not {len(able)}: choose with --only")
-    log = given.log if part[1] == 1 else part_of(given.log, *part)
-    replay = LogReplay(log, settings, config)
+    log, fixed = given.log, fixed_shares(given.log) if "layout" in able else None
+    if part[1] > 1:
+        rows = in_part(log, *part, by_model="layout" in able)
+        log, fixed = log.take(rows), fixed and (fixed[0][rows], fixed[1][rows])
+    replay = LogReplay(log, settings, config, fixed)
     sets = all_sets(able) if every_order else chain(able)
     return LogAudit(
         rows=len(log),

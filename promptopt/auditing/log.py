@@ -48,7 +48,9 @@ class LoggedCall(NamedTuple):
         digest: A number that is the same for the same request; 0 if the log has no request.
         blocks: Chained digests of the prompt's blocks, from its beginning: two prompts share a prefix as far as these
             are equal.
-        block_tokens: KindTokens of a block; 0 spreads the input evenly over the blocks.
+        block_tokens: Tokens of a block; below 1 it is the share of the input that a block is, and 0 spreads the input
+            evenly over the blocks.
+        lines: Of the prompt's text, as :func:`text_of` numbers them.
         cap: The request's cap on output tokens.
         latency_s: From the request to the end of the answer.
         failed: It gave no answer that its caller could use.
@@ -78,7 +80,8 @@ class LoggedCall(NamedTuple):
     tier: str | None = None
     digest: int = _NO_DIGEST
     blocks: Sequence[int] = ()
-    block_tokens: int = 0
+    block_tokens: float = 0
+    lines: Sequence[int] = ()
     cap: int | None = None
     latency_s: float | None = None
     failed: bool | None = None
@@ -102,7 +105,8 @@ class CallLog:
         latency_s: NaN is unknown.
         digest: 0 if the log has no requests.
         block_starts: Where each call's blocks begin in ``blocks``; one more than calls.
-        block_tokens: KindTokens of a block of each call.
+        block_tokens: Of each call, as :class:`LoggedCall` has it.
+        line_starts: Where each call's lines begin in ``lines``; one more than calls.
         known: Flags that the log knows at all: one of ``failed``, ``waits``.
     """
 
@@ -130,6 +134,8 @@ class CallLog:
     own_hit: Flags
     waits: NDArray[np.int8]
     known: frozenset[str] = field(default_factory=frozenset)
+    lines: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    line_starts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.at)
@@ -137,16 +143,17 @@ class CallLog:
     def take(self, rows: NDArray[Any]) -> CallLog:
         """The calls of some rows, by number or by a flag for each."""
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        counts = np.diff(self.block_starts)[rows]
-        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        places = np.repeat(self.block_starts[:-1][rows] - starts[:-1], counts) + np.arange(starts[-1])
+        blocks, starts = _runs(self.blocks, self.block_starts, rows)
+        lines, line_starts = _runs(self.lines, self.line_starts, rows) if len(self.lines) else (self.lines, _NO_STARTS)
         columns: dict[str, Any] = {
             name: _of_rows(getattr(self, name), rows)
             for name in self.__dataclass_fields__
-            if name not in ("codes", "names", "blocks", "block_starts", "known")
+            if name not in ("codes", "names", "blocks", "block_starts", "known", "lines", "line_starts")
         }
         codes = {name: _of_rows(codes, rows) for name, codes in self.codes.items()}
-        return replace(self, **columns, codes=codes, blocks=self.blocks[places], block_starts=starts)
+        return replace(
+            self, **columns, codes=codes, blocks=blocks, block_starts=starts, lines=lines, line_starts=line_starts
+        )
 
     def name(self, column: str, row: int) -> str | None:
         """The text of one of :data:`NAMES`."""
@@ -170,8 +177,21 @@ class CallLog:
         return bool((self.digest != _NO_DIGEST).any())
 
     @cached_property
-    def has_times(self) -> bool:
-        return bool(len(self)) and not bool(np.isnan(self.at).any())
+    def timed(self) -> Flags:
+        """Calls whose time is known: the others are billed, and take no part in what needs times."""
+        return ~np.isnan(self.at)
+
+
+_NO_STARTS = np.zeros(0, np.int64)
+
+
+def _runs(
+    values: NDArray[np.uint64], starts: Integers, rows: NDArray[Any]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The values of some rows, and where each row's begin."""
+    counts = np.diff(starts)[rows]
+    found = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return values[np.repeat(starts[:-1][rows] - found[:-1], counts) + np.arange(found[-1])], found
 
 
 def _of_rows(column: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
@@ -199,6 +219,7 @@ class LogBuilder:
         self._codes = {name: array("i") for name in NAMES}
         self._names: dict[str, dict[str, int]] = {name: {} for name in NAMES}
         self._digest, self._blocks, self._starts = array("Q"), array("Q"), array("q", [0])
+        self._lines, self._line_starts = array("Q"), array("q", [0])
         self._known: set[str] = set()
         self._dropped: set[int] = set()
 
@@ -233,6 +254,8 @@ class LogBuilder:
         self._digest.append(call.digest)
         self._blocks.extend(call.blocks)
         self._starts.append(len(self._blocks))
+        self._lines.extend(call.lines)
+        self._line_starts.append(len(self._lines))
 
     def extend(
         self,
@@ -267,6 +290,7 @@ class LogBuilder:
         self._digest.frombytes(np.ascontiguousarray(columns["digest"], np.uint64).tobytes())
         self._starts.frombytes((len(self._blocks) + np.cumsum(counts, dtype=np.int64)).tobytes())
         self._blocks.frombytes(np.ascontiguousarray(blocks, np.uint64).tobytes())
+        self._line_starts.extend([len(self._lines)] * size)
 
     def drop(self, rows: Iterable[int]) -> None:
         """Leave calls that were taken out of what is built."""
@@ -290,6 +314,8 @@ class LogBuilder:
         self._digest.extend(other._digest)
         self._starts.frombytes((len(self._blocks) + _view(other._starts, np.int64)[1:]).tobytes())
         self._blocks.extend(other._blocks)
+        self._line_starts.frombytes((len(self._lines) + _view(other._line_starts, np.int64)[1:]).tobytes())
+        self._lines.extend(other._lines)
         self._known |= other._known
         self._dropped.update(first + row for row in other._dropped)
 
@@ -332,6 +358,8 @@ class LogBuilder:
             blocks=_view(self._blocks, np.uint64),
             block_starts=_view(self._starts, np.int64),
             known=frozenset(self._known),
+            lines=_view(self._lines, np.uint64),
+            line_starts=_view(self._line_starts, np.int64) if self._lines else _NO_STARTS,
         )
         if self._dropped:
             log = log.take(self.kept())
@@ -393,6 +421,52 @@ def blocks_of(text: str) -> list[int]:
         state.update(text[start : start + BLOCK_CHARACTERS].encode("utf-8", "surrogatepass"))
         found.append(int.from_bytes(state.digest()) >> 1)
     return found
+
+
+_LENGTH = np.uint64(0xFFFFF)
+_MOST_LINES = 256
+
+
+def text_of(messages: Any) -> dict[str, Any]:
+    """What a call keeps of its prompt's text, as arguments of :class:`LoggedCall`: digests of its blocks and lines.
+
+    A line is a number: 44 bits of its digest, and 20 bits of its length in characters. What comes after the first 256
+    lines is one line.
+    """
+    if messages is None:
+        return {}
+    text = prompt_text(messages)
+    if not text:
+        return {}
+    parts = text.split("\n", _MOST_LINES)
+    lines = [digest_of_text(line) << 1 & ~int(_LENGTH) | min(len(line) + 1, int(_LENGTH)) for line in parts]
+    return {"blocks": blocks_of(text), "block_tokens": min(BLOCK_CHARACTERS / len(text), 0.999999), "lines": lines}
+
+
+def fixed_shares(log: CallLog) -> tuple[Floats, NDArray[np.int64]]:
+    """The share of each call's text that is in every call of its prompt and model, and which prompt and model that is.
+
+    A prompt that fewer than three calls have shows nothing of what never changes: its share is 0.
+    """
+    size = len(log)
+    if not len(log.lines):
+        return np.zeros(size), np.zeros(size, np.int64)
+    groups = (log.codes["prompt"].astype(np.int64) + 1) * len(log.names["model"]) + log.codes["model"]
+    counts = np.diff(log.line_starts)
+    calls = np.repeat(np.arange(size), counts)
+    of, lengths = groups[calls], (log.lines & _LENGTH).astype(np.int64)
+    order = np.lexsort((calls, log.lines, of))
+    same = (of[order][1:] == of[order][:-1]) & (log.lines[order][1:] == log.lines[order][:-1])
+    runs = np.concatenate([[0], np.cumsum(~same)])
+    once = np.concatenate([[True], ~same | (calls[order][1:] != calls[order][:-1])])
+    _, places, sizes = np.unique(groups[counts > 0], return_inverse=True, return_counts=True)
+    in_group = np.zeros(size, np.int64)
+    in_group[counts > 0] = sizes[places.reshape(-1)]
+    everywhere = np.bincount(runs, once)[runs] == in_group[calls[order]]
+    fixed = np.zeros(len(log.lines))
+    fixed[order[everywhere]] = lengths[order[everywhere]]
+    total = np.bincount(calls, lengths, size)
+    return np.where(in_group > 2, np.bincount(calls, fixed, size) / np.maximum(total, 1), 0.0), groups
 
 
 def prompt_text(messages: Any) -> str:

@@ -88,6 +88,7 @@ def profile(log: CallLog, usages: CallUsages, slots: Integers, lifetime_s: float
     written = usages.written + usages.written_1h
     counts = {
         "calls": len(log),
+        "undated": int((~log.timed).sum()),
         "own_hits": int(log.own_hit.sum()),
         "repeated": int(repeats.sum()),
         "with_digest": int((log.digest != 0).sum()),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promptopt.auditing.log import CallLog, Flags, Integers
+from promptopt.auditing.log import CallLog, Flags, Floats, Integers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,13 +17,27 @@ _STEP = 128
 _ROWS_AT_ONCE, _BLOCKS_AT_ONCE = 200_000, 4_000_000
 
 
+_AGAIN_S = 600.0
+
+
+def asked_again(log: CallLog) -> Flags:
+    """Calls whose answer was cut off at its cap, and whose very request was made once more within ten minutes."""
+    found = np.zeros(len(log), bool)
+    rows = np.flatnonzero((log.digest != 0) & log.timed & ~log.own_hit)
+    rows = rows[np.lexsort((rows, log.codes["model"][rows], log.digest[rows]))]
+    first, second = rows[:-1], rows[1:]
+    same = (log.digest[first] == log.digest[second]) & (log.codes["model"][first] == log.codes["model"][second])
+    found[first] = same & log.cut_off[first] & (log.at[second] - log.at[first] <= _AGAIN_S)
+    return found
+
+
 def replay_answers(
     log: CallLog, billed: Flags, ttl_s: float | None, single_flight: bool
 ) -> tuple[Flags, Flags, tuple[int, int]]:
     """Calls that a cache answers, those that share the answer of one in flight, and the milliseconds each saves."""
     hits, shares = np.zeros(len(log), bool), np.zeros(len(log), bool)
     saved_ms = [0, 0]
-    rows = np.flatnonzero(billed & (log.digest != 0))
+    rows = np.flatnonzero(billed & (log.digest != 0) & log.timed)
     unique, places, counts = np.unique(log.digest[rows], return_inverse=True, return_counts=True)
     del unique
     # Only what is asked again matters.
@@ -108,15 +122,41 @@ def _is_kept(ends: list[float], now: float, ttl_s: float) -> bool:
 def replay_prefixes(log: CallLog, billed: Flags, lifetime: float, minimum: int, *, renew: bool) -> Integers:
     """Tokens of each call that the provider would have read from its cache, if every miss is written."""
     counts = np.diff(log.block_starts)
-    rows = np.flatnonzero(billed & (counts > 0))
+    rows = np.flatnonzero(billed & (counts > 0) & log.timed)
     places = (_leading_renewed if renew else _leading_kept)(log, rows, lifetime)
     tokens, sizes = log.input_tokens[rows], log.block_tokens[rows]
-    sizes = np.where(sizes > 0, sizes, tokens / counts[rows])
-    cached = np.minimum((places * sizes).astype(np.int64), tokens)
-    if minimum:
-        cached = np.where(cached >= minimum, cached // _STEP * _STEP, 0)
+    sizes = np.where(sizes >= 1, sizes, np.where(sizes > 0, sizes * tokens, tokens / counts[rows]))
+    # A hair above, since a share of a text is not a whole number in binary.
+    cached = np.minimum((places * sizes + 1e-6).astype(np.int64), tokens)
     found = np.zeros(len(log), np.int64)
-    found[rows] = cached
+    found[rows] = _kept(cached, minimum)
+    return found
+
+
+def _kept(tokens: Integers, minimum: int) -> Integers:
+    """What a provider keeps of a prefix: nothing below a minimum, and whole steps from there on."""
+    return np.where(tokens >= minimum, tokens // _STEP * _STEP, 0) if minimum else tokens
+
+
+def replay_fixed(
+    log: CallLog, billed: Flags, fixed: tuple[Floats, Integers], lifetime: float, minimum: int, *, renew: bool
+) -> Integers:
+    """Tokens of each call that would be read from the provider's cache if what its prompts share came first.
+
+    Args:
+        fixed: The share of each call's text that all calls of its group have, and the group.
+    """
+    shares, groups = fixed
+    tokens = _kept(np.floor(shares * log.input_tokens + 1e-6).astype(np.int64), minimum)
+    found = np.zeros(len(log), np.int64)
+    kept: dict[int, float] = {}
+    rows = np.flatnonzero(billed & (tokens > 0) & log.timed)
+    for row, group, at in zip(rows.tolist(), groups[rows].tolist(), log.at[rows].tolist(), strict=True):
+        hit = kept.get(group, -math.inf) >= at - lifetime
+        if hit:
+            found[row] = tokens[row]
+        if renew or not hit:
+            kept[group] = at
     return found
 
 

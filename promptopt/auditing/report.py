@@ -19,7 +19,10 @@ VERSION = 1
 """Of the JSON."""
 _LISTED, _SHOWN = 50, 8
 _MEANING: Mapping[StrategyName, tuple[str, str]] = {
-    "waste": ("fix what fails: timeouts, bad requests, retries", "calls that failed are not made"),
+    "waste": (
+        "fix what fails (timeouts, bad requests, retries) and raise caps that cut",
+        "calls that failed, and those that were cut off and asked again, are not made",
+    ),
     "exact-cache": (
         "[tool.promptopt.gateway] cache = {ttl = ...}",
         "the same request may have the same answer for the time to live",
@@ -33,7 +36,10 @@ _MEANING: Mapping[StrategyName, tuple[str, str]] = {
         "[tool.promptopt.gateway] prompt_caching = true",
         "each miss is written; a prefix is kept for the lifetime, by model",
     ),
-    "layout": ("promptopt check --only PO501", "text that never changes comes first"),
+    "layout": (
+        "promptopt check --only PO501",
+        "lines that every call of a prompt has may come first, and each miss is written",
+    ),
     "output-cap": ("max_output_tokens in the prompt's front matter", "answers that are cut are still of use"),
     "structured-output": ("promptopt structure", "the measured ratio holds for all calls"),
     "compression": ("promptopt compress", "the measured ratio holds for all calls"),
@@ -41,6 +47,7 @@ _MEANING: Mapping[StrategyName, tuple[str, str]] = {
         "model in the prompt's front matter",
         "the A/B run is of calls like these, and as many tokens are used",
     ),
+    "lower-effort": ("reasoning_effort in the prompt's front matter", "the measured ratio holds for all calls"),
     "cascade": ("[tool.promptopt.gateway.cascade]", "the smaller model's answers can be judged"),
     "batch": ("[tool.promptopt.gateway.batch]", "nobody waits for these calls"),
     "flex": ("service_tier: flex in the prompt's front matter", "nobody waits for these calls"),
@@ -109,7 +116,7 @@ def _step(audit: LogAudit, name: StrategyName, step: AuditStep | None) -> dict[s
 def _details(name: StrategyName, counts: Mapping[str, int], audit: LogAudit) -> dict[str, Any]:
     details: dict[str, Any] = dict(counts)
     calls = audit.profile.bill.calls
-    if name == "provider-cache" and counts:
+    if "cached_tokens" in counts:
         details["cached_input_share"] = (
             counts["cached_tokens"] / counts["input_tokens"] if counts["input_tokens"] else 0.0
         )
@@ -246,6 +253,8 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("failed and billed", f"{counts['failed_and_billed']:,} calls"),
         ("own cache's hits", f"{counts['own_hits']:,} calls"),
     ]
+    if counts["undated"]:
+        found.append(("without a time", f"{counts['undated']:,} calls, in no strategy that needs times"))
     if counts["written_tokens"]:
         share = counts["written_unread_tokens"] / counts["written_tokens"]
         found.append(

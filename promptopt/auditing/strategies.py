@@ -15,17 +15,17 @@ from typing import Literal
 import numpy as np
 
 from promptopt.auditing.bill import CallUsages, TokenBill, TokenRates, logged, rates_of, slots_of
-from promptopt.auditing.log import CallLog, Flags, digest_of
-from promptopt.auditing.replays import replay_answers, replay_prefixes
+from promptopt.auditing.log import CallLog, Flags, Floats, Integers, digest_of, fixed_shares
+from promptopt.auditing.replays import asked_again, replay_answers, replay_fixed, replay_prefixes
 from promptopt.config import Config
 
 StrategyName = Literal[
     "waste", "exact-cache", "single-flight", "semantic-cache", "provider-cache", "layout", "output-cap",
-    "structured-output", "compression", "smaller-model", "cascade", "batch", "flex",
+    "structured-output", "compression", "smaller-model", "lower-effort", "cascade", "batch", "flex",
 ]  # fmt: skip
 STRATEGIES: tuple[StrategyName, ...] = (
     "waste", "exact-cache", "single-flight", "semantic-cache", "provider-cache", "layout", "output-cap",
-    "structured-output", "compression", "smaller-model", "cascade", "batch", "flex",
+    "structured-output", "compression", "smaller-model", "lower-effort", "cascade", "batch", "flex",
 )  # fmt: skip
 """In the order of the waterfall."""
 StepCounts = Mapping[str, int]
@@ -46,6 +46,7 @@ class AuditSettings:
         to_model: The smaller model.
         input_ratio: Input tokens after compression, by before, as measured.
         output_ratio: Output tokens with structured output, by those without, as measured.
+        effort_ratio: Reasoning tokens at a lower effort, by those before, as measured.
         model_evidence: Where it was shown that the smaller model does the job.
     """
 
@@ -58,12 +59,13 @@ class AuditSettings:
     to_model: str | None = None
     input_ratio: float | None = None
     output_ratio: float | None = None
+    effort_ratio: float | None = None
     model_evidence: str | None = None
 
 
 def needs(log: CallLog, settings: AuditSettings) -> dict[StrategyName, str]:
     """What each strategy needs that is not there; one that can be assessed is not in it."""
-    timed = None if log.has_times else "the time of each call"
+    timed = None if log.timed.any() else "the time of each call"
     digests = None if log.has_digests else "requests, or their digests"
     no_latency = not bool(np.isfinite(log.latency_s).any())
     found: dict[StrategyName, str | None] = {
@@ -72,7 +74,7 @@ def needs(log: CallLog, settings: AuditSettings) -> dict[StrategyName, str]:
         "single-flight": timed or digests or ("how long each call took" if no_latency else None),
         "semantic-cache": "questions as texts and a calibrated threshold: promptopt cache calibrate",
         "provider-cache": timed or (None if log.has_blocks else "prompts as texts, or digests of their prefix blocks"),
-        "layout": "the prompts' templates: promptopt check says what comes after what varies (PO501)",
+        "layout": timed or (None if len(log.lines) else "requests as texts"),
         "output-cap": None if settings.cap is not None else "a cap: --cap TOKENS",
         "structured-output": None
         if settings.output_ratio is not None
@@ -83,6 +85,9 @@ def needs(log: CallLog, settings: AuditSettings) -> dict[StrategyName, str]:
         "smaller-model": None
         if settings.to_model and settings.model_evidence
         else "an A/B run over the same cases: promptopt compare --model A --model B, then --to-model B --evidence FILE",
+        "lower-effort": None
+        if settings.effort_ratio is not None
+        else "a measured ratio: promptopt compare of both efforts, then --effort-ratio",
         "cascade": "answers of both models with their quality: promptopt compare --model A --model B",
         "batch": None if _no_wait(log, settings).any() else "which calls nobody waits for: --no-wait TAG",
         "flex": None if _no_wait(log, settings).any() else "which calls nobody waits for: --no-wait TAG",
@@ -122,8 +127,15 @@ class _State:
 class LogReplay:
     """A log that is replayed with any set of strategies."""
 
-    def __init__(self, log: CallLog, settings: AuditSettings, config: Config) -> None:
-        self.log, self.settings = log, settings
+    def __init__(
+        self,
+        log: CallLog,
+        settings: AuditSettings,
+        config: Config,
+        fixed: tuple[Floats, Integers] | None = None,
+    ) -> None:
+        """``fixed`` is what :func:`fixed_shares` says of the whole log, if ``log`` is a part of it."""
+        self.log, self.settings, self._fixed = log, settings, fixed
         self._config = config
         self._slots = slots_of(log)
         self._logged = logged(log, rates_of(log, config))
@@ -152,8 +164,12 @@ class LogReplay:
 
     def _waste(self, state: _State) -> _State:
         usages = state.usages
-        lost = usages.billed & self.log.failed
-        return state.with_counts("waste", replace(usages, billed=usages.billed & ~lost), calls=int(lost.sum()))
+        failed = usages.billed & self.log.failed
+        cut = usages.billed & ~failed & asked_again(self.log)
+        left = replace(usages, billed=usages.billed & ~failed & ~cut)
+        return state.with_counts(
+            "waste", left, calls=int(failed.sum() + cut.sum()), failed=int(failed.sum()), cut=int(cut.sum())
+        )
 
     def _shared(self, state: _State, *, cache: bool, single_flight: bool) -> _State:
         usages, log = state.usages, self.log
@@ -168,23 +184,40 @@ class LogReplay:
         return state
 
     def _provider_cache(self, state: _State) -> _State:
-        usages = state.usages
+        settings = self.settings
         simulated = replay_prefixes(
-            self.log, usages.billed, self.settings.lifetime_s, self.settings.minimum, renew=self.settings.renew
+            self.log, state.usages.billed, settings.lifetime_s, settings.minimum, renew=settings.renew
         )
+        return self._cached(state, "provider-cache", simulated)
+
+    def _layout(self, state: _State) -> _State:
+        settings = self.settings
+        fixed = self._fixed or fixed_shares(self.log)
+        simulated = replay_fixed(
+            self.log, state.usages.billed, fixed, settings.lifetime_s, settings.minimum, renew=settings.renew
+        )
+        return self._cached(state, "layout", simulated)
+
+    def _cached(self, state: _State, name: str, simulated: Integers) -> _State:
+        """Let calls read so many tokens from the provider's cache, and write what they miss."""
+        usages = state.usages
         # What the log shows is kept if it is more.
         better = usages.billed & (simulated > usages.cached)
         cached = np.where(better, simulated, usages.cached)
         missed = (
-            usages.billed & (usages.input_tokens >= self.settings.minimum) & (usages.written + usages.written_1h == 0)
+            usages.billed
+            & self.log.timed
+            & (usages.input_tokens >= self.settings.minimum)
+            & (usages.written + usages.written_1h == 0)
         )
         rewritten = better | missed
         written = np.where(rewritten, usages.input_tokens - cached, usages.written)
         new = replace(usages, cached=cached, written=written, written_1h=np.where(better, 0, usages.written_1h))
         billed = usages.billed
         return state.with_counts(
-            "provider-cache",
+            name,
             new,
+            calls=int(better.sum()),
             cached_tokens=int(cached[billed].sum()),
             input_tokens=int(usages.input_tokens[billed].sum()),
             written_tokens=int(written[billed].sum()),
@@ -222,6 +255,15 @@ class LogReplay:
         rates = rates_of(self.log, self._config, model=self.settings.to_model)
         return self._cheaper(state, rates, "smaller-model", np.ones(len(self.log), bool))
 
+    def _lower_effort(self, state: _State) -> _State:
+        ratio = self.settings.effort_ratio
+        assert ratio is not None
+        usages = state.usages
+        reasoning = np.floor(usages.reasoning * ratio + 0.5).astype(np.int64)
+        output = usages.output_tokens - usages.reasoning + reasoning
+        new = replace(usages, output_tokens=output, reasoning=reasoning)
+        return state.with_counts("lower-effort", new, calls=int((usages.billed & (usages.reasoning > 0)).sum()))
+
     def _batch(self, state: _State) -> _State:
         rates = self._processed("batch", "smaller-model" in state.counts)
         return self._cheaper(state, rates, "batch", _no_wait(self.log, self.settings))
@@ -249,10 +291,12 @@ class LogReplay:
         "exact-cache": lambda self, state: self._shared(state, cache=True, single_flight=False),
         "single-flight": lambda self, state: self._shared(state, cache=False, single_flight=True),
         "provider-cache": _provider_cache,
+        "layout": _layout,
         "output-cap": _output_cap,
         "structured-output": _structured_output,
         "compression": _compression,
         "smaller-model": _smaller_model,
+        "lower-effort": _lower_effort,
         "batch": _batch,
         "flex": _flex,
     }
@@ -271,15 +315,21 @@ def _no_wait(log: CallLog, settings: AuditSettings) -> Flags:
     return np.asarray(found)
 
 
-def part_of(log: CallLog, part: int, parts: int) -> CallLog:
-    """One of several parts of a log that know nothing of one another: by model and first block of the prompt."""
+def in_part(log: CallLog, part: int, parts: int, *, by_model: bool = False) -> Flags:
+    """The calls of one of several parts that know nothing of one another: by model and first block of the prompt.
+
+    Args:
+        by_model: Whether by the model alone: with another layout, prompts begin alike that did not.
+    """
     models = np.array([digest_of(name) for name in log.names["model"]] or [0], np.uint64)[log.codes["model"]]
     key = log.first_blocks
     if not (log.cache_write_tokens.any() or log.cache_write_1h_tokens.any()):
         # Without blocks, who reads what another call has written is known by the prompt alone, which has many digests.
         key = np.where(key != 0, key, log.digest)
+    if by_model:
+        key = np.zeros(len(log), np.uint64)
     mixed = (key ^ (models * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xBF58476D1CE4E5B9)
-    return log.take((mixed >> np.uint64(32)) % np.uint64(parts) == np.uint64(part - 1))
+    return np.asarray((mixed >> np.uint64(32)) % np.uint64(parts) == np.uint64(part - 1))
 
 
 def outcomes(

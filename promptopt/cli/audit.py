@@ -100,6 +100,9 @@ def _log_options(function: Any) -> Any:
 @click.option(
     "--output-ratio", type=click.FloatRange(0, 1), help="Output tokens with structured output, by without, as measured."
 )
+@click.option(
+    "--effort-ratio", type=click.FloatRange(0, 1), help="Reasoning tokens at a lower effort, by before, as measured."
+)
 @click.option("--to-model", metavar="NAME", help="A smaller model; with --evidence.")
 @click.option(
     "--evidence",
@@ -385,6 +388,7 @@ def _settings(options: dict[str, Any]) -> AuditSettings:
         to_model=options["to_model"],
         input_ratio=options["input_ratio"],
         output_ratio=options["output_ratio"],
+        effort_ratio=options["effort_ratio"],
         model_evidence=_evidence(options["evidence"]),
     )
 

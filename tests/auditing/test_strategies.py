@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from promptopt.auditing.accounting import settle
 from promptopt.auditing.audit import AuditInput, audit, merged, partial_text, read_partial
-from promptopt.auditing.log import LogBuilder, LoggedCall
+from promptopt.auditing.log import LogBuilder, LoggedCall, text_of
 from promptopt.auditing.report import gateway_settings, report_data, report_text
 from promptopt.auditing.strategies import STRATEGIES, AuditSettings, LogReplay, needs
 from promptopt.auditing.waterfall import all_sets, chain, shapley, steps
@@ -125,7 +125,7 @@ def a_log(size=400, seed=1):
     return calls
 
 
-EVERY = {"cap": 200, "no_wait": ("nightly",), "input_ratio": 0.9, "output_ratio": 0.5}
+EVERY = {"cap": 200, "no_wait": ("nightly",), "input_ratio": 0.9, "output_ratio": 0.5, "effort_ratio": 0.5}
 
 
 def test_a_prefix_is_read_from_the_cache_while_it_lives():
@@ -290,3 +290,76 @@ def test_models_without_a_price_are_in_no_sum():
 
 def test_a_waterfall_begins_with_nothing():
     assert chain(["waste", "batch"]) == [frozenset(), frozenset(["waste"]), frozenset(["waste", "batch"])]
+
+
+def test_a_call_without_a_time_is_billed_and_set_aside():
+    calls = [
+        LoggedCall("gpt-4o", at=START + number, input_tokens=1000, output_tokens=10, digest=7, latency_s=1.0)
+        for number in (0, 10, 20)
+    ]
+    calls.append(calls[0]._replace(at=None))
+    log = log_of(calls)
+    assert "exact-cache" not in needs(log, AuditSettings())
+    found = LogReplay(log, AuditSettings(), CONFIG).outcome(frozenset(["exact-cache"]))
+    assert (found.bill.calls, found.counts["exact-cache"]["calls"]) == (2, 2)
+    data = report_data(audit(AuditInput(log, settle(log, CONFIG)[1], {}), AuditSettings(), CONFIG))
+    assert data["profile"]["counts"]["undated"] == 1
+    assert "1 calls, in no strategy that needs times" in report_text(data)
+
+
+def test_an_answer_that_was_cut_off_and_asked_again_is_waste():
+    first = LoggedCall("gpt-4o", at=START, input_tokens=10, output_tokens=50, digest=7, cut_off=True, failed=False)
+    again = first._replace(at=START + 5, output_tokens=90, cut_off=False)
+    late = first._replace(digest=8), first._replace(digest=8, at=START + 3600, cut_off=False)
+    found = replayed([first, again, *late], ["waste"])
+    assert found.counts["waste"] == {"calls": 1, "failed": 0, "cut": 1}
+    assert found.bill.calls == 3
+
+
+def asked(number, text, at):
+    return LoggedCall("gpt-4o", at=at, input_tokens=2048, output_tokens=5, prompt=f"p{number}", **text_of(text))
+
+
+RULES = "\n".join(f"Rule {number}: " + "x" * 85 for number in range(40))
+
+
+def test_layout_moves_the_lines_that_every_call_has_to_the_front():
+    calls = [asked(1, f"Question {number}\n{RULES}\n", START + number * 60) for number in range(4)]
+    calls += [asked(2, f"Alone {number}", START) for number in range(2)]
+    log = log_of(calls)
+    assert "layout" not in needs(log, AuditSettings())
+    plain = LogReplay(log, AuditSettings(), CONFIG).outcome(frozenset(["provider-cache"]))
+    assert plain.counts["provider-cache"]["cached_tokens"] == 0
+    moved = LogReplay(log, AuditSettings(), CONFIG).outcome(frozenset(["provider-cache", "layout"]))
+    # All but the question, in steps of 128 tokens, and the first call writes it.
+    share = len(RULES) / len(f"Question 0\n{RULES}\n")
+    assert moved.counts["layout"]["cached_tokens"] == 3 * (int(share * 2048) // 128 * 128)
+    assert moved.bill.usd < plain.bill.usd
+    apart = LogReplay(log, AuditSettings(lifetime_s=59), CONFIG).outcome(frozenset(["layout"]))
+    assert apart.counts["layout"]["cached_tokens"] == 0
+
+
+def test_layout_needs_the_texts_of_requests():
+    log = log_of([LoggedCall("gpt-4o", at=START, input_tokens=5, blocks=[1], digest=1)])
+    assert needs(log, AuditSettings())["layout"] == "requests as texts"
+
+
+def test_an_audit_of_layout_in_parts_is_that_of_the_whole():
+    calls = [
+        asked(number % 3, f"Question {number}\n{RULES}\n", START + number * 60)._replace(model=model, digest=number)
+        for number in range(40)
+        for model in ("gpt-4o", "gpt-4o-mini")
+    ]
+    log = log_of(calls)
+    given = AuditInput(log, settle(log, CONFIG)[1], {"plain": len(log)})
+    whole = report_data(audit(given, AuditSettings(), CONFIG))
+    for count in (2, 8):
+        parts = [audit(given, AuditSettings(), CONFIG, part=(part, count)) for part in range(1, count + 1)]
+        assert report_data(merged(parts)) == whole
+
+
+def test_a_lower_effort_has_its_measured_share_of_reasoning():
+    call = LoggedCall("gpt-5", at=START, input_tokens=10, output_tokens=300, reasoning_tokens=200)
+    found = replayed([call], ["lower-effort"], effort_ratio=0.25)
+    assert found.bill.usd == replayed([call._replace(output_tokens=150, reasoning_tokens=50)], []).bill.usd
+    assert "--effort-ratio" in needs(log_of([call]), AuditSettings())["lower-effort"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
+from promptopt.auditing.log import UNKNOWN, LoggedCall, digest_of, text_of
 from promptopt.auditing.readers.fields import (
     as_mapping,
     count,
@@ -62,7 +62,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         tag=text(record, "cwd", "tag"),
         tier="batch" if usage.get("service_tier") == "batch" else None,
         digest=digest_of(request) if messages else 0,
-        blocks=blocks_of(prompt_text([request.get("tools"), request.get("system"), messages])) if messages else (),
+        **text_of([request.get("tools"), request.get("system"), messages] if messages else None),
         cap=setting(request, "max_tokens"),
         latency_s=None if milliseconds is None else milliseconds / 1000,
         cut_off=is_cut_off(answer.get("stop_reason")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
+from promptopt.auditing.log import UNKNOWN, LoggedCall, digest_of, text_of
 from promptopt.auditing.readers.fields import (
     as_json,
     as_mapping,
@@ -64,7 +64,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         user=text(record, "request_user_id", "helicone_user"),
         session=text(properties, "Helicone-Session-Id", "session"),
         digest=digest_of(body) if messages else 0,
-        blocks=blocks_of(prompt_text(messages)) if messages else (),
+        **text_of(messages or None),
         cap=setting(body, "max_tokens", "max_completion_tokens"),
         latency_s=None if milliseconds is None else milliseconds / 1000,
         failed=status >= 400 or status < 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
+from promptopt.auditing.log import UNKNOWN, LoggedCall, digest_of, text_of
 from promptopt.auditing.readers.fields import (
     as_mapping,
     count,
@@ -56,7 +56,7 @@ def _event(event: Mapping[str, Any], task: str | None, session: str | None) -> L
         session=session,
     )._replace(
         digest=digest_of(event.get("model"), asked, event.get("config")) if asked else 0,
-        blocks=blocks_of(prompt_text(asked)) if asked else (),
+        **text_of(asked or None),
         latency_s=real(event, "output.time", "working_time"),
         cap=setting(event, "config.max_tokens"),
         cut_off=is_cut_off(dig(choices[0], "stop_reason")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
+from promptopt.auditing.log import UNKNOWN, LoggedCall, digest_of, text_of
 from promptopt.auditing.readers.fields import (
     BadRow,
     as_count,
@@ -145,7 +145,7 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         or text(trace, "sessionId")
         or text(record, "traceId", "trace_id"),
         digest=digest_of(text(record, "model", "provided_model_name"), asked, settings) if asked else 0,
-        blocks=blocks_of(prompt_text(asked)) if asked else (),
+        **text_of(asked or None),
         cap=setting(settings, "max_tokens", "max_completion_tokens", "maxTokens"),
         latency_s=seconds_between(start, end),
         failed=str(record.get("level", "")).upper() == "ERROR",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
+from promptopt.auditing.log import UNKNOWN, LoggedCall, digest_of, text_of
 from promptopt.auditing.readers.fields import (
     as_json,
     as_mapping,
@@ -73,7 +73,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         session=text(record, "session_id", "trace_id"),
         tier=text(record, "cost_breakdown.service_tier", "metadata.usage_object.service_tier"),
         digest=digest_of(text(record, "model"), messages, parameters) if messages else 0,
-        blocks=blocks_of(prompt_text(messages)) if messages else (),
+        **text_of(messages or None),
         cap=setting(parameters, "max_tokens", "max_completion_tokens"),
         latency_s=seconds_between(start, end),
         failed=text(record, "status", "metadata.status") == "failure",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.auditing.log import UNKNOWN, LoggedCall, blocks_of, digest_of, prompt_text
+from promptopt.auditing.log import UNKNOWN, LoggedCall, digest_of, text_of
 from promptopt.auditing.readers.fields import (
     BadRow,
     as_mapping,
@@ -82,9 +82,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         session=text(record, "session_id", "session"),
         tier="batch" if batch else text(answer, "service_tier"),
         digest=digest_of(request) if messages else 0,
-        blocks=blocks_of(prompt_text([request.get("tools"), request.get("instructions"), messages]))
-        if messages
-        else (),
+        **text_of([request.get("tools"), request.get("instructions"), messages] if messages else None),
         cap=setting(request, "max_completion_tokens", "max_output_tokens", "max_tokens"),
         latency_s=latency
         if latency is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptopt.auditing.log import UNKNOWN, CachedRelation, LoggedCall, blocks_of, digest_of
+from promptopt.auditing.log import UNKNOWN, CachedRelation, LoggedCall, digest_of, text_of
 from promptopt.auditing.readers.fields import (
     BadRow,
     as_count,
@@ -215,7 +215,7 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
         or text(span, "traceId", "traceID", "trace_id"),
         tier=_text(attributes, "openai.request.service_tier", "gen_ai.openai.request.service_tier"),
         digest=digest_of(model, asked) if asked else 0,
-        blocks=blocks_of(asked) if asked else (),
+        **text_of(asked or None),
         cap=setting({"cap": _text(attributes, "gen_ai.request.max_tokens", "ai.settings.maxTokens")}, "cap"),
         # Jaeger has microseconds.
         latency_s=duration / 1e6 if duration is not None and "tags" in span else seconds_between(start, end),

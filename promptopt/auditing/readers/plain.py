@@ -14,11 +14,10 @@ from promptopt.auditing.log import (
     CachedRelation,
     LogBuilder,
     LoggedCall,
-    blocks_of,
     chained,
     digest_of,
     digest_of_text,
-    prompt_text,
+    text_of,
 )
 from promptopt.auditing.readers.fields import (
     LARGEST,
@@ -273,8 +272,7 @@ class PlainReader:
             session=word("session"),
             tier=word("tier"),
             digest=digest_of_text(str(digest)) if digest else digest_of(word("model"), messages) if messages else 0,
-            blocks=prefix or (blocks_of(prompt_text(messages)) if messages else ()),
-            block_tokens=self._block_tokens if prefix else 0,
+            **({"blocks": prefix, "block_tokens": self._block_tokens} if prefix else text_of(messages or None)),
             cap=None if cap is None else setting({"cap": cap}, "cap"),
             latency_s=_latency(start, value("end"), value("latency_s"), value("latency_ms")),
             failed=_failed(value("status"), value("error"), bool({"status", "error"} & {*names, *self._fixed})),
