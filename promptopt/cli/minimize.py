@@ -43,7 +43,13 @@ if TYPE_CHECKING:
 @click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the units; ask nothing.")
 @click.option("--write", is_flag=True, help="Write the next version, such as v3.j2; nothing is overwritten.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it to FILE instead.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it to FILE instead; FILE.html is a page.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the tables.")
 def command(
     prompt: str,
@@ -85,6 +91,8 @@ def command(
     from promptopt.errors import INCOMPLETE, UsageError
     from promptopt.minimization.minimize import minimize
 
+    page = output if output is not None and output.suffix.lower() == ".html" else None
+    output = None if page else output
     if output is not None and output.exists():
         raise UsageError(f"{output} exists already; it is not overwritten")
     found = minimize(
@@ -111,6 +119,11 @@ def command(
         on_plan=_announce,
     )
     _print(found, dry_run, as_json)
+    if page is not None:
+        from promptopt.minimization.html_report import minimize_page
+        from promptopt.webpage.page import write_page
+
+        write_page(minimize_page(found), page)
     if dry_run:
         return
     if found.chosen is not None and (write or output is not None):

@@ -181,10 +181,11 @@ class Minimization:
         parts += [text.verdict(self.bench.label(each.choice), each) for each in self.confirmed]
         if not self.confirmed and self.tried:
             parts.append("nothing to confirm: everything that was tried loses something or saves nothing")
-        parts += [text.untested_lines(self.untested, self.untested_removed), "\n".join(self._footer())]
+        parts += [text.untested_lines(self.untested, self.untested_removed), "\n".join(self.footer())]
         return "\n\n".join(filter(None, parts)) + "\n"
 
-    def _footer(self) -> Iterator[str]:
+    def footer(self) -> Iterator[str]:
+        """What it took, what it saves, and what else is to be said, in lines."""
         paid = f", {usd(self.outlay.usd)}" if self.outlay.paid else ""
         yield f"{self.outlay.calls:,} calls{paid}" + (f"; stopped {self.stopped}" if self.stopped else "")
         saved, repay = self.saved_per_call(), self.calls_to_repay()

@@ -59,7 +59,8 @@ class PlotBlock:
     """A plot.
 
     Attributes:
-        data: ``front``: ``points`` of label, x (dollars), y, low, high (shares), front, baseline.
+        data: ``front``: ``points`` of label, x (dollars), y, low, high (shares), front, baseline; ``x`` and ``y`` name
+            other axes, and with ``points_of_quality`` y is a difference.
             ``bars``: ``kinds``, and ``bars`` of label, kind, value; ``unit`` names the axis.
             ``intervals``: ``rows`` of label, value, low, high, tone; ``band`` is half the width of the grey band.
             ``histogram``: ``bins`` of group, low, high, count; ``x`` names the axis.

@@ -43,8 +43,10 @@ const DRAW = {
     });
     return Plot.plot({
       width, height: Math.min(380, Math.max(260, width * 0.5)), marginLeft: 46, marginBottom: 40, marginTop: 24,
-      x: { label: data.x || "dollars per 1,000 calls →", domain: [0, most * 1.08 || 1], tickFormat: usd, ticks: Math.min(6, width / 90) },
-      y: { label: data.y || "↑ quality", domain: [Math.max(0, Math.floor(low * 10) / 10), 1], grid: true, ...PERCENT },
+      x: { label: data.x || "dollars per 1,000 calls →", domain: [0, most * 1.08 || 1], tickFormat: data.x && !data.x.startsWith("dollars") ? undefined : usd, ticks: Math.min(6, width / 90) },
+      y: data.points_of_quality
+        ? { label: data.y, grid: true, nice: true, zero: true, tickFormat: (value) => (value > 0 ? "+" : "") + value }
+        : { label: data.y || "↑ quality", domain: [Math.max(0, Math.floor(low * 10) / 10), 1], grid: true, ...PERCENT },
       marks: [
         Plot.line(front, { x: "x", y: "y", stroke: "var(--good)", strokeOpacity: 0.5, curve: "step-after" }),
         Plot.ruleX(points.filter((point) => point.low !== null), { x: "x", y1: "low", y2: "high", stroke: SOFT }),
