@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from promptopt.gateway.openai.client import async_http_client, http_client
     from promptopt.gateway.provider import wrap
     from promptopt.media import read_media
+    from promptopt.minimization.ablation import Ablation, ablate
     from promptopt.minimization.minimize import minimize
     from promptopt.minimization.result import Minimization
     from promptopt.schemas.parse import Parsed, parse, restructure
@@ -78,12 +79,15 @@ _HOMES = {
     "Media": "promptopt.values",
     "Minimization": "promptopt.minimization.result",
     "minimize": "promptopt.minimization.minimize",
+    "Ablation": "promptopt.minimization.ablation",
+    "ablate": "promptopt.minimization.ablation",
     "read_media": "promptopt.media",
     "render": "promptopt.api",
     "restructure": "promptopt.schemas.parse",
 }
 
 __all__ = [
+    "Ablation",
     "AnswerError",
     "BudgetExceeded",
     "CallOptions",
@@ -110,6 +114,7 @@ __all__ = [
     "Usage",
     "__version__",
     "abatch",
+    "ablate",
     "async_http_client",
     "batch",
     "compare",

@@ -248,7 +248,7 @@ def test_a_value_of_a_wrong_type_is_named_with_what_is_needed(project, function,
 
 
 def test_every_public_function_refuses_wrong_types() -> None:
-    tested = {function.__name__ for function, _, _ in WRONG_TYPES} | {"compare", "labels", "minimize"}
+    tested = {function.__name__ for function, _, _ in WRONG_TYPES} | {"ablate", "compare", "labels", "minimize"}
     functions = {name for name in promptopt.__all__ if inspect.isfunction(getattr(promptopt, name))}
     # What these take are settings, which the gateway reads, and what `batch` takes.
     assert functions - tested == {"http_client", "async_http_client", "abatch"}

@@ -14,6 +14,7 @@ from promptopt.errors import PromptoptError, did_you_mean
 
 # Name, module, and the line of `promptopt --help`; kept here so that help needs no command's module.
 COMMANDS = {
+    "ablate": ("promptopt.cli.ablate", "Say what each sentence of a prompt is worth, as a heat map."),
     "audit": ("promptopt.cli.audit", "Say where a request log's money went, and what each strategy would save."),
     "budget": ("promptopt.cli.budget", "Guard prompts: fail if one costs more than its lock allows."),
     "cache": ("promptopt.cli.cache", "List and clear cached answers; calibrate the semantic cache."),

@@ -17,7 +17,7 @@ from promptopt.minimization.search import Tried, worth_of
 from promptopt.minimization.units import Unit
 from promptopt.values import Usage
 
-Fate = Literal["removed", "kept", "untested", "not tried"]
+Fate = Literal["removed", "kept", "untested", "not tried", "matters", "spare", "unclear"]
 
 
 @dataclass(frozen=True, slots=True)

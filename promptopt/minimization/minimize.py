@@ -140,6 +140,7 @@ def minimize(
     paid = provider is None or limit is not None
     with oracle:
         plan = make_plan(bench, oracle, margin, steps, limit, paid)
+        oracle.limit = plan.limit
         if on_plan is not None:
             on_plan(plan)
         if not bench.units.units and not bench.moves and not cap:

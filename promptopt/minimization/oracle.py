@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -91,11 +92,13 @@ class Providers:
     def __init__(self, connect: Callable[[str], Provider]) -> None:
         self._connect = connect
         self._made: dict[str, Provider] = {}
+        self._lock = threading.Lock()
 
     def complete(self, request: Request) -> Response:
         """The answer of the request's model."""
-        if request.model not in self._made:
-            self._made[request.model] = self._connect(request.model)
+        with self._lock:
+            if request.model not in self._made:
+                self._made[request.model] = self._connect(request.model)
         return self._made[request.model].complete(request)
 
     def close(self) -> None:
@@ -110,6 +113,7 @@ class Oracle(AbstractContextManager["Oracle"]):
     Attributes:
         spent: Dollars of this run, judges included.
         calls: Calls of this run.
+        limit: Dollars that may be spent; ``None``: no limit.
         reserved: Dollars that may not be spent for now.
     """
 
@@ -118,7 +122,7 @@ class Oracle(AbstractContextManager["Oracle"]):
     ) -> None:
         """``paid``: whether live calls count as spent at list prices."""
         self.bench, self._checks, self._sending, self._mode = bench, checks, sending, mode
-        self._limit, self._paid = limit, paid
+        self.limit, self._paid = limit, paid
         self.spent, self.calls, self.reserved = Decimal(0), 0, Decimal(0)
         self._trials: dict[Reduced, dict[int, Trial]] = defaultdict(dict)
         self._rounds: list[tuple[Reduced, Sequence[int], Answers, int]] = []
@@ -172,10 +176,10 @@ class Oracle(AbstractContextManager["Oracle"]):
             self.spent += Decimal(str(after)) - Decimal(str(before or 0))
 
     def _check_money(self, plan: RunPlan) -> None:
-        if self._limit is None or not self._paid:
+        if self.limit is None or not self._paid:
             return
         high = cost_range([plan]).high_usd
-        if high is None or self.spent + self.reserved + high > self._limit:
+        if high is None or self.spent + self.reserved + high > self.limit:
             raise OutOfMoney
 
     def _keep(self, choice: Reduced, wanted: Sequence[int], answers: Answers, variant: Variant) -> None:

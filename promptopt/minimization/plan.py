@@ -73,7 +73,7 @@ def make_plan(
         RecordingError: An answer of the prompt is not recorded, and may not be asked for.
     """
     split = split_cases(bench.suite, margin / 100)
-    price = _price_of_call(bench, limit) if paid else None
+    price = price_of_call(bench, limit) if paid else None
     limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
     candidates = None
     missing, _ = _own_calls(oracle, split)
@@ -122,8 +122,12 @@ def _within(
     )
 
 
-def _price_of_call(bench: Workbench, limit: Decimal | None) -> Decimal | None:
-    """The most that a call of the prompt as it is costs; ``None`` if it costs nothing."""
+def price_of_call(bench: Workbench, limit: Decimal | None) -> Decimal | None:
+    """The most that a call of the prompt as it is costs, in dollars; ``None`` if it costs nothing, or nobody knows.
+
+    Raises:
+        CostLimitError: There is a limit and no price, or no output cap.
+    """
     variant = bench.variant(Reduced())
     assert variant is not None
     if variant.free:

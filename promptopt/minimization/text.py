@@ -9,7 +9,7 @@ from promptopt.minimization.confirmation import Confirmed
 from promptopt.minimization.front import FrontRow, UnitWorth
 from promptopt.minimization.untested import Untested
 from promptopt.money import dollars
-from promptopt.tables import table
+from promptopt.tables import printable, table
 
 WIDTH = 80
 _TEXT = 26
@@ -85,6 +85,31 @@ def worth_text(each: UnitWorth) -> str:
         return f"lost {each.lost} of {each.cases}" if each.lost else "-"
     group = f" [{each.together}]" if each.together > 1 else ""
     return f"{each.worth + 0.0:+.1f} ({each.low + 0.0:+.0f}, {each.high + 0.0:+.0f}){group}"
+
+
+# From nothing to four margins: marks that need no colours, and colours for terminals that have them.
+_SHADES, _COLOURS, _BETTER, _UNKNOWN = "·░▒▓█", (None, 236, 94, 130, 160), "▽", "?"
+
+
+def heat_map(source: str, marks: Sequence[tuple[int, int, int, bool]], margin: float, *, colour: bool = False) -> str:
+    """A prompt with a mark before each unit.
+
+    Args:
+        marks: Start and end in the source, the shade from -1 to 4, and whether the worth is known.
+        margin: Points.
+    """
+    parts, done = [], 0
+    for start, end, shade, known in marks:
+        glyph = _UNKNOWN if not known else _BETTER if shade < 0 else _SHADES[shade]
+        inside = printable(source[start:end])
+        tone = _COLOURS[max(shade, 0)] if colour else None
+        if tone is not None:
+            inside = "\n".join(f"\x1b[48;5;{tone}m{line}\x1b[0m" for line in inside.split("\n"))
+        parts += [printable(source[done:start]), glyph, inside]
+        done = end
+    steps = [f"{_SHADES[number]} {share * margin:g}" for number, share in enumerate((0, 0.5, 1, 2, 4))]
+    legend = f"worth in points, at least: {'  '.join(steps)}   {_BETTER} better without   {_UNKNOWN} not asked"
+    return "".join([*parts, printable(source[done:])]).rstrip() + f"\n\n{legend}"
 
 
 def verdict(label: str, each: Confirmed) -> str:

@@ -30,14 +30,16 @@ def reply(model: Planted) -> Any:
 
 
 def test_a_search_goes_on_from_its_recordings_and_writes_the_next_version(
-    planted: Write, project: Any, endpoint: Any
+    planted: Write, project: Any, endpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = [*USELESS[:2], "Answer in capitals.", USELESS[5]]
     planted(some, 80)
     endpoint.reply = reply(Planted({"Answer in capitals.": 0.5}))
     command = ("minimize", "p", "--margin", "10", "--no-rules", "--steps", "1")
-    planned = project.run(*command, "--dry-run", **endpoint.environment)
-    assert planned.returncode == 0, planned.stderr
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+    planned = CliRunner().invoke(cli, [*command, "--dry-run"], catch_exceptions=False)
+    assert planned.exit_code == 0, planned.stderr
     assert re.search(r"below (29|30) cases nothing can be confirmed at a margin of 10 points", planned.stderr)
     assert "buys" in planned.stderr
     assert not endpoint.requests
@@ -50,7 +52,7 @@ def test_a_search_goes_on_from_its_recordings_and_writes_the_next_version(
     assert not any(sentence in written for sentence in USELESS)
     assert "confirmed on" in done.stdout
     assert "has paid for itself after" in done.stdout
-    again = project.run("minimize", "p@v1", *command[2:], "--json", **endpoint.environment)
+    again = CliRunner().invoke(cli, ["minimize", "p@v1", *command[2:], "--json"], catch_exceptions=False)
     assert len(endpoint.requests) == asked
     data = json.loads(again.stdout)
     assert data["calls"] == 0

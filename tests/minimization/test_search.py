@@ -33,7 +33,8 @@ def test_what_is_useless_goes_and_what_is_needed_stays(planted: Write) -> None:
 def test_a_prompt_in_which_everything_matters_keeps_it(planted: Write) -> None:
     """Each sentence decides more cases than may be lost.
 
-    In ten runs, more than two err with a chance of 1% if 5% may."""
+    In ten runs, more than two err with a chance of 1% if 5% may.
+    """
     rules = ("alpha", "beta", "gamma", "delta")
     needs = {f"Rule {word} holds.": 0.09 for word in rules}
     planted(list(needs), 200)

@@ -84,6 +84,12 @@ def calls() -> None:
         pass
 
 
+def ablated() -> promptopt.Ablation:
+    found = promptopt.ablate("reviews", margin=5, max_cost=1.0)
+    assert_type(found.heat_map(colour=True), str)
+    return found
+
+
 def minimized() -> promptopt.Minimization:
     found = promptopt.minimize("reviews", margin=5, max_cost=1.0, units=["Thank you very much!"])
     assert_type(found.template, promptopt.Template)

@@ -1,0 +1,71 @@
+"""``promptopt ablate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+
+@click.command("ablate")
+@click.argument("prompt")
+@click.option("--suite", metavar="SUITE", help="File or name of the cases; by default the suite named like the prompt.")
+@click.option("--margin", type=float, metavar="POINTS", help="What a unit must be worth to matter [default: 2].")
+@click.option("--max-cost", metavar="USD", help="Stop before more than this is spent [default: 1].")
+@click.option("--model", help="The model that answers, instead of the prompt's own.")
+@click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
+@click.option("--record", type=click.Choice(["none", "missing"]), help="Whether to ask for what is not recorded.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
+@click.option("--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2].")
+@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute.")
+@click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the map.")
+def command(
+    prompt: str,
+    suite: str | None,
+    margin: float | None,
+    max_cost: str | None,
+    model: str | None,
+    price_as: str | None,
+    record: Any,
+    jobs: int | None,
+    timeout: float | None,
+    retries: int | None,
+    rpm: int | None,
+    judge: str | None,
+    as_json: bool,
+) -> None:
+    """Say what each unit of a prompt is worth: the points that it loses without it, as a heat map.
+
+    \b
+    promptopt ablate reviews --max-cost 1.00
+    promptopt ablate triage@v2 --margin 5 --json
+    """
+    from promptopt.cli.compare import read_dollars
+    from promptopt.minimization.ablation import ablate
+
+    found = ablate(
+        prompt,
+        suite=suite,
+        margin=margin,
+        max_cost=read_dollars(max_cost),
+        model=model,
+        price_as=price_as,
+        record=record,
+        jobs=jobs,
+        timeout_s=timeout,
+        retries=retries,
+        rpm=rpm,
+        judge=judge,
+        on_plan=lambda plan: click.echo(plan, err=True),
+    )
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        return
+    shown = str(found)
+    if sys.stdout.isatty():
+        shown = shown.replace(found.heat_map(), found.heat_map(colour=True), 1)
+    click.echo(shown, nl=False)
