@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 @click.option("--cap", is_flag=True, help="Also try lower output caps, by the lengths of the answers.")
 @click.option("--models", metavar="A,B", help="Also try other models.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE,...", help="Also try settings of a call.")
+@click.option("--order", is_flag=True, help="Also try the examples the other way round.")
+@click.option("--add-examples", is_flag=True, help="Also add examples out of failed cases, if a pass costs less then.")
+@click.option("--draft-cases", metavar="MODEL", help="Let a model draft cases for what no case tests.")
 @click.option(
     "--untested",
     type=click.Choice(["keep", "remove"]),
@@ -63,6 +66,9 @@ def command(
     cap: bool,
     models: str | None,
     settings: tuple[str, ...],
+    order: bool,
+    add_examples: bool,
+    draft_cases: str | None,
     untested: Any,
     steps: int,
     record: Any,
@@ -105,6 +111,8 @@ def command(
         cap=cap,
         models=[name.strip() for name in (models or "").split(",") if name.strip()],
         settings=read_settings(settings),
+        order=order,
+        add_examples=add_examples,
         untested=untested,
         steps=steps,
         model=model,
@@ -131,10 +139,25 @@ def command(
 
         for path in found.write(output):
             click.echo(f"wrote {show_path(path)}", err=True)
+    if draft_cases is not None and found.untested:
+        _draft(found, draft_cases)
     if found.incomplete:
         raise click.exceptions.Exit(INCOMPLETE)
     if found.chosen is None:
         raise click.exceptions.Exit(1)
+
+
+def _draft(found: Minimization, model: str) -> None:
+    """Write a suite of drafts beside the suite, and say which there are none of."""
+    from promptopt.files import show_path
+    from promptopt.minimization.drafts import write_drafts
+
+    drafts = found.draft_cases(model)
+    target = found.bench.suite.path.with_name(f"{found.bench.suite.name}.drafts.yaml")
+    click.echo(f"wrote {show_path(write_drafts(drafts, target))}: read each case before you use it", err=True)
+    for each in drafts:
+        if each.problem:
+            click.echo(f"no draft for line {each.untested.unit.line}: {each.problem}", err=True)
 
 
 def _announce(plan: SearchPlan) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from promptopt.errors import UsageError
 from promptopt.experiment.evidence import quality_p_values
 from promptopt.experiment.pairs import PairedCases, compare_pairs
-from promptopt.experiment.verdict import ALPHA, Decision, Difference, TooManyFailed
+from promptopt.experiment.verdict import ALPHA, Decision, Difference, QualityReason, TooManyFailed
 from promptopt.minimization.choices import Reduced
 from promptopt.minimization.oracle import Oracle
 from promptopt.suites import Case, Suite
@@ -20,8 +20,11 @@ from promptopt.values import sha256_hex
 
 FEWEST_TO_SEARCH = 20
 """With fewer cases a search knows nothing of what it takes out."""
+EXAMPLES = "examples="
+"""How the moves that add examples are called: what they cost is judged by the answers that pass."""
 _SEED = "promptopt minimize"
 _MOST_TO_SEARCH, _MOST_TO_CONFIRM = 400, 1_000
+_NOT_WORSE = ("improved", "equivalent", "not-worse")
 # What a label of cases is: a key with so many values at most, each of which comes again.
 _MOST_LABELS = 20
 # The larger part is for the proof; it takes more cases than the fewest, as answers differ by chance.
@@ -135,7 +138,8 @@ class Confirmed:
 
     Attributes:
         differences: Less the prompt as it is, as ``promptopt compare`` shows them.
-        accepted: It is shown to be cheaper and not worse.
+        accepted: It is shown to be not worse and not to cost more, and costs less as measured; with examples added, an
+            answer that passes is shown to cost less.
     """
 
     choice: Reduced
@@ -187,4 +191,23 @@ def confirmed(
         if len(run.failed) > max_failed * len(cases):
             label = run.variant.label
             decision = Decision("incomplete", (TooManyFailed(label, len(run.failed), len(cases), max_failed),))
-    return Confirmed(choice, decision, differences, len(cases), decision.verdict == "improved")
+    accepted = (decision.verdict in _NOT_WORSE and _saves(differences)) or (
+        any(move.startswith(EXAMPLES) for move in choice.moves) and _pays_per_pass(differences, decision)
+    )
+    return Confirmed(choice, decision, differences, len(cases), accepted)
+
+
+def _saves(differences: Sequence[Difference]) -> bool:
+    """Whether it costs less as measured; of an unpriced model, whether it takes fewer tokens."""
+    found = {each.metric: each.difference for each in differences}
+    if found["usd_per_1k_calls"] is not None:
+        return found["usd_per_1k_calls"] < 0
+    return (found["input_tokens"] or 0.0) + (found["output_tokens"] or 0.0) < 0
+
+
+def _pays_per_pass(differences: Sequence[Difference], decision: Decision) -> bool:
+    """Whether an answer that passes is shown to cost less, and quality to be not worse: a call may cost more then."""
+    high = next(each.high for each in differences if each.metric == "usd_per_pass")
+    reason = next((each for each in decision.reasons if isinstance(each, QualityReason)), None)
+    kept = reason is not None and reason.quality in ("better", "same", "not worse")
+    return decision.verdict != "incomplete" and kept and high is not None and high < 0

@@ -27,6 +27,7 @@ from promptopt.minimization.choices import (
     structured_answer,
 )
 from promptopt.minimization.confirmation import Confirmed, confirm
+from promptopt.minimization.examples import best_with_examples, example_orders
 from promptopt.minimization.front import Outlay
 from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, UnsavedAnswers, open_store
 from promptopt.minimization.plan import SearchPlan, make_plan
@@ -77,6 +78,8 @@ def minimize(
     cap: bool = False,
     models: Sequence[str] = (),
     settings: Mapping[str, Sequence[object]] | None = None,
+    order: bool = False,
+    add_examples: bool = False,
     untested: UntestedFacts = "keep",
     steps: int = 2,
     model: str | None = None,
@@ -107,6 +110,9 @@ def minimize(
         cap: Whether a lower output cap may be set, as the answers' lengths suggest.
         models: Other models that may answer.
         settings: Other values of settings of a call, ``{"reasoning_effort": ["low"]}``, the cheapest first.
+        order: Whether the prompt's examples may come the other way round, if answers are better then.
+        add_examples: Whether examples out of failed cases may be added, if an answer that passes costs less then: a
+            longer prompt on a smaller model may.
         untested: ``keep`` or ``remove`` facts that no case exercises.
         steps: How many nested choices are confirmed at most, from the one that changes least on.
         model: Answers instead of the prompt's own.
@@ -134,7 +140,8 @@ def minimize(
     if not 0 < margin < 100:
         raise UsageError(f"margin = {margin:g} is not between 0 and 100 points")
     how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress)
-    allowed = Allowed(units, rules, structured, cap, models, settings or {}, model, price_as)
+    changes = (rules, structured, cap, models, settings or {}, order, add_examples)
+    allowed = Allowed(units, *changes, model, price_as)
     limit = None if max_cost is None else Decimal(str(max_cost))
     bench, oracle = open_search(prompt, suite, how, allowed, config, limit)
     paid = provider is None or limit is not None
@@ -143,7 +150,7 @@ def minimize(
         oracle.limit = plan.limit
         if on_plan is not None:
             on_plan(plan)
-        if not bench.units.units and not bench.moves and not cap:
+        if not bench.units.units and not bench.moves and not cap and not add_examples:
             raise UsageError(f"{bench.units.template.path}: there is nothing that may go")
         if dry_run:
             return Minimization(bench, plan, margin)
@@ -160,6 +167,8 @@ class Allowed:
     cap: bool = False
     models: Sequence[str] = ()
     settings: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    order: bool = False
+    add_examples: bool = False
     model: str | None = None
     price_as: str | None = None
 
@@ -242,6 +251,8 @@ def _searched(
         _add_caps(oracle, cases)
     units = sorted((unit.id for unit in bench.units.units), key=lambda unit: int(unit[1:]))
     reduction.run(_axes(bench, config), units)
+    if allowed.order:
+        _try_orders(reduction)
     if reduction.current.removed:
         try:
             facts = find_untested(oracle, reduction.current, cases)
@@ -253,8 +264,10 @@ def _searched(
             ]
     kept = [] if untested == "remove" else [each.unit.id for each in facts]
     steps = list(dict.fromkeys(step.minus(kept) for step in reduction.steps))
-    oracle.reserved = Decimal(0)
     chosen = _to_confirm(oracle, steps, plan.steps)
+    if allowed.add_examples:
+        chosen += _with_examples(reduction, steps[-1], cases)
+    oracle.reserved = Decimal(0)
     found: list[Confirmed] = []
     stopped = reduction.stopped
     try:
@@ -298,6 +311,22 @@ def _add_caps(oracle: Oracle, cases: Sequence[int]) -> None:
         if 0 < tokens < own:
             move = output_cap(tokens)
             oracle.bench.moves[move.id] = move
+
+
+def _try_orders(reduction: Reduction) -> None:
+    bench = reduction.oracle.bench
+    moves = list(example_orders(bench.units))
+    bench.moves.update({move.id: move for move in moves})
+    reduction.improve(moves)
+
+
+def _with_examples(reduction: Reduction, choice: Reduced, cases: Sequence[int]) -> list[Reduced]:
+    try:
+        found = best_with_examples(reduction.oracle, choice, cases)
+    except OutOfMoney:
+        reduction.stopped = "at the limit of dollars"
+        return []
+    return [] if found is None else [found]
 
 
 def _to_confirm(oracle: Oracle, steps: Sequence[Reduced], most: int) -> list[Reduced]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -236,6 +236,19 @@ class Oracle(AbstractContextManager["Oracle"]):
         if isinstance(one, Failed) or isinstance(two, Failed):
             return False
         return (one.response.text, one.response.tool_calls) == (two.response.text, two.response.tool_calls)
+
+    def passing(self, case: int) -> Iterator[str]:
+        """The answers to a case that pass, of all choices."""
+        for trials in self._trials.values():
+            trial = trials.get(case)
+            if isinstance(trial, Answered) and trial.passed and trial.score.scores:
+                yield trial.response.text
+
+    def per_pass(self, choice: Reduced, cases: Sequence[int]) -> float:
+        """What a choice spends (see :meth:`spend`) for each answer that passes; ``inf`` if none does."""
+        trials = [trial for number in cases if isinstance(trial := self._trials[choice][number], Answered)]
+        passed = sum(trial.passed for trial in trials if trial.score.scores)
+        return float(np.nansum(self.spend(choice, cases))) / passed if passed else inf
 
     def failed(self, choice: Reduced, cases: Sequence[int]) -> int:
         """How many calls have no answer."""

@@ -14,6 +14,7 @@ from promptopt.files import write_new
 from promptopt.minimization import text
 from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.confirmation import Confirmed
+from promptopt.minimization.drafts import CaseDraft, draft_cases
 from promptopt.minimization.front import (
     NO_OUTLAY,
     FrontRow,
@@ -31,6 +32,7 @@ from promptopt.minimization.search import Tried
 from promptopt.minimization.units import Unit
 from promptopt.minimization.untested import Untested
 from promptopt.money import usd
+from promptopt.providers import Provider
 from promptopt.templates import Template
 from promptopt.templates.chat_file import without_suffix
 from promptopt.templates.frontmatter import replace_value
@@ -117,10 +119,21 @@ class Minimization:
 
     def saved_per_call(self) -> float | None:
         """Dollars that a call of the next version costs less; ``None`` if the model is unpriced or nothing went."""
+        dollars = self._of_chosen("usd_per_1k_calls")
+        return None if dollars is None else -dollars / 1000
+
+    def _of_chosen(self, metric: str) -> float | None:
         if self.chosen is None:
             return None
-        usd = next(each for each in self.chosen.differences if each.metric == "usd_per_1k_calls").difference
-        return None if usd is None else -usd / 1000
+        return next(each for each in self.chosen.differences if each.metric == metric).difference
+
+    def draft_cases(self, model: str, provider: Provider | None = None) -> list[CaseDraft]:
+        """A case for each fact that no case tests, drafted by a model; :func:`write_drafts` writes them.
+
+        Raises:
+            ProviderError: The endpoint did not answer.
+        """
+        return draft_cases(self.untested, self.bench.units.template, self.bench.suite, model, provider)
 
     def calls_to_repay(self) -> int | None:
         """Calls of the next version after which the search has paid for itself; ``None`` if it is not known."""
@@ -194,6 +207,9 @@ class Minimization:
             month = f", {usd(saved * calls)} a month" if calls else ""
             again = f"; the search has paid for itself after {repay:,} calls" if self.outlay.paid and repay else ""
             yield f"saves {usd(saved * 1000)} per 1,000 calls{month}{again}"
+        per_pass = self._of_chosen("usd_per_pass")
+        if per_pass is not None and saved is not None and saved <= 0:
+            yield f"saves {usd(-1000 * per_pass)} for each 1,000 answers that pass"
         if self.unused_variables:
             yield f"variables without a place now: {', '.join(self.unused_variables)}"
         if self.chosen is None:

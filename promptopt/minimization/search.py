@@ -21,7 +21,7 @@ from promptopt.experiment.racing import lowest_mean, race_standing
 from promptopt.minimization.choices import Move, Reduced
 from promptopt.minimization.oracle import Oracle, OutOfMoney
 
-Outcome = Literal["kept out", "loses", "costs more", "cannot be made", "known to lose"]
+Outcome = Literal["done", "loses", "costs more", "cannot be made", "known to lose"]
 
 LEVEL = 0.05
 _FIRST, _GROWTH = 10, 5
@@ -114,6 +114,22 @@ class Reduction:
         except OutOfMoney:
             self.stopped = "at the limit of dollars"
 
+    def improve(self, moves: Sequence[Move]) -> None:
+        """Make moves that save nothing, if answers seem to be better by half the margin with them."""
+        try:
+            for move in moves:
+                choice = self.current.plus(moves=[move.id])
+                if self.oracle.variant(choice) is None:
+                    continue
+                self._ask(choice, self.cases)
+                values = self.oracle.differences(choice, self.current, self.cases)
+                better = not np.isnan(values).all() and float(np.nanmean(values)) >= _LITTLE * self.margin
+                self._note(choice, (), (move.id,), "done" if better else "loses", self.cases)
+                if better:
+                    self.steps.append(choice)
+        except OutOfMoney:
+            self.stopped = "at the limit of dollars"
+
     def _reduce(self, group: tuple[str, ...], suspects: Sequence[int]) -> None:
         lost = self._try(group, (), suspects)
         if lost is None or len(group) == 1:
@@ -154,7 +170,7 @@ class Reduction:
             return list(suspects)
         outcome, asked, probed = self._judged(choice, suspects)
         self._note(choice, units, moves, outcome, asked, probed)
-        if outcome == "kept out":
+        if outcome == "done":
             self.steps.append(choice)
             return None
         if outcome == "loses":
@@ -181,7 +197,7 @@ class Reduction:
             if upto >= self.provisional and not saves:
                 return "costs more", asked, False
             if upto >= self.provisional and self._seems_kept(choice, asked):
-                return "kept out", asked, False
+                return "done", asked, False
         return "loses", list(self.cases), False
 
     def _ask(self, choice: Reduced, cases: Sequence[int]) -> None:
