@@ -32,9 +32,13 @@ def asked_again(log: CallLog) -> Flags:
 
 
 def replay_answers(
-    log: CallLog, billed: Flags, ttl_s: float | None, single_flight: bool
+    log: CallLog, billed: Flags, cut: Flags, ttl_s: float | None, single_flight: bool
 ) -> tuple[Flags, Flags, tuple[int, int]]:
-    """Calls that a cache answers, those that share the answer of one in flight, and the milliseconds each saves."""
+    """Calls that a cache answers, those that share the answer of one in flight, and the milliseconds each saves.
+
+    Args:
+        cut: Answers that ended at a cap, which no cache keeps.
+    """
     hits, shares = np.zeros(len(log), bool), np.zeros(len(log), bool)
     saved_ms = [0, 0]
     rows = np.flatnonzero(billed & (log.digest != 0) & log.timed)
@@ -45,7 +49,7 @@ def replay_answers(
     # Models have caches of their own: a digest is that of the whole request.
     models = log.codes["model"][rows].tolist()
     at, latency = log.at[rows].tolist(), np.nan_to_num(log.latency_s[rows]).tolist()
-    bad = (log.failed[rows] | log.cut_off[rows]).tolist()
+    bad = (log.failed[rows] | cut[rows]).tolist()
     failed = log.failed[rows].tolist()
     kept: dict[tuple[int, int], list[float]] = {}
     flights: dict[tuple[int, int], _Flight] = {}

@@ -149,18 +149,22 @@ class LogReplay:
 
     def outcome(self, strategies: frozenset[StrategyName]) -> ReplayOutcome:
         """The bill with these strategies on."""
-        state = self._after(tuple(name for name in STRATEGIES if name in strategies))
+        state = self._after(tuple(name for name in STRATEGIES if name in strategies), "output-cap" in strategies)
         return ReplayOutcome(state.usages.bill(self._slots), state.counts)
 
-    def _computed(self, names: tuple[StrategyName, ...]) -> _State:
+    def _computed(self, names: tuple[StrategyName, ...], capped: bool) -> _State:
+        """The state after some strategies; ``capped`` says that a cap comes after them."""
         if not names:
             return _State(self._logged)
         *before, last = names
         if last == "single-flight" and before[-1:] == ["exact-cache"]:
             # What is in flight decides what is kept, so that both are one pass.
-            state = self._after(tuple(before[:-1]))
-            return self._shared(state, cache=True, single_flight=True)
-        return self._APPLY[last](self, self._after(tuple(before)))
+            return self._shared(self._after(tuple(before[:-1]), capped), capped, cache=True, single_flight=True)
+        state = self._after(tuple(before), capped)
+        if last in ("exact-cache", "single-flight"):
+            cache = last == "exact-cache"
+            return self._shared(state, capped, cache=cache, single_flight=not cache)
+        return self._APPLY[last](self, state)
 
     def _waste(self, state: _State) -> _State:
         usages = state.usages
@@ -171,10 +175,12 @@ class LogReplay:
             "waste", left, calls=int(failed.sum() + cut.sum()), failed=int(failed.sum()), cut=int(cut.sum())
         )
 
-    def _shared(self, state: _State, *, cache: bool, single_flight: bool) -> _State:
+    def _shared(self, state: _State, capped: bool, *, cache: bool, single_flight: bool) -> _State:
         usages, log = state.usages, self.log
+        # An answer that a cap cuts is kept by no cache.
+        cut = log.cut_off | (usages.output_tokens > (self.settings.cap or 0)) if capped else log.cut_off
         hits, shares, saved_ms = replay_answers(
-            log, usages.billed, self.settings.ttl_s if cache else None, single_flight
+            log, usages.billed, cut, self.settings.ttl_s if cache else None, single_flight
         )
         left = replace(usages, billed=usages.billed & ~hits & ~shares)
         if cache:
@@ -288,8 +294,6 @@ class LogReplay:
 
     _APPLY: Mapping[str, Callable[[LogReplay, _State], _State]] = {
         "waste": _waste,
-        "exact-cache": lambda self, state: self._shared(state, cache=True, single_flight=False),
-        "single-flight": lambda self, state: self._shared(state, cache=False, single_flight=True),
         "provider-cache": _provider_cache,
         "layout": _layout,
         "output-cap": _output_cap,
