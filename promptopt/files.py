@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from promptopt.errors import InputError
 
@@ -251,6 +252,13 @@ def _is_open_as(path: Path, descriptor: int) -> bool:
         return False
 
 
+class CommittedFile(NamedTuple):
+    """A file at a commit, or what a symbolic link names."""
+
+    data: bytes
+    is_link: bool
+
+
 def run_git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes | None:
     """What ``git -C folder ...`` prints; ``None`` if it fails.
 
@@ -265,3 +273,31 @@ def run_git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes | None:
     command = ["git", "-C", str(folder), *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=environment)  # noqa: S603 - no shell, fixed program
     return done.stdout if done.returncode == 0 else None
+
+
+def committed_files(folder: Path, commit: str, below: str, most: int | None = None) -> dict[str, CommittedFile] | None:
+    """The files below a folder at a commit, read by two processes however many there are; ``None`` if git fails.
+
+    Not with ``git archive``, which leaves out what is not for export.
+
+    Args:
+        folder: A folder of the repository; ``below`` and the paths found are relative to it.
+        most: Only files of at most so many bytes.
+    """
+    listed = run_git(folder, "ls-tree", "-r", "-l", "-z", commit, "--", *([below] if below != "." else []))
+    if listed is None:
+        return None
+    entries = [entry.split(b"\t", 1) for entry in listed.split(b"\0") if entry]
+    # Files and links; what a link names is its text, so that it is read as git stored it.
+    blobs = [(path.decode("utf-8", "surrogateescape"), head.split()) for head, path in entries if b" blob " in head]
+    blobs = [(path, words) for path, words in blobs if most is None or int(words[3]) <= most]
+    printed = run_git(folder, "cat-file", "--batch", stdin=b"".join(words[2] + b"\n" for _, words in blobs))
+    found = {}
+    position = 0
+    for path, words in blobs:
+        if printed is None or (end := printed.find(b"\n", position)) < 0:
+            return None
+        size = int(printed[position:end].split()[-1])
+        found[path] = CommittedFile(printed[end + 1 : end + 1 + size], words[0] == b"120000")
+        position = end + size + 2
+    return found

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from promptopt.budget.base_project import BaseProject, base_project, changed_since
 from promptopt.budget.baseline import Base, input_tokens
-from promptopt.budget.check import lost
 from promptopt.budget.discovery import find_locks
 from promptopt.budget.drift import new_reasons
 from promptopt.budget.guarded_prompt import (
@@ -40,7 +39,7 @@ from promptopt.budget.impact import (
     tokens_detail,
     walk,
 )
-from promptopt.budget.lock import SUFFIX, Lock, LockEntry, read_lock
+from promptopt.budget.lock import SUFFIX, Lock, LockEntry, lost, read_lock
 from promptopt.config import Config
 from promptopt.errors import PromptoptError
 from promptopt.experiment.variant import Variant, make_variant

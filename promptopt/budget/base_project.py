@@ -13,7 +13,7 @@ from pathlib import Path
 from promptopt.budget.lock import SUFFIX, Lock, lock_path, read_lock
 from promptopt.config import Config, load_config
 from promptopt.errors import LockError, UsageError
-from promptopt.files import run_git
+from promptopt.files import committed_files, run_git
 from promptopt.templates import PromptFiles, list_prompts
 
 _SETTINGS = ("pyproject.toml", "budget.toml")
@@ -63,24 +63,14 @@ def base_project(config: Config, commit: str) -> Iterator[BaseProject]:
 
 
 def _copy_out(folder: Path, commit: str, below: str, target: Path) -> None:
-    """Write the files below a folder at a commit. Not with ``git archive``, which leaves out what is not for export."""
-    listed = run_git(folder, "ls-tree", "-r", "-z", commit, "--", f"{below}/")
-    if listed is None:
-        raise UsageError(f"git cannot list {below} at {commit[:10]}")
-    entries = [entry.split(b"\t", 1) for entry in listed.split(b"\0") if entry]
-    # Files and links; what a link names is its text, so that it is read as git stored it.
-    blobs = [(path.decode("utf-8", "surrogateescape"), head.split()) for head, path in entries if b" blob " in head]
-    printed = run_git(folder, "cat-file", "--batch", stdin=b"".join(words[2] + b"\n" for _, words in blobs))
-    position = 0
-    for path, words in blobs:
-        if printed is None or (end := printed.find(b"\n", position)) < 0:
-            raise UsageError(f"git cannot read {below} at {commit[:10]}")
-        size = int(printed[position:end].split()[-1])
-        data = printed[end + 1 : end + 1 + size]
-        position = end + size + 2
+    """Write the files below a folder at a commit."""
+    files = committed_files(folder, commit, below)
+    if files is None:
+        raise UsageError(f"git cannot read {below} at {commit[:10]}")
+    for path, (data, is_link) in files.items():
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        if words[0] == b"120000":
+        if is_link:
             file.symlink_to(data.decode("utf-8", "surrogateescape"))
         else:
             file.write_bytes(data)

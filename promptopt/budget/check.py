@@ -10,9 +10,10 @@ from promptopt.budget.baseline import History, Locked, locked_today
 from promptopt.budget.failure_text import cap_line, growth_line, growth_text, longest_lines, new_lines, update_command
 from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase, metric_value
 from promptopt.budget.limits import Limit, Metric
-from promptopt.budget.lock import LockEntry
+from promptopt.budget.lock import LockEntry, lost
 from promptopt.budget.result import BudgetFinding, Result, Severity
 from promptopt.budget.settings import DEFAULTS, OF_A_CAP, BudgetSettings
+from promptopt.budget.update import needs_reason
 from promptopt.files import show_path
 from promptopt.tokens import cacheable_tokens
 
@@ -117,18 +118,21 @@ class Checker:
         removed = prompt.lock is None and self.history.locks.last(prompt.name) is not None
         what = "the prompt" if prompt.lock is None else "the case"
         summary = "new: the prompt has no lock; git has one of it" if removed else f"new: {what} is not locked yet"
-        details = new_lines(prompt, measured, removed=removed)
+        cases = None if prompt.lock is None else [measured.case.name]
+        details = new_lines(prompt, measured, reason=(removed or cases is not None) and needs_reason(prompt, cases))
         return _in_suite(BudgetFinding("new", "error", "", summary, details), prompt, measured)
 
     def _changed(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
         summary = "the case has other variables than when it was locked; both sides are counted with the new ones"
-        details = (f"lock it again: {update_command(prompt.name, cases=[measured.case.name])}",)
+        name = measured.case.name
+        command = update_command(prompt.name, cases=[name], reason=needs_reason(prompt, [name]))
+        details = (f"lock it again: {command}",)
         return _in_suite(BudgetFinding("changed", "warn", "", summary, details), prompt, measured)
 
     def _incomparable(self, prompt: GuardedPrompt, measured: MeasuredCase, entry: LockEntry) -> BudgetFinding:
         changed = entry.variables != measured.entry.variables
         why = "the case and the prompt" if changed else "the tokenizer and the prompt"
-        command = update_command(prompt.name, reason=measured.entry.input > entry.input)
+        command = update_command(prompt.name, reason=needs_reason(prompt))
         summary = (
             f"cannot be compared with the lock: {why} both changed, and the locked text is neither on disk nor in git"
         )
@@ -178,12 +182,6 @@ def not_here(finding: BudgetFinding) -> BudgetFinding:
 def _in_suite(finding: BudgetFinding, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
     """A finding about the case itself: the place to look at is the suite."""
     return replace(finding, path=show_path(prompt.suite.path), line=measured.case.line or 0)
-
-
-def lost(locked: LockEntry, now: LockEntry) -> int:
-    """Tokens that were cacheable and are still sent, but not cacheable any more."""
-    uncached = (now.input - now.cacheable) - (locked.input - locked.cacheable)
-    return max(0, min(locked.cacheable - now.cacheable, uncached))
 
 
 def numbers(prompt: GuardedPrompt, locked: LockEntry | None, now: LockEntry) -> dict[str, tuple[object, object]]:

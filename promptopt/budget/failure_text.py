@@ -182,18 +182,18 @@ def usd_change(locked: LockEntry, now: LockEntry, price: Price, before: Price | 
     return f"{usd(usd_call(locked, before or price))} → {usd(usd_call(now, price))} per call"
 
 
-def new_lines(prompt: GuardedPrompt, measured: MeasuredCase, *, removed: bool = False) -> tuple[str, ...]:
+def new_lines(prompt: GuardedPrompt, measured: MeasuredCase, *, reason: bool = False) -> tuple[str, ...]:
     """What would be locked for a new case, and the command that does so and changes nothing else.
 
     Args:
-        removed: The prompt had a lock, so that more than what that has needs a reason.
+        reason: Whether it must say why: the prompt had a lock, or the case another name, and costs more now.
     """
     entry, name = measured.entry, measured.case.name
     output = "unknown" if entry.output is None else f"{entry.output:,} ({entry.output_is})"
     would = f"it would be locked as: input {entry.input:,}, cacheable {entry.cacheable:,}, output {output}"
     if prompt.lock is None:
-        return would, f"lock it: {update_command(prompt.name, reason=removed)}"
-    lines = would, f"lock {name!r}: {update_command(prompt.name, cases=[name])}"
+        return would, f"lock it: {update_command(prompt.name, reason=reason)}"
+    lines = would, f"lock {name!r}: {update_command(prompt.name, cases=[name], reason=reason)}"
     others = len(prompt.cases.keys() - prompt.lock.cases.keys()) - 1
     return (*lines, f"or all {others + 1} new cases: {update_command(prompt.name)} --new") if others else lines
 

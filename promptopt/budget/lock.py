@@ -100,6 +100,12 @@ class LockEntry:
     test: str = field(default="", compare=False)
 
 
+def lost(locked: LockEntry, now: LockEntry) -> int:
+    """Tokens that were cacheable and are still sent, but not cacheable any more."""
+    uncached = (now.input - now.cacheable) - (locked.input - locked.cacheable)
+    return max(0, min(locked.cacheable - now.cacheable, uncached))
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """The lock of one prompt.

@@ -15,6 +15,7 @@ from promptopt.budget.guarded_prompt import GuardedPrompt, digest, metric_value
 from promptopt.budget.limits import FLOORED, Limit, Metric
 from promptopt.budget.result import BudgetFinding, Result
 from promptopt.budget.settings import Limits
+from promptopt.budget.update import needs_reason
 from promptopt.experiment.verdict import Quality, judge_quality
 from promptopt.files import show_path
 
@@ -158,7 +159,8 @@ def _entries(prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
     renamed = {name: new[entry.variables] for name, entry in gone.items() if entry.variables in new}
     removed = [name for name in gone if name not in renamed]
     if renamed:
-        command = update_command(prompt.name, cases=list(renamed.values()))
+        cases = list(renamed.values())
+        command = update_command(prompt.name, cases=cases, reason=needs_reason(prompt, cases))
         listed = names_text([f"{old!r} to {name!r}" for old, name in renamed.items()])
         summary = f"renamed: {listed}; the lock has the old name"
         yield BudgetFinding("renamed", "error", "", summary, (f"lock the new name: {command}",), path, 1)

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptopt.budget.baseline import History
-from promptopt.budget.check import lost
 from promptopt.budget.discovery import find_locks
 from promptopt.budget.drift import locked_usd
 from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase
 from promptopt.budget.history import LockLog, predecessor
-from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockedCall, LockEntry, read_lock
+from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockedCall, LockEntry, lost, read_lock
 from promptopt.call_options import REASONING_EFFORTS, SERVICE_TIERS, VERBOSITIES
 from promptopt.config import Config, in_ci
 from promptopt.errors import LockError, UsageError
@@ -121,6 +120,24 @@ def write_locks(drafts: Sequence[Draft], reason: str) -> list[Written]:
     return [Written(show_path(draft.path), draft.lines) for draft in changed]
 
 
+def needs_reason(prompt: GuardedPrompt, cases: Collection[str] | None = None) -> bool:
+    """Whether an update must say why: for the command that a message prints, which works as it is.
+
+    Args:
+        cases: Only these; ``None``: the whole prompt.
+    """
+    known = _Earlier().lock(prompt)[1]
+    if known is None:
+        return False
+    if cases is None and any(_call_raised(known.call, prompt.call)):
+        return True
+    # An update of some cases accepts no other model or price.
+    basis = prompt.basis if cases is None else known.basis
+    gone = _gone_cases(prompt, known)
+    chosen = prompt.cases if cases is None else cases
+    return any(_entry(prompt, name, known, basis, gone)[2] for name in chosen)
+
+
 class _Earlier:
     """The locks that an update is compared with; if a file is gone or broken, what was committed."""
 
@@ -169,9 +186,10 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, 
     chosen = set(prompt.cases if cases is None else cases) & set(prompt.cases)
     dropped = set(before if cases is None else cases) - set(prompt.cases)
     entries = {name: entry for name, entry in before.items() if name not in dropped}
+    gone = _gone_cases(prompt, known)
     raises = []
     for name in sorted(chosen):
-        former, entry, parts = _entry(prompt, name, known, basis)
+        former, entry, parts = _entry(prompt, name, known, basis, gone)
         if parts:
             raises.append(f"{prompt.name} [{name}]: {', '.join(parts)}")
         if former != name:
@@ -202,15 +220,24 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, 
     return Draft(prompt.name, prompt.path, lock, lines, tuple(raises))
 
 
+def _gone_cases(prompt: GuardedPrompt, known: Lock | None) -> dict[str, str]:
+    """The locked cases that the suite does not have, by the digest of their variables."""
+    cases = {} if known is None else known.cases
+    return {entry.variables: name for name, entry in cases.items() if name not in prompt.cases}
+
+
 def _entry(
-    prompt: GuardedPrompt, name: str, known_lock: Lock | None, basis: LockBasis
+    prompt: GuardedPrompt, name: str, known_lock: Lock | None, basis: LockBasis, gone: Mapping[str, str]
 ) -> tuple[str, LockEntry, list[str]]:
-    """The new entry of a case, with the name it had before and what it raises."""
+    """The new entry of a case, with the name it had before and what it raises.
+
+    Args:
+        gone: Those of :func:`_gone_cases`.
+    """
     measured = prompt.measure(name)
     if known_lock is None:
         return name, measured.entry, []
     cases = known_lock.cases
-    gone = {entry.variables: other for other, entry in cases.items() if other not in prompt.cases}
     former = name if name in cases else gone.get(measured.entry.variables, name)
     known = cases.get(former)
     if known is None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from promptopt.errors import TemplateError
-from promptopt.files import decode, run_git, show_path
+from promptopt.files import CommittedFile, committed_files, decode, run_git, show_path
 from promptopt.media import check_size
+
+# So many files of a commit are read one by one.
+_FEW = 4
+_LARGEST_TEXT = 1 << 20
 
 
 class Reader(Protocol):
@@ -112,6 +117,7 @@ class GitReader:
         # A commit does not change: an include is read once, however often it is rendered.
         self._read: dict[str, str] = {}
         self._bytes: dict[str, bytes] = {}
+        self._asked = 0
 
     def read(self, name: str) -> str:
         if name not in self._read:
@@ -131,10 +137,19 @@ class GitReader:
         return decode(self._blob(path), display, TemplateError)
 
     def _blob(self, path: PurePosixPath) -> bytes:
+        # One process for each file would take longer than all else that is done with many prompts.
+        self._asked += 1
+        if self._asked > _FEW and (found := self._texts.get(str(path))) is not None:
+            return found.data
         blob = _git(self.repository, "cat-file", "blob", f"{self.commit}:{path}")
         if blob is None:
             raise FileNotFoundError(f"{path} does not exist at {self.reference}")
         return blob
+
+    @cached_property
+    def _texts(self) -> Mapping[str, CommittedFile]:
+        """All files of the folder but large ones, which are no texts."""
+        return committed_files(self.repository, self.commit, str(self._below), most=_LARGEST_TEXT) or {}
 
     def display(self, name: str) -> str:
         # A full hash is short enough with the ten characters that git prints, too.

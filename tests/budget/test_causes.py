@@ -1,13 +1,16 @@
 """What raises a bill though no text grew: each cause fails under its own name, and only where it is the branch's."""
 
+import shlex
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from guarded_project import LONGER, STATIC, SUITE, check, commit, kinds, lock, make_gate, prompt_text, record
 
 from promptopt.budget.lock import read_lock
 from promptopt.budget.result import Result
+from promptopt.cli import cli
 from promptopt.errors import ConfigError, UsageError
 
 HEAD = "max_output_tokens: 60\n"
@@ -282,3 +285,35 @@ def test_an_unknown_model_is_an_error(locked: Any) -> None:
 def test_limits_of_causes_have_units(locked: Any, limit: str, message: str) -> None:
     with pytest.raises((UsageError, ConfigError), match=message):
         make_gate(overrides=[limit])
+
+
+@pytest.mark.parametrize(
+    ("limits", "text", "suite"),
+    [
+        # The limits in dollars judge the model, so that the cause itself is a note.
+        ('usd_call = "5%"', front(model="o1-pro"), SUITE),
+        ("", prompt_text(), SUITE.replace("I want my money back", "I want my money back and that is my last word")),
+        ("", prompt_text(), SUITE.replace("I want my money back", "No")),
+        ('input = "90%"', prompt_text(LONGER), SUITE.replace("description: refund", "description: money")),
+    ],
+    ids=["model", "longer case", "shorter case", "renamed case"],
+)
+def test_every_command_that_a_message_prints_can_be_pasted(locked: Any, limits: str, text: str, suite: str) -> None:
+    locked.write(
+        {
+            "pyproject.toml": f"[tool.promptopt.budget]\n{limits}\n",
+            "prompts/triage/v1.j2": text,
+            "suites/triage.yaml": suite,
+        }
+    )
+    results = check().values()
+    lines = [line for result in results for line in result.text.splitlines()]
+    commands = {line.partition("promptopt budget ")[2] for line in lines} - {""}
+    assert commands
+    before = read_lock(locked.root / "prompts/triage.lock.toml")
+    for command in commands:
+        assert before is not None
+        before.write(locked.root / "prompts/triage.lock.toml")
+        run = CliRunner().invoke(cli, ["budget", *shlex.split(command)])
+        assert run.exit_code == 0, f"{command}: {run.output}"
+        assert "lock.toml" in run.output

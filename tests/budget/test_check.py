@@ -21,9 +21,8 @@ from guarded_project import (
     record,
 )
 
-from promptopt.budget.check import lost
 from promptopt.budget.guarded_prompt import digest, sources_digest
-from promptopt.budget.lock import LockEntry, read_lock
+from promptopt.budget.lock import LockEntry, lost, read_lock
 from promptopt.budget.report import guard_line
 from promptopt.budget.result import result_from
 from promptopt.errors import UsageError

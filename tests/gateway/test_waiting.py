@@ -23,6 +23,7 @@ from promptopt.gateway.flow import Blocking, run_async
 from promptopt.gateway.layers.concurrency import Concurrency
 from promptopt.gateway.layers.single_flight import SingleFlight
 from promptopt.gateway.stores.base import StoreOptions
+from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.redis import RedisStore
 
 MODEL = "gpt-4o-mini"
@@ -256,6 +257,19 @@ class Places:
         answer = yield from inner(call)
         self.threads.append(threading.current_thread())
         return answer
+
+
+@in_event_loop
+async def test_a_ledger_that_is_being_written_can_be_opened_in_an_event_loop(folder):
+    """As when a second client of the process begins while the first one's rows are still being written."""
+    path = folder / "ledger.db"
+    open_ledger(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writes = threading.Timer(0.05, writer.execute, ["COMMIT"])
+        writes.start()
+        open_ledger(path).close()
+        writes.join()
 
 
 @pytest.mark.parametrize("size", [100, 1_000_000])

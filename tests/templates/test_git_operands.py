@@ -1,5 +1,7 @@
 """Prompts out of git: `HEAD~1:prompts/reviews/v1.j2`."""
 
+import subprocess
+
 import pytest
 
 from promptopt import load_prompt
@@ -107,3 +109,23 @@ def test_outside_a_repository_it_is_said_so(project) -> None:
 def test_a_file_whose_name_holds_a_colon_is_a_file(project) -> None:
     project.write({"a:b.j2": "x"})
     assert load_prompt("a:b.j2").render({}).text == "x"
+
+
+def test_many_prompts_of_a_commit_take_few_processes(repository, monkeypatch) -> None:
+    """A red budget of 300 prompts asks for the text of each; one git for each takes longer than all else."""
+    prompts = {f"prompts/many/p{n}.j2": f"Grüße {n} {{{{ x }}}}" for n in range(30)}
+    large = "prompts/many/large.j2"
+    repository.write({**prompts, large: "x" * (1 << 20) + "y"})
+    repository.git("add", ".")
+    repository.git("commit", "-q", "-m", "many")
+    commit = repository.git("rev-parse", "HEAD").strip()
+    calls = []
+    real = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda *given, **options: calls.append(given) or real(*given, **options))
+    for number, path in enumerate(prompts):
+        assert load_prompt(f"{commit}:{path}").render({"x": "X"}).text == f"Grüße {number} X"
+    assert len(calls) <= 10
+    # What is not read together, and what is not there, is asked for alone.
+    assert load_prompt(f"{commit}:{large}").source.endswith("xy")
+    with pytest.raises(TemplateError, match="does not exist"):
+        load_prompt(f"{commit}:prompts/many/none.j2")

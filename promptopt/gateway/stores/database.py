@@ -173,6 +173,10 @@ class Database:
         """As :meth:`do`, in one transaction that no other process can come between."""
         return self.do(lambda connection: transaction(connection, function))
 
+    def upgrade(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """As :meth:`write`, when the file is opened: that waits for another process or thread in an event loop too."""
+        return self._do(lambda connection: transaction(connection, function), PAUSES_S)
+
     def execute(self, statement: str, values: tuple[Any, ...] | Mapping[str, Any] = ()) -> int:
         """Run one statement; the number of rows that it changed."""
         return self.do(lambda connection: connection.execute(statement, values).rowcount)

@@ -62,7 +62,7 @@ class SqliteLedger(LaterLedger):
         self._update = f"UPDATE calls SET {sets} WHERE id = ?"  # noqa: S608 - constants
         self._database = Database(path, _schema(), what="the ledger")
         try:
-            self._database.write(_add_columns)
+            self._database.upgrade(_add_columns)
         except StoreDown as error:
             raise InputError(f"the ledger cannot be brought up to date: {error}", path=show_path(path)) from None
         super().__init__(path, keep_s, clock)
