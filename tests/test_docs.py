@@ -1,5 +1,7 @@
 """What the README and the docs show is what the commands print."""
 
+import ast
+import json
 import re
 import shlex
 import subprocess
@@ -7,6 +9,8 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from importlib.metadata import distribution
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,8 +18,10 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 from click.testing import CliRunner
+from jsonschema import Draft7Validator
 from pages import as_pattern
 
+import promptopt
 from promptopt import prices, registry
 from promptopt.cli import COMMANDS, cli
 from promptopt.compression.rules import base
@@ -73,19 +79,75 @@ def test_a_command_prints_what_is_shown(block: str, monkeypatch: pytest.MonkeyPa
         assert printed.rstrip() == expected.rstrip()
 
 
-@pytest.mark.parametrize("block", CONSOLES)
-def test_every_command_and_option_that_is_shown_exists(block: str) -> None:
-    for line in re.sub(r"\n    ", " ", block).splitlines():
-        command = line.removeprefix("$ ")
-        if not command.startswith("promptopt "):
+BLOCK = re.compile(
+    r"^```(?P<language>[\w{}-]*)\n(?P<text>.*?)^```$|(?<=\n\n)(?P<indented>(?:    [^\n]*\n)+)", re.DOTALL | re.MULTILINE
+)
+COMMAND = re.compile(r"^ *(?:\$ |- run: |- )?(promptopt .*)$", re.MULTILINE)
+
+
+def shown_commands(page: Path) -> list[str]:
+    """In blocks of any kind, also within the files of others, and in sentences."""
+    text = page.read_text()
+    blocks = [re.sub(r"\n    (?=\[)", " ", block["text"] or block["indented"]) for block in BLOCK.finditer(text)]
+    return [*COMMAND.findall("\n".join(blocks)), *re.findall(r"`(promptopt [a-z][^`]*)`", text)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_that_is_shown_exists(page: Path) -> None:
+    for shown in shown_commands(page):
+        # What comes after a pipe or a redirection is another command's.
+        command = re.split(r" [|>&] |\|\|", shown)[0]
+        words = re.sub(r"#.*|['\"]", "", command).split()
+        if not re.fullmatch("[a-z]+", words[1]):
             continue
-        words = shlex.split(command, comments=True)
-        assert words[1] in COMMANDS
+        assert words[1] in COMMANDS, command
         # Of a command with commands of its own, the options are theirs.
-        named = [word for word in words[1:3] if not word.startswith("-")]
-        help_text = "".join(CliRunner().invoke(cli, [*each, "--help"]).stdout for each in (words[1:2], named))
-        for option in re.findall(r"(?<![\w-])--[a-z-]+", " ".join(words)):
-            assert option in help_text, option
+        named = [word for word in words[1:3] if re.fullmatch("[a-z]+", word)]
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", command):
+            assert option in helps(words[1]) + helps(*named), command
+
+
+@cache
+def helps(*command: str) -> str:
+    return CliRunner().invoke(cli, [*command, "--help"]).stdout
+
+
+def validate(schema: str, document: object) -> None:
+    path = ROOT / "promptopt" / "data" / "schemas" / f"{schema}.json"
+    Draft7Validator(json.loads(path.read_text(encoding="utf-8"))).validate(document)
+
+
+def read_program(text: str) -> None:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "promptopt":
+            assert hasattr(promptopt, node.attr), node.attr
+        elif isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "promptopt":
+            module = import_module(str(node.module))
+            assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
+
+
+def read_yaml(text: str) -> None:
+    for document in yaml.safe_load_all(text):
+        if isinstance(document, dict) and "tests" in document and "providers" not in document:
+            validate("suite", document)
+
+
+READERS = {
+    "py": read_program,
+    "python": read_program,
+    "toml": lambda text: validate("pyproject", tomllib.loads(text)),
+    "yaml": read_yaml,
+    "json": json.loads,
+    "sh": lambda text: subprocess.run(["bash", "-n", "-c", text], check=True),
+    "bash": lambda text: subprocess.run(["bash", "-n", "-c", text], check=True),
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_data_and_programs_that_are_shown_can_be_read(page: Path) -> None:
+    for block in BLOCK.finditer(page.read_text()):
+        if block["language"] in READERS:
+            READERS[block["language"]](block["text"])
 
 
 def test_what_is_to_be_installed_is_this_project() -> None:
