@@ -571,3 +571,29 @@ def test_rows_read_at_once_and_one_by_one_are_the_same(tmp_path):
 
 def test_a_call_without_anything_is_a_call():
     assert LoggedCall("m").input_tokens == 0
+
+
+def test_parquet_by_columns_is_what_its_rows_are_one_by_one(tmp_path, monkeypatch):
+    import duckdb
+
+    from promptopt.auditing.readers import plain, records
+
+    path = tmp_path / "calls.parquet"
+    duckdb.connect().execute(
+        "COPY (SELECT 1000.0 + i AS at, 'm' || i % 3 AS model, i + 1 AS input_tokens, i % 7 AS output_tokens, "
+        "CASE WHEN i = 25 THEN -1 ELSE 0 END AS cached, CASE WHEN i % 5 = 0 THEN NULL ELSE 'u' || i % 4 END AS user, "
+        "CASE WHEN i % 6 = 0 THEN NULL ELSE [i % 2, i] END AS prefix, 'd' || i % 9 AS digest, "
+        f"CASE WHEN i % 8 = 0 THEN 'error' ELSE 'ok' END AS status FROM range(40) t(i)) TO '{path}'"
+    )
+    monkeypatch.setattr(records, "_PARQUET_ROWS", 16)
+    columns = read_log([path])
+    assert columns.rejected == 1
+    assert "cached is -1" in columns.samples[0].reason
+    assert columns.samples[0].place.endswith(":26")
+    monkeypatch.setattr(plain.PlainReader, "take_columns", lambda *_: False)
+    rows = read_log([path])
+    assert (rows.rejected, rows.samples, rows.formats) == (1, columns.samples, columns.formats)
+    for name in ("at", "input_tokens", "output_tokens", "digest", "failed", "blocks", "block_starts", "block_tokens"):
+        assert (getattr(rows.log, name) == getattr(columns.log, name)).all(), name
+    for name in ("model", "user"):
+        assert [rows.log.name(name, row) for row in range(39)] == [columns.log.name(name, row) for row in range(39)]

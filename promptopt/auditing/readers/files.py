@@ -27,10 +27,12 @@ from promptopt.auditing.readers.fields import BadRow, LogReader
 from promptopt.auditing.readers.records import (
     LONGEST_LINE,
     LogRecord,
+    columns_of,
     documents,
     has_lines,
     lines_of,
     open_log,
+    parquet_parts,
     starts_with,
 )
 from promptopt.errors import InputError, UsageError, did_you_mean
@@ -167,7 +169,10 @@ class _Reading:
         records = documents(path)
         first = list(islice(records, _LOOKED_AT))
         reader = _reader(path, [each for _, each in first], format_name, columns)
-        if reader.NAME != codex.NAME and path.stat().st_size >= LARGE and has_lines(path) and _may_fork():
+        if isinstance(reader, plain.PlainReader) and starts_with(path, b"PAR1"):
+            records.close()
+            self._take_parquet(reader, path)
+        elif reader.NAME != codex.NAME and path.stat().st_size >= LARGE and has_lines(path) and _may_fork():
             records.close()
             self._in_processes(_How(path, reader.NAME, columns, format_name is not None, self._model))
         else:
@@ -222,6 +227,19 @@ class _Reading:
                 self._progress(len(self._builder))
             else:
                 self._take(reader.NAME, path, ((place, _calls_of(reader.calls, record)) for place, record in batch))
+
+    def _take_parquet(self, reader: plain.PlainReader, path: Path) -> None:
+        """Read Parquet by columns, some rows at a time; those that are not of one kind row by row."""
+        shape = columns_of(path)
+        prefix = reader.prefix_column(shape)
+        for part in parquet_parts(path, shape, prefix):
+            given = part.values.__getitem__
+            if reader.take_columns(self._builder, shape, part.rows, given, self._model or UNKNOWN, part.prefix):
+                self._formats.extend([self._format(reader.NAME)] * part.rows)
+                self._progress(len(self._builder))
+            else:
+                records = enumerate(part.records(), part.first + 1)
+                self._take(reader.NAME, path, ((place, _calls_of(reader.calls, record)) for place, record in records))
 
     def _take(self, name: str, path: Path, found: Iterable[tuple[int, Iterator[LoggedCall | BadRow]]]) -> None:
         for place, calls in found:

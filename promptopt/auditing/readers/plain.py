@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -181,36 +181,64 @@ class PlainReader:
         Args:
             model: Of rows that name none.
         """
+        shape = tuple(records[0])
+        if any(tuple(record) != shape for record in records):
+            return False
+        return self.take_columns(builder, shape, len(records), lambda key: [record[key] for record in records], model)
+
+    def prefix_column(self, shape: Sequence[str]) -> str | None:
+        """The column of rows of this shape that has the blocks of their prompts."""
+        return next((each for each in self._columns["prefix"] if each in shape), None)
+
+    def take_columns(
+        self,
+        builder: LogBuilder,
+        shape: Sequence[str],
+        size: int,
+        values: Callable[[str], list[Any]],
+        model: str,
+        prefix: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+    ) -> bool:
+        """Let a builder take some columns; ``False`` if their rows have to be read one by one.
+
+        Args:
+            shape: The columns' names.
+            values: Those of a column.
+            prefix: All blocks one after the other, and how many each row has, if the caller has them.
+        """
         try:
-            names = self._names(records[0])
+            names = self._names(dict.fromkeys(shape))
         except BadRow:
             return False
-        shape = tuple(records[0])
         if names.keys() & _READ_ALONE or _READ_ALONE_KEYS & set(shape) or self._fixed.keys() - set(NAMES):
             return False
-        if "hash_ids" in shape or any(tuple(record) != shape for record in records):
+        if "hash_ids" in shape:
             return False
         try:
-            columns = _columns(records, names)
-            texts = {name: self._texts(records, names, name) for name in NAMES if name in names or name in self._fixed}
-            prefixes = [_blocks(record[names["prefix"]]) for record in records] if "prefix" in names else []
-            blocks, counts = _chained(prefixes or [[]] * len(records))
+            columns = _columns(lambda name: values(names[name]), size, names)
+            texts = {name: self._texts(values, size, names, name) for name in NAMES if name in {*names, *self._fixed}}
+            if prefix is not None:
+                blocks, counts = chained(prefix[0].astype(np.uint64), prefix[1]), prefix[1]
+            else:
+                prefixes = [_blocks(each) for each in values(names["prefix"])] if "prefix" in names else [[]] * size
+                blocks, counts = _chained(prefixes)
         except (BadRow, TypeError, ValueError, OverflowError):
             return False
-        texts["model"] = [each or model for each in texts.get("model", [None] * len(records))]
+        texts["model"] = [each or model for each in texts.get("model", [None] * size)]
         columns["block_tokens"] = np.where(counts > 0, float(self._block_tokens), 0.0)
         builder.extend(columns, texts, blocks, counts)
         return True
 
-    def _texts(self, records: Sequence[Mapping[str, Any]], names: Mapping[str, str], name: str) -> list[str | None]:
+    def _texts(
+        self, values: Callable[[str], list[Any]], size: int, names: Mapping[str, str], name: str
+    ) -> list[str | None]:
         if name in self._fixed:
-            return [self._fixed[name]] * len(records)
-        key = names[name]
-        values = [record[key] for record in records]
+            return [self._fixed[name]] * size
+        found = values(names[name])
         if name == "tag":
-            return [first_text(value) for value in values]
+            return [first_text(value) for value in found]
         return [
-            None if value is None or value == "" else value if type(value) is str else str(value) for value in values
+            None if value is None or value == "" else value if type(value) is str else str(value) for value in found
         ]
 
     def _names(self, row: Mapping[str, Any]) -> dict[str, str]:
@@ -293,18 +321,12 @@ _COUNTS = {
 }
 
 
-def _columns(records: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, Any]:
+def _columns(values: Callable[[str], list[Any]], size: int, names: Mapping[str, str]) -> dict[str, Any]:
     """The numbers of rows of one shape as arrays.
 
     Raises:
         ValueError: Not all are of one kind; then each is read by itself. ``TypeError`` likewise.
     """
-
-    def values(name: str) -> list[Any]:
-        key = names[name]
-        return [record[key] for record in records]
-
-    size = len(records)
     found: dict[str, Any] = {
         column: _whole(values(name)) if name in names else np.full(size, -1 if name in ("total", "cap") else 0)
         for name, column in _COUNTS.items()

@@ -8,12 +8,18 @@ import io
 import json
 import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from promptopt.auditing.readers.fields import BadRow, as_mapping
 from promptopt.errors import InputError, MissingExtra
 from promptopt.files import show_path
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LONGEST_LINE = 64 * 2**20
 """Bytes of a line; a longer one is a bad row, and is not held in memory."""
@@ -21,7 +27,8 @@ _CONTAINERS = ("data", "rows", "calls", "records", "items", "logs", "results", "
 _BUCKET = frozenset({"start_time", "starting_at"})
 _MAY_HOLD = _BUCKET.union(_CONTAINERS)
 _SCAN: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined] # not in the stubs
-_ROWS = 20_000
+_ROWS, _PARQUET_ROWS = 20_000, 100_000
+_ROWS_FROM_TO = "read_parquet(?, file_row_number = true) WHERE file_row_number >= ? AND file_row_number < ?"
 
 LogRecord = Mapping[str, Any]
 
@@ -53,6 +60,11 @@ def _broken_off(found: Iterator[tuple[int, LogRecord | BadRow]]) -> Iterator[tup
 def _documents(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
     head = file.peek(4096) if isinstance(file, io.BufferedReader) else b""  # type: ignore[unreachable,unused-ignore]
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if start not in (b"[", b"{") and b"SamplingParams(" in head:
+        raise InputError(
+            f"{show_path(path)}: is a request log of vLLM's, which has no token counts: audit its spans "
+            "(--otlp-traces-endpoint), or the answers with their usage"
+        )
     if start == b"[" or (start == b"{" and not _is_lines(head)):
         yield from _whole(path, file)
     elif start == b"{":
@@ -178,11 +190,62 @@ def _csv(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]
         text.detach()
 
 
+@dataclass(frozen=True, slots=True)
+class ParquetPart:
+    """Some rows of a Parquet file as columns.
+
+    Attributes:
+        first: The number of its first row in the file.
+        values: By column, without that of prefixes if ``prefix`` has it.
+        prefix: Whole numbers of all rows' blocks one after the other, and how many each row has.
+    """
+
+    path: Path
+    first: int
+    rows: int
+    values: Mapping[str, list[Any]]
+    prefix: tuple[NDArray[np.int64], NDArray[np.int64]] | None
+
+    def records(self) -> list[LogRecord]:
+        """The rows one by one, as the file has them."""
+        query = f"SELECT * EXCLUDE (file_row_number) FROM {_ROWS_FROM_TO}"  # noqa: S608 - a constant
+        found = _duckdb().connect().execute(query, [str(self.path), self.first, self.first + _PARQUET_ROWS])
+        names = [each[0] for each in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def columns_of(path: Path) -> tuple[str, ...]:
+    """The names of a Parquet file's columns."""
+    found = _duckdb().connect().execute("SELECT * FROM read_parquet(?) LIMIT 0", [str(path)])
+    return tuple(each[0] for each in found.description or ())
+
+
+def parquet_parts(path: Path, shape: Sequence[str], prefix: str | None) -> Iterator[ParquetPart]:
+    """The rows of a Parquet file by columns; ``prefix`` is the column of lists of blocks."""
+    connection = _duckdb().connect()
+    (rows,) = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone() or (0,)
+    described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+    kinds = {row[0]: row[1] for row in described}
+    lists = prefix is not None and kinds[prefix] in ("BIGINT[]", "INTEGER[]", "UINTEGER[]", "SMALLINT[]")
+    quoted = {name: '"' + name.replace('"', '""') + '"' for name in shape}
+    shown = ", ".join(quoted[name] for name in shape if not (lists and name == prefix))
+    for first in range(0, rows, _PARQUET_ROWS):
+        span = [str(path), first, first + _PARQUET_ROWS]
+        query = f"SELECT {shown} FROM {_ROWS_FROM_TO}"  # noqa: S608 - names of columns, quoted
+        columns = connection.execute(query, span).fetchnumpy()
+        values = {name: column.tolist() for name, column in columns.items()}
+        blocks = None
+        if lists and prefix is not None:
+            ask = f"SELECT {{}}({quoted[prefix]}) AS n FROM {_ROWS_FROM_TO}"  # noqa: S608 - likewise
+            flat, counts = (connection.execute(ask.format(what), span).fetchnumpy()["n"] for what in ("unnest", "len"))
+            counts = counts.filled(0) if isinstance(counts, np.ma.MaskedArray) else counts
+            if not (isinstance(flat, np.ma.MaskedArray) and flat.mask.any()):
+                blocks = np.asarray(flat, np.int64), np.asarray(counts, np.int64)
+        yield ParquetPart(path, first, min(_PARQUET_ROWS, rows - first), values, blocks)
+
+
 def _parquet(path: Path) -> Iterator[LogRecord]:
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingExtra("duckdb", "audit", "reading Parquet") from None
+    duckdb = _duckdb()
     try:
         rows = duckdb.connect().execute("SELECT * FROM read_parquet(?)", [str(path)])
         names = [each[0] for each in rows.description or ()]
@@ -191,6 +254,14 @@ def _parquet(path: Path) -> Iterator[LogRecord]:
                 yield dict(zip(names, row, strict=True))
     except duckdb.Error as error:
         raise InputError(f"{show_path(path)}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingExtra("duckdb", "audit", "reading Parquet") from None
+    return duckdb
 
 
 def starts_with(path: Path, magic: bytes) -> bool:
