@@ -13,7 +13,7 @@ from rich.text import Text
 COMMAND = ("compare", "reviews@v1", "reviews@v3")
 # Words that the eye should find; all of them are words of the output, so that colour says nothing by itself.
 WORDS = {
-    r"IMPROVED|: better|: cheaper": "bold green",
+    r"IMPROVED|(?<=: )(better|cheaper)": "bold green",
     r"INCONCLUSIVE|TRADE-OFF": "bold yellow",
     r"REGRESSED": "bold red",
 }

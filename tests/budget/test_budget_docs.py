@@ -65,9 +65,9 @@ def test_every_kind_of_report_is_described(page: str) -> None:
 
 def test_actions_and_the_hook_are_pinned_by_the_tag_of_this_version(page: str) -> None:
     tag = f"v{version('promptopt-llm')}"
-    used = re.findall(r"OWNER/promptopt/\.github/actions/([\w-]+)@(\S+)", page)
+    used = re.findall(r"promptopt/promptopt/\.github/actions/([\w-]+)@(\S+)", page)
     assert used == [("prompt-budget", tag), ("prompt-budget-comment", tag)]
-    assert f"git+https://github.com/OWNER/promptopt@{tag}" in page
+    assert f"git+https://github.com/promptopt/promptopt@{tag}" in page
     (hooks,) = (block for block in blocks(page, "yaml") if block.startswith("repos:"))
     (repo,) = yaml.safe_load(hooks)["repos"]
     assert repo["rev"] == tag
