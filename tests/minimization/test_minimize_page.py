@@ -17,20 +17,30 @@ from promptopt.webpage.page import page_html
 FACT = "If the text is empty, answer none."
 
 
-@pytest.fixture
-def page(planted: Write) -> ReportPage:
+@needs_browser
+def test_a_search_is_a_page_with_the_verdict_first(planted: Write, tmp_path: Path) -> None:
     planted([*sentences(), FACT], 300)
-    return minimize_page(promptopt.minimize("p", provider=Planted(USEFUL), margin=5, rules=False))
+    page = minimize_page(promptopt.minimize("p", provider=Planted(USEFUL), margin=5, rules=False))
+    verdict = page.lead[0]
+    assert isinstance(verdict, VerdictBlock)
+    assert (verdict.verdict, verdict.tone) == ("confirmed", "good")
+    check_next_version(page)
+    check_parts(page)
+    path = tmp_path / "report.html"
+    path.write_text(page_html(page), encoding="utf-8")
+    with chromium() as browser:
+        sight = Sight(browser, path)
+        assert sight.text("main > :nth-child(2) strong") == "confirmed"
+        assert sight.page.locator(".plot svg").count() == 3
+        sight.check_quiet()
 
 
 def blocks(page: ReportPage, title: str) -> Any:
     return next(section.blocks for section in page.sections if section.title == title)
 
 
-def test_the_verdict_is_first_and_the_diff_is_of_what_went(page: ReportPage) -> None:
-    verdict = page.lead[0]
-    assert isinstance(verdict, VerdictBlock)
-    assert (verdict.verdict, verdict.tone) == ("confirmed", "good")
+def check_next_version(page: ReportPage) -> None:
+    """The diff is of what went."""
     (diff,) = blocks(page, "The next version")
     assert isinstance(diff, DiffBlock)
     after = "\n".join(line for line, _ in diff.after)
@@ -38,7 +48,8 @@ def test_the_verdict_is_first_and_the_diff_is_of_what_went(page: ReportPage) -> 
     assert all(sentence in after for sentence in (*USEFUL, FACT))
 
 
-def test_each_part_has_its_cost_its_worth_and_its_fate(page: ReportPage) -> None:
+def check_parts(page: ReportPage) -> None:
+    """Each part has its cost, its worth and its fate."""
     bars, worth, table = blocks(page, "What each part costs and is worth")
     assert isinstance(bars, PlotBlock)
     fates = {bar["label"].split(": ", 1)[1].rpartition(" (")[0]: bar["kind"] for bar in bars.data["bars"]}
@@ -51,24 +62,12 @@ def test_each_part_has_its_cost_its_worth_and_its_fate(page: ReportPage) -> None
     assert [row[0] for row in untested.rows] == [FACT]
 
 
-@needs_browser
-def test_the_browser_draws_it_and_asks_for_nothing(page: ReportPage, tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    path.write_text(page_html(page), encoding="utf-8")
-    with chromium() as browser:
-        sight = Sight(browser, path)
-        assert sight.text("main > :nth-child(2) strong") == "confirmed"
-        assert sight.page.locator(".plot svg").count() == 3
-        assert not sight.axe()
-        sight.check_quiet()
-
-
 def test_a_plan_has_a_page_and_a_page_is_written_again(planted: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "test")
     monkeypatch.delenv("CI", raising=False)
     planted(sentences(), 300)
     command = ["minimize", "p", "--margin", "5", "--dry-run", "-o", "plan.html"]
-    for _ in range(2):
-        done = CliRunner().invoke(cli, command, catch_exceptions=False)
-        assert done.exit_code == 0, done.output
+    Path("plan.html").write_text("an older page")
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
     assert "nothing was asked" in Path("plan.html").read_text(encoding="utf-8")

@@ -237,8 +237,7 @@ def test_words_that_differ_are_marked(sight: Sight) -> None:
     assert third.locator("ins").inner_text() == "a"
 
 
-@pytest.mark.parametrize("state", ["", "#case=beta"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("state", "scheme"), [("#case=beta", "light"), ("", "dark")])
 def test_axe_finds_no_violation(browser: Any, pages: dict[str, Path], state: str, scheme: str) -> None:
     sight = Sight(browser, pages["few"], scheme=scheme)
     sight.open(state)
@@ -252,7 +251,6 @@ def test_a_phone_does_not_scroll_sideways_and_text_in_plots_is_readable(browser:
     heights = "[...document.querySelectorAll('svg text')].map(text => text.getBoundingClientRect().height)"
     least = min(height for height in sight.page.evaluate(heights) if height)
     assert least >= 11
-    assert not sight.axe()
     sight.check_quiet()
     sight.context.close()
 

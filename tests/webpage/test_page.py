@@ -140,7 +140,7 @@ def test_a_line_of_a_megabyte_is_cut_and_said() -> None:
     assert "990,000 characters more" in page
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=6), st.lists(st.text(max_size=40), min_size=1, max_size=6))
 def test_both_sides_of_a_diff_are_all_there(before: list[str], after: list[str]) -> None:
     page = page_of(DiffBlock("d", [(line, None) for line in before], [(line, None) for line in after]))
