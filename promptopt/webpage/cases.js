@@ -34,7 +34,7 @@ class Cases {
     this.build();
     this.read();
     addEventListener("hashchange", () => this.read());
-    addEventListener("keydown", (event) => this.key(event));
+    addEventListener("keydown", (event) => this.press(event));
     addEventListener("beforeprint", () => this.print());
     addEventListener("afterprint", () => this.printed.replaceChildren());
   }
@@ -217,6 +217,7 @@ class Cases {
     this.list.style.setProperty("--variants", columns);
     this.list.style.setProperty("--row", `${height}px`);
     this.list.setAttribute("aria-rowcount", this.rows.length);
+    this.list.style.maxHeight = `${this.flags.length * height + 2}px`;
     this.sizer.style.height = `${this.rows.length * height}px`;
     this.height = height;
     const first = Math.max(0, Math.floor(this.list.scrollTop / height) - SPARE_ROWS);
@@ -256,7 +257,7 @@ class Cases {
 
   go(at) {
     this.at = at;
-    this.set({ case: this.data.names[this.rows[at]] });
+    this.set({ case: this.key(this.rows[at]) });
     this.paint();
   }
 
@@ -270,7 +271,7 @@ class Cases {
     else this.paint();
   }
 
-  key(event) {
+  press(event) {
     const typing = event.target.matches("input, select, textarea");
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "/" && !typing && !this.dialog.open) {
@@ -294,9 +295,13 @@ class Cases {
     else if (this.at >= 0) this.go(this.at);
   }
 
+  /** What the address calls a case. It cannot hold half of a surrogate pair, and an empty name says nothing. */
+  key(number) {
+    return wellFormed(this.data.names[number]) || `#${number + 1}`;
+  }
+
   open(name) {
-    // The address cannot hold half of a surrogate pair.
-    const number = name ? this.data.names.findIndex((each) => each === name || wellFormed(each) === wellFormed(name)) : -1;
+    const number = name ? this.data.names.findIndex((_, at) => this.key(at) === name) : -1;
     if (number < 0) {
       if (this.dialog.open) {
         this.dialog.close();
@@ -317,7 +322,7 @@ class Cases {
     const place = this.rows.includes(number) ? `${(this.at + 1).toLocaleString("en")} of ${this.rows.length.toLocaleString("en")}` : "";
     return [
       element("div", { class: "bar" },
-        element("h3", { id: "case-name" }, shown(data.names[number])), element("span", { class: "note" }, place),
+        element("h3", { id: "case-name" }, shown(data.names[number] || `case ${number + 1}`)), element("span", { class: "note" }, place),
         button("←", "Previous case", () => this.move(-1), this.at <= 0), button("→", "Next case", () => this.move(1), this.at >= this.rows.length - 1), button("✕", "Close", () => this.dialog.close())),
       data.inputs[number] ? element("details", { open: true }, element("summary", {}, "Input"), longText(data.inputs[number], [])) : null,
       data.notes[number] ? element("p", { class: "note" }, shown(data.notes[number])) : null,

@@ -11,7 +11,9 @@ from browser import Sight, chromium, needs_browser
 from promptopt import compare
 from promptopt.experiment.comparison import Comparison
 from promptopt.experiment.report.html import comparison_page
+from promptopt.experiment.report.prompt_diff import count_lines
 from promptopt.experiment.report.write import write_report
+from promptopt.templates import load_prompt
 from promptopt.webpage.blocks import CasesBlock, DiffBlock, PlotBlock, TableBlock, VerdictBlock
 
 
@@ -30,14 +32,26 @@ def sight(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> I
         yield Sight(browser, path)
 
 
-def test_lines_of_a_prompt_add_up_to_what_the_template_sends(comparison: Comparison) -> None:
+def test_lines_of_a_prompt_and_what_is_beside_them_add_up_to_what_is_sent(comparison: Comparison) -> None:
     page = comparison_page(comparison)
     diffs = [block for section in page.sections for block in section.blocks if isinstance(block, DiffBlock)]
     assert [diff.title.split()[-1] for diff in diffs] == ["prompts/reviews/v2.j2", "prompts/reviews/v3.j2"]
-    for diff, summary in zip(diffs, comparison.variants[1:], strict=True):
-        lines = sum(weight or 0 for _, weight in diff.after)
-        # Framing and schema are of no line; the mean is of eight cases, the summary's of all.
-        assert 0.4 * summary.counted_input_tokens < lines < 1.1 * summary.counted_input_tokens
+    assert "Beside the lines: messages 11.0 to 51.0, output schema 0.0 to 31.0." in diffs[1].note
+    case = comparison.suite.cases[5]
+    for run in comparison.runs:
+        variant = run.variant
+        counted = count_lines(variant.template, [case], variant.priced_as)
+        sent = variant.counted_tokens(variant.request(variant.template.render(case.vars), case=case.name))
+        assert sum(weight or 0 for _, weight in counted.lines) + sum(counted.beside.values()) == sent
+
+
+def test_prompts_of_conversations_are_counted_as_they_are_written(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    counted = count_lines(load_prompt("mood@v1"), [], "gpt-4o-mini")
+    assert counted.cases == 0
+    assert counted.lines[0] == ("---", 1.0)
 
 
 def test_every_answer_is_on_the_page(comparison: Comparison) -> None:

@@ -80,7 +80,7 @@ def wide() -> ReportPage:
         answers(label, ["same"] * repeats + [label] * repeats, "p" * repeats + ("p" if at < 5 else "f") * repeats)
         for at, label in enumerate(labels)
     ]
-    cases = CasesBlock("Cases", ["one", "two \ud800"], ["", ""], ["", ""], [repeats] * 2, METRICS, found, ["equals"])
+    cases = CasesBlock("Cases", ["", "two \ud800"], ["", ""], ["", ""], [repeats] * 2, METRICS, found, ["equals"])
     points = [
         {"label": label, "x": 0.0, "y": 1.0, "low": 1.0, "high": 1.0, "front": True, "baseline": not at}
         for at, label in enumerate(labels)
@@ -291,6 +291,9 @@ def test_many_variants_and_repetitions_stay_readable_and_plots_take_any_numbers(
     assert dots.count() == 12
     assert sight.page.locator(".row").nth(1).locator(".answer").count() == 1
     assert "5 of 12 variants pass" in sight.page.locator(".row").nth(1).inner_text()
+    sight.page.locator(".row").nth(0).click()
+    assert sight.text("#case-name") == "case 1"
+    sight.page.keyboard.press("Escape")
     sight.page.locator(".row").nth(1).click()
     assert "two" in sight.text("#case-name")
     assert sight.page.locator("dialog .trial").count() == 3
