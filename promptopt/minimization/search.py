@@ -85,6 +85,7 @@ class Reduction:
     tried: list[Tried] = field(default_factory=list)
     stopped: str = ""
     _lost: list[Reduced] = field(default_factory=list)
+    _spending: bool = False
 
     @property
     def current(self) -> Reduced:
@@ -109,6 +110,7 @@ class Reduction:
                         break
             if units:
                 self._reduce(tuple(units), ())
+                self._retry(units)
             self.oracle.ask(Reduced(), self.cases)
             self._repair(self.cases)
         except OutOfMoney:
@@ -136,6 +138,21 @@ class Reduction:
             return
         for part in self._halves(group):
             self._reduce(part, lost)
+
+    def _retry(self, units: Sequence[str]) -> None:
+        """Try each unit that stayed once more: what is lost without it alone may not be lost without the others."""
+        # What is lost beside a version that is better than the prompt may still be within what may be lost.
+        self._spending, tried = True, Reduced()
+        while tried != self.current:
+            tried = self.current
+            for unit in sorted(units, key=lambda unit: -self.tokens[unit]):
+                if unit not in self.current.removed and self._is_new(unit):
+                    self._try((unit,), (), ())
+
+    def _is_new(self, unit: str) -> bool:
+        """Whether something else was taken out since a unit was last tried alone."""
+        alone = [one.before for one in self.tried if one.units == (unit,)]
+        return not alone or alone[-1] != self.current
 
     def _halves(self, group: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         """Two parts of about the same cost, no group cut where that can be helped; the one that costs more first."""
@@ -190,8 +207,9 @@ class Reduction:
         for upto in self._looks():
             asked = list(self.cases[:upto])
             self._ask(choice, asked)
-            values = self.oracle.differences(choice, self.current, asked)
-            if self._is_lost(values[~np.isnan(values)]):
+            others = (Reduced(), self.current) if self._spending else (self.current,)
+            both = (self.oracle.differences(choice, other, asked) for other in others)
+            if all(self._is_lost(values[~np.isnan(values)]) for values in both):
                 return "loses", asked, False
             saves = self._saves(choice, asked)
             if upto >= self.provisional and not saves:
@@ -226,7 +244,9 @@ class Reduction:
             -float(np.nanmean(values)) if not np.isnan(values).all() else math.inf
             for values in (self.oracle.differences(choice, other, cases) for other in (Reduced(), self.current))
         )
-        return lost <= _LITTLE * self.margin or (lost <= _MUCH * self.margin and here <= _HARDLY * self.margin)
+        if here <= _HARDLY * self.margin:
+            return lost <= _MUCH * self.margin
+        return lost <= _LITTLE * self.margin and (len(cases) == len(self.cases) or here <= _LITTLE * self.margin)
 
     def _saves(self, choice: Reduced, cases: Sequence[int]) -> bool:
         spend, before = self.oracle.spend(choice, cases), self.oracle.spend(self.current, cases)
