@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -144,6 +144,7 @@ def replace_files(texts: Mapping[Path, str | None], error: type[InputError] = In
     staged = {path: target.with_name(f".{target.name}.{os.getpid()}.tmp") for path, target in targets.items()}
     kept = {path: target.with_name(f".{target.name}.{os.getpid()}.old") for path, target in targets.items()}
     changed: list[Path] = []
+    made = [folder for target in targets.values() for folder in target.parents if not folder.exists()]
     path = next(iter(texts), Path())
     try:
         # Everything that needs space comes first; what comes after only changes names.
@@ -167,9 +168,17 @@ def replace_files(texts: Mapping[Path, str | None], error: type[InputError] = In
                 kept[done].replace(targets[done]) if kept[done].exists() else targets[done].unlink()
         raise error(f"cannot be written: {problem.strerror}; no file was changed", path=show_path(path)) from None
     finally:
-        for rest in (*staged.values(), *kept.values()):
-            with suppress(OSError):
-                rest.unlink()
+        _remove([*staged.values(), *kept.values()], made)
+
+
+def _remove(files: Sequence[Path], folders: Iterable[Path]) -> None:
+    """Remove files, and folders that are empty: those that were made for nothing."""
+    for rest in files:
+        with suppress(OSError):
+            rest.unlink()
+    for folder in sorted(set(folders), key=lambda each: -len(each.parts)):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def write_new(target: Path, text: str, error: type[InputError] = InputError) -> None:

@@ -47,6 +47,7 @@ ROOMS = (
     "minimization",
     "budget",
     "auditing",
+    "onboarding",
     "api",
     "pytest_plugin",
     "testing",

@@ -16,7 +16,7 @@ from promptopt.errors import InputError
 from promptopt.secrets import find_any_secret
 
 _SEED = 1
-_PLACES = (
+PLACES = (
     "request.body.messages", "request.messages", "request.body.input", "request.input", "request_body.messages",
     "proxy_server_request.messages", "messages", "input", "body.messages",
 )  # fmt: skip
@@ -60,7 +60,7 @@ def seed_suite(paths: Sequence[Path], size: int, *, format_name: str | None, col
             seen.add(alike)
             kind = call.prompt or call.tag or "call"
             # Twice as long is another stratum.
-            kinds[kind, len(text).bit_length()].append(SeedCase(kind, _scrubbed(text)))
+            kinds[kind, len(text).bit_length()].append(SeedCase(kind, scrubbed(text)))
     if not kinds:
         raise InputError("no call of the log has the text of a request, so that no case can be drawn")
     cases = list(_by_turns(kinds, size))
@@ -90,7 +90,7 @@ def _by_turns(kinds: Mapping[tuple[str, int], list[SeedCase]], size: int) -> Ite
 
 def _question(record: Mapping[str, Any]) -> str | None:
     """The last text of the user in a request."""
-    for place in _PLACES:
+    for place in PLACES:
         found = dig(record, place)
         found = as_json(found) if isinstance(found, str) and found[:1] in "[{" else found
         if isinstance(found, Mapping):
@@ -113,7 +113,8 @@ def _text(content: Any) -> str | None:
     return content if isinstance(content, str) and content.strip() else None
 
 
-def _scrubbed(text: str) -> str:
+def scrubbed(text: str) -> str:
+    """The text without addresses, phone numbers and account numbers."""
     for pattern, instead in _PERSONAL:
         text = pattern.sub(instead, text)
     return text

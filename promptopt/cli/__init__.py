@@ -35,6 +35,7 @@ COMMANDS = {
         "promptopt.cli.importing",
         "Bring a promptfoo config over: prompts, suites and providers of this project.",
     ),
+    "init": ("promptopt.cli.init", "Bring an existing repository under the gate: find its prompts, propose files."),
     "judge": ("promptopt.cli.judge", "Compare judges with people's labels, and estimate quality with both."),
     "label": ("promptopt.cli.label", "Label recorded answers by hand, blind and shuffled: pass or fail, or a score."),
     "list": ("promptopt.cli.list", "List prompts with their versions and suites."),

@@ -1,0 +1,454 @@
+"""Prompts in Python programs: what is sent by calls of SDKs, and constants that are prompts."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptopt.onboarding.found import ROLES, FoundMessage, FoundPrompt, Hole, LeftOut, Pieces, Unreadable, format_text
+from promptopt.onboarding.python_text import Scope, TextReader, blocks_of, scope_of
+
+RELEVANT = re.compile(r"openai|anthropic|litellm|langchain|ollama|genai|mistral|prompt|completion", re.IGNORECASE)
+_PROMPT_NAME = re.compile(r"PROMPT|TEMPLATE|INSTRUCTIONS?$|^SYSTEM(_MESSAGE)?$", re.IGNORECASE)
+_FEWEST_WORDS = 3
+# The names of settings in SDKs, and in front matter.
+_SETTINGS = {
+    **{name: name for name in ("temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")},
+    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens"), "max_output_tokens"),
+    "reasoning_effort": "reasoning_effort",
+    "verbosity": "verbosity",
+    "stop_sequences": "stop",
+}
+_CLASSES = {
+    "SystemMessage": "system",
+    "HumanMessage": "user",
+    "AIMessage": "assistant",
+    "SystemMessagePromptTemplate": "system",
+    "HumanMessagePromptTemplate": "user",
+    "AIMessagePromptTemplate": "assistant",
+    "ChatCompletionSystemMessageParam": "system",
+    "ChatCompletionUserMessageParam": "user",
+    "ChatCompletionAssistantMessageParam": "assistant",
+}
+_ROLES = {"human": "user", "ai": "assistant", "model": "assistant", **{role: role for role in ROLES}}
+
+
+@dataclass(slots=True)
+class Module:
+    """A Python file."""
+
+    path: str
+    tree: ast.Module
+    constants: Mapping[str, ast.expr] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: str, text: str) -> Module:
+        """Raises SyntaxError."""
+        import warnings
+
+        with warnings.catch_warnings():
+            # A backslash that is none is the affair of the file's own author.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, path)
+        names = scope_of(tree.body).names
+        single = {name: found[0].value for name, found in names.items() if len(found) == 1}
+        return cls(path, tree, {name: value for name, value in single.items() if isinstance(value, ast.expr)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a call is."""
+
+    name: str
+    reader: TextReader
+    function: ast.FunctionDef | ast.AsyncFunctionDef | None
+
+
+class ModuleSearch:
+    """Finds the prompts of a module.
+
+    Args:
+        imported: What the module takes from other modules of the repository.
+        formatted: Names on which ``.format`` is called somewhere in the repository.
+    """
+
+    def __init__(
+        self, module: Module, imported: Mapping[str, ast.expr], formatted: frozenset[str] = frozenset()
+    ) -> None:
+        self._module = module
+        self._imported = imported
+        self._formatted = formatted
+        self.left_out: list[LeftOut] = []
+        self.used: set[str] = set()
+
+    def prompts(self) -> list[FoundPrompt]:
+        """All prompts, by line."""
+        scope = scope_of(self._module.tree.body)
+        scope.imported = self._imported
+        found = list(self._block(self._module.tree.body, scope, frozenset(), "", None))
+        found += self._constants(scope)
+        return sorted(found, key=lambda prompt: prompt.line)
+
+    def _block(
+        self, body: list[ast.stmt], scope: Scope, around: frozenset[int], name: str, function: Any
+    ) -> Iterator[FoundPrompt]:
+        blocks = around | {id(body)}
+        for statement in body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+                args = statement.args
+                every = [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg))]
+                inner = scope_of(statement.body, scope, frozenset(arg.arg for arg in every))
+                yield from self._block(statement.body, inner, frozenset(), _dotted(name, statement.name), statement)
+            elif isinstance(statement, ast.ClassDef):
+                own = scope_of(statement.body, scope)
+                between = Scope(outer=scope, klass=own)
+                for method in statement.body:
+                    if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+                        # What methods set on `self` is known before any of them is read.
+                        scope_of(method.body, between)
+                yield from self._block(statement.body, between, frozenset(), _dotted(name, statement.name), function)
+            else:
+                yield from self._statement(statement, scope, blocks, name, function)
+
+    def _statement(
+        self, statement: ast.stmt, scope: Scope, blocks: frozenset[int], name: str, function: Any
+    ) -> Iterator[FoundPrompt]:
+        inner = list(blocks_of(statement))
+        skipped = {id(child) for block in inner for child in block}
+        stack: list[ast.AST] = [statement]
+        calls = []
+        while stack:
+            node = stack.pop()
+            if isinstance(node, ast.Call | ast.Dict):
+                calls.append(node)
+            stack += [child for child in ast.iter_child_nodes(node) if id(child) not in skipped]
+        # Arguments see what their own statement did not bind yet.
+        place = _Place(name, TextReader(scope, blocks, statement.lineno), function)
+        taken: set[int] = set()
+        for node in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+            if id(node) in taken:
+                continue
+            try:
+                prompt = self._call(node, place) if isinstance(node, ast.Call) else self._body(node, place)
+            except Unreadable as reason:
+                self.left_out.append(LeftOut(self._module.path, node.lineno, str(reason)))
+                prompt = None
+                taken |= {id(child) for child in ast.walk(node)}
+            if prompt is not None:
+                taken |= {id(child) for child in ast.walk(node)}
+                yield prompt
+        for block in inner:
+            yield from self._block(block, scope, blocks, name, function)
+
+    def _call(self, call: ast.Call, place: _Place) -> FoundPrompt | None:
+        function = ast.unparse(call.func)
+        given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+        last = function.rpartition(".")[2]
+        if "messages" in given or (call.args and _is_chat(call.args[0])):
+            node = given.pop("messages") if "messages" in given else call.args[0]
+            kind = "anthropic" if "system" in given or function.endswith(".messages.create") else "openai"
+            kind = "anthropic" if function.endswith((".messages.stream", ".messages.count_tokens")) else kind
+            if last in ("invoke", "ainvoke", "predict", "stream", "astream", "batch"):
+                kind = "messages"
+            elif last == "from_messages":
+                return self._template(call, node, place)
+            messages = self._messages(node, place.reader)
+            if kind == "anthropic" and "system" in given:
+                messages = [FoundMessage("system", place.reader.text(given.pop("system"))), *messages]
+            return self._found(call, place, messages, kind, function, given)
+        if function.endswith(("responses.create", "responses.parse", "responses.stream")) and "input" in given:
+            return self._responses(call, place, function, given)
+        if last in ("from_template", "PromptTemplate") and not _CLASSES.get(function.rpartition(".")[0]):
+            return self._template(call, None, place)
+        if last == "generate_content" and ("contents" in given or call.args):
+            text = self._content(given.pop("contents") if "contents" in given else call.args[0], place.reader)
+            return self._found(call, place, [FoundMessage("user", text)], "google", function, given)
+        if "prompt" in given and re.search(
+            r"(^|\.)(Completion\.create|completions\.create|generate|complete)$", function
+        ):
+            text = self._content(given.pop("prompt"), place.reader)
+            return self._found(call, place, [FoundMessage("user", text)], "text", function, given)
+        return None
+
+    def _body(self, body: ast.Dict, place: _Place) -> FoundPrompt | None:
+        """The body of a request that is sent by hand: ``json={"model": ..., "messages": [...]}``."""
+        given = {
+            key.value: value
+            for key, value in zip(body.keys, body.values, strict=True)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
+        if "messages" not in given or "model" not in given:
+            return None
+        messages = self._messages(given.pop("messages"), place.reader)
+        return self._found(body, place, messages, "body", "", given)
+
+    def _responses(
+        self, call: ast.Call, place: _Place, function: str, given: dict[str, ast.expr]
+    ) -> FoundPrompt | None:
+        node = given.pop("input")
+        messages = []
+        if "instructions" in given:
+            messages.append(FoundMessage("system", place.reader.text(given.pop("instructions"))))
+        if _is_chat(node) or isinstance(node, ast.List):
+            messages += self._messages(node, place.reader)
+        else:
+            messages.append(FoundMessage("user", place.reader.text(node)))
+        return self._found(call, place, messages, "responses", function, given)
+
+    def _template(self, call: ast.Call, messages: ast.expr | None, place: _Place) -> FoundPrompt | None:
+        """A template of LangChain."""
+        given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+        form = given.get("template_format")
+        form_name = str(form.value) if isinstance(form, ast.Constant) else "f-string"
+        if messages is not None:
+            raw = self._messages(messages, place.reader)
+        else:
+            node = given.get("template") or (call.args[0] if call.args else None)
+            if node is None:
+                return None
+            raw = [FoundMessage("user", place.reader.text(node))]
+        made = [_as_template(message, form_name) for message in raw]
+        return self._found(call, place, made, "messages", ast.unparse(call.func), {})
+
+    def _found(
+        self,
+        node: ast.Call | ast.Dict,
+        place: _Place,
+        messages: Sequence[FoundMessage],
+        call: str,
+        function: str,
+        given: Mapping[str, ast.expr],
+    ) -> FoundPrompt | None:
+        if not any(isinstance(part, str) and part.strip() for message in messages for part in message.text):
+            # All of it is given from outside: nothing here is a prompt.
+            return None
+        for each in ast.walk(node):
+            if isinstance(each, ast.Name):
+                self.used.add(each.id)
+            elif isinstance(each, ast.Attribute):
+                self.used.add(each.attr)
+        self.used |= _reached(place.reader, node)
+        settings, rest, model_code, notes = _settings(given, place.reader)
+        where = place.name or (function.rpartition(".")[2] if call == "messages" else "module")
+        target = _target(self._module.tree, node) if not place.name else ""
+        return FoundPrompt(
+            self._module.path,
+            node.lineno,
+            target or where,
+            tuple(messages),
+            settings=settings,
+            call=call,
+            function=function,
+            rest=rest,
+            model_code=model_code,
+            notes=notes,
+        )
+
+    def _messages(self, node: ast.expr, reader: TextReader) -> list[FoundMessage]:
+        if isinstance(node, ast.Name | ast.Attribute):
+            found = reader.value(node)
+            if found is None or any(each.value is None for _, each in found):
+                raise Unreadable(f"the messages {ast.unparse(node)} are made elsewhere")
+            self._check_unchanged(node)
+            return [message for inner, each in found if each.value for message in self._messages(each.value, inner)]
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return [*self._messages(node.left, reader), *self._messages(node.right, reader)]
+        if not isinstance(node, ast.List | ast.Tuple):
+            raise Unreadable(f"the messages are made by {ast.unparse(node)[:60]}")
+        return [self._message(each, reader) for each in node.elts]
+
+    def _check_unchanged(self, node: ast.expr) -> None:
+        name = ast.unparse(node)
+        for each in ast.walk(self._module.tree):
+            if (
+                isinstance(each, ast.Call)
+                and isinstance(each.func, ast.Attribute)
+                and each.func.attr in ("append", "extend", "insert")
+                and ast.unparse(each.func.value) == name
+            ):
+                raise Unreadable(f"the messages {name} grow by .{each.func.attr} (line {each.lineno}): a conversation")
+
+    def _message(self, node: ast.expr, reader: TextReader) -> FoundMessage:
+        if isinstance(node, ast.Starred):
+            raise Unreadable(f"messages are spliced in: {ast.unparse(node)}")
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+            return FoundMessage(self._role(node.elts[0]), self._content(node.elts[1], reader))
+        if isinstance(node, ast.Dict):
+            given = {
+                key.value: value
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant)
+            }
+        elif isinstance(node, ast.Call):
+            given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+            name = ast.unparse(node.func).removesuffix(".from_template").rpartition(".")[2]
+            content = given.get("content") or given.get("template") or (node.args[0] if node.args else None)
+            if name in _CLASSES and content is not None:
+                return FoundMessage(_CLASSES[name], self._content(content, reader))
+            if name == "MessagesPlaceholder":
+                raise Unreadable("messages are spliced in: MessagesPlaceholder")
+        elif isinstance(node, ast.Name) and (found := reader.value(node)) and len(found) == 1 and found[0][1].value:
+            return self._message(found[0][1].value, found[0][0])
+        else:
+            raise Unreadable(f"a message is made by {ast.unparse(node)[:60]}")
+        if "role" not in given or "content" not in given:
+            raise Unreadable(f"a message has no role and content: {ast.unparse(node)[:60]}")
+        return FoundMessage(self._role(given["role"]), self._content(given["content"], reader))
+
+    def _role(self, node: ast.expr) -> str:
+        role = node.value if isinstance(node, ast.Constant) else None
+        if role not in _ROLES:
+            raise Unreadable(f"the role {ast.unparse(node)} is none of {', '.join(ROLES)}")
+        return _ROLES[str(role)]
+
+    def _content(self, node: ast.expr, reader: TextReader) -> Pieces:
+        if isinstance(node, ast.List):
+            parts = [
+                {
+                    key.value: value
+                    for key, value in zip(each.keys, each.values, strict=True)
+                    if isinstance(key, ast.Constant)
+                }
+                if isinstance(each, ast.Dict)
+                else {}
+                for each in node.elts
+            ]
+            if any("text" not in part for part in parts):
+                raise Unreadable("its content has parts that are no text (images, files)")
+            return tuple(piece for part in parts for piece in reader.text(part["text"]))
+        return reader.text(node)
+
+    def _constants(self, scope: Scope) -> Iterator[FoundPrompt]:
+        """Constants of the module that are prompts by their name, and that no found call uses."""
+        for name, node in self._module.constants.items():
+            if name in self.used or not _PROMPT_NAME.search(name) or isinstance(node, ast.Name | ast.Attribute):
+                continue
+            try:
+                text = TextReader(scope, frozenset({id(self._module.tree.body)}), node.lineno).text(node)
+                literal = "".join(part for part in text if isinstance(part, str))
+                if len(literal.split()) < _FEWEST_WORDS:
+                    continue
+                text, notes = self._as_format(name, text)
+            except Unreadable as reason:
+                self.left_out.append(LeftOut(self._module.path, node.lineno, f"{name}: {reason}"))
+                continue
+            message = FoundMessage("user", text)
+            yield FoundPrompt(self._module.path, node.lineno, name, (message,), call="constant", notes=notes)
+
+    def _as_format(self, name: str, text: Pieces) -> tuple[Pieces, tuple[str, ...]]:
+        """The text of a constant, with its braces read if ``.format`` is called on it, or nothing says otherwise."""
+        try:
+            made = tuple(p for part in text for p in (format_text(part) if isinstance(part, str) else (part,)))
+        except Unreadable:
+            if name in self._formatted:
+                raise
+            return text, ()
+        if name in self._formatted or made == text:
+            return made, ()
+        if any(isinstance(part, Hole) for part in made):
+            return made, (f"{name}: its braces are read as variables of str.format, though no call of it is seen",)
+        return text, ()
+
+
+def _dotted(outer: str, name: str) -> str:
+    return f"{outer}.{name}" if outer else name
+
+
+def _is_chat(node: ast.expr) -> bool:
+    """Whether this is a list of messages, as it is written."""
+    if not isinstance(node, ast.List) or not node.elts:
+        return False
+    first = node.elts[0]
+    if isinstance(first, ast.Dict):
+        return {"role", "content"} <= {key.value for key in first.keys if isinstance(key, ast.Constant)}
+    if isinstance(first, ast.Tuple) and len(first.elts) == 2:
+        return isinstance(first.elts[0], ast.Constant) and first.elts[0].value in _ROLES
+    return (
+        isinstance(first, ast.Call)
+        and ast.unparse(first.func).removesuffix(".from_template").rpartition(".")[2] in _CLASSES
+    )
+
+
+def _as_template(message: FoundMessage, form: str) -> FoundMessage:
+    if not all(isinstance(part, str) for part in message.text):
+        if any(isinstance(part, str) and re.search(r"\{\w+\}", part) for part in message.text):
+            raise Unreadable("a template is itself put together by an f-string")
+        return message
+    text = "".join(map(str, message.text))
+    if form == "jinja2":
+        return replace(message, text=(text,), jinja=True)
+    if form == "mustache":
+        if re.search(r"\{\{[#^/>!&{]", text):
+            raise Unreadable("a mustache template with sections")
+        return replace(message, text=(text,), jinja=True)
+    return replace(message, text=format_text(text))
+
+
+def _settings(
+    given: Mapping[str, ast.expr], reader: TextReader
+) -> tuple[dict[str, Any], tuple[str, ...], str, tuple[str, ...]]:
+    """Front matter, the arguments that stay, the code of a model that is no literal, and notes."""
+    settings: dict[str, Any] = {}
+    rest, notes, model_code = [], [], ""
+    for name, node in given.items():
+        value = _constant(node, reader)
+        if name == "model":
+            if isinstance(value, str) and value:
+                settings["model"] = value
+            else:
+                model_code = ast.unparse(node)
+                notes.append(f"its model is known when it runs only: {model_code}")
+        elif name in _SETTINGS and value is not None:
+            settings[_SETTINGS[name]] = value
+        else:
+            rest.append(f"{name}={ast.unparse(node)}")
+            if name in ("tools", "functions", "response_format", "text_format"):
+                notes.append(f"{name} stays in the call, and is not counted: see `tools` and `output_schema`")
+    return settings, tuple(rest), model_code, tuple(notes)
+
+
+def _constant(node: ast.expr, reader: TextReader) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        pass
+    try:
+        text = reader.text(node) if isinstance(node, ast.Name | ast.Attribute) else ()
+        if text and all(isinstance(part, str) for part in text):
+            return "".join(map(str, text))
+        found = reader.value(node)
+        return ast.literal_eval(found[0][1].value) if found and len(found) == 1 and found[0][1].value else None
+    except (Unreadable, ValueError, TypeError):
+        return None
+
+
+def _reached(reader: TextReader, node: ast.AST) -> set[str]:
+    """Names that what a call sends is made of, by way of other names."""
+    reached: set[str] = set()
+    waiting = [each for each in ast.walk(node) if isinstance(each, ast.Name | ast.Attribute)]
+    while waiting:
+        each = waiting.pop()
+        name = each.id if isinstance(each, ast.Name) else each.attr
+        if name in reached:
+            continue
+        reached.add(name)
+        try:
+            found = reader.value(each) or []
+        except Unreadable:
+            continue
+        for _, assigned in found:
+            if assigned.value is not None:
+                waiting += [n for n in ast.walk(assigned.value) if isinstance(n, ast.Name | ast.Attribute)]
+    return reached
+
+
+def _target(tree: ast.Module, node: ast.AST) -> str:
+    """The name that a statement of the module gives its value, as ``PROMPT = from_template(...)``."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and any(child is node for child in ast.walk(statement)):
+            target = statement.targets[0]
+            return target.id if isinstance(target, ast.Name) else ""
+    return ""

@@ -1,0 +1,372 @@
+"""``promptopt init``: what is found, that it says what the program sends, and that the gate passes at once."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+import promptopt
+from promptopt.cli import cli
+from promptopt.onboarding.proposal import Proposal, propose
+
+CALL = "client.chat.completions.create(model='gpt-4o-mini', messages=[{'role': 'user', 'content': %s}])"
+
+
+class Client:
+    """Takes every call of an SDK and keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[dict[str, Any]] = []
+
+    def __getattr__(self, _name: str) -> "Client":
+        return self
+
+    def __call__(self, **given: Any) -> None:
+        self.given.append(given)
+
+
+def texts(given: dict[str, Any]) -> list[tuple[str, str]]:
+    """The messages of a call in any API."""
+    system = [("system", given[key]) for key in ("system", "instructions") if given.get(key)]
+    messages = given.get("messages", given.get("input", given.get("prompt", [])))
+    messages = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+    plain = [*system, *((each["role"], each["content"]) for each in messages)]
+    return [
+        (role, "".join(part["text"] for part in text) if isinstance(text, list) else text.strip())
+        for role, text in plain
+    ]
+
+
+# What a function does with `ticket` and `user`; each is sent by `client`.
+SHAPES = {
+    "f-string": "    " + CALL % "f'Route the ticket {ticket} of {user.name} now'",
+    "formats": "    " + CALL % "f'Ticket {ticket!r:>60}, age {user.age:.2f}, {user.age:{user.width}} and {ticket!s}!'",
+    "braces": "    " + CALL % 'f\'As JSON {{"a": {{"b": {ticket}}}}} {{% x %}} {{# y #}} ${{ z }} {{{{ q }}}} done\'',
+    "quotes": "    "
+    + CALL % "f'''It's \"{user.tags['a']}\" and {ticket.replace(chr(10), ' ')} in \\\\n and \\t tabs'''",
+    "concatenation": "    " + CALL % "'Route this: ' 'now. ' + ticket + ' Thanks, ' + user.name",
+    "format method": "    " + CALL % "'Route {0} of {u.name} ({n:03d}) as {{x}}, {0!r}'.format(ticket, u=user, n=7)",
+    "percent": "    " + CALL % "'Route %s of %s (%.1f%%), %d' % (ticket, user.name, user.age, 5)",
+    "percent with names": "    " + CALL % "'Route %(t)s, please do %(t)s' % {'t': ticket}",
+    "lines": "    " + CALL % "'\\n'.join(['Route the ticket.', f'It is: {ticket}', '- a', '  - b'])",
+    "dedent": "    text = dedent(f'''\\\n        Route {ticket}.\n          - indented\n        End.''')\n    "
+    + CALL % "text",
+    "strip": "    " + CALL % "f'''\n\n  Route the {ticket} well.\n\n'''.strip()",
+    "names": f"    text = RULES + f' Ticket: {{ticket}}'\n    text += '\\nBe brief.'\n    {CALL % 'text'}",
+    "template": "    text = Template('Route $t for $$5, ${u} please').substitute(t=ticket, u=user.name)\n    "
+    + CALL % "text",
+    "system": "    messages = [{'role': 'system', 'content': RULES}, {'role': 'user', 'content': ticket}]\n"
+    "    client.chat.completions.create(messages=messages, model=MODEL, temperature=0.5, max_tokens=9, stop=['x'])",
+    "anthropic": "    client.messages.create(model='claude-haiku-4-5', max_tokens=50, system=f'{RULES} {user.name}', "
+    "messages=[{'role': 'user', 'content': [{'type': 'text', 'text': ticket}]}])",
+    "responses": "    client.responses.create(model='gpt-4.1', instructions=RULES, input=f'Look at {ticket}', "
+    "max_output_tokens=9)",
+    "in a branch": f"    if ticket:\n        text = f'Route {{ticket}} at once'\n        {CALL % 'text'}",
+    "expressions": "    "
+    + CALL % "f'Route {len(ticket)} letters {[t for t in ticket][:2]} and {user.age + 1:>5} of it'",
+    "ends of tags": "    " + CALL % "f'}} and %}} and #}} after {ticket} {{'",
+    "foreign names": "    größe = len(ticket)\n    " + CALL % "f'日本語 {größe} 🙂 Zeichen {ticket}'",
+}
+HEAD = (
+    "from string import Template\nfrom textwrap import dedent\nimport openai\n"
+    "MODEL = 'gpt-4o-mini'\nRULES = 'You route support tickets. Use {braces} freely.'\n\n"
+)
+USER = SimpleNamespace(name="Ann", age=41.25, width=9, tags={"a": "b"})
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_file_says_what_the_program_sends(shape: str, project) -> None:
+    source = f"{HEAD}def route(ticket, user):\n{SHAPES[shape]}\n"
+    project.write({"app.py": source})
+    proposal = propose(project.root)
+    assert proposal.left_out == ()
+    write(proposal)
+    (site,) = proposal.calls
+    # The call that is proposed, in the place of the one that is there.
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    (call,) = [node for node in calls if ast.unparse(node.func).startswith("client.")]
+    segment = ast.get_source_segment(source, call)
+    assert segment is not None
+    sent = []
+    for text in (source, source.replace(segment, site.code)):
+        client = Client()
+        names: dict[str, Any] = {"client": client, "promptopt": promptopt}
+        exec(compile(text.replace("import openai\n", ""), "app.py", "exec"), names)
+        # `dedent` takes the lines of a value too, which the template does not.
+        names["route"]("lost 'parcel' {{ x }} {y}" + "\n 2" * (shape != "dedent"), USER)
+        sent.append(client.given[0])
+    assert texts(sent[0]) == texts(sent[1])
+    kept = ("model", "temperature", "stop")
+    settings = [{name: given[name] for name in kept if name in given} | {"cap": cap(given)} for given in sent]
+    assert settings[0] == settings[1]
+
+
+def cap(given: dict[str, Any]) -> int | None:
+    names = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+    return next((given[name] for name in names if name in given), None)
+
+
+def write(proposal: Proposal) -> None:
+    for path, text in proposal.files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+CREATE = "    client.chat.completions.create(model='m', messages="
+CANNOT = {
+    "in a branch": (
+        "    text = 'Route it well.'\n    if user:\n        text += ' Soon.'\n    " + CALL % "text + ticket",
+        11,
+    ),
+    "grow by .append": (
+        "    m = [{'role': 'system', 'content': 'Be brief and kind.'}]\n"
+        "    m.append({'role': 'user', 'content': ticket})\n" + CREATE + "m)",
+        10,
+    ),
+    "spliced in": (CREATE + "[{'role': 'system', 'content': 'x y z'}, *user.past])", 8),
+    "images": (CREATE + "[{'role': 'user', 'content': [{'type': 'image_url', 'image_url': user.photo}]}])", 8),
+    "the role user.role": (CREATE + "[{'role': user.role, 'content': 'Read this well'}])", 8),
+    "formatted again": ("    " + CALL % "f'Route {ticket} now {{}}'.format(user)", 8),
+}
+
+
+@pytest.mark.parametrize("reason", CANNOT)
+def test_what_cannot_be_carried_over_is_listed_with_its_line(reason: str, project) -> None:
+    body, line = CANNOT[reason]
+    project.write({"app.py": f"{HEAD}def route(ticket, user):\n{body}\n"})
+    proposal = propose(project.root)
+    (left,) = proposal.left_out
+    assert (left.path, left.line) == ("app.py", line)
+    assert reason in left.reason
+    assert proposal.files == {}
+
+
+LANGCHAIN_JSON = {
+    "lc": 1, "type": "constructor", "id": ["langchain", "prompts", "chat", "ChatPromptTemplate"],
+    "kwargs": {"input_variables": ["q"], "messages": [
+        {"lc": 1, "type": "constructor", "id": ["langchain", "prompts", "chat", "SystemMessagePromptTemplate"],
+         "kwargs": {"prompt": {"lc": 1, "type": "constructor", "id": ["x", "PromptTemplate"],
+                               "kwargs": {"template": "Answer as {{json}} only.", "template_format": "f-string"}}}},
+        {"lc": 1, "type": "constructor", "id": ["langchain", "prompts", "chat", "HumanMessagePromptTemplate"],
+         "kwargs": {"prompt": {"lc": 1, "type": "constructor", "id": ["x", "PromptTemplate"],
+                               "kwargs": {"template": "Q: {q}", "template_format": "f-string"}}}}]},
+}  # fmt: skip
+PROMPTY = """---
+name: Basic
+model:
+  configuration: {type: azure_openai, azure_deployment: gpt-4o}
+  parameters: {max_tokens: 128, temperature: 0.2}
+sample:
+  name: Jane
+  question: What is it?
+---
+system:
+You help {{name}}.
+
+user:
+{{question}}
+"""
+
+
+def test_files_of_other_tools_are_read(project) -> None:
+    project.write(
+        {
+            "basic.prompty": PROMPTY,
+            "hub/prompts/qa.json": json.dumps(LANGCHAIN_JSON),
+            "data/prompts/reply.txt": "Reply to {mail} in a kind tone.\n",
+            "data/prompts/code.md": 'Write {"a": 1} for the text below.\n',
+            "data/prompts/README.md": "About these prompts.\n",
+            "chats/prompt.json": json.dumps(
+                [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "{{ x }}"}]
+            ),
+            "models/sum.prompt.yml": "model: openai/gpt-4o-mini\nmodelParameters: {maxTokens: 7}\n"
+            "messages:\n- {role: user, content: 'Sum up {{input}}'}\ntestData:\n- {input: a text, expected: b}\n",
+            "conf/prompts.yaml": "summary_prompt: Sum up {text} in one line.\nother: 1\n",
+            "evals/promptfooconfig.yaml": "prompts: ['Translate {{word}} to French']\nproviders: [openai:gpt-4o-mini]\n"
+            "tests: [{vars: {word: dog}, assert: [{type: equals, value: chien}]}]\n",
+        }
+    )
+    proposal = propose(project.root, model="gpt-4o-mini")
+    assert proposal.left_out == ()
+    made = {os.path.relpath(path, project.root): text for path, text in proposal.files.items()}
+    assert made["prompts/basic/v1.j2"].splitlines()[1:5] == [
+        "---",
+        "model: gpt-4o",
+        "max_output_tokens: 128",
+        "temperature: 0.2",
+    ]
+    assert "Jane" in made["suites/basic.yaml"]
+    assert '{% chat role="system" %}Answer as {json} only.{% endchat %}' in made["prompts/qa/v1.j2"]
+    assert "Reply to {{ mail }} in" in made["prompts/reply/v1.j2"]
+    assert 'Write {"a": 1} for' in made["prompts/code/v1.j2"]
+    assert "a text" in made["suites/sum.yaml"]
+    assert "max_output_tokens: 7" in made["prompts/sum/v1.j2"]
+    assert "Sum up {{ text }} in one line." in made["prompts/summary/v1.j2"]
+    assert not any("readme" in path.lower() for path in made)
+    assert any("chien" in text for path, text in made.items() if path.startswith("suites/"))
+
+
+HOOKS = "repos:\n  - repo: https://example.com/x\n    rev: v1\n    hooks:\n      - id: x\n"
+PROGRAM = f"{HEAD}def route(ticket, user):\n{SHAPES['system']}\n"
+
+
+def run(*arguments: str, **given: Any) -> Any:
+    return CliRunner().invoke(cli, ["init", *arguments], **given)
+
+
+def test_it_shows_asks_writes_and_has_nothing_to_do_then(project) -> None:
+    project.write({"app.py": PROGRAM, "pyproject.toml": '[project]\nname = "x"\r\nversion = "1"\r\n'})
+    project.git("init", "-q")
+    refused = run(input="n\n")
+    assert refused.exit_code == 0
+    assert "+++ b/prompts/route/v1.j2" in refused.stdout
+    assert not (project.root / "prompts").exists()
+    assert run(input="").exit_code == 0
+    assert not (project.root / "prompts").exists()
+    done = run("--yes")
+    assert done.exit_code == 0, done.output
+    assert (project.root / ".github/workflows/prompt-budget.yml").is_file()
+    assert (
+        yaml.safe_load((project.root / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"][0]["id"]
+        == "prompt-budget"
+    )
+    assert b'version = "1"\r\n\r\n[tool.promptopt.budget]\r\n' in (project.root / "pyproject.toml").read_bytes()
+    assert (project.root / "app.py").read_text() == PROGRAM
+    before = {
+        path: path.read_bytes() for path in project.root.rglob("*") if path.is_file() and ".git/" not in str(path)
+    }
+    again = run("--yes")
+    assert again.exit_code == 0
+    assert again.stdout.splitlines()[-1].startswith("nothing to do: ")
+    assert before == {path: path.read_bytes() for path in before}
+    gate = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--prompt-budget", "-p", "no:cacheprovider"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert gate.returncode == 0, gate.stdout
+    assert "1 passed" in gate.stdout
+
+
+def test_cases_come_from_a_log_without_addresses(project) -> None:
+    def request(text: str) -> str:
+        system = "You route support tickets. Use {braces} freely."
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": text}]
+        usage = {"prompt_tokens": 9, "completion_tokens": 1}
+        return json.dumps({"model": "gpt-4o-mini", "messages": messages, "usage": usage})
+
+    project.write(
+        {"app.py": PROGRAM, "log.jsonl": "\n".join(map(request, ["My parcel", "Write to a.b@c.example", "my  parcel"]))}
+    )
+    proposal = propose(project.root, [project.root / "log.jsonl"])
+    suite = yaml.safe_load(proposal.files[project.root / "suites/route.yaml"])
+    assert [test["vars"]["ticket"] for test in suite["tests"]] == ["My parcel", "Write to [e-mail]"]
+    assert proposal.unknown == ()
+
+
+def test_what_is_there_stays(project) -> None:
+    project.write(
+        {
+            "app.py": PROGRAM,
+            "prompts/route/v1.j2": "---\nmodel: gpt-4o-mini\n---\nMine.\n",
+            "budget.toml": 'input = "1%"\n',
+            ".pre-commit-config.yaml": HOOKS,
+            ".github/workflows/ci.yml": "jobs: {}  # promptopt budget check\n",
+        }
+    )
+    project.git("init", "-q")
+    made = {os.path.relpath(path, project.root): text for path, text in propose(project.root).files.items()}
+    assert "prompts/app-route/v1.j2" in made
+    assert "prompts/route/v1.j2" not in made
+    assert "budget.toml" not in made
+    assert "pyproject.toml" not in made
+    assert not any(path.startswith(".github") for path in made)
+    assert [each["repo"] for each in yaml.safe_load(made[".pre-commit-config.yaml"])["repos"]] == [
+        "https://example.com/x",
+        "local",
+    ]
+
+
+def test_folders_of_packages_links_large_and_broken_files_are_no_prompts(project, tmp_path_factory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "prompt.txt").write_text("Secret prompt of somebody else.")
+    notebook = {
+        "cells": [
+            {
+                "cell_type": "code",
+                "source": ["%pip install openai\n", "client = 1\n", CALL % "'Sum up the notebook well'"],
+            }
+        ]
+    }
+    project.write(
+        {
+            "node_modules/x/app.py": PROGRAM,
+            "sub/venv/pyvenv.cfg": "",
+            "sub/venv/app.py": PROGRAM,
+            "other/pyproject.toml": "[tool.promptopt]\n",
+            "other/app.py": PROGRAM,
+            "tests/test_app.py": PROGRAM,
+            "old.py": "import openai\nprint 'x'\n",
+            "latin.py": "# openai é\n".encode("latin-1"),
+            "prompt.txt": b"\x00\x01binary",
+            "prompts_old/huge.txt": "x" * 1_100_000,
+            "bad.prompty": "---\na: [\n---\nuser:\nx\n",
+            "lab.ipynb": json.dumps(notebook),
+            "deep.py": "prompt = " + "(" * 150 + "1" + ")" * 150,
+        }
+    )
+    (project.root / "linked").symlink_to(elsewhere, target_is_directory=True)
+    (project.root / "prompt-link.txt").symlink_to(elsewhere / "prompt.txt")
+    proposal = propose(project.root)
+    assert {(prompt.path, name) for name, prompt in proposal.prompts.items()} == {("lab.ipynb", "lab")}
+    assert {each.path for each in proposal.left_out} >= {"old.py", "latin.py", "prompts_old/huge.txt", "bad.prompty"}
+
+
+def test_nothing_is_half_written(project) -> None:
+    project.write({"app.py": PROGRAM, "suites": "a file where the folder would be\n"})
+    done = run("--yes")
+    assert done.exit_code != 0
+    assert not (project.root / "prompts").exists()
+    assert not (project.root / "budget.toml").exists()
+
+
+def test_a_project_below_the_root_of_git_is_named_in_ci(project) -> None:
+    project.git("init", "-q")
+    project.write({"packages/bot/app.py": PROGRAM, "packages/bot/pyproject.toml": ""})
+    proposal = propose(project.root / "packages/bot")
+    workflow = yaml.safe_load(proposal.files[project.root / ".github/workflows/prompt-budget.yml"])
+    assert workflow["jobs"]["prompt-budget"]["defaults"]["run"]["working-directory"] == "packages/bot"
+    assert "-C packages/bot" in proposal.files[project.root / ".pre-commit-config.yaml"]
+    assert project.root / "packages/bot/prompts/route/v1.j2" in proposal.files
+
+
+def test_without_any_model_it_asks_for_one(project) -> None:
+    project.write({"prompts_text/hello_prompt.txt": "Say hello to {name} now."})
+    assert "--model" in propose(project.root).left_out[0].reason
+    assert propose(project.root, model="gpt-4o").left_out == ()
+
+
+def test_prompts_of_one_name_and_texts_that_are_the_same(project) -> None:
+    other = PROGRAM.replace("You route", "Here you route")
+    project.write({"a/x.py": PROGRAM, "b/x.py": other, "c/x.py": PROGRAM})
+    proposal = propose(project.root)
+    assert sorted(proposal.prompts) == ["route", "x-route"]
+    assert [each.path for each in proposal.left_out] == ["c/x.py"]
+
+
+def test_json_is_the_whole_proposal(project) -> None:
+    project.write({"app.py": PROGRAM})
+    data = json.loads(run("--json").stdout)
+    assert {each["path"] for each in data["files"]} >= {
+        "prompts/route/v1.j2",
+        "suites/route.yaml",
+        "prompts/route.lock.toml",
+    }
+    assert data["prompts"][0]["variables"] == {"ticket": "ticket"}
+    assert not (project.root / "prompts").exists()
