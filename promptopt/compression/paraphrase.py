@@ -129,7 +129,10 @@ PHRASES = [
         ),
         (r"\b(from [^.;:,]{1,40}?) up to\b", r"\1 to"),
         (r"\bone (\w+) and (?:only )?one \1(?: only)?\b", r"one \1"),
-        (r"\b(?:should|must|may|can|will|shall|to|not|it|that) last (?=\w)", " "),
+        (r"\b(should|must|may|can|will|shall|to|not|it|that) last (?=\w)", r"\1 "),
+        (r"\bdegrees? (?=celsius|fahrenheit|kelvin)", ""),
+        (r"\b(?:in advance|ahead of time|beforehand)\b", "ahead"),
+        (r"\bnot ((?:\w+ ){1,3}?)(?:very )?often\b", r"seldom \1"),
         (r"\bthere (?:is|are) (?:exactly|precisely) ", "there are "),
         (r"\b(?:straight|right) away\b|\bat once\b", "immediately"),
         (r"\b(\w{3,})-free\b", r"without \1"),
@@ -314,7 +317,7 @@ PHRASES = [
         (r"\bin the end\b|\bin the final place\b", "finally"),
         (
             (
-                r"\bleav(?:e|es|ing) (?:\w+ ){0,3}?out\b|\bleft out\b|\bskip\b|\bignor(?:e|ed|ing)\b"
+                r"\bleav(?:e|es|ing) (?:\w+ ){0,3}?out\b|\bleft out\b|\bskip(?:ped|ping|s)?\b|\bignor(?:e|ed|ing)\b"
                 r"|\bexclud(?:e|ed|ing)\b|\bomit(?:ted|ting)?\b|\bdisregard\b"
             ),
             "omit",

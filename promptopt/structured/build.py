@@ -31,7 +31,7 @@ from promptopt.tokens import Tokenizer, tokenizer_for
 
 REASONING = "reasoning"
 _EXPLAINS = re.compile(
-    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*\?))",
+    r"\b(?:explanation\b|explain\b|justif\w+|rationale\b|reasons? for\b(?! (?:this|that|it) (?:is|are)\b)|(?:provide|give|output|write|include|state|with|by) (?:down )?(?:(?:a|an|the|your|its|short|brief|detailed) )*reasoning\b|and why(?=\s*\?))",
     re.IGNORECASE,
 )
 # What is to be written before the value itself.
@@ -41,7 +41,7 @@ _FIRST = re.compile(
     re.IGNORECASE,
 )
 _NO_EXPLANATION = re.compile(
-    r"\b(?:no|not|n['’]t|without|never|ignore|omit|skip)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
+    r"(?<![\"'`“])\b(?:no|not|n['’]t|without|never|ignore|omit|skip)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
     re.IGNORECASE,
 )
 # What a label with an explanation in a sentence takes: 35 and 57 tokens for two suites of the real small model.

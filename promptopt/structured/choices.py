@@ -134,6 +134,27 @@ _PATTERNS += (
         rf"\b(?:answer|response|reply|output) (?:must|should|has to|can only) be (?:only |exactly |either |one of )*(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?:{_END}|(?=\s*,|\s+(?:with no|without|only|and nothing|based)\b))",
     ),
 )
+_PATTERNS += (
+    # "providing only the category code (A1, A2 or B7)"
+    (
+        "letter",
+        rf"\b{_ASK}\b[^.\n(]{{0,120}}\b(?:(?P<noun>category|class|intent|topic|sentiment|severity|priority)(?: code)?|code|label)\s*\((?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM})\)",
+    ),
+    # "Then, on the last line, write FRAUD or LEGITIMATE."
+    (
+        "answer",
+        rf"\bon (?:the|a) (?:last|final|new|separate|next) line,? (?:of your \w+,? )?(?:only )?{_ASK} (?:only |just |either |with )*(?P<list>{_QUOTE}?[A-Z][A-Z_]+{_QUOTE}?(?:\s*,\s*{_QUOTE}?[A-Z][A-Z_]+{_QUOTE}?)*\s*,?\s+or\s+{_QUOTE}?[A-Z][A-Z_]+{_QUOTE}?){_END}",
+    ),
+)
+# "Reply with YES if ..., otherwise NO"; "use -1 for negative, 0 for neutral and 1 for positive".
+_VALUE = r"(?:[\"'`“‘](?P<quoted>[\w+/ -]{1,30})[\"'`”’]|(?P<plain>-?\d{1,3}|(?i:yes|no|true|false|none|pass|fail)|[A-Z][A-Z\d_]+))"
+_CASE = re.compile(
+    rf"\b(?P<given>[Ii]f)\b[^.\n]{{3,160}}?[,\s]\s*(?:then\s+)?(?i:{_ASK})\s+(?:(?i:with|only|just|the|a)\s+)*{_VALUE.replace('quoted', 'quoted4').replace('plain', 'plain4')}(?=\s*[.;\n,])"
+    rf"|(?P<order>\b(?i:{_ASK})\b\s+(?:(?i:with|as|only|just|either|the|a|an|single|word|number|label|letter|digit|string|exactly)\s+)*"
+    rf"|[,;]\s*(?:(?i:and|or)\s+)?|\b(?i:and|or)\s+(?:(?i:with)\s+)?)(?:(?i:an?|the)\s+)?{_VALUE}\s*,?\s+(?P<when>(?i:if|when|in case|for|to indicate|to mean))\b"
+    rf"|(?P<else>\b(?i:otherwise|else|if not|in all other cases))\s*,?\s*(?:(?i:please)\s+)?(?:(?i:{_ASK})\s+(?:(?i:with|only|a|the)\s+)*)?{_VALUE.replace('quoted', 'quoted2').replace('plain', 'plain2')}(?!\w|\s+\w+ing\b|\s+(?i:text|prose))"
+    rf"|\b(?i:{_ASK})\b\s+(?:(?i:with|only|the)\s+)*{_VALUE.replace('quoted', 'quoted3').replace('plain', 'plain3')}\s+(?P<rest>(?i:otherwise))"
+)
 _QUOTED = re.compile(_QUOTE)
 _COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 
@@ -143,6 +164,12 @@ _GROUP = regex.compile(
 )
 _INDENTED = regex.compile(
     r"(?:^|\n)(?P<lead>[^\n]*\b(?:available|possible|following|these are)\b[^\n]*:)[ \t]*\n\s*\n?(?P<items>(?:[ \t]*(?:[-*•][ \t]+)?[\w\"'][\w \"'/&-]{0,40},?[ \t]*\n){2,})",
+    re.IGNORECASE,
+)
+# "(1) call the customer" below each other, and "Reply with the number of the action".
+_OPTIONS = regex.compile(r"(?P<items>(?:^[ \t]*\(?\d{1,2}[).][ \t][^\n]+\n+){2,12})", regex.MULTILINE)
+_BY_NUMBER = re.compile(
+    rf"\b{_ASK}\b(?: only)?(?: with)?(?: only| just)? the number of (?:the |your )?(?:\w+ )?(?:option|action|answer|choice|category|item)\b",
     re.IGNORECASE,
 )
 _LETTERED = regex.compile(
@@ -169,6 +196,7 @@ _NUMBERS = (
         re.IGNORECASE,
     ),
 )
+_IS_ORDER = re.compile(rf"{_ASK}\s", re.IGNORECASE)
 _POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
 _MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
@@ -230,6 +258,8 @@ def choices(document: PromptText) -> Iterator[Choice]:
                 continue
             groups = match.groupdict()
             name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
+            if kind == "classify" and any(_IS_ORDER.match(value) for value in values):
+                continue
             if kind == "classify" and name not in _KINDS:
                 # What is sorted is the input; only a few nouns name what it is sorted by.
                 name = ""
@@ -243,6 +273,35 @@ def choices(document: PromptText) -> Iterator[Choice]:
                 bare=kind == "list" and _stands_alone(text, span),
             )
     yield from _lists(document)
+    yield from _cases(document)
+
+
+def _cases(document: PromptText) -> Iterator[Choice]:
+    """The values that are given case by case: "Reply with YES if ..., otherwise NO"."""
+    for paragraph in re.finditer(r"(?:[^\n]+\n?)+", document.text):
+        found = list(_CASE.finditer(document.text, *paragraph.span()))
+        ordered = next(
+            (number for number, one in enumerate(found) if one["given"] or (one["order"] or "")[:1].isalpha()),
+            len(found),
+        )
+        found = found[ordered:]
+        values = [next(v for v in (one[name] for name in _CASE_VALUES) if v) for one in found]
+        closed = any(one["else"] or one["rest"] for one in found)
+        closed = closed or {value.lower() for value in values} in _PAIRS
+        # Of "unknown if ..., several if ..." nobody says what else there is; numbers and codes stand for all there is.
+        coded = all(
+            re.fullmatch(r"-?\d+|[A-Z]\d", value) and one["when"] for value, one in zip(values, found, strict=True)
+        )
+        distinct = list(dict.fromkeys(values))
+        if len(distinct) < 2 or len({value.lower() for value in distinct}) < len(distinct) or not (closed or coded):
+            continue
+        span = Span(found[0].start(), found[-1].end())
+        source = f"cases in the prose, line {document.line(span.start)}"
+        yield Choice("", enum(distinct), span, source)
+
+
+_CASE_VALUES = ("quoted", "plain", "quoted2", "plain2", "quoted3", "plain3", "quoted4", "plain4")
+_PAIRS = ({"yes", "no"}, {"true", "false"}, {"pass", "fail"})
 
 
 def _stands_alone(text: str, span: Span) -> bool:
@@ -266,6 +325,12 @@ def _lists(document: PromptText) -> Iterator[Choice]:
             _source(document, match, "list"),
             asks=bool(match["asks"]),
         )
+    if by_number := _BY_NUMBER.search(text):
+        for match in scan(_OPTIONS, text):
+            options = [int(number) for number in re.findall(r"(?m)^[ \t]*\(?(\d+)", match["items"])]
+            if options == list(range(1, len(options) + 1)):
+                values = [str(option) for option in options]
+                yield Choice("", enum(values), Span(*by_number.span()), _source(document, by_number, "numbers"))
     for pattern, kind in (
         (_LETTERED, "letters"),
         (_QUOTED_LINES, "quoted"),

@@ -32,6 +32,8 @@ _BEFORE = re.compile(
 _NEGATED = re.compile(
     r"\b(?:not|n['’]t|never|without|no|nor|avoid|instead of|rather than|cannot|nor)\b[^.!?\n]{0,80}\Z", re.IGNORECASE
 )
+# "No" may be a label.
+_LABEL_IN_QUOTES = re.compile(r"[\"'`“]\w+[\"'`”]")
 # The answer itself, in the words that prompts have for it.
 _ITSELF = frozenset(
     re.findall(
@@ -48,6 +50,8 @@ _ITSELF = frozenset(
 _PREPOSITION = re.compile(
     r"\b(?:of|for|about|on|in|from|to|that|which|with|based|using|between|if|when|as|by|how|whether|where|who|according|strictly|only|without)\b|[(\"'`<\[]"
 )
+_MEASURED = re.compile(r"\b(?:percentage|score|rating|number|confidence|probability)\b", re.IGNORECASE)
+_RATES = frozenset({"rate", "score", "grade", "estimate"})
 _COORDINATED = re.compile(r"\b(?:and|then|also|additionally|finally|next)\s*\Z", re.IGNORECASE)
 _WORKING = re.compile(r"\b(?:work|working|calculations?|thinking|thought process)\b", re.IGNORECASE)
 _SKIPPED = frozenset(
@@ -61,7 +65,7 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(
-    r"\b(?:followed by|along with|together with|as well as|accompanied by|plus|and)\s+(?:also\s+)?(?P<what>(?:a|an|one|two|three|the|your|its|how|why|what)\s+[^,;.!?\n]{2,60})",
+    r"(?:\b(?:followed by|along with|together with|as well as|accompanied by|plus|and)|,\s*then)\s+(?:also\s+)?(?P<what>(?:a|an|one|two|three|the|your|its|how|why|what)\s+[^,;.!?\n]{2,60})",
     re.IGNORECASE,
 )
 # What the answer is to be, said of it as a subject; a few words on style and length are no form.
@@ -150,6 +154,7 @@ def wants_json(document: PromptText) -> bool:
 def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span]) -> Iterator[tuple[int, int]]:
     text = document.text
     known = _known_words(fields)
+    labelled = len(fields) == 1 and fields[0].schema.get("type") == "string" and "enum" in fields[0].schema
     for match in _DESCRIBES.finditer(text):
         span = Span(*match.span())
         words = set(re.findall(r"[a-z][\w'-]*", match["rest"].lower())) - _ITSELF - _SKIPPED - known
@@ -166,25 +171,29 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
         for pattern in (_SEVERAL, _HOW) if own else (_HOW,):
             for match in pattern.finditer(sentence[0]):
                 yield sentence.start() + match.start(), sentence.start() + match.end()
-        yield from _orders(sentence, own, known)
+        yield from _orders(sentence, own, known, labelled)
 
 
-def _orders(sentence: re.Match[str], own: Sequence[Span], known: frozenset[str]) -> Iterator[tuple[int, int]]:
+def _orders(
+    sentence: re.Match[str], own: Sequence[Span], known: frozenset[str], labelled: bool
+) -> Iterator[tuple[int, int]]:
     offset = sentence.start()
     for match in _VERB.finditer(sentence[0]):
         start, end = offset + match.start(), offset + match.end()
         before = sentence[0][: match.start()]
-        if not _BEFORE.search(before) or _NEGATED.search(before):
+        if not _BEFORE.search(before) or _NEGATED.search(_LABEL_IN_QUOTES.sub(" ", before)):
             continue
         # The verb that a reader's span belongs to asks for what was read.
         if any(start < span.end and span.start < end for span in own) and not _FOLLOWS.search(match["object"]):
             continue
         more = bool(_COORDINATED.search(before))
-        rates = match["verb"].lower() in ("rate", "score", "grade") and not more
+        rates = match["verb"].lower() in _RATES and not more
         if not rates and not _is_itself(match["object"], known, more=more):
             yield start, end
     for match in _FOLLOWS.finditer(sentence[0]) if own else ():
-        if not _is_itself(match["what"], known) and not any(
+        # After a label, a percentage is another value.
+        besides = labelled and bool(_MEASURED.search(match["what"]))
+        if (besides or not _is_itself(match["what"], known)) and not any(
             offset + match.start("what") < span.end and span.start < offset + match.end() for span in own
         ):
             yield offset + match.start(), offset + match.end()

@@ -12,10 +12,10 @@ from promptopt.structured.completeness import asks_for_more, form_in_variable, p
 from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, UnreadForm, field_name
 from promptopt.structured.json_blocks import Block
 from promptopt.structured.json_blocks import blocks as json_blocks
-from promptopt.structured.labelled import bracketed, delimited, forms, read_pattern, tagged, tuples
+from promptopt.structured.labelled import bracketed, delimited, ending, forms, read_pattern, scale, tagged, tuples
 from promptopt.structured.named_keys import named_keys
 from promptopt.structured.pseudo_json import NotPseudo, merge, read_pseudo
-from promptopt.structured.refine import nulls_of, refined, refined_field, with_prose
+from promptopt.structured.refine import grades_of, nulls_of, refined, refined_field, with_aside, with_prose
 from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
 from promptopt.structured.wording import described, stated
 
@@ -55,7 +55,7 @@ _SEVERAL_FORMS = re.compile(
     re.IGNORECASE,
 )
 _OTHER_FORM = re.compile(
-    r"\b(?:valid yaml|yaml (?:object|schema|format)|(?:in|as|return|output) yaml|well[ -]formed xml|xml tags|(?:in|as) xml|(?:in|as|a) csv"
+    r"\b(?:valid yaml|yaml (?:object|schema|format|with)|(?:in|into|as|return|output) yaml|markdown tables?|(?:in|as) (?:an? )?tsv|tsv format|well[ -]formed xml|xml tags|(?:in|as) xml|(?:in|as|a) csv"
     r"|interface \w+ \{|class \w+\(BaseModel\))|```ya?ml\b",
     re.IGNORECASE,
 )
@@ -102,7 +102,9 @@ def _inferred(document: PromptText) -> Inferred:
             return _checked(document, found)
     if other := _OTHER_FORM.search(document.text):
         line = document.line(other.start())
-        return Inferred(problems=(f"line {line}: {other[0]!r}: YAML, XML, CSV and types of a program are not read",))
+        return Inferred(
+            problems=(f"line {line}: {other[0]!r}: YAML, XML, tables, CSV and types of a program are not read",)
+        )
     return Inferred(problems=("the prompt names no labels, keys or sections for its answers",))
 
 
@@ -205,6 +207,7 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         )
     ranges = list(numbers(document))
     lists = [choice for choice in said if "enum" in choice.schema]
+    graded = grades_of(document)
     fields = []
     for key in keys:
         if bad := _conditional(document, key.span):
@@ -218,6 +221,8 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
             schema = dict(near[0].schema)
         else:
             schema = with_prose(key.name, schema, ranges, lists)
+        if not stated(key.said):
+            schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
         fields.append(Field(key.name, schema, f"key in the prose, line {line}", line))
     fields = [replace(item, schema=nulls_of(document)(item.name, dict(item.schema))) for item in fields]
     return Inferred(
@@ -247,7 +252,8 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
         found = list({field.name: (field, span) for field, span in (*tuples(document), *marked)}.values())
     ranges = list(numbers(document))
     if not found:
-        single = bracketed(document, [dict(choice.schema) for choice in ranges if choice.asks])
+        asked = [dict(choice.schema) for choice in ranges if choice.asks]
+        single = bracketed(document, asked) or ending(document, asked or [grades for grades, _ in scale(document)])
         if single is None:
             return None
         inferred = _of_fields(document, [single], carried=False)
@@ -402,11 +408,12 @@ def _from_listings(document: PromptText) -> Inferred | None:
 def _object_of_task(text: str) -> str:
     """Reads "Classify the sentiment of the review" is about the sentiment."""
     match = re.search(
-        r"\b(?:classify|determine|identify|predict|detect|decide on) the (?:overall )?(?P<noun>[a-z]{3,20}) of\b",
+        r"\b(?:classify|determine|identify|predict|detect|decide on) the (?:overall )?(?P<noun>[a-z]{3,20}) of\b"
+        r"|\b(?:assign|choose|pick) an? (?P<assigned>[a-z]{3,20})(?=\s*[:.,]| (?:to|for)\b)",
         text,
         re.IGNORECASE,
     )
-    return field_name(match["noun"]) if match else ""
+    return field_name(match["noun"] or match["assigned"]) if match else ""
 
 
 def _anchor(text: str) -> str:

@@ -135,6 +135,8 @@ def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
 def _ends(line: str, label: re.Match[str], begun: bool) -> bool:
     """Whether a label is no part of the form: an input, a heading, or a definition in a list."""
     value = label["value"]
+    if begun and re.fullmatch(r"notes?(?: that)?|important|rules|where", label["name"].strip(), re.IGNORECASE):
+        return True
     if _is_variable(value) or (begun and not value.strip() and len(label["name"].split()) > 3):
         return True
     return bool(_LISTED.match(line)) and not _PLACE.search(value)
@@ -144,8 +146,16 @@ def _is_variable(value: str) -> bool:
     return bool(value.strip() and _VARIABLE.fullmatch(value)) and not re.search(r"[<\[(]", value)
 
 
+# "Outline:" and below it "- <first point>".
+_POINTS = re.compile(r"\A\s*[-*•]\s+[<\[]")
+
+
 def _labelled(document: PromptText, name: str, said: str, start: int, end: int) -> Found:
     line = document.line(start)
+    if _POINTS.search(said):
+        schema = {"type": "array", "items": dict(_TEXT)}
+        pattern = rf"(?ims)^[\W_\d]*{quoted(name)}[\W_]*?:\s*(.*?)(?=^[\W_\d]*[A-Z][\w ]{{0,30}}:|\Z)"
+        return Field(field_name(name), schema, f"form in the prose, line {line}", line, pattern), Span(start, end)
     schema = _placed(field_name(name), said)
     value = read_pattern(schema)
     pattern = rf"(?im)^[\W_]*{quoted(name)}[\W_]*?:[\W_]*?{value}"
@@ -213,7 +223,7 @@ def tagged(document: PromptText) -> list[Found]:
         name, body = match["name"], match["body"]
         before = text[max(0, match.start() - 160) : match.start()]
         follows = last >= 0 and not text[last : match.start()].strip(" \t\n,;and`\"'")
-        if name.lower() in _HTML or _INPUTS.search(name) or _is_input(body) or not (follows or _asks(before)):
+        if name.lower() in _HTML or _INPUTS.search(name) or _is_input(body) or not (follows or _asks(before, body)):
             continue
         if (inner := _ELEMENT.search(body)) and not _is_input(inner["body"]):
             raise UnreadForm(f"line {document.line(match.start())}: the answer is XML with elements inside <{name}>")
@@ -286,10 +296,17 @@ _SEVERAL = re.compile(
 )
 
 
-def _asks(before: str) -> bool:
-    """Whether the words before a tag speak of the answer: its line and the last sentence above."""
+def _asks(before: str, body: str = "") -> bool:
+    """Whether the words before a tag speak of the answer: its line and the last sentence above.
+
+    Args:
+        body: What the tag holds. If it says what belongs there, an order to rate something is enough.
+    """
     paragraph = re.split(r"\n[ \t]*\n", re.split(r"</[\w-]+>", before)[-1].rstrip(" \t\n`"))[-1]
-    return bool(_CUE.search(paragraph))
+    return bool(_CUE.search(paragraph) or (body and len(body.split()) > 1 and _RATES.search(paragraph)))
+
+
+_RATES = re.compile(r"\b(?:rate|classify|score|grade|assess|decide|label)\b", re.IGNORECASE)
 
 
 def _is_input(body: str) -> bool:
@@ -330,6 +347,25 @@ def bracketed(document: PromptText, ranges: list[dict[str, Any]]) -> Found | Non
         return None
     pattern = rf"\[\[\s*{read_pattern(schema)}\s*\]\]"
     return Field(name, schema, f"double brackets in the prose, line {line}", line, pattern), span
+
+
+_ENDING = re.compile(
+    r"\b(?:forms?|formats?|line|like this|as)\b:?\s*[\"'`“‘](?P<name>[A-Za-z][\w ]{0,20}):\s*[\[<({]*(?:your |the |an? )*(?:score|rating|grade|number|integer|x|n|#)[\])>}]*[\"'`”’.]",
+    re.IGNORECASE,
+)
+
+
+def ending(document: PromptText, ranges: list[dict[str, Any]]) -> Found | None:
+    """A number with a label, 'in the form "Rating: X"', with the one range that the prose gives."""
+    matches = list(_ENDING.finditer(document.text))
+    if len({match["name"] for match in matches}) != 1 or not ranges or any(one != ranges[0] for one in ranges):
+        return None
+    match, schema = matches[0], dict(ranges[0])
+    line = document.line(match.start())
+    pattern = rf"(?im)^[\W_]*{quoted(match['name'])}[\W_]*?:[\W_]*?{read_pattern(schema)}"
+    return Field(field_name(match["name"]), schema, f"form in the prose, line {line}", line, pattern), Span(
+        *match.span()
+    )
 
 
 _TUPLE = regex.compile(r"\bformat each (?P<noun>\w+) as\s*(?P<form>\([^\n]*<\|>[^\n]*\))", regex.IGNORECASE)

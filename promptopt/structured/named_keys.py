@@ -72,6 +72,7 @@ _STOP = frozenset(
         "key keys field fields property properties a an the and or following this that these it its below with json object as for each in of exactly only",
     )
 )
+_ORDERS = frozenset(("use", "set", "return", "omit", "leave", "write", "put", "give", "null", "if"))
 _MARK = r"(?:[-*•+]|\d+[.)])[ \t]+"
 _LINE = re.compile(
     rf"^(?P<indent>[ \t]*){_MARK}(?P<open>[*_`\"'“]*)(?P<name>[A-Za-z_][\w /-]{{0,40}}?)(?P<shut>[*_`\"'”]*)[ \t]*"
@@ -124,6 +125,9 @@ def _listed(document: PromptText) -> Iterator[NamedKey]:
             if (len(found) < 2 and (not kinds or pattern is _PLAIN)) or (not kinds and pattern is _PLAIN):
                 continue
             names = [item["name"].lower() for item in found]
+            if order := next((n for n, name in enumerate(names) if n > 1 and name in _ORDERS), 0):
+                # "street, city; use null for what is missing"
+                found, names = found[:order], names[:order]
             if pattern is _PLAIN and not _STOP.isdisjoint(names):
                 continue
             for item in found:

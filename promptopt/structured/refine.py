@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptopt.structured.choices import Choice, numbers
+from promptopt.structured.choices import Choice, labels, numbers
 from promptopt.structured.fields import Field, PromptText, Span, field_name
 from promptopt.structured.labelled import read_pattern, scale
 from promptopt.structured.named_keys import named_keys
@@ -43,13 +43,10 @@ def refined(
         for key in named_keys(document, known=True)
         if not document.depends(Span(key.span.start, key.span.start + 1))
     }
+    words = {match["name"]: match["said"] for match in _EXPLAINED.finditer(document.text)} | words
     shared = _shared_range(document, ranges)
     nulls = nulls_of(document, covered)
-
-    graded = {
-        field_name(match["name"]): number_range(match["low"], match["high"])
-        for match in _GRADED.finditer(document.text)
-    }
+    graded = grades_of(document)
 
     def leaf(name: str, child: dict[str, Any]) -> dict[str, Any]:
         bounds = graded.get(field_name(name))
@@ -65,6 +62,7 @@ def refined(
         child = _known(child, name)
         if shared and child.get("type") in ("integer", "number") and not set(child) & {"minimum", "enum"}:
             child = _bounded(name, child, shared)
+        child = with_aside(name, child, document)
         return nulls(name, child)
 
     def visit(node: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +106,38 @@ def _shared_range(document: PromptText, ranges: list[Choice]) -> tuple[dict[str,
     return found[0], each
 
 
+def grades_of(document: PromptText) -> dict[str, dict[str, Any]]:
+    """The criteria that have grades of their own: "Clarity (1-5)", "Method: 0 = missing, 1 = partial, 2 = full"."""
+    found = {
+        field_name(match["name"]): number_range(match["low"], match["high"])
+        for match in _GRADED.finditer(document.text)
+    }
+    for match in _GRADES.finditer(document.text):
+        grades = sorted(int(grade) for grade in re.findall(r"(?:[:,;(]\s*|^\s*)(-?\d+)\s*(?==)", match["grades"]))
+        found[field_name(match["name"])] = number_range(str(grades[0]), str(grades[-1]))
+    for match in _RATED.finditer(document.text):
+        names = [field_name(name) for name in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", match["names"])]
+        found |= {name: number_range(match["low"], match["high"]) for name in names if name not in found}
+    return found
+
+
+def with_aside(name: str, schema: dict[str, Any], document: PromptText) -> dict[str, Any]:
+    """A text with the labels that the prose gives in brackets after its name: "the band (A1, A2 or B1)"."""
+    if schema.get("type") != "string" or "enum" in schema:
+        return schema
+    said = re.escape(name).replace("_", "[ _]")
+    listed = r"(?P<list>[^().;\n]{1,80}? or [^().;,\n]{1,30}?)"
+    match = re.search(
+        rf"\b{said}[\"'`*]* \({listed}\)|\bwhere [\"'`*]*{said}[\"'`*]* (?:is|must be) (?:either )?{listed.replace('list', 'said')}(?=[.;\n]|$)",
+        document.text,
+        re.IGNORECASE,
+    )
+    said_of = (match["list"] or match["said"]) if match else ""
+    values = labels(said_of)
+    short = all(len(value.split()) <= 2 for value in values)
+    return {**schema, "enum": values} if len(values) > 1 and short else schema
+
+
 def _bounded(name: str, schema: dict[str, Any], shared: tuple[dict[str, Any], bool]) -> dict[str, Any]:
     bounds, each = shared
     if not each and not is_numeric(name):
@@ -119,6 +149,22 @@ def _bounded(name: str, schema: dict[str, Any], shared: tuple[dict[str, Any], bo
 # "1. Clarity (1-5)": a criterion with its range.
 _GRADED = re.compile(
     r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]*\**(?P<name>[A-Za-z][\w ]{2,30}?)\**[ \t]*\((?P<low>\d+)[ \t]*(?:-|–|to)[ \t]*(?P<high>\d+)\)",
+    re.MULTILINE,
+)
+# "Method: 0 = missing, 1 = partial, 2 = full"
+_GRADES = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*\**(?P<name>[A-Za-z][\w ]{2,30}?)\**:(?P<grades>[ \t]*-?\d+[ \t]*=[^\n=]+(?:[,;][ \t]*-?\d+[ \t]*=[^\n=]+)+)$",
+    re.MULTILINE,
+)
+# "Score the essay from 1 to 6 on content, organisation and grammar"
+_RATED = re.compile(
+    r"\b(?:rate|score|grade|evaluate|assess)\b[^.\n]{0,60}?\b(?:from|between) (?P<low>\d+) (?:to|and) (?P<high>\d+) (?:on|for|in) (?:its |the |each of )?"
+    r"(?P<names>\w+(?:, \w+)*,? and \w+)",
+    re.IGNORECASE,
+)
+# "- `action`: must be one of `run` or `stop`", below the form that has the key.
+_EXPLAINED = re.compile(
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*(?P<said>(?:\([^()\n]{1,40}\))?[ \t]*:[^\n]+)",
     re.MULTILINE,
 )
 _SHOWN_LIST = re.compile(r"\bexample\b[^\n]{0,40}?(?P<list>\[\s*-?\d+(?:\s*,\s*-?\d+)*\s*\])", re.IGNORECASE)
@@ -188,11 +234,11 @@ def with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: l
         if listed and all(choice == listed[0] for choice in listed):
             return {**schema, **listed[0]}
     if kind in (None, "string") and "enum" not in schema:
-        labels = [
+        known = [
             choice.schema
             for choice in lists
             if choice.name and choice.name == plain and choice.schema.get("type") == "string"
         ]
-        if labels and all(set(label["enum"]) == set(labels[0]["enum"]) for label in labels):
-            return {**schema, **labels[0]}
+        if known and all(set(label["enum"]) == set(known[0]["enum"]) for label in known):
+            return {**schema, **known[0]}
     return schema

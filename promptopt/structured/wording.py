@@ -18,7 +18,8 @@ TYPES: Mapping[str, str] = {
 _QUOTE = r"[\"'`“”‘’]"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.-])")
 _RANGE = re.compile(
-    r"(-?\d+(?:\.\d+)?)\s*%?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)", re.IGNORECASE
+    r"(-?\d+(?:\.\d+)?)\s*%?(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)",
+    re.IGNORECASE,
 )
 _WORD_LABEL = re.compile(r"[\w][\w .'/&-]{0,40}")
 _PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
@@ -220,9 +221,13 @@ def quoted_value(text: str) -> dict[str, Any]:
     if (typed := _NAMED_TYPE.match(text.strip())) or re.fullmatch(r"[\d.]+\s*(?:-|–|~|to)\s*[\d.]+", text.strip()):
         return {"type": "string", **bare_value(re.sub(r"\A(?:an?)\s+", "", text.strip()) if typed else text)}
     # Some words in a template say what belongs there; of an example they are dropped again.
-    described = len(text.split()) >= 3 and len(text) < 300 and MASK not in text
+    described = (len(text.split()) >= 3 or _DATE_FORM.fullmatch(text)) and len(text) < 300 and MASK not in text
     found = {"type": "string", "description": text} if described else {"type": "string"}
     return or_null(found) if re.search(r"\b(?:otherwise|else|or) null\b", text) else found
+
+
+# "YYYY-MM-DD", "HH:MM"
+_DATE_FORM = re.compile(r"(?:[YMDHhms]{1,4}[-/.: T]){1,5}[YMDHhms]{1,4}Z?")
 
 
 def _without_null(text: str, *, quoted: bool) -> str:
@@ -334,7 +339,8 @@ def ranged_number(text: str) -> dict[str, Any]:
     span = _RANGE.search(text)
     said = _NUMERIC.search(text)
     alone = span is not None and re.fullmatch(r"[\s(\[<]*(?:from|between)?\s*", text[: span.start()], re.IGNORECASE)
-    if span is None or not (said or (alone and not text[span.end() :].strip(" )]>%.,"))):
+    after = re.sub(r"\A\s*\([^()\n]{1,40}\)", "", text[span.end() :]) if span else ""
+    if span is None or not (said or (alone and not after.strip(" )]>%.,"))):
         return {}
     if re.search(
         r"\b(?:words?|sentences?|characters?|lines?|items?)\b", text[span.end() : span.end() + 14], re.IGNORECASE
@@ -372,10 +378,15 @@ def stated(text: str) -> dict[str, Any] | None:
     return or_null(found) if found and _says_null(words) else found
 
 
+_LETTERS = re.compile(r"\b(?i:letter) (?:from |between )?(?P<first>[A-H])(?: to | and |[-–])(?P<last>[B-Z])\b")
+
+
 def _kind_of(words: str) -> dict[str, Any] | None:
     head = words[:80]
     if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
         return {"type": "boolean"}
+    if span := _LETTERS.search(words):
+        return {"type": "string", "enum": [chr(code) for code in range(ord(span["first"]), ord(span["last"]) + 1)]}
     if labels := _stated_labels(words):
         return {"type": "string", "enum": labels}
     if (listed := _LIST.search(head)) and not re.search(
@@ -445,4 +456,5 @@ def _stated_labels(words: str) -> list[str]:
     plain = re.search(r"\b(?:one of|either|exactly)\b[^\n]{0,80}", words, re.IGNORECASE)
     if plain and "such as" not in words:
         return noted_labels(re.split(r"[.;]", plain[0])[0])
-    return alternatives(words.strip("()"))
+    # "(string): positive | neutral | negative"
+    return alternatives(re.sub(r"\A\W*(?:string|str|text|enum)\b[\s):–-]+", "", words.strip("()")))

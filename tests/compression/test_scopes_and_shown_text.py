@@ -406,3 +406,17 @@ def test_verbs_and_commas_that_part_words_stay(text, level, kept, parsed, monkey
     if not parsed:
         monkeypatch.setattr(parser, "available", lambda: False)
     assert kept in compress(text, level).text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Which plan is better with regard to its cost and its length?", "with regard to its cost"),
+        ("This is the course of it:\n\nYou ask the guest for a name and the guest answers.", "You ask the guest"),
+        ("You run in a sandbox and cannot see the log of the guests.", "You run in a sandbox"),
+        ("Write it so:\nfor port in [1, 2, 3, 4, 5, 6]:\n    sail(port)", "[1, 2, 3, 4, 5, 6]"),
+        ("The check is this one:\nassert tides([1, 2, 3, 4, 5, 6]) == 3", "[1, 2, 3, 4, 5, 6]"),
+    ],
+)
+def test_what_describes_compares_or_is_code_stays_at_standard(text, kept) -> None:
+    assert kept in compress(text, "standard").text

@@ -100,9 +100,12 @@ def _contracted(match: re.Match[str]) -> str | None:
     return who + _SHORT[verb]
 
 
-# "You call them by sending JSON" says how; "You begin and will list" has a second verb, which the subject needs.
+# "You call them by sending JSON" says how, "You run in a sandbox" where; "You begin and will list" has a second verb,
+# which the subject needs, and "You ask and the guest answers" a second subject.
 _DESCRIBES = re.compile(
-    r"\bby\s+\w+ing\b|\b(?:and|or|but|then)\s+(?:(?:also|then)\s+)?(?:will|would|can|could|may|might|must|should|are|have|do)\b",
+    r"\A(?:You\s+)?(?:run|start|begin|stop|help|act)\s+(?:in|on|inside|within|under|out)\b"
+    r"|\band\s+(?:(?:the|your|their)\s+[a-z]+|they|he|she|it|I|we)\s+(?:will\s+)?[a-z]+"
+    r"|\bby\s+\w+ing\b|\b(?:and|or|but|then)\s+(?:(?:also|then)\s+)?(?:will|would|can|could|may|might|must|should|are|have|do)\b",
     re.IGNORECASE,
 )
 

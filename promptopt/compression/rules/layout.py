@@ -269,9 +269,15 @@ def is_open(document: Document, start: int, end: int) -> bool:
     zone = document.masks.zone_at(start)
     if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):
         return False
+    if _IN_CODE.search(document.text, max(0, start - 60), start):
+        return False
     if zone is not None and (zone.kind in ("jinja", "front", "quote", "code") or in_fence(document.text, start)):
         return False
     return not any(frame.kind == "chat" and "assistant" in frame.argument for frame in document.frames_at(start))
+
+
+# Code without a fence: "for city in [...]", "assert f([...]) == 3", "names = [...]".
+_IN_CODE = re.compile(r"(?:\b\w+\(|\bfor \w+ in |\b\w+ ?[=!]?= ?|\breturn )\Z")
 
 
 def in_fence(text: str, position: int) -> bool:

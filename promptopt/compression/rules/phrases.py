@@ -229,6 +229,9 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     # "Concerning facts are to be flagged": an adjective.
     if old == "regarding" and not before.strip(" *_"):
         return True
+    # "Which one is better with regard to its length": "better about" is said of nothing.
+    if new == "about" and re.search(r"\b(?:better|best|worse|worst|good|strong\w*|weak\w*|equal|same)\s*\Z", before):
+        return True
     # "the rules that are listed below": "that are" goes first.
     if old.startswith("are ") and re.search(r"\b(?:that|which)\s*\Z", before, re.IGNORECASE):
         return True
