@@ -16,6 +16,7 @@ from promptopt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from promptopt.auditing.audit import AuditInput, LogAudit
+    from promptopt.auditing.evidence import TokenKind
     from promptopt.auditing.log import CachedRelation, CallLog
     from promptopt.auditing.reconcile import Covered
     from promptopt.auditing.strategies import AuditSettings, StrategyName
@@ -95,13 +96,19 @@ def _log_options(function: Any) -> Any:
 @click.option("--cap", type=click.IntRange(1), help="An output cap in tokens.")
 @click.option("--no-wait", multiple=True, metavar="TAG", help="A tag or prompt whose calls nobody waits for.")
 @click.option(
-    "--input-ratio", type=click.FloatRange(0, 1), help="Input tokens after compression, by before, as measured."
+    "--input-ratio",
+    metavar="RATIO|FILE",
+    help="Input tokens after compression, by before: a number, or `promptopt compare --json`.",
 )
 @click.option(
-    "--output-ratio", type=click.FloatRange(0, 1), help="Output tokens with structured output, by without, as measured."
+    "--output-ratio",
+    metavar="RATIO|FILE",
+    help="Output tokens with structured output, by without: a number, or `promptopt compare --json`.",
 )
 @click.option(
-    "--effort-ratio", type=click.FloatRange(0, 1), help="Reasoning tokens at a lower effort, by before, as measured."
+    "--effort-ratio",
+    metavar="RATIO|FILE",
+    help="Reasoning tokens at a lower effort, by before: a number, or `promptopt compare --json`.",
 )
 @click.option("--to-model", metavar="NAME", help="A smaller model; with --evidence.")
 @click.option(
@@ -375,9 +382,17 @@ def _told(entries: Sequence[str]) -> dict[str, CachedRelation]:
 
 
 def _settings(options: dict[str, Any]) -> AuditSettings:
+    from promptopt.auditing.evidence import measured_ratio, model_evidence
     from promptopt.auditing.strategies import AuditSettings
     from promptopt.gateway.settings import seconds
 
+    def ratio(name: str, kind: TokenKind) -> float | None:
+        given = options[f"{name}_ratio"]
+        return None if given is None else measured_ratio(given, kind, f"--{name}-ratio")
+
+    model, evidence = options["to_model"], options["evidence"]
+    if evidence is not None and model is None:
+        raise UsageError("--evidence is of a smaller model: name it with --to-model")
     return AuditSettings(
         ttl_s=seconds(options["ttl"], "--ttl"),
         lifetime_s=seconds(options["cache_lifetime"], "--cache-lifetime"),
@@ -386,26 +401,11 @@ def _settings(options: dict[str, Any]) -> AuditSettings:
         cap=options["cap"],
         no_wait=options["no_wait"],
         to_model=options["to_model"],
-        input_ratio=options["input_ratio"],
-        output_ratio=options["output_ratio"],
-        effort_ratio=options["effort_ratio"],
-        model_evidence=_evidence(options["evidence"]),
+        input_ratio=ratio("input", "input"),
+        output_ratio=ratio("output", "output"),
+        effort_ratio=ratio("effort", "reasoning"),
+        model_evidence=None if evidence is None else model_evidence(evidence, model),
     )
-
-
-def _evidence(path: Path | None) -> str | None:
-    """The verdict of a comparison, if it says that the job is still done."""
-    if path is None:
-        return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"is not the JSON of a comparison: {error}", path=path) from None
-    verdict = found.get("verdict") if isinstance(found, dict) else None
-    kind = verdict.get("kind") if isinstance(verdict, dict) else verdict
-    if kind not in ("improved", "equivalent", "not-worse"):
-        raise InputError(f"says {kind!r}, which does not show that the smaller model does the job", path=path)
-    return str(path)
 
 
 def _order(only: Sequence[str], order: str | None) -> tuple[StrategyName, ...]:
