@@ -1,4 +1,4 @@
-"""What a comparison has measured: that a model does the job, and ratios of tokens, as `promptopt compare --json` has it."""
+"""What a comparison has measured, by its JSON: that a model does the job, and ratios of tokens."""
 
 from __future__ import annotations
 
