@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +24,9 @@ import click
 @click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute.")
 @click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the map.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
+)
 def command(
     prompt: str,
     suite: str | None,
@@ -37,6 +41,7 @@ def command(
     rpm: int | None,
     judge: str | None,
     as_json: bool,
+    output: Path | None,
 ) -> None:
     """Say what each unit of a prompt is worth: the points that it loses without it, as a heat map.
 
@@ -46,7 +51,10 @@ def command(
     """
     from promptopt.cli.compare import read_dollars
     from promptopt.minimization.ablation import ablate
+    from promptopt.webpage.page import check_page_path, write_page
 
+    if output is not None:
+        check_page_path(output)
     found = ablate(
         prompt,
         suite=suite,
@@ -62,6 +70,10 @@ def command(
         judge=judge,
         on_plan=lambda plan: click.echo(plan, err=True),
     )
+    if output is not None:
+        from promptopt.minimization.html_report import ablation_page
+
+        write_page(ablation_page(found), output)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return

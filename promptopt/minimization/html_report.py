@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from promptopt.experiment.text import reason_text
-from promptopt.minimization.front import FrontRow, UnitWorth
+from promptopt.minimization.ablation import Ablation
+from promptopt.minimization.front import Fate, FrontRow, UnitWorth
 from promptopt.minimization.result import Minimization
 from promptopt.minimization.text import worth_text
 from promptopt.money import UNPRICED, dollars, usd
 from promptopt.tokens import tokenizer_for
-from promptopt.webpage.blocks import DiffBlock, PageBlock, PageSection, PlotBlock, ReportPage, TableBlock, VerdictBlock
+from promptopt.webpage.blocks import (
+    DiffBlock,
+    PageBlock,
+    PageSection,
+    PlotBlock,
+    ReportPage,
+    TableBlock,
+    TextBlock,
+    VerdictBlock,
+)
 
-_FATES = ("removed", "kept", "untested", "not tried")
+_FATES: tuple[Fate, ...] = ("removed", "kept", "untested", "matters", "spare", "unclear", "not tried")
 _MOST_BARS = 60
 
 
@@ -30,6 +41,24 @@ def minimize_page(found: Minimization) -> ReportPage:
             PageSection("The next version", list(_next_version(found))),
         ],
         footer=str(found.plan).splitlines(),
+    )
+
+
+def ablation_page(found: Ablation) -> ReportPage:
+    """The page of ``promptopt ablate``."""
+    counts = Counter(each.fate for each in found.worths)
+    said = ", ".join(f"{counts[fate]} {fate}" for fate in _FATES if counts[fate])
+    stopped = (f"stopped {found.stopped}",) if found.stopped else ()
+    paid = f"{found.outlay.calls:,} calls" + (f", {usd(found.outlay.usd)}" if found.outlay.paid else "")
+    about = f"at a margin of {found.margin:g} points of quality, of up to {found.cases:,} cases"
+    return ReportPage(
+        kind="promptopt ablate",
+        title=f"{found.label}: {len(found.worths):,} part{'s' * (len(found.worths) != 1)}",
+        lead=[VerdictBlock(said, about, (paid, *stopped))],
+        sections=[
+            PageSection("The prompt as a heat map", [TextBlock(found.heat_map(), preformatted=True)]),
+            PageSection("What each part costs and is worth", list(_units(found.worths))),
+        ],
     )
 
 

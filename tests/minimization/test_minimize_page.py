@@ -10,8 +10,8 @@ from planted_model import USEFUL, USELESS, Planted, Write, sentences
 
 import promptopt
 from promptopt.cli import cli
-from promptopt.minimization.html_report import minimize_page
-from promptopt.webpage.blocks import DiffBlock, PlotBlock, ReportPage, TableBlock, VerdictBlock
+from promptopt.minimization.html_report import ablation_page, minimize_page
+from promptopt.webpage.blocks import DiffBlock, PlotBlock, ReportPage, TableBlock, TextBlock, VerdictBlock
 from promptopt.webpage.page import page_html
 
 FACT = "If the text is empty, answer none."
@@ -71,3 +71,18 @@ def test_a_plan_has_a_page_and_a_page_is_written_again(planted: Write, monkeypat
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "nothing was asked" in Path("plan.html").read_text(encoding="utf-8")
+
+
+def test_an_ablation_is_a_page_with_its_map(planted: Write) -> None:
+    planted(sentences()[:4], 60)
+    found = promptopt.ablate("p", provider=Planted(USEFUL), margin=10)
+    page = ablation_page(found)
+    text = page_html(page)
+    assert [section.title for section in page.sections] == [
+        "The prompt as a heat map",
+        "What each part costs and is worth",
+    ]
+    assert page.sections[0].blocks == [TextBlock(found.heat_map(), preformatted=True)]
+    fates = {each.fate for each in found.worths}
+    assert set(page.sections[1].blocks[0].data["kinds"]) == fates
+    assert all(f'<td data-label="fate" class="text">{fate}</td>' in text for fate in fates)
