@@ -117,7 +117,7 @@ const DRAW = {
         }),
         Plot.text(data.steps, {
           x: (step) => Math.max(step.from, step.to), y: "label", dx: 6, textAnchor: "start", fill: INK,
-          text: (step) => (step.kind === "total" ? usd(step.to) : usd(step.to - step.from)),
+          text: (step) => (step.kind === "total" ? usd(step.to) : (step.to > step.from ? "+" : "") + usd(step.to - step.from)),
         }),
         Plot.ruleX([0], { stroke: SOFT }),
       ],

@@ -287,6 +287,8 @@ def test_many_variants_and_repetitions_stay_readable_and_plots_take_any_numbers(
     sight = Sight(browser, pages["wide"])
     assert sight.page.locator(".plot svg").count() == 6
     assert "NaN" not in "".join(plot.inner_html() for plot in sight.page.locator(".plot").all())
+    # A step that costs more than it saves has a sign.
+    assert sight.page.locator(".plot").nth(2).locator("text", has_text="+$2").count() == 1
     dots = sight.page.locator(".plot").nth(1).locator("circle")
     assert dots.count() == 12
     assert sight.page.locator(".row").nth(1).locator(".answer").count() == 1
