@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -106,12 +107,23 @@ def changed_since(config: Config, commit: str) -> Changed:
         paths.update(config.root / name for name in names if name)
     if any(path.parent == config.root and path.name in _SETTINGS for path in paths):
         return Changed(all=True)
+    if any(_read_through_link(folder, config.root, paths) for folder in (config.prompts, config.suites)):
+        return Changed(all=True)
     known = {prompt.name for prompt in list_prompts(config)}
     others = (path.relative_to(config.suites) for path in paths if path.is_relative_to(config.suites))
     if any("recordings" not in other.parts and other.with_suffix("").as_posix() not in known for other in others):
         # A table or a text that any suite may read.
         return Changed(all=True)
     return Changed(all=False, names=frozenset((*_of_suites(config, paths), *_of_prompts(config, paths))))
+
+
+def _read_through_link(folder: Path, root: Path, paths: Collection[Path]) -> bool:
+    """Whether a folder is outside the project, so that git was not asked, or a link in it leads to a changed file."""
+    if not folder.resolve().is_relative_to(root.resolve()):
+        return True
+    inside = (Path(parent, name) for parent, folders, files in os.walk(folder) for name in (*folders, *files))
+    targets = [link.resolve() for link in (folder, *inside) if link.is_symlink()]
+    return any(path.resolve().is_relative_to(target) for target in targets for path in paths)
 
 
 def _of_suites(config: Config, paths: Collection[Path]) -> Iterator[str]:

@@ -35,7 +35,8 @@ from promptopt.files import decode, git_error, run_git
 from promptopt.prices import Price, find_tier_price
 from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
-from promptopt.templates.names import version_number
+from promptopt.templates.chat_file import SUFFIXES
+from promptopt.templates.names import SUFFIX, version_number
 from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, definition_tokens
 from promptopt.values import Request, Response
 
@@ -273,7 +274,7 @@ class History:
     def _measured_file(self, prompt: GuardedPrompt) -> Path | None:
         version = prompt.lock.measured if prompt.lock else ""
         known = dict(prompt.files.versions)
-        return known.get(version, prompt.files.newest.with_name(f"{version}.j2")) if version else None
+        return known.get(version, prompt.files.newest.with_name(f"{version}{SUFFIX}")) if version else None
 
     def _newest(self, prompt: GuardedPrompt, commit: str) -> Path | None:
         """The file of the newest version at a commit."""
@@ -294,9 +295,9 @@ class History:
             commit,
             f"{os.path.relpath(folder, self._config.root)}/",
         )
-        names = [name for name in map(Path, (listed or "").splitlines()) if name.suffix == ".j2"]
-        numbers = [number for name in names if (number := version_number(name)) is not None]
-        return folder / f"v{max(numbers)}.j2" if numbers else None
+        names = [name for name in map(Path, (listed or "").splitlines()) if name.suffix in (SUFFIX, *SUFFIXES)]
+        numbered = [(number, name.suffix == SUFFIX, name.name) for name in names if (number := version_number(name))]
+        return folder / max(numbered)[2] if numbered else None
 
     def _load(self, path: Path, commit: str) -> Template | None:
         key = (str(path), commit)

@@ -317,3 +317,28 @@ def test_every_command_that_a_message_prints_can_be_pasted(locked: Any, limits: 
         run = CliRunner().invoke(cli, ["budget", *shlex.split(command)])
         assert run.exit_code == 0, f"{command}: {run.output}"
         assert "lock.toml" in run.output
+
+
+def test_a_prompt_that_a_link_leads_to_is_this_branchs_when_its_file_grows(locked: Any) -> None:
+    """git names the file that was edited, which is outside the prompts folder."""
+    locked.write({"lib/texts/v1.j2": prompt_text(), "suites/linked.yaml": SUITE})
+    (locked.root / "prompts/linked").symlink_to("../lib/texts")
+    lock()
+    branch(locked)
+    assert failed(check()) == []
+    locked.write({"lib/texts/v1.j2": prompt_text(LONGER)})
+    commit(locked)
+    assert failed(check()) == ["input", "input"]
+
+
+def test_growth_on_the_base_is_known_of_a_chat_in_yaml_too(locked: Any) -> None:
+    chat = "- role: system\n  content: Be kind.\n- role: user\n  content: '{{ ticket }}'\n"
+    settings = '[tool.promptopt]\nmodel = "gpt-4o-mini"\n'
+    locked.write({"prompts/chat/v1.yaml": chat, "suites/chat.yaml": SUITE, "pyproject.toml": settings})
+    lock()
+    locked.write({"prompts/chat/v1.yaml": chat.replace("kind", "kind and good")})
+    branch(locked)
+    # As long as the base's, but not the same text.
+    locked.write({"prompts/chat/v1.yaml": chat.replace("kind", "kind or good")})
+    commit(locked)
+    assert failed(check()) == []
