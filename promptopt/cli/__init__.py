@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": ("promptopt.cli.compare", "Compare prompts over the same cases: tokens, dollars, quality, a verdict."),
     "compress": ("promptopt.cli.compress", "Shorten a prompt as a reviewable diff; every constraint stays."),
     "count": ("promptopt.cli.count", "Count a prompt's tokens and dollars, per call and per month."),
+    "diff": ("promptopt.cli.history", "Compare two versions line by line: tokens, cost, the answers that changed."),
     "estimate": ("promptopt.cli.estimate", "Estimate a prompt's cost for so many users and calls, without a log."),
     "formats": (
         "promptopt.cli.formats",
@@ -31,6 +32,7 @@ COMMANDS = {
         "promptopt.cli.gateway",
         "Show the gateway's budgets by team, user and model; make virtual keys.",
     ),
+    "history": ("promptopt.cli.history", "Show a prompt's tokens, dollars and quality over versions and commits."),
     "import": (
         "promptopt.cli.importing",
         "Bring a promptfoo config over: prompts, suites and providers of this project.",
@@ -66,7 +68,8 @@ class LazyGroup(click.Group):
             return None
         from promptopt.cli.verbosity import add_verbosity
 
-        command = import_module(COMMANDS[cmd_name][0]).command
+        module = import_module(COMMANDS[cmd_name][0])
+        command = module.diff_command if cmd_name == "diff" else module.command
         assert isinstance(command, click.Command)
         return add_verbosity(command)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from promptopt.cli.completion import add_completion
+
 _QUIET, _VERBOSE = "promptopt.quiet", "promptopt.verbose"
 _KEPT = 1 << 20
 
@@ -20,6 +22,7 @@ def add_verbosity(command: click.Command) -> click.Command:
         for child in command.commands.values():
             add_verbosity(child)
     elif not any(option.name == "quiet" for option in command.params):
+        add_completion(command)
         command.params += [_option("-q", "--quiet", _QUIET), _option("-v", "--verbose", _VERBOSE)]
         command.invoke = _talking(command.invoke)  # type: ignore[method-assign] # one place for all commands
     return command
