@@ -277,7 +277,7 @@ def history_svg(prompt: str, points: Sequence[HistoryPoint]) -> str:
     """A picture of a history: tokens, dollars and quality over the points, one above the other."""
     from html import escape
 
-    width, height, left, top = 760, 120, 120, 40
+    width, height, left, top = 760, 120, 140, 40
     panels: tuple[tuple[str, list[float | None], str], ...] = (
         ("input tokens", [each.input_tokens for each in points], "{:,.0f}"),
         ("output tokens", [each.output_tokens for each in points], "{:,.0f}"),
