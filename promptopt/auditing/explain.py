@@ -154,8 +154,10 @@ def _cells(log: CallLog, config: Config) -> tuple[dict[_Key, _Cell], int]:
     unique, places = np.unique(keys[billed], axis=0, return_inverse=True)
     numbers = usages.rates.numbers[billed]
     tokens = np.stack([each[billed] for each in usages.by_kind], axis=1)
-    for place, (kind, model) in enumerate(unique.tolist()):
-        rows = places.reshape(-1) == place
+    # A log may have a million models: each call is looked at once, not once for each.
+    order = np.argsort(places.reshape(-1), kind="stable")
+    ends = np.cumsum(np.bincount(places.reshape(-1), minlength=len(unique)))
+    for (kind, model), rows in zip(unique.tolist(), np.split(order, ends[:-1]) if len(unique) else (), strict=True):
         name = log.names[column][kind] if kind >= 0 else ""
         cells[name, log.names["model"][model]] = _cell(tokens[rows], numbers[rows], usages.rates.rates)
     return cells, int((usages.billed & ~usages.rates.priced).sum())

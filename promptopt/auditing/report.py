@@ -176,12 +176,18 @@ def head(data: Mapping[str, Any]) -> str:
         if data["unpriced"]:
             lines.append(f"{data['unpriced']:,} calls are unpriced, and in no sum")
     accounting = data["accounting"]
+    settled = sorted(accounting["settled"], key=lambda each: -each["rows"])
     lines += [
         f"cached tokens {each['relation']} input: {each['group']}, {each['rows']:,} rows, by {each['witness']}"
-        for each in accounting["settled"]
+        for each in settled[:_SHOWN]
     ]
+    if len(settled) > _SHOWN:
+        rows = sum(each["rows"] for each in settled[_SHOWN:])
+        lines.append(f"... and {len(settled) - _SHOWN:,} more groups, {rows:,} rows")
     if accounting["compared"]:
-        off = ", ".join(f"{group} {rows:,}" for group, rows in accounting["differing"].items()) or "none"
+        differing = sorted(accounting["differing"].items(), key=lambda item: -item[1])
+        off = ", ".join(f"{group} {rows:,}" for group, rows in differing[:_SHOWN]) or "none"
+        off += f", and {len(differing) - _SHOWN:,} more groups" if len(differing) > _SHOWN else ""
         lines.append(
             f"the log says {usd(accounting['said_usd'])} for {accounting['compared']:,} calls, list price is "
             f"{usd(accounting['listed_usd'])}; rows that differ: {off}"

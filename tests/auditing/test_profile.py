@@ -3,12 +3,20 @@
 import csv
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from promptopt.auditing.accounting import settle
+from promptopt.auditing.audit import AuditInput, audit
 from promptopt.auditing.bill import SLOT_S, TokenBill, TokenRate
+from promptopt.auditing.explain import explain
+from promptopt.auditing.log import LogBuilder, LoggedCall
 from promptopt.auditing.profile import GroupSums, curve, forecast, next_days, spikes
+from promptopt.auditing.report import report_data, report_text
+from promptopt.auditing.strategies import AuditSettings
+from promptopt.config import Config
 
 RATE = TokenRate("m", "standard", (Decimal(1),) * 6)
 FIRST = 1_790_000_000 // SLOT_S
@@ -69,3 +77,24 @@ def test_the_curve_ends_at_the_whole_bill():
     assert found[1] == pytest.approx(0.8)
     assert found[-1] == pytest.approx(1.0)
     assert found == sorted(found)
+
+
+def test_a_log_of_many_models_is_summed_up_not_listed():
+    builder = LogBuilder()
+    for number in range(3000):
+        builder.add(LoggedCall(f"m{number}", at=1.79e9 + number, input_tokens=10, cache_read_tokens=4,
+                               output_tokens=1, total_tokens=11))  # fmt: skip
+    config = Config(Path("nowhere"), Path("nowhere"), Path("nowhere"))
+    log, accounting = settle(builder.build(), config)
+    assert len(accounting.settled) == 3000
+    text = report_text(report_data(audit(AuditInput(log, accounting, {}), AuditSettings(), config)))
+    assert "... and 2,992 more groups, 2,992 rows" in text
+    assert text.count("cached tokens inside input") == 8
+
+
+def test_two_periods_without_a_price_are_explained_as_nothing():
+    builder = LogBuilder()
+    builder.add(LoggedCall("no-such-model", at=1.79e9, input_tokens=10))
+    log = builder.build()
+    found = explain(log, log, Config(Path("nowhere"), Path("nowhere"), Path("nowhere")))
+    assert (found.before_usd, found.unpriced) == (0, 2)
