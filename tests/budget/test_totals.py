@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from guarded_project import LONGER, RULES, SUITE, check, kinds, lock, prompt_text, record
+from guarded_project import LONGER, RULES, SUITE, check, commit, kinds, lock, prompt_text, record
 
 from promptopt.budget.lock import read_lock
 from promptopt.budget.totals import judge_recorded
@@ -145,3 +145,23 @@ def test_a_recount_is_only_summed_over_the_same_cases(locked: Any) -> None:
     text = check()["triage"].text
     assert "tokenizer: o200k_base" in text
     assert "recounted" not in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "limit"), [("input", "0 tokens"), ("usd_month", "$0.01"), ("usd_call", "$0.0000001")]
+)
+def test_a_sum_that_the_base_exceeds_already_warns_until_the_branch_adds_to_it(
+    locked: Any, metric: str, limit: str
+) -> None:
+    settings = (
+        f'[tool.promptopt.budget]\ninput = "off"\n[tool.promptopt.budget.group."*".total]\n{metric} = "{limit}"\n'
+    )
+    locked.write({"pyproject.toml": settings, "prompts/triage/v1.j2": prompt_text(RULES + "Be kind.\n")})
+    locked.git("init", "-q", "-b", "main")
+    commit(locked)
+    locked.git("checkout", "-qb", "topic")
+    # As long as on the base, and longer.
+    for text, level in (("Be good.\n", "warn"), ("Be good and kind.\n", "error")):
+        locked.write({"prompts/triage/v1.j2": prompt_text(RULES + text)})
+        commit(locked)
+        assert [finding.level for finding in check()["group *"].findings] == [level]
