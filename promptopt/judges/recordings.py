@@ -122,10 +122,14 @@ class JudgeFile(RecordingFile):
     _line: ClassVar[type[Recording]] = JudgeRecording
 
 
+SEARCHES = ".promptopt"
+"""The folder in which a search keeps answers to versions of a prompt that nobody has written down."""
+
+
 def judge_path(suite: Suite, recordings: Path) -> Path:
     """The file of the judgements of answers that ``recordings`` holds."""
-    if not recordings.is_relative_to(suite.recordings):
-        # Of answers that a search keeps for itself.
+    if SEARCHES in recordings.parts:
+        # The judgements of the prompt's own answers stay as they are.
         return recordings.with_name(f"{recordings.stem}.judges.jsonl")
     return suite.recordings.with_name("judges") / recordings.relative_to(suite.recordings)
 

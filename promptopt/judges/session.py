@@ -17,6 +17,7 @@ from promptopt.files import show_path
 from promptopt.judges.batches import ask_together, batches_of
 from promptopt.judges.recordings import (
     EVERY_CASE,
+    SEARCHES,
     Ask,
     JudgeFile,
     JudgePlace,
@@ -124,7 +125,7 @@ class JudgeSession:
             rivals: Answers of the other variants to the same case.
             noted: Takes the scorers that would ask, in the place of asking.
         """
-        own = [path for path in files if path.is_relative_to(self._suite.recordings)]
+        own = [path for path in files if path.is_relative_to(self._suite.recordings) or SEARCHES in path.parts]
         opened = tuple(self._open(judge_path(self._suite, path)) for path in own)
 
         def seat(case: Case, assertion: Assertion, number: int) -> Seat:

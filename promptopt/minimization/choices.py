@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 from promptopt.compression.engine import compress_prompt, with_source
 from promptopt.config import Config
-from promptopt.errors import TemplateError, UsageError
+from promptopt.errors import PromptoptError, UsageError
 from promptopt.experiment.conversation import render_case
 from promptopt.experiment.variant import Variant, make_variant
 from promptopt.minimization.units import Units
 from promptopt.providers.recordings import RecordingFile, RecordingFiles
 from promptopt.structured.build import structure
+from promptopt.structured.field_sources import from_suite, suite_labels
+from promptopt.structured.infer import infer
 from promptopt.structured.proposal import Options
 from promptopt.structured.recommendation import proposed_template
 from promptopt.suites import Suite
@@ -66,7 +68,11 @@ class Reduced:
 
 
 class Workbench:
-    """Makes the variant of each choice, once."""
+    """Makes the variant of each choice, once.
+
+    Attributes:
+        refused: Why a choice has no variant.
+    """
 
     def __init__(
         self,
@@ -84,6 +90,7 @@ class Workbench:
         self._config, self._store, self._model, self._price_as = config, store, model, price_as
         self._files = RecordingFiles()
         self._variants: dict[Reduced, Variant | None] = {}
+        self.refused: dict[Reduced, str] = {}
         self._templates: dict[Reduced, Template] = {}
 
     def template(self, choice: Reduced) -> Template:
@@ -112,10 +119,11 @@ class Workbench:
         if choice not in self._variants:
             try:
                 self._variants[choice] = self._make(choice)
-            except (TemplateError, UsageError):
+            except PromptoptError as error:
                 if choice == Reduced():
                     raise
                 self._variants[choice] = None
+                self.refused[choice] = str(error).partition("\n")[0]
         return self._variants[choice]
 
     def _make(self, choice: Reduced) -> Variant:
@@ -181,13 +189,14 @@ def rule_edits() -> Move:
     return Move("rules", "rules", "text", rewrite=rewrite)
 
 
-def structured_answer() -> Move:
-    """The answer as strict JSON, as ``promptopt structure`` proposes it."""
+def structured_answer(suite: Suite) -> Move:
+    """The answer as strict JSON, as ``promptopt structure --suite`` proposes it."""
 
     def rewrite(template: Template) -> Template:
-        found = structure(template, None, Options())
+        evidence = None if infer(template.source).fields else from_suite(suite)
+        found = structure(template, evidence, Options(labels=tuple(suite_labels(suite))))
         if not found.changes:
-            raise UsageError("nothing to structure")
+            raise UsageError(f"{template.path}: the answer is as short as it can be")
         return proposed_template(found, template.origin.version)
 
     return Move("structured", "structured", "text", rewrite=rewrite)

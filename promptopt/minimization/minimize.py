@@ -29,7 +29,7 @@ from promptopt.minimization.choices import (
 from promptopt.minimization.confirmation import Confirmed, confirm
 from promptopt.minimization.examples import best_with_examples, example_orders
 from promptopt.minimization.front import Outlay
-from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, UnsavedAnswers, open_store
+from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, open_store
 from promptopt.minimization.plan import SearchPlan, make_plan
 from promptopt.minimization.result import Minimization
 from promptopt.minimization.search import Reduction, Tried
@@ -191,8 +191,8 @@ def open_search(
     loaded = named if isinstance(named, Suite) else load_suite(named, config=config)
     checks = SuiteChecks(loaded)
     kept = config.root / ".promptopt" / "minimize"
-    store = UnsavedAnswers() if how.provider else open_store(kept, template.origin.prompt)
-    moves = list(_moves(allowed))
+    store = open_store(kept, template.origin.prompt, saved=how.provider is None)
+    moves = list(_moves(allowed, loaded))
     bench = Workbench(
         read_units(template, allowed.units),
         moves,
@@ -225,9 +225,9 @@ def open_search(
     return bench, Oracle(bench, checks, sending, mode, limit, how.provider is None or limit is not None)
 
 
-def _moves(allowed: Allowed) -> list[Move]:
+def _moves(allowed: Allowed, suite: Suite) -> list[Move]:
     found = [rule_edits()] if allowed.rules and not allowed.units else []
-    found += [structured_answer()] if allowed.structured else []
+    found += [structured_answer(suite)] if allowed.structured else []
     found += [other_model(name) for name in allowed.models]
     return found + [other_setting(name, value) for name, values in allowed.settings.items() for value in values]
 

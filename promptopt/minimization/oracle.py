@@ -75,9 +75,6 @@ class AnswerStore(RecordingFile):
 class UnsavedAnswers(AnswerStore):
     """The same without a file, for a provider that is a part of the program."""
 
-    def __init__(self) -> None:
-        super().__init__(Path("memory.jsonl"))
-
     def _write(self, data: bytes) -> None:
         """Nothing is written."""
 
@@ -289,10 +286,11 @@ def _spend(trial: Trial) -> float:
     return float(trial.usage.input_tokens + 4 * trial.usage.output_tokens) if cost is None else float(cost.total_usd)
 
 
-def open_store(folder: Path, prompt: str) -> AnswerStore:
-    """The answers of earlier searches of a prompt.
+def open_store(folder: Path, prompt: str, *, saved: bool = True) -> AnswerStore:
+    """The answers of earlier searches of a prompt; an empty one that is not saved, for a part of the program.
 
     Raises:
         RecordingError: The file cannot be read.
     """
-    return AnswerStore.read(folder / f"{prompt.replace('/', '+')}.jsonl")
+    path = folder / f"{prompt.replace('/', '+')}.jsonl"
+    return AnswerStore.read(path) if saved else UnsavedAnswers(path)

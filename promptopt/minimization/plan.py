@@ -27,6 +27,7 @@ class SearchPlan:
         usd_per_call: The most that a call costs; ``None`` if nothing is paid.
         unrecorded: Calls for the prompt as it is that are not recorded yet.
         candidates: Choices that can be asked of all cases of the search, beside the confirmation; ``None``: no limit.
+        unpriced: The model if what it costs is not known.
     """
 
     prompt: str
@@ -40,11 +41,13 @@ class SearchPlan:
     usd_per_call: Decimal | None
     unrecorded: int
     candidates: int | None
+    unpriced: str = ""
 
     def __str__(self) -> str:
         search, held = len(self.split.search), len(self.split.confirm)
         buys = "any number of candidates" if self.candidates is None else f"{self.candidates:,} candidates"
-        money = "no call is paid" if self.limit is None else f"{dollars(self.limit)} buys"
+        free = f"{self.unpriced} is unpriced, nothing limits what is spent" if self.unpriced else "no call is paid"
+        money = free if self.limit is None else f"{dollars(self.limit)} buys"
         verb = ": " if self.limit is None else " "
         points = f"{self.margin:g} point{'s' * (self.margin != 1)}"
         return (
@@ -72,7 +75,8 @@ def make_plan(
         CostLimitError: Nothing can be confirmed for so few dollars, or what a call may cost is not known.
         RecordingError: An answer of the prompt is not recorded, and may not be asked for.
     """
-    split = split_cases(bench.suite, margin / 100)
+    split, whole = split_cases(bench.suite, margin / 100), bench.variant(Reduced())
+    assert whole is not None
     price = price_of_call(bench, limit) if paid else None
     limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
     candidates = None
@@ -93,6 +97,7 @@ def make_plan(
         usd_per_call=price,
         unrecorded=missing,
         candidates=candidates,
+        unpriced=whole.model if paid and price is None and not whole.free else "",
     )
 
 

@@ -210,6 +210,9 @@ class Minimization:
         per_pass = self._of_chosen("usd_per_pass")
         if per_pass is not None and saved is not None and saved <= 0:
             yield f"saves {usd(-1000 * per_pass)} for each 1,000 answers that pass"
+        for one in self.tried:
+            if one.outcome == "cannot be made" and one.moves:
+                yield f"{', '.join(one.moves)} cannot be made: {self.bench.refused.get(one.choice, '')}"
         if self.unused_variables:
             yield f"variables without a place now: {', '.join(self.unused_variables)}"
         if self.chosen is None:

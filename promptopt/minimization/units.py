@@ -238,7 +238,7 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int]:
     if not text[line:start].strip() and (after == len(text) or text[after] == "\n"):
         end = min(after + 1, len(text))
         before = text[:line]
-        if before.endswith("\n\n") or not before.strip() or before.rstrip(" \t\n").endswith("%}"):
+        if before.endswith("\n\n") or not before.strip() or before.rstrip(" \t\n").endswith(("%}", "\n---")):
             blank = _BLANKS.match(text, end)
             end = blank.end() if blank else end
         return line, end

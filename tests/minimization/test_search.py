@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from planted_model import USEFUL, USELESS, Planted, Write, sentences
+from wire import completion
 
 import promptopt
 from promptopt.errors import CostLimitError, UsageError
@@ -192,3 +193,51 @@ def test_judged_suites_and_bad_arguments(planted: Write, project: Any) -> None:
         promptopt.minimize("p", provider=Planted({}), steps=0)
     with pytest.raises(UsageError, match="margin"):
         promptopt.minimize("p", provider=Planted({}), margin=0)
+
+
+def test_a_move_that_cannot_be_made_is_said(planted: Write) -> None:
+    planted(["Be kind."], 300)
+    found = promptopt.minimize("p", provider=Planted({}), margin=5, structured=True)
+    assert found.chosen is not None
+    assert "structured cannot be made: " in str(found)
+
+
+def test_an_unpriced_model_is_said_to_be_unlimited(planted: Write) -> None:
+    planted(["Be kind."], 300)
+    plans: list[str] = []
+    options: Any = {"model": "acme-1", "margin": 5, "on_plan": lambda plan: plans.append(str(plan)), "dry_run": True}
+    promptopt.minimize("p", record="missing", **options)
+    assert "acme-1 is unpriced, nothing limits what is spent" in plans[0]
+    with pytest.raises(CostLimitError, match="acme-1 is unpriced"):
+        promptopt.minimize("p", record="missing", max_cost=1, **options)
+
+
+def test_a_prompt_without_a_cap_is_refused_if_it_is_paid(planted: Write) -> None:
+    path = planted(["Be kind."], 300)
+    path.write_text(path.read_text().replace("max_output_tokens: 20\n", ""))
+    with pytest.raises(CostLimitError, match="sets no max_output_tokens"):
+        promptopt.minimize("p", record="missing", margin=5, dry_run=True)
+
+
+def test_answers_are_judged_by_a_model(planted: Write, project: Any, endpoint: Any, monkeypatch: Any) -> None:
+    """A search keeps its answers outside of the suite's folder, and so its judgements."""
+    planted(["Be kind.", "Thank you very much!"], 70)
+    rows = [{"vars": {"n": n}, "assert": [{"type": "llm-rubric", "value": "is right"}]} for n in range(70)]
+    project.write({"suites/p.jsonl": "".join(json.dumps(row) + "\n" for row in rows)})
+    verdict = '{"reason": "fine", "pass": true, "score": 1.0}'
+
+    def reply(body: dict[str, Any]) -> Any:
+        asked = str(body["messages"])
+        text = verdict if "is right" in asked else "right"
+        return 200, {"content-type": "application/json"}, completion(text, body["model"], len(asked) // 4)
+
+    endpoint.reply = reply
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+    options: Any = {"margin": 10, "rules": False, "judge": "gpt-4o-mini", "price_as": "gpt-4o-mini", "steps": 1}
+    found = promptopt.minimize("p", **options)
+    assert found.confirmed
+    assert found.confirmed[0].difference.difference == 0
+    assert (project.root / ".promptopt/minimize/p.judges.jsonl").is_file()
+    # Those of the prompt's own answers are somebody's, and are not written over.
+    assert not (project.root / "suites/p/judges").exists()

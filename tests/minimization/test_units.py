@@ -123,7 +123,7 @@ def test_white_space_is_what_a_person_would_leave(project: Any) -> None:
     assert units.without([by_text["- a b"], by_text["- c d"]]).source.endswith("Three is here.\n\nAsk: {{ q }}\n")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_subset_leaves_a_prompt_that_renders(project: Any, data: st.DataObject) -> None:
     units = units_of(project, RICH, "rich")
@@ -147,7 +147,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(PIECES), min_size=2, max_size=14), st.randoms(use_true_random=False))
 def test_any_prompt_can_lose_any_of_its_units(project: Any, pieces: list[str], random: Any) -> None:
     from promptopt.errors import TemplateError
