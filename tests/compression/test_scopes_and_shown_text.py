@@ -420,3 +420,8 @@ def test_verbs_and_commas_that_part_words_stay(text, level, kept, parsed, monkey
 )
 def test_what_describes_compares_or_is_code_stays_at_standard(text, kept) -> None:
     assert kept in compress(text, "standard").text
+
+
+def test_what_there_is_under_a_condition_keeps_its_verb_if_more_is_said_of_it() -> None:
+    text = "Tell the captain if there are updates that seem odd to the crew of the ship."
+    assert "if there are updates that seem odd" in compress(text, "telegraphic").text

@@ -141,7 +141,7 @@ _PRONOUNS = (
     Rewording(
         re.compile(
             r"(?:\A|(?<=\bif )|(?<=\bwhen )|(?<=\bunless ))there\s+(?:is|are)(?=\s+\w+\s+\w)"
-            r"(?!\s+(?:no|not|any|more|less|one)\b)",
+            r"(?!\s+(?:no|not|any|more|less|one)\b|\s+\w+\s+(?:that|which|who)\b)",
             re.IGNORECASE,
         ),
         needles=("there ",),
