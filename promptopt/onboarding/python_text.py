@@ -48,7 +48,7 @@ def scope_of(body: list[ast.stmt], outer: Scope | None = None, parameters: froze
     return scope
 
 
-def _collect(body: list[ast.stmt], scope: Scope) -> None:  # noqa: C901 - one case for each kind of statement
+def _collect(body: list[ast.stmt], scope: Scope) -> None:  # noqa: C901, PLR0912 - kinds of statements
     def bind(target: ast.expr, value: ast.expr | None, adds: bool = False) -> None:
         if isinstance(target, ast.Name):
             scope.names.setdefault(target.id, []).append(Assigned(value, target.lineno, id(body), adds))
@@ -74,8 +74,18 @@ def _collect(body: list[ast.stmt], scope: Scope) -> None:  # noqa: C901 - one ca
                 if item.optional_vars is not None:
                     bind(item.optional_vars, None)
         if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for node in _own_expressions(statement):
+                if isinstance(node, ast.NamedExpr):
+                    bind(node.target, node.value)
             for inner in blocks_of(statement):
                 _collect(inner, scope)
+
+
+def _own_expressions(statement: ast.stmt) -> Iterator[ast.AST]:
+    """What is in a statement, without the statements in it."""
+    for child in ast.iter_child_nodes(statement):
+        if isinstance(child, ast.expr):
+            yield from ast.walk(child)
 
 
 def blocks_of(statement: ast.AST) -> Iterator[list[ast.stmt]]:

@@ -69,6 +69,7 @@ SHAPES = {
     "responses": "    client.responses.create(model='gpt-4.1', instructions=RULES, input=f'Look at {ticket}', "
     "max_output_tokens=9)",
     "in a branch": f"    if ticket:\n        text = f'Route {{ticket}} at once'\n        {CALL % 'text'}",
+    "walrus": "    if (text := f'Look at {ticket} again'):\n        " + CALL % "text",
     "expressions": "    "
     + CALL % "f'Route {len(ticket)} letters {[t for t in ticket][:2]} and {user.age + 1:>5} of it'",
     "ends of tags": "    " + CALL % "f'}} and %}} and #}} after {ticket} {{'",
