@@ -1,5 +1,9 @@
 """A real browser for tests of pages: the system's Chromium, driven by Playwright."""
 
+import base64
+import gzip
+import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +14,14 @@ import pytest
 
 CHROMIUM = shutil.which("chromium")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
+
+
+def data_of(page: str) -> list[dict[str, Any]]:
+    """The data that a page carries, one mapping for each plot, diff and list of cases."""
+    packed = re.search('<script type="text/plain" id="data">(.*?)</script>', page, re.DOTALL)
+    assert packed
+    found: list[dict[str, Any]] = json.loads(gzip.decompress(base64.b64decode(packed[1])))
+    return found
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from browser import data_of
 from click.testing import CliRunner
 
 from promptopt.cli import cli
@@ -382,7 +383,7 @@ def test_reasons_are_in_the_text_the_page_and_the_json(judged, endpoint) -> None
     )
     both = ("prompts/colours/v1.j2", "prompts/colours/v2.j2")
     text = compare(judged, *both, "--cases", "-o", "report.html", **endpoint.environment).stdout
-    page = (judged.root / "report.html").read_text()
+    page = str(data_of((judged.root / "report.html").read_text()))
     for said in ("blue is what it says", "no blue"):
         assert f"({said})" in text
         assert said in page

@@ -3,12 +3,12 @@
 import base64
 import gzip
 import hashlib
-import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
 
 import pytest
+from browser import data_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,12 +47,6 @@ class Elements(HTMLParser):
 
 def page_of(*blocks: object, **options: object) -> str:
     return page_html(ReportPage("promptopt test", "A page", [], [PageSection("Part", blocks)], **options))  # type: ignore[arg-type]
-
-
-def data_of(page: str) -> list[dict]:
-    packed = re.search('<script type="text/plain" id="data">(.*?)</script>', page, re.DOTALL)
-    assert packed
-    return json.loads(gzip.decompress(base64.b64decode(packed[1])))
 
 
 def one_case(text: str) -> CasesBlock:
