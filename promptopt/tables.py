@@ -12,6 +12,7 @@ COLUMNS = 80
 """Letters of a line if nobody says how wide the terminal is, as in a pipe or a file."""
 _FEWEST, _LEAST, _GAP = 12, 4, 2
 _HANGING = re.compile(r" *(?:\S+ )*\S+ {2,}(?=\S)")
+_COMMAND = re.compile(r": (?:promptopt|pytest|pip|git) \S")
 # Characters that move the cursor, change colours, hide or reverse what follows, or cannot be written: what a model or a
 # caller wrote must not act on a terminal. Line ends and tabs are layout.
 _ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -128,7 +129,8 @@ def _blocks(lines: Sequence[Sequence[str]], most: int) -> str:
 def fold(text: str, width: int | None = None) -> str:
     """The text with lines that are too long broken at blanks; what goes on is indented, as deep as a value is.
 
-    Words stay whole, as a path must that is copied, unless one alone is longer than a line.
+    Words stay whole, as a path must that is copied, unless one alone is longer than a line; and so does a line that
+    gives a command.
 
     Args:
         width: The most letters of a line [default: those of the terminal].
@@ -138,7 +140,7 @@ def fold(text: str, width: int | None = None) -> str:
     most = line_width() if width is None else width
     folded: list[str] = []
     for line in text.split("\n"):
-        if len(line) <= most:
+        if len(line) <= most or _COMMAND.search(line):
             folded.append(line)
             continue
         start = len(line) - len(line.lstrip())

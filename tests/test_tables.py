@@ -60,6 +60,13 @@ def test_long_lines_are_broken_at_blanks_and_paths_stay_whole() -> None:
     assert fold("short  line", 60) == "short  line"
 
 
+def test_a_line_that_gives_a_command_stays_whole() -> None:
+    line = (
+        'fix: promptopt budget update prompts/a-long-name --reason "the answer is checked before it is sent to anybody"'
+    )
+    assert fold(line, 60) == line
+
+
 def test_a_value_goes_on_below_itself() -> None:
     assert fold("weeks      one two three four five six seven eight nine ten", 40).splitlines()[1].startswith(" " * 11)
 

@@ -119,7 +119,9 @@ def test_every_table_fits_80_columns(long_names: Path) -> None:
     for command in TABLES:
         shown = run(*command)
         assert shown
-        assert [line for line in shown.splitlines() if cell_len(line) > 80] == [], command
+        # A command is to be pasted, and stays whole.
+        long = [line for line in shown.splitlines() if cell_len(line) > 80 and ": promptopt " not in line]
+        assert long == [], command
 
 
 def test_a_wide_terminal_is_used(long_names: Path, monkeypatch: pytest.MonkeyPatch) -> None:
