@@ -58,6 +58,7 @@ Other exceptions are caught inside the package; whoever calls a public function 
     ├── TooSlow                    structured: a text takes too long to read
     ├── OutOfMoney                 minimization: the next answers may cost more than is left
     ├── OverBudget                 budget: how a case fails its pytest item
+    ├── Unreadable                 onboarding: what a program sends cannot be carried over, with the reason
     └── ValueError
         ├── JavaScriptError        javascript: a suite's code is not valid, throws, runs too long or returns no JSON
         ├── MediaRefused           messages: an API does not take a medium, or not in its place

@@ -54,7 +54,7 @@ def test_each_is_a_schema_that_the_command_prints(name: str) -> None:
 
 
 def test_the_command_lists_them_and_knows_no_others() -> None:
-    listed = CliRunner().invoke(cli, ["formats"]).stdout.splitlines()[2:]
+    listed = CliRunner().invoke(cli, ["formats"], env={"COLUMNS": "200"}).stdout.splitlines()[2:]
     assert [line.split()[0] for line in listed] == NAMES
     wrong = CliRunner().invoke(cli, ["formats", "suit"])
     assert "no format 'suit'. Did you mean 'suite'" in str(wrong.exception)

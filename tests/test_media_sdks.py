@@ -216,7 +216,9 @@ def test_a_medium_that_no_rule_counts_is_unpriced_and_not_gated(project) -> None
     counted = project.run("count", "hear")
     assert counted.returncode == 0
     assert "+ not countable unpriced unpriced" in " ".join(counted.stdout.split())
-    assert "not countable: [audio bell.mp3]: no published rule says how many tokens sounds have" in counted.stdout
+    assert "not countable: [audio bell.mp3]: no published rule says how many tokens sounds have" in " ".join(
+        counted.stdout.split()
+    )
     updated = project.run("budget", "update")
     assert updated.returncode == 2
     assert "prompts/hear.j2: the input of case 'bell' cannot be counted: [audio bell.mp3]" in updated.stderr

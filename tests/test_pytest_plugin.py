@@ -226,7 +226,7 @@ def test_of_many_similar_failures_some_are_named(shell: Shell) -> None:
     [
         ("--prompt-budget-limit=input=5", "has no unit"),
         ("--prompt-budget-limit=inputs=5%", "unknown metric 'inputs'"),
-        ("--prompt-budget-report=xml:x", "write json:PATH, md:PATH, github:PATH"),
+        ("--prompt-budget-report=xml:x", "write json:PATH, md:PATH, html:PATH, github:PATH"),
         ("--prompt-budget-against=nowhere", "is not in a git repository"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_notebook_shows_verdicts_and_tables(comparison: Comparison) -> None:
 def test_the_browser_shows_the_verdict_first_and_asks_for_nothing(sight: Sight) -> None:
     assert sight.text("main > :nth-child(2) strong") == "inconclusive"
     assert sight.page.locator(".plot svg").count() == 4
-    assert sight.text(".found") == "147 of 147 cases"
+    assert sight.text(".found") == "255 of 255 cases"
     assert not sight.axe()
     sight.check_quiet()
 

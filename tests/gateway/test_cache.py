@@ -139,7 +139,7 @@ def test_no_text_is_stored_unless_the_setting_says_so(client, folder):
     assert b"private" not in kept
     sdk = client(cache={"store_text": True})
     ask(sdk, "another private question")
-    assert "another private question" in CliRunner().invoke(cli, ["cache", "list"]).output
+    assert "another private question" in CliRunner().invoke(cli, ["cache", "list"], env={"COLUMNS": "200"}).output
 
 
 def test_damaged_file_is_set_aside(client, folder, caplog):

@@ -466,7 +466,7 @@ def test_a_second_judge_is_asked_where_the_first_is_unsure(judged, endpoint) -> 
         (True, False, "cheap", "gpt-4.1-nano"),
     ]
     assert sum(map(is_judge, endpoint.requests)) == 1
-    assert "second judge" in " ".join(compare(judged, CI="1").stdout.split())
+    assert "second judge" in compare(judged, CI="1", COLUMNS="200").stdout
     assert rows(compare(judged, "--json", CI="1")) == rows(live)
 
 
