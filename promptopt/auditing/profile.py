@@ -226,12 +226,20 @@ def spikes(bill: TokenBill) -> list[tuple[str, float, float]]:
 
 
 def curve(sums: Mapping[str, GroupSums]) -> list[float]:
-    """Shares of the bill of the costliest 10%, 20%, ... 100% of call types."""
+    """Shares of the bill of the costliest 10%, 20%, ... 100% of call types.
+
+    Between two types the line is straight, as in a Lorenz curve: a part of a type has that part of its cost.
+    """
     spent = sorted((float(group.usd) for group in sums.values()), reverse=True)
     whole = math.fsum(spent)
     if not whole:
         return []
-    return [math.fsum(spent[: math.ceil(len(spent) * tenth / 10)]) / whole for tenth in range(1, 11)]
+    shares = []
+    for tenth in range(1, 11):
+        full, rest = divmod(len(spent) * tenth, 10)
+        part = spent[full] * rest / 10 if rest else 0.0
+        shares.append(math.fsum([*spent[:full], part]) / whole)
+    return shares
 
 
 def shutdowns(sums: Mapping[str, GroupSums], today: date) -> list[tuple[str, date, int]]:

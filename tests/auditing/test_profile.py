@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptopt.auditing.accounting import settle
 from promptopt.auditing.audit import AuditInput, audit
@@ -77,6 +79,15 @@ def test_the_curve_ends_at_the_whole_bill():
     assert found[1] == pytest.approx(0.8)
     assert found[-1] == pytest.approx(1.0)
     assert found == sorted(found)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=30).filter(any))
+def test_each_tenth_of_the_curve_adds_no_more_than_the_one_before(dollars: list[int]) -> None:
+    sums = {f"{n}": GroupSums(1, {RATE: (usd * 1_000_000, 0, 0, 0, 0, 0)}) for n, usd in enumerate(dollars)}
+    found = [0.0, *curve(sums)]
+    added = [after - before for before, after in zip(found, found[1:], strict=False)]
+    assert all(after <= before + 1e-9 for before, after in zip(added, added[1:], strict=False))
+    assert found[-1] == pytest.approx(1.0)
 
 
 def test_a_log_of_many_models_is_summed_up_not_listed():
