@@ -1,6 +1,7 @@
 """Forecast, spikes, the curve and what was written to caches for nothing."""
 
 import csv
+import itertools
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -85,8 +86,8 @@ def test_the_curve_ends_at_the_whole_bill():
 def test_each_tenth_of_the_curve_adds_no_more_than_the_one_before(dollars: list[int]) -> None:
     sums = {f"{n}": GroupSums(1, {RATE: (usd * 1_000_000, 0, 0, 0, 0, 0)}) for n, usd in enumerate(dollars)}
     found = [0.0, *curve(sums)]
-    added = [after - before for before, after in zip(found, found[1:], strict=False)]
-    assert all(after <= before + 1e-9 for before, after in zip(added, added[1:], strict=False))
+    added = [after - before for before, after in itertools.pairwise(found)]
+    assert all(after <= before + 1e-9 for before, after in itertools.pairwise(added))
     assert found[-1] == pytest.approx(1.0)
 
 
