@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,6 +18,7 @@ _SETTINGS = {
     **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens", "maxTokens"), "max_output_tokens"),
     "topP": "top_p",
 }
+_TEMPLATES = (".j2", ".jinja", ".jinja2")
 _ROLE_LINE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer)[ \t]*:[ \t]*$", re.MULTILINE)
 _NOT_PROMPTS = re.compile(
     r"^(readme|changelog|contributing|license|licence|code_of_conduct|security|requirements|notes|todo|agents|claude)",
@@ -28,6 +30,11 @@ _LANGCHAIN = {"SystemMessagePromptTemplate": "system", "HumanMessagePromptTempla
     "HumanMessage": "user",
     "AIMessage": "assistant",
 }
+_SUFFIXES = (*_TEMPLATES, ".txt", ".md", ".json", ".yaml", ".yml", ".toml", ".prompt", ".tmpl", ".xml")
+# Keys that describe a prompt.
+_ABOUT = re.compile(r"description|comment|notes?|name|title|author|summary", re.IGNORECASE)
+_FEWEST_WORDS = 12
+_MOST_OF_A_LIST = 50
 _NAMED = re.compile(r"prompt|instruction", re.IGNORECASE)
 
 
@@ -37,10 +44,10 @@ def is_candidate(path: str) -> bool:
     suffix = pure.suffix.lower()
     if suffix == ".prompty" or path.endswith((".prompt.yml", ".prompt.yaml")):
         return True
-    if _NOT_PROMPTS.match(pure.name):
+    if _NOT_PROMPTS.match(pure.name) or path.endswith(".lock.toml"):
         return False
     named = any(_NAMED.search(part) for part in (*pure.parts[-3:-1], pure.stem))
-    return named and suffix in (".txt", ".md", ".json", ".yaml", ".yml", ".prompt", ".tmpl")
+    return named and suffix in _SUFFIXES
 
 
 def read_prompts(path: str, text: str) -> Iterator[FoundPrompt]:
@@ -54,7 +61,9 @@ def read_prompts(path: str, text: str) -> Iterator[FoundPrompt]:
         return
     if suffix == ".prompty":
         yield _prompty(path, text)
-    elif suffix in (".json", ".yaml", ".yml"):
+    elif suffix in _TEMPLATES:
+        yield FoundPrompt(path, 1, "", (FoundMessage("user", (text,), jinja=True),))
+    elif suffix in (".json", ".yaml", ".yml", ".toml"):
         yield from _data(path, text)
     else:
         yield FoundPrompt(path, 1, "", _plain(text))
@@ -131,17 +140,39 @@ def _data(path: str, text: str) -> Iterator[FoundPrompt]:
             data = json.loads(text)
         except (ValueError, RecursionError):
             raise Unreadable("is not JSON") from None
+    elif path.endswith(".toml"):
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            raise Unreadable("is not TOML") from None
     else:
         data = _yaml(path, text)
     if isinstance(data, list) and _is_chat(data):
         yield FoundPrompt(path, 1, "", _chat(data))
     elif isinstance(data, Mapping):
         yield from _mapping(path, data)
+    elif isinstance(data, list) and data:
+        yield from _list(path, data, "")
 
 
-def _mapping(path: str, data: Mapping[Any, Any]) -> Iterator[FoundPrompt]:
+def _list(path: str, data: list[Any], where: str) -> Iterator[FoundPrompt]:
+    """Prompts of a list, by their names."""
+    texts = [each for each in data if isinstance(each, str) and len(each.split()) > 1]
+    if texts or len(data) > _MOST_OF_A_LIST:
+        if (texts and not where) or _NAMED.search(where):
+            raise Unreadable(
+                f"{where or 'it'} is a list of {len(data)}, and their names are not known: cases, or prompts"
+            )
+        return
+    for number, each in enumerate(data, 1):
+        if isinstance(each, Mapping):
+            name = each.get("name") or each.get("id") or number
+            yield from _mapping(path, each, f"{where}.{name}" if where else str(name))
+
+
+def _mapping(path: str, data: Mapping[Any, Any], where: str = "") -> Iterator[FoundPrompt]:
     if data.get("_type") in ("prompt", "chat") or data.get("lc") is not None:
-        yield FoundPrompt(path, 1, "", tuple(_langchain(data)), notes=())
+        yield FoundPrompt(path, 1, where, tuple(_langchain(data)), notes=())
     elif isinstance(data.get("messages"), list) and _is_chat(data["messages"]):
         settings = _settings(data.get("modelParameters") or data.get("parameters") or data)
         if isinstance(data.get("model"), str):
@@ -152,17 +183,24 @@ def _mapping(path: str, data: Mapping[Any, Any]) -> Iterator[FoundPrompt]:
             for each in (tests if isinstance(tests, list) else [])
             if isinstance(each, Mapping)
         )
-        yield FoundPrompt(path, 1, "", _chat(data["messages"]), settings=settings, cases=cases)
+        yield FoundPrompt(path, 1, where, _chat(data["messages"]), settings=settings, cases=cases)
     else:
         texts = {str(key): value for key, value in data.items() if isinstance(value, str) and value.strip()}
         roles = [role for role in ROLES if role in texts]
         if roles:
             settings = _settings(data) | ({"model": data["model"]} if isinstance(data.get("model"), str) else {})
-            yield FoundPrompt(path, 1, "", tuple(_message(role, texts[role]) for role in roles), settings=settings)
+            yield FoundPrompt(path, 1, where, tuple(_message(role, texts[role]) for role in roles), settings=settings)
             return
         for key, value in texts.items():
-            if _NAMED.search(key) or (key in ("template", "text", "content") or len(value.split()) >= 12):
-                yield FoundPrompt(path, 1, key, (_message("user", value),))
+            told = len(value.split()) >= _FEWEST_WORDS and not (where and _ABOUT.fullmatch(key))
+            if _NAMED.search(key) or key in ("template", "text", "content") or told:
+                yield FoundPrompt(path, 1, f"{where}.{key}" if where else key, (_message("user", value),))
+        for key, value in data.items():
+            inner = f"{where}.{key}" if where else str(key)
+            if isinstance(value, Mapping):
+                yield from _mapping(path, value, inner)
+            elif isinstance(value, list):
+                yield from _list(path, value, inner)
 
 
 def _is_chat(data: list[Any]) -> bool:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -85,7 +86,7 @@ def propose(
         PromptoptError: A file of the project, or a log, cannot be used.
     """
     config = replace_root(load_config(root), root)
-    repository = read_repository(root, (config.suites,))
+    repository = read_repository(root, (config.suites,), config.prompts)
     named, left_out = _named(repository, config)
     named, assumed = _with_models(named, config, model, left_out)
     cases, notes = _cases(named, logs)
@@ -263,7 +264,8 @@ def call_code(name: str, prompt: FoundPrompt) -> str:
             return f"{prompt.function}(prompt={rendered}.text{f', model={model}' if model else ''}{rest})"
         case "messages":
             return f"[(message.role, message.content) for message in {rendered}.messages]"
-    return f"{prompt.where} = {rendered}.text" if not prompt.variables() else f"{rendered}.text"
+    name = prompt.where.rpartition(".")[2]
+    return f"{name} = {rendered}.text" if not prompt.variables() else f"{rendered}.text"
 
 
 def _promptfoo(repository: Repository, config: Config, left_out: list[LeftOut]) -> dict[Path, str]:
@@ -331,12 +333,21 @@ def _tried(
                     try:
                         drafts = draft_updates({guarded.name: (guarded, None)}, "")
                     except PromptoptError as error:
-                        dropped.append(LeftOut(guarded.name, 1, _said(error, root)))
+                        # A model without a price, as of a deployment's own name: the gate would fail at once.
+                        where = named.get(guarded.name)
+                        place = (where.path, where.line) if where else (guarded.name, 1)
+                        dropped.append(LeftOut(*place, _said(error, root)))
+                        kept = {each: text for each, text in kept.items() if not _belongs(each, guarded.name, config)}
                         continue
                     for draft in drafts:
                         if draft.lock is not None:
                             kept[config.root / draft.path.relative_to(root)] = draft.lock.text()
     return kept, dropped
+
+
+def _belongs(path: Path, name: str, config: Config) -> bool:
+    """Whether a file is of this prompt."""
+    return path == config.suites / f"{name}.yaml" or path.is_relative_to(config.prompts / name)
 
 
 def _said(error: PromptoptError, root: Path) -> str:
@@ -388,7 +399,9 @@ def _settings_files(root: Path, *, ci: bool, hook: bool, any_prompt: bool) -> tu
         if hook:
             files |= _hook(top, where, notes)
     elif ci or hook:
-        notes.append("this is no git repository: no CI file and no hook are proposed")
+        notes.append("this is not a git repository: no CI file and no hook are proposed")
+    if which("git") is None:
+        notes.append("git is not installed: files that it ignores were read too")
     return files, notes
 
 
@@ -423,20 +436,22 @@ def _workflow(top: Path, where: str, notes: list[str]) -> dict[Path, str]:
         steps = "promptopt budget check"
         notes.append(f'.gitlab-ci.yml: add a job by hand, with the steps\n    pip install "{INSTALL}"\n    {steps}')
         return {}
-    directory = "" if where == "." else f"\n    defaults: {{run: {{working-directory: {where!r}}}}}"
+    directory = "" if where == "." else f"\n      with: {{working-directory: {where!r}}}"
     text = f"""name: Prompt budget
 on: pull_request
 permissions: {{contents: read}}
 jobs:
   prompt-budget:
-    runs-on: ubuntu-latest{directory}
+    runs-on: ubuntu-latest
     steps:
     - uses: actions/checkout@v5
-      with: {{fetch-depth: 0}}
     - uses: actions/setup-python@v6
-      with: {{python-version: "3.12"}}
-    - run: pip install "{INSTALL}"
-    - run: promptopt budget check --report github:prompt-budget.md
+      with: {{python-version: "3.12", cache: pip, cache-dependency-path: .github/workflows/prompt-budget.yml}}
+    - uses: promptopt/promptopt/.github/actions/prompt-budget@main
+      id: budget{directory}
+    - if: always() && steps.budget.outputs.comment != ''
+      uses: actions/upload-artifact@v4
+      with: {{name: prompt-budget, path: "${{{{ steps.budget.outputs.comment }}}}"}}
 """
     return {folder / "prompt-budget.yml": text}
 

@@ -11,8 +11,11 @@ from typing import Any
 from promptopt.onboarding.found import ROLES, FoundMessage, FoundPrompt, Hole, LeftOut, Pieces, Unreadable, format_text
 from promptopt.onboarding.python_text import Scope, TextReader, blocks_of, scope_of
 
-RELEVANT = re.compile(r"openai|anthropic|litellm|langchain|ollama|genai|mistral|prompt|completion", re.IGNORECASE)
-_PROMPT_NAME = re.compile(r"PROMPT|TEMPLATE|INSTRUCTIONS?$|^SYSTEM(_MESSAGE)?$", re.IGNORECASE)
+RELEVANT = re.compile(
+    r"openai|anthropic|litellm|langchain|ollama|genai|mistral|prompt|completion|instructor|groq|gemini|claude|\bllm|gpt-",
+    re.IGNORECASE,
+)
+PROMPT_NAME = re.compile(r"PROMPT|TEMPLATE|INSTRUCTIONS?$|^SYSTEM(_?(MESSAGE|MSG|TEXT|ROLE))?$", re.IGNORECASE)
 _FEWEST_WORDS = 3
 # The names of settings in SDKs, and in front matter.
 _SETTINGS = {
@@ -22,7 +25,9 @@ _SETTINGS = {
     "verbosity": "verbosity",
     "stop_sequences": "stop",
 }
-_CLASSES = {
+CLASSES = {
+    "UserMessage": "user",
+    "AssistantMessage": "assistant",
     "SystemMessage": "system",
     "HumanMessage": "user",
     "AIMessage": "assistant",
@@ -43,6 +48,7 @@ class Module:
     path: str
     tree: ast.Module
     constants: Mapping[str, ast.expr] = field(default_factory=dict)
+    scope: Scope = field(default_factory=Scope)
 
     @classmethod
     def of(cls, path: str, text: str) -> Module:
@@ -53,9 +59,19 @@ class Module:
             # A backslash that is none is the affair of the file's own author.
             warnings.simplefilter("ignore")
             tree = ast.parse(text, path)
-        names = scope_of(tree.body).names
-        single = {name: found[0].value for name, found in names.items() if len(found) == 1}
-        return cls(path, tree, {name: value for name, value in single.items() if isinstance(value, ast.expr)})
+        scope = scope_of(tree.body)
+        single = _single(scope)
+        for statement in tree.body:
+            if isinstance(statement, ast.ClassDef):
+                inner = _single(scope_of(statement.body))
+                single |= {f"{statement.name}.{name}": value for name, value in inner.items()}
+        return cls(path, tree, single, scope)
+
+
+def _single(scope: Scope) -> dict[str, ast.expr]:
+    """The names that are bound once, by an expression."""
+    found = {name: found[0].value for name, found in scope.names.items() if len(found) == 1}
+    return {name: value for name, value in found.items() if isinstance(value, ast.expr)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +92,21 @@ class ModuleSearch:
     """
 
     def __init__(
-        self, module: Module, imported: Mapping[str, ast.expr], formatted: frozenset[str] = frozenset()
+        self, module: Module, imported: Mapping[str, tuple[Scope, ast.expr]], formatted: frozenset[str] = frozenset()
     ) -> None:
         self._module = module
         self._imported = imported
         self._formatted = formatted
         self.left_out: list[LeftOut] = []
         self.used: set[str] = set()
+        self._function: ast.AST | None = None
+        self._as_it_is: dict[int, FoundMessage] = {}
 
     def prompts(self) -> list[FoundPrompt]:
         """All prompts, by line."""
         scope = scope_of(self._module.tree.body)
-        scope.imported = self._imported
+        own = {name: (scope, value) for name, value in self._module.constants.items() if "." in name}
+        scope.imported = {**own, **self._imported}
         found = list(self._block(self._module.tree.body, scope, frozenset(), "", None))
         found += self._constants(scope)
         return sorted(found, key=lambda prompt: prompt.line)
@@ -127,6 +146,7 @@ class ModuleSearch:
             stack += [child for child in ast.iter_child_nodes(node) if id(child) not in skipped]
         # Arguments see what their own statement did not bind yet.
         place = _Place(name, TextReader(scope, blocks, statement.lineno), function)
+        self._function = function
         taken: set[int] = set()
         for node in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
             if id(node) in taken:
@@ -147,24 +167,29 @@ class ModuleSearch:
         function = ast.unparse(call.func)
         given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
         last = function.rpartition(".")[2]
+        if last in ("from_messages", "ChatPromptTemplate") and ("messages" in given or call.args):
+            return self._template(call, given.get("messages") or call.args[0], place)
         if "messages" in given or (call.args and _is_chat(call.args[0])):
             node = given.pop("messages") if "messages" in given else call.args[0]
             kind = "anthropic" if "system" in given or function.endswith(".messages.create") else "openai"
             kind = "anthropic" if function.endswith((".messages.stream", ".messages.count_tokens")) else kind
-            if last in ("invoke", "ainvoke", "predict", "stream", "astream", "batch"):
+            if last in ("invoke", "ainvoke", "predict", "stream", "astream", "batch") and kind != "anthropic":
                 kind = "messages"
-            elif last == "from_messages":
-                return self._template(call, node, place)
             messages = self._messages(node, place.reader)
             if kind == "anthropic" and "system" in given:
-                messages = [FoundMessage("system", place.reader.text(given.pop("system"))), *messages]
+                messages = [FoundMessage("system", self._content(given.pop("system"), place.reader)), *messages]
             return self._found(call, place, messages, kind, function, given)
         if function.endswith(("responses.create", "responses.parse", "responses.stream")) and "input" in given:
             return self._responses(call, place, function, given)
-        if last in ("from_template", "PromptTemplate") and not _CLASSES.get(function.rpartition(".")[0]):
+        if last in ("from_template", "PromptTemplate") and not CLASSES.get(
+            function.rpartition(".")[0].rpartition(".")[2]
+        ):
             return self._template(call, None, place)
         if last == "generate_content" and ("contents" in given or call.args):
             text = self._content(given.pop("contents") if "contents" in given else call.args[0], place.reader)
+            inner = _keywords(given.get("config"))
+            if "system_instruction" in inner:
+                raise Unreadable("its system_instruction is in config: carry it over by hand")
             return self._found(call, place, [FoundMessage("user", text)], "google", function, given)
         if "prompt" in given and re.search(
             r"(^|\.)(Completion\.create|completions\.create|generate|complete)$", function
@@ -210,7 +235,8 @@ class ModuleSearch:
             if node is None:
                 return None
             raw = [FoundMessage("user", place.reader.text(node))]
-        made = [_as_template(message, form_name) for message in raw]
+        # A message that is not a template is sent as it is: its braces are letters.
+        made = [message if id(message) in self._as_it_is else _as_template(message, form_name) for message in raw]
         return self._found(call, place, made, "messages", ast.unparse(call.func), {})
 
     def _found(
@@ -223,7 +249,10 @@ class ModuleSearch:
         given: Mapping[str, ast.expr],
     ) -> FoundPrompt | None:
         if not any(isinstance(part, str) and part.strip() for message in messages for part in message.text):
-            # All of it is given from outside: nothing here is a prompt.
+            # All of it is given from outside: nothing here is a prompt, but a call or a table may hold one.
+            made = [part.code for message in messages for part in message.text if isinstance(part, Hole)]
+            if made := [code for code in made if not code.isidentifier()]:
+                raise Unreadable(f"all of its text is made elsewhere: {', '.join(made)[:80]}")
             return None
         for each in ast.walk(node):
             if isinstance(each, ast.Name):
@@ -252,24 +281,42 @@ class ModuleSearch:
             found = reader.value(node)
             if found is None or any(each.value is None for _, each in found):
                 raise Unreadable(f"the messages {ast.unparse(node)} are made elsewhere")
-            self._check_unchanged(node)
-            return [message for inner, each in found if each.value for message in self._messages(each.value, inner)]
+            grown = self._appended(node, reader)
+            return [message for inner, each in found if each.value for message in self._messages(each.value, inner)] + [
+                self._message(each, reader) for each in grown
+            ]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return [*self._messages(node.left, reader), *self._messages(node.right, reader)]
         if not isinstance(node, ast.List | ast.Tuple):
             raise Unreadable(f"the messages are made by {ast.unparse(node)[:60]}")
         return [self._message(each, reader) for each in node.elts]
 
-    def _check_unchanged(self, node: ast.expr) -> None:
+    def _appended(self, node: ast.expr, reader: TextReader) -> list[ast.expr]:
+        """What is appended to a list before it is sent, one statement after the other."""
         name = ast.unparse(node)
-        for each in ast.walk(self._module.tree):
+        place = self._function if isinstance(node, ast.Name) and self._function is not None else self._module.tree
+        plain = {
+            id(statement.value)
+            for block in _blocks(place)
+            if id(block) in reader.blocks
+            for statement in block
+            if isinstance(statement, ast.Expr)
+        }
+        grown = []
+        for each in ast.walk(place):
             if (
                 isinstance(each, ast.Call)
                 and isinstance(each.func, ast.Attribute)
                 and each.func.attr in ("append", "extend", "insert")
                 and ast.unparse(each.func.value) == name
             ):
-                raise Unreadable(f"the messages {name} grow by .{each.func.attr} (line {each.lineno}): a conversation")
+                known = each.func.attr == "append" and isinstance(node, ast.Name) and place is not self._module.tree
+                if not known or id(each) not in plain or each.lineno > reader.line or not each.args:
+                    raise Unreadable(
+                        f"the messages {name} grow by .{each.func.attr} (line {each.lineno}): a conversation"
+                    )
+                grown.append(each)
+        return [each.args[0] for each in sorted(grown, key=lambda call: call.lineno)]
 
     def _message(self, node: ast.expr, reader: TextReader) -> FoundMessage:
         if isinstance(node, ast.Starred):
@@ -286,8 +333,11 @@ class ModuleSearch:
             given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
             name = ast.unparse(node.func).removesuffix(".from_template").rpartition(".")[2]
             content = given.get("content") or given.get("template") or (node.args[0] if node.args else None)
-            if name in _CLASSES and content is not None:
-                return FoundMessage(_CLASSES[name], self._content(content, reader))
+            if name in CLASSES and content is not None:
+                made = FoundMessage(CLASSES[name], self._content(content, reader))
+                if not name.endswith("PromptTemplate"):
+                    self._as_it_is[id(made)] = made
+                return made
             if name == "MessagesPlaceholder":
                 raise Unreadable("messages are spliced in: MessagesPlaceholder")
         elif isinstance(node, ast.Name) and (found := reader.value(node)) and len(found) == 1 and found[0][1].value:
@@ -323,13 +373,16 @@ class ModuleSearch:
 
     def _constants(self, scope: Scope) -> Iterator[FoundPrompt]:
         """Constants of the module that are prompts by their name, and that no found call uses."""
+        of_prompts = re.search(r"prompt", self._module.path, re.IGNORECASE) is not None
         for name, node in self._module.constants.items():
-            if name in self.used or not _PROMPT_NAME.search(name) or isinstance(node, ast.Name | ast.Attribute):
+            group, _, last = name.rpartition(".")
+            said = of_prompts or PROMPT_NAME.search(last) or re.search("prompt", group, re.IGNORECASE)
+            if name.rpartition(".")[2] in self.used or not said or isinstance(node, ast.Name | ast.Attribute):
                 continue
             try:
                 text = TextReader(scope, frozenset({id(self._module.tree.body)}), node.lineno).text(node)
                 literal = "".join(part for part in text if isinstance(part, str))
-                if len(literal.split()) < _FEWEST_WORDS:
+                if words_of(literal) < _FEWEST_WORDS:
                     continue
                 text, notes = self._as_format(name, text)
             except Unreadable as reason:
@@ -353,6 +406,23 @@ class ModuleSearch:
         return text, ()
 
 
+def words_of(text: str) -> int:
+    """How many words a text has; in Chinese, Japanese and Korean each letter is one."""
+    return len(re.findall(r"[\u3040-\u9fff\uac00-\ud7af]|[^\W\u3040-\u9fff\uac00-\ud7af]+", text))
+
+
+def _keywords(node: ast.expr | None) -> set[str]:
+    """The names that a call or a table gives."""
+    if isinstance(node, ast.Dict):
+        return {str(key.value) for key in node.keys if isinstance(key, ast.Constant)}
+    return {each.arg for each in node.keywords if each.arg} if isinstance(node, ast.Call) else set()
+
+
+def _blocks(place: ast.AST) -> Iterator[list[ast.stmt]]:
+    for each in ast.walk(place):
+        yield from blocks_of(each)
+
+
 def _dotted(outer: str, name: str) -> str:
     return f"{outer}.{name}" if outer else name
 
@@ -368,7 +438,7 @@ def _is_chat(node: ast.expr) -> bool:
         return isinstance(first.elts[0], ast.Constant) and first.elts[0].value in _ROLES
     return (
         isinstance(first, ast.Call)
-        and ast.unparse(first.func).removesuffix(".from_template").rpartition(".")[2] in _CLASSES
+        and ast.unparse(first.func).removesuffix(".from_template").rpartition(".")[2] in CLASSES
     )
 
 

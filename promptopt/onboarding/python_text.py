@@ -38,7 +38,7 @@ class Scope:
     parameters: frozenset[str] = frozenset()
     outer: Scope | None = None
     klass: Scope | None = None
-    imported: Mapping[str, ast.expr] = field(default_factory=dict)
+    imported: Mapping[str, tuple[Scope, ast.expr]] = field(default_factory=dict)
 
 
 def scope_of(body: list[ast.stmt], outer: Scope | None = None, parameters: frozenset[str] = frozenset()) -> Scope:
@@ -46,6 +46,11 @@ def scope_of(body: list[ast.stmt], outer: Scope | None = None, parameters: froze
     scope = Scope(parameters=parameters, outer=outer, klass=outer.klass if outer else None)
     _collect(body, scope)
     return scope
+
+
+def scope_block(scope: Scope) -> frozenset[int]:
+    """The blocks in which the names of a module are bound."""
+    return frozenset(each.block for found in scope.names.values() for each in found)
 
 
 def _collect(body: list[ast.stmt], scope: Scope) -> None:  # noqa: C901, PLR0912 - kinds of statements
@@ -176,7 +181,7 @@ class TextReader:
         """
         if isinstance(node, ast.Attribute):
             own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-            return self._all(self.scope.klass, node.attr, whole=True) if own else None
+            return self._all(self.scope.klass, node.attr, whole=True) if own else self._imported(ast.unparse(node))
         if not isinstance(node, ast.Name):
             return None
         scope: Scope | None = self.scope
@@ -186,7 +191,19 @@ class TextReader:
             if node.id in scope.parameters:
                 return None
             if node.id in scope.imported:
-                return [(TextReader(Scope(), frozenset(), 0, self.deep + 1), Assigned(scope.imported[node.id], 0, 0))]
+                return self._imported(node.id)
+            scope = scope.outer
+        return None
+
+    def _imported(self, name: str) -> list[tuple[TextReader, Assigned]] | None:
+        """What a name of another module or of a class is; the member of an ``Enum`` too."""
+        scope: Scope | None = self.scope
+        while scope is not None:
+            for each in (name, name.removesuffix(".value")):
+                if each in scope.imported:
+                    where, value = scope.imported[each]
+                    block = scope_block(where)
+                    return [(TextReader(where, block, value.lineno, self.deep + 1), Assigned(value, value.lineno, 0))]
             scope = scope.outer
         return None
 
@@ -220,6 +237,10 @@ class TextReader:
             return self._format(inner, node)
         if name in _STRIPS and not node.args and (inner := self._literal(function.value)) is not None:
             return _changed(inner, getattr(str, name))
+        if name == "replace" and len(node.args) == 2 and isinstance(node.args[0], ast.Constant):
+            inner = self._literal(function.value)
+            if inner is not None and (mark := node.args[0].value) and isinstance(mark, str):
+                return _replaced(inner, mark, self.text(node.args[1]))
         if name == "join" and len(node.args) == 1 and isinstance(node.args[0], ast.List | ast.Tuple):
             between = self.text(function.value)
             if any(isinstance(each, ast.Starred) for each in node.args[0].elts):
@@ -319,6 +340,18 @@ def _filled(part: str | Hole, texts: Mapping[str, Pieces], codes: Mapping[str, s
             mark, f"({whole})" if not whole.isidentifier() and not code.startswith(("format", "repr")) else whole
         )
     return (Hole(code),)
+
+
+def _replaced(text: Pieces, mark: str, by: Pieces) -> Pieces:
+    """A text with something in the place of each mark in its literal parts."""
+    made: list[str | Hole] = []
+    for part in text:
+        if isinstance(part, str):
+            first, *rest = part.split(mark)
+            made += [first, *(piece for each in rest for piece in (*by, each))]
+        else:
+            made.append(part)
+    return tuple(made)
 
 
 def _changed(text: Pieces, change: object) -> Pieces:

@@ -13,7 +13,9 @@ from pathlib import Path, PurePosixPath
 from promptopt.files import run_git
 from promptopt.onboarding.found import FoundPrompt, LeftOut, Unreadable
 from promptopt.onboarding.other_files import is_candidate, read_prompts
+from promptopt.onboarding.passed_over import passed_over
 from promptopt.onboarding.python_calls import RELEVANT, Module, ModuleSearch
+from promptopt.onboarding.python_text import Scope
 
 _SKIPPED = re.compile(
     "node_modules|site-packages|__pycache__|build|dist|venv|env|virtualenv|htmlcov|target|vendor|third_party|[.].*"
@@ -39,13 +41,17 @@ class Repository:
     files: int
 
 
-def read_repository(root: Path, own: tuple[Path, ...] = ()) -> Repository:  # noqa: C901 - kinds of files
+def read_repository(root: Path, own: tuple[Path, ...] = (), templates: Path | None = None) -> Repository:  # noqa: C901 - kinds of files
     """Read all files below ``root`` that git does not ignore.
 
     Args:
         own: Folders of promptopt, whose files are no finds.
+        templates: Its folder of prompts, whose templates are no finds if one of them is of promptopt.
     """
     paths = sorted(_paths(root, own))
+    if templates is not None and any(templates.glob("**/v[0-9]*.j2")):
+        inside = f"{templates.relative_to(root).as_posix()}/"
+        paths = [path for path in paths if not (path.endswith(".j2") and path.startswith(inside))]
     prompts: list[FoundPrompt] = []
     left_out: list[LeftOut] = []
     configs: list[str] = []
@@ -71,9 +77,11 @@ def read_repository(root: Path, own: tuple[Path, ...] = ()) -> Repository:  # no
     formatted = frozenset(name for text in texts.values() for name in _FORMATTED.findall(text))
     named = {_dotted(module.path): module for module in modules}
     used: set[tuple[str, str]] = set()
+    searched: list[Module] = []
     for module in modules:
-        if _TESTS.search(module.path) or not RELEVANT.search(texts[module.path]):
+        if _TESTS.search(module.path) or not RELEVANT.search(texts[module.path] + module.path):
             continue
+        searched.append(module)
         search = ModuleSearch(module, _imported(module, named), formatted)
         try:
             prompts += search.prompts()
@@ -85,9 +93,22 @@ def read_repository(root: Path, own: tuple[Path, ...] = ()) -> Repository:  # no
             for alias, source in _sources(module, named)
             if (alias.asname or alias.name) in search.used
         }
+        used |= {
+            (source.path, name.rpartition(".")[2])
+            for source in {
+                source.path: source for _, source in (*_modules(module, named), *_sources(module, named))
+            }.values()
+            for name in source.constants
+            if name.rpartition(".")[2] in search.used
+        }
     # A constant of one module that a call in another one sends is part of that prompt.
-    prompts = [prompt for prompt in prompts if prompt.call != "constant" or (prompt.path, prompt.where) not in used]
+    prompts = [prompt for prompt in prompts if prompt.call != "constant" or not _is_used(prompt, used)]
+    left_out += passed_over(searched, prompts, left_out)
     return Repository(root, tuple(prompts), tuple(left_out), tuple(configs), len(texts))
+
+
+def _is_used(prompt: FoundPrompt, used: set[tuple[str, str]]) -> bool:
+    return (prompt.path, prompt.where.rpartition(".")[2]) in used
 
 
 def _is_config(path: str) -> bool:
@@ -179,11 +200,8 @@ def _sources(module: Module, named: Mapping[str, Module]) -> Iterator[tuple[ast.
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.ImportFrom):
             continue
-        wanted = node.module or ""
+        wanted = _package(module, node)
         if node.level:
-            parts = _dotted(module.path).split(".")
-            package = parts[: len(parts) - node.level + (1 if module.path.endswith("__init__.py") else 0)]
-            wanted = ".".join([*package, *([wanted] if wanted else [])])
             candidates = [wanted] if wanted in named else []
         else:
             candidates = [name for name in named if name == wanted or name.endswith(f".{wanted}")]
@@ -192,18 +210,52 @@ def _sources(module: Module, named: Mapping[str, Module]) -> Iterator[tuple[ast.
                 yield alias, named[candidates[0]]
 
 
-def _imported(module: Module, named: Mapping[str, Module]) -> dict[str, ast.expr]:
-    return {
-        alias.asname or alias.name: source.constants[alias.name]
-        for alias, source in _sources(module, named)
-        if isinstance(source.constants.get(alias.name), ast.Constant)
-    }
+def _imported(module: Module, named: Mapping[str, Module]) -> dict[str, tuple[Scope, ast.expr]]:
+    """Constants of other modules by the name they have here: ``NAME``, ``Class.NAME``, ``module.NAME``."""
+    found = {}
+    for alias, source in _sources(module, named):
+        for name, value in source.constants.items():
+            if name == alias.name or name.startswith(f"{alias.name}."):
+                found[(alias.asname or alias.name) + name.removeprefix(alias.name)] = (source.scope, value)
+    for shown, source in _modules(module, named):
+        found |= {f"{shown}.{name}": (source.scope, value) for name, value in source.constants.items()}
+    return found
+
+
+def _modules(module: Module, named: Mapping[str, Module]) -> Iterator[tuple[str, Module]]:
+    """Modules of the repository that a module takes whole, by the name they have here."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            wanted = [(alias.asname or alias.name, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = _package(module, node)
+            wanted = [
+                (alias.asname or alias.name, f"{package}.{alias.name}" if package else alias.name)
+                for alias in node.names
+            ]
+        else:
+            continue
+        for shown, name in wanted:
+            if len(candidates := [each for each in named if each == name or each.endswith(f".{name}")]) == 1:
+                yield shown, named[candidates[0]]
+
+
+def _package(module: Module, node: ast.ImportFrom) -> str:
+    """The full name of what ``from ... import`` names."""
+    if not node.level:
+        return node.module or ""
+    parts = _dotted(module.path).split(".")
+    outer = parts[: len(parts) - node.level + (1 if module.path.endswith("__init__.py") else 0)]
+    return ".".join([*outer, *([node.module] if node.module else [])])
 
 
 def git_root(root: Path) -> Path | None:
-    """The root of the git repository around a folder; ``None``: there is none, or no git."""
+    """The root of the git repository around a folder; ``None``: there is none."""
     found = _git(root, "rev-parse", "--show-toplevel")
-    return Path(os.fsdecode(found.rstrip(b"\n"))) if found else None
+    if found:
+        return Path(os.fsdecode(found.rstrip(b"\n")))
+    # Without git, or if git does not trust the folder's owner, the repository is there all the same.
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:

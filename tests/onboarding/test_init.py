@@ -3,8 +3,10 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,6 +70,16 @@ SHAPES = {
     "messages=[{'role': 'user', 'content': [{'type': 'text', 'text': ticket}]}])",
     "responses": "    client.responses.create(model='gpt-4.1', instructions=RULES, input=f'Look at {ticket}', "
     "max_output_tokens=9)",
+    "appended": "    m = []\n    m.append({'role': 'system', 'content': RULES})\n"
+    "    m.append({'role': 'user', 'content': f'It is {ticket}'})\n"
+    "    client.chat.completions.create(model=MODEL, messages=m)",
+    "replaced": "    " + CALL % "RULES.replace('{braces}', ticket).replace('support', 'all')",
+    "blocks of a system": "    client.messages.create(model='claude-haiku-4-5', max_tokens=50, "
+    "system=[{'type': 'text', 'text': RULES}], messages=[{'role': 'user', 'content': ticket}])",
+    "stream": "    client.messages.stream(model='claude-haiku-4-5', max_tokens=50, system=RULES, "
+    "messages=[{'role': 'user', 'content': ticket}])",
+    "constant of a class": "    " + CALL % "f'{Texts.HEAD} It is {ticket}'",
+    "member of an enum": "    " + CALL % "Kinds.SHORT.value + ticket",
     "in a branch": f"    if ticket:\n        text = f'Route {{ticket}} at once'\n        {CALL % 'text'}",
     "walrus": "    if (text := f'Look at {ticket} again'):\n        " + CALL % "text",
     "expressions": "    "
@@ -79,12 +91,16 @@ HEAD = (
     "from string import Template\nfrom textwrap import dedent\nimport openai\n"
     "MODEL = 'gpt-4o-mini'\nRULES = 'You route support tickets. Use {braces} freely.'\n\n"
 )
+CLASSES = (
+    "from enum import Enum\n\nclass Texts:\n    HEAD = 'You sort the letters.'\n\n"
+    "class Kinds(Enum):\n    SHORT = 'Answer in one word: '\n\n"
+)
 USER = SimpleNamespace(name="Ann", age=41.25, width=9, tags={"a": "b"})
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_file_says_what_the_program_sends(shape: str, project) -> None:
-    source = f"{HEAD}def route(ticket, user):\n{SHAPES[shape]}\n"
+    source = f"{HEAD}{CLASSES}def route(ticket, user):\n{SHAPES[shape]}\n"
     project.write({"app.py": source})
     proposal = propose(project.root)
     assert proposal.left_out == ()
@@ -128,8 +144,8 @@ CANNOT = {
     ),
     "grow by .append": (
         "    m = [{'role': 'system', 'content': 'Be brief and kind.'}]\n"
-        "    m.append({'role': 'user', 'content': ticket})\n" + CREATE + "m)",
-        10,
+        "    for past in user.past:\n        m.append({'role': 'user', 'content': past})\n" + CREATE + "m)",
+        11,
     ),
     "spliced in": (CREATE + "[{'role': 'system', 'content': 'x y z'}, *user.past])", 8),
     "images": (CREATE + "[{'role': 'user', 'content': [{'type': 'image_url', 'image_url': user.photo}]}])", 8),
@@ -147,6 +163,198 @@ def test_what_cannot_be_carried_over_is_listed_with_its_line(reason: str, projec
     assert (left.path, left.line) == ("app.py", line)
     assert reason in left.reason
     assert proposal.files == {}
+
+
+# Programs whose prompt cannot be carried over; the line that must be named is marked.
+PASSED_OVER = """
+def spliced(c, given):
+    return c.chat.completions.create(**given)  # named
+
+def built_later(c, t):
+    given = {'model': 'm'}
+    given['messages'] = [{'role': 'user', 'content': f'Name the town {t}'}]  # named
+    return c.chat.completions.create(**given)  # named
+
+def ask(text):
+    return c.chat.completions.create(messages=[{'role': 'user', 'content': text}])
+
+def helper(t):
+    return ask(f'Name the lake {t}')  # named
+
+def made(t):
+    return f'Name the river {t}'  # named
+
+def maker(c, t):
+    return c.responses.create(input=made(t))  # named
+
+def local(service, t):
+    prompt = f'Name the hill {t}'  # named
+    return service.ask(prompt)
+
+PROMPTS = {'a': 'Name the house here', 'b': 'Name the street here'}  # named
+TABLE = {'a': 'Name the garden here'}
+
+def table_in_a_call(c, k):
+    return c.chat.completions.create(messages=[{'role': 'user', 'content': TABLE[k]}])  # named
+
+class Either:
+    def __init__(self, system=None):
+        self.system = system or 'Name the tree here'  # named
+
+def default(c, t, system_prompt='Name the bird here'):  # named
+    return c.ask(t, system_prompt)
+
+agent = Agent('openai:x', instructions='Name the fish here')  # named
+
+def asked(llm, t):
+    return llm.invoke(f'Name the horse {t}')  # named
+
+pulled = hub.pull('rlm/rag')  # named
+shots = FewShotPromptTemplate(examples=[], prefix='Name the flower here', suffix='{x}')  # named
+
+def system_instruction(c, t):
+    return c.generate_content(f'Name the car {t}', config=Config(system_instruction='Be brief and kind'))  # named
+
+def body(t):
+    return post(json={'messages': [{'role': 'user', 'content': 'Name the ship here'}]})  # named
+
+def chinese(service):
+    prompt = '请说出这座城市的名字'  # named
+    return service.ask(prompt)
+"""
+
+
+def test_no_prompt_is_passed_over_without_a_word(project) -> None:
+    project.write({"app.py": f"import openai{PASSED_OVER}"})
+    proposal = propose(project.root, model="gpt-4o-mini")
+    wanted = [number for number, line in enumerate(PASSED_OVER.splitlines(), 1) if line.endswith("# named")]
+    assert sorted(each.line for each in proposal.left_out) == wanted
+    assert proposal.files == {}
+
+
+def test_what_is_carried_over_or_no_prompt_is_not_named(project) -> None:
+    program = (
+        "import click\nimport openai\n"
+        "@click.option('--name', prompt='What is your name please')\n"
+        "def go(c, name):\n"
+        "    print('The prompt is sent to the model now')\n"
+        "    prompt = RULES_PROMPT.format(name=name)\n"
+        f"    return {CALL % 'prompt'}\n"
+        "RULES_PROMPT = 'Greet %d{{}} {name:>20} by the name'\n"
+    )
+    project.write({"app.py": program})
+    proposal = propose(project.root)
+    assert proposal.left_out == ()
+    assert len(proposal.prompts) == 1
+
+
+def test_texts_of_other_modules_are_followed_by_every_way_to_import_them(project) -> None:
+    project.write(
+        {
+            "bot/prompts.py": "SORT = ' '.join(['Sort the', 'letters.'])\n"
+            "class Mail:\n    REPLY = f'{SORT} Reply to all.'\n",
+            "bot/one.py": f"from . import prompts\ndef one(t):\n    {CALL % 'prompts.SORT + t'}\n",
+            "bot/two.py": f"import bot.prompts as p\ndef two(t):\n    {CALL % 'p.SORT + p.Mail.REPLY'}\n",
+            "bot/three.py": f"from bot.prompts import Mail as M\ndef three(t):\n    {CALL % 'M.REPLY + t'}\n",
+            "bot/four.py": "def a(m):\n    x = []\n    x.append(m)\n"
+            "def four(t):\n    x = [{'role': 'user', 'content': f'Only {t} here'}]\n"
+            "    client.chat.completions.create(messages=x)\n",
+        }
+    )
+    proposal = propose(project.root)
+    assert proposal.left_out == ()
+    assert {name: prompt.sources()[0][1] for name, prompt in proposal.prompts.items()} == {
+        "one": "Sort the letters.{{ t }}",
+        "two": "Sort the letters.Sort the letters. Reply to all.",
+        "three": "Sort the letters. Reply to all.{{ t }}",
+        "four": "Only {{ t }} here",
+    }
+
+
+def test_templates_of_langchain_are_read_as_it_reads_them(project) -> None:
+    project.write(
+        {
+            "a.py": "import langchain\nfirst = ChatPromptTemplate([('system', 'Sort all {x}'), ('human', '{y}')])\n"
+            "parts = [SystemMessagePromptTemplate.from_template('Read all {x}'), SystemMessage('Keep {x} as it is')]\n"
+            "second = ChatPromptTemplate.from_messages(parts)\n"
+            "head = SystemMessage(content='Leave {x} alone')\n"
+            "third = ChatPromptTemplate.from_messages([head, HumanMessagePromptTemplate.from_template('Do {x}')])\n"
+        }
+    )
+    proposal = propose(project.root, model="gpt-4o-mini")
+    assert {name: [text for _, text in prompt.sources()] for name, prompt in proposal.prompts.items()} == {
+        "first": ["Sort all {{ x }}", "{{ y }}"],
+        "second": ["Read all {{ x }}", "Keep {x} as it is"],
+        "third": ["Leave {x} alone", "Do {{ x }}"],
+    }
+
+
+def test_prompts_in_tables_and_lists_of_files_have_their_keys_as_names(project) -> None:
+    project.write(
+        {
+            "prompts/set.yaml": "mail:\n  system_prompt: Sort {x} now\n  about: {description: A long text that "
+            "says in more than twelve words what this prompt is for}\n"
+            "more:\n- {name: first, template: 'Read {y}'}\n- {name: second, system: Be kind, user: '{z}'}\n",
+            "prompts/old.jinja2": "Look at {{ it }} again",
+            "prompts/kept.toml": "[mail]\ntemplate = 'Write to {whom}'\n",
+            "prompts/rows.json": '["one text", "another text"]',
+        }
+    )
+    proposal = propose(project.root, model="gpt-4o-mini")
+    assert {prompt.source for prompt in proposal.prompts.values()} == {
+        "prompts/set.yaml: mail.system_prompt",
+        "prompts/set.yaml: more.first.template",
+        "prompts/set.yaml: more.second",
+        "prompts/old.jinja2",
+        "prompts/kept.toml: mail.template",
+    }
+    (rows,) = proposal.left_out
+    assert (rows.path, "list of 2" in rows.reason) == ("prompts/rows.json", True)
+    write(proposal)
+    assert propose(project.root, model="gpt-4o-mini").files == {}
+
+
+def test_a_model_without_a_price_is_left_out_so_that_the_gate_passes(project) -> None:
+    known, other = (CALL % f"f'{word} all of {{t}}'" for word in ("Sort", "Order"))
+    other = other.replace("gpt-4o-mini", "our-deployment")
+    project.write({"app.py": f"import openai\ndef a(t):\n    {known}\ndef b(t):\n    {other}\n"})
+    proposal = propose(project.root)
+    (left,) = proposal.left_out
+    assert (left.path, left.line) == ("app.py", 5)
+    assert "our-deployment" in left.reason
+    names = sorted(path.name for path in proposal.files)
+    assert names == [
+        "app-a.lock.toml",
+        "app-a.yaml",
+        "pyproject.toml",
+        "v1.j2",
+    ]
+
+
+def test_without_git_the_repository_is_known_by_its_folder(project, monkeypatch, tmp_path_factory) -> None:
+    project.write({"app.py": PROGRAM})
+    project.git("init", "-q")
+    monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("empty")))
+    proposal = propose(project.root)
+    assert project.root / ".pre-commit-config.yaml" in proposal.files
+    assert "git is not installed: files that it ignores were read too" in proposal.notes
+
+
+def test_the_workflow_and_the_hook_are_those_of_the_docs(project) -> None:
+    project.write({"app.py": PROGRAM})
+    project.git("init", "-q")
+    proposal = propose(project.root)
+    top = Path(__file__).parents[2]
+    docs = (top / "docs/budget.md").read_text()
+    (shown,) = re.findall(r"```yaml\n# .github/workflows/prompt-budget.yml\n(.*?)```", docs, re.DOTALL)
+    workflow = yaml.safe_load(proposal.files[project.root / ".github/workflows/prompt-budget.yml"])
+    assert workflow == yaml.safe_load(re.sub(r"(actions/prompt-budget)@\S+", r"\1@main", shown))
+    (wanted,) = yaml.safe_load((top / ".pre-commit-hooks.yaml").read_text())
+    (repo,) = yaml.safe_load(proposal.files[project.root / ".pre-commit-config.yaml"])["repos"]
+    (hook,) = repo["hooks"]
+    assert repo["repo"] == "local"
+    same = ("id", "name", "entry", "language", "always_run", "pass_filenames", "verbose")
+    assert {key: hook[key] for key in same} == {key: wanted[key] for key in same}
 
 
 LANGCHAIN_JSON = {
@@ -342,7 +550,8 @@ def test_a_project_below_the_root_of_git_is_named_in_ci(project) -> None:
     project.write({"packages/bot/app.py": PROGRAM, "packages/bot/pyproject.toml": ""})
     proposal = propose(project.root / "packages/bot")
     workflow = yaml.safe_load(proposal.files[project.root / ".github/workflows/prompt-budget.yml"])
-    assert workflow["jobs"]["prompt-budget"]["defaults"]["run"]["working-directory"] == "packages/bot"
+    (gate,) = [step for step in workflow["jobs"]["prompt-budget"]["steps"] if step.get("id") == "budget"]
+    assert gate["with"] == {"working-directory": "packages/bot"}
     assert "-C packages/bot" in proposal.files[project.root / ".pre-commit-config.yaml"]
     assert project.root / "packages/bot/prompts/route/v1.j2" in proposal.files
 
