@@ -7,8 +7,8 @@ rows of the same provider and model, then by the dollars that the log itself say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,8 +21,13 @@ from promptopt.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_OPEN, _INSIDE, _BESIDE = 0, 1, 2
-_RELATIONS: Mapping[int, CachedRelation] = {_INSIDE: "inside", _BESIDE: "beside"}
+_OPEN, _INSIDE, _BESIDE, _READ_BESIDE = 0, 1, 2, 3
+SettledRelation = CachedRelation | Literal["beside (written ones inside)"]
+_RELATIONS: Mapping[int, SettledRelation] = {
+    _INSIDE: "inside",
+    _BESIDE: "beside",
+    _READ_BESIDE: "beside (written ones inside)",
+}
 AccountingWitness = Literal["format", "total", "impossible otherwise", "other rows", "cost", "asked"]
 # How near the dollars of a log must be to those of one reading, and how far from the other's.
 _NEAR, _FAR = 0.005, 0.02
@@ -38,7 +43,7 @@ class Settled:
     """
 
     group: str
-    relation: CachedRelation
+    relation: SettledRelation
     witness: AccountingWitness
     rows: int
 
@@ -51,6 +56,8 @@ class Accounting:
         differing: Rows whose own cost is not that of their tokens at list price, by ``provider/model``.
         compared: Rows with a cost of their own and a known price.
         said_usd: What the log itself says that those cost.
+        unexplained: Rows whose own total is no sum of their parts, and the tokens that it has more (or, negative,
+            fewer) than what was read, by ``provider/model``.
     """
 
     settled: tuple[Settled, ...]
@@ -58,6 +65,7 @@ class Accounting:
     compared: int
     said_usd: float
     listed_usd: float
+    unexplained: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def settle(
@@ -84,7 +92,7 @@ def settle(
     rates = rates_of(log, config)
     by_cost = _by_cost(log, matters, cached, rates)
     # Buckets that were filled wrongly have a wrong total too; what was paid is right.
-    contradicted = (by_cost != _OPEN) & (relation != by_cost) & (witness != 2)
+    contradicted = (by_cost != _OPEN) & (relation != by_cost) & (relation != _READ_BESIDE) & (witness != 2)
     relation[contradicted], witness[contradicted] = by_cost[contradicted], 4
     # A log may have a million groups: only those with open rows are looked at.
     for number in np.unique(places[matters & (relation == _OPEN)]).tolist():
@@ -98,19 +106,26 @@ def settle(
     beside = matters & (relation == _BESIDE)
     whole = replace(
         log,
-        input_tokens=log.input_tokens + np.where(beside, cached, 0),
+        input_tokens=log.input_tokens
+        + np.where(beside, cached, 0)
+        + np.where(matters & (relation == _READ_BESIDE), log.cache_read_tokens, 0),
         output_tokens=log.output_tokens + np.where(_reasoning_beside(log), log.reasoning_tokens, 0),
     )
-    codes, counts = np.unique(((places * 3 + relation) * len(_WITNESSES) + witness)[matters], return_counts=True)
+    codes, counts = np.unique(
+        ((places * len(_CODES) + relation) * len(_WITNESSES) + witness)[matters], return_counts=True
+    )
     settled = []
     for code, rows in zip(codes.tolist(), counts.tolist(), strict=True):
         rest, why = divmod(code, len(_WITNESSES))
-        group, how = divmod(rest, 3)
+        group, how = divmod(rest, len(_CODES))
         settled.append(Settled(names[group], _RELATIONS[how], _WITNESSES[why], rows))
-    return whole, _accounting(whole, tuple(settled), places, names, rates)
+    found = _accounting(whole, tuple(settled), places, names, rates)
+    return whole, replace(found, unexplained=_unexplained(log, whole, cached, places, names))
 
 
 _WITNESSES: tuple[AccountingWitness, ...] = ("format", "total", "impossible otherwise", "other rows", "cost", "asked")
+
+_CODES = (_OPEN, *_RELATIONS)
 
 
 def _by_row(log: CallLog, cached: Integers) -> tuple[np.ndarray, np.ndarray]:
@@ -120,8 +135,11 @@ def _by_row(log: CallLog, cached: Integers) -> tuple[np.ndarray, np.ndarray]:
     impossible = cached > given
     relation[impossible], witness[impossible] = _BESIDE, 2
     told = total >= 0
-    reasoning = np.where(log.reasoning_beside, log.reasoning_tokens, 0)
-    for extra in (np.zeros(len(log), np.int64), reasoning):
+    read, written = log.cache_read_tokens, cached - log.cache_read_tokens
+    for extra in (np.zeros(len(log), np.int64), log.reasoning_tokens):
+        # Some count what is written as new input, and what is read beside it.
+        half = told & (total == given + made + extra + read) & (read > 0) & (written > 0) & (written <= given)
+        relation[half], witness[half] = _READ_BESIDE, 1
         inside = told & (total == given + made + extra) & ~impossible & (cached > 0)
         relation[inside], witness[inside] = _INSIDE, 1
         beside = told & (total == given + made + extra + cached) & (cached > 0)
@@ -130,10 +148,14 @@ def _by_row(log: CallLog, cached: Integers) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _reasoning_beside(log: CallLog) -> Flags:
-    """Rows whose reasoning is not in their output: it is larger, or their format says so and no total denies it."""
+    """Rows whose reasoning is not in their output: it is larger, their total or their format says so."""
+    cached = log.cache_read_tokens + log.cache_write_tokens + log.cache_write_1h_tokens
+    more = log.total_tokens - log.input_tokens - log.output_tokens - log.reasoning_tokens
+    # A total that has as many cached tokens more says nothing of reasoning.
+    summed = (log.total_tokens >= 0) & ((more == 0) | (more == cached)) & (log.reasoning_tokens != cached)
     larger = log.reasoning_tokens > log.output_tokens
     denied = (log.total_tokens >= 0) & (log.total_tokens == log.input_tokens + log.output_tokens)
-    return np.asarray(larger | (log.reasoning_beside & ~denied))
+    return np.asarray(larger | (log.reasoning_beside & ~denied) | (summed & ~denied & (log.reasoning_tokens > 0)))
 
 
 def groups_of(log: CallLog) -> tuple[NDArray[np.int64], list[str]]:
@@ -146,6 +168,25 @@ def groups_of(log: CallLog) -> tuple[NDArray[np.int64], list[str]]:
         provider, model = divmod(code, len(models))
         names.append(f"{log.names['provider'][provider - 1]}/{models[model]}" if provider else models[model])
     return places.reshape(-1), names
+
+
+def _unexplained(
+    log: CallLog, whole: CallLog, cached: Integers, places: NDArray[np.int64], names: list[str]
+) -> dict[str, tuple[int, int]]:
+    """Rows whose total is no sum of what they have: something was used that the log does not name."""
+    more = log.total_tokens - log.input_tokens - log.output_tokens
+    explained = log.total_tokens < 0
+    for reasoning in (0, log.reasoning_tokens):
+        for held in (0, cached, log.cache_read_tokens):
+            explained = explained | (more == reasoning + held)
+    rows = np.flatnonzero(~explained)
+    left = (log.total_tokens - whole.input_tokens - whole.output_tokens)[rows]
+    numbers, at = np.unique(places[rows], return_inverse=True)
+    counts, sums = np.bincount(at.reshape(-1)), np.bincount(at.reshape(-1), left)
+    return {
+        names[number]: (count, int(tokens))
+        for number, count, tokens in zip(numbers.tolist(), counts.tolist(), sums.tolist(), strict=True)
+    }
 
 
 def _by_group(rows: Flags, undecided: Flags, relation: np.ndarray, witness: np.ndarray) -> None:

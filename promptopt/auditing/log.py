@@ -205,6 +205,7 @@ def _once(column: NDArray[Any]) -> NDArray[Any]:
     return np.broadcast_to(first.copy(), len(column)) if same else column
 
 
+_GROWS = (*COUNTS, "reasoning_tokens", "total_tokens")
 _DEFAULTS = {"total_tokens": -1, "cap": -1, "at": np.nan, "said_usd": np.nan, "latency_s": np.nan, "waits": -1}
 
 
@@ -320,8 +321,10 @@ class LogBuilder:
         self._dropped.update(first + row for row in other._dropped)
 
     def merge(self, row: int, again: int) -> None:
-        """Leave a call out that is another one once more: the other has what both have of output."""
-        self.raise_output(row, self._numbers["output_tokens"][again])
+        """Leave a call out that is another one once more: the other has the most that both have."""
+        for name in _GROWS:
+            self._numbers[name][row] = max(self._numbers[name][row], self._numbers[name][again])
+        self._small["cut_off"][row] |= self._small["cut_off"][again]
         self._dropped.add(again)
 
     def kept(self) -> Flags:
@@ -330,9 +333,11 @@ class LogBuilder:
         found[list(self._dropped)] = False
         return found
 
-    def raise_output(self, row: int, tokens: int) -> None:
-        """Let a call that was taken have at least so many output tokens."""
-        self._numbers["output_tokens"][row] = max(self._numbers["output_tokens"][row], tokens)
+    def complete(self, row: int, call: LoggedCall) -> None:
+        """Let a call that was taken have what the same call has more of in a later line: a stream's counts grow."""
+        for name in _GROWS:
+            self._numbers[name][row] = max(self._numbers[name][row], getattr(call, name) or 0)
+        self._small["cut_off"][row] |= call.cut_off
 
     def build(self) -> CallLog:
         """The calls so far, in the order of their times; those of one time, and those without, as they came.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promptopt.auditing.bill import KINDS, SLOT_S, CallUsages, TokenBill, TokenRate
-from promptopt.auditing.log import CallLog, Flags, Floats, Integers
+from promptopt.auditing.log import CallLog, Flags, Integers
 from promptopt.auditing.spend import SHUTDOWN_DAYS, days_that_spike, shutdown_date
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 GROUPS = ("model", "prompt", "tag", "user", "team", "hour")
 _NONE = "(none)"
 _EPOCH_SLOT = 1_000_000_000 // SLOT_S
-_DRAWS, _SEED = 4000, 20_261
-_MONTH_DAYS, _FEWEST_DAYS = 30, 3
 
 KindTokens = tuple[int, ...]
 """Of each of :data:`~promptopt.auditing.bill.KINDS`."""
@@ -156,61 +154,6 @@ def _unread(log: CallLog, usages: CallUsages, written: Integers, lifetime_s: flo
         if wrote:
             held.append((at, wrote))
     return lost + sum(tokens for held in waiting.values() for _, tokens in held)
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Dollars of the thirty days after a log, with the 95% interval; ``None`` if it has fewer than three days."""
-
-    usd: float
-    low: float | None
-    high: float | None
-
-
-def forecast(bill: TokenBill) -> Forecast | None:
-    """What the next thirty days cost; ``None`` if the log covers less than an hour."""
-    slots = {slot: float(usd) for slot, usd in bill.slots_usd.items() if slot >= 0}
-    if len(slots) < 2 or (span := max(slots) - min(slots) + 1) * SLOT_S < 3600:
-        return None
-    per_day, first = 86_400 // SLOT_S, min(slots)
-    days = np.zeros(span // per_day)
-    for slot, spent in slots.items():
-        place = (slot - first) // per_day
-        if place < len(days):
-            days[place] += spent
-    if len(days) < _FEWEST_DAYS or not days.any():
-        return Forecast(math.fsum(slots.values()) / span * per_day * _MONTH_DAYS, None, None)
-    low, middle, high = np.percentile(next_days(days, _MONTH_DAYS), [2.5, 50, 97.5])
-    return Forecast(float(middle), float(low), float(high))
-
-
-def next_days(days: Floats, horizon: int) -> Floats:
-    """Draws of the sum of the days after some.
-
-    The local-level model on logarithms: days vary around a level that itself walks (Harvey, Forecasting, Structural
-    Time Series Models and the Kalman Filter, 1989, 2.3 and 4.1). Both variances are those that the days' differences
-    and their first autocovariance say; at least a quarter of the differences is taken as the level's own, since a few
-    days cannot show that it does not move.
-    """
-    logs = np.log(np.maximum(days, days.mean() / 100))
-    steps = np.diff(logs)
-    spread = float(np.mean(steps**2))
-    related = float(np.mean(steps[1:] * steps[:-1])) if len(steps) > 2 else -spread / 4
-    noise = max(0.0, min(-related, spread / 2))
-    walk = max(spread - 2 * noise, spread / 4)
-    ratio = walk / noise if noise else math.inf
-    gain = (math.sqrt(ratio * ratio + 4 * ratio) - ratio) / 2 if noise else 1.0
-    level = float(logs[0])
-    for value in logs[1:]:
-        level += gain * (float(value) - level)
-    random, freedom = np.random.default_rng(_SEED), max(2, len(days) - 1)
-    # Few days know little of their own variances: Student's t, not the normal.
-    scale = np.sqrt(freedom / random.chisquare(freedom, _DRAWS))[:, None]
-    walked = np.cumsum(random.normal(0, math.sqrt(walk), (_DRAWS, horizon)), axis=1)
-    around = random.normal(0, math.sqrt(noise), (_DRAWS, horizon))
-    unsure = random.normal(0, math.sqrt(gain * noise), (_DRAWS, 1))
-    sums = np.exp(np.clip(level + scale * (unsure + walked + around), -700, 700)).sum(axis=1)
-    return np.asarray(sums)
 
 
 def spikes(bill: TokenBill) -> list[tuple[str, float, float]]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from promptopt.auditing.audit import LogAudit, shares_of
 from promptopt.auditing.bill import TokenBill
-from promptopt.auditing.profile import GROUPS, curve, forecast, shutdowns, spikes
+from promptopt.auditing.forecast import Forecast, forecast
+from promptopt.auditing.profile import GROUPS, curve, shutdowns, spikes
 from promptopt.auditing.strategies import STRATEGIES, StrategyName
 from promptopt.auditing.waterfall import AuditStep, shapley, steps
 from promptopt.money import usd
@@ -132,7 +133,7 @@ def _details(name: StrategyName, counts: Mapping[str, int], audit: LogAudit) -> 
 
 def _profile(audit: LogAudit, now: datetime) -> dict[str, Any]:
     sums, counts = audit.profile.groups, audit.profile.counts
-    month = forecast(audit.profile.bill)
+    month = forecast({slot: float(spent) for slot, spent in audit.profile.bill.slots_usd.items()})
     groups = {}
     for column in GROUPS:
         ranked = sorted(sums[column].items(), key=lambda item: (-item[1].usd, item[0]))
@@ -184,6 +185,11 @@ def head(data: Mapping[str, Any]) -> str:
     if len(settled) > _SHOWN:
         rows = sum(each["rows"] for each in settled[_SHOWN:])
         lines.append(f"... and {len(settled) - _SHOWN:,} more groups, {rows:,} rows")
+    lines += [
+        f"unexplained: the totals of {rows:,} rows of {group} are {tokens:+,} tokens against the parts that the log "
+        "names; only the parts are billed here"
+        for group, (rows, tokens) in sorted(accounting["unexplained"].items())
+    ]
     if accounting["compared"]:
         differing = sorted(accounting["differing"].items(), key=lambda item: -item[1])
         off = ", ".join(f"{group} {rows:,}" for group, rows in differing[:_SHOWN]) or "none"
@@ -270,8 +276,7 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
             )
         )
     if month is not None:
-        interval = "" if month["low"] is None else f" ({usd(month['low'])} to {usd(month['high'])})"
-        found.append(("the next thirty days", f"{usd(month['usd'])}{interval}"))
+        found.append(("the next thirty days", Forecast(**month).text))
     found += [
         ("spike", f"{each['day']} {usd(each['usd'])} (median {usd(each['median_usd'])})") for each in profile["spikes"]
     ]

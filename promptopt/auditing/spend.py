@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-from calendar import monthrange
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from statistics import median
 
+from promptopt.auditing.bill import SLOT_S
+from promptopt.auditing.forecast import Forecast, forecast
 from promptopt.config import Config
 from promptopt.gateway.stores.ledger_row import LedgerRow
 from promptopt.prices import Price, Processing, find_price
@@ -105,7 +106,7 @@ class SpendSummary:
         uncapped: Calls without an output cap, by type.
         assumed_usd: Part of what was incurred that is assumed: calls that may have been billed though they failed.
         lost: Calls whose end was never seen.
-        projected_month_usd: What this month will cost if it goes on like the last 30 days.
+        month: The thirty days to come; ``None`` if the ledger covers less than an hour.
     """
 
     first: datetime
@@ -130,7 +131,7 @@ class SpendSummary:
     shutdowns: list[Shutdown]
     assumed_usd: float
     lost: int
-    projected_month_usd: float
+    month: Forecast | None
 
 
 GROUPINGS: dict[str, Callable[[LedgerRow], str | None]] = {
@@ -189,7 +190,7 @@ def sum_up(rows: Sequence[LedgerRow], now: datetime | None = None) -> SpendSumma
         shutdowns=_shutdowns(asked, now.date()),
         assumed_usd=math.fsum(row.incurred_usd or 0.0 for row in asked if row.basis == "assumed"),
         lost=sum(row.status == "sent" and now.timestamp() - row.at > LOST_AFTER_S for row in asked),
-        projected_month_usd=_projected(by_day, now.date()),
+        month=_month(rows, now),
     )
 
 
@@ -304,10 +305,10 @@ def _shutdowns(rows: Sequence[LedgerRow], today: date) -> list[Shutdown]:
     return sorted(found, key=lambda shutdown: shutdown.day)
 
 
-def _projected(by_day: dict[str, float], today: date) -> float:
-    """Spent this month, and for its remaining days the mean of the last 30 days (of as many as there are)."""
-    first = min(date.fromisoformat(day) for day in by_day)
-    days = min(30, max(1, (today - first).days + 1))
-    mean = _between(by_day, today - timedelta(days=days), today) / days
-    spent = _between(by_day, today.replace(day=1) - timedelta(days=1), today)
-    return spent + mean * (monthrange(today.year, today.month)[1] - today.day)
+def _month(rows: Sequence[LedgerRow], now: datetime) -> Forecast | None:
+    """The thirty days to come; that nothing was spent since the last call is known too."""
+    slots: defaultdict[int, float] = defaultdict(float)
+    for row in rows:
+        slots[int(row.at // SLOT_S)] += row.incurred_usd or 0.0
+    slots[max(int(now.timestamp() // SLOT_S), *slots)] += 0.0
+    return forecast(slots)

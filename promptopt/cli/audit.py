@@ -75,7 +75,7 @@ def _log_options(function: Any) -> Any:
                 help="Whether cached tokens are counted inside input tokens; GROUP is provider/model, or all.",
             ),
             click.option(
-                "--rejects", type=click.Path(path_type=Path), help="Write the first rejected rows to this file."
+                "--rejects", type=click.Path(path_type=Path), help="Write where the rejected rows are, and why."
             ),
             click.option("--allow-rejected", is_flag=True, help="Go on if more than 1% of the rows cannot be read."),
         )

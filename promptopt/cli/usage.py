@@ -160,7 +160,7 @@ def _facts(usage: SpendSummary) -> list[tuple[str, str]]:
         ("weeks", ", ".join(f"{week} {usd(spent)}" for week, spent in list(usage.weeks.items())[-4:])),
         ("spikes", ", ".join(f"{day} {usd(spent)} (median {usd(mid)})" for day, spent, mid in usage.spikes) or "none"),
         ("without an output cap", f"{sum(usage.uncapped.values()):,} calls" + _listed(usage.uncapped)),
-        ("projected month", f"{usd(usage.projected_month_usd)}"),
+        ("the next thirty days", "-" if usage.month is None else usage.month.text),
     ]
     facts += [
         ("shutdown announced", f"{each.model} on {each.day} ({each.calls:,} call{'s' * (each.calls != 1)})")

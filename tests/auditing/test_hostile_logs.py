@@ -342,3 +342,135 @@ def test_the_replay_of_prefixes_is_that_of_a_cache_block_by_block(renew: bool) -
             hit += 1
         kept |= {(call.model, block): call.at or 0 for block in call.blocks[0 if renew else hit :]}
         assert found[row] == hit * 100
+
+
+def model_span(own="s", trace="t", **attributes):
+    return {
+        "traceId": trace,
+        "spanId": own,
+        "attributes": {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", **attributes},
+    }
+
+
+def test_an_id_of_a_span_is_one_of_its_trace_only(settled):
+    tokens = {"llm.token_count.prompt": 100, "llm.token_count.completion": 10}
+    assert len(settled(model_span(**tokens), model_span(trace="u", **tokens), model_span(**tokens))) == 2
+    above = {**model_span(own="child", trace="u", **tokens), "parentSpanId": "s"}
+    assert len(settled(model_span(**tokens), above)) == 2
+
+
+def test_text_tokens_under_the_name_of_cached_ones_are_not_cached(settled):
+    tokens = {"llm.token_count.prompt": 2000, "llm.token_count.completion": 10}
+    name = "llm.token_count.prompt_details.cache_input"
+    log = settled(model_span(**tokens, **{name: 2000}), model_span(own="v", **tokens, **{name: 1500}))
+    assert log.cache_read_tokens.tolist() == [0, 1500]
+
+
+def test_a_message_that_is_written_as_it_comes_has_what_its_last_line_says(settled):
+    def line(stop, given, made, read):
+        usage = {"input_tokens": given, "output_tokens": made, "cache_read_input_tokens": read}
+        message = {"id": "m", "type": "message", "model": "claude-sonnet-4-5", "stop_reason": stop, "usage": usage}
+        return {"type": "assistant", "sessionId": "s", "timestamp": AT, "message": message}
+
+    log = settled(line(None, 0, 1, 0), line("max_tokens", 3, 200, 90), line(None, 3, 9, 90))
+    counts = log.input_tokens, log.cache_read_tokens, log.output_tokens, log.cut_off
+    assert [column.tolist() for column in counts] == [[93], [90], [200], [True]]
+
+
+def generation(**usage):
+    return {
+        "id": str(usage),
+        "type": "GENERATION",
+        "startTime": AT,
+        "model": "claude-sonnet-4-6",
+        "usageDetails": usage,
+    }
+
+
+@pytest.mark.parametrize(("total", "whole", "witness"), [(1520, 1510, "total"), (2520, 2510, "impossible otherwise")])
+def test_written_tokens_may_be_inside_while_read_ones_are_beside(write, tmp_path, total, whole, witness):
+    usage = {"input": 1010, "cache_creation_input_tokens": 1000, "cache_read_input_tokens": 500, "output": 10}
+    found = read_log([write(generation(**usage, total=total))])
+    log, accounting = settle(found.log, Config(tmp_path, tmp_path, tmp_path))
+    assert (log.input_tokens.tolist(), accounting.settled[0].witness) == ([whole], witness)
+    assert not accounting.unexplained
+
+
+def test_a_total_that_langfuse_summed_itself_is_no_witness(write, tmp_path):
+    found = read_log([write(generation(input=900, input_cached_tokens=800, output=10, total=1710))])
+    _, accounting = settle(found.log, Config(tmp_path, tmp_path, tmp_path))
+    assert [(each.relation, each.witness) for each in accounting.settled] == [("beside", "format")]
+
+
+@pytest.mark.parametrize(("total", "made"), [(140, 40), (110, 10)])
+def test_a_total_says_whether_reasoning_is_beside_the_output(settled, total, made):
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 10 if made == 10 else 25,
+        "total_tokens": total,
+        "completion_tokens_details": {"reasoning_tokens": 8 if made == 10 else 15},
+    }
+    log = settled({"id": "a", "model": "gemini-2.5-pro", "choices": [], "usage": usage})
+    assert log.output_tokens.tolist() == [made]
+
+
+def test_tokens_that_only_the_total_has_are_reported(write, tmp_path):
+    counts = {"llm.token_count.prompt": 4299, "llm.token_count.completion": 631, "llm.token_count.total": 58_291}
+    found = read_log([write(model_span(**counts), model_span(own="b", **{**counts, "llm.token_count.total": 4930}))])
+    _, accounting = settle(found.log, Config(tmp_path, tmp_path, tmp_path))
+    assert accounting.unexplained == {"gpt-4o": (1, 53_361)}
+
+
+@pytest.mark.parametrize(
+    ("written", "tokens"),
+    [("1,234", 1234), ("1,000", 1000), ("12.345.678", 12_345_678), ("1\u202f234", 1234), ("1'234", 1234), ("12.0", 12)],
+)
+def test_marks_between_thousands_are_read(settled, written, tokens):
+    assert settled({"model": "gpt-4o", "input": written, "output": 1}).input_tokens.tolist() == [tokens]
+
+
+@pytest.mark.parametrize("written", ["12.000", "1.234", "1,23", "1,234.567"])
+def test_a_count_that_may_be_a_fraction_is_refused(write, written):
+    found = read_log([write({"model": "gpt-4o", "input": written, "output": 1})])
+    assert found.rejected == 1
+    assert repr(written) in found.samples[0].reason
+
+
+@pytest.mark.parametrize(
+    ("written", "said"), [("$0.12", 0.12), ("0.12 USD", 0.12), ("€0.12", None), ("0.12 EUR", None), ("1e-05", 1e-5)]
+)
+def test_a_cost_may_name_its_money(settled, written, said):
+    cost = settled({"model": "gpt-4o", "input": 1, "output": 1, "cost": written}).said_usd.tolist()
+    assert cost == [said] if said else np.isnan(cost).all()
+
+
+def test_lines_before_the_header_of_a_table_are_passed_over(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("\ufeffsep=;\n\nmodel;input;output\ngpt-4o;5;6\ngpt-4o;x;6\n", encoding="utf-8")
+    found = read_log([path])
+    assert (len(found.log), found.samples[0].place) == (1, f"{path}:5")
+
+
+def test_what_is_too_long_for_memory_is_refused(tmp_path, monkeypatch):
+    from promptopt.auditing.readers import records
+
+    monkeypatch.setattr(records, "LONGEST_LINE", 100)
+    monkeypatch.setattr(records, "LARGEST_DOCUMENT", 200)
+    table, document = tmp_path / "log.csv", tmp_path / "log.json"
+    table.write_text(f"model,input,output\ngpt-4o,5,6\n{'x' * 350}\ngpt-4o,7,8\n", encoding="utf-8")
+    found = read_log([table])
+    assert (found.log.input_tokens.tolist(), found.rejected) == ([5, 7], 1)
+    assert found.samples[0].place.endswith(":3")
+    assert "longer than" in found.samples[0].reason
+    document.write_text(json.dumps([{"input": 1, "output": 2}] * 20), encoding="utf-8")
+    with pytest.raises(InputError, match="would be held in memory"):
+        read_log([document])
+    table.write_text("x" * 300, encoding="utf-8")
+    with pytest.raises(InputError, match="first line is longer"):
+        read_log([table])
+
+
+def test_all_rejected_rows_are_kept(write):
+    row = {"model": "gpt-4o", "input": -1, "output": 1}
+    found = read_log([write(*[row] * 50, {**row, "input": 1})])
+    assert (found.rejected, len(found.samples)) == (50, 50)

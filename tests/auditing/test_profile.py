@@ -15,8 +15,9 @@ from promptopt.auditing.accounting import settle
 from promptopt.auditing.audit import AuditInput, audit
 from promptopt.auditing.bill import SLOT_S, TokenBill, TokenRate
 from promptopt.auditing.explain import explain
+from promptopt.auditing.forecast import forecast, next_days
 from promptopt.auditing.log import LogBuilder, LoggedCall
-from promptopt.auditing.profile import GroupSums, curve, forecast, next_days, spikes
+from promptopt.auditing.profile import GroupSums, curve, spikes
 from promptopt.auditing.report import report_data, report_text
 from promptopt.auditing.strategies import AuditSettings
 from promptopt.config import Config
@@ -31,15 +32,33 @@ def bill_of(days):
     return TokenBill({**cells, (RATE, FIRST + len(days) * 144 - 1): (0,) * 6}, len(days), 0)
 
 
+def slots_of(days):
+    """The dollars of a day in its first slot, and the end of the last day."""
+    return {**{FIRST + day * 144: usd for day, usd in enumerate(days)}, FIRST + len(days) * 144 - 1: 0.0}
+
+
+ALIKE = [10.0, 10.1, 9.9, 10.0, 10.05, 9.95, 10.0, 10.1]
+
+
 def test_days_that_are_alike_make_a_narrow_interval():
-    found = forecast(bill_of([10.0, 10.1, 9.9, 10.0, 10.05, 9.95, 10.0, 10.1]))
+    found = forecast(slots_of(ALIKE))
     assert 280 < found.low < found.usd < found.high < 320
 
 
+@pytest.mark.parametrize("astray", [0, FIRST + 400 * 144])
+def test_a_call_whose_clock_is_wrong_does_not_change_the_month(astray):
+    assert forecast({**slots_of(ALIKE), astray: 0.01}) == forecast(slots_of(ALIKE))
+
+
+def test_months_apart_with_real_spending_are_both_known():
+    slots = slots_of(ALIKE)
+    assert forecast({**slots, **{slot + 60 * 144: usd for slot, usd in slots.items()}}) != forecast(slots)
+
+
 def test_two_days_make_no_interval():
-    found = forecast(bill_of([10.0, 20.0]))
+    found = forecast(slots_of([10.0, 20.0]))
     assert (found.usd, found.low, found.high) == (pytest.approx(450.0), None, None)
-    assert forecast(TokenBill({(RATE, 1): (5,) * 6}, 1, 0)) is None
+    assert forecast({1: 0.1}) is None
 
 
 def test_intervals_hold_the_next_day_of_a_walk():

@@ -3,7 +3,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -51,9 +51,15 @@ def test_sum_up():
     assert [shutdown.model for shutdown in usage.shutdowns] == ["gpt-4", "gpt-4o-mini"]
     # The last seven days hold $9 + 6 x $1 + $3 of today's; the seven before them $7.
     assert usage.trend == pytest.approx(18 / 7 - 1)
-    # $32 in 21 days, all of it this month; nine days are left.
-    assert usage.projected_month_usd == pytest.approx(32 + 32 / 21 * 9)
+    assert usage.month.low < usage.month.usd < usage.month.high
     assert sum(usage.weeks.values()) == pytest.approx(32)
+
+
+def test_the_days_since_the_last_call_cost_nothing():
+    rows = [row(day) for day in range(30, 9, -1)]
+    until_now, until_then = sum_up(rows, NOW).month, sum_up(rows, NOW - timedelta(days=10)).month
+    assert until_now.usd < until_then.usd / 2
+    assert 25 < until_then.usd < 35
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.floats(0, 100), st.integers(0, 6)), min_size=1, max_size=40))
@@ -64,7 +70,7 @@ def test_groups_add_up(entries):
         assert sum(spend.calls for spend in spends) == len(rows)
         assert sum(spend.incurred_usd for spend in spends) == pytest.approx(usage.total.incurred_usd)
     assert usage.top_share is None or 0 < usage.top_share <= 1.0000001
-    assert usage.projected_month_usd >= 0
+    assert usage.month is None or usage.month.usd >= 0
 
 
 @pytest.mark.parametrize("name", ["l.sqlite", "l.jsonl"])
@@ -186,7 +192,15 @@ def test_command(client, upstream, folder):
         ask(sdk, "x")
     run = CliRunner().invoke
     output = run(cli, ["usage"]).output
-    for expected in ("triage@v2", "mail", "u1", "33.3%", "invalid_value 1", "projected month", "shutdown announced"):
+    for expected in (
+        "triage@v2",
+        "mail",
+        "u1",
+        "33.3%",
+        "invalid_value 1",
+        "the next thirty days",
+        "shutdown announced",
+    ):
         assert expected in output
     assert "triage@v2" not in run(cli, ["usage", "--by", "model"]).output
     assert "no calls" in run(cli, ["usage", "--since", "2100-01-01"]).output

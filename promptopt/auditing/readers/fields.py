@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ LARGEST = 2**53
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 _LAST_MOMENT = 253_402_300_800
 """The year 10000."""
+_GROUPED = re.compile(r"\d{1,3}(?:(?P<mark>[.,' _\u00a0\u2009\u202f\u2019])\d{3})(?:(?P=mark)\d{3})*")
 _ABSENT = frozenset({"", "null", "none", "nan", "nat", "\\n"})
 """How tables write a value that is not there, in small letters."""
 
@@ -95,6 +97,8 @@ def as_count(value: Any, name: str) -> int | None:
         return value
     if is_absent(value) or isinstance(value, bool):
         return None
+    if isinstance(value, str):
+        value = _ungrouped(value, name)
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -102,6 +106,19 @@ def as_count(value: Any, name: str) -> int | None:
     if not number.is_integer() or not 0 <= number < LARGEST:
         raise BadRow(f"{name} is {_shown(value)}, not a count of tokens")
     return int(number)
+
+
+def _ungrouped(written: str, name: str) -> str:
+    """A count without the marks between its thousands: ``1,234``, ``1 234``, ``1'234``, ``1.234.567``.
+
+    Raises:
+        BadRow: It has one point before three digits, and may be a fraction or thousands.
+    """
+    if not _GROUPED.fullmatch(written.strip()):
+        return written
+    if written.count(".") == 1:
+        raise BadRow(f"{name} is {_shown(written)}: thousands, or a fraction? write counts as digits only")
+    return "".join(each for each in written if each.isdecimal())
 
 
 def is_absent(value: Any) -> bool:

@@ -39,7 +39,8 @@ from promptopt.errors import InputError, UsageError, did_you_mean
 from promptopt.files import show_path
 from promptopt.registry import load, registered
 
-SAMPLES = 20
+SAMPLES = 100_000
+"""Rejected rows of which the place and the reason are kept."""
 _LOOKED_AT = 20
 _EVERY, _BATCH = 20_000, 5_000
 LARGE = 64 * 2**20
@@ -266,7 +267,7 @@ class _Reading:
             if before != len(self._builder):
                 self._duplicates += 1
                 # A message that is written block by block is whole in its last line.
-                self._builder.raise_output(before, call.output_tokens)
+                self._builder.complete(before, call)
                 return
         self._builder.add(call)
         self._formats.append(self._format(name))

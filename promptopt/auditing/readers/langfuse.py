@@ -108,6 +108,8 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         _flat(usage, "output", "completion_tokens", "completionTokens", "output_tokens"),
     )
     total = _flat(usage, "total", "total_tokens", "totalTokens")
+    # Langfuse sums all buckets itself if no total is sent, whatever they hold: such a total decides nothing.
+    witness = None if total is not None and total == sum(_buckets(usage)) else total
     cost = real(record, "totalCost", "total_cost", "costDetails.total", "cost_details.total", "calculatedTotalCost")
     if given is None and made is None and total is None and not cost:
         # It was begun, and nothing came.
@@ -134,7 +136,7 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         cache_write_1h_tokens=_flat(usage, "input_cache_creation_1h") or 0,
         output_tokens=made if made is not None else max(0, (total or 0) - (given or 0)),
         reasoning_tokens=reasoning,
-        total_tokens=total,
+        total_tokens=witness,
         relation="inside" if any(each in usage for each in _INSIDE) else "beside",
         reasoning_beside=native,
         cost_usd=cost,
@@ -151,6 +153,18 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         failed=str(record.get("level", "")).upper() == "ERROR",
         identity=text(record, "id"),
     )
+
+
+def _buckets(usage: Mapping[str, Any]) -> Iterator[int]:
+    """All counts but the total."""
+    for name, value in usage.items():
+        if (
+            not name.startswith("total")
+            and name != "unit"
+            and not isinstance(value, Mapping)
+            and "cost" not in name.lower()
+        ):
+            yield as_count(value, name) or 0
 
 
 def _others(usage: Mapping[str, Any], prefix: str) -> int:

@@ -46,7 +46,6 @@ _READ = (
     "gen_ai.usage.cache_read_tokens",
     "gen_ai.usage.input_cached_tokens",
     "llm.token_count.prompt_details.cache_read",
-    "llm.token_count.prompt_details.cache_input",
     "ai.usage.cachedInputTokens",
 )
 _WRITTEN = (
@@ -73,6 +72,7 @@ _MODEL = (
     "ai.model.id",
 )
 _SPAN_ID = ("spanId", "spanID", "span_id", "context.span_id", "id")
+_TRACE_ID = ("traceId", "traceID", "trace_id", "context.trace_id")
 _NOT_CALLS = ("invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "chain", "agent")
 _ERRORS = (2, "STATUS_CODE_ERROR", "ERROR")
 _USAGE = ("gen_ai.", "llm.token_count", "llm.usage", "ai.usage")
@@ -99,9 +99,14 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall | BadRow]:
 def span_parents(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each span of a record, calls or not, and the span that it is in."""
     for span, _ in _spans(record):
-        own, parent = text(span, *_SPAN_ID), _parent(span)
+        own, parent = _identity(span, text(span, *_SPAN_ID)), _identity(span, _parent(span))
         if own is not None and parent is not None:
             yield own, parent
+
+
+def _identity(span: Mapping[str, Any], own: str | None) -> str | None:
+    """A span's id with that of its trace: ids of spans need only be unique within one."""
+    return own and f"{text(span, *_TRACE_ID) or ''}/{own}"
 
 
 def _spans(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -200,7 +205,7 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
         model,
         at=start,
         input_tokens=given or 0,
-        cache_read_tokens=_most(attributes, _READ),
+        cache_read_tokens=_most(attributes, _READ) or _cache_input(attributes, given),
         cache_write_tokens=_most(attributes, _WRITTEN),
         output_tokens=made or 0,
         reasoning_tokens=_first(attributes, _REASONING) or 0,
@@ -211,8 +216,7 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
         prompt=_text(attributes, "gen_ai.prompt.name", "llm.prompt_template.version", "ai.telemetry.functionId"),
         tag=_text(attributes, "tag.tags", "service.name"),
         user=_text(attributes, "user.id", "enduser.id"),
-        session=_text(attributes, "session.id", "gen_ai.conversation.id")
-        or text(span, "traceId", "traceID", "trace_id"),
+        session=_text(attributes, "session.id", "gen_ai.conversation.id") or text(span, *_TRACE_ID),
         tier=_text(attributes, "openai.request.service_tier", "gen_ai.openai.request.service_tier"),
         digest=digest_of(model, asked) if asked else 0,
         **text_of(asked or None),
@@ -221,8 +225,14 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
         latency_s=duration / 1e6 if duration is not None and "tags" in span else seconds_between(start, end),
         failed=_failed(span, attributes),
         cut_off=is_cut_off(attributes.get("gen_ai.response.finish_reasons", attributes.get("llm.finish_reason"))),
-        identity=text(span, *_SPAN_ID),
+        identity=_identity(span, text(span, *_SPAN_ID)),
     )
+
+
+def _cache_input(attributes: Mapping[str, Any], given: int | None) -> int:
+    """OpenInference's older name; one of its libraries writes all tokens of text there, which is the whole prompt."""
+    found = _first(attributes, ("llm.token_count.prompt_details.cache_input",)) or 0
+    return 0 if found == given else found
 
 
 def _most(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int:

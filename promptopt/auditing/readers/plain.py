@@ -291,7 +291,7 @@ class PlainReader:
             relation=_relation(row),
             total_tokens=as_count(value("total"), "total"),
             # The log's own dollars are a witness; other money is none.
-            cost_usd=as_real(value("cost"), "cost") if _is_dollars(row) else None,
+            cost_usd=_dollars(value("cost")) if _is_dollars(row) else None,
             provider=word("provider"),
             prompt=word("prompt"),
             tag=first_text(value("tag")),
@@ -384,6 +384,7 @@ _NESTED = {
 
 
 _DETAILS = frozenset(each.partition(".")[0] for paths in _NESTED.values() for each in paths)
+_MONEY = ("€", "£", "¥", "₹", "₩")
 _CALLS_SUMMED = ("num_model_requests", "num_requests", "request_count", "api_requests", "requests")
 _READ_ALONE_KEYS = frozenset({"usage", "currency", *_DETAILS, *_CALLS_SUMMED})
 
@@ -403,6 +404,16 @@ def _refuse_sums(row: Mapping[str, Any]) -> None:
 
 def _is_dollars(row: Mapping[str, Any]) -> bool:
     return str(row.get("currency") or "usd").strip().lower() in ("usd", "$")
+
+
+def _dollars(value: Any) -> float | None:
+    """The dollars of a cost, which may name them; ``None`` if it names other money."""
+    if isinstance(value, str):
+        bare = value.strip().upper().removeprefix("US").removeprefix("$").removesuffix("USD").removesuffix("$").strip()
+        if bare[:1] in _MONEY or bare[-1:] in _MONEY or (bare[-3:].isalpha() and bare[:1].isdecimal()):
+            return None
+        value = bare
+    return as_real(value, "cost")
 
 
 def _relation(row: Mapping[str, Any]) -> CachedRelation | None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 64 * 2**20
 """Bytes of a line; a longer one is a bad row, and is not held in memory."""
+LARGEST_DOCUMENT = 256 * 2**20
+"""Bytes of a JSON document that is not lines; it is parsed as a whole."""
 _CONTAINERS = ("data", "rows", "calls", "records", "items", "logs", "results", "observations")
 _BUCKET = frozenset({"start_time", "starting_at"})
 _MAY_HOLD = _BUCKET.union(_CONTAINERS)
@@ -128,7 +130,13 @@ def _parsed(line: bytes) -> LogRecord | BadRow:
 
 
 def _whole(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
-    content = file.read()
+    content = file.read(LARGEST_DOCUMENT + 1)
+    if len(content) > LARGEST_DOCUMENT:
+        raise InputError(
+            f"is one JSON document of more than {LARGEST_DOCUMENT // 2**20} MB, which would be held in memory: write a "
+            "record a line (jq -c '.[]' FILE)",
+            path=show_path(path),
+        )
     try:
         value = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
@@ -159,10 +167,38 @@ def _expanded(value: Any) -> Sequence[Any]:
     return [value]
 
 
+class _TextLines:
+    """The lines of a table; one that is too long is an error of the row that it is in, and is not held in memory."""
+
+    def __init__(self, text: io.TextIOWrapper, before: int) -> None:
+        self._text = text
+        self.place = before
+
+    def __iter__(self) -> _TextLines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.place += 1
+        if len(line) >= LONGEST_LINE and not line.endswith("\n"):
+            while (rest := self._text.readline(LONGEST_LINE)) and not rest.endswith("\n"):
+                pass
+            raise csv.Error(f"the line is longer than {LONGEST_LINE // 2**20} MB")
+        return line
+
+
 def _csv(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
     csv.field_size_limit(LONGEST_LINE)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-    first = text.readline()
+    skipped, first = 0, text.readline(LONGEST_LINE)
+    # Excel names the separator in a line of its own.
+    while first and (not first.strip() or first[:4].lower() == "sep="):
+        skipped, first = skipped + 1, text.readline(LONGEST_LINE)
+    if len(first) >= LONGEST_LINE:
+        text.detach()
+        raise InputError(f"the first line is longer than {LONGEST_LINE // 2**20} MB", path=show_path(path))
     dialect = max((",", ";", "\t", "|"), key=first.count)
     names = [name.strip() for name in next(csv.reader([first], delimiter=dialect), [])]
     twice = next((name for name in names if name and names.count(name) > 1), None)
@@ -171,18 +207,19 @@ def _csv(path: Path, file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]
         raise InputError(
             f"has two columns named {twice!r}: rename one, or write a header if there is none", path=show_path(path)
         )
-    rows = csv.reader(text, delimiter=dialect)
+    lines = _TextLines(text, skipped + 1)
+    rows = csv.reader(lines, delimiter=dialect)
     try:
         while True:
             try:
                 row = next(rows)
             except csv.Error as error:
-                yield rows.line_num + 1, BadRow(str(error))
+                yield lines.place, BadRow(str(error))
                 continue
             if len(row) == len(names):
-                yield rows.line_num + 1, dict(zip(names, row, strict=True))
+                yield lines.place, dict(zip(names, row, strict=True))
             elif row:
-                yield rows.line_num + 1, BadRow(f"has {len(row)} columns, the header {len(names)}")
+                yield lines.place, BadRow(f"has {len(row)} columns, the header {len(names)}")
     except StopIteration:
         pass
     finally:
