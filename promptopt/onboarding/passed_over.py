@@ -214,5 +214,5 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 def _longest(text: str) -> str:
     """A part of a text that no formatting changes."""
-    parts = re.split(r"\{[^{}]*\}|%(?:\(\w+\))?[-+ #0\d.]*[a-z]|\$\w+|<<\w+>>|[{}%$\n<>]+", text)
+    parts = re.split(r"\{+[^{}]*\}+|\[[^\[\]]*\]|%(?:\(\w+\))?[-+ #0\d.]*[a-z]|\$\w+|<<\w+>>|[{}%$\n<>]+", text)
     return max((" ".join(part.split()) for part in parts), key=len, default="")

@@ -281,9 +281,10 @@ class ModuleSearch:
             found = reader.value(node)
             if found is None or any(each.value is None for _, each in found):
                 raise Unreadable(f"the messages {ast.unparse(node)} are made elsewhere")
-            grown = self._appended(node, reader)
-            return [message for inner, each in found if each.value for message in self._messages(each.value, inner)] + [
-                self._message(each, reader) for each in grown
+            grown = self._appended(node, reader, max((each.line for _, each in found), default=0))
+            return [
+                *(message for inner, each in found if each.value for message in self._messages(each.value, inner)),
+                *grown,
             ]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return [*self._messages(node.left, reader), *self._messages(node.right, reader)]
@@ -291,8 +292,8 @@ class ModuleSearch:
             raise Unreadable(f"the messages are made by {ast.unparse(node)[:60]}")
         return [self._message(each, reader) for each in node.elts]
 
-    def _appended(self, node: ast.expr, reader: TextReader) -> list[ast.expr]:
-        """What is appended to a list before it is sent, one statement after the other."""
+    def _appended(self, node: ast.expr, reader: TextReader, start: int) -> list[FoundMessage]:
+        """What is appended to a list between the line where it is bound and the one where it is sent."""
         name = ast.unparse(node)
         place = self._function if isinstance(node, ast.Name) and self._function is not None else self._module.tree
         plain = {
@@ -316,7 +317,12 @@ class ModuleSearch:
                         f"the messages {name} grow by .{each.func.attr} (line {each.lineno}): a conversation"
                     )
                 grown.append(each)
-        return [each.args[0] for each in sorted(grown, key=lambda call: call.lineno)]
+        # Each sees what its names were at its own line.
+        return [
+            self._message(each.args[0], replace(reader, line=each.lineno))
+            for each in sorted(grown, key=lambda call: call.lineno)
+            if each.lineno > start
+        ]
 
     def _message(self, node: ast.expr, reader: TextReader) -> FoundMessage:
         if isinstance(node, ast.Starred):

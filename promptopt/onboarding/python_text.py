@@ -197,8 +197,12 @@ class TextReader:
 
     def _imported(self, name: str) -> list[tuple[TextReader, Assigned]] | None:
         """What a name of another module or of a class is; the member of an ``Enum`` too."""
+        first = name.partition(".")[0]
         scope: Scope | None = self.scope
         while scope is not None:
+            if first in scope.parameters or (first in scope.names and not scope.imported):
+                # A value of the function's own, which has the name of the class or module.
+                return None
             for each in (name, name.removesuffix(".value")):
                 if each in scope.imported:
                     where, value = scope.imported[each]

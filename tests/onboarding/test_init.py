@@ -73,6 +73,12 @@ SHAPES = {
     "appended": "    m = []\n    m.append({'role': 'system', 'content': RULES})\n"
     "    m.append({'role': 'user', 'content': f'It is {ticket}'})\n"
     "    client.chat.completions.create(model=MODEL, messages=m)",
+    "bound again": "    m = [{'role': 'user', 'content': 'It is old.'}]\n"
+    "    m.append({'role': 'user', 'content': ticket})\n"
+    "    m = [{'role': 'system', 'content': RULES}]\n    text = ticket\n"
+    "    m.append({'role': 'user', 'content': 'See ' + text})\n    text = 'Other words that are not sent.'\n"
+    "    client.chat.completions.create(model=MODEL, messages=m)",
+    "shadowed": "    Texts = user\n    " + CALL % "f'{Texts.name} sent {ticket}'",
     "replaced": "    " + CALL % "RULES.replace('{braces}', ticket).replace('support', 'all')",
     "blocks of a system": "    client.messages.create(model='claude-haiku-4-5', max_tokens=50, "
     "system=[{'type': 'text', 'text': RULES}], messages=[{'role': 'user', 'content': ticket}])",
