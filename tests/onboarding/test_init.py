@@ -73,10 +73,10 @@ SHAPES = {
     "appended": "    m = []\n    m.append({'role': 'system', 'content': RULES})\n"
     "    m.append({'role': 'user', 'content': f'It is {ticket}'})\n"
     "    client.chat.completions.create(model=MODEL, messages=m)",
-    "bound again": "    m = [{'role': 'user', 'content': 'It is old.'}]\n"
+    "bound again": "    m = [{'role': 'user', 'content': user.name}]\n"
     "    m.append({'role': 'user', 'content': ticket})\n"
     "    m = [{'role': 'system', 'content': RULES}]\n    text = ticket\n"
-    "    m.append({'role': 'user', 'content': 'See ' + text})\n    text = 'Other words that are not sent.'\n"
+    "    m.append({'role': 'user', 'content': 'See ' + text})\n"
     "    client.chat.completions.create(model=MODEL, messages=m)",
     "shadowed": "    Texts = user\n    " + CALL % "f'{Texts.name} sent {ticket}'",
     "replaced": "    " + CALL % "RULES.replace('{braces}', ticket).replace('support', 'all')",
