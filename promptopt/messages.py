@@ -72,12 +72,26 @@ class ToolCall:
 
     Attributes:
         id: What the tool's answer refers to.
-        arguments: JSON text, as the model wrote it: it may be none.
+        arguments: JSON text, as the model wrote it: it may be none. Endpoints that give an object give its JSON, and
+            ``{}`` if they give none.
+
+    Raises:
+        TypeError: The name or the id is not a text.
     """
 
     id: str
     name: str
     arguments: str
+
+    def __post_init__(self) -> None:
+        for value in (self.id, self.name):
+            if not isinstance(value, str):
+                raise TypeError(f"a tool call's {'name' if value is self.name else 'id'} is {value!r:.60}, not a text")
+        arguments: Any = self.arguments
+        if not isinstance(arguments, str):
+            # SDKs pass on what an endpoint sends, and Ollama's sends an object.
+            text = json.dumps({} if arguments is None else arguments, ensure_ascii=False)
+            object.__setattr__(self, "arguments", text)
 
     def openai(self) -> dict[str, Any]:
         """The call as ``openai.types.chat.ChatCompletionMessageToolCallParam``."""

@@ -121,6 +121,9 @@ class Response:
         duration_s: Seconds the request took, measured live; ``None`` for a replay.
         tool_calls: The calls of tools that it asks for.
         logprobs: Natural logarithms of the probabilities of its tokens, if they were asked for.
+
+    Raises:
+        TypeError: The model, the text or the finish reason is not a text.
     """
 
     model: str
@@ -130,6 +133,12 @@ class Response:
     duration_s: float | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("model", "text", "finish_reason"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise TypeError(f"its {name} is {value!r:.100}, not a text")
 
     @property
     def output(self) -> str:

@@ -70,7 +70,16 @@ def command(
         return
     click.echo(fold(estimate_text(template, counted)))
     if attributed is not None:
-        click.echo(fold("\n" + attribution_text(attributed, cases.cases[0].name if cases else None)))
+        case = cases.cases[0] if cases else None
+        # What a turn adds as a message is no line of the prompt.
+        name = (
+            None
+            if case is None
+            else f"{case.name}, as far as the prompt says its first turn"
+            if case.turns
+            else case.name
+        )
+        click.echo(fold("\n" + attribution_text(attributed, name)))
 
 
 def _count_text(text: str, model: str | None, as_json: bool) -> None:
@@ -125,7 +134,8 @@ def _estimated(
 def _attributed(
     template: Template, given: Mapping[str, Any], suite: Suite | None, model: str | None, config: Config
 ) -> Attribution:
+    from promptopt.experiment.conversation import case_renderings
     from promptopt.templates.attribution import attribute
 
-    variables = suite.cases[0].vars if suite is not None else given
+    variables = case_renderings(template, suite.cases[0])[0] if suite is not None else given
     return attribute(template, variables, model or config.price_as)

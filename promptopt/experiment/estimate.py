@@ -9,32 +9,34 @@ from typing import Any, Literal
 
 from promptopt.config import Config
 from promptopt.errors import TemplateError
-from promptopt.experiment.conversation import render_case
+from promptopt.experiment.conversation import case_requests, measure_steps, recorded_steps, render_case
 from promptopt.experiment.variant import make_variant
 from promptopt.prices import Price, find_price
 from promptopt.providers.recordings import RecordingFiles
 from promptopt.suites import Case, Suite
 from promptopt.templates import Template
 from promptopt.tokens import Basis, TokenCount, count_tokens
-from promptopt.values import Cost, Rendered, Usage
+from promptopt.values import Cost, Rendered, Request, Usage
 
 OutputBasis = Literal["recorded", "cap", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Tokens and list cost of one call, a mean over what was rendered.
+    """Tokens and list cost of one call, a mean over what was rendered; of a conversation, of all its turns.
 
     Attributes:
         model: The model it is counted and priced for; ``None`` if nothing names one.
         renderings: Over how many renderings (cases) the means are.
         content: Tokens of the messages' texts; ``framing``, ``schema``, ``tools`` and ``media`` come on top.
-        smallest: Input tokens of the smallest rendering; ``largest`` of the largest.
+        smallest: Input tokens of the smallest rendering; ``largest`` of the largest, ``largest_call`` of one call.
         output_tokens: Mean of recorded answers, reasoning included, or the cap; ``None`` if neither is known.
         output_cases: Over how many of the renderings, if it is recorded; ``output_model`` is the model that answered.
         price: ``None`` if the model is unpriced; so is ``batch`` if it has no batch price.
         calls_per_month: From the front matter.
         uncounted: Media that no published rule counts, with why; they are in no number, and nothing is priced.
+        calls: Calls of the model per rendering: the turns of a conversation, in which each answer is one token of the
+            input after it.
     """
 
     model: str | None
@@ -47,6 +49,7 @@ class Estimate:
     tools: float
     smallest: int
     largest: int
+    largest_call: int
     output_tokens: float | None
     output_basis: OutputBasis
     output_cases: int
@@ -56,6 +59,7 @@ class Estimate:
     calls_per_month: int | None
     media: float = 0.0
     uncounted: tuple[str, ...] = ()
+    calls: float = 1.0
 
     @property
     def input_tokens(self) -> float:
@@ -66,9 +70,9 @@ class Estimate:
         if price is None or self.uncounted:
             return None
         # Rates are per token, so that a mean of costs is the cost of means; a tier is that of the largest input.
-        unit = price.cost(Usage(input_tokens=max(1, self.largest)))
-        per_input = unit.input_usd / max(1, self.largest)
-        per_output = price.cost(Usage(input_tokens=self.largest, output_tokens=1)).output_usd
+        unit = price.cost(Usage(input_tokens=max(1, self.largest_call)))
+        per_input = unit.input_usd / max(1, self.largest_call)
+        per_output = price.cost(Usage(input_tokens=self.largest_call, output_tokens=1)).output_usd
         return Cost(per_input * Decimal(self.input_tokens), per_output * Decimal(self.output_tokens or 0))
 
 
@@ -90,56 +94,57 @@ def estimate(
         TemplateError: The prompt does not render.
     """
     priced_as = model or config.price_as or template.front.model or config.model
-    if suite is not None:
-        rendered = [_rendered(template, case) for case in suite.cases]
-    else:
-        rendered = [template.render(variables or {})]
-    counts = [_count(one, priced_as) for one in rendered]
-    answered_by, recorded = ("", []) if suite is None else _recorded(template, suite, rendered, config, model)
-    cap = template.front.params.max_output_tokens
+    asked: list[list[Rendered | Request]]
+    asked = [[template.render(variables or {})]] if suite is None else [_asked(template, case) for case in suite.cases]
+    counts = [[_count(one, priced_as) for one in calls] for calls in asked]
+    answered_by, recorded = ("", []) if suite is None else _recorded(template, suite, config, model)
+    cap, calls = template.front.params.max_output_tokens, _mean([len(each) for each in asked])
+    every = [count for each in counts for count in each]
+    sizes = [sum(count.tokens for count in each) for each in counts]
     return Estimate(
         model=priced_as,
-        encoding=counts[0].encoding,
-        basis=max((count.basis for count in counts), key=("measured", "counted", "estimated").index),
+        encoding=every[0].encoding,
+        basis=max((count.basis for count in every), key=("measured", "counted", "estimated").index),
         renderings=len(counts),
-        content=_mean([count.content for count in counts]),
-        framing=_mean([count.framing for count in counts]),
-        schema=_mean([count.schema for count in counts]),
-        tools=_mean([count.tools for count in counts]),
-        smallest=min(count.tokens for count in counts),
-        largest=max(count.tokens for count in counts),
-        output_tokens=_mean(recorded) if recorded else cap,
+        content=sum(count.content for count in every) / len(counts),
+        framing=sum(count.framing for count in every) / len(counts),
+        schema=sum(count.schema for count in every) / len(counts),
+        tools=sum(count.tools for count in every) / len(counts),
+        smallest=min(sizes),
+        largest=max(sizes),
+        largest_call=max(count.tokens for count in every),
+        output_tokens=_mean(recorded) if recorded else None if cap is None else cap * calls,
         output_basis="recorded" if recorded else "unknown" if cap is None else "cap",
         output_cases=len(recorded),
         output_model=answered_by if recorded else None,
         price=None if priced_as is None else find_price(priced_as, config=config),
         batch=None if priced_as is None else find_price(priced_as, processing="batch", config=config),
         calls_per_month=template.front.calls_per_month,
-        media=_mean([count.media for count in counts]),
-        uncounted=tuple(dict.fromkeys(why for count in counts for why in count.uncounted)),
+        media=sum(count.media for count in every) / len(counts),
+        uncounted=tuple(dict.fromkeys(why for count in every for why in count.uncounted)),
+        calls=calls,
     )
 
 
-def _rendered(template: Template, case: Case) -> Rendered:
+def _asked(template: Template, case: Case) -> list[Rendered | Request]:
+    """What a case asks as far as the prompt alone decides it: a call, or one for each turn."""
     try:
-        return render_case(template, case)
+        return [*case_requests(template, case)] if case.turns else [template.render(case.vars)]
     except TemplateError as error:
         message = f"{error.message} (in case {case.name!r})"
         raise TemplateError(message, path=error.path, line=error.line, remedy=error.remedy) from None
 
 
-def _count(rendered: Rendered, model: str | None) -> TokenCount:
+def _count(asked: Rendered | Request, model: str | None) -> TokenCount:
     # Not of the prompt as a whole, which names a model of its own.
-    return count_tokens(replace(rendered, model=model))
+    return count_tokens(asked, model) if isinstance(asked, Request) else count_tokens(replace(asked, model=model))
 
 
 def _mean(values: Sequence[int]) -> float:
     return sum(values) / len(values)
 
 
-def _recorded(
-    template: Template, suite: Suite, rendered: Sequence[Rendered], config: Config, model: str | None
-) -> tuple[str, list[int]]:
+def _recorded(template: Template, suite: Suite, config: Config, model: str | None) -> tuple[str, list[int]]:
     """Output tokens of the recorded answers of a model, else of the prompt's own, as the model is billed for them.
 
     Returns:
@@ -151,12 +156,12 @@ def _recorded(
             continue
         variant = make_variant(template, suite, config, model=answering, price_as=model, files=files)
         outputs = []
-        for case, one in zip(suite.cases, rendered, strict=True):
-            request = variant.request(one, case=case.name)
-            status, file = variant.recorded(request)
-            recording = file.find(request)
-            if status == "fresh" and recording is not None:
-                outputs.append(variant.measure(request, recording.response).usage.output_tokens)
+        for case in suite.cases:
+            request = variant.request(render_case(template, case), case=case.name)
+            steps, unrecorded = recorded_steps(variant, case, request)
+            # A case of tools is one call here, as its input is; a conversation is all of its turns.
+            if steps and (unrecorded is None or not case.turns):
+                outputs.append(measure_steps(variant, steps if case.turns else steps[:1]).usage.output_tokens)
         if outputs:
             return answering, outputs
     return "", []

@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -215,8 +216,13 @@ def _templates(body: Any, table: ProviderTable) -> Callable[[Mapping[str, Any]],
         template = environment.from_string(value)
         return lambda offered: template.render(**offered)
 
+    whole = not isinstance(body, str)
     try:
-        made = compiled(body, not isinstance(body, str))
+        made = compiled(body, whole)
+        if isinstance(body, str) and "tojson" not in body:
+            # JSON before it is filled in: a value with a quote or a line end stays the text that it is filled into.
+            with suppress(ValueError, RecursionError, jinja2.TemplateError):
+                made = compiled(json.loads(body, object_pairs_hook=_plain_keys), whole)
     except jinja2.TemplateError as error:
         raise table.error(f"body in {table.header} is not a template: {error}", "body") from None
 
@@ -227,6 +233,14 @@ def _templates(body: Any, table: ProviderTable) -> Callable[[Mapping[str, Any]],
             raise ValueError(str(error)) from None
 
     return fill
+
+
+def _plain_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises ValueError if the name of a field is a template."""
+    found = dict(pairs)
+    if len(found) < len(pairs) or any("{{" in name or "{%" in name for name in found):
+        raise ValueError("the names of fields are templates")
+    return found
 
 
 def _defined(value: Any) -> Any:

@@ -84,6 +84,39 @@ def test_a_suite_gives_means_over_its_cases(prompt) -> None:
     assert data["input_tokens"] == (one["input_tokens"] + two["input_tokens"]) / 2
 
 
+TURNS = (
+    "- {description: a, turns: [{user: one two}, {user: three}]}\n- {description: b, turns: [{user: four five six}]}\n"
+)
+TWO_CALLS = """---
+model: gpt-4o-mini
+max_output_tokens: 50
+calls_per_month: 10
+---
+{% chat role="system" %}You are terse.{% endchat %}
+"""
+WITH_HISTORY = (
+    TWO_CALLS
+    + """{% for turn in history %}{% chat role=turn.role %}{{ turn.content }}{% endchat %}{% endfor %}
+{% chat role="user" %}{{ user }}{% endchat %}
+"""
+)
+
+
+@pytest.mark.parametrize("source", [TWO_CALLS, WITH_HISTORY])
+def test_all_turns_of_a_conversation_are_counted(project, source: str) -> None:
+    project.write({"prompts/talk/v1.j2": source, "suites/talk.yaml": TURNS})
+    texts = [["one two"], ["one two", "ok", "three"], ["four five six"]]
+    sent = [sum(4 + count_tokens(text).tokens for text in ("You are terse.", *each)) + 3 for each in texts]
+    data = json.loads(run("count", "talk", "--json"))
+    assert (data["renderings"], data["calls"]) == (2, 1.5)
+    assert data["input_tokens"] == sum(sent) / 2
+    assert data["output_tokens"] == 50 * 1.5
+    assert data["usd_per_call"] == pytest.approx((data["input_tokens"] * 0.15 + 75 * 0.6) / 1e6)
+    shown = run("count", "talk", "--lines")
+    assert f"({sent[2]} to {sent[0] + sent[1]})" in shown
+    assert "2 renderings of 1.5 calls" in shown
+
+
 def test_render_prints_messages_or_sdk_arguments(prompt) -> None:
     assert run("render", "sum", "--var", "text=hello") == "[system]\nYou are terse.\n[user]\nSummarise this:\nhello\n"
     arguments = json.loads(run("render", "sum", "--var", "text=hello", "--openai"))

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -341,6 +342,27 @@ def test_an_endpoint_that_answers_something_else_is_one_clear_message(
     assert isinstance(raised.value, ProviderUnusable) == ends
     assert len(str(raised.value)) < 300
     assert len(seen) == 1
+
+
+SPOKEN = 'a "b"\n\\c", "n": 4, "z": "'
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "sent"),
+    [
+        ('{"q": "{{ question }}!", "n": 3}', SPOKEN, {"q": f"{SPOKEN}!", "n": 3}),
+        ('{"q": {{ question | tojson }}}', SPOKEN, {"q": SPOKEN}),
+        ('{"q": "{{ (question | tojson)[1:-1] }}"}', SPOKEN, {"q": SPOKEN}),
+        ('{"{{ question }}": ["{{ question }}"]}', "plain", {"plain": ["plain"]}),
+        ('{"q": "{{ question }}"}', "7", {"q": "7"}),
+    ],
+)
+def test_a_value_stays_the_text_that_a_body_of_json_puts_it_into(project, served, body: str, said: str, sent) -> None:
+    url, handler, seen = served
+    handler.reply = (200, {"content-type": "application/json"}, b'{"data": [{"answer": "two"}]}')
+    request = replace(ASK, origin=Origin("q", "v1", "sum", variables={"question": said}))
+    asked(project, "", http_table(url, f"body = {json.dumps(body)}"), request=request)
+    assert json.loads(seen[0][1]) == sent
 
 
 def test_a_body_that_names_what_is_not_there_says_so(project, served) -> None:

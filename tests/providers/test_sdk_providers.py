@@ -147,6 +147,44 @@ def test_the_responses_api_is_asked_and_read(project, served) -> None:
     assert asked(project, table, "mine:gpt-5.6-luna").finish_reason == "length"
 
 
+@pytest.mark.parametrize(
+    ("call", "read"),
+    [
+        ({"id": "a", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}, ("a", '{"x": 1}')),
+        ({"id": "a", "type": "function", "function": {"name": "f", "arguments": None}}, ("a", "{}")),
+        ({"id": "a", "function": {"name": "f", "arguments": "{}"}}, ("a", "{}")),
+        ({"id": "", "type": None, "function": {"name": "f", "arguments": "{}"}}, ("call_1", "{}")),
+    ],
+)
+def test_calls_of_tools_as_other_endpoints_write_them_are_answered_and_recorded(project, served, call, read) -> None:
+    """Ollama gives arguments as an object, and gateways leave out the type and the id."""
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    served.body = CHAT | {"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}
+    project.write(
+        {
+            "pyproject.toml": f'[tool.promptopt.providers.gw]\ntype = "openai"\nbase_url = "{served.url}/v1"\n',
+            "prompts/ask.j2": "---\nmodel: gw:m\n---\nGo.",
+            "suites/ask.yaml": "[{description: one, assert: [{type: tool-call, value: f}], tool_results: {f: ok},"
+            " max_steps: 2}]",
+        }
+    )
+    (run,) = compare("ask", record="missing").runs
+    assert run.answered[0].passed
+    assert {(each.id, each.arguments) for each in run.answered[0].response.tool_calls} == {read}
+    assert served.seen[1].body["messages"][-1]["tool_call_id"] == read[0]
+    assert compare("ask", record="none").runs[0].answered[0].response.tool_calls[0] == ToolCall(read[0], "f", read[1])
+
+
+@pytest.mark.parametrize("name", [None, 3])
+def test_a_call_of_a_tool_without_a_name_is_one_failed_call(project, served, name) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    served.body = CHAT | {"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
+    table = f'[tool.promptopt.providers.mine]\ntype = "openai"\nbase_url = "{served.url}/v1"\n'
+    with pytest.raises(ProviderError, match=f"a tool call's name is {name}, not a text"):
+        asked(project, table, "mine:m")
+
+
 CLAUDE = {
     "id": "msg_1",
     "type": "message",

@@ -41,7 +41,8 @@ def estimate_text(template: Template, counted: Estimate) -> str:
         row("total, as a batch", "", batch.total_usd if batch and known_output else None),
     ]
     month = f"{counted.calls_per_month:,} calls a month" if counted.calls_per_month else "calls_per_month not set"
-    heading = f"{template.path}: {counted.renderings:,} rendering{'s' * (counted.renderings != 1)}, {month}"
+    turns = f" of {counted.calls:,.1f} calls, in which an answer is one token" if counted.calls > 1 else ""
+    heading = f"{template.path}: {counted.renderings:,} rendering{'s' * (counted.renderings != 1)}{turns}, {month}"
     parts = [
         f"content {counted.content:,.1f}",
         f"framing {counted.framing:,.1f}",
@@ -116,6 +117,7 @@ def estimate_dict(template: Template, counted: Estimate, attributed: Attribution
         "encoding": counted.encoding,
         "basis": counted.basis,
         "renderings": counted.renderings,
+        "calls": round(counted.calls, 6),
         "input_tokens": round(counted.input_tokens, 6),
         "content_tokens": round(counted.content, 6),
         "framing_tokens": round(counted.framing, 6),

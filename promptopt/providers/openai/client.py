@@ -236,8 +236,6 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
     text = choice.message.content
     if text is None:
         text = choice.message.refusal or ""
-    if not isinstance(text, str):
-        raise TypeError(f"its content is {text!r:.100}, not a text")
     calls = getattr(choice.message, "tool_calls", None) or ()
     logprobs = getattr(getattr(choice, "logprobs", None), "content", None) or ()
     return Response(
@@ -246,8 +244,11 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
         finish_reason="refusal" if choice.message.refusal else getattr(choice, "finish_reason", None) or "stop",
         usage=read_usage(completion.usage),
         duration_s=duration_s,
+        # Some endpoints leave the type out, or the id that the tool's answer has to name.
         tool_calls=tuple(
-            ToolCall(call.id, call.function.name, call.function.arguments) for call in calls if call.type == "function"
+            ToolCall(getattr(call, "id", None) or f"call_{number}", call.function.name, call.function.arguments)
+            for number, call in enumerate(calls, 1)
+            if (getattr(call, "type", None) or "function") == "function"
         ),
         logprobs=tuple(float(token.logprob) for token in logprobs),
     )
