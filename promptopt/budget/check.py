@@ -36,17 +36,17 @@ class Checker:
         recordings = list(self._recording_findings(prompt, measured, entry))
         if entry is None:
             findings = [self._new(prompt, measured), *_caps(prompt, measured, limits), *recordings]
-            return self._result(prompt, name, findings, numbers(prompt, None, now))
+            return self._result(prompt, name, findings, numbers(prompt, None, now, measured.reasoning))
         locked = locked_today(self.history, prompt, measured, entry)
         if locked is None:
             findings = [self._incomparable(prompt, measured, entry), *recordings]
-            return self._result(prompt, name, findings, numbers(prompt, None, now))
+            return self._result(prompt, name, findings, numbers(prompt, None, now, measured.reasoning))
         changed = [self._changed(prompt, measured)] if locked.changed else []
         held = prompt.held(measured, entry)
         if locked.entry.output_is != entry.output_is:
             locked = replace(locked, entry=replace(locked.entry, output=entry.output, output_is=entry.output_is))
         findings = [*self._compare(prompt, held, locked, limits), *changed, *recordings]
-        return self._result(prompt, name, findings, numbers(prompt, locked.entry, held.entry))
+        return self._result(prompt, name, findings, numbers(prompt, locked.entry, held.entry, measured.reasoning))
 
     def _result(
         self,
@@ -95,7 +95,13 @@ class Checker:
         assert now is not None
         summary = growth_line(metric, old, now, limit)
         text = growth_text(self.history, prompt, measured, locked, metric)
-        finding = BudgetFinding("regressed", severity, metric, summary, text.details, text.path, text.line)
+        reasoned = metric == "output" and measured.reasoning is not None
+        details = (
+            (*text.details, f"{measured.reasoning:,} of {now:,} output tokens are reasoning")
+            if reasoned
+            else text.details
+        )
+        finding = BudgetFinding("regressed", severity, metric, summary, details, text.path, text.line)
         return not_here(finding) if self._worse_here(prompt, measured, locked.entry, metric) is False else finding
 
     def _worse_here(
@@ -184,8 +190,10 @@ def _in_suite(finding: BudgetFinding, prompt: GuardedPrompt, measured: MeasuredC
     return replace(finding, path=show_path(prompt.suite.path), line=measured.case.line or 0)
 
 
-def numbers(prompt: GuardedPrompt, locked: LockEntry | None, now: LockEntry) -> dict[str, tuple[object, object]]:
-    """Locked and today's values by metric, for reports."""
+def numbers(
+    prompt: GuardedPrompt, locked: LockEntry | None, now: LockEntry, reasoning: int | None = None
+) -> dict[str, tuple[object, object]]:
+    """Locked and today's values by metric, for reports; of ``reasoning``, which no lock has, today's."""
     found: dict[str, tuple[object, object]] = {}
     for metric in _CASE_METRICS:
         old = None if locked is None else prompt.locked_value(locked, metric)
@@ -194,4 +202,6 @@ def numbers(prompt: GuardedPrompt, locked: LockEntry | None, now: LockEntry) -> 
         found[metric] = (None if old is None else form(old), None if new is None else form(new))
     if now.quality is not None or (locked and locked.quality is not None):
         found["quality"] = (locked.quality if locked else None, now.quality)
+    if reasoning is not None:
+        found["reasoning"] = (None, reasoning)
     return found

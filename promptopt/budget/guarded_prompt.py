@@ -57,12 +57,15 @@ class MeasuredCase:
         entry: What would be locked.
         status: Of its recorded answers; ``stale`` ones give the output, labelled as an estimate, and no quality.
         changed: How the request of a stale answer differs from today's.
+        reasoning: Of the output of recorded answers, what was reasoning; ``None`` if there are none or no provider
+            said so.
     """
 
     case: Case
     entry: LockEntry
     status: RecordingStatus
     changed: str = ""
+    reasoning: int | None = None
 
     @property
     def stale(self) -> bool:
@@ -382,7 +385,7 @@ class GuardedPrompt:
             )
         total, cacheable = case_tokens(self.template, case, self.variant.priced_as, self._prefix_tokens)
         request = replace(first, model=self.variant.model, params=self.variant.params)
-        status, output, quality, changed = self._answers(case, request)
+        status, output, quality, changed, reasoning = self._answers(case, request)
         cap = output_cap(self.template, case)
         entry = LockEntry(
             input=total,
@@ -393,11 +396,12 @@ class GuardedPrompt:
             variables=digest(case.given),
             request=case_digest(self.template, case),
         )
-        return MeasuredCase(case, entry, status, changed)
+        return MeasuredCase(case, entry, status, changed, reasoning or None)
 
-    def _answers(self, case: Case, request: Request) -> tuple[RecordingStatus, int | None, float | None, str]:
-        """Of the recorded answers to a case: status, mean output tokens, mean quality, and what is stale."""
+    def _answers(self, case: Case, request: Request) -> tuple[RecordingStatus, int | None, float | None, str, int]:
+        """Of the recorded answers to a case: status, output tokens, quality, what is stale, reasoning; means."""
         outputs: list[int] = []
+        reasoning: list[int] = []
         qualities: list[float] = []
         assert request.origin is not None
         while True:
@@ -409,13 +413,15 @@ class GuardedPrompt:
             judges = self._access(len(outputs))
             judged = judge_steps(self.variant, self._checks, case.name, steps, judges=judges)
             outputs.append(judged.measured.usage.output_tokens)
+            reasoning.append(judged.measured.usage.output_reasoning_tokens)
             qualities.append(judged.score.quality)
         if outputs:
-            return "fresh", round(fmean(outputs)), round(fmean(qualities), _QUALITY_DIGITS), ""
+            quality = round(fmean(qualities), _QUALITY_DIGITS)
+            return "fresh", round(fmean(outputs)), quality, "", round(fmean(reasoning))
         if recording is None:
-            return "missing", None, None, ""
+            return "missing", None, None, "", 0
         usage = self.variant.measure(request, recording.response).usage
-        return "stale", usage.output_tokens, None, what_changed(recording, request)
+        return "stale", usage.output_tokens, None, what_changed(recording, request), usage.output_reasoning_tokens
 
     def value(self, entry: LockEntry, metric: Metric) -> Decimal | None:
         """Today's value of a metric that cases have; ``None`` if unknown."""

@@ -74,6 +74,11 @@ def _prompts(prompts: dict[str, list[Result]]) -> Iterator[PageBlock]:
                     "failed" if any(result.failed for result in results) else "ok",
                 ]
             )
+            if metric == "output" and (
+                reasoned := [r.numbers["reasoning"][1] for r in cases if "reasoning" in r.numbers]
+            ):
+                gate = rows[-1][-1]
+                rows.append([prompt, "of it reasoning", f"{len(reasoned):,}", "", f"{sum(reasoned):,}", "", gate])
             if metric == "input" and locked != now:
                 bars.append({"label": f"{prompt}, locked", "kind": "input tokens", "value": locked / len(cases)})
                 bars.append({"label": f"{prompt}, today", "kind": "input tokens", "value": now / len(cases)})

@@ -60,6 +60,7 @@ class JudgedCase:
         response: The last text, the calls of tools of all steps, and what they used.
         repeated_tokens: Input tokens with which the request before began, too; of a conversation.
         warm: What the case costs if a prompt cache serves those; ``None`` if it is not a conversation.
+        turns: Of a conversation: what the user said in each turn, and the answer to it.
     """
 
     response: Response
@@ -67,6 +68,7 @@ class JudgedCase:
     score: CaseScore
     repeated_tokens: int = 0
     warm: Measurement | None = None
+    turns: tuple[tuple[str, Response], ...] = ()
 
 
 class Conversed(NamedTuple):
@@ -509,7 +511,11 @@ def judge_steps(
     if not case.turns:
         return JudgedCase(outcome, measured, score)
     warm = measured if cacheable is not None else measure_steps(variant, steps, variant.cacheable())
-    return JudgedCase(outcome, measured, score, sum(step.repeated_tokens for step in steps), warm)
+    exchanged = tuple(
+        (str(each.variables["user"]) if turn.user is None else turn.user, each.response)
+        for turn, each in zip(case.turns, said, strict=False)
+    )
+    return JudgedCase(outcome, measured, score, sum(step.repeated_tokens for step in steps), warm, exchanged)
 
 
 def _spoken(case: Case, turns: Sequence[Sequence[Response]]) -> list[Message]:

@@ -267,7 +267,7 @@ def _changed(comparison: Comparison) -> tuple[int, tuple[ChangedCase, ...]]:
         if not (isinstance(first, Answered) and isinstance(second, Answered)):
             continue
         compared += 1
-        old, new = first.response.shown, second.response.shown
+        old, new = first.shown, second.shown
         if old != new or first.passed != second.passed:
             found.append(ChangedCase(first.case, old, new, first.passed, second.passed))
     return compared, tuple(sorted(found, key=lambda case: not case.flips))

@@ -244,6 +244,7 @@ def _trial(
         live=given.live,
         repeated_tokens=judged.repeated_tokens,
         warm=judged.warm,
+        turns=judged.turns,
     )
 
 

@@ -35,6 +35,7 @@ class Answered:
         live: The responses of this run, which it paid.
         repeated_tokens: Of a conversation: input tokens with which the request before began, too.
         warm: Of a conversation: what it costs with a prompt cache that serves those; else ``None``.
+        turns: Of a conversation: what the user said in each turn, and the answer to it; ``response`` has the last text.
     """
 
     case: str
@@ -49,6 +50,12 @@ class Answered:
     live: tuple[Response, ...] = field(default=(), compare=False, repr=False)
     repeated_tokens: int = 0
     warm: Measurement | None = None
+    turns: tuple[tuple[str, Response], ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """Its answer in one line, for people; of a conversation, that of each turn."""
+        return " / ".join(answer.shown for _, answer in self.turns) or self.response.shown
 
     @property
     def quality(self) -> float:

@@ -559,7 +559,7 @@ def passed_text(trial: Trial) -> str:
 def _answer(trial: Trial) -> str:
     if not isinstance(trial, Answered):
         return f"no answer: {readable(trial.error)}"
-    text = trial.response.shown
+    text = trial.shown
     shown = repr(text if len(text) <= _ANSWER_WIDTH else text[: _ANSWER_WIDTH - 1] + "…")
     return shown + (f"  ({readable(trial.said)})" if trial.said else "")
 

@@ -32,7 +32,7 @@ from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.providers import Provider
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingKey, RecordingStatus
 from promptopt.scorers import SuiteChecks
-from promptopt.values import Request, Response
+from promptopt.values import Request, Response, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ class Oracle(AbstractContextManager["Oracle"]):
         one, two = self._trials[choice][case], self._trials[other][case]
         if isinstance(one, Failed) or isinstance(two, Failed):
             return False
-        return (one.response.text, one.response.tool_calls) == (two.response.text, two.response.tool_calls)
+        return _said(one) == _said(two)
 
     def passing(self, case: int) -> Iterator[str]:
         """The answers to a case that pass, of all choices."""
@@ -294,3 +294,9 @@ def open_store(folder: Path, prompt: str, *, saved: bool = True) -> AnswerStore:
     """
     path = folder / f"{prompt.replace('/', '+')}.jsonl"
     return AnswerStore.read(path) if saved else UnsavedAnswers(path)
+
+
+def _said(trial: Answered) -> list[tuple[str, tuple[ToolCall, ...]]]:
+    """What was answered; in a conversation, in each turn."""
+    answers = [answer for _, answer in trial.turns] or [trial.response]
+    return [(answer.text, answer.tool_calls) for answer in answers]

@@ -113,7 +113,7 @@ def _tool_call(call: Any, number: int) -> ToolCall:
     name = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(name, str) or not name:
         raise ValueError(f"its tool call {number} is {_shown(call)}, which has no name")
-    arguments = next((function[key] for key in ("arguments", "args", "input") if key in function), None)
+    arguments: Any = next((function[key] for key in ("arguments", "args", "input") if key in function), None)
     return ToolCall(str(call.get("id") or f"call_{number}"), name, arguments)
 
 

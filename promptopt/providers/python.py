@@ -13,6 +13,7 @@ import io
 import logging
 import os
 import sys
+import sysconfig
 import threading
 import time
 import traceback
@@ -190,6 +191,8 @@ class _Raised(Exception):
         self.error = error
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if Path(frame.filename) != Path(__file__)]
+        # Where a library raised says less than where the program called it.
+        own = [frame for frame in own if not _is_installed(frame.filename)] or own
         where = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
         try:
             said = str(error).strip().splitlines()
@@ -197,6 +200,12 @@ class _Raised(Exception):
             said = ["it cannot be shown as a text"]
         self.text = f"{type(error).__name__}{where}{f': {said[0][:300]}' if said else ''}"
         super().__init__(self.text)
+
+
+def _is_installed(filename: str) -> bool:
+    """Whether a file is one of Python's, of a package or of promptopt, and not of the program."""
+    folders = [str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))]
+    return filename.startswith("<") or any(Path(filename).is_relative_to(folder) for folder in folders if folder)
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:

@@ -54,13 +54,13 @@ def kinds(result: Result) -> list[tuple[str, str, str]]:
     return [(finding.kind, finding.metric, finding.level) for finding in result.findings]
 
 
-def record(answers: dict[str, str], prompt: str = "triage", output_tokens: int = 7) -> None:
+def record(answers: dict[str, str], prompt: str = "triage", output_tokens: int = 7, reasoning_tokens: int = 0) -> None:
     """Record answers to the prompt as it is now."""
     template, suite = load_prompt(prompt), load_suite(prompt)
     file = RecordingFile.read(recording_path(suite, template.origin.prompt, template.origin.version))
     for case in suite.cases:
         if case.name in answers:
             request = template.render(case.vars).request(case=case.name)
-            usage = Usage(input_tokens=30, output_tokens=output_tokens)
+            usage = Usage(input_tokens=30, output_tokens=output_tokens, output_reasoning_tokens=reasoning_tokens)
             file.append(Recording.of(request, Response("gpt-4o-mini", answers[case.name], usage=usage)))
     file.tidy()

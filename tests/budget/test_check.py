@@ -22,11 +22,13 @@ from guarded_project import (
 )
 
 from promptopt.budget.guarded_prompt import digest, sources_digest
+from promptopt.budget.html_report import budget_page
 from promptopt.budget.lock import LockEntry, lost, read_lock
 from promptopt.budget.report import guard_line
 from promptopt.budget.result import result_from
 from promptopt.errors import UsageError
 from promptopt.templates import load_prompt
+from promptopt.webpage.blocks import TableBlock
 
 
 def test_nothing_changed_nothing_found(locked: Any) -> None:
@@ -396,3 +398,23 @@ def test_a_recount_sees_that_the_prefix_was_lost_too(project: Any) -> None:
     lock()
     project.write({"prompts/p.j2": head.format("gpt-3.5-turbo") + "{{ hello }}\n" + STATIC + "{{ who }}"})
     assert kinds(check()["p [a]"]) == [("regressed", "cacheable", "error")]
+
+
+def test_reasoning_of_recorded_answers_is_said_beside_output(locked: Any) -> None:
+    record({"refund": "billing", "parcel": "delivery"}, output_tokens=500, reasoning_tokens=480)
+    results = list(make_gate().check())
+    assert [result.numbers["reasoning"] for result in results if result.case] == [(None, 480)] * 2
+    (table,) = (
+        block
+        for section in budget_page(results, None, ()).sections
+        for block in section.blocks
+        if isinstance(block, TableBlock) and block.headers[1] == "metric"
+    )
+    assert ["triage", "of it reasoning", "2", "", "960", ""] in [list(row[:-1]) for row in table.rows]
+    details = [line for result in results for found in result.findings for line in found.details]
+    assert "480 of 500 output tokens are reasoning" in details
+
+
+def test_answers_without_reasoning_have_no_row_of_it(locked: Any) -> None:
+    record({"refund": "billing", "parcel": "delivery"})
+    assert not any("reasoning" in result.numbers for result in make_gate().check())

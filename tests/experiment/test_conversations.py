@@ -1,5 +1,7 @@
 """Cases with turns: what is asked, what it costs, what is recorded, and what is refused."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,10 @@ from promptopt.experiment.comparison import Comparison
 from promptopt.experiment.conversation import most_usage, render_case
 from promptopt.experiment.inventory import check_recordings
 from promptopt.experiment.plan import cost_range, make_plans
+from promptopt.experiment.report.cases import cases_block
+from promptopt.experiment.report.write import write_report
 from promptopt.experiment.runs import Answered, Failed
+from promptopt.experiment.text import case_differences
 from promptopt.experiment.variant import make_variant
 from promptopt.providers.base import ProviderBase
 from promptopt.suites import load_suite
@@ -107,6 +112,28 @@ def test_a_prompt_with_history_is_rendered_again_for_each_turn(hotel: Path) -> N
         ("assistant", "At 11."),
         ("user", "Guest: And on Sundays?"),
     ]
+
+
+def test_reports_show_what_was_said_in_each_turn(hotel: Path) -> None:
+    write(
+        hotel,
+        suite="- vars: {}\n  turns: [{user: When?}, {user: And today?, assert: [{type: equals, value: no}]}]\n",
+    )
+    compared = compare("hotel", provider=Waiter({0: "At 11,\nas ever.", 1: "Also today."}))
+    assert [(said, answer.text) for said, answer in only(compared).turns] == [
+        ("When?", "At 11,\nas ever."),
+        ("And today?", "Also today."),
+    ]
+    assert cases_block(compared.suite, compared.runs).answers[0].texts == [
+        "user: When?\nassistant: At 11,\nas ever.\n\nuser: And today?\nassistant: Also today."
+    ]
+    write_report(compared, hotel / "all.csv")
+    (row,) = csv.DictReader(io.StringIO((hotel / "all.csv").read_text(encoding="utf-8"), newline=""))
+    assert [each["answer"] for each in json.loads(row["turns"])] == ["At 11,\nas ever.", "Also today."]
+    other = compare("hotel", provider=Waiter({0: "At 11.", 1: "no"}))
+    listed = case_differences((*compared.runs, *other.runs))
+    assert "'At 11, as ever. / Also today.'" in listed
+    assert "'At 11. / no'" in listed
 
 
 @pytest.mark.parametrize(

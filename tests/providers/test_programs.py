@@ -51,6 +51,13 @@ def test_a_function_gets_what_its_parameters_are_named_after(project, code: str,
     assert response.duration_s is not None
 
 
+def test_the_place_of_an_error_is_in_the_program_and_not_in_the_library_that_it_called(project) -> None:
+    with pytest.raises(ProviderError, match=r"raised JSONDecodeError at app\.py:3: Expecting value"):
+        asked(project, "import json\ndef answer():\n    return json.loads('no')")
+    with pytest.raises(ProviderError, match=r"raised TypeError at app\.py:3: its text is None, not a text"):
+        asked(project, "from promptopt import Response\ndef answer():\n    return Response('mine', None)")
+
+
 def test_a_file_may_hold_a_dataclass_and_import_its_neighbour(project) -> None:
     project.write({"helper_of_app.py": "WORD = 'two'"})
     code = """

@@ -8,6 +8,7 @@ from typing import Any
 
 from promptopt.experiment.runs import Answered, Run, Trial
 from promptopt.suites import Case, Suite
+from promptopt.values import Response
 from promptopt.webpage.blocks import AnswerState, CaseAnswers, CasesBlock
 
 _METRICS = (
@@ -68,10 +69,16 @@ def _answers(run: Run, asserts: dict[str, int]) -> CaseAnswers:
 
 
 def _shown(trial: Trial) -> str:
-    """The answer as it is, with its line ends, and its calls of tools."""
+    """The answer as it is, with its line ends, and its calls of tools; of a conversation, all that was said."""
     if not isinstance(trial, Answered):
         return trial.error
-    return "\n".join(filter(None, [trial.response.text, *map(str, trial.response.tool_calls)]))
+    if trial.turns:
+        return "\n\n".join(f"user: {asked}\nassistant: {_said(answer)}" for asked, answer in trial.turns)
+    return _said(trial.response)
+
+
+def _said(response: Response) -> str:
+    return "\n".join(filter(None, [response.text, *map(str, response.tool_calls)]))
 
 
 def _state(trial: Trial) -> AnswerState:

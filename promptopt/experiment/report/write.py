@@ -74,6 +74,7 @@ def _csv(comparison: Comparison) -> str:
                 "error",
                 "tool_calls",
                 "reasoning_tokens",
+                "turns",
             ),
         ]
     )
@@ -83,7 +84,7 @@ def _csv(comparison: Comparison) -> str:
 
 def _csv_row(label: str, trial: Trial) -> list[object]:
     if isinstance(trial, Failed):
-        return [label, trial.case, trial.sample, "", False, 0.0, *[None] * 3, *[""] * 5, False, trial.error, "", ""]
+        return [label, trial.case, trial.sample, "", False, 0.0, *[None] * 3, *[""] * 5, False, trial.error, "", "", ""]
     response, usage, cost = trial.response, trial.usage, trial.cost
     return [
         *(label, trial.case, trial.sample, response.model, trial.passed, trial.quality),
@@ -91,6 +92,10 @@ def _csv_row(label: str, trial: Trial) -> list[object]:
         *(usage.input_tokens, usage.cache_read_tokens, usage.output_tokens, trial.measured.basis),
         *(f"{cost.total_usd:f}" if cost else "", trial.replayed, "", " ".join(map(str, response.tool_calls))),
         usage.output_reasoning_tokens,
+        # All answers of a conversation; `text` is the last one.
+        json.dumps([{"user": said, "answer": each.output} for said, each in trial.turns], ensure_ascii=False)
+        if trial.turns
+        else "",
     ]
 
 
