@@ -467,6 +467,31 @@ def test_a_selection_in_the_settings_does_not_drop_the_gate(locked: Shell, chose
         result.stdout.fnmatch_lines(["ERROR: no prompt was checked*", "guarded 0*not checked 1 (triage: not selected)"])
 
 
+def test_a_repetition_in_the_settings_does_not_drop_the_gate(locked: Shell) -> None:
+    settings = '[tool.pytest.ini_options]\ntestpaths = ["tests"]\naddopts = "--lf"\n'
+    (locked.root / "pyproject.toml").write_text(settings)
+    (locked.root / "tests/test_a.py").write_text("def test_bad():\n    assert False\n")
+    assert locked.pytest("--prompt-budget").ret == 1
+    # The next run repeats the test that failed, and finds it repaired.
+    (locked.root / "tests/test_a.py").write_text("def test_bad():\n    assert True\n")
+    locked.prompt(LONGER)
+    result = locked.pytest("--prompt-budget")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAIL triage [[]refund[]]  input*", "guarded 1, not guarded 0"])
+    # Whoever asks for a repetition gets it.
+    result = locked.pytest("--prompt-budget", "--lf", "-k", "own or bad")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["guarded 0*not checked 1 (triage: not selected)"])
+
+
+def test_a_run_that_stops_is_not_called_a_selection(locked: Shell) -> None:
+    (locked.root / "tests/test_own.py").write_text("def test_own():\n    assert False\n")
+    result = locked.pytest("--prompt-budget", "-x")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAIL triage  the run stopped before it"])
+    result.stdout.no_fnmatch_line("*the selection of tests*")
+
+
 def test_the_id_of_an_item_runs_it_and_the_id_of_a_test_runs_no_prompt(locked: Shell) -> None:
     locked.write(prompts__reply__v1_j2=PROMPT.replace("RULES", LONGER), suites__reply_yaml=SUITE)
     locked.pytest("--prompt-budget", "prompts/triage.lock.toml::triage").assert_outcomes(passed=1)

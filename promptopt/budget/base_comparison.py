@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from promptopt.budget.base_project import BaseProject, base_project, changed_since
+from promptopt.budget.base_project import BaseProject, base_project, changed_since, names_function
 from promptopt.budget.baseline import Base, input_tokens
 from promptopt.budget.discovery import find_locks
 from promptopt.budget.drift import new_reasons
@@ -72,7 +72,7 @@ def measure_impact(config: Config, base: Base, prompts: Mapping[str, GuardedProm
                 followed.add(former)
             elif name not in changed:
                 continue
-            found.append(_change(prompt, then, former))
+            found.append(_change(prompt, then, former, code=changed.code))
         found += [] if only else [_built(name, *locks) for name, locks in _built_locks(config, then) if name in changed]
         removed = [] if only else [_removed(name, gone[name]) for name in sorted(gone.keys() - followed)]
     return Impact(base.label, tuple(change for change in (*found, *removed) if change is not None))
@@ -92,11 +92,11 @@ def _removed(name: str, lock: Lock) -> PromptChange:
     return PromptChange(name, bill, None, note="removed, or not guarded any more")
 
 
-def _change(prompt: GuardedPrompt, then: BaseProject, former: str) -> PromptChange | None:
+def _change(prompt: GuardedPrompt, then: BaseProject, former: str, *, code: bool) -> PromptChange | None:
     try:
         if not former:
             return _new(prompt)
-        return _Comparison(prompt, then, former).change()
+        return _Comparison(prompt, then, former, code=code).change()
     except PromptoptError as error:
         return PromptChange(prompt.name, None, None, note=f"cannot be compared: {str(error).splitlines()[0]}")
 
@@ -122,14 +122,24 @@ def _lock(prompt: GuardedPrompt) -> Lock | None:
 
 
 class _Comparison:
-    """One prompt on both sides."""
+    """One prompt on both sides.
 
-    def __init__(self, prompt: GuardedPrompt, then: BaseProject, former: str) -> None:
+    Args:
+        code: Whether Python files differ: tools that are functions are today's on both sides, and the base's are known
+            by its lock only.
+    """
+
+    def __init__(self, prompt: GuardedPrompt, then: BaseProject, former: str, *, code: bool) -> None:
         self._prompt = prompt
         self._former = former
         self._lock = then.lock(former)
         self._template = load_prompt(then.files[former].newest, config=then.config)
         self._variant = make_variant(self._template, prompt.suite, then.config)
+        front, call = self._template.front, self._lock.call if self._lock else None
+        counted = definition_tokens(front.output_schema, front.tools, tokenizer_for(self._variant.priced_as))
+        by_lock = code and call is not None and names_function(then.files[former].newest)
+        self._schema = call.schema if by_lock and call is not None else counted
+        self._of_code = self._schema - counted
         self._price = self._base_price(prompt, self._variant, then.config)
 
     def _base_price(self, prompt: GuardedPrompt, variant: Variant, then: Config) -> Price:
@@ -186,7 +196,7 @@ class _Comparison:
             if counts is not None:
                 # Without a lock, all that is known of the base's answers is their cap.
                 old = replace(measured.entry, output_is="cap") if entry is None else entry
-                old = replace(old, input=counts[0], cacheable=counts[1])
+                old = longer(replace(old, input=counts[0], cacheable=counts[1]), self._of_code)
                 yield self._same_output(old, measured)
 
     def _same_output(self, old: LockEntry, measured: MeasuredCase) -> tuple[LockEntry, LockEntry]:
@@ -221,9 +231,9 @@ class _Comparison:
     def _steps(self, pairs: Sequence[tuple[LockEntry, LockEntry]]) -> Iterator[tuple[str, Detail, Step]]:
         prompt, variant = self._prompt, self._variant
         then, now = tokenizer_for(variant.priced_as), tokenizer_for(prompt.variant.priced_as)
-        fronts = [side.front for side in (self._template, prompt.template)]
-        billed = [definition_tokens(front.output_schema, front.tools, then) for front in fronts]
-        yield "schema", tokens_detail("input"), lambda at, _: (longer(at[0], billed[1] - billed[0]), at[1])
+        front = prompt.template.front
+        billed = definition_tokens(front.output_schema, front.tools, then)
+        yield "schema", tokens_detail("input"), lambda at, _: (longer(at[0], billed - self._schema), at[1])
         # Today's text by the base's tokenizer, if the two differ.
         counted = (
             {now_entry.request: now_entry for _, now_entry in pairs}

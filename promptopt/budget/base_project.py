@@ -16,9 +16,12 @@ from promptopt.config import Config, load_config
 from promptopt.errors import LockError, UsageError
 from promptopt.files import committed_files, run_git
 from promptopt.templates import PromptFiles, list_prompts
+from promptopt.templates.frontmatter import front_matter_end
 
 _SETTINGS = ("pyproject.toml", "budget.toml")
 # An include whose name is an expression.
+# A tool that is a Python function, which a module of today gives, on the base too.
+_FUNCTION = re.compile(r"\b[A-Za-z_]\w*(?:\.\w+)*:[A-Za-z_]\w*")
 _DYNAMIC = re.compile(r"{%-?\s*(?:include|import|extends|from)\s+[^\s\"']")
 
 
@@ -84,10 +87,12 @@ class Changed:
     Attributes:
         all: Any of them: the settings have changed, or git did not say.
         names: These.
+        code: Whether Python files may differ.
     """
 
     all: bool
     names: frozenset[str] = frozenset()
+    code: bool = True
 
     def __contains__(self, prompt: str) -> bool:
         return self.all or prompt in self.names
@@ -105,16 +110,25 @@ def changed_since(config: Config, commit: str) -> Changed:
             return Changed(all=True)
         names = printed.decode("utf-8", "surrogateescape").split("\0")
         paths.update(config.root / name for name in names if name)
+    code = any(path.suffix == ".py" for path in paths)
     if any(path.parent == config.root and path.name in _SETTINGS for path in paths):
-        return Changed(all=True)
+        return Changed(all=True, code=code)
     if any(_read_through_link(folder, config.root, paths) for folder in (config.prompts, config.suites)):
-        return Changed(all=True)
+        return Changed(all=True, code=code)
     known = {prompt.name for prompt in list_prompts(config)}
     others = (path.relative_to(config.suites) for path in paths if path.is_relative_to(config.suites))
     if any("recordings" not in other.parts and other.with_suffix("").as_posix() not in known for other in others):
         # A table or a text that any suite may read.
-        return Changed(all=True)
-    return Changed(all=False, names=frozenset((*_of_suites(config, paths), *_of_prompts(config, paths))))
+        return Changed(all=True, code=code)
+    coded = [prompt.name for prompt in list_prompts(config) if code and names_function(prompt.newest)]
+    changed = frozenset((*_of_suites(config, paths), *_of_prompts(config, paths), *coded))
+    return Changed(all=False, names=changed, code=code)
+
+
+def names_function(path: Path) -> bool:
+    """Whether the front matter of a prompt names a Python function, as a tool does."""
+    text = _text(path)
+    return _FUNCTION.search(text[: front_matter_end(text)]) is not None
 
 
 def _read_through_link(folder: Path, root: Path, paths: Collection[Path]) -> bool:

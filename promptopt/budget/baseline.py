@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
-from promptopt.budget.base_project import Changed, changed_since
+from promptopt.budget.base_project import Changed, changed_since, names_function
 from promptopt.budget.growth import Explanation, explain_growth
 from promptopt.budget.guarded_prompt import (
     GuardedPrompt,
@@ -162,8 +162,8 @@ class History:
 
     def _side(self, prompt: GuardedPrompt) -> BaseSide | None:
         newest = None if self.base is None else self._newest(prompt, self.base.commit)
-        template = None if newest is None or self.base is None else self._load(newest, self.base.commit)
-        if template is None:
+        template = None if newest is None or self.base is None else self.load_at(newest, self.base.commit)
+        if template is None or self._has_other_code(prompt):
             return None
         try:
             variant = make_variant(template, prompt.suite, self._config_at_base)
@@ -180,6 +180,13 @@ class History:
         if price is None:
             return None
         return BaseSide(template, variant, price, sources_digest(template))
+
+    def _has_other_code(self, prompt: GuardedPrompt) -> bool:
+        """Whether Python functions are a prompt's tools, and other ones than were locked, which this branch may do."""
+        known = None if prompt.lock is None else prompt.lock.call
+        if known is None or known.schema == prompt.call.schema or not names_function(prompt.files.newest):
+            return False
+        return self._changed.code
 
     def case_at_base(
         self, prompt: GuardedPrompt, measured: MeasuredCase, locked: LockEntry, *, dollars: bool = False
@@ -267,7 +274,7 @@ class History:
     def _at(self, prompt: GuardedPrompt, commit: str) -> Iterator[Template]:
         """The locked and the newest version as they were at a commit."""
         for file in dict.fromkeys((self._measured_file(prompt), self._newest(prompt, commit))):
-            found = None if file is None else self._load(file, commit)
+            found = None if file is None else self.load_at(file, commit)
             if found is not None:
                 yield found
 
@@ -293,17 +300,24 @@ class History:
             "ls-tree",
             "--name-only",
             commit,
-            f"{os.path.relpath(folder, self._config.root)}/",
+            f"{os.path.relpath(self.place_at(folder, commit), self._config.root)}/",
         )
         names = [name for name in map(Path, (listed or "").splitlines()) if name.suffix in (SUFFIX, *SUFFIXES)]
         numbered = [(number, name.suffix == SUFFIX, name.name) for name in names if (number := version_number(name))]
         return folder / max(numbered)[2] if numbered else None
 
-    def _load(self, path: Path, commit: str) -> Template | None:
+    def place_at(self, path: Path, commit: str) -> Path:
+        """Where a file of the prompts folder was at a commit, if that folder had another name then."""
+        prompts = self._config.prompts
+        return self.locks.folder(commit) / path.relative_to(prompts) if path.is_relative_to(prompts) else path
+
+    def load_at(self, path: Path, commit: str) -> Template | None:
+        """A file of the prompts folder as it was at a commit; ``None`` if it was not there, or cannot be read."""
         key = (str(path), commit)
         if key not in self._templates:
+            config = replace(self._config, prompts=self.locks.folder(commit))
             try:
-                self._templates[key] = load_prompt(f"{commit}:{path}", config=self._config)
+                self._templates[key] = load_prompt(f"{commit}:{self.place_at(path, commit)}", config=config)
             except PromptoptError:
                 self._templates[key] = None
         return self._templates[key]

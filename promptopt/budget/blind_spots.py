@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,19 +45,23 @@ def edited_versions(history: History, prompt: GuardedPrompt, limit: Limit) -> It
     if base is None:
         return
     for path in older:
-        if not _differs(prompt.config, base, path):
+        place = history.place_at(path, base.commit)
+        if not _differs(prompt.config, base, path, place):
             continue
         try:
-            before = load_prompt(f"{base.commit}:{path}", config=prompt.config)
-            after = load_prompt(path, config=prompt.config)
+            before, after = history.load_at(path, base.commit), load_prompt(path, config=prompt.config)
         except PromptoptError:
+            continue
+        if before is None:
             # It is new since the base, or was broken there.
             continue
         yield _edited(prompt, base, before, after, limit)
 
 
-def _differs(config: Config, base: Base, path: Path) -> bool:
-    return run_git(config.root, "diff", "--quiet", base.commit, "--", str(path)) is None
+def _differs(config: Config, base: Base, path: Path, place: Path) -> bool:
+    """Whether a file is another than on the base, where it may have had another place."""
+    before = base.commit if place == path else f"{base.commit}:./{os.path.relpath(place, config.root)}"
+    return run_git(config.root, "diff", "--quiet", before, "--", str(path)) is None
 
 
 def _edited(prompt: GuardedPrompt, base: Base, before: Template, after: Template, limit: Limit) -> BudgetFinding:

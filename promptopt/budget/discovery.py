@@ -15,14 +15,16 @@ from promptopt.budget.baseline import Base
 from promptopt.budget.guarded_prompt import GuardedPrompt, sources_digest
 from promptopt.budget.history import LockLog
 from promptopt.budget.lock import SUFFIX, Lock, lock_path, read_lock
-from promptopt.budget.result import BudgetFinding, Result, unusable
+from promptopt.budget.result import BudgetFinding, Result, Severity, unusable
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, UsageError, did_you_mean
 from promptopt.files import files_below, run_git, show_path
 from promptopt.suites import find_suite
 from promptopt.templates import PromptFiles, list_prompts, load_prompt
+from promptopt.templates.chat_file import SUFFIXES
 from promptopt.templates.environment import PromptEnvironment
 from promptopt.templates.frontmatter import mask_front_matter
+from promptopt.templates.names import SUFFIX as TEMPLATE
 from promptopt.templates.readers import FolderReader
 
 # Of the lines of a prompt that another one has, if it is that prompt under another name.
@@ -137,11 +139,17 @@ def _renamed(config: Config, name: str, renamed: str, suite: Path | None) -> Bud
 def left_the_gate(config: Config, found: Discovered, base: Base, log: LockLog) -> Iterator[Result]:
     """Results about prompts that have a lock on the base, but neither lock nor suite here."""
     present = {*found.guarded, *found.built, *(result.prompt for result in found.orphans)}
+    folder = log.folder(base.commit)
+    moved = folder != config.prompts
     for name in log.names(base.commit):
-        path = lock_path(config.prompts, name)
-        if name in present or path.exists() or (lock := log.lock_at(base.commit, name)) is None or lock.program:
+        path, former_path = lock_path(config.prompts, name), lock_path(folder, name)
+        if name in present or path.exists() or (former_path.is_relative_to(config.prompts) and former_path.exists()):
+            continue
+        if (lock := log.lock_at(base.commit, name)) is None or lock.program:
             continue
         restore = f"git checkout {base.commit[:10]} -- {quote(show_path(path))}"
+        if moved:
+            restore = f"git show {base.commit[:10]}:./{quote(show_path(former_path))} > {quote(show_path(path))}"
         candidates = {**found.unguarded, **{each: prompt.files for each, prompt in found.guarded.items()}}
         unlocked = {each: files for each, files in candidates.items() if not lock_path(config.prompts, each).exists()}
         former = log.text_at(base.commit, f"{name}/{lock.measured}.j2" if lock.measured else f"{name}.j2")
@@ -155,7 +163,20 @@ def left_the_gate(config: Config, found: Discovered, base: Base, log: LockLog) -
         elif name in found.unguarded:
             summary = f"not guarded any more: on {base.label} it has a lock, here it has neither lock nor suite"
             details = (f"restore its suite, and the lock: {restore}",)
-            yield Result(name, "", (BudgetFinding("removed", "warn", "", summary, details, show_path(path), 1),))
+            # With its folder it has another path: that is a rename, whose lock is to come along.
+            level: Severity = "error" if moved else "warn"
+            yield Result(name, "", (BudgetFinding("removed", level, "", summary, details, show_path(path), 1),))
+        elif moved and _is_there(folder, name):
+            folders = f"on {base.label} the prompts folder is {show_path(folder)}, here {show_path(config.prompts)}"
+            summary = f"not guarded any more: {folders}, without this prompt"
+            details = (f"move it and its lock to {show_path(config.prompts)}, or name the former folder again",)
+            yield Result(name, "", (BudgetFinding("removed", "error", "", summary, details, show_path(former_path)),))
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """Whether a folder that is not the prompts folder any more still has a prompt."""
+    here = folder / name
+    return here.is_dir() or any(here.with_name(f"{here.name}{suffix}").is_file() for suffix in (TEMPLATE, *SUFFIXES))
 
 
 def _renamed_to(lock: Lock, candidates: Mapping[str, PromptFiles], config: Config, former: str = "") -> str | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import os
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 
 from promptopt.budget.lock import SUFFIX, Lock, parse_lock
 from promptopt.config import Config
@@ -15,6 +19,8 @@ from promptopt.files import decode, run_git
 _START, _FIELD = "\x01", "\x02"
 # Each is read with a process of git.
 _REMOVED = 20
+# So many commits that name another prompts folder are looked at.
+_FOLDERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +48,52 @@ class LockLog:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._last: dict[str, Lock | None] = {}
+        self._folders: dict[str, Path] = {}
 
-    def _git(self, *arguments: str) -> str | None:
-        """What git prints; ``None`` without git, a repository or such a thing in it."""
-        if not self._config.prompts.is_dir():
+    def _git(self, *arguments: str, folder: Path | None = None) -> str | None:
+        """What git prints; ``None`` without git, a repository or such a thing in it.
+
+        Args:
+            folder: Where git runs; by default the prompts folder, to which names are relative.
+        """
+        folder = folder or self._config.prompts
+        if not folder.is_dir():
             return None
         try:
-            # Names with umlauts as they are, and relative to the prompts folder.
-            printed = run_git(self._config.prompts, "-c", "core.quotePath=off", *arguments)
+            # Names with umlauts as they are.
+            printed = run_git(folder, "-c", "core.quotePath=off", *arguments)
         except FileNotFoundError:
             return None
         return None if printed is None else printed.decode("utf-8", "replace")
+
+    def folder(self, commit: str) -> Path:
+        """The prompts folder at a commit, as the configuration in it names it; today's if that cannot be said."""
+        if commit not in self._folders:
+            root = self._config.root
+            text = self._git("cat-file", "blob", f"{commit}:./pyproject.toml", folder=root)
+            # The prompts folder may be a repository of its own, whose commits the project's does not have.
+            known = text is not None or self._git("cat-file", "-e", commit, folder=root) is not None
+            named = _named_folder(text or "") if known else None
+            self._folders[commit] = self._config.prompts if named is None else root / named
+        return self._folders[commit]
+
+    def _blob(self, commit: str, folder: Path, file: str) -> str | None:
+        if folder == self._config.prompts:
+            return self._git("cat-file", "blob", f"{commit}:./{file}")
+        below = os.path.relpath(folder, self._config.root)
+        return self._git("cat-file", "blob", f"{commit}:./{below}/{file}", folder=self._config.root)
+
+    @cached_property
+    def _former(self) -> tuple[Path, ...]:
+        """The prompts folders that the configuration has named before."""
+        root = self._config.root
+        changed = self._git(
+            "log", "--first-parent", "-m", f"-{_FOLDERS}", "--format=%H %P", "-G", "prompts[\"']?[[:space:]]*=", "--",
+            "pyproject.toml", folder=root,
+        )  # fmt: skip
+        commits = ["HEAD", *(commit for line in (changed or "").splitlines() for commit in line.split()[:2])]
+        found = dict.fromkeys(self.folder(commit) for commit in commits)
+        return tuple(folder for folder in found if folder != self._config.prompts)
 
     @cached_property
     def is_shallow(self) -> bool:
@@ -63,11 +104,18 @@ class LockLog:
     def _changes(self) -> tuple[LockChange, ...]:
         """All changes of all locks, the newest first."""
         form = _FIELD.join(("%H", "%cI", "%an", "%s"))
-        printed = self._git(
-            "log", "--first-parent", "-m", "-M", "--name-status", "--relative", f"--format={_START}{form}", "--",
-            f"*{SUFFIX}",
-        )  # fmt: skip
-        return tuple(_read_log(printed or ""))
+        log = ("log", "--first-parent", "-m", "-M", "--name-status", f"--format={_START}{form}")
+        if not self._former:
+            printed = self._git(*log, "--relative", "--", f"*{SUFFIX}")
+            return tuple(_read_log(printed or "", [""]))
+        root = self._config.root
+        # What a folder had before it was renamed is the history of the same locks.
+        folders = (self._config.prompts, *self._former)
+        below = [os.path.relpath(folder.resolve(), root.resolve()) for folder in folders]
+        specs = [re.sub(r"([\\*?\[])", r"\\\1", folder) + f"/*{SUFFIX}" for folder in below]
+        printed = self._git(*log, "--no-relative", "--", *specs, folder=root)
+        prefix = (self._git("rev-parse", "--show-prefix", folder=root) or "").strip()
+        return tuple(_read_log(printed or "", [os.path.normpath(f"{prefix}{folder}") + "/" for folder in below]))
 
     def changes(self, prompt: str) -> Iterator[LockChange]:
         """The commits that changed a prompt's lock, the newest first; a renamed lock is followed."""
@@ -79,11 +127,13 @@ class LockLog:
 
     def lock_at(self, commit: str, prompt: str) -> Lock | None:
         """A prompt's lock at a commit; ``None`` if there is none that can be read."""
-        text = self._git("cat-file", "blob", f"{commit}:./{prompt}{SUFFIX}")
+        file = f"{prompt}{SUFFIX}"
+        folders = dict.fromkeys((self.folder(commit), self._config.prompts))
+        text = next((text for folder in folders if (text := self._blob(commit, folder, file)) is not None), None)
         if text is None:
             return None
         try:
-            return parse_lock(decode(text.encode(), f"{commit}:{prompt}{SUFFIX}", LockError), f"{prompt}{SUFFIX}")
+            return parse_lock(decode(text.encode(), f"{commit}:{file}", LockError), file)
         except PromptoptError:
             return None
 
@@ -140,25 +190,53 @@ class LockLog:
 
     def text_at(self, commit: str, file: str) -> str:
         """A file of the prompts folder at a commit; empty if there is none."""
-        return self._git("cat-file", "blob", f"{commit}:./{file}") or ""
+        return self._blob(commit, self.folder(commit), file) or ""
 
     def names(self, commit: str) -> list[str]:
         """The prompts that have a lock at a commit."""
-        listed = self._git("ls-tree", "-r", "-z", "--name-only", commit, "--", ".") or ""
-        return [name.removesuffix(SUFFIX) for name in listed.split("\0") if name.endswith(SUFFIX)]
+        folder, root = self.folder(commit), self._config.root
+        listing = ("ls-tree", "-r", "-z", "--name-only", commit, "--")
+        if folder == self._config.prompts:
+            listed, start = self._git(*listing, "."), ""
+        else:
+            below = os.path.relpath(folder, root)
+            listed, start = self._git(*listing, below, folder=root), f"{below}/"
+        names = (listed or "").split("\0")
+        return [name.removeprefix(start).removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
 
     def at(self, commit: str) -> Mapping[str, Lock]:
         """All locks at a commit that can be read, by prompt."""
         return {name: lock for name in self.names(commit) if (lock := self.lock_at(commit, name)) is not None}
 
 
-def _read_log(text: str) -> Iterator[LockChange]:
+def _named_folder(text: str) -> str | None:
+    """The prompts folder that a pyproject.toml names; ``None`` if it cannot be read."""
+    try:
+        named = tomllib.loads(text).get("tool", {}).get("promptopt", {}).get("prompts", "prompts")
+    except (tomllib.TOMLDecodeError, AttributeError):
+        return None
+    return named if isinstance(named, str) else None
+
+
+def _read_log(text: str, folders: Sequence[str]) -> Iterator[LockChange]:
+    """The changes that git has printed.
+
+    Args:
+        folders: The prompts folders, today's first, each with a slash at its end.
+    """
+
+    def name(path: str) -> str:
+        today, *former = folders
+        known = [today] if path.startswith(today) else sorted(former, key=len, reverse=True)
+        folder = next((each for each in known if path.startswith(each)), "")
+        return path.removeprefix(folder).removesuffix(SUFFIX)
+
     for block in text.split(_START)[1:]:
         head, _, files = block.partition("\n")
         commit, when, author, subject = head.split(_FIELD)
         for line in files.splitlines():
             status, *paths = line.split("\t")
-            names = [path.removesuffix(SUFFIX) for path in paths if path.endswith(SUFFIX)]
+            names = [name(path) for path in paths if path.endswith(SUFFIX)]
             if names:
                 removed = status.startswith("D")
                 yield LockChange(commit, datetime.fromisoformat(when), author, subject, names[-1], names[0], removed)

@@ -32,7 +32,8 @@ NAME = "promptopt-budget"
 _OUTCOME, _BUILT, _PARTIAL = "prompt_budget", "prompt_budget_built", "prompt_budget_partial"
 _GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 # Flags that choose tests; given on the command line, they choose among the gate's items too.
-_CHOOSING = ("-k", "--deselect", "--lf", "--last-failed", "--sw", "--stepwise")
+_REPEATING = ("--lf", "--last-failed", "--sw", "--stepwise")
+_CHOOSING = ("-k", "--deselect", *_REPEATING)
 
 
 def enable(config: pytest.Config) -> None:
@@ -132,23 +133,39 @@ class BudgetGate:
         report = pytest.CollectReport("prompt budget", "passed", None, list(added))
         self._config.hook.pytest_collectreport(report=report)
         late: list[pytest.Item] = []
-        if MARKER in (self._config.getoption("markexpr", "") or MARKER):
+        marked = MARKER in (self._config.getoption("markexpr", "") or MARKER)
+        if marked and not self._repeats_by_settings:
             items.extend(added)
         else:
-            # `-m unit` was written for tests, and would drop every prompt.
-            late = self._by_keyword(added)
+            # `-m unit` and `--lf` in the settings were written for tests, and would drop every prompt.
+            late = self._by_mark(added) if marked else self._by_keyword(added)
         done = yield
         items.extend(late)
         return done
 
-    def _by_keyword(self, items: list[pytest.Item]) -> list[pytest.Item]:
-        """The items that ``-k`` leaves, without ``-m``."""
+    @property
+    def _repeats_by_settings(self) -> bool:
+        """Whether ``--lf`` or ``--sw`` is in ``addopts`` or in the environment, and not given for this run."""
+        repeats = self._config.getoption("lf", False) or self._config.getoption("stepwise", False)
+        return bool(repeats) and not self._given(_REPEATING)
+
+    def _given(self, flags: tuple[str, ...]) -> bool:
+        """Whether one of these flags is on the command line."""
+        return any(str(argument).startswith(flags) for argument in self._config.invocation_params.args)
+
+    def _by_mark(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """The items that ``-k`` and ``-m`` leave."""
         plugin = self._config.pluginmanager.get_plugin("mark")
-        expression, self._config.option.markexpr = self._config.option.markexpr, ""
         if plugin is not None:
             plugin.pytest_collection_modifyitems(items=items, config=self._config)
-        self._config.option.markexpr = expression
         return items
+
+    def _by_keyword(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """The items that ``-k`` leaves, without ``-m``."""
+        expression, self._config.option.markexpr = self._config.option.markexpr, ""
+        left = self._by_mark(items)
+        self._config.option.markexpr = expression
+        return left
 
     def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
         for name, prompt in self._gate.prompts.items():
@@ -332,11 +349,11 @@ class BudgetGate:
         if not self._gate.found.guarded and not self._gate.found.built:
             yield unusable("", nothing_to_guard(self._gate.config))
             return
-        given = [str(argument) for argument in self._config.invocation_params.args]
-        asked = any(argument.startswith("--prompt-budget") for argument in given)
-        chose = self._chosen is not None or any(argument.startswith(_CHOOSING) for argument in given)
-        again = self._config.getoption("lf", False) or self._config.getoption("stepwise", False)
-        if again or (chose and not asked):
+        if any(self._outcomes.why_not(item)[1] for _, item in self._expected()):
+            # The run stopped, or failed, before it came to them: that is not the selection.
+            return
+        asked, chose = self._given(("--prompt-budget",)), self._chosen is not None or self._given(_CHOOSING)
+        if self._given(_REPEATING) or (chose and not asked):
             return
         what = "written" if self._writes else "checked"
         yield unusable("", UsageError(f"no prompt was {what}: the selection of tests leaves none of {len(unchecked)}"))
