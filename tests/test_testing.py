@@ -122,7 +122,6 @@ def test_a_provider_that_keeps_its_promises_is_closed_twice() -> None:
     ("reply", "message"),
     [
         (replace(ANSWER, model=""), "does not name its model"),
-        (replace(ANSWER, text=None), "the answer's text is None"),
         (replace(ANSWER, finish_reason=""), "does not say why it ended"),
         (replace(ANSWER, usage={"input_tokens": 1}), "the usage is"),
         (replace(ANSWER, duration_s=-1.0), "the call took -1.0 s"),

@@ -30,7 +30,9 @@ both = pytest.mark.parametrize("options", ["sqlite", "redis"], indirect=True)
 @both
 def test_nothing_of_an_answer_can_be_read(client, upstream, folder, options, redis_server):
     upstream.on = lambda path, body: answer(body, text="John has the flu")
-    first = ask(client(**options), "what has John?")
+    sdk = client(**options)
+    first = ask(sdk, "what has John?")
+    sdk.close()  # what it keeps is written
     second = ask(client(**options), "what has John?")
     assert upstream.calls == 1
     assert second == first
@@ -74,7 +76,9 @@ def test_flights_share_encrypted_answers(client, upstream, options, folder):
 
 def test_keys_may_be_changed(client, upstream, monkeypatch, caplog):
     monkeypatch.setenv("CACHE_KEY", SECRET)
-    ask(client(encrypt="CACHE_KEY"), "q")
+    first = client(encrypt="CACHE_KEY")
+    ask(first, "q")
+    first.close()  # what it keeps is written
     monkeypatch.setenv("CACHE_KEY", f"{OTHER}, {SECRET}")
     ask(client(encrypt="CACHE_KEY"), "q")
     assert upstream.calls == 1
