@@ -142,6 +142,14 @@ def test_no_text_is_stored_unless_the_setting_says_so(client, folder):
     assert "another private question" in CliRunner().invoke(cli, ["cache", "list"], env={"COLUMNS": "200"}).output
 
 
+def test_another_client_of_the_process_finds_an_answer_before_it_is_written(client, upstream, monkeypatch):
+    monkeypatch.setattr("promptopt.gateway.stores.write_behind.DELAY_S", 0.3)
+    ask(client(), "q")
+    ask(client(), "q")
+    ask(client(single_flight=False), "q")
+    assert upstream.calls == 1
+
+
 def test_damaged_file_is_set_aside(client, folder, caplog):
     path = folder / ".promptopt" / "cache.sqlite"
     path.parent.mkdir()

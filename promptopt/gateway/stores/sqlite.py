@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from promptopt.files import show_path
 from promptopt.gateway.call import Answer
@@ -109,6 +111,20 @@ class SqliteStore:
         return self._file
 
 
+class _Waiting:
+    """Answers that wait to be written to a file, for all clients of a process that use it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.writing = threading.Lock()
+        self.entries: dict[str, tuple[KeptAnswer, str | None]] = {}
+        self.recent: dict[str, None] = {}
+
+
+# By process, too: what a forked child finds here is its parent's to write.
+_WAITING: WeakValueDictionary[tuple[int, Path], _Waiting] = WeakValueDictionary()
+
+
 class SqliteCache:
     """Answers in a SQLite file, written a little later: this process knows an answer at once, others up to 20 ms later.
 
@@ -124,14 +140,11 @@ class SqliteCache:
         self._writer = WriteBehind(database.path, self._write, forked=self._begin)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
-        self._writing = threading.Lock()
-        self._held: dict[str, tuple[KeptAnswer, str | None]] = {}
-        self._recent: dict[str, None] = {}
+        self._waiting = _WAITING.setdefault((os.getpid(), self._database.path.resolve()), _Waiting())
         self._tidied = float("-inf")
 
     def get(self, key: str, now: float) -> Answer | None:
-        held = self._held.get(key)
+        held = self._waiting.entries.get(key)
         if held is not None and held[0].valid(now):
             return replace(held[0].answer, source="cache", raw=None)
         row = self._database.do(
@@ -159,20 +172,22 @@ class SqliteCache:
         Args:
             token: Of the flight that brought it, whose lease ends in the same transaction.
         """
-        with self._lock:
-            self._held[entry.key] = (entry, token)
-            self._recent[entry.key] = None
-            if len(self._recent) > _RECENT:
-                self._recent.pop(next(iter(self._recent)))
+        waiting = self._waiting
+        with waiting.lock:
+            waiting.entries[entry.key] = (entry, token)
+            waiting.recent[entry.key] = None
+            if len(waiting.recent) > _RECENT:
+                waiting.recent.pop(next(iter(waiting.recent)))
         self._writer.due()
 
     def was_put(self, key: str) -> bool:
         """Whether this process has kept an answer to a call a short time ago."""
-        return key in self._recent
+        return key in self._waiting.recent
 
     def _write(self) -> bool:
-        with self._writing:
-            held = dict(self._held)
+        waiting = self._waiting
+        with waiting.writing:
+            held = dict(waiting.entries)
             if not held:
                 return True
             try:
@@ -182,10 +197,10 @@ class SqliteCache:
                 self._outage.tell(str(error))
             else:
                 self._outage.over()
-            with self._lock:
+            with waiting.lock:
                 for key, each in held.items():
-                    if self._held.get(key) is each:
-                        del self._held[key]
+                    if waiting.entries.get(key) is each:
+                        del waiting.entries[key]
             return True
 
     def _tidy(self) -> None:
