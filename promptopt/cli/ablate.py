@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from promptopt.cli.options import read_dollars, search_options
+
 
 @click.command("ablate")
 @click.argument("prompt")
@@ -17,12 +19,7 @@ import click
 @click.option("--max-cost", metavar="USD", help="Stop before more than this is spent [default: 1].")
 @click.option("--model", help="The model that answers, instead of the prompt's own.")
 @click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
-@click.option("--record", type=click.Choice(["none", "missing"]), help="Whether to ask for what is not recorded.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
-@click.option("--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2].")
-@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute.")
-@click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
+@search_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the map.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
@@ -34,14 +31,9 @@ def command(
     max_cost: str | None,
     model: str | None,
     price_as: str | None,
-    record: Any,
-    jobs: int | None,
-    timeout: float | None,
-    retries: int | None,
-    rpm: int | None,
-    judge: str | None,
     as_json: bool,
     output: Path | None,
+    **asking: Any,
 ) -> None:
     """Say what each unit of a prompt is worth: the points that it loses without it, as a heat map.
 
@@ -49,7 +41,6 @@ def command(
     promptopt ablate reviews --max-cost 1.00
     promptopt ablate triage@v2 --margin 5 --json
     """
-    from promptopt.cli.compare import read_dollars
     from promptopt.minimization.ablation import ablate
     from promptopt.webpage.page import check_page_path, write_page
 
@@ -62,12 +53,7 @@ def command(
         max_cost=read_dollars(max_cost),
         model=model,
         price_as=price_as,
-        record=record,
-        jobs=jobs,
-        timeout_s=timeout,
-        retries=retries,
-        rpm=rpm,
-        judge=judge,
+        **asking,
         on_plan=lambda plan: click.echo(plan, err=True),
     )
     if output is not None:

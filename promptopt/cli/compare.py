@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptopt.cli.options import call_options, judge_option, read_dollars, read_settings
 from promptopt.errors import INCOMPLETE, UsageError
-from promptopt.money import dollars, parse_dollars
+from promptopt.money import dollars
 from promptopt.tokens import release
 
 if TYPE_CHECKING:
@@ -44,14 +45,11 @@ if TYPE_CHECKING:
 )
 @click.option("--record", type=click.Choice(["none", "missing", "stale", "all"]), help="Which answers to ask for.")
 @click.option("--max-cost", metavar="USD", help="Refuse a run that may cost more, before any call.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
-@click.option("--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2].")
-@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute.")
+@call_options
 @click.option("--batch", is_flag=True, help="Ask through the provider's batch API: half the price, within a day.")
 @click.option("--export-batch", type=click.Path(path_type=Path), metavar="DIR", help="Write files for a batch API.")
 @click.option("--shards", type=click.IntRange(min=1), default=1, help="Into how many files the requests are divided.")
-@click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
+@judge_option
 @click.option("--race", is_flag=True, help="Stop asking for a variant once another is shown to dominate it.")
 @click.option("--labels", type=click.Path(path_type=Path), metavar="FILE", help="People's labels of answers.")
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
@@ -77,7 +75,7 @@ def command(
     record: Mode | None,
     max_cost: str | None,
     jobs: int | None,
-    timeout: float | None,
+    timeout_s: float | None,
     retries: int | None,
     rpm: int | None,
     batch: bool,
@@ -130,7 +128,7 @@ def command(
         "cost_margin": cost_margin,
         "max_failed": max_failed,
         "record": record,
-        "timeout_s": timeout,
+        "timeout_s": timeout_s,
         "retries": retries,
         "max_cost": read_dollars(max_cost),
         "batch": batch,
@@ -170,25 +168,6 @@ def _print(comparison: Comparison, number: int, cases: bool, as_json: bool) -> N
         click.echo("\n" + fold(case_differences(comparison.kept)), nl=False)
 
 
-def read_settings(given: tuple[str, ...]) -> dict[str, list[object]]:
-    """``reasoning_effort=low,high`` as values; each is read as YAML reads it.
-
-    Raises:
-        UsageError: One is not written so, or given twice.
-    """
-    from promptopt.yaml import load_yaml
-
-    found: dict[str, list[object]] = {}
-    for entry in given:
-        name, equals, values = entry.partition("=")
-        if not equals or not values:
-            raise UsageError(f"--set {entry!r}: write KEY=VALUE or KEY=VALUE,VALUE")
-        if name in found:
-            raise UsageError(f"--set {name} is given twice: write {name}=VALUE,VALUE")
-        found[name] = [load_yaml(value, f"--set {name}") for value in values.split(",")]
-    return found
-
-
 def _listed(given: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
     return {name: tuple(values) for name, values in read_settings(given).items()}
 
@@ -206,16 +185,6 @@ def _within(max_cost: str | None) -> Callable[[CostRange], None]:
             check_cost(expected, limit)
 
     return announce
-
-
-def read_dollars(text: str | None) -> Decimal | None:
-    """``--max-cost``. Raises UsageError if it is not an amount."""
-    if text is None:
-        return None
-    try:
-        return parse_dollars(text)
-    except ValueError as error:
-        raise UsageError(f"--max-cost {error}") from None
 
 
 def announce(expected: CostRange, *, race: bool = False) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptopt.cli.options import judge_option, read_dollars
 from promptopt.errors import UsageError
 from promptopt.tables import fold, table
 
@@ -30,7 +31,7 @@ def command() -> None:
 @click.option("--suite", metavar="SUITE", help="File or name of the cases; by default the suite named like the prompt.")
 @click.option("--model", "models", multiple=True, help="The model that answered; of several, each.")
 @click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Answers to each case.")
-@click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
+@judge_option
 @click.option("--record", type=click.Choice(["none", "missing", "stale", "all"]), help="Which answers to ask for.")
 @click.option("--max-cost", metavar="USD", help="Refuse a run that may cost more, before any call.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the text.")
@@ -95,7 +96,7 @@ def _judged(
     max_cost: str | None,
 ) -> list[JudgedAnswer]:
     """The answers of the labelled prompts, judged as a comparison judges them."""
-    from promptopt.cli.compare import announce, read_dollars
+    from promptopt.cli.compare import announce
     from promptopt.experiment.calibration import judged_answers
     from promptopt.experiment.compare import compare
     from promptopt.experiment.labelled import LabelledAnswers

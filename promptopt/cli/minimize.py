@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptopt.cli.options import read_dollars, read_settings, search_options
+
 if TYPE_CHECKING:
     from promptopt.minimization.plan import SearchPlan
     from promptopt.minimization.result import Minimization
@@ -38,12 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--steps", type=click.IntRange(min=1), default=2, show_default=True, help="How many versions are confirmed at most."
 )
-@click.option("--record", type=click.Choice(["none", "missing"]), help="Whether to ask for what is not recorded.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16].")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long a call may take [default: 120].")
-@click.option("--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2].")
-@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute.")
-@click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")
+@search_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and the units; ask nothing.")
 @click.option("--write", is_flag=True, help="Write the next version, such as v3.j2; nothing is overwritten.")
 @click.option(
@@ -71,16 +68,11 @@ def command(
     draft_cases: str | None,
     untested: Any,
     steps: int,
-    record: Any,
-    jobs: int | None,
-    timeout: float | None,
-    retries: int | None,
-    rpm: int | None,
-    judge: str | None,
     dry_run: bool,
     write: bool,
     output: Path | None,
     as_json: bool,
+    **asking: Any,
 ) -> None:
     """Search for the cheapest version of a prompt that provably still does its job.
 
@@ -93,7 +85,6 @@ def command(
 
     Exit code 1 if no cheaper version is confirmed, 3 if too many calls failed to say anything.
     """
-    from promptopt.cli.compare import read_dollars, read_settings
     from promptopt.errors import INCOMPLETE, UsageError
     from promptopt.minimization.minimize import minimize
 
@@ -117,12 +108,7 @@ def command(
         steps=steps,
         model=model,
         price_as=price_as,
-        record=record,
-        jobs=jobs,
-        timeout_s=timeout,
-        retries=retries,
-        rpm=rpm,
-        judge=judge,
+        **asking,
         dry_run=dry_run,
         on_plan=_announce,
     )

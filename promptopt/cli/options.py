@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 
 from promptopt.errors import UsageError
 from promptopt.files import json_problem
+from promptopt.money import parse_dollars
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,6 +29,64 @@ def variable_options(function: F) -> F:
         metavar="NAME=VALUE",
         help="A variable; NAME=@FILE or NAME=file://FILE takes a file's text, or the image, sound or PDF that it is.",
     )(function)
+
+
+def call_options(function: F) -> F:
+    """``--jobs``, ``--timeout`` (as ``timeout_s``), ``--retries`` and ``--rpm``: how calls are made."""
+    for option in (
+        click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Send at most N calls a minute."),
+        click.option(
+            "--retries", type=click.IntRange(min=0), help="How often a failed call is sent again [default: 2]."
+        ),
+        click.option(
+            "--timeout", "timeout_s", type=float, metavar="SECONDS", help="How long a call may take [default: 120]."
+        ),
+        click.option("-j", "--jobs", type=click.IntRange(min=1), help="Calls in flight at once [default: 16]."),
+    ):
+        function = option(function)
+    return function
+
+
+def judge_option(function: F) -> F:
+    """``--judge``."""
+    return click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")(function)
+
+
+def search_options(function: F) -> F:
+    """How `minimize` and `ablate` get answers: ``--record`` and those of calls, the parameters of their functions."""
+    record = click.option(
+        "--record", type=click.Choice(["none", "missing"]), help="Whether to ask for what is not recorded."
+    )
+    return record(call_options(judge_option(function)))
+
+
+def read_settings(given: tuple[str, ...]) -> dict[str, list[object]]:
+    """``reasoning_effort=low,high`` as values; each is read as YAML reads it.
+
+    Raises:
+        UsageError: One is not written so, or given twice.
+    """
+    from promptopt.yaml import load_yaml
+
+    found: dict[str, list[object]] = {}
+    for entry in given:
+        name, equals, values = entry.partition("=")
+        if not equals or not values:
+            raise UsageError(f"--set {entry!r}: write KEY=VALUE or KEY=VALUE,VALUE")
+        if name in found:
+            raise UsageError(f"--set {name} is given twice: write {name}=VALUE,VALUE")
+        found[name] = [load_yaml(value, f"--set {name}") for value in values.split(",")]
+    return found
+
+
+def read_dollars(text: str | None) -> Decimal | None:
+    """``--max-cost``. Raises UsageError if it is not an amount."""
+    if text is None:
+        return None
+    try:
+        return parse_dollars(text)
+    except ValueError as error:
+        raise UsageError(f"--max-cost {error}") from None
 
 
 def read_variables(variables: Iterable[str], vars_file: Path | None) -> dict[str, Any]:

@@ -56,6 +56,11 @@ class Document:
         """The text with its protected stretches."""
         return mask(self.text, self.source)
 
+    def front_key(self, name: str) -> int:
+        """Where a key of the front matter begins; 0 if it has none of that name."""
+        key = re.search(rf"(?m)^{name}[ \t]*:", self.text[: self.masks.source.front_end])
+        return key.start() if key else 0
+
     @cached_property
     def masked(self) -> str:
         """As long as the text; what no rule may touch reads as private-use characters."""

@@ -50,11 +50,11 @@ def race_order(names: Sequence[str]) -> list[int]:
     return sorted(range(len(names)), key=lambda number: sha256_hex(f"{_SEED} {names[number]}"))
 
 
-def looks(cases: int) -> Iterator[int]:
-    """After how many cases one looks; the last is all of them."""
+def looks(cases: int, growth: int = _GROWTH) -> Iterator[int]:
+    """After how many cases one looks; the last is all of them. Each adds ten, or one in ``growth`` if that is more."""
     asked = 0
     while asked < cases:
-        asked = min(cases, asked + max(_FIRST, asked // _GROWTH))
+        asked = min(cases, asked + max(_FIRST, asked // growth))
         yield asked
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from promptopt.config import load_config
-from promptopt.errors import CostLimitError, UsageError, check_number
+from promptopt.errors import CostLimitError, UsageError
 from promptopt.experiment.plan import ASK_ABOVE_USD, Mode
 from promptopt.experiment.racing import looks, race_order, race_standing
 from promptopt.minimization import text
 from promptopt.minimization.choices import Reduced
 from promptopt.minimization.front import NO_OUTLAY, Fate, Outlay, UnitWorth, unit_cost, worth_dict
-from promptopt.minimization.minimize import Allowed, Asking, open_search
+from promptopt.minimization.minimize import Allowed, Asking, open_search, read_limits
 from promptopt.minimization.oracle import Oracle, OutOfMoney
 from promptopt.minimization.plan import price_of_call
 from promptopt.minimization.search import worth_of
@@ -148,13 +148,8 @@ def ablate(
         CostLimitError: The dollars do not pay the prompt as it is.
         PromptoptError: Something else cannot be used; the message says why and what to do.
     """
-    check_number(margin, "margin")
-    check_number(max_cost, "max_cost")
     config = load_config()
-    margin = config.margin if margin is None else margin
-    if not 0 < margin < 100:
-        raise UsageError(f"margin = {margin:g} is not between 0 and 100 points")
-    limit = None if max_cost is None else Decimal(str(max_cost))
+    margin, limit = read_limits(margin, max_cost, config)
     how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress)
     paid = provider is None or limit is not None
     bench, oracle = open_search(prompt, suite, how, Allowed(units, model=model, price_as=price_as), config, limit)

@@ -131,18 +131,13 @@ def minimize(
         CostLimitError: The dollars buy no confirmation.
         PromptoptError: Something else cannot be used; the message says why and what to do.
     """
-    check_number(margin, "margin")
-    check_number(max_cost, "max_cost")
     check_argument(untested in get_args(UntestedFacts), "untested", untested, "'keep' or 'remove'")
     check_argument(type(steps) is int and steps > 0, "steps", steps, "a positive whole number")
     config = load_config()
-    margin = config.margin if margin is None else margin
-    if not 0 < margin < 100:
-        raise UsageError(f"margin = {margin:g} is not between 0 and 100 points")
+    margin, limit = read_limits(margin, max_cost, config)
     how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress)
     changes = (rules, structured, cap, models, settings or {}, order, add_examples)
     allowed = Allowed(units, *changes, model, price_as)
-    limit = None if max_cost is None else Decimal(str(max_cost))
     bench, oracle = open_search(prompt, suite, how, allowed, config, limit)
     paid = provider is None or limit is not None
     with oracle:
@@ -171,6 +166,21 @@ class Allowed:
     add_examples: bool = False
     model: str | None = None
     price_as: str | None = None
+
+
+def read_limits(margin: float | None, max_cost: Decimal | float | None, config: Config) -> tuple[float, Decimal | None]:
+    """The margin in points, by default the configuration's, and the dollars that may be spent.
+
+    Raises:
+        TypeError: One is not a number.
+        UsageError: The margin is not between 0 and 100.
+    """
+    check_number(margin, "margin")
+    check_number(max_cost, "max_cost")
+    margin = config.margin if margin is None else margin
+    if not 0 < margin < 100:
+        raise UsageError(f"margin = {margin:g} is not between 0 and 100 points")
+    return margin, None if max_cost is None else Decimal(str(max_cost))
 
 
 def open_search(

@@ -17,14 +17,14 @@ from typing import Literal
 import numpy as np
 
 from promptopt.experiment.bounds import Floats
-from promptopt.experiment.racing import lowest_mean, race_standing
+from promptopt.experiment.racing import looks, lowest_mean, race_standing
 from promptopt.minimization.choices import Move, Reduced
 from promptopt.minimization.oracle import Oracle, OutOfMoney
 
 Outcome = Literal["done", "loses", "costs more", "cannot be made", "known to lose"]
 
 LEVEL = 0.05
-_FIRST, _GROWTH = 10, 5
+_GROWTH = 5
 # Cases of a dropped group that its parts are asked first, and how many of them decide alone.
 _SUSPECTS, _DECIDING = 8, 4
 _FEWEST = 20
@@ -204,7 +204,7 @@ class Reduction:
             self._ask(choice, probes)
             if (self.oracle.differences(choice, self.current, probes) < 0).sum() >= max(_DECIDING, len(probes) - 1):
                 return "loses", probes, True
-        for upto in self._looks():
+        for upto in looks(len(self.cases), _GROWTH):
             asked = list(self.cases[:upto])
             self._ask(choice, asked)
             others = (Reduced(), self.current) if self._spending else (self.current,)
@@ -221,12 +221,6 @@ class Reduction:
     def _ask(self, choice: Reduced, cases: Sequence[int]) -> None:
         for each in (Reduced(), self.current, choice):
             self.oracle.ask(each, cases)
-
-    def _looks(self) -> Iterator[int]:
-        upto = 0
-        while upto < len(self.cases):
-            upto = min(len(self.cases), upto + max(_FIRST, upto // _GROWTH))
-            yield upto
 
     def _is_lost(self, values: Floats) -> bool:
         """Whether this part is shown to lose more than the margin, or what was lost is not likely to come back."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from promptopt.dialects import anthropic_arguments
 from promptopt.errors import MissingExtra, ProviderError
-from promptopt.providers.base import ProviderBase
+from promptopt.providers.base import ProviderBase, named_at_endpoint
 from promptopt.providers.http import ends_within
 from promptopt.providers.openai.errors import no_answer, translated_sdk
 from promptopt.providers.program import anthropic_usage
@@ -80,7 +79,7 @@ class AnthropicProvider(ProviderBase):
         import anthropic
 
         try:
-            arguments = anthropic_arguments(_named(request))
+            arguments = anthropic_arguments(named_at_endpoint(request))
         except ValueError as error:
             # Settings are checked before a run; what is left is of this one case, such as its media.
             raise ProviderError(f"{request.model}: {error}") from None
@@ -109,7 +108,7 @@ class AnthropicProvider(ProviderBase):
         table: ProviderTable | None = None,  # noqa: ARG003 - one API serves all tables
     ) -> None:
         """Raises ValueError for what the API has no place for."""
-        anthropic_arguments(_named(request))
+        anthropic_arguments(named_at_endpoint(request))
 
     @classmethod
     def batch_request(
@@ -118,7 +117,7 @@ class AnthropicProvider(ProviderBase):
         table: ProviderTable | None = None,  # noqa: ARG003 - one API serves all tables
     ) -> tuple[str, dict[str, Any]]:
         """The body that the SDK makes of the same arguments."""
-        arguments = anthropic_arguments(_named(request))
+        arguments = anthropic_arguments(named_at_endpoint(request))
         further = arguments.pop("extra_body", {})
         return BATCH_URL, arguments | further
 
@@ -133,10 +132,6 @@ class AnthropicProvider(ProviderBase):
 
     def close(self) -> None:
         self._anthropic.close()
-
-
-def _named(request: Request) -> Request:
-    return replace(request, model=request.model.partition(":")[2] or request.model)
 
 
 def read_message(message: Any, model: str, duration_s: float | None) -> Response:

@@ -19,6 +19,7 @@ models ``NAME:some-model``; it is then made with the table as a third argument.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 from promptopt.config import load_config
@@ -95,6 +96,11 @@ class ProviderBase:
 
     def close(self) -> None:
         """There is nothing to give back."""
+
+
+def named_at_endpoint(request: Request) -> Request:
+    """The request with the name that an endpoint knows its model by: ``NAME:model`` without the provider's name."""
+    return replace(request, model=request.model.partition(":")[2] or request.model)
 
 
 ProviderFactory = Callable[..., Provider]

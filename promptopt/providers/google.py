@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from promptopt.dialects import google_arguments
 from promptopt.errors import MissingExtra, ProviderError, ProviderUnusable
-from promptopt.providers.base import ProviderBase
+from promptopt.providers.base import ProviderBase, named_at_endpoint
 from promptopt.providers.http import HttpStatus, ends_within
 from promptopt.providers.openai.errors import classify, html_title, is_html, unusable_remedy
 from promptopt.providers.program import google_usage
@@ -69,11 +68,11 @@ class GoogleProvider(ProviderBase):
         table: ProviderTable | None = None,  # noqa: ARG003 - one API serves all tables
     ) -> None:
         """Raises ValueError for what the API has no place for."""
-        google_arguments(replace(request, model=request.model.partition(":")[2] or request.model))
+        google_arguments(named_at_endpoint(request))
 
     def complete(self, request: Request) -> Response:
         """One answer, timed without what happens around it."""
-        named = replace(request, model=request.model.partition(":")[2] or request.model)
+        named = named_at_endpoint(request)
         try:
             arguments = google_arguments(named)
         except ValueError as error:

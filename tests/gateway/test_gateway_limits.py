@@ -7,7 +7,7 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from upstream import answer, ask, error
+from upstream import answer, ask, error, wait_until
 
 import promptopt
 from promptopt.errors import UsageError
@@ -117,7 +117,7 @@ def test_a_full_queue_refuses(client, upstream):
     sdk = client(concurrency=1, queue=1, queue_wait=0.05, cache=False)
     thread = threading.Thread(target=ask, args=(sdk,))
     thread.start()
-    time.sleep(0.1)
+    assert wait_until(lambda: upstream.calls == 1)
     with pytest.raises(openai.RateLimitError) as caught:
         ask(sdk, "second")
     assert caught.value.code == "queue_full"

@@ -250,12 +250,10 @@ class Pinned(ReportsOnly):
 
     def propose(self, document: Document) -> Iterator[Finding]:
         model = document.front.model
-        front_end = document.masks.source.front_end
-        if model is None or not front_end:
+        if model is None or not document.masks.source.front_end:
             return
         name = model.rpartition("/")[2]
-        key = re.search(r"(?m)^model[ \t]*:", document.text[:front_end])
-        place = key.start() if key else 0
+        place = document.front_key("model")
         if name.startswith(RETIRING):
             yield Finding(place, self.code, f"{model} is retired or retiring: move to a current model")
         elif _ALIASES.search(model) and not _PINNED.search(name):

@@ -35,8 +35,7 @@ class ToolDefinitions(ReportsOnly):
     def propose(self, document: Document) -> Iterator[Finding]:
         if not document.front.tools:
             return
-        key = re.search(r"(?m)^tools[ \t]*:", document.text[: document.masks.source.front_end])
-        place = key.start() if key else 0
+        place = document.front_key("tools")
         tokenizer = tokenizer_for(document.model)
         for tool in document.front.tools:
             for tokens, what in _costs(tool, tokenizer):

@@ -46,10 +46,9 @@ class UnusedTools(ReportsOnly):
         if found is None:
             return
         suite, answers = found
-        key = re.search(r"(?m)^tools[ \t]*:", document.text[: document.masks.source.front_end])
         named = frozenset(_words([_asked_for(case) for case in suite.cases]))
         for tokens, message in _unused(document, answers, named):
-            yield Finding(key.start() if key else 0, self.code, message, tokens)
+            yield Finding(document.front_key("tools"), self.code, message, tokens)
 
 
 def _recorded(path: str) -> tuple[Suite, list[Response]] | None:

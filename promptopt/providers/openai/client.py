@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from promptopt.dialects import responses_arguments
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.messages import check_chat_media
-from promptopt.providers.base import ProviderBase
+from promptopt.providers.base import ProviderBase, named_at_endpoint
 from promptopt.providers.http import ends_within
 from promptopt.providers.openai.errors import no_answer, translated
 from promptopt.providers.openai.usage import read_usage
@@ -160,7 +159,7 @@ class OpenAIProvider(ProviderBase):
         """The request with the name that the endpoint knows its model by."""
         if table is None and cls.usual_url is None:
             return request
-        return replace(request, model=request.model.partition(":")[2] or request.model)
+        return named_at_endpoint(request)
 
     @classmethod
     def _arguments(cls, request: Request, responses: bool) -> dict[str, Any]:
