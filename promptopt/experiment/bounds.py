@@ -32,6 +32,7 @@ _COARSE, _FINE = np.linspace(-30.0, 30.0, 49), np.linspace(0.0, 1.25, 11)
 _ALONG = np.arange(0.0, 10.0, 0.125)
 _STEPS = np.where(_ALONG > 0, 0.125, 0.125 / 2)
 _MOST_GUESSES, _PRECISION = 60, 1e-9
+_LEAST = 1e-100
 
 
 def p_mean_at_most(values: Floats, mean: float, low: float) -> float:
@@ -131,6 +132,13 @@ def _chance_of_loss(values: Floats, counts: Floats) -> float:
     Args:
         values: Some of them below and some above 0.
     """
+    # Only their ratios matter, and a power of two changes no digit of them.
+    values = np.ldexp(values, -math.frexp(float(np.abs(values).max()))[1])
+    if np.abs(values).min() < _LEAST:
+        # What is far below the largest counts as the worse of what it may be: squares of it would leave the numbers.
+        values = np.where(np.abs(values) < _LEAST, np.where(values < 0, -_LEAST, 0.0), values)
+        if values[-1] <= 0:
+            return 1.0
     gains = counts @ values > 0
     # The rarer side is summed, left or right of the pole at 0.
     pole = 1 / (values[0] if gains else values[-1])

@@ -96,6 +96,14 @@ def test_units_do_not_matter(drawn: np.ndarray, factor: float, shift: float) -> 
     assert math.isclose(other, bound * factor + shift, abs_tol=1e-4 * factor)
 
 
+@pytest.mark.parametrize("tiny", [2.4e-256, 5e-324, 1e-120])
+def test_values_near_the_end_of_the_numbers_have_bounds(tiny: float) -> None:
+    assert lower_bound(np.array([tiny] * 5), 0.0, 0.025) <= tiny
+    nearly = lower_bound(np.array([tiny, *[1.0] * 20]), 0.0, 0.025)
+    assert nearly == pytest.approx(lower_bound(np.array([0.0, *[1.0] * 20]), 0.0, 0.025), abs=1e-6)
+    assert 0 <= p_mean_at_most(np.array([tiny, 0.5]), tiny / 2, 0.0) <= 1
+
+
 def test_values_outside_the_end_are_refused() -> None:
     with pytest.raises(ValueError, match="is lower than"):
         lower_bound(np.array([0.5, 1.5]), 0.6, 0.05)
