@@ -47,7 +47,8 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif rows:
         cells = [[str(cell or "-").replace("\n", " ")[:60] for cell in row.values()] for row in rows]
-        click.echo(table(cells, list(rows[0]), left=True))
+        # Times are never broken over two lines: texts give way.
+        click.echo(table(cells, list(rows[0]), columns=["right", "right", "left", "left", "left"]))
     else:
         click.echo("nothing is kept", err=True)
 

@@ -1,6 +1,7 @@
 import gc
 import multiprocessing
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -140,6 +141,15 @@ def test_no_text_is_stored_unless_the_setting_says_so(client, folder):
     sdk = client(cache={"store_text": True})
     ask(sdk, "another private question")
     assert "another private question" in CliRunner().invoke(cli, ["cache", "list"], env={"COLUMNS": "200"}).output
+
+
+def test_a_list_of_answers_breaks_texts_and_never_times(client, folder):
+    sdk = client(cache={"store_text": True})
+    ask(sdk, "where is the parcel that was to come yesterday, and what does it cost to send it back")
+    sdk.close()
+    shown = CliRunner().invoke(cli, ["cache", "list"]).output
+    assert max(map(len, shown.splitlines())) <= 80
+    assert re.search(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  ){2}", shown, re.MULTILINE)
 
 
 def test_another_client_of_the_process_finds_an_answer_before_it_is_written(client, upstream, monkeypatch):
