@@ -56,11 +56,15 @@ CONSOLES = [
 ]
 
 
-# Those of the tutorial are run in a folder of their own, by test_tutorial.py.
+# Those of the tutorial and of init are run in folders of their own, by test_tutorial.py and onboarding/test_init.py.
 @pytest.mark.usefixtures("own_rules")
 @pytest.mark.parametrize(
     "block",
-    [block for block in CONSOLES if block.values[0].startswith("$ promptopt ") and "tutorial.md" not in block.id],
+    [
+        block
+        for block in CONSOLES
+        if block.values[0].startswith("$ promptopt ") and not str(block.id).startswith(("tutorial.md", "init.md"))
+    ],
 )
 def test_a_command_prints_what_is_shown(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

@@ -144,11 +144,9 @@ def _summary(findings: list[Diagnostic], prompts: int) -> str:
     dollars = sum(one.monthly_usd or 0 for one in findings)
     worth = f", {cents(dollars)} a month" if dollars else ""
     fixable = sum(one.fixable for one in findings)
+    found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
     counted = "1 prompt" if prompts == 1 else f"{prompts} prompts"
-    return (
-        f"{len(findings)} findings in {counted}: {tokens:,} tokens a call{worth}; "
-        f"`promptopt compress` makes {fixable} of the changes"
-    )
+    return f"{found} in {counted}: {tokens:,} tokens a call{worth}; `promptopt compress` makes {fixable} of the changes"
 
 
 def _as_dict(finding: Diagnostic) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def passed_over(
     found = []
     for module in modules:
         here = [each for each in left_out if each.path == module.path]
-        said = {each.line for each in here} | _lines_of_lists(module.tree, here)
+        said = {each.line for each in here} | _lines_of_parts(module.tree, here)
         for line, reason in sorted(_of_module(module, carried, helpers, makers)):
             if line not in said:
                 said.add(line)
@@ -68,17 +68,24 @@ def passed_over(
     return found
 
 
-def _lines_of_lists(tree: ast.AST, left_out: Sequence[LeftOut]) -> set[int]:
-    """The lines of messages that a list of messages, which is named already, is made of."""
-    named = [each.line for each in left_out if each.reason.startswith("the messages ")]
-    return {
-        node.lineno
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        if any(function.lineno <= line <= (function.end_lineno or 0) for line in named)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Dict) and "role" in _table(node)
-    }
+def _lines_of_parts(tree: ast.AST, left_out: Sequence[LeftOut]) -> set[int]:
+    """The lines of what a text or a list of messages, which is named already, is put together of."""
+    lists = {each.line for each in left_out if each.reason.startswith("the messages ")}
+    texts = {each.line for each in left_out} - lists
+    lines: set[int] = set()
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes = list(ast.walk(function))
+        if any(function.lineno <= line <= (function.end_lineno or 0) for line in lists):
+            lines |= {node.lineno for node in nodes if isinstance(node, ast.Dict) and "role" in _table(node)}
+        used = {node.id for node in nodes if isinstance(node, ast.Name) and node.lineno in texts}
+        for node in nodes:
+            if isinstance(node, ast.Assign | ast.AugAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if used & {target.id for target in targets if isinstance(target, ast.Name)}:
+                    lines.add(node.value.lineno)
+    return lines
 
 
 def _of_module(module: Module, carried: str, helpers: set[str], makers: set[str]) -> Iterator[tuple[int, str]]:

@@ -177,7 +177,7 @@ def _module(path: str, text: str, left_out: list[LeftOut]) -> Iterator[Module]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if RELEVANT.search(text):
             line = getattr(error, "lineno", None) or 1
-            left_out.append(LeftOut(path, line, f"is no Python 3 that can be read: {getattr(error, 'msg', error)}"))
+            left_out.append(LeftOut(path, line, f"it cannot be read as Python 3: {getattr(error, 'msg', error)}"))
 
 
 def _cells(text: str) -> str:

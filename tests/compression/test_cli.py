@@ -111,6 +111,11 @@ def test_check_reports_places_with_tokens_and_dollars(project):
     assert "findings in 1 prompt:" in result.stderr
 
 
+def test_check_counts_one_finding_as_one(project):
+    (project / "prompts/only.j2").write_text("---\nmodel: gpt-4o\nmax_output_tokens: 5\n---\nRoute {{ ticket }}.\n")
+    assert "1 finding in 1 prompt:" in run("check", "only").stderr
+
+
 def test_check_sorts_by_worth(project):
     data = json.loads(run("check", "--format", "json").stdout)
     worth = [float(one["monthly_usd"] or 0) for one in data["findings"]]

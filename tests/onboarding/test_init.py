@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from pages import STEP, as_pattern, commands
 
 import promptopt
 from promptopt.cli import cli
@@ -467,6 +468,22 @@ def test_it_shows_asks_writes_and_has_nothing_to_do_then(project) -> None:
     )  # fmt: skip
     assert gate.returncode == 0, gate.stdout
     assert "1 passed" in gate.stdout
+
+
+def test_the_page_shows_what_is_printed(project) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "init.md").read_text(encoding="utf-8")
+    program, shown = [*STEP.finditer(page)][:2]
+    ((command, expected),) = commands(shown["block"])
+    messages = [
+        {"role": "system", "content": "You route support tickets."},
+        {"role": "user", "content": "Ticket of Ann: Where is my parcel?"},
+    ]
+    usage = {"prompt_tokens": 24, "completion_tokens": 1}
+    call = {"model": "gpt-4o-mini", "messages": messages, "usage": usage}
+    project.write({program["file"]: program["text"], "calls.jsonl": json.dumps(call)})
+    project.git("init", "-q")
+    done = run(*command.split()[2:], input="n\n")
+    assert re.match(as_pattern(expected).removesuffix(r"\n"), done.stdout), done.stdout
 
 
 def test_cases_come_from_a_log_without_addresses(project) -> None:
