@@ -2,7 +2,7 @@
 
 Run: python benchmarks/serve.py --litellm VENV/bin/litellm     (pip install 'litellm[proxy]' into a venv of its own)
      python benchmarks/serve.py                                promptopt alone
-     python benchmarks/serve.py --soak 600                     its memory over ten minutes, and nothing else
+     python benchmarks/serve.py --minutes 10                   its memory over ten minutes, and nothing else
 """
 
 import argparse
@@ -101,13 +101,14 @@ def main() -> None:
     options.add_argument("--litellm", help="the program `litellm` of an environment with litellm[proxy]")
     options.add_argument("--calls", type=int, default=4000, help="calls in a repetition (a quarter of it for LiteLLM)")
     options.add_argument("--repetitions", type=int, default=3)
-    options.add_argument("--soak", type=float, metavar="SECONDS", help="only keep promptopt busy, and show its memory")
+    options.add_argument("--minutes", type=float, help="only keep promptopt busy for this time, and show its memory")
+    options.add_argument("--rate", type=float, default=0.0, help="with --minutes: calls a second; 0 is no limit")
     given = options.parse_args()
     folder = Path(tempfile.mkdtemp())
     with _upstream(0) as instant, _upstream(DELAY_S) as slow:
-        if given.soak:
+        if given.minutes:
             with _promptopt(folder, instant) as (url, process):
-                asyncio.run(_soak(url, process, given.soak))
+                asyncio.run(_soak(url, process, given.minutes * 60, given.rate))
             return
         print(f"{os.cpu_count()} cores; {AT_ONCE} calls at once; medians of {given.repetitions} repetitions")
         found = {"upstream alone": _measured(f"http://127.0.0.1:{instant}", None, given.calls, given.repetitions)}
@@ -287,14 +288,16 @@ async def _many_streams(name: str, url: str) -> None:
     )
 
 
-async def _soak(url: str, process: subprocess.Popen, seconds: float) -> None:
+async def _soak(url: str, process: subprocess.Popen, seconds: float, rate: float) -> None:
     """Keep a server busy, and show its memory ten times."""
-    until = time.monotonic() + seconds
+    until, some = time.monotonic() + seconds, 100
     for part in range(1, 11):
         calls = 0
-        while time.monotonic() < until - seconds * (10 - part) / 10:
-            await _calls(url, 500)
-            calls += 500
+        while (started := time.monotonic()) < until - seconds * (10 - part) / 10:
+            await _calls(url, some)
+            calls += some
+            if rate:
+                await asyncio.sleep(max(0.0, some / rate - (time.monotonic() - started)))
         print(f"{part * seconds / 10:7.0f} s  {calls:8,} calls  {_megabytes(process):6.1f} MB", flush=True)
 
 

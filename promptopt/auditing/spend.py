@@ -17,7 +17,7 @@ from promptopt.auditing.bill import SLOT_S
 from promptopt.auditing.forecast import Forecast, forecast
 from promptopt.config import Config
 from promptopt.gateway.stores.ledger_row import LedgerRow
-from promptopt.prices import Price, Processing, find_price
+from promptopt.prices import PROCESSINGS, Price, find_price
 from promptopt.values import Usage
 
 _ENTRY = re.compile(r'-((?:\s+"[^"]+",?)+):\s+Announced\s+shutdown\s+date:\s+(\d{4}-\d{2}-\d{2})')
@@ -199,16 +199,17 @@ def priced(rows: Iterable[LedgerRow], config: Config) -> Iterator[LedgerRow]:
 
     A price that was added later, in the configuration or with a newer table, is asked at the time of the call.
     """
-    known: dict[tuple[str, str, Processing], Price | None] = {}
+    known: dict[tuple[str, str, str], Price | None] = {}
     for row in rows:
         if row.list_usd is not None or row.status == "sent" or row.input_tokens is None:
             yield row
             continue
-        processing: Processing = "batch" if row.endpoint == "batch" else "standard"
-        asked = row.model, row.day, processing
+        tier = "batch" if row.endpoint == "batch" else row.service_tier or "standard"
+        asked = row.model, row.day, tier
         if asked not in known:
             at = datetime.fromtimestamp(row.at, UTC)
-            known[asked] = find_price(row.model, processing=processing, at=at, config=config)
+            processing = next((each for each in PROCESSINGS if each == tier), None)
+            known[asked] = processing and find_price(row.model, processing=processing, at=at, config=config)
         price = known[asked]
         if price is None:
             yield row

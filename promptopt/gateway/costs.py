@@ -42,11 +42,13 @@ class Bill:
     Attributes:
         usage: Tokens; ``None`` if nothing was used.
         cost: List cost; ``None`` if the model is unpriced.
+        service_tier: What it is priced as, or was asked for if that is unpriced; ``None`` is the standard tier.
     """
 
     usage: Usage | None
     basis: UsageBasis
     cost: Cost | None
+    service_tier: str | None = None
 
     @property
     def usd(self) -> Decimal | None:
@@ -119,7 +121,7 @@ class Costs:
             return self.worst_bill(call)
         else:
             return Bill(None, "measured", Cost(Decimal(0), Decimal(0)))
-        return Bill(usage, basis, None if price is None else price.cost(usage))
+        return Bill(usage, basis, None if price is None else price.cost(usage), _tier(price, call))
 
     def worst_bill(self, call: Call) -> Bill:
         """What a call has cost if it has cost as much as it may; counted input if nothing bounds it."""
@@ -130,8 +132,8 @@ class Costs:
                 price, usage = self.price(call), counted_usage(call, "")
             except (TypeError, ValueError, AttributeError, KeyError):
                 return Bill(None, "assumed", None)
-            return Bill(usage, "assumed", None if price is None else price.cost(usage))
-        return Bill(worst.usage, "assumed", worst.cost)
+            return Bill(usage, "assumed", None if price is None else price.cost(usage), _tier(price, call))
+        return Bill(worst.usage, "assumed", worst.cost, _tier(self.price(call), call))
 
     def _bill_answer(self, call: Call, answer: Answer) -> Bill:
         # The meter and the budget ask for the same answer's bill, one after the other.
@@ -157,7 +159,7 @@ class Costs:
         if cost is not None and call.body.get("tools"):
             fees = tool_fees(call, answer, price)
             cost = None if fees is None else Cost(cost.input_usd + fees, cost.output_usd)
-        bill = Bill(usage, basis, cost)
+        bill = Bill(usage, basis, cost, _tier(price, call))
         self._last = (answer, model, tier, bill)
         return bill
 
@@ -192,6 +194,13 @@ class Costs:
         more = max(price.cache_write_mtok - price.input_mtok, Decimal(0)) * usage.input_tokens / _MTOK
         cost = price.cost(usage)
         return Worst(usage, Cost(cost.input_usd + more + bound.fees_usd, cost.output_usd), bound.estimated)
+
+
+def _tier(price: Price | None, call: Call) -> str | None:
+    """The service tier of a bill."""
+    asked = call.body.get("service_tier")
+    processing = _PROCESSING.get(str(asked), str(asked)) if price is None else price.processing
+    return None if processing == "standard" else processing
 
 
 def in_background(call: Call) -> bool:

@@ -1,3 +1,4 @@
+import contextlib
 import multiprocessing
 import sqlite3
 import threading
@@ -65,6 +66,26 @@ def test_a_reservation_whose_caller_died_counts_as_spent(tmp_path):
     # It lives after all.
     dead.settle("dead", [day], 40, 5)
     assert store.spent("day:x") == (5, 10)
+
+
+def test_calls_that_follow_each_other_find_reserved_what_they_need(tmp_path, monkeypatch):
+    store, day = SqliteBudgets(tmp_path / "b.sqlite"), BudgetScope("day:x", 1_000_000)
+    monkeypatch.setattr(store._writer, "due", lambda: None)
+    write, written = store._database.write, []
+    monkeypatch.setattr(store._database, "write", lambda work: written.append(None) or write(work))
+    for tick in range(3):
+        for number in range(10):
+            assert store.reserve(f"{tick} {number}", [day], 100, 0.0) is None
+            store.settle(f"{tick} {number}", [day], 100, 1)
+        store._write()
+    # The first call reserves itself, and the writer for all others.
+    assert len(written) == 4
+    with contextlib.closing(sqlite3.connect(tmp_path / "b.sqlite")) as read:
+        query = "SELECT spent, reserved FROM budgets"
+        assert read.execute(query).fetchone() == (30, 3200)
+        store._write()
+        assert read.execute(query).fetchone() == (30, 0)
+    store.close()
 
 
 def test_what_a_process_holds_in_advance_comes_back(tmp_path):

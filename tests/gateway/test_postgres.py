@@ -1,11 +1,13 @@
 """The ledger in PostgreSQL: a real server, started here."""
 
+import gc
 import multiprocessing
 import os
 import re
 import threading
 import time
 
+import psycopg
 import pytest
 from upstream import ask, wait_until
 
@@ -144,3 +146,15 @@ def test_rows_that_are_too_old_are_deleted(postgres_server):
     ledger.finish(0, LedgerRow(now, "new"))
     assert [row.model for row in ledger.rows()] == ["new"]
     ledger.close()
+
+
+def test_a_ledger_that_nobody_closes_leaves_no_connection(postgres_server, recwarn):
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'promptopt'"
+    ledger = open_ledger(postgres_server.url)
+    ledger.finish(0, LedgerRow(1.0, "m"))
+    assert len(list(ledger.rows())) == 1
+    del ledger
+    gc.collect()
+    with psycopg.connect(postgres_server.url) as connection:
+        assert wait_until(lambda: connection.execute(count).fetchone()[0] == 0)
+    assert [str(each.message) for each in recwarn if each.category is ResourceWarning] == []

@@ -3,7 +3,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 from upstream import ask, error, wait_until
 
 import promptopt
-from promptopt.auditing.spend import shutdown_date, sum_up
+from promptopt.auditing.readers.ledger import row_calls
+from promptopt.auditing.spend import priced, shutdown_date, sum_up
 from promptopt.cli import cli
+from promptopt.config import OwnPrice, load_config
 from promptopt.errors import InputError, UsageError
 from promptopt.gateway.layers.meter import otel_attributes
 from promptopt.gateway.stores.ledger import JsonlLedger, SqliteLedger, open_ledger
@@ -119,6 +123,25 @@ def test_a_file_of_an_earlier_version_gets_its_new_columns(folder):
     ledger = SqliteLedger(folder / "l.sqlite")
     ledger.finish(0, row(misordered_tokens=7))
     assert [(each.model, each.misordered_tokens) for each in ledger.rows()] == [("m", None), (row().model, 7)]
+    assert [each.service_tier for each in ledger.rows()] == [None, None]
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("auto", None), ("flex", "flex"), ("priority", "priority")])
+@pytest.mark.parametrize("name", ["l.sqlite", "l.jsonl"])
+def test_the_tier_that_a_call_is_priced_as_is_in_the_ledger_and_in_its_audit(client, upstream, name, asked, kept):
+    sdk = client(ledger=name)
+    ask(sdk, model="o3", extra_body={"service_tier": asked})
+    found = list(sdk._client.gateway.ledger.rows())
+    assert [each.service_tier for each in found] == [kept]
+    assert [call.tier for each in found for call in row_calls(each)] == [kept]
+
+
+@pytest.mark.parametrize(("tier", "usd"), [(None, 5.0), ("flex", 2.5), ("ultra", None)])
+def test_a_row_that_was_unpriced_is_priced_by_its_tier(tier, usd):
+    prices = {"own": OwnPrice(Decimal(5), Decimal(0)), "own@flex": OwnPrice(Decimal("2.5"), Decimal(0))}
+    config = replace(load_config(), prices=prices)
+    before = LedgerRow(NOW.timestamp(), "own", input_tokens=1_000_000, output_tokens=0, service_tier=tier)
+    assert [each.list_usd for each in priced([before], config)] == [usd]
 
 
 def test_rows_that_no_disk_takes_are_said_to_be_lost(folder, caplog):

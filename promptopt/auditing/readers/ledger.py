@@ -44,7 +44,7 @@ def row_calls(row: LedgerRow) -> Iterator[LoggedCall]:
         user=row.user,
         team=row.team,
         session=row.run,
-        tier="batch" if row.endpoint == "batch" else None,
+        tier="batch" if row.endpoint == "batch" else row.service_tier,
         digest=(int(row.digest[:16], 16) >> 1 or 1) if _is_hex(row.digest) else 0,
         cap=row.max_output_tokens,
         latency_s=None if row.latency_ms is None else row.latency_ms / 1000,

@@ -217,7 +217,12 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
         tag=_text(attributes, "tag.tags", "service.name"),
         user=_text(attributes, "user.id", "enduser.id"),
         session=_text(attributes, "session.id", "gen_ai.conversation.id") or text(span, *_TRACE_ID),
-        tier=_text(attributes, "openai.request.service_tier", "gen_ai.openai.request.service_tier"),
+        tier=_text(
+            attributes,
+            "openai.response.service_tier",
+            "openai.request.service_tier",
+            "gen_ai.openai.request.service_tier",
+        ),
         digest=digest_of(model, asked) if asked else 0,
         **text_of(asked or None),
         cap=setting({"cap": _text(attributes, "gen_ai.request.max_tokens", "ai.settings.maxTokens")}, "cap"),

@@ -140,15 +140,20 @@ class CachePolicy:
         if call.endpoint == "embeddings":
             return self.ttl_s
         labels = call.labels
-        return self.ttl_of(prompt_text(call), labels.prompt, labels.version)
+        text = prompt_text(call) if self._may_last(labels.prompt, labels.version) else ""
+        return self.ttl_of(text, labels.prompt, labels.version)
 
     def ttl_of(self, text: str, prompt: str | None = None, version: str | None = None) -> float:
         """Seconds that an answer to this text, in a prompt of this name, may be used."""
         short = min(self.time_sensitive_ttl_s, self.ttl_s)
-        if not any(name in ("*", prompt, f"{prompt}@{version}") for name in self.lasting):
+        if not self._may_last(prompt, version):
             return short
         sensitive = _pattern(tuple(self.time_words))
         return self.ttl_s if sensitive is None or sensitive.search(text) is None else short
+
+    def _may_last(self, prompt: str | None, version: str | None) -> bool:
+        """Whether somebody says that answers of this prompt last."""
+        return any(name in ("*", prompt, f"{prompt}@{version}") for name in self.lasting)
 
 
 @lru_cache(maxsize=16)
@@ -209,9 +214,8 @@ class ExactCache:
         if not answer.keepable or not self.policy.keepable(call):
             return None
         now = self._clock.time()
-        text = prompt_text(call)
         prompt = prompt_name(call.labels)
-        excerpt = _excerpt(text) if self.policy.store_text else None
+        excerpt = _excerpt(prompt_text(call)) if self.policy.store_text else None
         end = now + self.policy.lifetime(call)
         return KeptAnswer(call.identity, now, end, prompt, call.model, excerpt, answer)
 

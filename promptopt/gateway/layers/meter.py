@@ -202,6 +202,7 @@ def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
         "output_tokens": usage.output_tokens,
         "output_reasoning_tokens": usage.output_reasoning_tokens,
         "basis": bill.basis,
+        "service_tier": bill.service_tier,
         "list_usd": usd,
         "incurred_usd": usd,
     }
@@ -240,6 +241,7 @@ def otel_attributes(row: LedgerRow) -> dict[str, Any]:
         "gen_ai.operation.name": "embeddings" if row.endpoint == "embeddings" else "chat",
         "gen_ai.provider.name": "anthropic" if row.endpoint == "messages" else "openai",
         "gen_ai.request.model": row.model,
+        "openai.response.service_tier": row.service_tier,
         "gen_ai.request.max_tokens": row.max_output_tokens,
         "gen_ai.request.temperature": row.temperature,
         "gen_ai.response.model": row.model_answered,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from promptopt.gateway.call import LABEL_NAMES, NO_LABELS, Call, Labels, current_labels
+from promptopt.gateway.call import LABEL_NAMES, NO_LABELS, Call, Endpoint, Labels, current_labels
 from promptopt.gateway.openai.wire import endpoint_of
 
 HEADER = b"x-promptopt-"
@@ -25,12 +25,31 @@ _OF_THE_PROVIDER = {b"openai-organization": "organization", b"openai-project": "
 _LABELS = {HEADER + name.encode(): name for name in LABEL_NAMES}
 _VARIANTS = frozenset({b"anthropic-version", b"anthropic-beta", b"openai-beta"})
 _ATTEMPT = b"x-stainless-retry-count"
+_KINDS: tuple[tuple[Collection[bytes], str], ...] = (
+    *((_KEYS, "key"), (_LABELS, "label"), (_OF_THE_PROVIDER, "provider"), (_VARIANTS, "variant")),
+    ((_ATTEMPT,), "attempt"),
+)
 _NO_DEPLOYMENTS: Mapping[str, str] = MappingProxyType({})
+
+
+@lru_cache(maxsize=4096)
+def _role(name: bytes) -> tuple[str, str] | None:
+    """What a header says, as every call has the same ones: the kind of it and the name there.
+
+    Returns:
+        ``None`` for one that says nothing here; ``unknown`` is the kind of a label that there is not.
+    """
+    low = name.lower()
+    kind = next((kind for names, kind in _KINDS if low in names), "unknown" if low.startswith(HEADER) else None)
+    if kind is None:
+        return None
+    return kind, _LABELS.get(low) or _OF_THE_PROVIDER.get(low) or low.decode("latin-1")
 
 
 def is_label(name: bytes) -> bool:
     """Whether a header is for the gateway, and no provider may see it."""
-    return name[:12].lower() == HEADER
+    role = _role(name)
+    return role is not None and role[0] in ("label", "unknown")
 
 
 def call_of(
@@ -43,7 +62,7 @@ def call_of(
         deployments: The model of each deployment of Azure's, by its name.
     """
     try:
-        endpoint = endpoint_of(urlsplit(url).path)
+        endpoint = _endpoint_at(url)
         if endpoint is None:
             return None
         body = json.loads(content)
@@ -62,8 +81,8 @@ def call_of(
 
 def variant_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The headers that say which API is meant."""
-    found = [(name, value) for each, value in headers if (name := each.lower()) in _VARIANTS]
-    return "\n".join(f"{_text(name)}: {_text(value)}" for name, value in sorted(found)) if found else ""
+    found = [(role[1], value) for name, value in headers if (role := _role(name)) is not None and role[0] == "variant"]
+    return "\n".join(f"{name}: {_text(value)}" for name, value in sorted(found)) if found else ""
 
 
 def read_labels(headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any]) -> tuple[Labels, int]:
@@ -72,21 +91,35 @@ def read_labels(headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any])
     keys: list[bytes] = []
     attempt = 0
     for each, value in headers:
-        name = each.lower()
-        if name in _KEYS:
+        role = _role(each)
+        if role is None:
+            continue
+        kind, name = role
+        if kind == "key":
             keys.append(value)
-        elif name == _ATTEMPT:
+        elif kind == "attempt":
             attempt = _whole(value)
-        elif (label := _LABELS.get(name) or _OF_THE_PROVIDER.get(name)) is not None:
-            named[label] = _text(value)
+        elif kind in ("label", "provider"):
+            named[name] = _text(value)
     current = current_labels()
     given = body.get("safety_identifier") or body.get("user")
     user = named.get("user") or current.user or (given if isinstance(given, str) else None)
     sample = _whole(named.get("sample", current.sample))
     key = _digest(tuple(keys))
-    if current == NO_LABELS and not named:
-        return Labels(user=user, sample=sample, key=key), attempt
+    if not named and (current is NO_LABELS or current == NO_LABELS):
+        return _few_labels(user, sample, key), attempt
     return replace(current, **{**named, "user": user, "sample": sample, "key": key}), attempt
+
+
+# A program sends its calls to few places, for few users.
+@lru_cache(maxsize=256)
+def _endpoint_at(url: str) -> Endpoint | None:
+    return endpoint_of(urlsplit(url).path)
+
+
+@lru_cache(maxsize=1024)
+def _few_labels(user: str | None, sample: int, key: str | None) -> Labels:
+    return Labels(user=user, sample=sample, key=key)
 
 
 def _text(value: bytes) -> str:

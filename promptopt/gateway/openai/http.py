@@ -36,7 +36,7 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: floa
     Labels come from :func:`promptopt.labels` and, over those, from ``x-promptopt-*`` headers, which are taken off. It
     waits in the gateway for as long as its client would for an answer, from ``now`` on by a monotonic clock.
     """
-    headers = list(request.headers.raw)
+    headers = request.headers.raw
     for name in {name for name, _ in headers if is_label(name)}:
         del request.headers[name.decode("latin-1")]
     if request.method != "POST" or endpoint_of(request.url.path) is None:

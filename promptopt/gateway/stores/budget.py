@@ -33,7 +33,7 @@ from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 log = logging.getLogger("promptopt.gateway")
 
 _LOOK_S = 60.0
-_ADVANCE_CALLS = 8
+_ADVANCE_CALLS = 32
 # The largest whole number of SQLite. What was spent beyond it, $9 billion, is counted as that.
 _MOST = 2**63 - 1
 
@@ -59,6 +59,7 @@ class _Grant:
         amount: Reserved in the file.
         used: Of that, for calls in flight.
         paid: What calls that ended cost and is not in the file yet. The rest is free for the next call.
+        asked: What the last call wanted, if one came since the file was written.
     """
 
     number: str
@@ -66,6 +67,11 @@ class _Grant:
     amount: int = 0
     used: int = 0
     paid: int = 0
+    asked: int = 0
+
+
+# What grants keep for no call yet, by their ``id``.
+_Ahead = dict[int, int]
 
 
 class _Books:
@@ -102,6 +108,18 @@ class _Books:
             row[0] += spend
             row[1] += amount - held
         return [crossed for scope in grant.scopes for crossed in self._crossed(scope)] if grant.paid else []
+
+    def settle_each(
+        self, grants: Iterable[_Grant], expires: float, *, refill: bool
+    ) -> tuple[_Ahead, list[LevelCrossed]]:
+        """Settle grants, which keep what they use and, to refill them, something for the calls that follow."""
+        ahead: _Ahead = {}
+        crossed = []
+        for grant in grants:
+            more = _advance(grant.asked, self.room(grant)[0]) - grant.asked if refill else 0
+            ahead[id(grant)] = more
+            crossed += self.settle(grant, grant.used + more, expires)
+        return ahead, crossed
 
     def _change(self, number: str, amount: int, expires: float) -> bool:
         """Whether the reservation was still there."""
@@ -141,8 +159,8 @@ class SqliteBudgets:
     """Budgets in a SQLite file.
 
     A process reserves a little in advance (while 99% of what is left stays for others), and settles up to 20 ms later:
-    then it also gives back what it keeps for no call. Until then more is reserved than was paid, never less. If
-    settling may cross an alert's level, it is done at once.
+    then it reserves for the next calls, or gives back what it keeps for no call if none came meanwhile. Until then more
+    is reserved than was paid, never less. If settling may cross an alert's level, it is done at once.
     """
 
     networked = False
@@ -175,7 +193,7 @@ class SqliteBudgets:
             grant = self._grants.get(names)
             if grant is None:
                 grant = self._grants[names] = _Grant(number, scopes)
-            grant.scopes = scopes
+            grant.scopes, grant.asked = scopes, amount
             fresh = abs(now - self._now) < _LOOK_S
             if fresh and grant.amount - grant.used - grant.paid >= amount:
                 grant.used += amount
@@ -198,14 +216,18 @@ class SqliteBudgets:
             for scope in scopes:
                 spent, reserved, alerted = self._seen[scope.name]
                 near = near or level_of(spent + reserved + more, scope.limit) > alerted
-        if not near or not self._write():
+        if not near or not self._write_all():
             self._writer.due()
 
     def _write(self) -> bool:
-        """Settle what is held; whether the disk took it."""
+        """Settle what is held, and reserve for calls that may follow; whether the disk took it."""
+        return self._write_all(refill=not self._writer.last)
+
+    def _write_all(self, *, refill: bool = False) -> bool:
         try:
             with self._lock:
-                _, crossed = self._settle_all(self._now)
+                _, crossed = self._settle_all(self._now, refill=refill)
+                kept = any(grant.amount != grant.used for grant in self._grants.values())
         except StoreBusy:
             return False
         except StoreDown as error:
@@ -215,25 +237,30 @@ class SqliteBudgets:
             return False
         self._told = False
         self._tell(crossed)
+        if kept:
+            self._writer.due()
         return True
 
     def _settle_all(
-        self, now: float, wanting: _Grant | None = None, wanted: int = 0
+        self, now: float, wanting: _Grant | None = None, wanted: int = 0, *, refill: bool = False
     ) -> tuple[BudgetFull | None, list[LevelCrossed]]:
-        """Spend what was paid, give back what is free, and reserve what a grant wants, in one transaction."""
+        """Spend what was paid, give back what is free, and reserve what a grant wants, in one transaction.
+
+        Args:
+            refill: Whether what is free stays reserved where calls came since the last time.
+        """
         grants = [each for each in self._grants.values() if each is wanting or each.amount != each.used or each.paid]
         if not grants:
             return None, []
         looking = abs(now - self._looked) >= _LOOK_S
         expires = now + RESERVED_S
 
-        def work(connection: sqlite3.Connection) -> tuple[_Books, list[LevelCrossed], int, BudgetFull | None]:
-            books, more, full = _Books(connection, _names(grants)), 0, None
+        def work(connection: sqlite3.Connection) -> tuple[_Books, _Ahead, list[LevelCrossed], BudgetFull | None]:
+            books, full = _Books(connection, _names(grants)), None
             if looking:
                 books.spend_expired(now)
-            crossed = [
-                each for grant in grants if grant is not wanting for each in books.settle(grant, grant.used, expires)
-            ]
+            others = [grant for grant in grants if grant is not wanting]
+            ahead, crossed = books.settle_each(others, expires, refill=refill)
             if wanting is not None:
                 left, scope = books.room(wanting)
                 if left < wanted and not looking:
@@ -241,22 +268,23 @@ class SqliteBudgets:
                     books.spend_expired(now)
                     left, scope = books.room(wanting)
                 more = _advance(wanted, left) if left >= wanted else 0
+                ahead[id(wanting)] = more
                 crossed += books.settle(wanting, wanting.used + more, expires)
                 full = None if left >= wanted else BudgetFull(scope, *books.rows[scope.name][:2])
             books.write()
-            return books, crossed, more, full
+            return books, ahead, crossed, full
 
         self._witness.same()
-        books, crossed, more, full = self._database.write(work)
+        books, ahead, crossed, full = self._database.write(work)
         self._now, self._looked = now, now if looking else self._looked
         # Budgets that nothing is reserved in are read again.
         self._seen = {
             name: self._seen[name] for name in _names(self._grants.values()) if name in self._seen
         } | books.rows
         for grant in grants:
-            grant.paid, grant.amount = 0, grant.used
+            grant.paid, grant.asked, grant.amount = 0, 0, grant.used + ahead[id(grant)]
         if wanting is not None and full is None:
-            wanting.amount, wanting.used = wanting.used + more, wanting.used + wanted
+            wanting.used += wanted
         self._grants = {names: each for names, each in self._grants.items() if each.amount}
         return full, crossed
 
@@ -312,7 +340,7 @@ class SqliteBudgets:
 
     def close(self) -> None:
         """Settle what is held and close the file."""
-        self._write()
+        self._write_all()
         self._database.close()
 
 

@@ -32,6 +32,7 @@ class LedgerRow(NamedTuple):
         expected_cached_tokens: Input tokens that the provider's prompt cache was expected to have.
         misordered_tokens: Static input tokens that no prompt cache can keep, since they come after what varies.
         key: Name of the virtual key, or digest of the API key.
+        service_tier: What it is priced as (``flex``, ``priority``, ...); ``None`` is the standard tier.
     """
 
     at: float
@@ -70,6 +71,7 @@ class LedgerRow(NamedTuple):
     misordered_tokens: int | None = None
     team: str | None = None
     key: str | None = None
+    service_tier: str | None = None
 
     @property
     def day(self) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -61,6 +63,7 @@ class PostgresLedger(LaterLedger):
         self._select = f"SELECT {names} FROM calls WHERE at >= %s ORDER BY at, id"  # noqa: S608 - constants
         self._using = threading.Lock()
         self._connection: Any = None
+        self._pid = os.getpid()
         try:
             self._do(_make_table)
         except StoreDown as error:
@@ -72,11 +75,13 @@ class PostgresLedger(LaterLedger):
 
     def _begin(self) -> None:
         super()._begin()
-        # In a forked child: the connection is the parent's, and is neither used nor closed here.
         self._using = threading.Lock()
-        if self._connection is not None:
+        if self._connection is not None and os.getpid() != self._pid:
+            # In a forked child: the connection is the parent's, and is neither used nor closed here.
+            self._closing.detach()
             _PARENTS.append(self._connection)
-        self._connection = None
+            self._connection = None
+        self._pid = os.getpid()
 
     def _forget(self, oldest: float) -> None:
         self._do(lambda connection: connection.execute("DELETE FROM calls WHERE at < %s", (oldest,)))
@@ -124,7 +129,7 @@ class PostgresLedger(LaterLedger):
         with self._using:
             try:
                 if self._connection is None or self._connection.closed:
-                    self._connection = self._connect()
+                    self._connection = self._open()
                 return function(self._connection)
             except (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError) as error:
                 raise Unstorable(f"{self._shown}: {error}") from error
@@ -135,12 +140,20 @@ class PostgresLedger(LaterLedger):
     def _connect(self) -> Any:
         return self._psycopg.connect(self._address, autocommit=True, **_OPTIONS)
 
+    def _open(self) -> Any:
+        """The connection that rows are written by; a ledger that nobody closes leaves none open."""
+        connection = self._connect()
+        self._closing = weakref.finalize(self, connection.close)
+        # What is held is written at the end of the process, perhaps after this would be called.
+        self._closing.atexit = False
+        return connection
+
     def _down(self, error: Exception) -> StoreDown:
         return StoreDown(f"{self._shown}: {str(error).strip().splitlines()[0] if str(error) else type(error).__name__}")
 
     def _shut(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            self._closing()
         self._connection = None
 
     def close(self) -> None:

@@ -41,6 +41,9 @@ class WriteBehind:
     """Calls ``write`` soon after it is ``due``, again until it succeeds, and at the end of the process.
 
     What is due keeps its object alive.
+
+    Attributes:
+        last: Whether ``write`` is to write all that there is, since somebody reads it or the process ends.
     """
 
     def __init__(self, place: Path, write: Callable[[], bool], *, forked: Callable[[], None]) -> None:
@@ -57,10 +60,14 @@ class WriteBehind:
         self._is_due = False
         self._not_before = 0.0
         self._failing = False
+        self.last = False
         _ALIVE.add(self)
 
     def due(self) -> None:
         """Say that something must be written; returns at once."""
+        if self._is_due and _Writer.running:
+            # As at most calls of a busy program.
+            return
         if _Writer.ended:
             # No thread writes after the end of the process.
             self._now()
@@ -87,7 +94,11 @@ class WriteBehind:
 
     def end(self) -> None:
         """Write now whatever is held."""
-        self._now()
+        self.last = True
+        try:
+            self._now()
+        finally:
+            self.last = False
 
     def after_fork(self) -> None:
         """Start again in a forked child."""
@@ -128,6 +139,7 @@ class _Writer:
     """The one thread of a process that writes for all; it starts when something is due and ends when nothing is."""
 
     ended = False
+    running = False
     _pid: int | None = None
     _lock = threading.Lock()
     _due = threading.Event()
@@ -150,22 +162,31 @@ class _Writer:
                 log.error("the thread that writes for the gateway had died; it is started again")
             cls._watch()
             cls._thread = threading.Thread(target=cls._run, name="promptopt-writer", daemon=True)
+            cls.running = True
             try:
                 cls._thread.start()
             except RuntimeError as error:
                 # The system has no thread left, or Python is ending: whoever has something to write writes it.
-                cls._thread = None
+                cls._thread, cls.running = None, False
                 log.warning("the gateway has no thread to write in (%s); calls write themselves", error)
                 return False
             return True
 
     @classmethod
     def _run(cls) -> None:
+        try:
+            cls._write_all()
+        except BaseException:
+            cls.running = False
+            raise
+
+    @classmethod
+    def _write_all(cls) -> None:
         while True:
             if not cls._due.wait(_IDLE_S):
                 with cls._lock:
                     if not cls._due.is_set():
-                        cls._thread = None
+                        cls._thread, cls.running = None, False
                         return
             time.sleep(DELAY_S)
             cls._due.clear()
@@ -185,13 +206,13 @@ class _Writer:
 
     @classmethod
     def end(cls) -> None:
-        cls.ended = True
+        cls.ended, cls.running = True, False
         for each in _ALIVE:
             each.end()
 
     @classmethod
     def forked(cls) -> None:
-        cls.ended, cls._thread = False, None
+        cls.ended, cls.running, cls._thread = False, False, None
         cls._lock, cls._due = threading.Lock(), threading.Event()
         for each in _ALIVE:
             each.after_fork()

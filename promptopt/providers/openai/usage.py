@@ -58,6 +58,8 @@ def _beside(total: int, output: int, cached: int, reasoning: int, said: Any) -> 
 
     The way whose sum is what is said; if none is, a part that is larger than the whole is beside it.
     """
+    if said == total + output:
+        return False, False
     ways = [(cached_beside, reasoning_beside) for cached_beside in (False, True) for reasoning_beside in (False, True)]
     sums = {way: total + output + cached * way[0] + reasoning * way[1] for way in ways}
     return next((way for way in ways if sums[way] == said), (cached > total, reasoning > output))
@@ -74,5 +76,8 @@ def usage_or_none(usage: Any) -> Usage | None:
 def _get(holder: Any, *names: str) -> Any:
     """The first of these fields that is set."""
     if isinstance(holder, Mapping):
-        return next((holder[name] for name in names if holder.get(name) is not None), None)
+        for name in names:
+            if (value := holder.get(name)) is not None:
+                return value
+        return None
     return next((value for name in names if (value := getattr(holder, name, None)) is not None), None)
