@@ -12,7 +12,7 @@ from promptopt.call_options import CallOptions
 from promptopt.errors import ProviderError, ProviderUnusable
 from promptopt.providers import make_provider, split_model
 from promptopt.providers.openai.client import OpenAIProvider
-from promptopt.values import Message, Request, Response, Usage
+from promptopt.values import Message, Request, Response, ToolCall, Usage
 
 SCHEMA = {
     "title": "The answer!",
@@ -164,6 +164,25 @@ def test_what_is_no_completion_is_one_failed_call_and_no_traceback(endpoint, pro
     with pytest.raises(ProviderError, match="the endpoint's answer") as caught:
         provider.complete(ASK)
     assert not isinstance(caught.value, ProviderUnusable)
+
+
+@pytest.mark.parametrize(
+    ("called", "expected"),
+    [
+        ({"function_call": {"name": "find", "arguments": '{"id": 7}'}}, ToolCall("call_1", "find", '{"id": 7}')),
+        (
+            {"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "shell", "input": "ls -l"}}]},
+            ToolCall("c", "shell", "ls -l"),
+        ),
+        (
+            {"tool_calls": [{"function": {"name": "find", "arguments": "{}"}}], "function_call": None},
+            ToolCall("call_1", "find", "{}"),
+        ),
+    ],
+)
+def test_calls_of_tools_are_read_in_every_form(endpoint, provider, called: dict[str, Any], expected: ToolCall) -> None:
+    endpoint.reply = lambda _: (200, {}, body(choices=[{"message": {"role": "assistant", **called}}]))
+    assert provider.complete(ASK).tool_calls == (expected,)
 
 
 def failing(status: int, times: int = 99, code: str | None = None, **headers: str):

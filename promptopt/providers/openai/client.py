@@ -209,7 +209,11 @@ def read_response(answer: Any, model: str, duration_s: float | None) -> Response
         raise no_answer(answer, "response")
     parts = [part for item in items if item.type == "message" for part in item.content]
     refusals = [part.refusal for part in parts if part.type == "refusal"]
-    calls = tuple(ToolCall(item.call_id, item.name, item.arguments) for item in items if item.type == "function_call")
+    calls = tuple(
+        ToolCall(item.call_id, item.name, item.input if item.type == "custom_tool_call" else item.arguments)
+        for item in items
+        if item.type in ("function_call", "custom_tool_call")
+    )
     cut = answer.incomplete_details.reason if getattr(answer, "incomplete_details", None) is not None else None
     reason = {"max_output_tokens": "length", None: "tool_calls" if calls else "stop"}.get(cut, cut)
     return Response(
@@ -235,7 +239,6 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
     text = choice.message.content
     if text is None:
         text = choice.message.refusal or ""
-    calls = getattr(choice.message, "tool_calls", None) or ()
     logprobs = getattr(getattr(choice, "logprobs", None), "content", None) or ()
     return Response(
         model=getattr(completion, "model", None) or model,
@@ -243,11 +246,22 @@ def read_completion(completion: ChatCompletion, model: str, duration_s: float | 
         finish_reason="refusal" if choice.message.refusal else getattr(choice, "finish_reason", None) or "stop",
         usage=read_usage(completion.usage),
         duration_s=duration_s,
-        # Some endpoints leave the type out, or the id that the tool's answer has to name.
-        tool_calls=tuple(
-            ToolCall(getattr(call, "id", None) or f"call_{number}", call.function.name, call.function.arguments)
-            for number, call in enumerate(calls, 1)
-            if (getattr(call, "type", None) or "function") == "function"
-        ),
+        tool_calls=_tool_calls(choice.message),
         logprobs=tuple(float(token.logprob) for token in logprobs),
     )
+
+
+def _tool_calls(message: Any) -> tuple[ToolCall, ...]:
+    """The calls of tools, those of the deprecated ``function_call`` and of custom tools (free text) as well."""
+    found = []
+    for number, call in enumerate(getattr(message, "tool_calls", None) or (), 1):
+        # Some endpoints leave the type out, or the id that the tool's answer has to name.
+        identity = getattr(call, "id", None) or f"call_{number}"
+        if getattr(call, "type", None) == "custom":
+            found.append(ToolCall(identity, call.custom.name, call.custom.input))
+        elif (getattr(call, "type", None) or "function") == "function":
+            found.append(ToolCall(identity, call.function.name, call.function.arguments))
+    legacy = getattr(message, "function_call", None)
+    if legacy is not None and not found:
+        found.append(ToolCall("call_1", legacy.name, legacy.arguments))
+    return tuple(found)
