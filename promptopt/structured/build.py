@@ -40,6 +40,7 @@ _FIRST = re.compile(
     r"|\b(?:expla\w+|justif\w+|reason\w*|rationale)\b[^.\n]{0,80}\b(?:then|followed by|before)\b|\bstep[- ]by[- ]step\b",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r"\"[^\"\s]+[ \t]+[^\"\s]+[ \t][^\"\n]{0,300}\"")
 _NO_EXPLANATION = re.compile(
     r"(?<![\"'`“])\b(?:no|not|n['’]t|without|never|ignore|omit|skip)\b[^.\n]{0,40}\b(?:expla\w+|justif\w+|rationale|reasons)\b",
     re.IGNORECASE,
@@ -94,9 +95,16 @@ def structure(template: Template, evidence: Evidence | None = None, options: Opt
 def _reasons_first(template: Template, inferred: Inferred) -> bool:
     """Whether the one value comes after an explanation that the prompt asks for and somebody reads."""
     text = PromptText.of(template.source, examples=False).text
-    asked = _EXPLAINS.search(_NO_EXPLANATION.sub("", text))
+    asked = _EXPLAINS.search(_prose(text))
     bare = len(inferred.fields) == 1 and not inferred.whole
     return bare and asked is not None and _FIRST.search(text) is not None and template.front.answer is None
+
+
+def _prose(text: str) -> str:
+    """The text without what it quotes and what it says is not wanted."""
+    for pattern in (_NO_EXPLANATION, _QUOTED):
+        text = pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    return text
 
 
 def reason_to_reason(template: Template) -> str | None:
@@ -177,7 +185,7 @@ def _answer_form(task: _Task) -> _AnswerForm:
     """
     evidence = Evidence(task.inferred.fields) if task.evidence is None else _named(task.evidence, task.inferred)
     fields = evidence.fields
-    asked = _EXPLAINS.search(_NO_EXPLANATION.sub("", task.text.text))
+    asked = _EXPLAINS.search(_prose(task.text.text))
     has_one = any(_EXPLAINS.search(item.name) or item.name in ("reason", "why") for item in fields)
     # A form in JSON is whole: an explanation that it has no key for is one of its values.
     in_json = all(item.source.startswith("JSON") for item in fields)

@@ -64,7 +64,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     # "Classify the sentiment as positive, negative or neutral"
     (
         "classify",
-        rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:as|into|in)\s+(?:either |one of )?(?::\s*)?{_LIST}{_END}",
+        rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag|score|grade)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:as|into|in)\s+(?:either |one of )?(?::\s*)?{_LIST}{_END}",
     ),
     # "Sort the support ticket: payment, delivery or sales."
     (
@@ -106,7 +106,17 @@ _PATTERNS += (
     # 'Return only the word "yes" or "no", with no additional text'
     (
         "answer",
-        rf"\b{_ASK}\b\s+(?:with\s+)?(?:only|just|exactly)\s+(?:with\s+)?the (?:words?|labels?|strings?)\s+(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?:{_END}|(?=\s*,|\s+(?:with no|without|and nothing|based)\b))",
+        rf"\b{_ASK}\b\s+(?:with\s+)?(?:only|just|exactly)\s+(?:with\s+)?the (?:words?|labels?|strings?)\s+(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?:{_END}|(?=\s*[,(]|\s+(?:with no|without|and nothing|based)\b))",
+    ),
+    # 'Output only "true" or "false" (without quotes)'
+    (
+        "answer",
+        rf"\b{_ASK}\b\s+(?:with\s+)?(?:only|just|exactly|either)\s+(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?=\s*\()",
+    ),
+    # "a single integer score like 0 or 1", "key `score` whose value is -1, 0 or 1"
+    (
+        "score of",
+        r"\b(?:(?P<noun>score|rating|grade)[`\"']? (?:like|whose value is|(?:is|must be|should be|of) (?:either|one of))) (?P<list>\**-?\d\**(?:\s*,\s*\**-?\d\**)*\s*,?\s+or\s+\**-?\d\**)(?=\s*(?:[.;,!?)\n]|$))",
     ),
     # "Return only true or false."
     (
@@ -135,6 +145,16 @@ _PATTERNS += (
     ),
 )
 _PATTERNS += (
+    # 'a final "yes" or "no" answer'
+    (
+        "before noun",
+        rf"(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})\s+(?P<noun>answer|verdict|decision|label|rating)\b",
+    ),
+    # "Your reply should contain only Yes or No."
+    (
+        "answer",
+        rf"\b(?:answer|response|reply|output) (?:must|should|has to|can) (?:only )?(?:contain|consist of|be) (?:only |exactly |either |just )+(?:the words? )?(?P<list>[A-Z][\w-]*(?:\s*,\s*[A-Z][\w-]*)*\s*,?\s+or\s+[A-Z][\w-]*){_END}",
+    ),
     # "providing only the category code (A1, A2 or B7)"
     (
         "letter",
@@ -156,6 +176,8 @@ _CASE = re.compile(
     rf"|\b(?i:{_ASK})\b\s+(?:(?i:with|only|the)\s+)*{_VALUE.replace('quoted', 'quoted3').replace('plain', 'plain3')}\s+(?P<rest>(?i:otherwise))"
 )
 _QUOTED = re.compile(_QUOTE)
+# "a question that an expert can answer with yes or no"
+_BY_OTHERS = re.compile(r"\b(?!you\b)\w+ (?:can|could|may|might|would) (?:be )?\Z", re.IGNORECASE)
 _COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
 
 _GROUP = regex.compile(
@@ -181,7 +203,7 @@ _QUOTED_LINES = regex.compile(
     re.IGNORECASE,
 )
 _BULLETED = regex.compile(
-    r"(?P<lead>(?:one of (?:the )?(?:following|these)|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:)[ \t]*\n+"
+    r"(?P<lead>(?:one of (?:the )?(?:following|these)|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:|(?<=\n)#+[ \t]*\**(?:\w+ )?(?:categories|labels|classes|intents)\**)[ \t]*\n+"
     r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?){2,})",
     re.IGNORECASE,
 )
@@ -200,6 +222,10 @@ _IS_ORDER = re.compile(rf"{_ASK}\s", re.IGNORECASE)
 _POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
 _MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
+# "On a scale of 1 to 10, rate the text."
+_RATES = re.compile(
+    r"[^.\n]*(?:\([^()\n]*\)[^.\n]*)*?,\s*(?:please )?(?:rate|score|grade|assess|judge|evaluate)\b", re.IGNORECASE
+)
 _STOP = frozenset({"a", "an", "the", "it", "this", "that", "one", "etc", "more", "other words", "them", "you", "not"})
 _NAME_OF = {"categories": "category", "classes": "class", "statuses": "status"}
 _KINDS = frozenset(
@@ -249,7 +275,9 @@ def choices(document: PromptText) -> Iterator[Choice]:
     text = document.text
     for kind, pattern in _COMPILED:
         for match in scan(pattern, text):
-            values = labels(re.sub(r"\s*\([^()\n]*\)", "", match["list"]))
+            values = labels(re.sub(r"\s*\([^()\n]*\)|\*\*", "", match["list"]))
+            if kind == "answer" and _BY_OTHERS.search(text[max(0, match.start() - 30) : match.start()]):
+                continue
             if len(values) < 2 or (
                 kind in ("whether", "answer")
                 and not _QUOTED.search(match["list"])
@@ -258,6 +286,8 @@ def choices(document: PromptText) -> Iterator[Choice]:
                 continue
             groups = match.groupdict()
             name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
+            if kind == "before noun":
+                name = match["noun"].lower()
             if kind == "classify" and any(_IS_ORDER.match(value) for value in values):
                 continue
             if kind == "classify" and name not in _KINDS:
@@ -404,7 +434,7 @@ def numbers(document: PromptText) -> Iterator[Choice]:
                 schema,
                 Span(*match.span()),
                 _source(document, match, "range"),
-                asks=bool(names or said or _ASKING.search(before)),
+                asks=bool(names or said or _ASKING.search(before) or _RATES.match(document.text, match.end())),
             )
 
 

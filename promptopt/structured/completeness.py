@@ -6,9 +6,10 @@ A cap or a reader of a part would cut the rest off.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from promptopt.structured.fields import BOUNDARY, MASK, Field, PromptText, Span
+from promptopt.structured.fields import BOUNDARY, MASK, Field, Inferred, PromptText, Span, field_name
 
 # Verbs whose object a reader of the answer sees; those of the work before it (read, compare, decide) are not among them.
 _WRITES = frozenset(
@@ -99,8 +100,7 @@ _EXAMPLE = re.compile(
 def asks_for_more(document: PromptText, fields: Sequence[Field], covered: Sequence[Span]) -> str | None:
     """What of the answer the fields do not hold, with its line; ``None`` if nothing says so."""
     for start, end in _signs(document, fields, covered):
-        shown = " ".join(document.text[start:end].replace(MASK, " ").split())
-        return f"line {document.line(start)} asks for more than one value: {shown[:60]!r}"
+        return f"line {document.line(start)} asks for more than one value: {_short(document.text[start:end])!r}"
     return None
 
 
@@ -144,6 +144,102 @@ def part_beside(document: PromptText, fields: Sequence[Field]) -> str | None:
                 f"line {document.line(match.start('name'))}: {match['name']!r} is a part of the answer beside its JSON"
             )
     return None
+
+
+# "Respond in the following format:", and what is below it or beside it.
+_LEADS = re.compile(
+    r"\b(?:answers?|respon[ds]e?|repl(?:y|ies)|outputs?|return|write|provide|give|format\w*|us(?:e|ing)|structure)\b[^\n]{0,120}?"
+    r"\b(?:formats?|form|structure|template|layout)\b[^\n.:]{0,60}:(?P<rest>[^\n]*)",
+    re.IGNORECASE,
+)
+_GIVEN = re.compile(
+    r"\b(?:inputs?|given|provided|presented|receive|examples?)\b|\bwill be (?:formatted|shown)\b|\bis (?:formatted|structured)\b",
+    re.IGNORECASE,
+)
+_BELOW = re.compile(r"(?:[\s*_`\"'-]|```\w*|<\w+>(?=\s*[\[{]))*(?P<line>[^\n]+)")
+_NAMED = re.compile(r"[<\[{(|:]|\.\.\.|^[ \t]*(?:[-*•]|\d+[.)])[ \t]")
+# A sentence, and no label with its place.
+_SAYS = re.compile(r"(?!\W*[\w /-]{1,40}:\s*\S)[*_]*[A-Z][^\n]*(?:\s[^\n]*){3,}[.:][*_]*[ \t]*")
+_LITERAL = re.compile(
+    r"\b(?:output|return|respond(?: only)? with|reply(?: only)? with|answer(?: only)? with|say|write|print)\s+(?:just |only |exactly |simply |the (?:word|string|text|phrase) )*"
+    r"[\"'`“](?P<value>[^\"'`”{}\[\]<>\n]{2,60})[\"'`”](?=\s*(?:[.,;)\n]|if\b|when\b|instead\b|or\b|\Z))",
+    re.IGNORECASE,
+)
+_BOXED = re.compile(r"\\boxed\b")
+_REASONING = frozenset({"think", "thinking", "thought", "thoughts", "reasoning", "scratchpad"})
+# One value is not all that such an answer has.
+_OF_SEVERAL = re.compile(
+    r"\b(?:return|output|respond|reply|answer|generate|produce|provide|give|format\w*|write)\b[^.\n\"]{0,60}\b(?:in|as|an?|only|valid|raw|strict|following) (?:(?:json|yaml|xml) (?:objects?|arrays?|lists?|dict\w*|documents?)|csv)\b(?! (?:input|above|below))"
+    r"|\b(?:put|return|output|give|write|provide)\b[^.\n]{0,60}\b(?:in|as) (?:a|an|the) (?:\w+ )?(?:list|array|tuple|table)\b"
+    r"|\b(?:rate|score|grade|evaluate|assess)\b[^.\n]{0,60}\b(?:on|for|against|by|across|along) (?:the |these |following |each of )*(?:two|three|four|five|six|seven|\d+|following|several) (?:\w+ )?"
+    r"(?:criteria|dimensions|aspects|qualities|axes|categories|metrics)\b|\b(?:a |the )?(?:second|another) (?:score|rating|grade)\b",
+    re.IGNORECASE,
+)
+_EMPTY = re.compile(
+    r"\b(?:output|return|respond with|reply with|give)\s+(?:just |only )?(?:an? )?(?:empty (?:json )?(?:list|array)\b(?! of\b)|\[\](?!\w))",
+    re.IGNORECASE,
+)
+
+
+def other_form(document: PromptText, found: Inferred) -> str | None:
+    """What the prompt shows or names as its answer and the form that was read does not have; ``None`` if nothing."""
+    if unread := _unread_below(document, found):
+        return unread
+    text = document.text
+    if boxed := _BOXED.search(text):
+        return f"line {document.line(boxed.start())}: a part of the answer is to be in {boxed[0]}, which is not read"
+    if all(set(field_name(item.name).split("_")) & _REASONING for item in found.fields):
+        return f"line {found.fields[0].line}: of the answer only {found.fields[0].name!r} is read"
+    if not found.whole and (several := _OF_SEVERAL.search(text)):
+        return f"line {document.line(several.start())}: the answer has several values: {_short(several[0])!r}"
+    return _instead(document, found) if found.whole in ("JSON", "keys") else None
+
+
+def _unread_below(document: PromptText, found: Inferred) -> str | None:
+    """What "in the following format:" leads to and no field was read from."""
+    text = document.text
+    for lead in _LEADS.finditer(text):
+        line = text[text.rfind("\n", 0, lead.start()) + 1 : lead.start("rest")]
+        if _GIVEN.search(line) or document.depends(Span(*lead.span())):
+            continue
+        start, end = lead.span("rest")
+        if not text[start:end].strip(" \t*_`\"'"):
+            below = _BELOW.match(text, end)
+            start, end = below.span("line") if below else (end, end)
+        shown = text[start:end]
+        read = any(Span(start, end).overlaps(span) for span in found.covered)
+        if _NAMED.search(shown) and not read and not _SAYS.fullmatch(shown) and set(shown) - {MASK, *' `"'}:
+            return f"line {document.line(start)}: the form that begins here is not read: {_short(shown)!r}"
+    return None
+
+
+def _instead(document: PromptText, found: Inferred) -> str | None:
+    """A text or an empty list that a prompt wants in some case instead of the object."""
+    text = document.text
+    known = {word.lower() for item in found.fields for word in _values(item.schema, item.name)}
+    for literal in _LITERAL.finditer(text):
+        negated = _NEGATED.search(text[max(0, literal.start() - 60) : literal.start()])
+        read = any(Span(*literal.span()).overlaps(span) for span in found.covered)
+        if literal["value"].lower() not in known and not negated and not read:
+            return f"line {document.line(literal.start())}: the answer may be the text {literal['value']!r} instead"
+    listed = any(item.schema.get("type") == "array" for item in found.fields)
+    if not listed and (empty := _EMPTY.search(text)):
+        return f"line {document.line(empty.start())}: the answer may be an empty list instead"
+    return None
+
+
+def _values(schema: Mapping[str, Any], name: str) -> Iterator[str]:
+    """The keys and labels of a schema."""
+    yield name
+    yield from map(str, schema.get("enum", ()))
+    for key, child in schema.get("properties", {}).items():
+        yield from _values(child, key)
+    if isinstance(schema.get("items"), Mapping):
+        yield from _values(schema["items"], "")
+
+
+def _short(text: str) -> str:
+    return " ".join(text.replace(MASK, " ").split())[:60]
 
 
 def wants_json(document: PromptText) -> bool:

@@ -8,8 +8,25 @@ from dataclasses import replace
 from typing import Any
 
 from promptopt.structured.choices import Choice, choices, numbers
-from promptopt.structured.completeness import asks_for_more, form_in_variable, part_beside, unread_json, wants_json
-from promptopt.structured.fields import MASK, Field, Inferred, PromptText, Span, TooSlow, UnreadForm, field_name
+from promptopt.structured.completeness import (
+    asks_for_more,
+    form_in_variable,
+    other_form,
+    part_beside,
+    unread_json,
+    wants_json,
+)
+from promptopt.structured.fields import (
+    MASK,
+    Field,
+    Inferred,
+    PromptText,
+    Span,
+    TooSlow,
+    UnreadForm,
+    field_name,
+    object_schema,
+)
 from promptopt.structured.json_blocks import Block
 from promptopt.structured.json_blocks import blocks as json_blocks
 from promptopt.structured.labelled import bracketed, delimited, ending, forms, read_pattern, scale, tagged, tuples
@@ -46,6 +63,11 @@ _NOT_A_NAME = frozenset(
 # What is added to objects that come from somewhere else.
 _ADDED = re.compile(
     r"\b(?:additional|extra|further|new) (?:json )?(?:keys?|fields?)\b|\bin each (?:dictionary|object|record)\b",
+    re.IGNORECASE,
+)
+_FREE_KEYS = re.compile(
+    r"\b(?:string|numeric|integer|number) keys\b|\bkeys? (?:must |should )?match(?:es|ing)? (?:the )?(?:input|index|id)"
+    r"|\bkeys are (?:the )?\w+ (?:ids?|names|indices)\b",
     re.IGNORECASE,
 )
 _ROWS = re.compile(r"\bone (?:json )?object (?:per|on each|a) line\b|\bjson ?lines\b|\bjsonl\b", re.IGNORECASE)
@@ -85,6 +107,8 @@ def _inferred(document: PromptText) -> Inferred:
         return Inferred(problems=(f"line {document.line(rows.start())}: the answer is one JSON object a line",))
     if several := _SEVERAL_FORMS.search(document.text):
         return Inferred(problems=(f"line {document.line(several.start())}: the answer has one of several forms",))
+    if free := _FREE_KEYS.search(document.text):
+        return Inferred(problems=(f"line {document.line(free.start())}: the JSON of the answer has free keys",))
     said = list(choices(document))
     if contradiction := _contradiction(document, said):
         return Inferred(problems=(contradiction,))
@@ -112,14 +136,17 @@ def _checked(document: PromptText, found: Inferred) -> Inferred:
     """What was found, unless the prompt asks for more than that: of one value for all, of a whole form before it."""
     if not found.fields:
         return found
+    other = other_form(document, found)
     more = asks_for_more(document, found.fields, found.covered)
     shown = "JSON " in found.fields[0].source
-    if shown:
+    if shown and other is None:
         return replace(found, beside=more or part_beside(document, found.fields))
     if unread := unread_json(document, found.fields) or (
         part_beside(document, found.fields) if found.whole == "JSON" else None
     ):
         return Inferred(problems=(unread,))
+    if other is not None:
+        return Inferred(problems=(other,))
     if found.whole == "JSON":
         return replace(found, beside=more)
     if variable := form_in_variable(document):
@@ -225,9 +252,34 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
             schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
         fields.append(Field(key.name, schema, f"key in the prose, line {line}", line))
     fields = [replace(item, schema=nulls_of(document)(item.name, dict(item.schema))) for item in fields]
-    return Inferred(
+    found = Inferred(
         tuple(fields), covered=tuple(key.span for key in keys), whole="JSON" if wants_json(document) else "keys"
     )
+    return _each_of_several(document, found)
+
+
+_SEVERAL_OBJECTS = re.compile(
+    r"\b(?:lists?|arrays?) of (?:\w+ )?(?:json )?(?:objects?|dict(?:ionarie|ionary)?s?|records?|entries|items)\b|\bjson (?:list|array)\b"
+    r"|\b(?:each|every) (?:json )?(?:object|dict(?:ionary)?|record|entry|element|item)\b|\bone (?:json )?object (?:for|per) (?:each|every)?\b",
+    re.IGNORECASE,
+)
+
+
+_FOR_EACH = re.compile(r"\b(?:for|per) (?:each|every)(?: of the)? \w+", re.IGNORECASE)
+
+
+def _each_of_several(document: PromptText, found: Inferred) -> Inferred:
+    """The fields as those of each object of a list, if the sentence that names them says so."""
+    first = found.covered[0]
+    lines = re.search(r"(?:[^\n]+\n)?[^\n]*\Z", document.text[: first.start])
+    assert lines is not None  # it matches the empty text
+    if not _SEVERAL_OBJECTS.search(document.text, lines.start(), first.end):
+        if each := _FOR_EACH.search(document.text, lines.start(), first.end):
+            line = document.line(each.start())
+            return Inferred(problems=(f"line {line}: {each[0]!r}: how several objects are joined is not said",))
+        return found
+    items = {"type": "array", "items": object_schema({item.name: dict(item.schema) for item in found.fields})}
+    return replace(found, fields=(Field("items", items, found.fields[0].source, found.fields[0].line),), wrapped=True)
 
 
 def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
@@ -258,7 +310,7 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
             return None
         inferred = _of_fields(document, [single], carried=False)
         near = tuple(choice.span for choice in ranges)
-        return replace(inferred, covered=(*inferred.covered, *near))
+        return replace(inferred, covered=(*inferred.covered, *near), whole="labels")
     lists = [choice for choice in said if "enum" in choice.schema]
     if len(found) == 1 and not carried:
         found = [_only_part(*found[0], ranges, lists)]

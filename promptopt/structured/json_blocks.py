@@ -49,6 +49,17 @@ _LEADS = re.compile(
 )
 
 
+# What the prompt is given, in a form that it describes.
+_GIVEN = re.compile(
+    r"\b(?:you(?:'ll| will| are going to) (?:be given|receive|get|see)|will be (?:formatted|provided|given|presented|shown)|(?:is|are) (?:given|provided|presented|stored) (?:as|in|like))\b",
+    re.IGNORECASE,
+)
+_EXAMPLE = re.compile(r"^\W*(?:example|sample)s?\b[^\n:]{0,20}:?\W*$", re.IGNORECASE)
+_TITLE = re.compile(r"\W*(?:\w+ )?(?:schema|structure|shape)\W*", re.IGNORECASE)
+_JSON = re.compile(r"\bjson\b", re.IGNORECASE)
+_ANCHOR = re.compile(r"[*_`#]*[A-Za-z][\w ]{0,30}[*_`]*:[*_`]*")
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One JSON value of the text.
@@ -186,17 +197,28 @@ def _role(text: str, start: int, end: int) -> bool | None:
         return None
     line = _line_before(text, start)
     recent = _before(text, start)[-250:]
-    if _INPUT_CUE.search(line) and not _OUTPUT_CUE.search(line):
+    if _at_anchor(text, line):
+        return not _PLACEHOLDERS.search(text, start, end)
+    if (_INPUT_CUE.search(line) and not _OUTPUT_CUE.search(line)) or _GIVEN.search(line):
         return None
+    if _EXAMPLE.search(line) and _JSON.search(text, 0, start):
+        return not _PLACEHOLDERS.search(text, start, end)
     if not _CUE.search(recent):
         return None
     if re.search(r"\b(?:outputs?|answer|response|result|assistant|a)\b\W*$", line, re.IGNORECASE) or re.search(
         r"\b(?:examples?\b[^\n]{0,40}|like (?:this|so)\W*)$", line, re.IGNORECASE
     ):
         return not _PLACEHOLDERS.search(text, start, end)
-    if _OUTPUT_CUE.search(recent) or _LEADS.search(line):
+    titled = _TITLE.fullmatch(line) and _JSON.search(recent)
+    if titled or _OUTPUT_CUE.search(recent) or _LEADS.search(line):
         return False
     return None
+
+
+def _at_anchor(text: str, line: str) -> bool:
+    """Whether a line is the label with which the prompt ends: what follows it in an example is an answer."""
+    last = text.rstrip().rpartition("\n")[2].strip()
+    return bool(_ANCHOR.fullmatch(last)) and line.strip() == last
 
 
 CODE = "STRUCTURE"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import regex
@@ -73,12 +74,46 @@ def forms(document: PromptText) -> Iterator[Found]:
     """Labels one below the other, with placeholders or words for what belongs beside them."""
     lines = document.text.split("\n")
     offset = 0
+    found: list[Found] = []
     for number, line in enumerate(lines):
         end = offset + len(line) + 1
-        if _LEAD.search(line) and not _GIVEN.search(line) and (found := _form(document, lines, number + 1, end)):
-            yield from found
-            return
+        if _LEAD.search(line) and not _GIVEN.search(line) and (form := _form(document, lines, number + 1, end)):
+            found = _either(document, found, form) if found else form
         offset = end
+    yield from found
+
+
+def _either(document: PromptText, first: list[Found], second: list[Found]) -> list[Found]:
+    """One form that the prompt gives twice, with the labels that either of them sets.
+
+    Raises:
+        UnreadForm: They have different parts.
+    """
+    if [field.name for field, _ in first] != [field.name for field, _ in second]:
+        line = document.line(second[0][1].start)
+        raise UnreadForm(f"line {line}: the answer has one of several forms")
+    joined = []
+    for (one, span), (other, there) in zip(first, second, strict=True):
+        values = [_constant(document.text[place.start : place.end]) for place in (span, there)]
+        if all(values):
+            schema = {"type": "string", "enum": list(dict.fromkeys(values))}
+            pattern = (one.pattern or "").replace(read_pattern(one.schema), read_pattern(schema))
+            one = replace(one, schema=schema, pattern=pattern)  # noqa: PLW2901 - the field as both forms have it
+        elif dict(one.schema) != dict(other.schema):
+            raise UnreadForm(f"line {document.line(there.start)}: the answer has one of several forms")
+        joined.append((one, Span(span.start, there.end)))
+    return joined
+
+
+_CONSTANT = re.compile(
+    r"[^:\n]+:[\s*_`]*(?:[(\[<](?:set (?:it |this )?to |always |write )?[\"'`“](?P<set>[^\"'`”\n]{1,30})[\"'`”][)\]>]|[\"'`“]?(?P<plain>[A-Z][\w ]{1,20}?)[\"'`”]?)[\s*_`.]*"
+)
+
+
+def _constant(part: str) -> str:
+    """The one value that a form sets for a part: ``Decision: (set it to "Agree")``; empty if it sets none."""
+    match = _CONSTANT.fullmatch(part.strip())
+    return (match["set"] or match["plain"]) if match else ""
 
 
 def _form(document: PromptText, lines: list[str], number: int, offset: int) -> list[Found]:
@@ -88,6 +123,14 @@ def _form(document: PromptText, lines: list[str], number: int, offset: int) -> l
         # A pattern reads one line, and not an object.
         raise UnreadForm(f"line {document.line(holder[2])}: JSON under the label {holder[0]!r} of a text is not read")
     names = [field_name(name) for name, *_ in parts]
+    if any(
+        re.search(
+            rf"(?im)^[ \t]*[*_#]*{re.escape(name)}[*_]*[ \t]*:[*_ \t]*(?:[{MASK}]+|\{{+\w+\}}+)[ \t]*$", document.text
+        )
+        for name, *_ in parts
+    ):
+        # What the prompt fills in itself is an input; the form is that of an example.
+        return []
     if len(parts) < 2 or len(set(names)) < len(names) or not all(names):
         return []
     if any(_NO_LABEL.search(name) or name.count("_") > 3 for name in names) or {"action", "observation"} & set(names):
@@ -116,7 +159,7 @@ def _parts(lines: list[str], offset: int) -> list[tuple[str, str, int, int]]:
             continue
         label = _LABEL.match(line)
         if label is None:
-            if not parts or (blank and not line.startswith((" ", "\t", "-", "*", "["))):
+            if not parts or _LEAD.search(line) or (blank and not line.startswith((" ", "\t", "-", "*", "["))):
                 break
             name, said, first, _ = parts[-1]
             parts[-1] = (name, f"{said} {line.strip()}", first, start + len(line))
@@ -222,8 +265,12 @@ def tagged(document: PromptText) -> list[Found]:
     for match in scan(_ELEMENT, text):
         name, body = match["name"], match["body"]
         before = text[max(0, match.start() - 160) : match.start()]
+        if (before.endswith("`") and not _WITHIN.search(before)) or _SPOKEN.search(before):
+            # A tag that is spoken about.
+            continue
         follows = last >= 0 and not text[last : match.start()].strip(" \t\n,;and`\"'")
-        if name.lower() in _HTML or _INPUTS.search(name) or _is_input(body) or not (follows or _asks(before, body)):
+        given = _INPUTS.search(name) and not (_LEAD.search(before.rstrip().rpartition("\n")[2]) and body.strip())
+        if name.lower() in _HTML or given or _is_input(body) or not (follows or _asks(before, body)):
             continue
         if (inner := _ELEMENT.search(body)) and not _is_input(inner["body"]):
             raise UnreadForm(f"line {document.line(match.start())}: the answer is XML with elements inside <{name}>")
@@ -235,6 +282,7 @@ def tagged(document: PromptText) -> list[Found]:
     for match in scan(_OPEN, text):
         if (
             match["name"].lower() not in _HTML
+            and not _SPOKEN.search(text[max(0, match.start() - 40) : match.start("name") - 1])
             and not _INPUTS.search(match["name"])
             and not text[match.end() :].startswith("{")
         ):
@@ -296,6 +344,13 @@ _SEVERAL = re.compile(
 )
 
 
+_SPOKEN = re.compile(
+    r"\b(?:text|content|anything|everything|data|code|inputs?|documents?) (?:(?:that|which) (?:is|are) )?(?:(?:wrapped|enclosed|found|placed|given|provided) )?"
+    r"(?:in|inside|within|between) (?:the )?[`\"']?\Z",
+    re.IGNORECASE,
+)
+
+
 def _asks(before: str, body: str = "") -> bool:
     """Whether the words before a tag speak of the answer: its line and the last sentence above.
 
@@ -316,7 +371,7 @@ def _is_input(body: str) -> bool:
 def _tag(document: PromptText, name: str, body: str, start: int) -> Field:
     line = document.line(start)
     schema = _placed(field_name(name), body) if body.strip(" .…") else described(field_name(name), "") or _TEXT
-    if schema.get("type") == "array" and not _BULLETS.search(body) and not is_plural(name):
+    if schema.get("type") == "array" and not _BULLETS.search(body) and (name.isupper() or not is_plural(name)):
         schema = _TEXT
     value = r"(.*?)" if schema.get("type") in ("string", "array") and "enum" not in schema else read_pattern(schema)
     return Field(
@@ -415,7 +470,8 @@ _SCALE = re.compile(r"\b(?:scale|scoring|grades?|levels|points?)\b", re.IGNORECA
 _GRADE = r"^[ \t]*(?:[-*•][ \t]*)?\**(?:score |rating |grade |level )?(?P<value>-?\d{1,3}(?:\.\d+)?)\**[ \t]*(?P<mark>[:=.)→](?!\d)|[-–—](?=[ \t]))"
 _ONE_GRADE = _GRADE.replace("?P<value>", "?:").replace("?P<mark>", "?:")
 _GRADES = regex.compile(
-    r"(?P<lead>[^\n]*\b(?:scale|scor(?:es?|ing)|rating|rate|grades?|rubric|levels)\b[^\n]*)\n\s*"
+    rf"(?:(?P<lead>(?!{_ONE_GRADE})[^\n]*\b(?:scale|scor(?:es?|ing)|rating|rate|grades?|rubric|levels)\b[^\n]*)\n\s*"
+    r"|^(?P<lead>)(?=[ \t]*(?:[-*•][ \t]*)?\**(?:score|rating|grade|level) \d))"
     rf"(?P<lines>(?:{_ONE_GRADE}[^\n]*(?:\n(?!{_ONE_GRADE[1:]})[ \t]+[^\n]+)*\n*){{2,}})",
     regex.IGNORECASE | regex.MULTILINE,
 )

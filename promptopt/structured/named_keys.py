@@ -53,7 +53,7 @@ _QUOTED = regex.compile(
 )
 # "a JSON object with the fields name, email and phone"
 _PLAIN = regex.compile(
-    rf"(?:{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\s*(?:(?:are|called|named|exactly|the|following)\s+)*:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
+    rf"(?:(?P<colon>\bobjects? (?:with|containing|of|having):\s*)|{_OBJECT}[^.\n]{{0,80}}?\b{_KINDS}\s*(?:(?:are|called|named|exactly|the|following)\s+)*:?\s*|{_FIELDS}|{_OBJECT}[^.\n]{{0,60}}?{_WITH})"
     + _list_of(_PLAIN_KEY),
     regex.IGNORECASE,
 )
@@ -122,7 +122,8 @@ def _listed(document: PromptText) -> Iterator[NamedKey]:
             found = [item for item in every if item["name"].lower() not in ("and", "a", "an", "the")]
             kinds = re.search(rf"\b{_KINDS}\b", match[0], re.IGNORECASE)
             # Words without quotes are keys only if the sentence says so, and several of them.
-            if (len(found) < 2 and (not kinds or pattern is _PLAIN)) or (not kinds and pattern is _PLAIN):
+            named = kinds or (pattern is _PLAIN and match["colon"])
+            if (len(found) < 2 and (not kinds or pattern is _PLAIN)) or (not named and pattern is _PLAIN):
                 continue
             names = [item["name"].lower() for item in found]
             if order := next((n for n, name in enumerate(names) if n > 1 and name in _ORDERS), 0):

@@ -14,10 +14,17 @@ _SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#\s[^\n]*)*", re.DOTALL)
 _NOTE = re.compile(r"[ \t]*,?[ \t]*(?:(?://|\#[ \t])[ \t]*(?P<line>[^\n]+)|/\*(?P<block>[^\n]*?)\*/)")
 _ASIDE = re.compile(r"[ \t]*\((?P<said>[^()\n]{3,120})\)(?=[ \t]*(?:,|\n|\}))")
 _COMMENT = re.compile(r"(?<=\s)(?://|\#\s|/\*)")
-_STRING = re.compile(r'"((?:\\.|[^"\\])*)"|\'((?:\\.|[^\'\\\n])*)\'', re.DOTALL)
+_STRING = re.compile(
+    r'(?:"(?P<double>(?:\\.|[^"\\])*)"|\'(?P<single>(?:\\.|[^\'\\\n])*)\'|“(?P<curly>[^“”\n]*)”)', re.DOTALL
+)
 _KEY = re.compile(r"[A-Za-z_][\w \-]{0,60}?(?=\s*[:=?])")
 # A variable of a prompt that some other code fills in, where a value should be.
 _VARIABLE = re.compile(r"\{\w+(?:\.\w+)*\}")
+# "[your score: 1.0, 0.5 or 0.0]" is the place of a value and no list.
+_PLACE = re.compile(
+    r"\[(?:your|insert|enter|put|the|an?)\s+(?:\w+:\s*)?(?P<said>[^\[\]{}\"\n]{2,120})\](?=\s*(?:,|\}|\n))",
+    re.IGNORECASE,
+)
 _OR_NULL = re.compile(r"\s*(?:\||/|\bor\b)\s*(?:null|None)\b")
 _NUMBERED = re.compile(r"(?P<stem>.*?\D)(?P<number>\d+)")
 _DEEPEST = 12
@@ -114,7 +121,7 @@ class _Reader:
         self._skip()
         if match := _STRING.match(self._text, self.position):
             self.position = match.end()
-            key = match[1] if match[1] is not None else match[2]
+            key = _inner(match)
         elif match := _KEY.match(self._text, self.position):
             self.position = match.end()
             key = match[0].strip()
@@ -126,6 +133,9 @@ class _Reader:
         return key
 
     def _list(self, depth: int) -> dict[str, Any]:
+        if place := _PLACE.match(self._text, self.position):
+            self.position = place.end()
+            return placeholder(place["said"])
         self._take("[")
         items: list[dict[str, Any]] = []
         quoted = True
@@ -138,8 +148,8 @@ class _Reader:
             items.append(self.value(depth + 1))
             if self.position == before:
                 raise NotPseudo
-        if len(items) == 1 and re.search(r"\b(?:indices|indexes|integers)\b", str(items[0].get("description", ""))):
-            return {"type": "array", "items": {"type": "integer"}}
+        if len(items) == 1 and (told := _told(items[0])):
+            return told
         labelled = [_labelled_keys(item) for item in items]
         merged: dict[str, Any] = {}
         for item in () if quoted and len(items) > 1 else items:
@@ -165,7 +175,7 @@ class _Reader:
     def _strings(self, match: re.Match[str]) -> dict[str, Any]:
         values = []
         while True:
-            values.append(match[1] if match[1] is not None else match[2])
+            values.append(_inner(match))
             self.position = match.end()
             follow = re.compile(r"\s*(?:\||/|\bor\b)\s*").match(self._text, self.position)
             following = _STRING.match(self._text, follow.end()) if follow else None
@@ -205,6 +215,18 @@ class _Reader:
             r"\s*(?:[}\]\"'{\d.…<]|//|\#\s|/\*)", rest
         )
         return follows_key is None
+
+
+def _told(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What the one item of a list says of the list itself: "[a list of names]", "[indices of the lines]"."""
+    said = str(item.get("description", ""))
+    if re.search(r"\b(?:indices|indexes|integers)\b", said):
+        return {"type": "array", "items": {"type": "integer"}}
+    return dict(item) if item.get("type") == "array" and said else {}
+
+
+def _inner(match: re.Match[str]) -> str:
+    return next(group for group in match.groups() if group is not None)
 
 
 def _is_map(properties: Mapping[str, Any]) -> bool:

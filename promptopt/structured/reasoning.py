@@ -50,6 +50,8 @@ _QUOTED = re.compile(
 )
 
 
+# Reasoning that is not to be written is not lost.
+_UNSEEN = re.compile(r"\s*(?:internally|silently|privately|in your head)\b", re.IGNORECASE)
 _NAMES = frozenset(
     re.findall(
         r"\S+",
@@ -68,7 +70,12 @@ def keeps_reasoning(fields: Sequence[Field]) -> bool:
 def needs_reasoning(document: PromptText) -> str | None:
     """Why the task of a prompt needs reasoning, with the line that says so; ``None`` if nothing does."""
     for pattern in _ASKED:
-        if (match := pattern.search(document.text)) and not _NEGATED.search(document.text[: match.start()]):
+        match = pattern.search(document.text)
+        if (
+            match
+            and not _NEGATED.search(document.text[: match.start()])
+            and not _UNSEEN.match(document.text, match.end())
+        ):
             return f"line {document.line(match.start())}: {match[0]!r} asks for reasoning"
     # What an example or a quotation speaks about is not the task.
     text = _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), document.text)

@@ -128,11 +128,11 @@ def with_aside(name: str, schema: dict[str, Any], document: PromptText) -> dict[
     said = re.escape(name).replace("_", "[ _]")
     listed = r"(?P<list>[^().;\n]{1,80}? or [^().;,\n]{1,30}?)"
     match = re.search(
-        rf"\b{said}[\"'`*]* \({listed}\)|\bwhere [\"'`*]*{said}[\"'`*]* (?:is|must be) (?:either )?{listed.replace('list', 'said')}(?=[.;\n]|$)",
+        rf"\b{said}[\"'`*]* \({listed}\)|(?<!of the )(?<!of )\b{said}[\"'`*]*(?: of [^.;,\n]{{1,40}})?, either {listed.replace('list', 'either')}(?=[.;,\n]|$)|\bwhere [\"'`*]*{said}[\"'`*]* (?:is|must be) (?:either )?{listed.replace('list', 'said')}(?=[.;\n]|$)",
         document.text,
         re.IGNORECASE,
     )
-    said_of = (match["list"] or match["said"]) if match else ""
+    said_of = (match["list"] or match["either"] or match["said"]) if match else ""
     values = labels(said_of)
     short = all(len(value.split()) <= 2 for value in values)
     return {**schema, "enum": values} if len(values) > 1 and short else schema
@@ -211,7 +211,7 @@ def _with_words(schema: Mapping[str, Any], said: str) -> dict[str, Any]:
         return known
     kinds = (known.get("type"), found.get("type"))
     plain = found["type"][0] if isinstance(found.get("type"), list) else found.get("type")
-    narrows = known.get("type") in (None, plain) or {known.get("type"), plain} == {"integer", "number"}
+    narrows = kinds[0] in (None, plain) or (kinds[0], plain) in (("integer", "number"), ("number", "integer"))
     if not narrows and not (known.get("type") == "string" and "enum" in found):
         return or_null(known) if isinstance(kinds[1], list) and isinstance(kinds[0], str) else known
     if plain == "array" and "items" in known:

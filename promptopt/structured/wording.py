@@ -63,6 +63,14 @@ _PLACED = frozenset(
         "place",
         "more",
         "less",
+        "topic",
+        "domain",
+        "role",
+        "background",
+        "goal",
+        "reason",
+        "question",
+        "answer",
     )
 )
 _NO_LABELS = frozenset(
@@ -84,6 +92,9 @@ _NAMED_TYPE = re.compile(
 _BOOLEAN = re.compile(
     r"\A(?:either )?(?:true\s*(?:/|\||\bor\b)\s*false|false\s*(?:/|\||\bor\b)\s*true)\b(?P<rest>.*)\Z",
     re.IGNORECASE | re.DOTALL,
+)
+_TRUE_IF = re.compile(
+    r"\A\s*(?:this will be |set to )?(?P<rest>true (?:if|when)\b.*\bfalse\b.*)\Z", re.IGNORECASE | re.DOTALL
 )
 _MUST_BE = re.compile(
     r"\b(?:one of|must be|has to be|either|allowed(?: values)?|options?|possible values|values?)\b\s*:?\s*(?P<list>.+)",
@@ -195,6 +206,8 @@ def noted_labels(note: str) -> list[str]:
 
 def placeholder(text: str) -> dict[str, Any]:
     """What ``<positive/negative>`` or ``[0-100]`` stands for; ``{}`` if it does not say."""
+    if listed := re.fullmatch(r"[<{(\s]*(\w+\[\])[>})\s]*", text):
+        return bare_value(listed[1])
     inner = text.strip().strip("<>[]{}()").strip()
     if inner.lower() in TYPES:
         return {"type": TYPES[inner.lower()]}
@@ -211,7 +224,7 @@ def quoted_value(text: str) -> dict[str, Any]:
         return {"type": TYPES[lowered]}
     if null := _without_null(text, quoted=True):
         return or_null(quoted_value(null))
-    if _BOOLEAN.fullmatch(text.strip()):
+    if _BOOLEAN.fullmatch(text.strip()) or _TRUE_IF.match(text):
         return {"type": "boolean"}
     if choices := alternatives(text):
         return {"type": "string", "enum": choices}
@@ -262,12 +275,18 @@ def _opposites(text: str) -> list[str]:
     if len(slashes) > 1:
         if any(part.lower() in _NO_LABELS or not _PLAIN_WORD.fullmatch(part) for part in slashes):
             return []
-        long = all(len(part) > 2 for part in slashes)
+        # "Domain/topic" names what belongs there.
+        places = len(slashes) == 2 and (
+            not _PLACED.isdisjoint(part.lower() for part in slashes) or len({part[0].isupper() for part in slashes}) > 1
+        )
+        long = all(len(part) > 2 for part in slashes) and not places
         return list(dict.fromkeys(slashes)) if long or _are_labels(slashes) else []
     parts = re.split(r"\s*,\s*(?:or\s+)?|\s+or\s+", re.sub(r"[.!]$", "", text))
     if len(parts) < 2 or not re.search(r"\bor\b", text):
         return []
     bare = [part.strip().strip("\"'`“”‘’") for part in parts]
+    if all(_NUMBER.fullmatch(part) for part in bare):
+        return list(dict.fromkeys(bare))
     quoted = all(re.fullmatch(rf"{_QUOTE}[^\"'`“”‘’]{{1,40}}{_QUOTE}", part.strip()) for part in parts)
     return list(dict.fromkeys(bare)) if quoted or _are_labels(bare) else []
 
@@ -287,7 +306,7 @@ def bare_value(text: str) -> dict[str, Any]:
         return {}
     if null := _without_null(text, quoted=False):
         return or_null(bare_value(null.strip("\"'")))
-    if boolean := _BOOLEAN.match(text):
+    if boolean := _BOOLEAN.match(text) or _TRUE_IF.match(text):
         return _described("boolean", boolean["rest"])
     for pattern, kind in _GENERIC:
         if match := pattern.match(re.sub(r"\A(?:an?|the)\s+", "", text, flags=re.IGNORECASE)):
@@ -296,7 +315,20 @@ def bare_value(text: str) -> dict[str, Any]:
             if inner.removesuffix("s") in _OBJECTS:
                 item = "object"
             return {"type": kind, "items": {"type": item} if item else {}}
+    words = re.sub(r"\A(?:an?|the|one|single)\s+", "", text.lower())
+    listed = re.match(r"(?:[\w-]+ )?(?:list|array)s? of (?:[\w-]+ ){0,3}?(?P<what>[\w-]+)", words)
+    if listed and (known := _list_of(listed["what"], text)):
+        return {**known, "description": text} if len(text) < 300 else known
     return _one_value(text)
+
+
+_COUNTING = re.compile(
+    r"(?:total |exact )?(?:number|count) of \w"
+    r"|(?:\w+_(?:number|count|num|index)|(?:[\w-]+ ){0,3}(?:index|(?:line|page|row|step) number|rank))\Z"
+)
+_COUNTED = re.compile(
+    r"\W*(?:the |total |an? )*(?:(?:number|count) of \w|(?:[\w-]+ ){0,2}(?:line|page|row|step) number\b)", re.IGNORECASE
+)
 
 
 def _one_value(text: str) -> dict[str, Any]:
@@ -316,7 +348,7 @@ def _one_value(text: str) -> dict[str, Any]:
                 {"type": "integer", "enum": [int(part) for part in choices]} if "." not in text else {"type": "number"}
             )
         return {"type": "string", "enum": choices}
-    if re.match(r"(?:total |exact )?(?:number|count) of \w", lowered):
+    if _COUNTING.match(lowered):
         return _described("integer", text)
     if first in TYPES and not (
         first in ("number", "text", "date") and re.match(r"\w+ (?!between|from|in |\()\w", lowered)
@@ -337,7 +369,7 @@ def _described(kind: str, rest: str) -> dict[str, Any]:
 def ranged_number(text: str) -> dict[str, Any]:
     """``1-5``, ``integer between 1 and 5``, ``float (0.0 to 1.0)``: the number; ``{}`` if the text gives no range."""
     span = _RANGE.search(text)
-    said = _NUMERIC.search(text)
+    said = next((one for one in _NUMERIC.finditer(text) if one["any"] or one["whole"]), _NUMERIC.search(text))
     alone = span is not None and re.fullmatch(r"[\s(\[<]*(?:from|between)?\s*", text[: span.start()], re.IGNORECASE)
     after = re.sub(r"\A\s*\([^()\n]{1,40}\)", "", text[span.end() :]) if span else ""
     if span is None or not (said or (alone and not after.strip(" )]>%.,"))):
@@ -381,12 +413,23 @@ def stated(text: str) -> dict[str, Any] | None:
 _LETTERS = re.compile(r"\b(?i:letter) (?:from |between )?(?P<first>[A-H])(?: to | and |[-–])(?P<last>[B-Z])\b")
 
 
+_CODES = re.compile(r"\A\W*(?P<codes>\d+(?:\s*,\s*\d+)*\s*,?\s+or\s+\d+)(?![\w%]|\.\d)")
+
+
+def _coded(words: str) -> dict[str, Any]:
+    """The letters or numbers that a description begins with: "letter from A to D", "0 or 1, 0 for shut"."""
+    if span := _LETTERS.search(words):
+        return {"type": "string", "enum": [chr(code) for code in range(ord(span["first"]), ord(span["last"]) + 1)]}
+    listed = _CODES.match(words)
+    return {"type": "integer", "enum": [int(one) for one in re.findall(r"\d+", listed["codes"])]} if listed else {}
+
+
 def _kind_of(words: str) -> dict[str, Any] | None:
     head = words[:80]
     if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
         return {"type": "boolean"}
-    if span := _LETTERS.search(words):
-        return {"type": "string", "enum": [chr(code) for code in range(ord(span["first"]), ord(span["last"]) + 1)]}
+    if coded := _coded(words):
+        return coded
     if labels := _stated_labels(words):
         return {"type": "string", "enum": labels}
     if (listed := _LIST.search(head)) and not re.search(
@@ -397,7 +440,7 @@ def _kind_of(words: str) -> dict[str, Any] | None:
         return None
     if ranged := ranged_number(words):
         return ranged
-    if re.match(r"\W*(?:the |total )*(?:number|count) of \w", head, re.IGNORECASE):
+    if _COUNTED.match(head):
         return {"type": "integer"}
     for kind, pattern in _HEADS:
         if pattern.match(head):
@@ -453,7 +496,7 @@ def _stated_labels(words: str) -> list[str]:
     lead = words[: listed.start()] if listed else ""
     if listed and len(lead) < 60 and not re.search(r"\b(?:such as|e\.g|example|like)\b", lead, re.IGNORECASE):
         return list(dict.fromkeys(re.findall(rf"{_QUOTE}([^\"'`“”‘’\n]+){_QUOTE}", listed["list"])))
-    plain = re.search(r"\b(?:one of|either|exactly)\b[^\n]{0,80}", words, re.IGNORECASE)
+    plain = re.search(r"\b(?:one of|either|exactly)\b[^\n]{0,300}", words, re.IGNORECASE)
     if plain and "such as" not in words:
         return noted_labels(re.split(r"[.;]", plain[0])[0])
     # "(string): positive | neutral | negative"
