@@ -186,11 +186,12 @@ def other_form(document: PromptText, found: Inferred) -> str | None:
     if unread := _unread_below(document, found):
         return unread
     text = document.text
-    if boxed := _BOXED.search(text):
+    if found.whole != "JSON" and (boxed := _BOXED.search(text)):
         return f"line {document.line(boxed.start())}: a part of the answer is to be in {boxed[0]}, which is not read"
     if all(set(field_name(item.name).split("_")) & _REASONING for item in found.fields):
         return f"line {found.fields[0].line}: of the answer only {found.fields[0].name!r} is read"
-    if not found.whole and (several := _OF_SEVERAL.search(text)):
+    listed = any(item.schema.get("type") == "array" for item in found.fields)
+    if not found.whole and not listed and (several := _OF_SEVERAL.search(text)):
         return f"line {document.line(several.start())}: the answer has several values: {_short(several[0])!r}"
     return _instead(document, found) if found.whole in ("JSON", "keys") else None
 
@@ -203,12 +204,19 @@ def _unread_below(document: PromptText, found: Inferred) -> str | None:
         if _GIVEN.search(line) or document.depends(Span(*lead.span())):
             continue
         start, end = lead.span("rest")
+        if found.whole == "sections" and text[start:end].strip():
+            continue  # the format of a part: "timestamps in the format: HH:MM"
         if not text[start:end].strip(" \t*_`\"'"):
             below = _BELOW.match(text, end)
             start, end = below.span("line") if below else (end, end)
         shown = text[start:end]
         read = any(Span(start, end).overlaps(span) for span in found.covered)
-        if _NAMED.search(shown) and not read and not _SAYS.fullmatch(shown) and set(shown) - {MASK, *' `"'}:
+        if (
+            _NAMED.search(shown.split(". ")[0])
+            and not read
+            and not _SAYS.fullmatch(shown)
+            and set(shown) - {MASK, *' `"'}
+        ):
             return f"line {document.line(start)}: the form that begins here is not read: {_short(shown)!r}"
     return None
 
