@@ -168,6 +168,7 @@ def main() -> None:
     given = arguments.parse_args()
     if given.record:
         record(given.record)
+        return
     engine.MAX_PASSES = 1
     paths = given.corpora or [path for path in (DATA / name for name in CORPORA) if path.exists()]
     texts = [row["text"].replace("\r\n", "\n") for path in paths for row in real_prompts(path)]

@@ -12,6 +12,7 @@ from promptopt.compression.change import (
     HELPING,
     Change,
     Licence,
+    beside,
     is_mark,
     is_order,
     is_seconded,
@@ -88,6 +89,8 @@ def _opener(change: Change) -> bool:
     if last == "you":
         helped = any(child.dep_ in HELPING and child.lemma_ != "do" for child in verb.children)
         return verb.pos_ == "VERB" and verb.lemma_ not in _STATES and not helped and not is_seconded(verb, "you")
+    if change.before is not None and change.before.text == ",":
+        return False
     return subject_of(verb) is not None and not is_seconded(verb, "that")
 
 
@@ -136,6 +139,12 @@ def _remark(change: Change) -> bool:
     return first and change.old_text in _REMARKS and any(token.text == "," for token in change.gone)
 
 
+_NOT_GOVERNING = words_of(
+    "so such provided given answer answers claim claims report reports reply request state note comment remark order "
+    "object question demand notice promise record proof"
+)
+
+
 def _that(change: Change) -> bool:
     """The word "that" in front of a clause which is the object of the word right before it."""
     words, before, after = change.words, change.before, change.after
@@ -148,7 +157,8 @@ def _that(change: Change) -> bool:
         # "It is required that you sign"
         return False
     if verb.dep_ == "ccomp":
-        governs = before.pos_ in ("VERB", "ADJ") and before.lower_ not in ("so", "such", "provided", "given")
+        # "Answer that you know it" is not "the answer you know".
+        governs = before.pos_ in ("VERB", "ADJ") and before.lower_ not in _NOT_GOVERNING
         return words[0].dep_ == "mark" and verb.head == before and governs
     # "the tools that you need": the object of a clause with a subject of its own.
     relative = verb.dep_ == "relcl" and verb.head == before and before.pos_ in ("NOUN", "PROPN")
@@ -186,7 +196,7 @@ def _subject_of_order(change: Change) -> bool:
     return orders and not helped and not asked and verb.lemma_ not in _STATES
 
 
-_COUNTED = frozenset({"few", "little", "lot", "bit", "couple"})
+_COUNTED = frozenset({"few", "little", "lot", "bit", "couple", "only", "very"})
 _ANNOUNCING = words_of("here below this these the following what follow be a an your")
 
 
@@ -233,6 +243,10 @@ def _article(change: Change) -> bool:
     noun, after = word.head, change.after
     if after is None or after.lower_ in _COUNTED:
         return False
+    follows = beside(noun, 1)
+    # "A claim that has no source is false" is not "Claim that ...".
+    if change.before is None and noun.tag_ == "NN" and follows is not None and follows.lower_ == "that":
+        return False
     return noun.pos_ in ("NOUN", "PROPN", "X") and noun.i > word.i
 
 
@@ -244,6 +258,9 @@ def _copula(change: Change) -> bool:
     subject = subject_of(word)
     if change.old_text not in ("is", "are") or word.dep_ in HELPING or subject is None:
         return False
+    # "unless the job is small or the guest pays": the second clause shows that the first is one.
+    if any(child.dep_ in ("conj", "cc") for child in word.children):
+        return False
     # "if the answer you give is short": beside a clause the verb shows where it ends.
     return not any(child.dep_ in ("relcl", "acl") for child in subject.children)
 
@@ -254,7 +271,12 @@ def _pronoun(change: Change) -> bool:
         return word.dep_ == "poss"
     if text in ("there is", "there are"):
         return word.dep_ == "expl"
-    return text in ("you", "you are") and word.dep_ == "nsubj" and (change.opens or word.head in change.gone)
+    if text not in ("you", "you are") or word.dep_ != "nsubj":
+        return False
+    # "the guest may call and you should answer": without its subject the second verb is the guest's.
+    first = word.head.head if word.head.dep_ == "conj" else None
+    others = first is not None and (subject := subject_of(first)) is not None and subject.lower_ != "you"
+    return not others and (change.opens or word.head in change.gone)
 
 
 def _spare(change: Change) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from promptopt.compression.notation import RECORDS
+from promptopt.compression.notation import RECORDS, fenced
 from promptopt.compression.shown import shown
 from promptopt.templates.source import Piece, Source, read_source
 
@@ -64,7 +64,11 @@ def marks(text: str) -> list[str]:
 MASK = "\ue000"
 """Stands for each masked character, so that positions stay what they are."""
 
-_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+# Nothing follows it: it begins the answer.
+_FIRST_WORDS = re.compile(
+    r"^[ \t]*(?:Here|Below|Sure|Certainly|Of course|The|This|These|My|I|Based|After)\b[^\n]*:[ \t]*(?:<[\w-]+>)?\s*\Z",
+    re.MULTILINE,
+)
 _TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
 _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
@@ -93,6 +97,10 @@ _QUOTES = (
 )
 # A mark without its partner: what was quoted began before, or goes on after.
 _HALF_QUOTED = re.compile(r'^[^"\n]*[^"\n\s\d]"(?![\w"])|(?<![\w"])"\w[^"\n]*$', re.MULTILINE)
+# "questions like `where is it?": up to the end of its line.
+_HALF_MARKED = re.compile(r"(?<![\w`])`(?=\w)[^`\n]*$", re.MULTILINE)
+# "Say something like:" and a mark, the text under it, and the other mark.
+_QUOTED_BELOW = re.compile(r':[ \t]*"[ \t]*\n[^"]{1,4000}"')
 _PERCENT = re.compile(r"%\(\w+\)[sdfr]|%[sdf]\b|(?<!\w)\$[A-Za-z_]\w*")
 _IDENTIFIER = re.compile(
     r"(?<![\w/])(?!and/or\b)(?:[\w.-]*[/\\])+[\w.-]+|\b\w+(?:_\w+)+\b|\b[a-z]+[A-Z]\w*\b|\b\w+\.\w+\(|--[a-z][\w-]*|@\w+"
@@ -123,6 +131,7 @@ _FIELD = re.compile(
     re.MULTILINE,
 )
 _UNDER = re.compile(r"(?:\n(?![ \t]*[\[*]*[A-Za-z][\w ]{0,24}[\]*]*:)[^\n]*\S[^\n]*)+")
+_GOES_ON = re.compile(r"(?:\n(?![ \t]*(?:[-*+#•][ \t]|\d{1,3}[.)]|[\[*]*[A-Za-z][\w ]{0,24}[\]*]*:))[^\n]*\S[^\n]*)+")
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "caution", "nb"})
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
@@ -197,7 +206,8 @@ def mask(text: str, source: Source | None = None) -> Masked:
             canvas.put(span.start, span.end, "jinja")
         elif span.start < answered and _is_example_turn(span):
             canvas.put(span.start, span.end, "example")
-    canvas.cover(_FENCE, "code", "```", "~~~")
+    canvas.cover_fenced()
+    canvas.cover_said()
     canvas.cover(_TRIPLE, "quote", '"""', "'''")
     canvas.cover(_INLINE, "code", "`")
     canvas.cover(_URL, "url", "://", "www.")
@@ -215,6 +225,7 @@ def mask(text: str, source: Source | None = None) -> Masked:
     for pattern in _QUOTES:
         canvas.cover(pattern, "quote")
     canvas.cover(_HALF_QUOTED, "quote", '"')
+    canvas.cover(_HALF_MARKED, "quote", "`")
     canvas.cover(_BRACKET, "placeholder", "[")
     canvas.cover(_PERCENT, "placeholder", "%", "$")
     canvas.cover_identifiers()
@@ -269,6 +280,19 @@ class _Canvas:
                 done = chunk.end()
                 spans += [match.span() for match in _IDENTIFIER.finditer(self._masked, chunk.start(), done)]
         self._put_all(spans, "identifier")
+
+    def cover_fenced(self) -> None:
+        """Blocks of code and of forms between fences."""
+        if "```" in self._masked or "~~~" in self._masked:
+            self._put_all(fenced(self._masked), "code")
+
+    def cover_said(self) -> None:
+        """Quotations under their marks, and a last line that the answer goes on with: "Here is it: <summary>"."""
+        if ':"' in self._text or ': "' in self._text:
+            for said in _QUOTED_BELOW.finditer(self._text):
+                self.put(said.start() + 1, said.end(), "quote")
+        if first := _FIRST_WORDS.search(self._text, max(0, len(self._text) - 300)):
+            self.put(first.start(), first.end(), "example")
 
     def cover_lines(self, lines: Iterable[re.Match[str]]) -> None:
         """Statements of a template, a line each."""
@@ -344,11 +368,13 @@ class _Canvas:
         times = Counter(label for label in labels if label not in _REMARK)
         repeated = {label for label, number in times.items() if number > 1}
         if len(repeated) > 1:
+            ends = ((span[1], said) for label, span, said in fields if label in repeated)
+            # What is right under the label belongs to it; to a line that says something, what is not an item.
+            under = [(_GOES_ON if said else _UNDER).match(self._masked, end) for end, said in ends]
             self._put_all([span for label, span, said in fields if said and label in repeated], "example")
-            ends = (span[1] for label, span, said in fields if not said and label in repeated)
-            # What is right under the label belongs to it.
-            under = (_UNDER.match(self._masked, end) for end in ends)
-            self._put_all([match.span() for match in under if match], "example")
+            for match in under:
+                if match:
+                    self.put(match.start(), match.end(), "example")
 
     def _example_end(self, head: re.Match[str]) -> int:
         """Where the examples under a head end: at the next heading, tag or block that does not look like one."""

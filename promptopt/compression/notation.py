@@ -1,4 +1,4 @@
-"""Data of a prompt in fewer characters, and the check that two notations are of the same data."""
+"""Blocks and data of a prompt: where they are, fewer characters for them, and the check that the data are the same."""
 
 from __future__ import annotations
 
@@ -35,6 +35,37 @@ _NUMBER = "\x00"
 
 Rows = list[list[str]]
 """A head and rows of as many cells."""
+
+
+_FENCE = re.compile(r"^[ \t>]*(?P<marks>`{3,}|~{3,})(?P<info>[^`\n]*)$", re.MULTILINE)
+
+
+def fenced(text: str) -> list[tuple[int, int]]:
+    """The ranges of fenced blocks, outermost ones.
+
+    A template of an answer may have blocks of its own: a fence with a language opens one inside of a block if all are
+    closed in the end, otherwise it is a line of the block.
+    """
+    fences = list(_FENCE.finditer(text))
+    nested = _blocks(fences, len(text), nested=True)
+    return (_blocks(fences, len(text), nested=False) or []) if nested is None else nested
+
+
+def _blocks(fences: Sequence[re.Match[str]], end: int, *, nested: bool) -> list[tuple[int, int]] | None:
+    found, opened = [], list[re.Match[str]]()
+    for fence in fences:
+        if not opened:
+            opened.append(fence)
+        elif fence["info"].strip():
+            if nested:
+                opened.append(fence)
+        elif fence["marks"].startswith(opened[-1]["marks"]):
+            first = opened.pop()
+            if not opened:
+                found.append((first.start(), fence.end()))
+    if opened and nested:
+        return None
+    return [*found, (opened[0].start(), end)] if opened else found
 
 
 def unpadded(table: str) -> str:

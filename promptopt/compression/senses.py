@@ -32,6 +32,9 @@ def _same_sense(change: Change) -> bool:
     old, new = change.old_text.replace(" - ", " "), change.new_text
     if new == "to" or not _of_one_group("senses.txt", old, new):
         return False
+    if new == "about" and change.before is not None and change.before.pos_ == "ADJ":
+        # "Neutral with regard to the text" is not "neutral about the text".
+        return False
     if old in ("concerning", "regarding"):
         return change.words[0].dep_ == "prep" and change.before is not None
     if old.endswith(" that") and new in ("because", "although", "if"):
@@ -51,6 +54,9 @@ def _same_verb(change: Change) -> bool:
         " ".join(map(lemma, words)) for words in (change.words, [word for word in change.new if not is_mark(word)])
     )
     if not _of_one_group("verbs.txt", old, new):
+        return False
+    if old.startswith("make") and change.after is not None and change.after.lower_ in ("to", "not"):
+        # One makes sure to lock the door, and ensures that it is locked.
         return False
     if new.startswith("you "):
         # "you are given that x is 3" is not "you get that".

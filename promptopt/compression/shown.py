@@ -26,6 +26,12 @@ _CERTAIN = re.compile(
     r"|^[^\n]*[│┌┐└┘├┤┬┴┼─═║╔╗╚╝█▓▒░▏▎▍▌▋▊▉■●○◆▲▼][^\n]*$",
     re.MULTILINE,
 )
+_CODE = re.compile(r"^[ \t]*(?:(?:async )?def|class|return|import|from)\b|^[ \t]*\w+[ \t]*=[ \t]*\S", re.MULTILINE)
+# A comment right above a call or an assignment; a heading has a line of words under it.
+_COMMENTED = re.compile(
+    r"^[ \t]*(?:#|//|--)[ \t]?\S[^\n]*\n[ \t]*(?:await[ \t]+)?[\w.]+(?:\([^\n]*|[ \t]*[-+*/]?=[ \t]*\S[^\n]*)$",
+    re.MULTILINE,
+)
 # Two such lines are.
 _LIKELY = re.compile(
     # A line number; an option with its explanation; columns set apart by blanks.
@@ -143,9 +149,9 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     """The ranges of shown text; ``masked`` is the text in which what is protected already is masked."""
     found = [_Paragraph(match.start(), match.end(), tuple(match[0].split("\n"))) for match in _BLOCK.finditer(masked)]
     base = min((paragraph.indent for paragraph in found), default=0)
-    for index, paragraph in enumerate(found):
-        if _has_shown_form(paragraph, found[index - 1] if index else None, base):
-            yield paragraph.start, paragraph.end
+    forms = [_has_shown_form(one, found[index - 1] if index else None, base) for index, one in enumerate(found)]
+    yield from ((one.start, one.end) for one, has_form in zip(found, forms, strict=True) if has_form)
+    yield from _comments(found, forms)
     verse = _VERSE_WORDS.search(masked) is not None
     yield from ((one.start, one.end) for one in found if _is_verse(one, named=verse))
     yield from _announced(masked, found)
@@ -170,6 +176,8 @@ def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int)
     if records > 1 and all(_RECORD.match(line) or line[:1] in " \t-" for line in lines):
         return True
     text = "\n".join(lines)
+    if _COMMENTED.search(text):
+        return True
     firsts = {line[:1] for line in paragraph.lines}
     if {"+", "-"} <= firsts:
         return True
@@ -181,6 +189,21 @@ def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int)
     # Markdown's own form of code: four blanks, under a line that is no item.
     indented = paragraph.indent >= base + 4 and before is not None and before.indent < paragraph.indent
     return indented and likely > 0 and not _ITEM.match(before.lines[0] if before else "")
+
+
+def _comments(found: Sequence[_Paragraph], forms: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Paragraphs of comments alone between two of code."""
+    waiting: list[_Paragraph] = []
+    after_code = False
+    for one, has_form in zip(found, forms, strict=True):
+        is_code = (has_form or waiting) and _CODE.search("\n".join(one.lines)) is not None
+        if has_form or is_code:
+            yield from ((comment.start, comment.end) for comment in waiting)
+            waiting, after_code = [], is_code
+        elif after_code and all(line.lstrip().startswith("# ") for line in one.lines):
+            waiting.append(one)
+        else:
+            waiting, after_code = [], False
 
 
 def _is_verse(paragraph: _Paragraph, *, named: bool) -> bool:

@@ -359,6 +359,13 @@ FORMS = {
     "the last of numbered sections": ("# Examples\n\n## Example 1\n\nThe tower is old.\n\nResponse:\n\nThe tower.\n\n## Example 2\n\n", "The bridge that is over the brook is new.\n\nResponse:\n\nThe bridge is\nnew, and you are to see\nthe mill of the town.\n\nIt is the mill.", "\n\n# Task\n\nShorten the text.\n"),
     "a repeated label after a mark": ("", "<part, rate=2>CLAIM: The pear belongs to a group of the stone fruit.\nREASON: It is the stone.\nVERDICT: No.", "\n\nCLAIM: The band is the band of the town.\nREASON: It is from the town.\nVERDICT: Yes.\n"),
     "items under a repeated label": ("Question: Which is it?\nHints:\n", "- The object is related to the law of the lever.\n- The arm is the part that is bent.", "\nAnswer: b\n\nQuestion: And this?\nHints:\n- The object is at the rim.\nAnswer: c\n"),
+    "a template with a block of its own": ("Answer in this form:\n```\n# Bread\n\nExample:\n```text\nknead(dough)\n```\n\n", "*Note: It is important to note that the oven is hot.*", "\n```\n"),
+    "a comment above a call": ("Here is a script of the bakery:\nfrom ovens import Oven\nimport flour\n\n", "# Please heat the oven so that the baker can read the time\nheat_all()", "\n\nExplain the script.\n"),
+    "the beginning of the answer": ("Letter:\n{letter}\n\n", "Here is the list of the guests: <guests>", "\n"),
+    "a quotation under its mark": ('Say something like: "\n\n', "Remember that you can ask to see the menu.\nAre you ready to order the soup?", '\n"\n\nThen wait.\n'),
+    "comments between two pieces of code": ("def bake(n):\n    loaves = n\n    return loaves\n\n", "# There is an error in the code. To find the error, go through the lines.\n\n# Let us see the line that counts", "\n\n    loaves = n\n    return loaves\n"),
+    "bold labels that come again": ("**QUESTION:**\nIs the sea deep?\n\n", "**ANSWER:**\nIt is.", "\n\n**QUESTION:**\nIs it wide?\n\n**ANSWER:**\nIt is not.\n"),
+    "lines under a repeated label": ("Use this form:\n\nSHOP: A\nWARE: Lists the bread of the shop and\n", "the cake that is in the window.\nTONE: It is the tone of the baker.", "\n\nSHOP: ...\nWARE: ...\nTONE: ...\n"),
 }  # fmt: skip
 
 
@@ -399,6 +406,19 @@ def test_words_on_which_others_hang_stay_at_safe(text, kept, parsed, monkeypatch
         ("Provided that the answer you give is short, add a number.", "telegraphic", "is short"),
         ("In case the bottle given is empty, say so.", "telegraphic", "given is empty"),
         ("Record the record of the day.", "telegraphic", "Record the record"),
+        ("Take off points for haste, missing corner stones, or crooked walls.", "standard", "stones, or"),
+        ("First wash the pot. Second, peel the onion.", "standard", "Second, peel"),
+        ("Take the stairs to the attic, note that they are steep.", "safe", "note that they"),
+        ("If he asks where you were, answer that you slept on the roof.", "safe", "answer that you"),
+        ("But make sure not to wake the dog of the house.", "safe", "make sure not to"),
+        ("A hint can be in the form of 'the third house of the road'.", "safe", "in the form of"),
+        ("Ask about the road, not such as `what is the name of the road?", "standard", "`what is the name"),
+        ("The claim is neutral in regards to the text of the letter.", "standard", "in regards to"),
+        ("You are Ann. You tell the guests that you are a baker.", "safe", "You tell"),
+        ("Name the rooms that were booked and the guest has paid for.", "safe", "that were booked"),
+        ("The only birds seen by the guests are from the north.", "telegraphic", "The only birds"),
+        ("Go on unless the job is trivial or earlier jobs cover it.", "telegraphic", "is trivial or"),
+        ("The guest may choose to sing and you should sing in that key.", "telegraphic", "and you should"),
     ],
 )
 @pytest.mark.parametrize("parsed", [True, False])
@@ -425,3 +445,17 @@ def test_what_describes_compares_or_is_code_stays_at_standard(text, kept) -> Non
 def test_what_there_is_under_a_condition_keeps_its_verb_if_more_is_said_of_it() -> None:
     text = "Tell the captain if there are updates that seem odd to the crew of the ship."
     assert "if there are updates that seem odd" in compress(text, "telegraphic").text
+
+
+def test_a_claim_is_no_order_to_claim() -> None:
+    assert compress("A claim that names no source is wrong.", "telegraphic").text.startswith("A claim that")
+
+
+def test_words_in_capitals_inside_a_sentence_leave_no_capital() -> None:
+    text = "If the guests are from Rome, then MAKE SURE you write the card in Italian."
+    assert "then write the card" in compress(text, "safe").text
+
+
+def test_a_form_inside_of_a_list_that_stays_keeps_its_indentation() -> None:
+    form = '    {\n        "part": <index, "x.x" or None> (text),\n        "title": <title of the part>\n    }'
+    assert form in compress(f"Answer as JSON:\n[\n{form},\n    ...\n]\n", "standard").text

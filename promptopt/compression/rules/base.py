@@ -303,8 +303,9 @@ def removal(text: str, start: int, end: int) -> tuple[int, int, str] | None:
         start -= 1
     if not (before + after).strip(" .,;:!?*_-"):
         return None
-    # The capital moves on: with "I" only where a sentence begins, after a template's tag for example.
-    capital = text[start : start + 1].isupper() and (_BEGINS.search(before) or not text.startswith(("I ", "I'"), start))
+    # The capital moves on: of "I" and of words in capitals only where a sentence begins, after a template's tag for
+    # example.
+    capital = text[start : start + 1].isupper() and (_BEGINS.search(before) or text[start + 1 : start + 2].islower())
     if capital and after[:1].islower():
         return start, end + 1, after[0].upper()
     return start, end, ""

@@ -26,13 +26,15 @@ _COMPLEMENT = re.compile(
 _OBJECT = re.compile(
     r"(?<=[a-z] )(?<!\bso )(?<!\bsuch )(?<!\bnow )(?<!\bgiven )(?<!\bprovided )(?<!\bin )(?<!\bexcept )(?<!\bnot )"
     r"(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bbe )(?<!\bthan )(?<!\band )(?<!\bor )(?<!\bbut )(?<!\border )"
+    r"(?<!\banswer )(?<!\bclaim )(?<!\breport )(?<!\breply )(?<!\brequest )(?<!\bstate )(?<!\bnote )(?<!\bcomment )"
     r"that\s+(?=(?:you|I|we|they|he|she)\s+(?!not\b)\w)",
     re.IGNORECASE,
 )
 AND_THAT = re.compile(r"(?:,\s+that|\b(?:and|or|but)\s+(?:that|which|who))\b", re.IGNORECASE)
 """In "say that it is late and that he is tired" one hangs on the other."""
 AND_VERB = re.compile(
-    r"\b(?:and|or|but)\s+(?:(?:also|not|then)\s+)?(?:is|are|was|were|can|could|will|would|has|have|do|does|should|must|may|might)\b",
+    # "that were sent and the guest has paid for": a second clause
+    r"\b(?:and|or|but)\s+(?:(?:also|not|then)\s+|(?:the|a|an|your|their)\s+\w+\s+|(?:you|we|they|it|he|she)\s+)?(?:is|are|was|were|can|could|will|would|has|have|do|does|should|must|may|might)\b",
     re.IGNORECASE,
 )
 """A second verb of the same clause: in "items that are small and can be found" one hangs on the other."""
@@ -71,7 +73,7 @@ _YOU = re.compile(
     r"identify|respond|reply|ensure|make|follow|think|consider|include|add|combine|compare|classify|explain|describe|"
     r"produce|act|help|assist|start|begin|ask|check|review|evaluate|rate|score|translate|convert|format|present|"
     r"focus|avoid|keep|select|choose|find|search|try|build|develop|design|focus|offer|suggest|recommend|"
-    r"determine|assess|examine|discuss|outline|highlight|capture|break|organi[sz]e|refer|print|show|tell|put|set|"
+    r"determine|assess|examine|discuss|outline|highlight|capture|break|organi[sz]e|refer|print|show|put|set|"
     r"state|mention|quote|cite|cover|address|apply|perform|run|test|fix|complete|continue|stop|wait|repeat|rewrite|"
     r"digest|breathe|reason|plan|decide)\b)"
 )
@@ -196,7 +198,7 @@ _MAY_GO_ON = (
     r"highlight|mention|that|which|who|and|or)\b)"
 )
 _INTRODUCTION = re.compile(
-    r"(?:\A|(?<=\.\s))(?:(?:Then|Next|Finally|First|Second|Third|Lastly|Afterwards|Instead|Also|Now|Here|Therefore|Thus|Hence|"
+    r"(?:\A|(?<=\.\s))(?:(?:Then|Next|Finally|First|Lastly|Afterwards|Instead|Also|Now|Here|Therefore|Thus|Hence|"
     r"Otherwise|Additionally|Similarly|Ideally|Alternatively|Conversely|Consequently|Initially|Ultimately|Meanwhile)"
     # The first become "list", "describe", ...
     rf"(?=,(?!\s+(?:provide|create|make|give|generate|produce|compile|prepare|write)\s){_MAY_GO_ON}))(?P<comma>,)(?=\s)"
@@ -213,6 +215,7 @@ _ASIDE = re.compile(
     re.IGNORECASE,
 )
 _IS_NAMED = re.compile(r"[A-Z][a-z]+\b|an?\s")
+_DOING = re.compile(r"\w+ing\s+\w")
 _JOINED = re.compile(r"\band/or\b|\b(?:and|or|but|nor)\b", re.IGNORECASE)
 
 
@@ -223,6 +226,10 @@ def _one_list(match: re.Match[str]) -> str | None:
     # "my parents, Ann, and Bob", "the chef, a vegan, and Bob": without the comma two explain one.
     items = [item.strip() for item in match[0].rstrip(" .;:)").split(",")]
     if len(items) == 3 and (_IS_NAMED.match(items[1]) and not items[0].split()[-1][:1].isupper()):
+        return None
+    # "vagueness, missing steps, or haste": without the comma both may be missing.
+    *_, inner, last = items
+    if _DOING.match(inner) and not _DOING.match(_JOINED.sub("", last).strip()):
         return None
     one = len(_JOINED.findall(match.string)) == 1 and match.string.count(",") == match[0].count(",")
     return "" if one else None
@@ -294,7 +301,7 @@ _SAYS_OF_IT = re.compile(
 _NAMED_BY_PLACE = re.compile(r"\s+(?:before|after|above|below|under|over|off|out)\b", re.IGNORECASE)
 _LET = re.compile(r"\b[Ll]et\s+[\w$\\]{1,3}\s+(?:be|denote|equal)\b")
 _SAME = re.compile(
-    r"\s+(?:same\b|facts?\s+that\b|(?:first|second|third|last|next|whole)\s+time\b|point[.,;]?(?:\s|\Z)|case\s+that\b|way\s+(?:to|of|that)\b)",
+    r"\s+(?:same\b|only\b|very\b|facts?\s+that\b|(?:first|second|third|last|next|whole)\s+time\b|point[.,;]?(?:\s|\Z)|case\s+that\b|way\s+(?:to|of|that)\b)",
     re.IGNORECASE,
 )
 # An idiom has its article.

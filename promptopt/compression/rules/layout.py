@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
-from promptopt.compression.notation import TABLE, as_csv, minified, records, unbroken, undented, unpadded
+from promptopt.compression.notation import TABLE, as_csv, fenced, minified, records, unbroken, undented, unpadded
 from promptopt.compression.sentences import HEADING, Sentence
 
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
@@ -74,7 +74,11 @@ class Markdown:
             # A mark such as **##** is to be written so.
             if any(start <= match.start() < end for start, end in forms) or not re.search(r"[^\W\d_]", match[2]):
                 continue
-            if _BOLD_MEANT.search(text, *_line_at(text, match.start())):
+            line = _line_at(text, match.start())
+            if _BOLD_MEANT.search(text, *line):
+                continue
+            # "**Question:**" again and again: the form of records.
+            if match[0].endswith(":**") and text[line[0] : match.start()] == "" and text.count(f"\n{match[0]}") > 1:
                 continue
             yield Edit(match.start(), match.end(), match[2], self.code, "bold markers")
 
@@ -179,18 +183,28 @@ class JsonData:
     def propose(self, document: Document) -> Iterator[Edit]:
         text = document.text
         valid = list(json_values(text))
+        forms = list(_forms(document, valid))
         for start, end in valid:
+            # A part of a form is written with its form.
+            if any(form.start <= start and end <= form.end for form in forms):
+                continue
             if is_open(document, start, end) and (new := minified(text[start:end])) is not None:
                 yield Edit(start, end, new, self.code, _MESSAGE)
-        for zone in document.zones:
-            # Its valid parts are minified already.
-            if zone.kind != "braces" or any(start < zone.end and zone.start < end for start, end in valid):
-                continue
-            if not is_open(document, zone.start, zone.end):
-                continue
-            form = text[zone.start : zone.end]
-            if (new := unbroken(form) or undented(form)) is not None:
-                yield Edit(zone.start, zone.end, new, self.code, _MESSAGE)
+        yield from forms
+
+
+def _forms(document: Document, valid: Sequence[tuple[int, int]]) -> Iterator[Edit]:
+    """JSON-like forms, which no reader of JSON takes, in fewer characters."""
+    text = document.text
+    for zone in document.zones:
+        whole = any(start <= zone.start and zone.end <= end for start, end in valid)
+        if zone.kind != "braces" or whole or not is_open(document, zone.start, zone.end):
+            continue
+        form = text[zone.start : zone.end]
+        # Inside of brackets that stay, the lines of a form keep their indentation.
+        enclosed = text[: zone.start].rstrip().endswith(("[", "(", "{", ","))
+        if (new := unbroken(form) or (None if enclosed else undented(form))) is not None:
+            yield Edit(zone.start, zone.end, new, JsonData.code, _MESSAGE)
 
 
 class Tables:
@@ -271,21 +285,17 @@ def is_open(document: Document, start: int, end: int) -> bool:
         return False
     if _IN_CODE.search(document.text, max(0, start - 60), start):
         return False
-    if zone is not None and (zone.kind in ("jinja", "front", "quote", "code") or in_fence(document.text, start)):
+    if zone is not None and (zone.kind in ("jinja", "front", "quote", "code") or _in_fence(document.text, start)):
         return False
     return not any(frame.kind == "chat" and "assistant" in frame.argument for frame in document.frames_at(start))
 
 
+def _in_fence(text: str, position: int) -> bool:
+    return any(start < position < end for start, end in fenced(text))
+
+
 # Code without a fence: "for city in [...]", "assert f([...]) == 3", "names = [...]".
 _IN_CODE = re.compile(r"(?:\b\w+\(|\bfor \w+ in |\b\w+ ?[=!]?= ?|\breturn )\Z")
-
-
-def in_fence(text: str, position: int) -> bool:
-    """Whether a position is in a fenced block: an odd number of fences begins before it."""
-    return len(_FENCE.findall(text, 0, position)) % 2 == 1
-
-
-_FENCE = re.compile(r"^[ \t>]*(?:```|~~~)", re.MULTILINE)
 
 
 def _next(text: str, position: int) -> int:

@@ -60,6 +60,9 @@ class Openers:
             yield Edit(*place, self.code, f"{opener!r} says nothing: begin with the instruction")
 
 
+_AFTER_COMMA = re.compile(r",\s*\Z")
+
+
 def _is_needed(text: str, opener: re.Match[str]) -> bool:
     """Whether something hangs on the opener: a negation, or the second half of "to read and to decide"."""
     words = opener[0].rstrip()
@@ -67,6 +70,8 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
         (words.endswith(" to") and _COORDINATED.search(text, opener.end()) is not None)
         or (words.endswith(" that") and AND_THAT.search(text, opener.end()) is not None)
         or negated(text, opener.start())
+        # "Take the stairs, note that they are steep": two sentences would be parted by a comma alone.
+        or (words.endswith(" that") and _AFTER_COMMA.search(text[: opener.start()]) is not None)
         # "Remember to please the guest": the verb.
         or (words.endswith(" to") and _TO_PLEASE.match(text, opener.end()) is not None)
         # "I need you to have read it": a state, which no order can ask for.
@@ -230,7 +235,10 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     if old == "regarding" and not before.strip(" *_"):
         return True
     # "Which one is better with regard to its length": "better about" is said of nothing.
-    if new == "about" and re.search(r"\b(?:better|best|worse|worst|good|strong\w*|weak\w*|equal|same)\s*\Z", before):
+    if new == "about" and re.search(
+        r"\b(?:better|best|worse|worst|good|strong\w*|weak\w*|equal|same|neutral|\w+(?:ive|al|ous|ful|able|ible))\s*\Z",
+        before,
+    ):
         return True
     # "the rules that are listed below": "that are" goes first.
     if old.startswith("are ") and re.search(r"\b(?:that|which)\s*\Z", before, re.IGNORECASE):
@@ -248,7 +256,7 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     if old == "in order to" and _NO_VERB.match(after):
         return True
     # "make sure to answer": an opener.
-    if new in ("ensure", "ensuring") and re.match(r"\s+to\b", after):
+    if new in ("ensure", "ensuring") and re.match(r"\s+(?:not\s+)?to\b", after):
         return True
     # "You are given that x is 3."
     if new == "you get" and not _GIVEN.match(after):

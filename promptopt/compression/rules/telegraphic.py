@@ -33,7 +33,7 @@ _NOT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _AND_IS = re.compile(r"(?:,|\b(?:and|or|but)\b[^.;:]*?)\s(?:is|are|was|were)\b", re.IGNORECASE)
-_SERIES = re.compile(r"[^.;:,]*,[^.;:]*\b(?:and|or)\b", re.IGNORECASE)
+_GOES_ON = re.compile(r"[^.;:]*\b(?:and|or|but)\b", re.IGNORECASE)
 _IS_AND = re.compile(r"\b(?:is|are|was|were)\b[^.;:]*\b(?:and|or|but)\b[^.;:]*\Z", re.IGNORECASE)
 _KNOWING = re.compile(
     r"\b(?:check|verify|confirm|know|say|see|note|find|think|believe|assume|ensure|tell|show|state|indicate|mean|remember|"
@@ -61,8 +61,8 @@ _NOUN = (
 
 def _copula(match: re.Match[str]) -> str | None:
     before, after = match.string[: match.start()], match.string[match.end() :]
-    # "is short, clear, and says why": what follows may have another verb.
-    if _SERIES.match(after):
+    # "is short, clear, and says why", "is small or the guest pays": what follows may have another verb.
+    if _GOES_ON.match(after):
         return None
     # "is short, is clear and is new": one like the other.
     if _AND_IS.search(after) or _IS_AND.search(before):
@@ -157,9 +157,7 @@ _PRONOUNS = (
         needles=("your ",),
     ),
     Rewording(
-        re.compile(
-            r"(?:\A|(?<=[,;:] )|(?<=\band ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE
-        ),
+        re.compile(r"(?:\A|(?<=[,;:] ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE),
         needles=("you ",),
     ),
 )
