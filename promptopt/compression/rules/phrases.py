@@ -236,7 +236,8 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
         return True
     # "Which one is better with regard to its length": "better about" is said of nothing.
     if new == "about" and re.search(
-        r"\b(?:better|best|worse|worst|good|strong\w*|weak\w*|equal|same|neutral|\w+(?:ive|al|ous|ful|able|ible))\s*\Z",
+        r"(?:\b(?:better|best|worse|worst|good|strong\w*|weak\w*|equal|same|neutral|\w+(?:ive|al|ous|ful|able|ible))"
+        r"|\ue000)\s*\Z",
         before,
     ):
         return True
