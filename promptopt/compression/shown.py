@@ -196,7 +196,7 @@ def _comments(found: Sequence[_Paragraph], forms: Sequence[bool]) -> Iterator[tu
     waiting: list[_Paragraph] = []
     after_code = False
     for one, has_form in zip(found, forms, strict=True):
-        is_code = (has_form or waiting) and _CODE.search("\n".join(one.lines)) is not None
+        is_code = bool(has_form or waiting) and _CODE.search("\n".join(one.lines)) is not None
         if has_form or is_code:
             yield from ((comment.start, comment.end) for comment in waiting)
             waiting, after_code = [], is_code
