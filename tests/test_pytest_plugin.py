@@ -438,33 +438,77 @@ import pytest
 def pytest_collection_modifyitems(items):
     for item in items:
         assert "db" not in item.fixturenames
-        if item.get_closest_marker("prompt_budget"):
-            item.add_marker(pytest.mark.MARK)
+        item.add_marker(pytest.mark.MARK)
+    items[:] = [item for item in items if "lock.toml" not in item.nodeid]
 """
 
 
-@pytest.mark.parametrize(("mark", "code"), [("xfail(strict=False)", 1), ("skip", 4)])
-def test_a_mark_of_a_conftest_does_not_change_the_verdict(locked: Shell, mark: str, code: int) -> None:
+@pytest.mark.parametrize("mark", ["xfail(strict=False)", "skip"])
+def test_what_a_conftest_does_to_tests_does_not_change_the_verdict(locked: Shell, mark: str) -> None:
     locked.prompt(LONGER)
     locked.write(**{"conftest.py": CONFTEST.replace("MARK", mark)})
     result = locked.pytest("--prompt-budget")
-    assert result.ret == code
-    shown = "FAIL triage [[]refund[]]  input*" if code == 1 else "ERROR: no prompt was checked*"
-    result.stdout.fnmatch_lines([shown])
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAIL triage [[]refund[]]  input*", "guarded 1, not guarded 0"])
 
 
-@pytest.mark.parametrize("chosen", ["-m unit", "-k own"])
+SHARDS = """
+import os
+
+def pytest_collection_modifyitems(config, items):
+    items[:] = [item for number, item in enumerate(items) if number % 4 == int(os.environ["SHARD"])]
+"""
+SKIPPER = """
+import pytest
+
+def pytest_runtest_setup(item):
+    pytest.skip("not today")
+"""
+
+
+def test_every_shard_of_a_run_checks_every_prompt_and_none_is_skipped_silently(
+    locked: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked.write(**{"conftest.py": SHARDS, "skipper.py": SKIPPER})
+    monkeypatch.setenv("SHARD", "3")
+    result = locked.pytest("--prompt-budget")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["2 ok*", "guarded 1, not guarded 0"])
+    monkeypatch.setenv("PYTHONPATH", f"{locked.root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    result = locked.pytest("--prompt-budget", "-p", "skipper")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAIL triage  skipped", "guarded 0*not checked 1 (triage: skipped)"])
+
+
+@pytest.mark.parametrize("chosen", ["-m unit", "-k own", "--sw"])
 def test_a_selection_in_the_settings_does_not_drop_the_gate(locked: Shell, chosen: str) -> None:
     settings = f'[tool.pytest.ini_options]\ntestpaths = ["tests"]\nmarkers = ["unit"]\naddopts = "{chosen}"\n'
     (locked.root / "pyproject.toml").write_text(settings)
-    result = locked.pytest("--prompt-budget")
-    if chosen.startswith("-m"):
-        # It was written for tests, which have marks.
-        assert result.ret == 0
-        result.stdout.fnmatch_lines(["2 ok*", "guarded 1, not guarded 0"])
-    else:
-        assert result.ret == 4
-        result.stdout.fnmatch_lines(["ERROR: no prompt was checked*", "guarded 0*not checked 1 (triage: not selected)"])
+    result = locked.pytest("--prompt-budget", *(["-n", "2"] if chosen == "-k own" else []))
+    # It was written for tests.
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["2 ok*", "guarded 1, not guarded 0"])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "dropped"),
+    [
+        (["-n", "2", "-qk", "own"], True),
+        (["--deselect", "prompts/triage.lock.toml::triage"], True),
+        (["-m", "not prompt_budget"], True),
+        (["-m", "not slow"], False),
+    ],
+)
+def test_the_command_line_chooses_among_prompts(locked: Shell, chosen: list[str], dropped: bool) -> None:
+    locked.write(prompts__reply__v1_j2=PROMPT.replace("RULES", LONGER), suites__reply_yaml=SUITE)
+    locked.promptopt("budget", "update")
+    settings = '[tool.pytest.ini_options]\ntestpaths = ["tests"]\nmarkers = ["slow"]\naddopts = "--prompt-budget"\n'
+    (locked.root / "pyproject.toml").write_text(settings)
+    result = locked.pytest(*chosen)
+    assert result.ret == 0
+    names = "triage" if chosen[0] == "--deselect" else "reply: not selected; triage"
+    line = f"*not checked * ({names}: not selected)" if dropped else "guarded 2, not guarded 0"
+    result.stdout.fnmatch_lines([line])
 
 
 def test_a_repetition_in_the_settings_does_not_drop_the_gate(locked: Shell) -> None:

@@ -17,6 +17,7 @@ from promptopt.budget.drift import new_reasons
 from promptopt.budget.guarded_prompt import (
     GuardedPrompt,
     MeasuredCase,
+    media_of_case,
     output_cap,
     sources_digest,
     tokenizer_name,
@@ -241,6 +242,10 @@ class _Comparison:
             else self._recounted(variant.priced_as)
         )
 
+        if media := self._media(variant.priced_as):
+            yield "media", tokens_detail("input"), lambda at, today: (
+                replace(at[0], input=at[0].input + media.get(today.request, 0)), at[1])  # fmt: skip
+
         def text(at: Priced, today: LockEntry) -> Priced:
             entry = counted.get(today.request, today)
             # What is still sent and was cacheable stays so in this step.
@@ -253,6 +258,20 @@ class _Comparison:
         yield "tokenizer", tokens_detail("input"), lambda at, today: (
             replace(at[0], input=today.input, cacheable=today.cacheable), at[1])  # fmt: skip
         yield from last_steps(self._price, prompt.price)
+
+    def _media(self, model: str) -> dict[str, int]:
+        """How many tokens more the images, sounds and files of today's cases are, by request; empty without any."""
+        found = {}
+        for name in self._prompt.cases:
+            measured = self._prompt.measure(name)
+            sides = self._template, self._prompt.template
+            try:
+                before, after = (media_of_case(template, measured.case, model) for template in sides)
+            except PromptoptError:
+                continue
+            if before or after:
+                found[measured.entry.request] = after - before
+        return found
 
     def _recounted(self, model: str) -> dict[str, LockEntry]:
         """Today's entries, by request, as another model's tokenizer counts them."""

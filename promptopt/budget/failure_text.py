@@ -19,15 +19,17 @@ _SHOWN = 5
 _WIDTH = 72
 
 
-def update_command(prompt: str, *, cases: Sequence[str] = (), reason: bool = False) -> str:
+def update_command(prompt: str, *, cases: Sequence[str] = (), many: str = "", reason: bool = False) -> str:
     """The command that locks a prompt as it is now.
 
     Args:
-        cases: Only these, so that no other count changes; of more than a few, the whole prompt.
+        cases: Only these, so that no other count changes.
+        many: The option that stands for them if they are too many to be listed.
         reason: Whether it must say why a count is raised.
     """
     # Not through pytest: its -k takes every prompt whose name contains this one's.
-    only = "".join(f" --case {quote(case)}" for case in cases) if len(cases) <= _SHOWN else ""
+    listed = len(cases) <= _SHOWN or not many
+    only = "".join(f" --case {quote(case)}" for case in cases) if listed else f" {many}"
     given = ' --reason "..."' if reason else ""
     return f"promptopt budget update {quote(prompt)}{only}{given}"
 

@@ -166,6 +166,11 @@ def case_tokens(template: Template, case: Case, model: str, prefix: int | None =
     return sum(counts), sum(served)
 
 
+def media_of_case(template: Template, case: Case, model: str) -> int:
+    """The tokens of images, sounds and files in the input of a case. Raises TemplateError if it does not render."""
+    return sum(count_tokens(request, model).media for request in case_requests(template, case))
+
+
 def sources_digest(template: Template, *, as_in_0_1_0: bool = False) -> str:
     """Digest of the template and its includes without front matter; empty if an expression names an include.
 

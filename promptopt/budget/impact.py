@@ -38,8 +38,8 @@ class Cause:
     """One reason for a difference.
 
     Attributes:
-        name: ``input text``, ``schema``, ``cacheable prefix``, ``output``, ``tokenizer``, ``model``, ``price table``,
-            ``calls_per_month`` or ``parameters``.
+        name: ``input text``, ``media``, ``schema``, ``cacheable prefix``, ``output``, ``tokenizer``, ``model``,
+            ``price table``, ``calls_per_month`` or ``parameters``.
         detail: What changed: ``+1,200 tokens``, ``gpt-4o-mini → o1-pro``.
         usd_call: What it adds to a call; ``None`` if unknown.
     """

@@ -88,7 +88,7 @@ class Outcomes:
                 yield nodeid, found[nodeid]
 
     def why_not(self, item: str) -> tuple[str, bool]:
-        """Why an item of the gate was not checked, and whether the run failed or stopped because of it.
+        """Why an item of the gate was not checked, and whether it was to run.
 
         Args:
             item: The end of its id.
@@ -100,5 +100,5 @@ class Outcomes:
         if "failed" in ended:
             return "its test failed before the check ended", True
         if "skipped" in ended:
-            return "skipped", False
+            return "skipped", True
         return "the run stopped before it", True

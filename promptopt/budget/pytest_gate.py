@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,16 @@ from promptopt.budget.impact_report import impact_lines
 from promptopt.budget.lock import SUFFIX, lock_path
 from promptopt.budget.outcomes import Outcomes
 from promptopt.budget.report import failure_lines, parse_report, summary_lines, write_report
-from promptopt.budget.result import BudgetFinding, Result, TestPlace, cannot_be_used, error_lines, one_line, unusable
+from promptopt.budget.result import (
+    BudgetFinding,
+    Result,
+    Severity,
+    TestPlace,
+    cannot_be_used,
+    error_lines,
+    one_line,
+    unusable,
+)
 from promptopt.budget.update import Written, draft_updates, refuse_in_ci, write_locks
 from promptopt.errors import PromptoptError, UsageError
 from promptopt.files import show_path
@@ -30,10 +40,12 @@ from promptopt.files import show_path
 NAME = "promptopt-budget"
 # Attributes that are added to pytest's reports; xdist sends every attribute that is plain data.
 _OUTCOME, _BUILT, _PARTIAL = "prompt_budget", "prompt_budget_built", "prompt_budget_partial"
+_ARGUMENTS = "prompt_budget_arguments"
 _GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-# Flags that choose tests; given on the command line, they choose among the gate's items too.
-_REPEATING = ("--lf", "--last-failed", "--sw", "--stepwise")
-_CHOOSING = ("-k", "--deselect", *_REPEATING)
+# Flags that choose tests; given on the command line, they choose among the gate's items too. `-qk` is `-q -k`.
+_BY_KEYWORD, _BY_MARK, _BY_ID = r"-[qvsxl]*k", r"-[qvsxl]*m", r"--deselect"
+_REPEATING = r"--(lf|last-failed|sw|stepwise)"
+_CHOOSING = f"{_BY_KEYWORD}|{_BY_MARK}|{_BY_ID}|{_REPEATING}"
 
 
 def enable(config: pytest.Config) -> None:
@@ -132,40 +144,49 @@ class BudgetGate:
         # The terminal counts the items in such reports; without one it says "no tests collected".
         report = pytest.CollectReport("prompt budget", "passed", None, list(added))
         self._config.hook.pytest_collectreport(report=report)
-        late: list[pytest.Item] = []
-        marked = MARKER in (self._config.getoption("markexpr", "") or MARKER)
-        if marked and not self._repeats_by_settings:
+        if self._given(_REPEATING):
             items.extend(added)
-        else:
-            # `-m unit` and `--lf` in the settings were written for tests, and would drop every prompt.
-            late = self._by_mark(added) if marked else self._by_keyword(added)
+            return (yield)
+        # What a conftest.py, a plugin or the settings do to tests was not written for prompts, and would drop some
+        # of them without a word: only this command line chooses among them.
+        left = self._left_by_command_line(added)
         done = yield
-        items.extend(late)
+        items.extend(left)
         return done
 
-    @property
-    def _repeats_by_settings(self) -> bool:
-        """Whether ``--lf`` or ``--sw`` is in ``addopts`` or in the environment, and not given for this run."""
-        repeats = self._config.getoption("lf", False) or self._config.getoption("stepwise", False)
-        return bool(repeats) and not self._given(_REPEATING)
-
-    def _given(self, flags: tuple[str, ...]) -> bool:
+    def _given(self, flags: str) -> bool:
         """Whether one of these flags is on the command line."""
-        return any(str(argument).startswith(flags) for argument in self._config.invocation_params.args)
+        return any(re.match(flags, argument) for argument in self._arguments)
 
-    def _by_mark(self, items: list[pytest.Item]) -> list[pytest.Item]:
-        """The items that ``-k`` and ``-m`` leave."""
+    @cached_property
+    def _arguments(self) -> list[str]:
+        """The command line; a worker of xdist has another, with what the settings say."""
+        given = list(map(str, self._config.invocation_params.args))
+        found: list[str] = getattr(self._config, "workerinput", {}).get(_ARGUMENTS, given)
+        return found
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Give a worker of xdist the command line."""
+        node.workerinput[_ARGUMENTS] = self._arguments
+
+    def _left_by_command_line(self, added: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """The items that ``-k``, ``-m`` and ``--deselect`` leave; ``-m`` only if it names their marker."""
+        option, left = self._config.option, list(added)
+        keyword, mark = option.keyword, option.markexpr
+        if not self._given(_BY_KEYWORD):
+            option.keyword = ""
+        if MARKER not in mark or not self._given(_BY_MARK):
+            option.markexpr = ""
         plugin = self._config.pluginmanager.get_plugin("mark")
         if plugin is not None:
-            plugin.pytest_collection_modifyitems(items=items, config=self._config)
-        return items
-
-    def _by_keyword(self, items: list[pytest.Item]) -> list[pytest.Item]:
-        """The items that ``-k`` leaves, without ``-m``."""
-        expression, self._config.option.markexpr = self._config.option.markexpr, ""
-        left = self._by_mark(items)
-        self._config.option.markexpr = expression
-        return left
+            plugin.pytest_collection_modifyitems(items=left, config=self._config)
+        option.keyword, option.markexpr = keyword, mark
+        ids = tuple(option.deselect or ()) if self._given(_BY_ID) else ()
+        dropped = [item for item in left if item.nodeid.startswith(ids)] if ids else []
+        if dropped:
+            self._config.hook.pytest_deselected(items=dropped)
+        return [item for item in left if item not in dropped]
 
     def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
         for name, prompt in self._gate.prompts.items():
@@ -341,8 +362,14 @@ class BudgetGate:
 
     def _unchecked(self, name: str, item: str) -> Iterator[Result]:
         why, failed = self._outcomes.why_not(item)
-        finding = BudgetFinding("unchecked", "error" if failed else "note", "", why)
+        level: Severity = "error" if failed or not self._chooses else "note"
+        finding = BudgetFinding("unchecked", level, "", why)
         yield self._gate.judged(Result(name, "", (finding,)))
+
+    @property
+    def _chooses(self) -> bool:
+        """Whether this command line chooses among tests, so that a prompt may be left out."""
+        return self._chosen is not None or self._given(_CHOOSING)
 
     def _nothing(self, unchecked: Sequence[Result]) -> Iterator[Result]:
         """The result of a run that checked nothing, unless the user chose other tests on the command line."""
@@ -350,10 +377,9 @@ class BudgetGate:
             yield unusable("", nothing_to_guard(self._gate.config))
             return
         if any(self._outcomes.why_not(item)[1] for _, item in self._expected()):
-            # The run stopped, or failed, before it came to them: that is not the selection.
+            # The run stopped, failed or skipped before it came to them: that is not the selection.
             return
-        asked, chose = self._given(("--prompt-budget",)), self._chosen is not None or self._given(_CHOOSING)
-        if self._given(_REPEATING) or (chose and not asked):
+        if self._given(_REPEATING) or (self._chooses and not self._given("--prompt-budget")):
             return
         what = "written" if self._writes else "checked"
         yield unusable("", UsageError(f"no prompt was {what}: the selection of tests leaves none of {len(unchecked)}"))

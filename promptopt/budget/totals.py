@@ -36,7 +36,8 @@ def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
     month = _month(checker, prompt, pairs)
     if month is not None:
         numbers["usd_month"] = (str(month[0]), str(month[1]))
-        for finding in _exceeded(prompt.template.path, "usd_month", limits["usd_month"], *month):
+        for found in _exceeded(prompt.template.path, "usd_month", limits["usd_month"], *month):
+            finding = replace(found, path=prompt.template.path, line=1)
             before = _at_base(checker, prompt, "usd_month")
             findings.append(not_here(finding) if before is not None and month[1] <= before else finding)
     return Result(prompt.name, "", tuple(checker.inherited(prompt, findings)), numbers)
@@ -53,8 +54,9 @@ def check_group(checker: Checker, glob: str, limits: Limits, prompts: Sequence[G
             old, now = sums.get(metric, (Decimal(0), Decimal(0)))
             sums[metric] = (old + value[0], now + value[1]) if value else (old, now)
     findings = []
+    whole = f"{len(members)} prompt{'s' * (len(members) != 1)} in all"
     for metric, (old, now) in sums.items():
-        for finding in _exceeded(f"{len(members)} prompts in all", metric, limits[metric], old, now):
+        for finding in _exceeded(whole, metric, limits[metric], old, now):
             inherited = _adds_nothing(checker, members, metric, now)
             findings.append(not_here(finding) if inherited else finding)
     numbers: dict[str, tuple[object, object]] = {metric: (str(old), str(now)) for metric, (old, now) in sums.items()}
@@ -160,12 +162,12 @@ def _entries(prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
     removed = [name for name in gone if name not in renamed]
     if renamed:
         cases = list(renamed.values())
-        command = update_command(prompt.name, cases=cases, reason=needs_reason(prompt, cases))
+        command = update_command(prompt.name, cases=cases, many="--new", reason=needs_reason(prompt, cases))
         listed = names_text([f"{old!r} to {name!r}" for old, name in renamed.items()])
         summary = f"renamed: {listed}; the lock has the old name"
         yield BudgetFinding("renamed", "error", "", summary, (f"lock the new name: {command}",), path, 1)
     if removed:
-        command = update_command(prompt.name, cases=removed)
+        command = update_command(prompt.name, cases=removed, many="--removed")
         summary = f"removed: the lock has {names_text(list(map(repr, removed)))}, the suite does not"
         details = (f"restore the case in {path}, or remove it from the lock: {command}",)
         yield BudgetFinding("removed", "error", "", summary, details, path, 1)
@@ -185,7 +187,7 @@ def _quality(prompt: GuardedPrompt, pairs: Pairs, limit: Limit) -> Iterator[Budg
         yield BudgetFinding("quality", limit.severity, "quality", summary, what_to_do, path, 1)
     margin = float(limit.amount) if limit.amount is not None else prompt.config.margin / 100
     judged = judge_recorded(known, margin)
-    if judged.quality in ("better", "not worse"):
+    if judged.quality in ("better", "not worse") or not any(now < locked for locked, now in known):
         return
     text = f"quality {judged.difference * 100:+.1f} points over {len(known)} recorded answers: "
     # So few answers cannot show a loss, however large: the mean itself decides.

@@ -134,7 +134,7 @@ def needs_reason(prompt: GuardedPrompt, cases: Collection[str] | None = None) ->
     # An update of some cases accepts no other model or price.
     basis = prompt.basis if cases is None else known.basis
     gone = _gone_cases(prompt, known)
-    chosen = prompt.cases if cases is None else cases
+    chosen = prompt.cases if cases is None else prompt.cases.keys() & cases
     return any(_entry(prompt, name, known, basis, gone)[2] for name in chosen)
 
 
@@ -195,7 +195,12 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, 
         if former != name:
             entries.pop(former, None)
         entries[name] = replace(entry, reason=reason) if parts else entry
-    same_text = set(entries) <= chosen or (old is not None and old.sources == prompt.sources)
+    if set(entries) <= chosen or old is None:
+        sources = prompt.sources
+    else:
+        # Entries of two texts have no digest in common; one with the same request is still of the old text.
+        same_text = all(name in before and entry.request == before[name].request for name, entry in entries.items())
+        sources = old.sources if same_text or old.sources == prompt.sources else ""
     # A lock of an earlier version gets settings and volume with the next change of the whole prompt.
     as_it_was = old is not None and (
         cases is not None or (old.call is None and entries == before and basis == old.basis)
@@ -210,7 +215,7 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, 
         measured=prompt.files.versions[-1][0],
         basis=basis,
         cases=entries,
-        sources=prompt.sources if same_text else "",
+        sources=sources,
         call=call,
         reason=reason if parts else kept,
     )

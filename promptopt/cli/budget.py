@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -198,10 +198,15 @@ def log(prompt: str, since: str | None) -> None:
 @click.argument("prompts", nargs=-1, metavar="[PROMPT]...")
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this case; needs exactly one PROMPT.")
 @click.option("--new", is_flag=True, help="Only cases that are not locked yet; no other count changes.")
+@click.option("--removed", is_flag=True, help="Only remove the entries of cases that are gone; no count changes.")
 @click.option("--reason", default="", help="Why a count rises; required if one does.")
-def update(prompts: tuple[str, ...], cases: tuple[str, ...], new: bool, reason: str) -> None:
+def update(prompts: tuple[str, ...], cases: tuple[str, ...], new: bool, removed: bool, reason: str) -> None:
     """Lock what prompts cost now, and remove the entries of cases that are gone. Refused in CI."""
-    _write(prompts, cases, reason, new=new)
+    if new + removed + bool(cases) > 1:
+        from promptopt.errors import UsageError
+
+        raise UsageError("--case, --new and --removed choose other cases: give one of them")
+    _write(prompts, cases, reason, only="new" if new else "removed" if removed else "")
 
 
 @command.command("trim")
@@ -212,7 +217,12 @@ def trim(prompts: tuple[str, ...]) -> None:
 
 
 def _write(
-    prompts: tuple[str, ...], cases: tuple[str, ...], reason: str, *, trim: bool = False, new: bool = False
+    prompts: tuple[str, ...],
+    cases: tuple[str, ...],
+    reason: str,
+    *,
+    trim: bool = False,
+    only: Literal["new", "removed", ""] = "",
 ) -> None:
     from promptopt.budget.discovery import discover, nothing_to_guard
     from promptopt.budget.update import draft_removals, draft_updates, refuse_in_ci, write_locks
@@ -220,8 +230,8 @@ def _write(
     from promptopt.errors import UsageError
 
     refuse_in_ci()
-    if cases and (len(prompts) != 1 or new):
-        raise UsageError("--case needs exactly one prompt" + " and goes without --new" * new)
+    if cases and len(prompts) != 1:
+        raise UsageError("--case needs exactly one prompt")
     config = load_config()
     # A lock whose prompt is gone is removed, but not by a command for other prompts.
     removals = [] if trim or cases else draft_removals(config, prompts or None)
@@ -230,8 +240,10 @@ def _write(
     guarded = {} if prompts and not wanted else discover(config, wanted).guarded
     if not guarded and not removals:
         raise nothing_to_guard(config)
-    chosen = {name: (prompt, _chosen_cases(prompt, cases, new=new)) for name, prompt in guarded.items()}
-    drafts = [*([] if new else removals), *draft_updates(chosen, reason, trim=trim)]
+    if only == "removed":
+        guarded = {name: prompt for name, prompt in guarded.items() if prompt.lock is not None}
+    chosen = {name: (prompt, _chosen_cases(prompt, cases, only)) for name, prompt in guarded.items()}
+    drafts = [*([] if only else removals), *draft_updates(chosen, reason, trim=trim)]
     written = write_locks(drafts, reason)
     for file in written:
         click.echo(f"{file.path}: {len(file.lines)} change{'s' * (len(file.lines) != 1)}")
@@ -243,14 +255,20 @@ def _write(
         click.echo("nothing to trim: no prompt costs less" if trim else "nothing to update: all locks are up to date")
 
 
-def _chosen_cases(prompt: GuardedPrompt, cases: tuple[str, ...], *, new: bool) -> set[str] | None:
+def _chosen_cases(
+    prompt: GuardedPrompt, cases: tuple[str, ...], only: Literal["new", "removed", ""]
+) -> set[str] | None:
     """The cases to lock; ``None``: all. A case that only the lock has is removed from it."""
     from promptopt.errors import UsageError, did_you_mean
 
-    if new:
-        return set(prompt.cases) - set(prompt.lock.cases if prompt.lock else ())
-    known = {*prompt.cases, *(prompt.lock.cases if cases and prompt.lock else ())}
+    if not cases and not only:
+        # Even if the lock is broken: it is written again.
+        return None
+    locked = set(prompt.lock.cases if prompt.lock else ())
+    if only:
+        return set(prompt.cases) - locked if only == "new" else locked - set(prompt.cases)
+    known = {*prompt.cases, *locked}
     for case in cases:
         if case not in known:
             raise UsageError(f"{prompt.name} has no case {case!r}.{did_you_mean(case, known)}")
-    return set(cases) or None
+    return set(cases)

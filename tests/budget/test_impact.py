@@ -9,6 +9,7 @@ import pytest
 from guarded_project import LONGER, RULES, STATIC, SUITE, commit, lock, make_gate, prompt_text, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from promptopt.budget.built_prompt import check_built, draft_built
 from promptopt.budget.impact import Impact, PromptChange
@@ -441,3 +442,22 @@ def test_a_prompt_that_a_program_builds_is_compared_by_its_locks(branch: Any) ->
     assert (change.reasons, adds_up(change)) == (("politer",), True)
     (branch.root / "prompts/chat.lock.toml").unlink()
     assert only().note == "removed"
+
+
+def test_an_image_is_a_cause_of_its_own(branch: Any) -> None:
+    picture = branch.root / "prompts/triage/map.png"
+    Image.new("RGB", (400, 400), "white").save(picture)
+    with_picture = prompt_text().replace("{{ ticket }}", '{{ ticket }}{% image "map.png" %}')
+    branch.git("checkout", "-q", "main")
+    branch.write({"prompts/triage/v1.j2": with_picture})
+    lock("a map")
+    commit(branch)
+    branch.git("checkout", "-qB", "work")
+    branch.write({"prompts/triage/v1.j2": with_picture.replace("Never", "Never ever")})
+    Image.new("RGB", (1600, 1200), "white").save(picture)
+    change = only()
+    assert [name for name, _ in causes(change)] == ["media", "input text"]
+    assert causes(change)[1] == ("input text", "+1 tokens")
+    assert adds_up(change)
+    branch.write({"prompts/triage/v1.j2": prompt_text()})
+    assert causes(only())[0] == ("media", "-8,500 tokens")
