@@ -280,6 +280,8 @@ class Benchmark:
         self.url = url
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PROMPTFOO_"))}
         kept.pop("CI", None)
+        # An installed package has its bytecode: to compile it in each process is no part of what is measured.
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
         self.environment = {
             **kept,
             "OPENAI_BASE_URL": url,

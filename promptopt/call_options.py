@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 
@@ -184,12 +185,15 @@ class CallOptions:
         }
 
     def _set(self) -> list[tuple[Any, Any]]:
-        return [(option, value) for option in _options() if (value := getattr(self, option.name)) != option.default]
+        options, values = _options()
+        return [(option, value) for option, value in zip(options, values(self), strict=True) if value != option.default]
 
 
 @cache
-def _options() -> tuple[Field[Any], ...]:
-    return fields(CallOptions)
+def _options() -> tuple[tuple[Field[Any], ...], Callable[[CallOptions], tuple[Any, ...]]]:
+    """All settings, and what gives their values at once."""
+    options = fields(CallOptions)
+    return options, attrgetter(*(option.name for option in options))
 
 
 NO_OPTIONS = CallOptions()

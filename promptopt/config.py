@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -157,8 +158,12 @@ def load_config(start: Path | None = None) -> Config:
     # What the system says of the current folder is resolved already. This is asked for each call of a large run.
     folder = os.getcwd() if start is None else str(start.resolve())  # noqa: PTH109 - a text, which is looked up
     for path in _places(folder):
-        if path.is_file():
-            return _load(path, path.stat().st_mtime_ns)
+        try:
+            found = os.stat(path)  # noqa: PTH116 - as above: one look for both questions
+        except OSError:
+            continue
+        if stat.S_ISREG(found.st_mode):
+            return _load(path, found.st_mtime_ns)
     here = Path(folder)
     return Config(root=here, prompts=here / "prompts", suites=here / "suites")
 

@@ -281,6 +281,10 @@ class Origin:
         """``reviews@v1``, or ``reviews`` for a prompt without versions."""
         return f"{self.prompt}@{self.version}" if self.version else self.prompt
 
+    def of(self, case: str | None, variables: Mapping[str, Any]) -> Origin:
+        """The same for a case and its variables."""
+        return Origin(self.prompt, self.version, case, self.step, variables)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

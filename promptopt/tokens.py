@@ -229,14 +229,19 @@ def count_tokens(
     else:
         messages = tuple(subject)
     tokenizer = tokenizer_for(model)
-    content = sum(_message_tokens(message, tokenizer) for message in messages)
+    content, called, media = 0, 0, list[Media]()
+    for message in messages:
+        content += _content_tokens(message.content, tokenizer)
+        if message.tool_calls:
+            called += calls_tokens(message.tool_calls, tokenizer)
+        if message.parts:
+            media += message.media
     framing = TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_REPLY
     billed = 0 if schema is None else schema_tokens(schema, tokenizer)
-    media = [medium for message in messages for medium in message.media]
-    estimated = tools or media or any(message.tool_calls for message in messages)
+    estimated = tools or media or called
     counted = [(medium, medium_tokens(medium, model, detail)) for medium in media]
     return TokenCount(
-        content,
+        content + called,
         framing,
         billed,
         tokenizer.encoding,
@@ -259,11 +264,6 @@ def medium_tokens(medium: Media, model: str | None, detail: str = "") -> int | N
     if medium.media_type.startswith("text/") and medium.data:
         return tokenizer_for(model).count(medium.data.decode("utf-8", "replace"))
     return None if model is None else media_tokens(medium, plain_name(model), detail)
-
-
-def _message_tokens(message: Message, tokenizer: Tokenizer) -> int:
-    """Tokens of a message's text and of the calls that it makes."""
-    return _content_tokens(message.content, tokenizer) + calls_tokens(message.tool_calls, tokenizer)
 
 
 def calls_tokens(calls: Iterable[ToolCall], tokenizer: Tokenizer) -> int:

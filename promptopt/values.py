@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -238,8 +238,10 @@ class Rendered:
         """The contents of all messages, one after the other, for a look or a count of characters."""
         return "\n\n".join(message.content for message in self.messages)
 
-    def request(self, model: str | None = None, *, sample: int = 0, case: str | None = None) -> Request:
-        """The request that asks ``model`` (by default the prompt's own).
+    def request(
+        self, model: str | None = None, *, sample: int = 0, case: str | None = None, params: CallOptions | None = None
+    ) -> Request:
+        """The request that asks ``model``, with the settings ``params`` (by default the prompt's own).
 
         Raises:
             ValueError: Neither the caller nor the prompt names a model.
@@ -247,14 +249,13 @@ class Rendered:
         chosen = model or self.model
         if chosen is None:
             raise ValueError("no model: set `model` in the prompt's front matter or pass one")
-        origin = self.origin and replace(self.origin, case=case)
         return Request(
             model=chosen,
             messages=self.messages,
-            params=self.params,
+            params=self.params if params is None else params,
             output_schema=self.output_schema,
             sample=sample,
-            origin=origin,
+            origin=self.origin and self.origin.of(case, self.origin.variables),
             tools=self.tools,
         )
 

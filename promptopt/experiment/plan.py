@@ -200,11 +200,14 @@ def make_plans(
     if mode == "all" and unfinished is not None:
         files = dict.fromkeys(variant.files[0] for variant in variants)
         runs = {file: UnfinishedRun(unfinished, file.path) for file in files}
-    plans = []
-    for variant in variants:
-        run = runs.get(variant.files[0])
-        calls = tuple(plan_call(variant, case, sample, mode, run) for case in suite.cases for sample in range(trials))
-        plans.append(RunPlan(variant, calls, run))
+    begun = [runs.get(variant.files[0]) for variant in variants]
+    calls: list[list[PlannedCall | RecordedCall]] = [[] for _ in variants]
+    # Case by case: what prompts share of a case, such as its longest variable, is counted once and remembered.
+    for case in suite.cases:
+        for sample in range(trials):
+            for variant, run, made in zip(variants, begun, calls, strict=True):
+                made.append(plan_call(variant, case, sample, mode, run))
+    plans = [RunPlan(variant, tuple(made), run) for variant, run, made in zip(variants, begun, calls, strict=True)]
     if not race:
         refuse_unrecorded(plans)
     _refuse_settings(plans)

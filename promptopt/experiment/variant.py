@@ -109,7 +109,7 @@ class Variant:
 
     def request(self, rendered: Rendered, *, case: str, sample: int = 0) -> Request:
         """What asks this variant."""
-        return replace(rendered.request(self.model, sample=sample, case=case), params=self.params)
+        return rendered.request(self.model, sample=sample, case=case, params=self.params)
 
     def recorded(self, request: Request) -> tuple[RecordingStatus, RecordingFile]:
         """What is recorded of a request, and in which file: fresh before stale before missing."""

@@ -36,6 +36,12 @@ _DIGESTS = {
     "version": "the program that answers",
 }
 
+# What a recording has of what its provider looks at beside the request.
+_SOURCE = frozenset({"variables_sha256", "version"})
+
+_known_params: dict[str, Mapping[str, Any]] = {}
+_MOST_PARAMS = 64
+
 RecordingStatus = Literal["fresh", "stale", "missing"]
 RecordingKey = tuple[str, int, str] | tuple[str, int, str, int]
 """Case, repetition and model that was asked for, and the step after the first: a file keeps one line for each."""
@@ -117,7 +123,7 @@ class Recording:
         """Raises KeyError, TypeError or ValueError if a field is missing or wrong."""
         if row["v"] != FORMAT_VERSION:
             raise ValueError(f"its format version is {row['v']!r}, this promptopt reads {FORMAT_VERSION}")
-        usage = row["usage"]
+        usage, answer = row["usage"], row["response"]
         # What a file repeats in every line is held once.
         return cls(
             prompt=intern(str(row["prompt"])),
@@ -125,14 +131,14 @@ class Recording:
             repetition=int(row["repetition"]),
             request_sha256=str(row["request_sha256"]),
             model_requested=intern(str(row["model_requested"])),
-            params=_shared_params(json.dumps(dict(row["params"]))),
+            params=_shared_params(dict(row["params"])),
             response=_shared_response(
                 str(row["model_returned"]),
-                str(row["response"]["text"]),
-                str(row["response"]["finish_reason"]),
-                None if usage is None else Usage(**usage),
-                tuple(ToolCall(**call) for call in row["response"].get("tool_calls", ())),
-                tuple(map(float, row["response"].get("logprobs", ()))),
+                str(answer["text"]),
+                str(answer["finish_reason"]),
+                None if usage is None else tuple({**usage}.items()),
+                tuple(ToolCall(**call) for call in answer["tool_calls"]) if "tool_calls" in answer else (),
+                tuple(map(float, answer["logprobs"])) if "logprobs" in answer else (),
             ),
             recorded_at=intern(str(row["recorded_at"])),
             line=line,
@@ -149,18 +155,20 @@ def _shared_response(
     model: str,
     text: str,
     finish_reason: str,
-    usage: Usage | None,
+    used: tuple[tuple[str, int], ...] | None,
     tool_calls: tuple[ToolCall, ...],
     logprobs: tuple[float, ...],
 ) -> Response:
+    usage = None if used is None else Usage(**dict(used))
     # Latency is measured live; a recorded one is never reported as this run's.
     return Response(model, text, finish_reason, usage, None, tool_calls, logprobs)
 
 
-@lru_cache(maxsize=64)
-def _shared_params(text: str) -> Mapping[str, Any]:
-    params: dict[str, Any] = json.loads(text)
-    return params
+def _shared_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same object for the same params; by their text, because ``0 == 0.0 == False``."""
+    if len(_known_params) > _MOST_PARAMS:
+        _known_params.clear()
+    return _known_params.setdefault(repr(params), params)
 
 
 def _json_line(row: Mapping[str, Any]) -> str:
@@ -197,11 +205,10 @@ def answers(recording: Recording, request: Request) -> bool:
     """Whether a recording answers this very request, and what answered it looks at nothing else than it did then."""
     if recording.request_sha256 != request.digest:
         return False
-    source = {"variables_sha256", "version"}
-    if not (source & recording.params.keys() or answer_source(request)):
+    if _SOURCE.isdisjoint(recording.params) and not answer_source(request):
         return True
     now = recorded_params(request)
-    return all(recording.params.get(name) == now.get(name) for name in source)
+    return all(recording.params.get(name) == now.get(name) for name in _SOURCE)
 
 
 class RecordingFile:

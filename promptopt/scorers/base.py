@@ -94,6 +94,7 @@ class Check:
 
     assertion: Assertion
     scorer: Scorer
+    _known: dict[str, Score] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def asks(self) -> bool:
@@ -105,6 +106,18 @@ class Check:
         name = self.assertion.name
         if subject.answer is None and self.scorer.reads_answer:
             return Score(name, 0.0, False, subject.no_answer)
+        if not getattr(self.scorer, "reads_text_only", False) or self.assertion.options:
+            return self._scored(subject, name)
+        # Labels and other short answers come again and again.
+        answer = subject.answer or ""
+        score = self._known.get(answer)
+        if score is None:
+            score = self._scored(subject, name)
+            if score is not None and not score.broken and len(answer) <= _SHORT and len(self._known) < _MOST_KNOWN:
+                self._known[answer] = score
+        return score
+
+    def _scored(self, subject: Subject, name: str) -> Score | None:
         try:
             score: object = self.scorer(self._transformed(subject))
         except Exception as error:
@@ -124,12 +137,16 @@ class Check:
         if self.assertion.negated and not getattr(self.scorer, "negates", False):
             why = "" if not score.passed else f"expected not to hold: {self.assertion.type} {self.assertion.value!r}"
             return Score(name, 1.0 - score.value, not score.passed, why, judged=score.judged)
-        return replace(score, name=name)
+        return Score(name, score.value, score.passed, score.explanation, score.broken, score.judged)
 
     def _transformed(self, subject: Subject) -> Subject:
         """The subject with what the assert's own ``transform`` makes of its answer."""
         code = self.assertion.options.get("transform")
         return subject if code is None or subject.answer is None else transformed(subject, str(code))
+
+
+# Answers of which a check remembers its score.
+_SHORT, _MOST_KNOWN = 200, 256
 
 
 def _is_share(value: object) -> bool:

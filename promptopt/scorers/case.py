@@ -91,7 +91,7 @@ class SuiteChecks:
         """Raises SuiteError if an assert makes no sense; nothing was called by then."""
         self._path = show_path(suite.path)
         # Cases mostly share their asserts; a pattern or schema is compiled once for all of them.
-        self._made: dict[str, Check] = {}
+        self._made: dict[object, Check] = {}
         self._cases = {case.name: self._case_checks(case) for case in suite.cases}
 
     def score(
@@ -144,11 +144,14 @@ class SuiteChecks:
             filled += [_filled(assertion, variables, self._path) for assertion in turn.asserts]
             places += [number] * len(turn.asserts)
         filled += [_filled(assertion, case.vars, self._path) for assertion in case.asserts]
-        return CaseChecks(case, tuple(filled), tuple(map(self._check, filled)), tuple(places))
+        checks = tuple(map(self._check, filled))
+        reads_prompt = any(getattr(check.scorer, "reads_prompt", False) for check in checks)
+        return CaseChecks(case, tuple(filled), checks, tuple(places), reads_prompt)
 
     def _check(self, assertion: Assertion) -> Check:
-        written = [assertion.name, assertion.value, assertion.threshold, assertion.weight, dict(assertion.options)]
-        key = canonical_json(written)
+        written = (assertion.name, assertion.value, assertion.threshold, assertion.weight)
+        plain = type(assertion.value) is str and not assertion.options
+        key = written if plain else canonical_json([*written, dict(assertion.options)])
         if key not in self._made:
             self._made[key] = make_check(assertion, self._path)
         return self._made[key]
@@ -160,12 +163,14 @@ class CaseChecks:
 
     Attributes:
         places: The turn that each of the first checks belongs to; those after them are of the case.
+        reads_prompt: Whether a scorer looks at what was sent.
     """
 
     case: Case
     assertions: tuple[Assertion, ...]
     checks: tuple[Check, ...]
     places: tuple[int, ...] = ()
+    reads_prompt: bool = False
 
     def score(
         self,
@@ -179,16 +184,9 @@ class CaseChecks:
     ) -> CaseScore:
         """The score of a response; a case without asserts passes."""
         subject = _subject(response, answer, self.case, cost, tools)
-        if prompt is not None and any(getattr(check.scorer, "reads_prompt", False) for check in self.checks):
+        if self.reads_prompt and prompt is not None:
             subject = replace(subject, prompt=prompt())
-        of_turns = [
-            _subject(said.response, answer, self._in_turn(said, turn), said.cost, tools)
-            for said, turn in zip(turns if self.places else (), self.case.turns, strict=False)
-        ]
-        found = [
-            (number, check, self._of_turn(number, of_turns, turn, judges))
-            for number, (check, turn) in enumerate(zip(self.checks, self.places, strict=False))
-        ]
+        found = self._found_in_turns(answer, tools, turns, judges) if self.places else []
         found += [
             (number, self.checks[number], self._checked(number, subject, judges))
             for number in range(len(self.places), len(self.checks))
@@ -214,6 +212,23 @@ class CaseChecks:
             asserts=_upto(len(scores)) if len(scores) == len(found) else tuple(number for number, _, _ in judged),
             broken=tuple(number for number, weight, score in judged if score.broken and weight),
         )
+
+    def _found_in_turns(
+        self,
+        answer: AnswerExtractor | None,
+        tools: tuple[Tool, ...],
+        turns: Sequence[TurnAnswer],
+        judges: JudgeAccess | None,
+    ) -> list[tuple[int, Check, Score | None]]:
+        """The scores of the checks that belong to turns, with their numbers."""
+        subjects = [
+            _subject(said.response, answer, self._in_turn(said, turn), said.cost, tools)
+            for said, turn in zip(turns, self.case.turns, strict=False)
+        ]
+        return [
+            (number, check, self._of_turn(number, subjects, turn, judges))
+            for number, (check, turn) in enumerate(zip(self.checks, self.places, strict=False))
+        ]
 
     def _in_turn(self, said: TurnAnswer, turn: Turn) -> Case:
         options = self.case.options if turn.options is None else turn.options

@@ -25,6 +25,8 @@ _WORD = re.compile(r"\w+")
 
 class _AnswerScorer:
     reads_answer: ClassVar[bool] = True
+    # The same text has the same score in every case.
+    reads_text_only: ClassVar[bool] = True
     options: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, subject: Subject) -> Score:

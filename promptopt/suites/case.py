@@ -45,6 +45,12 @@ class Assertion:
         """The type as written."""
         return f"not-{self.type}" if self.negated else self.type
 
+    def at(self, line: int | None) -> Assertion:
+        """The same on another line."""
+        return Assertion(
+            *(self.type, self.negated, self.value, self.threshold, self.weight, self.options, self.metric), line
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -100,6 +106,8 @@ class Case:
     @property
     def all_asserts(self) -> tuple[Assertion, ...]:
         """Those of its turns, then its own: the order in which a score counts them."""
+        if not self.turns:
+            return self.asserts
         return (*(assertion for turn in self.turns for assertion in turn.asserts), *self.asserts)
 
     @property

@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from sys import intern
 from typing import Any
@@ -57,6 +57,8 @@ _TOP_IGNORED = frozenset(
         "$schema",
     }
 )
+# Asserts of one text each that a suite's reader remembers.
+_MOST_ALIKE = 1024
 # One for all cases and asserts that have none.
 _NOTHING: Mapping[str, Any] = {}
 _TEST_KEYS = (
@@ -163,6 +165,7 @@ class _Parser:
         self._outer = outer
         self._default: Mapping[str, Any] = outer._default if outer else {}
         self._notes: list[str] = outer._notes if outer else []
+        self._alike: dict[object, Assertion] = {}
 
     def _tests_of(self, text: str) -> Iterable[_Test]:
         suffix = self._path.suffix.lower()
@@ -194,11 +197,13 @@ class _Parser:
 
     def _json_lines(self, text: str) -> Iterator[Any]:
         """One test a line; a line with ``input`` and ``target`` is a sample of inspect's."""
+        number = 0
+        decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _located(number, pairs))
         for number, line in enumerate(lines_of(text), 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line, object_pairs_hook=partial(_located, number))
+                row = decoder.decode(line)
             except (ValueError, RecursionError) as error:
                 message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
                 raise SuiteError(f"is not JSON: {message}", path=self._shown, line=number) from None
@@ -381,14 +386,17 @@ class _Parser:
         return tuple(self._assertion(entry, test) for entry in entries)
 
     def _assertion(self, entry: Any, test: Mapping[str, Any]) -> Assertion:
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
+        if not isinstance(entry, (dict, Mapping)) or not isinstance(entry.get("type"), str):
             raise self._error(f"an assert without a type: {entry!r}", entry if isinstance(entry, Mapping) else test)
-        # A large suite has few types of asserts.
-        written = intern(entry["type"])
+        written = entry["type"]
+        # A large suite has few asserts, which its cases repeat; texts are what most of them hold.
+        alike = tuple(entry.items()) if all(type(value) is str for value in entry.values()) else None
+        if (known := self._alike.get(alike)) is not None:
+            return known.at(self._line(entry))
         threshold = entry.get("threshold")
         if threshold is not None:
             threshold = self._number(threshold, "threshold", entry)
-        return Assertion(
+        found = Assertion(
             type=intern(written.removeprefix("not-")),
             negated=written.startswith("not-"),
             value=self._value(entry.get("value"), written.removeprefix("not-"), entry),
@@ -399,6 +407,9 @@ class _Parser:
             metric=self._metric(entry),
             line=self._line(entry),
         )
+        if alike is not None and len(self._alike) < _MOST_ALIKE:
+            self._alike[alike] = found
+        return found
 
     def _with_files(self, options: Mapping[str, Any], where: Mapping[str, Any]) -> Mapping[str, Any]:
         """Options in which the file of a ``rubricPrompt`` is read, and that of a ``transform`` is a whole path."""
@@ -439,7 +450,7 @@ class _Parser:
         value = mapping.get(key)
         if value is None:
             return {}
-        if not isinstance(value, Mapping):
+        if not isinstance(value, (dict, Mapping)):
             raise self._error(f"{key}: {value!r} is not a mapping", mapping, key)
         return value
 

@@ -93,6 +93,14 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(loader=loader, extensions=[ChatExtension, MediaExtension], **_OPTIONS | options)
         self.filters |= {"compact": _compact, "fit": _fit}
 
+    def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """As the sandbox calls; what a tag of the prompt's own compiles to is no code of the template's."""
+        if isinstance(getattr(called, "__self__", None), (ChatExtension, MediaExtension)):
+            # Within loops and blocks Jinja2 adds what a context is derived from, which these do not take.
+            own = {name: value for name, value in kwargs.items() if name not in ("_loop_vars", "_block_vars")}
+            return called(*args, **own)
+        return super().call(context, called, *args, **kwargs)
+
     def _generate(
         self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
     ) -> str:

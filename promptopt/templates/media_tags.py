@@ -38,10 +38,13 @@ class PrintedMedia:
 
     def __init__(self) -> None:
         self._media: list[Media] = []
-        # Digits, which no filter changes as it does letters.
-        self._drawn = str(secrets.randbelow(10**15)).zfill(15)
 
-    # Most renderings print no medium, and to compile a pattern takes longer than to render.
+    # Most renderings print no medium: neither is a number drawn for them nor a pattern compiled.
+    @cached_property
+    def _drawn(self) -> str:
+        """Digits, which no filter changes as it does letters."""
+        return str(secrets.randbelow(10**15)).zfill(15)
+
     @cached_property
     def _marks(self) -> re.Pattern[str]:
         return re.compile(rf"{BEGIN}{self._drawn}(\d+){END}")

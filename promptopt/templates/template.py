@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
 
 from promptopt.errors import PromptoptError, TemplateError, did_you_mean
-from promptopt.templates.chat import COLLECTOR, Collected, check_outside_text, turn_problem
+from promptopt.templates.chat import COLLECTOR, Collected, PlainChat, check_outside_text, turn_problem
 from promptopt.templates.chat_file import chat_source, rendered_chat
 from promptopt.templates.environment import (
     MODEL,
@@ -37,6 +37,7 @@ class Template:
         source: The text of the file, front matter included; of a chat in JSON or YAML, the same chat as blocks.
         front: Its front matter.
         lines: The line of the file that each line of ``source`` is from; empty if they are the same.
+        plain: The same chat, if it can be filled in without Jinja2.
     """
 
     origin: Origin
@@ -47,6 +48,7 @@ class Template:
     reader: Reader = field(repr=False, compare=False)
     compiled: jinja2.Template = field(repr=False, compare=False)
     lines: tuple[int, ...] = field(default=(), repr=False)
+    plain: PlainChat | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def load(
@@ -76,11 +78,12 @@ class Template:
             check_outside_text(tree)
             check_files(tree, environment, name)
             check_filters(tree, environment)
+            plain = PlainChat.of(tree, name) if type(environment) is PromptEnvironment else None
             code = environment.compile(tree, name, path)
         except Exception as error:  # noqa: BLE001 - extensions and filters may raise anything
             raise _in_file(explain(error, path, environment), path, lines) from None
         compiled = environment.template_class.from_code(environment, code, dict(environment.globals))
-        return cls(origin, path, name, source, front, reader, compiled, lines)
+        return cls(origin, path, name, source, front, reader, compiled, lines, plain)
 
     def line(self, number: int) -> int:
         """The line of the file that a line of ``source`` is from."""
@@ -92,8 +95,24 @@ class Template:
         Raises:
             TemplateError: A variable is undefined, or the template cannot be rendered with these.
         """
-        messages = Collected()
         notes: list[str] = []
+        filled = self.plain and self.plain.fill(variables)
+        messages = self._rendered(variables, notes) if filled is None else filled
+        if problem := turn_problem(messages):
+            raise self._out_of_turn(messages, *problem)
+        return Rendered(
+            messages=tuple(messages),
+            model=self.front.model,
+            params=self.front.params,
+            output_schema=self.front.output_schema,
+            origin=self.origin.of(self.origin.case, variables),
+            tools=self.front.tools,
+            notes=tuple(notes),
+        )
+
+    def _rendered(self, variables: Mapping[str, Any], notes: list[str]) -> Collected:
+        """The messages as Jinja2 renders them. Raises TemplateError."""
+        messages = Collected()
         try:
             with rendering(variables) as (printed, given):
                 text = self.compiled.render({**given, COLLECTOR: messages, NOTES: notes, MODEL: self.front.model})
@@ -106,17 +125,7 @@ class Template:
         if text.strip():
             shown = text.strip().splitlines()[0][:60]
             raise TemplateError(f"text outside the chat blocks: {shown!r}", path=self.path)
-        if problem := turn_problem(messages):
-            raise self._out_of_turn(messages, *problem)
-        return Rendered(
-            messages=tuple(messages),
-            model=self.front.model,
-            params=self.front.params,
-            output_schema=self.front.output_schema,
-            origin=replace(self.origin, variables=variables),
-            tools=self.front.tools,
-            notes=tuple(notes),
-        )
+        return messages
 
     def _out_of_turn(self, messages: Collected, number: int, why: str) -> TemplateError:
         message = f"message {number + 1} of the chat: {why}"

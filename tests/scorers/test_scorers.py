@@ -408,3 +408,17 @@ tests:
         ("b", "{}"): [False, False],
         ("b", "[1, 2, 3, 4]"): [True, True],
     }
+
+
+def test_an_answer_that_comes_again_has_the_same_score_and_another_has_its_own() -> None:
+    made, why = check("not-contains", "sorry"), "expected not to hold: contains 'sorry'"
+    answers = ["sorry", "fine", "sorry", "fine"] * 300
+    answers += [f"fine {number}" for number in range(600)] + ["so sorry" * 200] * 2
+    for answer in answers:
+        score = made(subject(answer))
+        assert score == Score("not-contains", *((1.0, True, "") if "sorry" not in answer else (0.0, False, why)))
+
+
+def test_an_answer_that_a_transform_changes_is_scored_by_what_it_becomes() -> None:
+    made = check("contains", "3", transform="context.vars.x")
+    assert [made(subject("same", x=x)).passed for x in ("3", "4", "3")] == [True, False, True]

@@ -1,6 +1,7 @@
 """Suites from files, in promptfoo's vocabulary and in inspect's."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -430,3 +431,15 @@ def test_an_inspect_sample_that_is_not_a_case_is_refused_with_its_line(project, 
         write(project, "s.jsonl", '{"input": "fine", "target": "x"}\n' + json.dumps(row))
     assert str(caught.value).startswith("s.jsonl:2: inspect sample: ")
     assert message in str(caught.value)
+
+
+def test_cases_that_write_the_same_assert_have_it_on_their_own_line(tmp_path: Path) -> None:
+    lines = [f'{{"vars": {{"n": {n}}}, "assert": [{{"type": "not-contains", "value": "no"}}]}}' for n in range(3)]
+    lines.append('{"vars": {"n": 9}, "assert": [{"type": "not-contains", "value": "no", "weight": true}]}')
+    (tmp_path / "s.jsonl").write_text("\n".join(lines[:3]))
+    suite = load_suite(tmp_path / "s.jsonl")
+    assert [assertion.line for case in suite.cases for assertion in case.asserts] == [1, 2, 3]
+    assert len({replace(assertion, line=None, options=()) for case in suite.cases for assertion in case.asserts}) == 1
+    (tmp_path / "s.jsonl").write_text("\n".join(lines))
+    with pytest.raises(SuiteError, match="weight: True is not a number"):
+        load_suite(tmp_path / "s.jsonl")
