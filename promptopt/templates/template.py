@@ -96,7 +96,7 @@ class Template:
             TemplateError: A variable is undefined, or the template cannot be rendered with these.
         """
         notes: list[str] = []
-        filled = self.plain and self.plain.fill(variables)
+        filled = None if self.plain is None else self.plain.fill(variables)
         messages = self._rendered(variables, notes) if filled is None else filled
         if problem := turn_problem(messages):
             raise self._out_of_turn(messages, *problem)
