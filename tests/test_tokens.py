@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import inspect
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -201,3 +202,21 @@ def test_a_child_forked_while_another_thread_loads_counts_too() -> None:
             signal.alarm(20)
             os._exit(0 if tokens.Tokenizer("o200k_base", exact=True).count("one two") == 2 else 1)
         assert os.waitpid(child, 0)[1] == 0
+
+
+_RESIDENT = """
+from pathlib import Path
+from promptopt import tokens
+def megabytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4 / 1024
+tokens.Tokenizer("o200k_base", exact=True).count("one two")
+loaded = megabytes()
+tokens.release()
+print(loaded - megabytes())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked to give memory back")
+def test_a_vocabulary_that_is_given_back_leaves_the_process() -> None:
+    found = subprocess.run([sys.executable, "-c", _RESIDENT], check=True, capture_output=True, text=True)
+    assert float(found.stdout) > 30
