@@ -11,8 +11,9 @@ from typing import Any
 
 from promptopt.auditing.accounting import Accounting, Settled
 from promptopt.auditing.bill import KINDS, TokenBill, TokenRate, slots_of
-from promptopt.auditing.log import CallLog, fixed_shares
+from promptopt.auditing.log import CallLog
 from promptopt.auditing.profile import GroupSums, SpendProfile, profile
+from promptopt.auditing.replays import fixed_shares
 from promptopt.auditing.strategies import (
     STRATEGIES,
     AuditSettings,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promptopt.auditing.log import CallLog, Flags, Floats, Integers
+from promptopt.auditing.prompt_digests import LINE_LENGTH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,6 +141,32 @@ def replay_prefixes(log: CallLog, billed: Flags, lifetime: float, minimum: int, 
 def _kept(tokens: Integers, minimum: int) -> Integers:
     """What a provider keeps of a prefix: nothing below a minimum, and whole steps from there on."""
     return np.where(tokens >= minimum, tokens // _STEP * _STEP, 0) if minimum else tokens
+
+
+def fixed_shares(log: CallLog) -> tuple[Floats, NDArray[np.int64]]:
+    """The share of each call's text that is in every call of its prompt and model, and which prompt and model that is.
+
+    A prompt that fewer than three calls have shows nothing of what never changes: its share is 0.
+    """
+    size = len(log)
+    if not len(log.lines):
+        return np.zeros(size), np.zeros(size, np.int64)
+    groups = (log.codes["prompt"].astype(np.int64) + 1) * len(log.names["model"]) + log.codes["model"]
+    counts = np.diff(log.line_starts)
+    calls = np.repeat(np.arange(size), counts)
+    of, lengths = groups[calls], (log.lines & LINE_LENGTH).astype(np.int64)
+    order = np.lexsort((calls, log.lines, of))
+    same = (of[order][1:] == of[order][:-1]) & (log.lines[order][1:] == log.lines[order][:-1])
+    runs = np.concatenate([[0], np.cumsum(~same)])
+    once = np.concatenate([[True], ~same | (calls[order][1:] != calls[order][:-1])])
+    _, places, sizes = np.unique(groups[counts > 0], return_inverse=True, return_counts=True)
+    in_group = np.zeros(size, np.int64)
+    in_group[counts > 0] = sizes[places.reshape(-1)]
+    everywhere = np.bincount(runs, once)[runs] == in_group[calls[order]]
+    fixed = np.zeros(len(log.lines))
+    fixed[order[everywhere]] = lengths[order[everywhere]]
+    total = np.bincount(calls, lengths, size)
+    return np.where(in_group > 2, np.bincount(calls, fixed, size) / np.maximum(total, 1), 0.0), groups
 
 
 def replay_fixed(

@@ -15,8 +15,9 @@ from typing import Literal
 import numpy as np
 
 from promptopt.auditing.bill import CallUsages, TokenBill, TokenRates, logged, rates_of, slots_of
-from promptopt.auditing.log import CallLog, Flags, Floats, Integers, digest_of, fixed_shares
-from promptopt.auditing.replays import asked_again, replay_answers, replay_fixed, replay_prefixes
+from promptopt.auditing.log import CallLog, Flags, Floats, Integers
+from promptopt.auditing.prompt_digests import digest_of
+from promptopt.auditing.replays import asked_again, fixed_shares, replay_answers, replay_fixed, replay_prefixes
 from promptopt.config import Config
 
 StrategyName = Literal[

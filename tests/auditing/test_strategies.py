@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from promptopt.auditing.accounting import settle
 from promptopt.auditing.audit import AuditInput, audit, merged, partial_text, read_partial
-from promptopt.auditing.log import LogBuilder, LoggedCall, text_of
+from promptopt.auditing.log import LogBuilder, LoggedCall
+from promptopt.auditing.prompt_digests import text_of
 from promptopt.auditing.report import gateway_settings, report_data, report_text
 from promptopt.auditing.strategies import STRATEGIES, AuditSettings, LogReplay, needs
 from promptopt.auditing.waterfall import all_sets, chain, shapley, steps

@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
-import sqlite3
 import threading
 import zlib
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, islice
@@ -24,6 +22,7 @@ import numpy as np
 from promptopt.auditing.log import UNKNOWN, CallLog, LogBuilder, LoggedCall
 from promptopt.auditing.readers import codex, ledger, otel, plain
 from promptopt.auditing.readers.fields import BadRow, LogReader
+from promptopt.auditing.readers.recognition import calls_of, formats, other_reader, reader_of
 from promptopt.auditing.readers.records import (
     LONGEST_LINE,
     LogRecord,
@@ -35,9 +34,9 @@ from promptopt.auditing.readers.records import (
     parquet_parts,
     starts_with,
 )
-from promptopt.errors import InputError, UsageError, did_you_mean
+from promptopt.errors import InputError
 from promptopt.files import show_path
-from promptopt.registry import load, registered
+from promptopt.registry import load
 
 SAMPLES = 100_000
 """Rejected rows of which the place and the reason are kept."""
@@ -119,11 +118,6 @@ def _logs_in(folder: Path) -> list[Path]:
     return found
 
 
-def formats() -> tuple[str, ...]:
-    """The names of the formats that can be read."""
-    return tuple(registered("reader"))
-
-
 @dataclass
 class _Piece:
     """What one process has read of a file; its rows count from 0, and its places from the piece's first line."""
@@ -165,11 +159,11 @@ class _Reading:
         if not path.is_file():
             raise InputError(f"{show_path(path)}: there is no such file")
         if starts_with(path, b"SQLite format 3\0"):
-            self._take(ledger.NAME, path, _ledger_calls(path))
+            self._take(ledger.NAME, path, ledger.file_calls(path))
             return
         records = documents(path)
         first = list(islice(records, _LOOKED_AT))
-        reader = _reader(path, [each for _, each in first], format_name, columns)
+        reader = reader_of(path, [each for _, each in first], format_name, columns)
         if isinstance(reader, plain.PlainReader) and starts_with(path, b"PAR1"):
             records.close()
             self._take_parquet(reader, path)
@@ -193,9 +187,9 @@ class _Reading:
             [] if is_named else [cast("LogReader", load("reader", name)) for name in formats() if name != plain.NAME]
         )
         for place, record in records:
-            other = None if isinstance(record, BadRow) else _other_reader(reader, others, record)
+            other = None if isinstance(record, BadRow) else other_reader(reader, others, record)
             name, read = (reader.NAME, calls) if other is None else (other.NAME, other.calls)
-            self._take(name, path, ((place, _calls_of(read, record)),))
+            self._take(name, path, ((place, calls_of(read, record)),))
 
     def _with_parents(self, record: LogRecord) -> Iterator[LoggedCall | BadRow]:
         self._parents.update(otel.span_parents(record))
@@ -227,7 +221,7 @@ class _Reading:
                 self._formats.extend([self._format(reader.NAME)] * len(rows))
                 self._progress(len(self._builder))
             else:
-                self._take(reader.NAME, path, ((place, _calls_of(reader.calls, record)) for place, record in batch))
+                self._take(reader.NAME, path, ((place, calls_of(reader.calls, record)) for place, record in batch))
 
     def _take_parquet(self, reader: plain.PlainReader, path: Path) -> None:
         """Read Parquet by columns, some rows at a time; those that are not of one kind row by row."""
@@ -240,7 +234,7 @@ class _Reading:
                 self._progress(len(self._builder))
             else:
                 records = enumerate(part.records(), part.first + 1)
-                self._take(reader.NAME, path, ((place, _calls_of(reader.calls, record)) for place, record in records))
+                self._take(reader.NAME, path, ((place, calls_of(reader.calls, record)) for place, record in records))
 
     def _take(self, name: str, path: Path, found: Iterable[tuple[int, Iterator[LoggedCall | BadRow]]]) -> None:
         for place, calls in found:
@@ -371,12 +365,12 @@ def logged_records(
                 continue
             records = iter(documents(file))
             first = list(islice(records, _LOOKED_AT))
-            reader = _reader(file, [each for _, each in first], format_name, columns)
+            reader = reader_of(file, [each for _, each in first], format_name, columns)
             for _, record in chain(first, records):
                 if isinstance(record, BadRow):
                     continue
                 try:
-                    for call in _calls_of(reader.calls, record):
+                    for call in calls_of(reader.calls, record):
                         if isinstance(call, LoggedCall):
                             yield call, record
                 except BadRow:
@@ -385,68 +379,3 @@ def logged_records(
 
 def _number(name: str, identity: str) -> int:
     return int.from_bytes(blake2b(f"{name} {identity}".encode("utf-8", "replace"), digest_size=8).digest())
-
-
-def _calls_of(
-    calls: Callable[[LogRecord], Iterator[LoggedCall | BadRow]], record: LogRecord | BadRow
-) -> Iterator[LoggedCall | BadRow]:
-    if isinstance(record, BadRow):
-        raise record
-    try:
-        yield from calls(record)
-    except (AttributeError, TypeError, KeyError, IndexError) as error:
-        raise BadRow(f"has another shape than its format: {error}") from None
-
-
-def _reader(
-    path: Path, first: Sequence[LogRecord | BadRow], format_name: str | None, columns: tuple[str, ...]
-) -> LogReader:
-    sample = [record for record in first if not isinstance(record, BadRow)]
-    bad = next((record for record in first if isinstance(record, BadRow)), None) if not sample else None
-    if columns:
-        if format_name not in (None, plain.NAME):
-            raise UsageError(f"--map is for plain rows, not for --format {format_name}")
-        return plain.PlainReader(columns)
-    if format_name is not None:
-        if format_name not in formats():
-            raise UsageError(
-                f"--format {format_name!r} is not known.{did_you_mean(format_name, formats())} "
-                f"Known: {', '.join(formats())}"
-            )
-        return plain.PlainReader() if format_name == plain.NAME else cast("LogReader", load("reader", format_name))
-    # Plain rows are what any format looks like, so they are asked last.
-    for name in sorted(formats(), key=lambda each: each == plain.NAME):
-        reader = cast("LogReader", load("reader", name))
-        if any(reader.recognises(record) for record in sample):
-            return plain.PlainReader() if name == plain.NAME else reader
-    if bad is not None:
-        raise InputError(f"{show_path(path)}: no record of it can be read: {bad}")
-    names = ", ".join(sorted({key for record in sample for key in record})[:12]) or "no records"
-    raise InputError(
-        f"{show_path(path)}: is not a log of a known format; its records have: {names}\n"
-        f"  name the format (--format {'|'.join(formats())}), or the columns (--map input=COLUMN --map output=COLUMN)"
-    )
-
-
-def _other_reader(reader: LogReader, others: Sequence[LogReader], record: LogRecord) -> LogReader | None:
-    """The reader of a record that is of another format than those before it in its file; ``None`` if it is not."""
-    if reader.recognises(record):
-        return None
-    return next((other for other in others if other is not reader and other.recognises(record)), None)
-
-
-def _ledger_calls(path: Path) -> Iterator[tuple[int, Iterator[LoggedCall | BadRow]]]:
-    from promptopt.gateway.stores.ledger import open_ledger
-
-    # A ledger that is opened is made, so that a file of something else is not.
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone():
-            raise InputError(
-                "is SQLite, and not a ledger of promptopt's: it has no table of calls", path=show_path(path)
-            )
-    store = open_ledger(path)
-    try:
-        for place, row in enumerate(store.rows(), 1):
-            yield place, ledger.row_calls(row)
-    finally:
-        store.close()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from promptopt.auditing.log import LoggedCall
 from promptopt.auditing.readers.fields import CUT_OFF, BadRow
+from promptopt.errors import InputError
+from promptopt.files import show_path
 from promptopt.gateway.stores.ledger_row import LedgerRow, row_of_dict
 
 NAME = "promptopt"
@@ -57,3 +62,25 @@ def row_calls(row: LedgerRow) -> Iterator[LoggedCall]:
 
 def _is_hex(digest: str) -> bool:
     return len(digest) >= 16 and all(letter in "0123456789abcdef" for letter in digest[:16])
+
+
+def file_calls(path: Path) -> Iterator[tuple[int, Iterator[LoggedCall | BadRow]]]:
+    """The calls of a ledger's file, with the numbers of their rows.
+
+    Raises:
+        InputError: It is another SQLite file.
+    """
+    from promptopt.gateway.stores.ledger import open_ledger
+
+    # A ledger that is opened is made, so that a file of something else is not.
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone():
+            raise InputError(
+                "is SQLite, and not a ledger of promptopt's: it has no table of calls", path=show_path(path)
+            )
+    store = open_ledger(path)
+    try:
+        for place, row in enumerate(store.rows(), 1):
+            yield place, row_calls(row)
+    finally:
+        store.close()
