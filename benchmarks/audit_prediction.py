@@ -23,7 +23,7 @@ from typing import Any
 from promptopt.auditing.accounting import settle
 from promptopt.auditing.audit import AuditInput, audit
 from promptopt.auditing.readers.files import read_log
-from promptopt.auditing.strategies import AuditSettings, StrategyName
+from promptopt.auditing.strategy_settings import AuditSettings, StrategyName
 from promptopt.config import Config
 from promptopt.gateway.assembly import build_gateway
 from promptopt.gateway.call import Answer, Call, Labels

@@ -189,6 +189,13 @@ def close_models(model: str, *, config: Config | None = None) -> list[str]:
 
 
 @lru_cache(maxsize=16)
+def listed_models(provider: str) -> tuple[str, ...]:
+    """The models of a provider, such as ``openai``, that the price table has."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    return tuple(known.id for each in get_snapshot().providers if each.id == provider for known in each.models)
+
+
 def table_name(moment: datetime) -> str:
     """The price table in use, dated by its newest price change in force at ``moment``: what to cite beside a price.
 

@@ -65,6 +65,16 @@ def comparison() -> Schema:
         frontier=optional(
             row(text="baseline", measure="saved_share", cheapest_not_worse=optional(TEXT), points=listed(point))
         ),
+        cascade=optional(
+            row(
+                text="prompt",
+                measure="escalated usd_per_1k_calls quality_change quality_low",
+                models=texts,
+                steps=listed(ANY),
+                asked=listed(NUMBER),
+                not_worse=FLAG,
+            )
+        ),
         race=optional(row(count="calls unasked unsent", measure="level saved_usd unspent_usd", stopped=listed(TABLE))),
         parts=listed(row(text="prompt by name", count="cases", measure="quality low high")),
         provenance=row(count="replayed live", answered_by=texts, recorded=days, tokenizers=TABLE, prices=TABLE),
@@ -89,6 +99,8 @@ def audit() -> Schema:
         distinct=TABLE,
         curve=listed(NUMBER),
         counts=TABLE,
+        losses=TABLE,
+        prefixes=listed(TABLE),
         month=optional(TABLE),
         spikes=listed(ANY),
         shutdowns=listed(ANY),
@@ -104,6 +116,7 @@ def audit() -> Schema:
             settled=listed(TABLE),
             differing=TABLE,
             unexplained=TABLE,
+            mispriced=TABLE,
         ),
         settings=TABLE,
         shares=optional(row(measure="input cached output reasoning")),

@@ -58,6 +58,8 @@ class Accounting:
         said_usd: What the log itself says that those cost.
         unexplained: Rows whose own total is no sum of their parts, and the tokens that it has more (or, negative,
             fewer) than what was read, by ``provider/model``.
+        mispriced: Calls of models whose cost in the log is not that of the table as a whole: their number, and dollars
+            in the log and at list price, by ``provider/model``.
     """
 
     settled: tuple[Settled, ...]
@@ -66,6 +68,7 @@ class Accounting:
     said_usd: float
     listed_usd: float
     unexplained: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    mispriced: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def settle(
@@ -241,4 +244,18 @@ def _accounting(
     numbers, rows = np.unique(places[off], return_counts=True)
     differing = {names[number]: count for number, count in zip(numbers.tolist(), rows.tolist(), strict=True)}
     said, list_usd = log.said_usd[compared], listed[compared]
-    return Accounting(settled, dict(sorted(differing.items())), len(said), float(said.sum()), float(list_usd.sum()))
+    held = np.bincount(places[compared], minlength=len(names)).tolist()
+    sums = [np.bincount(places[compared], each, len(names)).tolist() for each in (said, list_usd)]
+    mispriced = {
+        name: (rows, theirs, ours)
+        for name, rows, theirs, ours in zip(names, held, *sums, strict=True)
+        if rows and abs(theirs - ours) > _FAR * ours
+    }
+    return Accounting(
+        settled,
+        dict(sorted(differing.items())),
+        len(said),
+        float(said.sum()),
+        float(list_usd.sum()),
+        mispriced=dict(sorted(mispriced.items())),
+    )

@@ -11,26 +11,19 @@ from typing import Any
 
 from promptopt.auditing.accounting import Accounting, Settled
 from promptopt.auditing.bill import KINDS, TokenBill, TokenRate, slots_of
+from promptopt.auditing.evidence import label_evidence
 from promptopt.auditing.log import CallLog
-from promptopt.auditing.profile import GroupSums, SpendProfile, profile
+from promptopt.auditing.profile import GroupSums, SpendProfile, near_repeats, profile, stable_blocks
 from promptopt.auditing.replays import fixed_shares
-from promptopt.auditing.strategies import (
-    STRATEGIES,
-    AuditSettings,
-    LogReplay,
-    ReplayOutcome,
-    StrategyName,
-    in_part,
-    needs,
-    outcomes,
-)
+from promptopt.auditing.strategies import LogReplay, ReplayOutcome, in_part, outcomes
+from promptopt.auditing.strategy_settings import STRATEGIES, AuditSettings, StrategyName, needs
 from promptopt.auditing.waterfall import all_sets, chain
 from promptopt.config import Config
 from promptopt.errors import InputError
 
 MOST_ORDERED = 8
 """Strategies of which all orders are looked at, at most: 256 replays."""
-_VERSION = 1
+_VERSION = 2
 _OF_ONE_AUDIT = ("settings", "order", "accounting", "log_sums")
 
 
@@ -43,6 +36,7 @@ class LogAudit:
         order: The strategies that can be assessed, in the order of the waterfall.
         needs: What the others need.
         outcomes: By set of strategies.
+        labelled: Prompts (or tags, as ``labelled_by`` says) whose labels show that the smaller model does the job.
         log_sums: Calls, input and output tokens of the whole log: parts of one log have the same.
     """
 
@@ -57,6 +51,8 @@ class LogAudit:
     profile: SpendProfile
     outcomes: Mapping[frozenset[StrategyName], ReplayOutcome]
     log_sums: tuple[int, int, int] = (0, 0, 0)
+    labelled: tuple[str, ...] = ()
+    labelled_by: str = "prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +80,20 @@ def audit(
     Raises:
         InputError: Too many strategies for all orders.
     """
-    lacking = {name: text for name, text in needs(given.log, settings).items() if name in order}
+    labels = label_evidence(given.log, settings.to_model)
+    lacking = {name: text for name, text in needs(given.log, settings, labels).items() if name in order}
     able = tuple(name for name in order if name not in lacking)
     if every_order and len(able) > MOST_ORDERED:
         raise InputError(f"--all-orders takes at most {MOST_ORDERED} strategies, not {len(able)}: choose with --only")
     log, fixed = given.log, fixed_shares(given.log) if "layout" in able else None
+    repeated = near_repeats(log), stable_blocks(log)
     if part[1] > 1:
-        rows = in_part(log, *part, by_model="layout" in able)
+        # Questions that are alike, and prompts with another layout, begin alike only by chance.
+        rows = in_part(log, *part, by_model="layout" in able or "semantic-cache" in able)
         log, fixed = log.take(rows), fixed and (fixed[0][rows], fixed[1][rows])
-    replay = LogReplay(log, settings, config, fixed)
+        labels = None if labels is None else labels.take(rows)
+        repeated = repeated[0][rows], repeated[1][rows]
+    replay = LogReplay(log, settings, config, fixed, labels)
     sets = all_sets(able) if every_order else chain(able)
     return LogAudit(
         rows=len(log),
@@ -103,9 +104,11 @@ def audit(
         settings=settings,
         order=able,
         needs=lacking,
-        profile=profile(log, replay.usages, slots_of(log), settings.lifetime_s),
+        profile=profile(log, replay.usages, slots_of(log), settings.lifetime_s, *repeated),
         outcomes=outcomes(replay, sets),
         log_sums=(len(given.log), int(given.log.input_tokens.sum()), int(given.log.output_tokens.sum())),
+        labelled=() if labels is None else labels.prompts,
+        labelled_by="prompt" if labels is None else labels.column,
     )
 
 
@@ -132,6 +135,8 @@ def merged(parts: Sequence[LogAudit]) -> LogAudit:
             profile=whole.profile.plus(other.profile),
             outcomes={each: whole.outcomes[each].plus(other.outcomes[each]) for each in whole.outcomes},
             log_sums=first.log_sums,
+            labelled=first.labelled,
+            labelled_by=first.labelled_by,
         )
     return whole
 
@@ -158,6 +163,8 @@ def partial_text(audit: LogAudit, part: tuple[int, int]) -> str:
         "duplicates": audit.duplicates,
         "formats": audit.formats,
         "log_sums": audit.log_sums,
+        "labelled": audit.labelled,
+        "labelled_by": audit.labelled_by,
         "accounting": asdict(audit.accounting),
         "settings": asdict(audit.settings),
         "order": audit.order,
@@ -168,6 +175,8 @@ def partial_text(audit: LogAudit, part: tuple[int, int]) -> str:
                 for column, names in audit.profile.groups.items()
             },
             "counts": audit.profile.counts,
+            "losses": {name: group(sums) for name, sums in audit.profile.losses.items()},
+            "prefixes": audit.profile.prefixes,
             "bill": bill(audit.profile.bill),
         },
         "outcomes": [
@@ -215,19 +224,25 @@ def _partial(body: Mapping[str, Any]) -> LogAudit:
         duplicates=body["duplicates"],
         formats=body["formats"],
         accounting=Accounting(**{**accounting, "settled": settled}),
-        settings=AuditSettings(**{**settings, "no_wait": tuple(settings["no_wait"])}),
+        settings=AuditSettings(
+            **{**settings, **{name: tuple(settings[name]) for name in ("no_wait", "cascade", "escalated")}}
+        ),
         order=tuple(body["order"]),
         needs=body["needs"],
         profile=SpendProfile(
             {column: {name: group(each) for name, each in names.items()} for column, names in sums["groups"].items()},
             sums["counts"],
             bill(sums["bill"]),
+            {name: group(each) for name, each in sums["losses"].items()},
+            {name: tuple(each) for name, each in sums["prefixes"].items()},
         ),
         outcomes={
             frozenset(each["strategies"]): ReplayOutcome(bill(each["bill"]), each["counts"])
             for each in body["outcomes"]
         },
         log_sums=tuple(body["log_sums"]),
+        labelled=tuple(body["labelled"]),
+        labelled_by=body["labelled_by"],
     )
 
 

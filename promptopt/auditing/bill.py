@@ -121,6 +121,41 @@ def rates_of(
     return TokenRates(tuple(known), np.where(unused, -1, np.where(is_long, long[places], numbers)).astype(np.int32))
 
 
+def chosen_rates(first: TokenRates, other: TokenRates, rows: Flags) -> TokenRates:
+    """The first rates for some calls, and the other ones for the rest."""
+    moved = np.where(other.numbers >= 0, other.numbers + len(first.rates), -1)
+    return TokenRates((*first.rates, *other.rates), np.where(rows, first.numbers, moved).astype(np.int32))
+
+
+def mixed_rates(parts: Sequence[TokenRates], shares: Sequence[Floats], rows: Flags) -> TokenRates:
+    """What a token costs if each of several models gets a share of the calls: the sum of the rates times the shares.
+
+    Args:
+        shares: For each model, its share of each call.
+        rows: Calls that it is for; the others are unpriced, and so are those of which one model is.
+    """
+    priced = rows.copy()
+    for part in parts:
+        priced &= part.priced
+    keys = [np.where(priced, part.numbers, 0).astype(np.int64) for part in parts]
+    # A share of parts in a million, as a whole number.
+    keys += [np.where(priced, np.nan_to_num(share) * 1_000_000 + 0.5, 0).astype(np.int64) for share in shares]
+    unique, places = _distinct(*keys)
+    found: list[TokenRate] = []
+    for row in unique:
+        numbers, millionths = row[: len(parts)], row[len(parts) :]
+        if not all(part.rates for part in parts):
+            break
+        rates = [part.rates[number] for part, number in zip(parts, numbers, strict=True)]
+        usd = tuple(
+            sum((rate.usd_mtok[kind] * share for rate, share in zip(rates, millionths, strict=True)), Decimal(0))
+            / _MTOK
+            for kind in range(len(KINDS))
+        )
+        found.append(TokenRate(" > ".join(rate.model for rate in rates), rates[-1].processing, usd, rates[-1].long))
+    return TokenRates(tuple(found), np.where(priced, places, -1).astype(np.int32))
+
+
 def _distinct(*columns: NDArray[Any]) -> tuple[list[tuple[int, ...]], Integers]:
     """The different rows of some columns of whole numbers from -1 on, and which of them each row is."""
     code = np.zeros(len(columns[0]), np.int64)
@@ -169,6 +204,12 @@ def _rate(price: Price) -> TokenRate:
         price.output_mtok,
     )
     return TokenRate(price.model, price.processing, rates)
+
+
+def list_rate(model: str) -> TokenRate | None:
+    """Today's rate of a model; ``None`` if it has no known price."""
+    price = find_price(model)
+    return None if price is None else _rate(price)
 
 
 def _hour_rate(plain: Decimal, write: Decimal) -> Decimal:
@@ -274,10 +315,12 @@ class CallUsages:
         for number, kind in enumerate(self.by_kind):
             # Doubles hold whole numbers up to 2**53 exactly.
             sums[:, number] = np.bincount(places, kind[rows].astype(np.float64), len(unique)).astype(np.int64)
-        tokens = {
-            (self.rates.rates[cell // span], cell % span + first): tuple(row)
-            for cell, row in zip(unique.tolist(), sums.tolist(), strict=True)
-        }
+        tokens: dict[tuple[TokenRate, int], tuple[int, ...]] = {}
+        for cell, row in zip(unique.tolist(), sums.tolist(), strict=True):
+            key = self.rates.rates[cell // span], cell % span + first
+            # A rate may have two numbers: that of a smaller model which the log has too.
+            known = tokens.get(key)
+            tokens[key] = tuple(row) if known is None else tuple(a + b for a, b in zip(known, row, strict=True))
         return TokenBill(tokens, int(self.billed.sum()), int((self.billed & ~self.rates.priced).sum()))
 
 

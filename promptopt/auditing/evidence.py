@@ -1,13 +1,19 @@
-"""What a comparison has measured, by its JSON: that a model does the job, and ratios of tokens."""
+"""What was measured: by the JSON of a comparison, or by quality labels in the log itself."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from promptopt.auditing.log import CallLog, Flags, Floats
 from promptopt.errors import InputError, UsageError
+from promptopt.experiment.bounds import lower_bound, upper_bound
+from promptopt.promptfoo.export import toml_value
 
 GOOD_VERDICTS = ("improved", "equivalent", "not-worse")
 """Those that show that the job is still done."""
@@ -92,6 +98,99 @@ def _verdicts(data: Mapping[str, Any]) -> list[str]:
     found = list(by_pair.values())
     # A variant that a race dropped has no pair.
     return found + ["dropped"] * (len(data["variants"]) - 1 - len(found))
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredCascade:
+    """A cascade that a comparison has measured.
+
+    Attributes:
+        models: The cheapest first.
+        escalated: The share of the calls that each of them gets; the first gets all.
+        toml: Its steps as ``[tool.promptopt.gateway]`` has them.
+    """
+
+    models: tuple[str, ...]
+    escalated: tuple[float, ...]
+    toml: str
+
+
+def measured_cascade(path: Path) -> MeasuredCascade:
+    """The cascade of a comparison.
+
+    Raises:
+        InputError: There is none in it, or it is not shown to be as good as its last model.
+    """
+    found = _comparison(path).get("cascade")
+    if not isinstance(found, dict):
+        raise InputError(
+            "has no cascade: compare its models with [tool.promptopt.gateway] cascade in the settings", path=path
+        )
+    if not found.get("not_worse"):
+        raise InputError(f"says of {found['prompt']!r} that it may be worse than its last model alone", path=path)
+    return MeasuredCascade(tuple(found["models"]), tuple(found["asked"]), toml_value(found["steps"]))
+
+
+@dataclass(frozen=True)
+class LabelEvidence:
+    """What quality labels in a log say of a smaller model.
+
+    Attributes:
+        shown: Calls of prompts (or tags) in which the smaller model's answers are not worse than the others'.
+        escalated: For each call the share of the smaller model's answers that are not good, at most; NaN is unknown.
+        judged: How many labels the smaller model's answers have.
+        prompts: Those that are shown.
+        lacking: What more is needed.
+    """
+
+    shown: Flags
+    escalated: Floats
+    judged: int
+    prompts: tuple[str, ...]
+    column: str
+    lacking: str
+
+    def take(self, rows: Flags) -> LabelEvidence:
+        """That of some calls."""
+        return replace(self, shown=self.shown[rows], escalated=self.escalated[rows])
+
+
+MARGIN, _LEVEL, _GOOD = 0.02, 0.05, 0.5
+
+
+def label_evidence(log: CallLog, model: str | None) -> LabelEvidence | None:
+    """What the labels of a whole log say of a model; ``None`` if it has none, or no model is named.
+
+    Answers of the two models are independent samples: both bounds hold at half of 5% (Bonferroni), whatever the
+    labels' distribution.
+    """
+    if model is None or not len(log.quality):
+        return None
+    judged = ~np.isnan(log.quality) & ~log.own_hit
+    small = np.isin(log.codes["model"], [at for at, name in enumerate(log.names["model"]) if same_model(name, model)])
+    column = "prompt" if (log.codes["prompt"] >= 0).any() else "tag"
+    kinds = log.codes[column]
+    shown, escalated, prompts = np.zeros(len(log), bool), np.full(len(log), np.nan), []
+    for kind in np.unique(kinds[judged & small]).tolist():
+        rows = kinds == kind
+        mine, others = log.quality[rows & judged & small], log.quality[rows & judged & ~small]
+        escalated[rows & ~small] = upper_bound((mine < _GOOD).astype(np.float64), 1.0, _LEVEL)
+        if len(others) and lower_bound(mine, 0.0, _LEVEL / 2) - upper_bound(others, 1.0, _LEVEL / 2) > -MARGIN:
+            shown[rows] = True
+            prompts.append(log.names[column][kind] if kind >= 0 else "")
+    count = int((judged & small).sum())
+    lacking = (
+        f"more labels: the {count:,} of {model} in the log do not show that it loses at most {MARGIN:.0%}"
+        if count
+        else f"labels of answers of {model} in the log, or --evidence FILE"
+    )
+    return LabelEvidence(shown, escalated, count, tuple(prompts), column, lacking)
+
+
+def same_model(named: str, model: str) -> bool:
+    """Whether a name is that of a model, whoever serves it, or of a dated version of it."""
+    bare, wanted = _bare(named), _bare(model)
+    return bare == wanted or (bare.startswith(f"{wanted}-") and bare[len(wanted) + 1 :].replace("-", "").isdigit())
 
 
 def _bare(model: str) -> str:

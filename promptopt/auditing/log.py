@@ -6,8 +6,7 @@ and numbered; texts are not kept at all: a request leaves its digest and the cha
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -47,13 +46,16 @@ class LoggedCall(NamedTuple):
             are equal.
         block_tokens: Tokens of a block; below 1 it is the share of the input that a block is, and 0 spreads the input
             evenly over the blocks.
-        lines: Of the prompt's text, as :func:`text_of` numbers them.
+        lines: Of the prompt's text, as :func:`~promptopt.auditing.prompt_digests.text_of` numbers them.
+        alike: A digest that is also the same for a text that differs in case, punctuation and digits only; 0 is none.
+        messages: What was asked, for who looks at texts while a log is read; nothing keeps it.
         cap: The request's cap on output tokens.
         latency_s: From the request to the end of the answer.
         failed: It gave no answer that its caller could use.
         cut_off: Its answer ended at the cap.
         own_hit: It was answered by a cache of the log's own gateway: nothing was paid.
         waits: Whether somebody waited for the answer; ``None`` is unknown.
+        quality: How good the answer was, from 0 to 1, as somebody has judged it; ``None`` if nobody did.
     """
 
     model: str
@@ -79,12 +81,15 @@ class LoggedCall(NamedTuple):
     blocks: Sequence[int] = ()
     block_tokens: float = 0
     lines: Sequence[int] = ()
+    alike: int = 0
+    messages: Any = None
     cap: int | None = None
     latency_s: float | None = None
     failed: bool | None = None
     cut_off: bool = False
     own_hit: bool = False
     waits: bool | None = None
+    quality: float | None = None
     identity: str | None = None
 
 
@@ -105,6 +110,9 @@ class CallLog:
         block_tokens: Of each call, as :class:`LoggedCall` has it.
         line_starts: Where each call's lines begin in ``lines``; one more than calls.
         known: Flags that the log knows at all: one of ``failed``, ``waits``.
+        quality: As :class:`LoggedCall` has it, NaN is unknown; empty if no call has one. ``alike`` likewise, 0 is none.
+        question: For each call, its last user message's number in ``questions``, -1 if it has none; empty if questions
+            were not asked for. ``scope`` is a digest of all else that the call asks.
     """
 
     at: Floats
@@ -133,6 +141,11 @@ class CallLog:
     known: frozenset[str] = field(default_factory=frozenset)
     lines: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     line_starts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    quality: Floats = field(default_factory=lambda: np.zeros(0))
+    alike: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    question: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    scope: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    questions: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.at)
@@ -145,7 +158,7 @@ class CallLog:
         columns: dict[str, Any] = {
             name: _of_rows(getattr(self, name), rows)
             for name in self.__dataclass_fields__
-            if name not in ("codes", "names", "blocks", "block_starts", "known", "lines", "line_starts")
+            if name not in _OF_ALL and (name not in SPARSE or len(getattr(self, name)))
         }
         codes = {name: _of_rows(codes, rows) for name, codes in self.codes.items()}
         return replace(
@@ -180,6 +193,14 @@ class CallLog:
 
 
 _NO_STARTS = np.zeros(0, np.int64)
+_OF_ALL = ("codes", "names", "blocks", "block_starts", "known", "lines", "line_starts", "questions")
+SPARSE: Mapping[str, tuple[str, type, float]] = {
+    "quality": ("d", np.float64, np.nan),
+    "alike": ("Q", np.uint64, 0),
+    "question": ("q", np.int64, -1),
+    "scope": ("Q", np.uint64, 0),
+}
+"""Columns that most logs do not have: the code of their array, their type, and what a call has that has none."""
 
 
 def _runs(
@@ -195,181 +216,11 @@ def _of_rows(column: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
     return np.broadcast_to(column[:1], len(rows)) if len(rows) and column.strides == (0,) else column[rows]
 
 
-def _once(column: NDArray[Any]) -> NDArray[Any]:
+def once(column: NDArray[Any]) -> NDArray[Any]:
     """A column whose values are all the same takes the memory of one."""
     first = column[:1]
     same = len(column) > 1 and bool((column == first).all() or ((first != first).all() and (column != column).all()))  # noqa: PLR0124 - only NaN is not itself
     return np.broadcast_to(first.copy(), len(column)) if same else column
-
-
-_GROWS = (*COUNTS, "reasoning_tokens", "total_tokens")
-_DEFAULTS = {"total_tokens": -1, "cap": -1, "at": np.nan, "said_usd": np.nan, "latency_s": np.nan, "waits": -1}
-
-
-class LogBuilder:
-    """Collects calls one by one."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, array[int]] = {name: array("q") for name in (*COUNTS, "reasoning_tokens")}
-        self._numbers |= {name: array("q") for name in ("total_tokens", "cap")}
-        self._reals = {name: array("d") for name in ("at", "said_usd", "latency_s", "block_tokens")}
-        self._small = {name: array("b") for name in ("relation", "reasoning_beside", *FLAGS)}
-        self._codes = {name: array("i") for name in NAMES}
-        self._names: dict[str, dict[str, int]] = {name: {} for name in NAMES}
-        self._digest, self._blocks, self._starts = array("Q"), array("Q"), array("q", [0])
-        self._lines, self._line_starts = array("Q"), array("q", [0])
-        self._known: set[str] = set()
-        self._dropped: set[int] = set()
-
-    def __len__(self) -> int:
-        return len(self._digest)
-
-    def add(self, call: LoggedCall) -> None:
-        """Take one more call."""
-        numbers = self._numbers
-        for name in COUNTS:
-            numbers[name].append(getattr(call, name))
-        numbers["reasoning_tokens"].append(call.reasoning_tokens)
-        numbers["total_tokens"].append(-1 if call.total_tokens is None else call.total_tokens)
-        numbers["cap"].append(-1 if call.cap is None else call.cap)
-        reals, nan = self._reals, float("nan")
-        reals["at"].append(nan if call.at is None else call.at)
-        reals["said_usd"].append(nan if call.cost_usd is None else call.cost_usd)
-        reals["latency_s"].append(nan if call.latency_s is None else call.latency_s)
-        reals["block_tokens"].append(call.block_tokens)
-        small = self._small
-        small["relation"].append({None: 0, "inside": 1, "beside": 2}[call.relation])
-        small["reasoning_beside"].append(call.reasoning_beside)
-        small["cut_off"].append(call.cut_off)
-        small["own_hit"].append(call.own_hit)
-        small["failed"].append(bool(call.failed))
-        small["waits"].append(-1 if call.waits is None else call.waits)
-        self._known |= {name for name in ("failed", "waits") if getattr(call, name) is not None}
-        for name in NAMES:
-            text = getattr(call, name)
-            known = self._names[name]
-            self._codes[name].append(-1 if text is None else known.setdefault(text, len(known)))
-        self._digest.append(call.digest)
-        self._blocks.extend(call.blocks)
-        self._starts.append(len(self._blocks))
-        self._lines.extend(call.lines)
-        self._line_starts.append(len(self._lines))
-
-    def extend(
-        self,
-        columns: Mapping[str, Any],
-        texts: Mapping[str, Sequence[str | None]],
-        blocks: NDArray[np.uint64],
-        counts: Integers,
-    ) -> None:
-        """Take many calls at once.
-
-        Args:
-            columns: Arrays by the name of the column in :class:`CallLog`, ``digest`` among them; those that are not
-                there are what :class:`LoggedCall` has by default.
-            texts: Lists by column of :data:`NAMES`.
-            blocks: Of all calls, one after the other; ``counts`` is how many each has.
-        """
-        size = len(columns["input_tokens"])
-        for held, kind in ((self._numbers, np.int64), (self._reals, np.float64), (self._small, np.int8)):
-            for name, values in held.items():
-                column = columns.get(name)
-                if column is None:
-                    column = np.full(size, _DEFAULTS.get(name, 0), kind)
-                values.frombytes(np.ascontiguousarray(column, kind).tobytes())
-        self._known |= {name for name in ("failed", "waits") if name in columns}
-        for name in NAMES:
-            known, given = self._names[name], texts.get(name)
-            if given is None:
-                codes = [-1] * size
-            else:
-                codes = [-1 if text is None else known.setdefault(text, len(known)) for text in given]
-            self._codes[name].extend(codes)
-        self._digest.frombytes(np.ascontiguousarray(columns["digest"], np.uint64).tobytes())
-        self._starts.frombytes((len(self._blocks) + np.cumsum(counts, dtype=np.int64)).tobytes())
-        self._blocks.frombytes(np.ascontiguousarray(blocks, np.uint64).tobytes())
-        self._line_starts.extend([len(self._lines)] * size)
-
-    def drop(self, rows: Iterable[int]) -> None:
-        """Leave calls that were taken out of what is built."""
-        self._dropped.update(rows)
-
-    def absorb(self, other: LogBuilder) -> None:
-        """Take all calls of another builder, after those that are here."""
-        for mine, theirs in (
-            (self._numbers, other._numbers),
-            (self._reals, other._reals),
-            (self._small, other._small),
-        ):
-            held: Mapping[str, array[Any]] = mine
-            for name, values in held.items():
-                values.extend(theirs[name])
-        first = len(self._digest)
-        for name in NAMES:
-            known = self._names[name]
-            renamed = np.array([*(known.setdefault(text, len(known)) for text in other._names[name]), -1], np.int32)
-            self._codes[name].frombytes(renamed[_view(other._codes[name], np.int32)].tobytes())
-        self._digest.extend(other._digest)
-        self._starts.frombytes((len(self._blocks) + _view(other._starts, np.int64)[1:]).tobytes())
-        self._blocks.extend(other._blocks)
-        self._line_starts.frombytes((len(self._lines) + _view(other._line_starts, np.int64)[1:]).tobytes())
-        self._lines.extend(other._lines)
-        self._known |= other._known
-        self._dropped.update(first + row for row in other._dropped)
-
-    def merge(self, row: int, again: int) -> None:
-        """Leave a call out that is another one once more: the other has the most that both have."""
-        for name in _GROWS:
-            self._numbers[name][row] = max(self._numbers[name][row], self._numbers[name][again])
-        self._small["cut_off"][row] |= self._small["cut_off"][again]
-        self._dropped.add(again)
-
-    def kept(self) -> Flags:
-        """Which of the calls that were taken are not dropped."""
-        found = np.ones(len(self), bool)
-        found[list(self._dropped)] = False
-        return found
-
-    def complete(self, row: int, call: LoggedCall) -> None:
-        """Let a call that was taken have what the same call has more of in a later line: a stream's counts grow."""
-        for name in _GROWS:
-            self._numbers[name][row] = max(self._numbers[name][row], getattr(call, name) or 0)
-        self._small["cut_off"][row] |= call.cut_off
-
-    def build(self) -> CallLog:
-        """The calls so far, in the order of their times; those of one time, and those without, as they came.
-
-        The builder takes none after that: its memory is that of the log.
-        """
-        small = {name: _view(values, np.int8) for name, values in self._small.items()}
-        columns: dict[str, Any] = {name: _once(_view(values, np.float64)) for name, values in self._reals.items()}
-        columns |= {name: _once(_view(values, np.int64)) for name, values in self._numbers.items()}
-        columns |= {
-            name: _once(small[name].astype(bool)) for name in ("reasoning_beside", "failed", "cut_off", "own_hit")
-        }
-        # Columns of one value need this memory no more.
-        self._reals.clear()
-        self._numbers.clear()
-        log = CallLog(
-            **columns,
-            relation=_once(small["relation"]),
-            waits=_once(small["waits"]),
-            codes={name: _once(_view(values, np.int32)) for name, values in self._codes.items()},
-            names={name: tuple(known) for name, known in self._names.items()},
-            digest=_view(self._digest, np.uint64),
-            blocks=_view(self._blocks, np.uint64),
-            block_starts=_view(self._starts, np.int64),
-            known=frozenset(self._known),
-            lines=_view(self._lines, np.uint64),
-            line_starts=_view(self._line_starts, np.int64) if self._lines else _NO_STARTS,
-        )
-        if self._dropped:
-            log = log.take(self.kept())
-        return in_order(log)
-
-
-def _view(values: array[Any], kind: type) -> NDArray[Any]:
-    return np.frombuffer(values, kind) if values else np.zeros(0, kind)
 
 
 def in_order(log: CallLog) -> CallLog:

@@ -1,8 +1,9 @@
-"""What is kept of a prompt's text: digests of the request, of its blocks and of its lines; never the text."""
+"""What is kept of a prompt's text: digests of the request, its blocks and its lines, and on demand its question."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b, md5
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ BLOCK_CHARACTERS = 256
 LINE_LENGTH = np.uint64(0xFFFFF)
 """The bits of a line's number that are its length in characters."""
 _MOST_LINES = 256
+_LONGEST_QUESTION = 4_000
+# What two texts may differ in that are near repeats of one another.
+_VARIED = re.compile(r"[\W\d_]+")
 
 
 def digest_of(*parts: Any) -> int:
@@ -76,7 +80,49 @@ def text_of(messages: Any) -> dict[str, Any]:
         return {}
     parts = text.split("\n", _MOST_LINES)
     lines = [digest_of_text(line) << 1 & ~int(LINE_LENGTH) | min(len(line) + 1, int(LINE_LENGTH)) for line in parts]
-    return {"blocks": blocks_of(text), "block_tokens": min(BLOCK_CHARACTERS / len(text), 0.999999), "lines": lines}
+    return {
+        "blocks": blocks_of(text),
+        "block_tokens": min(BLOCK_CHARACTERS / len(text), 0.999999),
+        "lines": lines,
+        "alike": digest_of_text(_VARIED.sub("", text.casefold())),
+        "messages": messages,
+    }
+
+
+def question_of(messages: Any) -> tuple[int, str] | None:
+    """A digest of all that a call asks but the text of its last user message, and that text.
+
+    ``None`` if the call does not end in one text that a user wrote, or it is longer than a semantic cache compares.
+    """
+    split = _without_question(messages)
+    if split is None or not split[1].strip() or len(split[1]) > _LONGEST_QUESTION:
+        return None
+    return digest_of(split[0]), split[1]
+
+
+def _without_question(value: Any) -> tuple[Any, str] | None:
+    if isinstance(value, str):
+        return None, value
+    if isinstance(value, Mapping):
+        content = value.get("content")
+        if value.get("role", "user") != "user":
+            return None
+        if isinstance(content, list):
+            texts = [each for each in content if isinstance(each, Mapping) and isinstance(each.get("text"), str)]
+            if len(texts) != 1:
+                return None
+            rest = [{**each, "text": None} if each is texts[0] else each for each in content]
+            return {**value, "content": rest}, texts[0]["text"]
+        if isinstance(content, str):
+            return {**value, "content": None}, content
+        # A request as a whole.
+        held = value.get("messages")
+        split = _without_question(held) if isinstance(held, list) else None
+        return None if split is None else ({**value, "messages": split[0]}, split[1])
+    if isinstance(value, list) and value:
+        split = _without_question(value[-1])
+        return None if split is None else ([*value[:-1], split[0]], split[1])
+    return None
 
 
 def prompt_text(messages: Any) -> str:

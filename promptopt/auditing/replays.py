@@ -10,6 +10,7 @@ import numpy as np
 
 from promptopt.auditing.log import CallLog, Flags, Floats, Integers
 from promptopt.auditing.prompt_digests import LINE_LENGTH
+from promptopt.auditing.similar_answers import SimilarAnswers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,30 +24,64 @@ _AGAIN_S = 600.0
 
 def asked_again(log: CallLog) -> Flags:
     """Calls whose answer was cut off at its cap, and whose very request was made once more within ten minutes."""
+    return _made_again(log, log.cut_off)
+
+
+def retried(log: CallLog) -> Flags:
+    """Calls that failed or were cut off, and whose very request was made once more within ten minutes."""
+    return _made_again(log, log.cut_off | log.failed)
+
+
+def _made_again(log: CallLog, of: Flags) -> Flags:
     found = np.zeros(len(log), bool)
     rows = np.flatnonzero((log.digest != 0) & log.timed & ~log.own_hit)
     rows = rows[np.lexsort((rows, log.codes["model"][rows], log.digest[rows]))]
     first, second = rows[:-1], rows[1:]
     same = (log.digest[first] == log.digest[second]) & (log.codes["model"][first] == log.codes["model"][second])
-    found[first] = same & log.cut_off[first] & (log.at[second] - log.at[first] <= _AGAIN_S)
+    found[first] = same & of[first] & (log.at[second] - log.at[first] <= _AGAIN_S)
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class SharedAnswers:
+    """Calls that are not sent, since another call's answer serves them, and the milliseconds that each way saves.
+
+    Attributes:
+        hits: Answered by the exact cache.
+        shares: Given the answer of a call in flight.
+        similar: Answered by the semantic cache.
+        saved_ms: Of the three, in this order.
+    """
+
+    hits: Flags
+    shares: Flags
+    similar: Flags
+    saved_ms: tuple[int, int, int]
+
+
 def replay_answers(
-    log: CallLog, billed: Flags, cut: Flags, ttl_s: float | None, single_flight: bool
-) -> tuple[Flags, Flags, tuple[int, int]]:
-    """Calls that a cache answers, those that share the answer of one in flight, and the milliseconds each saves.
+    log: CallLog,
+    billed: Flags,
+    cut: Flags,
+    ttl_s: float | None,
+    single_flight: bool,
+    similar: SimilarAnswers | None = None,
+) -> SharedAnswers:
+    """Calls that a cache answers, and those that share the answer of one in flight: one pass, as in the gateway.
 
     Args:
         cut: Answers that ended at a cap, which no cache keeps.
+        ttl_s: Of the exact cache; ``None`` if there is none.
+        similar: The semantic cache, which a call meets after the other two.
     """
-    hits, shares = np.zeros(len(log), bool), np.zeros(len(log), bool)
-    saved_ms = [0, 0]
+    hits, shares, likes = (np.zeros(len(log), bool) for _ in range(3))
+    saved_ms = [0, 0, 0]
     rows = np.flatnonzero(billed & (log.digest != 0) & log.timed)
-    unique, places, counts = np.unique(log.digest[rows], return_inverse=True, return_counts=True)
-    del unique
-    # Only what is asked again matters.
+    _, places, counts = np.unique(log.digest[rows], return_inverse=True, return_counts=True)
+    # Only what is asked again matters, or what is like it.
     rows = rows[counts[places] > 1]
+    if similar is not None:
+        rows = np.union1d(rows, similar.rows)
     # Models have caches of their own: a digest is that of the whole request.
     models = log.codes["model"][rows].tolist()
     at, latency = log.at[rows].tolist(), np.nan_to_num(log.latency_s[rows]).tolist()
@@ -58,20 +93,29 @@ def replay_answers(
         rows.tolist(), log.digest[rows].tolist(), models, at, latency, bad, failed, strict=True
     ):
         key = digest, model
-        if ttl_s is not None and (ends := kept.get(key)) and _is_kept(ends, now, ttl_s):
+        if digest and ttl_s is not None and (ends := kept.get(key)) and _is_kept(ends, now, ttl_s):
             hits[row] = True
             saved_ms[0] += round(takes * 1000)
             continue
         start = now
-        if single_flight:
+        if single_flight and digest:
             shared, start = _join(flights, key, now, takes, lost)
             if shared:
                 shares[row] = True
                 saved_ms[1] += round((now + takes - start) * 1000)
                 continue
+        if similar is not None and similar.has(row, start):
+            likes[row] = True
+            saved_ms[2] += round(takes * 1000)
+            if single_flight and digest:
+                # The flight has landed; what a semantic cache answers is kept by no other.
+                flights[key].end = start
+            continue
         if ttl_s is not None and not unkept:
             kept.setdefault(key, []).append(start + takes)
-    return hits, shares, (saved_ms[0], saved_ms[1])
+        if similar is not None and not unkept:
+            similar.keep(row, start + takes)
+    return SharedAnswers(hits, shares, likes, (saved_ms[0], saved_ms[1], saved_ms[2]))
 
 
 @dataclass(slots=True)
@@ -198,7 +242,7 @@ def _leading_renewed(log: CallLog, rows: NDArray[np.int64], lifetime: float) -> 
     missing = np.full(len(rows), -1, np.int64)
     # Blocks of one number are in one part: a part at a time bounds the memory.
     parts = max(1, len(log.blocks) // _BLOCKS_AT_ONCE)
-    numbers = log.blocks if len(rows) == len(log) else log.blocks[_places(log.block_starts[:-1][rows], counts)]
+    numbers = log.blocks if len(rows) == len(log) else log.blocks[places_of(log.block_starts[:-1][rows], counts)]
     part = (numbers * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(40)) % np.uint64(parts)
     for each in range(parts):
         held = np.flatnonzero(part == np.uint64(each)) if parts > 1 else np.arange(len(numbers))
@@ -219,7 +263,7 @@ def _leading_renewed(log: CallLog, rows: NDArray[np.int64], lifetime: float) -> 
     return np.where(missing < 0, counts, missing)
 
 
-def _places(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def places_of(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """The numbers from each start on, as many as each count says."""
     ends = np.cumsum(counts)
     return np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1] if len(ends) else 0)

@@ -9,50 +9,17 @@ from typing import Any
 
 from promptopt.auditing.audit import LogAudit, shares_of
 from promptopt.auditing.bill import TokenBill
+from promptopt.auditing.deeds import assumed, carried_out
 from promptopt.auditing.forecast import Forecast, forecast
-from promptopt.auditing.profile import GROUPS, curve, shutdowns, spikes
-from promptopt.auditing.strategies import STRATEGIES, StrategyName
+from promptopt.auditing.profile import GROUPS, curve, shutdowns, spikes, successor
+from promptopt.auditing.strategy_settings import STRATEGIES, StrategyName
 from promptopt.auditing.waterfall import AuditStep, shapley, steps
 from promptopt.money import usd
 from promptopt.tables import table
 
 VERSION = 1
 """Of the JSON."""
-_LISTED, _SHOWN = 50, 8
-_MEANING: Mapping[StrategyName, tuple[str, str]] = {
-    "waste": (
-        "fix what fails (timeouts, bad requests, retries) and raise caps that cut",
-        "calls that failed, and those that were cut off and asked again, are not made",
-    ),
-    "exact-cache": (
-        "[tool.promptopt.gateway] cache = {ttl = ...}",
-        "the same request may have the same answer for the time to live",
-    ),
-    "single-flight": (
-        "[tool.promptopt.gateway] single_flight = true",
-        "callers may share the answer of a call in flight",
-    ),
-    "semantic-cache": ("[tool.promptopt.gateway.semantic]", "questions that mean the same may share an answer"),
-    "provider-cache": (
-        "[tool.promptopt.gateway] prompt_caching = true",
-        "each miss is written; a prefix is kept for the lifetime, by model",
-    ),
-    "layout": (
-        "promptopt check --only PO501",
-        "lines that every call of a prompt has may come first, and each miss is written",
-    ),
-    "output-cap": ("max_output_tokens in the prompt's front matter", "answers that are cut are still of use"),
-    "structured-output": ("promptopt structure", "the measured ratio holds for all calls"),
-    "compression": ("promptopt compress", "the measured ratio holds for all calls"),
-    "smaller-model": (
-        "model in the prompt's front matter",
-        "the A/B run is of calls like these, and as many tokens are used",
-    ),
-    "lower-effort": ("reasoning_effort in the prompt's front matter", "the measured ratio holds for all calls"),
-    "cascade": ("[tool.promptopt.gateway.cascade]", "the smaller model's answers can be judged"),
-    "batch": ("[tool.promptopt.gateway.batch]", "nobody waits for these calls"),
-    "flex": ("service_tier: flex in the prompt's front matter", "nobody waits for these calls"),
-}
+_LISTED, _SHOWN, _LEAST_STABLE = 50, 8, 3
 
 
 def report_data(audit: LogAudit, now: datetime | None = None) -> dict[str, Any]:
@@ -108,8 +75,8 @@ def _step(audit: LogAudit, name: StrategyName, step: AuditStep | None) -> dict[s
         "high": step.high if step is not None and priced else None,
         "latency_s": -counts["saved_ms"] / 1000 / calls if counts.get("saved_ms") and calls else None,
         "needs": needed,
-        "assumes": _MEANING[name][1],
-        "do": _MEANING[name][0],
+        "assumes": assumed(name, audit),
+        "do": carried_out(name, audit),
         "details": _details(name, counts, audit),
     }
 
@@ -146,12 +113,25 @@ def _profile(audit: LogAudit, now: datetime) -> dict[str, Any]:
         "distinct": {column: len(sums[column]) for column in GROUPS},
         "curve": curve(types),
         "counts": dict(counts),
+        "losses": {name: float(each.usd) for name, each in audit.profile.losses.items()},
+        "prefixes": [
+            {"prompt": name, "calls": calls, "shared": shared / blocks if blocks else 0.0}
+            for name, (calls, shared, blocks) in sorted(
+                audit.profile.prefixes.items(), key=lambda item: (-item[1][2] + item[1][1], item[0])
+            )[:_LISTED]
+        ],
         "month": None if month is None else asdict(month),
         "spikes": [
             {"day": day, "usd": spent, "median_usd": middle} for day, spent, middle in spikes(audit.profile.bill)
         ],
         "shutdowns": [
-            {"model": name, "day": day.isoformat(), "calls": calls}
+            {
+                "model": name,
+                "day": day.isoformat(),
+                "calls": calls,
+                "successor": None if (next_one := successor(name, sums["model"][name])) is None else next_one[0],
+                "successor_saves": None if next_one is None else next_one[1],
+            }
             for name, day, calls in shutdowns(sums["model"], now.date())
         ],
     }
@@ -260,31 +240,59 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
             "repeated requests",
             f"{counts['repeated'] / calls:.1%}" if counts["with_digest"] else "not assessable: no requests",
         ),
+        (
+            "near repeats",
+            f"{counts['near_repeated'] / calls:.1%}, the same but for case, punctuation and digits"
+            if counts["with_text"]
+            else "not assessable: no requests as texts",
+        ),
         ("without an output cap", f"{counts['uncapped']:,} calls"),
         ("cut off at the cap", f"{counts['cut_off']:,} calls"),
-        ("failed and billed", f"{counts['failed_and_billed']:,} calls"),
+        ("failed and billed", _lost(counts["failed_and_billed"], counts["failed_tokens"], profile["losses"]["failed"])),
+        ("lost to retries", _lost(counts["retried"], counts["retried_tokens"], profile["losses"]["retried"])),
         ("own cache's hits", f"{counts['own_hits']:,} calls"),
     ]
     if counts["undated"]:
         found.append(("without a time", f"{counts['undated']:,} calls, in no strategy that needs times"))
     if counts["written_tokens"]:
         share = counts["written_unread_tokens"] / counts["written_tokens"]
+        premium = usd(profile["losses"]["cache written, never read"])
         found.append(
             (
                 "cache written, never read",
-                f"{counts['written_unread_tokens']:,} tokens ({share:.0%} of what is written)",
+                f"{counts['written_unread_tokens']:,} tokens ({share:.0%} of what is written), {premium} too much",
             )
         )
+    stable = [f"{each['prompt']} {each['shared']:.0%}" for each in profile["prefixes"] if each["calls"] > 1]
+    if stable:
+        found.append(("as in the call before", ", ".join(stable[:_LEAST_STABLE]) + " of a prompt from its beginning"))
     if month is not None:
         found.append(("the next thirty days", Forecast(**month).text))
     found += [
         ("spike", f"{each['day']} {usd(each['usd'])} (median {usd(each['median_usd'])})") for each in profile["spikes"]
     ]
     found += [
-        ("shutdown announced", f"{each['model']} on {each['day']} ({each['calls']:,} calls)")
+        (
+            "shutdown announced",
+            f"{each['model']} on {each['day']} ({each['calls']:,} calls)"
+            + (
+                f"; {each['successor']} costs {each['successor_saves']:.0%} less for these tokens"
+                if each["successor"]
+                else ""
+            ),
+        )
         for each in profile["shutdowns"]
     ]
+    mispriced = sorted(data["accounting"]["mispriced"].items(), key=lambda item: -item[1][1])
+    found += [
+        ("mispriced", f"{group}: the log says {usd(said)} for {rows:,} calls, list price is {usd(listed)}")
+        for group, (rows, said, listed) in mispriced[:_SHOWN]
+    ]
     return found
+
+
+def _lost(calls: int, tokens: int, dollars: float) -> str:
+    return f"{calls:,} calls" + (f", {tokens:,} tokens, {usd(dollars)}" if tokens else "")
 
 
 def report_markdown(data: Mapping[str, Any]) -> str:
@@ -312,17 +320,3 @@ def report_markdown(data: Mapping[str, Any]) -> str:
         f"- {step['strategy']}: not assessable, needs {step['needs']}" for step in data["steps"] if step["needs"]
     ]
     return "\n".join([*lines, *(["", *lacking] if lacking else []), "", "```text", _facts(data), "```"])
-
-
-def gateway_settings(audit: LogAudit) -> str:
-    """The settings of the gateway that carry out the steps that save, as TOML."""
-    saving = {step.strategy for step in steps(audit.outcomes, audit.order) if step.saved_usd > 0}
-    settings = audit.settings
-    lines = ["# What the audit of a log found to save money; copy it into pyproject.toml.", "[tool.promptopt.gateway]"]
-    if "exact-cache" in audit.order:
-        lines.append(f'cache = {{ttl = "{settings.ttl_s:g}s"}}' if "exact-cache" in saving else "cache = false")
-    if "single-flight" in audit.order:
-        lines.append(f"single_flight = {str('single-flight' in saving).lower()}")
-    if "provider-cache" in audit.order:
-        lines.append(f"prompt_caching = {str('provider-cache' in saving).lower()}")
-    return "\n".join(lines) + "\n"

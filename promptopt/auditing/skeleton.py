@@ -49,6 +49,10 @@ def write_skeleton(given: AuditInput, path: Path, *, salt: bytes | None = None) 
         codes = log.codes[name]
         columns[name] = np.array([*texts, None], dtype=object)[codes]
     columns["digest"] = _salted(log.digest, salt)
+    if len(log.alike):
+        columns["alike"] = _salted(log.alike, salt)
+    if len(log.quality):
+        columns["quality"] = log.quality
     blocks = _salted(log.blocks, salt).tolist()
     starts = log.block_starts.tolist()
     columns["prefix"] = [blocks[start:end] for start, end in pairwise(starts)]
@@ -136,6 +140,11 @@ def read_skeleton(path: Path) -> AuditInput:
         relation=np.ones(size, np.int8),
         reasoning_beside=np.zeros(size, bool),
         known=frozenset(each for each in known_flags if each),
+        **{
+            name: numbers(name, kind)
+            for name, kind in (("alike", np.uint64), ("quality", np.float64))
+            if name in columns
+        },
     )
     said = _said(path) or {}
     accounting = said["accounting"]

@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from pathlib import Path
 from statistics import median
 
 from promptopt.auditing.bill import SLOT_S
 from promptopt.auditing.forecast import Forecast, forecast
+from promptopt.auditing.model_lifetimes import SHUTDOWN_DAYS, shutdown_date
 from promptopt.config import Config
 from promptopt.gateway.stores.ledger_row import LedgerRow
 from promptopt.prices import PROCESSINGS, Price, find_price
 from promptopt.values import Usage
 
-_ENTRY = re.compile(r'-((?:\s+"[^"]+",?)+):\s+Announced\s+shutdown\s+date:\s+(\d{4}-\d{2}-\d{2})')
-
-
-@lru_cache(maxsize=1)
-def shutdown_dates() -> dict[str, date]:
-    """The announced shutdown date of each model; empty if the SDK does not say.
-
-    Source: the docstring of ``openai.types.shared.chat_model.ChatModel``, read as text (importing it takes half a
-    second).
-    """
-    spec = importlib.util.find_spec("openai")
-    if spec is None or not spec.submodule_search_locations:
-        return {}
-    path = Path(spec.submodule_search_locations[0]) / "types" / "shared" / "chat_model.py"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
-        return {}
-    return {
-        model: date.fromisoformat(day)
-        for models, day in _ENTRY.findall(text)
-        for model in re.findall(r'"([^"]+)"', models)
-    }
-
-
-def shutdown_date(model: str) -> date | None:
-    """When a model is shut down, if that is announced."""
-    dates = shutdown_dates()
-    return dates.get(model) or dates.get(model.removeprefix("openai:").rpartition("/")[2])
-
-
 # A call whose end nobody saw is lost once it is older than any call may be.
 LOST_AFTER_S = 1800.0
-SHUTDOWN_DAYS = 180
 _SPIKE_MADS = 4.0
 _HITS = ("cache", "semantic", "shared")
 
@@ -259,8 +224,25 @@ def _unordered(rows: Iterable[LedgerRow]) -> dict[str, int]:
 
 
 def _top_share(kinds: Sequence[Spend]) -> float | None:
-    spent = sorted((kind.incurred_usd for kind in kinds), reverse=True)
-    return _ratio(math.fsum(spent[: math.ceil(len(spent) / 5)]), math.fsum(spent))
+    shares = share_curve([kind.incurred_usd for kind in kinds])
+    return shares[1] if shares else None
+
+
+def share_curve(dollars: Sequence[float]) -> list[float]:
+    """Shares of all dollars that the largest 10%, 20%, ... 100% of some sums have; empty if there are none.
+
+    Between two sums the line is straight, as in a Lorenz curve: a part of one has that part of its dollars.
+    """
+    spent = sorted(dollars, reverse=True)
+    whole = math.fsum(spent)
+    if not whole:
+        return []
+    shares = []
+    for tenth in range(1, 11):
+        full, rest = divmod(len(spent) * tenth, 10)
+        part = spent[full] * rest / 10 if rest else 0.0
+        shares.append(math.fsum([*spent[:full], part]) / whole)
+    return shares
 
 
 def _repeat_rate(rows: Sequence[LedgerRow]) -> float:

@@ -14,86 +14,29 @@ from typing import Literal
 
 import numpy as np
 
-from promptopt.auditing.bill import CallUsages, TokenBill, TokenRates, logged, rates_of, slots_of
+from promptopt.auditing.bill import (
+    CallUsages,
+    TokenBill,
+    TokenRates,
+    chosen_rates,
+    logged,
+    mixed_rates,
+    rates_of,
+    slots_of,
+)
+from promptopt.auditing.evidence import LabelEvidence, same_model
 from promptopt.auditing.log import CallLog, Flags, Floats, Integers
 from promptopt.auditing.prompt_digests import digest_of
 from promptopt.auditing.replays import asked_again, fixed_shares, replay_answers, replay_fixed, replay_prefixes
+from promptopt.auditing.similar_answers import SimilarAnswers
+from promptopt.auditing.strategy_settings import STRATEGIES, AuditSettings, StrategyName, no_wait
 from promptopt.config import Config
+from promptopt.prices import Processing
 
-StrategyName = Literal[
-    "waste", "exact-cache", "single-flight", "semantic-cache", "provider-cache", "layout", "output-cap",
-    "structured-output", "compression", "smaller-model", "lower-effort", "cascade", "batch", "flex",
-]  # fmt: skip
-STRATEGIES: tuple[StrategyName, ...] = (
-    "waste", "exact-cache", "single-flight", "semantic-cache", "provider-cache", "layout", "output-cap",
-    "structured-output", "compression", "smaller-model", "lower-effort", "cascade", "batch", "flex",
-)  # fmt: skip
-"""In the order of the waterfall."""
+_ANSWERED_BY: tuple[StrategyName, ...] = ("exact-cache", "single-flight", "semantic-cache")
+_ANSWERING = frozenset(_ANSWERED_BY)
 StepCounts = Mapping[str, int]
 """Whole numbers that say what a strategy did; those of parts of a log add up."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditSettings:
-    """How strategies are set.
-
-    Attributes:
-        ttl_s: Seconds that an exact cache keeps an answer.
-        lifetime_s: Seconds that a provider keeps a prefix.
-        renew: Whether use renews it.
-        minimum: KindTokens below which a provider keeps nothing.
-        cap: Output cap in tokens.
-        no_wait: Tags and prompts whose calls nobody waits for.
-        to_model: The smaller model.
-        input_ratio: Input tokens after compression, by before, as measured.
-        output_ratio: Output tokens with structured output, by those without, as measured.
-        effort_ratio: Reasoning tokens at a lower effort, by those before, as measured.
-        model_evidence: Where it was shown that the smaller model does the job.
-    """
-
-    ttl_s: float = 3600.0
-    lifetime_s: float = 300.0
-    renew: bool = True
-    minimum: int = 1024
-    cap: int | None = None
-    no_wait: tuple[str, ...] = ()
-    to_model: str | None = None
-    input_ratio: float | None = None
-    output_ratio: float | None = None
-    effort_ratio: float | None = None
-    model_evidence: str | None = None
-
-
-def needs(log: CallLog, settings: AuditSettings) -> dict[StrategyName, str]:
-    """What each strategy needs that is not there; one that can be assessed is not in it."""
-    timed = None if log.timed.any() else "the time of each call"
-    digests = None if log.has_digests else "requests, or their digests"
-    no_latency = not bool(np.isfinite(log.latency_s).any())
-    found: dict[StrategyName, str | None] = {
-        "waste": None if "failed" in log.known else "the status of each call",
-        "exact-cache": timed or digests,
-        "single-flight": timed or digests or ("how long each call took" if no_latency else None),
-        "semantic-cache": "questions as texts and a calibrated threshold: promptopt cache calibrate",
-        "provider-cache": timed or (None if log.has_blocks else "prompts as texts, or digests of their prefix blocks"),
-        "layout": timed or (None if len(log.lines) else "requests as texts"),
-        "output-cap": None if settings.cap is not None else "a cap: --cap TOKENS",
-        "structured-output": None
-        if settings.output_ratio is not None
-        else "a measured ratio: promptopt compare, then --output-ratio",
-        "compression": None
-        if settings.input_ratio is not None
-        else "a measured ratio: promptopt compare, then --input-ratio",
-        "smaller-model": None
-        if settings.to_model and settings.model_evidence
-        else "an A/B run over the same cases: promptopt compare --model A --model B, then --to-model B --evidence FILE",
-        "lower-effort": None
-        if settings.effort_ratio is not None
-        else "a measured ratio: promptopt compare of both efforts, then --effort-ratio",
-        "cascade": "answers of both models with their quality: promptopt compare --model A --model B",
-        "batch": None if _no_wait(log, settings).any() else "which calls nobody waits for: --no-wait TAG",
-        "flex": None if _no_wait(log, settings).any() else "which calls nobody waits for: --no-wait TAG",
-    }
-    return {name: text for name, text in found.items() if text is not None}
 
 
 @dataclass(frozen=True)
@@ -134,9 +77,13 @@ class LogReplay:
         settings: AuditSettings,
         config: Config,
         fixed: tuple[Floats, Integers] | None = None,
+        labels: LabelEvidence | None = None,
     ) -> None:
-        """``fixed`` is what :func:`fixed_shares` says of the whole log, if ``log`` is a part of it."""
-        self.log, self.settings, self._fixed = log, settings, fixed
+        """``fixed`` is what :func:`fixed_shares` says of the whole log, if ``log`` is a part of it.
+
+        ``labels`` are those of ``log``'s rows.
+        """
+        self.log, self.settings, self._fixed, self._labels = log, settings, fixed, labels
         self._config = config
         self._slots = slots_of(log)
         self._logged = logged(log, rates_of(log, config))
@@ -158,14 +105,11 @@ class LogReplay:
         if not names:
             return _State(self._logged)
         *before, last = names
-        if last == "single-flight" and before[-1:] == ["exact-cache"]:
-            # What is in flight decides what is kept, so that both are one pass.
-            return self._shared(self._after(tuple(before[:-1]), capped), capped, cache=True, single_flight=True)
-        state = self._after(tuple(before), capped)
-        if last in ("exact-cache", "single-flight"):
-            cache = last == "exact-cache"
-            return self._shared(state, capped, cache=cache, single_flight=not cache)
-        return self._APPLY[last](self, state)
+        if last in _ANSWERING:
+            # What is in flight or similar decides what is kept, so that all three are one pass.
+            rest = tuple(name for name in before if name not in _ANSWERING)
+            return self._shared(self._after(rest, capped), capped, frozenset(names) & _ANSWERING)
+        return self._APPLY[last](self, self._after(tuple(before), capped))
 
     def _waste(self, state: _State) -> _State:
         usages = state.usages
@@ -176,18 +120,21 @@ class LogReplay:
             "waste", left, calls=int(failed.sum() + cut.sum()), failed=int(failed.sum()), cut=int(cut.sum())
         )
 
-    def _shared(self, state: _State, capped: bool, *, cache: bool, single_flight: bool) -> _State:
-        usages, log = state.usages, self.log
+    def _shared(self, state: _State, capped: bool, names: frozenset[StrategyName]) -> _State:
+        usages, log, settings = state.usages, self.log, self.settings
         # An answer that a cap cuts is kept by no cache.
-        cut = log.cut_off | (usages.output_tokens > (self.settings.cap or 0)) if capped else log.cut_off
-        hits, shares, saved_ms = replay_answers(
-            log, usages.billed, cut, self.settings.ttl_s if cache else None, single_flight
-        )
-        left = replace(usages, billed=usages.billed & ~hits & ~shares)
-        if cache:
-            state = state.with_counts("exact-cache", left, calls=int(hits.sum()), saved_ms=saved_ms[0])
-        if single_flight:
-            state = state.with_counts("single-flight", left, calls=int(shares.sum()), saved_ms=saved_ms[1])
+        cut = log.cut_off | (usages.output_tokens > (settings.cap or 0)) if capped else log.cut_off
+        similar = None
+        if "semantic-cache" in names:
+            assert settings.semantic_threshold is not None
+            similar = SimilarAnswers(log, usages.billed, settings.semantic_threshold, settings.ttl_s)
+        ttl_s = settings.ttl_s if "exact-cache" in names else None
+        found = replay_answers(log, usages.billed, cut, ttl_s, "single-flight" in names, similar)
+        left = replace(usages, billed=usages.billed & ~found.hits & ~found.shares & ~found.similar)
+        served = dict(zip(_ANSWERED_BY, (found.hits, found.shares, found.similar), strict=True))
+        for place, (name, rows) in enumerate(served.items()):
+            if name in names:
+                state = state.with_counts(name, left, calls=int(rows.sum()), saved_ms=found.saved_ms[place])
         return state
 
     def _provider_cache(self, state: _State) -> _State:
@@ -260,7 +207,38 @@ class LogReplay:
 
     def _smaller_model(self, state: _State) -> _State:
         rates = rates_of(self.log, self._config, model=self.settings.to_model)
-        return self._cheaper(state, rates, "smaller-model", np.ones(len(self.log), bool))
+        return self._cheaper(state, rates, "smaller-model", self._shown())
+
+    def _shown(self) -> Flags:
+        """Calls of which it is shown that the smaller model does the job."""
+        if self.settings.model_evidence or self._labels is None:
+            return np.ones(len(self.log), bool)
+        return self._labels.shown
+
+    def _cascade(self, state: _State) -> _State:
+        rates = self._cascaded(self._base_rates(state, None), None)
+        return self._cheaper(state, rates, "cascade", rates.priced)
+
+    def _cascaded(self, own: TokenRates, processing: Processing | None) -> TokenRates:
+        """What a token costs in a cascade: at each model's rate, times the share of the calls that it gets.
+
+        Calls that do not go through it are unpriced.
+        """
+        settings, log = self.settings, self.log
+        if settings.cascade:
+            *cheaper, last = settings.cascade
+            codes = [code for code, name in enumerate(log.names["model"]) if same_model(name, last)]
+            rows = np.isin(log.codes["model"], codes)
+            asked = [(name, np.full(len(log), share)) for name, share in zip(cheaper, settings.escalated, strict=False)]
+            later = np.full(len(log), settings.escalated[-1])
+        else:
+            assert self._labels is not None
+            assert settings.to_model is not None
+            later = self._labels.escalated
+            rows = np.isfinite(later)
+            asked = [(settings.to_model, np.ones(len(log)))]
+        models = [rates_of(log, self._config, model=name, processing=processing) for name, _ in asked]
+        return mixed_rates([*models, own], [*(share for _, share in asked), later], rows)
 
     def _lower_effort(self, state: _State) -> _State:
         ratio = self.settings.effort_ratio
@@ -272,16 +250,25 @@ class LogReplay:
         return state.with_counts("lower-effort", new, calls=int((usages.billed & (usages.reasoning > 0)).sum()))
 
     def _batch(self, state: _State) -> _State:
-        rates = self._processed("batch", "smaller-model" in state.counts)
-        return self._cheaper(state, rates, "batch", _no_wait(self.log, self.settings))
+        return self._cheaper(state, self._processed(state, "batch"), "batch", no_wait(self.log, self.settings))
 
     def _flex(self, state: _State) -> _State:
-        rates = self._processed("flex", "smaller-model" in state.counts)
-        return self._cheaper(state, rates, "flex", _no_wait(self.log, self.settings))
+        return self._cheaper(state, self._processed(state, "flex"), "flex", no_wait(self.log, self.settings))
 
-    def _processed(self, processing: Literal["batch", "flex"], smaller: bool) -> TokenRates:
-        model = self.settings.to_model if smaller else None
-        return rates_of(self.log, self._config, model=model, processing=processing)
+    def _base_rates(self, state: _State, processing: Processing | None) -> TokenRates:
+        """The rates of each call, with the smaller model where that is asked."""
+        own = rates_of(self.log, self._config, processing=processing)
+        if "smaller-model" not in state.counts:
+            return own
+        small = rates_of(self.log, self._config, model=self.settings.to_model, processing=processing)
+        return chosen_rates(small, own, self._shown())
+
+    def _processed(self, state: _State, processing: Literal["batch", "flex"]) -> TokenRates:
+        rates = self._base_rates(state, processing)
+        if "cascade" not in state.counts:
+            return rates
+        mixed = self._cascaded(rates, processing)
+        return chosen_rates(mixed, rates, mixed.priced)
 
     def _cheaper(self, state: _State, rates: TokenRates, name: str, rows: Flags) -> _State:
         """Price some calls at other rates, if these cost less for them."""
@@ -302,6 +289,7 @@ class LogReplay:
         "compression": _compression,
         "smaller-model": _smaller_model,
         "lower-effort": _lower_effort,
+        "cascade": _cascade,
         "batch": _batch,
         "flex": _flex,
     }
@@ -310,14 +298,6 @@ class LogReplay:
 def _costs(usages: CallUsages, rates: TokenRates) -> np.ndarray:
     table = rates.table[rates.numbers]
     return np.asarray(sum(table[:, place] * tokens for place, tokens in enumerate(usages.by_kind)))
-
-
-def _no_wait(log: CallLog, settings: AuditSettings) -> Flags:
-    found = np.asarray(log.waits == 0)
-    for column in ("tag", "prompt"):
-        codes = [code for code, name in enumerate(log.names[column]) if name in settings.no_wait]
-        found = found | np.isin(log.codes[column], codes)
-    return np.asarray(found)
 
 
 def in_part(log: CallLog, part: int, parts: int, *, by_model: bool = False) -> Flags:

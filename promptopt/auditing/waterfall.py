@@ -11,7 +11,8 @@ from math import factorial
 import numpy as np
 
 from promptopt.auditing.bill import SLOT_S, TokenBill
-from promptopt.auditing.strategies import ReplayOutcome, StrategyName
+from promptopt.auditing.strategies import ReplayOutcome
+from promptopt.auditing.strategy_settings import StrategyName
 
 _DRAWS, _SEED = 2000, 20_260
 # From a day on, a block of the bootstrap is an hour.

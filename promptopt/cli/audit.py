@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from promptopt.auditing.audit import LogAudit
     from promptopt.auditing.evidence import TokenKind
     from promptopt.auditing.reconcile import Covered
-    from promptopt.auditing.strategies import AuditSettings, StrategyName
+    from promptopt.auditing.strategy_settings import AuditSettings, StrategyName
+    from promptopt.config import Config
 
 _READ = ("logs", "format_name", "columns", "model", "accounting", "rejects", "allow_rejected")
 
@@ -81,6 +82,16 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="The JSON of `promptopt compare` that shows that it does the job.",
 )
+@click.option(
+    "--semantic",
+    metavar="FILE|COSINE",
+    help="When two questions may share an answer: the file of `promptopt cache calibrate`, or a cosine.",
+)
+@click.option(
+    "--cascade",
+    type=click.Path(path_type=Path),
+    help="The JSON of `promptopt compare` that has measured the cascade of the gateway's settings.",
+)
 @click.option("--partition", metavar="I/N", help="Audit one of N parts; prints it for `promptopt audit merge`.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
@@ -117,12 +128,14 @@ def _run(
         source = {"format_name": options["format_name"], "columns": options["columns"]}
         click.echo(drawn(options["logs"], seed_suite, **source), nl=False)
         return
-    settings = _settings(options)
+    config = load_config()
+    settings = _settings(options, config)
     names = _order(only, order)
     part = _part(partition)
     _check_output(output, part)
-    given = read_input(**{name: options[name] for name in _READ})
-    found = audit(given, settings, load_config(), order=names, every_order=all_orders, part=part or (1, 1))
+    questions = settings.semantic_threshold is not None and "semantic-cache" in names
+    given = read_input(**{name: options[name] for name in _READ}, questions=questions)
+    found = audit(given, settings, config, order=names, every_order=all_orders, part=part or (1, 1))
     if part is not None:
         click.echo(partial_text(found, part))
         return
@@ -263,9 +276,10 @@ def _signed(value: float) -> str:
     return f"-{usd(-value)}" if value < 0 else f"+{usd(value)}"
 
 
-def _settings(options: dict[str, Any]) -> AuditSettings:
-    from promptopt.auditing.evidence import measured_ratio, model_evidence
-    from promptopt.auditing.strategies import AuditSettings
+def _settings(options: dict[str, Any], config: Config) -> AuditSettings:
+    from promptopt.auditing.evidence import measured_cascade, measured_ratio, model_evidence
+    from promptopt.auditing.similar_answers import read_similarity
+    from promptopt.auditing.strategy_settings import AuditSettings
     from promptopt.gateway.settings import seconds
 
     def ratio(name: str, kind: TokenKind) -> float | None:
@@ -275,6 +289,9 @@ def _settings(options: dict[str, Any]) -> AuditSettings:
     model, evidence = options["to_model"], options["evidence"]
     if evidence is not None and model is None:
         raise UsageError("--evidence is of a smaller model: name it with --to-model")
+    cascade = None if options["cascade"] is None else measured_cascade(options["cascade"])
+    semantic = options["semantic"] or _own_calibration(config)
+    similarity = None if semantic is None else read_similarity(semantic)
     return AuditSettings(
         ttl_s=seconds(options["ttl"], "--ttl"),
         lifetime_s=seconds(options["cache_lifetime"], "--cache-lifetime"),
@@ -287,11 +304,29 @@ def _settings(options: dict[str, Any]) -> AuditSettings:
         output_ratio=ratio("output", "output"),
         effort_ratio=ratio("effort", "reasoning"),
         model_evidence=None if evidence is None else model_evidence(evidence, model),
+        semantic_threshold=None if similarity is None else similarity.threshold,
+        semantic_calibration=None if similarity is None else similarity.calibration,
+        false_hits=None if similarity is None else similarity.bound,
+        cascade=() if cascade is None else cascade.models,
+        escalated=() if cascade is None else cascade.escalated,
+        cascade_steps="" if cascade is None else cascade.toml,
+        cascade_evidence=None if cascade is None else str(options["cascade"]),
     )
 
 
+def _own_calibration(config: Config) -> str | None:
+    """The calibration of the project's semantic cache, if it has one."""
+    if not config.gateway.get("semantic"):
+        return None
+    from promptopt.gateway.settings import read_settings
+
+    settings = read_settings(config)
+    path = (settings.semantic and settings.semantic.calibration) or settings.path / "semantic.json"
+    return str(path) if path.is_file() else None
+
+
 def _order(only: Sequence[str], order: str | None) -> tuple[StrategyName, ...]:
-    from promptopt.auditing.strategies import STRATEGIES
+    from promptopt.auditing.strategy_settings import STRATEGIES
     from promptopt.errors import did_you_mean
 
     asked = [name.strip() for entry in only for name in entry.split(",")]
@@ -351,7 +386,7 @@ def _show(found: LogAudit, as_json: bool, markdown: bool, write_gateway: Path | 
 
 
 def _write_gateway(found: LogAudit, path: Path) -> None:
-    from promptopt.auditing.report import gateway_settings
+    from promptopt.auditing.deeds import gateway_settings
     from promptopt.files import replace_file, show_path
 
     if path.exists():

@@ -61,8 +61,10 @@ def read_input(
     accounting: Sequence[str],
     rejects: Path | None,
     allow_rejected: bool,
+    *,
+    questions: bool = False,
 ) -> AuditInput:
-    """The log, settled."""
+    """The log, settled; with ``questions``, the last user message of each call is kept as text."""
     from promptopt.auditing.accounting import settle
     from promptopt.auditing.audit import AuditInput
     from promptopt.auditing.readers.files import read_log
@@ -80,7 +82,7 @@ def read_input(
             raise InputError("is a skeleton, whose digests no other log shares: audit it alone", path=skeletons[0])
         return read_skeleton(logs[0])
     progress = _Progress()
-    read = read_log(logs, format_name=format_name, columns=columns, model=model, progress=progress)
+    read = read_log(logs, format_name=format_name, columns=columns, model=model, questions=questions, progress=progress)
     progress.end()
     if rejects is not None and read.samples:
         replace_file(

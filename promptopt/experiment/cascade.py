@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from promptopt.experiment.conversation import render_case
 from promptopt.experiment.runs import Answered, Run
@@ -20,12 +21,19 @@ class CascadeOutcome:
         usd_per_1k_calls: Of all models that it asks; ``None`` if one of them is unpriced.
         qualities: Of each case that was judged, the quality of the answer that it gives.
         escalated: Share of the calls that a later model answers.
+        asked: For each model, the share of the calls that it is asked.
+        changes: Of each case that was judged, the quality of its answer less that of the last model's.
+        steps: As the settings have them.
     """
 
     label: str
     usd_per_1k_calls: float | None
     qualities: tuple[float, ...]
     escalated: float
+    models: tuple[str, ...] = ()
+    asked: tuple[float, ...] = ()
+    changes: tuple[float, ...] = ()
+    steps: Sequence[Any] = ()
 
 
 def cascade_outcome(runs: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -> CascadeOutcome | None:
@@ -50,12 +58,14 @@ def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -
     cases = {case.name: case for case in suite.cases}
     qualities: dict[str, list[float]] = {}
     paid: list[float | None] = []
-    later = 0
+    changes: dict[str, list[float]] = {}
+    later, asked = 0, [0] * len(chain)
     for key in answers[-1]:
         spent: list[float | None] = []
         given = answers[-1][key]
         for number, (run, step, known) in enumerate(zip(chain, steps, answers, strict=True)):
             trial = known.get(key)
+            asked[number] += 1
             if trial is None:
                 # A model that fails is passed over.
                 continue
@@ -66,12 +76,16 @@ def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -
         paid.append(None if None in spent else sum(usd for usd in spent if usd is not None))
         if given.score.scores:
             qualities.setdefault(key[0], []).append(given.quality)
+            changes.setdefault(key[0], []).append(given.quality - answers[-1][key].quality)
     known_usd = [usd for usd in paid if usd is not None]
     return CascadeOutcome(
         label="cascade " + ", ".join(step.model for step in steps),
         usd_per_1k_calls=sum(known_usd) / len(paid) * 1000 if paid and len(known_usd) == len(paid) else None,
         qualities=tuple(sum(scores) / len(scores) for scores in qualities.values()),
         escalated=later / len(paid) if paid else 0.0,
+        models=tuple(step.model for step in steps),
+        asked=tuple(count / len(paid) if paid else 0.0 for count in asked),
+        changes=tuple(sum(each) / len(each) for each in changes.values()),
     )
 
 

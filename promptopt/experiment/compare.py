@@ -314,7 +314,8 @@ def _cascade(config: Config, runs: Sequence[Run], suite: Suite) -> CascadeOutcom
     # The settings of the gateway are only read where there is something to ask them.
     if "cascade" not in config.gateway or len({run.variant.model for run in runs}) < 2:
         return None
-    return cascade_outcome(runs, read_settings(config).cascade, suite)
+    found = cascade_outcome(runs, read_settings(config).cascade, suite)
+    return None if found is None else replace(found, steps=config.gateway["cascade"])
 
 
 def _listed(model: str | Sequence[str] | None) -> list[str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from promptopt.experiment import text
+from promptopt.experiment.bounds import lower_bound
 from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.cascade import CascadeOutcome
 from promptopt.experiment.frontier import Frontier, frontier
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from promptopt.webpage.blocks import PageBlock
 
 _DIGITS = 10
+# One-sided, as that of a verdict.
+_LEVEL = 0.05
 
 FORMAT_VERSION = 2
 """Of :meth:`Comparison.to_dict`. Within a version, keys are added and never changed or removed."""
@@ -204,6 +209,7 @@ class Comparison:
                 for part in pair.parts
             ],
             "frontier": _frontier_dict(self.frontier),
+            "cascade": None if self.cascade is None else _cascade_dict(self.cascade, self.margin),
             "race": None if self.race is None else self.race.to_dict(),
             "parts": [
                 {"prompt": self.variants[0].prompt, "by": part.by, "name": part.name, "cases": part.cases}
@@ -330,6 +336,22 @@ def _frontier_dict(found: Frontier | None) -> dict[str, Any] | None:
         "cheapest_not_worse": found.cheapest,
         "saved_share": _rounded(found.saved_share),
         "points": points,
+    }
+
+
+def _cascade_dict(found: CascadeOutcome, margin: float) -> dict[str, Any]:
+    changes = np.array(found.changes)
+    low = lower_bound(changes, -1.0, _LEVEL) if len(changes) else None
+    return {
+        "prompt": found.label,
+        "models": list(found.models),
+        "steps": list(found.steps),
+        "asked": [_rounded(share) for share in found.asked],
+        "escalated": _rounded(found.escalated),
+        "usd_per_1k_calls": _rounded(found.usd_per_1k_calls),
+        "quality_change": _rounded(float(changes.mean())) if len(changes) else None,
+        "quality_low": _rounded(low),
+        "not_worse": low is not None and low > -margin / 100,
     }
 
 

@@ -152,14 +152,18 @@ def _toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """The tables as pyproject.toml has them."""
     blocks = []
     for name, table in tables.items():
-        lines = [f"[tool.promptopt.providers.{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
+        lines = [
+            f"[tool.promptopt.providers.{name}]",
+            *(f"{key} = {toml_value(value)}" for key, value in table.items()),
+        ]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value as TOML writes it, on one line."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(str(key))} = {_value(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{json.dumps(str(key))} = {toml_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.auditing.accounting import settle
-from promptopt.auditing.log import LogBuilder, LoggedCall
+from promptopt.auditing.log import LoggedCall
+from promptopt.auditing.log_builder import LogBuilder
 from promptopt.config import Config
 from promptopt.errors import InputError
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from promptopt.auditing.accounting import settle
 from promptopt.auditing.bill import logged, rates_of, slots_of
 from promptopt.auditing.explain import explain
-from promptopt.auditing.log import LogBuilder, LoggedCall
+from promptopt.auditing.log import LoggedCall
+from promptopt.auditing.log_builder import LogBuilder
 from promptopt.config import Config
 
 CONFIG = Config(*[Path("nowhere")] * 3)

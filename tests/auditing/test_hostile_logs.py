@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from promptopt.auditing.accounting import settle
-from promptopt.auditing.log import LogBuilder, LoggedCall
+from promptopt.auditing.log import LoggedCall
+from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.readers.files import read_log
 from promptopt.auditing.replays import replay_prefixes
 from promptopt.config import Config

@@ -16,10 +16,11 @@ from promptopt.auditing.audit import AuditInput, audit
 from promptopt.auditing.bill import SLOT_S, TokenBill, TokenRate
 from promptopt.auditing.explain import explain
 from promptopt.auditing.forecast import forecast, next_days
-from promptopt.auditing.log import LogBuilder, LoggedCall
+from promptopt.auditing.log import LoggedCall
+from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.profile import GroupSums, curve, spikes
 from promptopt.auditing.report import report_data, report_text
-from promptopt.auditing.strategies import AuditSettings
+from promptopt.auditing.strategy_settings import AuditSettings
 from promptopt.config import Config
 
 RATE = TokenRate("m", "standard", (Decimal(1),) * 6)

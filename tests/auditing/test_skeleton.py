@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from promptopt.auditing.strategies import STRATEGIES
+from promptopt.auditing.strategy_settings import STRATEGIES
 from promptopt.cli import cli
 
 pytest.importorskip("duckdb", reason="needs the extra audit")

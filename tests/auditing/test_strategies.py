@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from promptopt.auditing.accounting import settle
 from promptopt.auditing.audit import AuditInput, audit, merged, partial_text, read_partial
-from promptopt.auditing.log import LogBuilder, LoggedCall
+from promptopt.auditing.deeds import gateway_settings
+from promptopt.auditing.log import LoggedCall
+from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.prompt_digests import text_of
-from promptopt.auditing.report import gateway_settings, report_data, report_text
-from promptopt.auditing.strategies import STRATEGIES, AuditSettings, LogReplay, needs
+from promptopt.auditing.report import report_data, report_text
+from promptopt.auditing.strategies import LogReplay
+from promptopt.auditing.strategy_settings import STRATEGIES, AuditSettings, needs
 from promptopt.auditing.waterfall import all_sets, chain, shapley, steps
 from promptopt.config import Config
 from promptopt.errors import InputError
@@ -273,7 +276,7 @@ def test_the_report_says_what_it_needs_and_what_to_do():
     for step in data["steps"]:
         assert (step["needs"] is None) == (step["saved_usd"] is not None)
     text = report_text(data)
-    assert "not assessable: cascade needs answers of both models" in text
+    assert "not assessable: cascade needs a measured cascade" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("not assessable")) <= 100
     assert "single_flight = true" in gateway_settings(audited())
 

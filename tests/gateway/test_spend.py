@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from upstream import ask, error, wait_until
 
 import promptopt
+from promptopt.auditing.model_lifetimes import shutdown_date
 from promptopt.auditing.readers.ledger import row_calls
-from promptopt.auditing.spend import priced, shutdown_date, sum_up
+from promptopt.auditing.spend import priced, sum_up
 from promptopt.cli import cli
 from promptopt.config import OwnPrice, load_config
 from promptopt.errors import InputError, UsageError

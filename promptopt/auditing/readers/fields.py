@@ -177,6 +177,28 @@ def as_real(value: Any, name: str) -> float | None:
     return number
 
 
+def as_quality(value: Any, name: str) -> float | None:
+    """A judgement from 0 to 1, which may be a truth value or a word; ``None`` if there is none.
+
+    Raises:
+        BadRow: It is a number outside, such as of another scale, or no judgement.
+    """
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and value.strip().lower() in _JUDGED:
+        return _JUDGED[value.strip().lower()]
+    found = as_real(value, name)
+    if found is not None and found > 1:
+        raise BadRow(f"{name} is {_shown(value)}, not from 0 to 1")
+    return found
+
+
+_JUDGED = {
+    **dict.fromkeys(("true", "yes", "good", "pass", "passed", "correct", "up", "positive"), 1.0),
+    **dict.fromkeys(("false", "no", "bad", "fail", "failed", "incorrect", "down", "negative"), 0.0),
+}
+
+
 def text(record: Any, *paths: str) -> str | None:
     """A text; other plain values as their text."""
     value = dig(record, *paths)

@@ -19,7 +19,8 @@ from typing import IO, cast
 
 import numpy as np
 
-from promptopt.auditing.log import UNKNOWN, CallLog, LogBuilder, LoggedCall
+from promptopt.auditing.log import UNKNOWN, CallLog, LoggedCall
+from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.readers import codex, ledger, otel, plain
 from promptopt.auditing.readers.fields import BadRow, LogReader
 from promptopt.auditing.readers.recognition import calls_of, formats, other_reader, reader_of
@@ -85,6 +86,7 @@ def read_log(
     format_name: str | None = None,
     columns: tuple[str, ...] = (),
     model: str | None = None,
+    questions: bool = False,
     progress: ReadProgress = lambda _: None,
 ) -> ReadLog:
     """The calls of some files, in the order of time.
@@ -93,13 +95,14 @@ def read_log(
         format_name: One of :func:`formats`; by default the files' own records say which it is.
         columns: Entries of ``--map``, which make the format ``plain``.
         model: For rows that name none.
+        questions: Whether the last user message of each call is kept as text.
         progress: Called with the number of calls so far, from time to time.
 
     Raises:
         InputError: A file is not there, or is not a log of a known format.
         UsageError: The format is not known.
     """
-    reading = _Reading(model, progress)
+    reading = _Reading(model, progress, questions)
     for path in paths:
         for file in _logs_in(path) if path.is_dir() else [path]:
             reading.file(file, format_name, columns)
@@ -142,11 +145,13 @@ class _How:
     columns: tuple[str, ...]
     is_named: bool
     model: str | None
+    questions: bool
 
 
 class _Reading:
-    def __init__(self, model: str | None, progress: ReadProgress) -> None:
-        self._builder, self._model, self._progress = LogBuilder(), model, progress
+    def __init__(self, model: str | None, progress: ReadProgress, questions: bool) -> None:
+        self._builder, self._model, self._progress = LogBuilder(questions=questions), model, progress
+        self._questions = questions
         # The format of each row, by its number.
         self._names: list[str] = []
         self._formats = array("B")
@@ -169,7 +174,7 @@ class _Reading:
             self._take_parquet(reader, path)
         elif reader.NAME != codex.NAME and path.stat().st_size >= LARGE and has_lines(path) and _may_fork():
             records.close()
-            self._in_processes(_How(path, reader.NAME, columns, format_name is not None, self._model))
+            self._in_processes(_How(path, reader.NAME, columns, format_name is not None, self._model, self._questions))
         else:
             self.records(path, reader, chain(first, records), is_named=format_name is not None)
 
@@ -349,7 +354,7 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _read_piece(how: _How, piece: bytes) -> _Piece:
-    reading = _Reading(how.model, lambda _: None)
+    reading = _Reading(how.model, lambda _: None, how.questions)
     reader = plain.PlainReader(how.columns) if how.name == plain.NAME else cast("LogReader", load("reader", how.name))
     reading.records(how.path, reader, lines_of(io.BytesIO(piece)), is_named=how.is_named)
     return reading.piece(piece.count(b"\n") + (not piece.endswith(b"\n")))

@@ -10,6 +10,7 @@ from promptopt.auditing.prompt_digests import digest_of, text_of
 from promptopt.auditing.readers.fields import (
     as_json,
     as_mapping,
+    as_quality,
     count,
     dig,
     moment,
@@ -69,6 +70,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         cap=setting(body, "max_tokens", "max_completion_tokens"),
         latency_s=None if milliseconds is None else milliseconds / 1000,
         failed=status >= 400 or status < 0,
+        quality=as_quality(record.get("feedback_rating"), "feedback_rating"),
         # The database names an answer of the cache by the request that it is of, and no answer by zeros.
         own_hit=text(record, "cache_reference_id") not in (None, _NOT_CACHED),
         identity=text(record, "request_id", "response_id"),

@@ -12,6 +12,7 @@ from promptopt.auditing.readers.fields import (
     as_count,
     as_json,
     as_mapping,
+    as_quality,
     count,
     dig,
     first_text,
@@ -152,8 +153,23 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         cap=setting(settings, "max_tokens", "max_completion_tokens", "maxTokens"),
         latency_s=seconds_between(start, end),
         failed=str(record.get("level", "")).upper() == "ERROR",
+        quality=_quality(record),
         identity=text(record, "id"),
     )
+
+
+def _quality(record: Mapping[str, Any]) -> float | None:
+    """The mean of the scores of an observation that are truth values, or numbers from 0 to 1."""
+    judged = []
+    for score in record.get("scores") or ():
+        try:
+            found = as_quality(as_mapping(score).get("value"), "score")
+        except BadRow:
+            # A score on another scale says nothing here.
+            continue
+        if found is not None:
+            judged.append(found)
+    return sum(judged) / len(judged) if judged else None
 
 
 def _buckets(usage: Mapping[str, Any]) -> Iterator[int]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promptopt.auditing.log import NAMES, UNKNOWN, CachedRelation, LogBuilder, LoggedCall
+from promptopt.auditing.log import NAMES, UNKNOWN, CachedRelation, LoggedCall
+from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.prompt_digests import chained, digest_of, digest_of_text, text_of
 from promptopt.auditing.readers.fields import (
     LARGEST,
@@ -17,6 +18,7 @@ from promptopt.auditing.readers.fields import (
     as_json,
     as_mapping,
     as_moment,
+    as_quality,
     as_real,
     first_text,
     is_absent,
@@ -201,6 +203,7 @@ class PlainReader:
             latency_s=_latency(start, value("end"), value("latency_s"), value("latency_ms")),
             failed=_failed(value("status"), value("error"), bool({"status", "error"} & {*names, *self._fixed})),
             cut_off=is_cut_off(value("finish")),
+            quality=as_quality(value("quality"), "quality"),
             waits=None if waits is None else str(waits).lower() in ("1", "true", "yes"),
             identity=word("id"),
         )
@@ -235,9 +238,12 @@ def _columns(values: Callable[[str], list[Any]], size: int, names: Mapping[str, 
         ("cost", "said_usd", 1.0),
         ("latency_ms", "latency_s", 1e-3),
         ("latency_s", "latency_s", 1.0),
+        ("quality", "quality", 1.0),
     ):
         if name in names:
             found[column] = _reals(values(name)) * factor
+    if "quality" in found and np.nanmax(found["quality"], initial=0.0) > 1:
+        raise ValueError("not from 0 to 1")
     if "end" in names and "latency_s" not in found and "at" in found:
         latency = _moments(values("end")) - found["at"]
         found["latency_s"] = np.where(latency >= 0, latency, np.nan)

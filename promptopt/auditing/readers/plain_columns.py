@@ -79,6 +79,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "error": ("error", "error_type", "error_code"),
     "finish": ("finish", "finish_reason", "stop_reason"),
     "messages": ("messages", "request.messages", "request"),
+    "quality": ("quality", "score", "rating", "eval_score"),
     "waits": ("waits", "interactive"),
     "id": ("id", "request_id", "call_id"),
 }
