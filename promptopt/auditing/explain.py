@@ -4,11 +4,15 @@ The bill of a period is a product of factors: how many calls, of which kinds, by
 each has, which share of them is cached, how many tokens are answered, at which rates. A cause's part is the mean, over
 all orders, of what changes when its factor goes from the first period to the second (Shapley 1953); the parts add up to
 the difference, whatever the order.
+
+Input tokens are characters times tokens per character. A model that is in one of the periods only has a tokenizer that
+the other period does not have: what it makes of a character against what the other period's calls of that kind have is
+the part of the tokenizer. A model that is in both has one tokenizer, and what changes is the prompt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -18,11 +22,14 @@ from typing import Literal
 import numpy as np
 
 from promptopt.auditing.bill import KINDS, TokenRate, logged, rates_of
-from promptopt.auditing.log import CallLog
+from promptopt.auditing.log import CallLog, Integers
+from promptopt.auditing.replays import text_lengths
 from promptopt.config import Config
 
-ChangeCause = Literal["traffic", "mix", "model", "prompt", "cache", "output length", "price"]
-CAUSES: tuple[ChangeCause, ...] = ("traffic", "mix", "model", "prompt", "cache", "output length", "price")
+ChangeCause = Literal["traffic", "mix", "model", "tokenizer", "prompt", "cache", "output length", "price"]
+CAUSES: tuple[ChangeCause, ...] = (
+    "traffic", "mix", "model", "tokenizer", "prompt", "cache", "output length", "price",
+)  # fmt: skip
 _MTOK = 1_000_000
 _OUTPUTS = ("output", "reasoning")
 _Key = tuple[str, str]
@@ -35,6 +42,7 @@ class BillChange:
     Attributes:
         parts: Dollars by cause; they add up to ``after_usd - before_usd``.
         unpriced: Calls of both periods without a price, which are in no sum.
+        textless: Calls of both periods whose texts are not in the log: what their tokenizers change is in ``model``.
     """
 
     before_usd: float
@@ -43,14 +51,16 @@ class BillChange:
     after_calls: int
     parts: Mapping[ChangeCause, float]
     unpriced: int
+    textless: int
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """The calls of one kind and model: exact means."""
+    """The calls of one kind and model: exact means; ``characters`` is ``None`` if the log lacks one of their texts."""
 
     calls: int
     input: Fraction
+    characters: Fraction | None
     shares: Mapping[str, Fraction]
     output: Fraction
     output_shares: Mapping[str, Fraction]
@@ -79,6 +89,7 @@ def explain(before: CallLog, after: CallLog, config: Config) -> BillChange:
         sum(cell.calls for cell in second.values()),
         values,
         unpriced_first + unpriced_second,
+        sum(cell.calls for period in (first, second) for cell in period.values() if cell.characters is None),
     )
 
 
@@ -96,6 +107,10 @@ class _Game:
             {kind: sum(cell.calls for (each, _), cell in period.items() if each == kind) for kind in self._kinds}
             for period in self._periods
         ]
+        self._means = [_means(period) for period in self._periods]
+        self._texted = set(self._kinds) - {
+            kind for period in self._periods for (kind, _), cell in period.items() if not cell.characters
+        }
         self._known: dict[frozenset[ChangeCause], Fraction] = {}
 
     def usd(self, changed: frozenset[ChangeCause]) -> Fraction:
@@ -138,10 +153,45 @@ class _Game:
 
         rates = cell("price").usd
         cached, output = cell("cache"), cell("output length")
-        usd = sum((cell("prompt").input * share * rates[name] for name, share in cached.shares.items()), Fraction(0))
+        given = self._input(kind, model, changed) if kind in self._texted else cell("prompt").input
+        usd = sum((given * share * rates[name] for name, share in cached.shares.items()), Fraction(0))
         return usd + sum(
             (output.output * share * rates[name] for name, share in output.output_shares.items()), Fraction(0)
         )
+
+    def _input(self, kind: str, model: str, changed: frozenset[ChangeCause]) -> Fraction:
+        """Input tokens of a call: its characters, times what the tokenizer makes of one."""
+        cells = [period.get((kind, model)) for period in self._periods]
+        prompt, tokenizer = (int(cause in changed) for cause in ("prompt", "tokenizer"))
+        by = prompt if all(cells) else tokenizer
+        characters, _ = self._text_of(kind, cells, prompt)
+        length, tokens = self._text_of(kind, cells, by)
+        return characters * tokens / length
+
+    def _text_of(self, kind: str, cells: Sequence[_Cell | None], period: int) -> tuple[Fraction, Fraction]:
+        """Characters and input tokens of a call of some kind and model in a period.
+
+        Those of all models in that period if it does not have the model, and of the other period if not the kind.
+        """
+        cell = cells[period]
+        if cell is None:
+            found = self._means[period].get(kind)
+            if found is not None:
+                return found
+            cell = cells[1 - period]
+        assert cell is not None
+        assert cell.characters is not None
+        return cell.characters, cell.input
+
+
+def _means(period: Mapping[_Key, _Cell]) -> dict[str, tuple[Fraction, Fraction]]:
+    """Characters and input tokens of a call of each kind, whatever the model."""
+    sums: dict[str, tuple[int, Fraction, Fraction]] = {}
+    for (kind, _), cell in period.items():
+        calls, characters, tokens = sums.get(kind, (0, Fraction(0), Fraction(0)))
+        held = cell.characters or Fraction(0)
+        sums[kind] = calls + cell.calls, characters + cell.calls * held, tokens + cell.calls * cell.input
+    return {kind: (characters / calls, tokens / calls) for kind, (calls, characters, tokens) in sums.items()}
 
 
 def _cells(log: CallLog, config: Config) -> tuple[dict[_Key, _Cell], int]:
@@ -149,7 +199,12 @@ def _cells(log: CallLog, config: Config) -> tuple[dict[_Key, _Cell], int]:
     usages = logged(log, rates_of(log, config))
     billed = usages.billed & usages.rates.priced
     column = "prompt" if (log.codes["prompt"] >= 0).any() else "tag"
-    keys = np.stack([log.codes[column].astype(np.int64), log.codes["model"]], axis=1)
+    # Versions of a prompt are one kind: what differs between them is the prompt.
+    known: dict[str, int] = {}
+    bare = [known.setdefault(_without_version(name), len(known)) for name in log.names[column]]
+    kinds, named = np.array([*bare, -1], np.int64)[log.codes[column]], tuple(known)
+    keys = np.stack([kinds, log.codes["model"]], axis=1)
+    texts = text_lengths(log)[billed]
     cells: dict[_Key, _Cell] = {}
     unique, places = np.unique(keys[billed], axis=0, return_inverse=True)
     numbers = usages.rates.numbers[billed]
@@ -158,12 +213,17 @@ def _cells(log: CallLog, config: Config) -> tuple[dict[_Key, _Cell], int]:
     order = np.argsort(places.reshape(-1), kind="stable")
     ends = np.cumsum(np.bincount(places.reshape(-1), minlength=len(unique)))
     for (kind, model), rows in zip(unique.tolist(), np.split(order, ends[:-1]) if len(unique) else (), strict=True):
-        name = log.names[column][kind] if kind >= 0 else ""
-        cells[name, log.names["model"][model]] = _cell(tokens[rows], numbers[rows], usages.rates.rates)
+        name = named[kind] if kind >= 0 else ""
+        cells[name, log.names["model"][model]] = _cell(tokens[rows], numbers[rows], usages.rates.rates, texts[rows])
     return cells, int((usages.billed & ~usages.rates.priced).sum())
 
 
-def _cell(tokens: np.ndarray, numbers: np.ndarray, rates: tuple[TokenRate, ...]) -> _Cell:
+def _without_version(prompt: str) -> str:
+    name, at, version = prompt.rpartition("@")
+    return name if at and name and version else prompt
+
+
+def _cell(tokens: np.ndarray, numbers: np.ndarray, rates: tuple[TokenRate, ...], texts: Integers) -> _Cell:
     calls = len(tokens)
     sums = dict(zip(KINDS, (int(each) for each in tokens.sum(axis=0)), strict=True))
     given = sum(count for name, count in sums.items() if name not in _OUTPUTS)
@@ -178,6 +238,7 @@ def _cell(tokens: np.ndarray, numbers: np.ndarray, rates: tuple[TokenRate, ...])
     return _Cell(
         calls=calls,
         input=Fraction(given, calls),
+        characters=Fraction(int(texts.sum()), calls) if (texts > 0).all() else None,
         shares={
             name: Fraction(sums[name], given) if given else Fraction(int(name == "input"))
             for name in KINDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +141,10 @@ class LogBuilder:
             if given is None:
                 codes = [-1] * size
             else:
-                codes = [-1 if text is None else known.setdefault(text, len(known)) for text in given]
+                for text in dict.fromkeys(given):
+                    if text is not None:
+                        known.setdefault(text, len(known))
+                codes = list(map(known.get, given, repeat(-1)))
             self._codes[name].extend(codes)
         self._digest.frombytes(np.ascontiguousarray(columns["digest"], np.uint64).tobytes())
         self._starts.frombytes((len(self._blocks) + np.cumsum(counts, dtype=np.int64)).tobytes())

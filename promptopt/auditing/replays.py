@@ -187,6 +187,15 @@ def _kept(tokens: Integers, minimum: int) -> Integers:
     return np.where(tokens >= minimum, tokens // _STEP * _STEP, 0) if minimum else tokens
 
 
+def text_lengths(log: CallLog) -> Integers:
+    """Characters of each call's prompt; 0 if the log does not have its text."""
+    if not len(log.lines):
+        return np.zeros(len(log), np.int64)
+    counts = np.diff(log.line_starts)
+    lengths = (log.lines & LINE_LENGTH).astype(np.int64)
+    return np.bincount(np.repeat(np.arange(len(log)), counts), lengths, len(log)).astype(np.int64)
+
+
 def fixed_shares(log: CallLog) -> tuple[Floats, NDArray[np.int64]]:
     """The share of each call's text that is in every call of its prompt and model, and which prompt and model that is.
 

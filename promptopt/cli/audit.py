@@ -198,12 +198,15 @@ def _skeleton(output: Path, **source: Any) -> None:
     "before",
     required=True,
     metavar="PERIOD",
-    help="The first period: 2026-09, 2026-09-01, or 2026-09-01..2026-09-07.",
+    help="The first period: 2026-09, 2026-09-01, or 2026-09-01..2026-09-07; or a version of a prompt: triage@v1.",
 )
 @click.option("--to", "after", required=True, metavar="PERIOD", help="The second.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _explain(before: str, after: str, as_json: bool, **source: Any) -> None:
-    """Split the difference of two periods' bills into traffic, mix, model, prompt, cache, output length and price."""
+    """Split the difference of two periods' bills, or two prompts', into its causes.
+
+    They are traffic, mix, model, tokenizer, prompt, cache, output length and price.
+    """
     from dataclasses import asdict
 
     from promptopt.auditing.explain import explain
@@ -229,6 +232,10 @@ def _explain(before: str, after: str, as_json: bool, **source: Any) -> None:
     )
     if found.unpriced:
         click.echo(f"{found.unpriced:,} calls are unpriced, and in no sum")
+    if found.textless:
+        click.echo(
+            f"{found.textless:,} calls have no texts in the log: what another tokenizer changes is in the model's part"
+        )
     click.echo(table(rows, ["cause", "dollars", "of the difference"]))
 
 

@@ -139,9 +139,13 @@ def _told(entries: Sequence[str]) -> dict[str, CachedRelation]:
 
 
 def period(log: CallLog, text: str) -> CallLog:
-    """The calls of a month, a day, or the days from one to another."""
+    """The calls of a month, a day, or the days from one to another; or of a prompt, or a version of it."""
     import numpy as np
 
+    names = log.names["prompt"]
+    if text in names or any(name.startswith(f"{text}@") for name in names):
+        codes = [code for code, name in enumerate(names) if name == text or name.startswith(f"{text}@")]
+        return log.take(np.isin(log.codes["prompt"], codes))
     first, _, last = text.partition("..")
     start, end = _bounds(first)[0], _bounds(last or first)[1]
     rows = (log.at >= start) & (log.at < end)
@@ -173,6 +177,7 @@ def _bounds(text: str) -> tuple[float, float]:
         start = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise UsageError(
-            f"{text!r} is not a month (2026-09), a day (2026-09-01), or days (2026-09-01..2026-09-07)"
+            f"{text!r} is not a month (2026-09), a day (2026-09-01), days (2026-09-01..2026-09-07), or a prompt "
+            "of the log (triage@v1)"
         ) from None
     return start.timestamp(), (start + timedelta(days=1)).timestamp()

@@ -14,7 +14,8 @@ from promptopt.auditing.log import LoggedCall
 LARGEST = 2**53
 """No count of tokens is that large."""
 # Seconds since 1970 have ten digits until 2286; more digits are milliseconds, microseconds, nanoseconds.
-_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+MILLISECONDS = 1e11
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (MILLISECONDS, 1e3))
 _LAST_MOMENT = 253_402_300_800
 """The year 10000."""
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<mark>[.,' _\u00a0\u2009\u202f\u2019])\d{3})(?:(?P=mark)\d{3})*")
@@ -233,7 +234,7 @@ def as_moment(value: Any, name: str) -> float | None:
     """
     if is_absent(value):
         return None
-    if type(value) is float and 0 <= value < _UNITS[-1][0]:
+    if type(value) is float and 0 <= value < MILLISECONDS:
         return value
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()

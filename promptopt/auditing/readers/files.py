@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import gc
 import multiprocessing
 import os
 import threading
@@ -30,7 +30,7 @@ from promptopt.auditing.readers.records import (
     columns_of,
     documents,
     has_lines,
-    lines_of,
+    line_batches,
     open_log,
     parquet_parts,
     starts_with,
@@ -183,7 +183,8 @@ class _Reading:
     ) -> None:
         """Take the records of a file of one format; if it was not named, also those of others among them."""
         if isinstance(reader, plain.PlainReader):
-            self._take_plain(reader, path, records)
+            records = iter(records)
+            self.take_plain(reader, path, iter(lambda: list(islice(records, _BATCH)), []))
             return
         calls = codex.CodexSession().calls if reader.NAME == codex.NAME else reader.calls
         if reader.NAME == otel.NAME:
@@ -215,12 +216,11 @@ class _Reading:
                 parent = self._parents.get(parent)
         self._builder.drop(repeated.values())
 
-    def _take_plain(
-        self, reader: plain.PlainReader, path: Path, records: Iterable[tuple[int, LogRecord | BadRow]]
+    def take_plain(
+        self, reader: plain.PlainReader, path: Path, batches: Iterable[list[tuple[int, LogRecord | BadRow]]]
     ) -> None:
         """Read many rows of one shape at once, which takes a tenth of the time; others one by one."""
-        records = iter(records)
-        while batch := list(islice(records, _BATCH)):
+        for batch in batches:
             rows = [record for _, record in batch if not isinstance(record, BadRow)]
             if len(rows) == len(batch) and reader.take(self._builder, rows, self._model or UNKNOWN):
                 self._formats.extend([self._format(reader.NAME)] * len(rows))
@@ -282,7 +282,9 @@ class _Reading:
         """Read a file of lines in pieces, each in a process; they come back in order."""
         workers = min(os.cpu_count() or 1, _MOST_PROCESSES)
         lines, waiting = 0, deque[Future[_Piece]]()
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool, open_log(how.path) as file:
+        # Records hold no circles: the collector would look at them in vain.
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(workers, fork, gc.disable) as pool, open_log(how.path) as file:
             pieces = _pieces(file)
             while True:
                 try:
@@ -356,7 +358,10 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 def _read_piece(how: _How, piece: bytes) -> _Piece:
     reading = _Reading(how.model, lambda _: None, how.questions)
     reader = plain.PlainReader(how.columns) if how.name == plain.NAME else cast("LogReader", load("reader", how.name))
-    reading.records(how.path, reader, lines_of(io.BytesIO(piece)), is_named=how.is_named)
+    if isinstance(reader, plain.PlainReader):
+        reading.take_plain(reader, how.path, line_batches(piece, _BATCH))
+    else:
+        reading.records(how.path, reader, chain.from_iterable(line_batches(piece, _BATCH)), is_named=how.is_named)
     return reading.piece(piece.count(b"\n") + (not piece.endswith(b"\n")))
 
 

@@ -13,6 +13,7 @@ from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.prompt_digests import chained, digest_of, digest_of_text, text_of
 from promptopt.auditing.readers.fields import (
     LARGEST,
+    MILLISECONDS,
     BadRow,
     as_count,
     as_json,
@@ -79,10 +80,11 @@ class PlainReader:
         Args:
             model: Of rows that name none.
         """
-        shape = tuple(records[0])
-        if any(tuple(record) != shape for record in records):
+        shape, *others = dict.fromkeys(map(tuple, records))
+        if others:
             return False
-        return self.take_columns(builder, shape, len(records), lambda key: [record[key] for record in records], model)
+        columns = dict(zip(shape, map(list, zip(*(record.values() for record in records), strict=True)), strict=True))
+        return self.take_columns(builder, shape, len(records), columns.__getitem__, model)
 
     def prefix_column(self, shape: Sequence[str]) -> str | None:
         """The column of rows of this shape that has the blocks of their prompts."""
@@ -118,11 +120,14 @@ class PlainReader:
             if prefix is not None:
                 blocks, counts = chained(prefix[0].astype(np.uint64), prefix[1]), prefix[1]
             else:
-                prefixes = [_blocks(each) for each in values(names["prefix"])] if "prefix" in names else [[]] * size
+                prefixes = values(names["prefix"]) if "prefix" in names else [[]] * size
+                if set(map(type, prefixes)) != {list}:
+                    prefixes = [_blocks(each) for each in prefixes]
                 blocks, counts = _chained(prefixes)
         except (BadRow, TypeError, ValueError, OverflowError):
             return False
-        texts["model"] = [each or model for each in texts.get("model", [None] * size)]
+        models = texts.get("model", [None] * size)
+        texts["model"] = models if all(models) else [each or model for each in models]
         columns["block_tokens"] = np.where(counts > 0, float(self._block_tokens), 0.0)
         builder.extend(columns, texts, blocks, counts)
         return True
@@ -134,7 +139,11 @@ class PlainReader:
             return [self._fixed[name]] * size
         found = values(names[name])
         if name == "tag":
-            return [first_text(value) for value in found]
+            texts = dict.fromkeys(found) if set(map(type, found)) == {str} else None
+            first = None if texts is None else {text: first_text(text) for text in texts}
+            found = [first_text(value) if first is None else first[value] for value in found]
+        if set(map(type, found)) == {str} and all(found):
+            return found
         return [
             None if value is None or value == "" else value if type(value) is str else str(value) for value in found
         ]
@@ -248,14 +257,24 @@ def _columns(values: Callable[[str], list[Any]], size: int, names: Mapping[str, 
         latency = _moments(values("end")) - found["at"]
         found["latency_s"] = np.where(latency >= 0, latency, np.nan)
     digests = values("digest") if "digest" in names else [None] * size
-    found["digest"] = np.array([digest_of_text(str(each)) if each else 0 for each in digests], np.uint64)
+    texts = [each if each is None or type(each) is str else str(each) for each in digests]
+    numbers = {each: digest_of_text(each) if each else 0 for each in dict.fromkeys(texts)}
+    found["digest"] = np.fromiter(map(numbers.__getitem__, texts), np.uint64, size)
     if "status" in names or "error" in names:
         statuses, errors = (values(name) if name in names else [None] * size for name in ("status", "error"))
-        words = [[None if each is None else str(each) for each in column] for column in (statuses, errors)]
-        pairs = list(zip(*words, strict=True))
-        known = {(status, error): _failed(status, error, True) for status, error in set(pairs)}
+        pairs = list(zip(_words(statuses), _words(errors), strict=True))
+        known = {(status, error): _failed(status, error, True) for status, error in dict.fromkeys(pairs)}
         found["failed"] = np.array([known[pair] for pair in pairs], bool)
     return found
+
+
+def _words(values: list[Any]) -> list[Any]:
+    """The values, as texts if they are of several types: 1, 1.0 and true are one key."""
+    return (
+        values
+        if len({type(each) for each in values}) == 1
+        else [None if each is None else str(each) for each in values]
+    )
 
 
 def _whole(values: list[Any]) -> Any:
@@ -268,13 +287,16 @@ def _whole(values: list[Any]) -> Any:
 
 
 def _reals(values: list[Any]) -> Any:
-    array = np.array([float("nan") if is_absent(value) else float(value) for value in values])
+    plain = set(map(type, values)) <= {int, float}
+    array = np.array(values if plain else [float("nan") if is_absent(each) else float(each) for each in values], float)
     if (array < 0).any() or np.isinf(array).any():
         raise ValueError("not such numbers")
     return array
 
 
 def _moments(values: list[Any]) -> Any:
+    if set(map(type, values)) == {float} and min(values) >= 0 and max(values) < MILLISECONDS:
+        return np.array(values)
     return np.array([float("nan") if (found := as_moment(value, "at")) is None else found for value in values])
 
 

@@ -114,6 +114,39 @@ def lines_of(file: IO[bytes]) -> Iterator[tuple[int, LogRecord | BadRow]]:
                 yield place, record if isinstance(record, dict) else BadRow("is not a JSON object")
 
 
+def line_batches(piece: bytes, size: int) -> Iterator[list[tuple[int, LogRecord | BadRow]]]:
+    """The records of whole lines with their places, so many lines at a time: parsed as one array if that goes."""
+    lines = piece.split(b"\n")
+    for start in range(0, len(lines), size):
+        some = lines[start : start + size]
+        places: Sequence[int] = range(start + 1, start + 1 + len(some))
+        if not all(some):
+            places, some = [at for at, line in zip(places, some, strict=True) if line], [line for line in some if line]
+        records = _parsed_together(some)
+        if records is not None:
+            yield list(zip(places, records, strict=True))
+            continue
+        found: list[tuple[int, LogRecord | BadRow]] = []
+        for place, line in zip(places, some, strict=True):
+            found += [(place, record) for _, record in lines_of(io.BytesIO(line))]
+        yield found
+
+
+def _parsed_together(lines: Sequence[bytes]) -> list[LogRecord] | None:
+    """A record for each line; ``None`` if one is not exactly one object, or may hold others."""
+    if (
+        not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines)
+        or max(map(len, lines), default=0) >= LONGEST_LINE
+    ):
+        return None
+    try:
+        records: list[LogRecord] = json.loads(b"[" + b",".join(lines) + b"]")
+    except (ValueError, RecursionError):
+        return None
+    shapes = set(map(tuple, records))
+    return records if len(records) == len(lines) and all(map(_MAY_HOLD.isdisjoint, shapes)) else None
+
+
 def _parsed(line: bytes) -> LogRecord | BadRow:
     try:
         text = line.removeprefix(b"\xef\xbb\xbf").decode()
