@@ -2,21 +2,27 @@
 
 A workload is drawn with a seed and run through the gateway with every strategy off, before an upstream that writes down
 requests and responses; that log is audited. Then it is run again with strategies on: SQLite stores, the gateway's own
-layers, and a clock that jumps. The upstream behaves like a provider with a cache of prompts, by text: it shares no code
+layers, and a clock that jumps; with ``--threads`` each call has a thread of its own, and the clock jumps when all of
+them sleep or wait. The upstream behaves like a provider with a cache of prompts, by text: it shares no code
 with the audit's replay.
 
     python benchmarks/audit_prediction.py --calls 100000
 """
 
 import argparse
+import heapq
 import json
 import math
 import random
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +33,9 @@ from promptopt.auditing.strategy_settings import AuditSettings, StrategyName
 from promptopt.config import Config
 from promptopt.gateway.assembly import build_gateway
 from promptopt.gateway.call import Answer, Call, Labels
+from promptopt.gateway.clock import Clock
+from promptopt.gateway.flow import Flow, Handler, Wait
+from promptopt.gateway.flow import run as run_flow
 from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.settings import GatewaySettings
 from promptopt.gateway.simulate import Arrival, SimulatedClock, simulate
@@ -36,7 +45,7 @@ from promptopt.values import Usage
 
 START, TTL_S, MODEL, CAP = 1_794_000_000.0, 3600.0, "gpt-5-mini", 300
 ALL: tuple[StrategyName, ...] = ("exact-cache", "single-flight", "provider-cache", "output-cap", "flex")
-SETS: tuple[tuple[StrategyName, ...], ...] = (*((name,) for name in ALL), ALL[:2], ALL[:3], ALL)
+SETS: tuple[tuple[StrategyName, ...], ...] = (*((name,) for name in ALL), ("batch",), ALL[:2], ALL[:3], ALL)
 _CHARACTERS_OF_A_TOKEN, _UNIT, _MINIMUM, _LIFETIME_S = 4, 128, 1024, 300.0
 _RULES = [" ".join(f"Prompt {prompt}, rule {each}." for each in range(150 + 40 * prompt)) for prompt in range(8)]
 
@@ -111,7 +120,91 @@ class Provider:
             self._log.close()
 
 
-def run(rows: list[Row], folder: Path, on: tuple[StrategyName, ...]) -> tuple[Path, Decimal, int]:
+class Threads:
+    """Carries flows out in threads, on a clock that jumps to the next event when every thread sleeps or waits.
+
+    Time is compressed; what threads do with locks, futures and SQLite is not.
+    """
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self._clock, self._lock, self._busy = clock, threading.Condition(), 0
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers, self._threads = count(), list[threading.Thread]()
+        self.failures: list[BaseException] = []
+
+    def time(self) -> float:
+        return self._clock.now
+
+    monotonic = time
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until the clock has gone on so far."""
+        woken = threading.Event()
+        with self._lock:
+            heapq.heappush(self._events, (self._clock.now + seconds, next(self._numbers), woken.set))
+        self._add(-1)
+        woken.wait()
+
+    def _add(self, change: int) -> None:
+        with self._lock:
+            self._busy += change
+            self._lock.notify_all()
+
+    def outcomes(self, handler: Handler, arrivals: list[Arrival], upstream: Provider) -> None:
+        """Make all calls; the error of the first thread that fails is raised."""
+        for arrival in arrivals:
+            start = partial(self._start, handler, arrival.call, upstream)
+            heapq.heappush(self._events, (arrival.at, next(self._numbers), start))
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._busy == 0)
+                if not self._events:
+                    break
+                self._clock.now, _, event = heapq.heappop(self._events)
+                self._busy += 1
+            event()
+        for thread in self._threads:
+            thread.join()
+        if self.failures:
+            raise self.failures[0]
+
+    def _start(self, handler: Handler, call: Call, upstream: Provider) -> None:
+        thread = threading.Thread(target=self._work, args=(handler, call, upstream))
+        self._threads = [each for each in self._threads if each.is_alive()]
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self, handler: Handler, call: Call, upstream: Provider) -> None:
+        def ask(sent: Call) -> Answer:
+            seconds, answer = upstream(sent)
+            self.sleep(seconds)
+            return answer
+
+        try:
+            run_flow(self._marked(handler(call)), ask, self)
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            self.failures.append(error)
+        finally:
+            self._add(-1)
+
+    def _marked(self, flow: Flow) -> Flow:
+        """The flow, with its waits marked: who waits is not busy until what it waits for is there."""
+        result: Any = None
+        while True:
+            try:
+                effect = flow.send(result)
+            except StopIteration as stop:
+                return stop.value
+            if isinstance(effect, Wait):
+                # The thread that ends the future counts for the one that waits, before it rests itself.
+                effect.future.add_done_callback(lambda _: self._add(1))
+                self._add(-1)
+            result = yield effect
+
+
+def run(
+    rows: list[Row], folder: Path, on: tuple[StrategyName, ...], *, threads: bool = False
+) -> tuple[Path, Decimal, int]:
     """The upstream's log of the workload (with every strategy off), the dollars that were paid, and how many calls."""
     clock = SimulatedClock(START)
     settings = GatewaySettings(
@@ -122,7 +215,9 @@ def run(rows: list[Row], folder: Path, on: tuple[StrategyName, ...]) -> tuple[Pa
         single_flight="single-flight" in on,
         prompt_caching="provider-cache" in on,
     )
-    built = build_gateway(settings, Config(folder, folder, folder), clock=clock, random=random.Random(1))
+    crew = Threads(clock)
+    own: Clock = crew if threads else clock
+    built = build_gateway(settings, Config(folder, folder, folder), clock=own, random=random.Random(1))
     log = folder / "log.jsonl"
     provider = Provider(rows, clock, None if on else log)
 
@@ -130,11 +225,16 @@ def run(rows: list[Row], folder: Path, on: tuple[StrategyName, ...]) -> tuple[Pa
         body: dict[str, Any] = {"model": MODEL, "messages": row.messages, "temperature": 0}
         if "output-cap" in on:
             body["max_completion_tokens"] = CAP
-        if "flex" in on and row.nightly:
-            body["service_tier"] = "flex"
+        for tier in ("flex", "batch"):
+            if tier in on and row.nightly:
+                body["service_tier"] = tier
         return Call.of("chat", "https://api.openai.com/v1/chat/completions", body, Labels(tag=str(number)))
 
-    simulate(built.handler, [Arrival(row.at, call(number, row)) for number, row in enumerate(rows)], provider, clock)
+    arrivals = [Arrival(row.at, call(number, row)) for number, row in enumerate(rows)]
+    if threads:
+        crew.outcomes(built.handler, arrivals, provider)
+    else:
+        simulate(built.handler, arrivals, provider, clock)
     built.close()
     provider.close()
     with closing(open_ledger(folder / "ledger.sqlite")) as ledger:
@@ -147,6 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--threads", action="store_true", help="each call in a thread of its own")
     given = parser.parse_args()
     rows, lines = workload(given.calls, given.seed), []
     settings = AuditSettings(ttl_s=TTL_S, lifetime_s=_LIFETIME_S, cap=CAP, no_wait=("nightly",))
@@ -161,7 +262,7 @@ def main() -> None:
             took = time.process_time() - began
             predicted = found.outcomes[frozenset(names)].bill
             (on := Path(folder) / "-".join(names)).mkdir()
-            _, paid, calls = run(rows, on, names)
+            _, paid, calls = run(rows, on, names, threads=given.threads)
             off_by = abs(predicted.usd - paid)
             said = f"{predicted.calls:,}", f"{calls:,}", f"${predicted.usd:.6f}", f"${paid:.6f}", f"${off_by:.6f}"
             name = "all five" if names == ALL else "the first three" if len(names) == 3 else " + ".join(names)

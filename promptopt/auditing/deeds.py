@@ -47,7 +47,7 @@ _MEANING: Mapping[StrategyName, tuple[str, str]] = {
         "[tool.promptopt.gateway] cascade = [{model = ..., validators = {...}}, ...]",
         "as many calls go on to the next model as in the run, and all models use as many tokens",
     ),
-    "batch": ("promptopt.wrap(provider, ...) with a batch", "nobody waits for these calls"),
+    "batch": ("promptopt.batch(requests)", "nobody waits for these calls"),
     "flex": ("service_tier: flex in the prompt's front matter", "nobody waits for these calls"),
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,7 +143,8 @@ class LogBuilder:
                 for text in dict.fromkeys(given):
                     if text is not None:
                         known.setdefault(text, len(known))
-                codes = list(map(known.get, given, repeat(-1)))
+                numbers: dict[str | None, int] = {**known, None: -1}
+                codes = list(map(numbers.__getitem__, given))
             self._codes[name].extend(codes)
         self._digest.frombytes(np.ascontiguousarray(columns["digest"], np.uint64).tobytes())
         self._starts.frombytes((len(self._blocks) + np.cumsum(counts, dtype=np.int64)).tobytes())
