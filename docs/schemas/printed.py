@@ -100,7 +100,6 @@ def audit() -> Schema:
         curve=listed(NUMBER),
         counts=TABLE,
         losses=TABLE,
-        prefixes=listed(TABLE),
         month=optional(TABLE),
         spikes=listed(ANY),
         shutdowns=listed(ANY),

@@ -21,12 +21,13 @@ from promptopt.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_OPEN, _INSIDE, _BESIDE, _READ_BESIDE = 0, 1, 2, 3
-SettledRelation = CachedRelation | Literal["beside (written ones inside)"]
+_OPEN, _INSIDE, _BESIDE, _READ_BESIDE, _WRITE_BESIDE = 0, 1, 2, 3, 4
+SettledRelation = CachedRelation | Literal["beside (written ones inside)", "inside (written ones beside)"]
 _RELATIONS: Mapping[int, SettledRelation] = {
     _INSIDE: "inside",
     _BESIDE: "beside",
     _READ_BESIDE: "beside (written ones inside)",
+    _WRITE_BESIDE: "inside (written ones beside)",
 }
 AccountingWitness = Literal["format", "total", "impossible otherwise", "other rows", "cost", "asked"]
 # How near the dollars of a log must be to those of one reading, and how far from the other's.
@@ -95,7 +96,13 @@ def settle(
     rates = rates_of(log, config)
     by_cost = _by_cost(log, matters, cached, rates)
     # Buckets that were filled wrongly have a wrong total too; what was paid is right.
-    contradicted = (by_cost != _OPEN) & (relation != by_cost) & (relation != _READ_BESIDE) & (witness != 2)
+    contradicted = (
+        (by_cost != _OPEN)
+        & (relation != by_cost)
+        & (relation != _READ_BESIDE)
+        & (relation != _WRITE_BESIDE)
+        & (witness != 2)
+    )
     relation[contradicted], witness[contradicted] = by_cost[contradicted], 4
     # A log may have a million groups: only those with open rows are looked at.
     for number in np.unique(places[matters & (relation == _OPEN)]).tolist():
@@ -111,7 +118,8 @@ def settle(
         log,
         input_tokens=log.input_tokens
         + np.where(beside, cached, 0)
-        + np.where(matters & (relation == _READ_BESIDE), log.cache_read_tokens, 0),
+        + np.where(matters & (relation == _READ_BESIDE), log.cache_read_tokens, 0)
+        + np.where(matters & (relation == _WRITE_BESIDE), cached - log.cache_read_tokens, 0),
         output_tokens=log.output_tokens + np.where(_reasoning_beside(log), log.reasoning_tokens, 0),
     )
     codes, counts = np.unique(
@@ -143,8 +151,12 @@ def _by_row(log: CallLog, cached: Integers) -> tuple[np.ndarray, np.ndarray]:
         # Some count what is written as new input, and what is read beside it.
         half = told & (total == given + made + extra + read) & (read > 0) & (written > 0) & (written <= given)
         relation[half], witness[half] = _READ_BESIDE, 1
-        inside = told & (total == given + made + extra) & ~impossible & (cached > 0)
+        as_said = told & (total == given + made + extra) & (cached > 0)
+        inside = as_said & ~impossible
         relation[inside], witness[inside] = _INSIDE, 1
+        # Both do not fit into the input that the total counts, and what is read does.
+        rest = as_said & impossible & (read <= given) & (written > 0) & (read > 0)
+        relation[rest], witness[rest] = _WRITE_BESIDE, 1
         beside = told & (total == given + made + extra + cached) & (cached > 0)
         relation[beside], witness[beside] = _BESIDE, 1
     return relation, witness

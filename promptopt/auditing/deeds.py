@@ -9,6 +9,7 @@ from promptopt.auditing.audit import LogAudit
 from promptopt.auditing.evidence import MARGIN
 from promptopt.auditing.strategy_settings import StrategyName
 from promptopt.auditing.waterfall import steps
+from promptopt.gateway.layers.cache import HOUR_S
 
 _MEANING: Mapping[StrategyName, tuple[str, str]] = {
     "waste": (
@@ -104,8 +105,9 @@ def _setting(name: StrategyName, audit: LogAudit) -> str | None:
     """The line of the gateway's settings that switches a strategy on; ``None`` if it has none."""
     settings = audit.settings
     if name == "exact-cache":
-        # A longer time is for prompts that somebody calls lasting; any other answer has one of its own.
-        return f'cache = {{ttl = "{settings.ttl_s:g}s", time_sensitive_ttl = "{settings.ttl_s:g}s"}}'
+        # Answers that nobody calls lasting have a time of their own, unless it is the longer one.
+        ttl = f'"{settings.ttl_s:g}s"'
+        return f"cache = {{ttl = {ttl}{f', time_sensitive_ttl = {ttl}' if settings.ttl_s > HOUR_S else ''}}}"
     if name == "semantic-cache" and settings.semantic_calibration is not None:
         return f"semantic = {{calibration = {json.dumps(settings.semantic_calibration)}}}"
     if name == "smaller-model":

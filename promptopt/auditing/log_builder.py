@@ -143,8 +143,7 @@ class LogBuilder:
                 for text in dict.fromkeys(given):
                     if text is not None:
                         known.setdefault(text, len(known))
-                numbers: dict[str | None, int] = {**known, None: -1}
-                codes = list(map(numbers.__getitem__, given))
+                codes = [-1 if text is None else known[text] for text in given]
             self._codes[name].extend(codes)
         self._digest.frombytes(np.ascontiguousarray(columns["digest"], np.uint64).tobytes())
         self._starts.frombytes((len(self._blocks) + np.cumsum(counts, dtype=np.int64)).tobytes())
@@ -202,7 +201,9 @@ class LogBuilder:
     def complete(self, row: int, call: LoggedCall) -> None:
         """Let a call that was taken have what the same call has more of in a later line: a stream's counts grow."""
         for name in _GROWS:
-            self._numbers[name][row] = max(self._numbers[name][row], getattr(call, name) or 0)
+            value = getattr(call, name)
+            # A total that is not there is no total of 0.
+            self._numbers[name][row] = max(self._numbers[name][row], -1 if value is None else value)
         self._small["cut_off"][row] |= call.cut_off
 
     def build(self) -> CallLog:

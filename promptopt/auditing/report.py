@@ -107,6 +107,9 @@ def _profile(audit: LogAudit, now: datetime) -> dict[str, Any]:
         groups[column] = [
             {"name": name, "calls": each.calls, "usd": float(each.usd)} for name, each in ranked[:_LISTED]
         ]
+    for row in groups["prompt"]:
+        _, shared, blocks = audit.profile.prefixes.get(row["name"], (0, 0, 0))
+        row["shared"] = shared / blocks if blocks else None
     types = sums["prompt"] if len(sums["prompt"]) > 1 else sums["tag"]
     return {
         "groups": groups,
@@ -114,12 +117,6 @@ def _profile(audit: LogAudit, now: datetime) -> dict[str, Any]:
         "curve": curve(types),
         "counts": dict(counts),
         "losses": {name: float(each.usd) for name, each in audit.profile.losses.items()},
-        "prefixes": [
-            {"prompt": name, "calls": calls, "shared": shared / blocks if blocks else 0.0}
-            for name, (calls, shared, blocks) in sorted(
-                audit.profile.prefixes.items(), key=lambda item: (-item[1][2] + item[1][1], item[0])
-            )[:_LISTED]
-        ],
         "month": None if month is None else asdict(month),
         "spikes": [
             {"day": day, "usd": spent, "median_usd": middle} for day, spent, middle in spikes(audit.profile.bill)
@@ -263,9 +260,12 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
                 f"{counts['written_unread_tokens']:,} tokens ({share:.0%} of what is written), {premium} too much",
             )
         )
-    stable = [f"{each['prompt']} {each['shared']:.0%}" for each in profile["prefixes"] if each["calls"] > 1]
-    if stable:
-        found.append(("as in the call before", ", ".join(stable[:_LEAST_STABLE]) + " of a prompt from its beginning"))
+    known = [each for each in profile["groups"]["prompt"] if each["shared"] is not None]
+    known.sort(key=lambda each: -(1 - each["shared"]) * each["usd"])
+    if known:
+        found.append(
+            ("stable prefix", ", ".join(f"{each['name']} {each['shared']:.0%}" for each in known[:_LEAST_STABLE]))
+        )
     if month is not None:
         found.append(("the next thirty days", Forecast(**month).text))
     found += [
@@ -275,11 +275,7 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         (
             "shutdown announced",
             f"{each['model']} on {each['day']} ({each['calls']:,} calls)"
-            + (
-                f"; {each['successor']} costs {each['successor_saves']:.0%} less for these tokens"
-                if each["successor"]
-                else ""
-            ),
+            + (f"; {each['successor']} costs {each['successor_saves']:.0%} less" if each["successor"] else ""),
         )
         for each in profile["shutdowns"]
     ]

@@ -173,7 +173,7 @@ def test_the_gateway_takes_every_setting_that_is_written(config, tmp_path):
         built = build_gateway(read, load_config())
         built.close()
         switched = {
-            "exact-cache": read.cache is not None and read.cache.ttl_s == read.cache.time_sensitive_ttl_s == 60.0,
+            "exact-cache": read.cache is not None and read.cache.ttl_of("a text") == 60.0,
             "single-flight": read.single_flight,
             "semantic-cache": read.semantic is not None and read.semantic.calibration is not None,
             "provider-cache": read.prompt_caching,
@@ -243,13 +243,13 @@ def test_the_profile_says_what_was_paid_for_nothing(config):
         float(2000 * (claude.cache_write_mtok - claude.input_mtok) / 10**6)
     )
     # Of three calls with text, the second is as the first and the third begins with another word.
-    assert data["profile"]["prefixes"] == [{"prompt": "p", "calls": 2, "shared": pytest.approx(0.5)}]
+    assert {row["name"]: row["shared"] for row in data["profile"]["groups"]["prompt"]} == {"p": 0.5, "(none)": None}
     assert (
         data["accounting"]["mispriced"] == {"gpt-4o": [1, 0.09, pytest.approx(float(one))]}
         or data["accounting"]["mispriced"]["gpt-4o"][0] == 1
     )
     text = report_text(data)
-    for line in ("near repeats", "lost to retries", "mispriced", "as in the call before", "cache written, never read"):
+    for line in ("near repeats", "lost to retries", "mispriced", "stable prefix", "cache written, never read"):
         assert line in text
 
 

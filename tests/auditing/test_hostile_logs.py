@@ -1,6 +1,7 @@
 """Logs that are damaged, half filled, of several shapes, or that say one thing under two names."""
 
 import gzip
+import io
 import json
 import random
 from pathlib import Path
@@ -12,6 +13,7 @@ from promptopt.auditing.accounting import settle
 from promptopt.auditing.log import LoggedCall
 from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.readers.files import read_log
+from promptopt.auditing.readers.records import line_batches, lines_of
 from promptopt.auditing.replays import replay_prefixes
 from promptopt.config import Config
 from promptopt.errors import InputError
@@ -475,3 +477,95 @@ def test_all_rejected_rows_are_kept(write):
     row = {"model": "gpt-4o", "input": -1, "output": 1}
     found = read_log([write(*[row] * 50, {**row, "input": 1})])
     assert (found.rejected, len(found.samples)) == (50, 50)
+
+
+def test_a_repeated_row_without_a_total_has_none(settled):
+    row = {"id": "a", "at": AT, "model": "gpt-4o", "input_tokens": 100, "output_tokens": 10}
+    assert settled(row, row).total_tokens.tolist() == [-1]
+
+
+def test_lines_that_are_parsed_together_are_one_record_each(write):
+    whole = {"at": AT, "model": "gpt-4o", "input_tokens": 1, "output_tokens": 2}
+    path = write(*[whole] * 30)
+    text = path.read_text(encoding="utf-8")
+    # Two records on one line, and one on two: as many records as lines.
+    two, first, second = json.dumps(whole) + "," + json.dumps(whole), '{"input_tokens": 5,', '"output_tokens": 3}'
+    path.write_text(f"{two}\n{first}\n{second}\n\n{text}", encoding="utf-8")
+    content = path.read_bytes()
+    one_by_one = [(place, str(record)) for place, record in lines_of(io.BytesIO(content))]
+    for size in (1, 3, 7, 100):
+        together = [each for batch in line_batches(content, size) for each in batch]
+        assert [(place, str(record)) for place, record in together] == one_by_one
+    found = read_log([path])
+    assert (len(found.log), found.rejected) == (30, 3)
+    assert [each.place.rpartition(":")[2] for each in found.samples] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("kinds", [("7", 7), (1, True), (2, 2.0)])
+def test_digests_of_several_types_are_not_mixed_up(settled, kinds):
+    row = {"at": AT, "model": "gpt-4o", "input_tokens": 1, "output_tokens": 2}
+    log = settled(*[{**row, "digest": kinds[number % 2]} for number in range(4)])
+    assert len(set(log.digest.tolist())) == len({str(kind) for kind in kinds})
+
+
+# Public reports of what other tools counted wrongly; the figures are theirs.
+@pytest.mark.parametrize(
+    ("usage", "plain", "read", "written"),
+    [
+        # BerriAI/litellm#14849: cached tokens are inside the prompt, and the text tokens hold them too.
+        ({"prompt_tokens": 262_960, "completion_tokens": 1744, "total_tokens": 264_704,
+          "prompt_tokens_details": {"text_tokens": 262_960, "cached_tokens": 257_955}}, 5005, 257_955, 0),
+        # BerriAI/litellm#12149: what is read is inside, what is written is not, and the total leaves it out.
+        ({"prompt_tokens": 25_169, "completion_tokens": 95, "total_tokens": 25_264, "cache_read_input_tokens": 25_162,
+          "cache_creation_input_tokens": 222, "prompt_tokens_details": {"cached_tokens": 25_162}}, 7, 25_162, 222),
+        # BerriAI/litellm#29145: the one plain token, and what was written and read.
+        ({"prompt_tokens": 33_825, "completion_tokens": 672, "total_tokens": 34_497, "cache_read_input_tokens": 32_634,
+          "cache_creation_input_tokens": 1190}, 1, 32_634, 1190),
+        # BerriAI/litellm#36762 writes for an hour, split; danny-avila/LibreChat#12855 reads inside, by the total.
+        ({"prompt_tokens": 11_125, "completion_tokens": 429, "total_tokens": 11_554,
+          "prompt_tokens_details": {"cached_tokens": 7441}}, 3684, 7441, 0),
+    ],
+)  # fmt: skip
+def test_rows_of_public_reports_are_counted_once(settled, usage, plain, read, written):
+    log = settled(
+        {
+            "request_id": "r", "call_type": "acompletion", "model": "m", "startTime": AT, "endTime": AT, "spend": 0.5,
+            "custom_llm_provider": "x", "cache_hit": "False", "metadata": {"usage_object": usage},
+            **{name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")},
+        }
+    )  # fmt: skip
+    found = log.input_tokens - log.cache_read_tokens - log.cache_write_tokens, log.cache_read_tokens
+    assert [each.tolist() for each in (*found, log.cache_write_tokens)] == [[plain], [read], [written]]
+
+
+def test_a_message_of_claude_code_is_counted_once_whatever_repeats_it(settled):
+    # ccusage#976, #985, #1155, #1762: no request id, another one in a sidechain, another session in another file.
+    def line(**changes):
+        usage = {"input_tokens": 4, "cache_creation_input_tokens": 15_178, "cache_read_input_tokens": 0,
+                 "output_tokens": 120}  # fmt: skip
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "usage": usage}
+        return {"type": "assistant", "timestamp": AT, "sessionId": "s1", "message": message, **changes}
+
+    log = settled(line(), line(), line(requestId="q1"), line(requestId="q2", isSidechain=True), line(sessionId="s2"))
+    assert (len(log), log.input_tokens.tolist(), log.output_tokens.tolist()) == (1, [15_182], [120])
+
+
+def test_savings_are_net_of_what_writing_costs_and_are_not_added_twice(settled, tmp_path):
+    # BerriAI/litellm#36452 (writes that cost more than they save) and #38817 (savings that do not add up).
+    from promptopt.auditing.accounting import Accounting
+    from promptopt.auditing.audit import AuditInput, audit
+    from promptopt.auditing.report import report_data
+    from promptopt.auditing.strategy_settings import AuditSettings
+
+    rows = [
+        {"at": 1.79e9 + 4000 * number, "model": "claude-sonnet-4-5", "input_tokens": 20_000, "output_tokens": 100,
+         "prefix": [1, 2, 3], "digest": f"d{number}", "status": 200, "tag": "t"}
+        for number in range(3)
+    ]  # fmt: skip
+    config = Config(tmp_path, tmp_path, tmp_path)
+    found = audit(AuditInput(settled(*rows), Accounting((), {}, 0, 0, 0), {}), AuditSettings(no_wait=("t",)), config)
+    data = report_data(found)
+    saved = {step["strategy"]: step["saved_usd"] for step in data["steps"] if step["saved_usd"] is not None}
+    # Nobody reads within the lifetime: three writes at a quarter more than input.
+    assert saved["provider-cache"] == pytest.approx(-3 * 20_000 * 0.25 * 3e-6)
+    assert data["left_usd"] == pytest.approx(data["baseline_usd"] - sum(saved.values()), abs=1e-12)
