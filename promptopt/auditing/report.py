@@ -101,7 +101,7 @@ def _details(name: StrategyName, counts: Mapping[str, int], audit: LogAudit) -> 
 def _profile(audit: LogAudit, now: datetime) -> dict[str, Any]:
     sums, counts = audit.profile.groups, audit.profile.counts
     month = forecast({slot: float(spent) for slot, spent in audit.profile.bill.slots_usd.items()})
-    groups = {}
+    groups: dict[str, list[dict[str, Any]]] = {}
     for column in GROUPS:
         ranked = sorted(sums[column].items(), key=lambda item: (-item[1].usd, item[0]))
         groups[column] = [

@@ -128,7 +128,7 @@ def line_batches(piece: bytes, size: int) -> Iterator[list[tuple[int, LogRecord 
             continue
         found: list[tuple[int, LogRecord | BadRow]] = []
         for place, line in zip(places, some, strict=True):
-            found += [(place, record) for _, record in lines_of(io.BytesIO(line))]
+            found += [(place, record) for _, record in lines_of(io.BytesIO(line + b"\n"))]
         yield found
 
 
