@@ -11,6 +11,7 @@ from promptopt.experiment import text
 from promptopt.experiment.bounds import lower_bound
 from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.cascade import CascadeOutcome
+from promptopt.experiment.evidence import quality_p_values
 from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Answered, Run, VariantSummary
@@ -351,7 +352,8 @@ def _cascade_dict(found: CascadeOutcome, margin: float) -> dict[str, Any]:
         "usd_per_1k_calls": _rounded(found.usd_per_1k_calls),
         "quality_change": _rounded(float(changes.mean())) if len(changes) else None,
         "quality_low": _rounded(low),
-        "not_worse": low is not None and low > -margin / 100,
+        # The test of a verdict, which knows that answers pass or fail.
+        "not_worse": bool(len(changes)) and quality_p_values(changes, margin / 100)["loss"] < _LEVEL,
     }
 
 

@@ -216,6 +216,12 @@ def test_the_projects_cascade_is_a_point_of_its_own(sums: Path) -> None:
     # The weak model says "no idea" in a quarter of the cases, and those go on to the strong one.
     assert (strong.quality, weak.quality, cascade.quality) == (1.0, 0.75, 1.0)
     assert found.cascade.escalated == 0.25
+    said = found.to_dict()["cascade"]
+    assert (said["models"], said["asked"]) == (["gpt-4.1-nano", "gpt-4o"], [1.0, 0.25])
+    assert said["steps"][0]["validators"] == {"answer": "^([0-9]+)$"}
+    # As good on each case, which bounds the mean as so many answers of so many do (Clopper and Pearson).
+    low = 0.05 ** (1 / len(found.cascade.changes)) - 1
+    assert (said["quality_change"], said["quality_low"]) == (0.0, pytest.approx(low, abs=1e-6))
     assert strong.usd_per_1k_calls is not None
     assert weak.usd_per_1k_calls is not None
     assert cascade.usd_per_1k_calls == pytest.approx(weak.usd_per_1k_calls + strong.usd_per_1k_calls / 4)
