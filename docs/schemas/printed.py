@@ -5,7 +5,7 @@ from typing import get_args
 from parts import ANY, COUNT, FLAG, NUMBER, TABLE, TEXT, Schema, listed, optional, words
 
 from promptopt.auditing import report as audit_report
-from promptopt.auditing.strategies import STRATEGIES
+from promptopt.auditing.strategy_settings import STRATEGIES
 from promptopt.experiment import comparison as comparison_module
 from promptopt.experiment.verdict import Verdict
 

@@ -16,7 +16,7 @@ def benchmark(repository, monkeypatch):
     return module
 
 
-@pytest.mark.parametrize("options", [["--calls", "400"], ["--calls", "250", "--threads"]])
+@pytest.mark.parametrize("options", [["--calls", "400"], ["--calls", "120", "--threads"]])
 def test_the_prediction_is_the_deed_to_the_cent(benchmark, monkeypatch, capsys, options):
     monkeypatch.setattr(sys, "argv", ["audit_prediction.py", *options])
     benchmark.main()
