@@ -77,6 +77,11 @@ def test_a_command_prints_what_is_shown(block: str, monkeypatch: pytest.MonkeyPa
         for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
     ]
     printed = CliRunner().invoke(cli, arguments).stdout
+    if arguments[0] == "history":
+        # A checkout may know fewer commits, and a squashed one another.
+        printed, expected = (
+            re.sub(r"\d{4}-\d\d-\d\d  [0-9a-f]{7}", "DAY  COMMIT", text) for text in (printed, expected)
+        )
     if re.search(r"^\.\.\.$", expected, re.MULTILINE):
         assert re.fullmatch(as_pattern(expected), printed.rstrip() + "\n"), printed
     else:
