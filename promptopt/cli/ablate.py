@@ -41,21 +41,24 @@ def command(
     promptopt ablate reviews --max-cost 1.00
     promptopt ablate triage@v2 --margin 5 --json
     """
+    from promptopt.cli.compare import asking_progress
     from promptopt.minimization.ablation import ablate
     from promptopt.webpage.page import check_page_path, write_page
 
     if output is not None:
         check_page_path(output)
-    found = ablate(
-        prompt,
-        suite=suite,
-        margin=margin,
-        max_cost=read_dollars(max_cost),
-        model=model,
-        price_as=price_as,
-        **asking,
-        on_plan=lambda plan: click.echo(plan, err=True),
-    )
+    with asking_progress(price_as) as progress:
+        found = ablate(
+            prompt,
+            suite=suite,
+            margin=margin,
+            max_cost=read_dollars(max_cost),
+            model=model,
+            price_as=price_as,
+            **asking,
+            **progress,
+            on_plan=lambda plan: click.echo(plan, err=True),
+        )
     if output is not None:
         from promptopt.minimization.html_report import ablation_page
 

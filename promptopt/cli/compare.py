@@ -138,7 +138,7 @@ def command(
         "on_plan": partial(announce, race=race),
     }
     run = None if config_file is None else read_run(config_file, prompts, suite, models, datasets)
-    with _progress(price_as) as progress:
+    with asking_progress(price_as) as progress:
         given |= {**progress, "trials": trials, "jobs": jobs, "rpm": rpm}
         comparisons = [compare(*prompts, suite=suite, model=models, **given)] if run is None else run.comparisons(given)
     for number, comparison in enumerate(comparisons, 1):
@@ -232,7 +232,7 @@ class RunSpend:
 
 
 @contextmanager
-def _progress(price_as: str | None) -> Iterator[dict[str, Any]]:
+def asking_progress(price_as: str | None) -> Iterator[dict[str, Any]]:
     """A bar on the terminal once calls are made: how many, how fast, what they cost so far and how long the rest takes.
 
     Nothing if there is no terminal, or nothing to wait for.

@@ -85,6 +85,7 @@ def command(
 
     Exit code 1 if no cheaper version is confirmed, 3 if too many calls failed to say anything.
     """
+    from promptopt.cli.compare import asking_progress
     from promptopt.errors import INCOMPLETE, UsageError
     from promptopt.minimization.minimize import minimize
 
@@ -92,26 +93,28 @@ def command(
     output = None if page else output
     if output is not None and output.exists():
         raise UsageError(f"{output} exists already; it is not overwritten")
-    found = minimize(
-        prompt,
-        suite=suite,
-        margin=margin,
-        max_cost=read_dollars(max_cost),
-        rules=not no_rules,
-        structured=structured,
-        cap=cap,
-        models=[name.strip() for name in (models or "").split(",") if name.strip()],
-        settings=read_settings(settings),
-        order=order,
-        add_examples=add_examples,
-        untested=untested,
-        steps=steps,
-        model=model,
-        price_as=price_as,
-        **asking,
-        dry_run=dry_run,
-        on_plan=_announce,
-    )
+    asking |= {"models": [name.strip() for name in (models or "").split(",") if name.strip()]}
+    with asking_progress(price_as) as progress:
+        found = minimize(
+            prompt,
+            suite=suite,
+            margin=margin,
+            max_cost=read_dollars(max_cost),
+            rules=not no_rules,
+            structured=structured,
+            cap=cap,
+            settings=read_settings(settings),
+            order=order,
+            add_examples=add_examples,
+            untested=untested,
+            steps=steps,
+            model=model,
+            price_as=price_as,
+            **asking,
+            **progress,
+            dry_run=dry_run,
+            on_plan=_announce,
+        )
     _print(found, dry_run, as_json)
     if page is not None:
         from promptopt.minimization.html_report import minimize_page

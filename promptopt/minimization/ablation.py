@@ -26,7 +26,7 @@ from promptopt.money import dollars, usd
 from promptopt.providers import Provider
 from promptopt.suites import Suite
 from promptopt.templates import Template
-from promptopt.values import Progress
+from promptopt.values import Progress, Request, Response
 
 FORMAT_VERSION = 1
 """Of :meth:`Ablation.to_dict`. Within a version, keys are added and never changed or removed."""
@@ -132,6 +132,7 @@ def ablate(
     judge: str | None = None,
     on_plan: Callable[[str], None] | None = None,
     progress: Progress | None = None,
+    on_answer: Callable[[Request, Response], None] | None = None,
 ) -> Ablation:
     """What each unit of a prompt is worth in points of quality, by leaving it out.
 
@@ -140,7 +141,8 @@ def ablate(
 
     Args:
         prompt, suite, margin, max_cost, units, model, price_as: As of :func:`promptopt.minimize`.
-        record, jobs, timeout_s, retries, rpm, provider, judge, progress: Likewise.
+        record, jobs, timeout_s, retries, rpm, provider, judge, on_answer: Likewise.
+        progress: Called with the number of calls answered, and of those that there may be at most.
         on_plan: Called with what will be asked, in words, before any call.
 
     Raises:
@@ -150,7 +152,7 @@ def ablate(
     """
     config = load_config()
     margin, limit = read_limits(margin, max_cost, config)
-    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress)
+    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress, on_answer)
     paid = provider is None or limit is not None
     bench, oracle = open_search(prompt, suite, how, Allowed(units, model=model, price_as=price_as), config, limit)
     with oracle:
@@ -183,12 +185,13 @@ def _asked(oracle: Oracle, order: Sequence[int], margin: float) -> tuple[tuple[U
     """The worth of each unit, the most expensive ones asked first, and why some were not asked."""
     bench, found, stopped = oracle.bench, dict[str, UnitWorth](), ""
     units = sorted(bench.units.units, key=lambda unit: -bench.unit_tokens[unit.id])
-    for unit in units:
+    for number, unit in enumerate(units, 1):
         found[unit.id] = unit_cost(bench, unit, "not tried")
         try:
             if not stopped and oracle.variant(Reduced().plus([unit.id])) is not None:
                 for worth in _looks(oracle, unit, found[unit.id], order, margin):
                     found[unit.id] = worth
+                    oracle.to_come = len(order) * (len(units) - number + 1) - worth.cases
         except OutOfMoney:
             stopped = "at the limit of dollars"
     return tuple(found[unit.id] for unit in bench.units.units), stopped

@@ -126,7 +126,7 @@ def unit_cost(bench: Workbench, unit: Unit, fate: Fate) -> UnitWorth:
 
 def _best(unit: Unit, tried: Sequence[Tried]) -> Tried | None:
     """The trial that says most about one unit: of the fewest units, then of the most cases."""
-    asked = [one for one in tried if unit.id in one.units and one.cases]
+    asked = [one for one in tried if unit.id in one.units and one.cases and not one.returned]
     known = [one for one in asked if one.suspects or not math.isnan(one.marginal)]
     return min(known, key=lambda one: (len(one.units), one.suspects, -one.cases), default=None)
 

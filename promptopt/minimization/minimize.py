@@ -26,7 +26,7 @@ from promptopt.minimization.choices import (
     rule_edits,
     structured_answer,
 )
-from promptopt.minimization.confirmation import Confirmed, confirm
+from promptopt.minimization.confirmation import Confirmed, confirm, to_confirm
 from promptopt.minimization.examples import best_with_examples, example_orders
 from promptopt.minimization.front import Outlay
 from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, open_store
@@ -41,7 +41,7 @@ from promptopt.providers.base import check_provider_type
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template, load_prompt
-from promptopt.values import Progress, Usage
+from promptopt.values import Progress, Request, Response, Usage
 
 UntestedFacts = Literal["keep", "remove"]
 
@@ -64,6 +64,7 @@ class Asking:
     provider: Provider | None = None
     judge: str | None = None
     progress: Progress | None = None
+    on_answer: Callable[[Request, Response], None] | None = None
 
 
 def minimize(
@@ -95,6 +96,7 @@ def minimize(
     on_plan: Callable[[SearchPlan], None] | None = None,
     on_tried: Callable[[Tried], None] | None = None,
     progress: Progress | None = None,
+    on_answer: Callable[[Request, Response], None] | None = None,
 ) -> Minimization:
     """Search for the cheapest version of a prompt that is shown to be not worse on cases that the search never saw.
 
@@ -124,7 +126,8 @@ def minimize(
         dry_run: Plan and refuse what cannot succeed; nothing is allowed.
         on_plan: Called with the plan before any call.
         on_tried: Called with each choice that was tried.
-        progress: Called with the number of calls answered and in all.
+        progress: Called with the number of calls answered, and of those with the calls that are known to come.
+        on_answer: Called with each answer as it comes, and the request.
 
     Raises:
         UsageError: There are too few cases for anything to be confirmed, or nothing that may go.
@@ -135,7 +138,7 @@ def minimize(
     check_argument(type(steps) is int and steps > 0, "steps", steps, "a positive whole number")
     config = load_config()
     margin, limit = read_limits(margin, max_cost, config)
-    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress)
+    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress, on_answer)
     changes = (rules, structured, cap, models, settings or {}, order, add_examples)
     allowed = Allowed(units, *changes, model, price_as)
     bench, oracle = open_search(prompt, suite, how, allowed, config, limit)
@@ -230,6 +233,7 @@ def open_search(
         retries=retries if how.provider is not None else 0,
         provider=how.provider or Providers(connect),
         progress=how.progress,
+        on_answer=how.on_answer,
         judges=judges,
     )
     return bench, Oracle(bench, checks, sending, mode, limit, how.provider is None or limit is not None)
@@ -253,6 +257,7 @@ def _searched(
             oracle.missing(Reduced(), plan.split.confirm)[1] or Decimal(0)
         )
     oracle.reserved = reserve
+    oracle.to_come = len(plan.split.confirm) * (1 + plan.steps)
     reduction = Reduction(
         oracle, cases, margin / 100, bench.units.groups, dict(bench.unit_tokens), on_tried
     )  # fmt: skip
@@ -262,7 +267,7 @@ def _searched(
     units = sorted((unit.id for unit in bench.units.units), key=lambda unit: int(unit[1:]))
     reduction.run(_axes(bench, config), units)
     if allowed.order:
-        _try_orders(reduction)
+        _try_orders(oracle.bench, reduction)
     if reduction.current.removed:
         try:
             facts = find_untested(oracle, reduction.current, cases)
@@ -274,10 +279,12 @@ def _searched(
             ]
     kept = [] if untested == "remove" else [each.unit.id for each in facts]
     steps = list(dict.fromkeys(step.minus(kept) for step in reduction.steps))
-    chosen = _to_confirm(oracle, steps, plan.steps)
+    # What no case tests is put back: no answer depends on it.
+    chosen = [step.minus(kept) for step in to_confirm(reduction.prospects(len(plan.split.confirm)), plan.steps)]
+    chosen = [step for step in dict.fromkeys(chosen) if step != Reduced()]
     if allowed.add_examples:
-        chosen += _with_examples(reduction, steps[-1], cases)
-    oracle.reserved = Decimal(0)
+        chosen += _with_examples(oracle, reduction, steps[-1], cases)
+    oracle.reserved, oracle.to_come = Decimal(0), 0
     found: list[Confirmed] = []
     stopped = reduction.stopped
     try:
@@ -323,32 +330,16 @@ def _add_caps(oracle: Oracle, cases: Sequence[int]) -> None:
             oracle.bench.moves[move.id] = move
 
 
-def _try_orders(reduction: Reduction) -> None:
-    bench = reduction.oracle.bench
+def _try_orders(bench: Workbench, reduction: Reduction) -> None:
     moves = list(example_orders(bench.units))
     bench.moves.update({move.id: move for move in moves})
     reduction.improve(moves)
 
 
-def _with_examples(reduction: Reduction, choice: Reduced, cases: Sequence[int]) -> list[Reduced]:
+def _with_examples(oracle: Oracle, reduction: Reduction, choice: Reduced, cases: Sequence[int]) -> list[Reduced]:
     try:
-        found = best_with_examples(reduction.oracle, choice, cases)
+        found = best_with_examples(oracle, choice, cases)
     except OutOfMoney:
         reduction.stopped = "at the limit of dollars"
         return []
     return [] if found is None else [found]
-
-
-def _to_confirm(oracle: Oracle, steps: Sequence[Reduced], most: int) -> list[Reduced]:
-    """The last of some nested choices, and before it those that divide what it saves in equal parts."""
-    changed = [step for step in steps if step != Reduced()]
-    if not changed:
-        return []
-    whole = oracle.bench.input_tokens(Reduced())
-    saved = {step: whole - oracle.bench.input_tokens(step) for step in changed}
-    total, found = saved[changed[-1]], []
-    for part in range(1, most):
-        near = [step for step in changed[:-1] if step not in found and saved[step] <= total * part / most * 1.3]
-        if near and saved[near[-1]] >= total * part / most * 0.5:
-            found.append(near[-1])
-    return [*found, changed[-1]]

@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from math import inf, nan
 from pathlib import Path
@@ -112,15 +112,18 @@ class Oracle(AbstractContextManager["Oracle"]):
         calls: Calls of this run.
         limit: Dollars that may be spent; ``None``: no limit.
         reserved: Dollars that may not be spent for now.
+        to_come: Calls that are known to come after those that are asked for, for whoever waits.
     """
 
     def __init__(
         self, bench: Workbench, checks: SuiteChecks, sending: Sending, mode: Mode, limit: Decimal | None, paid: bool
     ) -> None:
         """``paid``: whether live calls count as spent at list prices."""
+        self._told = sending.progress
+        sending = sending if sending.progress is None else replace(sending, progress=self._tell)
         self.bench, self._checks, self._sending, self._mode = bench, checks, sending, mode
         self.limit, self._paid = limit, paid
-        self.spent, self.calls, self.reserved = Decimal(0), 0, Decimal(0)
+        self.spent, self.calls, self.reserved, self.to_come = Decimal(0), 0, Decimal(0), 0
         self._trials: dict[Reduced, dict[int, Trial]] = defaultdict(dict)
         self._rounds: list[tuple[Reduced, Sequence[int], Answers, int]] = []
         self._caching: set[str] = set()
@@ -171,6 +174,10 @@ class Oracle(AbstractContextManager["Oracle"]):
         self.calls += len(plan.live)
         if self._sending.judges is not None and (after := self._sending.judges.incurred_usd) is not None:
             self.spent += Decimal(str(after)) - Decimal(str(before or 0))
+
+    def _tell(self, done: int, asked: int) -> None:
+        assert self._told is not None
+        self._told(self.calls + done, self.calls + asked + self.to_come)
 
     def _check_money(self, plan: RunPlan) -> None:
         if self.limit is None or not self._paid:

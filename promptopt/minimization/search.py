@@ -12,14 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from statistics import NormalDist
+from typing import Literal, Protocol
 
 import numpy as np
 
 from promptopt.experiment.bounds import Floats
 from promptopt.experiment.racing import looks, lowest_mean, race_standing
+from promptopt.experiment.verdict import ALPHA
 from promptopt.minimization.choices import Move, Reduced
-from promptopt.minimization.oracle import Oracle, OutOfMoney
+from promptopt.minimization.oracle import OutOfMoney
 
 Outcome = Literal["done", "loses", "costs more", "cannot be made", "known to lose"]
 
@@ -28,10 +30,14 @@ _GROWTH = 5
 # Cases of a dropped group that its parts are asked first, and how many of them decide alone.
 _SUSPECTS, _DECIDING = 8, 4
 _FEWEST = 20
-# Taken out for now if so many margins of cases lost nothing: most samples of that size show a loss of three margins.
-_PROVISIONAL = 2.0
+# Taken out for now if so many margins of cases lost nothing: nearly all such samples show a loss of three margins.
+_PROVISIONAL = 3.0
+# A loss of so many standard errors is not likely to come back. What is dropped by chance is hardly found again.
+_ERRORS = 1.645
 # How often something is put back at once, and by how many cases it is found.
 _MOST_REPAIRS, _BLAMING = 6, 12
+# Of fewer units that stayed, to keep one is to take out one or two.
+_FEWEST_TO_KEEP_ONE = 3
 # Shares of the margin that may seem to be lost: in all, in all at most, and by one part.
 _LITTLE, _MUCH, _HARDLY = 0.5, 0.75, 0.25
 
@@ -47,6 +53,7 @@ class Tried:
             not known then. ``lost`` of them were lost again.
         difference: Mean quality less the prompt's, -1 to 1, over those cases; ``nan`` if it is not known.
         marginal: Mean quality less that of the choice before, ``low`` and ``high`` its 95% interval at every look.
+        returned: Units that it put back in exchange.
     """
 
     choice: Reduced
@@ -61,6 +68,40 @@ class Tried:
     marginal: float = math.nan
     low: float = -1.0
     high: float = 1.0
+    returned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What may be confirmed.
+
+    Attributes:
+        saved: What a call costs less, as the oracle counts costs.
+        passes: How likely it is to be shown not worse, 0 to 1, after what the search has seen.
+    """
+
+    choice: Reduced
+    saved: float
+    passes: float
+
+
+class SearchOracle(Protocol):
+    """What a search asks; see :class:`promptopt.minimization.oracle.Oracle`."""
+
+    def variant(self, choice: Reduced) -> object | None:
+        """``None`` if a choice cannot be made."""
+
+    def ask(self, choice: Reduced, cases: Sequence[int]) -> None:
+        """Have the answers to some cases."""
+
+    def asked(self, choice: Reduced) -> list[int]:
+        """The cases that a choice has answers to."""
+
+    def differences(self, choice: Reduced, other: Reduced, cases: Sequence[int]) -> Floats:
+        """Quality of one less that of another, -1 to 1; ``nan`` if it is not known."""
+
+    def spend(self, choice: Reduced, cases: Sequence[int]) -> Floats:
+        """What a call costs in each case; ``nan`` if it is not known."""
 
 
 @dataclass
@@ -71,11 +112,11 @@ class Reduction:
         cases: The search's part of the suite, in a random order.
         margin: Quality that may be lost, 0 to 1.
         groups: Units that belong together, coarse ones first.
-        steps: Nested choices, each of which takes out more than the one before; the first is the prompt as it is.
+        steps: Choices, each of which costs less than the one before; the first is the prompt as it is.
         stopped: Why the search ended before its end; empty if it did not.
     """
 
-    oracle: Oracle
+    oracle: SearchOracle
     cases: Sequence[int]
     margin: float
     groups: Sequence[tuple[str, ...]]
@@ -110,7 +151,12 @@ class Reduction:
                         break
             if units:
                 self._reduce(tuple(units), ())
+                # What is lost beside a version that is better than the prompt may still be within what may be lost.
+                self._spending = True
+                self._keep_one(units)
                 self._retry(units)
+                while self._exchange(units):
+                    self._retry(units)
             self.oracle.ask(Reduced(), self.cases)
             self._repair(self.cases)
         except OutOfMoney:
@@ -132,6 +178,18 @@ class Reduction:
         except OutOfMoney:
             self.stopped = "at the limit of dollars"
 
+    def prospects(self, cases: int) -> list[Prospect]:
+        """Each step with what it saves and how likely so many cases confirm it."""
+        found = []
+        for step in self.steps[1:]:
+            both = self._common(step)
+            saved = self.oracle.spend(Reduced(), both) - self.oracle.spend(step, both)
+            known = saved[~np.isnan(saved)]
+            if len(known):
+                values = self.oracle.differences(step, Reduced(), both)
+                found.append(Prospect(step, float(known.mean()), likely_to_pass(values, self.margin, cases)))
+        return found
+
     def _reduce(self, group: tuple[str, ...], suspects: Sequence[int]) -> None:
         lost = self._try(group, (), suspects)
         if lost is None or len(group) == 1:
@@ -141,13 +199,56 @@ class Reduction:
 
     def _retry(self, units: Sequence[str]) -> None:
         """Try each unit that stayed once more: what is lost without it alone may not be lost without the others."""
-        # What is lost beside a version that is better than the prompt may still be within what may be lost.
-        self._spending, tried = True, Reduced()
+        tried = Reduced()
         while tried != self.current:
             tried = self.current
             for unit in sorted(units, key=lambda unit: -self.tokens[unit]):
                 if unit not in self.current.removed and self._is_new(unit):
                     self._try((unit,), (), ())
+
+    def _keep_one(self, units: Sequence[str]) -> None:
+        """Try to keep one unit of those that stayed: what loses in halves may be held by one sentence."""
+        left = [unit for unit in units if unit not in self.current.removed]
+        if len(left) < _FEWEST_TO_KEEP_ONE:
+            return
+        for kept in sorted(left, key=lambda unit: self.tokens[unit]):
+            others = tuple(unit for unit in left if unit != kept)
+            if self._attempt(self.current.plus(others), others) is not None:
+                return
+
+    def _exchange(self, units: Sequence[str]) -> bool:
+        """Take out a unit that stayed for a cheaper one that went, if that wins back what is lost without it."""
+        for unit in sorted((unit for unit in units if unit not in self.current.removed), key=lambda u: -self.tokens[u]):
+            alone = self.current.plus([unit])
+            both = self._common(alone)
+            values = self.oracle.differences(alone, self.current, both) if both else np.zeros(0)
+            lost = [case for case, value in zip(both, values, strict=True) if value < 0][:_SUSPECTS]
+            cheaper = [other for other in self.current.removed if self.tokens[other] < self.tokens[unit]]
+            for other in sorted(cheaper, key=lambda other: (self.tokens[other], other)) if lost else ():
+                choice = alone.minus([other])
+                if self._asked_before(choice) or self.oracle.variant(choice) is None:
+                    continue
+                self._ask(choice, lost)
+                still = int((self.oracle.differences(choice, self.current, lost) < 0).sum())
+                if 2 * still <= len(lost) and self._attempt(choice, (unit,), (other,)) is not None:
+                    return True
+        return False
+
+    def _asked_before(self, choice: Reduced) -> bool:
+        return any(one.choice == choice for one in self.tried)
+
+    def _attempt(self, choice: Reduced, units: tuple[str, ...], returned: tuple[str, ...] = ()) -> Reduced | None:
+        """Take another choice for the current one if nothing seems to be lost by it, whatever is known of others."""
+        self._repair(self._common(self.current))
+        if self._asked_before(choice) or self.oracle.variant(choice) is None:
+            return None
+        outcome, asked, probed = self._judged(choice, ())
+        self._note(choice, units, (), outcome, asked, probed, returned)
+        if outcome != "done":
+            self._lost += [choice] * (outcome == "loses")
+            return None
+        self.steps.append(choice)
+        return choice
 
     def _is_new(self, unit: str) -> bool:
         """Whether something else was taken out since a unit was last tried alone."""
@@ -230,7 +331,7 @@ class Reduction:
             return False
         # As if one more case had been lost: that all are alike so far shows little.
         error = math.sqrt((float((values**2).sum()) + 1) / len(values) / len(values))
-        return float(values.mean()) + error < -_LITTLE * self.margin
+        return float(values.mean()) + _ERRORS * error < -_LITTLE * self.margin
 
     def _seems_kept(self, choice: Reduced, cases: Sequence[int]) -> bool:
         """Whether little is lost in all, or not much and nothing by this part: the prompt may have been lucky."""
@@ -249,9 +350,9 @@ class Reduction:
 
     def _note(
         self, choice: Reduced, units: tuple[str, ...], moves: tuple[str, ...], outcome: Outcome,
-        asked: Sequence[int] = (), suspects: bool = False,
+        asked: Sequence[int] = (), suspects: bool = False, returned: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
-        tried = Tried(choice, self.current, units, moves, outcome, len(asked), suspects)
+        tried = Tried(choice, self.current, units, moves, outcome, len(asked), suspects, returned=returned)
         if asked:
             values = self.oracle.differences(choice, Reduced(), asked)
             known = values[~np.isnan(values)]
@@ -266,8 +367,8 @@ class Reduction:
 
     def _common(self, choice: Reduced) -> list[int]:
         """The cases that a choice and the prompt have answers to."""
-        known = set(self.oracle.asked(Reduced()))
-        return [case for case in self.cases if case in known & set(self.oracle.asked(choice))]
+        known = set(self.oracle.asked(Reduced())) & set(self.oracle.asked(choice))
+        return [case for case in self.cases if case in known]
 
     def _repair(self, cases: Sequence[int]) -> None:
         """Put back what the losses of some cases come from, if there are too many of them."""
@@ -320,3 +421,18 @@ def worth_of(values: Floats, level: float = LEVEL) -> tuple[float, float, float]
         lowest_mean(known, -1.0, level / 2),
         -lowest_mean(-known, -1.0, level / 2),
     )
+
+
+def likely_to_pass(values: Floats, margin: float, cases: int) -> float:
+    """How likely so many cases show that no more than a margin is lost, after the differences that a search has seen.
+
+    A normal approximation: nothing but what is confirmed, and in which order, depends on it.
+    """
+    known = values[~np.isnan(values)]
+    if len(known) < 2:
+        return 0.0
+    mean = float(known.mean())
+    # As if one more case differed: that all are alike so far shows little.
+    variance = (float((known**2).sum()) + 1) / len(known) - mean**2
+    spare = mean + margin - NormalDist().inv_cdf(1 - ALPHA) * math.sqrt(variance / cases)
+    return NormalDist().cdf(spare / math.sqrt(variance * (1 / cases + 1 / len(known))))

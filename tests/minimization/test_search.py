@@ -9,7 +9,9 @@ from wire import completion
 
 import promptopt
 from promptopt.errors import CostLimitError, UsageError
-from promptopt.minimization.confirmation import fewest_cases, split_cases
+from promptopt.minimization.choices import Reduced
+from promptopt.minimization.confirmation import fewest_cases, split_cases, to_confirm
+from promptopt.minimization.search import Prospect
 
 
 def removed(found: promptopt.Minimization) -> set[str]:
@@ -241,3 +243,54 @@ def test_answers_are_judged_by_a_model(planted: Write, project: Any, endpoint: A
     assert (project.root / ".promptopt/minimize/p.judges.jsonl").is_file()
     # Those of the prompt's own answers are somebody's, and are not written over.
     assert not (project.root / "suites/p/judges").exists()
+
+
+def test_it_says_how_many_calls_are_made_and_to_come(planted: Write) -> None:
+    """While it searches the confirmation is known to come; at the end nothing is."""
+    planted(sentences()[:4], 120)
+    told: list[tuple[int, int]] = []
+    answers: list[str] = []
+    options: Any = {
+        "provider": Planted(USEFUL),
+        "margin": 10,
+        "rules": False,
+        "progress": lambda done, total: told.append((done, total)),
+        "on_answer": lambda request, response: answers.append(response.text),
+    }
+    found = promptopt.minimize("p", **options)
+    assert [done for done, _ in told] == list(range(1, found.outlay.calls + 1))
+    assert told[0][1] > len(found.plan.split.confirm)
+    assert told[-1][0] == told[-1][1] == len(answers)
+    del told[:]
+    del options["rules"]
+    ablated = promptopt.ablate("p", **options)
+    assert [done for done, _ in told] == list(range(1, ablated.outlay.calls + 1))
+    assert max(total for _, total in told) <= 5 * 120
+
+
+def test_what_may_fail_is_confirmed_first_only_if_that_pays() -> None:
+    part, whole = Reduced(frozenset({"u1"})), Reduced(frozenset({"u1", "u2"}))
+
+    def confirmed(passes_part: float, passes_whole: float) -> list[Reduced]:
+        return to_confirm([Prospect(part, 5.0, passes_part), Prospect(whole, 10.0, passes_whole)], 2)
+
+    assert confirmed(0.5, 0.95) == [whole]
+    assert confirmed(0.99, 0.5) == [part, whole]
+    assert confirmed(0.9, 0.01) == [part]
+    assert to_confirm([Prospect(part, -1.0, 1.0)], 2) == []
+
+
+def test_of_two_sentences_that_say_the_same_the_cheaper_one_stays(planted: Write) -> None:
+    """Without either a third of the cases fail; whichever goes first, the longer one is what goes."""
+    twins = "Always and without any exception write the answer in capitals.", "Answer in capitals."
+
+    class Either(Planted):
+        def complete(self, request: promptopt.Request) -> promptopt.Response:
+            said = any(twin in str(request.messages[0].content) for twin in twins)
+            self.needs = {} if said else {"nothing of the kind": 0.35}
+            return super().complete(request)
+
+    for text in (["Be kind.", *twins], [twins[1], "Be kind.", twins[0]]):
+        planted(text, 300)
+        found = promptopt.minimize("p", provider=Either({}), margin=5, rules=False, untested="remove")
+        assert removed(found) == {"Be kind.", twins[0]}
