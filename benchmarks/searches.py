@@ -94,9 +94,9 @@ def search(
     tokens = counted or {unit: whole - answers.tokens(frozenset([unit])) for unit in answers.units}
     reduction = Reduction(answers, parts.search, margin, (), tokens)
     reduction.run((), answers.units)
-    answers.ask(Reduced(), parts.confirm)
     found = Reduced()
     for choice in to_confirm(reduction.prospects(len(parts.confirm)), STEPS):
+        answers.ask(Reduced(), parts.confirm)
         answers.ask(choice, parts.confirm)
         differences = answers.differences(choice, Reduced(), parts.confirm)
         if quality_p_values(differences, margin)["loss"] > LEVEL:

@@ -199,8 +199,8 @@ def confirm(
     """
     found = []
     whole = Reduced()
-    oracle.ask(whole, cases)
     for choice in steps:
+        oracle.ask(whole, cases)
         oracle.ask(choice, cases)
         one = confirmed(oracle, choice, cases, margin, cost_margin, max_failed)
         found.append(one)

@@ -294,3 +294,12 @@ def test_of_two_sentences_that_say_the_same_the_cheaper_one_stays(planted: Write
         planted(text, 300)
         found = promptopt.minimize("p", provider=Either({}), margin=5, rules=False, untested="remove")
         assert removed(found) == {"Be kind.", twins[0]}
+
+
+def test_nothing_is_asked_of_the_confirmation_if_there_is_nothing_to_confirm(planted: Write) -> None:
+    planted(["Answer in capitals."], 120)
+    model = Planted({"Answer in capitals.": 0.9})
+    found = promptopt.minimize("p", provider=model, margin=10, rules=False)
+    assert not found.confirmed
+    assert found.oracle is not None
+    assert not set(found.oracle.asked(Reduced())) & set(found.plan.split.confirm)
