@@ -220,7 +220,8 @@ class Reduction:
         """Take out a unit that stayed for a cheaper one that went, if that wins back what is lost without it."""
         for unit in sorted((unit for unit in units if unit not in self.current.removed), key=lambda u: -self.tokens[u]):
             alone = self.current.plus([unit])
-            both = self._common(alone)
+            known = set(self.oracle.asked(self.current))
+            both = [case for case in self._common(alone) if case in known]
             values = self.oracle.differences(alone, self.current, both) if both else np.zeros(0)
             lost = [case for case, value in zip(both, values, strict=True) if value < 0][:_SUSPECTS]
             cheaper = [other for other in self.current.removed if self.tokens[other] < self.tokens[unit]]
