@@ -1,7 +1,11 @@
-"""One command for each habit: ``nox -s lint``, ``types``, ``tests``, ``docs``, ``benchmarks``.
+"""One command for each habit: ``nox -s lint``, ``types``, ``tests``, ``docs``, ``benchmarks``, ``mutation``.
 
 ``nox`` alone runs the first three; ``tests`` runs on every Python of the classifiers that is installed.
 """
+
+import json
+import shutil
+from pathlib import Path
 
 import nox
 
@@ -52,3 +56,35 @@ def benchmarks(session: nox.Session) -> None:
     session.install("-q", EVERYTHING)
     name, *rest = session.posargs or ["compare", "--runs", "1"]
     session.run("python", f"benchmarks/{name}.py", *rest)
+
+
+# What decides whether a bill grew, and the tests that give it values and compare all that it says.
+MUTATED = [f"promptopt/budget/{name}.py" for name in ("limits", "check", "totals", "update")]
+KILLERS = [
+    f"tests/budget/test_{name}.py" for name in ("limits", "known_values", "lock_drafts", "totals", "budget_update")
+]
+# Of the plugins of the tests that take no part; those of pyproject.toml are not read in the copy.
+UNUSED = ("xdist", "cacheprovider", "asyncio", "randomly", "rerunfailures", "syrupy", "pytest_cov", "timeout")
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the gate's arithmetic and see that tests fail (benchmarks/mutation.md has what may survive, and why)."""
+    session.install("-q", EVERYTHING, "mutmut==3.8.1")
+    folder = Path(session.create_tmp()) / "mutation"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("promptopt", "tests"):
+        shutil.copytree(name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    settings = {
+        "source_paths": ["promptopt"],
+        "only_mutate": MUTATED,
+        "pytest_add_cli_args": [part for name in UNUSED for part in ("-p", f"no:{name}")],
+        "pytest_add_cli_args_test_selection": KILLERS,
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    (folder / "pyproject.toml").write_text("\n".join(["[tool.mutmut]", "use_git_change_detection = false", *lines, ""]))
+    session.chdir(folder)
+    # Whatever this environment has of the package comes after the changed copy.
+    environment = {"PYTHONPATH": str(folder / "mutants")}
+    session.run("mutmut", "run", *session.posargs, env=environment)
+    session.run("mutmut", "results", env=environment)

@@ -19,8 +19,11 @@ from promptopt.budget.update import needs_reason
 from promptopt.experiment.verdict import Quality, judge_quality
 from promptopt.files import show_path
 
-# All of five answers lost has a p-value of 1/16 by the exact test of `compare`; of fewer, a larger one.
-_TESTABLE = 6
+# By the exact test of `compare`, all of seven answers lost has a p-value of 1/64, which shows a loss at its level of
+# 1/40; all of six has 1/32, which does not.
+_TESTABLE = 7
+# The test of a loss needs a margin; this one is below any difference of scores.
+_NO_MARGIN = 1e-6
 
 
 def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
@@ -227,5 +230,5 @@ def judge_recorded(pairs: Sequence[tuple[float, float]], margin: float) -> Recor
 
     from promptopt.experiment.evidence import quality_evidence
 
-    evidence = quality_evidence(np.array(differences), margin)
+    evidence = quality_evidence(np.array(differences), margin or _NO_MARGIN)
     return RecordedQuality(judge_quality(evidence), evidence.difference)

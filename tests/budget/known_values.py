@@ -57,6 +57,7 @@ class Known:
         limits: As on the command line.
         statuses: Of recorded answers, by case; by default an output that is a cap has none, and others are fresh.
         base: Changes of the front matter on the base, whose text is not the locked one; ``None``: there is no base.
+        params: Settings of a call that the front matter has today, in addition.
         touched: Whether this branch changed the prompt.
     """
 
@@ -72,6 +73,8 @@ class Known:
         call: Mapping[str, Any] | None = {},
         reason: str = "",
         sources: str = "locked",
+        measured: str = "v1",
+        params: Mapping[str, Any] = {},
         base: Mapping[str, str] | None = None,
         base_text: str | None = None,
         touched: bool = True,
@@ -89,11 +92,13 @@ class Known:
             status = statuses.get(name, fresh)
             changed = "messages" if status == "stale" else ""
             self.prompt._measured[name] = MeasuredCase(case, today[name], status, changed, reasoning)
+        if params:
+            self.prompt.__dict__["call"] = replace(self.prompt.call, params={**self.prompt.call.params, **params})
         self.prompt.__dict__["lock"] = None
         if locked is not None:
             self.prompt.__dict__["lock"] = Lock(
                 prompt="triage",
-                measured="v1",
+                measured=measured,
                 basis=replace(self.prompt.basis, **basis),
                 cases=locked,
                 sources=self.prompt.sources if sources == "today" else sources,

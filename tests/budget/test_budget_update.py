@@ -269,7 +269,8 @@ def test_a_lock_that_was_edited_by_hand_is_compared_with_the_committed_one(locke
     with pytest.raises(UsageError, match="input 26 → 42"):
         lock("")
     locked.write({"prompts/triage/v1.j2": prompt_text()})
-    lock("")
+    (written,) = update({"triage": (make_gate().prompts["triage"], None)}, "")
+    assert (written.path, written.lines) == ("prompts/triage.lock.toml", ("written again as it was committed",))
     assert path.read_text() == good
 
 
@@ -444,3 +445,29 @@ def test_the_remedy_of_a_lock_that_cannot_be_used_names_the_prompt_and_works(loc
     (command,) = re.findall(r"promptopt (budget update '.*?'.*?)(?:, or|$)", str(refused.value))
     done = locked.run(*shlex.split(command))
     assert (done.returncode, path.read_text()) == (0, good)
+
+
+def test_the_remedy_for_many_cases_that_are_gone_or_renamed_touches_no_other(guarded: Any) -> None:
+    path = guarded.root / "prompts/triage.lock.toml"
+    cases = [f"  - {{description: case {n}, vars: {{ticket: parcel {n}}}}}\n" for n in range(8)]
+    guarded.write({"suites/triage.yaml": SUITE + "".join(cases)})
+    lock()
+    before = read_lock(path)
+    assert before is not None
+    # Every case grows by as much as an update of the whole prompt would accept.
+    guarded.write({"prompts/triage/v1.j2": prompt_text(RULES.replace("Never", "Never ever"))})
+    renamed = "".join(cases).replace("description: case", "description: new")
+    for suite, option in ((SUITE + renamed, "--new"), (SUITE, "--removed")):
+        guarded.write({"suites/triage.yaml": suite})
+        (remedy,) = (line for line in check()["triage"].text.splitlines() if option in line)
+        arguments = shlex.split(remedy.partition("promptopt ")[2])
+        assert guarded.run(*arguments).returncode == 0, remedy
+        after = read_lock(path)
+        assert after is not None
+        assert {name: after.cases[name] for name in ("refund", "parcel")} == {
+            name: before.cases[name] for name in ("refund", "parcel")
+        }
+        assert not any(finding.kind in ("removed", "renamed") for finding in check()["triage"].findings)
+    refused = guarded.run("budget", "update", "triage", "--new", "--removed")
+    assert (refused.returncode, "give one of them" in refused.stderr) == (2, True)
+    assert set(after.cases) == {"refund", "parcel"}

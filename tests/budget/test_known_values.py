@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from known_values import ENTRIES, LOST, PARCEL, REFUND, Known, answers, said, write_project
 
+from promptopt.budget import totals
+from promptopt.budget.baseline import Base, input_tokens
 from promptopt.budget.limits import Limit, parse_limit, parse_metric
-from promptopt.budget.totals import check_group, check_prompt
+from promptopt.budget.totals import RecordedQuality, check_group, check_prompt, judge_recorded
 
 # Input tokens of a case with the text that `known_values` has on the base.
 BASE = 13
@@ -290,6 +292,27 @@ CHECKED = [
         ),
         {"input": (None, 100), "cacheable": (None, 40), "output": (None, 60), "usd_call": (None, "0.0022")},
         id="a new case",
+    ),
+    pytest.param(
+        {"locked": {"parcel": PARCEL, "lost": LOST}, "now": {"parcel": replace(PARCEL, input=201)}},
+        (
+            "error new suites/triage.yaml:2\n"
+            "new: the case is not locked yet\n"
+            "  it would be locked as: input 100, cacheable 40, output 60 (cap)\n"
+            "  lock 'refund': promptopt budget update triage --case refund"
+        ),
+        {"input": (None, 100), "cacheable": (None, 40), "output": (None, 60), "usd_call": (None, "0.0022")},
+        id="a new case beside one that grew",
+    ),
+    pytest.param(
+        {
+            "locked": {**ENTRIES, "refund": replace(REFUND, variables="v", request="r-refund")},
+            "now": {"parcel": replace(PARCEL, input=201)},
+            "sources": "today",
+        },
+        "",
+        {"input": (100, 100), "cacheable": (40, 40), "output": (60, 60), "usd_call": ("0.0022", "0.0022")},
+        id="other variables beside a case that grew",
     ),
     pytest.param(
         {"locked": {"parcel": PARCEL}},
@@ -686,6 +709,59 @@ WHOLE = [
         id="a case has another name and costs more",
     ),
     pytest.param(
+        {"locked": {"returned": REFUND, "parcel": PARCEL, "lost": LOST}, "now": {"parcel": replace(PARCEL, input=201)}},
+        (
+            "error renamed suites/triage.yaml:1\n"
+            "renamed: 'returned' to 'refund'; the lock has the old name\n"
+            "  lock the new name: promptopt budget update triage --case refund"
+        ),
+        {"usd_month": ("3.7000", "3.705000")},
+        id="a case has another name beside one that grew",
+    ),
+    pytest.param(
+        {"call": None, "base": {"calls_per_month: 1000": "calls_per_month: 500"}, "limits": ["usd_month=5%"]},
+        (
+            "note cause calls_per_month prompts/triage/v1.j2:1\n"
+            "calls_per_month: 500 → 1,000\n"
+            "error regressed usd_month prompts/triage/v1.j2:1\n"
+            "usd_month $1.60 → $3.20 (+$1.60, +100.0%)  limit: 5%"
+        ),
+        {"usd_month": ("1.6000", "3.2000")},
+        id="dollars a month of a lock of 0.1.0",
+    ),
+    pytest.param(
+        {"locked": {}, "limits": ["usd_month=5%"]},
+        "",
+        {},
+        id="an empty lock",
+    ),
+    pytest.param(
+        {"locked": answers(0.5, 1.0, 1.0), "now": answers(1.0)},
+        "",
+        {"usd_month": ("3.2000", "3.2000")},
+        id="some answers are better",
+    ),
+    pytest.param(
+        {"locked": answers(1.0), "now": answers(0.9801)},
+        (
+            "warn quality quality prompts/triage/v1.j2:1\n"
+            "quality -2.0 points over 3 recorded answers: not significantly worse, but a loss of 2 "
+            "points cannot be excluded"
+        ),
+        {"usd_month": ("3.2000", "3.2000")},
+        id="a loss just within the margin",
+    ),
+    pytest.param(
+        {"locked": answers(1.0), "now": answers(0.5), "limits": ["quality=50 points"]},
+        (
+            "warn quality quality prompts/triage/v1.j2:1\n"
+            "quality -50.0 points over 3 recorded answers: not significantly worse, but a loss of 50 "
+            "points cannot be excluded"
+        ),
+        {"usd_month": ("3.2000", "3.2000")},
+        id="a loss of the whole margin",
+    ),
+    pytest.param(
         {"locked": {"returned": REFUND, "broken": replace(REFUND, variables="v"), "parcel": PARCEL, "lost": LOST}},
         (
             "error renamed suites/triage.yaml:1\n"
@@ -927,6 +1003,7 @@ def test_a_case(values: dict[str, Any], expected: str, numbers: dict[str, Any]) 
 def test_a_prompt(values: dict[str, Any], expected: str, numbers: dict[str, Any]) -> None:
     known = Known(**values)
     result = check_prompt(known.checker, known.prompt)
+    assert (result.prompt, result.case) == ("triage", "")
     assert said(result, details="\n  " in expected) == expected
     assert result.numbers == numbers
 
@@ -977,6 +1054,13 @@ def test_a_prompt(values: dict[str, Any], expected: str, numbers: dict[str, Any]
             "",
             {"input": ("200", "210.3333333333333333333333333")},
         ),
+        ({}, {"cacheable": "| 40"}, "", {"cacheable": ("40", "40")}),
+        (
+            {},
+            {"cacheable": "warn | 41"},
+            "warn cap cacheable :0\ncacheable 40.0 is below its floor of 41",
+            {"cacheable": ("40", "40")},
+        ),
         ({"locked": None}, {"input": "5%"}, "", {"input": ("0", "0")}),
         (
             {"locked": {"refund": REFUND}, "call": None, "settings": {}},
@@ -990,7 +1074,7 @@ def test_a_group(values: dict[str, Any], limits: dict[str, str], expected: str, 
     known = Known(**values)
     parsed = {parse_metric(metric): parse_limit(metric, limit) for metric, limit in limits.items()}
     result = check_group(known.checker, "tri*", parsed, [known.prompt])
-    assert result.label == "group tri*"
+    assert (result.prompt, result.case) == ("group tri*", "")
     assert said(result, details="\n  " in expected) == expected
     assert result.numbers == numbers
     assert check_group(known.checker, "other*", parsed, [known.prompt]).findings == ()
@@ -1021,7 +1105,111 @@ def test_a_group_that_the_base_exceeds_already(metric: str, now: dict[str, int],
 
 def test_a_group_of_two_is_the_sum() -> None:
     one, other = Known(), Known(now={"refund": replace(REFUND, input=160)})
-    limits = {parse_metric("input"): parse_limit("input", "5%"), parse_metric("usd_month"): Limit("off")}
+    limits = {parse_metric("input"): parse_limit("input", "4%"), parse_metric("usd_month"): Limit("off")}
     result = check_group(one.checker, "triage", limits, [one.prompt, other.prompt])
     assert result.numbers == {"input": ("400", "420"), "usd_month": ("6.4000", "6.6000")}
-    assert result.findings == ()
+    (finding,) = result.findings
+    assert finding.details[1] == "2 prompts in all"
+
+
+NAMES = ("refund", "parcel")
+
+
+def on_base(**options: Any) -> Known:
+    """Two cases that the base has grown to already, and one more that is gone."""
+    locked = {"gone": replace(REFUND, variables="v"), **{name: replace(ENTRIES[name], input=5) for name in NAMES}}
+    now = {name: replace(ENTRIES[name], input=BASE, cacheable=0) for name in NAMES}
+    return Known(locked, now, **{"base": {}, **options})
+
+
+def levels(*known: Known, metric: str = "input") -> list[str]:
+    limits = {parse_metric(metric): Limit("error")}
+    result = check_group(known[0].checker, "*", limits, [each.prompt for each in known])
+    return [each.level for each in result.findings]
+
+
+def test_what_is_known_of_a_group_on_the_base() -> None:
+    assert levels(on_base()) == ["warn"]
+    apart = on_base()
+    apart.history.__dict__["base"] = Base("main", "c" * 40, apart=False)
+    # On the main branch itself nothing is inherited.
+    assert levels(apart) == ["error"]
+    assert levels(on_base(base=None)) == ["error"]
+    # Of a prompt without a lock nothing is known.
+    one = on_base()
+    unlocked = Known(None, base={})
+    unlocked.prompt.name = "unlocked"
+    one.history._sides["unlocked"] = one.history._sides["triage"]
+    assert levels(one, unlocked) == ["error"]
+
+
+def test_dollars_on_the_base_are_counted_with_its_tokenizer() -> None:
+    text = "Ответь вежливо, пожалуйста, и коротко. {{ ticket }}\n"
+    known = on_base(base={"gpt-4o-mini": "gpt-4"}, base_text=text)
+    side = known.history._sides["triage"]
+    assert side is not None
+    counts = [input_tokens(side.template, known.prompt.cases[name], "gpt-4") for name in NAMES]
+    for name, count in zip(NAMES, counts, strict=True):
+        assert count is not None
+        measured = known.prompt._measured[name]
+        known.prompt._measured[name] = replace(measured, entry=replace(measured.entry, input=count[0]))
+    assert levels(known, metric="usd_call") == ["warn"]
+    assert levels(known, metric="usd_month") == ["warn"]
+    # Tokens are counted with today's, as the locked ones are.
+    assert levels(known) == ["error"]
+
+
+def test_without_a_volume_there_is_no_month() -> None:
+    known = Known(limits=["usd_month=0%"])
+    known.prompt.__dict__["calls_per_month"] = None
+    assert check_prompt(known.checker, known.prompt).numbers == {}
+
+
+def test_a_lock_that_git_still_has_is_named() -> None:
+    known = Known(None)
+    known.history.locks._last["triage"] = Known().prompt.lock
+    assert known.case().findings[0].summary == "new: the prompt has no lock; git has one of it"
+
+
+def test_a_case_without_a_line_is_shown_at_no_line() -> None:
+    known = Known(None)
+    measured = known.prompt.measure("refund")
+    known.prompt._measured["refund"] = replace(measured, case=replace(measured.case, line=None))
+    assert known.case().findings[0].line == 0
+
+
+def judged(pairs: list[tuple[float, float]], limit: str = "2 points") -> list[tuple[str, str]]:
+    entries = [(replace(REFUND, quality=old), replace(REFUND, quality=now)) for old, now in pairs]
+    found = totals._quality(Known().prompt, entries, parse_limit("quality", limit))
+    return [(each.level, each.summary.partition("answers: ")[2]) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "level", "said_of_it"),
+    [
+        ([(0.0, 1.0)] * 60 + [(1.0, 0.0)], None, ""),
+        ([(1.0, 0.0)] * 20 + [(1.0, 1.0)] * 20, "error", "worse"),
+        # The fewest answers whose loss can be shown, and the most whose loss cannot: then the mean itself decides.
+        ([(1.0, 0.0)] * 7, "error", "worse"),
+        ([(1.0, 0.0)] * 6, "error", "too few for a test, and the loss is above the margin"),
+        (
+            [(1.0, 0.0)] * 2 + [(1.0, 1.0)] * 5,
+            "warn",
+            "not significantly worse, but a loss of 2 points cannot be excluded",
+        ),
+        ([(1.0, 0.0)] * 2 + [(1.0, 1.0)] * 3, "error", "too few for a test, and the loss is above the margin"),
+    ],
+)
+def test_what_is_said_of_answers(pairs: list[tuple[float, float]], level: str | None, said_of_it: str) -> None:
+    assert judged(pairs) == ([] if level is None else [(level, said_of_it)])
+
+
+def test_a_limit_of_no_points_allows_no_loss() -> None:
+    assert judged([(1.0, 0.0)] + [(1.0, 1.0)] * 3, "0 points")[0][0] == "error"
+    assert judged([(1.0, 0.9)] + [(1.0, 1.0)] * 30, "0 points")[0][0] == "warn"
+    assert judged([(1.0, 1.0)] * 30, "0 points") == []
+
+
+def test_answers_that_are_as_they_were() -> None:
+    assert judge_recorded([(0.5, 0.5)] * 3, 0.02) == RecordedQuality("not worse", 0.0)
+    assert judge_recorded([(1.0, 0.5), (1.0, 1.0)], 0.02).difference == -0.25

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.budget.limits import METRICS, Limit, Metric, parse_limit
+from promptopt.budget.limits import (
+    METRICS,
+    DriftLimit,
+    Limit,
+    Metric,
+    parse_drift,
+    parse_limit,
+    parse_metric,
+)
 from promptopt.budget.settings import DEFAULTS, load_settings
 from promptopt.config import load_config
 from promptopt.errors import ConfigError, UsageError
@@ -186,3 +194,89 @@ def test_bad_overrides(project: Any, entry: str) -> None:
     assert Path.cwd() == project.root
     with pytest.raises(UsageError, match="limit "):
         load_settings(load_config(), [entry])
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "message"),
+    [
+        ("input", 5, 'input = 5 has no unit: write "5%", "50 tokens" or "5% & 50 | 4000"'),
+        ("cacheable", True, 'cacheable = True has no unit: write "5%", "50 tokens" or "5% & 50 | 4000"'),
+        ("output", " ", "output = ' ' is empty: write \"5%\", \"50 tokens\" or \"5% & 50 | 4000\", or off"),
+        (
+            "input",
+            "warn  off",
+            "input = 'off': 'off' is not an amount; write \"5%\", \"50 tokens\" or \"5% & 50 | 4000\"",
+        ),
+        ("usd_call", 5, 'usd_call = 5 has no unit: write "5% & $0.001 | $0.02"'),
+        ("usd_month", "x", "usd_month = 'x': 'x' is not an amount; write \"5% & $0.001 | $0.02\""),
+        ("quality", "2", "quality = '2': '2' has no unit; write \"2 points | 90%\""),
+        ("quality", "2%", "quality = '2%': quality loses points, as in \"2 points | 90%\""),
+        ("quality", "2 tokens", "quality = '2 tokens': '2 tokens' has the wrong unit; write \"2 points | 90%\""),
+        ("parameters", "5%", "parameters = '5%': write \"error\" or \"warn\" or \"off\""),
+        ("model", "5", "model = '5': '5' has no unit; write \"5%\", \"$0.001\" or \"5% & $0.001\""),
+        ("price", "| $5", "price = '| $5': write \"5%\", \"$0.001\" or \"5% & $0.001\""),
+        ("tokenizer", "5 tokens", ("tokenizer = '5 tokens': '5 tokens' has the wrong unit; write "
+         '"5%", "$0.001" or "5% & $0.001"')),
+        ("calls_per_month", "5", ("calls_per_month = '5': '5' has no unit; write "
+         '"5%", "1000 calls" or "5% | 300000 calls"')),
+        ("calls_per_month", "| 5", ("calls_per_month = '| 5': '5' has no unit; write "
+         '"5%", "1000 calls" or "5% | 300000 calls"')),
+        ("input", "5 & 6 tokens", ("input = '5 & 6 tokens': at most one percentage and one amount, as in "
+         '"5%", "50 tokens" or "5% & 50 | 4000"')),
+        ("input", "off 5%", "input = 'off 5%': nothing can follow 'off'"),
+    ],
+)  # fmt: skip
+def test_a_refusal_shows_what_to_write(metric: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 - the whole text is compared
+        parse_limit(metric, value)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "expected"),
+    [
+        ("input", " warn: 5% ", Limit("warn", share=Decimal("0.05"), text="5%")),
+        ("input", "error 1_000 tokens", Limit("error", amount=Decimal(1000), text="1_000 tokens")),
+        ("input", "5% & .5", Limit("error", Decimal("0.05"), Decimal("0.5"), text="5% & .5")),
+        ("calls_per_month", "10 calls | 1,000 calls", Limit("error", None, Decimal(10), Decimal(1000),
+                                                           "10 calls | 1,000 calls")),
+        ("model", "5% & $0.5", Limit("error", Decimal("0.05"), Decimal("0.5"), text="5% & $0.5")),
+        ("quality", "| 90%", Limit("error", cap=Decimal("0.9"), text="| 90%")),
+        ("parameters", "warn", Limit("warn")),
+        ("price", " off ", Limit("off")),
+    ],
+)  # fmt: skip
+def test_all_of_a_limit(metric: str, text: str, expected: Limit) -> None:
+    assert parse_limit(metric, text) == expected
+    assert expected.severity == ("warn" if expected.level == "warn" else "error")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("20% / 90d", DriftLimit("error", Decimal("0.2"), 90, "20% / 90d")),
+        (" warn: 2.5 %/1 day ", DriftLimit("warn", Decimal("0.025"), 1, "2.5 %/1 day")),
+        ("warn 20% / 30 days", DriftLimit("warn", Decimal("0.2"), 30, "20% / 30 days")),
+        (" off ", DriftLimit("off", Decimal(0), 0, "")),
+    ],
+)
+def test_a_drift(text: str, expected: DriftLimit) -> None:
+    assert parse_drift(text) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [20, None, "", "warn", "20%", "20% / 0d", "20 / 90d", "20% / 90", "20% / 90d x", "WARN 1% / 1d"]
+)
+def test_what_is_not_a_drift(value: object) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 - the whole text is compared
+        parse_drift(value)
+    assert str(refused.value) == f'drift = {value!r}: write "20% / 90d", "warn 20% / 90d" or "off"'
+
+
+def test_a_metric_that_is_not_known_is_named_with_those_that_are() -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 - the whole text is compared
+        parse_metric("latency")
+    assert str(refused.value) == (
+        "unknown metric 'latency'. (known metrics: input, cacheable, output, usd_call, usd_month, quality, model, "
+        "parameters, calls_per_month, price, tokenizer)"
+    )

@@ -439,6 +439,179 @@ UPDATED = [
         id="a smaller cap",
     ),
     pytest.param(
+        {"call": {"calls_per_month": 500, "params": {"max_output_tokens": 50}}},
+        None,
+        (
+            "raises triage: calls_per_month 500 → 1,000, max_output_tokens 50 → 60\n"
+            "writes settings or calls per month\n"
+            "gpt-4o-mini 10, (1000, 60), v1, 'why', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="more calls and a larger cap",
+    ),
+    pytest.param(
+        {
+            "call": {"params": {"max_output_tokens": 60, "reasoning_effort": "low"}},
+            "params": {"reasoning_effort": "high"},
+        },
+        None,
+        (
+            "raises triage: reasoning_effort low → high\n"
+            "writes settings or calls per month\n"
+            "gpt-4o-mini 10, (1000, 60), v1, 'why', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="more effort",
+    ),
+    pytest.param(
+        {
+            "call": {"params": {"max_output_tokens": 60, "reasoning_effort": "high"}},
+            "params": {"reasoning_effort": "low"},
+        },
+        None,
+        (
+            "writes settings or calls per month\n"
+            "gpt-4o-mini 10, (1000, 60), v1, '', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="less effort",
+    ),
+    pytest.param(
+        {
+            "call": {"params": {"max_output_tokens": 60, "reasoning_effort": "low"}},
+            "params": {"reasoning_effort": "low"},
+            "sources": "today",
+        },
+        None,
+        (
+            "gpt-4o-mini 10, (1000, 60), v1, '', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="the same effort",
+    ),
+    pytest.param(
+        {"call": {"params": {"max_output_tokens": 60}}, "params": {"reasoning_effort": "low"}},
+        None,
+        (
+            "raises triage: reasoning_effort not set → low\n"
+            "writes settings or calls per month\n"
+            "gpt-4o-mini 10, (1000, 60), v1, 'why', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="an effort that was not set",
+    ),
+    pytest.param(
+        {"call": {"params": {"max_output_tokens": 60, "reasoning_effort": "high"}}},
+        None,
+        (
+            "raises triage: reasoning_effort high → not set\n"
+            "writes settings or calls per month\n"
+            "gpt-4o-mini 10, (1000, 60), v1, 'why', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="an effort that is not set any more",
+    ),
+    pytest.param(
+        {"call": {"params": {"max_output_tokens": 60, "service_tier": "flex"}}, "params": {"service_tier": "priority"}},
+        None,
+        (
+            "raises triage: service_tier flex → priority\n"
+            "writes settings or calls per month\n"
+            "gpt-4o-mini 10, (1000, 60), v1, 'why', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="a tier that costs more",
+    ),
+    pytest.param(
+        {"call": {"params": {"max_output_tokens": 60, "verbosity": "low"}}, "params": {"verbosity": "medium"}},
+        None,
+        (
+            "raises triage: verbosity low → medium\n"
+            "writes settings or calls per month\n"
+            "gpt-4o-mini 10, (1000, 60), v1, 'why', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="longer answers by another verbosity",
+    ),
+    pytest.param(
+        {"locked": {**ENTRIES, "old": replace(REFUND, input=90)}},
+        None,
+        (
+            "writes old: removed\n"
+            "gpt-4o-mini 10, (1000, 60), v1, '', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="a case that has the variables of one that is gone",
+    ),
+    pytest.param(
+        {"now": {"refund": replace(REFUND, input=101, output=None)}},
+        None,
+        (
+            "raises triage [refund]: input 100 → 101, output 60 → unknown, $0.00100 → $0.00101 per call\n"
+            "writes refund: input 100 → 101, output 60 → unknown\n"
+            "gpt-4o-mini 10, (1000, 60), v1, '', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 101 40 None cap None 'why'"
+        ),
+        id="more input and an unknown output",
+    ),
+    pytest.param(
+        {"now": {"refund": replace(REFUND, input=101, output=61)}},
+        None,
+        (
+            "raises triage [refund]: input 100 → 101, output 60 → 61, $0.00220 → $0.00223 per call\n"
+            "writes refund: input 100 → 101, output 60 → 61\n"
+            "gpt-4o-mini 10, (1000, 60), v1, '', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 101 40 61 cap None 'why'"
+        ),
+        id="more input and more output",
+    ),
+    pytest.param(
+        {"now": {"refund": replace(REFUND, request="q")}},
+        None,
+        (
+            "writes refund: its text\n"
+            "gpt-4o-mini 10, (1000, 60), v1, '', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="another text of the same length",
+    ),
+    pytest.param(
+        {"measured": "v0", "sources": "today"},
+        None,
+        (
+            "writes the head\n"
+            "gpt-4o-mini 10, (1000, 60), v1, '', text today\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 100 40 60 cap None ''"
+        ),
+        id="another version",
+    ),
+    pytest.param(
         {"call": None},
         None,
         (
@@ -543,6 +716,29 @@ TRIMMED = [
             "refund: 100 40 60 cap None ''"
         ),
         id="a lost prefix",
+    ),
+    pytest.param(
+        {"now": {"refund": replace(REFUND, input=90)}, "measured": "v0"},
+        (
+            "writes refund: input 100 → 90\n"
+            "gpt-4o-mini 10, (1000, 60), v1, '', text unknown\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 90 40 60 cap None ''"
+        ),
+        id="less of another version",
+    ),
+    pytest.param(
+        {"now": {"refund": replace(REFUND, input=90)}, "locked": {"broken": replace(REFUND, variables="v"), **ENTRIES}},
+        (
+            "writes refund: input 100 → 90\n"
+            "gpt-4o-mini 10, (1000, 60), v1, '', text unknown\n"
+            "broken: 100 40 60 cap None ''\n"
+            "lost: 300 40 60 cap None ''\n"
+            "parcel: 200 40 60 cap None ''\n"
+            "refund: 90 40 60 cap None ''"
+        ),
+        id="a case that is gone before others",
     ),
     pytest.param(
         {"now": {"refund": replace(REFUND, input=90)}, "sources": "today"},
