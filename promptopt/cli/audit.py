@@ -212,7 +212,7 @@ def _explain(before: str, after: str, as_json: bool, **source: Any) -> None:
     from promptopt.auditing.explain import explain
     from promptopt.config import load_config
     from promptopt.money import usd
-    from promptopt.tables import table
+    from promptopt.tables import fold, table
 
     given = read_input(**source)
     timeless = undated(given.log)
@@ -226,16 +226,17 @@ def _explain(before: str, after: str, as_json: bool, **source: Any) -> None:
     change = found.after_usd - found.before_usd
     rows = [[cause, _signed(part), f"{part / change:+.1%}" if change else ""] for cause, part in found.parts.items()]
     rows.append(["difference", _signed(change), ""])
-    click.echo(
+    lines = [
         f"{before}: {usd(found.before_usd)} for {found.before_calls:,} calls; "
         f"{after}: {usd(found.after_usd)} for {found.after_calls:,}"
-    )
+    ]
     if found.unpriced:
-        click.echo(f"{found.unpriced:,} calls are unpriced, and in no sum")
+        lines.append(f"{found.unpriced:,} calls are unpriced, and in no sum")
     if found.textless:
-        click.echo(
+        lines.append(
             f"{found.textless:,} calls have no texts in the log: what another tokenizer changes is in the model's part"
         )
+    click.echo(fold("\n".join(lines)))
     click.echo(table(rows, ["cause", "dollars", "of the difference"]))
 
 

@@ -131,7 +131,7 @@ def test_nothing_that_a_caller_wrote_acts_on_the_terminal(client, upstream, fold
         ask(sdk, "text \x1b[31m\x9b")
     sdk.close()
     for arguments in (["usage"], ["cache", "list"]):
-        shown = CliRunner().invoke(cli, arguments, catch_exceptions=False).stdout
+        shown = CliRunner().invoke(cli, arguments, catch_exceptions=False, env={"COLUMNS": "200"}).stdout
         assert "\\x1b[31m" in shown, arguments
         assert not set(shown) & {"\x1b", "\x9b", "\x07", "\r", "\u202e"}, arguments
 
