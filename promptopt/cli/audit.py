@@ -227,8 +227,10 @@ def _explain(before: str, after: str, as_json: bool, **source: Any) -> None:
     rows = [[cause, _signed(part), f"{part / change:+.1%}" if change else ""] for cause, part in found.parts.items()]
     rows.append(["difference", _signed(change), ""])
     lines = [
-        f"{before}: {usd(found.before_usd)} for {found.before_calls:,} calls; "
-        f"{after}: {usd(found.after_usd)} for {found.after_calls:,}"
+        (
+            f"{before}: {usd(found.before_usd)} for {found.before_calls:,} calls; "
+            f"{after}: {usd(found.after_usd)} for {found.after_calls:,}"
+        )
     ]
     if found.unpriced:
         lines.append(f"{found.unpriced:,} calls are unpriced, and in no sum")
