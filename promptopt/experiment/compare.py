@@ -34,7 +34,6 @@ from promptopt.experiment.stopped import Race, StoppedVariant
 from promptopt.experiment.variant import make_variant
 from promptopt.experiment.verdict import Decision, TooManyFailed
 from promptopt.gateway.flow import Layer
-from promptopt.gateway.settings import read_settings
 from promptopt.judges import JudgeSession, read_judge
 from promptopt.prices import Processing
 from promptopt.providers import Provider
@@ -155,7 +154,8 @@ def compare(
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
     cells = make_grid(templates, models, settings or {}, config.variants, baseline)
     # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
-    encoding(tokenizer_for(price_as or config.price_as or cells[0].model or templates[0].front.model).encoding)
+    priced_as = price_as or config.price_as or cells[0].model or templates[0].front.model or config.model
+    encoding(tokenizer_for(priced_as).encoding)
     named = suite or suite_of(templates[0].origin.prompt, config=config)
     loaded = named if isinstance(named, Suite) else load_suite(named, config=config)
     checks = SuiteChecks(loaded)
@@ -311,9 +311,11 @@ def _left_out(
 
 
 def _cascade(config: Config, runs: Sequence[Run], suite: Suite) -> CascadeOutcome | None:
-    # The settings of the gateway are only read where there is something to ask them.
+    # The settings of the gateway are only read if there is something to ask them.
     if "cascade" not in config.gateway or len({run.variant.model for run in runs}) < 2:
         return None
+    from promptopt.gateway.settings import read_settings
+
     found = cascade_outcome(runs, read_settings(config).cascade, suite)
     return None if found is None else replace(found, steps=config.gateway["cascade"])
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from promptopt.experiment import text
-from promptopt.experiment.bounds import lower_bound
 from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.cascade import CascadeOutcome
-from promptopt.experiment.evidence import quality_p_values
 from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Answered, Run, VariantSummary
@@ -341,6 +337,12 @@ def _frontier_dict(found: Frontier | None) -> dict[str, Any] | None:
 
 
 def _cascade_dict(found: CascadeOutcome, margin: float) -> dict[str, Any]:
+    # numpy is loaded for differences only: before the vocabulary it would add to what that takes for a moment.
+    import numpy as np
+
+    from promptopt.experiment.bounds import lower_bound
+    from promptopt.experiment.evidence import quality_p_values
+
     changes = np.array(found.changes)
     low = lower_bound(changes, -1.0, _LEVEL) if len(changes) else None
     return {

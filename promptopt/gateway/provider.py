@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from promptopt.errors import PromptoptError, ProviderError
-from promptopt.gateway.assembly import Gateway, make_gateway
 from promptopt.gateway.call import Answer, Call, Labels, current_labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed
@@ -16,6 +15,9 @@ from promptopt.providers.base import Provider, check_provider_type, provider_typ
 from promptopt.providers.openai.errors import failure_kind
 from promptopt.registry import described, is_built_in
 from promptopt.values import Request, Response, openai_arguments
+
+if TYPE_CHECKING:
+    from promptopt.gateway.assembly import Gateway
 
 
 @runtime_checkable
@@ -95,6 +97,9 @@ def wrap(inner: Provider, **settings: Any) -> WrappedProvider:
     Raises:
         PromptoptError: A setting is wrong, a file cannot be written, or a package is missing.
     """
+    # A run of recordings has layers of its own, and none of these.
+    from promptopt.gateway.assembly import make_gateway
+
     check_provider_type("inner", inner)
     return WrappedProvider.of(inner, make_gateway(sdk_retries=False, **settings))
 
