@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from promptopt.compression.address import is_addressed
 from promptopt.compression.notation import RECORDS, fenced
 from promptopt.compression.shown import shown
 from promptopt.templates.source import Piece, Source, read_source
@@ -199,6 +200,8 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover_gaps(source.literals, source.front_end)
     canvas.cover(MARKS, "jinja", "<%", "[%", "[#", "{[", "[[", "((", "<<", "\\", "${", "{{{")
     canvas.cover_lines(statements(text))
+    if not is_addressed(text[source.front_end :]):
+        canvas.put(source.front_end, len(text), "example")
     # What the assistant is shown to have said is an example of an answer, and what was asked before is one too.
     answered = max((span.end for span in source.literals if _has_role(span, "assistant")), default=0)
     for span in source.literals:
@@ -383,13 +386,16 @@ class _Canvas:
             return head.end()
         level = len(mark) if mark.startswith("#") else 6
         first = True
-        is_list = False
+        is_list = is_page = False
         position = head.end()
         for block in _BLOCK.finditer(self._masked, head.end()):
             heading = re.match(r"#+", block[0])
-            if heading and len(heading[0]) <= level:
+            if heading and first and not mark:
+                # "Example:" and a page with headings of its own.
+                is_page, level = True, len(heading[0])
+            elif heading and len(heading[0]) <= level:
                 break
-            if not first and not _EXAMPLE_BLOCK.match(block[0]):
+            if not first and not is_page and not _EXAMPLE_BLOCK.match(block[0]):
                 break
             # Under a label a list is all there is of the examples.
             if is_list and not _BULLET.match(block[0]):

@@ -99,6 +99,12 @@ _RESULT = re.compile(
     r"tool result|observation|traceback)s?\b[^\n]{0,60}:[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
+# "Okay! Here is the rewrite:", "Sure, here it is:": the first words of an answer.
+_REPLIED = re.compile(
+    r"^[ \t]*[\"“]?(?:ok(?:ay)?|sure(?: thing)?|certainly|of course|absolutely|great|alright|no problem)"
+    r"(?:![^\n]*|,[^\n]*\bhere\b[^\n]*|[.,][^\n]*:)[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _QUOTED = re.compile(r"^[ \t]*>(?![ \t]*(?:\*\*|\[!))[^\n]*$", re.MULTILINE)
 # "# assistant:", "User:" alone on its line: the turns of a recorded chat.
 _ROLE = re.compile(
@@ -163,6 +169,7 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from _dialogues(masked, found)
     yield from _nested_quotes(masked)
     yield from (match.span() for match in _QUOTED.finditer(masked))
+    yield from (match.span() for match in _REPLIED.finditer(masked))
 
 
 def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int) -> bool:

@@ -459,3 +459,63 @@ def test_words_in_capitals_inside_a_sentence_leave_no_capital() -> None:
 def test_a_form_inside_of_a_list_that_stays_keeps_its_indentation() -> None:
     form = '    {\n        "part": <index, "x.x" or None> (text),\n        "title": <title of the part>\n    }'
     assert form in compress(f"Answer as JSON:\n[\n{form},\n    ...\n]\n", "standard").text
+
+
+STORY = """The lighthouse of Orla was built in the year of the great flood, and the people that live below it have kept its lamp for nine generations. In order to keep it burning, a child of each house climbs the stairs at dusk with oil that is made from the olives of the hill.
+
+**The keeper:** Old Tomas was the last who lived in the tower. He said that it is very important to look at all of the ships, and that the sea forgets nobody. He had a cat, a telescope that was given to him by a captain, and a book with names.
+
+**The lamp:** It has twelve lenses. On clear nights you can see it from the other shore, as well as from the islands.
+"""
+ANSWERED = """**QUESTION:**
+What is a lighthouse, and what are some of its parts?
+
+**ANSWER:**
+A lighthouse is a tower with a lamp that is used for ships.
+
+**The lamp:** All of the lenses turn around it in order to make it flash.
+"""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("text", [STORY, ANSWERED], ids=["story", "answer"])
+def test_a_text_that_tells_nobody_what_to_do_is_not_edited(text, level) -> None:
+    assert compress(text, level).text == text
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "Summarize the story above in order to print it.",
+        "Given the story above, list all of the names in order to print them.",
+        "Story: {{ story }}",
+        "You are a reader of stories.",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_text_with_an_order_or_a_hole_is_an_instruction(order, first) -> None:
+    text = f"{order}\n\n{STORY}" if first else f"{STORY}\n{order}\n"
+    assert compress(text, "safe").text != text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1\n\nOkay! Here is the rewrite:\n\ndef total():\n    pass\n",
+        "Describe a hill.\n\nExample (a page of the guide):\n\n## Mount Orla\n\n- **Height:** It rises 900 meters.\n\nThe hill combines a view that is known with paths.\n",
+        # Those that come next, and not those that are listed.
+        "Note the plan to achieve the following steps after the current step.",
+        # Another clause needs the subject.
+        "You compare the reply with the letter, and you have no other source.",
+        "You start with a form, and you receive the letter later.",
+        # What is to be said.
+        "Answer for the old house and note that the new house is open.",
+    ],
+)
+def test_first_words_of_answers_pages_and_what_hangs_on_words_stay_at_safe(text) -> None:
+    assert compress(text, "safe").text == text
+
+
+def test_an_order_that_goes_on_in_the_next_line_begins_with_a_capital() -> None:
+    after = compress("You are an inspector of bridges. Your role is to\nread the report of each bridge.", "safe").text
+    assert after == "You are an inspector of bridges. Read the report of each bridge."

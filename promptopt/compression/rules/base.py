@@ -306,6 +306,10 @@ def removal(text: str, start: int, end: int) -> tuple[int, int, str] | None:
     # The capital moves on: of "I" and of words in capitals only where a sentence begins, after a template's tag for
     # example.
     capital = text[start : start + 1].isupper() and (_BEGINS.search(before) or text[start + 1 : start + 2].islower())
+    if capital and (wrapped := re.match(r"\n[ \t]*(?=[a-z])", after)):
+        # The next line of the same sentence.
+        end += wrapped.end()
+        after = after[wrapped.end() :]
     if capital and after[:1].islower():
         return start, end + 1, after[0].upper()
     return start, end, ""

@@ -106,7 +106,7 @@ def _contracted(match: re.Match[str]) -> str | None:
 # which the subject needs, and "You ask and the guest answers" a second subject.
 _DESCRIBES = re.compile(
     r"\A(?:You\s+)?(?:run|start|begin|stop|help|act)\s+(?:in|on|inside|within|under|out)\b"
-    r"|\band\s+(?:(?:the|your|their)\s+[a-z]+|they|he|she|it|I|we)\s+(?:will\s+)?[a-z]+"
+    r"|\band\s+(?:(?:the|your|their)\s+[a-z]+|they|he|she|it|I|we|you)\s+(?:will\s+)?[a-z]+"
     r"|\bby\s+\w+ing\b|\b(?:and|or|but|then)\s+(?:(?:also|then)\s+)?(?:will|would|can|could|may|might|must|should|are|have|do)\b",
     re.IGNORECASE,
 )

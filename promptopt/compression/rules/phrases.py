@@ -60,7 +60,7 @@ class Openers:
             yield Edit(*place, self.code, f"{opener!r} says nothing: begin with the instruction")
 
 
-_AFTER_COMMA = re.compile(r",\s*\Z")
+_GOES_ON = re.compile(r"(?:,|\b(?:and|then|so))[\s*_]*\Z", re.IGNORECASE)
 
 
 def _is_needed(text: str, opener: re.Match[str]) -> bool:
@@ -70,8 +70,9 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
         (words.endswith(" to") and _COORDINATED.search(text, opener.end()) is not None)
         or (words.endswith(" that") and AND_THAT.search(text, opener.end()) is not None)
         or negated(text, opener.start())
-        # "Take the stairs, note that they are steep": two sentences would be parted by a comma alone.
-        or (words.endswith(" that") and _AFTER_COMMA.search(text[: opener.start()]) is not None)
+        # "Take the stairs, note that they are steep": two sentences would be parted by a comma alone; in "answer, and
+        # note that it is late" it is what is to be said.
+        or (words.endswith(" that") and _GOES_ON.search(text[: opener.start()]) is not None)
         # "Remember to please the guest": the verb.
         or (words.endswith(" to") and _TO_PLEASE.match(text, opener.end()) is not None)
         # "I need you to have read it": a state, which no order can ask for.
@@ -124,8 +125,9 @@ def _filler(match: re.Match[str]) -> str | None:
     if word.startswith("take a "):
         return "" if _OPENS.search(before) and _FOLLOWED.match(after) else None
     if word.endswith(" that"):
-        # "they note that it is late": a verb; "note that it is late and that he is tired": half of it hangs on it.
-        return "" if _OPENS.search(before) and not AND_THAT.search(after) else None
+        # "they note that it is late": a verb; "answer and note that it is late": an order; in "note that it is late and
+        # that he is tired" half of it hangs on it.
+        return "" if _OPENS.search(before) and not _GOES_ON.search(before) and not AND_THAT.search(after) else None
     return ""
 
 
@@ -186,6 +188,7 @@ _LENGTH = re.compile(
 )
 _ORDERING = re.compile(r"\b(?:put|arrang|sort|rank|plac|order|list)\w*\b", re.IGNORECASE)
 _GIVEN = re.compile(r"\s+(?:an?|the|some|two|three|several|many|one|your|\ue000)", re.IGNORECASE)
+_LISTED = re.compile(r":|\ue000")
 _PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
 _SECOND_VERB = re.compile(
     # A verb has something after it; the last word of a clause is a noun: "that describes birds and cats".
@@ -262,8 +265,10 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     # "You are given that x is 3."
     if new == "you get" and not _GIVEN.match(after):
         return True
+    # "the following steps after this one": those that come next, if no list follows.
+    comes_next = "the following " in old and _LISTED.search(after) is None
     # "Start by using ls": what one starts with, not what one starts to use.
-    return new == "using" and _PHASE.search(before) is not None
+    return comes_next or (new == "using" and _PHASE.search(before) is not None)
 
 
 def _is_lone_verb(verb: str, after: str) -> bool:
