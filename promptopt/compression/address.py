@@ -44,6 +44,7 @@ _ORDER = re.compile(
     r"|\b(?:please|must|never|do\s+not|i\s+want|i\s+need|language\s+model|the\s+(?:assistant|chatbot|agent|user|ai))\b",
     re.IGNORECASE,
 )
+_ENGLISH = re.compile(r"\b(?:the|a|and|of|is|was|are)\b", re.IGNORECASE)
 _HOLE = re.compile(r"\{[\w{%# .]|\$\{|<%|<[a-z][\w/ -]*>|\[[A-Z][\w ]+\]|\[\[|%[sd]\b|\$[a-z]|\(\(\*")
 # What is not alone in a file unless it is a turn: "**QUESTION:**" and a question.
 _LABEL = re.compile(r"[\s*_#]*(?:question|answer|q|a|response|reply)[ \d]*[*_]*:", re.IGNORECASE)
@@ -55,6 +56,9 @@ def is_addressed(text: str) -> bool:
     words = len(text.split())
     labelled = _LABEL.match(text) is not None
     if (words < LEAST_WORDS and not labelled) or _HOLE.search(text):
+        return True
+    # The orders of another language are not known.
+    if sum(1 for _ in _ENGLISH.finditer(text)) * 20 < words:
         return True
     # A question with its answer is an example, whatever is said of the next one.
     if labelled and _ANSWER.search(text):

@@ -80,7 +80,8 @@ _DATA = re.compile(
     r"<(?P<close>/?)(?P<name>(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|passages?|transcripts?|excerpts?|"
     r"e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|query|queries|questions?|users?|"
     r"human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|dialogues?|logs?|codes?|diffs?|patch|"
-    r"files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|results?|observations?|turns?)"
+    r"files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|results?|observations?|turns?|"
+    r"(?:output|answer|response)[_-]format)"
     r"(?:[_-]?\d+)?)>",
     re.IGNORECASE,
 )
@@ -111,13 +112,14 @@ _CHUNK = re.compile(r"\S+")
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|^[^|\n]*\|[^|\n]*\|[^\n]*$", re.MULTILINE)
 _EXAMPLE_HEAD = re.compile(
     r"^(?P<mark>#{1,6}[ \t]*|\*\*|<)?(?![ \t]*end\b)[\w \t-]{0,40}\b(?:examples?|samples?|few[- ]shots?|"
-    r"demonstrations?)\b[^.\n]{0,40}$",
+    r"demonstrations?)\b[^.\n]{0,60}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _BLOCK = re.compile(r"(?<=\n)[^\n]*\S[^\n]*(?:\n[^\n#]*[^\s#][^\n]*)*")
 _EXAMPLE_BLOCK = re.compile(
     rf"[ \t]*(?:[-=*_~#]{{3,}}|[\w \t#-]{{1,25}}:|[\"'“<(\[|{MASK}]|\d+[.)][ \t]|[-*•>+][ \t]|#)"
 )
+_ASKED = re.compile(r"^[ \t]*[*_#\[]*(?:question|q|problem)(?: ?\d+)?[*_\]]*:", re.IGNORECASE | re.MULTILINE)
 _BULLET = re.compile(r"[ \t]*[-*•][ \t]+\S")
 _TURN = re.compile(
     r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
@@ -359,10 +361,14 @@ class _Canvas:
             if limit > match.end():
                 spans.append((match.end(), limit))
         self._put_all(spans, "example")
+        # "Question: ..." three times and more: what is between them is worked out for the last.
+        asked = list(_ASKED.finditer(self._masked))
         turns = list(_TURN.finditer(self._masked))
         if len(turns) > 1:
             self._put_all([turn.span() for turn in turns], "example")
         self._cover_records()
+        if len(asked) > 2:
+            self.put(asked[0].end(), asked[-1].start(), "example")
 
     def _cover_records(self) -> None:
         """Lines such as ``question: ...`` and ``stars: ...`` that come again and again: filled-in examples."""

@@ -503,6 +503,8 @@ def test_a_text_with_an_order_or_a_hole_is_an_instruction(order, first) -> None:
     [
         "x = 1\n\nOkay! Here is the rewrite:\n\ndef total():\n    pass\n",
         "Describe a hill.\n\nExample (a page of the guide):\n\n## Mount Orla\n\n- **Height:** It rises 900 meters.\n\nThe hill combines a view that is known with paths.\n",
+        "Name the hill.\n\nQuestion: Which hill is red?\n\nIt is very important to look at all of the hills.\n\nQuestion: Which one is blue?\n\nAll of the hills are.\n\nQuestion: Which one is high?\n",
+        "Ask the guest.\n\n<step_1_output_format>\nHere is the question that is needed first:\n</step_1_output_format>\n",
         # Those that come next, and not those that are listed.
         "Note the plan to achieve the following steps after the current step.",
         # Another clause needs the subject.
@@ -519,3 +521,8 @@ def test_first_words_of_answers_pages_and_what_hangs_on_words_stay_at_safe(text)
 def test_an_order_that_goes_on_in_the_next_line_begins_with_a_capital() -> None:
     after = compress("You are an inspector of bridges. Your role is to\nread the report of each bridge.", "safe").text
     assert after == "You are an inspector of bridges. Read the report of each bridge."
+
+
+def test_a_text_in_another_language_may_be_an_instruction() -> None:
+    text = "Der Leuchtturm steht auf einem Felsen, und seine Lampe brennt jede Nacht.   \n\n\n\n" * 8
+    assert compress(text, "safe").text != text
