@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 @click.option(
     "--steps", type=click.IntRange(min=1), default=2, show_default=True, help="How many versions are confirmed at most."
 )
+@click.option(
+    "--max-failed", type=float, metavar="PERCENT", help="Calls that may fail in the confirmation [default: 2]."
+)
 @search_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and the units; ask nothing.")
 @click.option("--write", is_flag=True, help="Write the next version, such as v3.j2; nothing is overwritten.")
@@ -68,6 +71,7 @@ def command(
     draft_cases: str | None,
     untested: Any,
     steps: int,
+    max_failed: float | None,
     dry_run: bool,
     write: bool,
     output: Path | None,
@@ -108,6 +112,7 @@ def command(
             add_examples=add_examples,
             untested=untested,
             steps=steps,
+            max_failed=max_failed,
             model=model,
             price_as=price_as,
             **asking,

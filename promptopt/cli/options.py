@@ -53,11 +53,14 @@ def judge_option(function: F) -> F:
 
 
 def search_options(function: F) -> F:
-    """How `minimize` and `ablate` get answers: ``--record`` and those of calls, the parameters of their functions."""
+    """How `minimize` and `ablate` get answers, the parameters of their functions."""
     record = click.option(
         "--record", type=click.Choice(["none", "missing"]), help="Whether to ask for what is not recorded."
     )
-    return record(call_options(judge_option(function)))
+    trials = click.option(
+        "--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Answers to each case."
+    )
+    return trials(record(call_options(judge_option(function))))
 
 
 def read_settings(given: tuple[str, ...]) -> dict[str, list[object]]:

@@ -149,8 +149,8 @@ def compare(
     cost_margin = config.cost_margin if cost_margin is None else cost_margin
     max_failed = config.max_failed if max_failed is None else max_failed
     _check(prompts, trials, timeout_s, margin, accept)
-    _check_percent("cost_margin", cost_margin)
-    _check_percent("max_failed", max_failed)
+    check_percent("cost_margin", cost_margin)
+    check_percent("max_failed", max_failed)
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
     cells = make_grid(templates, models, settings or {}, config.variants, baseline)
     # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
@@ -371,7 +371,8 @@ def _batched(plans: Sequence[RunPlan], progress: Progress | None) -> tuple[Layer
     return (Batched(batch(requests.values(), progress=progress)),) if requests else ()
 
 
-def _check_percent(name: str, value: float) -> None:
+def check_percent(name: str, value: float) -> None:
+    """Raises UsageError if it is not from 0 to below 100."""
     if not 0 <= value < 100:
         raise UsageError(f"{name} = {value:g} is not a percentage from 0 to below 100")
 

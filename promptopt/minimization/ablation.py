@@ -19,7 +19,7 @@ from promptopt.minimization.choices import Reduced
 from promptopt.minimization.front import NO_OUTLAY, Fate, Outlay, UnitWorth, unit_cost, worth_dict
 from promptopt.minimization.minimize import Allowed, Asking, open_search, read_limits
 from promptopt.minimization.oracle import Oracle, OutOfMoney
-from promptopt.minimization.plan import price_of_call
+from promptopt.minimization.plan import price_of_case
 from promptopt.minimization.search import worth_of
 from promptopt.minimization.units import Unit
 from promptopt.money import dollars, usd
@@ -121,6 +121,7 @@ def ablate(
     margin: float | None = None,
     max_cost: Decimal | float | None = None,
     units: Sequence[str] = (),
+    trials: int = 1,
     model: str | None = None,
     price_as: str | None = None,
     record: Mode | None = None,
@@ -140,7 +141,7 @@ def ablate(
     cases are used, so that a version that is put together by this table is not confirmed by it.
 
     Args:
-        prompt, suite, margin, max_cost, units, model, price_as: As of :func:`promptopt.minimize`.
+        prompt, suite, margin, max_cost, units, trials, model, price_as: As of :func:`promptopt.minimize`.
         record, jobs, timeout_s, retries, rpm, provider, judge, on_answer: Likewise.
         progress: Called with the number of calls answered, and of those that there may be at most.
         on_plan: Called with what will be asked, in words, before any call.
@@ -152,11 +153,11 @@ def ablate(
     """
     config = load_config()
     margin, limit = read_limits(margin, max_cost, config)
-    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress, on_answer)
+    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress, on_answer, trials)
     paid = provider is None or limit is not None
     bench, oracle = open_search(prompt, suite, how, Allowed(units, model=model, price_as=price_as), config, limit)
     with oracle:
-        price = price_of_call(bench, limit) if paid else None
+        price = price_of_case(oracle, limit) if paid else None
         limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
         oracle.limit = limit
         if not bench.units.units:
@@ -166,17 +167,18 @@ def ablate(
         if limit is not None and own is not None and own >= limit:
             raise CostLimitError(f"{dollars(limit)} does not pay the prompt as it is: up to {dollars(own)}")
         if on_plan is not None:
-            on_plan(_planned(bench.label(Reduced()), len(bench.units.units), len(order), missing, limit))
+            on_plan(_planned(oracle, len(order), missing, limit))
         worths, stopped = _asked(oracle, order, margin)
         outlay = Outlay(oracle.calls, oracle.spent, price is not None)
         label = bench.label(Reduced())
         return Ablation(bench.units.template, label, margin, worths, len(order), outlay, stopped)
 
 
-def _planned(label: str, units: int, cases: int, missing: int, limit: Decimal | None) -> str:
+def _planned(oracle: Oracle, cases: int, missing: int, limit: Decimal | None) -> str:
+    bench, times = oracle.bench, f", {oracle.trials} answers to each" if oracle.trials > 1 else ""
     money = "" if limit is None else f", until {dollars(limit)} is spent"
     return (
-        f"ablate {label}: {units:,} units, up to {cases:,} cases each{money}; "
+        f"ablate {bench.label(Reduced())}: {len(bench.units.units):,} units, up to {cases:,} cases each{times}{money}; "
         f"{missing:,} calls of the prompt itself are not recorded"
     )
 
@@ -191,7 +193,7 @@ def _asked(oracle: Oracle, order: Sequence[int], margin: float) -> tuple[tuple[U
             if not stopped and oracle.variant(Reduced().plus([unit.id])) is not None:
                 for worth in _looks(oracle, unit, found[unit.id], order, margin):
                     found[unit.id] = worth
-                    oracle.to_come = len(order) * (len(units) - number + 1) - worth.cases
+                    oracle.to_come = oracle.trials * (len(order) * (len(units) - number + 1) - worth.cases)
         except OutOfMoney:
             stopped = "at the limit of dollars"
     return tuple(found[unit.id] for unit in bench.units.units), stopped

@@ -168,6 +168,7 @@ class Confirmed:
         differences: Less the prompt as it is, as ``promptopt compare`` shows them.
         accepted: It is shown to be not worse and not to cost more, and costs less as measured; with examples added, an
             answer that passes is shown to cost less.
+        error: Of the first call that failed, and its case; empty if all were answered.
     """
 
     choice: Reduced
@@ -175,6 +176,7 @@ class Confirmed:
     differences: tuple[Difference, ...]
     cases: int
     accepted: bool
+    error: str = ""
 
     @property
     def difference(self) -> Difference:
@@ -216,13 +218,14 @@ def confirmed(
     before, after = oracle.run(Reduced(), cases), oracle.run(choice, cases)
     [(differences, decision)] = compare_pairs([PairedCases.of(before, after)], margin, 0.0, cost_margin)
     for run in (before, after):
-        if len(run.failed) > max_failed * len(cases):
+        if len(run.failed) > max_failed * len(run.trials):
             label = run.variant.label
-            decision = Decision("incomplete", (TooManyFailed(label, len(run.failed), len(cases), max_failed),))
+            decision = Decision("incomplete", (TooManyFailed(label, len(run.failed), len(run.trials), max_failed),))
     accepted = (decision.verdict in _NOT_WORSE and _saves(differences)) or (
         any(move.startswith(EXAMPLES) for move in choice.moves) and _pays_per_pass(differences, decision)
     )
-    return Confirmed(choice, decision, differences, len(cases), accepted)
+    error = next((f"case {one.case!r}: {one.error}" for one in (*before.failed, *after.failed)), "")
+    return Confirmed(choice, decision, differences, len(cases), accepted, error)
 
 
 def _saves(differences: Sequence[Difference]) -> bool:

@@ -49,8 +49,8 @@ def draw_examples(oracle: Oracle, choice: Reduced, cases: Sequence[int], most: i
     for case in cases:
         if len(found) == most:
             break
-        trial = oracle.trial(choice, case)
-        if not isinstance(trial, Answered) or trial.passed:
+        answered = [trial for trial in oracle.trials_of(choice, case) if isinstance(trial, Answered)]
+        if not answered or any(trial.passed for trial in answered):
             continue
         answer = next(oracle.passing(case), None) or _expected(oracle, choice, oracle.bench.suite.cases[case])
         variant = oracle.variant(choice)

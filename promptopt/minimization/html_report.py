@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from promptopt.experiment.text import reason_text
 from promptopt.minimization.ablation import Ablation
 from promptopt.minimization.front import Fate, FrontRow, UnitWorth
 from promptopt.minimization.result import Minimization
-from promptopt.minimization.text import worth_text
+from promptopt.minimization.text import reasons, worth_text
 from promptopt.money import UNPRICED, dollars, usd
 from promptopt.tokens import tokenizer_for
 from promptopt.webpage.blocks import (
@@ -74,7 +73,7 @@ def _verdicts(found: Minimization) -> list[VerdictBlock]:
         VerdictBlock(
             "confirmed" if each.accepted else "not confirmed",
             f"{found.bench.label(each.choice)}, on {each.cases:,} cases that the search never saw",
-            (*map(reason_text, each.decision.reasons), *(said if each is ordered[0] else ())),
+            (*reasons(each), *(said if each is ordered[0] else ())),
             "good" if each.accepted else "unclear",
         )
         for each in ordered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,6 +13,7 @@ import numpy as np
 
 from promptopt.config import Config, load_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
+from promptopt.experiment.compare import check_percent
 from promptopt.experiment.plan import Mode, default_mode
 from promptopt.experiment.runner import Sending, connection
 from promptopt.judges import JudgeSession, read_judge
@@ -65,6 +66,7 @@ class Asking:
     judge: str | None = None
     progress: Progress | None = None
     on_answer: Callable[[Request, Response], None] | None = None
+    trials: int = 1
 
 
 def minimize(
@@ -83,6 +85,8 @@ def minimize(
     add_examples: bool = False,
     untested: UntestedFacts = "keep",
     steps: int = 2,
+    max_failed: float | None = None,
+    trials: int = 1,
     model: str | None = None,
     price_as: str | None = None,
     record: Mode | None = None,
@@ -117,6 +121,8 @@ def minimize(
             longer prompt on a smaller model may.
         untested: ``keep`` or ``remove`` facts that no case exercises.
         steps: How many nested choices are confirmed at most, from the one that changes least on.
+        max_failed: Percent of a version's calls that may fail in the confirmation; by default the configuration's, 2.
+        trials: Answers to each case; they are averaged inside the case.
         model: Answers instead of the prompt's own.
         price_as: The model whose prices and tokenizer count.
         record: ``none`` replays only; ``missing`` asks for what is not recorded.
@@ -136,9 +142,13 @@ def minimize(
     """
     check_argument(untested in get_args(UntestedFacts), "untested", untested, "'keep' or 'remove'")
     check_argument(type(steps) is int and steps > 0, "steps", steps, "a positive whole number")
+    check_number(max_failed, "max_failed")
     config = load_config()
+    if max_failed is not None:
+        check_percent("max_failed", max_failed)
+        config = replace(config, max_failed=max_failed)
     margin, limit = read_limits(margin, max_cost, config)
-    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress, on_answer)
+    how = Asking(record, jobs, timeout_s, retries, rpm, provider, judge, progress, on_answer, trials)
     changes = (rules, structured, cap, models, settings or {}, order, add_examples)
     allowed = Allowed(units, *changes, model, price_as)
     bench, oracle = open_search(prompt, suite, how, allowed, config, limit)
@@ -195,6 +205,7 @@ def open_search(
     limit: Decimal | None,
 ) -> tuple[Workbench, Oracle]:
     """A prompt with its units, and who answers. Nothing is allowed."""
+    check_argument(type(how.trials) is int and how.trials > 0, "trials", how.trials, "a positive whole number")
     check_model(allowed.model, "model")
     check_model(allowed.price_as, "price_as")
     if how.provider is not None:
@@ -236,7 +247,7 @@ def open_search(
         on_answer=how.on_answer,
         judges=judges,
     )
-    return bench, Oracle(bench, checks, sending, mode, limit, how.provider is None or limit is not None)
+    return bench, Oracle(bench, checks, sending, mode, limit, how.provider is None or limit is not None, how.trials)
 
 
 def _moves(allowed: Allowed, suite: Suite) -> list[Move]:
@@ -252,12 +263,12 @@ def _searched(
 ) -> Minimization:  # fmt: skip
     bench, cases = oracle.bench, plan.split.search
     reserve = Decimal(0)
-    if plan.usd_per_call is not None:
-        reserve = plan.usd_per_call * len(plan.split.confirm) * plan.steps + (
+    if plan.usd_per_case is not None:
+        reserve = plan.usd_per_case * len(plan.split.confirm) * plan.steps + (
             oracle.missing(Reduced(), plan.split.confirm)[1] or Decimal(0)
         )
     oracle.reserved = reserve
-    oracle.to_come = len(plan.split.confirm) * (1 + plan.steps)
+    oracle.to_come = len(plan.split.confirm) * (1 + plan.steps) * oracle.trials
     reduction = Reduction(
         oracle, cases, margin / 100, bench.units.groups, dict(bench.unit_tokens), on_tried
     )  # fmt: skip
@@ -292,7 +303,7 @@ def _searched(
         found = confirm(oracle, chosen, plan.split.confirm, margin / 100, *shares)
     except OutOfMoney:
         stopped = "at the limit of dollars, before the confirmation"
-    outlay = Outlay(oracle.calls, oracle.spent, bool(plan.usd_per_call))
+    outlay = Outlay(oracle.calls, oracle.spent, bool(plan.usd_per_case))
     return Minimization(
         bench, plan, margin, tuple(reduction.tried), tuple(steps), tuple(found), tuple(facts), untested == "remove",
         outlay, stopped, oracle,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from math import inf, nan
+from math import inf, isnan, nan
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -18,7 +18,6 @@ import numpy as np
 from promptopt.experiment.bounds import Floats
 from promptopt.experiment.plan import (
     Mode,
-    PlannedCall,
     RunPlan,
     cost_range,
     plan_call,
@@ -113,19 +112,21 @@ class Oracle(AbstractContextManager["Oracle"]):
         limit: Dollars that may be spent; ``None``: no limit.
         reserved: Dollars that may not be spent for now.
         to_come: Calls that are known to come after those that are asked for, for whoever waits.
+        trials: Answers to each case; they are averaged inside the case.
     """
 
     def __init__(
-        self, bench: Workbench, checks: SuiteChecks, sending: Sending, mode: Mode, limit: Decimal | None, paid: bool
-    ) -> None:
+        self, bench: Workbench, checks: SuiteChecks, sending: Sending, mode: Mode, limit: Decimal | None, paid: bool,
+        trials: int = 1,
+    ) -> None:  # fmt: skip
         """``paid``: whether live calls count as spent at list prices."""
         self._told = sending.progress
         sending = sending if sending.progress is None else replace(sending, progress=self._tell)
         self.bench, self._checks, self._sending, self._mode = bench, checks, sending, mode
-        self.limit, self._paid = limit, paid
+        self.limit, self._paid, self.trials = limit, paid, trials
         self.spent, self.calls, self.reserved, self.to_come = Decimal(0), 0, Decimal(0), 0
-        self._trials: dict[Reduced, dict[int, Trial]] = defaultdict(dict)
-        self._rounds: list[tuple[Reduced, Sequence[int], Answers, int]] = []
+        self._trials: dict[Reduced, dict[int, tuple[Trial, ...]]] = defaultdict(dict)
+        self._rounds: list[tuple[Reduced, Sequence[int], Answers]] = []
         self._caching: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -152,28 +153,32 @@ class Oracle(AbstractContextManager["Oracle"]):
             RecordingError: One is not recorded, and may not be asked for.
             ProviderUnusable: No call can succeed.
         """
-        variant = self.bench.variant(choice)
-        assert variant is not None
         wanted = [number for number in cases if number not in self._trials[choice]]
         if not wanted:
             return
-        calls = tuple(plan_call(variant, self.bench.suite.cases[number], 0, self._mode) for number in wanted)
-        plan = RunPlan(variant, calls)
-        refuse_unrecorded([plan])
+        plan = self._planned(choice, wanted)
         if plan.live:
-            refuse_settings(variant, plan.live[0].request)
+            refuse_settings(plan.variant, plan.live[0].request)
             self._check_money(plan)
         with asking([plan], self._sending) as ask:
             outcomes = ask(plan.live, len(plan.live))
-            check_answered(outcomes, len(calls))
+            check_answered(outcomes, len(plan.calls))
         asked = iter(outcomes)
         given = [given_to(plan, call, asked) for call in plan.calls]
         before = None if self._sending.judges is None else self._sending.judges.incurred_usd
         answers = Answers([plan], [given], self._checks, False, self._sending)
-        self._keep(choice, wanted, answers, variant)
+        self._keep(choice, wanted, answers, plan.variant)
         self.calls += len(plan.live)
         if self._sending.judges is not None and (after := self._sending.judges.incurred_usd) is not None:
             self.spent += Decimal(str(after)) - Decimal(str(before or 0))
+
+    def _planned(self, choice: Reduced, cases: Sequence[int]) -> RunPlan:
+        variant = self.bench.variant(choice)
+        assert variant is not None
+        asked = [(self.bench.suite.cases[number], sample) for number in cases for sample in range(self.trials)]
+        plan = RunPlan(variant, tuple(plan_call(variant, case, sample, self._mode) for case, sample in asked))
+        refuse_unrecorded([plan])
+        return plan
 
     def _tell(self, done: int, asked: int) -> None:
         assert self._told is not None
@@ -187,76 +192,76 @@ class Oracle(AbstractContextManager["Oracle"]):
             raise OutOfMoney
 
     def _keep(self, choice: Reduced, wanted: Sequence[int], answers: Answers, variant: Variant) -> None:
-        self._rounds.append((choice, wanted, answers, len(wanted)))
+        self._rounds.append((choice, wanted, answers))
         shows = answers.caching_models() - self._caching
         trials = answers.trials(0, self._caching | shows)
         if self._paid:
             live = [response for trial in trials for response in trial.live]
             self.spent += sum((_billed(variant, response) for response in live), Decimal(0))
-        self._trials[choice] |= dict(zip(wanted, trials, strict=True))
+        self._trials[choice] |= self._by_case(wanted, trials)
         if shows:
             # Once the provider shows a prompt cache, all answers of the model are measured with it.
             self._caching |= shows
-            for other, numbers, each, _ in self._rounds:
-                self._trials[other] |= dict(zip(numbers, each.trials(0, self._caching), strict=True))
+            for other, numbers, each in self._rounds:
+                self._trials[other] |= self._by_case(numbers, each.trials(0, self._caching))
+
+    def _by_case(self, cases: Sequence[int], trials: Sequence[Trial]) -> dict[int, tuple[Trial, ...]]:
+        starts = range(0, len(trials), self.trials)
+        return {case: tuple(trials[start : start + self.trials]) for case, start in zip(cases, starts, strict=True)}
 
     def asked(self, choice: Reduced) -> list[int]:
         """The cases that a choice has answers to, in the order of asking."""
         return list(self._trials[choice])
 
-    def trial(self, choice: Reduced, case: int) -> Trial:
-        """What became of one case."""
+    def trials_of(self, choice: Reduced, case: int) -> tuple[Trial, ...]:
+        """What became of one case, each time it was asked."""
         return self._trials[choice][case]
 
     def run(self, choice: Reduced, cases: Sequence[int]) -> Run:
         """The trials of some cases, as a comparison takes them."""
         variant = self.bench.variant(choice)
         assert variant is not None
-        return Run(variant, tuple(self._trials[choice][number] for number in cases))
+        return Run(variant, tuple(trial for number in cases for trial in self._trials[choice][number]))
 
     def quality(self, choice: Reduced, cases: Sequence[int]) -> Floats:
-        """Of each case, 0 to 1; ``nan`` if a call failed or no assert judged it, shape ``(cases,)``."""
-        return np.array([_quality(self._trials[choice][number]) for number in cases])
+        """Of each case, 0 to 1; ``nan`` if its calls failed or no assert judged it, shape ``(cases,)``."""
+        return np.array([_mean(map(_quality, self._trials[choice][number])) for number in cases])
 
     def spend(self, choice: Reduced, cases: Sequence[int]) -> Floats:
         """List cost of a call in each case, in dollars; of an unpriced model its tokens, output counted four times.
 
-        ``nan`` for a call that failed, shape ``(cases,)``.
+        ``nan`` if the calls of a case failed, shape ``(cases,)``.
         """
-        return np.array([_spend(self._trials[choice][number]) for number in cases])
+        return np.array([_mean(map(_spend, self._trials[choice][number])) for number in cases])
 
     def differences(self, choice: Reduced, other: Reduced, cases: Sequence[int]) -> Floats:
-        """Quality of one less that of another, case by case; two scorers that broke show nothing."""
-        found = self.quality(choice, cases) - self.quality(other, cases)
-        for place, number in enumerate(cases):
-            one, two = self._trials[choice][number], self._trials[other][number]
-            if isinstance(one, Answered) and isinstance(two, Answered) and one.score.broken and two.score.broken:
-                found[place] = nan
-        return found
+        """Quality of one less that of another, case by case; ``nan`` if it is not known.
 
-    def same_answer(self, choice: Reduced, other: Reduced, case: int) -> bool:
-        """Whether two choices were answered alike to the last byte."""
-        one, two = self._trials[choice][case], self._trials[other][case]
-        if isinstance(one, Failed) or isinstance(two, Failed):
-            return False
-        return _said(one) == _said(two)
+        Answers are paired before they are averaged, as :class:`~promptopt.experiment.pairs.PairedCases` does it.
+        """
+        one, two = self._trials[choice], self._trials[other]
+        return np.array([_mean(map(_difference, one[number], two[number])) for number in cases])
+
+    def answers_differ(self, choice: Reduced, other: Reduced, case: int) -> bool:
+        """Whether two choices have no answer in common, to the last byte. Calls that failed show nothing."""
+        one, two = (
+            [_said(trial) for trial in self._trials[each][case] if isinstance(trial, Answered)]
+            for each in (choice, other)
+        )
+        return bool(one) and bool(two) and not any(said in two for said in one)
 
     def passing(self, case: int) -> Iterator[str]:
         """The answers to a case that pass, of all choices."""
         for trials in self._trials.values():
-            trial = trials.get(case)
-            if isinstance(trial, Answered) and trial.passed and trial.score.scores:
-                yield trial.response.text
+            for trial in trials.get(case, ()):
+                if isinstance(trial, Answered) and trial.passed and trial.score.scores:
+                    yield trial.response.text
 
     def per_pass(self, choice: Reduced, cases: Sequence[int]) -> float:
         """What a choice spends (see :meth:`spend`) for each answer that passes; ``inf`` if none does."""
-        trials = [trial for number in cases if isinstance(trial := self._trials[choice][number], Answered)]
-        passed = sum(trial.passed for trial in trials if trial.score.scores)
-        return float(np.nansum(self.spend(choice, cases))) / passed if passed else inf
-
-    def failed(self, choice: Reduced, cases: Sequence[int]) -> int:
-        """How many calls have no answer."""
-        return sum(isinstance(self._trials[choice][number], Failed) for number in cases)
+        answered = self.run(choice, cases).answered
+        passed = sum(trial.passed for trial in answered if trial.score.scores)
+        return sum(map(_spend, answered)) / passed if passed else inf
 
     def missing(self, choice: Reduced, cases: Sequence[int]) -> tuple[int, Decimal | None]:
         """How many calls some cases take, and the most that they cost; ``None`` if nothing bounds it.
@@ -264,16 +269,11 @@ class Oracle(AbstractContextManager["Oracle"]):
         Raises:
             RecordingError: One is not recorded, and may not be asked for.
         """
-        variant = self.bench.variant(choice)
-        assert variant is not None
-        calls = [plan_call(variant, self.bench.suite.cases[number], 0, self._mode) for number in cases]
-        plan = RunPlan(variant, tuple(calls))
-        refuse_unrecorded([plan])
-        live = [call for call in calls if isinstance(call, PlannedCall) and call.live]
+        plan = self._planned(choice, cases)
         expected = cost_range([plan])
         if expected.unpriced or expected.uncounted:
-            return len(live), None
-        return len(live), Decimal(0) if variant.free else expected.high_usd
+            return len(plan.live), None
+        return len(plan.live), Decimal(0) if plan.variant.free else expected.high_usd
 
 
 def _billed(variant: Variant, response: Response) -> Decimal:
@@ -284,6 +284,18 @@ def _billed(variant: Variant, response: Response) -> Decimal:
 
 def _quality(trial: Trial) -> float:
     return trial.quality if isinstance(trial, Answered) and trial.score.scores else nan
+
+
+def _difference(one: Trial, other: Trial) -> float:
+    if isinstance(one, Answered) and isinstance(other, Answered) and one.score.broken and other.score.broken:
+        # Two scorers that broke show nothing.
+        return nan
+    return _quality(one) - _quality(other)
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = [value for value in values if not isnan(value)]
+    return sum(known) / len(known) if known else nan
 
 
 def _spend(trial: Trial) -> float:

@@ -24,7 +24,8 @@ class SearchPlan:
         margin: Points of quality (0 to 100) that may be lost.
         steps: Nested choices that are confirmed at most.
         limit: Dollars that may be spent; ``None``: no limit, as nothing is paid.
-        usd_per_call: The most that a call costs; ``None`` if nothing is paid.
+        trials: Answers to each case.
+        usd_per_case: The most that its answers cost; ``None`` if nothing is paid.
         unrecorded: Calls for the prompt as it is that are not recorded yet.
         candidates: Choices that can be asked of all cases of the search, beside the confirmation; ``None``: no limit.
         unpriced: The model if what it costs is not known.
@@ -38,24 +39,27 @@ class SearchPlan:
     split: CaseSplit
     steps: int
     limit: Decimal | None
-    usd_per_call: Decimal | None
+    trials: int
+    usd_per_case: Decimal | None
     unrecorded: int
     candidates: int | None
     unpriced: str = ""
 
     def __str__(self) -> str:
         search, held = len(self.split.search), len(self.split.confirm)
-        buys = "any number of candidates" if self.candidates is None else f"{self.candidates:,} candidates"
+        many = "" if self.candidates == 1 else "s"
+        buys = "any number of candidates" if self.candidates is None else f"{self.candidates:,} candidate{many}"
         free = f"{self.unpriced} is unpriced, nothing limits what is spent" if self.unpriced else "no call is paid"
         money = free if self.limit is None else f"{dollars(self.limit)} buys"
         verb = ": " if self.limit is None else " "
+        times = f", {self.trials} answers to each" if self.trials > 1 else ""
         points = f"{self.margin:g} point{'s' * (self.margin != 1)}"
         return (
             f"minimize {self.prompt}: {self.units} units can go, "
             f"{self.unit_tokens:,.0f} of {self.tokens:,.0f} input tokens\n"
             f"{search:,} cases to search, {held:,} never seen until the one confirmation; "
             f"{self.unrecorded:,} calls of the prompt itself are not recorded\n"
-            f"{money}{verb}{buys} of {search:,} cases beside the confirmation; "
+            f"{money}{verb}{buys} of {search:,} cases beside the confirmation{times}; "
             f"below {self.split.fewest:,} cases nothing can be confirmed at a margin of {points}"
         )
 
@@ -77,7 +81,7 @@ def make_plan(
     """
     split, whole = split_cases(bench.suite, margin / 100), bench.variant(Reduced())
     assert whole is not None
-    price = price_of_call(bench, limit) if paid else None
+    price = price_of_case(oracle, limit) if paid else None
     limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
     candidates = None
     missing, _ = _own_calls(oracle, split)
@@ -94,7 +98,8 @@ def make_plan(
         split=split,
         steps=steps,
         limit=limit,
-        usd_per_call=price,
+        trials=oracle.trials,
+        usd_per_case=price,
         unrecorded=missing,
         candidates=candidates,
         unpriced=whole.model if paid and price is None and not whole.free else "",
@@ -127,13 +132,13 @@ def _within(
     )
 
 
-def price_of_call(bench: Workbench, limit: Decimal | None) -> Decimal | None:
-    """The most that a call of the prompt as it is costs, in dollars; ``None`` if it costs nothing, or nobody knows.
+def price_of_case(oracle: Oracle, limit: Decimal | None) -> Decimal | None:
+    """The most that a case of the prompt as it is costs, in dollars; ``None`` if it costs nothing, or nobody knows.
 
     Raises:
         CostLimitError: There is a limit and no price, or no output cap.
     """
-    variant = bench.variant(Reduced())
+    bench, variant = oracle.bench, oracle.variant(Reduced())
     assert variant is not None
     if variant.free:
         return None
@@ -150,4 +155,4 @@ def price_of_call(bench: Workbench, limit: Decimal | None) -> Decimal | None:
             f"{variant.label} sets no max_output_tokens, so that a search may cost anything: set it in the front matter"
         )
     most = round(bench.input_tokens(Reduced())) + 1
-    return price.cost(Usage(input_tokens=most, output_tokens=cap)).total_usd
+    return oracle.trials * price.cost(Usage(input_tokens=most, output_tokens=cap)).total_usd

@@ -229,6 +229,7 @@ class Minimization:
             "plan": {
                 "search_cases": len(self.plan.split.search),
                 "confirmation_cases": len(self.plan.split.confirm),
+                "trials": self.plan.trials,
                 "fewest_cases": self.plan.split.fewest,
                 "candidates": self.plan.candidates,
                 "limit_usd": None if self.plan.limit is None else float(self.plan.limit),
@@ -261,6 +262,7 @@ def _confirmed_dict(bench: Workbench, each: Confirmed) -> dict[str, Any]:
         "verdict": each.decision.verdict,
         "accepted": each.accepted,
         "cases": each.cases,
+        "error": each.error or None,
         "differences": [
             {"metric": one.metric, "difference": rounded(one.difference), "low": rounded(one.low)}
             | {"high": rounded(one.high), "p_value": rounded(one.p_value)}

@@ -116,7 +116,13 @@ def verdict(label: str, each: Confirmed) -> str:
     """What the confirmation says of one version."""
     outcome = "confirmed" if each.accepted else "not confirmed"
     lines = [f"{label}: {outcome} on {each.cases:,} cases never seen"]
-    return "\n".join([*lines, *(f"  {reason_text(reason)}" for reason in each.decision.reasons)])
+    return "\n".join([*lines, *(f"  {reason}" for reason in reasons(each))])
+
+
+def reasons(each: Confirmed) -> list[str]:
+    """Those of its verdict; if too many calls failed, how the first one did."""
+    failed = each.decision.verdict == "incomplete"
+    return [*map(reason_text, each.decision.reasons), *[f"the first is {each.error}"] * failed]
 
 
 def untested_lines(untested: Sequence[Untested], removed: bool) -> str:

@@ -39,7 +39,7 @@ def find_untested(oracle: Oracle, choice: Reduced, cases: Sequence[int]) -> list
     together = choice.minus([unit.id for unit in telling])
     oracle.ask(choice, cases)
     oracle.ask(together, cases)
-    changed = [case for case in cases if not oracle.same_answer(choice, together, case)]
+    changed = [case for case in cases if oracle.answers_differ(choice, together, case)]
     if len(telling) == 1:
         return [] if changed else [Untested(telling[0], len(cases))]
     return [Untested(unit, len(cases)) for unit in telling if not _matters(oracle, choice, unit, changed)]
@@ -56,6 +56,6 @@ def _matters(oracle: Oracle, choice: Reduced, unit: Unit, cases: Collection[int]
     for case in sorted(cases, key=shared):
         oracle.ask(choice, [case])
         oracle.ask(without, [case])
-        if not oracle.same_answer(choice, without, case):
+        if oracle.answers_differ(choice, without, case):
             return True
     return False

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from planted_model import USELESS, Planted, Write, sentences
+from planted_model import USELESS, Planted, Write, sentences, share
 from wire import completion
 
 from promptopt.cli import cli
@@ -59,9 +59,36 @@ def test_a_search_goes_on_from_its_recordings_and_writes_the_next_version(
     assert data["text"] == written
 
 
+def test_calls_that_fail_are_named_and_may_be_allowed(
+    planted: Write, endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted([*USELESS[:2], "Answer in capitals."], 60)
+    answer = reply(Planted({"Answer in capitals.": 0.5}))
+
+    def some_fail(body: dict[str, Any]) -> Any:
+        if share(body["messages"][0]["content"]) < 0.06:
+            return 500, {"content-type": "application/json"}, b'{"error": {"message": "out of order"}}'
+        return answer(body)
+
+    endpoint.reply = some_fail
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+    command = ("minimize", "p", "--margin", "12", "--no-rules", "--steps", "1", "--retries", "0")
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.exit_code == 3, done.stdout + done.stderr
+    assert re.search(r"calls failed \(\d+\.\d%\), above --max-failed 2%", done.stdout)
+    assert re.search(r"\n  the first is case 'case-\d+': .*500", done.stdout)
+    allowed = CliRunner().invoke(cli, [*command, "--max-failed", "20", "--json"], catch_exceptions=False)
+    assert allowed.exit_code == 0, allowed.stdout + allowed.stderr
+    [confirmed] = json.loads(allowed.stdout)["confirmed"]
+    assert confirmed["accepted"]
+    assert "500" in confirmed["error"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (("--margin", "5", "--max-failed", "100"), "max_failed = 100 is not a percentage"),
         (("--margin", "2"), "can confirm nothing"),
         (("--margin", "5", "--max-cost", "0.0001"), "--max-cost"),
         (("--margin", "5", "-o", "prompts/p/v1.j2"), "not overwritten"),

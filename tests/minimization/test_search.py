@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from planted_model import USEFUL, USELESS, Planted, Write, sentences
+from planted_model import USEFUL, USELESS, Planted, Write, sentences, share
 from wire import completion
 
 import promptopt
-from promptopt.errors import CostLimitError, UsageError
+from promptopt.errors import CostLimitError, ProviderError, UsageError
 from promptopt.minimization.choices import Reduced
 from promptopt.minimization.confirmation import fewest_cases, split_cases, to_confirm
 from promptopt.minimization.search import Prospect
@@ -99,6 +99,47 @@ def test_the_search_stops_at_its_dollars_and_still_confirms(planted: Write) -> N
     assert 0 < float(found.outlay.usd) <= 0.0125
     assert found.confirmed
     assert not removed(found) & set(USEFUL)
+
+
+def test_the_mean_of_several_answers_to_a_case_decides(planted: Write) -> None:
+    """Without one sentence every answer but the first is wrong, without the other some first answers are."""
+    often, once = "Answer in capitals.", "Round to whole numbers."
+
+    class Flipping(Planted):
+        def complete(self, request: promptopt.Request) -> promptopt.Response:
+            self.needs = {often: 1.0} if request.sample else {once: 0.2}
+            return super().complete(request)
+
+    planted([often, once, "Hello and welcome."], 150)
+    for trials, goes in ((1, often), (4, once)):
+        model = Flipping({}, right=1.0)
+        found = promptopt.minimize("p", provider=model, margin=12, trials=trials, rules=False, jobs=1)
+        assert removed(found) == {goes, "Hello and welcome."}
+        asked = [(each.digest, each.origin.case, each.sample) for each in model.asked if each.origin]
+        assert len(set(asked)) == len(asked) == found.outlay.calls
+    assert ", 4 answers to each; below " in str(found.plan)
+    assert found.oracle is not None
+    # The first of four answers, where the other sentence does not matter.
+    [unit] = (each.id for each in found.bench.units.units if each.shown == often)
+    without = next(each.choice for each in found.tried if unit in each.choice.removed)
+    assert set(found.oracle.quality(without, found.oracle.asked(without))) == {0.0, 0.25}
+
+
+def test_calls_that_failed_do_not_show_that_a_fact_is_tested(planted: Write) -> None:
+    fact = "If the text is empty, answer none."
+
+    class Failing(Planted):
+        def complete(self, request: promptopt.Request) -> promptopt.Response:
+            response = super().complete(request)
+            if share(request.digest, "fails") < 0.01:
+                raise ProviderError("the endpoint answered 500")
+            return response
+
+    planted([*sentences(), fact], 300)
+    found = promptopt.minimize("p", provider=Failing(USEFUL), margin=5, rules=False, retries=0)
+    assert [each.unit.shown for each in found.untested] == [fact]
+    assert removed(found)
+    assert fact not in removed(found)
 
 
 def test_a_fact_that_no_case_tests_is_kept_and_listed(planted: Write) -> None:
