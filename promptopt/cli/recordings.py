@@ -70,6 +70,8 @@ def _import_batch(folder: Path) -> None:
     cost = f"cost {dollars(done.usd)} at the batch price"
     if done.unpriced:
         cost = f"cost unknown: no batch price of {', '.join(sorted(done.unpriced))}"
+    elif done.unmeasured:
+        cost += f", without {done.unmeasured:,} of them that {'says' if done.unmeasured == 1 else 'say'} no tokens"
     counts = f"{sum(done.answers.values()):,} answers recorded" + (f", {cost}" if done.answers else "")
     click.echo(f"{show_path(folder)}: {counts}" + (f"; {done.already:,} were recorded before" if done.already else ""))
     for path, count in sorted(done.answers.items()):

@@ -64,7 +64,8 @@ class BatchImported:
         broken: Lines that are no rows of a batch.
         changed: How many requests of the export would be sent otherwise now, answered or not.
         open: How many conversations have a next step.
-        usd: What the answers cost at the batch price, apart from the ``unpriced`` models.
+        usd: What the answers cost at the batch price, apart from the ``unpriced`` models, and from ``unmeasured``
+            answers: those that say no tokens.
     """
 
     answers: dict[str, int] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class BatchImported:
     open: int = 0
     usd: Decimal = Decimal(0)
     unpriced: set[str] = field(default_factory=set)
+    unmeasured: int = 0
 
 
 def import_batch(folder: Path) -> BatchImported:
@@ -214,11 +216,13 @@ class _Import:
         cost = None
         if variant.free:
             cost = Cost(Decimal(0), Decimal(0))
-        elif variant.live_price is not None and response.usage is not None:
-            cost = variant.live_price.cost(response.usage)
-        if cost is None:
+        elif variant.live_price is None:
             self.done.unpriced.add(variant.model)
+        elif response.usage is None:
+            self.done.unmeasured += 1
         else:
+            cost = variant.live_price.cost(response.usage)
+        if cost is not None:
             self.done.usd += cost.total_usd
         if self._ledger is not None:
             answer = BatchAnswer(call.request, response, cost=cost)

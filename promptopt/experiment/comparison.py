@@ -12,7 +12,7 @@ from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Answered, Run, VariantSummary
 from promptopt.experiment.stopped import Race
-from promptopt.experiment.verdict import Decision, Difference, QualityReason
+from promptopt.experiment.verdict import Decision, Difference, QualityReason, TooManyFailed
 from promptopt.files import show_path
 from promptopt.suites import Suite
 from promptopt.values import Judged, Score
@@ -113,7 +113,13 @@ class Comparison:
     def frontier(self) -> Frontier | None:
         """Dollars against quality, if there are three variants or more, the cascade among them."""
         decisions = {pair.candidate: pair.decision for pair in self.pairs}
-        return frontier(self.runs, self.variants, decisions, self.cascade)
+        return frontier(self.runs, self.variants, decisions, self.cascade, self.failing)
+
+    @property
+    def failing(self) -> frozenset[str]:
+        """The labels of variants of whose calls too many failed."""
+        reasons = [reason for pair in self.pairs for reason in pair.decision.reasons]
+        return frozenset(reason.prompt for reason in reasons if isinstance(reason, TooManyFailed))
 
     @property
     def labelled(self) -> bool:
@@ -324,7 +330,12 @@ def _frontier_dict(found: Frontier | None) -> dict[str, Any] | None:
         return None
     rounded = ("usd_per_1k_calls", "quality", "low", "high")
     points = [
-        {"prompt": point.label, "on_front": point.on_front, "dropped": point.dropped}
+        {
+            "prompt": point.label,
+            "on_front": point.on_front,
+            "dropped": point.dropped,
+            "incomplete": point.incomplete,
+        }
         | {name: _rounded(getattr(point, name)) for name in rounded}
         for point in found.points
     ]

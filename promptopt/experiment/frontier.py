@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -29,6 +29,7 @@ class FrontierPoint:
         on_front: Whether no other variant costs less at this quality or is better at this cost, as measured.
         dropped: Whether a race did not ask it of all cases, as another variant dominates it. What is left is the mean
             of fewer cases, and an interval that holds however often one looked.
+        incomplete: Whether too many of its calls failed: what is left says nothing about the others.
     """
 
     label: str
@@ -38,6 +39,12 @@ class FrontierPoint:
     high: float | None
     on_front: bool
     dropped: bool = False
+    incomplete: bool = False
+
+    @property
+    def place(self) -> str:
+        """What a table says of it in the column of the front."""
+        return "*" if self.on_front else "dropped" if self.dropped else "incomplete" if self.incomplete else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class _Measured:
     qualities: Sequence[float]
     stopped: bool = False
     dropped: bool = False
+    incomplete: bool = False
 
     @property
     def spot(self) -> _Spot:
@@ -86,38 +94,52 @@ def frontier(
     summaries: Sequence[VariantSummary],
     decisions: Mapping[str, Decision],
     cascade: CascadeOutcome | None = None,
+    incomplete: Collection[str] = (),
 ) -> Frontier | None:
     """The frontier of a comparison; ``None`` for fewer than three points, as a verdict compares two.
 
     Args:
         decisions: By the candidates' labels.
         cascade: A further point. It is no variant and has no verdict, so that it is never the cheapest one to take.
+        incomplete: The labels of variants of whose calls too many failed.
     """
     if len(summaries) + (cascade is not None) < _FEWEST:
         return None
-    points = frontier_points(runs, summaries, cascade)
+    points = frontier_points(runs, summaries, cascade, incomplete)
     baseline = summaries[0].prompt
     return Frontier(points, baseline, _cheapest(points, baseline, decisions))
 
 
 def frontier_points(
-    runs: Sequence[Run], summaries: Sequence[VariantSummary], cascade: CascadeOutcome | None = None
+    runs: Sequence[Run],
+    summaries: Sequence[VariantSummary],
+    cascade: CascadeOutcome | None = None,
+    incomplete: Collection[str] = (),
 ) -> tuple[FrontierPoint, ...]:
     """All points with their intervals, however few they are."""
     measured = [
-        _Measured(summary.prompt, _usd(summary), _case_means(run), run.stopped is not None, run.dropped)
+        _Measured(
+            summary.prompt,
+            _usd(summary),
+            _case_means(run),
+            run.stopped is not None,
+            run.dropped,
+            summary.prompt in incomplete,
+        )
         for run, summary in zip(runs, summaries, strict=True)
     ]
     if cascade is not None:
         measured.append(_Measured(cascade.label, cascade.usd_per_1k_calls, cascade.qualities))
-    rivals = [each.spot for each in measured if not each.dropped]
+    # Those that are left of many failed calls may be the easy ones, and the cheap ones.
+    rivals = [each.spot for each in measured if not (each.dropped or each.incomplete)]
     points = []
     for each in measured:
         usd, quality = each.spot
         low, high = _interval(each, LEVEL / len(measured))
         known = usd is not None and quality is not None
-        on_front = known and not each.dropped and not any(_beats(other, each.spot) for other in rivals)
-        points.append(FrontierPoint(each.label, usd, quality, low, high, on_front, each.dropped))
+        shown = known and not each.dropped and not each.incomplete
+        on_front = shown and not any(_beats(other, each.spot) for other in rivals)
+        points.append(FrontierPoint(each.label, usd, quality, low, high, on_front, each.dropped, each.incomplete))
     return tuple(points)
 
 

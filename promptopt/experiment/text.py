@@ -136,7 +136,7 @@ def frontier_table(found: Frontier | None) -> str:
             dollars(point.usd_per_1k_calls),
             _percent(point.quality),
             "too few cases" if point.low is None else f"{_percent(point.low)} to {_percent(point.high)}",
-            "*" if point.on_front else "dropped" if point.dropped else "",
+            point.place,
         ]
         for point in found.by_cost
     ]

@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptopt.judges.session import Judging, Seat
-from promptopt.judges.settings import OPTIONS, read_chat
+from promptopt.judges.settings import OPTIONS, is_chat_template, read_chat
 from promptopt.judges.verdict import (
     BARE_VERDICT,
     VERDICT,
@@ -70,18 +70,36 @@ class ModelScorer:
     ) -> JudgeQuestion:
         """The built-in question, or the one of ``rubricPrompt``, with its variables filled in."""
         if seat.settings.rubric_prompt is not None:
-            chat = read_chat(seat.settings.rubric_prompt)
-            return JudgeQuestion(tuple(_message(role, text, shown) for role, text in chat), schema)
+            prompt = seat.settings.rubric_prompt
+            if is_chat_template(prompt):
+                return JudgeQuestion(_written_chat(prompt, shown), schema)
+            return JudgeQuestion(tuple(_message(role, text, shown) for role, text in read_chat(prompt)), schema)
         # The rubric comes first: it is the same for many answers, so that the provider's prompt cache serves it.
         messages = (_message("system", system, shown), _message("user", user, shown))
         return JudgeQuestion(messages, schema)
 
 
 def _message(role: str, text: str, shown: Mapping[str, Any]) -> Message:
+    return Message(role, _filled(text, shown))  # type: ignore[arg-type]  # the provider says if it takes no such role
+
+
+def _filled(text: str, shown: Mapping[str, Any]) -> str:
     try:
-        return Message(role, _template(text).render(shown))  # type: ignore[arg-type]  # the provider says if it takes no such role
+        return str(_template(text).render(shown))
     except TemplateError as error:
         raise NoVerdict(f"rubricPrompt: {error}") from None
+
+
+def _written_chat(template: str, shown: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The messages of a chat that a template writes, once its variables are filled in."""
+    written = _filled(template, shown)
+    try:
+        turns = read_chat(json.loads(written))
+    except ValueError:
+        raise NoVerdict(
+            f"rubricPrompt: filled in it is not a chat in JSON: {written[:100]!r}; write values with `| dump`"
+        ) from None
+    return tuple(Message(role, text) for role, text in turns)  # type: ignore[arg-type]  # as above
 
 
 @lru_cache(maxsize=256)

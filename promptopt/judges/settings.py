@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from promptopt.call_options import NO_OPTIONS, CallOptions
 from promptopt.config import Config, find_line
@@ -200,6 +200,17 @@ def _wrong(config: Config, key: str, message: str) -> ConfigError:
 def is_chat(prompt: object) -> bool:
     """Whether a ``rubricPrompt`` is a list of messages."""
     return isinstance(prompt, list) and all(isinstance(turn, Mapping) and "role" in turn for turn in prompt)
+
+
+def is_chat_template(prompt: object) -> TypeGuard[str]:
+    """Whether a ``rubricPrompt`` is a text that is a chat in JSON only once its variables are filled in."""
+    if not isinstance(prompt, str) or not prompt.lstrip().startswith("[") or '"role"' not in prompt:
+        return False
+    try:
+        json.loads(prompt)
+    except ValueError:
+        return True
+    return False
 
 
 def read_chat(prompt: object) -> list[tuple[str, str]]:

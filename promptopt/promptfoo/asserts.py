@@ -76,6 +76,9 @@ class Asserts:
             yield from self._flat(copy_mapping(each, {**named, "weight": whole}), 1.0)
 
     def _assertion(self, entry: Any, weight: float, variables: Mapping[str, Any]) -> Assertion | None:
+        if entry is None:
+            # What a `$ref` names that is not there; a note says so.
+            return None
         if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
             self._document.note("left out", f"an assert without a type: {str(entry)[:60]!r}", entry)
             return None
@@ -183,7 +186,7 @@ class Asserts:
             return model_name(self._document, value)
         if key in ("transform", "contextTransform"):
             return code_name(self._document, value)
-        return self._document.load_all(value)
+        return self._document.load_prompt(value) if key == "rubricPrompt" else self._document.load_all(value)
 
     def _nested(self, entry: Any, variables: Mapping[str, Any]) -> dict[str, Any]:
         inner = self._assertion(entry, 1.0, variables)

@@ -256,6 +256,8 @@ class Cases:
             elif key == "transform":
                 found[key] = code_name(self._document, value)
                 make_transform(str(found[key]))
+            elif key == "rubricPrompt":
+                found[key] = self._document.load_prompt(value)
             else:
                 found[key] = self._document.load_all(value)
         return found

@@ -94,7 +94,10 @@ class ConfigFile:
             yield
         except PromptoptError as error:
             message = getattr(error, "message", None) or str(error)
-            self.note("left out", f"{what}: {message}", where, key, getattr(error, "remedy", None) or "")
+            path, line = getattr(error, "path", None), getattr(error, "line", None)
+            # The note itself has the config's place.
+            place = f"{path}:{line}: " if path and line and str(path) != self.shown else ""
+            self.note("left out", f"{what}: {place}{message}", where, key, getattr(error, "remedy", None) or "")
         except (ValueError, OSError) as error:
             self.note("left out", f"{what}: {_problem(error)}", where, key)
 
@@ -126,6 +129,16 @@ class ConfigFile:
         if not isinstance(value, str) or not value.startswith(FILE):
             return value
         return read_data(self.find(value))
+
+    def load_prompt(self, value: Any) -> Any:
+        """As :meth:`load_all`; a file that is JSON only once its variables are filled in is its text."""
+        try:
+            return self.load_all(value)
+        except SuiteError:
+            text = read_text(self.find(value)) if isinstance(value, str) else ""
+            if "{%" in text or "{{" in text:
+                return text
+            raise
 
     def load_all(self, value: Any) -> Any:
         """As :meth:`load`, at any depth. Files of code stay as they are named."""
@@ -188,7 +201,11 @@ def read_data(path: Path) -> Any:
     if suffix in (".yaml", ".yml", ".json"):
         return load_yaml(_escapes(text) if suffix == ".json" else text, shown, error=SuiteError)
     if suffix == ".jsonl":
-        return [load_yaml(_escapes(line), shown, error=SuiteError) for line in lines_of(text) if line.strip()]
+        return [
+            load_yaml(_escapes(line), shown, error=SuiteError, first_line=number)
+            for number, line in enumerate(lines_of(text), 1)
+            if line.strip()
+        ]
     if suffix == ".csv":
         return list(csv.DictReader(io.StringIO(text, newline="")))
     return text

@@ -8,10 +8,13 @@ prompts; :class:`NunjucksEnvironment` gives values the behaviour.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sized
+from contextlib import suppress
+from functools import lru_cache, wraps
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import BaseLoader, ChainableUndefined
 from jinja2 import TemplateError as JinjaError
@@ -74,7 +77,7 @@ def js_text(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return str(int(value))
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range | Iterator):
         return ",".join(str(js_text(item)) for item in value)
     if isinstance(value, Mapping):
         return "[object Object]"
@@ -144,7 +147,16 @@ class NunjucksEnvironment(PromptEnvironment):
     ) -> None:
         super().__init__(loader, undefined=Silent, finalize=js_text, keep_trailing_newline=True)
         self.globals |= {"env": dict(variables or {}), "null": None}
-        self.filters |= {"dump": dump, "load": json.loads, "nl2br": _breaks, "pairs": _pairs, **(filters or {})}
+        lists = {name: _as_list(self.filters[name]) for name in _MAKE_LISTS}
+        self.filters |= {**lists, **_FILTERS, **(filters or {})}
+
+    intercepted_binops = frozenset("+")
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """``1 + ". "`` is a text, as in JavaScript."""
+        if isinstance(left, str | list) or isinstance(right, str | list):
+            return f"{js_text(left)}{js_text(right)}"
+        return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A key of a mapping before anything that Python's type has; ``length`` and common methods of JavaScript."""
@@ -159,8 +171,106 @@ class NunjucksEnvironment(PromptEnvironment):
         return super().getattr(obj, attribute)
 
 
-def _breaks(text: str) -> str:
-    return str(text).replace("\n", "<br />\n")
+def _as_list(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of Jinja2 that returns a list where it returns an iterator; a text stays one."""
+
+    @wraps(function)
+    def called(*arguments: Any, **named: Any) -> Any:
+        found = function(*arguments, **named)
+        return found if isinstance(found, str) else list(found)
+
+    return called
+
+
+def _truncated(text: Any, length: float = 255, killwords: bool = False, end: str = "...") -> str:
+    """The first characters, to the end of a word, and then ``end``, which is not among them."""
+    written, most = str(js_text(text)), int(length or 255)
+    if len(written) <= most:
+        return written
+    space = -1 if killwords else written.rfind(" ", 0, most + 1)
+    return written[: most if space < 0 else space] + end
+
+
+def _title(text: Any) -> str:
+    return " ".join(word[:1].upper() + word[1:].lower() for word in str(js_text(text)).split(" "))
+
+
+def _indented(text: Any, width: int = 4, indentfirst: bool = False) -> str:
+    lines = str(js_text(text)).split("\n")
+    return "\n".join(line if not (number or indentfirst) else " " * width + line for number, line in enumerate(lines))
+
+
+def _rounded(value: float, precision: int = 0, method: str = "common") -> float:
+    """Halves go up, as JavaScript rounds."""
+    factor = 10**precision
+    scaled = value * factor
+    whole = math.ceil(scaled) if method == "ceil" else math.floor(scaled if method == "floor" else scaled + 0.5)
+    return float(whole / factor)
+
+
+def _joined(items: Any, by: str = "", attribute: str | None = None) -> str:
+    found = items.values() if isinstance(items, Mapping) else items
+    if attribute is not None:
+        found = (item.get(attribute) if isinstance(item, Mapping) else getattr(item, attribute, None) for item in found)
+    return by.join(str(js_text(item)) for item in found)
+
+
+def _length(value: Any) -> int | str:
+    """How many; of what has no length, such as a number, nothing."""
+    return len(value) if isinstance(value, Sized) else ""
+
+
+def _leading(pattern: str, kind: Callable[[str], Any]) -> Callable[..., Any]:
+    """A filter that reads the number that a text begins with, as ``parseInt`` and ``parseFloat`` do."""
+
+    def read(value: Any, otherwise: Any = 0, base: int = 10) -> Any:
+        if base != 10:
+            with suppress(ValueError):
+                return int(str(value), base)
+            return otherwise
+        found = re.match(pattern, str(js_text(value)).strip())
+        return kind(found[0]) if found else otherwise
+
+    return read
+
+
+def _listed(value: Any) -> list[Any]:
+    return [{"key": key, "value": item} for key, item in value.items()] if isinstance(value, Mapping) else list(value)
+
+
+def _grouped(items: Any, attribute: str) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = {}
+    for item in items:
+        groups.setdefault(str(js_text(item[attribute] if isinstance(item, Mapping) else None)), []).append(item)
+    return groups
+
+
+def _encoded(value: Any) -> str:
+    pairs = value.items() if isinstance(value, Mapping) else value if isinstance(value, list) else None
+    if pairs is None:
+        return quote(str(js_text(value)), safe="!'()*")
+    return "&".join(f"{_encoded(key)}={_encoded(item)}" for key, item in pairs)
+
+
+_MAKE_LISTS = ("reverse", "select", "reject", "selectattr", "rejectattr", "batch", "slice")
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "dump": dump,
+    "load": json.loads,
+    "nl2br": lambda text: str(text).replace("\n", "<br />\n"),
+    "pairs": _pairs,
+    "truncate": _truncated,
+    "title": _title,
+    "indent": _indented,
+    "round": _rounded,
+    "join": _joined,
+    "length": _length,
+    "string": js_text,
+    "urlencode": _encoded,
+    "int": _leading(r"[-+]?\d+", int),
+    "float": _leading(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", float),
+    "list": _listed,
+    "groupby": _grouped,
+}
 
 
 @lru_cache(maxsize=4096)

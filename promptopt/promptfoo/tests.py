@@ -197,26 +197,38 @@ def _row(row: Mapping[str, str], path: str, line: int) -> dict[str, Any]:
         name, _, rest = column.partition(":")
         if not column.startswith("__"):
             test["vars"][column] = value
-        elif name.startswith("__expected"):
+        elif re.fullmatch(r"__expected([1-9]\d*)?", column):
             test["assert"] += [_short(value, path, line)] if value.strip() else []
         elif column in ("__prefix", "__suffix"):
             test["options"][column[2:]] = value
-        elif name == "__metadata" and rest.endswith("[]"):
-            test["metadata"] |= (
-                {rest[:-2]: [part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", value)]}
-                if value.strip()
-                else {}
-            )
         elif name == "__metadata":
-            test["metadata"] |= {rest: value} if rest and value.strip() else {}
-        elif name == "__config" and (found := re.fullmatch(r"__expected(\d*):threshold", rest)):
-            thresholds[int(found[1] or 1) - 1] = value
+            test["metadata"] |= _metadata(rest, value)
+        elif name == "__config" or name.startswith("__expected"):
+            thresholds[_config_of(column, path)] = value
         elif column in ("__description", "__threshold", "__providerOutput"):
             test |= {column[2:]: value} if value.strip() else {}
+        elif column != "__metric":
+            test["vars"][column] = value
     for number, entry in enumerate(test["assert"]):
         entry.update({"metric": row["__metric"]} if row.get("__metric") else {})
         entry.update({"threshold": thresholds[number]} if thresholds.get(number) else {})
     return test
+
+
+def _metadata(key: str, value: str) -> dict[str, Any]:
+    if key.endswith("[]"):
+        items = [part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", value)]
+        return {key[:-2]: items} if value.strip() else {}
+    return {key: value} if key and value.strip() else {}
+
+
+def _config_of(column: str, path: str) -> int:
+    """Which assert a column is about the threshold of, from 0. Raises SuiteError if it is about none."""
+    found = re.fullmatch(r"__config:__expected([1-9]\d*)?:threshold", column)
+    if found is None:
+        remedy = "asserts are __expected, __expected1, __expected2, ...; a threshold is __config:__expected1:threshold"
+        raise SuiteError(f"unknown column {column!r}", path=path, line=1, remedy=remedy)
+    return int(found[1] or 1) - 1
 
 
 def _short(text: str, path: str, line: int) -> dict[str, Any]:

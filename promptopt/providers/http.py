@@ -159,16 +159,18 @@ class HttpProvider(ProviderBase):
 
     def _read(self, headers: Mapping[str, str], body: bytes) -> Any:
         """What :func:`read_answer` takes. Raises ValueError."""
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        text = body.decode("utf-8", "replace")
+        kind, text = headers.get("content-type", "").partition(";")[0].strip().lower(), _decoded(headers, body)
         try:
-            value = json.loads(body)
+            value = _json(body, text)
         except (ValueError, RecursionError):
             if is_html(text) or kind == "text/html":
                 raise ValueError(f"it is HTML ({html_title(text)}), as of an error or a login page") from None
             if kind == "text/plain" and not self._pointers:
                 return text
             raise ValueError(f"it is not JSON: {excerpt(text)}") from None
+        if kind == "text/plain" and not self._pointers and not isinstance(value, Mapping):
+            # It only reads as JSON: `42`.
+            return text
         return self._by_pointers(value) if self._pointers else value
 
     def _by_pointers(self, value: Any) -> dict[str, Any]:
@@ -250,6 +252,23 @@ def _defined(value: Any) -> Any:
         # Says which one, as jinja2 does.
         str(value)
     return value
+
+
+def _decoded(headers: Mapping[str, str], body: bytes) -> str:
+    """A body as a text, in the characters that its headers name."""
+    named = re.search(r"""charset\s*=\s*["']?([\w.:-]+)""", headers.get("content-type", ""), re.IGNORECASE)
+    if named:
+        with suppress(LookupError, ValueError):
+            return body.decode(named[1])
+    return body.decode("utf-8", "replace")
+
+
+def _json(body: bytes, text: str) -> Any:
+    """JSON is in UTF-8, UTF-16 or UTF-32, whatever a header says; else it is in what the header says."""
+    try:
+        return json.loads(body)
+    except UnicodeDecodeError:
+        return json.loads(text)
 
 
 def _check_status(status: int, headers: Mapping[str, str], body: bytes, place: str) -> None:

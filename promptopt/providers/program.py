@@ -76,12 +76,20 @@ def read_answer(value: Any, model: str, duration_s: float | None = None) -> Resp
     usage = value.get("usage") if value.get("usage") is not None else value.get("tokenUsage")
     return Response(
         model=_text(value, "model") or model,
-        text=_short(said if isinstance(said, str) else "" if said is None else json.dumps(said, ensure_ascii=False)),
+        text=_short(said if isinstance(said, str) else "" if said is None else _written(said)),
         finish_reason=_text(value, "finish_reason") or ("tool_calls" if calls else "stop"),
         usage=usage_of(usage),
         duration_s=duration_s,
         tool_calls=calls,
     )
+
+
+def _written(said: Any) -> str:
+    """An answer that is not a text as JSON. Raises ValueError if JSON has no such values."""
+    try:
+        return json.dumps(said, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"its output {_shown(said)} is not JSON: {error or type(error).__name__}") from None
 
 
 def _short(text: str) -> str:

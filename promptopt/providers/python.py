@@ -255,6 +255,9 @@ class _Prints:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def close(self) -> None:
+        """Nothing: the report is printed after a program that closes its output."""
+
     @classmethod
     def begin(cls) -> None:
         with cls._lock:

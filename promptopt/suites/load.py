@@ -30,6 +30,7 @@ from promptopt.suites.variables import (
     fill,
     find_file,
     is_file,
+    read_prompt,
     read_value,
     read_variable,
     render_variables,
@@ -419,7 +420,7 @@ class _Parser:
         if not is_file(prompt := options.get("rubricPrompt")):
             return options
         try:
-            return {**options, "rubricPrompt": read_value(prompt, self._folders)}
+            return {**options, "rubricPrompt": read_prompt(str(prompt), self._folders)}
         except ValueError as error:
             raise self._error(f"rubricPrompt: {error}", where, "rubricPrompt") from None
 

@@ -64,7 +64,7 @@ def read_rows(text: str, path: str, error: type[InputError]) -> Iterator[tuple[i
         error: The error to raise.
 
     Raises:
-        InputError: Two columns have one name, or a row has more cells than the header.
+        InputError: Two columns have one name, a row has more cells than the header, or no comma separates them.
     """
     # The module's limit is 131,072 characters; no cell is longer than the file.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
@@ -76,6 +76,10 @@ def read_rows(text: str, path: str, error: type[InputError]) -> Iterator[tuple[i
                 continue
             if columns is None:
                 columns = [cell.strip() for cell in cells]
+                other = next((sign for sign in (";", "\t") if len(columns) == 1 and sign in cells[0].strip()), None)
+                if other is not None:
+                    message = f"its columns are separated by {other!r}"
+                    raise error(message, path=path, line=reader.line_num, remedy="save it with commas")
                 twice = next((name for name in columns if columns.count(name) > 1), None)
                 if twice is not None:
                     remedy = "several asserts are __expected1, __expected2, ..." if twice == "__expected" else None

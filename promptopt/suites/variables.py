@@ -93,6 +93,17 @@ def read_value(value: Any, folders: tuple[Path, ...]) -> Any:
     return load_yaml(text, show_path(path), error=SuiteError) if path.suffix.lower() in _DATA else text.strip()
 
 
+def read_prompt(reference: str, folders: tuple[Path, ...]) -> Any:
+    """As :func:`read_value`; a file that is JSON or YAML only once its variables are filled in is its text."""
+    try:
+        return read_value(reference, folders)
+    except SuiteError:
+        text = _text(find_file(reference, folders), reference)
+        if "{%" in text or "{{" in text:
+            return text.strip()
+        raise
+
+
 def _text(path: Path, reference: str) -> str:
     if path.suffix.lower() in _CODE:
         raise ValueError(f"{reference!r}: code is not run to make a value")

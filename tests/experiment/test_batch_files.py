@@ -432,8 +432,14 @@ def test_the_responses_api_and_bare_completions_are_read(project, folder) -> Non
         ("b", "length"),
     ]
     assert recorded(project.root)[0]["usage"]["output_reasoning_tokens"] == 7
+    # An answer without tokens has no cost; its model has a price.
+    assert (imported.unpriced, imported.unmeasured) == (set(), 0)
     assert imported.failed.first[0] == "p@v1 c (error: out of memory)"
     assert imported.failed.first[1].startswith("p@v1 d (")
+    again = {"custom_id": names[2], "response": bare | {"usage": None}}
+    (folder / "part-1.json").write_text(json.dumps(again) + "\n")
+    imported = import_batch(folder)
+    assert (imported.unpriced, imported.unmeasured, imported.usd) == (set(), 1, 0)
 
 
 def test_an_answer_with_a_secret_is_a_failed_call(project, folder, server) -> None:

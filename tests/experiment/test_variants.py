@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from promptopt import Request, Response, Usage, compare
 from promptopt.config import load_config
-from promptopt.errors import ConfigError, RecordingError, UsageError
+from promptopt.errors import ConfigError, ProviderError, RecordingError, UsageError
 from promptopt.experiment.frontier import frontier
 from promptopt.experiment.inventory import check_recordings
 from promptopt.providers.openai.models import refused_options
@@ -230,6 +230,28 @@ def test_the_projects_cascade_is_a_point_of_its_own(sums: Path) -> None:
     # It has no verdict, so that it is not the one to take.
     assert front.cheapest == "add@v2 · gpt-4o"
     assert compare("add@v1", "add@v2", provider=Sums()).cascade is None
+
+
+def test_a_variant_of_whose_calls_many_failed_is_no_rival_on_the_front(sums: Path) -> None:
+    class Moody(Sums):
+        def complete(self, request: Request) -> Response:
+            answer = super().complete(request)
+            if request.model == "gpt-4.1-nano" and len(answer.text) > 1:
+                raise ProviderError("busy")
+            return answer
+
+    # Cheapest of all, and right wherever it answers: in 9 of 200 cases.
+    found = compare("add@v1", provider=Moody({"gpt-4o": 4}), model=["gpt-4o", "gpt-4o-mini", "gpt-4.1-nano"])
+    front = found.frontier
+    assert front is not None
+    assert [(point.on_front, point.incomplete) for point in front.points] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+    assert [row["incomplete"] for row in found.to_dict()["frontier"]["points"]] == [False, False, True]
+    (line,) = [line for line in str(found).splitlines() if line.endswith("incomplete")]
+    assert line.startswith("add@v1 · gpt-4.1-nano")
 
 
 def test_two_variants_have_a_verdict_and_no_front(sums: Path) -> None:

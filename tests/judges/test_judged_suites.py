@@ -319,6 +319,22 @@ def test_a_rubric_prompt_is_a_text_or_a_chat_with_promptfoos_names(judged, endpo
         assert [message["content"] for message in sent] == ["Be names the colour blue", "It is blue. sky"]
 
 
+@pytest.mark.parametrize(("value", "passed"), [("{{ output | dump }}", True), ('"{{ output }} "really""', None)])
+def test_a_rubric_prompt_may_be_a_template_that_writes_a_chat(judged, endpoint, value: str, passed: object) -> None:
+    chat = '[{% set said %}Be "strict"{% endset %}{"role": "system", "content": {{ said | dump }}},'
+    chat += '{"role": "user", "content": ' + value + "}]"
+    prompt = "rubricPrompt: file://rubric.json, value:"
+    judged.write({"suites/colours.yaml": SUITE.replace("value:", prompt), "suites/rubric.json": chat})
+    endpoint.reply = answers(lambda _: verdict(True))
+    found = rows(compare(judged, "--json", **endpoint.environment))
+    assert [row["passed"] for row in found] == [passed] * 3
+    if passed:
+        sent = next(body for body in endpoint.requests if is_judge(body) and "sky" in str(endpoint.requests))
+        assert [message["content"] for message in sent["messages"]][0] == 'Be "strict"'
+    else:
+        assert "filled in it is not a chat in JSON" in found[0]["error"]
+
+
 def test_a_rubric_prompt_with_an_unknown_variable_is_an_error_that_names_it(judged, endpoint) -> None:
     prompt = "rubricPrompt: 'Is {{ outptu }} good?', value:"
     judged.write({"suites/colours.yaml": SUITE.replace("value:", prompt)})

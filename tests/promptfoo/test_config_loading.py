@@ -171,6 +171,32 @@ def test_csv_has_all_special_columns(project) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        (
+            "t.csv",
+            "x,__config:__expected0:threshold\na,1\n",
+            "t.csv:1: unknown column '__config:__expected0:threshold'",
+        ),
+        ("t.csv", "x,__expected0\na,b\n", "t.csv:1: unknown column '__expected0'"),
+        ("t.csv", "x;__expected\na;equals: a\n", "t.csv:1: its columns are separated by ';'"),
+        ("t.jsonl", '{"vars": {"x": 1}}\n\n{"vars": {"x": 2}\n', "t.jsonl:3: is not YAML"),
+    ],
+)
+def test_a_file_of_tests_that_cannot_be_read_is_named_with_its_own_line(project, name, body, said) -> None:
+    project.write({name: body})
+    found = read(project, ONE + f"tests: [{{vars: {{x: 1}}}}, 'file://{name}']\n")
+    assert [note.line for note in lost(found)] == [3]
+    assert said in lost(found)[0].message
+    assert len(found.parts[0].suite.cases) == 1
+
+
+def test_a_column_with_underscores_that_means_nothing_is_a_variable(project) -> None:
+    found = read(project, ONE.replace("x }}", "__x }}") + "tests: file://t.csv\n", t__csv="__x\nsun\n")
+    assert sent(found) == "Say sun"
+
+
 def test_tests_come_from_every_kind_of_file_and_from_code(project) -> None:
     project.write({"more/a.jsonl": '{"vars": {"x": "l1"}}\n{"vars": {"x": "l2"}}\n'})
     evaluation = read(
@@ -248,7 +274,8 @@ tests:
     assert [each.type for each in first.asserts] == ["contains", "word-count"]
     assert second.asserts == ()
     assert first.metadata == {"from": "file"}
-    assert any("#/nowhere" in note.message for note in lost(evaluation))
+    (note,) = lost(evaluation)
+    assert "#/nowhere" in note.message
 
 
 def test_a_set_of_asserts_counts_as_one(project) -> None:

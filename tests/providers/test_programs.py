@@ -1,6 +1,7 @@
 """Programs and endpoints of the user's own in a model's place: what they are told, and what they may do wrong."""
 
 import json
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -106,6 +107,8 @@ UNSHOWABLE = "class E(Exception):\n    def __str__(self): raise RuntimeError('no
         ("import asyncio\nasync def answer(): raise asyncio.CancelledError()", "cancelled itself"),
         ("def answer(): return 'x' * 10_000_001", "its text has 10,000,001 characters"),
         ("def answer(): return {'output': ['x' * 10_000_001]}", "its text has 10,000,005 characters"),
+        ("def answer(): return {'output': {1.5, 2.5}}", r"its output \{.* is not JSON: .*set is not JSON serializable"),
+        ("def answer(): return {'output': {'share': float('nan')}}", "its output .* is not JSON: .*not JSON compliant"),
         ("def answer(): return (x for x in 'ab')", r"<generator object answer\.<locals>\.<genexpr>> \(generator\)"),
     ],
 )
@@ -136,6 +139,13 @@ def answer(question):
     assert json.loads(done.stdout)["variants"][0]["trials"] == 2
     for way in ("print", "the file", "the buffer", "a process", "a thread"):
         assert f"by {way}" in done.stderr
+
+
+def test_a_program_that_closes_its_output_leaves_the_report_its_own(project) -> None:
+    before = sys.stdout
+    assert asked(project, "import sys\ndef answer():\n    sys.stdout.close()\n    return 'two'").text == "two"
+    assert sys.stdout is before
+    print("still open")
 
 
 def test_an_unknown_parameter_names_what_there_is(project) -> None:
@@ -349,6 +359,27 @@ def test_an_endpoint_that_answers_something_else_is_one_clear_message(
     assert isinstance(raised.value, ProviderUnusable) == ends
     assert len(str(raised.value)) < 300
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "text"),
+    [
+        ("text/plain", b"42", "42"),
+        ("text/plain", b'["a"]', '["a"]'),
+        ("text/plain", b'{"text": "keys"}', "keys"),
+        ("text/plain; charset=latin-1", "né".encode("latin-1"), "né"),
+        ("application/json; charset=ISO-8859-1", '{"text": "né"}'.encode("latin-1"), "né"),
+        ("application/json; charset=latin-1", '{"text": "né"}'.encode(), "né"),
+        ("application/json; charset=klingon", '{"text": "né"}'.encode(), "né"),
+    ],
+)
+def test_an_endpoint_may_answer_with_a_plain_text_in_the_characters_that_it_names(
+    project, served, kind: str, body: bytes, text: str
+) -> None:
+    url, handler, _ = served
+    handler.reply = (200, {"content-type": kind}, body)
+    table = f'[tool.promptopt.providers.app]\ntype = "http"\nurl = "{url}"\n'
+    assert asked(project, "", table).text == text
 
 
 SPOKEN = 'a "b"\n\\c", "n": 4, "z": "'

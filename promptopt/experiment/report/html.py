@@ -49,7 +49,7 @@ def comparison_page(comparison: Comparison) -> ReportPage:
 
 
 def _front_blocks(comparison: Comparison) -> Iterator[PageBlock]:
-    points = frontier_points(comparison.runs, comparison.variants, comparison.cascade)
+    points = frontier_points(comparison.runs, comparison.variants, comparison.cascade, comparison.failing)
     known = [point for point in points if point.usd_per_1k_calls is not None and point.quality is not None]
     if len(known) > 1:
         baseline = comparison.variants[0].prompt

@@ -141,7 +141,7 @@ def front_table(found: Frontier) -> TableBlock:
             dollars(point.usd_per_1k_calls),
             percent(point.quality),
             interval(point.low, point.high),
-            "on the front" if point.on_front else "dropped" if point.dropped else "",
+            "on the front" if point.on_front else point.place,
         ]
         for point in found.by_cost
     ]
