@@ -201,14 +201,18 @@ def read_data(path: Path) -> Any:
     if suffix in (".yaml", ".yml", ".json"):
         return load_yaml(_escapes(text) if suffix == ".json" else text, shown, error=SuiteError)
     if suffix == ".jsonl":
-        return [
-            load_yaml(_escapes(line), shown, error=SuiteError, first_line=number)
-            for number, line in enumerate(lines_of(text), 1)
-            if line.strip()
-        ]
+        return [_json_line(line, shown, number) for number, line in enumerate(lines_of(text), 1) if line.strip()]
     if suffix == ".csv":
         return list(csv.DictReader(io.StringIO(text, newline="")))
     return text
+
+
+def _json_line(line: str, path: str, number: int) -> Any:
+    try:
+        return load_yaml(_escapes(line), path, error=SuiteError)
+    except SuiteError as error:
+        # What is missing at the end of a line is missed on the next one.
+        raise SuiteError(error.message, path=path, line=number) from None
 
 
 def _escapes(text: str) -> str:
