@@ -133,7 +133,10 @@ def _discard_output() -> None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"promptopt: {message}", err=True)
+    from promptopt.tables import printable
+
+    # It may name a case or a file, whose characters must not act on a terminal.
+    click.echo(f"promptopt: {printable(message)}", err=True)
     sys.exit(code)
 
 

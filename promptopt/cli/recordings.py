@@ -51,14 +51,16 @@ def import_(file: Path, prompt: str | None, suite: str | None, model: str | None
     from promptopt.experiment.importing import import_answers
     from promptopt.files import show_path
     from promptopt.suites import load_suite
+    from promptopt.tables import printable
     from promptopt.templates import load_prompt
 
     done = import_answers(file, load_prompt(prompt), load_suite(suite), model)
     usage = "all with usage" if not done.counted else f"{done.counted} without usage: their tokens will be counted"
-    click.echo(f"{show_path(done.path)}: {done.answers} answers of {model}, {usage}")
+    click.echo(f"{show_path(done.path)}: {done.answers} answer{'s' * (done.answers != 1)} of {model}, {usage}")
     if done.missing:
         names = ", ".join(done.missing[:_SHOWN]) + (", ..." if len(done.missing) > _SHOWN else "")
-        click.echo(f"{len(done.missing)} cases have no answer: {names}", err=True)
+        have = "case has" if len(done.missing) == 1 else "cases have"
+        click.echo(f"{len(done.missing)} {have} no answer: {printable(names)}", err=True)
 
 
 def _import_batch(folder: Path) -> None:

@@ -205,6 +205,16 @@ def test_without_a_model_to_ask_the_missing_answers_are_named_with_the_remedy(gr
     )
 
 
+def test_the_name_of_a_case_does_not_act_on_a_terminal(greet) -> None:
+    greet.write({"suites/greet.yaml": 'tests:\n- {description: "a\\a \\e[31m", vars: {name: ada}}\n' + SUITE[7:]})
+    assert r"(a\x07 \x1b[31m, ada, bob, cyd)" in refused(greet, *COMPARE)
+    greet.write({"answers.jsonl": '{"case": "cyd", "output": "ok"}\n'})
+    given = ("--prompt", "greet@v1", "--suite", "greet", "--model", "gpt-4o-mini")
+    done = call("recordings", "import", "answers.jsonl", *given)
+    assert done.stdout.endswith("v1.jsonl: 1 answer of gpt-4o-mini, 1 without usage: their tokens will be counted\n")
+    assert done.stderr == "3 cases have no answer: a\\x07 \\x1b[31m, ada, bob\n"
+
+
 def record(project, endpoint) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in endpoint.environment.items():
