@@ -150,7 +150,9 @@ def command(
         _print(comparison, number, cases, as_json)
     missed = "" if run is None else run.missed_rate(comparisons)
     if missed:
-        click.echo(f"promptopt: {missed}", err=True)
+        from promptopt.tables import printable
+
+        click.echo(f"promptopt: {printable(missed)}", err=True)
     if missed or any(each.regressed for each in comparisons):
         raise click.exceptions.Exit(1)
     if any(each.incomplete for each in comparisons):

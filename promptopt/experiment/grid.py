@@ -46,12 +46,17 @@ def make_grid(
         baseline: A label; by default the configuration's, or the first variant.
 
     Raises:
-        UsageError: A setting is not known or has no such value, or no variant has the baseline's label.
+        UsageError: A setting is not known or has no such value, a model or value comes twice, or no variant has the
+            baseline's label.
     """
     if not models and not settings:
         models, settings = configured.models, configured.settings
         baseline = baseline or configured.baseline
     read = {name: [_value(name, value) for value in values] for name, values in settings.items()}
+    for name, given in {"the model": list(models), **read}.items():
+        again = next((value for at, value in enumerate(given) if value in given[:at]), None)
+        if again is not None:
+            raise UsageError(f"{name} {again!r} is given twice: its variants would be one and the same")
     varied = [name for name, values in read.items() if len(values) > 1]
     cells = []
     for template, model, *values in product(templates, models or (None,), *read.values()):

@@ -126,6 +126,8 @@ def test_a_variant_that_was_never_asked_is_missing_and_not_stale(sums: Path) -> 
     [
         ({"settings": {"sed": [1]}}, "no setting 'sed'. Did you mean 'seed'"),
         ({"settings": {"seed": [-1]}}, "seed: -1 is not a whole number of at least 0"),
+        ({"settings": {"seed": [1, 2, 1]}}, "seed 1 is given twice"),
+        ({"model": ["a", "b", "a"]}, "the model 'a' is given twice"),
         ({"baseline": "add@v3"}, "no variant 'add@v3'"),
     ],
 )
