@@ -261,7 +261,7 @@ class History:
         for version, path in reversed(prompt.files.versions):
             if prompt.lock is not None and version == prompt.lock.measured:
                 try:
-                    yield load_prompt(path, config=self._config)
+                    yield prompt.template if path == prompt.files.newest else load_prompt(path, config=self._config)
                 except PromptoptError:
                     pass
         # The base first: a branch that has not updated the lock has its text there.

@@ -157,11 +157,14 @@ class Causes:
             yield self._judged(self._finding(name, level, summary, details), same_on_base=self._same_setting(name))
 
     def _locked_params(self) -> Mapping[str, Any]:
-        if self.lock.call is not None:
-            return self.lock.call.params
-        # Of the settings, a lock of 0.1.0 has the cap of cases without recorded answers.
+        name = "max_output_tokens"
+        known = {} if self.lock.call is None else self.lock.call.params
         caps = {entry.output for entry in self.lock.cases.values() if entry.output_is == "cap"} - {None}
-        return {"max_output_tokens": caps.pop()} if len(caps) == 1 else {}
+        gone = self.prompt.call.params.get(name) is None
+        if known.get(name) is None and caps and (gone or (self.lock.call is None and len(caps) == 1)):
+            # Of the settings, a lock of 0.1.0 has the caps of cases only, and a trim lowers nothing else.
+            return {**known, name: min(cap for cap in caps if cap is not None)}
+        return known
 
     def _judged_as_output(self, cap: object) -> bool:
         """Whether a changed cap is the output of every case, which has a limit of its own."""

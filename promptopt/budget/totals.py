@@ -117,7 +117,7 @@ def _causes(
     checker: Checker, prompt: GuardedPrompt, pairs: Pairs, limits: Mapping[Metric, Limit]
 ) -> Iterator[BudgetFinding]:
     lock = prompt.lock
-    if lock is not None and (lock.basis, lock.call) != (prompt.basis, prompt.call):
+    if lock is not None:
         yield from Causes(checker, prompt, lock, pairs, limits).findings()
 
 

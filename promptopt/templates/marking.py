@@ -7,8 +7,9 @@ Every text and every expression that a template prints is wrapped in two charact
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 import jinja2
@@ -386,8 +387,17 @@ def _compiled(
     static: bool,
 ) -> tuple[MarkingEnvironment, jinja2.Template]:
     environment = MarkingEnvironment(loader, nested=nested, static=static)
-    code = environment.compile(mask_front_matter(source), name, path)
+    code, places = _marked_code(source, name, nested, static)
+    environment.places += [replace(place, path=path or name or "") for place in places]
     return environment, environment.template_class.from_code(environment, code, dict(environment.globals))
+
+
+@lru_cache(maxsize=64)
+def _marked_code(source: str, name: str | None, nested: bool, static: bool) -> tuple[CodeType, tuple[Place, ...]]:
+    """The code of a template and what its marks stand for: the same on two branches whose includes differ."""
+    environment = MarkingEnvironment(None, nested=nested, static=static)
+    code = environment.compile(mask_front_matter(source), name, None)
+    return code, tuple(environment.places)
 
 
 def has_marks(text: str) -> bool:

@@ -139,8 +139,11 @@ class GitReader:
     def _blob(self, path: PurePosixPath) -> bytes:
         # One process for each file would take longer than all else that is done with many prompts.
         self._asked += 1
-        if self._asked > _FEW and (found := self._texts.get(str(path))) is not None:
-            return found.data
+        if self._asked > _FEW:
+            if (found := self._texts.get(str(path))) is not None:
+                return found.data
+            if self._paths is not None and str(path) not in self._paths:
+                raise FileNotFoundError(f"{path} does not exist at {self.reference}")
         blob = _git(self.repository, "cat-file", "blob", f"{self.commit}:{path}")
         if blob is None:
             raise FileNotFoundError(f"{path} does not exist at {self.reference}")
@@ -150,6 +153,12 @@ class GitReader:
     def _texts(self) -> Mapping[str, CommittedFile]:
         """All files of the folder but large ones, which are no texts."""
         return committed_files(self.repository, self.commit, str(self._below), most=_LARGEST_TEXT) or {}
+
+    @cached_property
+    def _paths(self) -> frozenset[str] | None:
+        """All files of the commit: most prompts have no file of recorded answers, which is out of their folder."""
+        listed = _git(self.repository, "ls-tree", "-r", "-z", "--name-only", "--full-tree", self.commit)
+        return None if listed is None else frozenset(os.fsdecode(listed).split("\0"))
 
     def display(self, name: str) -> str:
         # A full hash is short enough with the ten characters that git prints, too.

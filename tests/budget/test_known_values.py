@@ -354,6 +354,26 @@ CHECKED = [
         id="other variables",
     ),
     pytest.param(
+        {
+            "locked": {"refund": replace(REFUND, variables="v", request="q")},
+            "sources": "today",
+            "call": {"calls_per_month": 500},
+        },
+        (
+            "error regressed input prompts/triage/v1.j2:1\n"
+            "input 12 → 100 (+88, +733.3%)  limit: no growth\n"
+            "  $0.00132 → $0.00220 per call = +$0.880 a month at 1,000 calls\n"
+            "  prices: gpt-4o-mini, [tool.promptopt.prices]\n"
+            "  fix: shorten prompts/triage/v1.j2:1\n"
+            '  or accept: promptopt budget update triage --reason "..."\n'
+            "warn changed suites/triage.yaml:2\n"
+            "the case has other variables than when it was locked; both sides are counted with the new ones\n"
+            "  lock it again: promptopt budget update triage --case refund"
+        ),
+        {"input": (12, 100), "cacheable": (7, 40), "output": (60, 60), "usd_call": ("0.00132", "0.0022")},
+        id="other variables, and more calls of the whole prompt",
+    ),
+    pytest.param(
         {"locked": {"refund": replace(REFUND, input=3, variables="v", request="q")}, "sources": "today"},
         (
             "error regressed input prompts/triage/v1.j2:1\n"

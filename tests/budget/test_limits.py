@@ -265,7 +265,8 @@ def test_a_drift(text: str, expected: DriftLimit) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [20, None, "", "warn", "20%", "20% / 0d", "20 / 90d", "20% / 90", "20% / 90d x", "WARN 1% / 1d"]
+    "value",
+    [20, None, "", "warn", "20%", "20% / 0d", "20 / 90d", "20% / 90", "20% / 90d x", "WARN 1% / 1d", "warn X20% / 90d"],
 )
 def test_what_is_not_a_drift(value: object) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011 - the whole text is compared

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from known_values import ENTRIES, LOST, PARCEL, REFUND, Known, answers, drafted, write_project
 
-from promptopt.budget.update import draft_updates, needs_reason
+from promptopt.budget.update import Draft, draft_removals, draft_updates, needs_reason
+from promptopt.config import load_config
 from promptopt.errors import UsageError
 
 
@@ -806,3 +807,23 @@ def test_one_case_of_another_tokenizer() -> None:
         "triage was locked with another tokenizer (gpt-4, now gpt-4o-mini), and one lock has counts of one tokenizer: "
         "lock the whole prompt, not only 'lost', 'refund': promptopt budget update triage --reason \"...\""
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "removed"), [(None, ["gone", "more/gone"]), (["more/gone"], ["more/gone"]), ([], [])]
+)
+def test_the_locks_of_prompts_that_are_gone(
+    names: list[str] | None, removed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    write_project(there)
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for name in ("triage", "gone", "more/gone"):
+        path = there / f"prompts/{name}.lock.toml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("a lock that nobody can read")
+    drafts = draft_removals(load_config(there), names)
+    assert sorted(drafts, key=lambda draft: draft.prompt) == [
+        Draft(name, there / f"prompts/{name}.lock.toml", None, ("removed, its prompt is gone",)) for name in removed
+    ]

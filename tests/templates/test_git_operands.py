@@ -1,6 +1,7 @@
 """Prompts out of git: `HEAD~1:prompts/reviews/v1.j2`."""
 
 import subprocess
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -129,3 +130,20 @@ def test_many_prompts_of_a_commit_take_few_processes(repository, monkeypatch) ->
     assert load_prompt(f"{commit}:{large}").source.endswith("xy")
     with pytest.raises(TemplateError, match="does not exist"):
         load_prompt(f"{commit}:prompts/many/none.j2")
+
+
+def test_files_that_a_commit_does_not_have_take_few_processes(repository, monkeypatch) -> None:
+    """Answers are out of the prompts folder, and most prompts have none at the base."""
+    repository.write({"prompts/few.j2": "x", "suites/recordings/grüße.jsonl": "{}\n"})
+    repository.git("add", ".")
+    repository.git("commit", "-q", "-m", "few")
+    commit = repository.git("rev-parse", "HEAD").strip()
+    reader = load_prompt(f"{commit}:prompts/few.j2").reader
+    calls = []
+    real = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda *given, **options: calls.append(given) or real(*given, **options))
+    for number in range(30):
+        with pytest.raises(FileNotFoundError, match=rf"suites/recordings/p{number}\.jsonl does not exist at {commit}"):
+            reader.show(PurePosixPath(f"suites/recordings/p{number}.jsonl"), "shown")
+    assert len(calls) <= 10
+    assert reader.show(PurePosixPath("suites/recordings/grüße.jsonl"), "shown") == "{}\n"
