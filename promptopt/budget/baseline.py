@@ -422,7 +422,8 @@ def locked_today(history: History, prompt: GuardedPrompt, measured: MeasuredCase
             return Locked(entry)
         # The same text: what it counts today is what the locked one counts today.
         now = measured.entry
-        output = now.output if entry.output_is == now.output_is else entry.output
+        # A recorded answer counts what it counts today; a cap is the same number by any tokenizer.
+        output = now.output if entry.output_is == now.output_is == "recorded" else entry.output
         prefix = now.cacheable
         if lock.sources not in (prompt.sources, sources_digest(prompt.template, as_in_0_1_0=True)):
             prefix = round(entry.cacheable * now.input / entry.input)

@@ -359,3 +359,16 @@ def test_a_cap_that_was_only_trimmed_is_known_too() -> None:
         state.the_gate_is_right()
     finally:
         state.teardown()
+
+
+def test_a_larger_cap_is_seen_beside_another_tokenizer() -> None:
+    """The text is the same, so that only its count is taken from today."""
+    state = Locking()
+    try:
+        state.start(["Be kind."], ["x", "y", "z"], "")
+        state.change_cap(10)
+        state.change_model("gpt-3.5-turbo")
+        assert state.check()["p [a]"].failed
+        state.the_gate_is_right()
+    finally:
+        state.teardown()
