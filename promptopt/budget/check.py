@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from promptopt.budget.baseline import History, Locked, locked_today
@@ -13,7 +13,7 @@ from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import LockEntry, lost
 from promptopt.budget.result import BudgetFinding, Result, Severity
 from promptopt.budget.settings import DEFAULTS, OF_A_CAP, BudgetSettings
-from promptopt.budget.update import needs_reason
+from promptopt.budget.update import EarlierLocks, needs_reason
 from promptopt.files import show_path
 from promptopt.tokens import cacheable_tokens
 
@@ -26,6 +26,7 @@ class Checker:
 
     settings: BudgetSettings
     history: History
+    earlier: EarlierLocks = field(default_factory=EarlierLocks)
 
     def check_case(self, prompt: GuardedPrompt, name: str) -> Result:
         """Check one case. Raises PromptoptError if it cannot be measured."""
@@ -124,8 +125,10 @@ class Checker:
         removed = prompt.lock is None and self.history.locks.last(prompt.name) is not None
         what = "the prompt" if prompt.lock is None else "the case"
         summary = "new: the prompt has no lock; git has one of it" if removed else f"new: {what} is not locked yet"
-        cases = None if prompt.lock is None else [measured.case.name]
-        details = new_lines(prompt, measured, reason=(removed or cases is not None) and needs_reason(prompt, cases))
+        # A prompt without a lock may be one that had another name.
+        whole = prompt.lock is None
+        reason = self.earlier.need_reason(prompt) if whole else needs_reason(prompt, [measured.case.name])
+        details = new_lines(prompt, measured, reason=reason)
         return _in_suite(BudgetFinding("new", "error", "", summary, details), prompt, measured)
 
     def _changed(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:

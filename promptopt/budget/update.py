@@ -94,7 +94,7 @@ def draft_updates(
     """What :func:`update` would write."""
     if trim:
         return [_trimmed(prompt) for prompt, _ in prompts.values()]
-    earlier = _Earlier()
+    earlier = EarlierLocks()
     return [_updated(prompt, cases, reason.strip(), earlier) for prompt, cases in prompts.values()]
 
 
@@ -126,7 +126,10 @@ def needs_reason(prompt: GuardedPrompt, cases: Collection[str] | None = None) ->
     Args:
         cases: Only these; ``None``: the whole prompt.
     """
-    known = _Earlier().lock(prompt)[1]
+    return _needs_reason(prompt, EarlierLocks().lock(prompt)[1], cases)
+
+
+def _needs_reason(prompt: GuardedPrompt, known: Lock | None, cases: Collection[str] | None) -> bool:
     if known is None:
         return False
     if cases is None and any(_call_raised(known.call, prompt.call)):
@@ -138,11 +141,18 @@ def needs_reason(prompt: GuardedPrompt, cases: Collection[str] | None = None) ->
     return any(_entry(prompt, name, known, basis, gone)[2] for name in chosen)
 
 
-class _Earlier:
+class EarlierLocks:
     """The locks that an update is compared with; if a file is gone or broken, what was committed."""
 
     def __init__(self) -> None:
         self._logs: dict[Path, tuple[LockLog, dict[str, Lock]]] = {}
+        self._need_reason: dict[Path, bool] = {}
+
+    def need_reason(self, prompt: GuardedPrompt) -> bool:
+        """Whether an update of the whole prompt must say why; each prompt is asked once, however many cases it has."""
+        if prompt.path not in self._need_reason:
+            self._need_reason[prompt.path] = _needs_reason(prompt, self.lock(prompt)[1], None)
+        return self._need_reason[prompt.path]
 
     def lock(self, prompt: GuardedPrompt) -> tuple[Lock | None, Lock | None]:
         """The lock on disk (``None`` if it cannot be used), and the one to compare with."""
@@ -177,7 +187,7 @@ def _gone(config: Config, log: LockLog) -> dict[str, Lock]:
     return {name: lock for name, lock in found.items() if name not in names and not lock.program}
 
 
-def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, earlier: _Earlier) -> Draft:
+def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, earlier: EarlierLocks) -> Draft:
     old, known = earlier.lock(prompt)
     basis = prompt.basis
     if cases is not None and old is not None and old.basis != basis:

@@ -286,6 +286,8 @@ def test_a_renamed_prompt_is_compared_with_its_old_lock(locked: Any, committed: 
         commit(locked)
     locked.write({"prompts/router/v1.j2": prompt_text(LONGER)})
     before = sorted(path.name for path in (locked.root / "prompts").iterdir())
+    # What a failed check prints is what works.
+    assert 'lock it: promptopt budget update router --reason "..."' in locked.run("budget", "check").stdout
     refused = locked.run("budget", "update")
     assert refused.returncode == 2
     assert "router [parcel]: input 26 → 42" in refused.stderr
