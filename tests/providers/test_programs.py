@@ -1,7 +1,6 @@
 """Programs and endpoints of the user's own in a model's place: what they are told, and what they may do wrong."""
 
 import json
-import sys
 import threading
 import time
 from dataclasses import replace
