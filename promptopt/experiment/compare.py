@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from promptopt.config import Config, load_config
+from promptopt.config import Config, load_config, using_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
 from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, measure_parts, parts_of
 from promptopt.experiment.cascade import CascadeOutcome, cascade_outcome
@@ -145,9 +145,14 @@ def compare(
     if provider is not None:
         check_provider_type("provider", provider)
     config = load_config()
-    margin = config.margin if margin is None else margin
-    cost_margin = config.cost_margin if cost_margin is None else cost_margin
-    max_failed = config.max_failed if max_failed is None else max_failed
+    margin, cost_margin, max_failed = (
+        given if given is not None else usual
+        for given, usual in (
+            (margin, config.margin),
+            (cost_margin, config.cost_margin),
+            (max_failed, config.max_failed),
+        )
+    )
     _check(prompts, trials, timeout_s, margin, accept)
     check_percent("cost_margin", cost_margin)
     check_percent("max_failed", max_failed)
@@ -181,7 +186,8 @@ def compare(
     unfinished = config.root / ".promptopt" / "unfinished" if record else None
     shares = _Shares(margin / 100, accept / 100, cost_margin / 100, max_failed / 100)
     rules = _race_rules(shares, len(variants), loaded, checks, batch, labels) if race else None
-    plans = make_plans(variants, loaded, mode, trials, unfinished, race=race)
+    with using_config(config):
+        plans = make_plans(variants, loaded, mode, trials, unfinished, race=race)
     expected = cost_range(plans)
     retries = config.retries if retries is None else retries
     rpm = config.rpm if rpm is None else rpm
@@ -206,7 +212,9 @@ def compare(
         on_answer=on_answer,
         judges=judges,
     )
-    runs = _carried_out(plans, checks, rules, sending)
+    # Each call asks for the configuration: of a run it is one, which is looked up once.
+    with using_config(config):
+        runs = _carried_out(plans, checks, rules, sending)
     summaries = tuple(summarize(run, config) for run in runs)
     kept = [run for run in runs if not run.dropped]
     # A race stops by the suite's own quality.
