@@ -44,8 +44,6 @@ class Checker:
             return self._result(prompt, name, findings, numbers(prompt, None, now, measured.reasoning))
         changed = [self._changed(prompt, measured)] if locked.changed else []
         held = prompt.held(measured, entry)
-        if locked.entry.output_is != entry.output_is:
-            locked = replace(locked, entry=replace(locked.entry, output=entry.output, output_is=entry.output_is))
         findings = [*self._compare(prompt, held, locked, limits), *changed, *recordings]
         return self._result(prompt, name, findings, numbers(prompt, locked.entry, held.entry, measured.reasoning))
 

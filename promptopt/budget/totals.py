@@ -108,7 +108,7 @@ def _pairs(checker: Checker, prompt: GuardedPrompt) -> Pairs:
         measured = prompt.measure(name)
         locked = locked_today(checker.history, prompt, measured, entry)
         if locked is not None:
-            old = replace(locked.entry, output=entry.output, output_is=entry.output_is)
+            old = replace(locked.entry, output=entry.output)
             found.append((old, prompt.held(measured, entry).entry))
     return found
 
