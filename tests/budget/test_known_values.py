@@ -10,6 +10,7 @@ from known_values import ENTRIES, LOST, PARCEL, REFUND, Known, answers, said, wr
 from promptopt.budget import totals
 from promptopt.budget.baseline import Base, input_tokens
 from promptopt.budget.limits import Limit, parse_limit, parse_metric
+from promptopt.budget.settings import LimitTable
 from promptopt.budget.totals import RecordedQuality, check_group, check_prompt, judge_recorded
 
 # Input tokens of a case with the text that `known_values` has on the base.
@@ -1177,6 +1178,28 @@ def test_dollars_on_the_base_are_counted_with_its_tokenizer() -> None:
     assert levels(known, metric="usd_month") == ["warn"]
     # Tokens are counted with today's, as the locked ones are.
     assert levels(known) == ["error"]
+
+
+def test_dollars_of_a_case_on_the_base_are_counted_with_its_tokenizer() -> None:
+    text = "Ответь вежливо, пожалуйста, и коротко. {{ ticket }}\n"
+    known = on_base(base={"gpt-4o-mini": "gpt-4"}, base_text=text, limits=["input=0%", "usd_call=0%"])
+    side = known.history._sides["triage"]
+    assert side is not None
+    count = input_tokens(side.template, known.prompt.cases["refund"], "gpt-4")
+    assert count is not None
+    measured = known.prompt._measured["refund"]
+    known.prompt._measured["refund"] = replace(measured, entry=replace(measured.entry, input=count[0]))
+    found = {each.metric: each.level for each in known.case().findings if each.kind == "regressed"}
+    assert found["usd_call"] == "warn"
+    assert found["input"] == "error"
+
+
+def test_a_limit_of_one_case_is_no_limit_of_another() -> None:
+    grown = {name: replace(ENTRIES[name], input=ENTRIES[name].input + 50) for name in NAMES}
+    roomy = LimitTable({}, cases={"refund": {"input": parse_limit("input", "60 tokens")}})
+    known = Known(now=grown, settings={"prompts": {"triage": roomy}})
+    assert "regressed" not in [each.kind for each in known.case("refund").findings]
+    assert "regressed" in [each.kind for each in known.case("parcel").findings]
 
 
 def test_without_a_volume_there_is_no_month() -> None:
