@@ -19,9 +19,9 @@ from promptopt.templates import PromptFiles, list_prompts
 from promptopt.templates.frontmatter import front_matter_end
 
 _SETTINGS = ("pyproject.toml", "budget.toml")
-# An include whose name is an expression.
 # A tool that is a Python function, which a module of today gives, on the base too.
 _FUNCTION = re.compile(r"\b[A-Za-z_]\w*(?:\.\w+)*:[A-Za-z_]\w*")
+# An include whose name is an expression.
 _DYNAMIC = re.compile(r"{%-?\s*(?:include|import|extends|from)\s+[^\s\"']")
 
 

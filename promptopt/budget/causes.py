@@ -18,7 +18,6 @@ from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import Lock, LockEntry
 from promptopt.budget.result import BudgetFinding, Severity
 from promptopt.budget.settings import DEFAULTS
-from promptopt.budget.update import needs_reason
 from promptopt.call_options import REASONING_EFFORTS, VERBOSITIES
 from promptopt.files import show_path
 from promptopt.money import usd
@@ -62,7 +61,8 @@ class Causes:
         self, name: str, level: Severity, summary: str, details: Sequence[str] = (), *, of_prompt: bool = True
     ) -> BudgetFinding:
         path = self.prompt.template.path if of_prompt else show_path(self.prompt.path)
-        accept = update_command(self.prompt.name, reason=level != "note" or needs_reason(self.prompt))
+        reason = level != "note" or self.checker.earlier.need_reason(self.prompt)
+        accept = update_command(self.prompt.name, reason=reason)
         verb = "lock it" if level == "note" else "or accept"
         return BudgetFinding("cause", level, name, summary, (*details, f"{verb}: {accept}"), path, 1)
 

@@ -13,7 +13,7 @@ from promptopt.budget.limits import Limit, Metric
 from promptopt.budget.lock import LockEntry, lost
 from promptopt.budget.result import BudgetFinding, Result, Severity
 from promptopt.budget.settings import DEFAULTS, OF_A_CAP, BudgetSettings
-from promptopt.budget.update import EarlierLocks, needs_reason
+from promptopt.budget.update import EarlierLocks
 from promptopt.files import show_path
 from promptopt.tokens import cacheable_tokens
 
@@ -124,22 +124,21 @@ class Checker:
         what = "the prompt" if prompt.lock is None else "the case"
         summary = "new: the prompt has no lock; git has one of it" if removed else f"new: {what} is not locked yet"
         # A prompt without a lock may be one that had another name.
-        whole = prompt.lock is None
-        reason = self.earlier.need_reason(prompt) if whole else needs_reason(prompt, [measured.case.name])
-        details = new_lines(prompt, measured, reason=reason)
+        cases = None if prompt.lock is None else [measured.case.name]
+        details = new_lines(prompt, measured, reason=self.earlier.need_reason(prompt, cases))
         return _in_suite(BudgetFinding("new", "error", "", summary, details), prompt, measured)
 
     def _changed(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
         summary = "the case has other variables than when it was locked; both sides are counted with the new ones"
         name = measured.case.name
-        command = update_command(prompt.name, cases=[name], reason=needs_reason(prompt, [name]))
+        command = update_command(prompt.name, cases=[name], reason=self.earlier.need_reason(prompt, [name]))
         details = (f"lock it again: {command}",)
         return _in_suite(BudgetFinding("changed", "warn", "", summary, details), prompt, measured)
 
     def _incomparable(self, prompt: GuardedPrompt, measured: MeasuredCase, entry: LockEntry) -> BudgetFinding:
         changed = entry.variables != measured.entry.variables
         why = "the case and the prompt" if changed else "the tokenizer and the prompt"
-        command = update_command(prompt.name, reason=needs_reason(prompt))
+        command = update_command(prompt.name, reason=self.earlier.need_reason(prompt))
         summary = (
             f"cannot be compared with the lock: {why} both changed, and the locked text is neither on disk nor in git"
         )

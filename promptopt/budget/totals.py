@@ -15,7 +15,6 @@ from promptopt.budget.guarded_prompt import GuardedPrompt, digest, metric_value
 from promptopt.budget.limits import FLOORED, Limit, Metric
 from promptopt.budget.result import BudgetFinding, Result
 from promptopt.budget.settings import Limits
-from promptopt.budget.update import needs_reason
 from promptopt.experiment.verdict import Quality, judge_quality
 from promptopt.files import show_path
 
@@ -31,7 +30,7 @@ def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
     pairs = _pairs(checker, prompt)
     limits = checker.settings.limits_for(prompt.name)
     findings = [
-        *_entries(prompt),
+        *_entries(checker, prompt),
         *_causes(checker, prompt, pairs, limits),
         *_quality(prompt, pairs, limits["quality"]),
     ]
@@ -152,7 +151,7 @@ def _exceeded(path: str, metric: Metric, limit: Limit, old: Decimal, now: Decima
     yield BudgetFinding("cap" if beyond else "regressed", limit.severity, metric, summary, details)
 
 
-def _entries(prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
+def _entries(checker: Checker, prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
     """Locked entries whose case is gone or has another name now."""
     if prompt.lock is None:
         return
@@ -165,7 +164,8 @@ def _entries(prompt: GuardedPrompt) -> Iterator[BudgetFinding]:
     removed = [name for name in gone if name not in renamed]
     if renamed:
         cases = list(renamed.values())
-        command = update_command(prompt.name, cases=cases, many="--new", reason=needs_reason(prompt, cases))
+        reason = checker.earlier.need_reason(prompt, cases)
+        command = update_command(prompt.name, cases=cases, many="--new", reason=reason)
         listed = names_text([f"{old!r} to {name!r}" for old, name in renamed.items()])
         summary = f"renamed: {listed}; the lock has the old name"
         yield BudgetFinding("renamed", "error", "", summary, (f"lock the new name: {command}",), path, 1)

@@ -120,27 +120,6 @@ def write_locks(drafts: Sequence[Draft], reason: str) -> list[Written]:
     return [Written(show_path(draft.path), draft.lines) for draft in changed]
 
 
-def needs_reason(prompt: GuardedPrompt, cases: Collection[str] | None = None) -> bool:
-    """Whether an update must say why: for the command that a message prints, which works as it is.
-
-    Args:
-        cases: Only these; ``None``: the whole prompt.
-    """
-    return _needs_reason(prompt, EarlierLocks().lock(prompt)[1], cases)
-
-
-def _needs_reason(prompt: GuardedPrompt, known: Lock | None, cases: Collection[str] | None) -> bool:
-    if known is None:
-        return False
-    if cases is None and any(_call_raised(known.call, prompt.call)):
-        return True
-    # An update of some cases accepts no other model or price.
-    basis = prompt.basis if cases is None else known.basis
-    gone = _gone_cases(prompt, known)
-    chosen = prompt.cases if cases is None else prompt.cases.keys() & cases
-    return any(_entry(prompt, name, known, basis, gone)[2] for name in chosen)
-
-
 class EarlierLocks:
     """The locks that an update is compared with; if a file is gone or broken, what was committed."""
 
@@ -148,8 +127,14 @@ class EarlierLocks:
         self._logs: dict[Path, tuple[LockLog, dict[str, Lock]]] = {}
         self._need_reason: dict[Path, bool] = {}
 
-    def need_reason(self, prompt: GuardedPrompt) -> bool:
-        """Whether an update of the whole prompt must say why; each prompt is asked once, however many cases it has."""
+    def need_reason(self, prompt: GuardedPrompt, cases: Collection[str] | None = None) -> bool:
+        """Whether an update must say why: for the command that a message prints, which works as it is.
+
+        Args:
+            cases: Only these; ``None``: the whole prompt, which is asked once, however many of its cases fail.
+        """
+        if cases is not None:
+            return _needs_reason(prompt, self.lock(prompt)[1], cases)
         if prompt.path not in self._need_reason:
             self._need_reason[prompt.path] = _needs_reason(prompt, self.lock(prompt)[1], None)
         return self._need_reason[prompt.path]
@@ -173,6 +158,18 @@ class EarlierLocks:
         if known is None:
             known = predecessor([prompt.measure(name).entry.variables for name in prompt.cases], gone)
         return None, None if known is None or known.program else known
+
+
+def _needs_reason(prompt: GuardedPrompt, known: Lock | None, cases: Collection[str] | None) -> bool:
+    if known is None:
+        return False
+    if cases is None and any(_call_raised(known.call, prompt.call)):
+        return True
+    # An update of some cases accepts no other model or price.
+    basis = prompt.basis if cases is None else known.basis
+    gone = _gone_cases(prompt, known)
+    chosen = prompt.cases if cases is None else prompt.cases.keys() & cases
+    return any(_entry(prompt, name, known, basis, gone)[2] for name in chosen)
 
 
 def _gone(config: Config, log: LockLog) -> dict[str, Lock]:

@@ -1,11 +1,10 @@
 """What the check finds of known values: metrics, caps, messages, warnings. Nothing is counted, and git is not asked."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from known_values import ENTRIES, LOST, PARCEL, REFUND, Known, answers, said, write_project
+from known_values import ENTRIES, LOST, PARCEL, REFUND, Known, answers, said
 
 from promptopt.budget import totals
 from promptopt.budget.baseline import Base, input_tokens
@@ -17,16 +16,7 @@ from promptopt.budget.totals import RecordedQuality, check_group, check_prompt, 
 BASE = 13
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("known")
-    write_project(root)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+pytestmark = pytest.mark.usefixtures("known_project")
 
 
 CHECKED = [

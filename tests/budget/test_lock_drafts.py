@@ -7,21 +7,11 @@ from typing import Any
 import pytest
 from known_values import ENTRIES, LOST, PARCEL, REFUND, Known, answers, drafted, write_project
 
-from promptopt.budget.update import Draft, draft_removals, draft_updates, needs_reason
+from promptopt.budget.update import Draft, EarlierLocks, draft_removals, draft_updates
 from promptopt.config import load_config
 from promptopt.errors import UsageError
 
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("known")
-    write_project(root)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+pytestmark = pytest.mark.usefixtures("known_project")
 
 
 UPDATED = [
@@ -773,7 +763,7 @@ def test_an_update(values: dict[str, Any], cases: set[str] | None, expected: str
     assert drafted(draft) == expected
     assert (draft.prompt, draft.path.name) == ("triage", "triage.lock.toml")
     # The command that a message prints asks for a reason if the update does.
-    assert needs_reason(Known(**values).prompt, cases) == bool(draft.raises)
+    assert EarlierLocks().need_reason(Known(**values).prompt, cases) == bool(draft.raises)
 
 
 @pytest.mark.parametrize(("values", "expected"), TRIMMED)
