@@ -145,22 +145,16 @@ def compare(
     if provider is not None:
         check_provider_type("provider", provider)
     config = load_config()
-    margin, cost_margin, max_failed = (
-        given if given is not None else usual
-        for given, usual in (
-            (margin, config.margin),
-            (cost_margin, config.cost_margin),
-            (max_failed, config.max_failed),
-        )
-    )
+    margin = config.margin if margin is None else margin
+    cost_margin = config.cost_margin if cost_margin is None else cost_margin
+    max_failed = config.max_failed if max_failed is None else max_failed
     _check(prompts, trials, timeout_s, margin, accept)
     check_percent("cost_margin", cost_margin)
     check_percent("max_failed", max_failed)
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
     cells = make_grid(templates, models, settings or {}, config.variants, baseline)
     # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
-    priced_as = price_as or config.price_as or cells[0].model or templates[0].front.model or config.model
-    encoding(tokenizer_for(priced_as).encoding)
+    _load_vocabulary(price_as or config.price_as or cells[0].model or templates[0].front.model or config.model)
     named = suite or suite_of(templates[0].origin.prompt, config=config)
     loaded = named if isinstance(named, Suite) else load_suite(named, config=config)
     checks = SuiteChecks(loaded)
@@ -186,6 +180,7 @@ def compare(
     unfinished = config.root / ".promptopt" / "unfinished" if record else None
     shares = _Shares(margin / 100, accept / 100, cost_margin / 100, max_failed / 100)
     rules = _race_rules(shares, len(variants), loaded, checks, batch, labels) if race else None
+    # Each call asks for the configuration: of a run it is one, which is looked up once.
     with using_config(config):
         plans = make_plans(variants, loaded, mode, trials, unfinished, race=race)
     expected = cost_range(plans)
@@ -212,9 +207,7 @@ def compare(
         on_answer=on_answer,
         judges=judges,
     )
-    # Each call asks for the configuration: of a run it is one, which is looked up once.
-    with using_config(config):
-        runs = _carried_out(plans, checks, rules, sending)
+    runs = _carried_out(config, plans, checks, rules, sending)
     summaries = tuple(summarize(run, config) for run in runs)
     kept = [run for run in runs if not run.dropped]
     # A race stops by the suite's own quality.
@@ -295,13 +288,20 @@ def _may_ask(plans: Sequence[RunPlan]) -> list[RunPlan]:
     ]
 
 
-def _carried_out(plans: Sequence[RunPlan], checks: SuiteChecks, rules: RaceRules | None, sending: Sending) -> list[Run]:
-    try:
-        if rules is None:
-            return run_plans(plans, checks, sending)
-        from promptopt.experiment.rounds import race_plans
+def _load_vocabulary(model: str | None) -> None:
+    encoding(tokenizer_for(model).encoding)
 
-        return race_plans(plans, checks, rules, sending)
+
+def _carried_out(
+    config: Config, plans: Sequence[RunPlan], checks: SuiteChecks, rules: RaceRules | None, sending: Sending
+) -> list[Run]:
+    try:
+        with using_config(config):
+            if rules is None:
+                return run_plans(plans, checks, sending)
+            from promptopt.experiment.rounds import race_plans
+
+            return race_plans(plans, checks, rules, sending)
     finally:
         if sending.judges is not None:
             sending.judges.close()
