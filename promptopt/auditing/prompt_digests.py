@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promptopt.gateway.semantic.index import LONGEST_QUESTION
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -17,7 +19,6 @@ BLOCK_CHARACTERS = 256
 LINE_LENGTH = np.uint64(0xFFFFF)
 """The bits of a line's number that are its length in characters."""
 _MOST_LINES = 256
-_LONGEST_QUESTION = 4_000
 # What two texts may differ in that are near repeats of one another.
 _VARIED = re.compile(r"[\W\d_]+")
 
@@ -95,7 +96,7 @@ def question_of(messages: Any) -> tuple[int, str] | None:
     ``None`` if the call does not end in one text that a user wrote, or it is longer than a semantic cache compares.
     """
     split = _without_question(messages)
-    if split is None or not split[1].strip() or len(split[1]) > _LONGEST_QUESTION:
+    if split is None or not split[1].strip() or len(split[1]) > LONGEST_QUESTION:
         return None
     return digest_of(split[0]), split[1]
 

@@ -13,10 +13,7 @@ from promptopt.errors import InputError, UsageError
 from promptopt.gateway.layers.semantic import Calibration
 from promptopt.gateway.semantic.embedders import DEFAULT, WordLlamaEmbedder, make_embedder
 from promptopt.gateway.semantic.hard_facts import HardFacts, difference, hard_facts
-from promptopt.gateway.semantic.index import VectorIndex
-
-# How many similar questions the gateway compares in their facts.
-_COMPARED = 20
+from promptopt.gateway.semantic.index import MOST_COMPARED, VectorIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ class SimilarAnswers:
             end, other = heapq.heappop(scope.coming)
             scope.index.add(self._vectors[other][None])
             scope.kept.append((other, end))
-        for _, place in scope.index.similar(vector, self._threshold)[:_COMPARED]:
+        for _, place in scope.index.similar(vector, self._threshold)[:MOST_COMPARED]:
             other, end = scope.kept[place]
             if now < end + self._ttl_s and difference(self._fact(number), self._fact(other)) is None:
                 return True

@@ -25,7 +25,7 @@ from promptopt.gateway.flow import AFTER_FORK, Blocking, Flow, Handler, Subflow
 from promptopt.gateway.layers.cache import CachePolicy, prompt_name
 from promptopt.gateway.semantic.embedders import DEFAULT, Embedder, make_embedder
 from promptopt.gateway.semantic.hard_facts import RULES, HardFacts, difference, hard_facts
-from promptopt.gateway.semantic.index import VectorIndex
+from promptopt.gateway.semantic.index import LONGEST_QUESTION, MOST_COMPARED, VectorIndex
 from promptopt.gateway.stores.base import SKEW_S, Outage, StoreLock, tolerating, using
 from promptopt.gateway.stores.database import Database
 from promptopt.gateway.stores.ledger_row import encodable
@@ -51,10 +51,6 @@ _FILE, _WHAT = "semantic.sqlite", "the semantic cache"
 # More questions are not kept; the oldest go first.
 _MOST = 50_000
 _TIDY_EVERY = 100
-# A longer text is no question, and the mean of its words says little.
-_LONGEST = 4_000
-# How many similar questions are compared in their facts.
-_COMPARED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +193,7 @@ class SemanticCache:
         now = self._clock.time()
         with self._lock:
             known = self._read(scope, len(vector))
-            for _, place in known.index.similar(vector, self._threshold)[:_COMPARED]:
+            for _, place in known.index.similar(vector, self._threshold)[:MOST_COMPARED]:
                 number, created, expires, others = known.rows[place]
                 if not created - SKEW_S <= now < expires or difference(facts, others) is not None:
                     continue
@@ -358,7 +354,7 @@ def _question(call: Call, embedder: str) -> tuple[str, str] | None:
     if name is None or not isinstance(items, list) or not items:
         return None
     split = _without_text(items[-1])
-    if split is None or not split[1].strip() or len(split[1]) > _LONGEST:
+    if split is None or not split[1].strip() or len(split[1]) > LONGEST_QUESTION:
         return None
     rest, text = split
     shaping = {key: value for key, value in call.body.items() if key != name}

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+LONGEST_QUESTION = 4_000
+"""Characters: a longer text is no question, and the mean of its words says little."""
+MOST_COMPARED = 20
+"""Similar questions that are compared in their facts."""
 # From so many numbers on, most vectors are ruled out by a part of them.
 _LARGE = 1 << 20
 _HEAD = 48
