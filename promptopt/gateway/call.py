@@ -201,6 +201,11 @@ class Upstream:
         """Whether it has the model."""
         return not self.models or model in self.models or any(_starts(model, name) for name in self.models)
 
+    @property
+    def lists_more(self) -> bool:
+        """Whether it has models that the configuration does not name one by one."""
+        return not self.models or any(name.endswith("*") for name in self.models)
+
     def sent_name(self, model: str) -> str:
         """The name that it knows a model by."""
         return self.models.get(model, model)

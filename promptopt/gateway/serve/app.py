@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from promptopt.gateway.assembly import Gateway, build_gateway
-from promptopt.gateway.call import Answer, Call, Endpoint
+from promptopt.gateway.call import Answer, Call, Endpoint, Upstream
 from promptopt.gateway.failures import CallFailed, Refused
 from promptopt.gateway.flow import run_async
 from promptopt.gateway.keys import VirtualKey, find_key
@@ -163,13 +163,14 @@ class Service:
 
     @staticmethod
     def _check_host(headers: Headers) -> None:
-        # A page in a browser on this machine may send requests here under a name of its own (DNS rebinding).
-        host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "localhost")
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if not is_loopback(name):
-            raise Rejected(
-                403, "wrong_host", f"the name {host!r} is not of this machine; without virtual keys no other is served"
-            )
+        # A page in a browser on this machine may send requests here, under a name of its own (DNS rebinding) or under
+        # this machine's: then the browser says where the page is from. A page in a file is from "null".
+        for header in (b"host", b"origin"):
+            for asked in (value.decode("latin-1") for name, value in headers if name == header):
+                host = asked.rpartition("://")[2]
+                if not is_loopback(host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host):
+                    message = f"{asked!r} is not of this machine; without virtual keys no other is served"
+                    raise Rejected(403, f"wrong_{header.decode()}", message)
 
     # --- calls
 
@@ -240,26 +241,40 @@ class Service:
     # --- all else
 
     async def models(self, request: Request) -> Response:
-        """The models that may be asked for."""
+        """The models that may be asked for, or the one that the path names."""
         key = self.authorized(request.scope)
+        allowed = sorted(name for name in await self._model_names() if _allows(key, name))
+        models = [{"id": name, "object": "model", "created": 0, "owned_by": "promptopt"} for name in allowed]
+        if (asked := request.path_params.get("model")) is None:
+            return _json(200, {"object": "list", "data": models})
+        if asked not in allowed:
+            raise Rejected(404, "model_not_found", f"no upstream lists the model {asked!r}")
+        return _json(200, models[allowed.index(asked)])
+
+    async def _model_names(self) -> set[str]:
+        """Names that the configuration has, and of upstreams that have others too, those that they list."""
         upstreams = self.serving.configuration.gateway.upstreams
         names = {name for upstream in upstreams for name in upstream.models if not name.endswith("*")}
-        if not upstreams or not all(upstream.models for upstream in upstreams):
-            names |= await self._upstream_models()
-        allowed = sorted(name for name in names if _allows(key, name))
-        models = [{"id": name, "object": "model", "created": 0, "owned_by": "promptopt"} for name in allowed]
-        return _json(200, {"object": "list", "data": models})
+        # A deployment in the address lists nothing.
+        asked = [each for each in upstreams if each.lists_more and "{model}" not in each.url] if upstreams else [None]
+        found = await asyncio.gather(*map(self._upstream_models, asked), return_exceptions=True)
+        failures = [each for each in found if isinstance(each, BaseException)]
+        if failures and not names and len(failures) == len(found):
+            raise failures[0]
+        return names.union(*(each for each in found if not isinstance(each, BaseException)))
 
-    async def _upstream_models(self) -> set[str]:
+    async def _upstream_models(self, upstream: Upstream | None) -> set[str]:
+        headers = {"anthropic-version": "2023-06-01"} if upstream and upstream.header == "x-api-key" else {}
         try:
-            response = await self.serving.forwarder.pass_on("GET", "/models", "", b"", {})
+            response = await self.serving.forwarder.pass_on("GET", "/models", "", b"", headers, upstream)
             async with response:
                 body = await response.json(content_type=None)
-            return {each["id"] for each in body["data"] if isinstance(each["id"], str)}
+            names = {each["id"] for each in body["data"] if isinstance(each["id"], str)}
         except CallFailed as failure:
             raise _Answered(failed(failure)) from None
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
             raise Rejected(502, "invalid_body", "the upstream's list of models cannot be read") from None
+        return {name for name in names if upstream is None or upstream.serves(name)}
 
     def _viewer(self, scope: Scope) -> None:
         """Raises Rejected if who asks may not see what all teams do."""
@@ -324,6 +339,7 @@ def make_app(service: Service) -> Starlette:
         *(Route(f"/v1{path}", _Endpoint(service, endpoint)) for endpoint, path in PATH_OF.items()),
         Route("/v1/models", service.models),
         Route("/v1/models", _only_get, methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        Route("/v1/models/{model:path}", service.models),
         Route("/", service.page),
         Route("/metrics", service.metrics),
         Route("/healthz", service.health),

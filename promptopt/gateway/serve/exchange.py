@@ -33,11 +33,14 @@ async def read_content(scope: Scope, receive: Receive, settings: ServeSettings, 
     """
     most = settings.max_body
     headers = dict(scope["headers"])
-    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
-    # What a page in a browser can send without asking first is of another type.
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    # What a page in a browser can send without asking first is of another type, or of none.
     if json_only and kind != b"application/json":
-        shown = kind.decode("latin-1")
-        raise Rejected(415, "unsupported_media_type", f"the body is {shown!r}; send `Content-Type: application/json`")
+        shown = repr(kind.decode("latin-1")) if kind else "of no type"
+        raise Rejected(415, "unsupported_media_type", f"the body is {shown}; send `Content-Type: application/json`")
+    coding = headers.get(b"content-encoding", b"identity").strip().lower().decode("latin-1")
+    if json_only and coding not in ("", "identity"):
+        raise Rejected(415, "unsupported_media_type", f"the body is encoded as {coding!r}; send it as it is")
     too_large = Rejected(413, "body_too_large", f"the body is above {most:,} bytes; `max_body_mb` sets that")
     # What is left of the body is not read.
     too_large.headers.append((b"connection", b"close"))

@@ -186,6 +186,8 @@ def test_a_client_that_leaves_a_running_stream_is_billed_for_what_had_come(proxy
         (b'{"messages": []}', {}, 400, "missing_model"),
         (b'{"model": 7}', {}, 400, "missing_model"),
         (b"{}", {"content-type": "text/plain"}, 415, "unsupported_media_type"),
+        (b"{}", {"content-type": ""}, 415, "unsupported_media_type"),
+        (b"\x1f\x8b", {"content-encoding": "gzip"}, 415, "unsupported_media_type"),
         (b" " * 2_000_000, {}, 413, "body_too_large"),
     ],
 )
@@ -216,7 +218,47 @@ def test_other_paths_are_refused_unless_the_configuration_lets_them_pass(proxy, 
 def test_the_models_are_those_of_the_upstream(proxy, upstream):
     models = [{"id": "gpt-4o", "object": "model", "created": 1, "owned_by": "openai"}]
     upstream.on = lambda path, body: Reply(body={"object": "list", "data": models})
-    assert [model.id for model in proxy().openai().models.list()] == ["gpt-4o"]
+    client = proxy().openai()
+    assert [model.id for model in client.models.list()] == ["gpt-4o"]
+    assert client.models.retrieve("gpt-4o").id == "gpt-4o"
+    with pytest.raises(openai.NotFoundError, match="no upstream lists the model 'o9'"):
+        client.models.retrieve("o9")
+
+
+def test_upstreams_that_have_more_models_than_are_named_are_asked_for_them(proxy, upstream, monkeypatch):
+    monkeypatch.setenv("CLAUDE_KEY", "sk-ant")
+    lists = {"openai": ["gpt-4o", "gpt-4o-mini", "o9"], "claude": ["claude-sonnet-4-6"], "away": None}
+
+    def listed(path, body):
+        models = lists[path.split("/")[2]]
+        return Reply(500) if models is None else Reply(body={"data": [{"id": name} for name in models]})
+
+    upstream.on = listed
+    named = "".join(
+        f'[[tool.promptopt.gateway.upstreams]]\nname = "{name}"\nurl = "UPSTREAM/{url}"\nmodels = {models}\n{more}'
+        for name, url, models, more in (
+            ("openai", "openai", '["gpt-4o*"]', ""),
+            ("claude", "claude", '["claude-*"]', 'key_env = "CLAUDE_KEY"\nheader = "x-api-key"\n'),
+            ("azure", "azure/{model}", '["phi*"]', ""),
+            ("local", "local", '["llama-3.3-70b"]', ""),
+            ("away", "away", '["qwen*"]', ""),
+        )
+    )
+    found = [model.id for model in proxy(named).openai().models.list()]
+    assert found == ["claude-sonnet-4-6", "gpt-4o", "gpt-4o-mini", "llama-3.3-70b"]
+    assert sorted(path for path, *_ in upstream.requests) == [f"/v1/{name}/models" for name in sorted(lists)]
+    assert {headers.get("x-api-key") for path, _, headers in upstream.requests if "claude" in path} == {"sk-ant"}
+
+
+def test_a_page_of_another_address_cannot_spend_through_a_browser(proxy, upstream):
+    server = proxy('[tool.promptopt.serve]\npass = ["/v1/files"]')
+    for origin in ("https://evil.example", "null", "http://localhost.evil.example:4141"):
+        for path in ("/v1/chat/completions", "/v1/files"):
+            response = httpx2.post(server.url + path, json=CHAT, headers={"origin": origin})
+            assert (response.status_code, response.json()["error"]["code"]) == (403, "wrong_origin")
+    assert upstream.calls == 0
+    own = {"origin": "http://localhost:3000"}
+    assert httpx2.post(f"{server.url}/v1/files", json=CHAT, headers=own).status_code == 200
 
 
 def test_health_and_readiness(proxy):
