@@ -46,6 +46,8 @@ _CONTEXTS: Mapping[Processing, Mapping[str, str]] = {
 
 _FEES = ("web_searches_kcount", "storage_searches_kcount")
 _MTOK = Decimal(1_000_000)
+# Anthropic: a cache that lasts an hour is written at twice the input rate.
+_HOUR_FACTOR = 2
 _LOOKED_AT, _OFFERED = 30, 3
 
 
@@ -99,6 +101,11 @@ class Price:
             not usage.output_audio_tokens or self.output_audio_mtok is not None
         )
 
+    @property
+    def cache_write_1h_mtok(self) -> Decimal:
+        """Dollars per million input tokens that are written to a cache which keeps them for an hour."""
+        return _hour_rate(self.input_mtok, self.cache_write_mtok)
+
     def _text_cost(self, usage: Usage) -> Cost:
         if self.tiers is not None and self.tier_start is not None and usage.input_tokens > self.tier_start:
             return self._tiered_cost(self.tiers, usage)
@@ -107,6 +114,7 @@ class Price:
             plain * self.input_mtok
             + usage.cache_read_tokens * self.cache_read_mtok
             + usage.cache_write_tokens * self.cache_write_mtok
+            + usage.cache_write_1h_tokens * (self.cache_write_1h_mtok - self.cache_write_mtok)
         )
         return Cost(input_usd / _MTOK, usage.output_tokens * self.output_mtok / _MTOK)
 
@@ -122,7 +130,29 @@ class Price:
                 output_tokens=usage.output_tokens,
             )
         )
-        return Cost(calculated["input_price"], calculated["output_price"])
+        return Cost(calculated["input_price"] + _hour_more(tiers, usage), calculated["output_price"])
+
+
+def _hour_rate(plain: Decimal, write: Decimal) -> Decimal:
+    """What a cache that lasts an hour is written at; it costs more only if a shorter one does.
+
+    Source: https://docs.claude.com/en/docs/build-with-claude/prompt-caching, "Pricing".
+    """
+    return plain * _HOUR_FACTOR if write > plain else write
+
+
+def _hour_more(tiers: ModelPrice, usage: Usage) -> Decimal:
+    """What the tokens that are written for an hour cost above those written for less, in the tier of an input."""
+    if not usage.cache_write_1h_tokens:
+        return Decimal(0)
+    import genai_prices
+
+    size = usage.input_tokens
+    plain, write = (
+        tiers.calc_price(genai_prices.Usage(input_tokens=size, cache_write_tokens=written))["input_price"] / size
+        for written in (0, size)
+    )
+    return usage.cache_write_1h_tokens * (_hour_rate(plain, write) - write)
 
 
 def find_price(

@@ -71,6 +71,7 @@ class Usage:
         output_tokens: All output tokens, reasoning included.
         output_reasoning_tokens: Those of them that were reasoning.
         input_audio_tokens: Those of the input that were sound; so are ``output_audio_tokens`` of the output.
+        cache_write_1h_tokens: Those of ``cache_write_tokens`` that the provider keeps for an hour.
 
     Raises:
         ValueError: A count is negative, or a part is larger than its whole.
@@ -83,6 +84,7 @@ class Usage:
     output_reasoning_tokens: int = 0
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
     def __post_init__(self) -> None:
         counts = (
@@ -93,11 +95,14 @@ class Usage:
             self.output_reasoning_tokens,
             self.input_audio_tokens,
             self.output_audio_tokens,
+            self.cache_write_1h_tokens,
         )
         if min(counts) < 0:
             raise ValueError(f"token counts cannot be negative: {self}")
         if self.cache_read_tokens + self.cache_write_tokens > self.input_tokens:
             raise ValueError(f"input_tokens includes the cached tokens and cannot be smaller than them: {self}")
+        if self.cache_write_1h_tokens > self.cache_write_tokens:
+            raise ValueError(f"cache_write_tokens includes those kept for an hour: {self}")
         if self.output_reasoning_tokens > self.output_tokens:
             raise ValueError(f"output_tokens includes reasoning and cannot be smaller than it: {self}")
         if self.input_audio_tokens > self.input_tokens or self.output_audio_tokens > self.output_tokens:

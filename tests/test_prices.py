@@ -96,6 +96,15 @@ def test_long_input_costs_more_where_rates_are_tiered() -> None:
     assert long.output_usd == short.output_usd * Decimal("1.5")
 
 
+@pytest.mark.parametrize(
+    ("model", "tokens", "usd"),
+    [("claude-sonnet-4-5", 100_000, "0.6"), ("claude-sonnet-4-5", 300_000, "3.6"), ("gpt-4o", 100_000, "0.25")],
+)
+def test_a_cache_that_lasts_an_hour_is_written_at_twice_the_input_rate(model: str, tokens: int, usd: str) -> None:
+    usage = Usage(input_tokens=tokens, cache_write_tokens=tokens, cache_write_1h_tokens=tokens)
+    assert price(model).cost(usage).input_usd == Decimal(usd)
+
+
 @given(
     model=st.sampled_from(["gpt-4o", "gpt-5.6-luna", "gemini-2.5-pro", "claude-sonnet-4-6", "gpt-4.1-mini"]),
     tokens=st.tuples(*[st.integers(0, 400_000)] * 3),

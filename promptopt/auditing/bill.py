@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 KINDS = ("input", "cached", "written", "written_1h", "output", "reasoning")
 """What tokens are billed as; ``reasoning`` are output tokens that nobody reads."""
-# Anthropic: a cache that lasts an hour is written at twice the input rate.
-_HOUR_FACTOR = Decimal(2)
 SLOT_S = 600
 """Seconds of a slot."""
 _EPOCH = 1e9
@@ -199,7 +197,7 @@ def _rate(price: Price) -> TokenRate:
         price.input_mtok,
         price.cache_read_mtok,
         price.cache_write_mtok,
-        _hour_rate(price.input_mtok, price.cache_write_mtok),
+        price.cache_write_1h_mtok,
         price.output_mtok,
         price.output_mtok,
     )
@@ -212,19 +210,15 @@ def list_rate(model: str) -> TokenRate | None:
     return None if price is None else _rate(price)
 
 
-def _hour_rate(plain: Decimal, write: Decimal) -> Decimal:
-    """What a cache that lasts an hour is written at; it costs more only if a shorter one does."""
-    return plain * _HOUR_FACTOR if write > plain else write
-
-
 def _long_rate(price: Price, start: int) -> TokenRate:
     """The rates above a tier's start, asked with one token of each kind beside an input that long."""
     size = start + 1
     plain = price.cost(Usage(size, 0, 0, 0)).input_usd / size
     read = price.cost(Usage(size, size, 0, 0)).input_usd / size
     write = price.cost(Usage(size, 0, size, 0)).input_usd / size
+    write_1h = price.cost(Usage(size, 0, size, 0, cache_write_1h_tokens=size)).input_usd / size
     output = price.cost(Usage(size, 0, 0, 1)).output_usd
-    rates = plain, read, write, _hour_rate(plain, write), output, output
+    rates = plain, read, write, write_1h, output, output
     return TokenRate(price.model, price.processing, tuple(each * _MTOK for each in rates), long=True)
 
 

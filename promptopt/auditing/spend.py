@@ -180,7 +180,8 @@ def priced(rows: Iterable[LedgerRow], config: Config) -> Iterator[LedgerRow]:
             yield row
             continue
         read, written = row.cache_read_tokens or 0, row.cache_write_tokens or 0
-        usage = Usage(row.input_tokens, read, written, row.output_tokens or 0)
+        hour = row.cache_write_1h_tokens or 0
+        usage = Usage(row.input_tokens, read, written, row.output_tokens or 0, cache_write_1h_tokens=hour)
         usd = float(price.cost(usage).total_usd)
         yield row._replace(list_usd=usd, incurred_usd=usd if row.incurred_usd is None else row.incurred_usd)
 

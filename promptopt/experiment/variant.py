@@ -164,7 +164,7 @@ class Variant:
         if cacheable is None:
             return Measurement(usage, basis, self.cost(usage))
         tokens = min(cacheable, usage.input_tokens)
-        warm = replace(usage, cache_read_tokens=tokens, cache_write_tokens=0)
+        warm = replace(usage, cache_read_tokens=tokens, cache_write_tokens=0, cache_write_1h_tokens=0)
         return Measurement(usage, basis, self.cost(usage), tokens, self.cost(warm))
 
     def cost(self, usage: Usage) -> Cost | None:

@@ -299,6 +299,7 @@ def batch_row(answer: BatchAnswer, at: float) -> LedgerRow:
         finish_reason=response.finish_reason,
         input_tokens=usage.input_tokens if usage else None,
         cache_read_tokens=usage.cache_read_tokens if usage else None,
+        cache_write_tokens=usage.cache_write_tokens if usage else None,
         output_tokens=usage.output_tokens if usage else None,
         output_reasoning_tokens=usage.output_reasoning_tokens if usage else None,
         list_usd=usd,

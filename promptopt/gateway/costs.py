@@ -10,6 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from promptopt.config import Config, OwnPrice
+from promptopt.gateway.anthropic.hints import wants_an_hour
 from promptopt.gateway.bounds import Unbounded, bound_of, is_possible, tool_fees
 from promptopt.gateway.call import Answer, Call, Upstream, UsageBasis
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
@@ -191,7 +192,8 @@ class Costs:
         if not price.prices_sound_of(usage):
             raise Unbounded(f"sound of {call.model!r} is unpriced")
         # Input may be billed as written to the provider's cache, which some sell above the plain rate.
-        more = max(price.cache_write_mtok - price.input_mtok, Decimal(0)) * usage.input_tokens / _MTOK
+        written = price.cache_write_1h_mtok if wants_an_hour(call.body) else price.cache_write_mtok
+        more = max(written - price.input_mtok, Decimal(0)) * usage.input_tokens / _MTOK
         cost = price.cost(usage)
         return Worst(usage, Cost(cost.input_usd + more + bound.fees_usd, cost.output_usd), bound.estimated)
 

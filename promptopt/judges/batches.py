@@ -131,6 +131,7 @@ def _share(usage: Usage, number: int, count: int) -> Usage:
     share = {name: _part(getattr(usage, name), number, count) for name in Usage.__slots__}
     # A part of the cached tokens may round above a part of all.
     share["input_tokens"] = max(share["input_tokens"], share["cache_read_tokens"] + share["cache_write_tokens"])
+    share["cache_write_1h_tokens"] = min(share["cache_write_1h_tokens"], share["cache_write_tokens"])
     share["output_tokens"] = max(share["output_tokens"], share["output_reasoning_tokens"])
     return Usage(**share)
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_S = 120.0
 _PARTS = ("text", "usage", "tool_calls", "model", "finish_reason", "error")
-_USAGE_PARTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "output_reasoning_tokens")
+_USAGE_PARTS = (
+    *("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"),
+    *("output_tokens", "output_reasoning_tokens"),
+)
 # A field of the body that is one expression keeps the value's type: a list of messages stays a list.
 _WHOLE = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)+)\}\}\s*", re.DOTALL)
 _UNUSABLE = {

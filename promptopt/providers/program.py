@@ -184,6 +184,8 @@ def anthropic_usage(value: Mapping[str, Any]) -> Usage | None:
     details = value.get("output_tokens_details")
     thought = details.get("thinking_tokens") if isinstance(details, Mapping) else 0
     read, written = _count(value.get("cache_read_input_tokens")), _count(value.get("cache_creation_input_tokens"))
+    kept = value.get("cache_creation")
+    hour = _count(kept.get("ephemeral_1h_input_tokens")) if isinstance(kept, Mapping) else 0
     output = _count(value.get("output_tokens"))
     return Usage(
         input_tokens=_count(value["input_tokens"]) + read + written,
@@ -191,6 +193,7 @@ def anthropic_usage(value: Mapping[str, Any]) -> Usage | None:
         cache_write_tokens=written,
         output_tokens=output,
         output_reasoning_tokens=min(_count(thought), output),
+        cache_write_1h_tokens=min(hour, written),
     )
 
 

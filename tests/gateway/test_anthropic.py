@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from upstream import Reply, error, wait_until
 
 import promptopt
+from promptopt.auditing.readers.ledger import row_calls
 from promptopt.gateway.anthropic.hints import has_own, minimum_tokens
 from promptopt.gateway.anthropic.wire import read_usage
 from promptopt.gateway.call import Call
@@ -109,6 +110,41 @@ def test_a_message_is_kept_and_paid_once(claude, upstream):
     )
     assert miss.incurred_usd == pytest.approx(cost(SONNET, 10, 5, 2000, 100))
     assert (miss.finish_reason, miss.max_output_tokens) == ("stop", 50)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_written_for_an_hour_costs_twice_the_input(claude, upstream, stream):
+    def answered(path, body):
+        found = message(body, [] if stream else None, read=2000, written=100, output=7)
+        found["usage"]["cache_creation"] = {"ephemeral_5m_input_tokens": 40, "ephemeral_1h_input_tokens": 60}
+        if not stream:
+            return Reply(body=found)
+        return Reply(events=[{"type": "message_start", "message": found}, *events(body)[1:]])
+
+    upstream.on = answered
+    sdk = claude()
+    answer = ask(sdk, stream=stream)
+    if stream:
+        list(answer)
+    assert wait_until(lambda: len(rows(sdk)) == 1)
+    (row,) = rows(sdk)
+    assert (row.cache_write_tokens, row.cache_write_1h_tokens) == (100, 60)
+    assert row.incurred_usd == pytest.approx(cost(SONNET, 10, 7, 2000, 40) + 60 * 6 / 1e6)
+    (logged,) = row_calls(row)
+    assert (logged.cache_write_tokens, logged.cache_write_1h_tokens) == (40, 60)
+
+
+def test_a_budget_reserves_for_what_is_written_for_an_hour(claude, upstream):
+    def refused(ttl):
+        kept = {"type": "ephemeral", **({"ttl": ttl} if ttl else {})}
+        block = {"type": "text", "text": LONG, "cache_control": kept}
+        # Some 3,300 tokens: one and a quarter cents at the rate of five minutes, two at that of an hour.
+        sdk = claude(budget={"day": 0.016}, path=str(ttl), cache=False)
+        ask(sdk, messages=[{"role": "user", "content": [block]}])
+
+    refused(None)
+    with pytest.raises(promptopt.BudgetExceeded):
+        refused("1h")
 
 
 def test_streams(claude, upstream):

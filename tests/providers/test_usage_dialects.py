@@ -81,6 +81,12 @@ THOUGHT = {"reasoning_tokens": 15}
             Usage(194, 0, 100, 2), id="OpenRouter",
         ),
         pytest.param(
+            {"prompt_tokens": 194, "completion_tokens": 2, "total_tokens": 196,
+             "prompt_tokens_details": {"cached_tokens": 0, "cache_creation_tokens": 100,
+                                       "cache_creation_token_details": {"ephemeral_1h_input_tokens": 60}}},
+            Usage(194, 0, 100, 2, cache_write_1h_tokens=60), id="LiteLLM: written for an hour",
+        ),
+        pytest.param(
             {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "prompt_tokens_details": None},
             Usage(9, 0, 0, 2), id="vLLM without details",
         ),
@@ -101,6 +107,11 @@ def test_openai_names(said: dict[str, Any], expected: Usage) -> None:
         pytest.param(
             {"input_tokens": 20, "output_tokens": 9, "cache_read_input_tokens": 80, "cache_creation_input_tokens": 10},
             Usage(110, 80, 10, 9), id="Anthropic: cached beside",
+        ),
+        pytest.param(
+            {"input_tokens": 20, "output_tokens": 9, "cache_read_input_tokens": 80, "cache_creation_input_tokens": 10,
+             "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 6}},
+            Usage(110, 80, 10, 9, cache_write_1h_tokens=6), id="Anthropic: written for an hour",
         ),
         pytest.param(
             {"inputTokens": 20, "outputTokens": 9, "totalTokens": 119, "cacheReadInputTokens": 80,

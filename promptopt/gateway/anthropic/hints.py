@@ -32,15 +32,29 @@ def minimum_tokens(model: str) -> int:
 
 def has_own(body: Mapping[str, Any]) -> bool:
     """Whether the caller has placed breakpoints, and so decides about all of them."""
-    return "cache_control" in body or any(_marked(body.get(name)) for name in ("tools", "system", "messages"))
+    return next(_breakpoints(body), None) is not None
 
 
-def _marked(value: Any) -> bool:
+def wants_an_hour(body: Mapping[str, Any]) -> bool:
+    """Whether the caller has placed a breakpoint whose prefix is kept for an hour."""
+    return any(isinstance(each, Mapping) and each.get("ttl") == "1h" for each in _breakpoints(body))
+
+
+def _breakpoints(body: Mapping[str, Any]) -> Iterator[Any]:
+    if "cache_control" in body:
+        yield body["cache_control"] or {}
+    for name in ("tools", "system", "messages"):
+        yield from _marked(body.get(name))
+
+
+def _marked(value: Any) -> Iterator[Any]:
     if isinstance(value, list):
-        return any(map(_marked, value))
-    if not isinstance(value, Mapping):
-        return False
-    return value.get("cache_control") is not None or _marked(value.get("content"))
+        for each in value:
+            yield from _marked(each)
+    elif isinstance(value, Mapping):
+        if (own := value.get("cache_control")) is not None:
+            yield own
+        yield from _marked(value.get("content"))
 
 
 def static_parts(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -199,6 +199,7 @@ def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
         "input_tokens": usage.input_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
         "output_tokens": usage.output_tokens,
         "output_reasoning_tokens": usage.output_reasoning_tokens,
         "basis": bill.basis,

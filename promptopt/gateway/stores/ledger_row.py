@@ -33,6 +33,7 @@ class LedgerRow(NamedTuple):
         misordered_tokens: Static input tokens that no prompt cache can keep, since they come after what varies.
         key: Name of the virtual key, or digest of the API key.
         service_tier: What it is priced as (``flex``, ``priority``, ...); ``None`` is the standard tier.
+        cache_write_1h_tokens: Those of ``cache_write_tokens`` that the provider keeps for an hour.
     """
 
     at: float
@@ -72,6 +73,7 @@ class LedgerRow(NamedTuple):
     team: str | None = None
     key: str | None = None
     service_tier: str | None = None
+    cache_write_1h_tokens: int | None = None
 
     @property
     def day(self) -> str:

@@ -32,25 +32,29 @@ def read_usage(usage: Any) -> Usage | None:
     written = _get(usage, "completion_tokens_details", "output_tokens_details")
     read = int(_get(details, "cached_tokens") or _get(usage, *_READ) or 0)
     wrote = int(_get(details, "cache_write_tokens", "cache_creation_tokens") or _get(usage, *_WROTE) or 0)
+    hour = int(_get(_get(details, "cache_creation_token_details") or _get(usage, "cache_creation"), *_WROTE_1H) or 0)
     reasoning = int(_get(written, "reasoning_tokens") or 0)
     cached_beside, reasoning_beside = _beside(total, output, read + wrote, reasoning, _get(usage, "total_tokens"))
     total += (read + wrote) * cached_beside
     output += reasoning * reasoning_beside
     read = min(read, total)
+    wrote = min(wrote, total - read)
     return Usage(
         input_tokens=total,
         cache_read_tokens=read,
-        cache_write_tokens=min(wrote, total - read),
+        cache_write_tokens=wrote,
         output_tokens=output,
         output_reasoning_tokens=min(reasoning, output),
         input_audio_tokens=min(int(_get(details, "audio_tokens") or 0), total),
         output_audio_tokens=min(int(_get(written, "audio_tokens") or 0), output),
+        cache_write_1h_tokens=min(hour, wrote),
     )
 
 
 # DeepSeek's, Moonshot's, and Anthropic's names, which gateways repeat beside OpenAI's.
 _READ = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
 _WROTE = ("cache_creation_input_tokens",)
+_WROTE_1H = ("ephemeral_1h_input_tokens",)
 
 
 def _beside(total: int, output: int, cached: int, reasoning: int, said: Any) -> tuple[bool, bool]:
