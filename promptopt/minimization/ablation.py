@@ -22,7 +22,7 @@ from promptopt.minimization.oracle import Oracle, OutOfMoney
 from promptopt.minimization.plan import price_of_case
 from promptopt.minimization.search import worth_of
 from promptopt.minimization.units import Unit
-from promptopt.money import dollars, usd
+from promptopt.money import dollars
 from promptopt.providers import Provider
 from promptopt.suites import Suite
 from promptopt.templates import Template
@@ -85,8 +85,7 @@ class Ablation:
         return text.heat_map(self.template.source, marks, self.margin, colour=colour)
 
     def __str__(self) -> str:
-        paid = f", {usd(self.outlay.usd)}" if self.outlay.paid else ""
-        footer = f"{self.outlay.calls:,} calls{paid}" + (f"; stopped {self.stopped}" if self.stopped else "")
+        footer = str(self.outlay) + (f"; stopped {self.stopped}" if self.stopped else "")
         return "\n\n".join([self.heat_map(), text.worth_table(list(self.worths)), footer]) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,7 +168,7 @@ def ablate(
         if on_plan is not None:
             on_plan(_planned(oracle, len(order), missing, limit))
         worths, stopped = _asked(oracle, order, margin)
-        outlay = Outlay(oracle.calls, oracle.spent, price is not None)
+        outlay = Outlay(oracle.calls, oracle.spent, price is not None, oracle.counted)
         label = bench.label(Reduced())
         return Ablation(bench.units.template, label, margin, worths, len(order), outlay, stopped)
 

@@ -15,6 +15,7 @@ from promptopt.minimization.confirmation import Confirmed
 from promptopt.minimization.oracle import Oracle
 from promptopt.minimization.search import Tried, worth_of
 from promptopt.minimization.units import Unit
+from promptopt.money import usd
 from promptopt.values import Usage
 
 Fate = Literal["removed", "kept", "untested", "not tried", "matters", "spare", "unclear"]
@@ -28,11 +29,18 @@ class Outlay:
         calls: Calls that were made; what was recorded is not among them.
         usd: Dollars spent, judges included.
         paid: Whether calls are paid at all.
+        counted: Whether some answers had no usage, so that their tokens were counted.
     """
 
     calls: int = 0
     usd: Decimal = Decimal(0)
     paid: bool = False
+    counted: bool = False
+
+    def __str__(self) -> str:
+        paid = f", {usd(self.usd)}" if self.paid else ""
+        counted = " by counted tokens, since answers came without usage" if self.paid and self.counted else ""
+        return f"{self.calls:,} calls{paid}{counted}"
 
 
 NO_OUTLAY = Outlay()
@@ -169,9 +177,9 @@ def _rows(
         elif choice != Reduced():
             points, state = worth_of(oracle.differences(choice, Reduced(), cases)), "search only"
         mean, low, high = (None if value is None else 100 * value for value in points)
-        usd = 1000 * float(np.nanmean(spend)) if priced else None
+        per_1k = 1000 * float(np.nanmean(spend)) if priced else None
         tokens = bench.input_tokens(choice)
-        yield FrontRow(choice, bench.label(choice), usd, tokens, mean or 0.0, low, high, len(cases), state)
+        yield FrontRow(choice, bench.label(choice), per_1k, tokens, mean or 0.0, low, high, len(cases), state)
 
 
 def worth_dict(each: UnitWorth) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def ablation_page(found: Ablation) -> ReportPage:
     counts = Counter(each.fate for each in found.worths)
     said = ", ".join(f"{counts[fate]} {fate}" for fate in _FATES if counts[fate])
     stopped = (f"stopped {found.stopped}",) if found.stopped else ()
-    paid = f"{found.outlay.calls:,} calls" + (f", {usd(found.outlay.usd)}" if found.outlay.paid else "")
+    paid = str(found.outlay)
     about = f"at a margin of {found.margin:g} points of quality, of up to {found.cases:,} cases"
     return ReportPage(
         kind="promptopt ablate",

@@ -303,7 +303,7 @@ def _searched(
         found = confirm(oracle, chosen, plan.split.confirm, margin / 100, *shares)
     except OutOfMoney:
         stopped = "at the limit of dollars, before the confirmation"
-    outlay = Outlay(oracle.calls, oracle.spent, bool(plan.usd_per_case))
+    outlay = Outlay(oracle.calls, oracle.spent, bool(plan.usd_per_case), oracle.counted)
     return Minimization(
         bench, plan, margin, tuple(reduction.tried), tuple(steps), tuple(found), tuple(facts), untested == "remove",
         outlay, stopped, oracle,

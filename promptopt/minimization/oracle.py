@@ -108,6 +108,7 @@ class Oracle(AbstractContextManager["Oracle"]):
 
     Attributes:
         spent: Dollars of this run, judges included.
+        counted: Whether some of its answers had no usage, so that their tokens were counted.
         calls: Calls of this run.
         limit: Dollars that may be spent; ``None``: no limit.
         reserved: Dollars that may not be spent for now.
@@ -125,6 +126,7 @@ class Oracle(AbstractContextManager["Oracle"]):
         self.bench, self._checks, self._sending, self._mode = bench, checks, sending, mode
         self.limit, self._paid, self.trials = limit, paid, trials
         self.spent, self.calls, self.reserved, self.to_come = Decimal(0), 0, Decimal(0), 0
+        self.counted = False
         self._trials: dict[Reduced, dict[int, tuple[Trial, ...]]] = defaultdict(dict)
         self._rounds: list[tuple[Reduced, Sequence[int], Answers]] = []
         self._caching: set[str] = set()
@@ -196,8 +198,8 @@ class Oracle(AbstractContextManager["Oracle"]):
         shows = answers.caching_models() - self._caching
         trials = answers.trials(0, self._caching | shows)
         if self._paid:
-            live = [response for trial in trials for response in trial.live]
-            self.spent += sum((_billed(variant, response) for response in live), Decimal(0))
+            self.spent += sum((_billed(variant, trial) for trial in trials), Decimal(0))
+            self.counted |= any(response.usage is None for trial in trials for response in trial.live)
         self._trials[choice] |= self._by_case(wanted, trials)
         if shows:
             # Once the provider shows a prompt cache, all answers of the model are measured with it.
@@ -276,10 +278,14 @@ class Oracle(AbstractContextManager["Oracle"]):
         return len(plan.live), Decimal(0) if plan.variant.free else expected.high_usd
 
 
-def _billed(variant: Variant, response: Response) -> Decimal:
-    if variant.free or variant.live_price is None or response.usage is None:
+def _billed(variant: Variant, trial: Trial) -> Decimal:
+    """Dollars of a trial's calls in this run; without a usage of each, of its tokens as they are counted."""
+    if variant.free or variant.live_price is None or not trial.live:
         return Decimal(0)
-    return variant.live_price.cost(response.usage).total_usd
+    usages = [response.usage for response in trial.live if response.usage is not None]
+    if len(usages) < len(trial.live) and isinstance(trial, Answered):
+        usages = [trial.measured.usage]
+    return sum((variant.live_price.cost(usage).total_usd for usage in usages), Decimal(0))
 
 
 def _quality(trial: Trial) -> float:

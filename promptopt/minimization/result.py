@@ -199,8 +199,7 @@ class Minimization:
 
     def footer(self) -> Iterator[str]:
         """What it took, what it saves, and what else is to be said, in lines."""
-        paid = f", {usd(self.outlay.usd)}" if self.outlay.paid else ""
-        yield f"{self.outlay.calls:,} calls{paid}" + (f"; stopped {self.stopped}" if self.stopped else "")
+        yield str(self.outlay) + (f"; stopped {self.stopped}" if self.stopped else "")
         saved, repay = self.saved_per_call(), self.calls_to_repay()
         if saved is not None and saved > 0:
             calls = self.bench.units.template.front.calls_per_month

@@ -1,6 +1,7 @@
 """The search from end to end, with models of which it is known what they need."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,21 @@ def test_the_search_stops_at_its_dollars_and_still_confirms(planted: Write) -> N
     assert 0 < float(found.outlay.usd) <= 0.0125
     assert found.confirmed
     assert not removed(found) & set(USEFUL)
+
+
+def test_answers_without_usage_are_paid_by_what_they_count(planted: Write) -> None:
+    class Silent(Planted):
+        def complete(self, request: promptopt.Request) -> promptopt.Response:
+            answered = super().complete(request)
+            return replace(answered, text=answered.text + " and so on" * 6, usage=None)
+
+    planted(sentences(), 300)
+    found = promptopt.minimize("p", provider=Silent(USEFUL), margin=5, max_cost=0.0125, rules=False)
+    assert found.stopped == "at the limit of dollars"
+    assert 0 < float(found.outlay.usd) <= 0.0125
+    assert next(found.footer()).endswith(
+        "by counted tokens, since answers came without usage; stopped " + found.stopped
+    )
 
 
 def test_the_mean_of_several_answers_to_a_case_decides(planted: Write) -> None:
