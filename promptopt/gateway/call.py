@@ -50,6 +50,7 @@ class Labels:
         organization: The provider's organisation that the call is made for; read from the request, as the next two are.
         project: The provider's project.
         key: Name of the virtual key, or digest of the API key; never the key.
+        trace: The trace and span that the call belongs to: the request's ``traceparent``, as W3C writes it.
     """
 
     prompt: str | None = None
@@ -66,12 +67,13 @@ class Labels:
     organization: str | None = None
     project: str | None = None
     key: str | None = None
+    trace: str | None = None
 
 
 PartitionPart = Literal["tenant", "organization", "project", "key"]
 PARTITION: tuple[PartitionPart, ...] = get_args(PartitionPart)
 # What a caller may say itself; the rest of who it is comes from the request.
-LABEL_NAMES = tuple(field.name for field in fields(Labels) if field.name not in PARTITION[1:])
+LABEL_NAMES = tuple(field.name for field in fields(Labels) if field.name not in (*PARTITION[1:], "trace"))
 NO_LABELS = Labels()
 _CURRENT: ContextVar[Labels] = ContextVar("promptopt_labels", default=NO_LABELS)
 

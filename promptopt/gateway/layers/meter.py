@@ -166,6 +166,7 @@ def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
         team=_clean(labels.team),
         # A digest, or a name out of the configuration.
         key=labels.key,
+        trace=labels.trace,
         max_output_tokens=_or_none(output_cap, call),
         temperature=temperature if isinstance(temperature, int | float) else None,
         digest=call.identity,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -22,12 +23,15 @@ HEADER = b"x-promptopt-"
 KEY_HEADERS = ("authorization", "api-key", "x-api-key")
 _KEYS = tuple(name.encode() for name in KEY_HEADERS)
 _OF_THE_PROVIDER = {b"openai-organization": "organization", b"openai-project": "project"}
+_TRACE = b"traceparent"
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _LABELS = {HEADER + name.encode(): name for name in LABEL_NAMES}
 _VARIANTS = frozenset({b"anthropic-version", b"anthropic-beta", b"openai-beta"})
 _ATTEMPT = b"x-stainless-retry-count"
 _KINDS: tuple[tuple[Collection[bytes], str], ...] = (
     *((_KEYS, "key"), (_LABELS, "label"), (_OF_THE_PROVIDER, "provider"), (_VARIANTS, "variant")),
-    ((_ATTEMPT,), "attempt"),
+    *(((_ATTEMPT,), "attempt"), ((_TRACE,), "trace")),
 )
 _NO_DEPLOYMENTS: Mapping[str, str] = MappingProxyType({})
 
@@ -101,6 +105,8 @@ def read_labels(headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any])
             attempt = _whole(value)
         elif kind in ("label", "provider"):
             named[name] = _text(value)
+        elif kind == "trace" and _TRACEPARENT.fullmatch(value):
+            named["trace"] = value.decode()
     current = current_labels()
     given = body.get("safety_identifier") or body.get("user")
     user = named.get("user") or current.user or (given if isinstance(given, str) else None)

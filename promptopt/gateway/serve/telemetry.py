@@ -119,11 +119,13 @@ class Traces:
     def send(self, row: LedgerRow) -> None:
         """Send the span of a call that has ended."""
         from opentelemetry.trace import SpanKind, Status, StatusCode
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         attributes = otel_attributes(row)
         operation, start = attributes["gen_ai.operation.name"], int(row.at * 1e9)
+        context = None if row.trace is None else TraceContextTextMapPropagator().extract({"traceparent": row.trace})
         span = self._tracer.start_span(
-            f"{operation} {row.model}", kind=SpanKind.CLIENT, attributes=attributes, start_time=start
+            f"{operation} {row.model}", context, kind=SpanKind.CLIENT, attributes=attributes, start_time=start
         )
         if row.status != "ok":
             span.set_status(Status(StatusCode.ERROR, row.error or row.status))

@@ -34,6 +34,7 @@ class LedgerRow(NamedTuple):
         key: Name of the virtual key, or digest of the API key.
         service_tier: What it is priced as (``flex``, ``priority``, ...); ``None`` is the standard tier.
         cache_write_1h_tokens: Those of ``cache_write_tokens`` that the provider keeps for an hour.
+        trace: The caller's trace and span, as W3C writes a ``traceparent``.
     """
 
     at: float
@@ -74,6 +75,7 @@ class LedgerRow(NamedTuple):
     key: str | None = None
     service_tier: str | None = None
     cache_write_1h_tokens: int | None = None
+    trace: str | None = None
 
     @property
     def day(self) -> str:

@@ -119,10 +119,12 @@ def collector() -> Iterator[Collector]:
 
 def test_a_collector_gets_a_span_of_each_call_in_the_words_of_the_conventions(process, upstream, collector):
     server = process(f'[tool.promptopt.serve]\notlp = "{collector.url}"')
-    ask(server.openai(), extra_headers={"x-promptopt-prompt": "triage"})
+    parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    ask(server.openai(), extra_headers={"x-promptopt-prompt": "triage", "traceparent": parent})
     upstream.on = lambda path, body: error(400, "bad_request")
-    server.post({"model": "gpt-4o", "messages": []})
+    server.post({"model": "gpt-4o", "messages": []}, traceparent=parent.replace("cd", "00"))
     assert server.stop() == 0
+    assert upstream.requests[0][2]["traceparent"] == parent
     good, bad = sorted(collector.spans, key=lambda span: span.start_time_unix_nano)
     values = {each.key: json.loads(_json(each.value)) for each in good.attributes}
     assert (good.name, good.kind) == ("chat gpt-4o-mini", 3)
@@ -130,6 +132,8 @@ def test_a_collector_gets_a_span_of_each_call_in_the_words_of_the_conventions(pr
     assert values["gen_ai.request.model"] == "gpt-4o-mini"
     assert (values["gen_ai.usage.input_tokens"], values["gen_ai.usage.output_tokens"]) == (10, 2)
     assert values["promptopt.prompt"] == "triage"
+    assert (good.trace_id.hex(), good.parent_span_id.hex()) == ("ab" * 16, "cd" * 8)
+    assert (bad.trace_id.hex() == "ab" * 16, bad.parent_span_id) == (False, b"")
     assert good.end_time_unix_nano > good.start_time_unix_nano
     assert (bad.status.code, bad.status.message) == (2, "bad_request")
     assert collector.resources[0]["service.name"] == "promptopt"
