@@ -44,6 +44,12 @@ from promptopt.tokens import tokenizer_for
 
 FOLDER = Path(__file__).with_name("rewrites")
 MODEL = "gpt-4o-mini"
+PARTS = (
+    (95, "at hand when the guard was made (up to 95)"),
+    (110, "written before its last change, and seen while it was made (96 to 110)"),
+    (10_000, "written before its last change, and kept back until it was done (111 on)"),
+)
+"""The last number of each part, and what it is."""
 SIMILAR = 60  # below this likeness in percent a text is not one of the prompt's passages
 
 
@@ -268,7 +274,7 @@ def twins(samples: list[Sample], judged: Iterator[Judged], trusted: dict[str, Ju
 def part(sample: Sample) -> str:
     """Which part a prompt is of, by its number."""
     number = int(sample.name.partition("-")[0])
-    return "at hand when the guard was made (up to 60)" if number <= 60 else "written after it was done (61 on)"
+    return next(text for last, text in PARTS if number <= last)
 
 
 def measure(editor: Editor, samples: list[Sample], listed: bool) -> None:

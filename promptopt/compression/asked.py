@@ -30,6 +30,8 @@ VERBATIM = re.compile(
 )
 _TOKEN = re.compile(r"[a-z]+\d\w*|\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:[_'][^\W\d_]+)*|[.!?;:\n]|[,()]|[%€$£¥<>=+#@&]")
 _CAPITALS = re.compile(r"\b(?!NOT\b|NEVER\b|ONLY\b|IF\b)[A-Z]{2,}\b")
+_LEADS = frozenset({"the", "word", "words", "phrase", "sentence", "either", "with", "letter", "letters", ":"})
+"""Words before a verbatim part that say no more than it does."""
 _SHORT = frozenset({"condition", "negation"})
 """Markers that reach to the next comma."""
 _BINDING = frozenset(
@@ -51,9 +53,9 @@ _BINDING = frozenset(
 _OPPOSITE = re.compile(r"(?:un|non)(?=[a-z]{4})(?!i|der|til)")
 _STOP = frozenset(".!?;:\n")
 _ENDINGS = (  # noqa: SIM905 - read as words
-    "ational ization isation itions ition fulness ousness iveness ability ibility ations ation ities ments ness ment "
-    "ions ives ings ance ence able ible ally edly ive ion ity ers ing ies ied est ful ous ant ent ed er es or ly al ic "
-    "is s y e"
+    "ably ibly ational ization isation itions ition fulness ousness iveness ability ibility ations ation ities ments "
+    "ness ment ions ives ings ance ence able ible ally edly ive ion ity ers ing ies ied est ful ous ant ent ed er es "
+    "or ly al ic is s y e"
 ).split()
 
 
@@ -217,7 +219,8 @@ def _clause(tokens: list[str], forms: dict[str, tuple[Token, ...]]) -> Clause:
             ends = [place for place, other in enumerate(tokens) if place > index and other in (",", "but")]
             stop = ends[0] if ends and kind in _SHORT else len(tokens)
             scope = _nearest([word for place, word in words if index < place < stop])
-            scope = scope or tuple(word for place, word in words if place < index)[-SCOPE:]
+            own = 1 if tokens[max(0, index - 1)] == "if" else SCOPE  # "if not," denies what was said last
+            scope = scope or tuple(word for place, word in words if place < index)[-own:]
             scope = scope or tuple(word for _, word in words)[:SCOPE]
             said = [other for other in tokens[index + 1 : stop] if other[0].isalnum() and other not in STOP][:6]
             since = max((place for place, other in enumerate(tokens[:index]) if other == "but"), default=0)
@@ -253,7 +256,7 @@ def _nearest(words: list[Word]) -> tuple[Word, ...]:
 def _required(tokens: list[str], index: int) -> str:
     """The kind of the marker at a place; empty if there is none, or if another one says the same."""
     before, after = tokens[max(0, index - 3) : index], tokens[index + 1 : index + 2]
-    if tokens[index] == "opening" and after == ["xq"]:
+    if tokens[index] == "opening" and next((t for t in tokens[index + 1 :] if t not in _LEADS), "") == "xq":
         return ""
     if tokens[index] == "before" and (not after or after[0] in ",()") and before[-1:] != ["not"]:
         return ""

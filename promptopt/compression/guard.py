@@ -8,7 +8,7 @@ joined others that are kept, pointed back, or said why. Nothing here is shared w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,19 +17,25 @@ from promptopt.compression.asked import (
     Asked,
     Clause,
     Marker,
-    Number,
     Word,
     asked_in,
     concepts_of,
     digits_in,
     opposites,
     root,
-    says,
     squeezed,
     stems_in,
 )
-from promptopt.compression.implied import is_implied, is_listed_too, is_reason, is_told
-from promptopt.compression.paraphrase import FILLER, MARKERS, PARTIES, STOP
+from promptopt.compression.implied import (
+    is_counted,
+    is_folded,
+    is_implied,
+    is_listed_too,
+    merged,
+    other_choice,
+    parted,
+)
+from promptopt.compression.paraphrase import FILLER, STOP
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -38,6 +44,8 @@ PHRASE = 4
 """Words of a phrase by which a loss is named, at most."""
 DENIED = 2
 """Words that are denied in the original and have to be denied in the rewrite, if it has them at all."""
+LONG = 7
+"""Letters beyond which a word may be two joined."""
 _ACCEPTED: dict[str, frozenset[str]] = {
     "negation": frozenset({"negation", "exception", "restriction", "opposite"}),
     "exception": frozenset({"exception", "restriction", "condition"}),
@@ -60,7 +68,7 @@ _LOOSE = frozenset({"first", "ordinal", "opening", "closing", "last", "concessio
 """Markers that one shared word is enough for."""
 _QUOTED_LIST = re.compile(r"[\"“`][^\"”`\n]+[\"”`](?:(?:,|,? (?:or|and))\s*[\"“`][^\"”`\n]+[\"”`])+")
 _WEAKER = {
-    "partial": frozenset({"some", "certain", "several", "few", "couple"}),
+    "partial": frozenset({"some", "certain", "several", "few", "couple", "lot", "lots"}),
     "permission": frozenset(
         {"can", "could", "may", "might", "allowed", "permitted", "fine", "free", "possible", "able", "perhaps", "would"}
     ),
@@ -71,7 +79,6 @@ _VALUE = r"([\"“`][^\"”`\n]+[\"”`])"
 _RATHER = re.compile(_VALUE + r"[,;]? (?:and )?(?:rather than|instead of|in place of|not) (?:\w+ ){0,2}" + _VALUE)
 _ALL = ("all", "every", "each", "any", "whole", "entire", "both")
 _MUST = ("must", "have", "has", "need", "needs", "should", "always")
-_PARTS = frozenset({"amod", "advmod", "compound", "nummod", "pobj", "poss", "npadvmod"})
 _DEGREES = ("very", "extremely", "highly", "really", "exceptionally", "particularly", "truly", "deeply")
 _ADDED = frozenset({"negation", "after"})
 """Markers that a rewrite may not add."""
@@ -93,7 +100,8 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
     rest = [asked_in(part) for part in re.split(r"\n\s*\n", context)]
     known = frozenset().union(*(part.concepts for part in rest))
     found = [f"{_kind_of(text)} {text}" for text in old.verbatim if not new.verbatim[text]]
-    concepts = new.concepts | stems_in(new.verbatim)
+    joined = _compounded(old, new)
+    concepts = new.concepts | stems_in(new.verbatim) | joined
     for clause in old.clauses:
         for word in clause.words:
             kept = concepts if word.bound or not _is_noun(word, old) else concepts | known
@@ -109,7 +117,7 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
     numbers = {(limit, n.value) for clause in new.clauses for n in clause.numbers for limit in (n.limit, "")}
     for clause in old.clauses:
         lost = (n for n in clause.numbers if (n.limit, n.value) not in numbers)
-        found += [str(n) for n in lost if not _is_counted(n, old, clause)]
+        found += [str(n) for n in lost if not is_counted(n, old, clause)]
     for clause in old.clauses:
         found += [
             _described(marker)
@@ -118,9 +126,22 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             and not any(_is_reference(marker, part) for part in rest)
         ]
     found += [*_unlisted(before, after), *_swapped(before, after)]
-    found += _merged(old, new)
-    found += _turned_round(old, new) + _other_choice(old, new) + _parted(old, new, concepts)
+    found += merged(old, new)
+    found += _turned_round(old, new) + other_choice(old, new) + parted(old, new, concepts, joined)
     return list(dict.fromkeys(found))
+
+
+def _compounded(old: Asked, new: Asked) -> frozenset[str]:
+    """The words that the rewrite has joined to one: "owners of land" as "landowners"."""
+    words = {word: root(word) for clause in old.clauses for word in (one.written for one in clause.words)}
+    found: set[str] = set()
+    for clause in new.clauses:
+        for whole in (one.written for one in clause.words if one.written not in words and len(one.written) > LONG):
+            for first, kept in words.items():
+                rest = root(whole.removeprefix(first).strip("-_"))
+                if whole.startswith(first) and rest in words.values():
+                    found |= {kept, rest}
+    return frozenset(found)
 
 
 def added_by_rewrite(before: str, after: str) -> list[str]:
@@ -166,7 +187,7 @@ def _is_kept(marker: Marker, clause: Clause, own: Asked, other: Asked, concepts:
         return False
     if any(_is_said(marker, scope, one, accepted) for one in other.clauses):
         return True
-    return marker.kind == "condition" and _is_folded(marker, clause, scope, other)
+    return marker.kind == "condition" and is_folded(marker, clause, scope, other)
 
 
 def _is_said(marker: Marker, scope: Sequence[Word], clause: Clause, accepted: frozenset[str]) -> bool:
@@ -183,6 +204,9 @@ def _accepted(marker: Marker, clause: Clause) -> frozenset[str]:
     if not accepted or (marker.kind in ("opening", "closing") and marker.written != marker.kind):
         return frozenset()
     both = marker.kind == "before" and "first" in clause.kinds
+    denied = [word for one in clause.markers if one.kind == "negation" and one != marker for word in one.scope]
+    if marker.written == "without" and any(word in denied for word in marker.near if word not in marker.scope):
+        return accepted - {"negation"} | {"without", "only"}  # "never X without Y" is no "never X"
     return (accepted | {marker.written}) - ({"first"} if both else frozenset())
 
 
@@ -191,20 +215,29 @@ def _is_denied(marker: Marker, scope: Sequence[Word], clause: Clause, accepted: 
     own = [word for word in scope if word.written not in FILLER]
     before = [word for word in marker.near if word not in marker.scope and word.written not in FILLER]
     general = [word for word in marker.scope if word.written in FILLER]
+    first = _first(marker)
     for other in clause.markers:
         if other.kind in accepted or other.written == marker.written:
             start = clause.words.index(other.near[0]) if other.near else 0
+            its = _first(other)
             there = frozenset().union(*(word.concepts for word in clause.words[start:]))
             shared = sum(bool(word.concepts & there) for word in own)
             if shared >= DENIED or shared == len(own) > 0:
                 return True
-            if marker.scope and other.scope and marker.scope[0].concepts & other.scope[0].concepts:
+            if first and its and first.concepts & its.concepts:
                 return True  # "do not answer the objection" as "do not answer it"
+            if marker.said and marker.said.split()[0] == other.said.split(" ")[0]:
+                return True  # "don't begin with `x`": the words are markers themselves
             if any(word.concepts & there for word in before) and any(w.concepts & there for w in (*own, *general)):
                 return True
             if not own and any(word.concepts & there for word in (*before, *general)):
                 return True
     return any(_opposed(word, clause) and _is_about(word, marker, clause) for word in marker.scope)
+
+
+def _first(marker: Marker) -> Word | None:
+    """The first word that a marker is said of; "try to" and the like only if nothing else is there."""
+    return next((word for word in marker.scope if word.written not in FILLER), next(iter(marker.scope), None))
 
 
 def _is_about(word: Word, marker: Marker, clause: Clause) -> bool:
@@ -244,72 +277,6 @@ def _swapped(before: str, after: str) -> list[str]:
     """What is to be used instead of what, if the rewrite has it the other way round."""
     then, now = ({tuple(map(squeezed, found.groups())) for found in _RATHER.finditer(text)} for text in (before, after))
     return [f"preference {kept} rather than {other}" for kept, other in then if (other, kept) in now]
-
-
-def _other_choice(old: Asked, new: Asked) -> list[str]:
-    """Alternatives that have become a list of which all hold, or the other way round."""
-    then, now = _joints(old), _joints(new)
-    return [
-        f"alternative {cc!r} ({' / '.join(sorted(words))})"
-        for (cc, concepts), words in then.items()
-        for other, others in now
-        if other != cc and concepts[-1] & others[-1]
-    ]
-
-
-def _merged(old: Asked, new: Asked) -> list[str]:
-    """Two things that are denied and of which the rewrite has one: "neither guess nor calculate" as "never guess"."""
-    found = []
-    tokens = (token for one in old.forms.values() for token in one if token.dep_ == "conj")
-    for token, head in ((one, one.head) for one in tokens):
-        if not any(kid.lower_ in ("or", "nor") for kid in head.children):
-            continue
-        if {token.lower_, head.lower_} & (FILLER | {"x"}):
-            continue
-        if not any(kid.dep_ == "neg" for one in (head, *head.ancestors) for kid in one.children):
-            continue
-        kept = set()
-        for concepts in (concepts_of(token), concepts_of(head)):
-            kept |= {form for form, ts in new.forms.items() if any(concepts_of(t) & concepts for t in ts)}
-        if len(kept) == 1 and not concepts_of(token) & concepts_of(head):
-            found.append(f"{token.lower_!r} beside {head.lower_!r}")
-    return found
-
-
-def _joints(asked: Asked) -> dict[tuple[str, tuple[frozenset[str], ...]], tuple[str, ...]]:
-    """The pairs of words that "and" or "or" joins, of clauses, where nothing is denied."""
-    found = {}
-    tokens = (token for found in asked.forms.values() for token in found if token.dep_ == "conj")
-    for token in (one for one in tokens if one.head.pos_ in ("VERB", "AUX")):
-        joints = [kid.lower_ for kid in token.head.children if kid.dep_ == "cc" and kid.lower_ in ("and", "or")]
-        if joints and not any(t.lower_ in MARKERS and MARKERS[t.lower_] == "negation" for t in token.sent):
-            pair = (token.head, token)
-            found[joints[0], tuple(concepts_of(one) for one in pair)] = tuple(one.lower_ for one in pair)
-    return found
-
-
-def _parted(old: Asked, new: Asked, concepts: frozenset[str]) -> list[str]:
-    """Modifiers and objects that the rewrite has, but nowhere with the word that they belong to."""
-    found = []
-    near = [one | two for one, two in pairwise((*new.sentences, frozenset()))]
-    for tokens in old.forms.values():
-        for token in tokens:
-            if not (says(token.lower_) and token.lower_ not in FILLER and concepts_of(token) & concepts):
-                continue
-            head = token.head.head if token.dep_ == "pobj" else token.head
-            if token.dep_ not in _PARTS or not says(head.lower_) or head.lower_ in FILLER or head == token:
-                continue
-            mine, its = concepts_of(token), concepts_of(head)
-            if token.lower_ in PARTIES or is_reason(token) or _is_setting(token):
-                continue
-            if its & concepts and not any(mine & one and its & one for one in near):
-                found.append(f"{token.lower_!r} of {head.lower_!r}")
-    return found
-
-
-def _is_setting(token: Token) -> bool:
-    """Whether a thing is only where another one is: "the error in the log", "the quantities of the ingredients"."""
-    return token.dep_ == "pobj" and token.head.lower_ == "in" and any(k.lower_ == "the" for k in token.children)
 
 
 def _turned_round(old: Asked, new: Asked) -> list[str]:
@@ -382,43 +349,6 @@ def _is_reversed(word: Word, clause: Clause, new: Asked) -> bool:
 def _opposed(word: Word, clause: Clause) -> bool:
     others = opposites(word)
     return any(other.concepts & others for other in clause.words)
-
-
-def _is_folded(marker: Marker, clause: Clause, scope: list[Word], other: Asked) -> bool:
-    """Whether a condition has become an attribute: "if a parcel is late, ..." as "late parcels: ..."."""
-    general = marker.written in ("when", "where")
-    rest = [word for word in clause.words if word not in marker.scope and (general or word.written not in FILLER)]
-    supposed = scope if general else [word for word in marker.scope if word.written not in FILLER]
-    for concepts in other.sentences:
-        inside = [word for word in scope if word.concepts & concepts]
-        enough = len(supposed) if marker.written == "while" else len(supposed) - 1
-        if len(inside) >= max(1, enough) and (not rest or any(word.concepts & concepts for word in rest)):
-            tokens = [token for found in other.forms.values() for token in found]
-            told = [t for t in tokens if any(concepts_of(t) & word.concepts for word in inside)]
-            return not any(is_told(token) for token in told)
-    return False
-
-
-def _is_counted(number: Number, asked: Asked, clause: Clause) -> bool:
-    """Whether a small number only counts what the text lists, or points back: "the two versions"."""
-    if number.limit == "the":
-        return True
-    if number.limit or not number.value.isdigit() or not 2 <= int(number.value) <= 9:
-        return False
-    for tokens in asked.forms.values():
-        for token in tokens:
-            if token.dep_ != "conj" and 1 + sum(1 for _ in _chain(token)) == int(number.value):
-                counted = {t.lower_ for t in (token, *_chain(token))}
-                if not any(word.written in counted for word in clause.words):
-                    return True
-    return False
-
-
-def _chain(token: Token) -> Iterator[Token]:
-    for kid in token.children:
-        if kid.dep_ == "conj":
-            yield kid
-            yield from _chain(kid)
 
 
 def _phrase(asked: Asked, written: str) -> str:

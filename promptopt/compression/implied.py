@@ -1,12 +1,14 @@
-"""Words that a rewrite may drop: they only join others that are kept, point back, or say why something is asked."""
+"""Words that a rewrite may drop, since they only join others, point back or say why; how those that stay are joined."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from promptopt.compression.asked import Asked, concepts_of, says
-from promptopt.compression.paraphrase import AT_HAND, FILLER, PARTIES
+from promptopt.compression.asked import Asked, Clause, Marker, Number, Word, concepts_of, says, stems_in
+from promptopt.compression.paraphrase import AT_HAND, FILLER, MARKERS, PARTIES
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -15,6 +17,15 @@ _POINTING = frozenset({"this", "that", "these", "those", "your"})
 _DEFINITE = frozenset({"the", "its", "their", "his", "her"})
 _RELATIVE = ("relcl", "acl", "acomp", "xcomp", "ccomp")
 _DIMENSION = re.compile(r"age|distance|width|length|height|size|duration|scale|month|year")
+_CLAUSES = ("ROOT", "relcl", "acl", "ccomp", "xcomp", "advcl", "conj")
+_GIVEN = ("give", "get", "receive", "provide", "find", "see", "present", "paste", "send", "have")
+_MEASURES = ("wide", "long", "high", "tall", "deep")
+_RULED = ("forbid", "require", "prohibit", "ban")
+_SPEAKING = ("explain", "describe", "speak", "discuss", "present", "express")
+_ATTRIBUTES = ("tone", "style", "language", "colour", "color", "layout", "voice", "wording")
+_PARTS = frozenset({"amod", "advmod", "compound", "nummod", "pobj", "poss", "npadvmod"})
+_RECENT = frozenset({"previous", "recent", "last", "latest", "past"})
+_JOINING = ("of", "to", "in", "on", "at", "from")
 _BARE = ("VERB", "AUX", "PRON", "PART", "ADP", "DET", "PUNCT", "SCONJ")
 
 
@@ -30,11 +41,49 @@ def is_implied(token: Token, new: Asked, concepts: frozenset[str], known: frozen
         return True
     if any(near.text == "X" for near in (*token.children, *token.doc[token.i + 1 : token.i + 2])):
         return True  # "the word `x`", "under the heading "X"" say what the verbatim part says
+    if token.lemma_ == "reason" and "why" in new.forms:
+        return True
+    if token.lower_ in _MEASURES and any(t.like_num for t in token.subtree):
+        return True  # "1024 pixels wide"
+    if token.pos_ == "ADP" and any(kid.dep_ == "pobj" and _points(kid) for kid in token.children):
+        return True  # "beneath that heading"
+    if token.dep_ == "pobj" and token.head.dep_ in ("agent", "prep") and token.head.head.lemma_ in _RULED:
+        return True  # "forbidden by law"
+    if token.lemma_ in _SPEAKING and token.tag_ != "VBZ" and _are_kept(token, concepts):
+        return True  # "explain what the problem was"
     if token.dep_ == "ROOT" and any(kid.dep_ == "nsubj" and kid.lower_ in ("i", "we") for kid in token.children):
         return True
     if token.pos_ in ("NOUN", "PROPN") and _is_carried(token, new, concepts, known):
         return True
-    return is_reason(token) or _is_link(token, new, concepts)
+    return is_reason(token) or _is_scenery(token, concepts) or _is_link(token, new, concepts)
+
+
+def _is_scenery(token: Token, concepts: frozenset[str]) -> bool:
+    """Whether a word only adorns who the model is, or how the input comes: "an engineer with much experience"."""
+    clause = next((one for one in (token, *token.ancestors) if one.dep_ in _CLAUSES), token)
+    subject = next((kid.lower_ for kid in clause.children if kid.dep_ in ("nsubj", "nsubjpass")), "")
+    if (
+        token.dep_ in ("conj", "nummod", "neg", "attr")
+        or token == clause
+        or any(t.like_num for t in token.head.subtree)
+    ):
+        return False
+    if any(t.dep_ == "conj" for t in token.children):
+        return False
+    passive = any(kid.dep_ in ("auxpass", "dative") for kid in clause.children)
+    given = clause.lemma_ in _GIVEN and passive and subject in ("you", "i", "we")
+    persona = (
+        subject == "you"
+        and clause.lemma_ in ("be", "have", "work")
+        and not any(k.dep_ == "neg" for k in clause.children)
+    )
+    played = clause.lemma_ in ("act", "imagine") and subject in ("", "you")
+    if not (given or persona or played):
+        return False
+    if token.dep_ == "pobj" and token.head.lower_ in ("for", "to", "by"):
+        return False  # whom it is for, or who made it
+    above = [t for t in token.ancestors if says(t.lower_) and t.lower_ not in FILLER]
+    return any(concepts_of(t) & concepts for t in above) or token.dep_ == "npadvmod"
 
 
 def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: frozenset[str]) -> bool:
@@ -49,6 +98,14 @@ def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: froze
     definite = determiners & (_DEFINITE | _POINTING) and not any(_says_more(kid) for kid in kids)
     if definite and (taking_part or token.lower_ in AT_HAND):
         return True
+    if token.lemma_ in _ATTRIBUTES and token.dep_ == "nsubj":
+        said = [kid for kid in token.head.children if kid.dep_ in ("acomp", "attr", "xcomp")]
+        said += [kid for one in said for kid in one.children]
+        return any(concepts_of(kid) & concepts for kid in said if says(kid.lower_))
+    for clause in (kid for kid in kids if kid.dep_ in ("relcl", "acl")):
+        inside = [t for t in clause.subtree if says(t.lower_) and t.lower_ not in FILLER]
+        if inside and all(_joined(token, one, new, concepts) for one in inside):
+            return True  # "machines that are used commercially", "a protocol made up of steps"
     described = [kid for kid in kids if kid.dep_ in ("amod", "compound", "nmod") and says(kid.lower_)]
     if token.dep_ != "ROOT" and any(k.lower_ not in FILLER and concepts_of(k) & concepts for k in described):
         return True
@@ -56,6 +113,18 @@ def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: froze
     if any(_joined(token, kid, new, concepts) for kid in purposes):
         return True
     return token.dep_ != "conj" and _is_light(token, new, concepts)
+
+
+def _points(token: Token) -> bool:
+    return token.tag_ == "PRP" or (
+        any(kid.lower_ in _POINTING for kid in token.children) and not any(_says_more(kid) for kid in token.children)
+    )
+
+
+def _are_kept(token: Token, concepts: frozenset[str]) -> bool:
+    """Whether all that depends on a word is kept, and something does."""
+    inside = [t for t in token.subtree if t != token and says(t.lower_) and t.lower_ not in FILLER]
+    return bool(inside) and all(concepts_of(t) & concepts for t in inside)
 
 
 def _is_light(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
@@ -66,8 +135,16 @@ def _is_light(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
         return False  # it is itself what is asked: "state the price of the boats"
     if any(_says_more(kid) for kid in token.children if kid.dep_ in ("amod", "compound", "nummod", "conj")):
         return False
-    about = [one for kid in token.children if kid.dep_ == "prep" and kid.lower_ in ("of", "to") for one in kid.children]
-    return any(says(one.lower_) and _joined(token, one, new, concepts) for one in about if one.dep_ == "pobj")
+    return any(says(one.lower_) and _joined(token, one, new, concepts) for one in _about(token))
+
+
+def _about(token: Token) -> Iterator[Token]:
+    """What the prepositions after a noun join to it, past "one of"."""
+    for kid in token.children:
+        if kid.dep_ == "prep" and kid.lower_ in _JOINING:
+            for one in kid.children:
+                if one.dep_ == "pobj":
+                    yield from _about(one) if one.lower_ in ("one", "all", "each", "any") else (one,)
 
 
 def _is_link(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
@@ -76,6 +153,8 @@ def _is_link(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
     if not situation and token.dep_ not in _RELATIVE and token.head.dep_ not in ("relcl", "acl"):
         return False
     inside = [t for t in token.subtree if t != token and (t.like_num or says(t.lower_)) and t.lower_ not in FILLER]
+    if any(kid.lower_ == "than" for kid in (*token.children, *token.head.children)):
+        return False  # "which is not longer than the original": the comparison is what is asked
     if inside or token.dep_ == "acomp" or token.pos_ not in ("VERB", "AUX", "ADJ"):
         return any(t.text == "X" or t.like_num or _joined(token, t, new, concepts) for t in inside)
     clause = token.head if token.head.dep_ in ("relcl", "acl", "acomp") else token
@@ -125,3 +204,114 @@ def is_told(token: Token) -> bool:
     """Whether a word is what a sentence says of its subject, so that it is claimed and not supposed."""
     finite = token.tag_ in ("VBZ", "VBP", "VBD") and token.dep_ in ("ROOT", "conj", "ccomp")
     return finite or (token.dep_ in ("acomp", "attr") and token.head.tag_ in ("VBZ", "VBP", "VBD"))
+
+
+def is_counted(number: Number, asked: Asked, clause: Clause) -> bool:
+    """Whether a small number only counts what the text lists, or points back: "the two versions"."""
+    if number.limit == "the":
+        return True
+    if number.limit or not number.value.isdigit() or not 2 <= int(number.value) <= 9:
+        return False
+    for tokens in asked.forms.values():
+        for token in tokens:
+            if token.dep_ != "conj" and 1 + sum(1 for _ in _chain(token)) == int(number.value):
+                counted = {t.lower_ for t in (token, *_chain(token))}
+                if not any(word.written in counted for word in clause.words):
+                    return True
+    return False
+
+
+def _chain(token: Token) -> Iterator[Token]:
+    for kid in token.children:
+        if kid.dep_ == "conj":
+            yield kid
+            yield from _chain(kid)
+
+
+def is_folded(marker: Marker, clause: Clause, scope: list[Word], other: Asked) -> bool:
+    """Whether a condition has become an attribute: "if a parcel is late, ..." as "late parcels: ..."."""
+    general = marker.written in ("when", "where")
+    rest = [word for word in clause.words if word not in marker.scope and (general or word.written not in FILLER)]
+    supposed = scope if general else [word for word in marker.scope if word.written not in FILLER]
+    for concepts in other.sentences:
+        inside = [word for word in scope if word.concepts & concepts]
+        enough = len(supposed) if marker.written == "while" else len(supposed) - 1
+        if len(inside) >= max(1, enough) and (not rest or any(word.concepts & concepts for word in rest)):
+            tokens = [token for found in other.forms.values() for token in found]
+            told = [t for t in tokens if any(concepts_of(t) & word.concepts for word in inside)]
+            return not any(is_told(token) for token in told)
+    return False
+
+
+def merged(old: Asked, new: Asked) -> list[str]:
+    """Two things that are denied and of which the rewrite has one: "neither guess nor calculate" as "never guess"."""
+    found = []
+    tokens = (token for one in old.forms.values() for token in one if token.dep_ == "conj")
+    for token, head in ((one, one.head) for one in tokens):
+        if not any(kid.lower_ in ("or", "nor") for kid in head.children):
+            continue
+        if {token.lower_, head.lower_} & (FILLER | {"x"}):
+            continue
+        if not any(kid.dep_ == "neg" for one in (head, *head.ancestors) for kid in one.children):
+            continue
+        kept = set()
+        for concepts in (concepts_of(token), concepts_of(head)):
+            kept |= {form for form, ts in new.forms.items() if any(concepts_of(t) & concepts for t in ts)}
+        if len(kept) == 1 and not concepts_of(token) & concepts_of(head):
+            found.append(f"{token.lower_!r} beside {head.lower_!r}")
+    return found
+
+
+def _joints(asked: Asked) -> dict[tuple[str, tuple[frozenset[str], ...]], tuple[str, ...]]:
+    """The pairs of words that "and" or "or" joins, of clauses, where nothing is denied."""
+    found = {}
+    tokens = (token for found in asked.forms.values() for token in found if token.dep_ == "conj")
+    for token in (one for one in tokens if one.head.pos_ in ("VERB", "AUX")):
+        joints = [kid.lower_ for kid in token.head.children if kid.dep_ == "cc" and kid.lower_ in ("and", "or")]
+        if joints and not any(t.lower_ in MARKERS and MARKERS[t.lower_] == "negation" for t in token.sent):
+            pair = (token.head, token)
+            found[joints[0], tuple(concepts_of(one) for one in pair)] = tuple(one.lower_ for one in pair)
+    return found
+
+
+def parted(old: Asked, new: Asked, concepts: frozenset[str], joined: frozenset[str]) -> list[str]:
+    """Modifiers and objects that the rewrite has, but nowhere with the word that they belong to."""
+    found = []
+    quoted = stems_in(new.verbatim)
+    near = [one | two | joined for one, two in pairwise((*new.sentences, frozenset()))]
+    for tokens in old.forms.values():
+        for token in tokens:
+            if not (says(token.lower_) and token.lower_ not in FILLER and concepts_of(token) & concepts):
+                continue
+            head = token.head.head if token.dep_ == "pobj" else token.head
+            if token.dep_ not in _PARTS or not says(head.lower_) or head.lower_ in FILLER or head == token:
+                continue
+            mine, its = concepts_of(token), concepts_of(head)
+            if (
+                token.lower_ in PARTIES
+                or token.lower_ in _RECENT
+                or mine & quoted
+                or its & quoted
+                or is_reason(token)
+                or _is_setting(token)
+            ):
+                continue
+            if its & concepts and not any(mine & one and its & one for one in near):
+                found.append(f"{token.lower_!r} of {head.lower_!r}")
+    return found
+
+
+def _is_setting(token: Token) -> bool:
+    """Whether a thing is only where another one is: "the error in the log", "the quantities of the ingredients"."""
+    return token.dep_ == "pobj" and token.head.lower_ == "in" and any(k.lower_ == "the" for k in token.children)
+
+
+def other_choice(old: Asked, new: Asked) -> list[str]:
+    """Alternatives that have become a list of which all hold, or the other way round."""
+    then, now = _joints(old), _joints(new)
+    return [
+        f"alternative {cc!r} ({' / '.join(sorted(words))})"
+        for (cc, concepts), words in then.items()
+        for other, others in now
+        if other != cc and concepts[-1] & others[-1]
+    ]

@@ -52,7 +52,7 @@ FILLER = STOP | frozenset(
     area areas process concept activity nature level type types form forms field end bottom top front right do doing
     number numbers format question questions message messages knowledge sound sounds met period periods good leave
     worked ready handed spoken appearance range correctly aware familiar purposes self sentence's sense reach sake
-    total length different developer's namely accordingly afterwards involve involves involved
+    couple total length different developer's namely accordingly afterwards involve involves involved
     """.split()  # noqa: SIM905 - read as words
 )
 """Words whose loss alone changes nothing that is asked."""
@@ -117,9 +117,48 @@ _COUNT = r"(?=(?:an? |the )?(?:\d|(?:one|" + "|".join(NUMBERS) + r")\b))"
 PHRASES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"\bwon't\b", "will not"),
+        (r"\bcan(?:'t|not)\b", "can not"),
+        (r"n't\b", " not"),
         (r"\bprefer(\w*)\b([^.;:]*?) over\b", r"prefer\1\2 instead_of"),
         # What is said as a reason is not asked.
-        (r"\bbecause\b(?! of)[^.;:,()]*", " "),
+        (
+            (
+                r"\b(?:because\b(?! of)|(?:since|seeing as|seeing that|given that) "
+                r"(?=(?:it|they|he|she|we|there|this|these)\b))[^.;:,()]*"
+            ),
+            " ",
+        ),
+        (r"\b(?:because of|for the sake of|for reasons of) (?!this|that|these|which)(?:\w+ ){0,3}\w+(?=[,.;])", " "),
+        (r"\bit goes without saying(?: that)?\b|\bneedless to say\b", " "),
+        # Words for how often, how much and how well, with or without "not".
+        (r"\bnot ([^.;:,]{0,40}?)\bmore than (?:once|one time)\b", r"\1 at_most one_time"),
+        (
+            r"\b(?:once|one time) at (?:the )?most\b|\b(?:at most|no more than|up to) (?:once|one time)\b",
+            "at_most one_time",
+        ),
+        (
+            r"\b(?:exactly |just |only )?once\b(?: only\b)?(?=[.,;]|$| and\b| or\b)|\b(?:exactly|just|only) once\b",
+            "one_time",
+        ),
+        (r"\bmore than once\b|\bmore than one time\b", "several_times"),
+        (r"\bnot (like|trust|agree|approve)\b", r" dis\1"),
+        (r"\bnot (\w+ (?:\w+ )?)(?:very |so )?much\b", r" \1 little"),
+        (r"\bnot (\w+ (?:\w+ )?)(?:very|so|too) (?:well|good)\b", r" \1 little"),
+        (r"\b(?:unable|not able|impossible) to\b", "not"),
+        (r"\blook(?:s|ed|ing)? after\b", "for"),
+        (r"\bin full\b", "completely"),
+        (r"\bin addition(?: to (?:that|this|it))?\b", "also"),
+        (r"\bwhat (?:we|i) (?:\w+ )?care about(?: most)? (?:is|are)\b", "focus on"),
+        (r"\b(?:out )?loud\b", "aloud"),
+        (r"\bof (?:his|her|their|its|your) own accord\b", " "),
+        (r"\b(?:previous|preceding|latest|most recent) " + _COUNT, "recent "),
+        (_NUMBER + r" (?:previous|preceding|latest|most recent)\b", r"recent \1"),
+        # "without a receipt, ..." and "if there is no receipt, ..."
+        (r"((?:^|[.;:\n])\s*)without ((?:an? |the |any )?(?:[\w-]+ ){0,2}[\w-]+),", r"\1if not \2,"),
+        (r"[.;:]\s+if (not|so),", r", if \1,"),
+        (r"\bnothing to \w+(?: (?:under|in|on|for|about))? (?:it|them|there)\b", "empty"),
+        (r"\bin (?:exactly )?(?:the )?(?:same )?(?:order|sequence) (?:as|of|in which|that)\b", "in_this_order"),
         (r"\bvery (?=first|last|same|end|top|beginning|start)", ""),
         (
             r"\b(?:some|something like|roughly|approximately|about|around|circa) (?=\d|(?:"
@@ -195,7 +234,6 @@ PHRASES = [
             )
         ),
         (r"\b(\d+)(?:st|nd|rd|th)\b", r"\1"),
-        (r"\bcan(?:'t|not)\b", "can not"),
         (r"\be-?mail", "email"),
         (r"\b(upper|lower)case\b", r"\1 case"),
         (
@@ -250,8 +288,6 @@ PHRASES = [
         (r"\b(?:exactly|precisely|a single) one\b", "only one"),
         (r"\bno more than one\b|\bat (?:the )?most one\b|\bup to one\b", "at_most one"),
         (r"\bat least one\b", "at_least one"),
-        (r"\bwon't\b", "will not"),
-        (r"n't\b", " not"),
         (r"'(?:ll|ve|re|d|m)\b", " "),
         (r"\b(that|it|there|here|what|who|he|she|how|where|let)'s\b", r"\1"),
         (r"\byears? old\b|\byears? of age\b", "age"),
@@ -303,7 +339,13 @@ PHRASES = [
         (r"\b(?:except(?: for)?|with the exception of|apart from|other than|excluding)\b", "except"),
         (r"\b(?:instead of|rather than|in preference to)\b", "instead_of"),
         (r"\binstead\b", " "),
-        (r"\b(?:it is |this is )?(?:very |really |extremely |also )?important (?:that|to)\b", " "),
+        (
+            (
+                r"\b(?:it is |this is |it's )?(?:very |really |extremely |also )?(?:important|essential|crucial|vital)"
+                r" (?:for you )?(?:that|to)\b"
+            ),
+            " ",
+        ),
         (
             r"\b(?:order of (?:\w+ )?importan\w+|order of how important|most important|how important|by importance)\b",
             "priority important",
@@ -327,48 +369,14 @@ PHRASES = [
 ]
 """Phrases in one form, so that a rewrite in another form of the same compares equal."""
 
-GROUPS = [
-    frozenset(line.split())
-    for line in files("promptopt").joinpath("data", "synonyms.txt").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
-]
+
+def _rows(name: str) -> list[frozenset[str]]:
+    lines = files("promptopt").joinpath("data", name).read_text(encoding="utf-8").splitlines()
+    return [frozenset(line.split()) for line in lines if line and not line.startswith("#")]
+
+
+GROUPS = _rows("synonyms.txt")
 """Words of one line may stand for each other in a rewrite."""
 
-OPPOSITES = [
-    line.split()
-    for line in """
-    inside outside
-    within outside
-    include omit
-    include exclude
-    keep change
-    keep lose
-    keep delete
-    keep replace
-    keep translate
-    stay leave
-    same different
-    same change
-    allow forbid
-    permit prohibit
-    open closed
-    known unknown
-    mention missing
-    state missing
-    give missing
-    include missing
-    contain missing
-    contain lack
-    provide missing
-    present missing
-    specify missing
-    present absent
-    missing included
-    yes no
-    true false
-    right wrong
-    finish continue
-    same other
-    """.strip().splitlines()
-]
+OPPOSITES = _rows("opposites.txt")
 """Words that say the opposite: "not outside" is kept by "inside"."""

@@ -36,6 +36,18 @@ SAME = [
     ),
     ("Explain it to sailors who have no access to the charts.", "Explain it to sailors without the charts."),
     ("Do not rebut the claim.", "Do not rebut it: the claim."),
+    ("You shouldn't ring more than once.", "Ring at most once."),
+    ("Write for sailors who don't know much about knots.", "Write for sailors who know little about knots."),
+    ("Don't alter the spelling of the harbours.", "Keep the spelling of the harbours."),
+    ("Count the huts of the owners of land.", "Count the huts of landowners."),
+    ("Say whether the seal is right. If it isn't right, break it.", "Say whether the seal is right; if not, break it."),
+    ("If there is no ticket, ask for the date.", "Without a ticket, ask for the date."),
+    ("Give the reason for the delay.", "Say why: the delay."),
+    ("You are a pilot with a focus on reefs, and you check routes.", "As a pilot, check routes."),
+    ("Because of the wind, close the hatch.", "Close the hatch."),
+    ("Salutes are forbidden by law, so avoid salutes.", "Avoid salutes."),
+    ("Do not begin the log with the word `Today`.", "Do not begin the log with `Today`."),
+    ("It goes without saying that the log is short.", "The log is short."),
 ]
 LOST = [
     ("Write at most 80 words about whales.", "Write about whales.", "80"),
@@ -60,6 +72,8 @@ LOST = [
     ("Keep the term even if another one is better.", "Keep the term unless another one is better.", "even if"),
     ("Stir until the sauce thickens.", "Stir the sauce that thickens.", "until"),
     ("Never look at the map while the boat moves.", "A boat's pilot. Never look at the map.", "while"),
+    ("Never sail without telling the keeper.", "Never sail. Tell the keeper.", "without"),
+    ("Suggest a rope which isn't longer than the mast.", "Suggest a rope. Measure the mast.", "longer"),
     ("Do not translate the labels on jars. Keep the brand.", "Translate the labels on jars. Keep the brand.", "not"),
 ]
 
