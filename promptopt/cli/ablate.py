@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from promptopt.cli.options import read_dollars, search_options
+from promptopt.cli.options import page_option, read_dollars, search_options
 
 
 @click.command("ablate")
@@ -21,9 +21,7 @@ from promptopt.cli.options import read_dollars, search_options
 @click.option("--price-as", metavar="MODEL", help="Price and count tokens as for this model.")
 @search_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the map.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
-)
+@page_option
 def command(
     prompt: str,
     suite: str | None,
@@ -32,7 +30,7 @@ def command(
     model: str | None,
     price_as: str | None,
     as_json: bool,
-    output: Path | None,
+    output: tuple[Path, ...],
     **asking: Any,
 ) -> None:
     """Say what each unit of a prompt is worth: the points that it loses without it, as a heat map.
@@ -43,10 +41,7 @@ def command(
     """
     from promptopt.cli.compare import asking_progress
     from promptopt.minimization.ablation import ablate
-    from promptopt.webpage.page import check_page_path, write_page
 
-    if output is not None:
-        check_page_path(output)
     with asking_progress(price_as) as progress:
         found = ablate(
             prompt,
@@ -59,10 +54,11 @@ def command(
             **progress,
             on_plan=lambda plan: click.echo(plan, err=True),
         )
-    if output is not None:
+    if output:
         from promptopt.minimization.html_report import ablation_page
+        from promptopt.webpage.page import write_page
 
-        write_page(ablation_page(found), output)
+        write_page(ablation_page(found), *output)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return

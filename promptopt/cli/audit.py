@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from promptopt.cli.audit_log import log_options, period, read_input, undated
+from promptopt.cli.options import one_path, page_option
 from promptopt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -100,9 +101,7 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="Write the gateway's settings that carry it out to this file.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
-)
+@page_option
 @click.option(
     "--seed-suite", type=click.IntRange(1), metavar="N", help="Print a suite of N requests of the log instead, in YAML."
 )
@@ -115,7 +114,7 @@ def _run(
     as_json: bool,
     markdown: bool,
     write_gateway: Path | None,
-    output: Path | None,
+    output: tuple[Path, ...],
     **options: Any,
 ) -> None:
     """Audit a log: where its money went, and what each strategy would have saved."""
@@ -132,7 +131,8 @@ def _run(
     settings = _settings(options, config)
     names = _order(only, order)
     part = _part(partition)
-    _check_output(output, part)
+    if output and part is not None:
+        raise UsageError("a part of an audit has no page: write it with `promptopt audit merge -o FILE.html`")
     questions = settings.semantic_threshold is not None and "semantic-cache" in names
     given = read_input(**{name: options[name] for name in _READ}, questions=questions)
     found = audit(given, settings, config, order=names, every_order=all_orders, part=part or (1, 1))
@@ -151,16 +151,12 @@ def _run(
     type=click.Path(path_type=Path),
     help="Write the gateway's settings that carry it out to this file.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
-)
+@page_option
 def _merge(
-    parts: tuple[Path, ...], as_json: bool, markdown: bool, write_gateway: Path | None, output: Path | None
+    parts: tuple[Path, ...], as_json: bool, markdown: bool, write_gateway: Path | None, output: tuple[Path, ...]
 ) -> None:
     """Merge the parts of an audit that ``--partition`` made."""
     from promptopt.auditing.audit import merged, read_partial
-
-    _check_output(output)
 
     read = [read_partial(path) for path in parts]
     counts = {part[1] for _, part in read}
@@ -176,7 +172,15 @@ def _merge(
 
 @command.command("skeleton")
 @log_options
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The Parquet file to write.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    multiple=True,
+    callback=one_path,
+    help="The Parquet file to write.",
+)
 def _skeleton(output: Path, **source: Any) -> None:
     """Write a log that may be shown: salted digests, counts, times and models; no text and no user."""
     from promptopt.auditing.skeleton import write_skeleton
@@ -368,25 +372,16 @@ def _share_text(row: Covered) -> str:
     return "unpriced" if row.log_usd is None else "nothing invoiced"
 
 
-def _check_output(output: Path | None, part: tuple[int, int] | None = None) -> None:
-    from promptopt.webpage.page import check_page_path
-
-    if output is not None:
-        if part is not None:
-            raise UsageError("a part of an audit has no page: write it with `promptopt audit merge -o FILE.html`")
-        check_page_path(output)
-
-
-def _show(found: LogAudit, as_json: bool, markdown: bool, write_gateway: Path | None, output: Path | None) -> None:
+def _show(found: LogAudit, as_json: bool, markdown: bool, write_gateway: Path | None, output: tuple[Path, ...]) -> None:
     from promptopt.auditing.report import report_data, report_markdown, report_text
     from promptopt.tables import fold, printable
 
     data = report_data(found)
-    if output is not None:
+    if output:
         from promptopt.auditing.html_report import audit_page
         from promptopt.webpage.page import write_page
 
-        write_page(audit_page(data), output)
+        write_page(audit_page(data), *output)
     if write_gateway is not None:
         _write_gateway(found, write_gateway)
     if as_json:

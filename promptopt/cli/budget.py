@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from promptopt.cli.options import page_option
+
 if TYPE_CHECKING:
     from promptopt.budget.gate import Gate
     from promptopt.budget.guarded_prompt import GuardedPrompt
@@ -67,14 +69,14 @@ def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]
     metavar="KIND:PATH",
     help="Also write a report: json, md, html, github, sarif or gitlab.",
 )
-@click.option("-o", "--output", metavar="FILE.html", help="The same as --report html:FILE.html.")
+@page_option
 @click.option("--strict", is_flag=True, help="A prompt that is not guarded is a failure.")
 def check(
     prompts: tuple[str, ...],
     against: str | None,
     limits: tuple[str, ...],
     reports: tuple[str, ...],
-    output: str | None,
+    output: tuple[Path, ...],
     strict: bool,
 ) -> None:
     """Compare today's cost with the locks; exit code 1 if a limit is exceeded, 2 if input cannot be used."""
@@ -83,12 +85,8 @@ def check(
     from promptopt.budget.result import cannot_be_used, unusable
     from promptopt.errors import PromptoptError
     from promptopt.tables import fold
-    from promptopt.webpage.page import check_page_path
 
-    if output is not None:
-        check_page_path(Path(output))
-        reports = (*reports, f"html:{output}")
-    wanted = [parse_report(report) for report in reports]
+    wanted = [*map(parse_report, reports), *(("html", path) for path in output)]
     try:
         gate = _gate(prompts, against, limits, strict=strict)
         results = list(gate.check())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptopt.cli.options import page_option
 from promptopt.money import cents
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "github", "sarif"]), default="text", show_default=True
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.html, a page that opens offline."
-)
+@page_option
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything is found.")
 @click.option("--facts", "show_facts", is_flag=True, help="Print the facts that a compression must keep.")
 @click.option("--rules", "show_rules", is_flag=True, help="List the rules.")
@@ -44,7 +43,7 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     form: str,
-    output: Path | None,
+    output: tuple[Path, ...],
     strict: bool,
     show_facts: bool,
     show_rules: bool,
@@ -63,13 +62,10 @@ def command(
     from promptopt.compression.engine import document_of
     from promptopt.compression.lint import by_worth, check_documents
     from promptopt.compression.rules.base import choose_rules
-    from promptopt.webpage.page import check_page_path, write_page
 
     if show_rules:
         _list_rules()
         return
-    if output is not None:
-        check_page_path(output)
     rules = choose_rules(_codes(select), _codes(ignore))
     templates = list(_templates(paths))
     if show_facts:
@@ -83,10 +79,11 @@ def command(
     findings = [replace(one, line=lines[one.path].line(one.line)) if one.path in lines else one for one in findings]
     findings = by_worth(findings)
     _report(findings, form, len(templates))
-    if output is not None:
+    if output:
         from promptopt.compression.html_report import check_page
+        from promptopt.webpage.page import write_page
 
-        write_page(check_page(findings, documents, level, rules), output)
+        write_page(check_page(findings, documents, level, rules), *output)
     if strict and findings:
         raise click.exceptions.Exit(1)
 

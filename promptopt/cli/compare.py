@@ -55,7 +55,12 @@ if TYPE_CHECKING:
 @click.option("--cases", is_flag=True, help="List the cases on which the prompts differ, with their answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Also write FILE.(json|md|csv|html|xml); xml is JUnit."
+    "-o",
+    "--output",
+    "outputs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Also write FILE.(json|md|csv|html|xml); xml is JUnit. May be given again.",
 )
 def command(
     prompts: tuple[str, ...],
@@ -86,7 +91,7 @@ def command(
     labels: Path | None,
     cases: bool,
     as_json: bool,
-    output: Path | None,
+    outputs: tuple[Path, ...],
 ) -> None:
     """Compare prompts over the same cases; the first is the baseline.
 
@@ -108,7 +113,7 @@ def command(
     from promptopt.experiment.report.write import check_format, write_report
 
     if export_batch is not None:
-        if batch or race or cases or output is not None or record == "none":
+        if batch or race or cases or outputs or record == "none":
             left_out = "--batch, --race, --cases, --output and --record none"
             raise UsageError(f"--export-batch asks nothing: leave out {left_out}")
         from promptopt.experiment.batch_export import Compared
@@ -118,7 +123,7 @@ def command(
         return
     if config_file is None and not prompts:
         raise UsageError("name a prompt, or a promptfoo config with -c")
-    if output is not None:
+    for output in outputs:
         check_format(output)
     given: dict[str, Any] = {
         "settings": read_settings(settings),
@@ -144,7 +149,7 @@ def command(
         given |= {**progress, "trials": trials, "jobs": jobs, "rpm": rpm}
         comparisons = [compare(*prompts, suite=suite, model=models, **given)] if run is None else run.comparisons(given)
     for number, comparison in enumerate(comparisons, 1):
-        if output is not None:
+        for output in outputs:
             name = output if number == 1 else output.with_name(f"{output.stem}-{number}{output.suffix}")
             write_report(comparison, name)
         _print(comparison, number, cases, as_json)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptopt.cli.options import one_path
 from promptopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,13 @@ _SHOWN = 6
 @click.command("import")
 @click.argument("config_file", type=click.Path(path_type=Path), metavar="CONFIG")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Where the files go."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    callback=one_path,
+    metavar="DIR",
+    help="Where the files go.",
 )
 @click.option(
     "--explain", is_flag=True, help="Write nothing; list what is left out or read differently, with remedies."
@@ -33,7 +40,12 @@ _SHOWN = 6
 )
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 def command(
-    config_file: Path, output: Path, explain: bool, models: tuple[str, ...], datasets: tuple[str, ...], force: bool
+    config_file: Path,
+    output: Path | None,
+    explain: bool,
+    models: tuple[str, ...],
+    datasets: tuple[str, ...],
+    force: bool,
 ) -> None:
     """Write a promptfoo config as prompts, suites and providers of this project.
 
@@ -51,7 +63,7 @@ def command(
     if explain:
         click.echo(_explained(evaluation.notes), nl=False)
         return
-    for path in write_project(evaluation, output, replace=force):
+    for path in write_project(evaluation, output or Path(), replace=force):
         click.echo(f"wrote {path}")
     lost = [note for note in evaluation.notes if note.kind == "left out"]
     if lost:

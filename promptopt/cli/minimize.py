@@ -49,9 +49,11 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
+    "outputs",
     type=click.Path(path_type=Path),
+    multiple=True,
     metavar="FILE",
-    help="Write it to FILE instead; FILE.html is a page.",
+    help="Write it to FILE instead; FILE.html is a page. May be given again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the tables.")
 def command(
@@ -74,7 +76,7 @@ def command(
     max_failed: float | None,
     dry_run: bool,
     write: bool,
-    output: Path | None,
+    outputs: tuple[Path, ...],
     as_json: bool,
     **asking: Any,
 ) -> None:
@@ -93,8 +95,11 @@ def command(
     from promptopt.errors import INCOMPLETE, UsageError
     from promptopt.minimization.minimize import minimize
 
-    page = output if output is not None and output.suffix.lower() == ".html" else None
-    output = None if page else output
+    pages = [path for path in outputs if path.suffix.lower() == ".html"]
+    files = [path for path in outputs if path not in pages]
+    if len(files) > 1:
+        raise UsageError(f"-o {files[0]} and -o {files[1]}: the prompt is written to one file; pages end in .html")
+    output = files[0] if files else None
     if output is not None and output.exists():
         raise UsageError(f"{output} exists already; it is not overwritten")
     asking |= {"models": [name.strip() for name in (models or "").split(",") if name.strip()]}
@@ -121,11 +126,11 @@ def command(
             on_plan=_announce,
         )
     _print(found, dry_run, as_json)
-    if page is not None:
+    if pages:
         from promptopt.minimization.html_report import minimize_page
         from promptopt.webpage.page import write_page
 
-        write_page(minimize_page(found), page)
+        write_page(minimize_page(found), *pages)
     if dry_run:
         return
     if found.chosen is not None and (write or output is not None):

@@ -47,6 +47,35 @@ def call_options(function: F) -> F:
     return function
 
 
+def page_option(function: F) -> F:
+    """``-o FILE.html``, as ``output``: the pages, each of which is written; their names are checked before any work."""
+
+    def checked(_context: click.Context, _option: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+        if given:
+            from promptopt.webpage.page import check_page_path
+
+            for path in given:
+                check_page_path(path)
+        return given
+
+    return click.option(
+        "-o",
+        "--output",
+        multiple=True,
+        callback=checked,
+        type=click.Path(path_type=Path),
+        metavar="FILE.html",
+        help="Also write a page that opens offline. May be given again.",
+    )(function)
+
+
+def one_path(_context: click.Context, option: click.Parameter, given: tuple[Path, ...]) -> Path | None:
+    """The callback of an option that names one file, declared ``multiple``: a second name would be lost silently."""
+    if len(given) > 1:
+        raise UsageError(f"{option.opts[0]} {given[0]} and {option.opts[0]} {given[1]}: one is written, name one")
+    return given[0] if given else None
+
+
 def judge_option(function: F) -> F:
     """``--judge``."""
     return click.option("--judge", metavar="MODEL", help="The model that judges, whatever the suite names.")(function)

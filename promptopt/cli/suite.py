@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from promptopt.cli.options import one_path
+
 
 @click.group("suite")
 def command() -> None:
@@ -16,7 +18,15 @@ def command() -> None:
 @command.command("export")
 @click.argument("suite", metavar="SUITE")
 @click.option("--format", "form", required=True, help="csv, inspect, jsonl, langfuse or openai-evals.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="The file; it must not exist.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    callback=one_path,
+    required=True,
+    help="The file; it must not exist.",
+)
 @click.option(
     "--input", "of_input", default="input", help="The variable that is the input of inspect and OpenAI evals."
 )

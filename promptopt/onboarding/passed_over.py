@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from promptopt.onboarding.found import FoundPrompt, LeftOut
-from promptopt.onboarding.python_calls import CLASSES, PROMPT_NAME, Module, words_of
+from promptopt.onboarding.python_calls import CLASSES, PROMPT_NAME
+from promptopt.onboarding.python_modules import Function, Module, dotted, walk
+from promptopt.onboarding.python_text import FEWEST_WORDS, words_of
 
-_FEWEST_WORDS = 3
 _SENDS = re.compile(
     r"(chat\.completions|messages|responses|completions|ChatCompletion|Completion)\.(a?create|parse|stream)$"
     r"|(^|\.)a?completion$|generate_content$"
@@ -54,29 +55,32 @@ def passed_over(
     )
     helpers, makers = set(), set()
     for module in modules:
-        helpers |= _helpers(module.tree)
-        makers |= _sent(module.tree, set())[1]
-    makers |= {name for module in modules for name in _sent(module.tree, helpers)[1]}
+        helpers |= _helpers(module.nodes)
+        makers |= _sent(module.nodes, set())[1]
+    sent = [_sent(module.nodes, helpers) for module in modules]
+    makers |= {name for _, made in sent for name in made}
     found = []
-    for module in modules:
+    for module, (names, _) in zip(modules, sent, strict=True):
         here = [each for each in left_out if each.path == module.path]
-        said = {each.line for each in here} | _lines_of_parts(module.tree, here)
-        for line, reason in sorted(_of_module(module, carried, helpers, makers)):
+        said = {each.line for each in here} | _lines_of_parts(module.nodes, here)
+        for line, reason in sorted(_of_module(module, carried, names, helpers, makers)):
             if line not in said:
                 said.add(line)
                 found.append(LeftOut(module.path, line, reason))
     return found
 
 
-def _lines_of_parts(tree: ast.AST, left_out: Sequence[LeftOut]) -> set[int]:
+def _lines_of_parts(tree: Sequence[ast.AST], left_out: Sequence[LeftOut]) -> set[int]:
     """The lines of what a text or a list of messages, which is named already, is put together of."""
     lists = {each.line for each in left_out if each.reason.startswith("the messages ")}
     texts = {each.line for each in left_out} - lists
     lines: set[int] = set()
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+    for function in tree:
+        if not isinstance(function, Function) or not any(
+            function.lineno <= line <= (function.end_lineno or 0) for line in lists | texts
+        ):
             continue
-        nodes = list(ast.walk(function))
+        nodes = walk(function)
         if any(function.lineno <= line <= (function.end_lineno or 0) for line in lists):
             lines |= {node.lineno for node in nodes if isinstance(node, ast.Dict) and "role" in _table(node)}
         used = {node.id for node in nodes if isinstance(node, ast.Name) and node.lineno in texts}
@@ -88,17 +92,18 @@ def _lines_of_parts(tree: ast.AST, left_out: Sequence[LeftOut]) -> set[int]:
     return lines
 
 
-def _of_module(module: Module, carried: str, helpers: set[str], makers: set[str]) -> Iterator[tuple[int, str]]:
-    names = _sent(module.tree, helpers)[0]
-    for value, reason in _candidates(module.tree, names, helpers, makers):
+def _of_module(
+    module: Module, carried: str, names: set[str], helpers: set[str], makers: set[str]
+) -> Iterator[tuple[int, str]]:
+    for value, reason in _candidates(module.nodes, names, helpers, makers):
         texts = list(_texts(value))
         lost = [text for text in texts if words_of(text) and _longest(text) not in carried]
-        if words_of(" ".join(texts)) >= _FEWEST_WORDS and lost and words_of(" ".join(lost)) >= _FEWEST_WORDS:
+        if words_of(" ".join(texts)) >= FEWEST_WORDS and lost and words_of(" ".join(lost)) >= FEWEST_WORDS:
             yield value.lineno, reason
-    for call in ast.walk(module.tree):
+    for call in module.nodes:
         if not isinstance(call, ast.Call):
             continue
-        function = ast.unparse(call.func)
+        function = dotted(call.func)
         spliced = [keyword.value for keyword in call.keywords if keyword.arg is None]
         given = {keyword.arg for keyword in call.keywords}
         if spliced and _SENDS.search(function) and not given & {"messages", "input", "prompt", "contents"}:
@@ -107,16 +112,18 @@ def _of_module(module: Module, carried: str, helpers: set[str], makers: set[str]
             yield call.lineno, "its prompt is pulled from LangChain's hub, and is not in the repository"
 
 
-def _candidates(tree: ast.AST, names: set[str], helpers: set[str], makers: set[str]) -> Iterator[tuple[ast.expr, str]]:
+def _candidates(
+    nodes: Sequence[ast.AST], names: set[str], helpers: set[str], makers: set[str]
+) -> Iterator[tuple[ast.expr, str]]:
     """Expressions that may be texts of prompts, and why none was found."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
                 name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
                 if PROMPT_NAME.search(name) or name in names:
                     yield node.value, f"{name}: no call was found that sends it as it is"
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        elif isinstance(node, Function):
             yield from _of_function(node, makers)
         elif isinstance(node, ast.Call):
             yield from _of_call(node, helpers)
@@ -126,7 +133,7 @@ def _candidates(tree: ast.AST, names: set[str], helpers: set[str], makers: set[s
                 yield given["content"], "a message that no call was found to send as it is"
 
 
-def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef, makers: set[str]) -> Iterator[tuple[ast.expr, str]]:
+def _of_function(node: Function, makers: set[str]) -> Iterator[tuple[ast.expr, str]]:
     args = [*node.args.posonlyargs, *node.args.args]
     defaults = [*zip(reversed(args), reversed(node.args.defaults), strict=False)]
     defaults += [(arg, value) for arg, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if value]
@@ -134,7 +141,7 @@ def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef, makers: set[str])
         if PROMPT_NAME.search(arg.arg):
             yield given, f"{arg.arg}: the text is the default of a parameter"
     if node.name in makers or PROMPT_NAME.search(node.name):
-        for each in ast.walk(node):
+        for each in walk(node):
             value: ast.expr | None = each.value if isinstance(each, ast.Return | ast.Assign | ast.AugAssign) else None
             if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr == "append":
                 value = each.args[0] if each.args else None
@@ -143,7 +150,7 @@ def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef, makers: set[str])
 
 
 def _of_call(node: ast.Call, helpers: set[str]) -> Iterator[tuple[ast.expr, str]]:
-    function = ast.unparse(node.func)
+    function = dotted(node.func)
     last = function.removesuffix(".from_template").rpartition(".")[2]
     if last in _NOT_SENT:
         return
@@ -158,25 +165,25 @@ def _of_call(node: ast.Call, helpers: set[str]) -> Iterator[tuple[ast.expr, str]
             yield keyword.value, f"the text is given to {shown} as {keyword.arg}"
 
 
-def _helpers(tree: ast.AST) -> set[str]:
+def _helpers(nodes: Sequence[ast.AST]) -> set[str]:
     """Functions that send what they are given."""
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+    for node in nodes:
+        if isinstance(node, Function):
             given = {arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
-            if given - {"self", "cls"} & _sent(node, set())[0]:
+            if given - {"self", "cls"} & _sent(walk(node), set())[0]:
                 found.add(node.name)
     return found - {"__init__"}
 
 
-def _sent(tree: ast.AST, helpers: set[str]) -> tuple[set[str], set[str]]:
+def _sent(nodes: Sequence[ast.AST], helpers: set[str]) -> tuple[set[str], set[str]]:
     """Names whose values are sent, and functions that make what is sent."""
     values: list[ast.expr] = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Dict) and {"role", "content"} <= _table(node).keys():
             values.append(_table(node)["content"])
         elif isinstance(node, ast.Call):
-            function = ast.unparse(node.func)
+            function = dotted(node.func)
             if function.rpartition(".")[2] in helpers | CLASSES.keys() or _ASKS.search(function):
                 values += node.args
             if _SENDS.search(function) or function.rpartition(".")[2] in helpers:
@@ -184,7 +191,7 @@ def _sent(tree: ast.AST, helpers: set[str]) -> tuple[set[str], set[str]]:
     names = {value.id for value in values if isinstance(value, ast.Name)}
     names |= {value.attr for value in values if isinstance(value, ast.Attribute)}
     makers = {
-        ast.unparse(value.func).rpartition(".")[2]
+        dotted(value.func).rpartition(".")[2]
         for value in values
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name | ast.Attribute)
     }
@@ -205,7 +212,7 @@ def _texts(node: ast.expr) -> Iterator[str]:
         if isinstance(node.value, str):
             yield node.value
     elif isinstance(node, ast.Call):
-        last = ast.unparse(node.func).rpartition(".")[2]
+        last = dotted(node.func).rpartition(".")[2]
         if last in _KEEP_TEXT:
             if isinstance(node.func, ast.Attribute):
                 yield from _texts(node.func.value)

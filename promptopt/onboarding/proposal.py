@@ -99,7 +99,7 @@ def propose(
         if prompt.variables() and not rows:
             unknown.append(name)
         files[config.suites / f"{name}.yaml"] = suite_text(prompt, rows)
-    files |= _promptfoo(repository, config, left_out)
+    files |= _promptfoo(repository, config, files, left_out)
     files, dropped = _tried(config, files, named)
     left_out += dropped
     settings, said = _settings_files(root, ci=ci, hook=hook, any_prompt=bool(files) or config.prompts.is_dir())
@@ -131,7 +131,8 @@ def _named(repository: Repository, config: Config) -> tuple[dict[str, FoundPromp
     known = _known(config)
     named: dict[str, FoundPrompt] = {}
     left_out = list(repository.left_out)
-    texts: dict[str, str] = {}
+    # What has the text of a prompt that an earlier run carried over is no find either.
+    texts = {_own_text(each): known[each.source] for each in repository.prompts if each.source in known}
     for prompt in repository.prompts:
         if prompt.source in known:
             continue
@@ -142,13 +143,18 @@ def _named(repository: Repository, config: Config) -> tuple[dict[str, FoundPromp
                 and not (config.suites / f"{name}.yaml").exists()
             ):
                 break
-        text = prompt_text(prompt).partition("\n")[2]
+        text = _own_text(prompt)
         if text in texts:
             left_out.append(LeftOut(prompt.path, prompt.line, f"has the text of {texts[text]}, which is carried over"))
             continue
         texts[text] = name
         named[name] = prompt
     return named, left_out
+
+
+def _own_text(prompt: FoundPrompt) -> str:
+    """A prompt's file without the place that it is from."""
+    return prompt_text(prompt).partition("\n")[2]
 
 
 def _with_models(
@@ -174,14 +180,14 @@ def _with_models(
     return made, notes
 
 
-def _known(config: Config) -> set[str]:
-    """Where the prompts of the prompts folder are from, as their first lines say."""
-    found = set()
+def _known(config: Config) -> dict[str, str]:
+    """Where the prompts of the prompts folder are from, as their first lines say, with their names."""
+    found = {}
     for path in sorted(config.prompts.rglob("*.j2")) if config.prompts.is_dir() else ():
         try:
             with path.open(encoding="utf-8") as file:
                 if match := re.match(r"\{# from (.*) #\}$", file.readline().rstrip("\n")):
-                    found.add(match[1])
+                    found[match[1]] = path.parent.relative_to(config.prompts).as_posix()
         except (OSError, UnicodeDecodeError):
             continue
     return found
@@ -238,9 +244,11 @@ def _jinja_names(prompt: FoundPrompt) -> list[str]:
 
     try:
         parsed = Environment(autoescape=False).parse("\n".join(text for _, text in prompt.sources()))  # noqa: S701 - prompts
+        found = meta.find_undeclared_variables(parsed)
     except TemplateSyntaxError:
+        # A filter of the program's own too; trying the file out says which.
         return []
-    return sorted({*meta.find_undeclared_variables(parsed), *prompt.variables()})
+    return sorted({*found, *prompt.variables()})
 
 
 def _described(case: Mapping[str, Any]) -> str:
@@ -264,16 +272,23 @@ def call_code(name: str, prompt: FoundPrompt) -> str:
             return f"{prompt.function}(prompt={rendered}.text{f', model={model}' if model else ''}{rest})"
         case "messages":
             return f"[(message.role, message.content) for message in {rendered}.messages]"
+        case "text function":
+            return f"return {rendered}.text"
+        case "chat":
+            return f'return {rendered}.openai()["messages"]'
     name = prompt.where.rpartition(".")[2]
     return f"{name} = {rendered}.text" if not prompt.variables() else f"{rendered}.text"
 
 
-def _promptfoo(repository: Repository, config: Config, left_out: list[LeftOut]) -> dict[Path, str]:
+def _promptfoo(
+    repository: Repository, config: Config, others: Mapping[Path, str], left_out: list[LeftOut]
+) -> dict[Path, str]:
     """Prompts and suites of promptfoo's configs, as ``promptopt import`` writes them."""
     from promptopt.promptfoo import read_evaluation
     from promptopt.promptfoo.export import write_project
 
     files: dict[Path, str] = {}
+    known = set(others)
     for path in repository.configs:
         with TemporaryDirectory() as folder:
             try:
@@ -283,12 +298,20 @@ def _promptfoo(repository: Repository, config: Config, left_out: list[LeftOut]) 
                 left_out.append(LeftOut(path, 1, " ".join(str(error).split())))
                 continue
             left_out += [LeftOut(path, n.line or 1, n.message) for n in evaluation.notes if n.kind == "left out"]
-            for made in sorted(Path(folder).rglob("*")):
-                target = config.root / made.relative_to(folder)
-                if made.is_file() and made.suffix in (".j2", ".yaml"):
-                    if target.exists():
-                        continue
-                    files[target] = made.read_text(encoding="utf-8")
+            texts = {
+                config.root / made.relative_to(folder): made.read_text(encoding="utf-8")
+                for made in sorted(Path(folder).rglob("*"))
+                if made.is_file() and made.suffix in (".j2", ".yaml")
+            }
+        there = all(target.exists() for target in texts)
+        # Half of a config, beside files of that name of another one, would be something else than either.
+        taken = next((each for each in texts if each in known or (each.exists() and not there)), None)
+        known |= texts.keys()
+        if taken is not None:
+            shown = taken.relative_to(config.root).as_posix()
+            left_out.append(LeftOut(path, 1, f"{shown} is another's: bring it over by promptopt import {path} -o DIR"))
+            continue
+        files |= {} if there else texts
     return files
 
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptopt.onboarding.found import ROLES, FoundMessage, FoundPrompt, Hole, LeftOut, Pieces, Unreadable, format_text
-from promptopt.onboarding.python_text import Scope, TextReader, blocks_of, scope_of
-
-RELEVANT = re.compile(
-    r"openai|anthropic|litellm|langchain|ollama|genai|mistral|prompt|completion|instructor|groq|gemini|claude|\bllm|gpt-",
-    re.IGNORECASE,
+from promptopt.onboarding.python_modules import (
+    Function,
+    Module,
+    Scope,
+    blocks_of,
+    dotted,
+    parameters_of,
+    scope_of,
+    walk,
 )
+from promptopt.onboarding.python_text import FEWEST_WORDS, TextReader, literal_words, single_return
+
+# What is proposed only if no call was found that sends it.
+NOT_SENT = ("constant", "text function", "chat")
+_MAKES = re.compile(r"prompt|instructions?$|^(build|make|get|create)_messages$", re.IGNORECASE)
 PROMPT_NAME = re.compile(r"PROMPT|TEMPLATE|INSTRUCTIONS?$|^SYSTEM(_?(MESSAGE|MSG|TEXT|ROLE))?$", re.IGNORECASE)
-_FEWEST_WORDS = 3
 # The names of settings in SDKs, and in front matter.
 _SETTINGS = {
     **{name: name for name in ("temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")},
@@ -41,61 +49,24 @@ CLASSES = {
 _ROLES = {"human": "user", "ai": "assistant", "model": "assistant", **{role: role for role in ROLES}}
 
 
-@dataclass(slots=True)
-class Module:
-    """A Python file."""
-
-    path: str
-    tree: ast.Module
-    constants: Mapping[str, ast.expr] = field(default_factory=dict)
-    scope: Scope = field(default_factory=Scope)
-
-    @classmethod
-    def of(cls, path: str, text: str) -> Module:
-        """Raises SyntaxError."""
-        import warnings
-
-        with warnings.catch_warnings():
-            # A backslash that is none is the affair of the file's own author.
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text, path)
-        scope = scope_of(tree.body)
-        single = _single(scope)
-        for statement in tree.body:
-            if isinstance(statement, ast.ClassDef):
-                inner = _single(scope_of(statement.body))
-                single |= {f"{statement.name}.{name}": value for name, value in inner.items()}
-        return cls(path, tree, single, scope)
-
-
-def _single(scope: Scope) -> dict[str, ast.expr]:
-    """The names that are bound once, by an expression."""
-    found = {name: found[0].value for name, found in scope.names.items() if len(found) == 1}
-    return {name: value for name, value in found.items() if isinstance(value, ast.expr)}
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where a call is."""
 
     name: str
     reader: TextReader
-    function: ast.FunctionDef | ast.AsyncFunctionDef | None
+    function: Function | None
 
 
 class ModuleSearch:
     """Finds the prompts of a module.
 
     Args:
-        imported: What the module takes from other modules of the repository.
         formatted: Names on which ``.format`` is called somewhere in the repository.
     """
 
-    def __init__(
-        self, module: Module, imported: Mapping[str, tuple[Scope, ast.expr]], formatted: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, module: Module, formatted: frozenset[str] = frozenset()) -> None:
         self._module = module
-        self._imported = imported
         self._formatted = formatted
         self.left_out: list[LeftOut] = []
         self.used: set[str] = set()
@@ -104,11 +75,10 @@ class ModuleSearch:
 
     def prompts(self) -> list[FoundPrompt]:
         """All prompts, by line."""
-        scope = scope_of(self._module.tree.body)
-        own = {name: (scope, value) for name, value in self._module.constants.items() if "." in name}
-        scope.imported = {**own, **self._imported}
+        scope = self._module.scope
         found = list(self._block(self._module.tree.body, scope, frozenset(), "", None))
         found += self._constants(scope)
+        found += self._functions()
         return sorted(found, key=lambda prompt: prompt.line)
 
     def _block(
@@ -116,16 +86,14 @@ class ModuleSearch:
     ) -> Iterator[FoundPrompt]:
         blocks = around | {id(body)}
         for statement in body:
-            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-                args = statement.args
-                every = [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg))]
-                inner = scope_of(statement.body, scope, frozenset(arg.arg for arg in every))
+            if isinstance(statement, Function):
+                inner = scope_of(statement.body, scope, frozenset(arg.arg for arg in parameters_of(statement)))
                 yield from self._block(statement.body, inner, frozenset(), _dotted(name, statement.name), statement)
             elif isinstance(statement, ast.ClassDef):
                 own = scope_of(statement.body, scope)
                 between = Scope(outer=scope, klass=own)
                 for method in statement.body:
-                    if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+                    if isinstance(method, Function):
                         # What methods set on `self` is known before any of them is read.
                         scope_of(method.body, between)
                 yield from self._block(statement.body, between, frozenset(), _dotted(name, statement.name), function)
@@ -156,15 +124,15 @@ class ModuleSearch:
             except Unreadable as reason:
                 self.left_out.append(LeftOut(self._module.path, node.lineno, str(reason)))
                 prompt = None
-                taken |= {id(child) for child in ast.walk(node)}
+                taken |= {id(child) for child in walk(node)}
             if prompt is not None:
-                taken |= {id(child) for child in ast.walk(node)}
+                taken |= {id(child) for child in walk(node)}
                 yield prompt
         for block in inner:
             yield from self._block(block, scope, blocks, name, function)
 
     def _call(self, call: ast.Call, place: _Place) -> FoundPrompt | None:
-        function = ast.unparse(call.func)
+        function = dotted(call.func)
         given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
         last = function.rpartition(".")[2]
         if last in ("from_messages", "ChatPromptTemplate") and ("messages" in given or call.args):
@@ -254,7 +222,7 @@ class ModuleSearch:
             if made := [code for code in made if not code.isidentifier()]:
                 raise Unreadable(f"all of its text is made elsewhere: {', '.join(made)[:80]}")
             return None
-        for each in ast.walk(node):
+        for each in walk(node):
             if isinstance(each, ast.Name):
                 self.used.add(each.id)
             elif isinstance(each, ast.Attribute):
@@ -289,8 +257,23 @@ class ModuleSearch:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return [*self._messages(node.left, reader), *self._messages(node.right, reader)]
         if not isinstance(node, ast.List | ast.Tuple):
-            raise Unreadable(f"the messages are made by {ast.unparse(node)[:60]}")
+            made = self._helped(node, reader)
+            if made is None:
+                raise Unreadable(f"the messages are made by {ast.unparse(node)[:60]}")
+            return made
         return [self._message(each, reader) for each in node.elts]
+
+    def _helped(self, node: ast.expr, reader: TextReader) -> list[FoundMessage] | None:
+        """The messages that a function with one ``return`` makes; ``None``: that is not known."""
+        helper = reader.helper(node, grows=True)
+        if helper is None:
+            return None
+        inner, value = helper
+        around, self._function = self._function, inner.place
+        try:
+            return self._messages(value, inner)
+        finally:
+            self._function = around
 
     def _appended(self, node: ast.expr, reader: TextReader, start: int) -> list[FoundMessage]:
         """What is appended to a list between the line where it is bound and the one where it is sent."""
@@ -304,7 +287,7 @@ class ModuleSearch:
             if isinstance(statement, ast.Expr)
         }
         grown = []
-        for each in ast.walk(place):
+        for each in walk(place):
             if (
                 isinstance(each, ast.Call)
                 and isinstance(each.func, ast.Attribute)
@@ -387,8 +370,7 @@ class ModuleSearch:
                 continue
             try:
                 text = TextReader(scope, frozenset({id(self._module.tree.body)}), node.lineno).text(node)
-                literal = "".join(part for part in text if isinstance(part, str))
-                if words_of(literal) < _FEWEST_WORDS:
+                if literal_words(text) < FEWEST_WORDS:
                     continue
                 text, notes = self._as_format(name, text)
             except Unreadable as reason:
@@ -396,6 +378,47 @@ class ModuleSearch:
                 continue
             message = FoundMessage("user", text)
             yield FoundPrompt(self._module.path, node.lineno, name, (message,), call="constant", notes=notes)
+
+    def _functions(self) -> Iterator[FoundPrompt]:
+        """Functions with one ``return`` that make prompts by their name, and that no found call uses."""
+        scope = self._module.scope
+        own = [(name, scope, function) for name, function in scope.functions.items()]
+        for statement in self._module.tree.body:
+            if isinstance(statement, ast.ClassDef):
+                klass = scope_of(statement.body, scope)
+                around = Scope(outer=scope, klass=klass)
+                own += [(f"{statement.name}.{name}", around, each) for name, each in klass.functions.items()]
+        for name, outer, function in own:
+            last = name.rpartition(".")[2]
+            if function is None or last in self.used or not _MAKES.search(last):
+                continue
+            value = single_return(function, grows=True)
+            if value is None:
+                continue
+            inner = scope_of(function.body, outer, frozenset(arg.arg for arg in parameters_of(function)))
+            reader = TextReader(inner, frozenset({id(function.body)}), value.lineno)
+            try:
+                found = self._made(function, value, reader)
+            except Unreadable:
+                # It is listed.
+                continue
+            if found is not None:
+                yield FoundPrompt(self._module.path, function.lineno, name, found[1], call=found[0])
+
+    def _made(
+        self, function: Function, value: ast.expr, reader: TextReader
+    ) -> tuple[str, tuple[FoundMessage, ...]] | None:
+        if _is_chat(value) or isinstance(value, ast.Name):
+            self._function = function
+            assigned = reader.value(value) if isinstance(value, ast.Name) else None
+            if not assigned or isinstance(assigned[0][1].value, ast.List):
+                messages = tuple(self._messages(value, reader))
+                words = sum(literal_words(message.text) for message in messages)
+                return ("chat", messages) if words >= FEWEST_WORDS else None
+        text = reader.text(value)
+        if literal_words(text) < FEWEST_WORDS or single_return(function) is None:
+            return None
+        return "text function", (FoundMessage("user", text),)
 
     def _as_format(self, name: str, text: Pieces) -> tuple[Pieces, tuple[str, ...]]:
         """The text of a constant, with its braces read if ``.format`` is called on it, or nothing says otherwise."""
@@ -412,11 +435,6 @@ class ModuleSearch:
         return text, ()
 
 
-def words_of(text: str) -> int:
-    """How many words a text has; in Chinese, Japanese and Korean each letter is one."""
-    return len(re.findall(r"[\u3040-\u9fff\uac00-\ud7af]|[^\W\u3040-\u9fff\uac00-\ud7af]+", text))
-
-
 def _keywords(node: ast.expr | None) -> set[str]:
     """The names that a call or a table gives."""
     if isinstance(node, ast.Dict):
@@ -425,7 +443,7 @@ def _keywords(node: ast.expr | None) -> set[str]:
 
 
 def _blocks(place: ast.AST) -> Iterator[list[ast.stmt]]:
-    for each in ast.walk(place):
+    for each in walk(place):
         yield from blocks_of(each)
 
 
@@ -504,7 +522,7 @@ def _constant(node: ast.expr, reader: TextReader) -> Any:
 def _reached(reader: TextReader, node: ast.AST) -> set[str]:
     """Names that what a call sends is made of, by way of other names."""
     reached: set[str] = set()
-    waiting = [each for each in ast.walk(node) if isinstance(each, ast.Name | ast.Attribute)]
+    waiting = [each for each in walk(node) if isinstance(each, ast.Name | ast.Attribute)]
     while waiting:
         each = waiting.pop()
         name = each.id if isinstance(each, ast.Name) else each.attr
@@ -517,14 +535,14 @@ def _reached(reader: TextReader, node: ast.AST) -> set[str]:
             continue
         for _, assigned in found:
             if assigned.value is not None:
-                waiting += [n for n in ast.walk(assigned.value) if isinstance(n, ast.Name | ast.Attribute)]
+                waiting += [n for n in walk(assigned.value) if isinstance(n, ast.Name | ast.Attribute)]
     return reached
 
 
 def _target(tree: ast.Module, node: ast.AST) -> str:
     """The name that a statement of the module gives its value, as ``PROMPT = from_template(...)``."""
     for statement in tree.body:
-        if isinstance(statement, ast.Assign) and any(child is node for child in ast.walk(statement)):
+        if isinstance(statement, ast.Assign) and any(child is node for child in walk(statement)):
             target = statement.targets[0]
             return target.id if isinstance(target, ast.Name) else ""
     return ""

@@ -3,104 +3,42 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from inspect import cleandoc
 from textwrap import dedent
 
 from promptopt.onboarding.found import Hole, Pieces, Unreadable, format_text, formatted, joined
+from promptopt.onboarding.python_modules import (
+    Assigned,
+    Function,
+    Scope,
+    dotted,
+    parameters_of,
+    scope_block,
+    scope_of,
+    walk,
+)
 
 _DEEP = 60
 _MARK = re.compile("\ue000(\\d+)\ue001")
 _STRIPS = ("strip", "lstrip", "rstrip")
+FEWEST_WORDS = 3
+# Decorators after which a function is what it says.
+_PLAIN = {"staticmethod", "classmethod", "property", "cache", "lru_cache", "cached_property"}
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A statement that binds a name.
-
-    Attributes:
-        value: ``None`` if it is no assignment.
-        adds: It is added to what the name was.
-    """
-
-    value: ast.expr | None
-    line: int
-    block: int
-    adds: bool = False
+def words_of(text: str) -> int:
+    """How many words a text has; in Chinese, Japanese and Korean each letter is one."""
+    return len(re.findall(r"[\u3040-\u9fff\uac00-\ud7af]|[^\W\u3040-\u9fff\uac00-\ud7af]+", text))
 
 
-@dataclass(slots=True)
-class Scope:
-    """Names of a module, a class or a function, and of what is around it."""
-
-    names: dict[str, list[Assigned]] = field(default_factory=dict)
-    parameters: frozenset[str] = frozenset()
-    outer: Scope | None = None
-    klass: Scope | None = None
-    imported: Mapping[str, tuple[Scope, ast.expr]] = field(default_factory=dict)
-
-
-def scope_of(body: list[ast.stmt], outer: Scope | None = None, parameters: frozenset[str] = frozenset()) -> Scope:
-    """The names that statements bind, functions and classes in them left out."""
-    scope = Scope(parameters=parameters, outer=outer, klass=outer.klass if outer else None)
-    _collect(body, scope)
-    return scope
-
-
-def scope_block(scope: Scope) -> frozenset[int]:
-    """The blocks in which the names of a module are bound."""
-    return frozenset(each.block for found in scope.names.values() for each in found)
-
-
-def _collect(body: list[ast.stmt], scope: Scope) -> None:  # noqa: C901, PLR0912 - kinds of statements
-    def bind(target: ast.expr, value: ast.expr | None, adds: bool = False) -> None:
-        if isinstance(target, ast.Name):
-            scope.names.setdefault(target.id, []).append(Assigned(value, target.lineno, id(body), adds))
-        elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == "self":
-            if scope.klass is not None:
-                scope.klass.names.setdefault(target.attr, []).append(Assigned(value, target.lineno, id(body), adds))
-        elif isinstance(target, ast.Tuple | ast.List):
-            for each in target.elts:
-                bind(each, None)
-
-    for statement in body:
-        if isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                bind(target, statement.value)
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            bind(statement.target, statement.value)
-        elif isinstance(statement, ast.AugAssign):
-            bind(statement.target, statement.value if isinstance(statement.op, ast.Add) else None, adds=True)
-        elif isinstance(statement, ast.For | ast.AsyncFor):
-            bind(statement.target, None)
-        elif isinstance(statement, ast.With | ast.AsyncWith):
-            for item in statement.items:
-                if item.optional_vars is not None:
-                    bind(item.optional_vars, None)
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            for node in _own_expressions(statement):
-                if isinstance(node, ast.NamedExpr):
-                    bind(node.target, node.value)
-            for inner in blocks_of(statement):
-                _collect(inner, scope)
-
-
-def _own_expressions(statement: ast.stmt) -> Iterator[ast.AST]:
-    """What is in a statement, without the statements in it."""
-    for child in ast.iter_child_nodes(statement):
-        if isinstance(child, ast.expr):
-            yield from ast.walk(child)
-
-
-def blocks_of(statement: ast.AST) -> Iterator[list[ast.stmt]]:
-    """The blocks of statements in a statement."""
-    for name in ("body", "orelse", "finalbody"):
-        inner = getattr(statement, name, None)
-        if isinstance(inner, list) and inner and isinstance(inner[0], ast.stmt):
-            yield inner
-    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-        yield part.body
+def literal_words(text: Pieces) -> int:
+    """How many words of a text do not vary."""
+    return words_of(" ".join(part for part in text if isinstance(part, str)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +48,14 @@ class TextReader:
     Attributes:
         blocks: The blocks of statements around the place.
         line: Of the place; what is assigned after it is not seen, unless it is outside of the function.
+        place: The function that is read for a call of it.
     """
 
     scope: Scope
     blocks: frozenset[int]
     line: int
     deep: int = 0
+    place: Function | None = None
 
     def text(self, node: ast.expr) -> Pieces:
         """The text that an expression gives. Raises Unreadable if its parts depend on a branch or a loop."""
@@ -145,32 +85,36 @@ class TextReader:
             case ast.Call():
                 return self._called(node)
             case _:
-                return (Hole(ast.unparse(node)),)
+                return (Hole(self._code(node)),)
 
     def _formatted(self, node: ast.FormattedValue) -> Pieces:
         spec = node.format_spec
         if node.conversion == -1 and spec is None:
             return self.text(node.value)
-        inner = ast.unparse(node.value)
+        inner = self._code(node.value)
         if isinstance(spec, ast.JoinedStr) and not all(isinstance(part, ast.Constant) for part in spec.values):
-            return (Hole(ast.unparse(ast.JoinedStr([node]))),)
+            return (Hole(self._code(ast.JoinedStr([node]))),)
         shown = "".join(str(part.value) for part in spec.values) if isinstance(spec, ast.JoinedStr) else ""  # type: ignore[attr-defined] # constants
         return (Hole(formatted(inner, None if node.conversion == -1 else chr(node.conversion), shown)),)
 
     def _named(self, node: ast.Name | ast.Attribute) -> Pieces:
         found = self.value(node)
+        if found is None and (given := self._given(node)) is not None:
+            return given[0].text(given[1])
+        if found is None and (made := self._helped(node)) is not None:
+            return made
         if found is None:
-            return (Hole(ast.unparse(node)),)
+            return (Hole(self._code(node)),)
         parts: list[str | Hole] = []
         for reader, assigned in found:
             if assigned.value is None:
                 # A loop's variable, a part of a tuple, what `with` opens: the call site knows it.
-                return (Hole(ast.unparse(node)),)
+                return (Hole(self._code(node)),)
             part = reader.text(assigned.value)
             parts = [*parts, *part] if assigned.adds else [*part]
-        if len(found) == 1 and all(isinstance(part, Hole) for part in parts):
+        if len(found) == 1 and all(isinstance(part, Hole) for part in parts) and self.scope.given is None:
             # `name = fetch()`: the call site has the name.
-            return (Hole(ast.unparse(node)),)
+            return (Hole(self._code(node)),)
         return tuple(parts)
 
     def value(self, node: ast.expr) -> list[tuple[TextReader, Assigned]] | None:
@@ -187,7 +131,8 @@ class TextReader:
         scope: Scope | None = self.scope
         while scope is not None:
             if node.id in scope.names:
-                return self._all(scope, node.id, whole=scope is not self.scope)
+                found = self._all(scope, node.id, whole=scope is not self.scope)
+                return None if found is None and scope.given is not None else found
             if node.id in scope.parameters:
                 return None
             if node.id in scope.imported:
@@ -204,8 +149,8 @@ class TextReader:
                 # A value of the function's own, which has the name of the class or module.
                 return None
             for each in (name, name.removesuffix(".value")):
-                if each in scope.imported:
-                    where, value = scope.imported[each]
+                where, value = scope.imported.get(each, (scope, None))
+                if isinstance(value, ast.expr):
                     block = scope_block(where)
                     return [(TextReader(where, block, value.lineno, self.deep + 1), Assigned(value, value.lineno, 0))]
             scope = scope.outer
@@ -231,12 +176,12 @@ class TextReader:
     def _called(self, node: ast.Call) -> Pieces:
         function = node.func
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        if (made := self._helped(node)) is not None:
+            return made
         if name in ("dedent", "cleandoc") and len(node.args) == 1:
-            from inspect import cleandoc
-
             return _changed(self.text(node.args[0]), dedent if name == "dedent" else cleandoc)
         if not isinstance(function, ast.Attribute):
-            return (Hole(ast.unparse(node)),)
+            return (Hole(self._code(node)),)
         if name == "format" and (inner := self._literal(function.value)) is not None:
             return self._format(inner, node)
         if name in _STRIPS and not node.args and (inner := self._literal(function.value)) is not None:
@@ -246,14 +191,113 @@ class TextReader:
             if inner is not None and (mark := node.args[0].value) and isinstance(mark, str):
                 return _replaced(inner, mark, self.text(node.args[1]))
         if name == "join" and len(node.args) == 1 and isinstance(node.args[0], ast.List | ast.Tuple):
-            between = self.text(function.value)
-            if any(isinstance(each, ast.Starred) for each in node.args[0].elts):
-                return (Hole(ast.unparse(node)),)
-            texts = [self.text(each) for each in node.args[0].elts]
-            return tuple(part for at, text in enumerate(texts) for part in ((*between, *text) if at else text))
+            return self._joined(function.value, node.args[0].elts) or (Hole(self._code(node)),)
         if name in ("substitute", "safe_substitute"):
             return self._substituted(function.value, node)
-        return (Hole(ast.unparse(node)),)
+        return (Hole(self._code(node)),)
+
+    def _joined(self, between: ast.expr, each: list[ast.expr]) -> Pieces:
+        if any(isinstance(one, ast.Starred) for one in each):
+            return ()
+        gap, texts = self.text(between), [self.text(one) for one in each]
+        return tuple(part for at, text in enumerate(texts) for part in ((*gap, *text) if at else text))
+
+    def _helped(self, node: ast.expr) -> Pieces | None:
+        """The text that a function with one ``return`` makes; ``None``: it is no text of a prompt, or not known."""
+        try:
+            helper = self.helper(node)
+            text = () if helper is None else helper[0].text(helper[1])
+        except Unreadable:
+            # The call stays a variable, and the function is listed.
+            return None
+        return text if literal_words(text) >= FEWEST_WORDS else None
+
+    def helper(self, node: ast.expr, *, grows: bool = False) -> tuple[TextReader, ast.expr] | None:
+        """What a function of the repository with one ``return`` gives to this call, or as this property.
+
+        Args:
+            grows: It may append to lists.
+        """
+        called = node.func if isinstance(node, ast.Call) else node
+        found = self._function(called)
+        if found is None:
+            return None
+        outer, function = found
+        names = {dotted(each.func if isinstance(each, ast.Call) else each) for each in function.decorator_list}
+        own = isinstance(called, ast.Attribute) and _is_own(called.value)
+        kinds = {name.rpartition(".")[2] for name in names}
+        as_value = bool(kinds & {"property", "cached_property"})
+        if not kinds <= _PLAIN or as_value == isinstance(node, ast.Call) or isinstance(function, ast.AsyncFunctionDef):
+            return None
+        value = single_return(function, grows=grows)
+        given = self._arguments(node, function, outer, bound=own and "staticmethod" not in kinds)
+        if value is None or given is None:
+            return None
+        parameters = frozenset(each.arg for each in parameters_of(function))
+        inner = scope_of(function.body, outer, parameters)
+        inner.given = given
+        return TextReader(inner, frozenset({id(function.body)}), value.lineno, self.deep + 1, function), value
+
+    def _function(self, called: ast.expr) -> tuple[Scope, Function] | None:
+        """A function of the repository with what is around it."""
+        if isinstance(called, ast.Attribute) and _is_own(called.value):
+            klass = self.scope.klass
+            method = None if klass is None else klass.functions.get(called.attr)
+            return None if klass is None or method is None else (Scope(outer=klass.outer, klass=klass), method)
+        if not isinstance(called, ast.Name | ast.Attribute):
+            return None
+        name = dotted(called)
+        first = name.partition(".")[0]
+        scope: Scope | None = self.scope
+        while scope is not None:
+            if first in scope.names or first in scope.parameters:
+                return None
+            if name in scope.functions:
+                function = scope.functions[name]
+                return None if function is None else (scope, function)
+            where, value = scope.imported.get(name, (scope, None))
+            if isinstance(value, Function):
+                return where, value
+            scope = scope.outer
+        return None
+
+    def _arguments(
+        self, node: ast.expr, function: Function, outer: Scope, *, bound: bool
+    ) -> dict[str, tuple[TextReader, ast.expr]] | None:
+        """What each parameter is given; ``None``: that is not known."""
+        args = function.args
+        names = [arg.arg for arg in (*args.posonlyargs, *args.args)]
+        defaults = dict(zip(reversed(names), reversed(args.defaults), strict=False))
+        defaults |= {a.arg: each for a, each in zip(args.kwonlyargs, args.kw_defaults, strict=True) if each}
+        there = TextReader(outer, scope_block(outer), function.lineno, self.deep + 1)
+        given = {name: (there, each) for name, each in defaults.items()}
+        names = names[1:] if bound else names
+        positional, keywords = (node.args, node.keywords) if isinstance(node, ast.Call) else ([], [])
+        known = {*names, *(arg.arg for arg in args.kwonlyargs)}
+        if (
+            args.vararg
+            or args.kwarg
+            or len(positional) > len(names)
+            or any(isinstance(each, ast.Starred) for each in positional)
+            or any(each.arg not in known for each in keywords)
+        ):
+            return None
+        given |= {name: (self, each) for name, each in zip(names, positional, strict=False)}
+        given |= {each.arg: (self, each.value) for each in keywords if each.arg}
+        return given if known <= given.keys() else None
+
+    def _given(self, node: ast.expr) -> tuple[TextReader, ast.expr] | None:
+        return (self.scope.given or {}).get(node.id) if isinstance(node, ast.Name) else None
+
+    def _code(self, node: ast.expr) -> str:
+        """An expression as the place of the call has it: with what it gives in the place of parameters.
+
+        Raises:
+            Unreadable: It has names that only the function knows.
+        """
+        if self.scope.given is None:
+            return ast.unparse(node)
+        return ast.unparse(_Inlined(self, node).visit(deepcopy(node)))
 
     def _literal(self, node: ast.expr) -> Pieces | None:
         """A text that has words of its own."""
@@ -266,7 +310,7 @@ class TextReader:
             if len(inner) != 1 or node.args:
                 raise Unreadable("its arguments for .format are spliced in (**)")
             text = format_text(str(inner[0]), given)
-            spliced = ast.unparse(next(keyword.value for keyword in node.keywords if keyword.arg is None))
+            spliced = self._code(next(keyword.value for keyword in node.keywords if keyword.arg is None))
             return tuple(Hole(f"{spliced}[{part.code!r}]") if isinstance(part, Hole) else part for part in text)
         if not all(isinstance(part, str) for part in inner):
             raise Unreadable("an f-string is formatted again by .format")
@@ -279,7 +323,7 @@ class TextReader:
         given = dict(zip(keywords, marks[len(args) :], strict=True))
         made = format_text("".join(map(str, inner)), given, marks[: len(args)])
         values = [*node.args, *(k.value for k in node.keywords if k.arg)]
-        whole = {mark: ast.unparse(value) for mark, value in zip(marks, values, strict=True)}
+        whole = {mark: self._code(value) for mark, value in zip(marks, values, strict=True)}
         return tuple(piece for part in made for piece in _filled(part, codes, whole))
 
     def _percent(self, left: Pieces, right: ast.expr) -> Pieces:
@@ -310,7 +354,7 @@ class TextReader:
             if isinstance(value, ast.Constant) and not isinstance(value.value, str):
                 parts.append(f"%{match[2]}{match[3]}" % (value.value,))
                 continue
-            parts += self.text(value) if plain else [Hole(f"'%{match[2]}{match[3]}' % ({ast.unparse(value)},)")]
+            parts += self.text(value) if plain else [Hole(f"'%{match[2]}{match[3]}' % ({self._code(value)},)")]
         return (*parts, text[end:])
 
     def _substituted(self, template: ast.expr, node: ast.Call) -> Pieces:
@@ -319,7 +363,7 @@ class TextReader:
         found = self.value(template)
         made = template if found is None else found[-1][1].value
         if not isinstance(made, ast.Call) or not made.args or node.args:
-            return (Hole(ast.unparse(node)),)
+            return (Hole(self._code(node)),)
         given = {keyword.arg: self.text(keyword.value) for keyword in node.keywords if keyword.arg}
         text = "".join(part for part in self.text(made.args[0]) if isinstance(part, str))
         parts: list[str | Hole] = []
@@ -366,3 +410,62 @@ def _changed(text: Pieces, change: object) -> Pieces:
     marked = "".join(part if isinstance(part, str) else f"\ue000{next(numbers)}\ue001" for part in text)
     pieces = _MARK.split(str(change(marked)))
     return tuple(holes[int(piece)] if at % 2 else piece for at, piece in enumerate(pieces) if piece or at % 2)
+
+
+def single_return(function: Function, *, grows: bool = False) -> ast.expr | None:
+    """What a function without branches and loops returns; ``None``: it is none.
+
+    Args:
+        grows: It may append to lists.
+    """
+    *before, last = function.body
+    for statement in before:
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            if all(isinstance(target, ast.Name | ast.Tuple) for target in targets):
+                continue
+        elif isinstance(statement, ast.Expr):
+            if isinstance(statement.value, ast.Constant):
+                continue
+            if grows and isinstance(statement.value, ast.Call) and dotted(statement.value.func).endswith(".append"):
+                continue
+        return None
+    return last.value if isinstance(last, ast.Return) else None
+
+
+def _is_own(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("self", "cls")
+
+
+class _Inlined(ast.NodeTransformer):
+    """Puts what a call gives in the place of a function's parameters."""
+
+    def __init__(self, reader: TextReader, whole: ast.expr) -> None:
+        self._reader = reader
+        nodes = walk(whole)
+        self._bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        self._bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        reader = self._reader
+        given = reader.scope.given or {}
+        if node.id in self._bound:
+            return node
+        if node.id in reader.scope.names:
+            found = reader.value(node)
+            if found is None or len(found) != 1 or found[0][1].value is None or node.id in given:
+                raise Unreadable(f"{node.id} is known in the function only")
+            inner, assigned = found[0]
+            assert assigned.value is not None
+            return _parsed(inner._code(assigned.value))
+        if node.id in given:
+            caller, value = given[node.id]
+            return _parsed(caller._code(value))
+        outermost = next((caller.scope.outermost() for caller, _ in given.values()), None)
+        if not (_is_own(node) or hasattr(builtins, node.id) or outermost in (None, reader.scope.outermost())):
+            raise Unreadable(f"{node.id} is known in its module only")
+        return node
+
+
+def _parsed(code: str) -> ast.expr:
+    return ast.parse(code, mode="eval").body

@@ -33,9 +33,11 @@ def check_page_path(path: Path) -> None:
         raise UsageError(f"-o {path}: unknown ending {path.suffix!r}; the report is a page, FILE.html")
 
 
-def write_page(page: ReportPage, path: Path) -> None:
-    """Write the page, whole or not at all. Raises InputError if it cannot be written."""
-    replace_file(path, page_html(page))
+def write_page(page: ReportPage, *paths: Path) -> None:
+    """Write the page to each path, whole or not at all. Raises InputError if it cannot be written."""
+    text = page_html(page)
+    for path in paths:
+        replace_file(path, text)
 
 
 def page_html(page: ReportPage) -> str:

@@ -1,5 +1,6 @@
 """``-o report.html`` of the commands that write a page, as a user runs them, in a real browser."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     try:
         found = {name: folder / f"{name}.html" for name in COMMANDS}
         for name, path in found.items():
-            done = CliRunner().invoke(cli, [*COMMANDS[name], "-o", str(path)], catch_exceptions=False)
+            twice = ["-o", str(path), "-o", str(path.with_suffix(".again.html"))]
+            done = CliRunner().invoke(cli, [*COMMANDS[name], *twice], catch_exceptions=False)
             assert done.exit_code == 0, done.output
     finally:
         os.chdir(here)
@@ -43,6 +45,35 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def sights(written: dict[str, Path]) -> Iterator[dict[str, Any]]:
     with chromium() as browser:
         yield {name: Sight(browser, path) for name, path in written.items()}
+
+
+def test_every_file_that_is_named_is_written(written: dict[str, Path], tmp_path: Path) -> None:
+    for path in written.values():
+        assert path.with_suffix(".again.html").read_bytes() == path.read_bytes()
+    two = [tmp_path / "report.md", tmp_path / "report.json"]
+    compared = ["compare", "prompts/reviews/v1.j2", "prompts/reviews/v3.j2", "--record", "none"]
+    done = CliRunner().invoke(cli, [*compared, *(word for path in two for word in ("-o", str(path)))])
+    assert done.exit_code == 0, done.output
+    assert "improved" in two[0].read_text()
+    assert json.loads(two[1].read_text())["comparisons"][0]["verdict"] == "improved"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["check", "-o", "{}.html", "-o", "{}.md"], "unknown ending '.md'"),
+        (["budget", "check", "-o", "{}.html", "-o", "{}.md"], "unknown ending '.md'"),
+        (["audit", "docs/examples/calls.jsonl", "-o", "{}.html", "-o", "{}.md"], "unknown ending '.md'"),
+        (["minimize", "mood", "-o", "{}.j2", "-o", "{}.html", "-o", "{}.md"], "the prompt is written to one file"),
+        (["history", "mood", "-o", "{}.svg", "-o", "{}2.svg"], "one is written, name one"),
+        (["suite", "export", "mood", "--format", "csv", "-o", "{}.csv", "--output", "{}2.csv"], "name one"),
+    ],
+)
+def test_a_file_that_would_be_lost_is_refused_before_any_work(command: list[str], said: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, [word.format(tmp_path / "page") for word in command])
+    assert isinstance(done.exception, UsageError)
+    assert said in str(done.exception)
+    assert not list(tmp_path.iterdir())
 
 
 @needs_browser

@@ -92,6 +92,12 @@ SHAPES = {
     "expressions": "    "
     + CALL % "f'Route {len(ticket)} letters {[t for t in ticket][:2]} and {user.age + 1:>5} of it'",
     "ends of tags": "    " + CALL % "f'}} and %}} and #}} after {ticket} {{'",
+    "helper": "    " + CALL % "build(ticket, name=user.name)",
+    "helper, its defaults": "    " + CALL % "build(user.name + '!')",
+    "helper by a name": "    text = numbered(user.age, ticket)\n    " + CALL % "text",
+    "helper of a helper": "    " + CALL % "outer(ticket.lower(), [user.name])",
+    "helper of messages": "    client.chat.completions.create(model=MODEL, messages=chat(user, ticket))",
+    "helper that appends": "    client.chat.completions.create(model=MODEL, messages=appended(user, ticket))",
     "foreign names": "    größe = len(ticket)\n    " + CALL % "f'日本語 {größe} 🙂 Zeichen {ticket}'",
 }
 HEAD = (
@@ -102,12 +108,26 @@ CLASSES = (
     "from enum import Enum\n\nclass Texts:\n    HEAD = 'You sort the letters.'\n\n"
     "class Kinds(Enum):\n    SHORT = 'Answer in one word: '\n\n"
 )
+# The names of parameters are those that others have at the place of the call.
+HELPERS = (
+    "def build(text, *, name='Bob'):\n    'Makes it.'\n    head: str = f'Route this for {name}: '\n"
+    "    text = text + ' {}'\n    return head + text + f' now, {len(name):>5} {[x for x in name][:1]}'\n\n"
+    "def numbered(ticket, user):\n    size = len(str(ticket))\n    size_of = f'{size} letters'\n"
+    "    return 'Look at %s for %s: %s' % (size_of, ticket, user)\n\n"
+    "def outer(user, ticket):\n    return dedent('It is for ' + build(user) + ' and ') + ticket[0]\n\n"
+)
+MESSAGES = (
+    "def chat(u, t):\n    return [{'role': 'system', 'content': RULES}, {'role': 'user', 'content': u.name + t}]\n\n"
+    "def appended(u, ticket):\n    m = [{'role': 'system', 'content': RULES}]\n"
+    "    m.append({'role': 'user', 'content': f'{u.name}: {ticket}'})\n    return m\n\n"
+)
 USER = SimpleNamespace(name="Ann", age=41.25, width=9, tags={"a": "b"})
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_file_says_what_the_program_sends(shape: str, project) -> None:
-    source = f"{HEAD}{CLASSES}def route(ticket, user):\n{SHAPES[shape]}\n"
+    helpers = (HELPERS if "helper" in shape else "") + (MESSAGES if "messages" in shape or "appends" in shape else "")
+    source = f"{HEAD}{CLASSES}{helpers}def route(ticket, user):\n{SHAPES[shape]}\n"
     project.write({"app.py": source})
     proposal = propose(project.root)
     assert proposal.left_out == ()
@@ -189,7 +209,9 @@ def helper(t):
     return ask(f'Name the lake {t}')  # named
 
 def made(t):
-    return f'Name the river {t}'  # named
+    if t:
+        return f'Name the river {t}'  # named
+    return 'Name no river at all'  # named
 
 def maker(c, t):
     return c.responses.create(input=made(t))  # named
@@ -253,6 +275,45 @@ def test_what_is_carried_over_or_no_prompt_is_not_named(project) -> None:
     proposal = propose(project.root)
     assert proposal.left_out == ()
     assert len(proposal.prompts) == 1
+
+
+def test_functions_that_make_prompts_for_what_is_not_seen_are_carried_over(project) -> None:
+    program = """import llm
+class Agent:
+    def system_prompt(self):
+        return f"You help {self.name} with the garden."
+
+    @property
+    def rules_prompt(self):
+        return "Never cut a rose in May."
+
+    def run(self, c, t):
+        c.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": self.rules_prompt + t}])
+        c.ask(self.system_prompt())
+
+def build_messages(town):
+    return [{"role": "user", "content": f"Name the river of {town}"}]
+
+def branch_prompt(town):
+    if town:
+        return f"Name the wood of {town}"
+    return "Name a wood that you like"
+
+async def later_prompt(town):
+    return f"Name the hill of {await town}"
+
+def short_prompt(x):
+    return x.strip()
+"""
+    project.write({"app.py": program})
+    proposal = propose(project.root)
+    assert {site.name: site.code for site in proposal.calls} == {
+        "app-run": "c.chat.completions.create(**promptopt.render('app-run', {'t': t}).openai())",
+        "app-system": "return promptopt.render('app-system', {'name': self.name}).text",
+        "build-messages": "return promptopt.render('build-messages', {'town': town}).openai()[\"messages\"]",
+        "later": "return promptopt.render('later', {'town': await town}).text",
+    }
+    assert [each.line for each in proposal.left_out] == [19, 20]
 
 
 def test_texts_of_other_modules_are_followed_by_every_way_to_import_them(project) -> None:
@@ -591,6 +652,30 @@ def test_prompts_of_one_name_and_texts_that_are_the_same(project) -> None:
     proposal = propose(project.root)
     assert sorted(proposal.prompts) == ["route", "x-route"]
     assert [each.path for each in proposal.left_out] == ["c/x.py"]
+
+
+def test_a_second_run_finds_nothing_whatever_the_first_left_out(project) -> None:
+    route = {"messages": [{"role": "system", "content": "You route the tickets of a shop."}]}
+    config = "providers: [openai:gpt-4o-mini]\nprompts: ['Name the %s of {{town}}']\ntests: [{vars: {town: Bonn}}]\n"
+    project.write(
+        {
+            # One text in several files; configs that would have files of one name; a filter of the program's own.
+            **{f"{name}/prompt.json": json.dumps(route) for name in ("a", "b", "c")},
+            **{f"{name}/promptfooconfig.yaml": config % name for name in ("hill", "lake")},
+            "prompts.txt": "Write {{ name | allcaps }} in big letters",
+        }
+    )
+    first = propose(project.root, model="gpt-4o-mini")
+    assert len([path for path in first.files if path.suffix == ".j2"]) == 2
+    write(first)
+    done = CliRunner().invoke(cli, ["budget", "check"])
+    assert done.exit_code == 0, done.output
+    second = propose(project.root, model="gpt-4o-mini")
+    assert second.files == {}
+    said = [(each.path, each.reason) for each in second.left_out]
+    assert [path for path, _ in said] == ["b/prompt.json", "c/prompt.json", "lake/promptfooconfig.yaml", "prompts.txt"]
+    assert "unknown filter 'allcaps'" in said[-1][1]
+    assert said[2][1].endswith("is another's: bring it over by promptopt import lake/promptfooconfig.yaml -o DIR")
 
 
 def test_json_is_the_whole_proposal(project) -> None:
