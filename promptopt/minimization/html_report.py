@@ -173,7 +173,9 @@ def _units(worths: Sequence[UnitWorth]) -> Iterator[PageBlock]:
         for each in worths
     ]
     headers = ("part", "place", "tokens", "$ a month" if monthly else "$ per 1,000 calls", "worth in points", "fate")
-    yield TableBlock(headers, rows, left=2, texts=(5,), note="[4]: tried together with others, four in all.")
+    groups = min((each.together for each in worths if each.together > 1), default=None)
+    note = "" if groups is None else f"[{groups}]: tried together with others, {groups} in all."
+    yield TableBlock(headers, rows, left=2, texts=(5,), note=note)
 
 
 def _cost(each: UnitWorth, monthly: bool) -> str:

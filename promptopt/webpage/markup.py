@@ -25,6 +25,7 @@ _CONTEXT, _ALL_LINES = 3, 120
 # Beyond that many characters a line is not looked at word by word.
 _LONG_LINE = 2000
 _SHOWN_LINE = 10_000
+_NARROW = 3
 
 
 def escaped(text: str) -> str:
@@ -69,9 +70,11 @@ def _table(block: TableBlock, number: int = 0) -> str:
     left_out = len(block.rows) - block.most
     note = " ".join(filter(None, [f"And {left_out:,} more rows." if left_out > 0 else "", block.note]))
     name = escaped_attribute(block.caption or block.headers[0] or "table")
+    # On a phone a narrow table stays one, and the rows of others are stacked.
+    form = "small" if len(block.headers) <= _NARROW else "stacked"
     # It scrolls sideways if it must, so that it can have the keyboard's focus.
     return (
-        f'<div class="wide" role="group" aria-label="{name}" tabindex="0"><table>{caption}<thead><tr>{head}</tr>'
+        f'<div class="wide" role="group" aria-label="{name}" tabindex="0"><table class="{form}">{caption}<thead><tr>{head}</tr>'
         f"</thead><tbody>{''.join(rows)}</tbody></table></div>{_note(note)}"
     )
 

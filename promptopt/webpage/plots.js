@@ -29,24 +29,39 @@ function rowScale(labels, room) {
   return { domain: labels, label: null, tickSize: 0, tickFormat: room.fit };
 }
 
+/** The points whose labels do not lie on one another; the table below the plot has all. */
+function apart(points, most, width, height) {
+  const values = points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y]);
+  const low = Math.min(...values), span = Math.max(...values) - low || 1;
+  const taken = [];
+  return [...points].sort((a, b) => b.baseline - a.baseline).filter((point) => {
+    const long = shorten(point.label, width * 0.42).length * 6.6, x = 46 + (point.x / (most * 1.08 || 1)) * (width - 66);
+    const left = point.x > most * 0.55 ? x - 9 - long : x + 9, y = (1 - (point.y - low) / span) * (height - 64);
+    if (taken.some((box) => Math.abs(box.y - y) < 15 && left < box.left + box.long && box.left < left + long)) return false;
+    return taken.push({ left, long, y });
+  });
+}
+
 const DRAW = {
   front(data, width) {
     const points = data.points.filter((point) => point.x !== null && point.y !== null);
     const front = points.filter((point) => point.front).sort((a, b) => a.x - b.x);
     const most = Math.max(...points.map((point) => point.x), 0);
-    const named = points.length > 8 ? points.filter((point) => point.front || point.baseline) : points;
-    const low = Math.min(...points.map((point) => point.low ?? point.y));
+    const top = Math.min(1, Math.ceil(Math.max(...points.map((point) => point.high ?? point.y), 0.1) * 10) / 10);
+    const low = Math.min(top - 0.1, ...points.map((point) => Math.floor((point.low ?? point.y) * 10) / 10));
+    const height = Math.min(380, Math.max(260, width * 0.5));
+    const named = apart(points.length > 8 ? points.filter((point) => point.front || point.baseline) : points, most, width, height);
     // A point in the right half has its label on its left.
     const label = (right) => Plot.text(named.filter((point) => (point.x > most * 0.55) === right), {
       x: "x", y: "y", text: (point) => shorten(point.label, width * 0.42), dx: right ? -9 : 9, dy: -9,
       textAnchor: right ? "end" : "start", fill: INK, stroke: "var(--paper)", strokeWidth: 4, paintOrder: "stroke",
     });
     return Plot.plot({
-      width, height: Math.min(380, Math.max(260, width * 0.5)), marginLeft: 46, marginBottom: 40, marginTop: 24,
+      width, height, marginLeft: 46, marginBottom: 40, marginTop: 24,
       x: { label: data.x || "dollars per 1,000 calls →", domain: [0, most * 1.08 || 1], tickFormat: data.x && !data.x.startsWith("dollars") ? undefined : usd, ticks: Math.min(6, width / 90) },
       y: data.points_of_quality
         ? { label: data.y, grid: true, nice: true, zero: true, tickFormat: (value) => (value > 0 ? "+" : "") + value }
-        : { label: data.y || "↑ quality", domain: [Math.max(0, Math.floor(low * 10) / 10), 1], grid: true, ...PERCENT },
+        : { label: data.y || "↑ quality", domain: [Math.max(0, low), top], grid: true, ...PERCENT, ticks: 6 },
       marks: [
         Plot.line(front, { x: "x", y: "y", stroke: "var(--good)", strokeOpacity: 0.5, curve: "step-after" }),
         Plot.ruleX(points.filter((point) => point.low !== null), { x: "x", y1: "low", y2: "high", stroke: SOFT }),
@@ -62,9 +77,12 @@ const DRAW = {
 
   bars(data, width) {
     const labels = [...new Set(data.bars.map((bar) => bar.label))], room = labelRoom(labels, width);
+    // Of counts there are no halves.
+    const most = Math.max(...labels.map((label) => data.bars.reduce((sum, bar) => sum + (bar.label === label ? bar.value : 0), 0)), 0);
+    const counts = data.bars.every((bar) => Number.isInteger(bar.value));
     return Plot.plot({
       width, ...room, marginRight: 24, marginBottom: 36, height: labels.length * 30 + 52,
-      x: { label: `${data.unit} →`, grid: true, ticks: Math.min(8, width / 80) },
+      x: { label: `${data.unit} →`, grid: true, ticks: Math.min(8, width / 80, counts && most ? most : 8) },
       y: rowScale(labels, room), color: { domain: data.kinds, range: KINDS },
       marks: [
         Plot.barX(data.bars, { x: "value", y: "label", fill: "kind", inset: 3, insetLeft: 0, insetRight: 0 }),

@@ -255,6 +255,48 @@ def test_a_phone_does_not_scroll_sideways_and_text_in_plots_is_readable(browser:
     sight.context.close()
 
 
+def test_a_phone_shows_lines_of_prompts_and_small_tables_as_such(browser: Any, pages: dict[str, Path]) -> None:
+    page = Sight(browser, pages["few"], width=390).page
+    # The text of a line has the room, not the bar beside it, which is as high as one line.
+    table, line = (page.locator(f".diff {each}").first.bounding_box()["width"] for each in ("tbody", "td.code"))
+    assert line > 0.75 * table
+    assert (
+        page.locator(".diff td.heat").first.evaluate("cell => getComputedStyle(cell).backgroundRepeat") == "no-repeat"
+    )
+    # Three columns fit, with their headers; of more each row is a block.
+    assert page.locator("table.small thead").first.is_visible()
+    assert page.locator("table.small td").first.bounding_box()["x"] > 100
+
+
+def test_labels_in_a_plot_do_not_lie_on_one_another_and_counts_have_no_halves(browser: Any, tmp_path: Path) -> None:
+    ends = {"front": True, "baseline": False}
+    points = [{"label": f"prompt@v{at}", "x": 1 + at / 50, "y": 0.5 + at / 500, **ENDS, **ends} for at in range(7)]
+    certain = [{"label": name, "x": x, "y": 1.0, "low": 1.0, "high": 1.0, **ends} for name, x in (("a", 1), ("b", 9))]
+    bars = [{"label": "a", "kind": "n", "value": 2}]
+    blocks = [
+        PlotBlock("front", "near", {"points": points}, "near"),
+        PlotBlock("front", "certain", {"points": certain}, "certain"),
+        PlotBlock(
+            "bars", "few", {"kinds": ["n"], "unit": "n", "bars": [{"label": "a", "kind": "n", "value": 2}]}, "few"
+        ),
+    ]
+    path = tmp_path / "plots.html"
+    path.write_text(page_html(ReportPage("test", "Plots", [], [PageSection("Plots", blocks)])), encoding="utf-8")  # type: ignore[arg-type] # the kinds of blocks
+    page = Sight(browser, path, width=390).page
+    near, sure, few = page.locator(".plot").all()
+    boxes = [box for each in near.locator("text", has_text="prompt@").all() if (box := each.bounding_box())]
+    assert 1 <= len(boxes) < 7
+    for at, box in enumerate(boxes):
+        for other in boxes[:at]:
+            apart = abs(box["y"] - other["y"]) > 10
+            assert apart or box["x"] + box["width"] < other["x"] or other["x"] + other["width"] < box["x"]
+    assert {"90%", "100%"} <= set(sure.locator("text").all_inner_texts()) | set(
+        sure.locator("text").all_text_contents()
+    )
+    assert {"0", "1", "2"} <= set(few.locator("text").all_text_contents())
+    assert "0.5" not in few.locator("text").all_text_contents()
+
+
 def test_paper_has_the_tables_and_the_first_cases(sight: Sight) -> None:
     sight.open()
     sight.page.emulate_media(media="print")
