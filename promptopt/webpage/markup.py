@@ -74,8 +74,8 @@ def _table(block: TableBlock, number: int = 0) -> str:
     form = "small" if len(block.headers) <= _NARROW else "stacked"
     # It scrolls sideways if it must, so that it can have the keyboard's focus.
     return (
-        f'<div class="wide" role="group" aria-label="{name}" tabindex="0"><table class="{form}">{caption}<thead><tr>{head}</tr>'
-        f"</thead><tbody>{''.join(rows)}</tbody></table></div>{_note(note)}"
+        f'<div class="wide" role="group" aria-label="{name}" tabindex="0"><table class="{form}">{caption}<thead>'
+        f"<tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{_note(note)}"
     )
 
 
