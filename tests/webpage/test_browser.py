@@ -272,13 +272,11 @@ def test_labels_in_a_plot_do_not_lie_on_one_another_and_counts_have_no_halves(br
     ends = {"front": True, "baseline": False}
     points = [{"label": f"prompt@v{at}", "x": 1 + at / 50, "y": 0.5 + at / 500, **ENDS, **ends} for at in range(7)]
     certain = [{"label": name, "x": x, "y": 1.0, "low": 1.0, "high": 1.0, **ends} for name, x in (("a", 1), ("b", 9))]
-    bars = [{"label": "a", "kind": "n", "value": 2}]
+    bars = {"kinds": ["n"], "unit": "n", "bars": [{"label": "a", "kind": "n", "value": 2}]}
     blocks = [
         PlotBlock("front", "near", {"points": points}, "near"),
         PlotBlock("front", "certain", {"points": certain}, "certain"),
-        PlotBlock(
-            "bars", "few", {"kinds": ["n"], "unit": "n", "bars": [{"label": "a", "kind": "n", "value": 2}]}, "few"
-        ),
+        PlotBlock("bars", "few", bars, "few"),
     ]
     path = tmp_path / "plots.html"
     path.write_text(page_html(ReportPage("test", "Plots", [], [PageSection("Plots", blocks)])), encoding="utf-8")  # type: ignore[arg-type] # the kinds of blocks
