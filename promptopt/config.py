@@ -30,6 +30,7 @@ class OwnPrice:
 
     Attributes:
         context_window: Tokens that input and output may have together; ``None`` if nobody said.
+        source: Where it is said.
     """
 
     input_mtok: Decimal
@@ -37,14 +38,15 @@ class OwnPrice:
     cache_read_mtok: Decimal | None = None
     cache_write_mtok: Decimal | None = None
     context_window: int | None = None
+    source: str = "[tool.promptopt.prices]"
 
     @classmethod
-    def of(cls, rates: Mapping[str, Any]) -> OwnPrice:
+    def of(cls, rates: Mapping[str, Any], source: str = "[tool.promptopt.prices]") -> OwnPrice:
         """A price of numbers that were checked by :func:`price_fault`."""
         window = rates.get("context_window")
         # Decimal of the text, not of the binary float: 0.15 stays 0.15.
         dollars = {key: Decimal(str(value)) for key, value in rates.items() if key != "context_window"}
-        return cls(**dollars, context_window=window)
+        return cls(**dollars, context_window=window, source=source)
 
 
 def price_fault(key: str, value: object) -> str | None:
@@ -288,12 +290,15 @@ class _Reader:
             of_all = {key: rate for key, rate in prices.items() if not isinstance(rate, Mapping)}
             if of_all:
                 found[name] = self._price(name, of_all, where)
+            elif not prices and isinstance(table, Mapping) and table.get("free") is True:
+                said = f"free = true in [tool.promptopt.providers.{name}]"
+                found[name] = OwnPrice(Decimal(0), Decimal(0), source=said)
             for model in prices.keys() - of_all.keys():
                 found[f"{name}:{model}"] = self._price(model, prices[model], f'{where[:-1]}."{model}"]')
         return found
 
     def _price(self, model: str, rates: object, where: str = "") -> OwnPrice:
-        where = where or f'[tool.promptopt.prices."{model}"]'
+        source, where = where or "[tool.promptopt.prices]", where or f'[tool.promptopt.prices."{model}"]'
         if not isinstance(rates, Mapping):
             raise self._error(f"{where} is not a table of dollars per million tokens", model)
         for key, value in rates.items():
@@ -304,7 +309,7 @@ class _Reader:
         for key in ("input_mtok", "output_mtok"):
             if key not in rates:
                 raise self._error(f"{where} has no {key} (dollars per million tokens)", model)
-        return OwnPrice.of(rates)
+        return OwnPrice.of(rates, source)
 
     def _at_least(self, values: dict[str, Any], key: str, least: int) -> int | None:
         value: int | None = values.get(key)

@@ -108,7 +108,7 @@ def anthropic_arguments(request: Request) -> dict[str, Any]:
         without=("seed", "verbosity", "logprobs", "top_logprobs", "response_format", "detail"),
         limits={"temperature": lambda value: value <= 1, "service_tier": lambda value: value in ("auto", "default")},
     )
-    first = next((n for n, each in enumerate(request.messages) if each.role not in _SYSTEM), len(request.messages))
+    first = _first_turn(request.messages, "Anthropic's API")
     arguments: dict[str, Any] = {
         "model": request.model.removeprefix("anthropic:"),
         "max_tokens": options.get("max_output_tokens", ANTHROPIC_MAX_TOKENS),
@@ -140,6 +140,14 @@ def anthropic_arguments(request: Request) -> dict[str, Any]:
 
 
 _SYSTEM = ("system", "developer")
+
+
+def _first_turn(messages: Sequence[Message], api: str) -> int:
+    """The index of the first message that is not the system's. Raises ValueError if there is none."""
+    first = next((number for number, each in enumerate(messages) if each.role not in _SYSTEM), None)
+    if first is None:
+        raise ValueError(f"{api} takes no system message alone: the chat needs a message of the user")
+    return first
 
 
 def _anthropic_tool(tool: Tool) -> dict[str, Any]:
@@ -238,7 +246,7 @@ def google_arguments(request: Request) -> dict[str, Any]:
             "detail": lambda value: value != "original",
         },
     )
-    first = next((n for n, each in enumerate(request.messages) if each.role not in _SYSTEM), len(request.messages))
+    first = _first_turn(request.messages, "Google's API")
     config: dict[str, Any] = options.named("temperature", "top_p", "max_output_tokens", "seed")
     if first:
         config["system_instruction"] = "\n\n".join(

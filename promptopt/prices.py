@@ -86,6 +86,13 @@ class Price:
     output_audio_mtok: Decimal | None = None
     fees: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
 
+    @property
+    def rates(self) -> str:
+        """Dollars of a million tokens as a phrase; ``free`` if there are none."""
+        if not self.input_mtok and not self.cache_read_mtok and not self.output_mtok:
+            return "free"
+        return f"${self.input_mtok:f} in, ${self.cache_read_mtok:f} cached, ${self.output_mtok:f} out per million"
+
     def cost(self, usage: Usage) -> Cost:
         """List cost of one call: usage times price. Sound without a price of its own counts as text."""
         cost = self._text_cost(usage)
@@ -251,7 +258,7 @@ def _own_price(model: str, own: OwnPrice) -> Price:
     return Price(
         model=model,
         provider="own",
-        source="[tool.promptopt.prices]",
+        source=own.source,
         processing="standard",
         input_mtok=own.input_mtok,
         cache_read_mtok=own.input_mtok if own.cache_read_mtok is None else own.cache_read_mtok,

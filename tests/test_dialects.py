@@ -160,7 +160,9 @@ def test_what_an_api_has_no_place_for_is_said_and_not_left_out(options, method: 
         ((Message("user", "x", parts=(Media("audio", "audio/wav", b"R"),)),), "anthropic", "takes no sound"),
         ((Message("user", "x", parts=(Media("file", "application/zip", b"P"),)),), "anthropic", "not application/zip"),
         ((Message("user", "x", parts=(Media("audio", "audio/wav", b"R"),)),), "responses", "takes no audio"),
-        ((Message("system", "x", parts=("x", PNG)),), "anthropic", "no media in a system message"),
+        ((Message("system", "x", parts=("x", PNG)), Message("user", "x")), "anthropic", "no media in a system message"),
+        ((Message("system", "x"),), "anthropic", "no system message alone"),
+        ((Message("developer", "x"),), "google", "no system message alone"),
     ],
 )
 def test_messages_that_an_api_cannot_say_are_named(messages, method: str, message: str) -> None:

@@ -85,6 +85,11 @@ def _import_batch(folder: Path) -> None:
             f"{'its next step' if one else 'their next steps'}"
         )
     for found, one_said, said in (
+        (
+            done.other,
+            "answer is not the one that is recorded of its call, which stays",
+            "answers are not those that are recorded of their calls, which stay",
+        ),
         (done.missing, "call has no answer yet", "calls have no answer yet"),
         (done.failed, "call failed and can be exported again", "calls failed and can be exported again"),
         (

@@ -57,6 +57,7 @@ class BatchImported:
     Attributes:
         answers: How many answers it recorded, by the file that they are in.
         already: How many were recorded before.
+        other: Answers that are not the one that is recorded of their call, which stays.
         failed: Calls that have an error in the place of an answer; they may be exported again.
         missing: Calls of which no file says anything.
         unknown: Answers to requests that are none of this export; ``outdated`` to requests that would be sent
@@ -70,6 +71,7 @@ class BatchImported:
 
     answers: dict[str, int] = field(default_factory=dict)
     already: int = 0
+    other: Named = field(default_factory=Named)
     failed: Named = field(default_factory=Named)
     missing: Named = field(default_factory=Named)
     unknown: Named = field(default_factory=Named)
@@ -171,19 +173,22 @@ class _Import:
             self._fail(digest, _EXPIRED)
             return
         for label, name, sample in found:
-            self._answer(digest, label, json.loads(name), sample, *answer)
+            self._answer((digest, label, json.loads(name), sample), *answer, place)
 
     def _fail(self, digest: str, said: str) -> None:
         self._calls.execute("INSERT OR IGNORE INTO failed VALUES (?, ?)", (digest, said))
 
-    def _answer(self, digest: str, label: str, name: str, sample: int, response: Response, made_at: int | None) -> None:
+    def _answer(self, of: tuple[str, str, str, int], response: Response, made_at: int | None, place: str) -> None:
+        digest, label, name, sample = of
         call = self._call(label, name, sample)
         if isinstance(call, PlannedCall) and call.request.digest == digest:
             self._record(call, self._opened.variants[label], response, made_at)
-        elif call is not None and _is_recorded(call, digest):
+        elif call is None or (recorded := _recorded(call, digest)) is None:
+            self.done.outdated.add(_shown(label, name, sample))
+        elif (recorded.text, recorded.tool_calls) == (response.text, response.tool_calls):
             self.done.already += 1
         else:
-            self.done.outdated.add(_shown(label, name, sample))
+            self.done.other.add(f"{_shown(label, name, sample)} ({place})")
 
     def _call(self, label: str, name: str, sample: int) -> PlannedCall | RecordedCall | None:
         """The call as it would be made now; ``None`` if it would not."""
@@ -238,7 +243,7 @@ class _Import:
             name = json.loads(written)
             call = self._call(label, name, sample)
             if not isinstance(call, PlannedCall) or call.request.digest != digest:
-                if call is None or not _is_recorded(call, digest):
+                if call is None or _recorded(call, digest) is None:
                     self.done.changed += 1
             elif said is None:
                 self.done.missing.add(_shown(label, name, sample))
@@ -255,10 +260,10 @@ def _goes_on(call: PlannedCall, variant: Variant, response: Response) -> bool:
         return False
 
 
-def _is_recorded(call: PlannedCall | RecordedCall, digest: str) -> bool:
-    """Whether one of the steps that are recorded answers this request."""
+def _recorded(call: PlannedCall | RecordedCall, digest: str) -> Response | None:
+    """What the step that answers this request said; ``None`` if none of those that are recorded does."""
     steps = call.steps if isinstance(call, RecordedCall) else call.earlier
-    return any(step.request_sha256 == digest for step in steps)
+    return next((step.response for step in steps if step.request_sha256 == digest), None)
 
 
 def _shown(label: str, name: str, sample: int) -> str:

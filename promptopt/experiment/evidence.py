@@ -19,6 +19,8 @@ _MOST_EXACT = 5_000
 # Predictions count what was not seen for so many cases: scores lost, kept or won, and answers up to the cap. Large
 # differences in few cases are often chance.
 _UNSEEN, _UNSEEN_CAP = {-1.0: 1.5, 0.0: 15.0, 1.0: 1.5}, 0.05
+# What a cap is larger by, for what is lost in the last digits of a sum.
+_HAIR = 1e-12
 
 
 def quality_p_values(values: Floats, margin: float, accept: float = 0.0) -> dict[str, float]:
@@ -141,6 +143,15 @@ class Spending:
         if len(self.varying) < 2:
             return dict.fromkeys(("cheaper", "costlier", "over", "under"), 1.0)
         within = self.margin * self.baseline
+        if self.most <= _HAIR and -self.least <= _HAIR:
+            # Nothing varies: what the input costs is all there is to know.
+            known = {
+                "cheaper": self.known < 0,
+                "costlier": self.known > 0,
+                "over": self.known <= within,
+                "under": self.known >= -within,
+            }
+            return {name: 0.0 if shown else 1.0 for name, shown in known.items()}
         return {
             "cheaper": self._p_value(1, 0.0),
             "costlier": self._p_value(-1, 0.0),
@@ -205,8 +216,7 @@ def cost_change(p_values: Mapping[str, float], seen: float | None) -> CostChange
 
 
 def _largest(caps: Floats) -> float:
-    # A hair above, for what is lost in the last digits of a sum.
-    return float(caps.max()) * (1 + 1e-9) + 1e-12 if len(caps) and not np.isnan(caps).any() else math.inf
+    return float(caps.max()) * (1 + 1e-9) + _HAIR if len(caps) and not np.isnan(caps).any() else math.inf
 
 
 def quality_evidence(values: Floats, margin: float) -> QualityEvidence:

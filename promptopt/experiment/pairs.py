@@ -162,7 +162,8 @@ def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]
         "cap_tokens": cap,
         "usd_per_1k_calls": lambda trial: usd(trial, "total_usd"),
         "input_usd": lambda trial: usd(trial, "input_usd"),
-        "cap_usd": lambda trial: cap(trial) * output_usd,
+        # Answers that cost nothing are bounded without a cap.
+        "cap_usd": lambda trial: cap(trial) * output_usd if output_usd else 0.0,
     }
     return {
         metric: _case_means(np.array([value(trial) for trial in trials], dtype=float), case_of, len(cases))

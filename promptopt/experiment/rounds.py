@@ -162,12 +162,13 @@ class _Lane:
         """What a call of each case costs with no output, and with as much as the cap allows."""
         variant = self.plan.variant
         cap = variant.params.max_output_tokens
+        free = variant.price is not None and variant.price.rates == "free"
         ends = np.empty((2, len(self.names)))
         for number, (name, tokens) in enumerate(zip(self.names, self._tokens, strict=True)):
             usage = Usage(input_tokens=tokens, cache_read_tokens=min(cacheable, tokens))
             ends[0, number] = _total(variant.cost(usage))
             # How often the model is called for a case with several steps is up to it.
-            bounded = cap is not None and not self._checks.case(name).has_steps
+            bounded = free or (cap is not None and not self._checks.case(name).has_steps)
             ends[1, number] = _total(variant.cost(replace(usage, output_tokens=cap or 0))) if bounded else inf
         return ends[0], ends[1]
 

@@ -512,8 +512,7 @@ def _price(variant: VariantSummary) -> str:
         hint = f"; close names: {', '.join(variant.close_models)}" if variant.close_models else ""
         return f"{model} is unpriced{hint} (name one with --price-as, or give its price in [tool.promptopt.prices])"
     named = "" if price.model == model else f"{price.provider}/{price.model}, "
-    rates = f"${price.input_mtok:f} in, ${price.cache_read_mtok:f} cached, ${price.output_mtok:f} out per million"
-    return f"{model}, {named}{rates} ({price.source})"
+    return f"{model}, {named}{price.rates} ({price.source})"
 
 
 def case_differences(runs: Sequence[Run]) -> str:

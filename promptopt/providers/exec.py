@@ -80,7 +80,7 @@ class ExecProvider(ProviderBase):
             ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             raise ProviderError(f"{place} {ended}: {last[-1][:300] if last else 'it said nothing on standard error'}")
         try:
-            return read_answer(_printed(output.decode("utf-8")), request.model, taken)
+            return read_answer(_printed(output.decode("utf-8-sig")), request.model, taken)
         except UnicodeDecodeError as error:
             raise ProviderError(f"{place} printed what is not UTF-8 (byte {error.start})") from None
         except ValueError as error:

@@ -165,12 +165,14 @@ class HttpProvider(ProviderBase):
         kind, text = headers.get("content-type", "").partition(";")[0].strip().lower(), _decoded(headers, body)
         try:
             value = _json(body, text)
+        except UnicodeDecodeError:
+            raise ValueError("it is not UTF-8: give its `charset` in the content-type") from None
         except (ValueError, RecursionError):
             if is_html(text) or kind == "text/html":
                 raise ValueError(f"it is HTML ({html_title(text)}), as of an error or a login page") from None
-            if kind == "text/plain" and not self._pointers:
+            if kind == "text/plain" and not self._pointers and not _UNREAD.search(text):
                 return text
-            raise ValueError(f"it is not JSON: {excerpt(text)}") from None
+            raise ValueError(f"it is not JSON: {excerpt(_UNREAD.sub(_REPLACED, text))}") from None
         if kind == "text/plain" and not self._pointers and not isinstance(value, Mapping):
             # It only reads as JSON: `42`.
             return text
@@ -257,13 +259,18 @@ def _defined(value: Any) -> Any:
     return value
 
 
+# Bytes of a text that is not in the characters that it should be in.
+_UNREAD, _REPLACED = re.compile("[\udc80-\udcff]"), "\ufffd"
+
+
 def _decoded(headers: Mapping[str, str], body: bytes) -> str:
     """A body as a text, in the characters that its headers name."""
     named = re.search(r"""charset\s*=\s*["']?([\w.:-]+)""", headers.get("content-type", ""), re.IGNORECASE)
     if named:
         with suppress(LookupError, ValueError):
             return body.decode(named[1])
-    return body.decode("utf-8", "replace")
+    # What cannot be read is kept for the moment: an HTML page need not be read well to be known as one.
+    return body.decode("utf-8", "surrogateescape")
 
 
 def _json(body: bytes, text: str) -> Any:
@@ -271,14 +278,18 @@ def _json(body: bytes, text: str) -> Any:
     try:
         return json.loads(body)
     except UnicodeDecodeError:
-        return json.loads(text)
+        found = json.loads(text)
+        if _UNREAD.search(text):
+            raise
+        return found
 
 
 def _check_status(status: int, headers: Mapping[str, str], body: bytes, place: str) -> None:
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        where = headers.get("location", "nowhere")
+        # A query may have a token in it.
+        where = headers.get("location", "nowhere").partition("?")[0]
         raise ProviderUnusable(
             f"{place} answered {status}, a redirect to {where}, which is not followed: change its url"
         )

@@ -183,13 +183,14 @@ class _Coercer:
     def _choice(self, value: Any, options: list[Any], pointer: str) -> Any:
         """The first option that takes the value as it is; else the only one that takes it converted."""
         from jsonschema import Draft202012Validator
+        from referencing.jsonschema import EMPTY_REGISTRY
 
         coerced = []
         for option in options:
             inner = _Coercer(self._root)
             attempt = inner.coerce(value, option, pointer)
             rooted = {**option, "$defs": self._root.get("$defs", {})} if isinstance(option, Mapping) else {}
-            if Draft202012Validator(rooted, format_checker=format_checker()).is_valid(attempt):
+            if Draft202012Validator(rooted, registry=EMPTY_REGISTRY, format_checker=format_checker()).is_valid(attempt):
                 if not inner.notes:
                     return attempt
                 coerced.append((attempt, inner.notes))

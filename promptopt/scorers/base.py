@@ -300,15 +300,6 @@ def raw_answer(subject: Subject) -> str:
     return subject.response.output if subject.response.output.strip() == answer else answer
 
 
-def same_json(one: object, other: object) -> bool:
-    """Equal as JSON: 1 is 1.0, and ``true`` is not 1."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same_json, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
-
-
 def verdict(passed: bool, explanation: str) -> Score:
     """A score of 1 or 0; the explanation is kept only if it did not pass."""
     return Score("", float(passed), passed, "" if passed else explanation)

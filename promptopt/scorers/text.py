@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 
 from promptopt.errors import SuiteError
 from promptopt.files import json_problem
-from promptopt.scorers.base import Subject, same_json, shorten, text_value, text_values, text_within, verdict
+from promptopt.scorers.base import Subject, shorten, text_value, text_values, text_within, verdict
 from promptopt.scorers.overlap import words_of
 from promptopt.suites import Assertion
+from promptopt.suites.tool_results import same_json
 from promptopt.templates.answer import REGEX_TIMEOUT_S, compile_pattern
 from promptopt.values import Score
 from promptopt.yaml import load_yaml
@@ -307,7 +308,7 @@ def _validator(value: object) -> Any:
     import jsonschema
     from referencing.jsonschema import EMPTY_REGISTRY
 
-    schema = _nullable(_schema_of(value))
+    schema = nullable(_schema_of(value))
     if not isinstance(schema, Mapping):
         raise ValueError(f"needs a JSON schema as `value`, not {value!r}")
     newer = "$schema" in schema or _keys(schema) & _LATER_KEYWORDS
@@ -326,13 +327,13 @@ _LATER_KEYWORDS = frozenset(
 )
 
 
-def _nullable(schema: Any) -> Any:
+def nullable(schema: Any) -> Any:
     """A schema with OpenAPI's ``nullable: true`` said as a type."""
     if isinstance(schema, list):
-        return [_nullable(each) for each in schema]
+        return [nullable(each) for each in schema]
     if not isinstance(schema, Mapping):
         return schema
-    found = {key: _nullable(each) for key, each in schema.items()}
+    found = {key: nullable(each) for key, each in schema.items()}
     if found.get("nullable") is True and isinstance(found.get("type"), str):
         found["type"] = [found["type"], "null"]
     return found

@@ -14,8 +14,11 @@ from typing import Any, ClassVar
 
 from promptopt.errors import did_you_mean
 from promptopt.files import json_problem
-from promptopt.scorers.base import Subject, same_json, shorten, text_values, verdict
+from promptopt.scorers.base import Subject, shorten, text_values, verdict
+from promptopt.scorers.text import nullable
 from promptopt.suites import Assertion
+from promptopt.suites.tool_results import contains_json, same_json
+from promptopt.templates.tools import check_parameters
 from promptopt.values import Score, Tool, ToolCall
 
 _SHOWN = 8
@@ -67,7 +70,7 @@ def _schema_problem(schema: Mapping[str, Any], value: object) -> str:
     from jsonschema.exceptions import best_match
     from referencing.jsonschema import EMPTY_REGISTRY
 
-    error = best_match(Draft202012Validator(schema, registry=EMPTY_REGISTRY).iter_errors(value))
+    error = best_match(Draft202012Validator(nullable(schema), registry=EMPTY_REGISTRY).iter_errors(value))
     return "" if error is None else f"{error.json_path}: {error.message}"
 
 
@@ -82,17 +85,6 @@ def _listed(calls: Sequence[_Read]) -> str:
     shown = [f"{read.call}" + (f" [{read.problem}]" if read.problem else "") for read in calls[:_SHOWN]]
     more = f" and {len(calls) - _SHOWN} more" if len(calls) > _SHOWN else ""
     return f"called: {', '.join(shown)}{more}"
-
-
-def _contains(actual: object, expected: object) -> bool:
-    """Whether ``actual`` has what is expected: of a mapping its keys, of a list each item, else the same value."""
-    if isinstance(expected, Mapping):
-        return isinstance(actual, Mapping) and all(
-            key in actual and _contains(actual[key], value) for key, value in expected.items()
-        )
-    if isinstance(expected, list):
-        return isinstance(actual, list) and len(actual) == len(expected) and all(map(_contains, actual, expected))
-    return same_json(actual, expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +141,14 @@ class _Wanted:
             if key in value and not isinstance(value[key], Mapping):
                 raise ValueError(f"{key}: {value[key]!r} is not a mapping")
         if "schema" in value:
-            _check_schema(value["schema"])
+            check_parameters(value["name"], value["schema"])
         count = _Count.of(value["count"]) if "count" in value else _Count()
         return cls(value["name"], value.get("arguments"), value.get("schema"), count)
 
     def fits(self, read: _Read) -> bool:
         if read.call.name != self.name:
             return False
-        if self.arguments is not None and not _contains(read.arguments, self.arguments):
+        if self.arguments is not None and not contains_json(read.arguments, self.arguments):
             return False
         return self.schema is None or not _schema_problem(self.schema, read.arguments)
 
@@ -165,15 +157,6 @@ class _Wanted:
         if self.schema is not None:
             parts.append("by the schema")
         return f"{self.name} with {' and '.join(parts)}" if parts else self.name
-
-
-def _check_schema(schema: Mapping[str, Any]) -> None:
-    from jsonschema import Draft202012Validator, SchemaError
-
-    try:
-        Draft202012Validator.check_schema(dict(schema))
-    except SchemaError as error:
-        raise ValueError(f"the schema is not a JSON schema: {error.message}") from None
 
 
 class ToolCalled:
@@ -354,7 +337,7 @@ class TrajectoryArguments:
 
     def __call__(self, subject: Subject) -> Score:
         calls = _calls(subject)
-        same = same_json if self._mode == "exact" else _contains
+        same = same_json if self._mode == "exact" else contains_json
         found = any(
             fnmatchcase(read.call.name, self._name)
             and same(self._compared(read.arguments, self._defaults), self._expected)

@@ -39,9 +39,7 @@ class ToolResult:
             given = json.loads(call.arguments or "{}")
         except (ValueError, RecursionError):
             return False
-        return isinstance(given, dict) and all(
-            key in given and given[key] == self.arguments[key] for key in self.arguments
-        )
+        return contains_json(given, self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +111,23 @@ def _result(tool: str, rule: Mapping[str, Any], folders: tuple[Path, ...]) -> To
 def _text(value: object, folders: tuple[Path, ...]) -> str:
     read = read_value(value, folders) if isinstance(value, str) else value
     return read if isinstance(read, str) else json.dumps(read, ensure_ascii=False)
+
+
+def same_json(one: object, other: object) -> bool:
+    """Equal as JSON: 1 is 1.0, and ``true`` is not 1."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def contains_json(actual: object, expected: object) -> bool:
+    """Whether ``actual`` has what is expected: of a mapping its keys, of a list each item, else the same value."""
+    if isinstance(expected, Mapping):
+        return isinstance(actual, Mapping) and all(
+            key in actual and contains_json(actual[key], value) for key, value in expected.items()
+        )
+    if isinstance(expected, list):
+        return isinstance(actual, list) and len(actual) == len(expected) and all(map(contains_json, actual, expected))
+    return same_json(actual, expected)

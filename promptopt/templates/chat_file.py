@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
@@ -60,7 +61,7 @@ def chat_source(text: str, path: str) -> tuple[str, tuple[int, ...]] | None:
     entries = _entries(body, path, first)
     if entries is None:
         return None
-    blocks = _Blocks(text[:begin])
+    blocks = _Blocks(text[:begin], path)
     for number, (entry, place) in enumerate(entries, 1):
         _check_entry(entry, number, path, place("role"))
         parts = _content_parts(entry.get("content"), number, path, place("content"))
@@ -118,8 +119,9 @@ def _json_places(body: str, first: int) -> Iterator[Any]:
 def _check_entry(entry: Any, number: int, path: str, line: int) -> None:
     if not isinstance(entry, Mapping):
         raise TemplateError(f"message {number} of the chat is {entry!r:.60}, no message", path=path, line=line)
-    for key in entry:
-        if key not in _KEYS:
+    for key, value in entry.items():
+        # A message that an SDK wrote has all keys, those that say nothing as well.
+        if key not in _KEYS and value not in (None, []):
             raise TemplateError(
                 f"message {number} of the chat: unknown key {key!r}",
                 path=path,
@@ -166,7 +168,8 @@ def _is_block(text: str, line: int) -> bool:
 class _Blocks:
     """Chat blocks as they are written, with the file's line of each of their lines."""
 
-    def __init__(self, front: str) -> None:
+    def __init__(self, front: str, path: str) -> None:
+        self._path = path
         self.text = front
         self.lines = list(range(1, front.count("\n") + 1))
         self._sets = 0
@@ -199,7 +202,8 @@ class _Blocks:
         """A value as Jinja2 writes it; a text with code in it is set before."""
         if isinstance(value, str):
             if not _CODE.search(value):
-                return json.dumps(value)
+                # As it is: Jinja2 would read the two escapes of one character as two.
+                return json.dumps(value, ensure_ascii=False)
             self._sets += 1
             name = f"_chat_{self._sets}"
             start, *rest = value.split("\n")
@@ -209,10 +213,14 @@ class _Blocks:
             self.text += "{% endset %}\n"
             return name
         if isinstance(value, Mapping):
-            return "{" + ", ".join(f"{json.dumps(key)}: {self._value(each, line)}" for key, each in value.items()) + "}"
+            names = {json.dumps(str(key), ensure_ascii=False): each for key, each in value.items()}
+            return "{" + ", ".join(f"{name}: {self._value(each, line)}" for name, each in names.items()) + "}"
         if isinstance(value, list):
             return "[" + ", ".join(self._value(each, line) for each in value) + "]"
-        return {None: "none", True: "true", False: "false"}.get(value, repr(value))
+        if isinstance(value, float) and not math.isfinite(value):
+            raise TemplateError(f"{value} is not JSON", path=self._path, line=line)
+        # Not by a table: 1 is True for one.
+        return json.dumps(value) if value is not None else "none"
 
 
 def rendered_chat(text: str, path: str, printed: PrintedMedia) -> list[Message] | None:

@@ -158,8 +158,7 @@ def tools_source(text: str, name: str, reader: Reader) -> tuple[str, str, int, i
     if block is None or value is None or is_function(value):
         return None
     if isinstance(value, str):
-        beside = str(PurePosixPath(name).parent / value)
-        for candidate in (beside, value):
+        for candidate in _candidates(name, value):
             try:
                 written = reader.read(candidate)
             except (OSError, TemplateError):
@@ -171,6 +170,12 @@ def tools_source(text: str, name: str, reader: Reader) -> tuple[str, str, int, i
     node = next(value for key, value in root.value if key.value == "tools")
     start = block.start("yaml")
     return name, text, start + node.start_mark.index, start + node.end_mark.index
+
+
+def _candidates(name: str, file: str) -> tuple[str, ...]:
+    """Where a file that a prompt names may be: beside the prompt, or in the folder of prompts."""
+    file = file.removeprefix("file://")
+    return tuple(dict.fromkeys((str(PurePosixPath(name).parent / file), file)))
 
 
 def written_schema(text: str, name: str, reader: Reader, key: str) -> tuple[str, str, Any] | None:
@@ -187,7 +192,7 @@ def written_schema(text: str, name: str, reader: Reader, key: str) -> tuple[str,
         return None
     if not isinstance(value, str):
         return name, text, value
-    for candidate in (str(PurePosixPath(name).parent / value), value):
+    for candidate in _candidates(name, value):
         try:
             written = reader.read(candidate)
         except (OSError, TemplateError):
@@ -306,16 +311,15 @@ class _Reader:
 
     def _file(self, key: str, file: str) -> tuple[str, str]:
         """Path and text of a file that a key names; it is looked for beside the prompt, then in the prompts folder."""
-        beside = str(PurePosixPath(self._name).parent / file)
-        for candidate in (beside, file):
+        candidates = _candidates(self._name, file)
+        for candidate in candidates:
             try:
                 return self._reader.display(candidate), self._reader.read(candidate)
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 continue
             except TemplateError as error:
                 raise self._error(f"{key}: {error.message}", key, remedy=error.remedy) from None
-        raise self._error(
-            f"{key}: the file {file!r} does not exist",
-            key,
-            remedy=f"looked for {self._reader.display(beside)} and {self._reader.display(file)}",
-        )
+        looked = f"looked for {' and '.join(map(self._reader.display, candidates))}"
+        if ".py:" in file:
+            looked = "a Python function is named `package.module:function`"
+        raise self._error(f"{key}: the file {file!r} does not exist", key, remedy=looked)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import unquote
 
 from promptopt.errors import TemplateError
 from promptopt.files import json_problem
@@ -65,8 +67,6 @@ def _tool(entry: object) -> Tool:
     if not isinstance(inner, Mapping) or entry.get("type", "function") not in ("function", "custom"):
         raise ValueError(f"a tool of type {entry.get('type')!r} is run by the provider, not by a program")
     name, description = inner.get("name"), inner.get("description", "")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"its name {name!r} is not 1 to 64 letters, digits, _ and -")
     if not isinstance(description, str):
         raise ValueError(f"the description of {name!r} is not a text")
     # OpenAI's key, Anthropic's, and that of the Model Context Protocol.
@@ -75,8 +75,14 @@ def _tool(entry: object) -> Tool:
     strict = inner.get("strict")
     if strict is not None and not isinstance(strict, bool):
         raise ValueError(f"strict: {strict!r} of {name!r} is not true or false")
-    check_parameters(name, parameters)
-    return Tool(name, description.strip(), parameters, strict)
+    return _checked(Tool(name, description.strip(), parameters, strict))  # type: ignore[arg-type]  # it is looked at
+
+
+def _checked(tool: Tool) -> Tool:
+    if not isinstance(tool.name, str) or not _NAME.fullmatch(tool.name):
+        raise ValueError(f"its name {tool.name!r} is not 1 to 64 letters, digits, _ and -")
+    check_parameters(tool.name, tool.parameters)
+    return tool
 
 
 def check_parameters(name: str, parameters: object) -> None:
@@ -86,8 +92,6 @@ def check_parameters(name: str, parameters: object) -> None:
 
     if not isinstance(parameters, Mapping):
         raise ValueError(f"the parameters of {name!r} are not a JSON schema")
-    if parameters.get("type", "object") != "object":
-        raise ValueError(f"the parameters of {name!r} are of type {parameters['type']!r}: arguments are an object")
     if problem := next(_schema_problems(parameters, parameters), None):
         raise ValueError(f"the parameters of {name!r} {problem}")
     try:
@@ -95,10 +99,12 @@ def check_parameters(name: str, parameters: object) -> None:
     except SchemaError as error:
         place = "/".join(map(str, error.absolute_path)) or "the schema"
         raise ValueError(f"the parameters of {name!r} are not a JSON schema: {place}: {error.message}") from None
+    if parameters.get("type", "object") != "object":
+        raise ValueError(f"the parameters of {name!r} are of type {parameters['type']!r}: arguments are an object")
 
 
 def _schema_problems(node: object, root: Mapping[str, Any], above: tuple[int, ...] = ()) -> Iterator[str]:
-    """Nodes that contain themselves, as YAML anchors can make them, and references that lead nowhere or in a circle."""
+    """What JSON cannot hold, such as nodes that contain themselves, and references that lead nowhere or in a circle."""
     if id(node) in above:
         yield "have a cycle: a part contains itself"
         return
@@ -107,28 +113,75 @@ def _schema_problems(node: object, root: Mapping[str, Any], above: tuple[int, ..
         return
     if isinstance(node, Mapping):
         yield from _reference_problems(node, root)
-        for value in node.values():
-            yield from _schema_problems(value, root, (*above, id(node)))
+        for key, value in node.items():
+            if key not in _DATA or _not_json(value):
+                yield from _schema_problems(value, root, (*above, id(node)))
     elif isinstance(node, list):
         for value in node:
             yield from _schema_problems(value, root, (*above, id(node)))
+    elif _not_json(node):
+        yield f"hold {node!r}, which is not JSON"
+
+
+# Keywords whose values are data, and those whose schemas are for the same value as the schema that has them.
+_DATA = ("default", "enum", "const", "examples")
+_IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
+
+
+def _not_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return True
+    return False
 
 
 def _reference_problems(node: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
-    seen: list[str] = []
-    at: Any = node
-    while isinstance(at, Mapping) and isinstance(reference := at.get("$ref"), str) and reference.startswith("#"):
-        if reference in seen:
-            names = [each.rpartition("/")[2] or each for each in (*seen[seen.index(reference) :], reference)]
-            yield f"have a cycle: {' -> '.join(names)}"
-            return
-        seen.append(reference)
-        at = root
-        for part in reference.removeprefix("#").split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
+    reference = node.get("$ref")
+    if not isinstance(reference, str):
+        return
+    if not reference.startswith("#"):
+        if "$id" not in json.dumps(root, default=str):
+            yield f"refer to {reference!r}, which is outside of the schema: nobody fetches it"
+    elif _referred(reference, root) is None:
+        yield f"refer to {reference!r}, which is not there"
+    elif circle := _circle(node, root, (), set()):
+        yield f"have a cycle: {' -> '.join(name.rpartition('/')[2] or name for name in circle)}"
+
+
+def _referred(reference: str, root: Mapping[str, Any]) -> Any:
+    """What a reference within a schema leads to; ``None`` if it is not there."""
+    pointer = unquote(reference.removeprefix("#"))
+    if pointer and not pointer.startswith("/"):
+        # The name of an anchor, which validators look up.
+        return {} if f'"{pointer}"' in json.dumps(root, default=str) else None
+    at: Any = root
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(at, list):
+            at = at[int(key)] if key.isdecimal() and int(key) < len(at) else None
+        else:
             at = at.get(key) if isinstance(at, Mapping) else None
-        if at is None:
-            yield f"refer to {reference!r}, which is not there"
+    return at
+
+
+def _circle(node: object, root: Mapping[str, Any], way: tuple[str, ...], done: set[str]) -> tuple[str, ...]:
+    """References that lead back to the first of them before any of the value is read, so that no end is reached."""
+    if not isinstance(node, Mapping):
+        return ()
+    reference = node.get("$ref")
+    if isinstance(reference, str) and reference not in done:
+        if reference in way:
+            return (*way[way.index(reference) :], reference)
+        if reference.startswith("#") and (found := _circle(_referred(reference, root), root, (*way, reference), done)):
+            return found
+        done.add(reference)
+    for key in _IN_PLACE:
+        parts = node.get(key, [])
+        for part in parts if isinstance(parts, list) else [parts]:
+            if found := _circle(part, root, way, done):
+                return found
+    return ()
 
 
 def tool_of_function(name: str) -> Tool:
@@ -141,12 +194,13 @@ def tool_of_function(name: str) -> Tool:
     if not inspect.isfunction(function):
         raise ValueError(f"{name!r} is {type(function).__name__}, not a function")
     description, *_ = inspect.cleandoc(function.__doc__ or "").split("\n\n")
-    return Tool(function.__name__, " ".join(description.split()), _schema_of(function, name))
+    return _checked(Tool(function.__name__, " ".join(description.split()), _schema_of(function, name)))
 
 
 def _schema_of(function: Any, name: str) -> JSONSchema:
-    from pydantic import PydanticUserError, create_model
+    from pydantic import BaseModel, Field, PydanticUserError, create_model
     from pydantic.errors import PydanticInvalidForJsonSchema
+    from pydantic.json_schema import PydanticJsonSchemaWarning
 
     fields: dict[str, Any] = {}
     try:
@@ -154,8 +208,15 @@ def _schema_of(function: Any, name: str) -> JSONSchema:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise ValueError(f"{name!r} takes {parameter}: a tool's arguments have names")
             annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
-            fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
-        schema = create_model(function.__name__, **fields).model_json_schema()
+            field = parameter.name
+            if field.startswith("_") or hasattr(BaseModel, field):
+                # Pydantic would leave it out, or take it for something of its own.
+                field, annotation = f"argument{field}", Annotated[annotation, Field(alias=field)]
+            fields[field] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
+        with warnings.catch_warnings():
+            # A default that JSON cannot hold is left out: the argument stays optional.
+            warnings.simplefilter("ignore", PydanticJsonSchemaWarning)
+            schema = create_model(function.__name__, **fields).model_json_schema()
     except (PydanticUserError, PydanticInvalidForJsonSchema, NameError, TypeError) as error:
         raise ValueError(f"the arguments of {name!r} have no JSON schema: {str(error).splitlines()[0]}") from None
     plain: JSONSchema = _untitled(schema)
@@ -168,6 +229,8 @@ def _untitled(node: Any) -> Any:
         return {
             key: {name: _untitled(part) for name, part in value.items()}
             if key in ("properties", "$defs")
+            else value
+            if key in ("default", "enum", "const", "examples")
             else _untitled(value)
             for key, value in node.items()
             if key != "title" or not isinstance(value, str)

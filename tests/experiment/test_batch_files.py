@@ -214,6 +214,20 @@ def test_shards_come_in_any_order_and_parts_and_failures_are_exported_again(proj
     assert (sum(fourth.answers.values()), fourth.failed.count, fourth.already) == (1, 0, 7)
 
 
+def test_a_second_answer_that_says_something_else_is_named(project, folder, server) -> None:
+    export_batch(Compared(("p@v1",)), folder)
+    server.run(folder)
+    (file,) = folder.glob("batch-*.jsonl")
+    first, second, *rest = file.read_text().splitlines()
+    file.write_text("\n".join([first, first, second, second.replace('"content": "', '"content": "not '), *rest]))
+    done = project.run("recordings", "import", "run")
+    assert done.stdout.startswith("run: 4 answers recorded")
+    assert "; 1 were recorded before" in done.stdout
+    said = "1 answer is not the one that is recorded of its call, which stays: p@v1 "
+    assert done.stderr.startswith(said)
+    assert done.stderr.endswith(f"(run/{file.name}:4)\n")
+
+
 def test_what_is_recorded_is_not_written_again(project, folder, endpoint, monkeypatch) -> None:
     for name, value in endpoint.environment.items():
         monkeypatch.setenv(name, value)

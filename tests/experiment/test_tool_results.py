@@ -149,6 +149,11 @@ def test_steps_that_are_no_longer_reached_are_reported(desk: Path) -> None:
             "['other']",
         ),
         (
+            "{find: [{arguments: {n: true}, result: yes}, {arguments: {of: {a: 1}}, result: part}, {result: other}]}",
+            ([call("find", '{"n": 1, "of": {"a": 1.0, "b": 2}}')],),
+            "['part']",
+        ),
+        (
             "[{tool: find_order, result: first}, {tool: find_order, result: second}]",
             ([call("find_order")], [call("find_order")]),
             "['first', 'second']",

@@ -214,6 +214,21 @@ def test_a_program_without_a_price_is_unpriced_and_one_with_a_price_is_priced(pr
     assert is_free("app")
 
 
+def test_a_program_that_is_free_costs_nothing_and_two_of_them_the_same(project) -> None:
+    code = "def answer(prompt): return {'text': prompt, 'usage': {'input_tokens': len(prompt), 'output_tokens': 5}}"
+    prompts = {"prompts/q/v1.j2": "{{ question }}", "prompts/q/v2.j2": "Q: {{ question }}"}
+    project.write({"pyproject.toml": f"{APP}free = true\n", "app.py": code, "suites/q.yaml": SUITE, **prompts})
+    done = project.run("compare", "q@v1", "q@v2", "--model", "app", "--record", "missing")
+    assert "prices: app, free (free = true in [tool.promptopt.providers.app])" in done.stdout
+    assert "cost +$0.0000 per 1,000 calls: the same within 2%" in done.stdout
+    assert "unpriced" not in done.stdout
+
+
+def test_a_count_that_no_call_can_have_is_no_count() -> None:
+    with pytest.raises(ValueError, match=r"1e\+30 tokens are more than a call can have"):
+        Usage(input_tokens=10**30)
+
+
 EXEC = '[tool.promptopt.providers.app]\ntype = "exec"\ncommand = ["./answer.sh"]\n'
 
 
@@ -342,6 +357,8 @@ def test_an_endpoint_gets_the_body_and_is_read_by_pointers(project, served, monk
         ),
         (500, {}, b'{"error": {"message": "broke"}}', r"answered 500: 'broke'", False),
         (502, {}, b"<html><title>Bad Gateway</title>", r"answered 502: 'Bad Gateway'", False),
+        (200, {}, '{"data": [{"answer": "né"}]}'.encode("latin-1"), "it is not UTF-8: give its `charset`", False),
+        (302, {"location": "/login?token=t0ken"}, b"", "a redirect to /login, which", True),
         (302, {"location": "/login"}, b"", "answered 302, a redirect to /login, which is not followed", True),
         (401, {}, b"{}", "answered 401: .*Check the key", True),
         (404, {}, b"", "answered 404: nothing. Check its url", True),

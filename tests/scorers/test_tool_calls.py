@@ -49,6 +49,13 @@ def score(
     return SuiteChecks(load_suite(file)).score("a", response, given.get("answer"), None, tools)  # type: ignore[arg-type]
 
 
+def test_a_nullable_argument_may_be_null(tmp_path: Path) -> None:
+    tools = make_tools([{"name": "f", "parameters": {"properties": {"x": {"type": "string", "nullable": True}}}}])
+    called = "- type: is-valid-openai-tools-call"
+    assert score(tmp_path, called, answer(("f", '{"x": null}')), tools).passed
+    assert not score(tmp_path, called, answer(("f", '{"x": 3}')), tools).passed
+
+
 FOUND = ("find_order", '{"order_id": "A-17"}')
 EXACT = "type: trajectory:tool-args-match\n  value: {name: refund, args: {order_id: A-17}, mode: exact"
 PAID = ("refund", '{"order_id": "A-17", "cents": 900}')
@@ -201,7 +208,7 @@ def test_promptfoos_trajectories(tmp_path: Path, written: str, passes: bool) -> 
         ("type: tool-call\n  value: []", "`count: 0` is no call at all"),
         ("type: tool-call\n  value: {name: a, argumens: {}}", "Did you mean 'arguments'?"),
         ("type: tool-call\n  value: {name: a, arguments: 3}", "arguments: 3 is not a mapping"),
-        ("type: tool-call\n  value: {name: a, schema: {type: texts}}", "is not a JSON schema"),
+        ("type: tool-call\n  value: {name: a, schema: {type: texts}}", "are not a JSON schema"),
         ("type: tool-call\n  value: a\n  order: reversed", "is not any, sequence or exact"),
         ("type: tool-call\n  count: -1", "count: -1 is not a whole number"),
         ("type: tool-call\n  count: {min: 3, max: 1}", "min is more than max"),

@@ -80,6 +80,20 @@ def test_a_chat_in_yaml_has_front_matter_calls_and_answers_of_tools(project) -> 
     assert rendered.openai()["messages"][1]["content"] is None
 
 
+@pytest.mark.parametrize("file", ["p.json", "p.yaml"])
+def test_values_of_a_call_stay_what_they_are(project, file: str) -> None:
+    given = {"one": 1, "none": 0, "yes": True, "no": False, "nil": None, "half": 0.5, "whole": 2.0, "😀": ["é😀", -3]}
+    call = {"id": "😀", "type": "function", "function": {"name": "f", "arguments": given}}
+    # As an SDK writes a message: with the keys that say nothing.
+    turn = {"role": "assistant", "content": None, "refusal": None, "annotations": [], "tool_calls": [call]}
+    chat = [{"role": "user", "content": "u"}, turn, {"role": "tool", "tool_call_id": "😀", "content": "r"}]
+    project.write({f"prompts/{file}": json.dumps(chat)})
+    _, made, answer = load_prompt(f"prompts/{file}").render({}).messages
+    (found,) = made.tool_calls
+    assert json.dumps(json.loads(found.arguments)) == json.dumps(given)
+    assert (found.id, answer.tool_call_id) == ("😀", "😀")
+
+
 def test_a_template_may_write_the_chat(project) -> None:
     history = [{"role": "user", "content": 'a "b"'}, {"role": "assistant", "content": "c\nd"}]
     found = turns(project, "p.j2", LOOP, word="yes", history=history, question="e")

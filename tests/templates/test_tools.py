@@ -47,6 +47,22 @@ def anything(*orders: int) -> None:
     """Takes what has no name."""
 
 
+def odd_default(share: float = float("nan")) -> None:
+    """A default that no JSON has."""
+
+
+def shadowing(
+    schema: str,
+    _hidden: int,
+    model_config: dict[str, Any] = {"title": "Mr"},  # noqa: B006 - what a user writes
+    client: Any = object(),  # noqa: B008 - as above
+) -> None:
+    """Names that Pydantic has, too."""
+
+
+nameless = lambda order: order  # noqa: E731 - what a user writes
+
+
 def test_tokens_are_those_that_openai_measured() -> None:
     # The cookbook's own example: the API billed gpt-4o 101 tokens for it, and gpt-4 and gpt-3.5-turbo 105 by another
     # recipe, which is not this one.
@@ -66,6 +82,7 @@ def test_tokens_are_those_that_openai_measured() -> None:
         "tools: desk.json",
         "tools: desk.yaml",
         "tools: shared/desk.yaml",
+        "tools: file://desk.json",
         f"tools: [{json.dumps(FIND)}]",
         "tools:\n  - {type: function, function: {name: find_order, description: Finds an order.}}",
         "tools: {name: find_order, description: Finds an order., input_schema: {type: object}}",
@@ -135,6 +152,17 @@ def test_a_python_function_is_a_tool(project: Any) -> None:
             "[{name: a, parameters: {properties: {x: {$ref: '#/$defs/Order'}}}}]",
             "the parameters of 'a' refer to '#/$defs/Order', which is not there",
         ),
+        (
+            "[{name: a, parameters: {properties: {x: {$ref: '#/$defs/L'}}, $defs: {L: {not: {$ref: '#/$defs/L'}}}}}]",
+            "the parameters of 'a' have a cycle: L -> L",
+        ),
+        (
+            "[{name: a, parameters: {properties: {x: {$ref: 'https://example.com/s.json'}}}}]",
+            "refer to 'https://example.com/s.json', which is outside of the schema: nobody fetches it",
+        ),
+        ("file://desk.py:find", "a Python function is named `package.module:function`"),
+        (f"[{__name__}:odd_default]", "the parameters of 'odd_default' hold nan, which is not JSON"),
+        (f"[{__name__}:nameless]", "its name '<lambda>' is not 1 to 64 letters"),
         ("[{name: find}]\ntool_choice: fnd", "p.j2:4: tool_choice: the prompt has no tool 'fnd'. Did you mean 'find'?"),
         ("[no_such_package.desk:find]", "cannot import 'no_such_package.desk': ModuleNotFoundError"),
         ("[json:JSONEncoder]", "'json:JSONEncoder' is type, not a function"),
@@ -147,6 +175,35 @@ def test_what_is_no_tool_is_refused_with_its_place(project: Any, tools: str, mes
     with pytest.raises(TemplateError) as raised:
         load_prompt("p")
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"properties": {"x": {"$ref": "#/allOf/1"}}, "allOf": [{}, {"type": "object"}]},
+        {"properties": {"x": {"$ref": "#/$defs/a%20b"}}, "$defs": {"a b": {"type": "string"}}},
+        {"properties": {"x": {"$ref": "#here"}}, "$defs": {"a": {"$anchor": "here", "type": "string"}}},
+        {"properties": {"x": {"enum": [{"$ref": "#/nowhere"}]}}},
+    ],
+)
+def test_references_are_looked_up_as_validators_do(parameters: dict[str, Any]) -> None:
+    (tool,) = make_tools([{"name": "a", "parameters": parameters}])
+    assert tool.parameters == parameters
+
+
+def test_arguments_may_have_any_name_and_a_default_any_key(recwarn: pytest.WarningsRecorder) -> None:
+    tool = tool_of_function(f"{__name__}:shadowing")
+    assert tool.parameters == {
+        "type": "object",
+        "properties": {
+            "schema": {"type": "string"},
+            "_hidden": {"type": "integer"},
+            "model_config": {"type": "object", "additionalProperties": True, "default": {"title": "Mr"}},
+            "client": {},
+        },
+        "required": ["schema", "_hidden"],
+    }
+    assert not recwarn.list
 
 
 def test_a_schema_of_a_tree_is_no_cycle(project: Any) -> None:
