@@ -11,26 +11,11 @@ from importlib.resources import files
 
 from promptopt.compression.reading import alternatives
 
-RELATIVES = ("that", "which", "who")
-
-
-@lru_cache(maxsize=1)
-def relative_verbs() -> dict[str, str]:
-    """Finite verbs with their participles, in lower case (``relatives.txt``)."""
-    return {
-        verb: participle
-        for *finite, participle in (line.split() for line in _lines("relatives.txt"))
-        for verb in finite
-    }
-
 
 @lru_cache(maxsize=1)
 def shorter_phrases() -> dict[str, str]:
-    """Wordy phrases with their short forms, all in lower case (``phrases.tsv``, ``relatives.txt``)."""
-    phrases = {wordy: short for wordy, _, short in (line.partition("\t") for line in _lines("phrases.tsv"))}
-    for verb, participle in relative_verbs().items():
-        phrases |= {f"{pronoun} {verb}": participle for pronoun in RELATIVES}
-    return phrases
+    """Wordy phrases with their short forms, all in lower case (``phrases.tsv``)."""
+    return {wordy: short for wordy, _, short in (line.partition("\t") for line in _lines("phrases.tsv"))}
 
 
 @lru_cache(maxsize=1)

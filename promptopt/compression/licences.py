@@ -78,8 +78,8 @@ def _opener(change: Change) -> bool:
     # What else hangs on the announcement moves to the verb that stays: "As a lecturer, your task is to name topics."
     clauses = [word for word in change.hanging if word.dep_ not in _LOOSE]
     others = [word for word in change.hanging if word.dep_ == "conj"]
-    # "Your role is to ask, and mine is to answer": the noun is meant again.
-    if change.lemmas & _TASK and any(token.lower_ in _ITS_OWNERS for token in change.words[0].doc):
+    # "Your role is to ask, and mine is to answer": the noun is meant again, or the two are set against each other.
+    if change.lemmas & _TASK and any(map(_is_of_another, change.words[0].doc)):
         return False
     if len(clauses) != 1 or clauses[0].i < change.gone[-1].i or any(_has_to(other) for other in others):
         return False
@@ -92,6 +92,12 @@ def _opener(change: Change) -> bool:
     if change.before is not None and change.before.text == ",":
         return False
     return subject_of(verb) is not None and not is_seconded(verb, "that")
+
+
+def _is_of_another(token: Token) -> bool:
+    """Whether a word owns another task: "mine is to answer", "my role is to answer"."""
+    owns = token.dep_ == "poss" and token.lower_ != "your" and lemma(token.head) in _TASK
+    return owns or token.lower_ in _ITS_OWNERS
 
 
 def _has_to(verb: Token) -> bool:

@@ -117,29 +117,10 @@ def _able(change: Change) -> bool:
     return words[0].tag_ in ("VBP", "VBZ") and not helped and after is not None and after.tag_ == "VB"
 
 
-def _participle(change: Change) -> bool:
-    """The words "that describes" are "describing", right after the noun that does it."""
-    words, before, new = change.words, change.before, change.new_text
-    if len(words) != 2 or words[0].tag_ not in ("WDT", "WP") or words[0].dep_ != "nsubj":
-        return False
-    verb = words[1]
-    if verb.dep_ != "relcl" or verb.head != before or verb.tag_ not in ("VBZ", "VBP"):
-        return False
-    if any(child.dep_ in ("conj", "neg", *HELPING) for child in verb.children):
-        return False
-    return (new == "with" and verb.lemma_ in ("contain", "include")) or (
-        new.endswith("ing") and new[:3] == verb.lower_[:3]
-    )
-
-
 def _these(change: Change) -> bool:
     """For "the following steps" one may write "these steps"."""
     named = change.old_text == "the following" and change.new_text in ("this", "these")
     return named and change.words[1].dep_ == "amod"
-
-
-def _containing(change: Change) -> bool:
-    return change.old_text == "containing" and change.new_text == "with" and change.words[0].dep_ == "acl"
 
 
 REPLACEMENTS = (
@@ -149,7 +130,5 @@ REPLACEMENTS = (
     Licence("the same verb", _same_verb),
     Licence("an action as a verb", _nominal),
     Licence("ability", _able, keeps="kinds"),
-    Licence("a relative clause as a participle", _participle),
     Licence("what follows", _these),
-    Licence("what is contained", _containing),
 )

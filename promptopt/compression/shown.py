@@ -41,6 +41,8 @@ _LIKELY = re.compile(
     r"|^[ \t]*(?:return|if|else|elif|for|while|try|except|finally|with|end|fi|done)\b[^\n]*[:;{(][ \t]*$"
     r"|^[ \t]*[\w.\[\]\"']+[ \t]*[-+*/|]?=[ \t]*\S.*$|^[ \t]*[\w.]+\([^()\n]*\)[ \t]*;?[ \t]*$|^[^\n]*[;{}][ \t]*$"
     r"|^[ \t]*(?:#|//|--(?!-)|/\*|\*)[ \t]?\S.*$(?<!:)"
+    # A bar of a chart after its label.
+    r"|^[ \t]*[\w%.-]+[ \t|:]+(?P<bar>[#*=+@xXo~-])(?P=bar)+(?:[ \t].*)?$"
     r"|^[ \t]*[+-](?![ \t\d-])\S.*$"
     # A log; "WARNING: ..." is said to the model.
     r"|^[ \t]*\[?(?:ERROR|INFO|DEBUG|TRACE|FATAL|WARN|(?:WARNING|NOTICE|CRITICAL)(?!\]?:))\b\]?[ \t:].*$",
@@ -108,13 +110,13 @@ _REPLIED = re.compile(
 _QUOTED = re.compile(r"^[ \t]*>(?![ \t]*(?:\*\*|\[!))[^\n]*$", re.MULTILINE)
 # "# assistant:", "User:" alone on its line: the turns of a recorded chat.
 _ROLE = re.compile(
-    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_\[<]*(?P<role>system|user|human|assistant|ai|bot|model|"
+    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_\[<]*(?P<role>system|user|human|assistant|ai|bot|model|q|a|"
     r"(?:example )?(?:input|output|question|answer|query|response|request|reply|completion))"
     r"(?: ?\d+)?[*_\]>]*[ \t]*:?[*_]*[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
-_CHAT = frozenset({"system", "user", "human", "assistant", "ai", "bot", "model"})
-_ANSWERING = frozenset({"assistant", "ai", "bot", "model"})
+_CHAT = frozenset({"system", "user", "human", "assistant", "ai", "bot", "model", "q", "a"})
+_ANSWERING = frozenset({"assistant", "ai", "bot", "model", "a"})
 _ANSWERED = ("output", "answer", "response", "reply", "completion")
 _SPEAKER = re.compile(r"^[ \t]*[*_]*([A-Z][\w .-]{0,24}?)[*_]*:[*_]*[ \t]+\S[^\n]*$", re.MULTILINE)
 _NO_SPEAKER = re.compile(
@@ -270,7 +272,7 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
         last = paragraph.lines[-1]
         yield from _listed_examples(paragraph)
         following = found[index + 1] if index + 1 < len(found) else None
-        if _ends_with_announcement(last) and following is not None and not _ITEM.match(following.lines[0]):
+        if _announcement(last) >= 0 and following is not None and not _ITEM.match(following.lines[0]):
             yield following.start, following.end
             if _WORD.search(masked, following.start, following.end):
                 yield paragraph.end - len(last) + _announcement(last), paragraph.end
@@ -278,7 +280,7 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
         position = paragraph.start
         for number, line in enumerate(paragraph.lines[:-1]):
             position += len(line) + 1
-            if _ends_with_announcement(line) and not _ITEM.match(paragraph.lines[number + 1]):
+            if _announcement(line) >= 0 and not _ITEM.match(paragraph.lines[number + 1]):
                 said = _WORD.search(masked, position, paragraph.end) is not None
                 yield position - said * (1 + len(line) - _announcement(line)), paragraph.end
                 break
@@ -297,10 +299,6 @@ def _listed_examples(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
         if _EXAMPLES_FOLLOW.search(line):
             yield position, paragraph.end
             return
-
-
-def _ends_with_announcement(line: str) -> bool:
-    return _announcement(line) >= 0
 
 
 def _announcement(line: str) -> int:
@@ -348,7 +346,8 @@ def _turns(masked: str) -> Iterator[tuple[int, int]]:
         for number, turn in enumerate(turns)
         if turn["role"].lower() in _ANSWERING or turn["role"].lower().endswith(_ANSWERED)
     ]
-    if not answers or len(turns) < 3:
+    # "Q:" and "A:", with a worked answer: an example even if it is the only one.
+    if not answers or (len(turns) < 3 and [turn["role"].lower() for turn in turns] != ["q", "a"]):
         return
     for number, turn in enumerate(turns[: answers[-1] + 1]):
         if turn["role"].lower() != "system":

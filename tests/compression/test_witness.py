@@ -140,7 +140,6 @@ RIGHT = [
     ("Provide a short summary of the log.", "Provide a short summary of", "Briefly summarize"),
     ("Provide an analysis of the log.", "Provide an analysis of", "Analyze"),
     ("Conduct an evaluation of the crew.", "Conduct an evaluation of", "Evaluate"),
-    ("Write a line that describes the boat.", "that describes", "describing"),
     ("Follow the rules that are listed in the log.", "that are ", ""),
     ("Use the tools that you need.", "that ", ""),
     ("You will be given a log of the ship.", "You will be given", "You get"),

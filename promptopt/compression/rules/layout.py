@@ -54,11 +54,14 @@ class Whitespace:
 
 
 class Markdown:
-    """Bold headings, closing hashes, bold markers around labels and words."""
+    """Bold headings, closing hashes, bold markers around labels.
+
+    Bold type inside a sentence is emphasis, which the author chose.
+    """
 
     code: ClassVar[str] = "PO102"
     name: ClassVar[str] = "Markdown noise"
-    reason: ClassVar[str] = "a model reads words, not bold type"
+    reason: ClassVar[str] = "a heading or a label is one without bold type"
     level: ClassVar[Level] = "safe"
 
     def propose(self, document: Document) -> Iterator[Edit]:
@@ -75,7 +78,7 @@ class Markdown:
             if any(start <= match.start() < end for start, end in forms) or not re.search(r"[^\W\d_]", match[2]):
                 continue
             line = _line_at(text, match.start())
-            if _BOLD_MEANT.search(text, *line):
+            if _BOLD_MEANT.search(text, *line) or not _is_bold_label(text, line, match):
                 continue
             # "**Question:**" again and again: the form of records.
             if match[0].endswith(":**") and text[line[0] : match.start()] == "" and text.count(f"\n{match[0]}") > 1:
@@ -94,6 +97,25 @@ class Markdown:
 
 # Where bold type is spoken of, what is bold may be an example of it.
 _BOLD_MEANT = re.compile(r"\b(?:bold\w*|asterisks?|markdown|italics?|emphasi[sz]ed?|formatted)\b", re.IGNORECASE)
+
+
+# A bullet or number, a sign such as a warning triangle, hashes.
+_OPENS_LINE = re.compile(r"[ \t>]*(?:(?:#{1,6}|[-*+•–]|\(?\w{1,3}[.)])[ \t]+)?(?:[^\w\s]{1,3}[ \t]?)?\Z")
+_LABEL_ENDS = re.compile(r"[ \t]*(?:\([^()\n]*\))?[ \t]*(?::|[-–—=→]+[ \t])")
+_NUMBERED = re.compile(r"\(?\d{1,3}[.)][ \t]")
+LONGEST_LABEL = 8
+"""Words; a longer one is a sentence, and its bold type is emphasis."""
+
+
+def _is_bold_label(text: str, line: tuple[int, int], bold: re.Match[str]) -> bool:
+    """Whether bold type opens its line, and a colon, a dash or a number says as well that it is a label."""
+    before, after = text[line[0] : bold.start()], text[bold.end() : line[1]]
+    if not _OPENS_LINE.match(before) or len(bold[2].split()) > LONGEST_LABEL:
+        return False
+    if bold[2].endswith(":") or _LABEL_ENDS.match(after) or before.lstrip().startswith("#"):
+        return True
+    # "**4. Choose the patch**" on a line of its own.
+    return not after.strip() and _NUMBERED.match(bold[2]) is not None
 
 
 def _line_at(text: str, position: int) -> tuple[int, int]:
@@ -159,6 +181,7 @@ _LINE_END = re.compile(r"[ \t]*(?:\n(?!\s*\{[%{#]-)|\Z)")
 _TAG_END = ("%}", "}}", "#}")
 # How many characters before data are read.
 _NEAR = 1000
+_ANNOUNCED = 200
 # If these are anywhere in the prompt, its data stay in that form: it may ask for it.
 _JSON_WANTED = re.compile(r"\bjson\b", re.IGNORECASE)
 _TABLE_WANTED = re.compile(
@@ -167,6 +190,10 @@ _TABLE_WANTED = re.compile(
     re.IGNORECASE,
 )
 _MESSAGE = "pretty-printed JSON: minify it"
+# "Answer in exactly this format:": its white space may be meant.
+_EXACTLY = re.compile(
+    r"\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?|as[- ]is|layout|indent\w*)\b[^\n]*\s*\Z", re.IGNORECASE
+)
 
 
 class JsonData:
@@ -187,6 +214,9 @@ class JsonData:
         for start, end in valid:
             # A part of a form is written with its form.
             if any(form.start <= start and end <= form.end for form in forms):
+                continue
+            # One of the elements of a list that no reader of JSON takes: the others would keep their blanks.
+            if text[:start].rstrip().endswith(("[", "(", "{", ",")):
                 continue
             if is_open(document, start, end) and (new := minified(text[start:end])) is not None:
                 yield Edit(start, end, new, self.code, _MESSAGE)
@@ -284,6 +314,8 @@ def is_open(document: Document, start: int, end: int) -> bool:
     if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):
         return False
     if _IN_CODE.search(document.text, max(0, start - 60), start):
+        return False
+    if _EXACTLY.search(document.text[max(0, start - _ANNOUNCED) : start]):
         return False
     if zone is not None and (zone.kind in ("jinja", "front", "quote", "code") or _in_fence(document.text, start)):
         return False

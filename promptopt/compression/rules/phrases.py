@@ -8,10 +8,8 @@ from typing import ClassVar
 
 from promptopt.compression.edit import Edit, Level
 from promptopt.compression.lexicon import (
-    RELATIVES,
     filler_pattern,
     opener_pattern,
-    relative_verbs,
     remark_phrases,
     shorter,
     shorter_pattern,
@@ -21,8 +19,11 @@ from promptopt.compression.rules.grammar import AND_THAT
 from promptopt.compression.sentences import ITEM, TEXT, MaskedSentence
 
 _NO_VERB = re.compile(r"\s*(?:[^\w\s\ue000{*_]|(?:with|and|or|by|as|is|in|on|from|to|the|an?)\b)", re.IGNORECASE)
-# "and to", "or to"; "your role is to ask, and mine is to answer".
-_COORDINATED = re.compile(r"\b(?:(?:and|or|but|then) to|(?:mine|yours|ours|theirs|hers)(?: is)? to)\b")
+# "and to", "or to"; "your role is to ask, and mine is to answer", "your role is to ask; my role is to answer".
+_COORDINATED = re.compile(
+    r"\b(?:(?:and|or|but|then) to|(?:mine|yours|ours|theirs|hers)(?: is)? to"
+    r"|(?:my|our|his|her|their|the \w+['’]s) (?:\w+ )?(?:task|job|goal|role|part|turn|duty|objective))\b"
+)
 # The beginnings of clauses.
 _CLAUSE = re.compile(r"(?P<link>\A|(?<=\ue000)(?=\s*[A-Z])|[,;:]|(?<![^\s])(?:and|then|so)(?=\s))[\s*_(–—-]*")
 # After a comma the rest is an imperative only if no subject precedes it: "As a lecturer, your task is to ...".
@@ -67,7 +68,9 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
     """Whether something hangs on the opener: a negation, or the second half of "to read and to decide"."""
     words = opener[0].rstrip()
     return (
-        (words.endswith(" to") and _COORDINATED.search(text, opener.end()) is not None)
+        # "NOTE:" is louder than what it stands before.
+        words.isupper()
+        or (words.endswith(" to") and _COORDINATED.search(text, opener.end()) is not None)
         or (words.endswith(" that") and AND_THAT.search(text, opener.end()) is not None)
         or negated(text, opener.start())
         # "Take the stairs, note that they are steep": two sentences would be parted by a comma alone; in "answer, and
@@ -111,15 +114,14 @@ _PLEASED = re.compile(_OBJECT, re.IGNORECASE)
 _TO_PLEASE = re.compile(rf"please{_OBJECT}", re.IGNORECASE)
 # Where an order may begin.
 _OPENS = re.compile(r"(?:\A|[,;:(–—-]|\b(?:and|then|so|but|or))[\s*_]*\Z", re.IGNORECASE)
-_PLEASE = frozenset({"please", "kindly"})
 _FOLLOWED = re.compile(r"\s+(?:think|work|solve|consider|reason|follow|use|read)\b", re.IGNORECASE)
 
 
 def _filler(match: re.Match[str]) -> str | None:
     before, after = match.string[: match.start()], match.string[match.end() :]
     word = " ".join(match[0].lower().replace("’", "'").split())
-    if word in _PLEASE:
-        return "" if _is_polite(word, before, after) else None
+    if word == "please":
+        return "" if _is_polite(before, after) else None
     if word in remark_phrases():
         return "" if _stands_apart(before, after) else None
     if word.startswith("take a "):
@@ -131,13 +133,13 @@ def _filler(match: re.Match[str]) -> str | None:
     return ""
 
 
-def _is_polite(word: str, before: str, after: str) -> bool:
+def _is_polite(before: str, after: str) -> bool:
     """Whether "please" asks for something here, and is not what somebody says or does."""
     opens = _OPENS.search(before) is not None
     if _PLEASED.match(after):
         return False
-    if word == "kindly" or not before.strip(" *_("):
-        return opens and after.lstrip(" *_,")[:1].isalpha() and not before.rstrip().lower().endswith((" and", " or"))
+    if not before.strip(" *_("):
+        return opens and after.lstrip(" *_,")[:1].isalpha()
     if _SPOKEN_OF.search(before):
         return False
     return after[:1] == " " and after.lstrip(" *_")[:1].isalpha() and (opens or not _NOT_POLITE.search(before))
@@ -163,11 +165,6 @@ def _stands_apart(before: str, after: str) -> bool:
     return after.startswith(",") and (not before or before.endswith(","))
 
 
-# "after that describe it": an order.
-_NO_NOUN = re.compile(
-    r"\b(?:he|she|make|makes|making|made|let|lets|letting|see|seeing|keep|keeping|after|before|in|on|of|with|for|from|than|and|or|but|then|like|by|at|to|about|do|is|are|so|such|not)\s*\Z",
-    re.IGNORECASE,
-)
 _DECIDING = frozenset(
     {"make a decision", "make a determination", "make an assumption", "come to a conclusion", "come to the conclusion",
      "reach a conclusion"}
@@ -188,20 +185,15 @@ _LENGTH = re.compile(
 )
 _ORDERING = re.compile(r"\b(?:put|arrang|sort|rank|plac|order|list)\w*\b", re.IGNORECASE)
 _GIVEN = re.compile(r"\s+(?:an?|the|some|two|three|several|many|one|your|\ue000)", re.IGNORECASE)
+_HANDED_TO = re.compile(
+    r"(?:\b(?:is|are|was|were|be|been|being|you|I|we|they|he|she|that|which)|['’](?:re|s|m))\s*\Z", re.IGNORECASE
+)
 _LISTED = re.compile(r":|\ue000")
 _PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
-_SECOND_VERB = re.compile(
-    # A verb has something after it; the last word of a clause is a noun: "that describes birds and cats".
-    r"(?:,|\b(?:and|or|but|then))\s+(?:(?:\w+ly|also|then|not|and|or)\s+)*(\w+)(?=\s+\w)",
-    re.IGNORECASE,
-)
-_FINITE = re.compile(
-    r"is|are|was|were|has|have|does|do|can|could|will|would|may|might|must|should|makes|uses|shows|takes"
-)
 
 
 def _shorter(match: re.Match[str]) -> str | None:
-    # "Answer That Requires Judgment": a title, a label.
+    # "With a Focus on Birds": a title, a label.
     # "ALL of the doors": stressed.
     words = match[0].split()
     if any(word[0].isupper() for word in words[1:]) or (len(words[0]) > 1 and words[0].isupper()):
@@ -209,15 +201,12 @@ def _shorter(match: re.Match[str]) -> str | None:
     new = shorter(match[0])
     after = match.string[match.end() :]
     before = match.string[: match.start()]
-    first, last = match[0].split()[0].lower(), match[0].split()[-1].lower()
+    last = match[0].split()[-1].lower()
     # "think about this and about that": the second half hangs on the word that would go.
     if not new.endswith(last) and re.search(rf"\b(?:and|or|but|not)\s+{re.escape(last)}\b", after, re.IGNORECASE):
         return None
     if _means_otherwise(match[0].lower(), new, before, after):
         return None
-    if first in RELATIVES:
-        verb = match[0].split()[1].lower()
-        return new if _opens_relative(first, before) and _is_lone_verb(verb, after) else None
     if re.match(r"\s*[,;:.)]", after) and match[0].lower() not in (
         "for example",
         "for instance",
@@ -244,8 +233,8 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
         before,
     ):
         return True
-    # "the rules that are listed below": "that are" goes first.
-    if old.startswith("are ") and re.search(r"\b(?:that|which)\s*\Z", before, re.IGNORECASE):
+    # "the rules that are listed below": "that are" goes first; "the text you are provided above": you are not above.
+    if new.endswith(("above", "below")) and _HANDED_TO.search(before):
         return True
     # "make a decision you can defend": what follows refers to the noun.
     if old in _DECIDING and not _DECIDED.match(after):
@@ -269,25 +258,6 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     comes_next = "the following " in old and _LISTED.search(after) is None
     # "Start by using ls": what one starts with, not what one starts to use.
     return comes_next or (new == "using" and _PHASE.search(before) is not None)
-
-
-def _is_lone_verb(verb: str, after: str) -> bool:
-    """Whether no second verb hangs on the relative: "a line that creates a file, runs it and describes it".
-
-    A second verb has the form of the first: after "creates" one that ends with an s, after "create" any word.
-    """
-    clause = re.split(r"[.;:!?]", after, maxsplit=1)[0]
-    seconds = [word.lower() for word in _SECOND_VERB.findall(clause)]
-    if not verb.endswith("s"):
-        return not seconds
-    return not any(word.endswith("s") or word in relative_verbs() or _FINITE.fullmatch(word) for word in seconds)
-
-
-def _opens_relative(pronoun: str, before: str) -> bool:
-    """Whether a relative clause may begin here, and not a question or a sentence."""
-    if _NO_NOUN.search(before):
-        return False
-    return bool(re.search(r",\s*\Z" if pronoun == "which" else r"[\w)]\s*\Z", before))
 
 
 PHRASES = WordingRule(

@@ -52,6 +52,7 @@ _OWN = (
     "answers?|responses?|outputs?|repl(?:y|ies)|task|job|goal|role|analysis|summary|reasoning|explanations?|report|"
     "evaluation|judg(?:e)?ment|decision|verdict|score|rating|review|assessment"
 )
+_ANOTHER = re.compile(r"\b(?:my|mine|his|her|hers|our|ours|their|theirs)\b", re.IGNORECASE)
 _NOUN = (
     r"(?:text|context|input|question|query|information|content|data|document|article|code|conversation|transcript|"
     r"topic|task|tools?|instructions?|examples?|schema|format|answer|answers|metric|evaluation metric|criteria|"
@@ -148,12 +149,16 @@ _PRONOUNS = (
     ),
     Rewording(
         re.compile(
-            r"\AYou(?:['’]re|\s+are)\s+(?=(?:(?:an?|the)\s+)?[A-Za-z\ue000])(?!(?:not|never|only|to|about|going)\b)"
+            r"\AYou(?:['’]re|\s+are)\s+(?!(?:not|never|only|to|about|going)\b)"
+            # Of "You are Ann." a name alone would be left.
+            r"(?=(?:an?|the)\s+[A-Za-z\ue000]|[a-z]|[A-Z][\w-]*\s+(?!(?:of|from|in|at|with|who|and|the|an?)\b)[a-z])"
         ),
         needles=("you",),
     ),
     Rewording(
         re.compile(rf"(?<![\w'’-])(?<!\bis )(?<!['’]s )your(?=\s+(?:\w+\s+)?(?:{_OWN})\b)", re.IGNORECASE),
+        # "Your role is to ask, my role is to answer."
+        lambda match: None if _ANOTHER.search(match.string) else "",
         needles=("your ",),
     ),
     Rewording(
