@@ -107,7 +107,10 @@ def _has_to(verb: Token) -> bool:
 def _order_not_to(change: Change) -> bool:
     """For "Take care to not shout" one may write "Do not shout"."""
     after = change.after
-    return change.new_text == "do" and after is not None and after.lower_ == "not" and _announces(change)
+    last = change.words[-1].lower_
+    return (
+        change.new_text == "do" and last == "to" and after is not None and after.lower_ == "not" and _announces(change)
+    )
 
 
 _REMINDER = frozenset({"as", "just", "a", "quick", "friendly", "gentle", "reminder"})

@@ -55,7 +55,7 @@ def _same_verb(change: Change) -> bool:
     )
     if not _of_one_group("verbs.txt", old, new):
         return False
-    if old.startswith("make") and change.after is not None and change.after.lower_ in ("to", "not"):
+    if old.startswith("make") and change.after is not None and change.after.lower_ in ("to", "not", "of", "about"):
         # One makes sure to lock the door, and ensures that it is locked.
         return False
     if new.startswith("you "):

@@ -22,6 +22,7 @@ FIRES = [
     ("PO103", "Please note that the user is new.", "The user is new."),
     ("PO103", "Make sure you extract all names.", "Extract all names."),
     ("PO103", "Note: the user is new.", "The user is new."),
+    ("PO103", "It is important to note that not all of the ducks swim.", "Not all of the ducks swim."),
     ("PO103", "Make sure that you do not shout.", "Do not shout."),
     ("PO103", "It is important to note that the shop is closed.", "The shop is closed."),
     ("PO104", "Please answer the question.", "Answer the question."),
@@ -104,6 +105,10 @@ FIRES = [
     ("PO405", "Put it into the following sections:\n- one", "Put it into sections:\n- one"),
 ]
 STAYS = [
+    ("PO107", "Make sure of the date."),
+    ("PO107", "With regard to him, be kind."),
+    ("PO402", "Say how likely it is that the map is true."),
+    ("PO403", "You are a judge."),
     # Emphasis that the author chose: inside a sentence, of a whole one, of a word without a colon after it.
     ("PO102", "Mail only the **paper** copies."),
     ("PO102", "Sort by **age**, then by size."),

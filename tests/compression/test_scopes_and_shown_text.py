@@ -350,7 +350,7 @@ FORMS = {
     "verse without a stop": ("Name its season.\n\n", "Leaves come down\nthe gate is in the hill\nyou are near\nand I am the hill", "\n"),
     "announced with an aside": ("", "Carry on this story in the same voice:\n\nIt is late. The keeper of the light, who is at the window, will see the boat.", "\n"),
     "a dialogue under a sentence": ("Play the baker.\n", "Baker: Please come in, you are early.\nGuest: I am here in order to buy a loaf.\nBaker: It is important to note that we only have the small ones.", "\nGo on with it.\n"),
-    "one worked example": ("", "Q:\nIs the ship in the port of the town?\n\nA:\nThe list of ships has it.\n\nThus, it is in the port that is given.", "\n"),
+    "one worked example": ("", "Go on.\n\nQ:\nIs the ship in the port of the town?\n\nA:\nThe list of ships has it.\n\nThus, it is in the port that is given.", "\n"),
     "bars of a chart": ("Name the best month.\n\n", "Jan ###\nFeb ######### (please note that it is the month of the fair)\nMar ##### (it is the month that is cold)", "\n"),
     "a log": ("Name the cause.\n\n", "ERROR the disk that is needed is full\nWARN  please make sure that the disk is mounted\nINFO  it is the third time", "\n"),
     "a list of phrases": ("Take out ", "phrases such as in order to, due to the fact that, and please note that you are late", ".\n"),

@@ -305,7 +305,7 @@ _IDIOM = re.compile(
     r"|to the (?:letter|fullest|best of|contrary|extent|effect|exclusion)"
     r"|under the (?:impression|assumption)|with the (?:understanding|exception)|all the (?:way|same|time|more|better)"
     r"|out of the (?:box|ordinary|way)|by the (?:way|time)|once in a while|(?:quite|rather|such|what|many|half) an?"
-    r"|take the time|make a (?:living|difference)|the sooner|a must)\b",
+    r"|take the time|and the like|make a (?:living|difference)|the sooner|a must)\b",
     re.IGNORECASE,
 )
 _PREDICATE = re.compile(

@@ -51,7 +51,7 @@ class Openers:
                 continue
             opener = match[0].strip()
             start, end = match.start(), match.start() + len(match[0].rstrip())
-            if text.startswith("not ", match.end()):
+            if opener.lower().endswith(" to") and text.startswith("not ", match.end()):
                 # "Take care to not shout" is "Do not shout".
                 place = (start, end, "Do" if opener[0].isupper() else "do")
             elif (gone := removal(text, start, end)) is not None:
@@ -223,8 +223,8 @@ def _shorter(match: re.Match[str]) -> str | None:
 
 def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     """Whether the words mean something else here."""
-    # "Concerning facts are to be flagged": an adjective.
-    if old == "regarding" and not before.strip(" *_"):
+    # "Concerning facts are to be flagged": an adjective; "About him, be kind" is not how one begins.
+    if new == "about" and not before.strip(" *_"):
         return True
     # "Which one is better with regard to its length": "better about" is said of nothing.
     if new == "about" and re.search(
@@ -248,8 +248,8 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     # "Replace in order to with to": the words are spoken of.
     if old == "in order to" and _NO_VERB.match(after):
         return True
-    # "make sure to answer": an opener.
-    if new in ("ensure", "ensuring") and re.match(r"\s+(?:not\s+)?to\b", after):
+    # "make sure to answer": an opener; "make sure of it".
+    if new in ("ensure", "ensuring") and re.match(r"\s+(?:(?:not\s+)?to|of|about)\b", after):
         return True
     # "You are given that x is 3."
     if new == "you get" and not _GIVEN.match(after):

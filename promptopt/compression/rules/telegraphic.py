@@ -40,6 +40,7 @@ _KNOWING = re.compile(
     r"make sure)(?:s|ing|ed)?\b[^,.;:]*\Z",
     re.IGNORECASE,
 )
+_IN_THAT = re.compile(r"\bthat\b[^,.;:]*\Z", re.IGNORECASE)
 _IN_PLACE = re.compile(rf"(?:{_PLACE})\b", re.IGNORECASE)
 # In a condition what follows the noun is said of it; elsewhere "users asking for help" are users of a kind.
 _CONDITION = re.compile(r"\b(?:if|when|whenever|unless|whether|while|because|until)\b[^,;:.]*\Z", re.IGNORECASE)
@@ -72,6 +73,9 @@ def _copula(match: re.Match[str]) -> str | None:
         return None
     # "the ability to find and to test new ways is essential": the verb is too far from its subject.
     if len(_CLAUSE_START.split(before)[-1].split()) > 4 or before.count(",") > (_OPENS.match(before) is not None):
+        return None
+    # "how likely it is that the claim is true": a clause of its own.
+    if _IN_THAT.search(before):
         return None
     # "Check that the file is in the folder" is not "Check the file in the folder".
     if _KNOWING.search(before) and _IN_PLACE.match(after):
@@ -150,8 +154,8 @@ _PRONOUNS = (
     Rewording(
         re.compile(
             r"\AYou(?:['’]re|\s+are)\s+(?!(?:not|never|only|to|about|going)\b)"
-            # Of "You are Ann." a name alone would be left.
-            r"(?=(?:an?|the)\s+[A-Za-z\ue000]|[a-z]|[A-Z][\w-]*\s+(?!(?:of|from|in|at|with|who|and|the|an?)\b)[a-z])"
+            # Of "You are Ann." a name alone would be left, of "You are a judge." what reads as an order.
+            r"(?=(?:an?|the)\s+[A-Za-z\ue000][\w\ue000-]*\s+\w|(?!(?:an?|the)\b)[a-z][\w-]*\s+\w|[A-Z][\w-]*\s+(?!(?:of|from|in|at|with|who|and|the|an?)\b)[a-z])"
         ),
         needles=("you",),
     ),
