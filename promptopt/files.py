@@ -200,14 +200,14 @@ def write_new(target: Path, text: str, error: type[InputError] = InputError) -> 
 
 
 def git_error(folder: Path) -> str:
-    """Why git refuses a folder that is in a repository, such as one of another owner, in its words; empty if it is not.
-
-    Raises:
-        FileNotFoundError: git is not installed.
-    """
+    """Why git says nothing of a folder of a repository, such as one of another owner; empty if it is in none."""
     environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     command = ["git", "-C", str(folder), "rev-parse", "--git-dir"]
-    done = subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603 - no shell, fixed program
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603 - no shell, fixed program
+    except FileNotFoundError:
+        inside = any((parent / ".git").exists() for parent in (folder, *folder.parents))
+        return "git is not installed" if inside else ""
     said = done.stderr.decode("utf-8", "replace").strip()
     return "" if done.returncode == 0 or "not a git repository" in said else said.removeprefix("fatal: ")
 

@@ -393,6 +393,28 @@ def test_two_texts_do_not_share_an_entry(same_names: Shell) -> None:
     assert "2 checks with other texts share the case 'more': tests/test_two.py::test_chat" in result.stdout.str()
 
 
+REPEATS = """
+import pytest
+
+@pytest.fixture
+def step(request):
+    return request.param
+
+def pytest_generate_tests(metafunc):
+    metafunc.fixturenames.append("step")
+    metafunc.parametrize("step", range(2), indirect=True)
+"""
+
+
+def test_a_test_that_a_plugin_repeats_is_the_test_that_is_locked(same_names: Shell) -> None:
+    """pytest-repeat and pytest-flakefinder give each test a parameter of their own."""
+    (same_names.root / "conftest.py").write_text(REPEATS)
+    same_names.pytest("--prompt-budget").assert_outcomes(passed=6)
+    two = same_names.root / "tests/test_two.py"
+    two.write_text(two.read_text().replace("Another text", "Another, longer text"))
+    same_names.pytest("--prompt-budget").assert_outcomes(passed=4, failed=2)
+
+
 def test_another_model_of_a_built_prompt_is_seen(same_names: Shell) -> None:
     two = same_names.root / "tests/test_two.py"
     two.write_text(two.read_text().replace('case="more", model="gpt-4o-mini"', 'case="more", model="gpt-4o"'))

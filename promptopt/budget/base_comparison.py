@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from promptopt.budget.base_project import BaseProject, base_project, changed_since, names_function
 from promptopt.budget.baseline import Base, input_tokens
+from promptopt.budget.causes import all_measured
 from promptopt.budget.discovery import find_locks
 from promptopt.budget.drift import new_reasons
 from promptopt.budget.guarded_prompt import (
@@ -40,7 +42,7 @@ from promptopt.budget.impact import (
     tokens_detail,
     walk,
 )
-from promptopt.budget.lock import SUFFIX, Lock, LockEntry, lost, read_lock
+from promptopt.budget.lock import SUFFIX, Lock, LockEntry, lost, may_cost_more, read_lock
 from promptopt.config import Config
 from promptopt.errors import PromptoptError
 from promptopt.experiment.variant import Variant, make_variant
@@ -65,11 +67,11 @@ def measure_impact(config: Config, base: Base, prompts: Mapping[str, GuardedProm
     with base_project(config, base.commit) as then:
         gone = {name: lock for name in then.files.keys() - prompts.keys() if (lock := then.lock(name)) is not None}
         found = []
-        followed = set()
+        followed: set[str] = set()
         for name, prompt in prompts.items():
             former = name
             if name not in then.files:
-                former = _former_name(prompt, gone) or ""
+                former = _former_name(prompt, {other: gone[other] for other in gone.keys() - followed}) or ""
                 followed.add(former)
             elif name not in changed:
                 continue
@@ -81,7 +83,8 @@ def measure_impact(config: Config, base: Base, prompts: Mapping[str, GuardedProm
 
 def _former_name(prompt: GuardedPrompt, gone: Mapping[str, Lock]) -> str | None:
     try:
-        lock = predecessor([prompt.measure(name).entry.variables for name in prompt.cases], gone)
+        digests = [prompt.measure(name).entry.variables for name in prompt.cases]
+        lock = predecessor(digests, gone, prompt.name, prompt.sources)
     except PromptoptError:
         return None
     return next((name for name in gone if gone[name] is lock), None)
@@ -99,7 +102,7 @@ def _change(prompt: GuardedPrompt, then: BaseProject, former: str, *, code: bool
             return _new(prompt)
         return _Comparison(prompt, then, former, code=code).change()
     except PromptoptError as error:
-        return PromptChange(prompt.name, None, None, note=f"cannot be compared: {str(error).splitlines()[0]}")
+        return PromptChange(prompt.name, None, None, note=f"cannot be compared: {then.message(error)}")
 
 
 def _new(prompt: GuardedPrompt) -> PromptChange:
@@ -227,7 +230,9 @@ class _Comparison:
         said = {"max_output_tokens", *(["service_tier"] if self._price.processing != prompt.price.processing else [])}
         for key in sorted({*old, *new} - said):
             if old.get(key) != new.get(key):
-                yield Cause("parameters", f"{key} {old.get(key, 'not set')} → {new.get(key, 'not set')}", None)
+                unknown = may_cost_more(key, old.get(key), new.get(key)) and not all_measured(prompt)
+                detail = f"{key} {old.get(key, 'not set')} → {new.get(key, 'not set')}"
+                yield Cause("parameters", detail, None if unknown else Decimal(0))
 
     def _steps(self, pairs: Sequence[tuple[LockEntry, LockEntry]]) -> Iterator[tuple[str, Detail, Step]]:
         prompt, variant = self._prompt, self._variant

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from promptopt.budget.lock import SUFFIX, Lock, lock_path, read_lock
 from promptopt.config import Config, load_config
-from promptopt.errors import LockError, UsageError
+from promptopt.errors import LockError, PromptoptError, UsageError
 from promptopt.files import committed_files, run_git
 from promptopt.templates import PromptFiles, list_prompts
 from promptopt.templates.frontmatter import front_matter_end
@@ -31,14 +31,20 @@ class BaseProject:
 
     Attributes:
         config: With a root of its own.
+        commit: The commit, shortened.
     """
 
     config: Config
+    commit: str
 
     @cached_property
     def files(self) -> Mapping[str, PromptFiles]:
         """The prompts by name."""
         return {prompt.name: prompt for prompt in list_prompts(self.config)}
+
+    def message(self, error: PromptoptError) -> str:
+        """The first line of an error about the project; its files are named as git names them at the commit."""
+        return str(error).splitlines()[0].replace(f"{self.config.root}/", f"{self.commit}:")
 
     def lock(self, prompt: str) -> Lock | None:
         """A prompt's lock; ``None`` if there is none that can be read."""
@@ -63,21 +69,27 @@ def base_project(config: Config, commit: str) -> Iterator[BaseProject]:
         then = load_config(root)
         if then.prompts.is_relative_to(root):
             _copy_out(config.root, commit, then.prompts.relative_to(root).as_posix(), root)
-        yield BaseProject(then)
+        yield BaseProject(then, commit[:10])
 
 
 def _copy_out(folder: Path, commit: str, below: str, target: Path) -> None:
-    """Write the files below a folder at a commit."""
+    """Write the files below a folder at a commit, and what of the project links among them lead to."""
     files = committed_files(folder, commit, below)
     if files is None:
         raise UsageError(f"git cannot read {below} at {commit[:10]}")
     for path, (data, is_link) in files.items():
         file = target / path
+        if os.path.lexists(file):
+            continue
         file.parent.mkdir(parents=True, exist_ok=True)
-        if is_link:
-            file.symlink_to(data.decode("utf-8", "surrogateescape"))
-        else:
+        if not is_link:
             file.write_bytes(data)
+            continue
+        named = data.decode("utf-8", "surrogateescape")
+        file.symlink_to(named)
+        leads_to = Path(os.path.normpath(Path(path).parent / named))
+        if not leads_to.is_absolute() and leads_to.parts and leads_to.parts[0] != os.pardir:
+            _copy_out(folder, commit, leads_to.as_posix(), target)
 
 
 @dataclass(frozen=True, slots=True)

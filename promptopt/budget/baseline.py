@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from statistics import fmean
 
 from promptopt.budget.base_project import Changed, changed_since, names_function
@@ -42,7 +43,7 @@ from promptopt.values import Request, Response
 
 # So many different growths of a prompt are attributed to lines.
 _ATTRIBUTED = 20
-_SHALLOW = "in GitHub Actions, give actions/checkout `fetch-depth: 0`"
+_FETCH = "fetch what is missing: promptopt budget fetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +98,17 @@ class History:
     def _reached(self, against: str) -> Base:
         failed = f"cannot compare with {against!r}"
         if self._head is None:
-            refused = git_error(self._config.root)
-            raise UsageError(f"{failed}: {refused or f'{self._config.root} is not in a git repository'}")
+            root = self._config.root
+            raise UsageError(f"{failed}: {git_error(root) or f'{root} is not in a git repository'}")
         commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{against}^{{commit}}")
         if commit is None:
             raise UsageError(
-                f"{failed}: git knows no such commit here. A shallow clone has only the newest commit: {_SHALLOW}"
+                f"{failed}: git knows no such commit here. If it is the clone that lacks it, {_FETCH} {quote(against)}"
             )
         merged = self._git("merge-base", commit, "HEAD")
         if merged is None:
             raise UsageError(
-                f"{failed}: it has no commit in common with HEAD. A shallow clone lacks the history: {_SHALLOW}"
+                f"{failed}: it has no commit in common with HEAD. If the clone is shallow, {_FETCH} {quote(against)}"
             )
         return Base(against, merged, apart=True)
 
@@ -117,8 +118,7 @@ class History:
 
     @staticmethod
     def _main_branches() -> Iterator[str]:
-        target = os.environ.get("GITHUB_BASE_REF")
-        if target:
+        if target := os.environ.get("GITHUB_BASE_REF"):
             yield f"origin/{target}"
         yield from ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 

@@ -63,12 +63,15 @@ def check_built(
     cap: int | None,
     limits: Mapping[str, str],
     test: TestPlace | None = None,
+    *,
+    writes: bool = False,
 ) -> Built:
     """Measure a built prompt and compare it with its lock.
 
     Args:
         case: ``None``: the id of the test names it.
         limits: Those of the marker, over those of the settings.
+        writes: Locks are written, not checked.
 
     Raises:
         UsageError: No model is named, it has no price, or a limit of the marker is wrong.
@@ -86,6 +89,9 @@ def check_built(
         old = lock.cases.get(name)
         if old is None and case is None:
             old = _unnamed(lock.cases, name, entry)
+        if old is None and case is None and not writes:
+            name = _repeated(lock.cases, name, entry)
+            old = lock.cases.get(name)
     case = name
     found = {**gate.settings.limits_for(prompt, case), **_parsed(limits)}
     numbers: dict[str, tuple[object, object]] = {}
@@ -283,6 +289,20 @@ def _unnamed(entries: Mapping[str, LockEntry], case: str, entry: LockEntry) -> L
     if known is None or known.test or case != entry.test or case.endswith("]"):
         return None
     return known
+
+
+def _repeated(entries: Mapping[str, LockEntry], case: str, entry: LockEntry) -> str:
+    """The entry of a test that a plugin runs several times, each time with a parameter more, and with the locked text.
+
+    If there is none, the case.
+    """
+    function, _, values = case.partition("[")
+    for known, locked in entries.items():
+        name, _, before = known.partition("[")
+        more = not before or values.startswith(f"{before[:-1]}-") or values.endswith(f"-{before}")
+        if name == function and values and more and locked.request == entry.request:
+            return known
+    return case
 
 
 def _one_basis(prompt: str, old: Lock | None, kept: Mapping[str, LockEntry], items: Sequence[Built]) -> LockBasis:

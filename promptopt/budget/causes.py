@@ -15,18 +15,12 @@ from promptopt.budget.check import Checker, not_here
 from promptopt.budget.failure_text import update_command
 from promptopt.budget.guarded_prompt import GuardedPrompt, usd_call
 from promptopt.budget.limits import Limit, Metric
-from promptopt.budget.lock import Lock, LockEntry
+from promptopt.budget.lock import Lock, LockEntry, may_cost_more
 from promptopt.budget.result import BudgetFinding, Severity
 from promptopt.budget.settings import DEFAULTS
-from promptopt.call_options import REASONING_EFFORTS, VERBOSITIES
 from promptopt.files import show_path
 from promptopt.money import usd
 from promptopt.prices import Price
-
-# Settings that lengthen no answer and have no price.
-_FREE = frozenset({"temperature", "seed"})
-# From cheap to expensive.
-_ORDERED: Mapping[str, Sequence[str]] = {"reasoning_effort": REASONING_EFFORTS, "verbosity": VERBOSITIES}
 
 Pairs = Sequence[tuple[LockEntry, LockEntry]]
 """Locked entry (as it counts today) and today's entry of each case that has both."""
@@ -143,13 +137,13 @@ class Causes:
             old, now = before.get(name), after.get(name)
             if old == now or (self.lock.call is None and name not in before):
                 continue
-            measured = self._all_measured()
+            measured = all_measured(self.prompt)
             summary = f"{name}: {_shown(old)} → {_shown(now)}"
             if name == "max_output_tokens" and self._judged_as_output(now):
                 continue
             level: Severity = "note"
             details: list[str] = []
-            if not measured and _may_cost_more(name, old, now):
+            if not measured and may_cost_more(name, old, now):
                 limit = self.limits["parameters"]
                 level = "note" if limit.level == "off" else limit.severity
                 why = "unlimited" if name == "max_output_tokens" and now is None else "longer"
@@ -169,12 +163,6 @@ class Causes:
     def _judged_as_output(self, cap: object) -> bool:
         """Whether a changed cap is the output of every case, which has a limit of its own."""
         return cap is not None and all(old.output_is == "cap" and old.output is not None for old, _ in self.pairs)
-
-    def _all_measured(self) -> bool:
-        """Whether answers to today's very requests are recorded, so that the output is what they cost."""
-        return bool(self.prompt.cases) and all(
-            self.prompt.measure(name).status == "fresh" for name in self.prompt.cases
-        )
 
     def _same_setting(self, name: str) -> bool:
         side = self.checker.history.at_base(self.prompt)
@@ -241,6 +229,11 @@ class Causes:
         yield replace(found, details=(*details, *found.details))
 
 
+def all_measured(prompt: GuardedPrompt) -> bool:
+    """Whether answers to today's very requests are recorded, so that the output is what they cost."""
+    return bool(prompt.cases) and all(prompt.measure(name).status == "fresh" for name in prompt.cases)
+
+
 def locked_calls(checker: Checker, prompt: GuardedPrompt, lock: Lock) -> int | None:
     """The locked volume; a lock of 0.1.0 has none, then the base's."""
     if lock.call is not None:
@@ -250,21 +243,6 @@ def locked_calls(checker: Checker, prompt: GuardedPrompt, lock: Lock) -> int | N
         return None
     side = checker.history.at_base(prompt)
     return None if side is None else side.calls_per_month
-
-
-def _may_cost_more(name: str, old: Any, now: Any) -> bool:
-    """Whether a changed setting may lengthen answers. Of a setting that is not known here, it may."""
-    if name in _FREE:
-        return False
-    if name == "max_output_tokens":
-        return now is None or (old is not None and now > old)
-    if name == "stop":
-        return not set(old or ()) <= set(now or ())
-    order = _ORDERED.get(name)
-    if order is not None and old in order and now in order:
-        return order.index(now) > order.index(old)
-    # What the provider does without the setting is not known.
-    return True
 
 
 def _shown(value: Any) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from shlex import quote
 
@@ -27,8 +30,10 @@ from promptopt.templates.frontmatter import mask_front_matter
 from promptopt.templates.names import SUFFIX as TEMPLATE
 from promptopt.templates.readers import FolderReader
 
-# Of the lines of a prompt that another one has, if it is that prompt under another name.
+# Of the phrases of a prompt that another one has, if it is that prompt under another name.
 _MOST = 0.6
+# Of a template: a tag, a variable or a comment.
+_TAG = re.compile(r"{[{%#].*?[}%#]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ def discover(config: Config, names: Collection[str] = ()) -> Discovered:
     unguarded = {name: found for name, found in files.items() if name not in guarded and name not in locks}
     orphans = []
     built: dict[str, Lock] = {}
+    log = LockLog(config)
     for name, path in locks.items():
         if name in guarded:
             continue
@@ -82,7 +88,7 @@ def discover(config: Config, names: Collection[str] = ()) -> Discovered:
         elif lock.program:
             built[name] = lock
         else:
-            orphans.append(_without_prompt(config, lock, name, {**unguarded, **_unlocked(guarded, locks)}))
+            orphans.append(_without_prompt(config, lock, name, {**unguarded, **_unlocked(guarded, locks)}, log))
     return Discovered(guarded, unguarded, tuple(orphans), built)
 
 
@@ -110,29 +116,35 @@ def _without_suite(config: Config, name: str) -> Result:
     return Result(name, "", (BudgetFinding("removed", "error", "", summary, details, path, 1),))
 
 
-def _without_prompt(config: Config, lock: Lock, name: str, candidates: Mapping[str, PromptFiles]) -> Result:
+def _without_prompt(
+    config: Config, lock: Lock, name: str, candidates: Mapping[str, PromptFiles], log: LockLog
+) -> Result:
     """A lock whose template is gone: it was renamed, if there is a new prompt with the locked text, else removed."""
     path = show_path(lock_path(config.prompts, name))
     suite = find_suite(name, config=config)
-    renamed = _renamed_to(lock, candidates, config)
+    commit = next((change.commit for change in log.changes(name)), None) if candidates else None
+    renamed = _renamed_to(lock, candidates, config, "" if commit is None else _former_text(log, commit, name, lock))
     if renamed is None:
         left = "" if suite is None else f"; {show_path(suite)} has no prompt either"
         summary = f"the prompt {name!r} is gone{left}"
         details = (f"remove its lock: promptopt budget update {quote(name)}",)
         finding = BudgetFinding("removed", "error", "", summary, details, path, 1)
     else:
-        finding = _renamed(config, name, renamed, suite)
+        finding = _renamed(config, name, lock, candidates[renamed], suite)
     return Result(name, "", (finding,))
 
 
-def _renamed(config: Config, name: str, renamed: str, suite: Path | None) -> BudgetFinding:
+def _renamed(config: Config, name: str, lock: Lock, files: PromptFiles, suite: Path | None) -> BudgetFinding:
+    renamed = files.name
     path = show_path(lock_path(config.prompts, name))
     moves = [f"git mv {quote(path)} {quote(show_path(lock_path(config.prompts, renamed)))}"]
     summary = f"renamed: {name!r} is {renamed!r} now; the lock has the old name"
     if suite is not None and find_suite(renamed, config=config) is None:
         moves.append(f"git mv {quote(show_path(suite))} {quote(show_path(config.suites / f'{renamed}{suite.suffix}'))}")
         summary += ", and so has the suite: the prompt is not guarded"
-    command = " && ".join([*moves, f"promptopt budget update {quote(renamed)}"])
+    # What may cost more now is a raise.
+    reason = "" if _has_text(files, lock, config) and _has_call(files, lock, config) else ' --reason "..."'
+    command = " && ".join([*moves, f"promptopt budget update {quote(renamed)}{reason}"])
     return BudgetFinding("renamed", "error", "", summary, (f"take them along: {command}",), path, 1)
 
 
@@ -152,10 +164,10 @@ def left_the_gate(config: Config, found: Discovered, base: Base, log: LockLog) -
             restore = f"git show {base.commit[:10]}:./{quote(show_path(former_path))} > {quote(show_path(path))}"
         candidates = {**found.unguarded, **{each: prompt.files for each, prompt in found.guarded.items()}}
         unlocked = {each: files for each, files in candidates.items() if not lock_path(config.prompts, each).exists()}
-        former = log.text_at(base.commit, f"{name}/{lock.measured}.j2" if lock.measured else f"{name}.j2")
+        former = _former_text(log, base.commit, name, lock)
         renamed = None if name in unlocked else _renamed_to(lock, unlocked, config, former)
         if renamed is not None:
-            finding = _renamed(config, name, renamed, find_suite(name, config=config))
+            finding = _renamed(config, name, lock, unlocked[renamed], find_suite(name, config=config))
             details = tuple(line.replace(": ", f": {restore} && ", 1) for line in finding.details)
             yield Result(
                 name, "", (replace(finding, details=details, summary=f"{finding.summary}; and it is removed"),)
@@ -166,6 +178,10 @@ def left_the_gate(config: Config, found: Discovered, base: Base, log: LockLog) -
             # With its folder it has another path: that is a rename, whose lock is to come along.
             level: Severity = "error" if moved else "warn"
             yield Result(name, "", (BudgetFinding("removed", level, "", summary, details, show_path(path), 1),))
+        elif not moved and (suite := find_suite(name, config=config)) is not None:
+            summary = f"removed: on {base.label} it has a prompt and a lock, here only {show_path(suite)} is left"
+            details = (f"remove the suite too: git rm {quote(show_path(suite))}, or restore the lock: {restore}",)
+            yield Result(name, "", (BudgetFinding("removed", "warn", "", summary, details, show_path(suite), 1),))
         elif moved and _is_there(folder, name):
             folders = f"on {base.label} the prompts folder is {show_path(folder)}, here {show_path(config.prompts)}"
             summary = f"not guarded any more: {folders}, without this prompt"
@@ -180,27 +196,37 @@ def _is_there(folder: Path, name: str) -> bool:
 
 
 def _renamed_to(lock: Lock, candidates: Mapping[str, PromptFiles], config: Config, former: str = "") -> str | None:
-    """The prompt that has the locked text now, or most of its lines.
+    """The prompt that has the locked text now, or most of its phrases.
 
     Args:
         former: The text as it was, if it is known.
     """
     exact = (name for name, files in candidates.items() if _has_text(files, lock, config))
-    lines = _lines(former)
-    shares = {name: _share(lines, files.newest) for name, files in candidates.items()} if lines else {}
+    known = _phrases(former)
+    shares = {name: _share(known, files.newest) for name, files in candidates.items()} if known else {}
     similar = max(sorted(shares), key=shares.__getitem__, default=None)
     return next(exact, similar if similar is not None and shares[similar] >= _MOST else None)
 
 
-def _share(lines: Collection[str], path: Path) -> float:
-    """Which part of the lines a file has."""
-    return len(set(lines) & set(_lines(path.read_bytes().decode("utf-8", "replace")))) / len(lines)
+def _former_text(log: LockLog, commit: str, name: str, lock: Lock) -> str:
+    """The file that was locked, as it was at a commit; empty if git does not have it."""
+    file = f"{name}/{lock.measured}" if lock.measured else name
+    found = (log.text_at(commit, f"{file}{suffix}") for suffix in (TEMPLATE, *SUFFIXES))
+    return next((text for text in found if text), "")
 
 
-def _lines(text: str) -> list[str]:
-    """The lines of a prompt that say something: tags and variables are alike in many prompts."""
-    stripped = (line.strip() for line in mask_front_matter(text).splitlines()) if text else ()
-    return [line for line in stripped if line and not line.startswith(("{", "#}"))]
+def _share(phrases: AbstractSet[tuple[str, ...]], path: Path) -> float:
+    """Which part of the phrases a file has."""
+    return len(phrases & _phrases(path.read_bytes().decode("utf-8", "replace"))) / len(phrases)
+
+
+def _phrases(text: str) -> set[tuple[str, ...]]:
+    """Each two words that follow each other in a line of a prompt: those of a line that was only edited are left.
+
+    Without tags and variables, which are alike in many prompts.
+    """
+    lines = (re.findall(r"\w+", _TAG.sub(" ", line)) for line in mask_front_matter(text).splitlines()) if text else ()
+    return {pair for words in lines if words for pair in (pairwise(words) if len(words) > 1 else [tuple(words)])}
 
 
 def _has_text(files: PromptFiles, lock: Lock, config: Config) -> bool:
@@ -211,6 +237,17 @@ def _has_text(files: PromptFiles, lock: Lock, config: Config) -> bool:
         return any(sources_digest(load_prompt(path, config=config)) == lock.sources for _, path in files.versions)
     except PromptoptError:
         return False
+
+
+def _has_call(files: PromptFiles, lock: Lock, config: Config) -> bool:
+    """Whether a prompt has the settings, the volume and the model that were locked."""
+    try:
+        front = load_prompt(files.newest, config=config).front
+    except PromptoptError:
+        return False
+    call = lock.call
+    same = call is not None and (front.params.to_dict(), front.calls_per_month) == (call.params, call.calls_per_month)
+    return same and (config.price_as or front.model or config.model) == lock.basis.model
 
 
 def without_suite(config: Config, unguarded: Mapping[str, PromptFiles], included: Collection[str]) -> Iterator[Result]:
@@ -233,7 +270,7 @@ def other_projects(config: Config) -> Iterator[Result]:
         return
     for name in (listed or b"").decode("utf-8", "surrogateescape").split("\0"):
         path = config.root / name
-        if not name or path.is_relative_to(config.prompts) or not path.is_file():
+        if not name or path.resolve().is_relative_to(config.prompts.resolve()) or not path.is_file():
             continue
         with suppress(PromptoptError):
             if read_lock(path) is None:

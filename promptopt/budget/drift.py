@@ -14,7 +14,7 @@ from promptopt.budget.lock import Lock, LockBasis, LockEntry, lock_path, read_lo
 from promptopt.budget.result import BudgetFinding
 from promptopt.config import Config
 from promptopt.errors import UsageError
-from promptopt.files import show_path
+from promptopt.files import git_error, show_path
 from promptopt.money import usd
 from promptopt.tokens import cacheable_tokens
 
@@ -93,6 +93,8 @@ def log_lines(config: Config, prompt: str, since: str | None = None) -> Iterator
         UsageError: The prompt has no lock, or ``since`` is nothing that git knows.
         LockError: Its lock is broken.
     """
+    if refused := git_error(config.root):
+        raise UsageError(f"the history of {prompt!r} is not known: {refused}")
     log = LockLog(config)
     path = lock_path(config.prompts, prompt)
     current = read_lock(path)

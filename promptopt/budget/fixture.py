@@ -69,7 +69,9 @@ class PromptBudget:
         from promptopt.budget.built_prompt import check_built
 
         name = prompt or self.prompt
-        built = check_built(self.gate, name, case, messages, model, max_output_tokens, self.limits, self.test)
+        built = check_built(
+            self.gate, name, case, messages, model, max_output_tokens, self.limits, self.test, writes=self.writes
+        )
         self.built.append(built)
         if built.result.failed and not self.writes:
             raise OverBudget(built.result.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
@@ -21,13 +22,15 @@ from promptopt.budget.discovery import (
     without_suite,
 )
 from promptopt.budget.drift import drift_findings
+from promptopt.budget.failure_text import update_command
 from promptopt.budget.guarded_prompt import GuardedPrompt
 from promptopt.budget.impact import Impact
 from promptopt.budget.result import BudgetFinding, Result, unusable
 from promptopt.budget.settings import load_settings
 from promptopt.budget.totals import check_group, check_prompt
 from promptopt.config import load_config
-from promptopt.errors import PromptoptError
+from promptopt.errors import LockError, PromptoptError
+from promptopt.files import git_error
 
 
 class Gate:
@@ -81,9 +84,20 @@ class Gate:
             more += edited_versions(self.checker.history, prompt, limit)
             more += unreached_findings(self.checker.history, prompt, limit)
         except PromptoptError as error:
-            return [unusable(name, error)]
+            return [self._unusable(prompt, error)]
         results.append(replace(whole, findings=(*whole.findings, *more)))
         return results
+
+    def _unusable(self, prompt: GuardedPrompt, error: PromptoptError) -> Result:
+        result = unusable(prompt.name, error)
+        command = update_command(prompt.name)
+        with suppress(PromptoptError):
+            if isinstance(error, LockError) and command in result.text and self.checker.earlier.need_reason(prompt):
+                # The remedy is to lock what is there now, which costs more than what git has.
+                (finding,) = result.findings
+                details = (line.replace(command, update_command(prompt.name, reason=True)) for line in finding.details)
+                return replace(result, findings=(replace(finding, details=tuple(details)),))
+        return result
 
     def check_group(self, glob: str) -> Result:
         """The sum over a group of prompts."""
@@ -120,7 +134,16 @@ class Gate:
         included = {*read, *included_files(self.config, self._loose - set(read))}
         results = [*self.found.orphans, *self.left, *without_suite(self.config, self.found.unguarded, included)]
         results += other_projects(self.config)
+        results += self._without_git()
         return [self.judged(result) for result in results]
+
+    def _without_git(self) -> Iterator[Result]:
+        """A warning if git has the project, and says nothing of it."""
+        if self.checker.history.base is None and (refused := git_error(self.config.root)):
+            summary = f"git: {refused.splitlines()[0]}"
+            unknown = "all growth counts as this branch's; earlier texts, and what the branch changes, are not known"
+            details = (*(line.strip() for line in refused.splitlines()[1:] if line.strip()), unknown)
+            yield Result("", "", (BudgetFinding("incomparable", "warn", "", summary, details),))
 
     def judged(self, result: Result) -> Result:
         """A result about something that was not checked: a failure if the gate is strict."""

@@ -11,6 +11,7 @@ from promptopt.experiment.conversation import case_renderings
 from promptopt.suites import Case
 from promptopt.templates import Template
 from promptopt.templates.attribution import Attribution, Part, attribute
+from promptopt.templates.frontmatter import front_matter_end, written_schema
 
 _WORD = re.compile(r"\w+")
 # Of the words of two lines, if one is to be the former text of the other.
@@ -60,7 +61,7 @@ def explain_growth(before: Template, after: Template, case: Case, model: str) ->
     for variables in renderings:
         old, new = (attribute(template, variables, model) for template in (before, after))
         exact = exact and old.exact and new.exact
-        found += (*_lines(old.parts, new.parts), *_wrapping(old, new))
+        found += (*_lines(old.parts, new.parts), *_wrapping(old, new, after))
     if len(renderings) > 1:
         found = _summed(found)
     changes = [replace(change, tokens=change.tokens * times) for change in found if change.tokens]
@@ -142,10 +143,24 @@ def _change(part: Part, tokens: int, note: str) -> LineChange:
     return LineChange(part.path, part.line, part.kind, part.source.strip(), tokens, note)
 
 
-def _wrapping(old: Attribution, new: Attribution) -> Iterator[LineChange]:
-    path = new.parts[0].path if new.parts else ""
-    yield LineChange(path, 1, "other", "(framing of messages)", new.framing - old.framing)
-    yield LineChange(path, 1, "other", "(output schema)", new.schema - old.schema)
+def _wrapping(old: Attribution, new: Attribution, template: Template) -> Iterator[LineChange]:
+    yield LineChange(template.path, 1, "other", "(framing of messages)", new.framing - old.framing)
+    if new.schema != old.schema:
+        path, line = _written_at(template, "output_schema")
+        yield LineChange(path, line, "other", "(output schema)", new.schema - old.schema)
+    if old.tools == new.tools:
+        return
+    path, line = _written_at(template, "tools")
     before, after = dict(old.tools), dict(new.tools)
     for name in {**before, **after}:
-        yield LineChange(path, 1, "other", f"(tool {name})", after.get(name, 0) - before.get(name, 0))
+        yield LineChange(path, line, "other", f"(tool {name})", after.get(name, 0) - before.get(name, 0))
+
+
+def _written_at(template: Template, key: str) -> tuple[str, int]:
+    """Where the output schema or the tools of a prompt are: a file of their own, or a line of its front matter."""
+    written = written_schema(template.source, template.name, template.reader, key)
+    if written is not None and written[0] != template.name:
+        return template.reader.display(written[0]), 1
+    front = template.source[: front_matter_end(template.source)].splitlines()
+    number = next((n for n, line in enumerate(front, 1) if line.startswith(f"{key}:")), 1)
+    return template.path, template.line(number)

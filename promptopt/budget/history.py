@@ -74,8 +74,18 @@ class LockLog:
             # The prompts folder may be a repository of its own, whose commits the project's does not have.
             known = text is not None or self._git("cat-file", "-e", commit, folder=root) is not None
             named = _named_folder(text or "") if known else None
-            self._folders[commit] = self._config.prompts if named is None else root / named
+            self._folders[commit] = self._config.prompts if named is None else root / self._real(commit, named)
         return self._folders[commit]
+
+    def _real(self, commit: str, folder: str) -> str:
+        """Where a folder of the project is at a commit, if it is a link there as it is today."""
+        if not (self._config.root / folder).is_symlink():
+            return folder
+        listed = self._git("ls-tree", commit, "--", f"./{folder}", folder=self._config.root) or ""
+        if not listed.startswith("120000 "):
+            return folder
+        named = self._git("cat-file", "blob", f"{commit}:./{folder}", folder=self._config.root) or ""
+        return os.path.normpath(Path(folder).parent / named)
 
     def _blob(self, commit: str, folder: Path, file: str) -> str | None:
         if folder == self._config.prompts:
@@ -242,16 +252,27 @@ def _read_log(text: str, folders: Sequence[str]) -> Iterator[LockChange]:
                 yield LockChange(commit, datetime.fromisoformat(when), author, subject, names[-1], names[0], removed)
 
 
-def predecessor(new: Collection[str], gone: Mapping[str, Lock]) -> Lock | None:
+def predecessor(new: Collection[str], gone: Mapping[str, Lock], name: str, sources: str) -> Lock | None:
     """The lock that a prompt had under another name: that of a prompt that is gone, with the same cases.
+
+    Of several prompts with the same cases it is the one with the same text, or else the same name in another folder, or
+    else the one that cost least: what is compared with it is a raise rather than not.
 
     Args:
         new: Digests of the variables of the prompt's cases.
         gone: Locks of prompts that are gone, by name.
+        name: The prompt's name now.
+        sources: Digest of its text; empty if it has none.
     """
     digests = set(new) - {""}
     shared = {name: len(digests & {entry.variables for entry in lock.cases.values()}) for name, lock in gone.items()}
-    best = max(sorted(shared), key=shared.__getitem__, default=None)
+
+    def likeness(other: str) -> tuple[int, bool, bool, int]:
+        lock = gone[other]
+        same_name = other.rpartition("/")[2] == name.rpartition("/")[2]
+        return shared[other], lock.sources == sources != "", same_name, -sum(e.input for e in lock.cases.values())
+
+    best = max(sorted(shared), key=likeness, default=None)
     # Most of the cases, so that one common input, such as an empty one, makes no relation.
     if best is None or 2 * shared[best] <= min(len(digests), len(gone[best].cases)):
         return None

@@ -70,7 +70,7 @@ class PromptChange:
     @property
     def usd_month(self) -> Decimal | None:
         """What it adds to a month; ``None`` if unknown."""
-        if self.before is None and self.after is None:
+        if (self.before is None and self.after is None) or any(cause.usd_call is None for cause in self.causes):
             return None
         before, after = (Decimal(0) if bill is None else bill.usd_month for bill in (self.before, self.after))
         return None if before is None or after is None else after - before

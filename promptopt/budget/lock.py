@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from promptopt.call_options import CallOptions
+from promptopt.call_options import REASONING_EFFORTS, SERVICE_TIERS, VERBOSITIES, CallOptions
 from promptopt.errors import LockError
 from promptopt.files import decode, replace_file, show_path
 from promptopt.values import canonical_json, sha256_hex
@@ -35,6 +35,14 @@ _PAIR = re.compile(r"([a-z_]+) = (.+)")
 _CHECK_DIGITS = 12
 # Places that cases are spread over. With n cases, two that are new in two branches meet in about 1 of 64 + n.
 _PLACES = 64
+# Settings that lengthen no answer and have no price, or whose price is counted as input.
+_FREE = frozenset({"temperature", "seed", "top_p", "logprobs", "top_logprobs", "detail"})
+# The values of others in the order of the cost.
+_ORDERED: Mapping[str, Sequence[object]] = {
+    "reasoning_effort": REASONING_EFFORTS,
+    "verbosity": VERBOSITIES,
+    "service_tier": SERVICE_TIERS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,40 @@ class LockedCall:
     params: Mapping[str, Any] = field(default_factory=dict)
     calls_per_month: int | None = None
     schema: int = 0
+
+
+def call_raised(old: LockedCall | None, now: LockedCall | None) -> Iterator[str]:
+    """What of the settings and the volume is higher in ``now``, or cannot be said to be lower."""
+    if old is None or now is None:
+        return
+    if old.calls_per_month is not None and (now.calls_per_month is None or now.calls_per_month > old.calls_per_month):
+        yield f"calls_per_month {_number(old.calls_per_month)} → {_number(now.calls_per_month)}"
+    for name in sorted({*old.params, *now.params}):
+        before, after = old.params.get(name), now.params.get(name)
+        if before != after and may_cost_more(name, before, after):
+            if name == "max_output_tokens":
+                yield f"{name} {_number(before)} → {_number(after)}"
+            else:
+                yield f"{name} {before or 'not set'} → {after or 'not set'}"
+
+
+def may_cost_more(name: str, old: Any, now: Any) -> bool:
+    """Whether a changed setting of a call may raise its cost. Of a setting that is not known here, it may."""
+    if name in _FREE:
+        return False
+    if name == "max_output_tokens":
+        return now is None or (old is not None and now > old)
+    if name == "stop":
+        return not set(old or ()) <= set(now or ())
+    order = _ORDERED.get(name)
+    if order is not None and old in order and now in order:
+        return order.index(now) > order.index(old)
+    # What the provider does without the setting is not known.
+    return True
+
+
+def _number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,21 +14,14 @@ from promptopt.budget.discovery import find_locks
 from promptopt.budget.drift import locked_usd
 from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase
 from promptopt.budget.history import LockLog, predecessor
-from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockedCall, LockEntry, lost, read_lock
-from promptopt.call_options import REASONING_EFFORTS, SERVICE_TIERS, VERBOSITIES
+from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockEntry, call_raised, lost, read_lock
 from promptopt.config import Config, in_ci
 from promptopt.errors import LockError, UsageError
-from promptopt.files import replace_files, show_path
+from promptopt.files import git_error, replace_files, show_path
 from promptopt.money import usd
 from promptopt.templates import list_prompts
 
 _LISTED = 10
-# Settings that decide what a call costs, with their values in the order of the cost.
-_COSTLY: Mapping[str, Sequence[object]] = {
-    "reasoning_effort": REASONING_EFFORTS,
-    "verbosity": VERBOSITIES,
-    "service_tier": SERVICE_TIERS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +119,7 @@ class EarlierLocks:
     def __init__(self) -> None:
         self._logs: dict[Path, tuple[LockLog, dict[str, Lock]]] = {}
         self._need_reason: dict[Path, bool] = {}
+        self._refused: dict[Path, str] = {}
 
     def need_reason(self, prompt: GuardedPrompt, cases: Collection[str] | None = None) -> bool:
         """Whether an update must say why: for the command that a message prints, which works as it is.
@@ -136,8 +130,18 @@ class EarlierLocks:
         if cases is not None:
             return _needs_reason(prompt, self.lock(prompt)[1], cases)
         if prompt.path not in self._need_reason:
-            self._need_reason[prompt.path] = _needs_reason(prompt, self.lock(prompt)[1], None)
+            needed = _needs_reason(prompt, self.lock(prompt)[1], None) or self.unknown(prompt) != ""
+            self._need_reason[prompt.path] = needed
         return self._need_reason[prompt.path]
+
+    def unknown(self, prompt: GuardedPrompt) -> str:
+        """Why it is not known whether a prompt without a lock had one: git has the project, and says nothing of it."""
+        root = prompt.config.root
+        if self.lock(prompt) != (None, None):
+            return ""
+        if root not in self._refused:
+            self._refused[root] = git_error(root).partition("\n")[0]
+        return self._refused[root]
 
     def lock(self, prompt: GuardedPrompt) -> tuple[Lock | None, Lock | None]:
         """The lock on disk (``None`` if it cannot be used), and the one to compare with."""
@@ -156,14 +160,15 @@ class EarlierLocks:
         log, gone = self._logs[config.prompts]
         known = log.last(prompt.name)
         if known is None:
-            known = predecessor([prompt.measure(name).entry.variables for name in prompt.cases], gone)
+            digests = [prompt.measure(name).entry.variables for name in prompt.cases]
+            known = predecessor(digests, gone, prompt.name, prompt.sources)
         return None, None if known is None or known.program else known
 
 
 def _needs_reason(prompt: GuardedPrompt, known: Lock | None, cases: Collection[str] | None) -> bool:
     if known is None:
         return False
-    if cases is None and any(_call_raised(known.call, prompt.call)):
+    if cases is None and any(call_raised(known.call, prompt.call)):
         return True
     # An update of some cases accepts no other model or price.
     basis = prompt.basis if cases is None else known.basis
@@ -194,7 +199,8 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, 
     dropped = set(before if cases is None else cases) - set(prompt.cases)
     entries = {name: entry for name, entry in before.items() if name not in dropped}
     gone = _gone_cases(prompt, known)
-    raises = []
+    unknown = earlier.unknown(prompt)
+    raises = [f"{prompt.name}: its earlier locks are unknown, {unknown}"] if unknown else []
     for name in sorted(chosen):
         former, entry, parts = _entry(prompt, name, known, basis, gone)
         if parts:
@@ -213,7 +219,7 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, 
         cases is not None or (old.call is None and entries == before and basis == old.basis)
     )
     call = old.call if old is not None and as_it_was else prompt.call
-    parts = list(_call_raised(None if known is None else known.call, call))
+    parts = list(call_raised(None if known is None else known.call, call))
     if parts:
         raises.append(f"{prompt.name}: {', '.join(parts)}")
     kept = known.reason if known is not None and known.call == call else ""
@@ -224,7 +230,7 @@ def _updated(prompt: GuardedPrompt, cases: Collection[str] | None, reason: str, 
         cases=entries,
         sources=sources,
         call=call,
-        reason=reason if parts else kept,
+        reason=reason if parts or unknown else kept,
     )
     lines = change_lines(known, lock)
     if old is None and not lines:
@@ -321,23 +327,6 @@ def raised(old: LockEntry, old_basis: LockBasis, now: LockEntry, basis: LockBasi
     if after > before:
         model = f" ({old_basis.model} → {basis.model})" if old_basis.model != basis.model else ""
         yield f"{usd(before)} → {usd(after)} per call{model}"
-
-
-def _call_raised(old: LockedCall | None, now: LockedCall | None) -> Iterator[str]:
-    """What of the settings and the volume is higher in ``now``, or cannot be said to be lower."""
-    if old is None or now is None:
-        return
-    if old.calls_per_month is not None and (now.calls_per_month is None or now.calls_per_month > old.calls_per_month):
-        yield f"calls_per_month {_shown(old.calls_per_month)} → {_shown(now.calls_per_month)}"
-    cap, cap_now = (call.params.get("max_output_tokens") for call in (old, now))
-    if cap is not None and (cap_now is None or cap_now > cap):
-        yield f"max_output_tokens {_shown(cap)} → {_shown(cap_now)}"
-    for name, order in _COSTLY.items():
-        before, after = old.params.get(name), now.params.get(name)
-        # What a provider does without the setting is not known here.
-        known = before in order and after in order
-        if before != after and not (known and order.index(after) < order.index(before)):
-            yield f"{name} {before or 'not set'} → {after or 'not set'}"
 
 
 def _change_of(name: str, old: LockEntry, now: LockEntry) -> str:

@@ -10,6 +10,7 @@ from guarded_project import LONGER, STATIC, SUITE, check, commit, kinds, lock, m
 
 from promptopt.budget.lock import read_lock
 from promptopt.budget.result import Result
+from promptopt.budget.update import draft_updates
 from promptopt.cli import cli
 from promptopt.errors import ConfigError, UsageError
 
@@ -98,9 +99,12 @@ def test_a_lower_bill_is_only_noted(locked: Any, changes: dict[str, Any], cause:
         ("stop: [END]", "stop: [END, STOP]", "note"),
         ("temperature: 0", "temperature: 1", "note"),
         ("seed: 1", "", "note"),
+        ("", "top_p: 0.4", "note"),
+        ("", "logprobs: true", "note"),
+        ("", "extra_body: {thinking: {budget_tokens: 9000}}", "error"),
     ],
 )
-def test_each_setting_has_its_name(guarded: Any, before: str, after: str, level: str) -> None:
+def test_each_setting_has_its_name_and_may_need_a_reason(guarded: Any, before: str, after: str, level: str) -> None:
     guarded.write({"prompts/triage/v1.j2": with_front(before)})
     lock()
     guarded.write({"prompts/triage/v1.j2": with_front(after)})
@@ -108,6 +112,9 @@ def test_each_setting_has_its_name(guarded: Any, before: str, after: str, level:
     assert causes(check()) == {name: level}
     assert (failed(check()) == [name]) is (level == "error")
     assert causes(check(overrides=["parameters=off"])) == {name: "note"}
+    # What the check takes for a raise, the update takes for one too.
+    (draft,) = draft_updates({name: (prompt, None) for name, prompt in make_gate().prompts.items()}, "")
+    assert bool(draft.raises) is (level == "error")
 
 
 def test_answers_that_are_recorded_with_a_setting_say_what_it_costs(guarded: Any) -> None:

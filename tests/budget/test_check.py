@@ -1,5 +1,6 @@
 """The check of cases through the gate: what fails, what warns, and what it says."""
 
+import json
 import re
 import subprocess
 import sys
@@ -21,11 +22,13 @@ from guarded_project import (
     record,
 )
 
+from promptopt.budget.drift import log_lines
 from promptopt.budget.guarded_prompt import digest, sources_digest
 from promptopt.budget.html_report import budget_page
 from promptopt.budget.lock import LockEntry, lost, read_lock
 from promptopt.budget.report import guard_line
 from promptopt.budget.result import result_from
+from promptopt.config import load_config
 from promptopt.errors import UsageError
 from promptopt.templates import load_prompt
 from promptopt.webpage.blocks import TableBlock
@@ -152,12 +155,66 @@ def test_a_reference_that_git_cannot_reach(locked: Any) -> None:
         make_gate(against="main")
     locked.git("init", "-q", "-b", "main")
     commit(locked)
-    with pytest.raises(UsageError, match="fetch-depth: 0"):
+    with pytest.raises(UsageError, match=r"promptopt budget fetch origin/main$"):
         make_gate(against="origin/main")
     tree = locked.git("rev-parse", "HEAD^{tree}").strip()
     stranger = locked.git("commit-tree", tree, "-m", "no parent, another root").strip()
-    with pytest.raises(UsageError, match=r"no commit in common with HEAD.*fetch-depth: 0"):
+    with pytest.raises(UsageError, match=r"no commit in common with HEAD.* promptopt budget fetch"):
         make_gate(against=stranger)
+
+
+def test_a_git_that_refuses_the_folder_is_said_in_its_words(locked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked.git("init", "-q", "-b", "main")
+    commit(locked)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    (found,) = check()[""].findings
+    assert (found.level, found.summary.partition(" in ")[0]) == ("warn", "git: detected dubious ownership")
+    assert any("safe.directory" in line for line in found.details)
+    with pytest.raises(UsageError, match=r"history of 'triage' is not known: detected dubious"):
+        list(log_lines(load_config(), "triage"))
+    # Whether a lock that is not there would rise is unknown, and needs a reason as a raise does.
+    (locked.root / "prompts/triage.lock.toml").unlink()
+    assert 'budget update triage --reason "..."' in check()["triage [refund]"].text
+    with pytest.raises(UsageError, match="earlier locks are unknown"):
+        lock("")
+    lock("a new folder")
+    assert 'reason = "a new folder"' in (locked.root / "prompts/triage.lock.toml").read_text()
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_schema_that_grew_is_named_where_it_is_written(guarded: Any, inline: bool) -> None:
+    def write(description: str) -> None:
+        schema = json.dumps(
+            {
+                "type": "object",
+                "properties": {"team": {"type": "string", "description": description}},
+                "required": ["team"],
+                "additionalProperties": False,
+            }
+        )
+        named = schema if inline else "answer.schema.json"
+        text = prompt_text().replace("calls_per_month", f"output_schema: {named}\ncalls_per_month")
+        guarded.write({"prompts/triage/v1.j2": text, "prompts/triage/answer.schema.json": schema})
+
+    write("")
+    lock()
+    guarded.git("init", "-q", "-b", "main")
+    commit(guarded)
+    write("The team that the ticket is for, one word")
+    (found,) = check()["triage [refund]"].findings
+    expected = ("prompts/triage/v1.j2", 4) if inline else ("prompts/triage/answer.schema.json", 1)
+    assert (found.path, found.line) == expected
+    assert f"fix: shorten {found.path}:{found.line}" in found.details
+
+
+def test_the_remedy_of_a_conflict_has_the_reason_that_it_needs(locked: Any) -> None:
+    locked.git("init", "-q", "-b", "main")
+    commit(locked)
+    path = locked.root / "prompts/triage.lock.toml"
+    path.write_text(path.read_text().replace("[case", "<<<<<<< HEAD\n[case", 1))
+    assert "--reason" not in check()["triage"].text
+    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    assert 'lock the prompt again: promptopt budget update triage --reason "...", or take' in check()["triage"].text
 
 
 def test_python_without_asserts_refuses_the_reference_too(locked: Any) -> None:

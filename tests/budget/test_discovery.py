@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guarded_project import LONGER, RULES, STATIC, SUITE, check, commit, kinds, lock, prompt_text
+from guarded_project import LONGER, RULES, STATIC, SUITE, check, commit, kinds, lock, make_gate, prompt_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +54,43 @@ def test_a_rename_is_seen_if_the_prompt_grew_with_it(branch: Any) -> None:
     branch.git("rm", "-rq", "prompts/triage", "prompts/triage.lock.toml")
     commit(branch)
     assert "'triage' is 'router' now" in check()["triage"].text
+
+
+def test_a_rename_is_seen_if_a_line_was_edited_with_it_and_its_remedy_works(branch: Any) -> None:
+    """Half of the lines are other ones; the lock and the suite have the old name still."""
+    branch.git("mv", "prompts/triage", "prompts/router")
+    branch.write({"prompts/router/v1.j2": prompt_text(RULES.replace("policy.", "policy, and be kind to everybody."))})
+    branch.write({"prompts/other.j2": "Say what the weather is.\n"})
+    commit(branch)
+    text = check()["triage"].text
+    assert "'triage' is 'router' now" in text
+    paste(branch, text)
+    assert not any(result.failed for result in check().values())
+
+
+def test_a_suite_that_is_left_of_a_removed_prompt_is_said(branch: Any) -> None:
+    branch.write({"prompts/reply.j2": prompt_text("Say what the weather is.\n"), "suites/reply.yaml": SUITE})
+    branch.git("rm", "-rq", "prompts/triage", "prompts/triage.lock.toml")
+    lock()
+    (found,) = check()["triage"].findings
+    assert (found.kind, found.level, found.path) == ("removed", "warn", "suites/triage.yaml")
+
+
+@pytest.mark.parametrize("linked", ["prompts", "prompts/triage/v1.j2"])
+def test_the_base_is_read_through_links_too(branch: Any, linked: str) -> None:
+    link, target = branch.root / linked, branch.root / "shared" / Path(linked).name
+    target.parent.mkdir()
+    link.rename(target)
+    link.symlink_to(os.path.relpath(target, link.parent))
+    commit(branch)
+    branch.git("branch", "-f", "main")
+    assert guard_line(list(check(strict=True).values())) == "guarded 1, not guarded 0"
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    assert "from this branch +16 · already on main +0" in check()["triage [refund]"].text
+    impact = make_gate().impact()
+    assert impact is not None
+    (change,) = impact.changes
+    assert (change.note, change.before and change.before.input) == ("", 26)
 
 
 def test_a_prompt_that_loses_its_suite_and_its_lock_is_said(branch: Any) -> None:

@@ -132,6 +132,38 @@ def test_the_front_matter_is_a_cause(branch: Any, old: str, new: str, name: str,
     assert (change.usd_month > 0) == (name != "parameters")
 
 
+def test_what_a_setting_adds_is_unknown_without_answers_recorded_with_it(branch: Any) -> None:
+    branch.write({"prompts/triage/v1.j2": TEXT.replace("gpt-4o-mini", "gpt-5\nreasoning_effort: low")})
+    lock("another model")
+    commit(branch)
+    branch.git("branch", "-f", "main")
+    branch.write({"prompts/triage/v1.j2": TEXT.replace("gpt-4o-mini", "gpt-5\nreasoning_effort: high")})
+    assert causes(only()) == [("parameters", "reasoning_effort low → high")]
+    assert (only().usd_month, impact().usd_month) == (None, None)
+    record({"refund": "billing", "parcel": "delivery"})
+    assert only().usd_month is not None
+
+
+def test_prompts_with_one_text_that_are_renamed_together_are_each_renamed(branch: Any) -> None:
+    branch.write({"prompts/desk/z.j2": TEXT, "prompts/desk/b.j2": TEXT.replace("You route", "You may route")})
+    branch.write({"suites/desk/z.yaml": SUITE, "suites/desk/b.yaml": SUITE})
+    lock()
+    commit(branch)
+    branch.git("branch", "-f", "main")
+    branch.git("mv", "prompts/desk", "prompts/office")
+    branch.git("mv", "suites/desk", "suites/office")
+    assert impact().changes == ()
+
+
+def test_a_base_that_cannot_be_read_is_named_by_its_commit(branch: Any) -> None:
+    branch.write({"prompts/triage/v1.j2": TEXT.replace("gpt-4o-mini", "gpt-4o-mini\noutput_schema: gone.json")})
+    commit(branch)
+    branch.git("branch", "-f", "main")
+    branch.write({"prompts/triage/v1.j2": TEXT})
+    head = branch.git("rev-parse", "--short=10", "HEAD").strip()
+    assert only().note.startswith(f"cannot be compared: {head}:prompts/triage/v1.j2:3: output_schema: the file")
+
+
 def test_a_service_tier_is_a_cause_apart_from_the_price_table(branch: Any) -> None:
     plain = TEXT.replace("gpt-4o-mini", "o3")
     branch.write({"prompts/triage/v1.j2": plain})
