@@ -42,6 +42,12 @@ SCHEMAS: Mapping[str, dict[str, Any]] = {
         strength={"type": "integer", "minimum": 0, "maximum": 100},
     ),
     "spam": _object(spam={"type": "boolean"}),
+    "script": _object(command=_TEXT, exit={"type": "integer"}),
+    "menu": _object(
+        dishes={"type": "array", "items": _object(dish=_TEXT, price={"type": "number"}, vegan={"type": "boolean"})}
+    ),
+    "task": _object(state={"type": "string", "enum": ["open", "in progress", "on hold", "done"]}),
+    "reading": _object(celsius={"type": "number", "minimum": -90, "maximum": 60}),
     "grade": _object(grade={"type": "integer", "minimum": 1, "maximum": 10}),
 }
 

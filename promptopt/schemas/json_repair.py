@@ -19,6 +19,8 @@ _QUOTED = re.compile(
 )
 _COMMA = re.compile(rf"(?P<string>{_STRING})|,(?P<bracket>\s*[}}\]])", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+# A backslash before these is Markdown's or LaTeX's, or a part of a regular expression; nobody can say which.
+_MARKS = "_*[](){}.-+#$&%~^|<>=!?"
 _WORD = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|[^\W\d_]+|[^\s{}\[\]:,\"'“”‘’\\\\]")
 # 007 is a code, not a number; a schema that wants a number still reads 7.
 _LEADING_ZERO = re.compile(rf"(?P<string>{_STRING})|(?P<before>[:\[,]\s*)(?P<code>0\d+)(?=\s*[,}}\]])", re.DOTALL)
@@ -155,6 +157,8 @@ def _nearly_json(text: str, notes: list[str]) -> Any:
 def _by_library(clean: str, text: str, notes: list[str]) -> Any:
     import json_repair
 
+    if odd := next((one[0] for one in _ESCAPE.finditer(clean) if one[2] and one[2] in _MARKS), None):
+        raise AnswerUnreadable(f"{odd!r} is no escape of JSON: with its backslash, or without?", text)
     try:
         value, log = json_repair.repair_json(
             clean, return_objects=True, skip_json_loads=True, logging=True, strict=True

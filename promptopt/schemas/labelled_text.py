@@ -49,7 +49,8 @@ _TAKEN_BACK = re.compile(
 )
 # What is said after a value that is not the last word on it.
 _CHANGED = re.compile(
-    r"\A\W*\(\s*(?:not\b|sarcas|ironic|jok|(?:out )?of \d)|\b(?:unless|if|except)\b|\b(?:minus|plus|actually|instead|rather|then (?:down|up)|(?:but|now|then) \d|(?:re)?(?:duc|low|rais|chang)\w+ (?:it )?to|up to|down to)\b",
+    r"\A\W*\(\s*(?:not\b|sarcas|ironic|jok|(?:out )?of \d)|\b(?:unless|if|except)\b|\b(?:minus|plus|actually|instead|rather|then (?:down|up)|(?:but|now|then) \d|(?:re)?(?:duc|low|rais|chang)\w+ (?:it )?to|up to|down to)\b"
+    r"|\A\W*\([^()\n]*[;,]\s*(?:or |but |and )?-?\d+(?:\.\d+)?\s*(?:in|on|at|when|if|for|during|outside|inside|without|with)\b",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -298,7 +299,7 @@ def _leading(text: str, schema: Mapping[str, Any]) -> Any:
     if match is None or _DENIED.search(match["value"]):
         return None
     rest = text[match.end() :]
-    if _names_another(text[match.end() :], match["value"], schema):
+    if _names_another(rest, match["value"], schema):
         return None
     changed = _TAKEN_BACK.search(rest) or _CHANGED.search(rest.split("\n", 1)[0]) or re.search(r"\bor\b", rest)
     return None if changed else _scalar(match["value"], schema)

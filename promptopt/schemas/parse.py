@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FENCE_START = re.compile(r"(?P<mark>```+|~~~+)[ \t]*[\w+-]*[ \t]*\r?\n?")
+_THINKING_OPEN = re.compile(r"\s*<(think|thinking|reasoning)>(?!.*</\1>)", re.DOTALL | re.IGNORECASE)
 _THINKING = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\b(?:(?:i(?:'|’)?m|i am|we(?:'|’)?re) (?:really |very |so )?(?:sorry|unable|not able|afraid)|my apologies|i apologi[sz]e"
@@ -143,6 +144,8 @@ def _found(text: str, schema: JSONSchema) -> _Found:  # noqa: C901 - one branch 
         body, notes = body[thought.end() :].strip(), ["left out the reasoning before the answer"]
         if (whole := _whole(body, text)) is not None:
             return _Found(whole.value, tuple(notes))
+    elif _THINKING_OPEN.match(body):
+        raise AnswerCutOff("the answer ends within its reasoning", text)
     candidates = list(_candidates(body, text))
     distinct = {json.dumps(item.value, sort_keys=True): item for item in candidates}
     if len(candidates) > len(distinct):

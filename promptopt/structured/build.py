@@ -19,8 +19,7 @@ from promptopt.structured.field_sources import Evidence
 from promptopt.structured.fields import Field, Inferred, PromptText
 from promptopt.structured.infer import infer
 from promptopt.structured.json_blocks import answer_blocks, block_edits, carried_edits, example_edits, reading, text_cap
-from promptopt.structured.minify import with_directive
-from promptopt.structured.proposal import Economics, Options, Structured
+from promptopt.structured.proposal import Economics, Options, Structured, with_directive
 from promptopt.structured.reasoning import keeps_reasoning, needs_reasoning
 from promptopt.templates import Template
 from promptopt.templates.answer import PatternAnswer

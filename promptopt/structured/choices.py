@@ -10,7 +10,6 @@ from typing import Any
 import regex
 
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
-from promptopt.structured.wording import number_range, numeric_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,25 +206,9 @@ _BULLETED = regex.compile(
     r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?){2,})",
     re.IGNORECASE,
 )
-_NUMBERS = (
-    regex.compile(
-        r"\b(?:(?P<float>float|decimal|real)\w*|(?P<whole>integer|whole number|int))?\s*(?:score|rating|number|value|grade|key)?s?\s*"
-        r"(?:should (?:always )?be |is |ranging )?(?:an? )?(?P<whole2>integer |float )?(?:between|from|ranging from|in the range(?: of)?)\s+(?P<low>\d+(?:\.\d+)?)%?(?:\s*\([^()\n]{1,40}\))?\s*(?:and|to|-|–)\s*(?P<high>\d+(?:\.\d+)?)(?![\d.]*\d)%?(?!\s*(?:words?|sentences?|characters?|items?|bullets?|minutes?|years?))",
-        re.IGNORECASE,
-    ),
-    regex.compile(
-        r"\b(?:on|using|with) (?:a|the) (?:[\w-]+ )?(?:scale|range) (?:of|from|between)?\s*(?P<low>\d+(?:\.\d+)?)(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|to|and)\s*(?P<high>\d+(?:\.\d+)?)",
-        re.IGNORECASE,
-    ),
-)
 _IS_ORDER = re.compile(rf"{_ASK}\s", re.IGNORECASE)
 _POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
 _MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
-_ASKING = re.compile(r"\b(?:answer|respond|reply|rate|score|grade)\b", re.IGNORECASE)
-# "On a scale of 1 to 10, rate the text."
-_RATES = re.compile(
-    r"[^.\n]*(?:\([^()\n]*\)[^.\n]*)*?,\s*(?:please )?(?:rate|score|grade|assess|judge|evaluate)\b", re.IGNORECASE
-)
 _STOP = frozenset({"a", "an", "the", "it", "this", "that", "one", "etc", "more", "other words", "them", "you", "not"})
 _NAME_OF = {"categories": "category", "classes": "class", "statuses": "status"}
 _KINDS = frozenset(
@@ -413,29 +396,6 @@ def _noun_of_lead(lead: str) -> str:
         re.IGNORECASE,
     )
     return _name(match[1]) if match else ""
-
-
-def numbers(document: PromptText) -> Iterator[Choice]:
-    """Every place of the prose that says from where to where a number goes."""
-    for pattern in _NUMBERS:
-        for match in scan(pattern, document.text):
-            groups = match.groupdict()
-            said = f"{groups.get('float') or ''}{groups.get('whole') or ''}{groups.get('whole2') or ''}".lower()
-            schema = number_range(match["low"], match["high"], whole=not said.startswith(("float", "decimal", "real")))
-            if "int" in said or "whole" in said:
-                schema = {**schema, "type": "integer"} if schema else schema
-            if not schema:
-                continue
-            line_start = document.text.rfind("\n", 0, match.start()) + 1
-            before = document.text[max(line_start, match.start() - 80) : match.end()]
-            names = numeric_names(before)
-            yield Choice(
-                names[-1] if names else "",
-                schema,
-                Span(*match.span()),
-                _source(document, match, "range"),
-                asks=bool(names or said or _ASKING.search(before) or _RATES.match(document.text, match.end())),
-            )
 
 
 def labels(text: str) -> list[str]:

@@ -53,6 +53,8 @@ _PREPOSITION = re.compile(
 )
 _MEASURED = re.compile(r"\b(?:percentage|score|rating|number|confidence|probability)\b", re.IGNORECASE)
 _RATES = frozenset({"rate", "score", "grade", "estimate"})
+# "Answer Key", "Output format": the verb is a noun.
+_NOUN = re.compile(r"[ \t]+(?:keys?|sheets?|formats?|schema|tags?)\b", re.IGNORECASE)
 _COORDINATED = re.compile(r"\b(?:and|then|also|additionally|finally|next)\s*\Z", re.IGNORECASE)
 _WORKING = re.compile(r"\b(?:work|working|calculations?|thinking|thought process)\b", re.IGNORECASE)
 _SKIPPED = frozenset(
@@ -156,6 +158,8 @@ _GIVEN = re.compile(
     r"\b(?:inputs?|given|provided|presented|receive|examples?)\b|\bwill be (?:formatted|shown)\b|\bis (?:formatted|structured)\b",
     re.IGNORECASE,
 )
+_BACK = re.compile(r"\b(?:this|that|the above|the same) (?:\w+ )?(?:format|form|structure)\b", re.IGNORECASE)
+_INPUT_LABEL = re.compile(rf"[\w ]{{2,40}}:[ \t]*\n?[ \t]*(?:\{{+[\w.]+\}}+|{MASK})")
 _BELOW = re.compile(r"(?:[\s*_`\"'-]|```\w*|<\w+>(?=\s*[\[{]))*(?P<line>[^\n]+)")
 _NAMED = re.compile(r"[<\[{(|:]|\.\.\.|^[ \t]*(?:[-*•]|\d+[.)])[ \t]")
 # A sentence, and no label with its place.
@@ -165,6 +169,7 @@ _LITERAL = re.compile(
     r"[\"'`“](?P<value>[^\"'`”{}\[\]<>\n]{2,60})[\"'`”](?=\s*(?:[.,;)\n]|if\b|when\b|instead\b|or\b|\Z))",
     re.IGNORECASE,
 )
+_BY_USERS = re.compile(r"\b(?:they|users?|he|she|customers?|who|people|someone|somebody)\s+\Z", re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\b")
 _REASONING = frozenset({"think", "thinking", "thought", "thoughts", "reasoning", "scratchpad"})
 # One value is not all that such an answer has.
@@ -210,6 +215,8 @@ def _unread_below(document: PromptText, found: Inferred) -> str | None:
             below = _BELOW.match(text, end)
             start, end = below.span("line") if below else (end, end)
         shown = text[start:end]
+        if found.whole in ("JSON", "keys") and _BACK.search(line) and _INPUT_LABEL.match(text, start):
+            continue  # "following this JSON format:" points back, and the input comes next
         read = any(Span(start, end).overlaps(span) for span in found.covered)
         if (
             _NAMED.search(shown.split(". ")[0])
@@ -228,7 +235,8 @@ def _instead(document: PromptText, found: Inferred) -> str | None:
     for literal in _LITERAL.finditer(text):
         negated = _NEGATED.search(text[max(0, literal.start() - 60) : literal.start()])
         read = any(Span(*literal.span()).overlaps(span) for span in found.covered)
-        if literal["value"].lower() not in known and not negated and not read:
+        said = _BY_USERS.search(text[max(0, literal.start() - 20) : literal.start()])
+        if literal["value"].lower() not in known and not (negated or read or said):
             return f"line {document.line(literal.start())}: the answer may be the text {literal['value']!r} instead"
     listed = any(item.schema.get("type") == "array" for item in found.fields)
     if not listed and (empty := _EMPTY.search(text)):
@@ -285,6 +293,8 @@ def _orders(
     for match in _VERB.finditer(sentence[0]):
         start, end = offset + match.start(), offset + match.end()
         before = sentence[0][: match.start()]
+        if _NOUN.match(match["object"]):
+            continue
         if not _BEFORE.search(before) or _NEGATED.search(_LABEL_IN_QUOTES.sub(" ", before)):
             continue
         # The verb that a reader's span belongs to asks for what was read.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from promptopt.structured.choices import Choice, choices, numbers
+from promptopt.structured.choices import Choice, choices
 from promptopt.structured.completeness import (
     asks_for_more,
     form_in_variable,
@@ -29,37 +29,29 @@ from promptopt.structured.fields import (
 )
 from promptopt.structured.json_blocks import Block
 from promptopt.structured.json_blocks import blocks as json_blocks
-from promptopt.structured.labelled import bracketed, delimited, ending, forms, read_pattern, scale, tagged, tuples
+from promptopt.structured.labelled import bracketed, delimited, ending, forms, lettered_end, read_pattern, tuples
 from promptopt.structured.named_keys import named_keys
 from promptopt.structured.pseudo_json import NotPseudo, merge, read_pseudo
-from promptopt.structured.refine import grades_of, nulls_of, refined, refined_field, with_aside, with_prose
+from promptopt.structured.ranges import numbers, scale
+from promptopt.structured.refine import (
+    anchor,
+    asks_for_label,
+    grades_of,
+    nulls_of,
+    object_of_task,
+    refined,
+    refined_field,
+    with_aside,
+    with_fallback,
+    with_prose,
+)
 from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
+from promptopt.structured.tags import tagged
 from promptopt.structured.wording import described, stated
 
 # Two lists of labels that share this much are meant to be one list.
 _SAME_LIST = 0.5
 _MOST_CHARACTERS = 400_000
-_ANCHOR = re.compile(r"(?:^|\n)[ \t]*[*_`]*(?P<name>[A-Za-z][\w ]{0,30}?)[*_`]*[ \t]*:[ \t]*$")
-_NOT_A_NAME = frozenset(
-    {
-        "output",
-        "answer",
-        "response",
-        "assistant",
-        "result",
-        "input",
-        "a",
-        "reply",
-        "user",
-        "question",
-        "query",
-        "text",
-        "begin",
-        "following",
-        "now",
-        "evaluate",
-    }
-)
 # What is added to objects that come from somewhere else.
 _ADDED = re.compile(
     r"\b(?:additional|extra|further|new) (?:json )?(?:keys?|fields?)\b|\bin each (?:dictionary|object|record)\b",
@@ -70,6 +62,7 @@ _FREE_KEYS = re.compile(
     r"|\bkeys are (?:the )?\w+ (?:ids?|names|indices)\b",
     re.IGNORECASE,
 )
+_PROGRAM = re.compile(r"^[ \t]*\w+: (?:List|Literal|Optional|Union|Dict)\[[^\n]*\] = Field\(", re.MULTILINE)
 _ROWS = re.compile(r"\bone (?:json )?object (?:per|on each|a) line\b|\bjson ?lines\b|\bjsonl\b", re.IGNORECASE)
 _BARE_PAIR = re.compile(r"^[ \t]*\"(?P<name>\w+)\"[ \t]*:", re.MULTILINE)
 _SEVERAL_FORMS = re.compile(
@@ -107,6 +100,8 @@ def _inferred(document: PromptText) -> Inferred:
         return Inferred(problems=(f"line {document.line(rows.start())}: the answer is one JSON object a line",))
     if several := _SEVERAL_FORMS.search(document.text):
         return Inferred(problems=(f"line {document.line(several.start())}: the answer has one of several forms",))
+    if program := _PROGRAM.search(document.text):
+        return Inferred(problems=(f"line {document.line(program.start())}: types of a program are not read",))
     if free := _FREE_KEYS.search(document.text):
         return Inferred(problems=(f"line {document.line(free.start())}: the JSON of the answer has free keys",))
     said = list(choices(document))
@@ -289,7 +284,9 @@ def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
             return read_pseudo(said, said.index("{"))[0]
         except NotPseudo:
             return None
-    return described(name, said)
+    if said[:1] == said[-1:] == '"':
+        name = ""  # a text shown as the value is one, whatever the name: "nl_results": "what the rows say"
+    return described(name, said.strip('"'))
 
 
 def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
@@ -305,7 +302,11 @@ def _from_labels(document: PromptText, said: list[Choice]) -> Inferred | None:
     ranges = list(numbers(document))
     if not found:
         asked = [dict(choice.schema) for choice in ranges if choice.asks]
-        single = bracketed(document, asked) or ending(document, asked or [grades for grades, _ in scale(document)])
+        single = (
+            bracketed(document, asked)
+            or lettered_end(document)
+            or ending(document, asked or [grades for grades, _ in scale(document)])
+        )
         if single is None:
             return None
         inferred = _of_fields(document, [single], carried=False)
@@ -355,14 +356,29 @@ def _of_fields(document: PromptText, found: list[tuple[Field, Span]], *, carried
 
 
 def _from_values(document: PromptText, said: list[Choice]) -> Inferred | None:
-    return _from_choices(document, said) or _from_listings(document)
+    found = _from_choices(document, said)
+    each = _LIST_FOR_EACH.search(document.text)
+    if found and each and len(found.fields) == 1:
+        # "For each example in turn, return 1 or 0. You must return your response in a valid Python list."
+        item = found.fields[0]
+        items = {"type": "array", "items": dict(item.schema)}
+        spans = (*found.covered, Span(*each.span()))
+        return Inferred((replace(item, name="items", schema=items),), wrapped=True, covered=spans, whole="JSON")
+    return found or _from_listings(document)
+
+
+_LIST_FOR_EACH = re.compile(
+    r"\bfor each\b[^\n]*?\b(?:return|respond|answer|output|give|provide)\b[^.\n]{0,60}\b(?:in|as) (?:a|an) "
+    r"(?:valid |single )?(?:python|json) (?:list|array)\b(?! of\b)",
+    re.IGNORECASE,
+)
 
 
 def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
     lists = [choice for choice in said if "enum" in choice.schema]
     ranges = list(numbers(document))
     asked = [choice for choice in lists if choice.asks]
-    if lists and not asked and not _asks_for_label(document.text, lists):
+    if lists and not asked and not asks_for_label(document.text, lists):
         lists = []
     if not lists:
         return _from_range(document, ranges)
@@ -380,48 +396,15 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
         return Inferred(problems=(f"line {line}: the list of labels holds a variable of the template",))
     name = (
         next((choice.name for choice in lists if choice.name), "")
-        or _anchor(document.text)
-        or _object_of_task(document.text)
+        or anchor(document.text)
+        or object_of_task(document.text)
     )
-    schema = _with_fallback(document.text, dict(best.schema))
+    schema = with_fallback(document.text, dict(best.schema))
     carried = tuple(choice.span for choice in lists if choice.bare)
     covered = tuple(choice.span for choice in lists)
     return Inferred(
         (Field(name or "answer", schema, best.source, document.line(best.span.start)),), carried, covered=covered
     )
-
-
-def _asks_for_label(text: str, lists: list[Choice]) -> bool:
-    """Whether a sentence orders to answer with one of the labels that are listed elsewhere."""
-    names = "|".join(re.escape(choice.name.split("_")[-1][:5]) for choice in lists if choice.name)
-    noun = rf"(?:{names}|" if names else "(?:"
-    noun += r"label|categor|class|intent|topic|option|type|level|team|sentiment|one\b)"
-    asked = re.search(rf"\b(?:which|what is the|what's the)\b[^.\n]{{0,60}}\b{noun}[^.\n]*\?", text, re.IGNORECASE)
-    ordered = re.search(rf"{_ORDER}[^.\n]{{0,80}}\b{noun}", text, re.IGNORECASE | re.MULTILINE)
-    return bool(asked or ordered)
-
-
-# An order to answer, at the begin of a clause.
-_ORDER = (
-    r"(?:^|[.,;:!?]\s|\b(?:to|and|then|please|must|should|will|only)\s)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*"
-    r"\b(?:choose|identify|determine|classify|categori[sz]e|decide|select|pick|answer|respond|reply|return|output|label|assign|detect|predict|sort|route)\b"
-)
-
-
-def _with_fallback(text: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Reads "If none match, respond with Unknown" adds a label."""
-    match = re.search(
-        r"\bif (?:none|no\w*|nothing|unsure|unclear|it is (?:unclear|not clear))\b[^.\n]{0,60}?,?\s*(?:respond|answer|reply|return|output|say|choose|use)\s+(?:with\s+)?[\"'`]?(?P<label>\w+)[\"'`]?\s*(?:\.|$)",
-        text,
-        re.IGNORECASE | re.MULTILINE,
-    )
-    if (
-        match
-        and schema.get("type") == "string"
-        and match["label"].casefold() not in {v.casefold() for v in schema["enum"]}
-    ):
-        return {**schema, "enum": [*schema["enum"], match["label"]]}
-    return schema
 
 
 # A number is to be given, and not only spoken about.
@@ -441,7 +424,7 @@ def _from_range(document: PromptText, ranges: list[Choice]) -> Inferred | None:
     choice = next(iter(distinct.values()))
     if bad := _conditional(document, choice.span):
         return bad
-    name = _anchor(document.text) or choice.name or "score"
+    name = anchor(document.text) or choice.name or "score"
     covered = tuple(known.span for known in ranges)
     return Inferred((Field(name, choice.schema, choice.source, document.line(choice.span.start)),), covered=covered)
 
@@ -455,21 +438,3 @@ def _from_listings(document: PromptText) -> Inferred | None:
     whole = found[0][0].name == "items"
     spans = tuple(span for _, span in found)
     return replace(inferred, covered=spans, wrapped=whole, whole="JSON" if whole else "")
-
-
-def _object_of_task(text: str) -> str:
-    """Reads "Classify the sentiment of the review" is about the sentiment."""
-    match = re.search(
-        r"\b(?:classify|determine|identify|predict|detect|decide on) the (?:overall )?(?P<noun>[a-z]{3,20}) of\b"
-        r"|\b(?:assign|choose|pick) an? (?P<assigned>[a-z]{3,20})(?=\s*[:.,]| (?:to|for)\b)",
-        text,
-        re.IGNORECASE,
-    )
-    return field_name(match["noun"] or match["assigned"]) if match else ""
-
-
-def _anchor(text: str) -> str:
-    """The label at the very end of a prompt, after which the answer is to be written: ``stars:``."""
-    match = _ANCHOR.search(text.rstrip().rstrip("\"'"))
-    name = field_name(match["name"]) if match else ""
-    return "" if set(name.split("_")) & _NOT_A_NAME or len(name) > 30 else name

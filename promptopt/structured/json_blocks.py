@@ -31,8 +31,6 @@ _INPUT_CUE = re.compile(
 _OUTPUT_CUE = re.compile(
     r"\b(?:outputs?|answer|response|result|returns?|respond|format\w*|json|assistant)\b[^\n]{0,80}$", re.IGNORECASE
 )
-
-
 _OBJECT = re.compile(r"\{\s*[\"'“][\w<][^\"'\n]{0,60}[\"'”]\s*:")
 # Marks of a template: an answer has no such values.
 _PLACEHOLDERS = re.compile(
@@ -40,15 +38,11 @@ _PLACEHOLDERS = re.compile(
     r"|[\"']\s*:\s*\[?[A-Za-z]\w*(?<!true)(?<!false)(?<!null)(?=\s*[,}\]\n])",
     re.IGNORECASE,
 )
-
-
 # A line that ends in a colon and speaks of the answer anywhere.
 _LEADS = re.compile(
     r"\b(?:outputs?|answer|respon[ds]e?|repl(?:y|ies)|returns?|json|format\w*|produce|generate|write|structure\w*)\b[^\n]*:\W*$",
     re.IGNORECASE,
 )
-
-
 # What the prompt is given, in a form that it describes.
 _GIVEN = re.compile(
     r"\b(?:you(?:'ll| will| are going to) (?:be given|receive|get|see)|will be (?:formatted|provided|given|presented|shown)|(?:is|are) (?:given|provided|presented|stored) (?:as|in|like))\b",
@@ -57,6 +51,8 @@ _GIVEN = re.compile(
 _EXAMPLE = re.compile(r"^\W*(?:example|sample)s?\b[^\n:]{0,20}:?\W*$", re.IGNORECASE)
 _TITLE = re.compile(r"\W*(?:\w+ )?(?:schema|structure|shape)\W*", re.IGNORECASE)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
+# "[yes/no]" is the place of a word, and no list.
+_OF_WORDS = re.compile(r"\[\s*[A-Za-z][\w ]*(?:\s*[/|]\s*[A-Za-z][\w ]*)+\s*\]")
 _ANCHOR = re.compile(r"[*_`#]*[A-Za-z][\w ]{0,30}[*_`]*:[*_`]*")
 
 
@@ -103,7 +99,7 @@ def _blocks(document: PromptText) -> Iterator[Block]:
     done = 0
     tried = 0
     for start in starts(text):
-        if start < done:
+        if start < done or _OF_WORDS.match(text, start):
             continue
         tried += 1
         if tried > _MOST_BLOCKS:

@@ -58,7 +58,7 @@ _PLAIN = regex.compile(
     regex.IGNORECASE,
 )
 _SINGLE = regex.compile(
-    rf"{_OBJECT}[^.\n]{{0,60}}?\b(?:an?|one|the|single|only)\s+(?:single |only )?(?:key|field|property)\s*(?:called|named|:|of)?\s*{_list_of(_QUOTED_KEY)}",
+    rf"(?:{_OBJECT}[^.\n]{{0,60}}?|{_OBJECT}\.\s+It (?:must|should|has to) (?:only )?(?:contain|have|include) )\b(?:an?|one|the|single|only)\s+(?:single |only )?(?:key|field|property)\s*(?:called|named|:|of)?\s*{_list_of(_QUOTED_KEY)}",
     regex.IGNORECASE,
 )
 _MENTIONED = regex.compile(
@@ -92,6 +92,10 @@ _INPUT = re.compile(
 _INTO = re.compile(
     r"\b(?:in|into|under|with|using|and|fill|set|to)\s+(?:the|an?|your)?\s*(?:single |one |only )?\Z", re.IGNORECASE
 )
+# A line below the names: "sql": "Output your generated SQL!"
+_SHOWN = re.compile(
+    r"^[ \t]*[\"'](?P<name>\w+)[\"']\s*:\s*[\"'](?P<said>[^\"\n]*\w+ \w+[^\"\n]*)[\"'],?[ \t]*$", re.MULTILINE
+)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
 
 
@@ -109,6 +113,9 @@ def named_keys(document: PromptText, *, known: bool = False) -> list[NamedKey]:
         else:
             said = "; ".join(dict.fromkeys(part for part in (before.said, key.said) if part))
             found[key.name] = NamedKey(key.name, said, before.span, before.nested or key.nested)
+    for match in _SHOWN.finditer(document.text):
+        if (bare := found.get(match["name"])) and not bare.said and MASK not in match["said"]:
+            found[bare.name] = NamedKey(bare.name, f'"{match["said"]}"', bare.span, bare.nested)
     return list(found.values())
 
 

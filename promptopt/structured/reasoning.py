@@ -59,12 +59,23 @@ _NAMES = frozenset(
     steps feedback critique evaluation_notes step_by_step""",
     )
 )
+_EXPLAINED = re.compile(r"\b(?:explanation|reasoning|rationale|justification)\b", re.IGNORECASE)
+# What a text is judged by ("whether the prompt needs math", "Does it involve algebra?") is not what is to be done.
+_JUDGED = re.compile(
+    r"\b(?:whether|if|(?<![.!?] )that)\b[^.!?\n]{0,200}\Z|(?:^|[.!?]\s|\n)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*"
+    r"(?:does|do|is|are|would|will|can|could|has|have)\b(?:[^.!?\n]|\b(?:e\.g|i\.e)\.){0,280}\Z",
+    re.IGNORECASE,
+)
+_IS_TOPIC = re.compile(r"(?:math|arithmetic|algebra|geometry|solve|calculate|compute)", re.IGNORECASE).match
 _NEGATED = re.compile(r"\b(?:not|n['’]t|never|without|no)\b[^.\n]{0,40}\Z", re.IGNORECASE)
 
 
 def keeps_reasoning(fields: Sequence[Field]) -> bool:
     """Whether the form of the answer has a part of its own for the reasoning."""
-    return len(fields) > 1 and any(set(field_name(item.name).split("_")) & _NAMES for item in fields)
+    return len(fields) > 1 and any(
+        set(field_name(item.name).split("_")) & _NAMES or _EXPLAINED.search(str(item.schema.get("description", "")))
+        for item in fields
+    )
 
 
 def needs_reasoning(document: PromptText) -> str | None:
@@ -80,6 +91,11 @@ def needs_reasoning(document: PromptText) -> str | None:
     # What an example or a quotation speaks about is not the task.
     text = _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), document.text)
     for pattern, what in _TASKS:
-        if (match := pattern.search(text)) and not _NEGATED.search(text[: match.start()]):
+        for match in pattern.finditer(text):
+            before = text[max(0, match.start() - 300) : match.start()]
+            if _NEGATED.search(before):
+                break
+            if what == "arithmetic" and _JUDGED.search(before) and _IS_TOPIC(match[0]):
+                continue
             return f"line {document.line(match.start())}: {match[0]!r} is a task of {what}"
     return None

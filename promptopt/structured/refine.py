@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptopt.structured.choices import Choice, labels, numbers
+from promptopt.structured.choices import Choice, labels
 from promptopt.structured.fields import Field, PromptText, Span, field_name
-from promptopt.structured.labelled import read_pattern, scale
+from promptopt.structured.labelled import read_pattern
 from promptopt.structured.named_keys import named_keys
+from promptopt.structured.ranges import numbers, scale
 from promptopt.structured.wording import is_numeric, number_range, or_null, stated
 
 
@@ -241,4 +242,79 @@ def with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: l
         ]
         if known and all(set(label["enum"]) == set(known[0]["enum"]) for label in known):
             return {**schema, **known[0]}
+        coded = [choice.schema["enum"] for choice in lists if choice.name and choice.name == plain]
+        if kind == "string" and coded and all(codes == coded[0] for codes in coded):
+            return {**schema, "enum": [str(code) for code in coded[0]]}  # shown in quotes: the number as a text
     return schema
+
+
+# An order to answer, at the begin of a clause.
+_ORDER = (
+    r"(?:^|[.,;:!?]\s|\b(?:to|and|then|please|must|should|will|only)\s)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*"
+    r"\b(?:choose|identify|determine|classify|categori[sz]e|decide|select|pick|answer|respond|reply|return|output|label|assign|detect|predict|sort|route)\b"
+)
+_ANCHOR = re.compile(r"(?:^|\n)[ \t]*[*_`]*(?P<name>[A-Za-z][\w ]{0,30}?)[*_`]*[ \t]*:[ \t]*$")
+_NOT_A_NAME = frozenset(
+    {
+        "output",
+        "answer",
+        "response",
+        "assistant",
+        "result",
+        "input",
+        "a",
+        "reply",
+        "user",
+        "question",
+        "query",
+        "text",
+        "begin",
+        "following",
+        "now",
+        "evaluate",
+    }
+)
+
+
+def asks_for_label(text: str, lists: list[Choice]) -> bool:
+    """Whether a sentence orders to answer with one of the labels that are listed elsewhere."""
+    names = "|".join(re.escape(choice.name.split("_")[-1][:5]) for choice in lists if choice.name)
+    noun = rf"(?:{names}|" if names else "(?:"
+    noun += r"label|categor|class|intent|topic|option|type|level|team|sentiment|one\b)"
+    asked = re.search(rf"\b(?:which|what is the|what's the)\b[^.\n]{{0,60}}\b{noun}[^.\n]*\?", text, re.IGNORECASE)
+    ordered = re.search(rf"{_ORDER}[^.\n]{{0,80}}\b{noun}", text, re.IGNORECASE | re.MULTILINE)
+    return bool(asked or ordered)
+
+
+def with_fallback(text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Reads "If none match, respond with Unknown" adds a label."""
+    match = re.search(
+        r"\bif (?:none|no\w*|nothing|unsure|unclear|it is (?:unclear|not clear))\b[^.\n]{0,60}?,?\s*(?:respond|answer|reply|return|output|say|choose|use)\s+(?:with\s+)?[\"'`]?(?P<label>\w+)[\"'`]?\s*(?:\.|$)",
+        text,
+        re.IGNORECASE | re.MULTILINE,
+    )
+    if (
+        match
+        and schema.get("type") == "string"
+        and match["label"].casefold() not in {v.casefold() for v in schema["enum"]}
+    ):
+        return {**schema, "enum": [*schema["enum"], match["label"]]}
+    return schema
+
+
+def object_of_task(text: str) -> str:
+    """Reads "Classify the sentiment of the review" is about the sentiment."""
+    match = re.search(
+        r"\b(?:classify|determine|identify|predict|detect|decide on) the (?:overall )?(?P<noun>[a-z]{3,20}) of\b"
+        r"|\b(?:assign|choose|pick) an? (?P<assigned>[a-z]{3,20})(?=\s*[:.,]| (?:to|for)\b)",
+        text,
+        re.IGNORECASE,
+    )
+    return field_name(match["noun"] or match["assigned"]) if match else ""
+
+
+def anchor(text: str) -> str:
+    """The label at the very end of a prompt, after which the answer is to be written: ``stars:``."""
+    match = _ANCHOR.search(text.rstrip().rstrip("\"'"))
+    name = field_name(match["name"]) if match else ""
+    return "" if set(name.split("_")) & _NOT_A_NAME or len(name) > 30 else name

@@ -55,7 +55,7 @@ _LISTING = regex.compile(
 )
 _ARRAY = regex.compile(
     r"\b(?:submit|return|output|respond|answer|reply|provide|produce|give|generate|response|should be|must be|formatted)\b[^.\n]{0,60}?"
-    r"\b(?:json |python |formatted |plain |valid |strict |flat )*(?<!separated )(?:lists?|arrays?) of (?P<what>strings|integers|numbers|ints|indices|sentences)\b",
+    r"\b(?:json |python |formatted |plain |valid |strict |flat )*(?<!separated )(?:lists?|arrays?) of (?P<what>str(?:ing)?s?|texts|integers|numbers|ints|indices|sentences)\b",
     re.IGNORECASE,
 )
 _TABLE = regex.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)

@@ -485,6 +485,6 @@ def test_an_explanation_to_ignore_is_not_asked_for(project):
     ],
 )
 def test_the_wish_for_minified_json_is_never_a_part_of_a_value(prompt, directed) -> None:
-    from promptopt.structured.minify import with_directive
+    from promptopt.structured.proposal import with_directive
 
     assert with_directive(prompt) == directed
