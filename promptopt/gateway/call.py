@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import count
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
@@ -72,6 +73,7 @@ class Labels:
 
 PartitionPart = Literal["tenant", "organization", "project", "key"]
 PARTITION: tuple[PartitionPart, ...] = get_args(PartitionPart)
+_partition_parts = attrgetter(*PARTITION)
 # What a caller may say itself; the rest of who it is comes from the request.
 LABEL_NAMES = tuple(field.name for field in fields(Labels) if field.name not in (*PARTITION[1:], "trace"))
 NO_LABELS = Labels()
@@ -116,6 +118,8 @@ def partition_of(labels: Labels, parts: Collection[PartitionPart] = PARTITION) -
     Returns:
         A digest; an empty text for a call of which none of the parts is known.
     """
+    if parts is PARTITION:
+        return _partition(*_partition_parts(labels))
     return _partition(*(getattr(labels, part) if part in parts else None for part in PARTITION))
 
 

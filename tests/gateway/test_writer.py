@@ -246,3 +246,15 @@ def test_an_answer_that_cannot_be_kept_loses_no_other(tmp_path, caplog):
     assert cache.get("good", 2.0).text == "kept"
     store.close()
     assert "an answer is not kept that SQLite does not take" in caplog.text
+
+
+def test_a_row_ends_without_what_is_known_no_more(tmp_path):
+    ledger = open_ledger(tmp_path / "l.sqlite")
+    sent = LedgerRow(1.0, "m", status="sent", list_usd=0.5, input_tokens=7, tag="search")
+    number = ledger.begin(sent)
+    assert list(ledger.rows()) == [sent]
+    done = LedgerRow(1.0, "m", latency_ms=3.0, input_tokens=9, tag="search")
+    ledger.finish(number, done)
+    ledger.finish(0, LedgerRow(2.0, "m", user="u1"))
+    assert list(ledger.rows()) == [done, LedgerRow(2.0, "m", user="u1")]
+    ledger.close()

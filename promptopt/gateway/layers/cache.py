@@ -119,11 +119,13 @@ class CachePolicy:
             BadCacheControl: What the call wants of the caches cannot be read.
         """
         control = CacheControl.of(call)
-        return not control.refresh and self.keepable(call)
+        return not control.refresh and self._keepable(call, control)
 
     def keepable(self, call: Call) -> bool:
         """Whether the answer to a call may be kept. Raises BadCacheControl as :meth:`shareable`."""
-        control = CacheControl.of(call)
+        return self._keepable(call, CacheControl.of(call))
+
+    def _keepable(self, call: Call, control: CacheControl) -> bool:
         if control.skip or needs_state(call):
             return False
         if control.ttl_s is not None:
@@ -140,7 +142,7 @@ class CachePolicy:
         if call.endpoint == "embeddings":
             return self.ttl_s
         labels = call.labels
-        text = prompt_text(call) if self._may_last(labels.prompt, labels.version) else ""
+        text = prompt_text(call) if self.lasting else ""
         return self.ttl_of(text, labels.prompt, labels.version)
 
     def ttl_of(self, text: str, prompt: str | None = None, version: str | None = None) -> float:
@@ -153,7 +155,7 @@ class CachePolicy:
 
     def _may_last(self, prompt: str | None, version: str | None) -> bool:
         """Whether somebody says that answers of this prompt last."""
-        return any(name in ("*", prompt, f"{prompt}@{version}") for name in self.lasting)
+        return bool(self.lasting) and any(name in ("*", prompt, f"{prompt}@{version}") for name in self.lasting)
 
 
 @lru_cache(maxsize=16)

@@ -30,7 +30,7 @@ class _Pending:
     """A call that goes on in the background."""
 
     number: int
-    begun: Callable[[], LedgerRow]
+    begun: Callable[..., LedgerRow]
     started: float
     call: Call
 
@@ -80,7 +80,7 @@ class Meter:
         self._pending[response] = pending
         if pending.number:
             begun, call = pending.begun, pending.call
-            self._store.finish(pending.number, lambda: _ended(begun(), self._costs.worst_bill(call)))
+            self._store.finish(pending.number, lambda: _ended(begun, self._costs.worst_bill(call)))
 
     def ended(self, response: str, answer: Answer) -> Subflow[None]:
         """A response in the background has ended, and this process had asked for it."""
@@ -95,15 +95,15 @@ class Meter:
         else:
             self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
 
-    def _ok(self, begun: Callable[[], LedgerRow], call: Call, answer: Answer, ms: float) -> LedgerRow:
-        return _answered(begun(), _bill(self._costs, call, answer), answer, ms, status="ok")
+    def _ok(self, begun: Callable[..., LedgerRow], call: Call, answer: Answer, ms: float) -> LedgerRow:
+        return _answered(begun, _bill(self._costs, call, answer), answer, ms, status="ok")
 
     def _failed(
-        self, number: int, begun: Callable[[], LedgerRow], started: float, call: Call, failure: CallFailed
+        self, number: int, begun: Callable[..., LedgerRow], started: float, call: Call, failure: CallFailed
     ) -> None:
         status: CallStatus = "abandoned" if failure.kind == "abandoned" else "error"
         row = _ended(
-            begun(),
+            begun,
             _bill(self._costs, call, failure),
             status=status,
             error=failure.code or failure.kind,
@@ -136,7 +136,7 @@ class LedgerFront:
 
     def _saved(self, call: Call, answer: Answer, at: float, ms: float) -> LedgerRow:
         known = {"cache": answer.source, "incurred_usd": 0.0}
-        return _answered(row_of(call, at), _bill(self._costs, call, answer), answer, ms, **known)
+        return _answered(partial(row_of, call, at), _bill(self._costs, call, answer), answer, ms, **known)
 
 
 def _bill(costs: Costs, call: Call, outcome: Answer | CallFailed) -> Bill:
@@ -155,22 +155,22 @@ def row_of(call: Call, at: float, **known: Any) -> LedgerRow:
     return LedgerRow(
         at=at,
         model=call.model,
-        prompt=_clean(labels.prompt),
-        version=_clean(labels.version),
+        prompt=labels.prompt and _clean(labels.prompt),
+        version=labels.version and _clean(labels.version),
         endpoint=call.endpoint,
-        tag=_clean(labels.tag),
-        task=_clean(labels.task),
-        user=_clean(labels.user),
-        tier=_clean(labels.tier),
-        run=_clean(labels.run),
-        team=_clean(labels.team),
+        tag=labels.tag and _clean(labels.tag),
+        task=labels.task and _clean(labels.task),
+        user=labels.user and _clean(labels.user),
+        tier=labels.tier and _clean(labels.tier),
+        run=labels.run and _clean(labels.run),
+        team=labels.team and _clean(labels.team),
         # A digest, or a name out of the configuration.
         key=labels.key,
         trace=labels.trace,
         max_output_tokens=_or_none(output_cap, call),
         temperature=temperature if isinstance(temperature, int | float) else None,
         digest=call.identity,
-        kind=_clean(labels.prompt) or _or_none(kind_of, call) or f"{call.model}#-",
+        kind=(labels.prompt and _clean(labels.prompt)) or _or_none(kind_of, call) or f"{call.model}#-",
         step=call.step,
         attempt=call.attempt,
         stream=call.stream,
@@ -187,12 +187,12 @@ def kind_of(call: Call) -> str:
     return f"{model}#{sha256_hex(chr(0).join(fixed))[:8]}" if fixed else f"{model}#-"
 
 
-def _answered(row: LedgerRow, bill: Bill, answer: Answer, ms: float, **known: Any) -> LedgerRow:
+def _answered(begun: Callable[..., LedgerRow], bill: Bill, answer: Answer, ms: float, **known: Any) -> LedgerRow:
     named = {"model_answered": answer.model or None, "finish_reason": answer.finish_reason, "latency_ms": ms}
-    return _ended(row, bill, **named, **known)
+    return _ended(begun, bill, **named, **known)
 
 
-def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
+def _ended(begun: Callable[..., LedgerRow], bill: Bill, **changes: Any) -> LedgerRow:
     """The row with what the call used and cost; what was paid is the list cost unless ``changes`` says else."""
     usage = bill.usage or Usage()
     usd = None if bill.usd is None else float(bill.usd)
@@ -208,7 +208,7 @@ def _ended(row: LedgerRow, bill: Bill, **changes: Any) -> LedgerRow:
         "list_usd": usd,
         "incurred_usd": usd,
     }
-    return row._replace(**(values | changes))
+    return begun(**(values | changes))
 
 
 def _since(started: float, clock: Clock) -> float:

@@ -25,6 +25,8 @@ from promptopt.gateway.stores.base import LEASE_S, Leases, Outage, StoreDown, at
 
 _MAX_FAILED_LEADERS = 2
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.05
+# Those who wait for a flight's answer; most flights have none.
+_Flight = list[Future[Answer | None]]
 
 
 class SingleFlight:
@@ -54,7 +56,7 @@ class SingleFlight:
     def after_fork(self) -> None:
         """A child leads its own flights: those of its parent never land here."""
         self._lock = threading.Lock()
-        self._flights: dict[str, Future[Answer | None]] = {}
+        self._flights: dict[str, _Flight] = {}
         if self._renewer is not None:
             self._renewer.after_fork()
 
@@ -62,16 +64,19 @@ class SingleFlight:
         if not self._shareable(call):
             return (yield from inner(call))
         for _ in range(_MAX_FAILED_LEADERS):
+            landing: Future[Answer | None] | None = None
             with self._lock:
                 flight = self._flights.get(call.identity)
-                leading = flight is None
                 if flight is None:
-                    flight = self._flights[call.identity] = Future()
-            if leading:
+                    flight = self._flights[call.identity] = []
+                else:
+                    landing = Future()
+                    flight.append(landing)
+            if landing is None:
                 return (yield from self._lead(call, inner, flight))
-            if not (yield Wait(flight, call.patience_s(self._clock.monotonic()))):
+            if not (yield Wait(landing, call.patience_s(self._clock.monotonic()))):
                 raise CallFailed("timeout", sent=False)
-            answer = flight.result()
+            answer = landing.result()
             if answer is not None:
                 return replace(answer, source="shared", raw=None)
         return (yield from self._alone(call, inner))
@@ -83,7 +88,7 @@ class SingleFlight:
             yield from self._cache.keep(call, answer)
         return answer
 
-    def _lead(self, call: Call, inner: Handler, flight: Future[Answer | None]) -> Flow:
+    def _lead(self, call: Call, inner: Handler, flight: _Flight) -> Flow:
         if call.stream:
             call = replace(call, reading=Reading(partial(self._land, call.identity, flight, None)))
         answer = None
@@ -93,13 +98,14 @@ class SingleFlight:
             self._land(call.identity, flight, answer if answer is not None and answer.complete else None)
         return answer
 
-    def _land(self, identity: str, flight: Future[Answer | None], answer: Answer | None) -> None:
+    def _land(self, identity: str, flight: _Flight, answer: Answer | None) -> None:
         """End a flight, once; without an answer one of its followers leads."""
         with self._lock:
             if self._flights.get(identity) is not flight:
                 return
             del self._flights[identity]
-        flight.set_result(answer)
+        for follower in flight:
+            follower.set_result(answer)
 
     def _lead_processes(self, call: Call, inner: Handler) -> Flow:
         leases = self._leases

@@ -36,23 +36,33 @@ _KINDS: tuple[tuple[Collection[bytes], str], ...] = (
 _NO_DEPLOYMENTS: Mapping[str, str] = MappingProxyType({})
 
 
-@lru_cache(maxsize=4096)
-def _role(name: bytes) -> tuple[str, str] | None:
-    """What a header says, as every call has the same ones: the kind of it and the name there.
+class _Roles(dict[bytes, tuple[str, str] | None]):
+    """What headers say by their names, which are the same ones in every call: the kind of it and the name there.
 
-    Returns:
-        ``None`` for one that says nothing here; ``unknown`` is the kind of a label that there is not.
+    ``None`` is one that says nothing here; ``unknown`` is the kind of a label that there is not.
     """
-    low = name.lower()
-    kind = next((kind for names, kind in _KINDS if low in names), "unknown" if low.startswith(HEADER) else None)
-    if kind is None:
-        return None
-    return kind, _LABELS.get(low) or _OF_THE_PROVIDER.get(low) or low.decode("latin-1")
+
+    def __missing__(self, name: bytes) -> tuple[str, str] | None:
+        low = name.lower()
+        kind = next((kind for names, kind in _KINDS if low in names), "unknown" if low.startswith(HEADER) else None)
+        role = None if kind is None else (kind, _LABELS.get(low) or _OF_THE_PROVIDER.get(low) or low.decode("latin-1"))
+        if len(self) < _REMEMBERED:
+            self[name] = role
+        return role
+
+
+_REMEMBERED = 4096
+_ROLES = _Roles()
+
+
+def said_in(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers that say something here, a few of many."""
+    return [each for each in headers if _ROLES[each[0]] is not None]
 
 
 def is_label(name: bytes) -> bool:
     """Whether a header is for the gateway, and no provider may see it."""
-    role = _role(name)
+    role = _ROLES[name]
     return role is not None and role[0] in ("label", "unknown")
 
 
@@ -71,13 +81,13 @@ def call_of(
             return None
         body = json.loads(content)
         # Without a model it is a call all the same: a stored prompt names its own.
-        if not isinstance(body, dict) or not isinstance(body.get("model", ""), str | None):
+        if not isinstance(body, dict) or not ((model := body.get("model")) is None or isinstance(model, str)):
             return None
-        headers = list(headers)
-        labels, attempt = read_labels(headers, body)
+        said = said_in(headers)
+        labels, attempt = read_labels(said, body)
         return Call.of(
             *(endpoint, url, body, labels),
-            attempt=attempt, deployments=deployments, variant=variant_of(headers), give_up_at=give_up_at,
+            attempt=attempt, deployments=deployments, variant=variant_of(said), give_up_at=give_up_at,
         )  # fmt: skip
     except (ValueError, RecursionError):
         return None
@@ -85,7 +95,7 @@ def call_of(
 
 def variant_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The headers that say which API is meant."""
-    found = [(role[1], value) for name, value in headers if (role := _role(name)) is not None and role[0] == "variant"]
+    found = [(role[1], value) for name, value in headers if (role := _ROLES[name]) is not None and role[0] == "variant"]
     return "\n".join(f"{name}: {_text(value)}" for name, value in sorted(found)) if found else ""
 
 
@@ -95,7 +105,7 @@ def read_labels(headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any])
     keys: list[bytes] = []
     attempt = 0
     for each, value in headers:
-        role = _role(each)
+        role = _ROLES[each]
         if role is None:
             continue
         kind, name = role

@@ -22,11 +22,13 @@ from promptopt.gateway.openai.events import (
     made_wire,
     read_stream,
 )
-from promptopt.gateway.openai.headers import KEY_HEADERS, call_of, is_label
+from promptopt.gateway.openai.headers import KEY_HEADERS, call_of, is_label, said_in
 from promptopt.gateway.openai.wire import PATH_OF, endpoint_of, failure_in, read_answer
 from promptopt.providers.openai.errors import RETRYABLE, classify_body
 
-_KEPT_HEADERS = (b"x-ratelimit-", b"retry-after")
+# The header with the number of a request, of OpenAI and of Anthropic.
+REQUEST_ID = ("x-request-id", "request-id")
+_KEPT_HEADERS = (b"x-ratelimit-", b"retry-after", *(name.encode() for name in REQUEST_ID))
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -36,10 +38,10 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: floa
     Labels come from :func:`promptopt.labels` and, over those, from ``x-promptopt-*`` headers, which are taken off. It
     waits in the gateway for as long as its client would for an answer, from ``now`` on by a monotonic clock.
     """
-    headers = request.headers.raw
+    headers = said_in(request.headers.raw)
     for name in {name for name, _ in headers if is_label(name)}:
         del request.headers[name.decode("latin-1")]
-    if request.method != "POST" or endpoint_of(request.url.path) is None:
+    if request.method != "POST":
         return None
     try:
         content = request.content
@@ -90,10 +92,10 @@ class Exchange:
         try:
             if self.call.stream and not self.comes_whole(response):
                 return _with_headers(read_stream(self.collector, response.content), response.headers)
-            number = request_id_in(response.headers)
-            return read_answer(self.call, response.content, _kept(response.headers), response, request_id=number)
+            kept, number = _kept(response.headers)
+            return read_answer(self.call, response.content, kept, response, request_id=number)
         except BadBody as broken:
-            headers = _kept(response.headers)
+            headers, _ = _kept(response.headers)
             raise failure_in(broken, response.status_code, headers, response) from None
 
     @staticmethod
@@ -102,7 +104,7 @@ class Exchange:
         kind, code = classify_body(response.status_code, response.content)
         if kind not in RETRYABLE:
             response.headers["x-should-retry"] = "false"
-        headers = _kept(response.headers)
+        headers, _ = _kept(response.headers)
         return CallFailed(kind, status=response.status_code, code=code, headers=headers, raw=response)
 
     def last(self, headers: Mapping[str, str]) -> tuple[bytes, Answer | CallFailed]:
@@ -135,17 +137,9 @@ def _request(original: httpx2.Request, call: Call) -> httpx2.Request:
     return httpx2.Request(original.method, url, headers=headers, content=content, extensions=original.extensions)
 
 
-# The header of OpenAI, and that of Anthropic.
-REQUEST_ID = ("x-request-id", "request-id")
-
-
-def request_id_in(headers: Mapping[str, str]) -> str:
-    """The number that an endpoint gave to a request; an empty text if it gave none."""
-    return next((found for name in REQUEST_ID if (found := headers.get(name))), "")
-
-
 def _with_headers(answer: Answer, headers: httpx2.Headers) -> Answer:
-    return replace(answer, headers=_kept(headers), request_id=request_id_in(headers))
+    kept, number = _kept(headers)
+    return replace(answer, headers=kept, request_id=number)
 
 
 def _addressed(headers: httpx2.Headers, upstream: Upstream, call: Call) -> httpx2.URL:
@@ -158,12 +152,15 @@ def _addressed(headers: httpx2.Headers, upstream: Upstream, call: Call) -> httpx
     return httpx2.URL(upstream.url_of(PATH_OF[call.endpoint], call.model))
 
 
-def _kept(headers: httpx2.Headers) -> dict[str, str]:
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1")
+def _kept(headers: httpx2.Headers) -> tuple[dict[str, str], str]:
+    """The headers that layers read, and the number that an endpoint gave to a request, if it gave one."""
+    read = {
+        low.decode("latin-1"): value.decode("latin-1")
         for name, value in headers.raw
-        if name.lower().startswith(_KEPT_HEADERS)
+        if (low := name.lower()).startswith(_KEPT_HEADERS)
     }
+    numbers = [read.pop(name, "") for name in REQUEST_ID]
+    return read, next(filter(None, numbers), "")
 
 
 def http_response(call: Call, answer: Answer, request: httpx2.Request, *, streamed: bool) -> httpx2.Response:

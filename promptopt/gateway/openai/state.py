@@ -102,12 +102,12 @@ def _needs_state(call: Call) -> bool:
         if tools and not (isinstance(tools, list) and all(_own(call.endpoint, tool) for tool in tools)):
             return True
     items = items_of(call)
-    return isinstance(items, list) and any(isinstance(item, Mapping) and _refers(item) for item in items)
+    return isinstance(items, list) and any(isinstance(item, dict) and _refers(item) for item in items)
 
 
 def _own(endpoint: Endpoint, tool: Any) -> bool:
     # Anthropic's own type may be left out.
-    kind = tool.get("type", "custom" if endpoint == "messages" else None) if isinstance(tool, Mapping) else None
+    kind = tool.get("type", "custom" if endpoint == "messages" else None) if isinstance(tool, dict) else None
     return isinstance(kind, str) and kind in _OWN_TOOLS
 
 
@@ -135,7 +135,7 @@ def _inline(value: Any) -> bool:
         return True
     if isinstance(value, list):
         return all(map(_inline, value))
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return False
     kind = value.get("type")
     if kind is not None and str(kind) not in _KNOWN:
@@ -143,11 +143,11 @@ def _inline(value: Any) -> bool:
     if value.get("file_id") or value.get("file_url"):
         return False
     image, file, source = value.get("image_url"), value.get("file"), value.get("source")
-    address = image.get("url") if isinstance(image, Mapping) else image
+    address = image.get("url") if isinstance(image, dict) else image
     if address is not None and not (isinstance(address, str) and address[:5].lower() == "data:"):
         return False
-    if isinstance(file, Mapping) and file.get("file_id"):
+    if isinstance(file, dict) and file.get("file_id"):
         return False
-    if isinstance(source, Mapping) and str(source.get("type")) not in _INLINE_SOURCES:
+    if isinstance(source, dict) and str(source.get("type")) not in _INLINE_SOURCES:
         return False
     return _inline(value.get("content")) and _inline(value.get("output"))

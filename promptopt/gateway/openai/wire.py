@@ -100,7 +100,7 @@ def schema_of(call: Call) -> Mapping[str, Any] | None:
         text = body.get("text")
         named = text.get("format") if isinstance(text, dict) else None
     schema = named.get("schema") if isinstance(named, dict) else None
-    return schema if isinstance(schema, Mapping) else None
+    return schema if isinstance(schema, dict) else None
 
 
 def count_input(call: Call) -> int:
@@ -184,7 +184,7 @@ def failure_in(broken: BadBody, status: int, headers: Mapping[str, str], raw: An
     error = broken.body.get("error")
     if not error:
         return CallFailed("invalid_body", status=status, headers=headers, raw=raw)
-    found = error.get("code") if isinstance(error, Mapping) else None
+    found = error.get("code") if isinstance(error, dict) else None
     code = code_of(broken.body)
     kind = classify(found if isinstance(found, int) and 400 <= found < 600 else 500, code, str(error))
     return CallFailed(kind, status=status, code=code, headers=headers, raw=raw)
@@ -200,7 +200,7 @@ def read_object(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_chat(body: Mapping[str, Any]) -> dict[str, Any]:
-    choices = [choice for choice in body["choices"] if isinstance(choice, Mapping)]
+    choices = [choice for choice in body["choices"] if isinstance(choice, dict)]
     message = choices[0]["message"] if choices else {}
     ends = [_chat_end(choice) for choice in choices]
     return {
@@ -229,17 +229,20 @@ def _chat_end(choice: Mapping[str, Any]) -> tuple[bool, bool]:
 def was_filtered(choice: Mapping[str, Any]) -> bool:
     """Whether Azure's content filter took something out of a choice."""
     results = choice.get("content_filter_results")
-    found = results.values() if isinstance(results, Mapping) else ()
-    return any(isinstance(result, Mapping) and result.get("filtered") is True for result in found)
+    if not isinstance(results, dict):
+        return False
+    return any(isinstance(result, dict) and result.get("filtered") is True for result in results.values())
 
 
 def logprobs_of(holder: Any) -> tuple[float, ...]:
     """Log-probabilities of the tokens that were chosen, of chat's ``logprobs``."""
-    tokens = holder.get("content") if isinstance(holder, Mapping) else holder
+    tokens = holder.get("content") if isinstance(holder, dict) else holder
+    if not isinstance(tokens, list):
+        return ()
     return tuple(
         float(token["logprob"])
-        for token in (tokens if isinstance(tokens, list) else ())
-        if isinstance(token, Mapping) and isinstance(token.get("logprob"), int | float)
+        for token in tokens
+        if isinstance(token, dict) and isinstance(token.get("logprob"), int | float)
     )
 
 
@@ -251,13 +254,13 @@ def _read_responses(body: Mapping[str, Any]) -> dict[str, Any]:
         reason = "length" if why == "max_output_tokens" else str(why or "incomplete")
     elif status != "completed":
         reason = status
-    items = [item for item in body["output"] if isinstance(item, Mapping)]
+    items = [item for item in body["output"] if isinstance(item, dict)]
     parts = [
         part
         for item in items
         if item.get("type") == "message"
         for part in listed(item.get("content"))
-        if isinstance(part, Mapping)
+        if isinstance(part, dict)
     ]
     text = "".join(text_of(part.get("text")) or text_of(part.get("refusal")) for part in parts)
     kinds = {str(item.get("type")) for item in items}

@@ -8,6 +8,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -43,6 +46,26 @@ def _schema() -> str:
     return f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(_columns().values())})"
 
 
+_PLACES = ("id", *COLUMNS)
+
+
+def _known(place: int | None, row: LedgerRow) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The columns that a row has a value for, and the values.
+
+    Python looks for an adapter for each ``None``, which takes longer than to write all else of a row.
+    """
+    values = (place, *row)
+    names = tuple(name for name, value in zip(_PLACES, values, strict=True) if value is not None)
+    return names, tuple(value for value in values if value is not None)
+
+
+@lru_cache(maxsize=256)
+def _insert(names: tuple[str, ...]) -> str:
+    """Writes a row with values for these columns, in the place of the one that has its id, if there is one."""
+    columns, marks = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
+    return f"INSERT OR REPLACE INTO calls ({columns}) VALUES ({marks})"  # noqa: S608 - constants
+
+
 def _add_columns(connection: sqlite3.Connection) -> None:
     """Bring a file that an earlier version made up to date."""
     known = {row[1] for row in connection.execute("PRAGMA table_info(calls)")}
@@ -56,10 +79,6 @@ class SqliteLedger(LaterLedger):
 
     def __init__(self, path: Path, keep_s: float | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
         """As :class:`LaterLedger`. Raises InputError if no database can be at ``path``."""
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        self._insert = f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
-        sets = ", ".join(f'"{name}" = ?' for name in COLUMNS)
-        self._update = f"UPDATE calls SET {sets} WHERE id = ?"  # noqa: S608 - constants
         self._database = Database(path, _schema(), what="the ledger")
         try:
             self._database.upgrade(_add_columns)
@@ -74,14 +93,12 @@ class SqliteLedger(LaterLedger):
         return self._database.write(lambda connection: self._write_rows(connection, rows))
 
     def _write_rows(self, connection: sqlite3.Connection, rows: Mapping[int, LedgerRow]) -> dict[int, int]:
-        ids = self._ids
-        if changed := [(*row, ids[number]) for number, row in rows.items() if number in ids]:
-            connection.executemany(self._update, changed)
-        new = {number: row for number, row in rows.items() if number not in ids}
-        if ended := [row for row in new.values() if row.status != "sent"]:
-            connection.executemany(self._insert, ended)
-        begun = {number: row for number, row in new.items() if row.status == "sent"}
-        return {number: connection.execute(self._insert, row).lastrowid or 0 for number, row in begun.items()}
+        begun = {number for number, row in rows.items() if row.status == "sent" and number not in self._ids}
+        ended = [_known(self._ids.get(number), row) for number, row in rows.items() if number not in begun]
+        for names, several in groupby(ended, key=itemgetter(0)):
+            connection.executemany(_insert(names), [values for _, values in several])
+        sent = [(number, *_known(None, rows[number])) for number in rows if number in begun]
+        return {number: connection.execute(_insert(names), values).lastrowid or 0 for number, names, values in sent}
 
     def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
         write_now(self._database.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptopt.values import Usage
@@ -24,17 +24,19 @@ def read_usage(usage: Any) -> Usage | None:
     Raises:
         ValueError: A count is negative or not a number; so does ``TypeError``.
     """
-    total, output = _get(usage, "prompt_tokens", "input_tokens"), _get(usage, "completion_tokens", "output_tokens")
+    said = _fields(usage)
+    total, output = _first(said, "prompt_tokens", "input_tokens"), _first(said, "completion_tokens", "output_tokens")
     if total is None:
         return None
     total, output = int(total), int(output or 0)
-    details = _get(usage, "prompt_tokens_details", "input_tokens_details")
-    written = _get(usage, "completion_tokens_details", "output_tokens_details")
-    read = int(_get(details, "cached_tokens") or _get(usage, *_READ) or 0)
-    wrote = int(_get(details, "cache_write_tokens", "cache_creation_tokens") or _get(usage, *_WROTE) or 0)
-    hour = int(_get(_get(details, "cache_creation_token_details") or _get(usage, "cache_creation"), *_WROTE_1H) or 0)
-    reasoning = int(_get(written, "reasoning_tokens") or 0)
-    cached_beside, reasoning_beside = _beside(total, output, read + wrote, reasoning, _get(usage, "total_tokens"))
+    details = _fields(_first(said, "prompt_tokens_details", "input_tokens_details"))
+    written = _fields(_first(said, "completion_tokens_details", "output_tokens_details"))
+    read = int(details("cached_tokens") or _first(said, *_READ) or 0)
+    wrote = int(_first(details, "cache_write_tokens", "cache_creation_tokens") or said(_WROTE) or 0)
+    kept = details("cache_creation_token_details") or said("cache_creation")
+    hour = int(_fields(kept)(_WROTE_1H) or 0) if kept else 0
+    reasoning = int(written("reasoning_tokens") or 0)
+    cached_beside, reasoning_beside = _beside(total, output, read + wrote, reasoning, said("total_tokens"))
     total += (read + wrote) * cached_beside
     output += reasoning * reasoning_beside
     read = min(read, total)
@@ -45,16 +47,16 @@ def read_usage(usage: Any) -> Usage | None:
         cache_write_tokens=wrote,
         output_tokens=output,
         output_reasoning_tokens=min(reasoning, output),
-        input_audio_tokens=min(int(_get(details, "audio_tokens") or 0), total),
-        output_audio_tokens=min(int(_get(written, "audio_tokens") or 0), output),
+        input_audio_tokens=min(int(details("audio_tokens") or 0), total),
+        output_audio_tokens=min(int(written("audio_tokens") or 0), output),
         cache_write_1h_tokens=min(hour, wrote),
     )
 
 
 # DeepSeek's, Moonshot's, and Anthropic's names, which gateways repeat beside OpenAI's.
 _READ = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
-_WROTE = ("cache_creation_input_tokens",)
-_WROTE_1H = ("ephemeral_1h_input_tokens",)
+_WROTE = "cache_creation_input_tokens"
+_WROTE_1H = "ephemeral_1h_input_tokens"
 
 
 def _beside(total: int, output: int, cached: int, reasoning: int, said: Any) -> tuple[bool, bool]:
@@ -77,11 +79,22 @@ def usage_or_none(usage: Any) -> Usage | None:
         return None
 
 
-def _get(holder: Any, *names: str) -> Any:
+def _fields(holder: Any) -> Callable[[str], Any]:
+    """Gives the fields of a mapping or an object by name, and ``None`` for one that it does not have."""
+    # The test for an abstract type takes ten times as long as that for a dict, which most are.
+    if isinstance(holder, dict):
+        return holder.get
+    if holder is None:
+        return _NOTHING.get
+    return holder.get if isinstance(holder, Mapping) else lambda name: getattr(holder, name, None)
+
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _first(fields: Callable[[str], Any], *names: str) -> Any:
     """The first of these fields that is set."""
-    if isinstance(holder, Mapping):
-        for name in names:
-            if (value := holder.get(name)) is not None:
-                return value
-        return None
-    return next((value for name in names if (value := getattr(holder, name, None)) is not None), None)
+    for name in names:
+        if (value := fields(name)) is not None:
+            return value
+    return None
