@@ -6,6 +6,7 @@ are the SDK's own.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -23,7 +24,6 @@ from promptopt.values import Request, Response, ToolCall, openai_arguments
 
 if TYPE_CHECKING:
     import openai
-    from openai.types.chat import ChatCompletion
 
 DEFAULT_TIMEOUT_S = 120.0
 
@@ -114,13 +114,12 @@ class OpenAIProvider(ProviderBase):
             raise ProviderError(f"{request.model}: {error}") from None
         started = time.perf_counter()
         try:
-            resource: Any = self._openai.responses if responses else self._openai.chat.completions
-            answer = resource.create(**arguments)
+            answer = self._posted("/responses" if responses else "/chat/completions", arguments)
         except openai.OpenAIError as error:
             raise translated(error, str(self._openai.base_url), *self._remedies()) from error
         except UnicodeEncodeError as error:
             raise ProviderError("the prompt has half of a surrogate pair, which no endpoint takes") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             # A body that is not JSON under a JSON content type.
             raise ProviderError(f"the endpoint's answer is not JSON: {error}") from error
         taken = time.perf_counter() - started
@@ -130,6 +129,24 @@ class OpenAIProvider(ProviderBase):
             # The SDK does not check what it is sent.
             kind = "response" if responses else "chat completion"
             raise ProviderError(f"the endpoint's answer is not a {kind}: {error}") from error
+
+    def _posted(self, path: str, arguments: dict[str, Any]) -> Any:
+        """What an API answers: its JSON, or a text if the endpoint says that it is something else.
+
+        Keys, retries and errors are the SDK's. Its types of requests and answers, which check neither, take half of a
+        call's time and some 25 MB.
+        """
+        import httpx2
+
+        # The SDK puts them into the body.
+        further = arguments.pop("extra_body", {})
+        answered = self._openai.post(path, cast_to=httpx2.Response, body=arguments | further)
+        try:
+            return json.loads(answered.content, object_hook=_Object)
+        except (ValueError, RecursionError):
+            if answered.headers.get("content-type", "*").partition(";")[0].endswith("json"):
+                raise
+            return answered.text
 
     @classmethod
     def check_request(cls, request: Request, table: ProviderTable | None = None) -> None:
@@ -196,8 +213,14 @@ def _preset(provider: OpenAIProvider) -> str:
     return type(provider).__name__.removesuffix("Provider").lower()
 
 
+class _Object(dict[str, Any]):
+    """An object of JSON with its values as attributes, as the SDK's types have them; others are ``None``."""
+
+    __getattr__ = dict.get
+
+
 def read_response(answer: Any, model: str, duration_s: float | None) -> Response:
-    """A ``Response`` out of the SDK's object of the Responses API.
+    """A ``Response`` out of the Responses API's answer, as an object of the SDK or of JSON.
 
     Raises:
         ProviderError: It failed, or it has no output.
@@ -226,8 +249,8 @@ def read_response(answer: Any, model: str, duration_s: float | None) -> Response
     )
 
 
-def read_completion(completion: ChatCompletion, model: str, duration_s: float | None) -> Response:
-    """A ``Response`` out of the SDK's object.
+def read_completion(completion: Any, model: str, duration_s: float | None) -> Response:
+    """A ``Response`` out of a chat completion, as an object of the SDK or of JSON.
 
     Raises:
         ProviderError: It has no choice, as from an endpoint that answers with something else.

@@ -202,11 +202,13 @@ def no_answer(value: Any, kind: str) -> ProviderError:
     """What the SDK made of a body that is not an answer.
 
     Args:
-        value: The SDK's object, or a text for a body that says it is not JSON.
+        value: An object of the SDK or of JSON, or a text for a body that says it is not JSON.
         kind: What it should have been.
     """
     if isinstance(value, str):
         said = f"it is HTML ({html_title(value)}), as of an error or a login page" if is_html(value) else excerpt(value)
+    elif isinstance(value, dict):
+        said = excerpt(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
     elif hasattr(value, "model_dump_json"):
         said = excerpt(value.model_dump_json(exclude_unset=True, warnings=False))
     else:
