@@ -228,7 +228,7 @@ class Cases:
             if isinstance(value, str) and has_template(value):
                 try:
                     used = find_undeclared_variables(self._environment.parse(to_jinja(value)))
-                except JinjaError:
+                except (JinjaError, ValueError):
                     continue
                 used -= self._environment.globals.keys()
                 if used <= variables.keys():

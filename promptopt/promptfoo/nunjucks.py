@@ -10,15 +10,27 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sized
-from contextlib import suppress
-from functools import lru_cache, wraps
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 
-from jinja2 import BaseLoader, ChainableUndefined
+from jinja2 import BaseLoader, ChainableUndefined, TemplateSyntaxError, nodes
 from jinja2 import TemplateError as JinjaError
+from jinja2.visitor import NodeTransformer
 
+from promptopt.promptfoo.nunjucks_values import (
+    COMPARED_STRICTLY,
+    FILTERS,
+    MAKE_LISTS,
+    METHODS,
+    TAKE_TEXTS,
+    added,
+    as_list,
+    js_length,
+    js_number,
+    js_text,
+    of_text,
+)
 from promptopt.templates.environment import PromptEnvironment
 
 _TAG = re.compile(r"\{%(?P<open>[-+]?)(?P<tag>.*?)(?P<close>[-+]?)%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
@@ -26,6 +38,12 @@ _RAW = re.compile(r"(\{%[-+]?\s*(?:raw|verbatim)\s*[-+]?%\}.*?\{%[-+]?\s*end(?:r
 # As promptfoo decides it: a line in which a tag begins and does not end makes the whole text no template.
 _PARTIAL = re.compile(r"(\{%[^%]*$|\{\{[^}]*$|\{#[^#]*$)", re.MULTILINE)
 _STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
+# Escapes of a text other than those that Nunjucks knows are the character itself.
+_ESCAPE = re.compile(r"""\\([^ntr\\'"])""")
+_NUMBER = re.compile(r"(?<![\w.])\d[\d.]*(?:[eE][-+]?\d+|[_xX]\w+)")
+_PATTERN = re.compile(r"(?<!\w)r/[^/\n]+/")
+# Constants of Jinja2 that are variables in Nunjucks.
+_PYTHONS, _STRICT = re.compile(r"(?<![\w.])(True|False|None)(?![\w:(])"), "promptopt_strict"
 _FOR_PAIRS = re.compile(r"^\s*for\s+(\w+)\s*,\s*(\w+)\s+in\s+(.+?)\s*$", re.DOTALL)
 
 
@@ -33,7 +51,10 @@ def to_jinja(text: str) -> str:
     """A Nunjucks template as one for Jinja2 with the options of prompts."""
     if _PARTIAL.search(text) and not _RAW.search(text) and not _is_json(text):
         return f"{{% raw %}}{text}{{% endraw %}}"
-    return "".join(part if number % 2 else _TAG.sub(_tag, part) for number, part in enumerate(_RAW.split(text)))
+    return "".join(
+        part.replace("verbatim", "raw") if number % 2 else _TAG.sub(_tag, part)
+        for number, part in enumerate(_RAW.split(text))
+    )
 
 
 def _is_json(text: str) -> bool:
@@ -59,72 +80,110 @@ def _tag(found: re.Match[str]) -> str:
 
 def _expression(code: str) -> str:
     parts = _STRING.split(code)
-    return "".join(part if number % 2 else _operators(part) for number, part in enumerate(parts))
+    return "".join(_ESCAPE.sub(r"\1", part) if number % 2 else _operators(part) for number, part in enumerate(parts))
 
 
 def _operators(code: str) -> str:
-    code = code.replace("!==", "!=").replace("===", "==")
+    if _PATTERN.search(code):
+        raise TemplateSyntaxError("patterns such as r/x/g are not read: write a text", 1)
+    if number := _NUMBER.search(code):
+        raise TemplateSyntaxError(f"Nunjucks has no number {number[0]}: write it in digits", 1)
+    # Compared without a conversion: what stands between is not a value.
+    code = code.replace("!==", f"!= {_STRICT} !=").replace("===", f"== {_STRICT} ==")
+    code = _PYTHONS.sub(r"undefined_\1", code)
     code = code.replace("&&", " and ").replace("||", " or ")
     code = re.sub(r"!(?!=)\s*(?=[\w(])", "not ", code)
     return re.sub(r"\bis\s+undefined\b", "is undefined", code)
 
 
-def js_text(value: Any) -> Any:
-    """A value as JavaScript prints it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    if isinstance(value, list | tuple | range | Iterator):
-        return ",".join(str(js_text(item)) for item in value)
-    if isinstance(value, Mapping):
-        return "[object Object]"
-    return value
+class _Rewritten(NodeTransformer):
+    """A parsed template whose tests, comparisons and loops are those of JavaScript."""
+
+    def __init__(self, kept: frozenset[str]) -> None:
+        self._kept = kept
+
+    def visit_If(self, node: Any) -> Any:  # noqa: N802 - jinja2 calls it so
+        self.generic_visit(node)
+        node.test = _filtered(node.test, "js: true")
+        return node
+
+    visit_CondExpr = visit_If  # noqa: N815
+
+    def visit_Not(self, node: Any) -> Any:  # noqa: N802
+        self.generic_visit(node)
+        return nodes.Not(_filtered(node.node, "js: true"))
+
+    def visit_And(self, node: Any) -> Any:  # noqa: N802
+        self.generic_visit(node)
+        return nodes.CondExpr(_filtered(node.left, "js: true"), node.right, node.left)
+
+    def visit_Or(self, node: Any) -> Any:  # noqa: N802
+        self.generic_visit(node)
+        return nodes.CondExpr(_filtered(node.left, "js: true"), node.left, node.right)
+
+    def visit_Concat(self, node: Any) -> Any:  # noqa: N802
+        self.generic_visit(node)
+        node.nodes = [_filtered(each, "js: added") for each in node.nodes]
+        return node
+
+    def visit_Compare(self, node: Any) -> Any:  # noqa: N802
+        self.generic_visit(node)
+        pairs = [nodes.Tuple([nodes.Const(each.op), each.expr], "load") for each in node.ops]
+        return _filtered(node.expr, "js: compared", nodes.List(pairs))
+
+    def visit_Pair(self, node: Any) -> Any:  # noqa: N802
+        self.generic_visit(node)
+        if isinstance(node.key, nodes.Name):
+            node.key = nodes.Const(node.key.name)
+        return node
+
+    def visit_Tuple(self, node: Any) -> Any:  # noqa: N802
+        self.generic_visit(node)
+        return node.items[-1] if node.ctx == "load" and node.items else node
+
+    def visit_For(self, node: Any) -> Any:  # noqa: N802
+        self.generic_visit(node)
+        node.iter = _filtered(node.iter, "js: items")
+        return node
+
+    def visit_Name(self, node: Any) -> Any:  # noqa: N802
+        if node.name not in self._kept:
+            return node
+        if node.ctx == "store":
+            return nodes.NSRef(_KEPT, node.name)
+        return nodes.Getattr(nodes.Name(_KEPT, "load"), node.name, "load")
 
 
-def dump(value: Any, indent: int | None = None) -> str:
-    """A value as ``JSON.stringify`` writes it."""
-    separators = (",", ":") if indent is None else (",", ": ")
-    return json.dumps(_plain(value), ensure_ascii=False, indent=indent, separators=separators)
+_KEPT = "promptopt_kept"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, ChainableUndefined):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _filtered(node: Any, name: str, *arguments: Any) -> Any:
+    return nodes.Filter(node, name, list(arguments), [], None, None)
 
 
-def _pairs(value: Any) -> Any:
-    return list(value.items()) if isinstance(value, Mapping) else value
+def _rewritten(tree: nodes.Template) -> nodes.Template:
+    """The template; variables that are set in a loop and outside of it keep what they are set to in the loop."""
+    inside = {name.name for loop in tree.find_all(nodes.For) for each in _sets(loop) for name in _stored(each)}
+    loops = {id(each) for loop in tree.find_all(nodes.For) for each in _sets(loop)}
+    outside = {name.name for each in _sets(tree) if id(each) not in loops for name in _stored(each)}
+    kept = frozenset(inside & outside)
+    found: nodes.Template = _Rewritten(kept).visit(tree)
+    if kept:
+        made = nodes.Call(nodes.Name("namespace", "load"), [], [], None, None)
+        found.body.insert(0, nodes.Assign(nodes.Name(_KEPT, "store"), made))
+    found.set_environment(tree.environment)
+    for node in found.find_all(nodes.Node):
+        node.set_lineno(node.lineno or 1, override=False)
+    return found
 
 
-_METHODS: dict[type, dict[str, Callable[..., Any]]] = {
-    str: {
-        "toUpperCase": str.upper,
-        "toLowerCase": str.lower,
-        "trim": str.strip,
-        "includes": lambda text, part: part in text,
-        "startsWith": str.startswith,
-        "endsWith": str.endswith,
-        "split": lambda text, by="": text.split(by) if by else list(text),
-        "slice": lambda text, start=0, end=None: text[int(start) : None if end is None else int(end)],
-        "substring": lambda text, start=0, end=None: text[max(0, int(start)) : None if end is None else int(end)],
-        "replace": lambda text, old, new: text.replace(old, new, 1),
-        "replaceAll": str.replace,
-    },
-    list: {
-        "join": lambda items, by=",": by.join(str(js_text(item)) for item in items),
-        "includes": lambda items, item: item in items,
-        "slice": lambda items, start=0, end=None: items[int(start) : None if end is None else int(end)],
-        "indexOf": lambda items, item: items.index(item) if item in items else -1,
-    },
-}
+def _sets(node: nodes.Node) -> list[Any]:
+    return [*node.find_all((nodes.Assign, nodes.AssignBlock))]
+
+
+def _stored(node: Any) -> Iterator[nodes.Name]:
+    target = node.target
+    return iter([target]) if isinstance(target, nodes.Name) else target.find_all(nodes.Name)
 
 
 class Silent(ChainableUndefined):
@@ -146,131 +205,48 @@ class NunjucksEnvironment(PromptEnvironment):
         filters: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         super().__init__(loader, undefined=Silent, finalize=js_text, keep_trailing_newline=True)
-        self.globals |= {"env": dict(variables or {}), "null": None}
-        lists = {name: _as_list(self.filters[name]) for name in _MAKE_LISTS}
-        self.filters |= {**lists, **_FILTERS, **(filters or {})}
+        self.globals |= {"env": dict(variables or {}), "null": None, _STRICT: COMPARED_STRICTLY}
+        self.tests |= {"null": lambda value: value is None}
+        texts = {name: of_text(self.filters[name]) for name in TAKE_TEXTS}
+        lists = {name: as_list(self.filters[name]) for name in MAKE_LISTS}
+        self.filters |= {**lists, **texts, **FILTERS, **(filters or {})}
+        del self.filters["urlize"]
 
-    intercepted_binops = frozenset("+")
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """``1 + ". "`` is a text, as in JavaScript."""
-        if isinstance(left, str | list) or isinstance(right, str | list):
-            return f"{js_text(left)}{js_text(right)}"
-        return super().call_binop(context, operator, left, right)
+        """``1 + ". "`` is a text, ``"4" * 2`` is 8 and ``1 / 0`` is infinite, as in JavaScript."""
+        if operator == "+" and any(isinstance(each, str | list | Mapping) for each in (left, right)):
+            return f"{added(left)}{added(right)}"
+        one, other = js_number(left), js_number(right)
+        if operator == "%":
+            return math.nan if not other or not math.isfinite(one) else math.fmod(one, other)
+        if operator in ("/", "//") and not other:
+            return math.nan if not one or math.isnan(one) else math.copysign(math.inf, one)
+        return super().call_binop(context, operator, one, other)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """An index below 0 is nothing there."""
+        if isinstance(obj, list | tuple | str) and isinstance(argument, int) and argument < 0:
+            return self.undefined(obj=obj, name=argument)
+        return super().getitem(obj, argument)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        return _rewritten(super()._parse(source, name, filename))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A key of a mapping before anything that Python's type has; ``length`` and common methods of JavaScript."""
         if isinstance(obj, Mapping):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
-        if isinstance(obj, str | list | tuple):
-            if attribute == "length":
-                return len(obj)
-            methods = _METHODS[str if isinstance(obj, str) else list]
+        if attribute == "toString" and not isinstance(obj, ChainableUndefined):
+            return lambda: js_text(obj)
+        if isinstance(obj, str | list | tuple | int | float):
+            if attribute == "length" and not isinstance(obj, int | float):
+                return js_length(obj)
+            methods = METHODS[str if isinstance(obj, str) else float if isinstance(obj, int | float) else list]
             if attribute in methods:
                 return lambda *arguments: methods[attribute](obj, *arguments)
         return super().getattr(obj, attribute)
-
-
-def _as_list(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter of Jinja2 that returns a list where it returns an iterator; a text stays one."""
-
-    @wraps(function)
-    def called(*arguments: Any, **named: Any) -> Any:
-        found = function(*arguments, **named)
-        return found if isinstance(found, str) else list(found)
-
-    return called
-
-
-def _truncated(text: Any, length: float = 255, killwords: bool = False, end: str = "...") -> str:
-    """The first characters, to the end of a word, and then ``end``, which is not among them."""
-    written, most = str(js_text(text)), int(length or 255)
-    if len(written) <= most:
-        return written
-    space = -1 if killwords else written.rfind(" ", 0, most + 1)
-    return written[: most if space < 0 else space] + end
-
-
-def _title(text: Any) -> str:
-    return " ".join(word[:1].upper() + word[1:].lower() for word in str(js_text(text)).split(" "))
-
-
-def _indented(text: Any, width: int = 4, indentfirst: bool = False) -> str:
-    lines = str(js_text(text)).split("\n")
-    return "\n".join(line if not (number or indentfirst) else " " * width + line for number, line in enumerate(lines))
-
-
-def _rounded(value: float, precision: int = 0, method: str = "common") -> float:
-    """Halves go up, as JavaScript rounds."""
-    factor = 10**precision
-    scaled = value * factor
-    whole = math.ceil(scaled) if method == "ceil" else math.floor(scaled if method == "floor" else scaled + 0.5)
-    return float(whole / factor)
-
-
-def _joined(items: Any, by: str = "", attribute: str | None = None) -> str:
-    found = items.values() if isinstance(items, Mapping) else items
-    if attribute is not None:
-        found = (item.get(attribute) if isinstance(item, Mapping) else getattr(item, attribute, None) for item in found)
-    return by.join(str(js_text(item)) for item in found)
-
-
-def _length(value: Any) -> int | str:
-    """How many; of what has no length, such as a number, nothing."""
-    return len(value) if isinstance(value, Sized) else ""
-
-
-def _leading(pattern: str, kind: Callable[[str], Any]) -> Callable[..., Any]:
-    """A filter that reads the number that a text begins with, as ``parseInt`` and ``parseFloat`` do."""
-
-    def read(value: Any, otherwise: Any = 0, base: int = 10) -> Any:
-        if base != 10:
-            with suppress(ValueError):
-                return int(str(value), base)
-            return otherwise
-        found = re.match(pattern, str(js_text(value)).strip())
-        return kind(found[0]) if found else otherwise
-
-    return read
-
-
-def _listed(value: Any) -> list[Any]:
-    return [{"key": key, "value": item} for key, item in value.items()] if isinstance(value, Mapping) else list(value)
-
-
-def _grouped(items: Any, attribute: str) -> dict[str, list[Any]]:
-    groups: dict[str, list[Any]] = {}
-    for item in items:
-        groups.setdefault(str(js_text(item[attribute] if isinstance(item, Mapping) else None)), []).append(item)
-    return groups
-
-
-def _encoded(value: Any) -> str:
-    pairs = value.items() if isinstance(value, Mapping) else value if isinstance(value, list) else None
-    if pairs is None:
-        return quote(str(js_text(value)), safe="!'()*")
-    return "&".join(f"{_encoded(key)}={_encoded(item)}" for key, item in pairs)
-
-
-_MAKE_LISTS = ("reverse", "select", "reject", "selectattr", "rejectattr", "batch", "slice")
-_FILTERS: dict[str, Callable[..., Any]] = {
-    "dump": dump,
-    "load": json.loads,
-    "nl2br": lambda text: str(text).replace("\n", "<br />\n"),
-    "pairs": _pairs,
-    "truncate": _truncated,
-    "title": _title,
-    "indent": _indented,
-    "round": _rounded,
-    "join": _joined,
-    "length": _length,
-    "string": js_text,
-    "urlencode": _encoded,
-    "int": _leading(r"[-+]?\d+", int),
-    "float": _leading(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", float),
-    "list": _listed,
-    "groupby": _grouped,
-}
 
 
 @lru_cache(maxsize=4096)

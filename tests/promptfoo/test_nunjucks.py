@@ -48,11 +48,64 @@ ENVIRONMENT = NunjucksEnvironment(None, {"HOME_TOWN": "Rome"})
         ("{{ rows | selectattr('k') | length }} {{ rows | batch(1) | dump }}", {"rows": [{"k": 1}]}, '1 [[{"k":1}]]'),
         ("{{ thing | list | dump }}", {"thing": {"a": 1}}, '[{"key":"a","value":1}]'),
         ("{{ rows | groupby('k') | dump }}", {"rows": [{"k": "b"}]}, '{"b":[{"k":"b"}]}'),
+        (
+            "{{ '&<\"' | escape }}|{{ nothing | upper }}|{{ rows | e }}",
+            {"nothing": None, "rows": [1, 2]},
+            "&amp;&lt;&quot;||1,2",
+        ),
+        (
+            "{{ -7 % 3 }} {{ 7 / 0 }} {{ 0 / 0 }} {{ '42' * 2 }} {{ '42' - 1 }} {{ none + 1 }}",
+            {},
+            "-1 Infinity NaN 84 41 1",
+        ),
+        ("{{ 'a' ~ true ~ none ~ 1.0 }}", {}, "atruenull1"),
+        ("{{ big }} {{ small }} {{ tiny }}", {"big": 10**22, "small": 0.00001, "tiny": 1.5e-7}, "1e+22 0.00001 1.5e-7"),
+        ("{{ rows[-1] }}|{{ rows | length }}|{{ '😀' | length }}", {"rows": [1]}, "|1|2"),
+        (
+            "{{ 3 == '3' }} {{ 3 === '3' }} {{ 3 !== '3' }} {{ none == gone }} {{ [1] == [1] }}",
+            {},
+            "true false true true false",
+        ),
+        ("{{ 5 > 3 > 1 }} {{ '10' > 9 }} {{ '10' > '9' }}", {}, "false true false"),
+        (
+            "{{ 'a' if rows else 'b' }}{% if thing %}c{% endif %}{{ not rows }}{{ rows or 1 }}|",
+            {"rows": [], "thing": {}},
+            "acfalse|",
+        ),
+        ("{% set n = 0 %}{% for x in rows %}{% set n = n + x %}{% endfor %}{{ n }}", {"rows": [1, 2]}, "3"),
+        ("{% for x in rows %}{% set n = x %}{% endfor %}{{ n }}|", {"rows": [1, 2]}, "|"),
+        (
+            "{% for x in thing %}{{ x }}{% endfor %}{% for x in none %}x{% endfor %}{% for x in 3 %}x{% endfor %}|",
+            {"thing": {"a": 1}},
+            "|",
+        ),
+        ("{{ {a: 1}.a }} {{ True }}|{{ (1, 2) }}|{{ gone | dump }}|{{ none is null }}", {}, "1 |2||true"),
+        (
+            "{{ t.indexOf('l') }} {{ t.charAt(1) }} {{ t.substring(3, 1) }} {{ t.repeat(2) }} {{ f.toFixed(2) }}",
+            {"t": "hello", "f": 2.345},
+            "2 e el hellohello 2.35",
+        ),
+        ("{% verbatim %}{{ kept }}{% endverbatim %}", {}, "{{ kept }}"),
+        ("{{ range(1, 6, 2) | dump }}", {}, "[1,3,5]"),
         ("{% for x in rows %}{{ loop.index + '. ' + x }};{% endfor %}", {"rows": ["a"]}, "1. a;"),
     ],
 )
 def test_a_template_prints_what_nunjucks_prints(template: str, variables: dict, printed: str) -> None:
     assert render(template, variables, ENVIRONMENT) == printed
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ 1e3 }}", "Nunjucks has no number 1e3"),
+        ("{{ t | replace(r/o/g, 'x') }}", "patterns such as r/x/g are not read"),
+        ("{% switch n %}{% case 1 %}{% endswitch %}", "unknown tag 'switch'"),
+        ("{{ t | urlize }}", "No filter named 'urlize'"),
+    ],
+)
+def test_what_nunjucks_does_otherwise_is_refused(template: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        render(template, {"t": "foo", "n": 1}, ENVIRONMENT)
 
 
 def test_what_is_no_template_is_a_problem_that_shows_it() -> None:
