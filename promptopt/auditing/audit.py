@@ -11,7 +11,7 @@ from typing import Any
 
 from promptopt.auditing.accounting import Accounting, Settled
 from promptopt.auditing.bill import KINDS, TokenBill, TokenRate, slots_of
-from promptopt.auditing.evidence import label_evidence
+from promptopt.auditing.evidence import effort_evidence, label_evidence
 from promptopt.auditing.log import CallLog
 from promptopt.auditing.profile import GroupSums, SpendProfile, near_repeats, profile, stable_blocks
 from promptopt.auditing.replays import fixed_shares
@@ -37,6 +37,7 @@ class LogAudit:
         needs: What the others need.
         outcomes: By set of strategies.
         labelled: Prompts (or tags, as ``labelled_by`` says) whose labels show that the smaller model does the job.
+        effort_labelled: Likewise those whose labels show that the lower effort does.
         log_sums: Calls, input and output tokens of the whole log: parts of one log have the same.
     """
 
@@ -53,6 +54,7 @@ class LogAudit:
     log_sums: tuple[int, int, int] = (0, 0, 0)
     labelled: tuple[str, ...] = ()
     labelled_by: str = "prompt"
+    effort_labelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ def audit(
     Raises:
         InputError: Too many strategies for all orders.
     """
-    labels = label_evidence(given.log, settings.to_model)
-    lacking = {name: text for name, text in needs(given.log, settings, labels).items() if name in order}
+    labels, effort = label_evidence(given.log, settings.to_model), effort_evidence(given.log, settings.to_effort)
+    lacking = {name: text for name, text in needs(given.log, settings, labels, effort).items() if name in order}
     able = tuple(name for name in order if name not in lacking)
     if every_order and len(able) > MOST_ORDERED:
         raise InputError(f"--all-orders takes at most {MOST_ORDERED} strategies, not {len(able)}: choose with --only")
@@ -91,9 +93,9 @@ def audit(
         # Questions that are alike, and prompts with another layout, begin alike only by chance.
         rows = in_part(log, *part, by_model="layout" in able or "semantic-cache" in able)
         log, fixed = log.take(rows), fixed and (fixed[0][rows], fixed[1][rows])
-        labels = None if labels is None else labels.take(rows)
+        labels, effort = labels and labels.take(rows), effort and effort.take(rows)
         repeated = repeated[0][rows], repeated[1][rows]
-    replay = LogReplay(log, settings, config, fixed, labels)
+    replay = LogReplay(log, settings, config, fixed, labels, effort)
     sets = all_sets(able) if every_order else chain(able)
     return LogAudit(
         rows=len(log),
@@ -109,6 +111,7 @@ def audit(
         log_sums=(len(given.log), int(given.log.input_tokens.sum()), int(given.log.output_tokens.sum())),
         labelled=() if labels is None else labels.prompts,
         labelled_by="prompt" if labels is None else labels.column,
+        effort_labelled=() if effort is None else effort.prompts,
     )
 
 
@@ -137,6 +140,7 @@ def merged(parts: Sequence[LogAudit]) -> LogAudit:
             log_sums=first.log_sums,
             labelled=first.labelled,
             labelled_by=first.labelled_by,
+            effort_labelled=first.effort_labelled,
         )
     return whole
 
@@ -165,6 +169,7 @@ def partial_text(audit: LogAudit, part: tuple[int, int]) -> str:
         "log_sums": audit.log_sums,
         "labelled": audit.labelled,
         "labelled_by": audit.labelled_by,
+        "effort_labelled": audit.effort_labelled,
         "accounting": asdict(audit.accounting),
         "settings": asdict(audit.settings),
         "order": audit.order,
@@ -243,6 +248,7 @@ def _partial(body: Mapping[str, Any]) -> LogAudit:
         log_sums=tuple(body["log_sums"]),
         labelled=tuple(body["labelled"]),
         labelled_by=body["labelled_by"],
+        effort_labelled=tuple(body.get("effort_labelled", ())),
     )
 
 

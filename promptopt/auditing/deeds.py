@@ -69,6 +69,11 @@ def assumed(name: StrategyName, audit: LogAudit) -> str:
             f"labels of {', '.join(labels)} show that it loses at most {MARGIN:.0%}; calls were given to either model "
             "alike, and as many tokens are used"
         )
+    if name == "lower-effort" and audit.effort_labelled and settings.effort_ratio is None:
+        return (
+            f"labels of {', '.join(audit.effort_labelled)} show that {settings.to_effort} effort loses at most "
+            f"{MARGIN:.0%}; calls were given to either effort alike, and reason as much less as those in the log"
+        )
     if name == "cascade" and not settings.cascade:
         return (
             "a validator finds the smaller model's answers that labels call bad, as many as the 95% bound of their "
@@ -128,4 +133,7 @@ def carried_out(name: StrategyName, audit: LogAudit) -> str:
         return f"[tool.promptopt.gateway] {setting}"
     if name == "output-cap" and settings.cap is not None:
         return f"max_output_tokens: {settings.cap} in the prompt's front matter"
+    if able and name == "lower-effort" and settings.effort_ratio is None:
+        named = ", ".join(audit.effort_labelled)
+        return f"reasoning_effort: {settings.to_effort} in the front matter of {named}"
     return _MEANING[name][0]

@@ -168,14 +168,14 @@ def label_evidence(log: CallLog, model: str | None) -> LabelEvidence | None:
         return None
     judged = ~np.isnan(log.quality) & ~log.own_hit
     small = np.isin(log.codes["model"], [at for at, name in enumerate(log.names["model"]) if same_model(name, model)])
-    column = "prompt" if (log.codes["prompt"] >= 0).any() else "tag"
+    column = _column(log)
     kinds = log.codes[column]
     shown, escalated, prompts = np.zeros(len(log), bool), np.full(len(log), np.nan), []
     for kind in np.unique(kinds[judged & small]).tolist():
         rows = kinds == kind
         mine, others = log.quality[rows & judged & small], log.quality[rows & judged & ~small]
         escalated[rows & ~small] = upper_bound((mine < _GOOD).astype(np.float64), 1.0, _LEVEL)
-        if len(others) and lower_bound(mine, 0.0, _LEVEL / 2) - upper_bound(others, 1.0, _LEVEL / 2) > -MARGIN:
+        if _is_as_good(mine, others):
             shown[rows] = True
             prompts.append(log.names[column][kind] if kind >= 0 else "")
     count = int((judged & small).sum())
@@ -185,6 +185,71 @@ def label_evidence(log: CallLog, model: str | None) -> LabelEvidence | None:
         else f"labels of answers of {model} in the log, or --evidence FILE"
     )
     return LabelEvidence(shown, escalated, count, tuple(prompts), column, lacking)
+
+
+@dataclass(frozen=True)
+class EffortEvidence:
+    """What quality labels in a log say of a lower reasoning effort.
+
+    Attributes:
+        shown: Calls at other efforts of prompts (or tags) and models in which answers at this one are not worse.
+        ratio: Reasoning tokens of a call at this effort by those at the others, as the log has them; NaN is unknown.
+        judged: How many labels answers at this effort have.
+        prompts: Those that are shown.
+        lacking: What more is needed.
+    """
+
+    shown: Flags
+    ratio: Floats
+    judged: int
+    prompts: tuple[str, ...]
+    lacking: str
+
+    def take(self, rows: Flags) -> EffortEvidence:
+        """That of some calls."""
+        return replace(self, shown=self.shown[rows], ratio=self.ratio[rows])
+
+
+def effort_evidence(log: CallLog, effort: str | None) -> EffortEvidence | None:
+    """What the labels of a whole log say of an effort; ``None`` if it has none, or no effort is named.
+
+    As :func:`label_evidence`, of calls of one model.
+    """
+    if effort is None or not len(log.quality):
+        return None
+    judged, answered = ~np.isnan(log.quality) & ~log.own_hit, ~log.failed & ~log.own_hit
+    low = np.isin(log.codes["effort"], [at for at, name in enumerate(log.names["effort"]) if name.lower() == effort])
+    column = _column(log)
+    kinds = log.codes[column].astype(np.int64) * len(log.names["model"]) + log.codes["model"]
+    shown, ratio, prompts = np.zeros(len(log), bool), np.full(len(log), np.nan), []
+    for kind in np.unique(kinds[judged & low]).tolist():
+        rows = kinds == kind
+        before, after = log.reasoning_tokens[rows & answered & ~low], log.reasoning_tokens[rows & answered & low]
+        if not before.sum() or after.mean() > before.mean():
+            continue
+        if _is_as_good(log.quality[rows & judged & low], log.quality[rows & judged & ~low]):
+            shown[rows & ~low] = True
+            ratio[rows & ~low] = after.mean() / before.mean()
+            prompts.append(kind // len(log.names["model"]))
+    count = int((judged & low).sum())
+    lacking = (
+        f"more labels: the {count:,} of answers at {effort} effort do not show that it loses at most {MARGIN:.0%} and "
+        "reasons less"
+        if count
+        else f"labels of answers at {effort} effort in the log, or --effort-ratio FILE"
+    )
+    names = tuple(log.names[column][each] if each >= 0 else "" for each in dict.fromkeys(prompts))
+    return EffortEvidence(shown, ratio, count, names, lacking)
+
+
+def _column(log: CallLog) -> str:
+    """What calls are told apart by."""
+    return "prompt" if (log.codes["prompt"] >= 0).any() else "tag"
+
+
+def _is_as_good(mine: Floats, others: Floats) -> bool:
+    """Whether labels of independent answers show a loss of at most the margin."""
+    return bool(len(others) and lower_bound(mine, 0.0, _LEVEL / 2) - upper_bound(others, 1.0, _LEVEL / 2) > -MARGIN)
 
 
 def same_model(named: str, model: str) -> bool:

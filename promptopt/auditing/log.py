@@ -22,7 +22,7 @@ Floats: TypeAlias = "NDArray[np.float64]"
 Integers: TypeAlias = "NDArray[np.int64]"
 Flags: TypeAlias = "NDArray[np.bool_]"
 
-NAMES = ("model", "provider", "prompt", "tag", "user", "team", "session", "tier")
+NAMES = ("model", "provider", "prompt", "tag", "user", "team", "session", "tier", "effort")
 """Columns of texts."""
 UNKNOWN = "unknown"
 """The model of a call whose log names none."""
@@ -55,6 +55,7 @@ class LoggedCall(NamedTuple):
         cut_off: Its answer ended at the cap.
         own_hit: It was answered by a cache of the log's own gateway: nothing was paid.
         waits: Whether somebody waited for the answer; ``None`` is unknown.
+        effort: The reasoning effort that was asked for; ``None`` is the model's own.
         quality: How good the answer was, from 0 to 1, as somebody has judged it; ``None`` if nobody did.
     """
 
@@ -77,6 +78,7 @@ class LoggedCall(NamedTuple):
     team: str | None = None
     session: str | None = None
     tier: str | None = None
+    effort: str | None = None
     digest: int = _NO_DIGEST
     blocks: Sequence[int] = ()
     block_tokens: float = 0

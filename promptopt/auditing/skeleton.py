@@ -20,6 +20,7 @@ import numpy as np
 from promptopt.auditing.accounting import Accounting, Settled
 from promptopt.auditing.audit import AuditInput
 from promptopt.auditing.log import NAMES, CallLog, in_order
+from promptopt.call_options import REASONING_EFFORTS
 from promptopt.errors import InputError, MissingExtra
 from promptopt.files import show_path
 
@@ -45,7 +46,7 @@ def write_skeleton(given: AuditInput, path: Path, *, salt: bytes | None = None) 
     salt = salt or secrets.token_bytes(16)
     columns: dict[str, Any] = {name: getattr(log, name) for name in _PLAIN}
     for name in NAMES:
-        texts = [_hidden(text, salt) if name in _HIDDEN else text for text in log.names[name]]
+        texts = [_hidden(text, salt) if _is_hidden(name, text) else text for text in log.names[name]]
         codes = log.codes[name]
         columns[name] = np.array([*texts, None], dtype=object)[codes]
     columns["digest"] = _salted(log.digest, salt)
@@ -111,9 +112,10 @@ def read_skeleton(path: Path) -> AuditInput:
         prefixes = duckdb.connect().execute("SELECT prefix FROM read_parquet(?)", [str(path)]).fetchall()
     except duckdb.Error as error:
         raise InputError(f"cannot be read as a skeleton: {str(error).splitlines()[0]}", path=show_path(path)) from None
-    codes, names = {}, {}
+    codes, names, size = {}, {}, len(columns["model"])
     for name in NAMES:
-        texts = [None if _is_missing(text) else str(text) for text in columns[name]]
+        # Older skeletons lack a column.
+        texts = [None if _is_missing(text) else str(text) for text in columns.get(name, [None] * size)]
         known: dict[str, int] = {}
         codes[name] = np.array([-1 if text is None else known.setdefault(text, len(known)) for text in texts], np.int32)
         names[name] = tuple(known)
@@ -129,7 +131,6 @@ def read_skeleton(path: Path) -> AuditInput:
 
     kinds: dict[str, Any] = dict.fromkeys(("at", "said_usd", "latency_s", "block_tokens"), np.float64)
     kinds |= dict.fromkeys(("failed", "cut_off", "own_hit"), np.bool_) | {"waits": np.int8}
-    size = len(codes["model"])
     log = CallLog(
         **{name: numbers(name, kinds.get(name, np.int64)) for name in _PLAIN},
         codes=codes,
@@ -180,6 +181,10 @@ def _duckdb() -> Any:
     except ImportError:
         raise MissingExtra("duckdb", "audit", "a skeleton") from None
     return duckdb
+
+
+def _is_hidden(column: str, text: str) -> bool:
+    return column in _HIDDEN or (column == "effort" and text not in REASONING_EFFORTS)
 
 
 def _is_missing(value: Any) -> bool:

@@ -24,7 +24,7 @@ from promptopt.auditing.bill import (
     rates_of,
     slots_of,
 )
-from promptopt.auditing.evidence import LabelEvidence, same_model
+from promptopt.auditing.evidence import EffortEvidence, LabelEvidence, same_model
 from promptopt.auditing.log import CallLog, Flags, Floats, Integers
 from promptopt.auditing.prompt_digests import digest_of
 from promptopt.auditing.replays import asked_again, fixed_shares, replay_answers, replay_fixed, replay_prefixes
@@ -78,12 +78,14 @@ class LogReplay:
         config: Config,
         fixed: tuple[Floats, Integers] | None = None,
         labels: LabelEvidence | None = None,
+        effort: EffortEvidence | None = None,
     ) -> None:
         """``fixed`` is what :func:`fixed_shares` says of the whole log, if ``log`` is a part of it.
 
-        ``labels`` are those of ``log``'s rows.
+        ``labels`` and ``effort`` are those of ``log``'s rows.
         """
         self.log, self.settings, self._fixed, self._labels = log, settings, fixed, labels
+        self._effort = effort
         self._config = config
         self._slots = slots_of(log)
         self._logged = logged(log, rates_of(log, config))
@@ -215,6 +217,12 @@ class LogReplay:
             return np.ones(len(self.log), bool)
         return self._labels.shown
 
+    def _moved(self) -> Flags:
+        """Those of them that another model answers in the log."""
+        wanted, names = self.settings.to_model, self.log.names["model"]
+        codes = [code for code, name in enumerate(names) if wanted is not None and same_model(name, wanted)]
+        return self._shown() & ~np.isin(self.log.codes["model"], codes)
+
     def _cascade(self, state: _State) -> _State:
         rates = self._cascaded(self._base_rates(state, None), None)
         return self._cheaper(state, rates, "cascade", rates.priced)
@@ -241,13 +249,17 @@ class LogReplay:
         return mixed_rates([*models, own], [*(share for _, share in asked), later], rows)
 
     def _lower_effort(self, state: _State) -> _State:
-        ratio = self.settings.effort_ratio
-        assert ratio is not None
-        usages = state.usages
-        reasoning = np.floor(usages.reasoning * ratio + 0.5).astype(np.int64)
+        usages, rows, ratio = state.usages, np.ones(len(self.log), bool), np.float64(self.settings.effort_ratio or 0)
+        if self.settings.effort_ratio is None:
+            assert self._effort is not None
+            # What is known of one model says nothing of another.
+            rows = self._effort.shown & ~(self._moved() if "smaller-model" in state.counts else np.zeros(1, bool))
+            ratio = self._effort.ratio
+        lower = np.floor(np.where(rows, usages.reasoning * ratio, 0) + 0.5).astype(np.int64)
+        reasoning = np.where(rows, lower, usages.reasoning)
         output = usages.output_tokens - usages.reasoning + reasoning
         new = replace(usages, output_tokens=output, reasoning=reasoning)
-        return state.with_counts("lower-effort", new, calls=int((usages.billed & (usages.reasoning > 0)).sum()))
+        return state.with_counts("lower-effort", new, calls=int((rows & usages.billed & (usages.reasoning > 0)).sum()))
 
     def _batch(self, state: _State) -> _State:
         return self._cheaper(state, self._processed(state, "batch"), "batch", no_wait(self.log, self.settings))

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from promptopt.auditing.evidence import LabelEvidence
+from promptopt.auditing.evidence import EffortEvidence, LabelEvidence
 from promptopt.auditing.log import CallLog, Flags
 
 StrategyName = Literal[
@@ -36,6 +36,7 @@ class AuditSettings:
         to_model: The smaller model.
         input_ratio: Input tokens after compression, by before, as measured.
         output_ratio: Output tokens with structured output, by those without, as measured.
+        to_effort: The lower reasoning effort, for quality labels in the log.
         effort_ratio: Reasoning tokens at a lower effort, by those before, as measured.
         model_evidence: Where it was shown that the smaller model does the job.
         semantic_threshold: Cosine from which on two questions may share an answer.
@@ -56,6 +57,7 @@ class AuditSettings:
     to_model: str | None = None
     input_ratio: float | None = None
     output_ratio: float | None = None
+    to_effort: str | None = None
     effort_ratio: float | None = None
     model_evidence: str | None = None
     semantic_threshold: float | None = None
@@ -67,11 +69,16 @@ class AuditSettings:
     cascade_evidence: str | None = None
 
 
-def needs(log: CallLog, settings: AuditSettings, labels: LabelEvidence | None = None) -> dict[StrategyName, str]:
+def needs(
+    log: CallLog,
+    settings: AuditSettings,
+    labels: LabelEvidence | None = None,
+    effort: EffortEvidence | None = None,
+) -> dict[StrategyName, str]:
     """What each strategy needs that is not there; one that can be assessed is not in it.
 
     Args:
-        labels: What quality labels in the log say of the smaller model.
+        labels: What quality labels in the log say of the smaller model; ``effort`` of the lower effort.
     """
     timed = None if log.timed.any() else "the time of each call"
     digests = None if log.has_digests else "requests, or their digests"
@@ -96,8 +103,10 @@ def needs(log: CallLog, settings: AuditSettings, labels: LabelEvidence | None = 
         if labels is None or not labels.judged
         else labels.lacking,
         "lower-effort": None
-        if settings.effort_ratio is not None
-        else "a measured ratio: promptopt compare of both efforts, then --effort-ratio",
+        if settings.effort_ratio is not None or (effort is not None and effort.shown.any())
+        else _EFFORT_NEEDS
+        if effort is None
+        else effort.lacking,
         "cascade": None
         if settings.cascade or (labels is not None and np.isfinite(labels.escalated).any())
         else "a measured cascade: promptopt compare --model A --model B --json with [tool.promptopt.gateway] cascade, "
@@ -111,6 +120,10 @@ def needs(log: CallLog, settings: AuditSettings, labels: LabelEvidence | None = 
 _MODEL_NEEDS = (
     "an A/B run over the same cases: promptopt compare --model A --model B, then --to-model B --evidence FILE; or "
     "quality labels of both models' answers in the log, and --to-model B"
+)
+_EFFORT_NEEDS = (
+    "a measured ratio: promptopt compare of both efforts, then --effort-ratio; or quality labels of answers at both "
+    "efforts in the log, and --to-effort low"
 )
 
 

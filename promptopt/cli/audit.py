@@ -77,12 +77,9 @@ def command() -> None:
     metavar="RATIO|FILE",
     help="Reasoning tokens at a lower effort, by before: a number, or `promptopt compare --json`.",
 )
+@click.option("--to-effort", metavar="LEVEL", help="A lower effort that quality labels in the log may show.")
 @click.option("--to-model", metavar="NAME", help="A smaller model; with --evidence.")
-@click.option(
-    "--evidence",
-    type=click.Path(path_type=Path),
-    help="The JSON of `promptopt compare` that shows that it does the job.",
-)
+@click.option("--evidence", type=click.Path(path_type=Path), help="The JSON of `promptopt compare` that shows it.")
 @click.option(
     "--semantic",
     metavar="FILE|COSINE",
@@ -313,9 +310,10 @@ def _settings(options: dict[str, Any], config: Config) -> AuditSettings:
         minimum=options["cache_minimum"],
         cap=options["cap"],
         no_wait=options["no_wait"],
-        to_model=options["to_model"],
+        to_model=model,
         input_ratio=ratio("input", "input"),
         output_ratio=ratio("output", "output"),
+        to_effort=options["to_effort"] and options["to_effort"].lower(),
         effort_ratio=ratio("effort", "reasoning"),
         model_evidence=None if evidence is None else model_evidence(evidence, model),
         semantic_threshold=None if similarity is None else similarity.threshold,

@@ -11,7 +11,7 @@ import pytest
 from promptopt.auditing.accounting import settle
 from promptopt.auditing.audit import AuditInput, audit, partial_text, read_partial
 from promptopt.auditing.deeds import gateway_settings
-from promptopt.auditing.evidence import label_evidence, measured_cascade, same_model
+from promptopt.auditing.evidence import effort_evidence, label_evidence, measured_cascade, same_model
 from promptopt.auditing.log import LoggedCall
 from promptopt.auditing.log_builder import LogBuilder
 from promptopt.auditing.prompt_digests import text_of
@@ -76,6 +76,68 @@ def test_too_few_labels_show_nothing(config):
     lacking = needs(log.log, AuditSettings(to_model="gpt-4o-mini"), label_evidence(log.log, "gpt-4o-mini"))
     assert "more labels: the 20 of gpt-4o-mini" in lacking["smaller-model"]
     assert "quality labels" in needs(log.log, AuditSettings())["cascade"]
+
+
+def reasoned(size=500, good=1.0):
+    """Two prompts with two models, at high and at low effort; low effort does for one prompt only."""
+    calls = []
+    for number in range(size * 4):
+        prompt, model = ("triage", "essay")[number % 2], ("gpt-5", "gpt-5-mini")[number // 2 % 2]
+        effort = ("high", "low")[number // 4 % 2]
+        reasoning = 200 if effort == "low" else 900
+        bad = effort == "low" and (number // 8 % 3 == 0 if prompt == "essay" else number // 8 % 100 >= 100 * good)
+        calls.append(
+            LoggedCall(
+                model, START + number * 7, 1000, output_tokens=100 + reasoning, reasoning_tokens=reasoning,
+                prompt=prompt, effort=effort, quality=float(not bad), digest=number + 1,
+            )
+        )  # fmt: skip
+    return calls
+
+
+def test_labels_show_for_which_prompts_a_lower_effort_does(config, tmp_path):
+    log, settings, order = given(reasoned(), config), AuditSettings(to_effort="low"), ("lower-effort",)
+    found = audit(log, settings, config, order=order)
+    assert found.effort_labelled == ("triage",)
+    (step,) = report_data(found)["steps"]
+    # 250 calls of triage at high effort with each model, of which 700 tokens of reasoning are saved.
+    saved = sum(250 * 700 * find_price(model).output_mtok / Decimal(10**6) for model in ("gpt-5", "gpt-5-mini"))
+    assert step["saved_usd"] == pytest.approx(float(saved), abs=1e-12)
+    assert (step["details"]["calls"], step["needs"]) == (500, None)
+    assert step["do"] == "reasoning_effort: low in the front matter of triage"
+    assert "labels of triage show that low effort loses at most 2%" in step["assumes"]
+    total = Decimal(0)
+    for number in (1, 2):
+        (tmp_path / "part.json").write_text(
+            partial_text(audit(log, settings, config, order=order, part=(number, 2)), (number, 2))
+        )
+        part, _ = read_partial(tmp_path / "part.json")
+        assert part.effort_labelled == ("triage",)
+        total += part.outcomes[frozenset(order)].bill.usd
+    assert total == found.outcomes[frozenset(order)].bill.usd
+
+
+def test_a_call_that_another_model_takes_over_keeps_its_effort(config):
+    log, settings = given(reasoned(), config), AuditSettings(to_effort="low", to_model="gpt-5-mini")
+    found = audit(log, settings, config, order=("smaller-model", "lower-effort"))
+    by_name = {step["strategy"]: step for step in report_data(found)["steps"]}
+    assert by_name["smaller-model"]["details"]["calls"] > 0
+    assert by_name["lower-effort"]["details"]["calls"] == 250
+
+
+@pytest.mark.parametrize(
+    ("calls", "effort", "says"),
+    [
+        (reasoned(40), "low", "more labels: the 80 of answers at low effort"),
+        (reasoned(good=0.9), "low", "more labels: the 1,000 of answers at low effort"),
+        (reasoned(40), "minimal", "labels of answers at minimal effort in the log, or --effort-ratio FILE"),
+        (reasoned(40), None, "quality labels of answers at both efforts in the log, and --to-effort low"),
+    ],
+)
+def test_what_does_not_show_that_a_lower_effort_does(config, calls, effort, says):
+    log = given(calls, config).log
+    settings = AuditSettings(to_effort=effort)
+    assert says in needs(log, settings, effort=effort_evidence(log, effort))["lower-effort"]
 
 
 def test_a_cascade_pays_the_second_model_for_what_labels_call_bad(config):

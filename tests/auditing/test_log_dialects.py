@@ -295,6 +295,38 @@ def test_a_call_is_accounted_for_as_it_was_billed(tmp_path, dialect, kind):
     assert tuple(map(int, read)) == usage
 
 
+ASKED = {
+    openai_pair: {"request": {"model": "gpt-5", "messages": [], "reasoning_effort": "low"}},
+    responses: {"reasoning": {"effort": "low", "summary": None}},
+    spend_logs: {"proxy_server_request": "{}", "model_parameters": {"reasoning_effort": "low"}},
+    logging_payload: {"model_parameters": {"reasoning_effort": "low", "stream": True}},
+    langfuse: {"modelParameters": {"reasoning_effort": "low"}},
+    langfuse_blob: {"model_parameters": '{"reasoning_effort": "low"}'},
+    helicone: {"request_body": {"model": "gpt-5", "reasoning": {"effort": "low"}}},
+    plain: {"reasoning_effort": "low"},
+}
+
+
+@pytest.mark.parametrize("dialect", ASKED, ids=lambda each: each.__name__)
+def test_the_reasoning_effort_that_was_asked_for_is_read(tmp_path, dialect):
+    record = {**dialect(*KINDS["reasoning"]), **ASKED[dialect]}
+    log = read_log([as_json_lines(tmp_path / "log.jsonl", record)]).log
+    assert log.name("effort", 0) == "low"
+    log = read_log([as_json_lines(tmp_path / "none.jsonl", dialect(*KINDS["reasoning"]))]).log
+    assert log.name("effort", 0) is None
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"gen_ai.request.reasoning.level": "low"}, {"llm.invocation_parameters": '{"reasoning_effort": "low"}'}],
+)
+def test_spans_say_the_effort_too(tmp_path, attributes):
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5", "gen_ai.usage.input_tokens": 10,
+             "gen_ai.usage.output_tokens": 5}  # fmt: skip
+    log = read_log([as_json_lines(tmp_path / "log.jsonl", span({**asked, **attributes}))]).log
+    assert log.name("effort", 0) == "low"
+
+
 RETRIED = {
     spend_logs: {"status": "failure", "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "metadata": "{}"},
     logging_payload: {"status": "failure", "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0,

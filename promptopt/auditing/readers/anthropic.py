@@ -8,6 +8,7 @@ from typing import Any
 from promptopt.auditing.log import UNKNOWN, LoggedCall
 from promptopt.auditing.prompt_digests import digest_of, text_of
 from promptopt.auditing.readers.fields import (
+    EFFORT,
     as_mapping,
     count,
     dig,
@@ -64,6 +65,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         tier="batch" if usage.get("service_tier") == "batch" else None,
         digest=digest_of(request) if messages else 0,
         **text_of([request.get("tools"), request.get("system"), messages] if messages else None),
+        effort=text(request, *EFFORT),
         cap=setting(request, "max_tokens"),
         latency_s=None if milliseconds is None else milliseconds / 1000,
         cut_off=is_cut_off(answer.get("stop_reason")),

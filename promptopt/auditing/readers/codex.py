@@ -23,12 +23,14 @@ class CodexSession:
     def __init__(self) -> None:
         self._model = "unknown"
         self._session: str | None = None
+        self._effort: str | None = None
         self._total: int | None = None
 
     def calls(self, record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         payload = as_mapping(record.get("payload"))
         if record.get("type") == "turn_context":
             self._model = text(payload, "model") or self._model
+            self._effort = text(payload, "effort")
         elif record.get("type") == "session_meta":
             self._session = text(payload, "id")
         elif payload.get("type") == "token_count" and (usage := as_mapping(dig(payload, "info.last_token_usage"))):
@@ -50,6 +52,7 @@ class CodexSession:
                 relation="inside",
                 provider="openai",
                 session=self._session,
+                effort=self._effort,
             )
 
 

@@ -208,6 +208,10 @@ def text(record: Any, *paths: str) -> str | None:
     return str(value)
 
 
+EFFORT = ("reasoning_effort", "reasoning.effort", "output_config.effort", "reasoningEffort", "reasoning.level")
+"""Where the settings of a call have its reasoning effort."""
+
+
 def first_text(value: Any) -> str | None:
     """The first of a list of tags."""
     if isinstance(value, str) and value[:1] == "[":

@@ -8,6 +8,7 @@ from typing import Any
 from promptopt.auditing.log import UNKNOWN, LoggedCall
 from promptopt.auditing.prompt_digests import digest_of, text_of
 from promptopt.auditing.readers.fields import (
+    EFFORT,
     as_json,
     as_mapping,
     as_quality,
@@ -67,6 +68,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         session=text(properties, "Helicone-Session-Id", "session"),
         digest=digest_of(body) if messages else 0,
         **text_of(messages or None),
+        effort=text(body, *EFFORT),
         cap=setting(body, "max_tokens", "max_completion_tokens"),
         latency_s=None if milliseconds is None else milliseconds / 1000,
         failed=status >= 400 or status < 0,

@@ -59,6 +59,7 @@ def _event(event: Mapping[str, Any], task: str | None, session: str | None) -> L
         digest=digest_of(event.get("model"), asked, event.get("config")) if asked else 0,
         **text_of(asked or None),
         latency_s=real(event, "output.time", "working_time"),
+        effort=text(event, "config.reasoning_effort"),
         cap=setting(event, "config.max_tokens"),
         cut_off=is_cut_off(dig(choices[0], "stop_reason")),
         own_hit=event.get("cache") == "read",

@@ -8,6 +8,7 @@ from typing import Any
 from promptopt.auditing.log import UNKNOWN, LoggedCall
 from promptopt.auditing.prompt_digests import digest_of, text_of
 from promptopt.auditing.readers.fields import (
+    EFFORT,
     BadRow,
     as_count,
     as_json,
@@ -150,6 +151,7 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
         or text(record, "traceId", "trace_id"),
         digest=digest_of(text(record, "model", "provided_model_name"), asked, settings) if asked else 0,
         **text_of(asked or None),
+        effort=text(settings, *EFFORT),
         cap=setting(settings, "max_tokens", "max_completion_tokens", "maxTokens"),
         latency_s=seconds_between(start, end),
         failed=str(record.get("level", "")).upper() == "ERROR",

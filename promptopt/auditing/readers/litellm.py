@@ -8,6 +8,7 @@ from typing import Any
 from promptopt.auditing.log import UNKNOWN, LoggedCall
 from promptopt.auditing.prompt_digests import digest_of, text_of
 from promptopt.auditing.readers.fields import (
+    EFFORT,
     as_json,
     as_mapping,
     count,
@@ -75,6 +76,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         tier=text(record, "cost_breakdown.service_tier", "metadata.usage_object.service_tier"),
         digest=digest_of(text(record, "model"), messages, parameters) if messages else 0,
         **text_of(messages or None),
+        effort=text(parameters, *EFFORT),
         cap=setting(parameters, "max_tokens", "max_completion_tokens"),
         latency_s=seconds_between(start, end),
         failed=text(record, "status", "metadata.status") == "failure",

@@ -8,6 +8,7 @@ from typing import Any
 from promptopt.auditing.log import UNKNOWN, LoggedCall
 from promptopt.auditing.prompt_digests import digest_of, text_of
 from promptopt.auditing.readers.fields import (
+    EFFORT,
     BadRow,
     as_mapping,
     count,
@@ -84,6 +85,7 @@ def calls(record: Mapping[str, Any]) -> Iterator[LoggedCall]:
         tier="batch" if batch else text(answer, "service_tier"),
         digest=digest_of(request) if messages else 0,
         **text_of([request.get("tools"), request.get("instructions"), messages] if messages else None),
+        effort=text(request, *EFFORT) or text(answer, "reasoning.effort"),
         cap=setting(request, "max_completion_tokens", "max_output_tokens", "max_tokens"),
         latency_s=latency
         if latency is not None

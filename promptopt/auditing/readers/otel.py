@@ -11,6 +11,7 @@ from typing import Any
 from promptopt.auditing.log import UNKNOWN, CachedRelation, LoggedCall
 from promptopt.auditing.prompt_digests import digest_of, text_of
 from promptopt.auditing.readers.fields import (
+    EFFORT,
     BadRow,
     as_count,
     as_mapping,
@@ -224,6 +225,8 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any]) -> LoggedCall:
             "openai.request.service_tier",
             "gen_ai.openai.request.service_tier",
         ),
+        effort=_text(attributes, "gen_ai.request.reasoning.level", "gen_ai.request.reasoning_effort")
+        or text(attributes.get("llm.invocation_parameters"), *EFFORT),
         digest=digest_of(model, asked) if asked else 0,
         **text_of(asked or None),
         cap=setting({"cap": _text(attributes, "gen_ai.request.max_tokens", "ai.settings.maxTokens")}, "cap"),

@@ -206,6 +206,7 @@ class PlainReader:
             team=word("team"),
             session=word("session"),
             tier=word("tier"),
+            effort=word("effort"),
             digest=digest_of_text(str(digest)) if digest else digest_of(word("model"), messages) if messages else 0,
             **({"blocks": prefix, "block_tokens": self._block_tokens} if prefix else text_of(messages or None)),
             cap=None if cap is None else setting({"cap": cap}, "cap"),

@@ -69,6 +69,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "team": ("team", "team_id"),
     "session": ("session", "session_id", "conversation_id", "trace_id"),
     "tier": ("tier", "service_tier"),
+    "effort": ("effort", "reasoning_effort"),
     "digest": ("digest", "request_hash", "request_sha256", "cache_key", "request_id_hash"),
     "prefix": ("prefix", "hash_ids", "prefix_blocks", "blocks"),
     "cap": ("cap", "max_tokens", "max_output_tokens", "max_completion_tokens"),
