@@ -249,7 +249,8 @@ class LogReplay:
         return mixed_rates([*models, own], [*(share for _, share in asked), later], rows)
 
     def _lower_effort(self, state: _State) -> _State:
-        usages, rows, ratio = state.usages, np.ones(len(self.log), bool), np.float64(self.settings.effort_ratio or 0)
+        usages, rows = state.usages, np.ones(len(self.log), bool)
+        ratio: Floats = np.full(1, self.settings.effort_ratio or 0.0)
         if self.settings.effort_ratio is None:
             assert self._effort is not None
             # What is known of one model says nothing of another.

@@ -18,7 +18,8 @@ from promptopt.errors import SuiteError
 from promptopt.functions import load_function
 from promptopt.promptfoo.asserts import Asserts, code_name
 from promptopt.promptfoo.document import ConfigFile, is_script, read_data, split_function
-from promptopt.promptfoo.nunjucks import NunjucksEnvironment, has_template, js_text, render, to_jinja
+from promptopt.promptfoo.nunjucks import NunjucksEnvironment, has_template, render, to_jinja
+from promptopt.promptfoo.nunjucks_values import js_text
 from promptopt.promptfoo.prompts import expand_glob
 from promptopt.promptfoo.providers import model_name
 from promptopt.promptfoo.scripts import run_script

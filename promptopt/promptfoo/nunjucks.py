@@ -171,7 +171,8 @@ def _rewritten(tree: nodes.Template) -> nodes.Template:
     if kept:
         made = nodes.Call(nodes.Name("namespace", "load"), [], [], None, None)
         found.body.insert(0, nodes.Assign(nodes.Name(_KEPT, "store"), made))
-    found.set_environment(tree.environment)
+    if tree.environment is not None:
+        found.set_environment(tree.environment)
     for node in found.find_all(nodes.Node):
         node.set_lineno(node.lineno or 1, override=False)
     return found
@@ -228,7 +229,7 @@ class NunjucksEnvironment(PromptEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         """An index below 0 is nothing there."""
         if isinstance(obj, list | tuple | str) and isinstance(argument, int) and argument < 0:
-            return self.undefined(obj=obj, name=argument)
+            return self.undefined(obj=obj, name=str(argument))
         return super().getitem(obj, argument)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:

@@ -91,9 +91,9 @@ def _compared(left: Any, operations: list[tuple[str, Any]]) -> Any:
         elif operation in ("in", "notin"):
             left = (right is not None and left in right) == (operation == "in")
         else:
-            one, other = (
-                (left, right) if isinstance(left, str) and isinstance(right, str) else map(js_number, (left, right))
-            )
+            texts = isinstance(left, str) and isinstance(right, str)
+            one: Any = left if texts else js_number(left)
+            other: Any = right if texts else js_number(right)
             left = {"lt": one < other, "lteq": one <= other, "gt": one > other, "gteq": one >= other}[operation]
         strict = False
     return left
