@@ -224,6 +224,10 @@ class History:
     def locked(self, prompt: GuardedPrompt, case: Case, entry: LockEntry) -> Template | None:
         """The very template that was locked for a case; ``None`` if it cannot be found."""
         sources = prompt.lock.sources if prompt.lock else ""
+        now = prompt.measure(case.name).entry
+        # Two locks merge line by line: the head may be of one text, and the entry of the other.
+        if sources == prompt.sources and now.variables == entry.variables and now.request != entry.request:
+            sources = ""
         if sources and sources == prompt.sources:
             return prompt.template
         known = self._earlier.setdefault(prompt.name, Earlier(self._candidates(prompt)))
@@ -295,13 +299,9 @@ class History:
             return prompt.files.newest
         folder = prompt.files.newest.parent
         listed = self._git(
-            "-c",
-            "core.quotePath=off",
-            "ls-tree",
-            "--name-only",
-            commit,
+            "-c", "core.quotePath=off", "ls-tree", "--name-only", commit,
             f"{os.path.relpath(self.place_at(folder, commit), self._config.root)}/",
-        )
+        )  # fmt: skip
         names = [name for name in map(Path, (listed or "").splitlines()) if name.suffix in (SUFFIX, *SUFFIXES)]
         numbered = [(number, name.suffix == SUFFIX, name.name) for name in names if (number := version_number(name))]
         return folder / max(numbered)[2] if numbered else None

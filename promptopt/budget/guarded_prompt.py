@@ -13,9 +13,9 @@ import jinja2
 from jinja2 import meta
 
 from promptopt.budget.limits import Metric
-from promptopt.budget.lock import Lock, LockBasis, LockedCall, LockEntry, lock_path, read_lock
+from promptopt.budget.lock import Lock, LockBasis, LockedCall, LockEntry, lock_path, template_lock
 from promptopt.config import Config
-from promptopt.errors import ConfigError, LockError, PromptoptError, TemplateError
+from promptopt.errors import ConfigError, PromptoptError, TemplateError
 from promptopt.experiment.conversation import (
     case_renderings,
     case_requests,
@@ -24,7 +24,6 @@ from promptopt.experiment.conversation import (
     repeated_tokens,
 )
 from promptopt.experiment.variant import Variant, make_variant
-from promptopt.files import show_path
 from promptopt.judges import JudgeSession, read_judge
 from promptopt.prices import Price, close_models, find_price, find_tier_price
 from promptopt.providers.recordings import RecordingStatus, what_changed
@@ -246,14 +245,7 @@ class GuardedPrompt:
     @cached_property
     def lock(self) -> Lock | None:
         """What is locked; ``None`` for a new prompt. Raises LockError if the file is broken."""
-        lock = read_lock(self.path)
-        if lock is not None and lock.program:
-            raise LockError(
-                f"the lock is of a prompt that a program builds, but {self.name!r} is a template",
-                path=show_path(self.path),
-                remedy="rename the template, or the prompt of the fixture prompt_budget",
-            )
-        return lock
+        return template_lock(self.config.prompts, self.name)
 
     @cached_property
     def template(self) -> Template:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from promptopt.budget.impact import Cause, Impact, PromptChange, PromptCost, short
+from promptopt.budget.result import one_line
 from promptopt.money import usd
 
 _NAMED = 20
@@ -152,7 +153,7 @@ def _per_call(cause: Cause) -> str:
 
 def _one_line(text: str) -> str:
     """Data that cannot begin a line of its own."""
-    line = " ".join(text.split())
+    line = one_line(" ".join(text.split()))
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 

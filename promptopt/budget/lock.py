@@ -200,6 +200,33 @@ def lock_path(prompts: Path, prompt: str) -> Path:
     return prompts / f"{prompt}{SUFFIX}"
 
 
+def template_lock(prompts: Path, prompt: str) -> Lock | None:
+    """The lock of a prompt that has a template; ``None`` if there is none.
+
+    Args:
+        prompts: The prompts folder.
+
+    Raises:
+        LockError: The file is broken, of a prompt that a program builds, or a copy of another prompt's.
+    """
+    path = lock_path(prompts, prompt)
+    lock = read_lock(path)
+    if lock is not None and lock.program:
+        raise LockError(
+            f"the lock is of a prompt that a program builds, but {prompt!r} is a template",
+            path=show_path(path),
+            remedy="rename the template, or the prompt of the fixture prompt_budget",
+        )
+    # A lock that came along with a renamed prompt has the old name too, but then the old one is gone.
+    if lock is not None and lock.prompt != prompt and lock_path(prompts, lock.prompt).exists():
+        raise LockError(
+            f"the lock is a copy of that of {lock.prompt!r}, and says nothing of {prompt!r}",
+            path=show_path(path),
+            remedy=f"lock the prompt itself: promptopt budget update {quote(prompt)}",
+        )
+    return lock
+
+
 def read_lock(path: Path) -> Lock | None:
     """The lock in a file; ``None`` if there is no file.
 

@@ -15,6 +15,7 @@ from promptopt.budget.drift import locked_usd
 from promptopt.budget.guarded_prompt import GuardedPrompt, MeasuredCase
 from promptopt.budget.history import LockLog, predecessor
 from promptopt.budget.lock import SUFFIX, Lock, LockBasis, LockEntry, call_raised, lost, read_lock
+from promptopt.budget.result import one_line
 from promptopt.config import Config, in_ci
 from promptopt.errors import LockError, UsageError
 from promptopt.files import git_error, replace_files, show_path
@@ -350,12 +351,12 @@ def change_lines(old: Lock | None, new: Lock) -> tuple[str, ...]:
     lines = []
     for name in sorted({*before, *new.cases}):
         if name not in new.cases:
-            lines.append(f"{name}: removed")
+            lines.append(f"{one_line(name)}: removed")
         elif name not in before:
             entry = new.cases[name]
-            lines.append(f"{name}: new, input {entry.input:,}, output {_shown(entry.output)}")
+            lines.append(f"{one_line(name)}: new, input {entry.input:,}, output {_shown(entry.output)}")
         elif before[name] != new.cases[name]:
-            lines.append(f"{name}: {_change(before[name], new.cases[name]) or 'its text'}")
+            lines.append(f"{one_line(name)}: {_change(before[name], new.cases[name]) or 'its text'}")
     if old is not None and old.basis != new.basis:
         lines.append("tokenizer, model or prices")
     if old is not None and old.call is not None and old.call != new.call:

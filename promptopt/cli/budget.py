@@ -186,10 +186,11 @@ def fetch(ref: str | None) -> None:
 def log(prompt: str, since: str | None) -> None:
     """Show the history of a prompt's lock with its reasons, and what all changes add up to."""
     from promptopt.budget.drift import log_lines
+    from promptopt.budget.result import one_line
     from promptopt.config import load_config
 
     for line in log_lines(load_config(), prompt, since):
-        click.echo(line)
+        click.echo(one_line(line))
 
 
 @command.command("update")
@@ -257,6 +258,7 @@ def _chosen_cases(
     prompt: GuardedPrompt, cases: tuple[str, ...], only: Literal["new", "removed", ""]
 ) -> set[str] | None:
     """The cases to lock; ``None``: all. A case that only the lock has is removed from it."""
+    from promptopt.budget.result import one_line
     from promptopt.errors import UsageError, did_you_mean
 
     if not cases and not only:
@@ -265,8 +267,9 @@ def _chosen_cases(
     locked = set(prompt.lock.cases if prompt.lock else ())
     if only:
         return set(prompt.cases) - locked if only == "new" else locked - set(prompt.cases)
-    known = {*prompt.cases, *locked}
+    # Messages show line ends and other control characters of a name as escapes.
+    known = {**{one_line(name): name for name in (*prompt.cases, *locked)}, **dict.fromkeys((*prompt.cases, *locked))}
     for case in cases:
         if case not in known:
             raise UsageError(f"{prompt.name} has no case {case!r}.{did_you_mean(case, known)}")
-    return set(cases)
+    return {known[case] or case for case in cases}

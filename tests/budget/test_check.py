@@ -207,6 +207,40 @@ def test_a_schema_that_grew_is_named_where_it_is_written(guarded: Any, inline: b
     assert f"fix: shorten {found.path}:{found.line}" in found.details
 
 
+def test_a_merged_lock_whose_head_is_of_another_text_than_an_entry_names_the_line(locked: Any) -> None:
+    """One branch locks another text, the other one a new case of the former text; the two locks merge."""
+    locked.git("init", "-q", "-b", "main")
+    commit(locked)
+    locked.git("checkout", "-qb", "topic")
+    more = "  - {description: hours, vars: {ticket: When do you open?}}\n"
+    locked.write({"suites/triage.yaml": SUITE + more})
+    lock()
+    commit(locked)
+    locked.git("checkout", "-q", "main")
+    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER), "suites/triage.yaml": SUITE})
+    lock()
+    commit(locked)
+    locked.git("merge", "-q", "topic")
+    (found,) = check()["triage [hours]"].findings
+    assert (found.path, found.line) == ("prompts/triage/v1.j2", 9)
+
+
+def test_a_copy_of_another_lock_is_none(locked: Any) -> None:
+    """Longer than what is locked, and no longer than what the copy says."""
+    locked.write({"prompts/other.j2": prompt_text(LONGER), "suites/other.yaml": SUITE})
+    lock()
+    locked.git("init", "-q", "-b", "main")
+    commit(locked)
+    locked.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    path = locked.root / "prompts/triage.lock.toml"
+    path.write_text((locked.root / "prompts/other.lock.toml").read_text())
+    text = check()["triage"].text
+    assert "a copy of that of 'other'" in text
+    assert 'lock the prompt itself: promptopt budget update triage --reason "..."' in text
+    with pytest.raises(UsageError, match="input 26 → 42"):
+        lock("")
+
+
 def test_the_remedy_of_a_conflict_has_the_reason_that_it_needs(locked: Any) -> None:
     locked.git("init", "-q", "-b", "main")
     commit(locked)

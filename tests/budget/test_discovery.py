@@ -1,18 +1,21 @@
 """What the gate sees of a project: what it guards, what it does not, and what the cases of a prompt do not show."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from guarded_project import LONGER, RULES, STATIC, SUITE, check, commit, kinds, lock, make_gate, prompt_text
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptopt.budget.report import guard_line, markdown, workflow_commands
 from promptopt.budget.result import BudgetFinding, Result, finding_lines, one_line
+from promptopt.cli import cli
 from promptopt.files import repository_path
 
 BRANCH = (
@@ -212,3 +215,20 @@ def test_paths_for_a_service_are_from_the_root_of_the_repository(
     assert repository_path("../other/a.j2") == "packages/other/a.j2"
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path.parent))
     assert repository_path("prompts/a.j2") == f"{tmp_path.name}/packages/bot/prompts/a.j2"
+
+
+def test_names_and_reasons_are_data_and_the_printed_command_finds_the_case(branch: Any) -> None:
+    """A name with a line end and a colour: what is printed is one line, and names the case to `update`."""
+    suite = branch.root / "suites/triage.yaml"
+    suite.write_text(suite.read_text() + '  - {description: "red\\n\\e[31m##[group]x", vars: {ticket: red}}\n')
+    command = check()["triage [red\\n\\x1b[31m##\\[group]x]"].text.partition("update triage ")[2].partition("\n")[0]
+    done = CliRunner().invoke(cli, ["budget", "update", "triage", *shlex.split(command)])
+    assert (done.exit_code, done.stdout.count("\n")) == (0, 2)
+    branch.write({"prompts/triage/v1.j2": prompt_text(LONGER)})
+    lock("red\x1b[31m ##[group]x")
+    branch.git("commit", "-qam", "red\x1b[31m ##[group]x")
+    for arguments in (["check"], ["diff", "main"], ["log", "triage"]):
+        printed = CliRunner().invoke(cli, ["budget", *arguments]).output
+        assert "red" in printed
+        assert "\x1b" not in printed
+        assert "##[g" not in printed
