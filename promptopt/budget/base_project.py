@@ -21,8 +21,11 @@ from promptopt.templates.frontmatter import front_matter_end
 _SETTINGS = ("pyproject.toml", "budget.toml")
 # A tool that is a Python function, which a module of today gives, on the base too.
 _FUNCTION = re.compile(r"\b[A-Za-z_]\w*(?:\.\w+)*:[A-Za-z_]\w*")
-# An include whose name is an expression.
-_DYNAMIC = re.compile(r"{%-?\s*(?:include|import|extends|from)\s+[^\s\"']")
+# A tag that reads a file whose name is an expression: anything but one text, such as `"parts/" ~ name`.
+_DYNAMIC = re.compile(
+    r"""{%[-+]?\s*(?:include|import|extends|from|image|audio|file)\s+"""
+    r"""(?!(?:"[^"]*"|'[^']*')\s*(?:[-+]?%}|(?:ignore|with|without|as|import)\b|\w+\s*=))"""
+)
 
 
 @dataclass(frozen=True)

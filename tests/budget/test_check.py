@@ -251,6 +251,25 @@ def test_the_remedy_of_a_conflict_has_the_reason_that_it_needs(locked: Any) -> N
     assert 'lock the prompt again: promptopt budget update triage --reason "...", or take' in check()["triage"].text
 
 
+@pytest.mark.parametrize("included", ["part", '"parts/" ~ part', '("parts/" ~ part)', '["none.j2", part]'])
+def test_growth_in_a_file_that_is_named_by_an_expression_is_the_branchs(locked: Any, included: str) -> None:
+    """The prompt does not name the file, which is longer on the base than what is locked, and longer still here."""
+    whole = '"parts/"' not in included
+    suite = SUITE.replace("{ticket:", f"{{part: {'parts/' if whole else ''}one.j2, ticket:")
+    text = prompt_text(f"{{% include {included} %}}\n")
+    locked.write({"prompts/triage/v1.j2": text, "prompts/parts/one.j2": "Be kind.\n", "suites/triage.yaml": suite})
+    lock()
+    locked.git("init", "-q", "-b", "main")
+    locked.write({"prompts/parts/one.j2": "Be very kind.\n"})
+    commit(locked)
+    locked.git("checkout", "-qb", "topic")
+    locked.write({"other.txt": "x"})
+    commit(locked)
+    assert kinds(check()["triage [refund]"]) == [("regressed", "input", "warn")]
+    locked.write({"prompts/parts/one.j2": "Be very, very kind.\n"})
+    assert kinds(check()["triage [refund]"]) == [("regressed", "input", "error")]
+
+
 def test_python_without_asserts_refuses_the_reference_too(locked: Any) -> None:
     command = [sys.executable, "-O", "-m", "promptopt", "budget", "check", "--against", "nowhere"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
