@@ -77,10 +77,11 @@ _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
 # What is between tags on their own lines: data, whoever wrote it.
 _DATA = re.compile(
-    r"<(?P<close>/?)(?P<name>(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|passages?|transcripts?|excerpts?|"
-    r"e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|query|queries|questions?|users?|"
-    r"human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|dialogues?|logs?|codes?|diffs?|patch|"
-    r"files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|results?|observations?|turns?|"
+    r"<(?P<close>/?)(?P<name>examples?(?: [\w -]{1,40})?|(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|passages?|"
+    r"transcripts?|excerpts?|e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|query|"
+    r"queries|questions?|users?|human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|dialogues?|"
+    r"logs?|codes?|diffs?|patch|files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|"
+    r"results?|observations?|turns?|"
     r"(?:output|answer|response)[_-]format)"
     r"(?:[_-]?\d+)?)>",
     re.IGNORECASE,
@@ -89,7 +90,7 @@ _DATA = re.compile(
 _INLINE_DATA = re.compile(
     r"<(?!(?:\w+[_-])?(?:instructions?|rules?|tasks?|system|prompts?|roles?|guidelines?|constraints?|notes?|steps?|goals?|"
     r"objectives?|requirements?|important|warnings?|persona|style|tone|b|i|em|strong|u|li|p|h\d|td|th|summary|details)>)"
-    r"([A-Za-z_][\w.-]*)>[^<>\n]+</\1>"
+    r"([A-Za-z_][\w.-]*)>(?:(?!</?\1>)[^\n])+</\1>"
 )
 _LINE_END = re.compile(r"[ \t]*\n")
 _BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _STRINGS = re.compile(r'("(?:[^"\\\n]|\\.)*")')
 # Line breaks between the marks of a JSON-like form; blanks inside its lines stay.
@@ -66,6 +66,47 @@ def _blocks(fences: Sequence[re.Match[str]], end: int, *, nested: bool) -> list[
     if opened and nested:
         return None
     return [*found, (opened[0].start(), end)] if opened else found
+
+
+# "[Document Start]", "BEGIN ANSWER ---"; what tells the model what to do may stand between such lines as well.
+_FRAME = re.compile(
+    r"^[ \t]*(?:\[[^\[\]\n]{0,40}\b(?i:start|begin|end)\b[^\[\]\n]{0,40}\]"
+    r"|[-=#*<]*[ \t]*(?:BEGIN|START|END)\b[A-Z0-9 _'-]{0,40}[-=#*>]*:?)[ \t]*$",
+    re.MULTILINE,
+)
+_TELLING = re.compile(r"instruct|rule|task|guideline|system|prompt", re.IGNORECASE)
+
+
+def framed(text: str) -> Iterator[tuple[int, int]]:
+    """What is between "[Document Start]" and "[Document End]", or BEGIN ANSWER and END ANSWER."""
+    opened: re.Match[str] | None = None
+    for line in _FRAME.finditer(text):
+        ends = re.search(r"\bend\b", line[0], re.IGNORECASE) is not None
+        if ends and opened is not None and not _TELLING.search(opened[0]):
+            yield opened.end(), line.start()
+        opened = None if ends else line
+
+
+_MARKS = re.compile(r'"')
+
+
+def nested_quotes(masked: str) -> Iterator[tuple[int, int]]:
+    """Quotations with quotation marks inside: pairs of marks alone would leave the inner one open."""
+    for line in re.finditer(r'[^\n]*"[^\n]*"[^\n]*"[^\n]*', masked):
+        depth, start = 0, 0
+        deep = False
+        for mark in _MARKS.finditer(masked, line.start(), line.end()):
+            before, after = masked[mark.start() - 1 : mark.start()], masked[mark.end() : mark.end() + 1]
+            opens = (not before or before in " \t\n([{:,—–-") and after.strip() != "" and after not in ".,;:!?)"
+            if opens:
+                if depth == 0:
+                    start, deep = mark.start(), False
+                depth += 1
+                deep |= depth > 1
+            elif depth:
+                depth -= 1
+                if depth == 0 and deep:
+                    yield start, mark.end()
 
 
 def unpadded(table: str) -> str:

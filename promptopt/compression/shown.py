@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from promptopt.compression.notation import framed, nested_quotes
+
 _BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 _ITEM = re.compile(r"[ \t>]*(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|[A-Za-z][.)][ \t]|#{1,6}[ \t])")
 
@@ -21,6 +23,8 @@ _CERTAIN = re.compile(
     r"usage:[ \t]+\S+.*|(?:\$|>>>|C:\\[^>\n]*>)[ \t]\S.*|[d-](?:[r-][w-][xsStT-]){3}.*|"
     r"[+|][-=+]{3,}[+|]?.*|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*|<\?(?:xml|php).*|"
     r"(?:(?:async )?def|class)[ \t]+\w+[^\n]*:|import[ \t]+[\w.]+|from[ \t]+[\w.]+[ \t]+import[ \t].*|"
+    r"(?:mindmap|timeline|journey|gantt|gitGraph|quadrantChart|(?:xychart|block|sankey)-beta|@startuml)\b[^\n]{0,20}|"
+    r"(?:sequence|class|state|er)Diagram\S*|(?:flowchart|graph)[ \t]+(?:TB|TD|BT|RL|LR)\b.*|[A-Z]\w{2,20}>|"
     r"#include[ \t]*[<\"].*|(?:public|private|protected|static)[ \t]+[\w<>\[\] ]+\(.*|function[ \t]+\w+\(.*|"
     r"(?:const|let|var)[ \t]+\w+[ \t]*=.*)$"
     r"|^[^\n]*[│┌┐└┘├┤┬┴┼─═║╔╗╚╝█▓▒░▏▎▍▌▋▊▉■●○◆▲▼][^\n]*$",
@@ -169,8 +173,9 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from _numbered_examples(masked, found)
     yield from _turns(masked)
     yield from _dialogues(masked, found)
-    yield from _nested_quotes(masked)
+    yield from nested_quotes(masked)
     yield from (match.span() for match in _QUOTED.finditer(masked))
+    yield from framed(masked)
     yield from (match.span() for match in _REPLIED.finditer(masked))
 
 
@@ -388,25 +393,3 @@ def _pairs(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
     lines = [match.span() for match in _PAIR.finditer("\n".join(paragraph.lines))]
     if len(lines) > 1:
         yield from ((paragraph.start + start, paragraph.start + end) for start, end in lines)
-
-
-_MARKS = re.compile(r'"')
-
-
-def _nested_quotes(masked: str) -> Iterator[tuple[int, int]]:
-    """Quotations with quotation marks inside: pairs of marks alone would leave the inner one open."""
-    for line in re.finditer(r'[^\n]*"[^\n]*"[^\n]*"[^\n]*', masked):
-        depth, start = 0, 0
-        deep = False
-        for mark in _MARKS.finditer(masked, line.start(), line.end()):
-            before, after = masked[mark.start() - 1 : mark.start()], masked[mark.end() : mark.end() + 1]
-            opens = (not before or before in " \t\n([{:,—–-") and after.strip() != "" and after not in ".,;:!?)"
-            if opens:
-                if depth == 0:
-                    start, deep = mark.start(), False
-                depth += 1
-                deep |= depth > 1
-            elif depth:
-                depth -= 1
-                if depth == 0 and deep:
-                    yield start, mark.end()

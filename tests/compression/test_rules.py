@@ -41,6 +41,7 @@ FIRES = [
     ("PO204", "Follow the steps that are defined below.", "Follow the steps defined below."),
     ("PO205", "- The name of the product", "- Name of product"),
     ("PO206", "Here is the list of topics:\n- one topic", "List of topics:\n- one topic"),
+    ("PO206", "This is the list of birds:\n- one", "List of birds:\n- one"),
     ("PO206", "Here are a few examples of birds:\n- one", "A few examples of birds:\n- one"),
     ("PO207", "# EXPLANATORY REMARKS\n\nAnswer briefly.", "# Explanatory remarks\n\nAnswer briefly."),
     ("PO205", "- Use the `edit` command", "- Use `edit` command"),
@@ -108,6 +109,8 @@ STAYS = [
     ("PO107", "Make sure of the date."),
     ("PO107", "With regard to him, be kind."),
     ("PO402", "Say how likely it is that the map is true."),
+    ("PO206", "This is important to keep the house warm:\n- a door"),
+    ("PO301", "  bar [1, 2, 3, 4]\n  line [5000, 6000, 7500, 8200]\n"),
     ("PO403", "You are a judge."),
     # Emphasis that the author chose: inside a sentence, of a whole one, of a word without a colon after it.
     ("PO102", "Mail only the **paper** copies."),

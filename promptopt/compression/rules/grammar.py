@@ -69,8 +69,9 @@ _YOU = re.compile(
     r"classify|explain|describe|rate|score|translate|convert|rewrite|select|choose)\b)"
 )
 _HERE = re.compile(
-    r"\A(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|(?:The following|These)\s+(?:is|are)|"
-    r"(?:What follows|This)\s+is)"
+    r"\A(?:Here(?:['’]s|\s+(?:is|are))|Below\s+(?:is|are)|The following\s+(?:is|are)"
+    # "This is important to know:" says something of what is above.
+    r"|(?:This\s+is|These\s+are|What follows\s+is)(?=\s+(?:an?|the|some|your|all)\b))"
     r"(?:\s+(?:a(?!\s+(?:few|lot|couple|number|bit)\b)|an|the|some|your|all))?(?=\s+[\w\ue000])"
 )
 

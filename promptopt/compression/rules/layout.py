@@ -327,7 +327,7 @@ def _in_fence(text: str, position: int) -> bool:
 
 
 # Code without a fence: "for city in [...]", "assert f([...]) == 3", "names = [...]".
-_IN_CODE = re.compile(r"(?:\b\w+\(|\bfor \w+ in |\b\w+ ?[=!]?= ?|\breturn )\Z")
+_IN_CODE = re.compile(r"(?:\b\w+\(|%%\{\w+: ?|(?:\A|\n)[ \t]*[a-z]\w* |\bfor \w+ in |\b\w+ ?[=!]?= ?|\breturn )\Z")
 
 
 def _next(text: str, position: int) -> int:
