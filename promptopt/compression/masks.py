@@ -77,10 +77,10 @@ _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
 # What is between tags on their own lines: data, whoever wrote it.
 _DATA = re.compile(
-    r"<(?P<close>/?)(?P<name>examples?(?: [\w -]{1,40})?|(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|passages?|"
-    r"transcripts?|excerpts?|e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|query|"
-    r"queries|questions?|users?|human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|dialogues?|"
-    r"logs?|codes?|diffs?|patch|files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|"
+    r"<(?P<close>/?)(?P<name>examples?(?: [\w -]{1,40})?|(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|"
+    r"passages?|transcripts?|excerpts?|e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|"
+    r"query|queries|questions?|users?|human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|"
+    r"dialogues?|logs?|codes?|diffs?|patch|files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|"
     r"results?|observations?|turns?|"
     r"(?:output|answer|response)[_-]format)"
     r"(?:[_-]?\d+)?)>",
