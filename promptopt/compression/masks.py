@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from promptopt.compression.address import is_addressed
-from promptopt.compression.notation import RECORDS, fenced
+from promptopt.compression.notation import RECORDS, fenced, framed
 from promptopt.compression.shown import shown
 from promptopt.templates.source import Piece, Source, read_source
 
@@ -81,8 +81,7 @@ _DATA = re.compile(
     r"passages?|transcripts?|excerpts?|e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|"
     r"query|queries|questions?|users?|human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|"
     r"dialogues?|logs?|codes?|diffs?|patch|files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|"
-    r"results?|observations?|turns?|"
-    r"(?:output|answer|response)[_-]format)"
+    r"results?|observations?|turns?|(?:output|answer|response)[_-]format)"
     r"(?:[_-]?\d+)?)>",
     re.IGNORECASE,
 )
@@ -348,7 +347,7 @@ class _Canvas:
 
     def cover_shown(self) -> None:
         """What the prompt shows instead of saying it."""
-        for start, end in shown(self._masked):
+        for start, end in (*framed(self._text), *shown(self._masked)):
             self.put(start, end, "example")
 
     def cover_examples(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from promptopt.compression.notation import framed, nested_quotes
+from promptopt.compression.notation import nested_quotes
 
 _BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 _ITEM = re.compile(r"[ \t>]*(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|[A-Za-z][.)][ \t]|#{1,6}[ \t])")
@@ -175,7 +175,6 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from _dialogues(masked, found)
     yield from nested_quotes(masked)
     yield from (match.span() for match in _QUOTED.finditer(masked))
-    yield from framed(masked)
     yield from (match.span() for match in _REPLIED.finditer(masked))
 
 

@@ -113,6 +113,18 @@ STAYS = [
     ("PO301", "  bar [1, 2, 3, 4]\n  line [5000, 6000, 7500, 8200]\n"),
     ("PO403", "You are a judge."),
     # Emphasis that the author chose: inside a sentence, of a whole one, of a word without a colon after it.
+    # A form that the answer is to have.
+    ("PO102", "Respond with one of these:\n- **NEW**: nobody has it\n- **OLD**: somebody has it"),
+    ("PO102", "**3. Output form**\nTwo parts:\n- **Place:** a town"),
+    # The marks of an edit and of a merge, a heading that is underlined.
+    ("PO102", "<<<<<<< SEARCH\nold\n=======\n# new\n>>>>>>> REPLACE\n"),
+    ("PO107", 'You need to write a section called "Ducks".'),
+    ("PO107", "Given above map and list, draw the road."),
+    ("PO203", "The road is plain, short, and uses bridges."),
+    (
+        "PO301",
+        'It returns [{\n  "name": "dog",\n  "place": [0.1, 0.2, 0.3, 0.4], # here\n  "mask": np.ndarray\n}, ...]',
+    ),
     ("PO102", "Mail only the **paper** copies."),
     ("PO102", "Sort by **age**, then by size."),
     ("PO102", "* **Never tell a guest which of the rooms have been paid for**"),

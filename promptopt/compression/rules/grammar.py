@@ -204,6 +204,7 @@ _ASIDE = re.compile(
     re.IGNORECASE,
 )
 _IS_NAMED = re.compile(r"[A-Z][a-z]+\b|an?\s")
+_VERB_LIKE = re.compile(r"[a-z]+[^s\W]s\s+[a-z]")
 _DOING = re.compile(r"\w+ing\s+\w")
 _JOINED = re.compile(r"\band/or\b|\b(?:and|or|but|nor)\b", re.IGNORECASE)
 
@@ -218,6 +219,10 @@ def _one_list(match: re.Match[str]) -> str | None:
         return None
     # "vagueness, missing steps, or haste": without the comma both may be missing.
     *_, inner, last = items
+    # "is plain, short, and uses names": the last has a verb of its own.
+    ending = _JOINED.sub("", match.string[match.end() :], count=1).strip()
+    if _VERB_LIKE.match(ending) and not any(map(_VERB_LIKE.match, items)):
+        return None
     if _DOING.match(inner) and not _DOING.match(_JOINED.sub("", last).strip()):
         return None
     one = len(_JOINED.findall(match.string)) == 1 and match.string.count(",") == match[0].count(",")

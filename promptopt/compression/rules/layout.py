@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from promptopt.compression.document import Document
 from promptopt.compression.edit import Edit, Level
+from promptopt.compression.masks import MASK
 from promptopt.compression.notation import TABLE, as_csv, fenced, minified, records, unbroken, undented, unpadded
 from promptopt.compression.sentences import HEADING, Sentence
 
@@ -72,10 +73,11 @@ class Markdown:
             if text[text.rfind("\n", 0, match.start()) + 1 :].startswith("#"):
                 yield Edit(match.start(), match.end(), "", self.code, "a heading needs no closing hashes")
         yield from self._lines(document)
-        forms = _form_ranges(document)
-        for match in _BOLD.finditer(text):
+        # Where a form is spoken of, bold labels may be a part of it.
+        labels = () if _FORM_MEANT.search(document.text) else _BOLD.finditer(text)
+        for match in labels:
             # A mark such as **##** is to be written so.
-            if any(start <= match.start() < end for start, end in forms) or not re.search(r"[^\W\d_]", match[2]):
+            if not re.search(r"[^\W\d_]", match[2]):
                 continue
             line = _line_at(text, match.start())
             if _BOLD_MEANT.search(text, *line) or not _is_bold_label(text, line, match):
@@ -90,9 +92,10 @@ class Markdown:
         rules = list(_RULE_LINE.finditer(document.text, document.masks.source.front_end))
         if all(rule["heading"] is not None for rule in rules):
             for rule in rules:
-                yield Edit(
-                    rule.start(), rule.start("heading"), "", self.code, "a heading begins a section without a line"
-                )
+                # Of what is shown no line goes; "=======" underlines a heading, or parts an edit.
+                if "=" not in rule[0] and MASK not in document.masked[rule.start() : rule.end()]:
+                    start, end = rule.start(), rule.start("heading")
+                    yield Edit(start, end, "", self.code, "a heading begins a section without a line")
 
 
 # Where bold type is spoken of, what is bold may be an example of it.
@@ -123,28 +126,11 @@ def _line_at(text: str, position: int) -> tuple[int, int]:
     return text.rfind("\n", 0, position) + 1, len(text) if end < 0 else end
 
 
-# Under such a heading or label, bold type may be a part of the form that the answer is to have.
-_FORM_HEAD = re.compile(
-    r"\b(?:formats?|formatted|outputs?|templates?|structure|layout|report|examples?|samples?|markdown|headings?)\b",
+_FORM_MEANT = re.compile(
+    r"\b(?:formats?|formatt(?:ed|ing)|outputs?|templates?|structured?|layout|reports?|examples?|samples?|markdown|headings?|"
+    r"sections?|(?:respond|reply|answer|response|write)\b[^.\n]{0,40}\b(?:with|in|as|contains?|includes?))\b",
     re.IGNORECASE,
 )
-
-
-def _form_ranges(document: Document) -> list[tuple[int, int]]:
-    """What is under headings and labels that speak of a form, each up to the next heading."""
-    heads = [
-        sentence
-        for sentence in document.sentences
-        if sentence.kind == HEADING or document.text[sentence.start : sentence.end].rstrip(" *_").endswith(":")
-    ]
-    ranges, opened = [], -1
-    for head in heads:
-        if opened >= 0 and head.kind == HEADING:
-            ranges.append((opened, head.start))
-            opened = -1
-        if opened < 0 and _FORM_HEAD.search(document.text, head.start, head.end):
-            opened = head.start
-    return [*ranges, (opened, len(document.text))] if opened >= 0 else ranges
 
 
 class Capitals:
@@ -327,7 +313,9 @@ def _in_fence(text: str, position: int) -> bool:
 
 
 # Code without a fence: "for city in [...]", "assert f([...]) == 3", "names = [...]".
-_IN_CODE = re.compile(r"(?:\b\w+\(|%%\{\w+: ?|(?:\A|\n)[ \t]*[a-z]\w* |\bfor \w+ in |\b\w+ ?[=!]?= ?|\breturn )\Z")
+_IN_CODE = re.compile(
+    r"(?:\b\w+\(|[\"']: *|%%\{\w+: ?|(?:\A|\n)[ \t]*[a-z]\w* |\bfor \w+ in |\b\w+ ?[=!]?= ?|\breturn )\Z"
+)
 
 
 def _next(text: str, position: int) -> int:

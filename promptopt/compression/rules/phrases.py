@@ -234,7 +234,8 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     ):
         return True
     # "the rules that are listed below": "that are" goes first; "the text you are provided above": you are not above.
-    if new.endswith(("above", "below")) and _HANDED_TO.search(before):
+    # "Given above query": there is no noun that is above.
+    if new.endswith(("above", "below")) and (_HANDED_TO.search(before) or not before.strip(" *_")):
         return True
     # "make a decision you can defend": what follows refers to the noun.
     if old in _DECIDING and not _DECIDED.match(after):
