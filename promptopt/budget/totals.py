@@ -40,6 +40,9 @@ def check_prompt(checker: Checker, prompt: GuardedPrompt) -> Result:
         numbers["usd_month"] = (str(month[0]), str(month[1]))
         for found in _exceeded(prompt.template.path, "usd_month", limits["usd_month"], *month):
             finding = replace(found, path=prompt.template.path, line=1)
+            call = _mean(prompt, pairs, "usd_call")
+            if found.kind == "regressed" and call is not None and call[1] <= call[0]:
+                finding = replace(finding, details=("no call costs more: it is calls_per_month",))
             before = _at_base(checker, prompt, "usd_month")
             findings.append(not_here(finding) if before is not None and month[1] <= before else finding)
     return Result(prompt.name, "", tuple(checker.inherited(prompt, findings)), numbers)

@@ -15,6 +15,12 @@ def test_dollars_a_month_are_checked_for_the_whole_prompt(locked: Any) -> None:
     assert kinds(check(overrides=over)["triage"]) == [("cap", "usd_month", "error")]
     assert kinds(check(overrides=["input=off", "usd_month=$0.01"])["triage"]) == [("regressed", "usd_month", "error")]
     assert not check(overrides=["input=off", "usd_month=$10"])["triage"].failed
+    assert "see the cases that grew" in check(overrides=["input=off", "usd_month=$0.01"])["triage"].text
+    # A cheaper call, more often.
+    locked.write({"prompts/triage/v1.j2": prompt_text("Route.\n").replace("300000", "900000")})
+    text = check(overrides=["usd_month=5%"])["triage"].text
+    assert "no call costs more: it is calls_per_month" in text
+    assert "see the cases" not in text
 
 
 def test_group_totals(locked: Any) -> None:
