@@ -117,7 +117,20 @@ class Checker:
         if metric == "cacheable":
             return lost(before, measured.entry) > 0
         old, now = metric_value(before, metric, side.price), prompt.value(measured.entry, metric)
-        return None if old is None or now is None else now > old
+        if old is None or now is None:
+            return None
+        return now > old or self._lowered_here(prompt, measured, metric, base.commit)
+
+    def _lowered_here(self, prompt: GuardedPrompt, measured: MeasuredCase, metric: Metric, commit: str) -> bool:
+        """Whether this branch has locked less than the base, which is not red then: what is above it now is its own."""
+        then, name = self.history.locks.lock_at(commit, prompt.name), measured.case.name
+        if then is None or prompt.lock is None or then.basis.tokenizer != prompt.lock.basis.tokenizer:
+            return False
+        before, after = then.cases.get(name), prompt.lock.cases[name]
+        if before is None or before.variables != after.variables or before.output_is != after.output_is:
+            return False
+        old, new = prompt.locked_value(before, metric), prompt.locked_value(after, metric)
+        return old is not None and new is not None and new < old
 
     def _new(self, prompt: GuardedPrompt, measured: MeasuredCase) -> BudgetFinding:
         removed = prompt.lock is None and self.history.locks.last(prompt.name) is not None

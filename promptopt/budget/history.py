@@ -48,6 +48,7 @@ class LockLog:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._last: dict[str, Lock | None] = {}
+        self._locks: dict[tuple[str, str], Lock | None] = {}
         self._folders: dict[str, Path] = {}
 
     def _git(self, *arguments: str, folder: Path | None = None) -> str | None:
@@ -137,6 +138,11 @@ class LockLog:
 
     def lock_at(self, commit: str, prompt: str) -> Lock | None:
         """A prompt's lock at a commit; ``None`` if there is none that can be read."""
+        if (commit, prompt) not in self._locks:
+            self._locks[commit, prompt] = self._read_lock(commit, prompt)
+        return self._locks[commit, prompt]
+
+    def _read_lock(self, commit: str, prompt: str) -> Lock | None:
         file = f"{prompt}{SUFFIX}"
         folders = dict.fromkeys((self.folder(commit), self._config.prompts))
         text = next((text for folder in folders if (text := self._blob(commit, folder, file)) is not None), None)

@@ -251,6 +251,22 @@ def test_the_remedy_of_a_conflict_has_the_reason_that_it_needs(locked: Any) -> N
     assert 'lock the prompt again: promptopt budget update triage --reason "...", or take' in check()["triage"].text
 
 
+def test_what_a_branch_has_trimmed_it_may_not_take_back(locked: Any) -> None:
+    """As long as on the base, and longer than what the branch itself has locked: merged, it would be red."""
+    locked.git("init", "-q", "-b", "main")
+    commit(locked)
+    locked.git("checkout", "-qb", "topic")
+    locked.write({"prompts/triage/v1.j2": prompt_text("You route tickets.\n")})
+    lock()
+    commit(locked)
+    locked.write({"prompts/triage/v1.j2": prompt_text()})
+    commit(locked)
+    assert kinds(check()["triage [refund]"]) == [("regressed", "input", "error")]
+    locked.git("checkout", "-q", "main")
+    locked.git("merge", "-q", "topic")
+    assert kinds(check()["triage [refund]"]) == [("regressed", "input", "error")]
+
+
 @pytest.mark.parametrize("included", ["part", '"parts/" ~ part', '("parts/" ~ part)', '["none.j2", part]'])
 def test_growth_in_a_file_that_is_named_by_an_expression_is_the_branchs(locked: Any, included: str) -> None:
     """The prompt does not name the file, which is longer on the base than what is locked, and longer still here."""
