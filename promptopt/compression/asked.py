@@ -32,6 +32,7 @@ _TOKEN = re.compile(r"[a-z]+\d\w*|\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:[_'][^\W\d_]+)*|
 _CAPITALS = re.compile(r"\b(?!NOT\b|NEVER\b|ONLY\b|IF\b)[A-Z]{2,}\b")
 _LEADS = frozenset({"the", "word", "words", "phrase", "sentence", "either", "with", "letter", "letters", ":"})
 """Words before a verbatim part that say no more than it does."""
+_ASKS_WHEN = frozenset("say says tell state explain mention know show describe ask give note".split())  # noqa: SIM905 - read as words
 _SHORT = frozenset({"condition", "negation"})
 """Markers that reach to the next comma."""
 _BINDING = frozenset(
@@ -260,6 +261,8 @@ def _required(tokens: list[str], index: int) -> str:
         return ""
     if tokens[index] == "before" and (not after or after[0] in ",()") and before[-1:] != ["not"]:
         return ""
+    if tokens[index] in ("when", "where") and before[-1:] and before[-1] in _ASKS_WHEN:
+        return ""  # "say when it begins" supposes nothing
     if tokens[index] == "only" and "even_if" in before:
         return ""
     return _marked(tokens[index])

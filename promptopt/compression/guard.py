@@ -8,7 +8,7 @@ joined others that are kept, pointed back, or said why. Nothing here is shared w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -102,6 +102,7 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
     found = [f"{_kind_of(text)} {text}" for text in old.verbatim if not new.verbatim[text]]
     joined = _compounded(old, new)
     concepts = new.concepts | stems_in(new.verbatim) | joined
+    implied: set[str] = set()
     for clause in old.clauses:
         for word in clause.words:
             kept = concepts if word.bound or not _is_noun(word, old) else concepts | known
@@ -114,6 +115,8 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             tokens = old.forms.get(word.written, ())
             if not tokens or not all(is_implied(token, new, concepts, known) for token in tokens):
                 found.append(_phrase(old, word.written))
+            else:
+                implied.add(word.written)
     numbers = {(limit, n.value) for clause in new.clauses for n in clause.numbers for limit in (n.limit, "")}
     for clause in old.clauses:
         lost = (n for n in clause.numbers if (n.limit, n.value) not in numbers)
@@ -122,7 +125,7 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
         found += [
             _described(marker)
             for marker in clause.markers
-            if not _is_kept(marker, clause, old, new, concepts)
+            if not _is_kept(marker, clause, old, new, concepts, implied)
             and not any(_is_reference(marker, part) for part in rest)
         ]
     found += [*_unlisted(before, after), *_swapped(before, after)]
@@ -153,7 +156,8 @@ def added_by_rewrite(before: str, after: str) -> list[str]:
     for clause in new.clauses:
         for marker in clause.markers:
             if marker.kind in _WEAKER:
-                if not _is_as_weak(marker, old):
+                denied = marker.kind == "permission" and "negation" in clause.kinds  # "no puzzle may" is "must not"
+                if not denied and not _is_as_weak(marker, old):
                     found.append(_described(marker) + _instead(old, marker))
             elif marker.kind == "degree":
                 if not any(form in old.forms for form in _DEGREES):
@@ -163,8 +167,19 @@ def added_by_rewrite(before: str, after: str) -> list[str]:
     return found + [str(n) for clause in new.clauses for n in clause.numbers if n.value not in numbers]
 
 
-def _is_kept(marker: Marker, clause: Clause, own: Asked, other: Asked, concepts: frozenset[str]) -> bool:
-    """Whether ``other`` says as well what a marker of ``own`` says of its words."""
+def _is_kept(
+    marker: Marker,
+    clause: Clause,
+    own: Asked,
+    other: Asked,
+    concepts: frozenset[str],
+    implied: Container[str] = frozenset(),
+) -> bool:
+    """Whether ``other`` says as well what a marker of ``own`` says of its words.
+
+    Args:
+        implied: Words that need not be said; what is only said of them need not be either.
+    """
     accepted = _accepted(marker, clause)
     if not accepted:
         return True
@@ -179,15 +194,29 @@ def _is_kept(marker: Marker, clause: Clause, own: Asked, other: Asked, concepts:
         return any(word.concepts & rival.concepts for word in marker.scope for rival in rivals)
     if marker.kind == "negation" and any(_is_denied(marker, scope, one, accepted) for one in other.clauses):
         return True
-    if not scope:
-        # Its words are gone: they are named themselves, or say nothing.
-        mine = sum(marker.kind in one.kinds for one in own.clauses)
-        return sum(bool(one.kinds & accepted) for one in other.clauses) >= mine
+    if not scope or (marker.kind == "arrangement" and not marker.said):
+        return _is_kept_bare(marker, own, other, accepted, implied)
     if marker.kind == "negation":
         return False
     if any(_is_said(marker, scope, one, accepted) for one in other.clauses):
         return True
     return marker.kind == "condition" and is_folded(marker, clause, scope, other)
+
+
+def _is_kept_bare(marker: Marker, own: Asked, other: Asked, accepted: frozenset[str], implied: Container[str]) -> bool:
+    """Whether a marker whose words are all gone is kept: they are named themselves, or need not be said."""
+    if marker.kind == "arrangement" and not marker.said:
+        return any(marker.kind in one.kinds for one in other.clauses)
+    said = [word.written for word in marker.scope if word.written not in FILLER]
+    if said and marker.kind != "negation":
+        if marker.kind in ("after", "before") and all(word in implied for word in said):
+            return True
+        alike = set(marker.said.split()) - set(said)
+        if any(m.kind in accepted and alike & set(m.said.split()) for one in other.clauses for m in one.markers):
+            return True
+    mine = sum(marker.kind in one.kinds for one in own.clauses)
+    accepted -= {"condition"} if marker.kind == "exception" else frozenset()
+    return sum(bool(one.kinds & accepted) for one in other.clauses) >= mine
 
 
 def _is_said(marker: Marker, scope: Sequence[Word], clause: Clause, accepted: frozenset[str]) -> bool:
@@ -205,7 +234,12 @@ def _accepted(marker: Marker, clause: Clause) -> frozenset[str]:
         return frozenset()
     both = marker.kind == "before" and "first" in clause.kinds
     denied = [word for one in clause.markers if one.kind == "negation" and one != marker for word in one.scope]
-    if marker.written == "without" and any(word in denied for word in marker.near if word not in marker.scope):
+    doing = re.match(r"\w+ing\b", marker.said)
+    if (
+        marker.written == "without"
+        and doing
+        and any(word in denied for word in marker.near if word not in marker.scope)
+    ):
         return accepted - {"negation"} | {"without", "only"}  # "never X without Y" is no "never X"
     return (accepted | {marker.written}) - ({"first"} if both else frozenset())
 

@@ -19,6 +19,7 @@ _RELATIVE = ("relcl", "acl", "acomp", "xcomp", "ccomp")
 _DIMENSION = re.compile(r"age|distance|width|length|height|size|duration|scale|month|year")
 _CLAUSES = ("ROOT", "relcl", "acl", "ccomp", "xcomp", "advcl", "conj")
 _GIVEN = ("give", "get", "receive", "provide", "find", "see", "present", "paste", "send", "have")
+_CLOSELY = ("carefully", "closely", "thoroughly", "attentively")
 _MEASURES = ("wide", "long", "high", "tall", "deep")
 _RULED = ("forbid", "require", "prohibit", "ban")
 _SPEAKING = ("explain", "describe", "speak", "discuss", "present", "express")
@@ -41,21 +42,31 @@ def is_implied(token: Token, new: Asked, concepts: frozenset[str], known: frozen
         return True
     if any(near.text == "X" for near in (*token.children, *token.doc[token.i + 1 : token.i + 2])):
         return True  # "the word `x`", "under the heading "X"" say what the verbatim part says
+    if _is_idle(token, new, concepts):
+        return True
+    if _is_known(token, concepts, known) or _only_states(token, concepts):
+        return True
+    if token.dep_ == "ROOT" and any(kid.dep_ == "nsubj" and kid.lower_ in ("i", "we") for kid in token.children):
+        return True
+    if token.pos_ in ("NOUN", "PROPN") and _is_carried(token, new, concepts, known):
+        return True
+    return is_reason(token) or _is_scenery(token, concepts) or _is_link(token, new, concepts)
+
+
+def _is_idle(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
+    """Whether a word says what a number, a pointing word, or what depends on it says as well."""
     if token.lemma_ == "reason" and "why" in new.forms:
         return True
+    if token.tag_ == "VB" and token.head.lemma_ == "take" and not any(_says_more(kid) for kid in token.children):
+        return True  # "it takes 10 minutes to solve"
     if token.lower_ in _MEASURES and any(t.like_num for t in token.subtree):
         return True  # "1024 pixels wide"
     if token.pos_ == "ADP" and any(kid.dep_ == "pobj" and _points(kid) for kid in token.children):
         return True  # "beneath that heading"
     if token.dep_ == "pobj" and token.head.dep_ in ("agent", "prep") and token.head.head.lemma_ in _RULED:
         return True  # "forbidden by law"
-    if token.lemma_ in _SPEAKING and token.tag_ != "VBZ" and _are_kept(token, concepts):
-        return True  # "explain what the problem was"
-    if token.dep_ == "ROOT" and any(kid.dep_ == "nsubj" and kid.lower_ in ("i", "we") for kid in token.children):
-        return True
-    if token.pos_ in ("NOUN", "PROPN") and _is_carried(token, new, concepts, known):
-        return True
-    return is_reason(token) or _is_scenery(token, concepts) or _is_link(token, new, concepts)
+    # "explain what the problem was"
+    return token.lemma_ in _SPEAKING and token.tag_ != "VBZ" and _are_kept(token, concepts)
 
 
 def _is_scenery(token: Token, concepts: frozenset[str]) -> bool:
@@ -72,6 +83,7 @@ def _is_scenery(token: Token, concepts: frozenset[str]) -> bool:
         return False
     passive = any(kid.dep_ in ("auxpass", "dative") for kid in clause.children)
     given = clause.lemma_ in _GIVEN and passive and subject in ("you", "i", "we")
+    given = given or any(one.lemma_ == "be" and _is_following(one) for one in (clause, *clause.ancestors))
     persona = (
         subject == "you"
         and clause.lemma_ in ("be", "have", "work")
@@ -84,6 +96,11 @@ def _is_scenery(token: Token, concepts: frozenset[str]) -> bool:
         return False  # whom it is for, or who made it
     above = [t for t in token.ancestors if says(t.lower_) and t.lower_ not in FILLER]
     return any(concepts_of(t) & concepts for t in above) or token.dep_ == "npadvmod"
+
+
+def _is_following(token: Token) -> bool:
+    """Whether a sentence says what comes: "The following is a memo that was recorded after an accident"."""
+    return any(kid.dep_ == "nsubj" and kid.lower_ in ("following", "below") for kid in token.children)
 
 
 def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: frozenset[str]) -> bool:
@@ -113,6 +130,35 @@ def _is_carried(token: Token, new: Asked, concepts: frozenset[str], known: froze
     if any(_joined(token, kid, new, concepts) for kid in purposes):
         return True
     return token.dep_ != "conj" and _is_light(token, new, concepts)
+
+
+def _is_known(token: Token, concepts: frozenset[str], known: frozenset[str]) -> bool:
+    """Whether the rest of the prompt says a word of a relative clause or a compound, or how to read needs no word."""
+    if token.lemma_ == "understand" and token.dep_ in ("relcl", "advcl", "acl", "xcomp"):
+        clause = token.head if token.dep_ == "xcomp" else token
+        persons = (kid for kid in clause.children if kid.dep_ == "nsubj" and says(kid.lower_))
+        return any(concepts_of(kid) & concepts for kid in persons)
+    if token.lower_ in _CLOSELY and token.head.lemma_ in ("read", "look", "go", "think", "consider"):
+        return True
+    if not concepts_of(token) & known:
+        return False
+    if token.dep_ == "relcl":
+        return bool(concepts_of(token.head) & concepts)
+    return token.dep_ == "compound" and bool(concepts_of(token.head) & known)
+
+
+def _only_states(token: Token, concepts: frozenset[str]) -> bool:
+    """Whether a verb says what is so, of things that are all kept: "she *sells* swords for 30 coins"."""
+    if token.tag_ not in ("VBZ", "VBP") or token.pos_ != "VERB" or token.dep_ not in ("ROOT", "conj"):
+        return False
+    if any(kid.dep_ in ("neg", "aux", "mark") for kid in token.children):
+        return False
+    subject = next((kid for kid in token.children if kid.dep_ == "nsubj"), None)
+    if subject is None or subject.lower_ in ("you", "i", "we"):
+        return False
+    own = [t for kid in token.children if kid.dep_ in ("dobj", "prep", "dative") for t in kid.subtree]
+    said = [t for t in own if says(t.lower_) and t.lower_ not in FILLER]
+    return bool(said) and all(concepts_of(t) & concepts for t in said)
 
 
 def _points(token: Token) -> bool:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
+
+def _rows(name: str) -> list[frozenset[str]]:
+    lines = files("promptopt").joinpath("data", name).read_text(encoding="utf-8").splitlines()
+    return [frozenset(line.split()) for line in lines if line and not line.startswith("#")]
+
+
 STOP = frozenset(
     """
     a an the this that these those it its i me my mine we us our you your yours he him his she her hers they them their
@@ -19,42 +25,7 @@ STOP = frozenset(
 )
 """Function words: neither facts, nor what a marker applies to."""
 
-FILLER = STOP | frozenset(
-    """
-    likely usually ahead utmost according underneath user users final finish finished interest interested pay pays lies
-    lie done more member ever single rule rules counted counts count considered rated company assistant helpful virtual
-    chance opportunity possibility ability supposed intended aimed meant lasts kept run runs like such simply basically
-    actually certainly course indeed well thing things way ways manner kind sort case cases event fact purpose regard
-    respect basis amount lot lots whole make makes made making take takes took taken taking get gets got getting give
-    gives gave given giving go goes going gone come comes came coming put puts putting use uses used using usage
-    utilise utilize want wants wanted wish wishes help helps helping able possible importance essential crucial
-    necessary required sure certain ensure remember mind bear keep keeps keeping note notice attention consider task
-    job work role act acting assist asked asking instruction instructions following follow follows below above provide
-    provided provides providing present presented presenting produce produced create created write writes writing
-    written wrote answer answers answered answering response responses respond reply replies replying output return
-    returned result results say says said saying tell tells told telling mention mentions mentioned state states stated
-    show shows showing shown see seen seeing look looks looking find finds found finding text content contents
-    information piece pieces item items all each every any some several various many much most own same other others
-    another again already yet still now always time times happen happens happening happened occur occurs become becomes
-    seem seems appear appears turn turns mean means consist consists contain contains contained containing include
-    includes including included concern concerns concerning regarding related person people somebody someone anybody
-    anyone everybody everyone something anything everything somewhere anywhere part parts serve serves belong belongs
-    list listed name named call called word words particular particularly respective respectively prompt example
-    examples instance e.g eg i.e ie etc responsible set possibly perhaps try tries trying allow allowed allows
-    permitted apply applies applied receive receives received read reads reading hand start starts begin begins based
-    think thinks describe describes described few instead add adds itself back value values available address stay
-    stays between circumstances point stand stands behalf position decide decides draw expected deal dealt dealing
-    propose wherever attached located brings bring forward far treat treated carry carries carrying carried sit sits
-    handle handled behaviour grateful wonder appreciate hello hi thanks thank dear moment pasted original complete
-    completely fully entire entirely overall general exist exists existing know remain remains calls cannot upcoming
-    suppose assume imagine acts further additional additionally truly absolutely definitely extremely highly totally
-    order wanting fine great nice happy glad feel free situation situations circumstance aspect aspects matter matters
-    area areas process concept activity nature level type types form forms field end bottom top front right do doing
-    number numbers format question questions message messages knowledge sound sounds met period periods good leave
-    worked ready handed spoken appearance range correctly aware familiar purposes self sentence's sense reach sake
-    couple total length different developer's namely accordingly afterwards involve involves involved
-    """.split()  # noqa: SIM905 - read as words
-)
+FILLER = STOP.union(*_rows("general_words.txt"))
 """Words whose loss alone changes nothing that is asked."""
 
 AT_HAND = frozenset(
@@ -130,9 +101,16 @@ PHRASES = [
             " ",
         ),
         (r"\b(?:because of|for the sake of|for reasons of) (?!this|that|these|which)(?:\w+ ){0,3}\w+(?=[,.;])", " "),
+        (r"\b(?:not|no) ([^.;:,]{0,40}?)\bmore than (?:once|one time)\b", r"\1 at_most one_time"),
+        (r"\bmore than once\b|\bmore than one time\b", "several_times"),
+        (r",\s+as (?=(?:the|it|he|she|they|this|there|we|some|most)\b)[^.;:,()]*", " "),
+        (r"\b(?:keep|make) (?:it|this|that) (?:short|brief), (?:that is,?|meaning|so) ", " "),
+        (r"\buntil when\b", "by when"),
+        (r"\ba number of\b", "some"),
+        (r"\bover all\b", "in all"),
+        (r"\bcan not be (?:told|determined|known|found|read)\b", "impossible"),
         (r"\bit goes without saying(?: that)?\b|\bneedless to say\b", " "),
         # Words for how often, how much and how well, with or without "not".
-        (r"\bnot ([^.;:,]{0,40}?)\bmore than (?:once|one time)\b", r"\1 at_most one_time"),
         (
             r"\b(?:once|one time) at (?:the )?most\b|\b(?:at most|no more than|up to) (?:once|one time)\b",
             "at_most one_time",
@@ -141,7 +119,6 @@ PHRASES = [
             r"\b(?:exactly |just |only )?once\b(?: only\b)?(?=[.,;]|$| and\b| or\b)|\b(?:exactly|just|only) once\b",
             "one_time",
         ),
-        (r"\bmore than once\b|\bmore than one time\b", "several_times"),
         (r"\bnot (like|trust|agree|approve)\b", r" dis\1"),
         (r"\bnot (\w+ (?:\w+ )?)(?:very |so )?much\b", r" \1 little"),
         (r"\bnot (\w+ (?:\w+ )?)(?:very|so|too) (?:well|good)\b", r" \1 little"),
@@ -158,7 +135,26 @@ PHRASES = [
         (r"((?:^|[.;:\n])\s*)without ((?:an? |the |any )?(?:[\w-]+ ){0,2}[\w-]+),", r"\1if not \2,"),
         (r"[.;:]\s+if (not|so),", r", if \1,"),
         (r"\bnothing to \w+(?: (?:under|in|on|for|about))? (?:it|them|there)\b", "empty"),
-        (r"\bin (?:exactly )?(?:the )?(?:same )?(?:order|sequence) (?:as|of|in which|that)\b", "in_this_order"),
+        (
+            (
+                r"\bin (?:exactly )?(?:the )?(?:same )?(?:order|sequence) (?:as|of|in which|that)\b"
+                r"|\b(?:keep|retain|preserve|maintain) the (?:order|sequence)\b(?: of\b)?"
+            ),
+            "in_this_order",
+        ),
+        # "heavy boxes, by which we mean all above 15 kilograms"
+        (
+            (
+                r"\b[\w-]+ (\w+), (?:by which (?:we|i) mean|that is(?: to say)?|meaning) "
+                r"(?:everything |all |any |those |anything )?(?=above|below|over|under|more|less|at)"
+            ),
+            r"\1 ",
+        ),
+        (r"\bcan not (?:manage to )?(?:do (?:that|this|so|it)|be done)\b|\bnot possible\b", "impossible"),
+        (
+            r"\bthe only (?:\w+ )?(?:values?|options?|labels?|categor(?:y|ies))(?: that (?:is|are) \w+)? (?:is|are)\b",
+            " ",
+        ),
         (r"\bvery (?=first|last|same|end|top|beginning|start)", ""),
         (
             r"\b(?:some|something like|roughly|approximately|about|around|circa) (?=\d|(?:"
@@ -352,7 +348,7 @@ PHRASES = [
         ),
         (r"\b(?:first|last) (?=names?\b)", "given-"),
         (r"\bfirst of all\b|\bto start with\b|\bat first\b", "first"),
-        (r"(\d+ \w+) long\b", r"\1"),
+        (r"\b(" + _ONE_OR_MORE + r" \w+) long\b", r"\1"),
         (r"\b(?:last|past) (?!one\b)" + _COUNT, "recent "),
         (r"\bnext to\b", "beside"),
         (r"\b(?:and )?after (?:that|this|which)\b|\bafterwards\b|\bfollowed by\b|\bsubsequently\b", "then"),
@@ -368,11 +364,6 @@ PHRASES = [
     )
 ]
 """Phrases in one form, so that a rewrite in another form of the same compares equal."""
-
-
-def _rows(name: str) -> list[frozenset[str]]:
-    lines = files("promptopt").joinpath("data", name).read_text(encoding="utf-8").splitlines()
-    return [frozenset(line.split()) for line in lines if line and not line.startswith("#")]
 
 
 GROUPS = _rows("synonyms.txt")

@@ -48,6 +48,12 @@ SAME = [
     ("Salutes are forbidden by law, so avoid salutes.", "Avoid salutes."),
     ("Do not begin the log with the word `Today`.", "Do not begin the log with `Today`."),
     ("It goes without saying that the log is short.", "The log is short."),
+    ("Use no rope more than once over all three knots.", "Use a rope at most once in all three knots."),
+    ("If it is not possible to tell the depth, write `?`.", "If the depth cannot be told, write `?`."),
+    ("Heavy chests, by which I mean all above 15 kilograms, go first.", "Chests above 15 kilograms go first."),
+    ("Keep the crates in the order that they have on deck.", "Keep the order of the crates on deck."),
+    ("Ring if any bell mustn't be rung.", "Ring if no bell may be rung."),
+    ("The keeper sells oil for 3 coins.", "Oil of the keeper for 3 coins."),
 ]
 LOST = [
     ("Write at most 80 words about whales.", "Write about whales.", "80"),
@@ -73,6 +79,7 @@ LOST = [
     ("Stir until the sauce thickens.", "Stir the sauce that thickens.", "until"),
     ("Never look at the map while the boat moves.", "A boat's pilot. Never look at the map.", "while"),
     ("Never sail without telling the keeper.", "Never sail. Tell the keeper.", "without"),
+    ("Name nobody unless he is thanked. Say when it ends.", "Name nobody. Say when it ends.", "unless"),
     ("Suggest a rope which isn't longer than the mast.", "Suggest a rope. Measure the mast.", "longer"),
     ("Do not translate the labels on jars. Keep the brand.", "Translate the labels on jars. Keep the brand.", "not"),
 ]
