@@ -144,6 +144,11 @@ _PATTERNS += (
     ),
 )
 _PATTERNS += (
+    # "Answer with only yes/no."
+    (
+        "answer",
+        rf"\b(?:answer|respond|reply)\b(?: with)? (?:only|just|exactly)(?: with)? (?P<list>{_QUOTE}?\w+{_QUOTE}?/{_QUOTE}?\w+{_QUOTE}?){_END}",
+    ),
     # 'a final "yes" or "no" answer'
     (
         "before noun",

@@ -177,7 +177,10 @@ _OF_SEVERAL = re.compile(
     r"\b(?:return|output|respond|reply|answer|generate|produce|provide|give|format\w*|write)\b[^.\n\"]{0,60}\b(?:in|as|an?|only|valid|raw|strict|following) (?:(?:json|yaml|xml) (?:objects?|arrays?|lists?|dict\w*|documents?)|csv)\b(?! (?:input|above|below))"
     r"|\b(?:put|return|output|give|write|provide)\b[^.\n]{0,60}\b(?:in|as) (?:a|an|the) (?:\w+ )?(?:list|array|tuple|table)\b"
     r"|\b(?:rate|score|grade|evaluate|assess)\b[^.\n]{0,60}\b(?:on|for|against|by|across|along) (?:the |these |following |each of )*(?:two|three|four|five|six|seven|\d+|following|several) (?:\w+ )?"
-    r"(?:criteria|dimensions|aspects|qualities|axes|categories|metrics)\b|\b(?:a |the )?(?:second|another) (?:score|rating|grade)\b",
+    r"(?:criteria|dimensions|aspects|qualities|axes|categories|metrics)\b|\b(?:a |the )?(?:second|another) (?:score|rating|grade)\b"
+    r"|\b(?:rate|score|grade|evaluate|assess)\b[^\n]{0,80}\bfor:\s*\n\s*(?:1[.)]|[-*•])|\b(?:ratings|scores|grades) (?:in|as) (?:a |an )?(?:valid )?json\b"
+    r"|\b(?:only |exactly )?(?:two|three|four|several) (?:values|scores|numbers|ratings)\b"
+    r"|\beach (?:assistant|response|answer|model|candidate|output) (?:receives|gets|is given)\b",
     re.IGNORECASE,
 )
 _EMPTY = re.compile(

@@ -260,7 +260,7 @@ def bracketed(document: PromptText, ranges: list[dict[str, Any]]) -> Found | Non
 
 
 _ENDING = re.compile(
-    r"\b(?:forms?|formats?|line|like this|as)\b:?\s*[\"'`“‘](?P<name>[A-Za-z][\w ]{0,20}):\s*[\[<({]*(?:your |the |an? )*(?:score|rating|grade|number|integer|x|n|#)[\])>}]*[\"'`”’.]",
+    r"\b(?:forms?|formats?|line|like this|as)\b:?\s*(?:[\"'`“‘]|(?=[A-Z]+: ?[<\[]))(?P<name>[A-Za-z][\w ]{0,20}):\s*[\[<({]*(?:your |the |an? )*(?:score|rating|grade|number|integer|x|n|#)(?: here)?(?:[\])>}]*[\"'`”’.]|[\])>}])",
     re.IGNORECASE,
 )
 

@@ -74,6 +74,24 @@ READ = [
 ]
 
 
+READ += [
+    ("Is the boat dry? Answer with only yes/no.\n{{ boat }}", {"answer": YES}),
+    (
+        "Rate the map on a scale of 0 to 5. You may think, then write it in the form SCORE: <your score here>\n",
+        {"score": {"type": "integer", "minimum": 0, "maximum": 5}},
+    ),
+]
+SEVERAL = [
+    "Rate on a scale of 1-5 for:\n1. Depth: how deep is it?\n2. Width: how wide?\nProvide ratings in JSON format:\n",
+    "Each assistant receives a score on a scale of 1 to 10. First output one line with only two values.\n{{ a }}",
+]
+
+
+@pytest.mark.parametrize("text", SEVERAL)
+def test_several_scores_are_not_one(text: str) -> None:
+    assert "several values" in infer(text).problems[0]
+
+
 @pytest.mark.parametrize(("text", "expected"), READ)
 def test_the_form_is_read(text: str, expected: dict[str, dict]) -> None:
     assert fields(text) == expected
