@@ -41,6 +41,7 @@ def command(
     """
     from promptopt.cli.compare import asking_progress
     from promptopt.minimization.ablation import ablate
+    from promptopt.tables import fold
 
     with asking_progress(price_as) as progress:
         found = ablate(
@@ -52,7 +53,7 @@ def command(
             price_as=price_as,
             **asking,
             **progress,
-            on_plan=lambda plan: click.echo(plan, err=True),
+            on_plan=lambda plan: click.echo(fold(str(plan)), err=True),
         )
     if output:
         from promptopt.minimization.html_report import ablation_page

@@ -138,12 +138,14 @@ def diff(operands: tuple[str, ...], against: str | None) -> None:
 
 
 def _diff_locks(prompts: tuple[str, ...]) -> None:
+    from promptopt.tables import fold
+
     results = list(_gate(prompts, None, ()).check())
     changed = [result for result in results if _changes(result) or result.findings]
     for result in changed:
         click.echo(f"{result.label}  {_changes(result) or 'no number changed'}")
         for line in result.text.splitlines():
-            click.echo(f"  {line}")
+            click.echo(fold(f"  {line}"))
     cases = [result for result in results if result.case]
     same = sum(not _changes(result) for result in cases)
     click.echo(f"{len(cases) - same} of {len(cases)} cases changed")

@@ -143,7 +143,7 @@ def _summary(findings: list[Diagnostic], prompts: int) -> str:
     fixable = sum(one.fixable for one in findings)
     found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
     counted = "1 prompt" if prompts == 1 else f"{prompts} prompts"
-    return f"{found} in {counted}: {tokens:,} tokens a call{worth}; `promptopt compress` makes {fixable} of the changes"
+    return f"{found} in {counted}: {tokens:,} tokens a call{worth}\n`promptopt compress` makes {fixable} of the changes"
 
 
 def _as_dict(finding: Diagnostic) -> dict[str, Any]:

@@ -8,7 +8,11 @@ import click
 from click.shell_completion import CompletionItem
 
 _SUFFIXES = (".j2", ".json", ".yaml", ".yml")
-_PROMPTS = ("prompt", "prompts", "old", "new")
+_KINDS = {
+    **dict.fromkeys(("prompt", "prompts", "old", "new", "paths", "operands", "baseline"), "prompt"),
+    **dict.fromkeys(("suite", "suites"), "suite"),
+    **dict.fromkeys(("file", "files"), "file"),
+}
 
 
 class _Name(click.ParamType[str]):
@@ -31,6 +35,8 @@ class _Name(click.ParamType[str]):
 def _names(kind: str, versions: bool) -> Iterator[str]:
     from promptopt.config import load_config
 
+    if kind == "file":
+        return
     config = load_config()
     if kind == "suite":
         yield from (path.stem for path in config.suites.glob("*") if path.suffix in (*_SUFFIXES, ".csv", ".jsonl"))
@@ -49,9 +55,6 @@ def _names(kind: str, versions: bool) -> Iterator[str]:
 def add_completion(command: click.Command) -> click.Command:
     """The command, whose prompts and suites the shell completes."""
     for param in command.params:
-        if isinstance(param.type, click.types.StringParamType):
-            if param.name in _PROMPTS:
-                param.type = _Name("prompt")
-            elif param.name in ("suite", "suites"):
-                param.type = _Name("suite")
+        if isinstance(param.type, click.types.StringParamType) and param.name in _KINDS:
+            param.type = _Name(_KINDS[param.name])
     return command

@@ -198,7 +198,9 @@ def _cases(found: PromptDiff) -> Iterator[str]:
         return
     flips = [case for case in found.cases if case.flips]
     said = "answer differs" if len(found.cases) == 1 else "answers differ"
-    yield f"{len(found.cases):,} of {found.compared:,} recorded {said}, {len(flips):,} of them pass or fail otherwise"
+    yield fold(
+        f"{len(found.cases):,} of {found.compared:,} recorded {said}, {len(flips):,} of them pass or fail otherwise"
+    )
     for case in flips[:_SHOWN]:
         passes = "fails" if case.old_passed else "passes"
         yield fold(f"  {case.case}: {passes} now: {_short(case.old)} -> {_short(case.new)}")

@@ -160,7 +160,9 @@ def _draft(found: Minimization, model: str) -> None:
 
 
 def _announce(plan: SearchPlan) -> None:
-    click.echo(str(plan), err=True)
+    from promptopt.tables import fold
+
+    click.echo(fold(str(plan)), err=True)
 
 
 def _print(found: Minimization, dry_run: bool, as_json: bool) -> None:

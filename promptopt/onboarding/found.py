@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ROLES = ("system", "developer", "user", "assistant")
+# A name that says what its owner holds; `promptfoo/` and `prompt_toolkit` are names of other things.
+SAYS_PROMPT = re.compile(r"(?i:prompts?)(?![a-z]|_toolkit)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from promptopt.errors import InputError
-from promptopt.onboarding.found import ROLES, FoundMessage, FoundPrompt, Unreadable, format_text
+from promptopt.onboarding.found import ROLES, SAYS_PROMPT, FoundMessage, FoundPrompt, Unreadable, format_text
 from promptopt.yaml import load_yaml
 
 _SETTINGS = {
@@ -35,7 +35,7 @@ _SUFFIXES = (*_TEMPLATES, ".txt", ".md", ".json", ".yaml", ".yml", ".toml", ".pr
 _ABOUT = re.compile(r"description|comment|notes?|name|title|author|summary", re.IGNORECASE)
 _FEWEST_WORDS = 12
 _MOST_OF_A_LIST = 50
-_NAMED = re.compile(r"prompt|instruction", re.IGNORECASE)
+_NAMED = re.compile(rf"{SAYS_PROMPT.pattern}|(?i:instruction)")
 
 
 def is_candidate(path: str) -> bool:

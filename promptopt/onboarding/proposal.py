@@ -197,7 +197,10 @@ def _names(prompt: FoundPrompt) -> Iterator[str]:
     """Names for a prompt, the best one first."""
     pure = PurePosixPath(prompt.path.removesuffix(".prompt.yml").removesuffix(".prompt.yaml"))
     parts = [slug(part) for part in pure.with_suffix("").parts]
-    last = slug(_KIND.sub("", prompt.where.rpartition(".")[2]) or prompt.where)
+    where = prompt.where
+    # In data, `ticket-team.text` is the text of what has the name.
+    where = where.removesuffix(".text").removesuffix(".content") if not prompt.call else where
+    last = slug(_KIND.sub("", where.rpartition(".")[2]) or where)
     names = [] if _GENERIC.fullmatch(last) else [last]
     stem = [part for part in parts if part and part not in ("init", "prompts", "prompt", "src")]
     for depth in range(1, len(stem) + 1):

@@ -8,7 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptopt.onboarding.found import ROLES, FoundMessage, FoundPrompt, Hole, LeftOut, Pieces, Unreadable, format_text
+from promptopt.onboarding.found import (
+    ROLES,
+    SAYS_PROMPT,
+    FoundMessage,
+    FoundPrompt,
+    Hole,
+    LeftOut,
+    Pieces,
+    Unreadable,
+    format_text,
+)
 from promptopt.onboarding.python_modules import (
     Function,
     Module,
@@ -362,7 +372,7 @@ class ModuleSearch:
 
     def _constants(self, scope: Scope) -> Iterator[FoundPrompt]:
         """Constants of the module that are prompts by their name, and that no found call uses."""
-        of_prompts = re.search(r"prompt", self._module.path, re.IGNORECASE) is not None
+        of_prompts = SAYS_PROMPT.search(self._module.path) is not None
         for name, node in self._module.constants.items():
             group, _, last = name.rpartition(".")
             said = of_prompts or PROMPT_NAME.search(last) or re.search("prompt", group, re.IGNORECASE)

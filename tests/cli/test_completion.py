@@ -1,4 +1,4 @@
-"""Completion in a real bash."""
+"""Completion in real shells."""
 
 import shutil
 import subprocess
@@ -22,6 +22,36 @@ def test_bash_completes_prompts_versions_and_suites(project) -> None:
     try promptopt compare reviews@v1 reviews@
     try promptopt compare reviews --suite r
     try promptopt hist
+    try promptopt check re
+    echo "$(COMP_WORDS='promptopt check prompts/re' COMP_CWORD=2 _PROMPTOPT_COMPLETE=bash_complete promptopt)"
     """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["reviews", "reviews@v1 reviews@v2", "reviews", "history"]
+    assert done.stdout.splitlines() == [
+        "reviews",
+        "reviews@v1 reviews@v2",
+        "reviews",
+        "history",
+        "reviews",
+        "file,prompts/re",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+def test_fish_completes_prompts_versions_suites_and_files(project) -> None:
+    files = ("prompts/reviews/v1.j2", "prompts/reviews/v2.j2", "prompts/tickets/v1.j2")
+    project.write({**dict.fromkeys(files, "x\n"), "suites/reviews.yaml": "tests: [{}]\n"})
+    script = f"""
+    set -x PATH {Path(sys.executable).parent} $PATH
+    _PROMPTOPT_COMPLETE=fish_source promptopt | source
+    for line in "count re" "diff reviews@" "compare reviews --suite r" "budget check t" "check prompts/re"
+        echo (complete -C "promptopt $line")
+    end
+    """
+    done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "reviews",
+        "reviews@v1 reviews@v2",
+        "reviews",
+        "tickets",
+        "prompts/reviews/",
+    ]

@@ -678,6 +678,15 @@ def test_a_second_run_finds_nothing_whatever_the_first_left_out(project) -> None
     assert said[2][1].endswith("is another's: bring it over by promptopt import lake/promptfooconfig.yaml -o DIR")
 
 
+def test_a_name_that_has_prompt_in_another_word_says_nothing(project) -> None:
+    words = "Take each letter of the shop and answer it in a kind way, please, but never promise what is not known."
+    project.write({"promptfoo/notes.txt": words, "promptly/app.py": f"import openai\nWORDS = '{words}'\n"})
+    assert propose(project.root, model="gpt-4o-mini").prompts == {}
+    data = {"ticket-team": {"text": words}}
+    project.write({"systemprompt.txt": f"One. {words}", "shop-prompts/own.json": json.dumps(data)})
+    assert set(propose(project.root, model="gpt-4o-mini").prompts) == {"systemprompt", "ticket-team"}
+
+
 def test_json_is_the_whole_proposal(project) -> None:
     project.write({"app.py": PROGRAM})
     data = json.loads(run("--json").stdout)
