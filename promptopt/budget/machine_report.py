@@ -55,7 +55,7 @@ def write_sarif(path: Path, results: Sequence[Result]) -> list[str]:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": _uri(file), "uriBaseId": "%SRCROOT%"},
+                        "artifactLocation": {"uri": file_uri(file), "uriBaseId": "%SRCROOT%"},
                         "region": {"startLine": line},
                     }
                 }
@@ -105,7 +105,8 @@ def _located(results: Sequence[Result], root: Path) -> Iterator[tuple[Result, Bu
             yield result, finding, shown.as_posix(), max(1, finding.line)
 
 
-def _uri(path: str) -> str:
+def file_uri(path: str) -> str:
+    """A path as SARIF wants it."""
     from urllib.parse import quote
 
     return quote(path)

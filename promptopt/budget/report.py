@@ -285,24 +285,26 @@ def workflow_commands(results: Sequence[Result]) -> Iterator[str]:
         result, finding = group[0]
         command = "error" if finding.level == "error" else "warning"
         place = (
-            f"file={_property(one_line(repository_path(finding.path)))},line={max(1, finding.line)},"
+            f"file={command_property(one_line(repository_path(finding.path)))},line={max(1, finding.line)},"
             if finding.path
             else ""
         )
         more = [_more(group, len(group) - 1)] if len(group) > 1 else []
         body = "\n".join([f"{result.label}: {one_line(finding.summary)}", *map(one_line, finding.details), *more])
-        yield f"::{command} {place}title=prompt budget::{_data(body)}"
+        yield f"::{command} {place}title=prompt budget::{command_data(body)}"
     if len(shown) < len(groups):
         rest = sum(map(len, groups[len(shown) :]))
         yield f"::warning title=prompt budget::{rest} more findings are in the log and the summary"
 
 
-def _data(text: str) -> str:
+def command_data(text: str) -> str:
+    """A text in a workflow command of GitHub."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def command_property(text: str) -> str:
+    """A value before the `::` of a workflow command, as a file's name."""
+    return command_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 _Writer = Callable[[Path, Sequence[Result], "Impact | None"], list[str]]

@@ -118,12 +118,17 @@ def _report(findings: list[Diagnostic], form: str, prompts: int) -> None:
     elif form == "sarif":
         click.echo(json.dumps(_sarif(findings), indent=2, ensure_ascii=False))
     elif form == "github":
+        from promptopt.budget.report import command_data, command_property
+
         for one in findings:
-            message = f"{one.message}{_worth(one)}".replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-            click.echo(f"::warning file={one.path},line={one.line},col={one.column},title={one.code}::{message}")
+            place = f"file={command_property(one.path)},line={one.line},col={one.column}"
+            click.echo(f"::warning {place},title={one.code}::{command_data(f'{one.message}{_worth(one)}')}")
     else:
+        from promptopt.tables import printable
+
         for one in findings:
-            click.echo(f"{one.path}:{one.line}:{one.column} {one.code} {one.message}{_worth(one)}")
+            place = f"{one.path}:{one.line}:{one.column}"
+            click.echo(printable(f"{place} {one.code} {one.message}{_worth(one)}").replace("\n", "\\n"))
         click.echo(_summary(findings, prompts), err=True)
 
 
@@ -178,14 +183,14 @@ def _sarif(findings: list[Diagnostic]) -> dict[str, Any]:
 
 
 def _sarif_result(finding: Diagnostic) -> dict[str, Any]:
+    from promptopt.budget.machine_report import file_uri
+
     region = {"startLine": finding.line, "startColumn": finding.column}
     return {
         "ruleId": finding.code,
         "level": "warning",
         "message": {"text": f"{finding.message}{_worth(finding)}"},
-        "locations": [
-            {"physicalLocation": {"artifactLocation": {"uri": Path(finding.path).as_posix()}, "region": region}}
-        ],
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": file_uri(finding.path)}, "region": region}}],
     }
 
 

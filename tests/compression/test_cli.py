@@ -138,6 +138,18 @@ def test_check_ignores_with_a_reason(project):
     assert "PO104" in codes
 
 
+def test_check_names_files_of_any_name_as_each_format_wants_it(project):
+    odd = project / "prompts" / "a, b: c" / "v1.j2"
+    odd.parent.mkdir(parents=True)
+    odd.write_text("Please make sure that you answer \x1b[31mit\u202e.\n")
+    sarif = json.loads(run("check", "--format", "sarif").stdout)
+    places = [each["locations"][0]["physicalLocation"] for each in sarif["runs"][0]["results"]]
+    files = {each["artifactLocation"]["uri"] for each in places}
+    assert files == {"prompts/a%2C%20b%3A%20c/v1.j2", "prompts/triage/v1.j2"}
+    assert "::warning file=prompts/a%2C b%3A c/v1.j2,line=1," in run("check", "--format", "github").stdout
+    assert not {"\x1b", "\u202e"} & set(run("check").stdout)
+
+
 def test_check_as_sarif_and_github(project):
     sarif = json.loads(run("check", "--format", "sarif").stdout)
     result = sarif["runs"][0]["results"][0]
