@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -47,6 +48,8 @@ def main() -> None:
     parser.add_argument("--tests", type=int, nargs="*", default=[1000, 4000])
     parser.add_argument("--times", type=int, default=3)
     arguments = parser.parse_args()
+    if arguments.tests and find_spec("pytest_html") is None:
+        parser.error("pip install pytest-html, or leave it out with an empty --tests")
     pages: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from importlib.metadata import distribution
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -86,6 +88,83 @@ def test_a_command_prints_what_is_shown(block: str, monkeypatch: pytest.MonkeyPa
         assert re.fullmatch(as_pattern(expected), printed.rstrip() + "\n"), printed
     else:
         assert printed.rstrip() == expected.rstrip()
+
+
+# How many blocks show what a program prints, beside those that are run above, and the test that runs them.
+PRINTED = {
+    "README.md": (1, "budget/test_budget_docs.py"),
+    "budget.md": (4, "budget/test_budget_docs.py"),
+    "judges.md": (3, "test_the_rows_of_the_judges_simulation; one is a file of judges/test_labels.py"),
+    "media.md": (1, "compression/test_costly_media.py"),
+    "promptfoo.md": (2, "promptfoo/test_promptfoo_page.py"),
+    "providers.md": (2, "providers/test_providers_page.py"),
+    "statistics.md": (3, "test_a_row_of_each_simulation"),
+}
+
+
+def test_no_output_is_shown_that_no_test_prints() -> None:
+    found = {page.name: page.read_text().count("\n```text\n") for page in PAGES}
+    assert {name: count for name, count in found.items() if count} == {name: n for name, (n, _) in PRINTED.items()}
+    other = [block.id for block in CONSOLES if re.match(r"\$ (?!promptopt )", str(block.values[0]))]
+    assert all(str(name).startswith("tutorial.md") for name in other), other
+
+
+def table_rows(page: str, title: str) -> dict[str, list[str]]:
+    """The rows of a simulation's table: each name with its cells."""
+    text = (ROOT / "docs" / page).read_text()
+    lines = text[text.index(title) :].split("```")[0].split("\n\n")
+    # The table is the paragraph with the title, or the one after it.
+    table = next(part for part in lines if len(part.splitlines()) > 2)
+    found = (re.fullmatch(r"(.*?)((?:  +[-\d.,%]+)+)", line) for line in table.splitlines())
+    return {row[1].strip(): row[2].split() for row in found if row and row[1].strip()}
+
+
+def simulation(name: str) -> Any:
+    """A program of benchmarks/, which needs nothing but this package."""
+    spec = spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    # Its values are looked up in their module.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[name]
+    return module
+
+
+# The whole tables take minutes (the pages name the programs); each row has a seed of its own.
+def test_a_row_of_each_simulation_is_what_its_program_computes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    races, verdicts = simulation("races"), simulation("verdicts")
+    rows = table_rows("statistics.md", "1,000 races a row")
+    assert list(rows) == list(races.RACES)
+    name = "the baseline is better and cheaper"
+    assert rows[name] == [f"{100 * share:.1f}" for share in races.measured(races.RACES[name], 400, 1000)]
+
+    rows = table_rows("statistics.md", "equal prompts called improved, regressed or trade-off")
+    truths = str(ROOT / "benchmarks" / "verdicts_truths.py")
+    assert set(verdicts.truths(truths).EQUALS) >= rows.keys()
+    name = "pass or fail, 50% right"
+    cell = verdicts.cell("equals", truths, name, 20, 2000)
+    assert rows[name][verdicts.SIZES.index(20)] == f"{cell['']:.1f}" != "0.0"
+
+
+def test_the_rows_of_the_judges_simulation_agree_with_themselves() -> None:
+    known = simulation("judges").JUDGES
+    found = re.findall(
+        r"^ +([\w ]+?) +(50|100|300) +([\d.]+)% +([\d.]+) +([\d.]+) +([\d.]+) ",
+        (ROOT / "docs" / "judges.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(found) > 15
+    assert {row[0] for row in found} <= known.keys()
+    for _, _, holds, width, alone, ratio in found:
+        assert float(holds) >= 95
+        # All three are rounded.
+        least, most = ((float(width) + s * 0.05) / (float(alone) - s * 0.05) + s * 0.005 for s in (-1, 1))
+        assert least <= float(ratio) <= most
 
 
 BLOCK = re.compile(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pages import commands
 
 from promptopt.budget.report import parse_report
 from promptopt.budget.settings import DEFAULTS, BudgetSettings
@@ -45,6 +46,57 @@ def test_the_start_by_hand_guards_a_prompt(page: str, project: Any) -> None:
     staged = project.git("diff", "--cached", "--name-only").split()
     assert staged == ["prompts/triage.lock.toml", "prompts/triage/v1.j2", "pyproject.toml", "suites/triage.yaml"]
     assert project.run("budget", "check").returncode == 0
+
+
+PROMPT = """---
+model: gpt-4o-mini
+max_output_tokens: 60
+temperature: 0
+calls_per_month: 300000
+---
+{% chat role="system" %}
+You route support tickets.
+Answer with one word: refund, parcel or other.
+{% endchat %}
+{% chat role="user" %}{{ ticket }}{% endchat %}
+"""
+SUITE = """tests:
+  - {description: parcel, vars: {ticket: Where is my parcel?}}
+  - {description: refund, vars: {ticket: I want my money back.}}
+"""
+
+
+def test_what_the_page_and_the_readme_show_is_printed(page: str, project: Any, repository: Path) -> None:
+    shown = blocks(page, "text")
+    (start,) = (each for each in shown if each.startswith("$ promptopt budget update"))
+    (failure,) = (each for each in shown if each.startswith("FAIL"))
+    (diff,) = (each for each in shown if each.startswith("$ promptopt budget diff"))
+    (log,) = (each for each in shown if each.startswith("$ promptopt budget log"))
+
+    def run(*arguments: str) -> str:
+        return str(project.run("budget", *arguments, COLUMNS="120").stdout)
+
+    def as_ann(*arguments: str) -> None:
+        project.git("-c", "user.name=Ann", *arguments)
+
+    project.git("init", "-qb", "main")
+    project.write({"prompts/triage/v1.j2": PROMPT, "suites/triage.yaml": SUITE})
+    assert commands(start)[0][1] == run("update")
+    project.git("add", "-A")
+    as_ann("commit", "-qm", "Guard the prompt")
+    project.git("tag", "v1.2")
+    project.git("checkout", "-qb", "kinder")
+    project.write({"prompts/triage/v1.j2": PROMPT.replace("tickets.", "tickets quickly and well, thank you.")})
+    assert run("check").startswith(failure)
+    (readme,) = (each for each in blocks((repository / "README.md").read_text(), "text") if "FAIL" in each)
+    assert readme.partition("FAIL")[2] == failure.partition("FAIL")[2].rpartition("FAIL")[0]
+    run("update", "triage", "--reason", "complaints about the tone")
+    as_ann("commit", "-qam", "Be kinder")
+    ((_, changed),) = commands(diff)
+    assert run("diff", "main") == changed
+    ((_, entries),) = commands(log)
+    day = r"\d{4}-\d\d-\d\d  [0-9a-f]{10}"
+    assert re.sub(day, "DAY", run("log", "triage", "--since", "v1.2")) == re.sub(day, "DAY", entries)
 
 
 def test_the_git_add_line_takes_nested_locks(page: str, project: Any) -> None:

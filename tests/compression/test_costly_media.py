@@ -1,5 +1,6 @@
 """PO506: images of a prompt that have fewer tokens at low detail."""
 
+import re
 import struct
 
 from click.testing import CliRunner
@@ -30,3 +31,11 @@ def test_what_has_been_thought_about_or_cannot_be_cheaper_is_not(project) -> Non
     assert checked(project, '{% image "cat.png" %}', "model: gpt-4o\ndetail: low") == ""
     assert checked(project, '{% image "cat.png" %}', "model: claude-sonnet-4-6") == ""
     assert checked(project, "{% image photo %}") == ""
+
+
+def test_the_page_shows_what_is_printed(project, repository) -> None:
+    media = repository / "docs" / "media"
+    project.write({f"docs/media/{path.name}": path.read_bytes() for path in media.iterdir()})
+    done = CliRunner().invoke(cli, ["check", "docs/media/receipt.j2", "--select", "PO506"])
+    (shown,) = re.findall(r"^```text\n(.* PO506 .*\n)```$", (repository / "docs/media.md").read_text(), re.MULTILINE)
+    assert done.stdout == shown
