@@ -31,8 +31,12 @@ def files_below(folder: Path, suffix: str) -> list[Path]:
     """All files below a folder whose name ends so, in links to folders too; each folder once on its way down."""
     found = []
     for root, folders, names in os.walk(folder, followlinks=True):
-        above = {os.path.realpath(parent) for parent in (Path(root), *Path(root).parents)}
-        folders[:] = [name for name in folders if os.path.realpath(Path(root, name)) not in above]
+        # Only a link can lead back to a folder above.
+        if links := [name for name in folders if Path(root, name).is_symlink()]:
+            above = {os.path.realpath(parent) for parent in (Path(root), *Path(root).parents)}
+            folders[:] = [
+                name for name in folders if name not in links or os.path.realpath(Path(root, name)) not in above
+            ]
         found += [Path(root, name) for name in names if name.endswith(suffix)]
     return sorted(found)
 

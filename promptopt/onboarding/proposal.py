@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from shutil import which
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -17,6 +17,10 @@ from promptopt.config import Config, load_config, using_config
 from promptopt.errors import PromptoptError
 from promptopt.onboarding.found import FoundPrompt, Hole, LeftOut, slug
 from promptopt.onboarding.repository import Repository, git_root, read_repository
+
+if TYPE_CHECKING:
+    from promptopt.budget.guarded_prompt import GuardedPrompt
+    from promptopt.budget.update import Draft
 
 INSTALL = "promptopt-llm @ git+https://github.com/promptopt/promptopt@main"
 # Names of functions and constants that say nothing of what a prompt is for.
@@ -331,7 +335,6 @@ def _tried(
 ) -> tuple[dict[Path, str], list[LeftOut]]:
     """The files that work, with the locks that they give: rendered, locked and checked in a folder of their own."""
     from promptopt.budget.discovery import discover
-    from promptopt.budget.update import draft_updates
 
     kept = dict(files)
     dropped: list[LeftOut] = []
@@ -355,20 +358,34 @@ def _tried(
                         kept.pop(config.root / path.relative_to(root), None)
                         path.unlink()
             if any(path.suffix == ".j2" for path in kept):
-                for guarded in discover(trial).guarded.values():
-                    try:
-                        drafts = draft_updates({guarded.name: (guarded, None)}, "")
-                    except PromptoptError as error:
+                for guarded, draft, failed in _drafted(discover(trial).guarded):
+                    if failed is not None:
                         # A model without a price, as of a deployment's own name: the gate would fail at once.
-                        where = named.get(guarded.name)
-                        place = (where.path, where.line) if where else (guarded.name, 1)
-                        dropped.append(LeftOut(*place, _said(error, root)))
-                        kept = {each: text for each, text in kept.items() if not _belongs(each, guarded.name, config)}
-                        continue
-                    for draft in drafts:
-                        if draft.lock is not None:
-                            kept[config.root / draft.path.relative_to(root)] = draft.lock.text()
+                        where = named.get(guarded)
+                        place = (where.path, where.line) if where else (guarded, 1)
+                        dropped.append(LeftOut(*place, _said(failed, root)))
+                        kept = {each: text for each, text in kept.items() if not _belongs(each, guarded, config)}
+                    elif draft is not None and draft.lock is not None:
+                        kept[config.root / draft.path.relative_to(root)] = draft.lock.text()
     return kept, dropped
+
+
+def _drafted(
+    guarded: Mapping[str, GuardedPrompt],
+) -> Iterator[tuple[str, Draft | None, PromptoptError | None]]:
+    """The lock of each prompt, or why there is none: all at once, and one by one only if one of them fails."""
+    from promptopt.budget.update import draft_updates
+
+    try:
+        drafts = draft_updates({name: (prompt, None) for name, prompt in guarded.items()}, "")
+    except PromptoptError:
+        for name, prompt in guarded.items():
+            try:
+                yield from ((name, draft, None) for draft in draft_updates({name: (prompt, None)}, ""))
+            except PromptoptError as error:
+                yield name, None, error
+    else:
+        yield from ((draft.path.name.removesuffix(".lock.toml"), draft, None) for draft in drafts)
 
 
 def _belongs(path: Path, name: str, config: Config) -> bool:
@@ -390,7 +407,7 @@ def _problem(name: str, prompt: FoundPrompt, trial: Config) -> str:
     from promptopt.templates import load_prompt
 
     try:
-        template = load_prompt(name, config=trial)
+        template = load_prompt(trial.prompts / name / "v1.j2", config=trial)
         load_suite(name, config=trial)
         if any(message.jinja for message in prompt.messages):
             return ""
