@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptopt.auditing.profile import GROUPS
-from promptopt.auditing.report import did, facts, head
+from promptopt.auditing.report import did, facts, head, priced
 from promptopt.money import usd
 from promptopt.webpage.blocks import PageBlock, PageSection, PlotBlock, ReportPage, TableBlock, VerdictBlock
 
@@ -116,6 +116,6 @@ def _money(data: Mapping[str, Any], profile: Mapping[str, Any]) -> Iterator[Page
         listed = profile["groups"][column]
         if len(listed) < 2:
             continue
-        rows = [[each["name"], f"{each['calls']:,}", usd(each["usd"])] for each in listed]
+        rows = [[each["name"], f"{each['calls']:,}", priced(each["usd"])] for each in listed]
         more = profile["distinct"][column] - len(rows)
         yield TableBlock((column, "calls", "list price"), rows, f"By {column}", note=f"And {more:,} more." * (more > 0))

@@ -14,7 +14,7 @@ from promptopt.auditing.forecast import Forecast, forecast
 from promptopt.auditing.profile import GROUPS, curve, shutdowns, spikes, successor
 from promptopt.auditing.strategy_settings import STRATEGIES, StrategyName
 from promptopt.auditing.waterfall import AuditStep, shapley, steps
-from promptopt.money import usd
+from promptopt.money import UNPRICED, usd
 from promptopt.tables import table
 
 VERSION = 1
@@ -105,7 +105,9 @@ def _profile(audit: LogAudit, now: datetime) -> dict[str, Any]:
     for column in GROUPS:
         ranked = sorted(sums[column].items(), key=lambda item: (-item[1].usd, item[0]))
         groups[column] = [
-            {"name": name, "calls": each.calls, "usd": float(each.usd)} for name, each in ranked[:_LISTED]
+            # Calls of which none has a price are not free.
+            {"name": name, "calls": each.calls, "usd": float(each.usd) if each.tokens else None}
+            for name, each in ranked[:_LISTED]
         ]
     for row in groups["prompt"]:
         _, shared, blocks = audit.profile.prefixes.get(row["name"], (0, 0, 0))
@@ -210,13 +212,18 @@ def did(step: Mapping[str, Any]) -> str:
     return f"{details['calls']:,} calls" if "calls" in details else ""
 
 
+def priced(amount: float | None) -> str:
+    """Dollars, or that there is no price."""
+    return UNPRICED if amount is None else usd(amount)
+
+
 def _groups(profile: Mapping[str, Any]) -> list[str]:
     found = []
     for column in GROUPS:
         listed = profile["groups"][column]
         if column == "hour" or len(listed) < 2:
             continue
-        rows = [[each["name"][:40], f"{each['calls']:,}", usd(each["usd"])] for each in listed[:_SHOWN]]
+        rows = [[each["name"][:40], f"{each['calls']:,}", priced(each["usd"])] for each in listed[:_SHOWN]]
         more = profile["distinct"][column] - len(rows)
         found.append(table(rows, [column, "calls", "list price"]) + (f"\n... and {more:,} more" if more > 0 else ""))
     return found
@@ -261,7 +268,7 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
             )
         )
     known = [each for each in profile["groups"]["prompt"] if each["shared"] is not None]
-    known.sort(key=lambda each: -(1 - each["shared"]) * each["usd"])
+    known.sort(key=lambda each: -(1 - each["shared"]) * (each["usd"] or 0.0))
     if known:
         found.append(
             ("stable prefix", ", ".join(f"{each['name']} {each['shared']:.0%}" for each in known[:_LEAST_STABLE]))

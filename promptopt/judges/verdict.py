@@ -102,7 +102,7 @@ def read_verdict(reply: JudgeReply) -> Vote:
     passed = data["pass"]
     score = float(data.get("score", passed))
     if not 0 <= score <= 1:
-        raise NoVerdict(f"the judge gave the score {score:g}, which is not between 0 and 1")
+        raise NoVerdict(f"the judge gave the score {score:.9g}, which is not between 0 and 1")
     if score == 1 - passed:
         said = "pass with a score of 0" if passed else "fail with a score of 1"
         raise NoVerdict(f"the judge says {said}, which contradicts itself")

@@ -449,6 +449,7 @@ def test_parquet_is_read(tmp_path):
         ({"input_tokens": 10**30}, "not a count of tokens"),
         ({"input_tokens": "many"}, "input is 'many', not a count of tokens"),
         ({"input_tokens": None, "output_tokens": None}, "has no token counts"),
+        ({"input_tokens": None}, "has output tokens, and no count of input tokens"),
         ({"timestamp": "yesterday"}, "at is 'yesterday', not a time"),
         ({"cost": -1}, "cost is -1"),
         ({"prefix": 7}, "the prefix is 7, not a list of blocks"),

@@ -130,3 +130,18 @@ def test_two_periods_without_a_price_are_explained_as_nothing():
     log = builder.build()
     found = explain(log, log, Config(Path("nowhere"), Path("nowhere"), Path("nowhere")))
     assert (found.before_usd, found.unpriced) == (0, 2)
+
+
+def test_a_group_of_calls_without_a_price_is_unpriced_and_not_free(tmp_path):
+    builder = LogBuilder()
+    for at in range(4):
+        name = "gpt-4o-mini" if at % 2 else "nobody-knows-it"
+        builder.add(LoggedCall(name, 1_790_000_000.0 + at, 1000, output_tokens=10, prompt=f"p{at}"))
+    config = Config(tmp_path, tmp_path, tmp_path)
+    given = AuditInput(*settle(builder.build(), config), {"plain": 4})
+    data = report_data(audit(given, AuditSettings(), config, order=("waste",)))
+    costs = {each["name"]: each["usd"] for each in data["profile"]["groups"]["model"]}
+    assert costs["nobody-knows-it"] is None
+    assert costs["gpt-4o-mini"] > 0
+    (line,) = (each for each in report_text(data).splitlines() if each.startswith("nobody-knows-it"))
+    assert line.split() == ["nobody-knows-it", "2", "unpriced"]

@@ -143,13 +143,15 @@ def setting(record: Any, *paths: str) -> int | None:
 
 
 def needed(input_tokens: int | None, output_tokens: int | None) -> None:
-    """Refuse a call without any tokens.
+    """Refuse a call without any tokens, and one that was answered without being asked: its input is not known.
 
     Raises:
-        BadRow: Neither is there.
+        BadRow: Neither is there, or there is output only.
     """
     if input_tokens is None and output_tokens is None:
         raise BadRow("has no token counts")
+    if input_tokens is None and output_tokens:
+        raise BadRow("has output tokens, and no count of input tokens")
 
 
 def real(record: Any, *paths: str) -> float | None:

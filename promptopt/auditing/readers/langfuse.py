@@ -18,6 +18,7 @@ from promptopt.auditing.readers.fields import (
     dig,
     first_text,
     moment,
+    needed,
     real,
     seconds_between,
     setting,
@@ -122,6 +123,10 @@ def _calls(record: Mapping[str, Any], trace: Mapping[str, Any]) -> Iterator[Logg
     if given is not None and made is not None:
         given, made = given + _others(usage, "input_"), made + _others(usage, "output_")
     reasoning, read = _most(usage, *REASONING), _most(usage, *READ)
+    if given is None and made and not (read or _most(usage, *WRITTEN) or _others(usage, "input_")):
+        # All input may have been cached; else it is what the total has more.
+        given = total - made if total is not None and total > made else None
+        needed(given, made)
     # Langfuse's own buckets do not hold one another.
     native = "output_reasoning_tokens" in usage or "output_reasoning" in usage
     start, end = moment(record, "startTime", "start_time"), moment(record, "endTime", "end_time")
