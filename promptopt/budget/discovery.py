@@ -18,7 +18,7 @@ from promptopt.budget.baseline import Base
 from promptopt.budget.guarded_prompt import GuardedPrompt, sources_digest
 from promptopt.budget.history import LockLog
 from promptopt.budget.lock import SUFFIX, Lock, lock_path, read_lock
-from promptopt.budget.result import BudgetFinding, Result, Severity, unusable
+from promptopt.budget.result import BudgetFinding, Result, Severity, one_line, unusable
 from promptopt.config import Config
 from promptopt.errors import PromptoptError, UsageError, did_you_mean
 from promptopt.files import files_below, run_git, show_path
@@ -92,11 +92,17 @@ def discover(config: Config, names: Collection[str] = ()) -> Discovered:
     return Discovered(guarded, unguarded, tuple(orphans), built)
 
 
-def nothing_to_guard(config: Config) -> UsageError:
-    """The error if no prompt has a suite."""
+def nothing_to_guard(config: Config, built: Collection[str] = ()) -> UsageError:
+    """The error if no prompt has a suite.
+
+    Args:
+        built: The prompts that tests build.
+    """
+    hints = [f"what tests build is checked by pytest --prompt-budget: {', '.join(map(one_line, built))}"] * bool(built)
+    hints += dict.fromkeys(finding.summary for result in other_projects(config) for finding in result.findings)
     return UsageError(
         f"nothing is guarded: no prompt in {show_path(config.prompts)} has a suite in {show_path(config.suites)}; "
-        "the suite of the prompt NAME is NAME.yaml"
+        + "; ".join(["the suite of the prompt NAME is NAME.yaml", *hints])
     )
 
 

@@ -160,7 +160,7 @@ class Gate:
             UsageError: There is nothing to guard.
         """
         if not self.found.guarded and not self.found.orphans and not self.left:
-            raise nothing_to_guard(self.config)
+            raise nothing_to_guard(self.config, self.found.built)
         read: set[str] = set()
         for name in self.prompts:
             yield from self.check_prompt(name)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from promptopt.budget.report import guard_line, markdown, workflow_commands
 from promptopt.budget.result import BudgetFinding, Result, finding_lines, one_line
 from promptopt.cli import cli
+from promptopt.errors import UsageError
 from promptopt.files import repository_path
 
 BRANCH = (
@@ -167,6 +168,15 @@ def test_locks_of_another_project_in_the_repository_are_said(branch: Any) -> Non
     line = guard_line(list(check().values()))
     assert line == "guarded 1, not guarded 1 (packages/bot/prompts/triage: run the gate in packages/bot)"
     assert check(strict=True)["packages/bot/prompts/triage"].failed
+
+
+def test_a_folder_without_guarded_prompts_says_where_they_are(branch: Any) -> None:
+    (branch.root / "bot").mkdir()
+    branch.git("mv", "pyproject.toml", "prompts", "suites", "bot")
+    branch.write({"pyproject.toml": ""})
+    commit(branch)
+    with pytest.raises(UsageError, match=r"nothing is guarded: .*NAME\.yaml; run the gate in bot$"):
+        check()
 
 
 def test_a_prompt_that_is_only_mentioned_is_not_guarded(locked: Any) -> None:
