@@ -224,7 +224,8 @@ def check_argument(fits: bool, name: str, value: object, what: str) -> None:
 
 def check_model(model: object, name: str = "model") -> None:
     """Refuse what is neither the name of a model nor ``None``. Raises TypeError."""
-    check_argument(model is None or isinstance(model, str), name, model, "the name of a model")
+    if model is not None and not isinstance(model, str):
+        check_argument(False, name, model, "the name of a model")
 
 
 def check_number(number: object, name: str) -> None:

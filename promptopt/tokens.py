@@ -92,6 +92,8 @@ class Tokenizer:
     def count(self, text: str) -> int:
         """Tokens of ``text``; special tokens in it count as the plain text they are."""
         encode = _load(self.encoding).encode_ordinary
+        if len(text) < _LONG_RUN:
+            return len(encode(text))
         if _has_long_space(text):
             # tiktoken's pattern engine panics on white space of some hundred thousand characters; such a run is
             # counted in slices, which is off by less than a token a slice.
@@ -230,7 +232,8 @@ def count_tokens(
     else:
         messages = tuple(subject)
     tokenizer = tokenizer_for(model)
-    content, called, media = 0, 0, list[Media]()
+    content, called = 0, 0
+    media: list[Media] = []
     for message in messages:
         content += _content_tokens(message.content, tokenizer)
         if message.tool_calls:
@@ -239,14 +242,15 @@ def count_tokens(
             media += message.media
     framing = TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_REPLY
     billed = 0 if schema is None else schema_tokens(schema, tokenizer)
-    estimated = tools or media or called
+    if not (tools or media or called):
+        return TokenCount(content, framing, billed, tokenizer.encoding, tokenizer.basis)
     counted = [(medium, medium_tokens(medium, model, detail)) for medium in media]
     return TokenCount(
         content + called,
         framing,
         billed,
         tokenizer.encoding,
-        "estimated" if estimated else tokenizer.basis,
+        "estimated",
         tools_tokens(tools, tokenizer),
         sum(tokens or 0 for _, tokens in counted),
         tuple(dict.fromkeys(why_uncounted(medium, model) for medium, tokens in counted if tokens is None)),

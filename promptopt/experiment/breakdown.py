@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from promptopt.errors import UsageError, did_you_mean
 from promptopt.experiment.runs import Answered, Run
 from promptopt.experiment.verdict import ALPHA_EACH, Difference, Quality, QualityEvidence, judge_quality
-from promptopt.scorers import SuiteChecks
+from promptopt.scorers import CaseScore, SuiteChecks
 from promptopt.suites import Assertion, Case, Suite
 from promptopt.values import canonical_json
 
@@ -324,27 +324,38 @@ def _paired(baseline: Run, candidate: Run) -> _Trials:
 
 def _means(members: Members, trials: _Trials) -> tuple[list[float], list[float]]:
     """Of each case that both were judged by, the mean score of the baseline and of the candidate."""
-    means: tuple[list[float], list[float]] = ([], [])
+    before: list[float] = []
+    after: list[float] = []
+    # Most answers are scored as others are, and have the same score: each is looked through once.
+    seen: dict[tuple[int, int], float | None] = {}
+
+    def score(trial: Answered, wanted: tuple[tuple[int, float], ...] | None) -> float | None:
+        key = id(trial.score), id(wanted)
+        if key not in seen:
+            seen[key] = _score(trial.score, wanted)
+        return seen[key]
+
     for case, wanted in members.items():
-        scores = [
-            (_score(one, wanted), _score(other, wanted))
+        known = [
+            (mine, others)
             for one, other in trials.get(case, ())
-            if not _broke_on_both(one, other, wanted)
+            if not (one.score.broken and _broke_on_both(one.score, other.score, wanted))
+            and (mine := score(one, wanted)) is not None
+            and (others := score(other, wanted)) is not None
         ]
-        known = [(one, other) for one, other in scores if one is not None and other is not None]
-        for side, of_side in zip(means, zip(*known, strict=True), strict=bool(known)):
-            side.append(sum(of_side) / len(of_side))
-    return means
+        if known:
+            before.append(sum([mine for mine, _ in known]) / len(known))
+            after.append(sum([others for _, others in known]) / len(known))
+    return before, after
 
 
-def _broke_on_both(one: Answered, other: Answered, wanted: tuple[tuple[int, float], ...] | None) -> bool:
-    broken = one.score.broken and set(one.score.broken) & set(other.score.broken)
+def _broke_on_both(one: CaseScore, other: CaseScore, wanted: tuple[tuple[int, float], ...] | None) -> bool:
+    broken = set(one.broken) & set(other.broken)
     return bool(broken) and (wanted is None or any(number in broken for number, _ in wanted))
 
 
-def _score(trial: Answered, wanted: tuple[tuple[int, float], ...] | None) -> float | None:
+def _score(score: CaseScore, wanted: tuple[tuple[int, float], ...] | None) -> float | None:
     """The weighted mean of the wanted scores, as far as the answer has them."""
-    score = trial.score
     if wanted is None:
         return score.quality if score.scores else None
     found = [(weight, score.scores[score.asserts.index(n)].value) for n, weight in wanted if n in score.asserts]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from statistics import median
 from typing import Any
 
@@ -117,7 +118,7 @@ class Failed:
 Trial = Answered | Failed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """The trials of one variant, in the order of the suite.
 
@@ -134,11 +135,11 @@ class Run:
         """Whether another variant dominates it, so that nothing else is said of it."""
         return self.stopped is not None and self.stopped.by is not None
 
-    @property
+    @cached_property
     def answered(self) -> tuple[Answered, ...]:
         return tuple(trial for trial in self.trials if isinstance(trial, Answered))
 
-    @property
+    @cached_property
     def failed(self) -> tuple[Failed, ...]:
         return tuple(trial for trial in self.trials if isinstance(trial, Failed))
 
