@@ -94,6 +94,7 @@ class GatewayParts:
         variable = self.settings.encrypt
         return None if variable is None else Seal(variable)
 
+    @cached_property
     def leases(self) -> Leases | None:
         """Leases beside the cache, if the store has any."""
         cache = None if self.cache is None else self.cache.store
@@ -283,8 +284,10 @@ def _ledger(parts: GatewayParts) -> Layer | None:
 def _cache(parts: GatewayParts) -> Layer | None:
     if parts.cache is None:
         return NoCache()
-    # Single-flight puts answers into the cache itself.
-    return CacheFront(parts.cache) if parts.settings.single_flight else parts.cache
+    if not parts.settings.single_flight:
+        return parts.cache
+    # Single-flight puts answers into the cache itself, and may look for them in the step in which it asks who leads.
+    return CacheFront(parts.cache, looks=not getattr(parts.leases, "reads_cache", False))
 
 
 def _single_flight(parts: GatewayParts) -> Layer | None:
@@ -292,7 +295,7 @@ def _single_flight(parts: GatewayParts) -> Layer | None:
         return None
     return SingleFlight(
         parts.cache_policy.shareable,
-        parts.leases(),
+        parts.leases,
         cache=parts.cache,
         outage=parts.store.outage("single-flight across processes"),
         clock=parts.clock,

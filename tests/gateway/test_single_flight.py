@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from upstream import answer, wait_until
+from upstream import answer, ask, wait_until
 
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.flow import run
@@ -128,3 +128,46 @@ def test_a_follower_leads_after_the_leader_was_killed(upstream, folder, client, 
     statuses = [row.status for row in sdk._client.gateway.ledger.rows()]
     assert statuses == ["sent", "ok"]
     assert upstream.calls == 2
+
+
+def test_redis_is_asked_who_leads_and_what_is_kept_at_once(client, upstream, redis_server):
+    import redis
+
+    sdk, other = (client(redis=redis_server.url) for _ in range(2))
+    ask(sdk, "the scripts are known")
+    server = redis.Redis.from_url(redis_server.url)
+    server.config_resetstat()
+    ask(sdk, "new")
+    used = {name: stats["calls"] for name, stats in server.info("commandstats").items()}
+    # Within the two scripts: the kept answer and the lease, then the lease again.
+    assert (used["cmdstat_evalsha"], used["cmdstat_get"]) == (2, 3)
+    ask(other, "new")
+    ask(other, "the scripts are known")
+    assert upstream.calls == 2
+    assert server.info("commandstats")["cmdstat_evalsha"]["calls"] == 4
+    server.close()
+    for each in (sdk, other):
+        each.close()
+
+
+def test_followers_of_a_hit_are_hits():
+    begun, go = threading.Event(), threading.Event()
+
+    def inner(call):
+        begun.set()
+        go.wait(10)
+        return Answer("kept", source="cache")
+        yield
+
+    flight, got = SingleFlight(lambda _: True), []
+    threads = [
+        threading.Thread(target=lambda: got.append(run(flight.handle(CALL, inner), None).source)) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    time.sleep(0.1)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert got == ["cache"] * 3

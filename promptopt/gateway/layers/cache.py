@@ -245,15 +245,19 @@ class CacheFront:
     Single-flight keeps the answers of the calls that it sees; a call that refreshes passes it by.
     """
 
-    def __init__(self, cache: ExactCache) -> None:
+    def __init__(self, cache: ExactCache, *, looks: bool = True) -> None:
+        """``looks`` is false if single-flight looks for what is kept; a call that may not be sent is looked up here."""
         self._cache = cache
+        self._looks = looks
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        found = yield from self._cache.found(call)
-        if found is not None:
-            return found
+        control = CacheControl.of(call)
+        if self._looks or control.only:
+            found = yield from self._cache.found(call)
+            if found is not None:
+                return found
         answer = yield from inner(call)
-        if CacheControl.of(call).refresh:
+        if control.refresh:
             yield from self._cache.keep(call, answer)
         return answer
 

@@ -78,7 +78,8 @@ class SingleFlight:
                 raise CallFailed("timeout", sent=False)
             answer = landing.result()
             if answer is not None:
-                return replace(answer, source="shared", raw=None)
+                # What the leader found in the cache is as much a hit of its followers.
+                return replace(answer, source="cache" if answer.source == "cache" else "shared", raw=None)
         return (yield from self._alone(call, inner))
 
     def _alone(self, call: Call, inner: Handler) -> Flow:

@@ -206,7 +206,11 @@ class CacheStore(Protocol):
 
 
 class Leases(Protocol):
-    """Who leads a flight of identical calls, known to all processes."""
+    """Who leads a flight of identical calls, known to all processes.
+
+    Those with a true attribute ``reads_cache`` find a kept answer whenever they are asked, so that nobody need look for
+    it before.
+    """
 
     networked: bool
 

@@ -185,6 +185,7 @@ class RedisLeases:
         """With a ``cache`` in the same Redis, nobody leads if an answer is kept."""
         self._link = link
         self._cache = cache
+        self.reads_cache = cache is not None
 
     def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
         keys = [self._name(key)] if self._cache is None else [self._name(key), self._cache.name(key)]

@@ -118,6 +118,7 @@ class SealedLeases:
         self._inner = inner
         self._seal = seal
         self.networked = inner.networked
+        self.reads_cache = getattr(inner, "reads_cache", False)
 
     def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
         found = self._inner.acquire(sealed_key(key), token, now, fresh=fresh)
