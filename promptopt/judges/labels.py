@@ -71,7 +71,7 @@ def read_labels(path: Path, *, needed: bool = True) -> tuple[Label, ...]:
 
 def _label(row: Mapping[str, str], path: str, line: int) -> Label:
     if "label" not in row:
-        near = "".join(did_you_mean(name, ["label"]) for name in row if did_you_mean(name, ["label"]))
+        near = next((f" Is it {name!r}?" for name in row if name and did_you_mean(name.lower(), ["label"])), "")
         raise LabelError(f"has no column 'label'.{near}", path=path, line=1, remedy=f"columns: {', '.join(_COLUMNS)}")
     digest = row.get("answer_sha256", "").strip()
     if not digest and not row.get("score", "").strip():

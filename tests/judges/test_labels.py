@@ -120,7 +120,8 @@ def test_scores_of_another_tool_are_calibrated_without_a_suite(project) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("case,lable\na,pass\n", r"labels.csv:1: has no column 'label'. Did you mean 'label'\?"),
+        ("case,lable\na,pass\n", r"labels.csv:1: has no column 'label'. Is it 'lable'\?"),
+        ("case,LABEL\na,pass\n", r"labels.csv:1: has no column 'label'. Is it 'LABEL'\?"),
         (
             "case,answer_sha256,label\na,123456789012,good\n",
             "labels.csv:2: label: 'good' is not pass, fail, or a number",
