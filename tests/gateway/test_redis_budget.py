@@ -1,5 +1,7 @@
 """A budget in Redis that was emptied, replaced or partly lost refuses; it does not begin again at $0."""
 
+from decimal import Decimal
+
 import pytest
 import redis
 from click.testing import CliRunner
@@ -7,7 +9,13 @@ from upstream import ask
 
 import promptopt
 from promptopt.cli import cli
+from promptopt.config import load_config
 from promptopt.errors import UsageError
+from promptopt.gateway.call import Call
+from promptopt.gateway.costs import Costs
+from promptopt.gateway.flow import Blocking, send
+from promptopt.gateway.layers.budget import Budget
+from promptopt.gateway.layers.budget_scopes import BudgetLimits
 from promptopt.gateway.stores.base import BudgetScope, StoreDown, StoreOptions
 from promptopt.gateway.stores.redis_budget import RedisBudgets, budget_marks
 from promptopt.gateway.stores.redis_link import RedisLink
@@ -177,3 +185,14 @@ def test_the_ledger_remembers_what_the_file_beside_it_forgot(client, upstream, s
     server.flushall()
     with pytest.raises(promptopt.GatewayUnavailable, match="was emptied"):
         ask(client(**options), "two", **CAP)
+
+
+def test_a_cancelled_reservation_that_redis_does_not_take_back_stays(make, redis_server, caplog):
+    layer = Budget(BudgetLimits(day=Decimal(5)), make(), Costs(load_config()))
+    call = Call.of("chat", "http://h/v1/chat/completions", {"model": "gpt-4o-mini", "messages": [], **CAP})
+    effect = layer.handle(call, send).send(None)
+    assert isinstance(effect, Blocking)
+    result = effect.function()
+    redis_server.kill()
+    effect.undo(result)
+    assert "stays reserved" in caplog.text

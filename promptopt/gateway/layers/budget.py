@@ -167,8 +167,12 @@ class Budget:
         given_up = now + (call.patience_s(now, self.limits.wait_s) or 0.0)
 
         def undo(full: BudgetFull | None) -> None:
-            if full is None:
-                self._store.settle(number, scopes, amount, 0)
+            try:
+                if full is None:
+                    self._store.settle(number, scopes, amount, 0)
+            except StoreDown as error:
+                # The reservation stays, and is taken as spent when its time is over.
+                log.warning("the budget: %s; the worst case of a cancelled call stays reserved", error)
 
         while True:
             try:
