@@ -55,12 +55,14 @@ def passed_over(
     )
     helpers, makers = set(), set()
     for module in modules:
-        helpers |= _helpers(module.nodes)
-        makers |= _sent(module.nodes, set())[1]
-    sent = [_sent(module.nodes, helpers) for module in modules]
-    makers |= {name for _, made in sent for name in made}
+        values = _values(module.nodes, set())
+        helpers |= _helpers(module.nodes, values)
+        makers |= _makers(values)
+    sent = [_values(module.nodes, helpers) for module in modules]
+    makers |= {name for values in sent for name in _makers(values)}
     found = []
-    for module, (names, _) in zip(modules, sent, strict=True):
+    for module, values in zip(modules, sent, strict=True):
+        names = _names(values)
         here = [each for each in left_out if each.path == module.path]
         said = {each.line for each in here} | _lines_of_parts(module.nodes, here)
         for line, reason in sorted(_of_module(module, carried, names, helpers, makers)):
@@ -165,19 +167,20 @@ def _of_call(node: ast.Call, helpers: set[str]) -> Iterator[tuple[ast.expr, str]
             yield keyword.value, f"the text is given to {shown} as {keyword.arg}"
 
 
-def _helpers(nodes: Sequence[ast.AST]) -> set[str]:
-    """Functions that send what they are given."""
+def _helpers(nodes: Sequence[ast.AST], values: Sequence[ast.expr]) -> set[str]:
+    """Functions that send what they are given, of a module that sends these values."""
     found = set()
     for node in nodes:
         if isinstance(node, Function):
             given = {arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
-            if given - {"self", "cls"} & _sent(walk(node), set())[0]:
+            last = node.end_lineno or node.lineno
+            if given - {"self", "cls"} & _names([each for each in values if node.lineno <= each.lineno <= last]):
                 found.add(node.name)
     return found - {"__init__"}
 
 
-def _sent(nodes: Sequence[ast.AST], helpers: set[str]) -> tuple[set[str], set[str]]:
-    """Names whose values are sent, and functions that make what is sent."""
+def _values(nodes: Sequence[ast.AST], helpers: set[str]) -> list[ast.expr]:
+    """What is sent, by calls of SDKs and of these functions."""
     values: list[ast.expr] = []
     for node in nodes:
         if isinstance(node, ast.Dict) and {"role", "content"} <= _table(node).keys():
@@ -188,14 +191,21 @@ def _sent(nodes: Sequence[ast.AST], helpers: set[str]) -> tuple[set[str], set[st
                 values += node.args
             if _SENDS.search(function) or function.rpartition(".")[2] in helpers:
                 values += [each.value for each in node.keywords if each.arg not in ("model", "tools", None)]
+    return values
+
+
+def _names(values: Sequence[ast.expr]) -> set[str]:
     names = {value.id for value in values if isinstance(value, ast.Name)}
-    names |= {value.attr for value in values if isinstance(value, ast.Attribute)}
+    return names | {value.attr for value in values if isinstance(value, ast.Attribute)}
+
+
+def _makers(values: Sequence[ast.expr]) -> set[str]:
+    """Functions that make what is sent."""
+    called = [value for value in values if isinstance(value, ast.Call)]
     makers = {
-        dotted(value.func).rpartition(".")[2]
-        for value in values
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name | ast.Attribute)
+        dotted(value.func).rpartition(".")[2] for value in called if isinstance(value.func, ast.Name | ast.Attribute)
     }
-    return names, makers - _NOT_SENT - _KEEP_TEXT
+    return makers - _NOT_SENT - _KEEP_TEXT
 
 
 def _table(node: ast.Dict) -> dict[str, ast.expr]:
