@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     flag("--prompt-budget-only", action="store_true", help="as --prompt-budget, and collect nothing else")
     flag("--prompt-budget-update", action="store_true", help="lock what prompts cost now; refused in CI")
     flag("--prompt-budget-trim", action="store_true", help="lower locked counts, raise none; refused in CI")
-    strict = "fail if a prompt is not guarded or was not checked"
+    strict = "fail if a prompt is not guarded or was not checked, or a limit is looser than on the base"
     flag("--prompt-budget-strict", action="store_true", help=strict)
     flag("--prompt-budget-reason", default="", metavar="WHY", help="why an update raises a count")
     compared = "the git reference to compare this branch with [default: the merge base with the main branch]"

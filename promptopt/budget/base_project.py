@@ -58,6 +58,18 @@ class BaseProject:
 
 
 @contextmanager
+def settings_at(config: Config, commit: str) -> Iterator[Path]:
+    """A temporary folder with the files of a commit that have settings; pyproject.toml is empty if it has none."""
+    with tempfile.TemporaryDirectory(prefix="promptopt-base-") as name:
+        root = Path(name).resolve()
+        for file in _SETTINGS:
+            text = run_git(config.root, "cat-file", "blob", f"{commit}:./{file}")
+            if text is not None or file == "pyproject.toml":
+                (root / file).write_bytes(text or b"")
+        yield root
+
+
+@contextmanager
 def base_project(config: Config, commit: str) -> Iterator[BaseProject]:
     """The project at a commit.
 
@@ -65,10 +77,7 @@ def base_project(config: Config, commit: str) -> Iterator[BaseProject]:
         UsageError: git cannot give its files.
         ConfigError: Its settings cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="promptopt-base-") as name:
-        root = Path(name).resolve()
-        pyproject = run_git(config.root, "cat-file", "blob", f"{commit}:./pyproject.toml")
-        (root / "pyproject.toml").write_bytes(pyproject or b"")
+    with settings_at(config, commit) as root:
         then = load_config(root)
         if then.prompts.is_relative_to(root):
             _copy_out(config.root, commit, then.prompts.relative_to(root).as_posix(), root)

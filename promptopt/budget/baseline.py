@@ -7,7 +7,6 @@ renders to the locked digest, so that it is certainly the text that was locked.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +14,7 @@ from pathlib import Path
 from shlex import quote
 from statistics import fmean
 
-from promptopt.budget.base_project import Changed, changed_since, names_function
+from promptopt.budget.base_project import Changed, changed_since, names_function, settings_at
 from promptopt.budget.growth import Explanation, explain_growth
 from promptopt.budget.guarded_prompt import (
     GuardedPrompt,
@@ -145,11 +144,9 @@ class History:
     def _config_at_base(self) -> Config:
         """Today's settings with the models of the base's: one of the two may be what changed."""
         assert self.base is not None
-        with tempfile.TemporaryDirectory() as folder:
-            text = run_git(self._config.root, "cat-file", "blob", f"{self.base.commit}:./pyproject.toml")
-            Path(folder, "pyproject.toml").write_bytes(text or b"")
+        with settings_at(self._config, self.base.commit) as folder:
             try:
-                then = load_config(Path(folder))
+                then = load_config(folder)
             except ConfigError:
                 return self._config
         return replace(self._config, model=then.model, price_as=then.price_as)

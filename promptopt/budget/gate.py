@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from promptopt.budget.base_comparison import measure_impact
+from promptopt.budget.base_project import settings_at
 from promptopt.budget.baseline import History
 from promptopt.budget.blind_spots import edited_versions, unreached_findings
 from promptopt.budget.check import Checker
@@ -25,12 +26,17 @@ from promptopt.budget.drift import drift_findings
 from promptopt.budget.failure_text import update_command
 from promptopt.budget.guarded_prompt import GuardedPrompt
 from promptopt.budget.impact import Impact
+from promptopt.budget.limits import CAUSES
+from promptopt.budget.lock import LockEntry
 from promptopt.budget.result import BudgetFinding, Result, unusable
-from promptopt.budget.settings import load_settings
+from promptopt.budget.settings import BudgetSettings, Loosened, load_settings, loosened, written_at
 from promptopt.budget.totals import check_group, check_prompt
 from promptopt.config import load_config
-from promptopt.errors import LockError, PromptoptError
-from promptopt.files import git_error
+from promptopt.errors import ConfigError, LockError, PromptoptError
+from promptopt.files import git_error, show_path
+
+# Of prompts that share a looser limit, and of what passes under it.
+_NAMED = 5
 
 
 class Gate:
@@ -70,19 +76,23 @@ class Gate:
         """The guarded prompts by name."""
         return dict(self.found.guarded)
 
-    def check_prompt(self, name: str) -> list[Result]:
+    def check_prompt(self, name: str, settings: BudgetSettings | None = None) -> list[Result]:
         """The results of every case of a prompt, and last the result for the whole prompt.
 
         If its suite, lock or price cannot be used, or a case cannot be measured, there is one result, which says so.
+
+        Args:
+            settings: Limits instead of the project's.
         """
         prompt = self.prompts[name]
+        checker = self.checker if settings is None else replace(self.checker, settings=settings)
         try:
-            results = [self.checker.check_case(prompt, case) for case in prompt.cases]
-            whole = check_prompt(self.checker, prompt)
-            more = list(drift_findings(self.checker.history.locks, prompt, self.settings.drift_for(name)))
-            limit = self.settings.limits_for(name)["input"]
-            more += edited_versions(self.checker.history, prompt, limit)
-            more += unreached_findings(self.checker.history, prompt, limit)
+            results = [checker.check_case(prompt, case) for case in prompt.cases]
+            whole = check_prompt(checker, prompt)
+            more = list(drift_findings(checker.history.locks, prompt, checker.settings.drift_for(name)))
+            limit = checker.settings.limits_for(name)["input"]
+            more += edited_versions(checker.history, prompt, limit)
+            more += unreached_findings(checker.history, prompt, limit)
         except PromptoptError as error:
             return [self._unusable(prompt, error)]
         results.append(replace(whole, findings=(*whole.findings, *more)))
@@ -99,10 +109,11 @@ class Gate:
                 return replace(result, findings=(replace(finding, details=tuple(details)),))
         return result
 
-    def check_group(self, glob: str) -> Result:
+    def check_group(self, glob: str, settings: BudgetSettings | None = None) -> Result:
         """The sum over a group of prompts."""
         try:
-            return check_group(self.checker, glob, self.settings.totals[glob], list(self.prompts.values()))
+            limits = (settings or self.settings).totals.get(glob, {})
+            return check_group(self.checker, glob, limits, list(self.prompts.values()))
         except PromptoptError as error:
             return unusable(f"group {glob}", error)
 
@@ -149,9 +160,51 @@ class Gate:
         """A result about something that was not checked: a failure if the gate is strict."""
         if not self.strict:
             return result
-        levels = {"unguarded", "unchecked"}
-        findings = (replace(each, level="error") if each.kind in levels else each for each in result.findings)
+        kinds = {"unguarded", "unchecked", "loosened"}
+        findings = (replace(each, level="error") if each.kind in kinds else each for each in result.findings)
         return replace(result, findings=tuple(findings))
+
+    @cached_property
+    def loosened(self) -> list[Result]:
+        """Results about limits that this branch has made looser, each with what only therefore passes."""
+        base = self.checker.history.base
+        if base is None:
+            return []
+        with settings_at(self.config, base.commit) as folder:
+            try:
+                then = load_config(folder)
+                before = replace(load_settings(then), margin=then.margin)
+            except ConfigError:
+                # What does not say what may grow cannot be compared.
+                return []
+        now = replace(self.settings, margin=self.config.margin)
+        known: dict[str, Mapping[str, LockEntry]] = {}
+        for name in (*self.prompts, *self.found.built):
+            lock = self.checker.history.locks.lock_at(base.commit, name)
+            if lock is not None:
+                known[name] = lock.cases
+        looser = list(loosened(before, replace(now, overrides=()), known))
+        passing = list(self._passing(replace(before, overrides=now.overrides), {entry.of[0] for entry in looser}))
+        path, lines = written_at(self.config)
+        merged: dict[tuple[int, str, str, str, tuple[str, ...]], list[Loosened]] = {}
+        for entry in looser:
+            line = next((lines[key] for key in entry.keys if key in lines), 0)
+            own = () if entry.of[0] in known and not entry.of[1] else entry.of
+            merged.setdefault((line, entry.name, entry.before, entry.after, own), []).append(entry)
+        results = (
+            _loosened(entries, looser, known, passing, (show_path(path), line))
+            for (line, *_), entries in merged.items()
+        )
+        return [self.judged(result) for result in results if result is not None]
+
+    def _passing(self, before: BudgetSettings, names: Collection[str]) -> Iterator[_Passing]:
+        """What the limits of the base report of prompts and groups, and today's do not, or only as a warning."""
+        for name in self.prompts:
+            if name in names:
+                yield from _weaker(self.check_prompt(name, before), self.check_prompt(name))
+        for glob in before.totals:
+            if f"group {glob}" in names:
+                yield from _weaker([self.check_group(glob, before)], [self.check_group(glob)])
 
     def check(self) -> Iterator[Result]:
         """All results, prompt by prompt; groups and what is not guarded last, unless only some prompts were named.
@@ -172,6 +225,7 @@ class Gate:
             for name in self.found.built:
                 finding = BudgetFinding("unchecked", "note", "", "tests build it, and only pytest checks it")
                 yield self.judged(Result(name, "", (finding,)))
+        yield from self.loosened
 
     def impact(self) -> Impact | None:
         """What this branch changes in the bill; ``None`` if there is nothing to compare it with.
@@ -181,3 +235,86 @@ class Gate:
         """
         base = self.checker.history.base
         return None if base is None else measure_impact(self.config, base, self.prompts, only=bool(self._names))
+
+
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """What one limit of the base reports, and today's lets pass.
+
+    Attributes:
+        text: The finding in one line.
+    """
+
+    limit: str
+    prompt: str
+    case: str
+    text: str
+
+
+def _weaker(before: Sequence[Result], now: Sequence[Result]) -> Iterator[_Passing]:
+    """The findings of the first check that the second one does not have, or only as warnings."""
+    today = _worst(now)
+    for key, (level, passing) in _worst(before).items():
+        if level > today.get(key, (0, passing))[0]:
+            yield passing
+
+
+def _worst(results: Sequence[Result]) -> dict[tuple[str, str, str], tuple[int, _Passing]]:
+    """For each limit of a case or a prompt the worst finding, as 1 for a warning and 2 for an error."""
+    found: dict[tuple[str, str, str], tuple[int, _Passing]] = {}
+    for result in results:
+        for finding in result.findings:
+            level = ("note", "warn", "error").index(finding.level)
+            limit = _limit_of(finding)
+            key = limit, result.prompt, result.case
+            if limit and level > found.get(key, (0,))[0]:
+                found[key] = level, _Passing(*key, f"{result.label}  {finding.summary}")
+    return found
+
+
+def _limit_of(finding: BudgetFinding) -> str:
+    """The limit that a finding is judged by; empty for none."""
+    if finding.kind == "cause":
+        return finding.metric if finding.metric in CAUSES else "parameters"
+    return {"stale": "recordings", "missing": "recordings", "drift": "drift"}.get(finding.kind, finding.metric)
+
+
+def _loosened(
+    entries: Sequence[Loosened],
+    looser: Sequence[Loosened],
+    known: Collection[str],
+    passing: Sequence[_Passing],
+    place: tuple[str, int],
+) -> Result | None:
+    """One limit that became looser.
+
+    Args:
+        entries: The prompts, the case or the group that it is of.
+        looser: All limits that did.
+        known: The prompts that could have it.
+        passing: What passes because of them.
+        place: The file, and the line where it is written; 0: it is not.
+    """
+    first = entries[0]
+    of = {entry.of for entry in entries}
+    own_cases = {(entry.name, *entry.of) for entry in looser if entry.of[1]}
+    texts = [
+        each.text
+        for each in passing
+        if each.limit == first.name
+        and ((each.prompt, each.case) in of or (each.limit, each.prompt, each.case) not in own_cases)
+        and not {(each.prompt, each.case), (each.prompt, "")}.isdisjoint(of)
+    ]
+    if first.implied and not texts:
+        return None
+    labels = [Result(*each).label for each in sorted(of)]
+    more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
+    subject = "" if {each[0] for each in of if not each[1]} == set(known) else f" of {', '.join(labels[:_NAMED])}{more}"
+    path, line = place
+    shown = f"{path}:{line}" if line else path
+    summary = f"limit loosened on this branch: {first.name}{subject}: {first.before} → {first.after} ({shown})"
+    details = [f"passes only under it: {text}" for text in texts[:_NAMED]]
+    if len(texts) > _NAMED:
+        details.append(f"and {len(texts) - _NAMED} more")
+    metric = "" if first.name in ("drift", "recordings", "strict") else first.name
+    return Result("", "", (BudgetFinding("loosened", "warn", metric, summary, tuple(details), path, line),))

@@ -11,6 +11,7 @@ What raises a bill though no text grew is limited under its own name: ``model``,
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -77,6 +78,43 @@ class Limit:
         if not allowed:
             return self.cap is None and growth > 0
         return growth > max(allowed)
+
+    def looser(self, metric: Metric, before: Limit, locked: Collection[int] = ()) -> bool:
+        """Whether a value that this limit lets pass, ``before`` reports, or reports as an error.
+
+        Args:
+            locked: Locked values, which show whether 50 tokens are more than 5%; without any they may be.
+        """
+        if before.level == "off":
+            return False
+        if LEVELS.index(self.level) > LEVELS.index(before.level):
+            return True
+        pairs = list(zip(self._allowed, before._allowed, strict=True))
+        if any(now > old for now, old in pairs):
+            both_ways = any(now < old for now, old in pairs)
+            if not both_ways or not locked or any(self._allows(each) > before._allows(each) for each in locked):
+                return True
+        if before.cap is None or self.cap is None:
+            return before.cap is not None and self.cap is None
+        return self.cap < before.cap if metric in FLOORED else self.cap > before.cap
+
+    @property
+    def _allowed(self) -> tuple[Decimal, Decimal]:
+        """The share and the amount of growth that pass."""
+        if self.share is None and self.amount is None and self.cap is not None:
+            return Decimal("inf"), Decimal("inf")
+        return self.share or Decimal(0), self.amount or Decimal(0)
+
+    def _allows(self, locked: int) -> Decimal:
+        share, amount = self._allowed
+        return max(share * locked, amount)
+
+    def shown(self, metric: Metric) -> str:
+        """As it would be written, or in words: ``50%``, ``warn 10%``, ``no growth``, ``off``."""
+        if self.level == "off" or metric == "parameters":
+            return self.level
+        text = self.text or ("no loss" if metric in FLOORED else "no growth")
+        return text if self.level == "error" else f"warn {text}"
 
 
 def parse_metric(name: str) -> Metric:
@@ -184,6 +222,18 @@ class DriftLimit:
     share: Decimal = Decimal(0)
     days: int = 0
     text: str = ""
+
+    def looser(self, before: DriftLimit) -> bool:
+        """Whether a drift that this limit lets pass, ``before`` reports, or reports as an error."""
+        if before.level == "off":
+            return False
+        lower = LEVELS.index(self.level) > LEVELS.index(before.level)
+        return lower or self.share > before.share or self.days < before.days
+
+    @property
+    def shown(self) -> str:
+        """As it would be written."""
+        return self.text if self.level == "error" else f"{self.level} {self.text}".rstrip()
 
 
 _DRIFT = re.compile(r"(?P<share>\d+(?:\.\d+)?)\s*%\s*/\s*(?P<days>[1-9]\d*)\s*d(?:ays?)?")

@@ -28,6 +28,7 @@ _RULES = {
     "missing": "A recorded answer that was locked is missing.",
     "quality": "Recorded answers are worse than the locked ones.",
     "drift": "Accepted raises add up to more than the limit of a drift.",
+    "loosened": "A limit is looser than on the base.",
     "edited": "An older version of a prompt was edited; the newest one is measured.",
     "unreached": "No case prints these lines, so that their growth is not measured.",
     "unusable": "Input cannot be used, so that nothing was compared.",
@@ -114,4 +115,6 @@ def file_uri(path: str) -> str:
 
 def _fingerprint(result: Result, finding: BudgetFinding) -> str:
     """The same finding has the same one in the next run, whatever its numbers are."""
-    return sha256_hex(canonical_json([result.prompt, result.case, finding.kind, finding.metric]))[:32]
+    # Of two limits of one metric, each is a finding of its own.
+    limit = [finding.summary] if finding.kind == "loosened" else []
+    return sha256_hex(canonical_json([result.prompt, result.case, finding.kind, finding.metric, *limit]))[:32]

@@ -303,6 +303,7 @@ class BudgetGate:
         impact = None
         try:
             impact = self._gate.impact()
+            self._results += self._gate.loosened
         except PromptoptError as error:
             self._results.append(unusable("", error))
         self._impact = [] if impact is None else list(impact_lines(impact))
@@ -414,12 +415,8 @@ class BudgetGate:
         failed = [attempt for _, attempt in self._outcomes.attempts() if attempt.ended == "failed"]
         shown = {result.label for attempt in failed for result in attempt.all_results}
         unseen = [result for result in self._results if result.label not in shown and not cannot_be_used([result])]
-        for line in (
-            *self._lines,
-            *failure_lines(unseen),
-            *summary_lines(self._results, failures=False),
-            *self._impact,
-        ):
+        summary = summary_lines(self._results, failures=False)
+        for line in (*self._lines, *failure_lines(unseen), *summary, *self._impact):
             write(line)
 
     def _show_unwritten(self, write: Callable[[str], None]) -> None:

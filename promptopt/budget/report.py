@@ -95,6 +95,9 @@ def similar(results: Sequence[Result]) -> list[Group]:
                 # They are in one line of the summary.
                 continue
             place = (finding.path, finding.line) if finding.kind in ("regressed", "cap") else ()
+            if finding.kind == "loosened":
+                # Each limit is one line.
+                place = (finding.summary, 0)
             key = finding.level, result.prompt, finding.kind, finding.metric, place
             groups.setdefault(key, []).append((result, finding))
     for group in groups.values():
@@ -242,10 +245,11 @@ def _html(path: Path, results: Sequence[Result], impact: Impact | None) -> list[
 def _github(path: Path, results: Sequence[Result], impact: Impact | None) -> list[str]:
     """Write the step summary, the step's outputs, and the comment's body to ``path``; return the annotations to print.
 
-    If nothing failed and nothing changed, there is nothing to comment on, and no file.
+    If nothing failed and nothing changed, and no limit is looser, there is nothing to comment on, and no file.
     """
     failed = any(result.failed for result in results)
-    comment = failed or (impact is not None and bool(impact.changes))
+    looser = any(finding.kind == "loosened" for result in results for finding in result.findings)
+    comment = failed or looser or (impact is not None and bool(impact.changes))
     if comment:
         replace_file(path, markdown(results, COMMENT_CHARACTERS, impact))
     else:

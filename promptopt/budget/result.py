@@ -21,6 +21,8 @@ BudgetFindingKind = Literal[
     "quality",
     "cause",
     "drift",
+    # A limit that this branch has made looser.
+    "loosened",
     # What the cases do not show: an older version that was edited, lines that no case prints.
     "edited",
     "unreached",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from promptopt.budget.limits import (
     parse_limit,
     parse_metric,
 )
+from promptopt.budget.lock import LockEntry
 from promptopt.config import Config
 from promptopt.errors import ConfigError, UsageError, did_you_mean
 from promptopt.files import decode, show_path
@@ -83,6 +85,7 @@ class BudgetSettings:
         recordings: Whether a stale or missing recording is an error, a warning, or ignored.
         strict: Whether a prompt that is not guarded is a failure.
         drift: What accepted raises may add up to; ``None``: anything.
+        margin: Points that quality may lose if its limit says none; ``None``: as the checked project has it.
     """
 
     limits: Limits = field(default_factory=dict)
@@ -92,6 +95,7 @@ class BudgetSettings:
     strict: bool = False
     drift: DriftLimit | None = None
     overrides: Sequence[Override] = ()
+    margin: float | None = None
 
     def limits_for(self, prompt: str, case: str | None = None) -> dict[Metric, Limit]:
         """The limits that apply, the last one wins: defaults, groups in their order, prompt, case, command line."""
@@ -104,6 +108,10 @@ class BudgetSettings:
             found |= own.limits
             found |= own.cases.get(case or "", {})
         found |= {entry.metric: entry.limit for entry in self.overrides if fnmatchcase(prompt, entry.glob)}
+        quality = found["quality"]
+        if self.margin is not None and quality.amount is None and quality.level != "off":
+            text = f"{self.margin:g} points {quality.text}".rstrip()
+            found["quality"] = replace(quality, amount=Decimal(str(self.margin)) / 100, text=text)
         return found
 
     def drift_for(self, prompt: str) -> DriftLimit | None:
@@ -232,3 +240,138 @@ class _Reader:
         exact = [number for number in starting if value and value in self._lines[number - 1]]
         found = exact or starting or [number for number, line in lines if key in line]
         return ConfigError(message, path=show_path(self._path), line=found[0] if found else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Loosened:
+    """A limit that lets pass what it did not before.
+
+    Attributes:
+        name: The metric or key.
+        of: What it limits: a prompt, its case, or a group's total.
+        before: As it was written.
+        after: As it is written.
+        keys: Where it may be written, the most specific place first; see :func:`written_at`.
+        implied: By a limit in dollars, which judges this growth now.
+    """
+
+    name: str
+    of: tuple[str, str]
+    before: str
+    after: str
+    keys: tuple[tuple[str, ...], ...]
+    implied: bool = False
+
+
+def loosened(
+    before: BudgetSettings, now: BudgetSettings, guarded: Mapping[str, Mapping[str, LockEntry]]
+) -> Iterator[Loosened]:
+    """The limits that are looser than before, each for each prompt.
+
+    Args:
+        guarded: For each prompt that was guarded before: its cases, as they were locked.
+    """
+    for name, cases in guarded.items():
+        yield from _of_prompt(before, now, name, cases)
+        yield from _of_cases(before, now, name, cases)
+        if LEVELS.index(now.recordings) > LEVELS.index(before.recordings):
+            yield Loosened("recordings", (name, ""), before.recordings, now.recordings, (("recordings",),))
+        if before.strict and not now.strict:
+            yield Loosened("strict", (name, ""), "true", "false", (("strict",),))
+    for glob, limits in before.totals.items():
+        for metric, was in limits.items():
+            today = now.totals.get(glob, {}).get(metric, Limit("off"))
+            if today.looser(metric, was):
+                keys = (("group", glob, "total", metric),)
+                yield Loosened(metric, (f"group {glob}", ""), was.shown(metric), today.shown(metric), keys)
+
+
+def _of_prompt(
+    before: BudgetSettings, now: BudgetSettings, name: str, cases: Mapping[str, LockEntry]
+) -> Iterator[Loosened]:
+    places = _places(now, name)
+    was, today = before.limits_for(name), now.limits_for(name)
+    for metric, texts in _looser(was, today, list(cases.values())):
+        # Without points of its own, quality has the margin of the project.
+        margin = [("margin",)] if metric == "quality" else []
+        yield Loosened(metric, (name, ""), *texts, (*((*place, metric) for place in places), *margin))
+    for metric, by in _by_dollars(was, today):
+        keys = tuple((*place, by) for place in places)
+        yield Loosened(metric, (name, ""), was[metric].shown(metric), f"judged by {by}", keys, implied=True)
+    limit, drift = before.drift_for(name), now.drift_for(name) or DriftLimit("off")
+    if limit is not None and drift.looser(limit):
+        yield Loosened("drift", (name, ""), limit.shown, drift.shown, tuple((*place, "drift") for place in places))
+
+
+def _of_cases(
+    before: BudgetSettings, now: BudgetSettings, name: str, cases: Mapping[str, LockEntry]
+) -> Iterator[Loosened]:
+    """The limits of cases that have a table of their own, but for those that are the prompt's."""
+    of_prompt = dict(_looser(before.limits_for(name), now.limits_for(name), list(cases.values())))
+    tables = [settings.prompts[name].cases for settings in (before, now) if name in settings.prompts]
+    for case in dict.fromkeys(case for table in tables for case in table if case in cases):
+        places = (("prompt", name, "case", case), *_places(now, name))
+        for metric, texts in _looser(before.limits_for(name, case), now.limits_for(name, case), [cases[case]]):
+            if of_prompt.get(metric) != texts:
+                yield Loosened(metric, (name, case), *texts, tuple((*place, metric) for place in places))
+
+
+def _places(settings: BudgetSettings, prompt: str) -> list[tuple[str, ...]]:
+    """The tables that may have a limit of a prompt, the most specific first."""
+    groups = [("group", glob) for glob in reversed(list(settings.groups)) if fnmatchcase(prompt, glob)]
+    return [("prompt", prompt), *groups, ()]
+
+
+def _by_dollars(before: Limits, now: Limits) -> Iterator[tuple[Metric, Metric]]:
+    """The causes that limits in dollars judge now, and did not before, each with such a limit."""
+    causes: tuple[Metric, ...] = ("model", "parameters", "calls_per_month")
+    for cause in causes:
+        dollars: tuple[Metric, ...] = ("usd_month",) if cause == "calls_per_month" else ("usd_call", "usd_month")
+        switched_on = [metric for metric in dollars if now[metric].level != "off"]
+        if switched_on and now[cause] == DEFAULTS[cause] and all(before[metric].level == "off" for metric in dollars):
+            yield cause, switched_on[0]
+
+
+def _looser(before: Limits, now: Limits, entries: Sequence[LockEntry]) -> Iterator[tuple[Metric, tuple[str, str]]]:
+    """The metrics whose limit is looser now for one of these entries, with both limits as they are written."""
+    for metric in METRICS:
+        pairs = [(before[metric], now[metric])]
+        if metric == "output" and any(entry.output_is == "cap" for entry in entries):
+            # Caps have a default of their own.
+            old, new = (OF_A_CAP if limit == DEFAULTS["output"] else limit for limit in pairs[0])
+            pairs = [(old, new), *pairs * any(entry.output_is != "cap" for entry in entries)]
+        sizes = {"input": [entry.input for entry in entries], "cacheable": [entry.cacheable for entry in entries]}
+        sizes["output"] = [entry.output for entry in entries if entry.output is not None]
+        for old, new in pairs:
+            if new.looser(metric, old, sizes.get(metric, ())):
+                yield metric, (old.shown(metric), new.shown(metric))
+                break
+
+
+def written_at(config: Config) -> tuple[Path, Mapping[tuple[str, ...], int]]:
+    """The file of the limits, and the line of each of its keys: ``("prompt", "triage", "input")``."""
+    _, path, text = _table(config)
+    above = () if path.name == FILE else ("tool", "promptopt", "budget")
+    lines: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            parsed = tomllib.loads(line)
+        except tomllib.TOMLDecodeError:
+            # Within a value of several lines, which no limit is.
+            continue
+        found = list(_key_paths(parsed))
+        if line.lstrip().startswith("["):
+            table = found[0]
+        else:
+            lines.update(((*table, *each), number) for each in found)
+    own = {key[len(above) :]: number for key, number in lines.items() if key[: len(above)] == above}
+    return path, {**own, ("margin",): lines.get(("tool", "promptopt", "margin"), 0)}
+
+
+def _key_paths(table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((key, *inner) for inner in _key_paths(value))
+        else:
+            yield (key,)

@@ -70,7 +70,7 @@ def _gate(prompts: tuple[str, ...], against: str | None, limits: tuple[str, ...]
     help="Also write a report: json, md, html, github, sarif or gitlab.",
 )
 @page_option
-@click.option("--strict", is_flag=True, help="A prompt that is not guarded is a failure.")
+@click.option("--strict", is_flag=True, help="A prompt that is not guarded, or a looser limit, is a failure.")
 def check(
     prompts: tuple[str, ...],
     against: str | None,
@@ -117,6 +117,7 @@ def diff(operands: tuple[str, ...], against: str | None) -> None:
     Without REF: every change since the locks, also within the limits. The exit code is always 0.
     """
     from promptopt.budget.impact_report import impact_lines
+    from promptopt.budget.result import one_line
     from promptopt.config import load_config
     from promptopt.errors import UsageError, did_you_mean
     from promptopt.tables import fold
@@ -134,7 +135,10 @@ def diff(operands: tuple[str, ...], against: str | None) -> None:
         raise UsageError(f"{error}{did_you_mean(against, names)}") from None
     impact = gate.impact()
     lines = [] if impact is None else list(impact_lines(impact))
-    click.echo(fold("\n".join(lines)) or f"against {against}: no prompt changed")
+    lines = lines or [f"against {against}: no prompt changed"]
+    for finding in (finding for result in gate.loosened for finding in result.findings):
+        lines += [one_line(finding.summary), *(f"  {one_line(detail)}" for detail in finding.details)]
+    click.echo(fold("\n".join(lines)))
 
 
 def _diff_locks(prompts: tuple[str, ...]) -> None:
