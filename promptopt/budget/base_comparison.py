@@ -71,7 +71,7 @@ def measure_impact(config: Config, base: Base, prompts: Mapping[str, GuardedProm
         for name, prompt in prompts.items():
             former = name
             if name not in then.files:
-                former = _former_name(prompt, {other: gone[other] for other in gone.keys() - followed}) or ""
+                former = former_name(prompt, {other: gone[other] for other in gone.keys() - followed}) or ""
                 followed.add(former)
             elif name not in changed:
                 continue
@@ -81,7 +81,8 @@ def measure_impact(config: Config, base: Base, prompts: Mapping[str, GuardedProm
     return Impact(base.label, tuple(change for change in (*found, *removed) if change is not None))
 
 
-def _former_name(prompt: GuardedPrompt, gone: Mapping[str, Lock]) -> str | None:
+def former_name(prompt: GuardedPrompt, gone: Mapping[str, Lock]) -> str | None:
+    """The name that a prompt had, of those that are gone; ``None`` if it had none of them."""
     try:
         digests = [prompt.measure(name).entry.variables for name in prompt.cases]
         lock = predecessor(digests, gone, prompt.name, prompt.sources)

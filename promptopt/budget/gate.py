@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from promptopt.budget.base_comparison import measure_impact
+from promptopt.budget.base_comparison import former_name, measure_impact
 from promptopt.budget.base_project import settings_at
 from promptopt.budget.baseline import History
 from promptopt.budget.blind_spots import edited_versions, unreached_findings
@@ -34,6 +34,7 @@ from promptopt.budget.totals import check_group, check_prompt
 from promptopt.config import load_config
 from promptopt.errors import ConfigError, LockError, PromptoptError
 from promptopt.files import git_error, show_path
+from promptopt.templates import list_prompts
 
 # Of prompts that share a looser limit, and of what passes under it.
 _NAMED = 5
@@ -178,24 +179,41 @@ class Gate:
                 # What does not say what may grow cannot be compared.
                 return []
         now = replace(self.settings, margin=self.config.margin)
-        known: dict[str, Mapping[str, LockEntry]] = {}
-        for name in (*self.prompts, *self.found.built):
-            lock = self.checker.history.locks.lock_at(base.commit, name)
-            if lock is not None:
-                known[name] = lock.cases
+        before, known, names = self._locked_before(before, replace(now, overrides=()), base.commit)
         looser = list(loosened(before, replace(now, overrides=()), known))
         passing = list(self._passing(replace(before, overrides=now.overrides), {entry.of[0] for entry in looser}))
         path, lines = written_at(self.config)
         merged: dict[tuple[int, str, str, str, tuple[str, ...]], list[Loosened]] = {}
         for entry in looser:
             line = next((lines[key] for key in entry.keys if key in lines), 0)
-            own = () if entry.of[0] in known and not entry.of[1] else entry.of
+            own = () if entry.of[0] in names and not entry.of[1] else entry.of
             merged.setdefault((line, entry.name, entry.before, entry.after, own), []).append(entry)
         results = (
-            _loosened(entries, looser, known, passing, (show_path(path), line))
+            _loosened(entries, looser, names, passing, (show_path(path), line))
             for (line, *_), entries in merged.items()
         )
         return [self.judged(result) for result in results if result is not None]
+
+    def _locked_before(
+        self, before: BudgetSettings, now: BudgetSettings, commit: str
+    ) -> tuple[BudgetSettings, Mapping[str, Mapping[str, LockEntry]], Collection[str]]:
+        """The limits at a commit, for today's names; entries of the prompts whose limits may differ; all names."""
+        locks = self.checker.history.locks
+        there = set(locks.names(commit))
+        # Each lock is read with a process of git.
+        same = before == now
+        names = there & {*self.prompts, *self.found.built}
+        found = {name: locks.lock_at(commit, name) for name in ([] if same else sorted(names))}
+        added = self.prompts.keys() - there
+        gone = there - {prompt.name for prompt in list_prompts(self.config)} if added else set()
+        former_locks = {name: lock for name in sorted(gone) if (lock := locks.lock_at(commit, name)) is not None}
+        for name in sorted(added) if former_locks else ():
+            former = former_name(self.prompts[name], former_locks)
+            if former is not None:
+                found[name] = former_locks[former]
+                before = before.renamed(former, name)
+        known = {name: lock.cases for name, lock in found.items() if lock is not None}
+        return before, known, names | known.keys()
 
     def _passing(self, before: BudgetSettings, names: Collection[str]) -> Iterator[_Passing]:
         """What the limits of the base report of prompts and groups, and today's do not, or only as a warning."""
@@ -282,7 +300,7 @@ def _limit_of(finding: BudgetFinding) -> str:
 def _loosened(
     entries: Sequence[Loosened],
     looser: Sequence[Loosened],
-    known: Collection[str],
+    names: Collection[str],
     passing: Sequence[_Passing],
     place: tuple[str, int],
 ) -> Result | None:
@@ -291,7 +309,7 @@ def _loosened(
     Args:
         entries: The prompts, the case or the group that it is of.
         looser: All limits that did.
-        known: The prompts that could have it.
+        names: All prompts that were guarded on the base.
         passing: What passes because of them.
         place: The file, and the line where it is written; 0: it is not.
     """
@@ -309,7 +327,7 @@ def _loosened(
         return None
     labels = [Result(*each).label for each in sorted(of)]
     more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
-    subject = "" if {each[0] for each in of if not each[1]} == set(known) else f" of {', '.join(labels[:_NAMED])}{more}"
+    subject = "" if {each[0] for each in of if not each[1]} == set(names) else f" of {', '.join(labels[:_NAMED])}{more}"
     path, line = place
     shown = f"{path}:{line}" if line else path
     summary = f"limit loosened on this branch: {first.name}{subject}: {first.before} → {first.after} ({shown})"

@@ -52,7 +52,7 @@ def write_sarif(path: Path, results: Sequence[Result]) -> list[str]:
             "ruleId": finding.kind,
             "ruleIndex": kinds.index(finding.kind),
             "level": _SARIF_LEVELS[finding.level],
-            "message": {"text": "\n".join((f"{result.label}: {finding.summary}", *finding.details))},
+            "message": {"text": "\n".join((result.headline(finding), *finding.details))},
             "locations": [
                 {
                     "physicalLocation": {
@@ -75,7 +75,7 @@ def write_code_quality(path: Path, results: Sequence[Result]) -> list[str]:
     """Write a report for GitLab. Raises InputError if the disk does not take it. Returns no lines to print."""
     entries = [
         {
-            "description": f"{result.label}: {finding.summary}",
+            "description": result.headline(finding),
             "check_name": f"prompt-budget-{finding.kind}",
             "fingerprint": _fingerprint(result, finding),
             "severity": _GITLAB_SEVERITIES[finding.level],

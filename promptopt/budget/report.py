@@ -294,7 +294,7 @@ def workflow_commands(results: Sequence[Result]) -> Iterator[str]:
             else ""
         )
         more = [_more(group, len(group) - 1)] if len(group) > 1 else []
-        body = "\n".join([f"{result.label}: {one_line(finding.summary)}", *map(one_line, finding.details), *more])
+        body = "\n".join([one_line(result.headline(finding)), *map(one_line, finding.details), *more])
         yield f"::{command} {place}title=prompt budget::{command_data(body)}"
     if len(shown) < len(groups):
         rest = sum(map(len, groups[len(shown) :]))

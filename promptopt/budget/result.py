@@ -73,6 +73,10 @@ class Result:
         """``reviews [refund]``, or ``reviews``, in one line."""
         return one_line(f"{self.prompt} [{self.case}]" if self.case else self.prompt)
 
+    def headline(self, finding: BudgetFinding) -> str:
+        """A finding in one line, after what it is about."""
+        return f"{self.label}: {finding.summary}" if self.label else finding.summary
+
     @property
     def failed(self) -> bool:
         return any(finding.level == "error" for finding in self.findings)

@@ -121,6 +121,12 @@ class BudgetSettings:
         found = [limit for limit in (*groups, own.drift if own else None) if limit is not None]
         return found[-1] if found else self.drift
 
+    def renamed(self, former: str, name: str) -> BudgetSettings:
+        """The same, with the limits of one prompt for another name."""
+        own = self.prompts.get(former)
+        table = LimitTable(self.limits_for(former), self.drift_for(former), cases=own.cases if own else {})
+        return replace(self, prompts={**self.prompts, name: table})
+
     @property
     def totals(self) -> dict[str, Limits]:
         """The groups that limit a sum over their prompts."""
@@ -136,7 +142,7 @@ def load_settings(config: Config, overrides: Sequence[str] = ()) -> BudgetSettin
     """
     table, path, text = _table(config)
     settings = _Reader(path, text).settings(table)
-    return replace(settings, overrides=[_override(entry) for entry in overrides])
+    return replace(settings, overrides=tuple(_override(entry) for entry in overrides))
 
 
 def _table(config: Config) -> tuple[Mapping[str, Any], Path, str]:

@@ -12,6 +12,7 @@ from guarded_project import LONGER, RULES, SUITE, check, commit, kinds, lock, ma
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptopt.budget.history import LockLog
 from promptopt.budget.limits import METRICS, Metric, parse_drift, parse_limit
 from promptopt.budget.report import write_report
 from promptopt.budget.result import Result
@@ -158,6 +159,30 @@ def test_a_limit_of_the_command_line_lets_nothing_pass_that_the_branch_did(guard
     assert not found.findings[0].details
 
 
+def test_a_cap_that_does_not_go_along_to_another_name_is_a_looser_limit(guarded: Any) -> None:
+    guarded.write({"prompts/reply/v1.j2": prompt_text("Reply."), "suites/reply.yaml": SUITE.replace("money", "box")})
+    on_a_branch(guarded, 'prompt.triage.input = "| 60"')
+    for old, new in (("prompts/triage", "prompts/desk"), ("suites/triage.yaml", "suites/desk.yaml")):
+        (guarded.root / old).rename(guarded.root / new)
+    (guarded.root / "prompts/triage.lock.toml").rename(guarded.root / "prompts/desk.lock.toml")
+    guarded.write({"prompts/desk/v1.j2": prompt_text(LONGER * 3)})
+    lock()
+    found = looser()
+    assert named(found) == ["input of desk: | 60 → no growth (pyproject.toml)"]
+    assert [line.partition("  ")[0] for line in passing(found)] == ["desk [refund]", "desk [parcel]"]
+    limits(guarded, 'prompt.desk.input = "| 60"')
+    assert not looser()
+
+
+def test_the_same_limits_cost_no_look_at_the_locks_of_the_base(guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_a_branch(guarded, 'input = "5%"')
+    gate = make_gate()
+    read: list[str] = []
+    monkeypatch.setattr(LockLog, "lock_at", lambda _log, _commit, prompt: read.append(prompt))
+    assert not gate.loosened
+    assert not read
+
+
 def test_without_a_base_nothing_is_claimed(locked: Any) -> None:
     limits(locked, 'input = "off"')
     assert not looser()
@@ -215,7 +240,7 @@ def test_reports_have_it_and_it_is_worth_a_comment(guarded: Any, monkeypatch: py
         printed = write_report(kind, Path(f"{kind}.out"), results, make_gate().impact())
         text = Path(f"{kind}.out").read_text(encoding="utf-8")
         assert all(line in text for line in said), kind
-        assert kind != "github" or any(line.startswith("::warning file=pyproject.toml,line=5,") for line in printed)
+        assert kind != "github" or f"::warning file=pyproject.toml,line=5,title=prompt budget::{said[1]}" in printed
     data: Mapping[str, Any] = json.loads(Path("json.out").read_text(encoding="utf-8"))
     found = [finding for result in data["results"] for finding in result["findings"]]
     assert [(each["kind"], each["level"], each["metric"]) for each in found] == [
