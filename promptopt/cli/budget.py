@@ -147,7 +147,8 @@ def _diff_locks(prompts: tuple[str, ...]) -> None:
     results = list(_gate(prompts, None, ()).check())
     changed = [result for result in results if _changes(result) or result.findings]
     for result in changed:
-        click.echo(f"{result.label}  {_changes(result) or 'no number changed'}")
+        if result.label:
+            click.echo(f"{result.label}  {_changes(result) or 'no number changed'}")
         for line in result.text.splitlines():
             click.echo(fold(f"  {line}"))
     cases = [result for result in results if result.case]

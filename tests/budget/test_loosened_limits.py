@@ -12,10 +12,12 @@ from guarded_project import LONGER, RULES, SUITE, check, commit, kinds, lock, ma
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptopt.budget.built_prompt import check_built, draft_built
 from promptopt.budget.history import LockLog
 from promptopt.budget.limits import METRICS, Metric, parse_drift, parse_limit
 from promptopt.budget.report import write_report
 from promptopt.budget.result import Result
+from promptopt.budget.update import write_locks
 
 BEFORE = "limit loosened on this branch: "
 
@@ -174,6 +176,14 @@ def test_a_cap_that_does_not_go_along_to_another_name_is_a_looser_limit(guarded:
     assert not looser()
 
 
+def test_a_looser_limit_of_a_prompt_that_tests_build_is_named(guarded: Any) -> None:
+    built = check_built(make_gate(), "chat", "ann", "Be kind.", "gpt-4o-mini", 60, {})
+    write_locks(draft_built(make_gate(), [built], "", trim=False), "")
+    on_a_branch(guarded)
+    limits(guarded, 'prompt.chat.input = "9%"')
+    assert named(looser()) == ["input of chat: no growth → 9% (pyproject.toml:4)"]
+
+
 def test_the_same_limits_cost_no_look_at_the_locks_of_the_base(guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     on_a_branch(guarded, 'input = "5%"')
     gate = make_gate()
@@ -236,7 +246,7 @@ def test_reports_have_it_and_it_is_worth_a_comment(guarded: Any, monkeypatch: py
     limits(guarded, 'input = "6%"\nquality = "3 points"')
     results = list(make_gate().check())
     said = [f"{BEFORE}input: 5% → 6% (pyproject.toml:4)", f"{BEFORE}quality: 1 points → 3 points (pyproject.toml:5)"]
-    for kind in ("json", "github", "sarif", "gitlab"):
+    for kind in ("json", "github", "sarif", "gitlab", "html"):
         printed = write_report(kind, Path(f"{kind}.out"), results, make_gate().impact())
         text = Path(f"{kind}.out").read_text(encoding="utf-8")
         assert all(line in text for line in said), kind
@@ -257,6 +267,8 @@ def test_the_difference_to_a_reference_and_pytest_say_it_once(guarded: Any) -> N
     said = f"{BEFORE}input: no growth → 5% (pyproject.toml:4)"
     shown = guarded.run("budget", "diff", "main", COLUMNS="200")
     assert shown.stdout.splitlines() == ["against main: no prompt changed", said]
+    shown = guarded.run("budget", "diff", COLUMNS="200")
+    assert shown.stdout.splitlines() == [f"  WARN {said}", "0 of 2 cases changed"]
     flags = ["-p", "no:randomly", "--prompt-budget-only", "--prompt-budget-strict"]
     done = forks.run("pytest", flags, cwd=guarded.root, env=os.environ, timeout=120)
     assert (done.returncode, done.stdout.count(f"FAIL {said}")) == (1, 1)
