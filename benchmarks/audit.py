@@ -28,7 +28,7 @@ _CALLS = """
     SELECT 1794000000 + i * 604800.0 / {rows} AS at,
            ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-5'][(1 + hash(i, 1) % 3)::INTEGER] AS model,
            1500 + 100 * prompt AS input_tokens,
-           hash(i, 2) % 400 AS output_tokens,
+           (hash(i, 2) % 400)::BIGINT AS output_tokens,
            'p' || prompt AS prompt,
            if(prompt = 3, 'nightly', 'live') AS tag,
            'u' || hash(i, 3) % 5000 AS user,
@@ -36,7 +36,7 @@ _CALLS = """
            [prompt, prompt + 100, question] AS prefix,
            0.4 + (hash(i, 4) % 11600) / 1000 AS latency_s,
            200 AS status
-    FROM (SELECT i, hash(i, 5) % 8 AS prompt,
+    FROM (SELECT i, (hash(i, 5) % 8)::BIGINT AS prompt,
                  least(pow((1 + hash(i, 6) % 1000000) / 1000000.0, -1.8), 1e7)::BIGINT AS question
           FROM range({rows}) AS numbers(i))
 """

@@ -60,10 +60,6 @@ Progress = Callable[[int, int], None]
 """Called with the number of requests answered so far and in all."""
 
 
-# What every reader of JSON and every database column of numbers can hold.
-_MOST_TOKENS = 2**53
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call.
@@ -103,8 +99,6 @@ class Usage:
         )
         if min(counts) < 0:
             raise ValueError(f"token counts cannot be negative: {self}")
-        if max(counts) > _MOST_TOKENS:
-            raise ValueError(f"{max(counts):.3g} tokens are more than a call can have")
         if self.cache_read_tokens + self.cache_write_tokens > self.input_tokens:
             raise ValueError(f"input_tokens includes the cached tokens and cannot be smaller than them: {self}")
         if self.cache_write_1h_tokens > self.cache_write_tokens:

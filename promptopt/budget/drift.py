@@ -98,11 +98,10 @@ def log_lines(config: Config, prompt: str, since: str | None = None) -> Iterator
     log = LockLog(config)
     path = lock_path(config.prompts, prompt)
     current = read_lock(path)
-    moment = None if since is None else log.moment(since)
     changes = list(log.changes(prompt))
+    shown = changes if since is None else log.after(since, changes)
     if current is None and not changes:
         raise UsageError(f"{prompt!r} has no lock, and git knows none: no {show_path(path)}")
-    shown = changes if moment is None else [change for change in changes if change.when > moment]
     locks = [None if change.removed else log.lock_at(change.commit, change.prompt) for change in changes]
     last = next((lock for lock in locks if lock is not None), None)
     if current is not None and (last is None or last.text() != current.text()):

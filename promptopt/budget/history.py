@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -190,19 +190,22 @@ class LockLog:
         kept = [change for change in later if not change.removed]
         return None if self.is_shallow or not kept else (kept[-1], later[: later.index(kept[-1])])
 
-    def moment(self, text: str) -> datetime:
-        """When something was: a date (``2026-11-01``) or a commit, a tag, a branch.
+    def after(self, text: str, changes: Iterable[LockChange]) -> list[LockChange]:
+        """The changes after a date (``2026-11-01``), or those that a commit, a tag or a branch does not have.
 
         Raises:
             UsageError: It is neither.
         """
         try:
-            return datetime.fromisoformat(text).astimezone()
+            moment = datetime.fromisoformat(text).astimezone()
         except ValueError:
-            printed = self._git("log", "-1", "--format=%cI", "--end-of-options", text, "--")
-        if printed is None or not printed.strip():
+            printed = self._git("rev-list", "--end-of-options", f"{text}..HEAD", "--")
+        else:
+            return [change for change in changes if change.when > moment]
+        if printed is None:
             raise UsageError(f"{text!r} is neither a date, as in 2026-11-01, nor a commit or tag that git knows here")
-        return datetime.fromisoformat(printed.strip())
+        commits = frozenset(printed.split())
+        return [change for change in changes if change.commit in commits]
 
     def text_at(self, commit: str, file: str) -> str:
         """A file of the prompts folder at a commit; empty if there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from promptopt.providers.openai.usage import read_usage
@@ -125,6 +126,8 @@ def _tool_call(call: Any, number: int) -> ToolCall:
     return ToolCall(str(call.get("id") or f"call_{number}"), name, arguments)
 
 
+# What every reader of JSON and every database column of numbers can hold.
+_MOST_TOKENS = 2**53
 _OWN = frozenset(Usage.__dataclass_fields__)
 
 
@@ -137,14 +140,19 @@ def usage_of(value: Any) -> Usage | None:
     Raises:
         ValueError: It is not an object, or a count in it is not one.
     """
-    if value is None or isinstance(value, Usage):
-        return value
+    if isinstance(value, Usage):
+        value = asdict(value)
+    if value is None:
+        return None
     if not isinstance(value, Mapping):
         raise ValueError(f"its usage is {_shown(value)}, not an object")
     try:
-        return _usage(value)
+        found = _usage(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"its usage {_shown(dict(value))} has no counts of tokens: {error}") from None
+    if found is not None and max(asdict(found).values()) > _MOST_TOKENS:
+        raise ValueError(f"its usage {_shown(dict(value))} has more tokens than a call can have")
+    return found
 
 
 def _usage(value: Mapping[str, Any]) -> Usage | None:

@@ -163,7 +163,7 @@ def test_cases_without_an_assert_are_noted(project, asserted: int, noted: bool) 
 def test_the_page_shows_what_calls_cost_with_a_warm_cache_where_the_terminal_does(parcels: Path) -> None:
     found = compared(parcels, FIRST, LAST)
     page = comparison_html(found)
-    table = page[page.index("<table>") :].partition("</table>")[0]
+    table = page[page.index("<table ") :].partition("</table>")[0]
     shown = re.findall(r'data-label="\$ per 1,000, warm cache"[^>]*>(.*?)</td>', table)
     assert shown == [dollars(variant.warm_usd_per_1k_calls or 0) for variant in found.variants]
     uncached = ScriptedProvider(lambda request: Response(request.model, "bay", usage=Usage(9, output_tokens=1)))

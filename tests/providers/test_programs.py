@@ -225,8 +225,9 @@ def test_a_program_that_is_free_costs_nothing_and_two_of_them_the_same(project) 
 
 
 def test_a_count_that_no_call_can_have_is_no_count() -> None:
-    with pytest.raises(ValueError, match=r"1e\+30 tokens are more than a call can have"):
-        Usage(input_tokens=10**30)
+    for said in (Usage(input_tokens=10**30), {"input_tokens": 10**30, "output_tokens": 1}):
+        with pytest.raises(ValueError, match="has more tokens than a call can have"):
+            usage_of(said)
 
 
 EXEC = '[tool.promptopt.providers.app]\ntype = "exec"\ncommand = ["./answer.sh"]\n'
