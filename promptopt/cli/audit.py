@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from promptopt.cli.audit_log import log_options, period, read_input, undated
-from promptopt.cli.options import one_path, page_option
+from promptopt.cli.options import one_output, page_option
 from promptopt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -169,15 +169,7 @@ def _merge(
 
 @command.command("skeleton")
 @log_options
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    multiple=True,
-    callback=one_path,
-    help="The Parquet file to write.",
-)
+@one_output("The Parquet file to write.", required=True)
 def _skeleton(output: Path, **source: Any) -> None:
     """Write a log that may be shown: salted digests, counts, times and models; no text and no user."""
     from promptopt.auditing.skeleton import write_skeleton

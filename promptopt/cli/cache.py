@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptopt.cli.options import one_path
+from promptopt.cli.options import one_output
 from promptopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,14 +79,7 @@ def clear(prompt: str | None, model: str | None, older_than: str | None, everyth
 @click.argument("pairs", type=click.Path(path_type=Path))
 @click.option("--embedder", default="wordllama", show_default=True, help="wordllama, or openai:MODEL.")
 @click.option("--false-hits", type=float, default=0.01, show_default=True, help="Share of hits that may be wrong.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    callback=one_path,
-    help="Where to write the calibration.",
-)
+@one_output("Where to write the calibration.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 def calibrate_(pairs: Path, embedder: str, false_hits: float, output: Path | None, as_json: bool) -> None:
     """Find the semantic cache's threshold for an embedder, or refuse.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptopt.cli.options import one_path
+from promptopt.cli.options import one_output
 from promptopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ _SHOWN = 10
 @click.command("history")
 @click.argument("prompt")
 @click.option("--most", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), multiple=True, callback=one_path, help="Also draw it: FILE.svg."
-)
+@one_output("Also draw it: FILE.svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 def command(prompt: str, most: int, output: Path | None, as_json: bool) -> None:
     """Show a prompt's tokens, dollars and recorded quality over its versions and git commits.

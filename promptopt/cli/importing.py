@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptopt.cli.options import one_path
+from promptopt.cli.options import one_output
 from promptopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,15 +22,7 @@ _SHOWN = 6
 
 @click.command("import")
 @click.argument("config_file", type=click.Path(path_type=Path), metavar="CONFIG")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    callback=one_path,
-    metavar="DIR",
-    help="Where the files go.",
-)
+@one_output("Where the files go.", metavar="DIR")
 @click.option(
     "--explain", is_flag=True, help="Write nothing; list what is left out or read differently, with remedies."
 )

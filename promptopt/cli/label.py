@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptopt.cli.options import one_path
+from promptopt.cli.options import one_output
 from promptopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,14 +25,7 @@ _ACTIONS = "s skip  u undo  n note  q quit"
 
 @click.command("label")
 @click.argument("suite")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    callback=one_path,
-    help="The labels [default: suites/NAME/labels.csv].",
-)
+@one_output("The labels [default: suites/NAME/labels.csv].")
 @click.option("--prompt", "prompts", multiple=True, help="Only answers of this prompt, or NAME@VERSION.")
 @click.option("--most", type=click.IntRange(min=1), metavar="N", help="Show at most N answers [default: all].")
 @click.option("--score", "scored", is_flag=True, help="Ask for a score (0 to 1 in five steps) instead of pass or fail.")

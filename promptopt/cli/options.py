@@ -69,11 +69,21 @@ def page_option(function: F) -> F:
     )(function)
 
 
-def one_path(_context: click.Context, option: click.Parameter, given: tuple[Path, ...]) -> Path | None:
-    """The callback of an option that names one file, declared ``multiple``: a second name would be lost silently."""
-    if len(given) > 1:
-        raise UsageError(f"{option.opts[0]} {given[0]} and {option.opts[0]} {given[1]}: one is written, name one")
-    return given[0] if given else None
+def one_output(text: str, **more: Any) -> Callable[[F], F]:
+    """``-o PATH``, as ``output``: one path or ``None``. A second one is refused, and not lost silently.
+
+    Args:
+        text: The option's help.
+        more: Of ``click.option``.
+    """
+
+    def checked(_context: click.Context, _option: click.Parameter, given: tuple[Path, ...]) -> Path | None:
+        if len(given) > 1:
+            raise UsageError(f"-o {given[0]} and -o {given[1]}: one is written, name one")
+        return given[0] if given else None
+
+    path = click.Path(path_type=Path)
+    return click.option("-o", "--output", type=path, multiple=True, callback=checked, help=text, **more)
 
 
 def judge_option(function: F) -> F:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from promptopt.cli.options import one_path
+from promptopt.cli.options import one_output
 
 
 @click.group("suite")
@@ -18,15 +18,7 @@ def command() -> None:
 @command.command("export")
 @click.argument("suite", metavar="SUITE")
 @click.option("--format", "form", required=True, help="csv, inspect, jsonl, langfuse or openai-evals.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    callback=one_path,
-    required=True,
-    help="The file; it must not exist.",
-)
+@one_output("The file; it must not exist.", required=True)
 @click.option(
     "--input", "of_input", default="input", help="The variable that is the input of inspect and OpenAI evals."
 )
