@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -34,6 +35,7 @@ from promptopt.templates.attribution import Attribution, attribute
 from promptopt.templates.frontmatter import front_matter_end, mask_front_matter
 from promptopt.templates.prompt_cache import StaticPrefix, static_prefix
 from promptopt.tokens import (
+    TokenCount,
     Tokenizer,
     cacheable_tokens,
     count_tokens,
@@ -138,26 +140,32 @@ def case_digest(template: Template, case: Case) -> str:
     Raises:
         TemplateError: The prompt does not render for it.
     """
-    if not case.turns:
-        return request_digest(template.render(case.vars))
-    return digest([request_digest(request) for request in case_requests(template, case)])
+    return _requests_digest(case, case_requests(template, case))
 
 
-def case_tokens(template: Template, case: Case, model: str, prefix: int | None = None) -> tuple[int, int]:
+def _requests_digest(case: Case, requests: Sequence[Request]) -> str:
+    digests = [request_digest(request) for request in requests]
+    return digest(digests) if case.turns else digests[0]
+
+
+def case_tokens(template: Template, case: Case, model: str) -> tuple[int, int]:
     """Input tokens of a case, and those of them that a prompt cache can serve.
 
     These are the static prefix. Of a conversation they are what a cache keeps of each call: the static prefix, or what
     the call before began with.
 
-    Args:
-        prefix: Tokens of the static prefix, if they are known.
-
     Raises:
         TemplateError: The prompt does not render for it.
     """
-    prefix = prefix_tokens(template, tokenizer_for(model)) if prefix is None else prefix
     requests = case_requests(template, case)
-    counts = [count_tokens(request, model).tokens for request in requests]
+    counted = [count_tokens(request, model) for request in requests]
+    return _requests_tokens(case, requests, counted, model, prefix_tokens(template, tokenizer_for(model)))
+
+
+def _requests_tokens(
+    case: Case, requests: Sequence[Request], counted: Sequence[TokenCount], model: str, prefix: int
+) -> tuple[int, int]:
+    counts = [count.tokens for count in counted]
     if not case.turns:
         return counts[0], min(prefix, counts[0])
     repeated = [0, *(repeated_tokens(before, request, model) for before, request in pairwise(requests))]
@@ -372,16 +380,16 @@ class GuardedPrompt:
         return self._measured[name]
 
     def _measure(self, case: Case) -> MeasuredCase:
-        first = self.requests(case)[0]
-        counted = count_tokens(first, self.variant.priced_as)
-        if counted.uncounted:
+        requests, model = self.requests(case), self.variant.priced_as
+        counted = [count_tokens(request, model) for request in requests]
+        if counted[0].uncounted:
             raise ConfigError(
-                f"the input of case {case.name!r} cannot be counted: {counted.uncounted[0]}",
+                f"the input of case {case.name!r} cannot be counted: {counted[0].uncounted[0]}",
                 path=self.template.path,
                 remedy="measure its cost with `promptopt compare`, or take a model with a published rule in price_as",
             )
-        total, cacheable = case_tokens(self.template, case, self.variant.priced_as, self._prefix_tokens)
-        request = replace(first, model=self.variant.model, params=self.variant.params)
+        total, cacheable = _requests_tokens(case, requests, counted, model, self._prefix_tokens)
+        request = replace(requests[0], model=self.variant.model, params=self.variant.params)
         status, output, quality, changed, reasoning = self._answers(case, request)
         cap = output_cap(self.template, case)
         entry = LockEntry(
@@ -391,7 +399,7 @@ class GuardedPrompt:
             output_is="cap" if output is None else "recorded",
             quality=quality,
             variables=digest(case.given),
-            request=case_digest(self.template, case),
+            request=_requests_digest(case, requests),
         )
         return MeasuredCase(case, entry, status, changed, reasoning or None)
 
