@@ -63,6 +63,11 @@ def suite() -> Schema:
         "description": ANY,
         "tests": optional({"anyOf": [TEXT, {"$ref": "#/definitions/dataset"}, listed(tests)]}),
         "defaultTest": optional({"$ref": "#/definitions/test"}),
+        "derivedMetrics": optional(
+            listed(
+                mapping(["name", "value"], {"name": TEXT, "value": {"type": ["string", "number"]}}, ["name", "value"])
+            )
+        ),
     }
     unused = {key: {"description": "promptfoo's; not used here."} for key in sorted(suite_loader._TOP_IGNORED)}
     return {

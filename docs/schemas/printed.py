@@ -77,6 +77,7 @@ def comparison() -> Schema:
         ),
         race=optional(row(count="calls unasked unsent", measure="level saved_usd unspent_usd", stopped=listed(TABLE))),
         parts=listed(row(text="prompt by name", count="cases", measure="quality low high")),
+        derived_metrics=listed(row(text="prompt name why", measure="value")),
         provenance=row(count="replayed live", answered_by=texts, recorded=days, tokenizers=TABLE, prices=TABLE),
         errors=listed(error),
         scorer_errors=listed(error),

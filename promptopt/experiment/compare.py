@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from promptopt.config import Config, load_config, using_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
-from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, measure_parts, parts_of
+from promptopt.experiment.breakdown import ScorePart, compare_parts, derived_values, looks, measure_parts, parts_of
 from promptopt.experiment.cascade import CascadeOutcome, cascade_outcome
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.grid import make_grid
@@ -224,6 +224,7 @@ def compare(
         judge_usd=None if judges is None else judges.incurred_usd,
         judge_calls=0 if judges is None else judges.live_calls,
         race=_left_out(plans, runs, summaries, rules) if rules else None,
+        derived=derived_values(loaded, checks, kept),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptopt.experiment import text
-from promptopt.experiment.breakdown import PartMean, PartQuality
+from promptopt.experiment.breakdown import DerivedValue, PartMean, PartQuality, derived_table
 from promptopt.experiment.cascade import CascadeOutcome
 from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
@@ -86,6 +86,7 @@ class Comparison:
         variants: A summary of each.
         pairs: Each other variant against the first.
         parts: If there is one prompt only, the quality of its asserts, named metrics and labels.
+        derived: Of each variant, the metrics that the suite computes out of others.
         cascade: What the project's cascade would have given, if the models that it asks are compared.
         judge_calls: How often judges were asked in this run, and what that cost, ``judge_usd``: ``None`` if a judge is
             unpriced.
@@ -103,6 +104,7 @@ class Comparison:
     judge_usd: float | None = None
     judge_calls: int = 0
     race: Race | None = None
+    derived: tuple[DerivedValue, ...] = ()
 
     @property
     def kept(self) -> tuple[Run, ...]:
@@ -170,6 +172,7 @@ class Comparison:
             text.frontier_table(self.frontier),
             text.means_table(self.parts),
             *map(str, self.pairs),
+            derived_table(self.derived),
             "\n".join(text.failures(self.runs, self.variants)),
             "\n".join(self.footer),
         ]
@@ -219,6 +222,7 @@ class Comparison:
                 | {key: _rounded(getattr(part, key)) for key in ("quality", "low", "high")}
                 for part in self.parts
             ],
+            "derived_metrics": [asdict(each) | {"value": _rounded(each.value)} for each in self.derived],
             "provenance": text.provenance(self.runs, self.variants),
             "errors": [
                 {"prompt": run.variant.label, "case": trial.case, "repetition": trial.sample, "error": trial.error}
@@ -330,12 +334,8 @@ def _frontier_dict(found: Frontier | None) -> dict[str, Any] | None:
         return None
     rounded = ("usd_per_1k_calls", "quality", "low", "high")
     points = [
-        {
-            "prompt": point.label,
-            "on_front": point.on_front,
-            "dropped": point.dropped,
-            "incomplete": point.incomplete,
-        }
+        {"prompt": point.label}
+        | {name: getattr(point, name) for name in ("on_front", "dropped", "incomplete")}
         | {name: _rounded(getattr(point, name)) for name in rounded}
         for point in found.points
     ]
@@ -372,13 +372,8 @@ def _cascade_dict(found: CascadeOutcome, margin: float) -> dict[str, Any]:
 
 def _difference_dict(difference: Difference) -> dict[str, Any]:
     """What a row of ``comparisons`` in the JSON form says of one metric."""
-    return {
-        "metric": difference.metric,
-        "difference": _rounded(difference.difference),
-        "low": _rounded(difference.low),
-        "high": _rounded(difference.high),
-        "p_value": _rounded(difference.p_value),
-    }
+    measured = ("difference", "low", "high", "p_value")
+    return {"metric": difference.metric, **{key: _rounded(getattr(difference, key)) for key in measured}}
 
 
 def _part_dict(part: PartQuality) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from promptopt.experiment.conversation import CaseStep, judge_steps, whole_response
 from promptopt.experiment.plan import CostRange, RecordedCall, RunPlan
+from promptopt.experiment.variant import Variant
 from promptopt.judges import JudgeOutlook, JudgeSession
 from promptopt.scorers import JudgeAccess, JudgeScorer, Subject, SuiteChecks
 from promptopt.values import Response
@@ -67,6 +68,12 @@ def _case_of(plan: RunPlan, number: int) -> str:
     return call.case if isinstance(call, RecordedCall) else call.case.name
 
 
+def _longest_answer(variant: Variant) -> int | None:
+    """The most tokens that an answer can have: its cap, or what the model can hold; ``None`` if neither is known."""
+    price = variant.live_price
+    return variant.params.max_output_tokens or (None if price is None else price.context_window)
+
+
 def judge_range(plans: Sequence[RunPlan], checks: SuiteChecks, session: JudgeSession) -> CostRange:
     """What judging the answers of a run will cost; of answers that are not there yet, at their caps.
 
@@ -80,9 +87,7 @@ def judge_range(plans: Sequence[RunPlan], checks: SuiteChecks, session: JudgeSes
     for plan, given in zip(plans, known, strict=True):
         for number, steps in enumerate(given):
             caps = [
-                other.variant.params.max_output_tokens
-                for other in plans
-                if not isinstance(other.calls[number], RecordedCall)
+                _longest_answer(other.variant) for other in plans if not isinstance(other.calls[number], RecordedCall)
             ]
             found = run.scorers(plan, number, steps)
             if caps:

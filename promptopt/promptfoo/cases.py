@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from jinja2.meta import find_undeclared_variables
 from promptopt.errors import SuiteError
 from promptopt.functions import load_function
 from promptopt.promptfoo.asserts import Asserts, code_name
+from promptopt.promptfoo.chats import rendered_messages
 from promptopt.promptfoo.document import ConfigFile, is_script, read_data, split_function
 from promptopt.promptfoo.nunjucks import NunjucksEnvironment, has_template, render, to_jinja
 from promptopt.promptfoo.nunjucks_values import js_text
@@ -33,6 +35,7 @@ from promptopt.yaml import line_of
 PREFIX, SUFFIX = "promptfoo_prefix", "promptfoo_suffix"
 """Variables with what a test puts before and after each prompt."""
 
+_WHOLE = re.compile(r"\{\{-?\s*(\w+)\s*-?\}\}")
 _VIDEO = (".mp4", ".mov", ".webm", ".avi", ".mkv", ".m4v", ".mpeg", ".mpg")
 _OPTIONS = ("provider", "rubricPrompt", "factuality", "transform")
 # Options that are used here, or that concern promptfoo alone.
@@ -107,6 +110,9 @@ class Cases:
         threshold = test.get("threshold", self._default.get("threshold"))
         for suffix, expanded in self._expanded(variables, options):
             filled = self._filled(self._read(expanded))
+            if (whole := _WHOLE.fullmatch(self._prompt.strip())) and isinstance(filled.get(whole[1]), str):
+                # The prompt is a chat that the case brings.
+                filled[whole[1]] = rendered_messages(filled[whole[1]])
             filled |= self._around(options, filled)
             case = Case(
                 name=self._name(test, suffix, filled),

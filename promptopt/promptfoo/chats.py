@@ -25,16 +25,20 @@ def chat_messages(chat: Any) -> Any:
         return chat
     if not all("role" in entry or "parts" in entry for entry in chat):
         return chat
-    messages = [_message(entry) for entry in chat]
+    messages = [message for entry in chat for message in _with_tools(_message(entry))]
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
 def rendered_messages(text: str) -> str:
-    """A rendered text as a chat of messages, if it is a chat."""
+    """A rendered text as a chat of messages, if it is a chat in another form."""
+    if not text.lstrip().startswith(("[", "{")):
+        return text
     try:
-        return json.dumps(chat_messages(json.loads(text)), ensure_ascii=False)
+        chat = json.loads(text)
+        messages = chat_messages(chat)
     except (ValueError, RecursionError):
         return text
+    return text if messages == chat else json.dumps(messages, ensure_ascii=False)
 
 
 def _text(value: Any) -> str | None:
@@ -56,6 +60,46 @@ def _message(entry: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(parts, list):
         found["content"] = [_part(part) for part in parts]
     return found
+
+
+def _with_tools(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """A message whose parts call tools, or are results, as OpenAI's API has them: calls beside it, results alone."""
+    if not isinstance(message.get("content"), list):
+        return [message]
+    calls, results, rest = [], [], []
+    for part in message["content"]:
+        if call := _tool(part, ("tool_use", "toolUse", "functionCall", "function_call")):
+            given = json.dumps(call.get("input", call.get("args", {})), ensure_ascii=False)
+            function = {"name": str(call.get("name", "")), "arguments": given}
+            calls.append({"id": _call_id(call), "type": "function", "function": function})
+        elif call := _tool(part, ("tool_result", "toolResult", "functionResponse", "function_response")):
+            results.append({"role": "tool", "tool_call_id": _call_id(call), "content": _result(call)})
+        else:
+            rest.append(part)
+    if not calls and not results:
+        return [message]
+    own = {**message, "content": rest or None} | ({"tool_calls": calls} if calls else {})
+    return [*results, *([own] if rest or calls else [])]
+
+
+def _tool(part: Any, names: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """A part that is a call of a tool, or a result: Anthropic's by its type, Google's and Amazon's by its key."""
+    if not isinstance(part, Mapping):
+        return None
+    found = part if part.get("type") in names else next((part[name] for name in names if name in part), None)
+    return found if isinstance(found, Mapping) else None
+
+
+def _call_id(call: Mapping[str, Any]) -> str:
+    """What a call and its result have in common; Google's have only the name of the tool."""
+    return str(next((call[key] for key in ("id", "tool_use_id", "toolUseId", "name") if key in call), ""))
+
+
+def _result(call: Mapping[str, Any]) -> str:
+    value = call.get("content", call.get("response", ""))
+    if isinstance(value, list):
+        value = "\n".join(str(part.get("text", part)) if isinstance(part, Mapping) else str(part) for part in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _part(part: Any) -> Any:

@@ -23,6 +23,7 @@ from promptopt.promptfoo.tests import read_tests
 from promptopt.promptfoo.texts import FUNCTION, Templates
 from promptopt.suites import Case, Suite
 from promptopt.suites.case import Turn
+from promptopt.suites.derived import DerivedMetric
 from promptopt.templates import Template
 from promptopt.values import canonical_json
 
@@ -37,6 +38,7 @@ _READ = (
     "evaluateOptions",
     "nunjucksFilters",
     "passRateThreshold",
+    "derivedMetrics",
 )
 JUDGE = "gpt-5.5-2026-04-23"
 """promptfoo's default: its ``DEFAULT_OPENAI_GRADING_MODEL``."""
@@ -50,7 +52,6 @@ _REMEDIES = {
     "extensions": "its hooks are not called: set up and clean up around the command",
     "redteam": "attacks are not generated: `promptfoo redteam` makes tests, which this reads",
     "tracing": "what is measured is the answer and its tool calls",
-    "derivedMetrics": "metrics of asserts are in the breakdown of the report",
 }
 
 
@@ -248,12 +249,20 @@ class _Reader:
                 self._document.note("left out", f"the test {name!r}: no prompt and provider is for it", each.where)
         if not groups:
             raise self._nothing("test", "")
-        path = self._document.path
+        path, derived = self._document.path, tuple(self._derived())
         for number, (keys, found) in enumerate(groups.items(), 1):
             name = path.stem if number == 1 else f"{path.stem}-{number}"
             templates = tuple(made[key] for key in keys)
-            yield ComparedPart(templates, Suite(name, path, tuple(self._joined(found, templates))))
+            suite = Suite(name, path, tuple(self._joined(found, templates)), derived=derived)
+            yield ComparedPart(templates, suite)
         self._note_undefined(list(made.values()), read)
+
+    def _derived(self) -> Iterator[DerivedMetric]:
+        table = self._document.table
+        written = table.get("derivedMetrics") or []
+        for entry in written if isinstance(written, list) else [written]:
+            with self._document.leaving_out("a derived metric", entry if hasattr(entry, "lines") else table):
+                yield DerivedMetric.read(entry)
 
     def _templates_for(
         self,

@@ -11,21 +11,26 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from jinja2 import BaseLoader, ChainableUndefined, TemplateSyntaxError, nodes
 from jinja2 import TemplateError as JinjaError
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 
 from promptopt.promptfoo.nunjucks_values import (
     COMPARED_STRICTLY,
     FILTERS,
+    GLOBALS,
     MAKE_LISTS,
     METHODS,
     TAKE_TEXTS,
+    Pattern,
     added,
     as_list,
+    is_true,
     js_length,
     js_number,
     js_text,
@@ -41,9 +46,13 @@ _STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", re.DOTALL)
 # Escapes of a text other than those that Nunjucks knows are the character itself.
 _ESCAPE = re.compile(r"""\\([^ntr\\'"])""")
 _NUMBER = re.compile(r"(?<![\w.])\d[\d.]*(?:[eE][-+]?\d+|[_xX]\w+)")
-_PATTERN = re.compile(r"(?<!\w)r/[^/\n]+/")
+_PATTERN = re.compile(r"(?<!\w)r/((?:[^/\n\\]|\\.)+)/([a-z]*)")
 # Constants of Jinja2 that are variables in Nunjucks.
 _PYTHONS, _STRICT = re.compile(r"(?<![\w.])(True|False|None)(?![\w:(])"), "promptopt_strict"
+_MADE_PATTERN = "promptopt_pattern"
+# Nothing that a template waits for takes time here.
+_ASYNC = {"asyncEach": "for", "asyncAll": "for", "endeach": "endfor", "endall": "endfor", "ifAsync": "if"}
+_SET_SEVERAL = re.compile(r"^\s*set\s+(\w+(?:\s*,\s*\w+)+)\s*=(.+)$", re.DOTALL)
 _FOR_PAIRS = re.compile(r"^\s*for\s+(\w+)\s*,\s*(\w+)\s+in\s+(.+?)\s*$", re.DOTALL)
 
 
@@ -72,6 +81,12 @@ def _tag(found: re.Match[str]) -> str:
         return f"{written[:-2]}+#}}" if not written.endswith(("-#}", "+#}")) else written
     tag = _expression(found["tag"])
     tag = re.sub(r"^(\s*)elseif\b", r"\1elif", tag)
+    tag = re.sub(r"^(\s*)(\w+)", lambda name: name[1] + _ASYNC.get(name[2], name[2]), tag)
+    if several := _SET_SEVERAL.match(tag):
+        # Each name gets the value.
+        names = [name.strip() for name in several[1].split(",")]
+        sets = "+%}{%+".join([f" set {names[0]} ={several[2]}", *(f" set {name} = {names[0]} " for name in names[1:])])
+        return f"{{%{found['open'] or '+'}{sets}{found['close'] or '+'}%}}"
     if pairs := _FOR_PAIRS.match(tag):
         tag = f" for {pairs[1]}, {pairs[2]} in ({pairs[3]}) | pairs "
     # Blocks of prompts take the white space around them along; those of Nunjucks do not.
@@ -80,12 +95,19 @@ def _tag(found: re.Match[str]) -> str:
 
 def _expression(code: str) -> str:
     parts = _STRING.split(code)
-    return "".join(_ESCAPE.sub(r"\1", part) if number % 2 else _operators(part) for number, part in enumerate(parts))
+    return "".join(_ESCAPE.sub(r"\1", part) if number % 2 else _code(part) for number, part in enumerate(parts))
+
+
+def _code(code: str) -> str:
+    """What is between texts; a pattern ``r/x/g`` is made by a call."""
+    found, at = "", 0
+    for pattern in _PATTERN.finditer(code):
+        found += f"{_operators(code[at : pattern.start()])}{_MADE_PATTERN}({pattern[1]!r}, {pattern[2]!r})"
+        at = pattern.end()
+    return found + _operators(code[at:])
 
 
 def _operators(code: str) -> str:
-    if _PATTERN.search(code):
-        raise TemplateSyntaxError("patterns such as r/x/g are not read: write a text", 1)
     if number := _NUMBER.search(code):
         raise TemplateSyntaxError(f"Nunjucks has no number {number[0]}: write it in digits", 1)
     # Compared without a conversion: what stands between is not a value.
@@ -94,6 +116,35 @@ def _operators(code: str) -> str:
     code = code.replace("&&", " and ").replace("||", " or ")
     code = re.sub(r"!(?!=)\s*(?=[\w(])", "not ", code)
     return re.sub(r"\bis\s+undefined\b", "is undefined", code)
+
+
+class Switch(Extension):
+    """``{% switch x %}{% case 1 %}..{% default %}..{% endswitch %}``; a case without a body has that of the next."""
+
+    tags = {"switch"}  # noqa: RUF012 - jinja2's own attribute
+    _ENDS = ("name:case", "name:default", "name:endswitch")
+
+    def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
+        """The tag as conditions, one in the other."""
+        line = next(parser.stream).lineno
+        value = parser.parse_expression()
+        parser.parse_statements(self._ENDS)
+        cases: list[tuple[list[nodes.Expr], list[nodes.Node]]] = []
+        otherwise: list[nodes.Node] = []
+        tests: list[nodes.Expr] = []
+        while (name := next(parser.stream).value) != "endswitch":
+            if name == "default":
+                otherwise = parser.parse_statements(self._ENDS)
+                continue
+            strict = nodes.Operand("eq", nodes.Name(_STRICT, "load"))
+            tests.append(nodes.Compare(value, [strict, nodes.Operand("eq", parser.parse_expression())]))
+            if body := parser.parse_statements(self._ENDS):
+                cases.append((tests, body))
+                tests = []
+        for several, body in reversed(cases):
+            test = reduce(nodes.Or, several)
+            otherwise = [nodes.If(test, body, [], otherwise, lineno=line)]
+        return otherwise
 
 
 class _Rewritten(NodeTransformer):
@@ -206,8 +257,14 @@ class NunjucksEnvironment(PromptEnvironment):
         filters: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         super().__init__(loader, undefined=Silent, finalize=js_text, keep_trailing_newline=True)
-        self.globals |= {"env": dict(variables or {}), "null": None, _STRICT: COMPARED_STRICTLY}
-        self.tests |= {"null": lambda value: value is None}
+        self.add_extension(Switch)
+        self.globals |= GLOBALS | {"env": dict(variables or {}), "null": None, _STRICT: COMPARED_STRICTLY}
+        self.globals[_MADE_PATTERN] = Pattern
+        self.tests |= {
+            "null": lambda value: value is None,
+            "truthy": is_true,
+            "falsy": lambda value: not is_true(value),
+        }
         texts = {name: of_text(self.filters[name]) for name in TAKE_TEXTS}
         lists = {name: as_list(self.filters[name]) for name in MAKE_LISTS}
         self.filters |= {**lists, **texts, **FILTERS, **(filters or {})}
@@ -230,6 +287,8 @@ class NunjucksEnvironment(PromptEnvironment):
         """An index below 0 is nothing there."""
         if isinstance(obj, list | tuple | str) and isinstance(argument, int) and argument < 0:
             return self.undefined(obj=obj, name=str(argument))
+        if isinstance(obj, list | tuple | str) and isinstance(argument, str) and argument.isdecimal():
+            argument = int(argument)
         return super().getitem(obj, argument)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -237,17 +296,16 @@ class NunjucksEnvironment(PromptEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A key of a mapping before anything that Python's type has; ``length`` and common methods of JavaScript."""
-        if isinstance(obj, Mapping):
-            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
         if attribute == "toString" and not isinstance(obj, ChainableUndefined):
             return lambda: js_text(obj)
-        if isinstance(obj, str | list | tuple | int | float):
-            if attribute == "length" and not isinstance(obj, int | float):
-                return js_length(obj)
-            methods = METHODS[str if isinstance(obj, str) else float if isinstance(obj, int | float) else list]
-            if attribute in methods:
+        if attribute == "length" and isinstance(obj, str | list | tuple):
+            return js_length(obj)
+        for kind, methods in METHODS.items():
+            if isinstance(obj, kind) and attribute in methods:
                 return lambda *arguments: methods[attribute](obj, *arguments)
-        return super().getattr(obj, attribute)
+        return self.undefined(obj=obj, name=attribute) if isinstance(obj, Mapping) else super().getattr(obj, attribute)
 
 
 @lru_cache(maxsize=4096)

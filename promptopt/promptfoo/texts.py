@@ -141,7 +141,7 @@ def _body(text: str, system: str) -> str:
         return json.dumps(chat, ensure_ascii=False)
     # A chat that is JSON only once it is rendered, in the form of another API.
     if text.lstrip().startswith(("[", "{")) and re.search(
-        r'"(?:modality|parts|contents|inline_?[dD]ata|image)"\s*:', text
+        r'"(?:modality|parts|contents|inline_?[dD]ata|image|tool_(?:use|result)|tool(?:Use|Result))"', text
     ):
         return f"{{% filter chat_messages %}}{to_jinja(text)}{{% endfilter %}}"
     return to_jinja(text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptopt.suites.derived import DerivedMetric
 from promptopt.suites.tool_results import ToolResults
 
 MAX_STEPS = 10
@@ -131,12 +132,14 @@ class Suite:
         path: The file.
         cases: In the order of the file.
         notes: What was read differently from what the user may expect.
+        derived: Metrics that are computed out of those that asserts name.
     """
 
     name: str
     path: Path
     cases: tuple[Case, ...]
     notes: tuple[str, ...] = ()
+    derived: tuple[DerivedMetric, ...] = ()
 
     @property
     def recordings(self) -> Path:

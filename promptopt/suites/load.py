@@ -20,6 +20,7 @@ from promptopt.errors import SuiteError, UsageError, check_argument, did_you_mea
 from promptopt.files import decode, lines_of, show_path
 from promptopt.suites.case import ASSERT_KEYS, MAX_STEPS, Assertion, Case, Suite, Turn
 from promptopt.suites.datasets import dataset_of
+from promptopt.suites.derived import DerivedMetric, read_derived
 from promptopt.suites.inspect_samples import read_sample
 from promptopt.suites.table import read_csv
 from promptopt.suites.tool_results import ToolResults, read_tool_results
@@ -40,22 +41,11 @@ from promptopt.yaml import Located, line_of, load_yaml
 
 SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
 
-_TOP_KEYS = ("description", "tests", "defaultTest")
+_TOP_KEYS = ("description", "tests", "defaultTest", "derivedMetrics")
 _TOP_IGNORED = frozenset(
     {
-        "prompts",
-        "providers",
-        "targets",
-        "outputPath",
-        "evaluateOptions",
-        "commandLineOptions",
-        "derivedMetrics",
-        "writeLatestResults",
-        "sharing",
-        "env",
-        "tags",
-        "metadata",
-        "$schema",
+        *("prompts", "providers", "targets", "outputPath", "evaluateOptions", "commandLineOptions"),
+        *("writeLatestResults", "sharing", "env", "tags", "metadata", "$schema"),
     }
 )
 # Asserts of one text each that a suite's reader remembers.
@@ -166,6 +156,7 @@ class _Parser:
         self._outer = outer
         self._default: Mapping[str, Any] = outer._default if outer else {}
         self._notes: list[str] = outer._notes if outer else []
+        self._derived: tuple[DerivedMetric, ...] = ()
         self._alike: dict[object, Assertion] = {}
 
     def _tests_of(self, text: str) -> Iterable[_Test]:
@@ -194,6 +185,10 @@ class _Parser:
         self._default = self._mapping(document, "defaultTest") or self._default
         if self._default:
             self._check_test(self._default)
+        try:
+            self._derived = read_derived(document.get("derivedMetrics"))
+        except ValueError as error:
+            raise self._error(str(error), document, "derivedMetrics") from None
         return self._tests(document.get("tests"), line_of(document, "tests"))
 
     def _json_lines(self, text: str) -> Iterator[Any]:
@@ -225,7 +220,8 @@ class _Parser:
                 cases[case.name] = case
         if not cases:
             raise self._error("has no cases", None, remedy="add at least one under `tests`")
-        return Suite(self._path.stem, self._path, tuple(cases.values()), tuple(dict.fromkeys(self._notes)))
+        notes = tuple(dict.fromkeys(self._notes))
+        return Suite(self._path.stem, self._path, tuple(cases.values()), notes, self._derived)
 
     def _tests(self, value: Any, line: int | None) -> Iterable[_Test]:
         """``tests`` as a list, or as ``file://`` of another file."""

@@ -501,3 +501,13 @@ def test_a_wrong_setting_names_its_line(judged, endpoint, table: str, why: str) 
     result = compare(judged, **endpoint.environment)
     assert result.returncode == 2
     assert f"pyproject.toml:3: {why}" in result.stderr or ("pyproject.toml:3" in result.stderr and why in result.stderr)
+
+
+def test_a_prompt_without_a_cap_does_not_make_the_cost_of_judges_unbounded(judged, endpoint) -> None:
+    judged.write({"prompts/colours/v1.j2": PROMPT.replace("max_output_tokens: 20\n", "")})
+    done = compare(judged, "--max-cost", "5", **endpoint.environment)
+    assert done.returncode == 0, done.stderr
+    assert "no upper bound" not in done.stderr
+    refused = compare(judged, "--record", "all", "--max-cost", "0.01", **endpoint.environment)
+    assert refused.returncode == 2
+    assert "may cost more than --max-cost $0.01" in refused.stderr

@@ -90,6 +90,68 @@ tests: [{vars: {x: "a \\"quoted\\" word"}}]
     assert shown[2] == [("assistant", "Hi"), ("user", quoted)]
 
 
+def test_calls_of_tools_are_those_of_messages_whatever_api_they_are_written_for(project) -> None:
+    asked = '{"role": "user", "content": "Where?"}'
+    call = '{"role": "assistant", "content": [{"type": "text", "text": "So."}, {"type": "tool_use", "id": "t1", '
+    call += '"name": "find", "input": {"x": 1}}]}'
+    answer = '{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", '
+    answer += '"content": [{"type": "text", "text": "there"}]}, {"type": "text", "text": "Go on"}]}'
+    google = '{"role": "model", "parts": [{"functionCall": {"name": "find", "args": {"x": 1}}}]}, '
+    google += '{"role": "user", "parts": [{"functionResponse": {"name": "find", "response": {"at": 2}}}]}'
+    evaluation = read(
+        project,
+        "prompts: ['{{ chat }}']\nproviders: [echo]\ntests: [{vars: {chat: file://a.txt}}, {vars: {chat: file://g.txt}}]",
+        a__txt=f"[{asked}, {call}, {answer}]",
+        g__txt=f'[{{"parts": [{{"text": "Where?"}}]}}, {google}]',
+    )
+    part = evaluation.parts[0]
+    first, second = (part.templates[0].render(case.vars).messages for case in part.suite.cases)
+    assert [message.role for message in first] == ["user", "assistant", "tool", "user"]
+    assert (first[1].content, first[1].tool_calls[0].id, first[1].tool_calls[0].name) == ("So.", "t1", "find")
+    assert (first[2].tool_call_id, first[2].content, first[3].content) == ("t1", "there", "Go on")
+    assert [message.role for message in second] == ["user", "assistant", "tool"]
+    assert second[2].content == '{"at": 2}'
+
+
+def test_derived_metrics_are_what_promptfoo_computes(project) -> None:
+    project.write(
+        {
+            "promptfooconfig.yaml": """
+prompts: ['{{a}}', 'x{{a}}']
+providers: [echo]
+derivedMetrics:
+  - {name: precision, value: tp / (tp + fp)}
+  - {name: share, value: tp / __count}
+  - {name: f, value: 2 * precision * share / (precision + share)}
+  - {name: broken, value: 'tp +'}
+tests:
+  - vars: {a: pos}
+    assert:
+      - {type: equals, value: pos, metric: tp, weight: 2}
+      - {type: contains, value: o, metric: fp, weight: 0.25}
+  - vars: {a: neg}
+    assert:
+      - {type: equals, value: pos, metric: tp}
+      - {type: contains, value: e, metric: fp}
+      - {type: contains, value: n, metric: fp}
+"""
+        }
+    )
+    done = project.run("compare", "-c", "promptfooconfig.yaml", "--json")
+    assert "derivedMetrics: broken: 'tp +' is not an expression" in done.stderr
+    rows = json.loads(done.stdout)["derived_metrics"]
+    # The figures of promptfoo 0.121's own run of this config.
+    assert [(row["prompt"], row["name"], row["value"]) for row in rows] == [
+        ("prompt-1", "precision", pytest.approx(0.47058823529411764)),
+        ("prompt-1", "share", 1),
+        ("prompt-1", "f", pytest.approx(0.64)),
+        ("prompt-2", "precision", 0),
+        ("prompt-2", "share", 0),
+        ("prompt-2", "f", None),
+    ]
+    assert "0.4706" in project.run("compare", "-c", "promptfooconfig.yaml").stdout
+
+
 def test_functions_write_prompts(project) -> None:
     evaluation = read(
         project,
