@@ -17,7 +17,7 @@ from promptopt.tables import fold, table
 if TYPE_CHECKING:
     from promptopt.experiment.calibration import JudgeCalibration, JudgedAnswer, Leaning
     from promptopt.experiment.plan import Mode
-    from promptopt.judges.labels import Label
+    from promptopt.judges.labels import Label, People
 
 
 @click.group("judge")
@@ -61,27 +61,35 @@ def calibrate_command(
 
     found = read_labels(labels)
     if any(label.score is not None for label in found):
-        answers = _scored(labels, found)
+        answers, people = _scored(labels, found)
     else:
-        answers = _judged(labels, found, prompts, suite, models, trials, judge, record, max_cost)
-    result = calibrate(answers)
+        answers, people = _judged(labels, found, prompts, suite, models, trials, judge, record, max_cost)
+    result = calibrate(answers, people)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2))
     else:
         click.echo(fold("\n".join(_text(result))))
 
 
-def _scored(path: Path, labels: Sequence[Label]) -> list[JudgedAnswer]:
+def _scored(path: Path, labels: Sequence[Label]) -> tuple[list[JudgedAnswer], People]:
+    """Each answer with its score; rows of one variant's one answer, by its digest, are labels of several people."""
     from promptopt.experiment.calibration import JudgedAnswer
+    from promptopt.judges.labels import PASS, by_answer, is_tied
 
+    answers: dict[tuple[object, ...], Label] = {}
     for label in labels:
         if label.score is None:
             raise UsageError(f"{path}:{label.line}: has no score, which other rows have")
-    return [
-        JudgedAnswer(label.variant or "answers", label.score, label.score >= 0.5, label.value)
-        for label in labels
-        if label.score is not None
-    ]
+        own = (label.case, label.answer_sha256, label.variant, label.repetition, label.score)
+        answers.setdefault(own if label.answer_sha256 else (label.line,), label)
+    known, people = by_answer(label for label in labels if label.answer_sha256)
+    found = []
+    for label in answers.values():
+        given = known.get(label.answer, []) if label.answer_sha256 else []
+        value = sum(given) / len(given) if given else label.value
+        score = label.score or 0.0
+        found.append(JudgedAnswer(label.variant or "answers", score, score >= PASS, value, tied=is_tied(given)))
+    return found, people
 
 
 def _judged(
@@ -94,7 +102,7 @@ def _judged(
     judge: str | None,
     record: Mode | None,
     max_cost: str | None,
-) -> list[JudgedAnswer]:
+) -> tuple[list[JudgedAnswer], People]:
     """The answers of the labelled prompts, judged as a comparison judges them."""
     from promptopt.cli.compare import announce
     from promptopt.experiment.calibration import judged_answers
@@ -115,14 +123,17 @@ def _judged(
         judge=judge,
         on_plan=announce,
     )
-    people = LabelledAnswers(tuple(labels), path).of(comparison.runs)
-    return judged_answers(comparison.runs, people)
+    labelled = LabelledAnswers(tuple(labels), path)
+    return judged_answers(comparison.runs, labelled), labelled.people
 
 
 def _text(found: JudgeCalibration) -> Iterator[str]:
     agreement = found.agreement
     who = ", ".join(found.judges) or "the scores"
-    yield f"{who}: {found.answers:,} answers judged, {agreement.labels:,} of them labelled by people"
+    labels = agreement.labels + agreement.ties
+    yield f"{who}: {found.answers:,} answers judged, {labels:,} of them labelled by people"
+    if said := str(found.people):
+        yield f"people: {said}"
     yield ""
     rows = [
         ["judge: pass", agreement.both_pass, agreement.pass_fail],
@@ -130,7 +141,8 @@ def _text(found: JudgeCalibration) -> Iterator[str]:
     ]
     yield table(rows, ["", "label: pass", "label: fail"])
     yield ""
-    yield f"agreement    {agreement.share * 100:.1f}% of labels, kappa {_kappa(found)}"
+    ties = f"; {agreement.ties:,} without a majority left out" if agreement.ties else ""
+    yield f"agreement    {agreement.share * 100:.1f}% of labels, kappa {_kappa(found)}{ties}"
     yield f"length       {_leaning(found.length, 'the longer half', 'the shorter')}"
     yield f"own model    {_leaning(found.own, 'its own answers', 'those of others')}"
     yield f"batch order  {_leaning(found.place, 'late in a batch', 'early')}"

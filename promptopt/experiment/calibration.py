@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptopt.experiment.bounds import Floats, lower_bound, upper_bound
-from promptopt.experiment.labelled import AnswerLabels
+from promptopt.experiment.labelled import LabelledAnswers
 from promptopt.experiment.prediction_powered import FEWEST_LABELS, Rectified
 from promptopt.experiment.runs import Run
+from promptopt.judges.labels import PASS, People
 from promptopt.values import Judged
 
 LEVEL = 0.05
@@ -19,6 +20,7 @@ _DRAWS, _SEED = 20_000, 20_240_513
 _END = 0.1
 _FEWEST_HALF = 5
 _MODELS = ", then "
+NOBODY = People()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class JudgedAnswer:
         length: Characters of the answer; ``None`` if it is not known.
         own: Whether the judge gave it itself; ``None`` if that is not known.
         judged: How models came to their scores of it.
+        tied: Whether people contradict each other without a majority: then it is neither a pass nor a fail.
     """
 
     variant: str
@@ -40,14 +43,16 @@ class JudgedAnswer:
     length: int | None = None
     own: bool | None = None
     judged: tuple[Judged, ...] = ()
+    tied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Pass or fail by the judge and by people, of whose labels 0.5 or more is a pass.
+    """Pass or fail by the judge and by the majority of people, of whose labels 0.5 or more is a pass.
 
     Attributes:
         both_pass: How often; the names of the others say the judge's verdict first.
+        ties: Labelled answers that are not among these, because people are of two minds about them.
         kappa: Cohen's, 1 for agreement and 0 for that of chance; ``None`` if people or the judge always say the same.
         low, high: Its 95% interval: quantiles of the posterior with Jeffreys' prior on the four counts.
     """
@@ -59,6 +64,7 @@ class Agreement:
     kappa: float | None
     low: float | None
     high: float | None
+    ties: int = 0
 
     @property
     def labels(self) -> int:
@@ -67,7 +73,7 @@ class Agreement:
     @property
     def share(self) -> float:
         """Of the labels that the judge agrees with."""
-        return (self.both_pass + self.both_fail) / self.labels
+        return (self.both_pass + self.both_fail) / self.labels if self.labels else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,7 @@ class JudgeCalibration:
         orders: Of pairs judged in both orders: the first place won both, the second did, one answer did.
         repeated: Answers with several votes; ``split`` have votes on both sides.
         flip_rate: The chance that two votes on one answer differ.
+        people: How far those agree with each other who labelled.
         bimodality: Sarle's coefficient of the scores, above 5/9 for two heaps; ``at_ends`` is the share within 0.1 of 0
             or 1.
     """
@@ -142,11 +149,16 @@ class JudgeCalibration:
     bimodality: float | None
     at_ends: float
     qualities: tuple[CalibratedQuality, ...]
+    people: People = NOBODY
 
 
-def judged_answers(runs: Sequence[Run], labels: AnswerLabels) -> list[JudgedAnswer]:
-    """The answers of some runs that have a score. One without a verdict has none."""
-    found = []
+def judged_answers(runs: Sequence[Run], labelled: LabelledAnswers) -> list[JudgedAnswer]:
+    """The answers of some runs that have a score. One without a verdict has none.
+
+    Raises:
+        UsageError: No label is of any of these answers.
+    """
+    labels, found = labelled.of(runs), []
     for run in runs:
         for trial in run.answered:
             judged = tuple(score.judged for score in trial.score.scores if score.judged is not None)
@@ -155,9 +167,8 @@ def judged_answers(runs: Sequence[Run], labels: AnswerLabels) -> list[JudgedAnsw
             models = {model for each in judged for model in each.model.split(_MODELS)}
             own = any(_same_model(model, run.variant.model) for model in models) if models else None
             length = len(trial.score.answer or trial.response.text)
-            found.append(
-                JudgedAnswer(run.variant.label, trial.quality, trial.passed, labels(trial), length, own, judged)
-            )
+            scored = (run.variant.label, trial.quality, trial.passed, labels(trial))
+            found.append(JudgedAnswer(*scored, length, own, judged, labelled.tied(trial)))
     return found
 
 
@@ -165,8 +176,11 @@ def _same_model(one: str, other: str) -> bool:
     return one.rpartition(":")[2] == other.rpartition(":")[2]
 
 
-def calibrate(answers: Sequence[JudgedAnswer]) -> JudgeCalibration:
+def calibrate(answers: Sequence[JudgedAnswer], people: People = NOBODY) -> JudgeCalibration:
     """What the labels of some answers say of their judge.
+
+    Args:
+        people: How far those agree with each other who labelled.
 
     Raises:
         ValueError: No answer has a label.
@@ -197,6 +211,7 @@ def calibrate(answers: Sequence[JudgedAnswer]) -> JudgeCalibration:
             _quality(variant, [answer for answer in answers if answer.variant == variant])
             for variant in dict.fromkeys(answer.variant for answer in answers)
         ),
+        people=people,
     )
 
 
@@ -212,12 +227,14 @@ def _flips(judged: Judged) -> float:
 
 def _agreement(labelled: Sequence[JudgedAnswer]) -> Agreement:
     counts = np.zeros((2, 2), dtype=int)
+    ties = sum(answer.tied for answer in labelled)
     for answer in labelled:
         assert answer.label is not None
-        counts[int(not answer.passed), int(answer.label < 0.5)] += 1
+        if not answer.tied:
+            counts[int(not answer.passed), int(answer.label < PASS)] += 1
     kappa, low, high = kappa_interval(counts)
     (both_pass, pass_fail), (fail_pass, both_fail) = counts.tolist()
-    return Agreement(both_pass, pass_fail, fail_pass, both_fail, kappa, low, high)
+    return Agreement(both_pass, pass_fail, fail_pass, both_fail, kappa, low, high, ties)
 
 
 def kappa_interval(counts: Floats | object) -> tuple[float | None, float | None, float | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -211,9 +211,9 @@ def compare(
     summaries = tuple(summarize(run, config) for run in runs)
     kept = [run for run in runs if not run.dropped]
     # A race stops by the suite's own quality.
-    people = None if race else _labels(labels, loaded, runs)
+    people, said = (None, "") if race else _labels(labels, loaded, runs)
     return Comparison(
-        suite=loaded,
+        suite=replace(loaded, notes=(*loaded.notes, said)) if said else loaded,
         margin=margin,
         expected=expected,
         runs=tuple(runs),
@@ -386,19 +386,17 @@ def check_percent(name: str, value: float) -> None:
         raise UsageError(f"{name} = {value:g} is not a percentage from 0 to below 100")
 
 
-def _labels(named: str | Path | None, suite: Suite, runs: Sequence[Run]) -> AnswerLabels | None:
-    """The labels that are named, or those beside the suite; of the latter none may be of these answers."""
+def _labels(named: str | Path | None, suite: Suite, runs: Sequence[Run]) -> tuple[AnswerLabels | None, str]:
+    """The labels that are named, or those beside the suite, and how far people disagree; the latter may fit nothing."""
     path = Path(named) if named is not None else suite.recordings.with_name("labels.csv")
     if named is None and not path.is_file():
-        return None
+        return None, ""
     from promptopt.experiment.labelled import LabelledAnswers
 
-    try:
-        return LabelledAnswers.read(path).of(runs)
-    except UsageError:
-        if named is not None:
-            raise
-        return None
+    found = LabelledAnswers.read(path)
+    with suppress(*[UsageError] * (named is None)):
+        return found.of(runs), str(found.people)
+    return None, ""
 
 
 def _pairs(

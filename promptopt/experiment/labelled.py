@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from promptopt.experiment.bounds import Floats
 from promptopt.experiment.prediction_powered import FEWEST_LABELS, Rectified
 from promptopt.experiment.runs import Answered, Run
 from promptopt.files import show_path
-from promptopt.judges.labels import FEWEST_DIGITS, Label, answer_sha256, read_labels
+from promptopt.judges.labels import FEWEST_DIGITS, Label, People, answer_sha256, by_answer, is_tied, read_labels
 
 AnswerLabels = Callable[[Answered], float | None]
 """What people say of an answer, 0 to 1; ``None`` if nobody labelled it."""
@@ -21,7 +22,7 @@ AnswerLabels = Callable[[Answered], float | None]
 
 @dataclass(frozen=True)
 class LabelledAnswers:
-    """The labels of a file by case and answer. Several of one answer are averaged."""
+    """The labels of a file by case and answer. Those of several people are averaged, each once."""
 
     labels: tuple[Label, ...]
     path: Path
@@ -31,22 +32,36 @@ class LabelledAnswers:
         """Raises LabelError if the file cannot be read."""
         return cls(read_labels(path, needed=False), path)
 
+    @cached_property
+    def _known(self) -> tuple[dict[tuple[str, str], list[float]], People]:
+        return by_answer(label for label in self.labels if label.answer_sha256)
+
+    @property
+    def people(self) -> People:
+        """How far those agree who labelled."""
+        return self._known[1]
+
+    def given(self, trial: Answered) -> list[float]:
+        """What people say of an answer, each once; empty if nobody labelled it."""
+        known, _ = self._known
+        return next((known[key] for key in _keys(trial) if key in known), [])
+
+    def tied(self, trial: Answered) -> bool:
+        """Whether people are of two minds about an answer, without a majority."""
+        return is_tied(self.given(trial))
+
     def of(self, runs: Sequence[Run]) -> AnswerLabels:
         """What the labels say of the answers of some runs.
 
         Raises:
             UsageError: None of them is of any of these answers.
         """
-        known: dict[tuple[str, str], list[float]] = {}
-        for label in self.labels:
-            if label.value is not None and label.answer_sha256:
-                known.setdefault((label.case, label.answer_sha256[:FEWEST_DIGITS]), []).append(label.value)
 
         def value(trial: Answered) -> float | None:
-            found = next((known[key] for key in _keys(trial) if key in known), None)
-            return None if found is None else sum(found) / len(found)
+            found = self.given(trial)
+            return sum(found) / len(found) if found else None
 
-        if not any(value(trial) is not None for run in runs for trial in run.answered):
+        if not any(self.given(trial) for run in runs for trial in run.answered):
             raise UsageError(
                 f"{show_path(self.path)}: none of its {len(self.labels)} labels is of an answer that is compared here: "
                 "case and answer_sha256 must be those of a recorded answer"

@@ -7,7 +7,7 @@ elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,10 @@ from promptopt.values import sha256_hex
 _COLUMNS = ("case", "repetition", "variant", "answer_sha256", "label", "score", "labeller", "at")
 _WORDS = {"pass": 1.0, "fail": 0.0, "true": 1.0, "false": 0.0}
 FEWEST_DIGITS = 12
+PASS = 0.5
+"""The least label that is a pass."""
+
+_SHOWN = 5
 
 
 class LabelError(InputError):
@@ -33,6 +37,8 @@ class Label:
         answer_sha256: Of the answer's text; at least its first 12 digits.
         value: 0 (bad) to 1 (good); ``None`` for a row that has only a judge's score.
         score: A judge's score of it, if the file has one.
+        labeller: Whose label it is; empty: nobody says so.
+        at: When it was given, as it is written.
     """
 
     case: str
@@ -42,6 +48,73 @@ class Label:
     value: float | None
     score: float | None = None
     line: int | None = None
+    labeller: str = ""
+    at: str = ""
+
+    @property
+    def answer(self) -> tuple[str, str]:
+        """What it belongs to: a case and the text of an answer."""
+        return self.case, self.answer_sha256[:FEWEST_DIGITS]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """How far people agree with each other.
+
+    Attributes:
+        several: Answers with labels of several people.
+        contradicted: The cases of those of which some labels are a pass (0.5 or more) and some are not.
+        ties: How many of the contradicted have no majority.
+        replaced: Labels in the place of which the same person gave another one later.
+    """
+
+    several: int = 0
+    contradicted: tuple[str, ...] = ()
+    ties: int = 0
+    replaced: int = 0
+
+    def __str__(self) -> str:
+        """What of it must be known to read the labels; empty if they agree."""
+        said = []
+        if self.contradicted:
+            names = ", ".join(self.contradicted[:_SHOWN]) + (", ..." if len(self.contradicted) > _SHOWN else "")
+            ties = f"; {self.ties:,} without a majority" if self.ties else ""
+            said.append(
+                f"labels of {len(self.contradicted):,} of {self.several:,} answers that several people labelled "
+                f"contradict each other ({names}): their mean counts{ties}"
+            )
+        if self.replaced:
+            said.append(f"{self.replaced:,} labels are not counted: the same person gave another one later")
+        return "; ".join(said)
+
+
+def by_answer(labels: Iterable[Label]) -> tuple[dict[tuple[str, str], list[float]], People]:
+    """The labels of each answer, one of each person, and how far people agree.
+
+    Of several of one person the last by ``at`` counts, or the last in the file. Those without a name are of different
+    people.
+    """
+    found: dict[tuple[str, str], dict[str, Label]] = {}
+    replaced = 0
+    for label in sorted((each for each in labels if each.value is not None), key=lambda each: each.at):
+        own = found.setdefault(label.answer, {})
+        name = label.labeller or f"line {label.line}"
+        replaced += name in own and own[name].value != label.value
+        own[name] = label
+    values = {answer: [own.value or 0.0 for own in given.values()] for answer, given in found.items()}
+    several = {answer: each for answer, each in values.items() if len(each) > 1}
+    split = [answer for answer, each in several.items() if min(each) < PASS <= max(each)]
+    return values, People(
+        several=len(several),
+        contradicted=tuple(case for case, _ in split),
+        ties=sum(is_tied(several[answer]) for answer in split),
+        replaced=replaced,
+    )
+
+
+def is_tied(values: Sequence[float]) -> bool:
+    """Whether as many of several labels are a pass as are none: there is no majority."""
+    return len(values) > 1 and 2 * sum(value >= PASS for value in values) == len(values)
 
 
 def answer_sha256(answer: str) -> str:
@@ -90,6 +163,8 @@ def _label(row: Mapping[str, str], path: str, line: int) -> Label:
         value,
         _number(row.get("score", ""), "score", path, line),
         line,
+        row.get("labeller", "").strip(),
+        row.get("at", "").strip(),
     )
 
 

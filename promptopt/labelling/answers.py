@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.errors import UsageError
+from promptopt.judges.labels import FEWEST_DIGITS
 from promptopt.providers.recordings import Recording, RecordingFile
 from promptopt.suites import Case, Suite
 from promptopt.values import canonical_json, sha256_hex
@@ -31,8 +32,8 @@ class ShownAnswer:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What a label belongs to."""
-        return self.case, self.answer_sha256
+        """What a label belongs to; a digest may be written with its first digits only."""
+        return self.case, self.answer_sha256[:FEWEST_DIGITS]
 
 
 def answers_to_label(suite: Suite, *, prompts: Collection[str] = (), seed: int = 0) -> list[ShownAnswer]:
@@ -65,7 +66,7 @@ def answers_to_label(suite: Suite, *, prompts: Collection[str] = (), seed: int =
         ShownAnswer(case, _inputs(cases[case]), text, digest, tuple(sorted(places)))
         for (case, digest), (text, places) in found.items()
     ]
-    return sorted(shown, key=lambda each: sha256_hex(canonical_json([seed, *each.key])))
+    return sorted(shown, key=lambda each: sha256_hex(canonical_json([seed, each.case, each.answer_sha256])))
 
 
 def _wanted(prompt: str, prompts: Collection[str]) -> bool:

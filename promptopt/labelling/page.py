@@ -14,6 +14,7 @@ from typing import Any
 
 from promptopt.errors import InputError
 from promptopt.files import decode, show_path
+from promptopt.judges.labels import FEWEST_DIGITS
 from promptopt.labelling.answers import ShownAnswer
 from promptopt.labelling.table import LabelTable
 from promptopt.suites.table import read_rows
@@ -33,7 +34,7 @@ def label_page(suite: str, answers: Sequence[ShownAnswer], labeller: str, *, sco
         {"case": each.case, "answer_sha256": each.answer_sha256, "inputs": each.inputs, "text": each.text}
         for each in answers
     ]
-    identity = sha256_hex(canonical_json([scored, [each.key for each in answers]]))[:16]
+    identity = sha256_hex(canonical_json([scored, [(each.case, each.answer_sha256) for each in answers]]))[:16]
     data = {"suite": suite, "id": identity, "labeller": labeller, "scored": scored, "answers": shown}
     # Within a script element nothing ends it but its end tag, and a comment may hide that.
     text = json.dumps(data).replace("<", "\\u003c").replace("\u2028", "\\u2028")
@@ -66,7 +67,7 @@ def import_page(
     found: dict[str, list[tuple[ShownAnswer, str, str, str | None]]] = {}
     strange: list[tuple[str, str]] = []
     for line, row in _saved_rows(path):
-        key = (str(row.get("case", "")), str(row.get("answer_sha256", "")))
+        key = (str(row.get("case", "")), str(row.get("answer_sha256", ""))[:FEWEST_DIGITS])
         label = _checked(row.get("label"), path, line)
         if key not in known:
             strange.append(key)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 from promptopt.errors import InputError
-from promptopt.files import decode, replace_file, show_path
+from promptopt.files import decode, locked_file, replace_file, show_path
+from promptopt.judges.labels import FEWEST_DIGITS
 from promptopt.labelling.answers import ShownAnswer
 from promptopt.suites.table import read_rows
 
@@ -68,9 +71,9 @@ class LabelTable:
         self._header = [*header, *(name for name in _COLUMNS if name not in header)]
 
     def labelled_by(self, labeller: str) -> dict[tuple[str, str], str]:
-        """What somebody has said of which answers to which cases."""
+        """What somebody has said of which answers to which cases, by the first digits of an answer's digest."""
         return {
-            (row.get("case", ""), row.get("answer_sha256", "")): row["label"]
+            _key(row): row["label"]
             for row in self._rows
             if row.get("label", "").strip() and row.get("labeller", "") == labeller
         }
@@ -86,22 +89,32 @@ class LabelTable:
     def add_all(self, labels: Iterable[tuple[ShownAnswer, str, str, str | None]], labeller: str) -> None:
         """Write answers with their label, note and time (by default now) at once."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        # Somebody else may have labelled since.
-        self._read()
-        rows = list(self._rows)
-        for answer, label, note, at in labels:
-            rows = _without(rows, answer, labeller)
-            for repetition, variant in answer.places:
-                row = LabelledRow(
-                    *(answer.case, str(repetition), variant, answer.answer_sha256, label, labeller, at or now, note)
-                )
-                rows.append({name: getattr(row, name) for name in _COLUMNS})
-        self._write(rows)
+        with self._changed():
+            for answer, label, note, at in labels:
+                self._rows = _without(self._rows, answer, labeller)
+                for repetition, variant in answer.places:
+                    row = LabelledRow(
+                        *(answer.case, str(repetition), variant, answer.answer_sha256, label, labeller, at or now, note)
+                    )
+                    self._rows.append({name: getattr(row, name) for name in _COLUMNS})
 
     def remove(self, answer: ShownAnswer, labeller: str) -> None:
         """Take back what somebody said of an answer. Raises InputError as :meth:`add`."""
-        self._read()
-        self._write(_without(self._rows, answer, labeller))
+        with self._changed():
+            self._rows = _without(self._rows, answer, labeller)
+
+    @contextmanager
+    def _changed(self) -> Iterator[None]:
+        """The rows as the file has them now, then written; who else labels waits for that long."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Not of the file itself, which is replaced, and may be one that its owner only lets be read.
+            with locked_file(self.path.parent, os.O_RDONLY):
+                self._read()
+                yield
+                self._write(self._rows)
+        except OSError as error:
+            raise InputError(f"cannot be written: {error.strerror}", path=show_path(self.path)) from None
 
     def _write(self, rows: list[dict[str, str]]) -> None:
         text = io.StringIO()
@@ -109,9 +122,11 @@ class LabelTable:
         writer.writeheader()
         writer.writerows(rows)
         replace_file(self.path, text.getvalue())
-        self._rows = rows
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, str]:
+    return row.get("case", ""), row.get("answer_sha256", "").strip().lower()[:FEWEST_DIGITS]
 
 
 def _without(rows: list[dict[str, str]], answer: ShownAnswer, labeller: str) -> list[dict[str, str]]:
-    key = (*answer.key, labeller)
-    return [row for row in rows if (row.get("case"), row.get("answer_sha256"), row.get("labeller", "")) != key]
+    return [row for row in rows if _key(row) != answer.key or row.get("labeller", "") != labeller]

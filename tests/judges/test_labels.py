@@ -109,6 +109,42 @@ def test_calibrate_says_how_far_the_judge_can_be_trusted(labelled) -> None:
     assert "repeats      not assessable: the judge is asked once" in text
 
 
+def test_people_who_contradict_each_other_are_named_and_a_tie_is_no_verdict(labelled) -> None:
+    once = run("judge", "calibrate", "labels.csv", "p@v1", "--suite", "suites/p.yaml", "--json")
+    text = (labelled.root / "labels.csv").read_text()
+    first, second, third = (row.split(",") for row in text.splitlines()[1:4])
+    other = {"pass": "fail", "fail": "pass"}
+    more = [
+        # Two of two minds; two against one; and one who thought again.
+        [*first[:4], other[first[4]], "bob", "2026-11-02"],
+        [*second[:4], other[second[4]], "bob", "2026-11-02"],
+        [*second[:4], second[4], "cem", "2026-11-02"],
+        [*third[:4], other[third[4]], "ann", "2026-11-03"],
+        [*third[:4], third[4], "ann", "2026-11-02"],
+    ]
+    labelled.write({"labels.csv": text + "".join(",".join(row) + "\n" for row in more)})
+    done = run("judge", "calibrate", "labels.csv", "p@v1", "--suite", "suites/p.yaml")
+    assert done.exit_code == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "labels of 2 of 2 answers that several people labelled contradict each other (c0, c1)" in said
+    assert "1 without a majority; 1 labels are not counted: the same person gave another one later" in said
+    assert "1 without a majority left out" in said
+    found = json.loads(run("judge", "calibrate", "labels.csv", "p@v1", "--suite", "suites/p.yaml", "--json").stdout)
+    before = json.loads(once.stdout)["agreement"]
+    counted = ("both_pass", "pass_fail", "fail_pass", "both_fail")
+    assert sum(found["agreement"][key] for key in counted) == sum(before[key] for key in counted) - 1
+    assert found["people"] == {"several": 2, "contradicted": ["c0", "c1"], "ties": 1, "replaced": 1}
+    compared = run("compare", "p@v1", "p@v2", "--suite", "suites/p.yaml", "--labels", "labels.csv")
+    assert "note: labels of 2 of 2 answers" in " ".join(compared.stdout.split())
+
+
+def test_labels_of_several_people_of_one_answer_are_not_counted_as_several_answers(project) -> None:
+    rows = [f"c{n},v,{n:012x},{'pass' if n % 2 else 'fail'},{n % 2},{who}" for n in range(30) for who in ("ann", "bob")]
+    project.write({"scores.csv": "case,variant,answer_sha256,label,score,labeller\n" + "\n".join(rows) + "\n"})
+    found = json.loads(run("judge", "calibrate", "scores.csv", "--json").stdout)
+    assert (found["answers"], found["qualities"][0]["labels"], found["people"]["several"]) == (30, 30, 30)
+
+
 def test_scores_of_another_tool_are_calibrated_without_a_suite(project) -> None:
     rows = [f"{'pass' if n % 4 else 'fail'},{0.9 if n % 4 else 0.2}" for n in range(40)] + [",0.9"] * 100
     project.write({"scores.csv": "label,score\n" + "\n".join(rows) + "\n"})

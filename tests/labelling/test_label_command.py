@@ -2,6 +2,7 @@
 
 import csv
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,37 @@ def test_two_sessions_at_once_lose_nothing(project):
     found = LabelTable(path)
     assert found.labelled_by("ann") == {first.key: "pass", second.key: "fail"}
     assert found.labelled_by("bob") == {second.key: "pass"}
+
+
+def test_people_who_label_in_the_same_moment_lose_nothing(project):
+    answers = answers_to_label(load_suite("q"))
+    people = [f"p{number}" for number in range(6)]
+
+    def work(name):
+        for answer in answers:
+            LabelTable(project / "labels.csv").add(answer, "pass", name)
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        list(pool.map(work, people))
+    found = LabelTable(project / "labels.csv")
+    assert [len(found.labelled_by(name)) for name in people] == [len(answers)] * len(people)
+
+
+def test_a_digest_that_is_written_with_its_first_digits_is_known(project):
+    first, *_ = answers_to_label(load_suite("q"))
+    text = f"case,answer_sha256,label,labeller\n{first.case},{first.answer_sha256[:12].upper()},pass,ann\n"
+    (project / "labels.csv").write_text(text)
+    assert LabelTable(project / "labels.csv").labelled_by("ann") == {first.key: "pass"}
+    assert first.text not in label(["q"], "-o", "labels.csv").output
+    LabelTable(project / "labels.csv").add(first, "fail", "ann")
+    assert {row["label"] for row in rows("labels.csv")} == {"fail"}
+
+
+def test_a_folder_that_takes_no_file_is_named(project):
+    (project / "taken").write_text("a file")
+    first, *_ = answers_to_label(load_suite("q"))
+    with pytest.raises(InputError, match=r"taken.*(cannot be|is not)"):
+        LabelTable(project / "taken" / "labels.csv").add(first, "pass", "ann")
 
 
 def test_only_some_prompts_and_only_so_many(project):
