@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from promptopt.judges.rubrics import ModelScorer, broken, shown_to
 from promptopt.judges.session import JudgeReply, Judging, Seat
-from promptopt.judges.verdict import JudgeQuestion, NoVerdict, Spent, read_as
+from promptopt.judges.verdict import JudgeQuestion, NoVerdict, Spent, read_as, text_of
 from promptopt.scorers import Subject
 from promptopt.scorers.base import text_value
 from promptopt.suites import Assertion
@@ -67,8 +68,9 @@ class SelectBest(ModelScorer):
             replies = yield asks
             for ask, reply in zip(asks, replies, strict=True):
                 spent.note(ask, reply)
+            own = judge.settings.rubric_prompt is not None
             try:
-                found = [_choice(reply) for reply in replies]
+                found = [_choice(reply, own) for reply in replies]
             except NoVerdict as error:
                 return broken(error, spent.on(Judged(model)))
             shares.append(_share(found, orders))
@@ -90,7 +92,13 @@ class SelectBest(ModelScorer):
         return replace(self.question(judge, self._system, self._user, _CHOICE, shown), about=about)
 
 
-def _choice(reply: JudgeReply) -> tuple[str, str]:
+def _choice(reply: JudgeReply, own: bool = False) -> tuple[str, str]:
+    """The better one, and why; a prompt of the user's own may ask for its number, 0 or 1, as promptfoo's does."""
+    if own and "{" not in (text := text_of(reply)) and len(numbers := set(re.findall(r"\d+", text))) == 1:
+        number = numbers.pop()
+        if number not in ("0", "1"):
+            raise NoVerdict(f"the judge chose the output {number}: there are 0 and 1")
+        return "AB"[int(number)], " ".join(text.split())
     data = read_as(reply, {**_CHOICE, "required": ["better"], "additionalProperties": True})
     return data["better"], " ".join(str(data.get("reason") or "").split())
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from promptopt.judges.session import Judging, Seat
+from promptopt.judges.session import JudgeReply, Judging, Seat
 from promptopt.judges.settings import OPTIONS, is_chat_template, read_chat
 from promptopt.judges.verdict import (
     BARE_VERDICT,
@@ -23,7 +23,9 @@ from promptopt.judges.verdict import (
     graded,
     once,
     read_as,
+    read_category,
     read_verdict,
+    read_yes_or_no,
 )
 from promptopt.scorers import Subject
 from promptopt.scorers.base import text_value
@@ -146,7 +148,8 @@ class LlmRubric(ModelScorer):
             return broken(error, Judged(judge.settings.model or ""))
         if judge.settings.rubric_prompt is None:
             question = JudgeQuestion(question.messages, question.schema, item=subject.answer)
-        score = yield from graded(judge, question, read_verdict, self._threshold)
+        least = None if judge.settings.rubric_prompt is None else self._threshold
+        score = yield from graded(judge, question, lambda reply: read_verdict(reply, least), self._threshold)
         return score
 
     _system = _RUBRIC
@@ -163,12 +166,14 @@ class ClosedQa(LlmRubric):
 
     def judging(self, subject: Subject, judge: Seat) -> Judging:
         # promptfoo's own prompt of this assert calls them so.
-        shown = shown_to(subject, rubric=self._rubric, criteria=self._rubric, input=_input(subject))
+        more = {"criteria": self._rubric, "completion": subject.answer, "input": _input(subject)}
+        shown = shown_to(subject, rubric=self._rubric, **more)
         try:
             question = self.question(judge, self._system, _OUTPUT, VERDICT, shown)
         except NoVerdict as error:
             return broken(error, Judged(judge.settings.model or ""))
-        score = yield from graded(judge, question, read_verdict, self._threshold)
+        own = judge.settings.rubric_prompt is not None
+        score = yield from graded(judge, question, read_yes_or_no if own else read_verdict, self._threshold)
         return score
 
 
@@ -229,12 +234,11 @@ class Factuality(ModelScorer):
         score = yield from graded(judge, question, self._read, self._threshold)
         return score
 
-    def _read(self, reply: Any) -> Vote:
-        data = read_as(reply, {**_CATEGORY, "required": ["category"], "additionalProperties": True})
-        name, meaning = _CATEGORIES[data["category"]]
+    def _read(self, reply: JudgeReply) -> Vote:
+        letter, reason = read_category(reply)
+        name, meaning = _CATEGORIES[letter]
         value = self._scores[name]
-        reason = str(data.get("reason") or "").strip()
-        return Vote(value > 0, value, f"({data['category']}) {meaning}" + (f": {reason}" if reason else ""))
+        return Vote(value > 0, value, f"({letter}) {meaning}" + (f": {reason}" if reason else ""))
 
 
 def _category_scores(given: Any) -> dict[str, float]:
@@ -301,7 +305,8 @@ class GEval(ModelScorer):
         spent = Spent(judge)
         scores: list[Score] = []
         for criteria in self._criteria:
-            shown = shown_to(subject, criteria=criteria, rubric=criteria)
+            # promptfoo's own prompt of this assert uses all of them.
+            shown = shown_to(subject, criteria=criteria, rubric=criteria, input=_input(subject), maxScore=10)
             plan = JudgeQuestion((_message("user", self._plan, {"criteria": criteria}),), _STEPS, shared=True)
             reply = yield from once(judge, plan, spent)
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,6 +36,7 @@ _READ: JSONSchema = {
     "properties": {"reason": {}, "pass": {"type": "boolean"}, "score": {"type": "number"}},
     "required": ["pass"],
 }
+_SCORED: JSONSchema = {**_READ, "required": [], "anyOf": [{"required": ["pass"]}, {"required": ["score"]}]}
 _NO_ANSWER = {
     "length": "its answer is cut off at the output cap (max_output_tokens in [tool.promptopt.judge])",
     "content_filter": "the provider filtered its answer",
@@ -90,15 +92,23 @@ def read_as(reply: JudgeReply, schema: JSONSchema) -> Any:
         raise NoVerdict(f"no verdict in the judge's answer {_cut(text)}: {error}") from None
 
 
-def read_verdict(reply: JudgeReply) -> Vote:
+def read_verdict(reply: JudgeReply, least: float | None = None) -> Vote:
     """The verdict in ``{"pass": ..., "score": ..., "reason": ...}``.
 
     ``pass`` must be there. A score is by default 1 or 0; one that says the opposite of ``pass`` is no verdict.
 
+    Args:
+        least: The score that passes, if the judge's prompt is the user's own and may ask for a score alone.
+
     Raises:
         NoVerdict: There is none.
     """
-    data = read_as(reply, _READ)
+    data = read_as(reply, _READ if least is None else _SCORED)
+    if "pass" not in data and least is not None:
+        data["pass"] = float(data["score"]) >= least
+        if data["score"] in (0, 1):
+            # That is the threshold's verdict, which a score at an end cannot contradict.
+            return Vote(data["pass"], float(data["score"]), _reason(data))
     passed = data["pass"]
     score = float(data.get("score", passed))
     if not 0 <= score <= 1:
@@ -106,8 +116,45 @@ def read_verdict(reply: JudgeReply) -> Vote:
     if score == 1 - passed:
         said = "pass with a score of 0" if passed else "fail with a score of 1"
         raise NoVerdict(f"the judge says {said}, which contradicts itself")
+    return Vote(passed, score, _reason(data))
+
+
+def _reason(data: Any) -> str:
     reason = data.get("reason")
-    return Vote(passed, score, "" if reason is None else " ".join(str(reason).split()))
+    return "" if reason is None else " ".join(str(reason).split())
+
+
+def read_yes_or_no(reply: JudgeReply) -> Vote:
+    """The verdict of a prompt of the user's own, which by promptfoo's custom ends with Y or N.
+
+    Raises:
+        NoVerdict: It ends otherwise, and is no other verdict.
+    """
+    text = "" if isinstance(reply, ProviderError) else reply.text.rstrip()
+    found = re.search(r"(?:^|[^\w])([YN])$", text)
+    if found is None or "{" in text:
+        return read_verdict(reply)
+    passed = found[1] == "Y"
+    return Vote(passed, float(passed), " ".join(text_of(reply)[: found.start(1)].split()))
+
+
+def read_category(reply: JudgeReply) -> tuple[str, str]:
+    """A relation of facts, as a letter from A to E, and why: in JSON, or as promptfoo's older prompt asks, ``(C) why``.
+
+    Raises:
+        NoVerdict: There is none.
+    """
+    text = text_of(reply)
+    if "{" not in text:
+        letters = set(re.findall(r"\(([A-E])\)", text)) or set(re.findall(r"^\s*([A-E])\W*$", text))
+        if len(letters) == 1:
+            return letters.pop(), " ".join(text.split())
+    schema = {"type": "object", "properties": {"category": {"type": "string"}}, "required": ["category"]}
+    data = read_as(reply, schema)
+    found = re.fullmatch(r"\W*([A-E])(?:\W.*)?", data["category"].strip(), re.DOTALL | re.IGNORECASE)
+    if found is None:
+        raise NoVerdict(f"the judge says the category {data['category'][:40]!r}, which is not one of A to E")
+    return found[1].upper(), str(data.get("reason") or "").strip()
 
 
 def _cut(text: str, most: int = 80) -> str:

@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from promptopt.cli import cli
 from promptopt.errors import SuiteError
+from promptopt.judges.verdict import NoVerdict, read_category
 from promptopt.scorers.base import make_check
 from promptopt.suites import Assertion
+from promptopt.values import Response
 
 CONFIG = '[tool.promptopt.judge]\nmodel = "gpt-4o"\n'
 
@@ -61,6 +63,67 @@ def test_factuality_scores_the_relation_of_facts(project, endpoint, kind, letter
     assert (found["passed"], found["score"]) == (passed, value)
     assert found["reason"].startswith(f"({letter}) ")
     assert "<reference>\nParis, in France\n</reference>" in asked(endpoint)[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "letter"),
+    [
+        ("(C) The submitted answer says the same.", "C"),
+        ("It contradicts it, so (D).", "D"),
+        ("B", "B"),
+        ('{"category": "(A) a subset", "reason": "so"}', "A"),
+        ('```json\n{"category": "e."}\n```', "E"),
+        ("(B) or (D)", None),
+        ("After all, A good answer", None),
+        ('{"category": "F"}', None),
+        ("I cannot say (sorry)", None),
+    ],
+)
+def test_a_relation_may_be_said_as_promptfoos_older_prompt_asks_for_it(said: str, letter: str | None) -> None:
+    reply = Response("judge", said, "stop", None)
+    if letter is None:
+        with pytest.raises(NoVerdict):
+            read_category(reply)
+    else:
+        assert read_category(reply)[0] == letter
+
+
+OWN = {
+    "model-graded-closedqa": (
+        "Does it meet {{ criteria }}? {{ input }} {{ completion }} End with Y or N.",
+        "It does.\nY",
+    ),
+    "factuality": ("{{ ideal }} against {{ completion }}: (A) to (E)?", "(C) The same."),
+    "g-eval": (
+        "{{ criteria }} {{ steps }} {{ input }} {{ output }}: 0 to {{ maxScore }}",
+        '{"score": 9, "reason": "so"}',
+    ),
+    "llm-rubric": ("{{ rubric }}: {{ output }}. A score?", '{"score": 0.6, "reason": "so"}'),
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_a_prompt_that_promptfoo_takes_is_asked_and_its_answer_read(project, endpoint, kind: str) -> None:
+    prompt, reply = OWN[kind]
+    entry = {"type": kind, "value": "a city", "threshold": 0.5, "rubricPrompt": prompt}
+    steps = '{"steps": ["look"]}'
+    found = score(
+        project, endpoint, json.dumps(entry), lambda body: steps if "four short steps" in str(body) else reply
+    )
+    assert (found["passed"], found["error"]) == (True, None)
+    assert "Paris" in asked(endpoint)[-1]
+    wrong = score(
+        project, endpoint, json.dumps(entry), lambda body: steps if "four short steps" in str(body) else "Hm."
+    )
+    assert (wrong["passed"], "no verdict" in wrong["error"]) == (None, True)
+
+
+def test_a_score_alone_is_no_verdict_without_a_threshold_or_to_the_built_in_prompt(project, endpoint) -> None:
+    built_in = {"type": "llm-rubric", "value": "a city", "threshold": 0.5}
+    assert score(project, endpoint, json.dumps(built_in), '{"score": 0.6}')["passed"] is None
+    own = {"type": "llm-rubric", "value": "a city", "rubricPrompt": "{{ rubric }}: {{ output }}"}
+    assert score(project, endpoint, json.dumps(own), '{"score": 0.6}')["passed"] is None
+    assert score(project, endpoint, json.dumps({**own, "threshold": 0.7}), '{"score": 0.6}')["passed"] is False
 
 
 def test_the_relations_of_facts_may_have_scores_of_their_own(project, endpoint) -> None:
@@ -180,11 +243,11 @@ def test_answer_relevance_is_the_likeness_of_the_questions_that_it_answers(proje
     assert score(project, endpoint, '{"type": "answer-relevance"}', evasive, **query)["score"] == 0
 
 
-def best_of(project, endpoint, answers: dict[str, str], judge: Any) -> dict[str, dict[str, Any]]:
+def best_of(project, endpoint, answers: dict[str, str], judge: Any, **options: str) -> dict[str, dict[str, Any]]:
     files = {
         f"prompts/p/v{n}.j2": f"---\nmodel: gpt-4o-mini\n---\n{text}: {{{{ x }}}}" for n, text in enumerate(answers, 1)
     }
-    assertion = '{"type": "select-best", "value": "the longest"}'
+    assertion = json.dumps({"type": "select-best", "value": "the longest", **options})
     project.write({**files, "suites/p.yaml": suite(assertion), "pyproject.toml": CONFIG})
     endpoint.reply = lambda body: (
         judge(body) if body["model"] == "gpt-4o" else answers[body["messages"][0]["content"].partition(":")[0]]
@@ -224,6 +287,18 @@ def test_the_same_answer_is_as_good_as_itself_and_nobody_is_asked(project, endpo
     found = best_of(project, endpoint, {"Say": "one", "Tell": "one"}, longest)
     assert {row["score"] for row in found.values()} == {0.5}
     assert not asked(endpoint)
+
+
+def test_a_prompt_of_ones_own_may_ask_for_the_number_of_the_best(project, endpoint) -> None:
+    prompt = "By {{ criteria }}: {% for each in outputs %}({{ loop.index0 }}) {{ each }} {% endfor %}Which number?"
+
+    def first_long(body: dict[str, Any]) -> str:
+        text = body["messages"][-1]["content"]
+        return "The best is 0" if text.index("A long") < text.index("Short") else "1"
+
+    answers = {"Say": "Short.", "Tell": "A long answer."}
+    found = best_of(project, endpoint, answers, first_long, rubricPrompt=prompt)
+    assert {name: row["score"] for name, row in found.items()} == {"p@v1": 0, "p@v2": 1}
 
 
 def test_a_choice_that_is_none_is_an_error(project, endpoint) -> None:
