@@ -258,6 +258,8 @@ class _Mapper:
         if head == "bedrock" and model:
             return self._bedrock(model)
         found = self._compatible(head, model)
+        if not model and head in (*_OWN, *_COMPATIBLE):
+            raise ValueError("it names no model: a variable of the environment in it may not be set")
         if found is None or not model:
             raise ValueError("this project has no provider of that name")
         return self._with_table(head, model, {"type": "openai", **self._address(*found)})

