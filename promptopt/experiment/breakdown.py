@@ -176,9 +176,7 @@ def _by_label(suite: Suite, key: str) -> Iterator[ScorePart]:
     if set(groups) <= {NO_LABEL}:
         known = list(dict.fromkeys(name for case in suite.cases for name in (*case.metadata, *case.vars)))
         listed = did_you_mean(key, known) + (f" Known: {', '.join(known)}" if known else "")
-        raise UsageError(
-            f"by = {key!r}: no case has metadata or a variable of that name.{did_you_mean(key, known)}{listed}"
-        )
+        raise UsageError(f"by = {key!r}: no case has metadata or a variable of that name.{listed}")
     for label in sorted(groups, key=lambda label: (label == NO_LABEL, label)):
         yield ScorePart(key, label, groups[label], len(groups[label]) == len(suite.cases))
 
@@ -219,6 +217,7 @@ def compare_parts(
     baseline: Run,
     candidates: Sequence[Run],
     untouched: Sequence[bool],
+    shared_by: Sequence[int],
     margin: float,
     dropped: int = 0,
 ) -> list[tuple[PartQuality, ...]]:
@@ -226,6 +225,7 @@ def compare_parts(
 
     Args:
         untouched: Whether every request of a candidate is the baseline's own.
+        shared_by: The candidates that share the level of a candidate's verdict.
         margin: Quality (0 to 1) that may be lost.
         dropped: Further candidates, which a race did not ask of all cases.
     """
@@ -242,7 +242,15 @@ def compare_parts(
             for number, trials in enumerate(paired)
             for name, part in asked.items()
         }
-        for (number, name), corrected in zip(seen, _corrected(list(seen.values()), dropped * len(asked)), strict=True):
+        if whole:
+            # The verdict's own question, and its p-values.
+            adjusted = [
+                {kind: min(1.0, p_value * shared_by[number]) for kind, p_value in one.p_values.items()}
+                for (number, _), one in seen.items()
+            ]
+        else:
+            adjusted = _corrected(list(seen.values()), dropped * len(asked))
+        for (number, name), corrected in zip(seen, adjusted, strict=True):
             made = _quality(seen[number, name], corrected, asked[name], level)
             found[number][name] = _of_same_requests(made) if untouched[number] else made
     return [tuple(replace(of_one[question(part)], by=part.by, name=part.name) for part in parts) for of_one in found]

@@ -32,7 +32,7 @@ from promptopt.experiment.runner import Sending, connection, run_plans
 from promptopt.experiment.runs import Run, VariantSummary, summarize
 from promptopt.experiment.stopped import Race, StoppedVariant
 from promptopt.experiment.variant import make_variant
-from promptopt.experiment.verdict import Decision, TooManyFailed
+from promptopt.experiment.verdict import Decision, too_many_failed
 from promptopt.gateway.flow import Layer
 from promptopt.judges import JudgeSession, read_judge
 from promptopt.prices import Processing
@@ -408,18 +408,15 @@ def _pairs(
     baseline, *candidates = runs
     paired = [PairedCases.of(baseline, run, people) for run in candidates]
     compared = compare_pairs(paired, shares.margin, shares.accept, shares.cost_margin, dropped)
-    of_parts = compare_parts(parts, baseline, candidates, [each.untouched for each in paired], shares.margin, dropped)
+    untouched, shared_by = [each.untouched for each in paired], [decision.shared_by for _, decision in compared]
+    of_parts = compare_parts(parts, baseline, candidates, untouched, shared_by, shares.margin, dropped)
     pairs = []
     for run, (differences, decision), qualities in zip(candidates, compared, of_parts, strict=True):
-        failed = tuple(too_many for each in (baseline, run) if (too_many := _too_many_failed(each, shares.max_failed)))
+        counts = [(each.variant.label, len(each.failed), len(each.trials)) for each in (baseline, run)]
+        failed = tuple(filter(None, (too_many_failed(*each, shares.max_failed) for each in counts)))
         decided = Decision("incomplete", failed) if failed else decision
         # What is left of the answers may differ from those that failed: nothing is shown by it.
         shown = tuple(replace(each, quality="unclear") for each in qualities) if failed else qualities
         labels, asked = (baseline.variant.label, run.variant.label), looks(parts) * (len(candidates) + dropped)
         pairs.append(Pair(*labels, differences, decided, shown, asked))
     return tuple(pairs)
-
-
-def _too_many_failed(run: Run, allowed: float) -> TooManyFailed | None:
-    failed, calls = len(run.failed), len(run.trials)
-    return TooManyFailed(run.variant.label, failed, calls, allowed) if failed > allowed * calls else None

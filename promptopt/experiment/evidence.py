@@ -79,11 +79,16 @@ def quality_difference(metric: str, values: Floats, p_value: float, level: float
     return Difference(metric, mean, low, high, p_value)
 
 
-def quality_cases(values: Floats, margin: float) -> LikelyCases | None:
-    """How many cases would show that the candidate is better, not worse by the margin, or worse."""
+def quality_cases(values: Floats, margin: float, shared_by: int = 1) -> LikelyCases | None:
+    """How many cases would show that the candidate is better, not worse by the margin, or worse.
+
+    Args:
+        shared_by: The candidates that share the level.
+    """
     reach = 0.5 if _is_pass_or_fail(values) else 1.0
-    above = [Threshold(-margin, ALPHA, reach), Threshold(0.0, ALPHA_EACH / 2, reach)]
-    return likely_cases(values, above, [Threshold(0.0, ALPHA_EACH / 2, reach)], (-1.0, 1.0), _UNSEEN)
+    better = Threshold(0.0, ALPHA_EACH / 2 / shared_by, reach)
+    above = [Threshold(-margin, ALPHA / shared_by, reach), better]
+    return likely_cases(values, above, [better], (-1.0, 1.0), _UNSEEN)
 
 
 @dataclass(frozen=True)
@@ -93,17 +98,19 @@ class Spending:
     Attributes:
         known: Mean difference of what does not vary: the input.
         varying: Difference of what varies with the length of answers, case by case.
-        most: What it could be at most: the candidate's output cap; ``inf`` without one.
+        before: The baseline's own part of that.
+        most: What ``varying`` could be at most: the candidate's output cap; ``inf`` without one.
         least: What it could be at least: minus the baseline's cap.
         baseline: Mean of the baseline, whole.
         margin: Share of it that counts as the same.
-        choices: Random choices of the cases, with the sums of the whole difference and of the number of cases. They
-            are needed without output caps only.
+        choices: Random choices of the cases, with the sums of the whole difference, of the number of cases, and of the
+            whole baseline. They are needed without output caps only.
     """
 
     metric: str
     known: float
     varying: Floats
+    before: Floats
     most: float
     least: float
     baseline: float
@@ -114,37 +121,44 @@ class Spending:
     def of(
         cls,
         metric: str,
-        known: Floats,
-        total: Floats,
+        known: tuple[Floats, Floats] | None,
+        whole: tuple[Floats, Floats],
         caps: tuple[Floats, Floats],
-        baseline: Floats,
         margin: float,
         choices: Callable[[], Choices],
     ) -> Spending:
-        """Of differences case by case.
+        """Of baseline and candidate, case by case.
 
         Args:
-            known: The part of ``total`` that does not vary.
+            known: The part of ``whole`` that does not vary; ``None`` if that is not known, or nothing.
             caps: What the output cap allows the baseline and the candidate, ``nan`` for a case without a cap.
         """
         least, most = -_largest(caps[0]), _largest(caps[1])
-        means = [float(values.mean()) if len(values) else 0.0 for values in (known, baseline)]
+        known = known or (np.zeros_like(whole[0]), np.zeros_like(whole[1]))
+        inputs = known[1] - known[0]
+        means = [float(values.mean()) if len(values) else 0.0 for values in (inputs, whole[0])]
         # Digits that a sum of decimals does not have would make each case a value of its own.
         digits = 12 - math.frexp(means[1])[1] * 3 // 10
-        return cls(metric, means[0], np.round(total - known, digits), most, least, means[1], margin, choices)
+        before = np.round(whole[0] - known[0], digits)
+        varying = np.round(whole[1] - whole[0] - inputs, digits)
+        return cls(metric, means[0], varying, before, most, least, means[1], margin, choices)
 
     @property
     def bounded(self) -> bool:
         """Whether output caps bound what a call of either prompt may cost."""
         return math.isfinite(self.most) and math.isfinite(self.least)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing varies: what the input costs is all there is to know."""
+        return self.most <= _HAIR and -self.least <= _HAIR
+
     def p_values(self) -> dict[str, float]:
         """One-sided: "it costs no less", "it costs no more", "more by the margin", "less by the margin"."""
         if len(self.varying) < 2:
             return dict.fromkeys(("cheaper", "costlier", "over", "under"), 1.0)
         within = self.margin * self.baseline
-        if self.most <= _HAIR and -self.least <= _HAIR:
-            # Nothing varies: what the input costs is all there is to know.
+        if self.is_known:
             known = {
                 "cheaper": self.known < 0,
                 "costlier": self.known > 0,
@@ -155,20 +169,26 @@ class Spending:
         return {
             "cheaper": self._p_value(1, 0.0),
             "costlier": self._p_value(-1, 0.0),
-            "over": self._p_value(1, within),
-            "under": self._p_value(-1, -within),
+            "over": self._p_value(1, self.margin),
+            "under": self._p_value(-1, -self.margin),
         }
 
-    def _p_value(self, sign: Literal[1, -1], mean: float) -> float:
-        """One-sided: the mean difference is at least ``mean`` (``sign`` 1), or at most (-1)."""
-        if math.isfinite(end := self.most if sign > 0 else self.least):
-            p_mean = p_mean_at_least if sign > 0 else p_mean_at_most
-            return p_mean(self.varying, mean - self.known, end)
-        choices = self.choices()
-        if mean == 0:
-            return choices.p_value() / 2 if sign * choices.totals[0] < 0 else 1.0
-        holds = sign * choices.means() >= sign * mean
-        return (int(holds.sum()) + 1) / (len(holds) + 1)
+    def _p_value(self, sign: Literal[1, -1], share: float) -> float:
+        """One-sided: the mean difference is at least this share of the baseline (``sign`` 1), or at most (-1).
+
+        What is tested is the mean of the candidate less ``1 + share`` times the baseline, because the baseline's mean
+        is of the same cases: as if it were known, too much would be shown of cases whose costs differ widely.
+        """
+        if math.isfinite(self.most if sign > 0 else self.least):
+            known = share * (self.baseline - float(self.before.mean())) - self.known
+            values = self.varying - share * self.before
+            return (
+                p_mean_at_least(values, known, self.most)
+                if sign > 0
+                else p_mean_at_most(values, known, (1 + share) * self.least)
+            )
+        choices = self.choices().less(share)
+        return choices.p_value() / 2 if sign * choices.totals[0] < 0 else 1.0
 
     def difference(self) -> Difference:
         """The mean difference; it has no interval yet."""
@@ -187,16 +207,20 @@ class Spending:
         most = upper_bound(self.varying, self.most, ALPHA_EACH / 2)
         return replace(seen, low=self.known + least, high=self.known + most)
 
-    def cases(self) -> LikelyCases | None:
-        """How many cases would show that the candidate is cheaper, not costlier by the margin, or costlier."""
+    def cases(self, shared_by: int = 1) -> LikelyCases | None:
+        """How many cases would show that the candidate is cheaper, not costlier by the margin, or costlier.
+
+        Args:
+            shared_by: The candidates that share the level.
+        """
         within = self.margin * self.baseline
         ends = (self.least, self.most) if self.bounded else None
         reach = float(self.bounded)
-        below = [Threshold(within - self.known, ALPHA, reach), Threshold(-self.known, ALPHA_EACH / 2, reach)]
+        same = Threshold(-self.known, ALPHA_EACH / 2 / shared_by, reach)
         return likely_cases(
             self.varying,
-            [Threshold(-self.known, ALPHA_EACH / 2, reach)],
-            below,
+            [same],
+            [Threshold(within - self.known, ALPHA / shared_by, reach), same],
             ends,
             dict.fromkeys(ends or (), _UNSEEN_CAP),
         )

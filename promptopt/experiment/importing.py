@@ -19,6 +19,7 @@ from promptopt.errors import RecordingError, did_you_mean
 from promptopt.experiment.conversation import render_case
 from promptopt.experiment.variant import recording_path, sent_params
 from promptopt.files import decode, show_path
+from promptopt.providers.openai.usage import read_usage
 from promptopt.providers.recordings import UNDATED, Recording, RecordingFile
 from promptopt.suites import Case, Suite
 from promptopt.suites.table import read_rows
@@ -125,7 +126,7 @@ def _recording(
             "the answer belongs to another prompt, or the template is not the one that was sent",
         )
     try:
-        repetition = int(row.get("repetition", 0))
+        repetition = _count("repetition", row.get("repetition")) or 0
         response, recorded_at = _answer(row, model)
     except (TypeError, ValueError) as error:
         raise fail(f"the answer to case {name!r}: {error}") from None
@@ -178,23 +179,51 @@ def _bare(model: str) -> str:
     return re.sub(r"^(?:[a-z]+\.)+(?=[a-z])|^(?:openai|anthropic|google|mistral|groq):", "", name)
 
 
+# A row's own columns, and what promptopt's recordings call the same.
+_COUNTS = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cached_tokens": "cache_read_tokens",
+    "reasoning_tokens": "output_reasoning_tokens",
+}
+
+
 def _usage(row: Mapping[str, Any]) -> Usage | None:
-    usage: Mapping[str, Any] = row.get("usage") or {}
-    details = usage.get("prompt_tokens_details") or {}
-    names = {
-        "input_tokens": (row.get("input_tokens"), usage.get("input_tokens"), usage.get("prompt_tokens")),
-        "output_tokens": (row.get("output_tokens"), usage.get("output_tokens"), usage.get("completion_tokens")),
-        "cache_read_tokens": (
-            *(row.get("cached_tokens"), usage.get("cache_read_tokens"), details.get("cached_tokens")),
-        ),
-        "output_reasoning_tokens": (row.get("reasoning_tokens"), usage.get("output_reasoning_tokens")),
-    }
-    found = {name: next((int(value) for value in values if value is not None), None) for name, values in names.items()}
+    """Tokens of a row's own columns and, for what those do not say, of its ``usage``."""
+    given: Any = row.get("usage") or {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"usage: {given!r} is not an object")
+    columns = {name: _count(column, row.get(column)) for column, name in _COUNTS.items()}
+    own = {name: _count(name, given.get(name)) for name in columns}
+    for name in ("prompt_tokens", "completion_tokens"):
+        _count(name, given.get(name))
+    said = read_usage(given)
+    # What some count beside the input or the output is part of it here: as the one reader of these objects has it.
+    inside = ("input_tokens", "output_tokens")
+    found = own | {name: getattr(said, name) for name in columns if said and (name in inside or not own[name])}
+    if said and given.get("completion_tokens", own["output_tokens"]) is None:
+        found["output_tokens"] = None
+    found |= {name: number for name, number in columns.items() if number is not None}
     if found["input_tokens"] is None and found["output_tokens"] is None:
         return None
     if found["input_tokens"] is None or found["output_tokens"] is None:
         raise ValueError("input_tokens and output_tokens are given together, or neither")
-    return Usage(**{name: value or 0 for name, value in found.items()})
+    return Usage(**{name: number or 0 for name, number in found.items()})
+
+
+def _count(name: str, value: object) -> int | None:
+    """A whole number of 0 or more; ``None`` if nothing is said."""
+    if value is None:
+        return None
+    try:
+        number = int(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else -1
+    except ValueError:
+        number = -1
+    if isinstance(value, float) and value.is_integer():
+        number = int(value)
+    if number < 0:
+        raise ValueError(f"{name}: {value!r} is not a whole number of 0 or more")
+    return number
 
 
 def _difference(given: object, rendered: Rendered) -> str | None:

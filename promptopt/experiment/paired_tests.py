@@ -71,10 +71,11 @@ class Choices:
         """The same choices with some of the columns."""
         return Choices(self.sums[:, columns], self.totals[list(columns)], self.complete)
 
-    def means(self) -> Floats:
-        """The mean of each choice, from a first column of values and a second of cases; without those of no case."""
-        means = mean_of(self.sums)
-        return means[~np.isnan(means)]
+    def less(self, share: float) -> Choices:
+        """The choices with the first column less a share of the last, alone."""
+        return Choices(
+            self.sums[:, :1] - share * self.sums[:, -1:], self.totals[:1] - share * self.totals[-1:], self.complete
+        )
 
     def p_value(self) -> float:
         """Two-sided p-value of "it does not matter which prompt gave which answer", from the first column's sum.

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from promptopt.experiment.evidence import (
     quality_p_values,
 )
 from promptopt.experiment.labelled import AnswerLabels, labelled_difference, labelled_p_values
-from promptopt.experiment.paired_tests import Choices, holm
+from promptopt.experiment.paired_tests import Choices
 from promptopt.experiment.prediction_powered import Rectified
 from promptopt.experiment.runs import Answered, Run
 from promptopt.experiment.verdict import (
@@ -33,6 +32,7 @@ from promptopt.experiment.verdict import (
     Difference,
     QualityEvidence,
     decide,
+    judge_quality,
 )
 
 METRICS = ("quality", "pass_rate", "input_tokens", "output_tokens", "usd_per_1k_calls", "usd_per_pass")
@@ -95,13 +95,12 @@ class PairedCases:
         difference = self.candidate[metric] - self.baseline[metric]
         return difference[~np.isnan(difference)]
 
-    def known(self, side: Literal["baseline", "candidate"], metric: str) -> Floats:
-        """One side's values, for each case in which both sides have dollars, or tokens; ``nan`` if it has none."""
+    def both(self, metric: str) -> tuple[Floats, Floats]:
+        """Baseline and candidate, for each case in which both have dollars, or tokens; ``nan`` if one has no metric."""
         counted = "usd_per_1k_calls" if "usd" in metric else "output_tokens"
         both = ~np.isnan(self.candidate[counted] - self.baseline[counted])
-        values = self.baseline if side == "baseline" else self.candidate
         unknown = np.full(len(both), math.nan)
-        return values.get(metric, unknown)[both]
+        return self.baseline.get(metric, unknown)[both], self.candidate.get(metric, unknown)[both]
 
     @cached_property
     def choices(self) -> Choices:
@@ -109,18 +108,19 @@ class PairedCases:
         columns = []
         for metric in ("usd_per_1k_calls", "output_tokens"):
             difference = self.candidate[metric] - self.baseline[metric]
-            columns += [np.nan_to_num(difference), ~np.isnan(difference)]
+            known = ~np.isnan(difference)
+            columns += [np.nan_to_num(difference), known, np.where(known, self.baseline[metric], 0.0)]
         ratio = np.column_stack([side[m] for side in (self.baseline, self.candidate) for m in _RATIO])
         ratio[np.isnan(ratio).any(axis=1)] = 0.0
         return Choices.of(np.column_stack([*columns, ratio]))
 
     def spent(self, metric: str) -> Choices:
-        """The choices with sums of one metric's difference, dollars or output tokens, and of the cases that have it."""
-        return self.choices.part(*((0, 1) if metric == "usd_per_1k_calls" else (2, 3)))
+        """The choices with sums of one metric: its difference, the cases that have it, the baseline in those."""
+        return self.choices.part(*((0, 1, 2) if metric == "usd_per_1k_calls" else (3, 4, 5)))
 
     def per_pass(self) -> Choices:
         """The choices with the sums of :data:`_RATIO` of the baseline, and of the candidate."""
-        return self.choices.part(4, 5, 6, 7)
+        return self.choices.part(6, 7, 8, 9)
 
 
 def _broken(run: Run) -> set[tuple[str, int, int]]:
@@ -183,18 +183,38 @@ def _case_means(values: NDArray[np.float64], case_of: NDArray[np.intp], cases: i
 
 @dataclass(frozen=True)
 class _Tested:
-    """One candidate's evidence, before p-values are corrected for the number of candidates."""
+    """One candidate's evidence.
+
+    Attributes:
+        shared_by: The candidates that share the level, for whose number the p-values are corrected.
+    """
 
     pairs: PairedCases
     usd: Spending
     output: Spending
     p_values: Mapping[str, float]
+    shared_by: int = 1
+
+    def shared(self, candidates: int) -> _Tested:
+        """With the level divided among so many candidates."""
+        corrected = {name: min(1.0, p_value * candidates) for name, p_value in self.p_values.items()}
+        return replace(self, p_values=corrected, shared_by=candidates)
+
+    def is_settled(self) -> bool:
+        """Whether both questions have an answer that no larger level would change."""
+        if self.pairs.untouched:
+            return True
+        answered = judge_quality(_quality(self)) in ("better", "worse")
+        return answered and (_judged(self).is_known or _cost(self).change in ("cheaper", "costlier"))
 
 
 def compare_pairs(
     paired: Sequence[PairedCases], margin: float, accept: float, cost_margin: float = COST_MARGIN, dropped: int = 0
 ) -> list[tuple[tuple[Difference, ...], Decision]]:
     """Differences and a verdict for each candidate; p-values are Holm-corrected over the candidates.
+
+    A candidate counts until both of its questions are settled: by itself, each question would let some candidate be
+    called better and another one not worse by mistake, both at the whole level.
 
     Args:
         margin: Quality (0 to 1) that may be lost.
@@ -217,32 +237,32 @@ def decide_pairs(
 def _tested(
     paired: Sequence[PairedCases], margin: float, accept: float, cost_margin: float, dropped: int = 0
 ) -> list[_Tested]:
-    tested = [_test(pairs, margin, accept, cost_margin) for pairs in paired]
-    corrected: list[dict[str, float]] = [{} for _ in tested]
-    for name in tested[0].p_values if tested else ():
-        for found, p_value in zip(corrected, holm([test.p_values[name] for test in tested], dropped), strict=True):
-            found[name] = p_value
-    return [replace(test, p_values=p_values) for test, p_values in zip(tested, corrected, strict=True)]
+    found = [_test(pairs, margin, accept, cost_margin) for pairs in paired]
+    waiting = list(range(len(found)))
+    while waiting:
+        shared = {number: found[number].shared(len(waiting) + dropped) for number in waiting}
+        open_ones = [number for number, test in shared.items() if not test.is_settled()]
+        for number in waiting if open_ones == waiting else set(waiting) - set(open_ones):
+            found[number] = shared[number]
+        waiting = open_ones if open_ones != waiting else []
+    return found
 
 
 def _test(pairs: PairedCases, margin: float, accept: float, cost_margin: float) -> _Tested:
-    total, tokens = pairs.differences("usd_per_1k_calls"), pairs.differences("output_tokens")
-    inputs = pairs.known("candidate", "input_usd") - pairs.known("baseline", "input_usd")
+    inputs = pairs.both("input_usd")
     usd = Spending.of(
         "usd_per_1k_calls",
-        np.zeros(len(total)) if np.isnan(inputs).any() else inputs,
-        total,
-        (pairs.known("baseline", "cap_usd"), pairs.known("candidate", "cap_usd")),
-        pairs.known("baseline", "usd_per_1k_calls"),
+        None if np.isnan(inputs).any() else inputs,
+        pairs.both("usd_per_1k_calls"),
+        pairs.both("cap_usd"),
         cost_margin,
         partial(pairs.spent, "usd_per_1k_calls"),
     )
     output = Spending.of(
         "output_tokens",
-        np.zeros(len(tokens)),
-        tokens,
-        (pairs.known("baseline", "cap_tokens"), pairs.known("candidate", "cap_tokens")),
-        pairs.known("baseline", "output_tokens"),
+        None,
+        pairs.both("output_tokens"),
+        pairs.both("cap_tokens"),
         cost_margin,
         partial(pairs.spent, "output_tokens"),
     )
@@ -307,10 +327,10 @@ def _explained(test: _Tested, margin: float, accept: float) -> tuple[tuple[Diffe
     decided = decide(quality, cost, margin, accept)
     if decided.verdict == "inconclusive":
         # How many labels would decide is another question than how many cases.
-        likely = None if pairs.labelled else quality_cases(pairs.differences("quality"), margin)
+        likely = None if pairs.labelled else quality_cases(pairs.differences("quality"), margin, test.shared_by)
         # No number of cases says what two models cost of which one is unpriced.
         comparable = pairs.one_price or cost.usd_per_1k_calls.difference is not None
-        cost = replace(cost, likely_cases=_judged(test).cases() if comparable else None)
+        cost = replace(cost, likely_cases=_judged(test).cases(test.shared_by) if comparable else None)
         decided = decide(replace(quality, likely_cases=likely), cost, margin, accept)
     row: tuple[Difference, ...] = (
         _quality_row(pairs, quality.p_value),
@@ -323,7 +343,7 @@ def _explained(test: _Tested, margin: float, accept: float) -> tuple[tuple[Diffe
     if pairs.untouched:
         # The same requests: whatever was answered, the differences are 0.
         row = tuple(each if each.difference is None else _known_to_be_zero(each) for each in row)
-    return row, decided
+    return row, replace(decided, shared_by=test.shared_by)
 
 
 def _quality_row(pairs: PairedCases, p_value: float) -> Difference:

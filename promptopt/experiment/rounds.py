@@ -25,6 +25,7 @@ from promptopt.experiment.runner import (
 )
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
 from promptopt.experiment.stopped import Stopped
+from promptopt.experiment.verdict import too_many_failed
 from promptopt.scorers import SuiteChecks
 from promptopt.values import Cost, Usage
 
@@ -155,7 +156,7 @@ class _Lane:
             least_usd=least + min(0.0, gaps.min(initial=0.0)),
             most_usd=most + max(0.0, gaps.max(initial=0.0)),
             broken=np.array([any(t.score.broken for t in case if isinstance(t, Answered)) for case in cases]),
-            reliable=failed <= rules.max_failed * len(trials),
+            reliable=not too_many_failed(self.plan.variant.label, failed, len(trials), rules.max_failed),
         )
 
     def _ends(self, cacheable: int) -> tuple[Floats, Floats]:

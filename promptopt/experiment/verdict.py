@@ -163,15 +163,26 @@ Reason = CostEvidence | QualityReason | PointPrice | AcceptedLoss | CasesNeeded 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict with its reasons, as data; :func:`promptopt.experiment.text.reason_text` makes sentences of them."""
+    """A verdict with its reasons, as data; :func:`promptopt.experiment.text.reason_text` makes sentences of them.
+
+    Attributes:
+        shared_by: The candidates that share the level.
+    """
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
+    shared_by: int = 1
 
     @property
     def cases_needed(self) -> int | None:
         """If inconclusive, how many cases in all would decide it, as far as that can be predicted."""
         return next((reason.likely.number for reason in self.reasons if isinstance(reason, CasesNeeded)), None)
+
+
+def too_many_failed(prompt: str, failed: int, calls: int, allowed: float) -> TooManyFailed | None:
+    """Whether more than a share of the calls failed."""
+    # A share of percent is off in its last digit: 29% of 100 would be less than 29.
+    return TooManyFailed(prompt, failed, calls, allowed) if failed > allowed * calls * (1 + 1e-12) else None
 
 
 def judge_quality(evidence: QualityEvidence) -> Quality:

@@ -13,7 +13,7 @@ import numpy as np
 from promptopt.errors import UsageError
 from promptopt.experiment.evidence import quality_p_values
 from promptopt.experiment.pairs import PairedCases, compare_pairs
-from promptopt.experiment.verdict import ALPHA, Decision, Difference, QualityReason, TooManyFailed
+from promptopt.experiment.verdict import ALPHA, Decision, Difference, QualityReason, too_many_failed
 from promptopt.minimization.choices import Reduced
 from promptopt.minimization.oracle import Oracle
 from promptopt.minimization.search import Prospect
@@ -218,9 +218,8 @@ def confirmed(
     before, after = oracle.run(Reduced(), cases), oracle.run(choice, cases)
     [(differences, decision)] = compare_pairs([PairedCases.of(before, after)], margin, 0.0, cost_margin)
     for run in (before, after):
-        if len(run.failed) > max_failed * len(run.trials):
-            label = run.variant.label
-            decision = Decision("incomplete", (TooManyFailed(label, len(run.failed), len(run.trials), max_failed),))
+        if failed := too_many_failed(run.variant.label, len(run.failed), len(run.trials), max_failed):
+            decision = Decision("incomplete", (failed,))
     accepted = (decision.verdict in _NOT_WORSE and _saves(differences)) or (
         any(move.startswith(EXAMPLES) for move in choice.moves) and _pays_per_pass(differences, decision)
     )

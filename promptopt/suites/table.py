@@ -46,6 +46,15 @@ _TYPES = frozenset(
     }
 )
 _NEARLY = 0.85
+# Types with a capital, an underscore or another `not-`, and thresholds that are not numbers, are meant as asserts,
+# unless the type is a word of prose or of code (`Contains: nuts`, `eval(x)`).
+_LOOSE = re.compile(r"(?P<nots>(?:not[-_])*)(?P<type>[a-z][a-z0-9_-]*)\s*(?P<rest>[(:])", re.IGNORECASE)
+_NOT_CODE = frozenset(
+    {
+        *("contains", "icontains", "equals", "regex", "levenshtein"),
+        *("cost", "latency", "similar", "bleu", "perplexity"),
+    }
+)
 
 
 @lru_cache(maxsize=1)
@@ -138,6 +147,7 @@ def short_assert(text: str, path: str, line: int) -> Located:
     match = _SHORT.fullmatch(text)
     kind = _type(match, text, path, line) if match else None
     if match is None or kind is None:
+        _refuse_nearly(text, path, line)
         entry.update(type="equals", value=text)
         return entry
     entry["type"] = (match["not"] or "") + kind
@@ -153,7 +163,11 @@ def short_assert(text: str, path: str, line: int) -> Located:
             except ValueError as error:
                 raise SuiteError(f"__expected: {text[:60]!r}: {error}", path=path, line=line) from None
         elif kind in _SCHEMAS and not value.startswith("file://"):
-            entry["value"] = load_yaml(value, path, error=SuiteError, first_line=line)
+            try:
+                entry["value"] = load_yaml(value, path, error=SuiteError, first_line=line)
+            except SuiteError as error:
+                # The parser's own place is after the end of a cell.
+                raise SuiteError(f"__expected: {text[:60]!r}: {error.message}", path=path, line=line) from None
         else:
             entry["value"] = value
     return entry
@@ -169,13 +183,28 @@ def _type(match: re.Match[str], text: str, path: str, line: int) -> str | None:
         return _ALIASES.get(name, name) if shaped or "-" in name or match["not"] else None
     near = difflib.get_close_matches(name, known, 1, _NEARLY)
     if near and (shaped or "-" in name or match["not"]):
-        raise SuiteError(
-            f"__expected: {text[:60]!r}: unknown assert type {name!r}. Did you mean {near[0]!r}?",
-            path=path,
-            line=line,
-            remedy=f"if the answer must be this text, write `equals: {text[:60]}`",
-        )
+        raise _not_an_assert(text, f"unknown assert type {name!r}. Did you mean {near[0]!r}?", path, line)
     return None
+
+
+def _refuse_nearly(text: str, path: str, line: int) -> None:
+    """Refuse a text that begins as an assert does and is none."""
+    match = _LOOSE.match(text)
+    name = match["type"].lower().replace("_", "-") if match else ""
+    if match is None or name not in _known_types():
+        return
+    written = match["nots"] + match["type"]
+    meant = match["nots"][:3].lower() + "-" * bool(match["nots"]) + name
+    if written != meant:
+        if "-" in meant:
+            raise _not_an_assert(text, f"unknown assert type {written!r}. Did you mean {meant!r}?", path, line)
+    elif "-" in meant or name in _NOT_CODE:
+        raise _not_an_assert(text, f"the threshold of {meant!r} is not a number", path, line)
+
+
+def _not_an_assert(text: str, reason: str, path: str, line: int) -> SuiteError:
+    remedy = f"if the answer must be this text, write `equals: {text[:60]}`"
+    return SuiteError(f"__expected: {text[:60]!r}: {reason}", path=path, line=line, remedy=remedy)
 
 
 _ITEM = re.compile(r'\s*(?:"((?:\\["\\]|""|[^"])*+)"\s*(?=,|\Z)|([^,]*))')

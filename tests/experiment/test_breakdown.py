@@ -245,7 +245,7 @@ def test_of_equal_prompts_hardly_ever_any_of_many_parts_is_called_better_or_wors
     false = 0
     for _ in range(100):
         before, after = runs_of(*({case: random.choice(values) for case in cases} for _ in range(2)))
-        (found,) = compare_parts(asked, before, [after], [False], 0.02)
+        (found,) = compare_parts(asked, before, [after], [False], [1], 0.02)
         false += any(part.quality in ("better", "worse") for part in found)
     # 2.5% of 100, and three standard errors.
     assert false <= 7
@@ -261,7 +261,7 @@ def test_intervals_of_many_parts_hold_together() -> None:
         before = {case: float(random.random() < 0.5) for of_group in members.values() for case in of_group}
         after = {case: float(random.random() < true[name]) for name, of_group in members.items() for case in of_group}
         one, other = runs_of(before, after)
-        (found,) = compare_parts(asked, one, [other], [False], 0.02)
+        (found,) = compare_parts(asked, one, [other], [False], [1], 0.02)
         missed += any(not p.difference.low <= true[p.name] - 0.5 <= p.difference.high for p in found)
     assert missed <= 6
 

@@ -260,6 +260,34 @@ def test_a_run_in_which_nothing_is_answered_is_not_a_comparison(adding: Path) ->
         compare("add@v1", "add@v2", provider=Broken())
 
 
+def test_a_question_that_the_filter_takes_has_a_filtered_answer_and_one_that_a_firewall_takes_has_none(
+    adding: Path, endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in endpoint.environment.items():
+        monkeypatch.setenv(name, value)
+
+    few = (adding / "suites/add.jsonl").read_text().splitlines(keepends=True)[:5]
+    (adding / "suites/add.jsonl").write_text("".join(few))
+
+    def reply(body: dict):
+        number = "".join(filter(str.isdigit, body["messages"][-1]["content"].split("+")[0]))
+        if number == "3":
+            error = {"code": "content_filter", "message": "filtered due to the content management policy"}
+            return 400, {}, json.dumps({"error": error}).encode()
+        if number == "4":
+            return 403, {"content-type": "text/html"}, b"<html><title>Blocked</title></html>"
+        return "7"
+
+    endpoint.reply = reply
+    compared = compare("add@v1", "add@v2", retries=0, max_failed=30)
+    assert [(variant.filtered, variant.errors) for variant in compared.variants] == [(1, 1), (1, 1)]
+    assert "answered 403: a page ('Blocked') (004)" in str(compared)
+    assert len(endpoint.requests) == 10
+    again = compare("add@v1", "add@v2", retries=0, max_failed=30)
+    assert len(endpoint.requests) == 12, "a filtered answer is recorded, a failed call is not"
+    assert [variant.filtered for variant in again.variants] == [1, 1]
+
+
 def test_an_endpoint_that_is_unusable_ends_the_run_and_keeps_what_was_answered(adding: Path) -> None:
     class Quota(Adder):
         def complete(self, request: Request) -> Response:

@@ -1,6 +1,7 @@
 """Answers of other tools: taken over as they are, or not at all."""
 
 import json
+import re
 
 import pytest
 
@@ -108,3 +109,40 @@ def test_cells_of_any_length_are_imported(greet) -> None:
     done = import_answers(greet.root / "rows.csv", load_prompt("greet"), load_suite("greet"), MODEL)
     (line,) = RecordingFile.read(done.path).lines.values()
     assert line.response.text == "hi " * 60_000
+
+
+@pytest.mark.parametrize(
+    ("usage", "kept"),
+    [
+        (
+            {"prompt_tokens": 9, "completion_tokens": 8, "completion_tokens_details": {"reasoning_tokens": 7}},
+            (9, 0, 8, 7),
+        ),
+        ({"input_tokens": 9, "output_tokens": 8, "input_tokens_details": {"cached_tokens": 4}}, (9, 4, 8, 0)),
+        # Anthropic counts cached tokens beside the others.
+        ({"input_tokens": 9, "output_tokens": 8, "cache_read_input_tokens": 40}, (49, 40, 8, 0)),
+        ({"input_tokens": 9, "output_tokens": 8, "cache_read_tokens": 4, "output_reasoning_tokens": 2}, (9, 4, 8, 2)),
+    ],
+)
+def test_usage_is_read_as_that_of_a_live_answer(greet, usage: dict, kept: tuple[int, ...]) -> None:
+    (line,) = RecordingFile.read(take(greet, {"case": "a", "output": "hi", "usage": usage}).path).lines.values()
+    found = line.response.usage
+    assert found is not None
+    assert (found.input_tokens, found.cache_read_tokens, found.output_tokens, found.output_reasoning_tokens) == kept
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"input_tokens": 3.7, "output_tokens": 1}, "input_tokens: 3.7 is not a whole number of 0 or more"),
+        ({"input_tokens": 3, "output_tokens": "1,000"}, "output_tokens: '1,000' is not a whole number of 0 or more"),
+        ({"usage": {"prompt_tokens": 9.5, "completion_tokens": 1}}, "prompt_tokens: 9.5 is not a whole number"),
+        ({"usage": {"prompt_tokens": 9}}, "input_tokens and output_tokens are given together, or neither"),
+        ({"usage": "9"}, "usage: '9' is not an object"),
+        ({"repetition": -1}, "repetition: -1 is not a whole number of 0 or more"),
+        ({"repetition": "first"}, "repetition: 'first' is not a whole number of 0 or more"),
+    ],
+)
+def test_a_number_that_is_not_one_is_an_error_with_its_line(greet, row: dict, reason: str) -> None:
+    with pytest.raises(RecordingError, match=re.escape(f"rows.jsonl:1: the answer to case 'a': {reason}")):
+        take(greet, {"case": "a", "output": "hi", **row})

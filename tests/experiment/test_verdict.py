@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from promptopt import Response, Usage, compare
 from promptopt.experiment.pairs import PairedCases, compare_pairs, decide_pairs
 from promptopt.experiment.text import reason_text
-from promptopt.experiment.verdict import CasesNeeded, Decision, Verdict
+from promptopt.experiment.verdict import CasesNeeded, CostEvidence, Decision, QualityReason, Verdict, too_many_failed
 from promptopt.testing import ScriptedProvider
 
 MARGIN = 0.02
@@ -240,6 +240,55 @@ def test_many_candidates_make_each_harder_to_tell_from_the_baseline() -> None:
     equal = pairs(outcomes(190, 0, 0, 10), (np.ones(200), np.ones(200)))
     among = compare_pairs([one, *[equal] * 9], MARGIN, 0.0)[0][1]
     assert among.verdict != "improved"
+
+
+def quality_of(decided: Decision) -> str:
+    return next(reason.quality for reason in decided.reasons if isinstance(reason, QualityReason))
+
+
+def test_a_candidate_shares_the_level_with_those_of_which_more_could_be_wrongly_said() -> None:
+    ones = np.ones(400)
+    # A loss of the margin is excluded by a hair, of the first at any level.
+    narrow = pairs(outcomes(392, 3, 5, 0), (ones, ones), cap=2.0)
+    tie = pairs(outcomes(400, 0, 0, 0), (ones, ones + np.tile([0.1, -0.1], 200)), cap=2.0)
+    clear = pairs(outcomes(320, 80, 0, 0), (ones, ones / 2), cap=2.0)
+    assert quality_of(decision(narrow)) == "same"
+    for others, expected in (([tie], "unclear"), ([clear], "same"), ([clear, clear, tie], "unclear")):
+        *seen, last = [decided for _, decided in compare_pairs([*others, narrow], MARGIN, 0.0)]
+        assert quality_of(last) == expected
+        assert last.shared_by == 1 + sum(each is tie for each in others)
+        assert [quality_of(each) for each in seen] == ["same" if each is tie else "better" for each in others]
+
+
+def test_the_prediction_is_at_the_level_that_a_candidate_has() -> None:
+    def named(candidates: int) -> int:
+        unclear = pairs(outcomes(20, 2, 2, 6), (np.ones(30), np.ones(30) / 2), cap=2.0)
+        number = compare_pairs([unclear] * candidates, MARGIN, 0.0)[0][1].cases_needed
+        assert number is not None
+        return number
+
+    assert named(1) < named(2) < named(8)
+
+
+def test_a_cost_at_the_margin_is_hardly_ever_shown_to_be_within_it() -> None:
+    random = np.random.default_rng(22)
+    mean = float(np.exp(1.8**2 / 2))
+    shown = 0
+    for _ in range(200):
+        # The baseline's own mean is of the same few cases.
+        baseline = random.lognormal(0, 1.8, 10)
+        usd = baseline, baseline + 0.02 * mean + random.choice([-0.1, 0.1], 10)
+        (decided,) = decide_pairs([pairs((np.ones(10), np.ones(10)), usd)], MARGIN, 0.0)
+        shown += next(r.change for r in decided.reasons if isinstance(r, CostEvidence)) in ("same", "not costlier")
+    # More than 20 of 200 come up once in 300 times at a true rate of 5%.
+    assert shown <= 20
+
+
+@pytest.mark.parametrize(("percent", "calls"), [(29, 100), (0.7, 1000), (5.6, 500), (2, 50), (2, 0)])
+def test_as_many_calls_may_fail_as_the_share_says(percent: float, calls: int) -> None:
+    allowed = round(percent * calls / 100)
+    assert too_many_failed("p", allowed, calls, percent / 100) is None
+    assert too_many_failed("p", allowed + 1, calls, percent / 100) is not None
 
 
 @settings(max_examples=60)

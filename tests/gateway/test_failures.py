@@ -65,6 +65,12 @@ def test_a_longer_model_answers_what_is_too_long(client, upstream, who):
         (400, "Your credit balance is too low to access the API", "quota"),
         (529, "Overloaded", "server"),
         (500, "context size exceeded", "context_length"),
+        (400, "The prompt triggered Azure OpenAI's content management policy.", "content_filter"),
+        (400, "Output blocked by content filtering policy", "content_filter"),
+        (400, "Invalid prompt: your prompt was flagged as potentially violating our usage policy.", "content_filter"),
+        (403, "Your chosen model requires moderation and your input was flagged", "content_filter"),
+        (403, "<html><title>Attention Required! | Cloudflare</title></html>", "bad_request"),
+        (403, "Country, region, or territory not supported", "auth"),
     ],
 )
 def test_what_is_said_decides_only_if_no_code_does(status, text, kind):

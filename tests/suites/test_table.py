@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,9 @@ def asserts(project, *cells: str):
         ("python", ("equals", "python", None)),
         ("Contains: 4", ("equals", "Contains: 4", None)),
         ("well-known", ("equals", "well-known", None)),
+        ("Cost: 5", ("equals", "Cost: 5", None)),
+        ("eval(x)", ("equals", "eval(x)", None)),
+        ("not-equals: contains(x", ("not-equals", "contains(x", None)),
     ],
 )
 def test_a_short_form_is_read_as_promptfoo_reads_it(project, cell: str, expected: tuple) -> None:
@@ -66,6 +70,23 @@ def test_what_is_nearly_an_assert_is_an_error_with_line_and_text(project, cell: 
     message = str(caught.value)
     assert message.startswith(f"s.csv:2: __expected: {cell!r}: unknown assert type")
     assert f"write `equals: {cell}`" in message
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("latency(1s)", "the threshold of 'latency' is not a number"),
+        ("levenshtein(-2): a", "the threshold of 'levenshtein' is not a number"),
+        ("not-similar(80%): a", "the threshold of 'not-similar' is not a number"),
+        ("contains_any: a", "unknown assert type 'contains_any'. Did you mean 'contains-any'?"),
+        ("Not-Contains: a", "unknown assert type 'Not-Contains'. Did you mean 'not-contains'?"),
+        ("not-not-regex: a", "unknown assert type 'not-not-regex'. Did you mean 'not-regex'?"),
+        ("is-json: {a", "is not YAML"),
+    ],
+)
+def test_what_begins_as_an_assert_is_not_a_text_that_the_answer_must_equal(project, cell: str, reason: str) -> None:
+    with pytest.raises(SuiteError, match=re.escape(f"s.csv:2: __expected: {cell!r}: {reason}")):
+        asserts(project, cell)
 
 
 @pytest.mark.parametrize("cell", ["ruby: output", "trace-span-count: 3", "moderation: hate"])

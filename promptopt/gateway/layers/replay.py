@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from promptopt.errors import RecordingError
 from promptopt.files import show_path
-from promptopt.gateway.call import Call
+from promptopt.gateway.call import Answer, Call
+from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import Flow, Handler
 from promptopt.gateway.provider import answer_of, response_of
 from promptopt.providers.recordings import Recording, RecordingFile
@@ -30,15 +31,24 @@ class Replay:
 
 
 class Record:
-    """Passes calls on and appends their answers to one file, which its owner tidies afterwards."""
+    """Passes calls on and appends their answers to one file, which its owner tidies afterwards.
+
+    A question that the provider's filter takes with an error has a filtered answer, as one has whose answer it takes:
+    asked again it would fare no better, and a prompt that sets off the filter is not as good as one that does not.
+    """
 
     def __init__(self, file: RecordingFile) -> None:
         self._file = file
 
     def handle(self, call: Call, inner: Handler) -> Flow:
         """Raises RecordingError if the answer cannot be kept, and ValueError for a call that has no case."""
-        answer = yield from inner(call)
         if call.request is None:
             raise ValueError("only a call that was made from a request can be recorded")
+        try:
+            answer = yield from inner(call)
+        except CallFailed as failure:
+            if failure.kind != "content_filter":
+                raise
+            answer = Answer(model=call.request.model, finish_reason="content_filter", finished=False)
         self._file.append(Recording.of(call.request, response_of(answer, call.request)))
         return answer

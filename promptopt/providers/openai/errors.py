@@ -44,6 +44,15 @@ _BY_CODE: Mapping[str, FailureKind] = {
     "api_error": "server",
     "overloaded_error": "server",
 }
+_BY_STATUS: Mapping[int, FailureKind] = {
+    401: "auth",
+    402: "quota",
+    403: "auth",
+    404: "not_found",
+    408: "timeout",
+    409: "server",
+    429: "rate_limit",
+}
 # What endpoints say that have no code for it. In this order: OpenAI, DeepSeek, OpenRouter and vLLM; many; llama.cpp and
 # Anthropic; vLLM and SGLang; Together and TGI; LM Studio; xAI; Anthropic; Gemini; Cohere; Groq.
 _TOO_LONG = re.compile(
@@ -53,6 +62,10 @@ _TOO_LONG = re.compile(
     r"|inputs?`? tokens \+ `?max_new_tokens|greater than the (?:model's )?context length|maximum prompt length"
     r"|(?:prompt|input) is too long|input token count[^.]{0,60}exceeds|too many tokens"
     r"|reduce the length of the (?:mess|prom|inp)"
+)
+# What a filter says that takes a question: Azure; Anthropic; OpenAI's reasoning models; OpenRouter.
+_FILTERED = re.compile(
+    r"content management policy|content filtering policy|flagged as potentially violating|your input was flagged"
 )
 _NO_MONEY = re.compile(r"credit balance is too low|insufficient (?:balance|credits|funds)")
 # No other request will fare better, and what the user can do about it.
@@ -69,17 +82,14 @@ def classify(status: int, code: str | None, text: str = "") -> FailureKind:
     """The class of an error status, by its error code first, then by what the error says."""
     if code is not None and code in _BY_CODE:
         return _BY_CODE[code]
-    if status == 402:
-        return "quota"
-    if status in (401, 403):
-        return "auth"
-    if status == 404:
-        return "not_found"
-    if status in (408, 409):
-        return "timeout" if status == 408 else "server"
-    if status == 429:
-        return "rate_limit"
     said = text[:_SAID].lower()
+    if status in (400, 403) and _FILTERED.search(said):
+        return "content_filter"
+    if status == 403 and is_html(said):
+        # A firewall before the endpoint took offence at this one request.
+        return "bad_request"
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
     if _TOO_LONG.search(said):
         return "context_length"
     if _NO_MONEY.search(said):
@@ -124,7 +134,7 @@ def failure_kind(error: ProviderError) -> tuple[FailureKind, int | None, str | N
     # By name: the SDK is not loaded for a provider that does not use it.
     name, sent = type(cause).__name__, type(getattr(cause, "__cause__", None)).__name__ not in _UNSENT
     if isinstance(status, int):
-        return classify(status, code, str(getattr(cause, "message", ""))), status, code, True
+        return classify(status, code, _said(cause)), status, code, True
     if name in ("APITimeoutError", "APIConnectionError"):
         return ("timeout" if name == "APITimeoutError" else "connection"), None, code, sent
     if isinstance(cause, ValueError):
@@ -163,7 +173,7 @@ def translated_sdk(error: Exception, base_url: str, key: str, url: str) -> Provi
     place = _redirected(base_url, failed.response.request)
     message = f"{place} answered {failed.status_code}: {_reason(failed)}"
     code = getattr(failed, "code", None) or code_of(failed.body)
-    remedy = unusable_remedy(classify(failed.status_code, code, failed.message), key, url)
+    remedy = unusable_remedy(classify(failed.status_code, code, _said(failed)), key, url)
     return ProviderError(message) if remedy is None else ProviderUnusable(f"{message}. {remedy}")
 
 
@@ -214,6 +224,12 @@ def no_answer(value: Any, kind: str) -> ProviderError:
     else:
         said = excerpt(repr(value))
     return ProviderError(f"the endpoint's answer is not a {kind}: {said}")
+
+
+def _said(error: Any) -> str:
+    """What an error's body says; of a page, which both SDKs keep from their message, the page."""
+    text = str(getattr(getattr(error, "response", None), "text", ""))
+    return text if is_html(text) else str(getattr(error, "message", ""))
 
 
 def _reason(error: Any) -> str:
