@@ -16,9 +16,9 @@ from promptopt.experiment.verdict import ALPHA, ALPHA_EACH, CostChange, Differen
 
 # So many cases have an exact test of a loss; of more, the bound is as good, and takes no longer.
 _MOST_EXACT = 5_000
-# Predictions count what was not seen for so many cases: scores lost, kept or won, and answers up to the cap. Large
-# differences in few cases are often chance.
-_UNSEEN, _UNSEEN_CAP = {-1.0: 1.5, 0.0: 15.0, 1.0: 1.5}, 0.05
+# Predictions count what was not seen for so many cases: scores lost and won, the differences that were seen with
+# either sign, and answers up to the cap.
+_UNSEEN, _MIRRORED, _UNSEEN_CAP = {-1.0: 1.0, 1.0: 1.0}, 15.0, 0.05
 # What a cap is larger by, for what is lost in the last digits of a sum.
 _HAIR = 1e-12
 
@@ -88,7 +88,7 @@ def quality_cases(values: Floats, margin: float, shared_by: int = 1) -> LikelyCa
     reach = 0.5 if _is_pass_or_fail(values) else 1.0
     better = Threshold(0.0, ALPHA_EACH / 2 / shared_by, reach)
     above = [Threshold(-margin, ALPHA / shared_by, reach), better]
-    return likely_cases(values, above, [better], (-1.0, 1.0), _UNSEEN)
+    return likely_cases(values, above, [better], (-1.0, 1.0), _UNSEEN, _MIRRORED)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ _WORLDS = 400
 _MOST_VALUES = 512
 # With the predicted number the probability of a decision is the second of these; the others are its range.
 _DECIDED = (0.5, 0.92, 0.98)
+# The share of worlds without a difference, if the mean that was seen is 0.
+_EQUAL = 0.8
 _NUMBERS = np.geomspace(2, MOST_CASES, 132)
 
 
@@ -58,6 +60,7 @@ def likely_cases(
     below: Sequence[Threshold],
     ends: tuple[float, float] | None,
     unseen: Mapping[float, float] | None = None,
+    mirrored: float = 0.0,
 ) -> LikelyCases | None:
     """The number of cases that likely decides; ``None`` if no number does.
 
@@ -70,12 +73,18 @@ def likely_cases(
         above: A mean above one of these decides; ``below`` likewise.
         ends: What a value could be at least and at most, if that is known.
         unseen: For how many cases values count that were not seen, beside those that were.
+        mirrored: For how many cases those count that were seen, with either sign: a difference in few cases is often
+            chance, and how widely they differ is not. If above 0, worlds without a difference count too, the more the
+            less the cases speak against it: they take the most cases.
     """
     if not 2 <= len(values) < MOST_CASES:
         return None
     seen, counts = _values_and_counts(values)
+    half = counts * mirrored / (2 * len(values))
+    seen, counts = np.concatenate([seen, seen, -seen]), np.concatenate([counts, half, half])
     for value, weight in (unseen or {}).items():
         seen, counts = np.append(seen, value), np.append(counts, weight)
+    seen, counts = seen[counts > 0], counts[counts > 0]
     shares = np.random.default_rng(_SEED).dirichlet(counts, _WORLDS)
     means = (shares @ seen)[:, None]
     spreads = np.sqrt(np.maximum(shares @ seen**2 - means[:, 0] ** 2, 0.0))[:, None]
@@ -84,7 +93,16 @@ def likely_cases(
     over = np.min([t.limit + t.distance(spreads, numbers, t.limit - least) for t in above], axis=0)
     under = np.max([t.limit - t.distance(spreads, numbers, most - t.limit) for t in below], axis=0)
     errors = np.maximum(spreads, 1e-12) / np.sqrt(numbers)
-    decided = (_normal((means - over) / errors) + _normal((under - means) / errors)).mean(axis=0)
+
+    def decided_at(means: Floats) -> Floats:
+        found: Floats = (_normal((means - over) / errors) + _normal((under - means) / errors)).mean(axis=0)
+        return found
+
+    decided = decided_at(means)
+    if mirrored:
+        square = float(values.mean()) ** 2 * len(values) / float(counts @ seen**2 / counts.sum())
+        equal = _EQUAL * math.exp(-square / 2)
+        decided = (1 - equal) * decided + equal * decided_at(np.zeros_like(means))
     reached = [float(numbers[decided >= share][0]) if (decided >= share).any() else math.inf for share in _DECIDED]
     if reached[1] > MOST_CASES:
         return None
