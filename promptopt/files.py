@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from promptopt.errors import InputError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 try:
     import fcntl
@@ -88,6 +91,34 @@ def decode(data: bytes, display: str, error: type[InputError] = InputError) -> s
             remedy="save the file as UTF-8",
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def lines_of_file(path: Path, error: type[InputError] = InputError) -> Iterator[str]:
+    """The lines of a file as :func:`decode` reads it, each with its end; one at a time is in memory.
+
+    Raises:
+        InputError: It cannot be read, or is not UTF-8 (the class is ``error``).
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            yield from file
+    except UnicodeDecodeError:
+        # Says where in the file.
+        decode(path.read_bytes(), show_path(path), error)
+        raise
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}", path=show_path(path)) from None
+
+
+def scratch_database(*statements: str) -> sqlite3.Connection:
+    """A database of SQLite's own on disk, in a transaction; nobody else sees it, and it ends with the connection."""
+    import sqlite3
+
+    made = sqlite3.connect("", isolation_level=None)
+    for statement in statements:
+        made.execute(statement)
+    made.execute("BEGIN")
+    return made
 
 
 def json_problem(error: ValueError | RecursionError) -> tuple[str, int | None]:

@@ -7,13 +7,18 @@ anything else. That is YAML 1.2's core schema less its surprises.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import yaml
+from yaml.composer import Composer, ComposerError
 
 from promptopt.errors import InputError
+from promptopt.files import decode, show_path
 
 if TYPE_CHECKING:
     _SafeLoader = yaml.SafeLoader
@@ -145,3 +150,197 @@ def load_yaml(text: str, path: Path | str, *, error: type[InputError] = InputErr
         raise error(f"is not YAML: {str(problem).splitlines()[0]}", path=path, line=first_line) from None
     finally:
         loader.dispose()
+
+
+# JSON writes 😀 as two escapes, which YAML knows only as one character.
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def load_json(text: str, path: Path | str, *, error: type[InputError] = InputError) -> Any:
+    """As :func:`load_yaml`, for a text that is JSON: this loader knows lines."""
+    return load_yaml(_joined(text), path, error=error)
+
+
+def _joined(text: str) -> str:
+    if "\\u" not in text:
+        return text
+    return _SURROGATES.sub(lambda match: str(match[1]) + str(json.loads(f'"{match[2]}"')), text)
+
+
+class LongList:
+    """A list in a file that is too long for memory: each pass over it reads the file, one item at a time."""
+
+    def __init__(self, path: Path, key: str, error: type[InputError]) -> None:
+        self._path, self._key, self._error = path, key, error
+
+    def __iter__(self) -> Iterator[Any]:
+        count = 0
+        try:
+            with _open(self._path) as file:
+                walker = _Walker(file)
+                walker.go_to(self._key)
+                for item in walker.items():
+                    yield item
+                    count += 1
+        except _UNREAD:
+            # The error of the whole says what is wrong.
+            document = _load_whole(self._path, self._error)
+            yield from islice(document if isinstance(document, list) else document[self._key], count, None)
+
+
+def load_long(path: Path, key: str, *, error: type[InputError] = InputError) -> Any:
+    """The value of a YAML or JSON file, in which a long list is not in memory.
+
+    A file that is a list is a :class:`LongList`, and so is the list that ``key`` has in a file that is a mapping. Other
+    parts are read whole; all of it is, if another part has an alias of an anchor in the list.
+
+    Raises:
+        InputError: The file cannot be read, or is not YAML; as :func:`load_yaml`.
+    """
+    try:
+        with _open(path) as file:
+            walker = _Walker(file)
+            node, found = walker.document(key)
+            document: Any = None if node is None else walker.construct_document(node)
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}", path=show_path(path)) from None
+    except _UNREAD:
+        return _load_whole(path, error)
+    if not found:
+        return document
+    listed = LongList(path, key, error)
+    if isinstance(document, list):
+        return listed
+    document[key] = listed
+    return document
+
+
+_UNREAD = (yaml.YAMLError, _TooDeep, RecursionError, ValueError)
+
+
+def _load_whole(path: Path, error: type[InputError]) -> Any:
+    shown = show_path(path)
+    load = load_json if path.suffix.lower() == ".json" else load_yaml
+    return load(decode(path.read_bytes(), shown, error), shown, error=error)
+
+
+def _open(path: Path) -> IO[str]:
+    file = path.open(encoding="utf-8-sig")
+    return _JoinedFile(file) if path.suffix.lower() == ".json" else file  # type: ignore[return-value]
+
+
+class _JoinedFile:
+    """A JSON file as YAML reads it; only what the loader calls."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file, self._rest = file, ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, size: int = -1) -> str:
+        while text := self._rest + (more := self._file.read(size)):
+            # An escape may go on in what is read next.
+            cut = len(text.rstrip("\\uU0123456789abcdefABCDEF")) if more else len(text)
+            self._rest = text[cut:]
+            if cut:
+                return _joined(text[:cut])
+        return ""
+
+
+if TYPE_CHECKING:
+
+    class _Composing(_Loader):
+        def get_event(self) -> Any: ...
+        def peek_event(self) -> Any: ...
+        def compose_node(self, parent: Any, index: Any) -> Any: ...
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any: ...
+
+elif issubclass(_SafeLoader, Composer):
+    _Composing = _Loader
+else:
+    # libyaml's loader composes only whole documents; its events can be composed one by one.
+    class _Composing(Composer, _Loader):
+        def __init__(self, file: IO[str]) -> None:
+            _Loader.__init__(self, file)
+            Composer.__init__(self)
+
+
+class _Walker(_Composing):
+    """Goes through a document node by node."""
+
+    def go_to(self, key: str) -> list[tuple[yaml.Node, yaml.Node]]:
+        """Go to the list, or to the end of the document if it has none; the pairs of the mapping before it."""
+        self.get_event()
+        self.get_event()
+        if self._at_list():
+            return []
+        self.get_event()
+        return self._pairs(key)
+
+    def _pairs(self, key: str) -> list[tuple[yaml.Node, yaml.Node]]:
+        pairs: list[tuple[yaml.Node, yaml.Node]] = []
+        while not self.check_event(yaml.MappingEndEvent):
+            name = self.compose_node(None, None)
+            if name.value == key and self._at_list():
+                return [*pairs, (name, self._empty())]
+            pairs.append((name, self.compose_node(None, name)))
+        return pairs
+
+    def document(self, key: str) -> tuple[yaml.Node | None, bool]:
+        """What the document is, with an empty list in the place of the long one; and whether it has that."""
+        self.get_event()
+        if self.check_event(yaml.StreamEndEvent):
+            return None, False
+        self.get_event()
+        begins = self.peek_event()
+        if self._at_list():
+            node: yaml.Node = self._empty()
+            self._skip()
+            found = True
+        elif isinstance(begins, yaml.MappingStartEvent) and begins.anchor is None and begins.tag is None:
+            start = self.get_event().start_mark
+            pairs = self._pairs(key)
+            found = not self.check_event(yaml.MappingEndEvent)
+            if found:
+                self._skip()
+                # A second one of the name is an error, which the constructor says.
+                pairs += self._pairs("")
+            tag = self.resolve(yaml.MappingNode, None, True)
+            node = yaml.MappingNode(tag, pairs, start, self.get_event().end_mark)
+        else:
+            node, found = self.compose_node(None, None), False
+        self.get_event()
+        if not self.check_event(yaml.StreamEndEvent):
+            raise ComposerError("expected a single document")
+        return node, found
+
+    def items(self) -> Iterator[Any]:
+        """The values of the list that it is at."""
+        self.get_event()
+        while not self.check_event(yaml.SequenceEndEvent):
+            # As deep as it is in the document.
+            self.depth = 2
+            yield self.construct_document(self.compose_node(None, None))
+
+    def _at_list(self) -> bool:
+        event = self.peek_event()
+        return isinstance(event, yaml.SequenceStartEvent) and event.anchor is None and event.tag is None
+
+    def _empty(self) -> yaml.SequenceNode:
+        mark = self.peek_event().start_mark
+        return yaml.SequenceNode(self.resolve(yaml.SequenceNode, None, True), [], mark, mark)
+
+    def _skip(self) -> None:
+        depth = 0
+        while True:
+            event = self.get_event()
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+                if not depth:
+                    return

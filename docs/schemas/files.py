@@ -22,8 +22,7 @@ from parts import (
 
 from promptopt.budget.lock import LockBasis, LockEntry
 from promptopt.registry import is_built_in, load, registered
-from promptopt.suites import load as suite_loader
-from promptopt.suites import turns
+from promptopt.suites import turns, written
 from promptopt.suites.case import ASSERT_KEYS
 from promptopt.suites.datasets import DATASET_KEYS, FORMATS
 from promptopt.suites.tool_results import _ENTRY_KEYS
@@ -34,7 +33,7 @@ from promptopt.values import ToolCall, Usage
 def suite() -> Schema:
     """A suite in YAML or JSON."""
     test = mapping(
-        suite_loader._TEST_KEYS,
+        written._TEST_KEYS,
         {
             "description": {
                 "type": ["string", "number", "boolean", "null"],
@@ -44,7 +43,7 @@ def suite() -> Schema:
             "assert": optional(listed({"$ref": "#/definitions/assert"})),
             "threshold": optional(number(0, 1) | {"description": "The least score that passes, 0 to 1."}),
             "metadata": optional(TABLE),
-            "options": optional(mapping(suite_loader._OPTION_KEYS, dict.fromkeys(suite_loader._OPTION_KEYS, ANY))),
+            "options": optional(mapping(written._OPTION_KEYS, dict.fromkeys(written._OPTION_KEYS, ANY))),
             "tool_results": {"$ref": "#/definitions/tool_results"},
             "max_steps": whole(1),
             "turns": optional(listed({"anyOf": [TEXT, {"$ref": "#/definitions/turn"}]}, minItems=1)),
@@ -69,9 +68,9 @@ def suite() -> Schema:
             )
         ),
     }
-    unused = {key: {"description": "promptfoo's; not used here."} for key in sorted(suite_loader._TOP_IGNORED)}
+    unused = {key: {"description": "promptfoo's; not used here."} for key in sorted(written._TOP_IGNORED)}
     return {
-        "anyOf": [mapping([*suite_loader._TOP_KEYS, *unused], top | unused), listed(tests)],
+        "anyOf": [mapping([*written._TOP_KEYS, *unused], top | unused), listed(tests)],
         "definitions": {
             "test": test,
             "turn": mapping(turns._KEYS, turn | rest),

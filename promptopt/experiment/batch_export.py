@@ -11,13 +11,11 @@ import hashlib
 import json
 import re
 import shutil
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,11 +34,11 @@ from promptopt.experiment.plan import (
     refuse_unrecorded,
 )
 from promptopt.experiment.variant import Variant, make_variant
-from promptopt.files import replace_file, show_path
+from promptopt.files import replace_file, scratch_database, show_path
 from promptopt.providers.base import batch_request
 from promptopt.providers.batch import MAX_BYTES, MAX_REQUESTS, batch_line
 from promptopt.providers.long_recordings import LongRecordingFiles
-from promptopt.suites import Case, load_suite, suite_of
+from promptopt.suites import Case, LongSuite, suite_of
 from promptopt.templates import load_prompt
 from promptopt.values import Request
 
@@ -48,8 +46,8 @@ VERSION = 1
 MANIFEST, CALLS = "manifest.json", "calls.jsonl"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 _WORK = ".export"
-# So many calls are counted and priced at once, and so many that may not be asked are named at most.
-_CHUNK = 500
+# So many calls that may not be asked are named at most.
+_MOST_NAMED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +135,12 @@ class OpenComparison:
     def __init__(self, compared: Compared, config: Config, began_at: str) -> None:
         self._compared, self._began_at, self._files = compared, began_at, LongRecordingFiles()
         templates = [load_prompt(prompt, config=config) for prompt in compared.prompts]
-        suite = load_suite(compared.suite or suite_of(templates[0].origin.prompt, config=config), config=config)
-        self.cases = {case.name: case for case in suite.cases}
+        self.cases = LongSuite(compared.suite or suite_of(templates[0].origin.prompt, config=config), config=config)
         cells = make_grid(templates, compared.models, compared.settings, config.variants)
         self.variants = {
             cell.label: make_variant(
                 cell.template,
-                suite,
+                self.cases.suite,
                 config,
                 model=cell.model,
                 processing="batch",
@@ -161,7 +158,7 @@ class OpenComparison:
     def calls(self) -> Iterator[tuple[Variant, PlannedCall | RecordedCall]]:
         """All calls, a variant after the other."""
         for variant in self.variants.values():
-            for case in self.cases.values():
+            for case in self.cases:
                 for sample in range(self._compared.trials):
                     yield variant, self.call(variant, case, sample)
 
@@ -172,6 +169,7 @@ class OpenComparison:
                 variant.files[0].tidy()
         finally:
             self._files.close()
+            self.cases.close()
 
 
 class _Since:
@@ -183,16 +181,6 @@ class _Since:
     def answered(self, request: Request) -> bool:
         found = self._variant.recorded(request)[1].find(request)
         return found is not None and found.recorded_at >= self._began_at
-
-
-@contextmanager
-def database(*statements: str) -> Iterator[sqlite3.Connection]:
-    """A database of SQLite's own on disk, which ends with the connection."""
-    with closing(sqlite3.connect("", isolation_level=None)) as opened:
-        for statement in statements:
-            opened.execute(statement)
-        opened.execute("BEGIN")
-        yield opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +221,8 @@ def export_batch(
             opened = stack.enter_context(closing(OpenComparison(compared, config, began)))
             writer = stack.enter_context(_Writer(folder, shards, before))
             expected = cost_range([])
-            asked = _asked(opened, writer)
-            while chunk := list(islice(asked, _CHUNK)):
-                for variant in {id(variant): variant for variant, _ in chunk}.values():
-                    calls = tuple(call for each, call in chunk if each is variant)
-                    expected = _sum(expected, cost_range([RunPlan(variant, calls)]))
+            for variant, call in _asked(opened, writer):
+                expected = _sum(expected, cost_range([RunPlan(variant, (call,))]))
             if on_cost is not None:
                 on_cost(expected)
             manifest = writer.finish(compared, began)
@@ -265,7 +250,7 @@ def _asked(opened: OpenComparison, writer: _Writer) -> Iterator[tuple[Variant, P
     checked: set[str] = set()
     blocked: list[tuple[Variant, PlannedCall]] = []
     for variant, call in opened.calls():
-        if blocked and (blocked[0][0] is not variant or len(blocked) == _CHUNK):
+        if blocked and (blocked[0][0] is not variant or len(blocked) == _MOST_NAMED):
             break
         if isinstance(call, PlannedCall) and variant.label not in checked:
             refuse_settings(variant, call.request)
@@ -305,9 +290,8 @@ class _Writer:
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(parents=True)
         self._stack = ExitStack()
-        self._asked = self._stack.enter_context(
-            database("CREATE TABLE asked (digest TEXT PRIMARY KEY, before INTEGER) WITHOUT ROWID")
-        )
+        table = "CREATE TABLE asked (digest TEXT PRIMARY KEY, before INTEGER) WITHOUT ROWID"
+        self._asked = self._stack.enter_context(closing(scratch_database(table)))
         if self._before is not None:
             for row in read_calls(self._folder):
                 if row["asked"]:

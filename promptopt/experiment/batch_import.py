@@ -16,11 +16,11 @@ from pathlib import Path
 
 from promptopt.config import load_config
 from promptopt.errors import InputError, ProviderError, SecretRecorded, TemplateError
-from promptopt.experiment.batch_export import CALLS, MANIFEST, TIME, Manifest, OpenComparison, database, read_calls
+from promptopt.experiment.batch_export import CALLS, MANIFEST, TIME, Manifest, OpenComparison, read_calls
 from promptopt.experiment.conversation import next_request
 from promptopt.experiment.plan import PlannedCall, RecordedCall
 from promptopt.experiment.variant import Variant
-from promptopt.files import show_path
+from promptopt.files import scratch_database, show_path
 from promptopt.gateway.batch import BatchAnswer, batch_row
 from promptopt.gateway.clock import SYSTEM_CLOCK
 from promptopt.gateway.settings import read_settings
@@ -98,13 +98,12 @@ def import_batch(folder: Path) -> BatchImported:
         )
     config = load_config()
     with ExitStack() as stack:
-        calls = stack.enter_context(
-            database(
-                "CREATE TABLE call (digest TEXT, prompt TEXT, name TEXT, sample INTEGER, asked INTEGER)",
-                "CREATE INDEX by_digest ON call (digest)",
-                "CREATE TABLE failed (digest TEXT PRIMARY KEY, said TEXT) WITHOUT ROWID",
-            )
+        database = scratch_database(
+            "CREATE TABLE call (digest TEXT, prompt TEXT, name TEXT, sample INTEGER, asked INTEGER)",
+            "CREATE INDEX by_digest ON call (digest)",
+            "CREATE TABLE failed (digest TEXT PRIMARY KEY, said TEXT) WITHOUT ROWID",
         )
+        calls = stack.enter_context(closing(database))
         for row in read_calls(folder):
             values = row["custom_id"], row["prompt"], json.dumps(row["case"]), row["repetition"], row["asked"]
             calls.execute("INSERT INTO call VALUES (?, ?, ?, ?, ?)", values)

@@ -1,15 +1,11 @@
-"""Suites from files: YAML, JSON, JSONL and CSV in promptfoo's vocabulary.
-
-Known keys of promptfoo that do not describe cases (``prompts``, ``providers``, ...) are ignored with a note; an
-unknown key is an error, because a misspelled one would silently change what is measured.
-"""
+"""Suites from files in promptfoo's vocabulary, in memory or, if they are too large for that, on disk."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from sys import intern
@@ -17,12 +13,8 @@ from typing import Any
 
 from promptopt.config import Config, check_config, load_config
 from promptopt.errors import SuiteError, UsageError, check_argument, did_you_mean
-from promptopt.files import decode, lines_of, show_path
+from promptopt.files import scratch_database, show_path
 from promptopt.suites.case import ASSERT_KEYS, MAX_STEPS, Assertion, Case, Suite, Turn
-from promptopt.suites.datasets import dataset_of
-from promptopt.suites.derived import DerivedMetric, read_derived
-from promptopt.suites.inspect_samples import read_sample
-from promptopt.suites.table import read_csv
 from promptopt.suites.tool_results import ToolResults, read_tool_results
 from promptopt.suites.turns import read_turns
 from promptopt.suites.variables import (
@@ -36,27 +28,13 @@ from promptopt.suites.variables import (
     read_variable,
     render_variables,
 )
+from promptopt.suites.written import SUFFIXES, TestFile
 from promptopt.values import Media, canonical_json, sha256_hex
-from promptopt.yaml import Located, line_of, load_yaml
 
-SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
-
-_TOP_KEYS = ("description", "tests", "defaultTest", "derivedMetrics")
-_TOP_IGNORED = frozenset(
-    {
-        *("prompts", "providers", "targets", "outputPath", "evaluateOptions", "commandLineOptions"),
-        *("writeLatestResults", "sharing", "env", "tags", "metadata", "$schema"),
-    }
-)
 # Asserts of one text each that a suite's reader remembers.
 _MOST_ALIKE = 1024
 # One for all cases and asserts that have none.
 _NOTHING: Mapping[str, Any] = {}
-_TEST_KEYS = (
-    *("description", "vars", "assert", "threshold", "metadata", "options", "tool_results", "max_steps", "turns"),
-)
-_OPTION_KEYS = ("disableVarExpansion", "provider", "rubricPrompt", "transform")
-
 _TEXT_TYPES = frozenset(
     {
         *("equals", "contains", "contains-any", "contains-all", "icontains", "icontains-any", "icontains-all"),
@@ -77,12 +55,7 @@ def load_suite(operand: str | Path, *, config: Config | None = None) -> Suite:
     check_argument(isinstance(operand, str | Path), "suite", operand, "a name or a path")
     check_config(config)
     config = config or load_config()
-    path = _find(operand, config)
-    try:
-        text = decode(path.read_bytes(), show_path(path), SuiteError)
-    except OSError as error:
-        raise SuiteError(f"cannot be read: {error.strerror}", path=show_path(path)) from None
-    return parse_suite(text, path)
+    return _Parser(_find(operand, config)).suite()
 
 
 def find_suite(prompt: str, *, config: Config | None = None) -> Path | None:
@@ -146,165 +119,81 @@ def _find(operand: str | Path, config: Config) -> Path:
     raise SuiteError(f"no suite {str(operand)!r}.{did_you_mean(str(operand), names)}", remedy=known)
 
 
-class _Parser:
-    """Collects the cases of one file; knows its name for errors."""
+class _Parser(TestFile):
+    """Makes the cases of one file."""
 
-    def __init__(self, path: Path, outer: _Parser | None = None, *, of_data: bool = False) -> None:
-        self._path = path
-        self._of_data = of_data
-        self._shown = show_path(path)
-        self._outer = outer
-        self._default: Mapping[str, Any] = outer._default if outer else {}
-        self._notes: list[str] = outer._notes if outer else []
-        self._derived: tuple[DerivedMetric, ...] = ()
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
         self._alike: dict[object, Assertion] = {}
 
-    def _tests_of(self, text: str) -> Iterable[_Test]:
-        suffix = self._path.suffix.lower()
-        if suffix == ".csv":
-            return ((self, test) for test in read_csv(text, self._shown))
-        if suffix == ".jsonl":
-            return ((self, test) for test in self._json_lines(text))
-        return self._document(text)
-
-    def _document(self, text: str) -> Iterable[_Test]:
-        """The tests of a YAML or JSON document: a list, or a mapping with ``tests``."""
-        if self._path.suffix.lower() == ".json":
-            # JSON is YAML, and this loader knows lines.
-            text = _SURROGATES.sub(_joined, text)
-        document = load_yaml(text, self._shown, error=SuiteError)
-        if isinstance(document, list):
-            return self._tests(document, None)
-        if not isinstance(document, Mapping):
-            raise self._error("is not a suite: expected a mapping with `tests`, or a list of tests", None)
-        for key in document:
-            if key in _TOP_IGNORED:
-                self._notes.append(f"`{key}` is not used")
-            elif key not in _TOP_KEYS:
-                raise self._unknown(key, _TOP_KEYS, document, "in the suite")
-        self._default = self._mapping(document, "defaultTest") or self._default
-        if self._default:
-            self._check_test(self._default)
-        try:
-            self._derived = read_derived(document.get("derivedMetrics"))
-        except ValueError as error:
-            raise self._error(str(error), document, "derivedMetrics") from None
-        return self._tests(document.get("tests"), line_of(document, "tests"))
-
-    def _json_lines(self, text: str) -> Iterator[Any]:
-        """One test a line; a line with ``input`` and ``target`` is a sample of inspect's."""
-        number = 0
-        decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _located(number, pairs))
-        for number, line in enumerate(lines_of(text), 1):
-            if not line.strip():
-                continue
-            try:
-                row = decoder.decode(line)
-            except (ValueError, RecursionError) as error:
-                message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                raise SuiteError(f"is not JSON: {message}", path=self._shown, line=number) from None
-            if not isinstance(row, dict):
-                raise SuiteError(f"{line.strip()[:60]} is not an object", path=self._shown, line=number)
-            yield read_sample(row, self._shown, number) if "input" in row and "vars" not in row else row
-
-    def suite(self, text: str) -> Suite:
-        """The suite of the file whose text this is."""
+    def suite(self, text: str | None = None) -> Suite:
+        """The suite of the file; ``text`` is what is in it, if that was read already."""
         cases: dict[str, Case] = {}
-        for number, (parser, test) in enumerate(self._tests_of(text), 1):
+        for parser, test in self._checked(text):
+            shared = parser._shared(test)
+            for suffix, variables in parser._forms(test):
+                case = parser._case(test, shared, suffix, variables)
+                if case.name in cases:
+                    raise parser._twice(case, test)
+                cases[case.name] = case
+        return self._suite(tuple(cases.values()))
+
+    def _checked(self, text: str | None = None) -> Iterator[tuple[_Parser, Mapping[str, Any]]]:
+        number = 0
+        for number, (parser, test) in enumerate(self.tests(text), 1):
             if not isinstance(test, Mapping):
                 raise parser._error(f"test {number} is {test!r}, not a mapping", None)
-            for case in parser._cases(test):
-                if case.name in cases:
-                    remedy = "give each case its own description: recordings are found by it"
-                    raise parser._error(f"two cases are named {case.name!r}", test, remedy=remedy)
-                cases[case.name] = case
-        if not cases:
+            parser._check_test(test)
+            yield parser, test
+        if not number:
             raise self._error("has no cases", None, remedy="add at least one under `tests`")
-        notes = tuple(dict.fromkeys(self._notes))
-        return Suite(self._path.stem, self._path, tuple(cases.values()), notes, self._derived)
 
-    def _tests(self, value: Any, line: int | None) -> Iterable[_Test]:
-        """``tests`` as a list, or as ``file://`` of another file."""
-        if value is None:
-            return []
-        entries = [value] if isinstance(value, str) or _is_dataset(value) else value
-        if not isinstance(entries, list):
-            raise SuiteError(f"tests: {value!r} is not a list", path=self._shown, line=line)
-        tests: list[_Test] = []
-        try:
-            entries = expand_patterns(entries, self._folders)
-        except ValueError as error:
-            raise SuiteError(f"tests: {error}", path=self._shown, line=line) from None
-        for entry in entries:
-            if _is_dataset(entry):
-                tests.extend(self._dataset(entry))
-            else:
-                tests.extend(self._other_file(entry, line) if isinstance(entry, str) else [(self, entry)])
-        return tests
+    def _twice(self, case: Case, test: Mapping[str, Any]) -> SuiteError:
+        remedy = "give each case its own description: recordings are found by it"
+        return self._error(f"two cases are named {case.name!r}", test, remedy=remedy)
 
-    def _dataset(self, entry: Mapping[str, Any]) -> Iterable[_Test]:
-        def fail(message: str, key: str | None, remedy: str | None) -> SuiteError:
-            return self._error(f"tests: {message}", entry, key, remedy)
+    def _suite(self, cases: tuple[Case, ...]) -> Suite:
+        return Suite(self._path.stem, self._path, cases, tuple(self.notes), self._derived)
 
-        dataset = dataset_of(entry, lambda path: find_file(path, self._folders), fail)
-        parser = _Parser(dataset.path, self, of_data=True)
-        return ((parser, test) for test in dataset.tests())
-
-    def _other_file(self, entry: str, line: int | None) -> Iterable[_Test]:
-        path = find_file(entry, self._folders)
-        if path.suffix.lower() not in SUFFIXES:
-            raise SuiteError(f"tests: cannot read {entry!r}", path=self._shown, line=line)
-        if any(path.resolve() == parser._path.resolve() for parser in self._opened()):
-            raise SuiteError(f"tests: {entry!r} leads back to itself", path=self._shown, line=line)
-        try:
-            text = decode(path.read_bytes(), show_path(path), SuiteError)
-        except OSError as error:
-            raise SuiteError(f"tests: {entry!r}: {error.strerror}", path=self._shown, line=line) from None
-        return _Parser(path, self)._tests_of(text)
-
-    @cached_property
-    def _folders(self) -> tuple[Path, ...]:
-        """Where a ``file://`` is looked for: beside the suite, as in promptfoo, then beside the file that names it."""
-        return tuple(dict.fromkeys((*(self._outer._folders if self._outer else ()), self._path.parent)))
-
-    def _opened(self) -> Iterator[_Parser]:
-        yield self
-        if self._outer is not None:
-            yield from self._outer._opened()
-
-    def _cases(self, test: Mapping[str, Any]) -> Iterator[Case]:
-        self._check_test(test)
+    def _forms(self, test: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The variables of each case of a test, and what its name ends with."""
         given = {**self._mapping(self._default, "vars"), **self._mapping(test, "vars")}
-        options = self._with_files({**self._mapping(self._default, "options"), **self._mapping(test, "options")}, test)
-        asserts = (*self._default_asserts, *self._asserts(test))
-        threshold = test.get("threshold", self._default.get("threshold"))
-        metadata = {**self._mapping(self._default, "metadata"), **self._mapping(test, "metadata")}
-        description = test.get("description")
+        options = {**self._mapping(self._default, "options"), **self._mapping(test, "options")}
         try:
             written = {name: expand_patterns(value, self._folders) for name, value in given.items()}
-            for suffix, expanded in self._expanded(written, options):
-                read = {name: read_variable(value, self._folders) for name, value in expanded.items()}
-                variables, plain = render_variables(read, self._mapping(test, "vars") if self._of_data else ())
-                self._notes += [f"the variable {name!r} is not rendered: its braces name no variable" for name in plain]
-                turns = self._turns(test, read)
-                # The name is of what is written, so that it stays when another variable is changed.
-                # A picture is called as its file: a recording of the case is then stale once the file is another.
-                named = {key: expanded[key] if isinstance(value, Media) else value for key, value in read.items()}
-                name = str(description) if description is not None else self._unnamed(named, test)
-                yield Case(
-                    name=intern(name + suffix),
-                    vars=variables,
-                    asserts=asserts,
-                    threshold=self._fraction(threshold, "threshold", test),
-                    metadata=metadata or _NOTHING,
-                    line=self._line(test),
-                    tool_results=self._tool_results(variables, self._default, test),
-                    max_steps=self._max_steps(test),
-                    turns=turns,
-                    options=options or _NOTHING,
-                )
         except ValueError as error:
             raise self._error(str(error), test, "vars") from None
+        return self._expanded(written, options)
+
+    def _shared(self, test: Mapping[str, Any]) -> dict[str, Any]:
+        """What all cases of a test have."""
+        options = {**self._mapping(self._default, "options"), **self._mapping(test, "options")}
+        metadata = {**self._mapping(self._default, "metadata"), **self._mapping(test, "metadata")}
+        return {
+            "asserts": (*self._default_asserts, *self._asserts(test)),
+            "threshold": self._fraction(test.get("threshold", self._default.get("threshold")), "threshold", test),
+            "metadata": metadata or _NOTHING,
+            "line": self._line(test),
+            "max_steps": self._max_steps(test),
+            "options": self._with_files(options, test) or _NOTHING,
+        }
+
+    def _case(self, test: Mapping[str, Any], shared: dict[str, Any], suffix: str, written: Mapping[str, Any]) -> Case:
+        try:
+            read = {name: read_variable(value, self._folders) for name, value in written.items()}
+            variables, plain = render_variables(read, self._mapping(test, "vars") if self._of_data else ())
+            for name in plain:
+                self.notes[f"the variable {name!r} is not rendered: its braces name no variable"] = None
+            turns = self._turns(test, read)
+            # The name is of what is written, so that it stays when another variable is changed.
+            # A picture is called as its file: a recording of the case is then stale once the file is another.
+            named = {key: written[key] if isinstance(value, Media) else value for key, value in read.items()}
+            description = test.get("description")
+            name = str(description) if description is not None else self._unnamed(named, test)
+            results = self._tool_results(variables, self._default, test)
+        except ValueError as error:
+            raise self._error(str(error), test, "vars") from None
+        return Case(name=intern(name + suffix), vars=variables, tool_results=results, turns=turns, **shared)
 
     def _tool_results(self, variables: Mapping[str, Any], *places: Mapping[str, Any]) -> ToolResults | None:
         """Those of the defaults, of the test and of a turn by tool; a list, in order, replaces those before."""
@@ -360,10 +249,8 @@ class _Parser:
         count = 1
         for value in lists.values():
             count *= len(value)
-        self._notes.append(
-            f"the list {' x '.join(lists)} makes {count} cases of one, as in promptfoo; "
-            "`options: {disableVarExpansion: true}` keeps a list whole"
-        )
+        note = f"the list {' x '.join(lists)} makes {count} cases of one, as in promptfoo; "
+        self.notes[note + "`options: {disableVarExpansion: true}` keeps a list whole"] = None
         for values in itertools.product(*lists.values()):
             chosen = dict(zip(lists, values, strict=True))
             suffix = ", ".join(f"{name}={value}" for name, value in chosen.items())
@@ -435,22 +322,6 @@ class _Parser:
         except ValueError as error:
             raise self._error(f"assert {kind}: {error}", entry, "value") from None
 
-    def _check_test(self, test: Mapping[str, Any]) -> None:
-        for key in test:
-            if key not in _TEST_KEYS:
-                raise self._unknown(key, _TEST_KEYS, test, "in a test")
-        for key in self._mapping(test, "options"):
-            if key not in _OPTION_KEYS:
-                raise self._unknown(key, _OPTION_KEYS, test["options"], "in options")
-
-    def _mapping(self, mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        value = mapping.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, (dict, Mapping)):
-            raise self._error(f"{key}: {value!r} is not a mapping", mapping, key)
-        return value
-
     def _number(self, value: Any, key: str, entry: Mapping[str, Any]) -> float:
         try:
             number = float(value) if not isinstance(value, bool) else -1.0
@@ -460,10 +331,6 @@ class _Parser:
             raise self._error(f"{key}: {value!r} is not a number of at least 0", entry, key)
         return number
 
-    def _line(self, mapping: Mapping[str, Any]) -> int | None:
-        # Cases know their line in the suite's own file; those of a file that it names have none there.
-        return None if self._outer else line_of(mapping)
-
     def _fraction(self, value: Any, key: str, entry: Mapping[str, Any]) -> float | None:
         if value is None:
             return None
@@ -472,36 +339,63 @@ class _Parser:
             raise self._error(f"{key}: {value!r} is not between 0 and 1", entry, key)
         return number
 
-    def _unknown(self, key: str, known: tuple[str, ...], where: Mapping[str, Any], place: str) -> SuiteError:
-        return self._error(
-            f"unknown key {key!r} {place}.{did_you_mean(key, known)}", where, key, remedy=f"known: {', '.join(known)}"
+
+class LongSuite:
+    """A suite that is too large for memory: its tests are in a temporary database on disk. Close it.
+
+    Attributes:
+        suite: The suite without its cases.
+    """
+
+    def __init__(self, operand: str | Path, *, config: Config | None = None) -> None:
+        """Raises SuiteError as :func:`load_suite` does."""
+        parser = _Parser(_find(operand, config or load_config()), long=True)
+        self._files: dict[_Parser, int] = {}
+        self._database = scratch_database(
+            "CREATE TABLE one (number INTEGER PRIMARY KEY, name BLOB UNIQUE, file INTEGER, written TEXT)"
         )
+        try:
+            for file, test in parser._checked():
+                self._add(file, test)
+            self.suite = parser._suite(())
+        except BaseException:
+            self.close()
+            raise
+        self._parsers = list(self._files)
 
-    def _error(
-        self, message: str, where: Mapping[str, Any] | None, key: str | None = None, remedy: str | None = None
-    ) -> SuiteError:
-        return SuiteError(message, path=self._shown, line=line_of(where, key), remedy=remedy)
+    def _add(self, file: _Parser, test: Mapping[str, Any]) -> None:
+        shared, default = file._shared(test), file._mapping(file._default, "vars")
+        # Of its variables their names say which are its own; what the defaults say is not written for each case.
+        plain = {**test, "vars": dict.fromkeys(file._mapping(test, "vars"))}
+        for suffix, variables in file._forms(test):
+            case = file._case(test, shared, suffix, variables)
+            own = {name: value for name, value in variables.items() if value is not default.get(name)}
+            row = (_key(case.name), self._files.setdefault(file, len(self._files)), json.dumps([plain, suffix, own]))
+            try:
+                self._database.execute("INSERT INTO one (name, file, written) VALUES (?, ?, ?)", row)
+            except sqlite3.IntegrityError:
+                raise file._twice(case, test) from None
+
+    def __iter__(self) -> Iterator[Case]:
+        """The cases in the order of the file."""
+        for file, written in self._database.execute("SELECT file, written FROM one ORDER BY number"):
+            yield self._read(file, written)
+
+    def get(self, name: str) -> Case | None:
+        """The case of that name."""
+        found = self._database.execute("SELECT file, written FROM one WHERE name = ?", (_key(name),)).fetchone()
+        return None if found is None else self._read(*found)
+
+    def _read(self, number: int, written: str) -> Case:
+        file, (test, suffix, own) = self._parsers[number], json.loads(written)
+        variables = {**file._mapping(file._default, "vars"), **own}
+        return file._case(test, file._shared(test), suffix, variables)
+
+    def close(self) -> None:
+        """Give back the database."""
+        self._database.close()
 
 
-def _is_dataset(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and "path" in entry and "vars" not in entry
-
-
-_Test = tuple[_Parser, Any]
-"""A test as written, and the parser of the file that it is in."""
-
-# JSON writes 😀 as two escapes, which YAML knows only as one character.
-_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-
-
-def _joined(match: re.Match[str]) -> str:
-    return str(match[1]) + str(json.loads(f'"{match[2]}"'))
-
-
-def _located(line: int, pairs: list[tuple[str, Any]]) -> Located:
-    mapping = Located(line)
-    for key, value in pairs:
-        if key in mapping:
-            raise ValueError(f"the key {key!r} appears twice")
-        mapping[key] = value
-    return mapping
+def _key(name: str) -> bytes:
+    # Half of a surrogate pair, which JSON may hold, is no text of SQLite's.
+    return name.encode("utf-8", "surrogatepass")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.errors import MissingExtra, SuiteError
-from promptopt.files import decode, lines_of, show_path
+from promptopt.files import decode, lines_of_file, show_path
 from promptopt.suites.table import read_rows
 
 ROW_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
@@ -42,20 +42,19 @@ def placed_rows(path: Path) -> Iterator[tuple[RowPlace, Mapping[str, Any]]]:
     if suffix == ".parquet":
         yield from (((None, number), row) for number, row in enumerate(_parquet(path), 1))
         return
-    text = decode(path.read_bytes(), show_path(path), SuiteError)
     if suffix == ".csv":
-        yield from (
-            ((line, number), row) for number, (line, row) in enumerate(read_rows(text, show_path(path), SuiteError), 1)
-        )
+        rows = read_rows(lines_of_file(path, SuiteError), show_path(path), SuiteError)
+        yield from (((line, number), row) for number, (line, row) in enumerate(rows, 1))
         return
     if suffix == ".json":
-        rows = _loaded(text, path, None)
-        if not isinstance(rows, list):
-            remedy = "write the list alone into a file, as by `jq .data FILE`" if isinstance(rows, dict) else None
+        text = decode(path.read_bytes(), show_path(path), SuiteError)
+        loaded = _loaded(text, path, None)
+        if not isinstance(loaded, list):
+            remedy = "write the list alone into a file, as by `jq .data FILE`" if isinstance(loaded, dict) else None
             raise SuiteError(f"is {text.strip()[:40]!r}, not a list of rows", path=show_path(path), remedy=remedy)
-        yield from _objects(path, ((None, row) for row in rows))
+        yield from _objects(path, ((None, row) for row in loaded))
         return
-    lines = ((number, line) for number, line in enumerate(lines_of(text), 1) if line.strip())
+    lines = ((number, line) for number, line in enumerate(lines_of_file(path, SuiteError), 1) if line.strip())
     yield from _objects(path, ((number, _loaded(line, path, number)) for number, line in lines))
 
 

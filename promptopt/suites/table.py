@@ -13,7 +13,7 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -63,8 +63,8 @@ def _known_types() -> frozenset[str]:
     return _TYPES | _ALIASES.keys() | registered("scorer").keys()
 
 
-def read_rows(text: str, path: str, error: type[InputError]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV text by column, each with its line; a cell that is left out is empty.
+def read_rows(text: str | Iterable[str], path: str, error: type[InputError]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV text, or of its lines, by column, each with its line; a cell that is left out is empty.
 
     White space around the names of columns is not part of them.
 
@@ -75,9 +75,9 @@ def read_rows(text: str, path: str, error: type[InputError]) -> Iterator[tuple[i
     Raises:
         InputError: Two columns have one name, a row has more cells than the header, or no comma separates them.
     """
-    # The module's limit is 131,072 characters; no cell is longer than the file.
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    # The module's limit is 131,072 characters; this is the highest that it takes everywhere.
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(io.StringIO(text, newline="") if isinstance(text, str) else text, strict=True)
     columns: list[str] | None = None
     try:
         for cells in reader:
@@ -101,7 +101,7 @@ def read_rows(text: str, path: str, error: type[InputError]) -> Iterator[tuple[i
         raise error(f"is not CSV: {problem}", path=path, line=reader.line_num) from None
 
 
-def read_csv(text: str, path: str) -> Iterator[Mapping[str, Any]]:
+def read_csv(text: str | Iterable[str], path: str) -> Iterator[Mapping[str, Any]]:
     """One test for each row.
 
     Raises:

@@ -1,7 +1,10 @@
 """Big runs: a comparison as files of a batch API, and its answers as recordings, with the real SDK and command."""
 
 import json
+import shutil
 import threading
+import tracemalloc
+from contextlib import contextmanager
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -560,3 +563,38 @@ def test_recordings_on_disk_are_those_in_memory(tmp_path, keys, split, reopened)
             files.close()
     if keys:
         assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_memory_of_an_export_and_its_import_does_not_grow_with_the_cases(project, folder, server) -> None:
+    peaks = {"export": [], "import": []}
+    server.reply = lambda body: body["messages"][0]["content"][:9]
+    for loaded, count in ((False, 2), (True, 2), (True, 20)):
+        tests = [{"description": f"{n}", "vars": {"x": f"{n} {WORDS}"}} for n in range(count)]
+        shutil.rmtree(project.root / "suites/p", ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        project.write({"suites/p.yaml": "\n".join(f"- {json.dumps(test)}" for test in tests)})
+        with measured(peaks["export"], traced=loaded):
+            assert export_batch(Compared(("p@v1",)), folder, 2).manifest.requests == count
+        server.run(folder)
+        server.batches.clear()
+        server.files.clear()
+        with measured(peaks["import"], traced=loaded):
+            assert sum(import_batch(folder).answers.values()) == count
+    # The first round loads what is kept. In memory, 18 more cases take 18 times 10 kB at least.
+    for few, many in peaks.values():
+        assert many - few < 80_000, peaks
+
+
+WORDS = "".join(f"the parcel {n} is late; " for n in range(450))
+
+
+@contextmanager
+def measured(peaks, traced):
+    """Adds the most memory that was in use at a time."""
+    if not traced:
+        yield
+        return
+    tracemalloc.start()
+    yield
+    peaks.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
