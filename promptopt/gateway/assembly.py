@@ -360,9 +360,11 @@ def _meter(parts: GatewayParts) -> Layer | None:
         return None
     # Labels are looked through; loading it with the first row would hold that row up.
     scanner_patterns()
-    policies = [layer.policy for layer in (parts.cache, parts.semantic) if layer is not None]
-
-    def shareable(call: Call) -> bool:
-        return any(policy.shareable(call) for policy in policies)
-
+    # The semantic cache goes by the same policy.
+    kept = parts.cache is not None or parts.semantic is not None
+    shareable = parts.cache_policy.shareable if kept else _nothing_is
     return Meter(parts.ledger, parts.costs, shareable, clock=parts.clock)
+
+
+def _nothing_is(_call: Call) -> bool:
+    return False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+
+import jiter
 
 # What reading JSON of another shape raises.
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -21,6 +24,19 @@ class BadBody(ValueError):
     def __init__(self, message: str, body: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.body = body
+
+
+def read_json(content: bytes) -> Any:
+    """What ``json.loads`` gives, in a fraction of its time: the reader that the SDK's own streams go through.
+
+    Raises:
+        ValueError: It is not JSON; ``RecursionError`` if it is nested too deeply.
+    """
+    try:
+        return jiter.from_json(content)
+    except ValueError:
+        # Python's reader takes more: half a surrogate pair, a byte order mark, UTF-16, 200 levels and more.
+        return json.loads(content)
 
 
 def listed(value: Any) -> list[Any]:

@@ -2,14 +2,15 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptopt.gateway.body import BadBody
+from promptopt.gateway.body import BadBody, read_json
 from promptopt.gateway.call import Call
 from promptopt.gateway.layers.cache import CachePolicy
 from promptopt.gateway.openai.events import EventCollector
-from promptopt.gateway.openai.headers import call_of
+from promptopt.gateway.openai.headers import call_of, said_in
 from promptopt.gateway.openai.wire import PATHS, count_input, output_cap, prompt_text, read_answer, schema_of
 
 WORDS = """messages input content text type role delta choices message finish_reason index usage prompt_tokens output
@@ -28,7 +29,7 @@ HEADERS = st.sampled_from([b"Authorization", b"x-promptopt-sample", b"x-promptop
 
 @given(st.sampled_from(list(PATHS)), OBJECTS, st.lists(st.tuples(HEADERS, st.binary(max_size=8)), max_size=4))
 def test_requests(path, body, headers):
-    call = call_of(f"http://h/v1{path}", headers, json.dumps({**body, "model": "m"}).encode())
+    call = call_of(f"http://h/v1{path}", said_in(headers), json.dumps({**body, "model": "m"}).encode())
     assert call is not None
     assert isinstance(prompt_text(call), str)
     assert count_input(call) >= 0
@@ -40,8 +41,33 @@ def test_requests(path, body, headers):
 
 @given(st.text(max_size=12), st.binary(max_size=40))
 def test_bytes_of_requests(place, content):
-    found = call_of(f"http://h/{place}/v1/chat/completions", [], content)
+    found = call_of(f"http://h/{place}/v1/chat/completions", said_in([]), content)
     assert found is None or found.endpoint == "chat"
+
+
+@given(JSON | st.floats() | st.integers(-(10**30), 10**30) | st.text(), st.booleans())
+def test_json_is_read_as_python_reads_it(value, ascii_only):
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    content = text.encode("utf-8", "surrogatepass")
+    try:
+        wanted = repr(json.loads(content))
+    except ValueError:
+        wanted = ""
+    try:
+        assert repr(read_json(content)) == wanted
+    except ValueError:
+        assert wanted == ""
+
+
+@given(st.binary(max_size=30) | st.text(alphabet='[]{}",:\\u0d8be+-.1 tfalsn', max_size=12).map(str.encode))
+def test_what_python_does_not_read_as_json_is_not_read(content):
+    try:
+        wanted = repr(json.loads(content))
+    except ValueError as error:
+        with pytest.raises(type(error)):
+            read_json(content)
+    else:
+        assert repr(read_json(content)) == wanted
 
 
 @given(ENDPOINTS, OBJECTS, OBJECTS)

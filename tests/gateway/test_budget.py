@@ -3,6 +3,7 @@ import multiprocessing
 import sqlite3
 import threading
 from decimal import Decimal
+from unittest import mock
 
 import openai
 import pytest
@@ -19,6 +20,7 @@ from promptopt.gateway.stores.base import RESERVED_S, BudgetScope, level_of
 from promptopt.gateway.stores.budget import SqliteBudgets
 from promptopt.gateway.stores.memory import MemoryBudgets
 from promptopt.gateway.stores.redis import RedisBudgets, RedisLink
+from promptopt.gateway.stores.write_behind import WriteBehind
 
 # gpt-4o-mini: $0.15 and $0.60 per million tokens.
 CALL_USD = Decimal("0.15") * 8 / 1_000_000 + Decimal("0.60") * 100 / 1_000_000
@@ -47,13 +49,13 @@ def test_reserve_and_settle(store):
     crossed = []
     store.on_crossed = crossed.append
     store.settle("a", [day, tag], 20, 25)
-    assert [(each.scope.name, each.level) for each in crossed] == [("tag:y", 50), ("tag:y", 80)]
     assert store.spent("day:x") == (25, 0)
+    assert [(each.scope.name, each.level) for each in crossed] == [("tag:y", 50), ("tag:y", 80)]
     assert store.reserve("c", [day], 75, 0.0) is None
     crossed.clear()
     store.settle("c", [day], 75, 75)
-    assert [each.level for each in crossed] == [50, 80, 100]
     assert store.reserve("d", [day], 1, 0.0).spent == 100
+    assert [each.level for each in crossed] == [50, 80, 100]
     assert store.alert(day, 100) is None
 
 
@@ -122,6 +124,33 @@ def test_never_more_than_the_limit(tmp_path_factory, steps, limit):
             store.settle(str(first), [scope], reserved_amount, cost)
             total += cost
     store.close()
+
+
+STEP = st.tuples(st.sampled_from(["reserve", "settle", "write", "end"]), st.integers(0, 1), st.integers(1, 60))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(STEP, max_size=40), st.integers(0, 4000))
+def test_two_processes_never_have_more_than_the_limit_spent_and_in_flight(tmp_path_factory, steps, limit):
+    """Whatever each of them keeps in advance, and however late it settles: what both let pass fits."""
+    path, scope = tmp_path_factory.mktemp("b") / "b.sqlite", BudgetScope("s", limit)
+    flying, paid = ([], []), 0
+    with mock.patch.object(WriteBehind, "due"):
+        stores = [SqliteBudgets(path), SqliteBudgets(path)]
+        for number, (step, which, amount) in enumerate(steps):
+            store, mine = stores[which], flying[which]
+            if step == "reserve" and store.reserve(str(number), [scope], amount, 0.0) is None:
+                mine.append((str(number), amount))
+            elif step == "settle" and mine:
+                name, worst = mine.pop(0)
+                store.settle(name, [scope], worst, min(amount, worst))
+                paid += min(amount, worst)
+            elif step in ("write", "end"):
+                store._write_all(refill=step == "write")
+            assert paid + sum(worst for each in flying for _, worst in each) <= limit
+        for store in stores:
+            store.close()
+        assert SqliteBudgets(path).spent("s") == (paid, sum(worst for each in flying for _, worst in each))
 
 
 @given(st.decimals(min_value=0, max_value=1000, places=12))

@@ -17,10 +17,11 @@ from upstream import ask, chat_events, wait_until
 
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Answer, Wire
-from promptopt.gateway.stores.base import StoreOptions
+from promptopt.gateway.stores.base import StoreDown, StoreOptions
 from promptopt.gateway.stores.packing import pack, unpack_whole
-from promptopt.gateway.stores.redis_link import RedisLink
+from promptopt.gateway.stores.redis_link import RedisLink, WrongValue
 from promptopt.gateway.stores.sqlite import SqliteStore
+from promptopt.gateway.stores.write_behind import WriteBehind
 
 redis = pytest.importorskip("redis")
 
@@ -159,6 +160,13 @@ def test_no_password_is_shown(address):
     assert "hunter2" not in str(shown.value)
 
 
+def name_of_kept(there):
+    """Of the one answer in a Redis, which comes there a little after its caller has it."""
+    assert wait_until(lambda: there.keys("promptopt:cache:*"))
+    (name,) = there.keys("promptopt:cache:*")
+    return name
+
+
 def damaged(value):
     """What else may be where a kept answer was."""
     head, _, content = value.partition(b"\n")
@@ -194,7 +202,7 @@ def test_what_nobody_can_read_in_redis_is_a_miss(client, upstream, redis_server,
     sdk = client(redis=redis_server.url, single_flight=single_flight)
     ask(sdk)
     there = redis.Redis(port=redis_server.port)
-    (name,) = there.keys("promptopt:cache:*")
+    name = name_of_kept(there)
     if case == "list":
         there.delete(name)
         there.rpush(name, "x")
@@ -211,7 +219,7 @@ def test_a_damaged_stream_is_a_miss(client, upstream, redis_server):
     sdk = client(redis=redis_server.url)
     list(ask(sdk, stream=True))
     there = redis.Redis(port=redis_server.port)
-    (name,) = there.keys("promptopt:cache:*")
+    name = name_of_kept(there)
     there.set(name, there.get(name)[:-60])
     assert [part.choices[0].delta.content for part in ask(sdk, stream=True)] == ["ok", "then", None]
     assert upstream.calls == 2
@@ -222,7 +230,7 @@ def test_what_nobody_can_read_in_a_flight_is_asked_for(client, upstream, redis_s
     sdk = client(redis=redis_server.url)
     ask(sdk)
     there = redis.Redis(port=redis_server.port)
-    (name,) = there.keys("promptopt:cache:*")
+    name = name_of_kept(there)
     there.delete(name)
     there.set(name.replace(b"cache", b"flight"), payload)
     leases = sdk._client.gateway.store.leases(None)
@@ -285,3 +293,78 @@ def test_any_bytes_are_read_or_refused(value):
         unpack_whole(value)
     except ValueError:
         return
+
+
+PUSH = "return redis.call('RPUSH', KEYS[1], ARGV[1])"
+ALL = "return redis.call('LRANGE', KEYS[1], 0, -1)"
+
+
+@pytest.fixture
+def link(redis_server):
+    made = RedisLink(redis_server.url)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_what_is_left_for_later_goes_with_the_next_step_and_before_it(link, monkeypatch, forgotten):
+    monkeypatch.setattr(WriteBehind, "due", lambda _: None)
+    told = []
+    link.script(PUSH, ["list"], ["first"])
+    assert link.script(ALL, ["list"], []) == [b"first"]
+    for word in ("second", "third"):
+        link.later(PUSH, ["list"], [word], told.append)
+    if forgotten:
+        link.client.script_flush()
+    asked = link.client.info("stats")["total_reads_processed"]
+    assert link.script(ALL, ["list"], []) == [b"first", b"second", b"third"]
+    assert told == [2, 3]
+    if not forgotten:
+        # One for the three, and one for the question how many there were.
+        assert link.client.info("stats")["total_reads_processed"] - asked <= 3
+    link.later(PUSH, ["list"], ["fourth"], told.append)
+    assert link.do(lambda client: client.llen("list")) == 4
+    link.later(PUSH, ["list"], ["fifth"], told.append)
+    link.close()
+    assert told == [2, 3, 4, 5]
+
+
+def test_what_is_left_for_later_is_done_though_nothing_follows(link):
+    told = []
+    link.later(PUSH, ["list"], ["a"], told.append)
+    assert wait_until(lambda: told == [1])
+
+
+def test_what_fails_of_several_steps_is_told_to_who_left_it(link, monkeypatch):
+    monkeypatch.setattr(WriteBehind, "due", lambda _: None)
+    told = []
+    link.do(lambda client: client.set("text", "a"))
+    link.later(PUSH, ["text"], ["b"], told.append)
+    link.later(PUSH, ["list"], ["c"], told.append)
+    assert link.script(ALL, ["list"], []) == [b"c"]
+    assert isinstance(told[0], WrongValue)
+    assert told[1:] == [1]
+    link.later(PUSH, ["list"], ["d"], told.append)
+    with pytest.raises(WrongValue):
+        link.script(PUSH, ["text"], ["e"])
+    assert told[1:] == [1, 2]
+
+
+def test_a_redis_that_is_away_loses_what_was_left_for_later_and_says_so(link, redis_server, monkeypatch):
+    monkeypatch.setattr(WriteBehind, "due", lambda _: None)
+    told = []
+    link.later(PUSH, ["list"], ["a"], told.append)
+    redis_server.kill()
+    with pytest.raises(StoreDown, match="is away"):
+        link.script(ALL, ["list"], [])
+    assert [type(each) for each in told] == [StoreDown]
+    redis_server.start()
+    assert wait_until(lambda: _answers(link))
+    assert link.script(ALL, ["list"], []) == []
+
+
+def _answers(link):
+    try:
+        return link.do(lambda client: client.ping())
+    except StoreDown:
+        return False

@@ -12,7 +12,7 @@ from upstream import ask
 import promptopt
 from promptopt.errors import UsageError
 from promptopt.gateway.call import PARTITION, Call, Labels, partition_of
-from promptopt.gateway.openai.headers import call_of
+from promptopt.gateway.openai.headers import call_of, said_in
 
 BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}'
 CALLERS = [
@@ -89,7 +89,9 @@ def test_a_setting_of_the_project(folder, client, upstream):
 
 @pytest.mark.parametrize("header", [b"Authorization", b"api-key", b"X-Api-Key"])
 def test_a_key_counts_wherever_the_provider_reads_it(header):
-    keys = {call_of("http://h/v1/chat/completions", [(header, key)], BODY).labels.key for key in (b"one", b"two")}
+    keys = {
+        call_of("http://h/v1/chat/completions", said_in([(header, key)]), BODY).labels.key for key in (b"one", b"two")
+    }
     assert len(keys) == 2
     assert None not in keys
 

@@ -27,6 +27,7 @@ from promptopt.gateway.stores.base import (
     LevelCrossed,
     StoreDown,
     at_once,
+    giving,
     using,
 )
 from promptopt.money import usd
@@ -193,7 +194,7 @@ class Budget:
     ) -> Subflow[None]:
         paid = self._paid(call, outcome, amount)
         try:
-            yield from using(self._store, lambda: self._store.settle(number, scopes, amount, paid))
+            yield from giving(self._store, lambda: self._store.settle(number, scopes, amount, paid))
         except StoreDown as error:
             # The reservation stays, and is taken as spent when its time is over.
             log.warning("the budget: %s; the worst case of a call stays reserved", error)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import regex
 
 from promptopt.errors import UsageError
-from promptopt.gateway.call import Answer, Call, Labels
+from promptopt.gateway.call import Answer, Call, Endpoint, Labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import BadCacheControl, NotCached
 from promptopt.gateway.flow import Flow, Handler, Subflow
 from promptopt.gateway.openai.state import needs_state, self_contained
 from promptopt.gateway.openai.wire import prompt_text
-from promptopt.gateway.stores.base import CacheStore, KeptAnswer, Outage, StoreDown, tolerating, using
+from promptopt.gateway.stores.base import CacheStore, KeptAnswer, Outage, StoreDown, using
 from promptopt.secrets import find_any_secret
 
 HOUR_S = 3600.0
@@ -118,12 +119,21 @@ class CachePolicy:
         Raises:
             BadCacheControl: What the call wants of the caches cannot be read.
         """
-        control = CacheControl.of(call)
-        return not control.refresh and self._keepable(call, control)
+        return self._judged(call).shareable
 
     def keepable(self, call: Call) -> bool:
         """Whether the answer to a call may be kept. Raises BadCacheControl as :meth:`shareable`."""
-        return self._keepable(call, CacheControl.of(call))
+        return self._judged(call).keepable
+
+    def _judged(self, call: Call) -> _Judged:
+        global _last  # noqa: PLW0603 - a value that is replaced as a whole
+        found = _last
+        if found is None or found.body is not call.body or found[1:4] != (self, call.endpoint, call.labels):
+            control = CacheControl.of(call)
+            keepable = self._keepable(call, control)
+            shareable = keepable and not control.refresh
+            found = _last = _Judged(call.body, self, call.endpoint, call.labels, keepable, shareable)
+        return found
 
     def _keepable(self, call: Call, control: CacheControl) -> bool:
         if control.skip or needs_state(call):
@@ -156,6 +166,20 @@ class CachePolicy:
     def _may_last(self, prompt: str | None, version: str | None) -> bool:
         """Whether somebody says that answers of this prompt last."""
         return bool(self.lasting) and any(name in ("*", prompt, f"{prompt}@{version}") for name in self.lasting)
+
+
+class _Judged(NamedTuple):
+    """What a policy said of a call. Several layers ask, one after the other, and a body is never changed in place."""
+
+    body: Mapping[str, Any]
+    policy: CachePolicy
+    endpoint: Endpoint
+    labels: Labels
+    keepable: bool
+    shareable: bool
+
+
+_last: _Judged | None = None
 
 
 @lru_cache(maxsize=16)
@@ -225,7 +249,7 @@ class ExactCache:
         """Keep an answer, if it is one to keep."""
         entry = self.entry(call, answer)
         if entry is not None:
-            with tolerating(self._outage):
+            with self._outage:
                 yield from using(self.store, lambda: self.store.put(entry))
 
 

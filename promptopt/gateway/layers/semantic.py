@@ -26,7 +26,7 @@ from promptopt.gateway.layers.cache import CachePolicy, prompt_name
 from promptopt.gateway.semantic.embedders import DEFAULT, Embedder, make_embedder
 from promptopt.gateway.semantic.hard_facts import RULES, HardFacts, difference, hard_facts
 from promptopt.gateway.semantic.index import LONGEST_QUESTION, MOST_COMPARED, VectorIndex
-from promptopt.gateway.stores.base import SKEW_S, Outage, StoreLock, tolerating, using
+from promptopt.gateway.stores.base import SKEW_S, Outage, StoreLock, using
 from promptopt.gateway.stores.database import Database
 from promptopt.gateway.stores.ledger_row import encodable
 from promptopt.gateway.stores.packing import pack_parts, unpack
@@ -154,7 +154,7 @@ class SemanticCache:
             # A gateway without the secret finds nothing, instead of what it cannot read.
             scope = sealed_key(scope)
         facts = hard_facts(text).hidden(partial(_hidden, scope.encode()))
-        with tolerating(self._outage):
+        with self._outage:
             look_up = partial(self._look_up, scope, vector, facts)
             if scope in self._known:
                 found: Answer | None = yield from using(self._database, look_up)
@@ -165,7 +165,7 @@ class SemanticCache:
                 return replace(found, source="semantic")
         answer = yield from inner(call)
         if answer.keepable and answer.finish_reason == "stop":
-            with tolerating(self._outage):
+            with self._outage:
                 keep = partial(self._keep, scope, vector, facts, call, answer)
                 yield from using(self._database, keep)
         return answer

@@ -21,7 +21,7 @@ from promptopt.gateway.failures import CallFailed
 from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Wait
 from promptopt.gateway.layers.cache import ExactCache
 from promptopt.gateway.reading import Reading
-from promptopt.gateway.stores.base import LEASE_S, Leases, Outage, StoreDown, at_once, tolerating, using
+from promptopt.gateway.stores.base import LEASE_S, Leases, Outage, StoreDown, at_once, giving, using
 
 _MAX_FAILED_LEADERS = 2
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.05
@@ -150,13 +150,13 @@ class SingleFlight:
         except BaseException:
             self._renewer.remove(call.identity, token)
             with suppress(StoreDown):
-                yield from using(leases, lambda: leases.release(call.identity, token, None, self._clock.time()))
+                yield from giving(leases, lambda: leases.release(call.identity, token, None, self._clock.time()))
             raise
         self._renewer.remove(call.identity, token)
         shared = answer if answer.complete else None
         entry = None if self._cache is None else self._cache.entry(call, answer)
-        with tolerating(self._outage):
-            yield from using(leases, lambda: leases.release(call.identity, token, shared, self._clock.time(), entry))
+        with self._outage:
+            yield from giving(leases, lambda: leases.release(call.identity, token, shared, self._clock.time(), entry))
         return answer
 
     def _let_go(self, identity: str, token: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptopt.gateway.anthropic.wire import MessageStream
-from promptopt.gateway.body import UNREADABLE, BadBody, ended, text_of
+from promptopt.gateway.body import UNREADABLE, BadBody, ended, read_json, text_of
 from promptopt.gateway.call import Answer, Call, Endpoint, Wire
 from promptopt.gateway.openai.wire import count_input, logprobs_of, read_object, was_filtered
 from promptopt.providers.openai.usage import usage_or_none
@@ -102,7 +102,7 @@ class EventCollector:
             self._state.done = self._state.done or data == b"[DONE]"
             return event
         try:
-            value = json.loads(data)
+            value = read_json(data)
             self._state.take(value)
         except UNREADABLE:
             self._state.broken = True

@@ -6,15 +6,15 @@ Names and values are bytes as they came, so that a server needs no client librar
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from promptopt.gateway.body import read_json
 from promptopt.gateway.call import LABEL_NAMES, NO_LABELS, Call, Endpoint, Labels, current_labels
 from promptopt.gateway.openai.wire import endpoint_of
 
@@ -55,19 +55,56 @@ _REMEMBERED = 4096
 _ROLES = _Roles()
 
 
-def said_in(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers that say something here, a few of many."""
-    return [each for each in headers if _ROLES[each[0]] is not None]
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the headers of a request say.
+
+    Attributes:
+        labels: By their names, as far as there are such labels.
+        key: Digest of the API key.
+        attempt: How often the SDK has tried the request before.
+        variant: The headers that say which API is meant.
+        own: Names of the headers that are for the gateway, and that no provider may see.
+    """
+
+    labels: Mapping[str, str]
+    key: str | None
+    attempt: int
+    variant: str
+    own: frozenset[bytes]
 
 
-def is_label(name: bytes) -> bool:
-    """Whether a header is for the gateway, and no provider may see it."""
-    role = _ROLES[name]
-    return role is not None and role[0] in ("label", "unknown")
+def said_in(headers: Iterable[tuple[bytes, bytes]]) -> Said:
+    """What headers say; most of them say nothing here, and the others are mostly those of the last call."""
+    return _said(tuple([each for each in headers if _ROLES[each[0]] is not None]))
+
+
+@lru_cache(maxsize=1024)
+def _said(headers: tuple[tuple[bytes, bytes], ...]) -> Said:
+    named: dict[str, str] = {}
+    keys, variants, own = [], [], set()
+    attempt = 0
+    for each, value in headers:
+        kind, name = _ROLES[each] or ("", "")
+        if kind in ("label", "unknown"):
+            own.add(each)
+        if kind == "key":
+            keys.append(value)
+        elif kind == "attempt":
+            attempt = _whole(value)
+        elif kind in ("label", "provider"):
+            named[name] = _text(value)
+        elif kind == "variant":
+            variants.append((name, value))
+        elif kind == "trace" and _TRACEPARENT.fullmatch(value):
+            named["trace"] = value.decode()
+    key = hashlib.sha256(b"\0".join(sorted(keys))).hexdigest()[:32] if any(keys) else None
+    variant = "\n".join(f"{name}: {_text(value)}" for name, value in sorted(variants))
+    return Said(named, key, attempt, variant, frozenset(own))
 
 
 def call_of(
-    url: str, headers: Iterable[tuple[bytes, bytes]], content: bytes, deployments: Mapping[str, str] = _NO_DEPLOYMENTS,
+    url: str, said: Said, content: bytes, deployments: Mapping[str, str] = _NO_DEPLOYMENTS,
     *, give_up_at: float | None = None,
 ) -> Call | None:  # fmt: skip
     """The call in a POST request; ``None`` for one to any other API, or with a body that is not a call.
@@ -79,52 +116,28 @@ def call_of(
         endpoint = _endpoint_at(url)
         if endpoint is None:
             return None
-        body = json.loads(content)
+        body = read_json(content)
         # Without a model it is a call all the same: a stored prompt names its own.
         if not isinstance(body, dict) or not ((model := body.get("model")) is None or isinstance(model, str)):
             return None
-        said = said_in(headers)
-        labels, attempt = read_labels(said, body)
         return Call.of(
-            *(endpoint, url, body, labels),
-            attempt=attempt, deployments=deployments, variant=variant_of(said), give_up_at=give_up_at,
+            *(endpoint, url, body, labels_of(said, body)),
+            attempt=said.attempt, deployments=deployments, variant=said.variant, give_up_at=give_up_at,
         )  # fmt: skip
     except (ValueError, RecursionError):
         return None
 
 
-def variant_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The headers that say which API is meant."""
-    found = [(role[1], value) for name, value in headers if (role := _ROLES[name]) is not None and role[0] == "variant"]
-    return "\n".join(f"{name}: {_text(value)}" for name, value in sorted(found)) if found else ""
-
-
-def read_labels(headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any]) -> tuple[Labels, int]:
-    """The labels of a request, and how often the SDK has tried it before."""
-    named: dict[str, Any] = {}
-    keys: list[bytes] = []
-    attempt = 0
-    for each, value in headers:
-        role = _ROLES[each]
-        if role is None:
-            continue
-        kind, name = role
-        if kind == "key":
-            keys.append(value)
-        elif kind == "attempt":
-            attempt = _whole(value)
-        elif kind in ("label", "provider"):
-            named[name] = _text(value)
-        elif kind == "trace" and _TRACEPARENT.fullmatch(value):
-            named["trace"] = value.decode()
-    current = current_labels()
+def labels_of(said: Said, body: Mapping[str, Any]) -> Labels:
+    """The labels of a request: those of its headers, over those of :func:`promptopt.labels`."""
+    named, current = said.labels, current_labels()
     given = body.get("safety_identifier") or body.get("user")
     user = named.get("user") or current.user or (given if isinstance(given, str) else None)
-    sample = _whole(named.get("sample", current.sample))
-    key = _digest(tuple(keys))
     if not named and (current is NO_LABELS or current == NO_LABELS):
-        return _few_labels(user, sample, key), attempt
-    return replace(current, **{**named, "user": user, "sample": sample, "key": key}), attempt
+        return _few_labels(user, said.key)
+    sample = _whole(named.get("sample", current.sample))
+    changes: dict[str, Any] = {**named, "user": user, "sample": sample, "key": said.key}
+    return replace(current, **changes)
 
 
 # A program sends its calls to few places, for few users.
@@ -134,8 +147,8 @@ def _endpoint_at(url: str) -> Endpoint | None:
 
 
 @lru_cache(maxsize=1024)
-def _few_labels(user: str | None, sample: int, key: str | None) -> Labels:
-    return Labels(user=user, sample=sample, key=key)
+def _few_labels(user: str | None, key: str | None) -> Labels:
+    return Labels(user=user, key=key)
 
 
 def _text(value: bytes) -> str:
@@ -151,8 +164,3 @@ def _whole(text: Any) -> int:
         return max(0, int(text))
     except (TypeError, ValueError):
         return 0
-
-
-@lru_cache(maxsize=256)
-def _digest(keys: tuple[bytes, ...]) -> str | None:
-    return hashlib.sha256(b"\0".join(sorted(keys))).hexdigest()[:32] if any(keys) else None

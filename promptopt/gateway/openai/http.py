@@ -22,7 +22,7 @@ from promptopt.gateway.openai.events import (
     made_wire,
     read_stream,
 )
-from promptopt.gateway.openai.headers import KEY_HEADERS, call_of, is_label, said_in
+from promptopt.gateway.openai.headers import KEY_HEADERS, call_of, said_in
 from promptopt.gateway.openai.wire import PATH_OF, endpoint_of, failure_in, read_answer
 from promptopt.providers.openai.errors import RETRYABLE, classify_body
 
@@ -38,8 +38,8 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: floa
     Labels come from :func:`promptopt.labels` and, over those, from ``x-promptopt-*`` headers, which are taken off. It
     waits in the gateway for as long as its client would for an answer, from ``now`` on by a monotonic clock.
     """
-    headers = said_in(request.headers.raw)
-    for name in {name for name, _ in headers if is_label(name)}:
+    said = said_in(request.headers.raw)
+    for name in said.own:
         del request.headers[name.decode("latin-1")]
     if request.method != "POST":
         return None
@@ -49,7 +49,7 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: floa
         return None
     timeout_s = request.extensions.get("timeout", {}).get("read")
     give_up_at = None if timeout_s is None else now + timeout_s
-    return call_of(str(request.url), headers, content, deployments, give_up_at=give_up_at)
+    return call_of(str(request.url), said, content, deployments, give_up_at=give_up_at)
 
 
 class Exchange:
@@ -154,13 +154,24 @@ def _addressed(headers: httpx2.Headers, upstream: Upstream, call: Call) -> httpx
 
 def _kept(headers: httpx2.Headers) -> tuple[dict[str, str], str]:
     """The headers that layers read, and the number that an endpoint gave to a request, if it gave one."""
-    read = {
-        low.decode("latin-1"): value.decode("latin-1")
-        for name, value in headers.raw
-        if (low := name.lower()).startswith(_KEPT_HEADERS)
-    }
+    read = {kept: value.decode("latin-1") for name, value in headers.raw if (kept := _KEPT[name])}
     numbers = [read.pop(name, "") for name in REQUEST_ID]
     return read, next(filter(None, numbers), "")
+
+
+class _Kept(dict[bytes, str]):
+    """The names of headers that are kept, in small letters, by how they come; an empty text for all others."""
+
+    def __missing__(self, name: bytes) -> str:
+        low = name.lower()
+        kept = low.decode("latin-1") if low.startswith(_KEPT_HEADERS) else ""
+        if len(self) < _REMEMBERED:
+            self[name] = kept
+        return kept
+
+
+_REMEMBERED = 4096
+_KEPT = _Kept()
 
 
 def http_response(call: Call, answer: Answer, request: httpx2.Request, *, streamed: bool) -> httpx2.Response:
@@ -175,13 +186,13 @@ def http_response(call: Call, answer: Answer, request: httpx2.Request, *, stream
     headers = {"content-type": content_type, "x-promptopt-source": answer.source}
     if answer.request_id:
         headers[REQUEST_ID[call.endpoint == "messages"]] = answer.request_id
-    body: Any = {"stream": _Kept(content)} if streamed else {"content": content}
+    body: Any = {"stream": _There(content)} if streamed else {"content": content}
     response = httpx2.Response(200, headers=headers, request=request, **body)
     response.elapsed = timedelta(0)
     return response
 
 
-class _Kept(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+class _There(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """Bytes that are there already, for a reader that wants them one part after the other."""
 
     def __init__(self, content: bytes) -> None:
@@ -199,7 +210,7 @@ def _again(response: httpx2.Response) -> httpx2.Response:
     dropped = (b"content-encoding", b"content-length", b"transfer-encoding")
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in dropped]
     again = httpx2.Response(
-        response.status_code, headers=headers, stream=_Kept(response.content), request=response.request
+        response.status_code, headers=headers, stream=_There(response.content), request=response.request
     )
     again.elapsed, again.history = response.elapsed, response.history
     return again

@@ -150,4 +150,5 @@ def _inline(value: Any) -> bool:
         return False
     if isinstance(source, dict) and str(source.get("type")) not in _INLINE_SOURCES:
         return False
-    return _inline(value.get("content")) and _inline(value.get("output"))
+    content = value.get("content")
+    return (isinstance(content, str) or _inline(content)) and ("output" not in value or _inline(value["output"]))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from promptopt.gateway.anthropic import wire as anthropic
-from promptopt.gateway.body import UNREADABLE, BadBody, ended, listed, text_of
+from promptopt.gateway.body import UNREADABLE, BadBody, ended, listed, read_json, text_of
 from promptopt.gateway.call import Answer, Call, Endpoint, Wire
 from promptopt.gateway.failures import CallFailed
 from promptopt.providers.openai.errors import classify, code_of
@@ -158,7 +157,7 @@ def read_answer(
     """
     body: Any = None
     try:
-        body = json.loads(content)
+        body = read_json(content)
         if not isinstance(body, dict):
             raise BadBody(f"the answer is {type(body).__name__}, not an object")
         fields = read_object(call, body)

@@ -25,7 +25,7 @@ from promptopt.gateway.flow import run_async
 from promptopt.gateway.keys import VirtualKey, find_key
 from promptopt.gateway.layers.upstreams import Upstreams
 from promptopt.gateway.openai.events import made_wire
-from promptopt.gateway.openai.headers import read_labels
+from promptopt.gateway.openai.headers import labels_of, said_in
 from promptopt.gateway.openai.wire import PATH_OF
 from promptopt.gateway.serve.exchange import (
     ClientGone,
@@ -204,14 +204,15 @@ class Service:
 
     def _read(self, endpoint: Endpoint, scope: Scope, content: bytes, key: VirtualKey | None) -> Call:
         body = read_body(content)
-        labels, attempt = read_labels(scope["headers"], body)
+        said = said_in(scope["headers"])
+        labels = labels_of(said, body)
         if key is not None:
             try:
                 labels = key.labelled(labels)
                 key.check_model(body.get("model") or "")
             except Refused as refusal:
                 raise refused(refusal) from None
-        return make_call(endpoint, self.serving.url(endpoint), body, labels, attempt, scope["headers"])
+        return make_call(endpoint, self.serving.url(endpoint), body, labels, said)
 
     async def _answer(
         self, serving: Serving, call: Call, incoming: Incoming, send: Send, key: VirtualKey | None

@@ -175,7 +175,7 @@ def _content(call: Call, upstream: Upstream, incoming: Incoming) -> bytes:
 
 def kept_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
     """The headers that layers go by."""
-    return {name.lower(): value for name, value in response.headers.items() if name.lower().startswith(_KEPT_STARTS)}
+    return {low: value for name, value in response.headers.items() if (low := name.lower()).startswith(_KEPT_STARTS)}
 
 
 def with_headers(answer: Answer, response: aiohttp.ClientResponse) -> Answer:
@@ -211,7 +211,8 @@ def _answered(call: Call, response: aiohttp.ClientResponse, body: bytes, *, hide
     try:
         if call.stream and not _comes_whole(response):
             return with_headers(read_stream(EventCollector(call, hide_usage=hide_usage), body), response)
-        return with_headers(read_answer(call, body, raw=reply), response)
+        number = response.headers.get("x-request-id", "")
+        return read_answer(call, body, kept_headers(response), reply, request_id=number)
     except BadBody as broken:
         raise failure_in(broken, response.status, kept_headers(response), reply) from None
 

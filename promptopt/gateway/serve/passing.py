@@ -21,7 +21,7 @@ from promptopt.gateway.keys import VirtualKey
 from promptopt.gateway.serve.exchange import ClientGone, pass_bytes, read_content, respond, run_here, unless_gone
 from promptopt.gateway.serve.forward import Forwarder, Reply, forwarded_headers, passed_headers, transport_failure
 from promptopt.gateway.serve.ids import collection_of, lasting_s, listed_in, made_by, named_in, own_part, owner_of
-from promptopt.gateway.serve.requests import Rejected, failed, not_allowed, read_body, read_json, refused
+from promptopt.gateway.serve.requests import Rejected, failed, not_allowed, read_body, read_unambiguous, refused
 from promptopt.gateway.serve.settings import Configuration
 from promptopt.gateway.stores.base import StoreDown, using
 from promptopt.gateway.stores.owners import MemoryOwners, Owners, OwnersFound, SqliteOwners
@@ -166,7 +166,7 @@ class PassThrough:
         upstream = self._upstream_for(content, key) if counting else None
         given = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
         if key is not None and content and not given.startswith(_UPLOADS):
-            await self._belongings.check(read_json(content), key)
+            await self._belongings.check(read_unambiguous(content), key)
         headers = forwarded_headers(scope["headers"])
         headers.pop("content-type")
         if given:

@@ -8,9 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import jiter
+
 from promptopt.gateway.call import Call, Endpoint, Labels
 from promptopt.gateway.failures import CallFailed, Refused
-from promptopt.gateway.openai.headers import variant_of
+from promptopt.gateway.openai.headers import Said
 from promptopt.gateway.serve.forward import Reply
 
 Headers = list[tuple[bytes, bytes]]
@@ -63,8 +65,16 @@ def _password(text: str) -> str | None:
         return None
 
 
-def read_json(content: bytes) -> Any:
+def read_unambiguous(content: bytes) -> Any:
     """The JSON of a body. Raises Rejected if it is none, or readers may differ over it."""
+    try:
+        return jiter.from_json(content, catch_duplicate_keys=True)
+    except ValueError:
+        # Python's reader says what is wrong with it, and where; and it takes a little more.
+        return _read_slowly(content)
+
+
+def _read_slowly(content: bytes) -> Any:
     try:
         return json.loads(content, object_pairs_hook=_object)
     except _Ambiguous as name:
@@ -77,7 +87,7 @@ def read_json(content: bytes) -> Any:
 
 def read_body(content: bytes) -> dict[str, Any]:
     """The JSON of a call; without a model it names a stored prompt. Raises Rejected if it is none."""
-    body = read_json(content)
+    body = read_unambiguous(content)
     if not isinstance(body, dict):
         raise Rejected(400, "invalid_json", f"the body is {_kind(body)}, not an object")
     model = body.get("model")
@@ -105,12 +115,10 @@ def _kind(value: Any) -> str:
     return {list: "a list", str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
 
 
-def make_call(
-    endpoint: Endpoint, url: str, body: dict[str, Any], labels: Labels, attempt: int, headers: Headers
-) -> Call:
+def make_call(endpoint: Endpoint, url: str, body: dict[str, Any], labels: Labels, said: Said) -> Call:
     """The call of a request. Raises Rejected if its values cannot be sent as JSON."""
     try:
-        return Call.of(endpoint, url, body, labels, attempt=attempt, variant=variant_of(headers))
+        return Call.of(endpoint, url, body, labels, attempt=said.attempt, variant=said.variant)
     except (ValueError, RecursionError, UnicodeEncodeError) as error:
         raise Rejected(400, "invalid_json", f"the body cannot be read: {error}") from None
 

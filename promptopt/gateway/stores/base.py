@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -60,13 +60,18 @@ class StoreLock:
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False) and not self._lock.acquire(
-            timeout=_BLINK_S if in_event_loop() else -1
-        ):
+        if not self.taken_at_once() and not self._lock.acquire(timeout=_BLINK_S if in_event_loop() else -1):
             raise StoreBusy("another thread of this process uses it")
 
-    def __exit__(self, *_: object) -> None:
+    def taken_at_once(self) -> bool:
+        """Take it if nobody has it; whether that was so."""
+        return self._lock.acquire(blocking=False)
+
+    def give_back(self, *_: object) -> None:
+        """Let the next one take it."""
         self._lock.release()
+
+    __exit__ = give_back
 
 
 def at_once(function: Callable[[], object]) -> None:
@@ -111,13 +116,30 @@ def using(store: Networked, function: Callable[[], T], undo: Callable[[T], None]
     return function()
 
 
+def giving(store: Networked, function: Callable[[], T]) -> Subflow[T]:
+    """As :func:`using`, for what nobody waits for: a store with ``gives_later`` takes it, and asks no network now."""
+    if getattr(store, "gives_later", False):
+        return function()
+    return (yield from using(store, function))
+
+
 class Outage:
-    """What a layer does while its store is away: goes on without (and says so once), or refuses."""
+    """What a layer does while its store is away, as in ``with outage:``: goes on without, says so once, or refuses."""
 
     def __init__(self, what: str, policy: OutagePolicy = "degrade") -> None:
         self._what = what
         self._policy = policy
         self._told = False
+
+    def __enter__(self) -> None:
+        """Nothing has failed yet."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if error is None:
+            self.over()
+        elif isinstance(error, StoreDown):
+            self.met(error)
+        return isinstance(error, StoreDown)
 
     def met(self, error: StoreDown) -> None:
         """Raises GatewayUnavailable if the policy is to refuse."""
@@ -137,17 +159,6 @@ class Outage:
         if self._told:
             self._told = False
             log.warning("%s: works again", self._what)
-
-
-@contextmanager
-def tolerating(outage: Outage) -> Iterator[None]:
-    """What is inside may fail with its store; the outage decides what that means."""
-    try:
-        yield
-    except StoreDown as error:
-        outage.met(error)
-    else:
-        outage.over()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +204,7 @@ class CacheStore(Protocol):
     def put(self, entry: KeptAnswer) -> None:
         """Keep an answer."""
 
-    def clear(
-        self, *, prompt: str | None = None, model: str | None = None, before: float | None = None
-    ) -> int:  # fmt: skip
+    def clear(self, *, prompt: str | None = None, model: str | None = None, before: float | None = None) -> int:
         """Forget the answers that match all that is given; how many there were."""
 
     def entries(self) -> Iterator[KeptAnswer]:
@@ -209,7 +218,7 @@ class Leases(Protocol):
     """Who leads a flight of identical calls, known to all processes.
 
     Those with a true attribute ``reads_cache`` find a kept answer whenever they are asked, so that nobody need look for
-    it before.
+    it before. For ``gives_later``, which budgets may have as well, see :func:`giving`.
     """
 
     networked: bool
@@ -263,7 +272,7 @@ class BudgetStore(Protocol):
     """Keeps budgets, in billionths of a dollar. Each method is one step that no other process can come between.
 
     Attributes:
-        on_crossed: Called when settling has crossed a level, once for each.
+        on_crossed: Called when settling has crossed a level, once for each; perhaps a little later, by another thread.
     """
 
     networked: bool

@@ -54,9 +54,9 @@ def _known(place: int | None, row: LedgerRow) -> tuple[tuple[str, ...], tuple[An
 
     Python looks for an adapter for each ``None``, which takes longer than to write all else of a row.
     """
-    values = (place, *row)
-    names = tuple(name for name, value in zip(_PLACES, values, strict=True) if value is not None)
-    return names, tuple(value for value in values if value is not None)
+    known = [each for each in zip(_PLACES, (place, *row), strict=True) if each[1] is not None]
+    names, values = zip(*known, strict=True)
+    return names, values
 
 
 @lru_cache(maxsize=256)

@@ -211,7 +211,7 @@ def storable(row: LedgerRow) -> LedgerRow:
     for value in row:
         kind = type(value)
         if kind is str:
-            if encodable(value) is not value:
+            if not value.isascii() and encodable(value) is not value:
                 break
         elif kind is int:
             if not -_LARGEST <= value < _LARGEST:

@@ -225,7 +225,15 @@ class RedisLeases:
             keys.append(self._cache.name(key))
             kept = list(RedisCache.packed(entry))
         payload = b"" if answer is None or kept else pack(answer)
-        self._link.script(_RELEASE, keys, [token, payload, int(SHARED_S * 1000), *kept])
+        self._link.later(_RELEASE, keys, [token, payload, int(SHARED_S * 1000), *kept], self._released)
+
+    @property
+    def gives_later(self) -> bool:
+        return self._link.defers
+
+    def _released(self, found: Any) -> None:
+        if isinstance(found, StoreDown):
+            self._link.outage.tell(str(found))
 
 
 class RedisWindows:

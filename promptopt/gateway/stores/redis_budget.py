@@ -14,6 +14,7 @@ import re
 import sqlite3
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptopt.gateway.stores.base import (
@@ -190,7 +191,21 @@ class RedisBudgets:
 
     def settle(self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int) -> None:
         values = [self._expected(), number, amount, paid, *(scope.limit for scope in scopes)]
-        rows = self._checked(scopes, self._link.script(_LUA_SETTLE, self._names(scopes), values))
+        self._link.later(_LUA_SETTLE, self._names(scopes), values, partial(self._settled, scopes))
+
+    @property
+    def gives_later(self) -> bool:
+        return self._link.defers
+
+    def _settled(self, scopes: Sequence[BudgetScope], found: Any) -> None:
+        try:
+            if isinstance(found, StoreDown):
+                raise found
+            rows = self._checked(scopes, found)
+        except StoreDown as error:
+            # The reservation stays, and is taken as spent when its time is over.
+            log.warning("the budget: %s; the worst case of a call stays reserved", error)
+            return
         for scope, (spent, alerted, reached) in zip(scopes, rows, strict=True):
             for level in ALERT_LEVELS:
                 if alerted < level <= reached and self.on_crossed is not None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from promptopt.errors import MissingExtra, UsageError
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import Outage, OutagePolicy, StoreDown
+from promptopt.gateway.stores.write_behind import WriteBehind
 
 if TYPE_CHECKING:
     import redis
     from redis.retry import Retry
 
 T = TypeVar("T")
+log = logging.getLogger("promptopt.gateway")
 
 PREFIX = "promptopt:"
 # After a failure Redis is not asked for this time, twice as long after the next one, so that calls do not wait for it
@@ -28,6 +34,23 @@ _SCHEMES = ("redis://", "rediss://", "unix://", "redis+unix://", "redis+cluster:
 
 class WrongValue(StoreDown):
     """Redis is there, and has something of another kind under the name of what was asked for."""
+
+
+class _Step(NamedTuple):
+    """A Lua script that is to be run, and who hears what it gave, or what kept it from being run."""
+
+    source: str
+    keys: list[str]
+    values: list[Any]
+    told: Callable[[Any], None]
+
+
+def _nobody(_result: object) -> None:
+    """Hears what came of a step for whoever asked for it and waits."""
+
+
+# Steps that wait at most; one more, and they are run at once.
+_MOST_LATER = 1000
 
 
 class RedisLink:
@@ -68,33 +91,46 @@ class RedisLink:
         except ValueError as error:
             raise UsageError(f"redis = {self.name!r}: {error}") from None
         self._wrong: type[Exception] = redis.ResponseError
+        self._no_script: type[Exception] = redis.exceptions.NoScriptError
+        self._scripts: set[str] = set()
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
         self._clock = clock
         self._lock = threading.Lock()
         self._rest_s = 0.0
         self._resting_until = float("-inf")
-        self._scripts: dict[str, Any] = {}
         self.outage = Outage("Redis", policy)
+        self._begin()
+        self._writer = WriteBehind(Path(f"redis-{self.name}-{prefix}"), self._write, forked=self._begin)
         try:
             self.do(lambda client: client.ping())
         except StoreDown as error:
             self.outage.met(error)
 
+    def _begin(self) -> None:
+        # By process: what a forked child would find here is its parent's to do.
+        self._later: list[_Step] = []
+        self._adding = threading.Lock()
+
     def do(self, function: Callable[[redis.Redis], T]) -> T:
-        """The result of a function on the client.
+        """The result of a function on the client, after what was left for later.
 
         Raises:
             StoreDown: Redis is away.
         """
+        if self._later:
+            self._write()
+        return self._do(function)
+
+    def _do(self, function: Callable[[redis.Redis], T]) -> T:
         if self._rest_s:
             self._look_again()
         try:
             result = function(self.client if self._known else self._look())
         except self._errors as error:
-            if isinstance(error, self._wrong) and "WRONGTYPE" in str(error):
-                raise WrongValue(f"{self.name}: {error}") from None
-            self._rest()
-            raise StoreDown(f"{self.name} is away ({type(error).__name__})") from None
+            found = self._error(error)
+            if not isinstance(found, WrongValue):
+                self._rest()
+            raise found from None
         self._rest_s = 0.0
         self.outage.over()
         return result
@@ -112,7 +148,6 @@ class RedisLink:
             plain, self.client = self.client, _cluster(self._url)
             plain.close()
             self.cluster = True
-            self._scripts.clear()
         self._known = True
         return self.client
 
@@ -138,14 +173,111 @@ class RedisLink:
             self._resting_until = self._clock.monotonic() + self._rest_s
 
     def script(self, source: str, keys: list[str], values: list[Any]) -> Any:
-        """The result of a Lua script, which Redis runs as one step."""
-        if source not in self._scripts:
-            self._scripts[source] = self.client.register_script(source)
-        return self.do(lambda client: self._scripts[source](keys=keys, args=values, client=client))
+        """The result of a Lua script, which Redis runs as one step, after what was left for later.
+
+        Raises:
+            StoreDown: Redis is away.
+        """
+        if not self._later:
+            return self._do(lambda client: self._one(client, _Step(source, keys, values, _nobody)))
+        found: list[Any] = []
+        self._run([*self._taken(), _Step(source, keys, values, found.append)])
+        if isinstance(found[0], StoreDown):
+            raise found[0]
+        return found[0]
+
+    @property
+    def defers(self) -> bool:
+        """Whether :meth:`later` takes a step without asking the network; a cluster cannot take several at once."""
+        return self._known and not self.cluster
+
+    def later(self, source: str, keys: list[str], values: list[Any], told: Callable[[Any], None]) -> None:
+        """Run a script for whose result nobody waits: with the next one, or up to 20 ms later, in the writer's thread.
+
+        Args:
+            told: Gets its result, or the StoreDown that kept it from being run.
+
+        Raises:
+            StoreDown: Redis is away, and it was asked at once.
+        """
+        if not self.defers:
+            told(self.script(source, keys, values))
+            return
+        with self._adding:
+            self._later.append(_Step(source, keys, values, told))
+        if len(self._later) < _MOST_LATER:
+            self._writer.due()
+        else:
+            self._write()
+
+    def _taken(self) -> list[_Step]:
+        with self._adding:
+            taken, self._later = self._later, []
+        return taken
+
+    def _write(self) -> bool:
+        self._run(self._taken())
+        return True
+
+    def _run(self, steps: Sequence[_Step]) -> None:
+        """Run scripts, one after the other, with one request."""
+        if not steps:
+            return
+        results: Sequence[Any]
+        try:
+            results = self._do(lambda client: self._all(client, steps))
+        except StoreDown as error:
+            # Whether it has run them nobody knows, so that none is run again.
+            results = [error] * len(steps)
+        for step, result in zip(steps, results, strict=True):
+            try:
+                step.told(self._error(result) if isinstance(result, self._errors) else result)
+            except Exception:
+                log.exception("%s: what came of a step could not be told", self.name)
+
+    def _one(self, client: redis.Redis, step: _Step) -> Any:
+        try:
+            return self._asked(client, step)
+        except self._no_script:
+            return client.eval(step.source, len(step.keys), *step.keys, *step.values)
+
+    def _all(self, client: redis.Redis, steps: Sequence[_Step]) -> list[Any]:
+        """What each script gave; an error in the place of the result of one that failed."""
+        pipeline = client.pipeline(transaction=False)
+        for step in steps:
+            self._asked(pipeline, step)
+        results: list[Any] = pipeline.execute(raise_on_error=False)
+        for at, (step, result) in enumerate(zip(steps, results, strict=True)):
+            if isinstance(result, self._no_script):
+                try:
+                    results[at] = self._one(client, step)
+                except self._wrong as error:
+                    results[at] = error
+        return results
+
+    def _asked(self, client: Any, step: _Step) -> Any:
+        """Have a script run by its name; by its text the first time. A Redis that was started again knows none."""
+        known = step.source in self._scripts
+        run, name = (client.evalsha, _digest(step.source)) if known else (client.eval, step.source)
+        result = run(name, len(step.keys), *step.keys, *step.values)
+        self._scripts.add(step.source)
+        return result
+
+    def _error(self, error: Exception) -> StoreDown:
+        if isinstance(error, self._wrong) and "WRONGTYPE" in str(error):
+            return WrongValue(f"{self.name}: {error}")
+        return StoreDown(f"{self.name} is away ({type(error).__name__})")
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Run what was left for later, and give the connections back."""
+        self._write()
         self.client.close()
+
+
+@lru_cache(maxsize=64)
+def _digest(source: str) -> str:
+    """What Redis calls a script."""
+    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 def _once_more() -> Retry:

@@ -120,6 +120,10 @@ class SealedLeases:
         self.networked = inner.networked
         self.reads_cache = getattr(inner, "reads_cache", False)
 
+    @property
+    def gives_later(self) -> bool:
+        return getattr(self._inner, "gives_later", False)
+
     def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
         found = self._inner.acquire(sealed_key(key), token, now, fresh=fresh)
         if isinstance(found, bool):
