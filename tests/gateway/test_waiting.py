@@ -23,6 +23,7 @@ from promptopt.gateway.flow import Blocking, run_async
 from promptopt.gateway.layers.concurrency import Concurrency
 from promptopt.gateway.layers.single_flight import SingleFlight
 from promptopt.gateway.stores.base import StoreOptions
+from promptopt.gateway.stores.database import Database
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.redis import RedisStore
 
@@ -244,6 +245,34 @@ async def test_a_locked_file_holds_no_event_loop(aclient, upstream, folder, name
     unlocking.join()
     other.close()
     await sdk.close()
+
+
+@pytest.mark.parametrize("looping", [False, True])
+def test_nobody_who_looks_waits_for_a_thread_that_writes(tmp_path, looping):
+    database = Database(tmp_path / "a.sqlite", "CREATE TABLE IF NOT EXISTS t (a)", what="a test")
+    database.execute("INSERT INTO t VALUES (1)")
+    written, looked = threading.Event(), threading.Event()
+
+    def write(connection):
+        connection.execute("INSERT INTO t VALUES (2)")
+        written.set()
+        assert looked.wait(30)
+
+    def look():
+        return database.look(lambda connection: connection.execute("SELECT sum(a) FROM t").fetchone()[0])
+
+    async def look_in_a_loop():
+        return look()
+
+    writing = threading.Thread(target=database.write, args=(write,))
+    writing.start()
+    assert written.wait(30)
+    assert (asyncio.run(look_in_a_loop()) if looping else look()) == 1
+    looked.set()
+    writing.join()
+    assert look() == 3
+    database.close()
+    assert look() == 3
 
 
 class Places:

@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -21,6 +22,7 @@ log = logging.getLogger("promptopt.serve")
 _BACKLOG = 2048
 # How long connections may take to close whose calls have ended.
 _CLOSING_S = 2
+_SWITCH_S = 0.001
 
 
 class _Server(uvicorn.Server):
@@ -95,6 +97,8 @@ def serve(configuration: Configuration, read: Callable[[], Configuration], *, st
     """
     settings = configuration.serve
     listening = _listen(settings)
+    # So long at most a thread that writes rows may hold up the loop, each time.
+    sys.setswitchinterval(_SWITCH_S)
     service = Service(configuration)
     config = uvicorn.Config(
         make_app(service),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar, cast
 
 from promptopt.errors import InputError
 from promptopt.files import show_path
@@ -110,6 +111,11 @@ class Database:
         self._guard = guard
         self._lock = StoreLock()
         self._connection: sqlite3.Connection | None = None
+        # A second way into the file, for those who look while somebody writes.
+        self._aside_lock = threading.Lock()
+        self._aside: sqlite3.Connection | None = None
+        self._closing: Any = None
+        self._closing_aside: Any = None
         _DATABASES.add(self)
         try:
             make_folder(path.parent)
@@ -138,6 +144,31 @@ class Database:
             Unstorable: A value is one that SQLite does not take.
         """
         return self._do(function, () if in_event_loop() else PAUSES_S)
+
+    def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """As :meth:`do`, for a function that only reads: it does not wait for a thread that writes."""
+        if not self._lock.taken_at_once():
+            found, result = self._looked_aside(function)
+            return cast("T", result) if found else self.do(function)
+        try:
+            if self._connection is not None:
+                return function(self._connection)
+        except (sqlite3.Error, UnicodeDecodeError):
+            # What is wrong is found out, and dealt with, by ``do``.
+            pass
+        finally:
+            self._lock.give_back()
+        return self.do(function)
+
+    def _looked_aside(self, function: Callable[[sqlite3.Connection], T]) -> tuple[bool, T | None]:
+        """Whether a function could be called on the second connection, and its result."""
+        try:
+            with self._aside_lock:
+                if self._aside is None and self._connection is not None:
+                    self._aside, self._closing_aside = self._connected()
+                return (False, None) if self._aside is None else (True, function(self._aside))
+        except (sqlite3.Error, UnicodeDecodeError):
+            return False, None
 
     def _do(self, function: Callable[[sqlite3.Connection], T], pauses: Sequence[float]) -> T:
         with self._lock:
@@ -209,20 +240,25 @@ class Database:
             make_private(self.path)
         except OSError:
             pass
-        # Who waits for a lock, and how, is decided by ``do``.
-        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        connection, closing = self._connected()
         try:
             self._prepare(connection)
             if self._guard is not None:
                 self._guard.opened(connection)
         except BaseException:
-            connection.close()
+            closing()
             raise
-        self._connection = connection
-        # A client that nobody closes leaves no open file; Python 3.13 warns of one.
-        self._closing = weakref.finalize(self, connection.close)
-        self._closing.atexit = False
+        self._connection, self._closing = connection, closing
         return connection
+
+    def _connected(self) -> tuple[sqlite3.Connection, weakref.finalize[..., Any]]:
+        """A way into the file, and what closes it."""
+        # Who waits for a lock, and how, is decided by ``do``.
+        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        # A client that nobody closes leaves no open file; Python 3.13 warns of one.
+        closing = weakref.finalize(self, connection.close)
+        closing.atexit = False
+        return connection, closing
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -235,14 +271,19 @@ class Database:
         if self._connection is not None:
             self._closing()
         self._connection = None
+        with self._aside_lock:
+            if self._aside is not None:
+                self._closing_aside()
+            self._aside = None
 
     def after_fork(self) -> None:
         """Start again in a child: a connection must not be carried over a fork, nor closed by the child."""
-        self._lock = StoreLock()
-        if self._connection is not None:
-            self._closing.detach()
-            _PARENTS.append(self._connection)
-        self._connection = None
+        self._lock, self._aside_lock = StoreLock(), threading.Lock()
+        for connection, closing in ((self._connection, self._closing), (self._aside, self._closing_aside)):
+            if connection is not None:
+                closing.detach()
+                _PARENTS.append(connection)
+        self._connection = self._aside = None
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         self._shut()

@@ -147,7 +147,7 @@ class SqliteCache:
         held = self._waiting.entries.get(key)
         if held is not None and held[0].valid(now):
             return replace(held[0].answer, source="cache", raw=None)
-        row = self._database.do(
+        row = self._database.look(
             lambda connection: connection.execute(
                 "SELECT content, content_type, meta FROM answers WHERE key = ? AND expires > ? AND created <= ?",
                 (key, now, now + SKEW_S),
