@@ -17,6 +17,7 @@ import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -525,10 +526,133 @@ def short_forms(dice: random.Random) -> Iterator[Case]:
             )
 
 
+_PIECES = [
+    "Paris",
+    "is",
+    "the",
+    "CAPITAL",
+    "of",
+    "France.",
+    "naïve",
+    "ß",
+    "İ",
+    "ﬁ",
+    "😀",
+    "42",
+    "3.50",
+    "-7",
+    "a,b",
+    "x;y",
+    '"q"',
+    "it's",
+]
+_PIECES += [
+    "(ok)",
+    "[1]",
+    "{k}",
+    "%",
+    "$&",
+    "\\",
+    "\n",
+    "\t",
+    "--",
+    "e.g.",
+    "U.S.",
+    "can't",
+    "gonna",
+    "null",
+    "true",
+    "<b>hi</b>",
+    "https://a.b/c?d=e",
+]
+
+
+def _text(dice: random.Random, most: int = 9) -> str:
+    return " ".join(dice.choices(_PIECES, k=dice.randint(1, most))).strip()
+
+
+def _json(dice: random.Random, depth: int = 0) -> Any:
+    plain = [dice.randint(-3, 99), round(dice.uniform(-1, 9), 2), dice.choice([True, False, None]), _text(dice, 3)]
+    if depth > 2 or dice.random() < 0.4:
+        return dice.choice(plain)
+    if dice.random() < 0.5:
+        return [_json(dice, depth + 1) for _ in range(dice.randint(0, 3))]
+    return {dice.choice(["name", "age", "tags", "k y"]): _json(dice, depth + 1) for _ in range(dice.randint(0, 3))}
+
+
+def _schema(dice: random.Random, depth: int = 0) -> dict[str, Any]:
+    kind = dice.choice(
+        ["object", "array", "string", "number", "integer", "boolean", "null"] if depth else ["object", "array"]
+    )
+    more: dict[str, Any] = {}
+    if kind == "object":
+        more["properties"] = {
+            name: _schema(dice, depth + 1) for name in dice.sample(["name", "age", "tags"], dice.randint(0, 2))
+        }
+        more |= dice.choice([{}, {"required": ["name"]}, {"additionalProperties": False}, {"minProperties": 1}])
+    elif kind == "array":
+        more |= dice.choice(
+            [{}, {"items": _schema(dice, depth + 1)} if depth < 3 else {}, {"minItems": 1}, {"uniqueItems": True}]
+        )
+    elif kind == "string":
+        more |= dice.choice([{}, {"minLength": 2}, {"pattern": "^[A-Z]"}, {"enum": ["Paris", "42"]}])
+    elif kind in ("number", "integer"):
+        more |= dice.choice([{}, {"minimum": 0}, {"maximum": 50}, {"multipleOf": 2}])
+    return {"type": kind, **more}
+
+
+def drawn(dice: random.Random) -> Iterator[Case]:
+    """Answers and values that are made of pieces: no two seeds have the same."""
+    for _ in range(30):
+        text, other = _text(dice), _text(dice)
+        folds = "fold" if set("ßİﬁ") & set(text + other) else ""
+        cut = text[dice.randrange(len(text)) :].strip() or text
+        for kind in ("equals", "contains", "icontains", "starts-with"):
+            value = dice.choice([text, other, cut])
+            templated = "{{" in value or "{%" in value
+            if not templated:
+                yield from both(kind, text, value, difference=folds if kind.startswith("i") else "")
+        for kind in ("contains-any", "contains-all", "icontains-any", "icontains-all"):
+            values = [dice.choice([cut, other, text[:3].strip() or "x"]) for _ in range(dice.randint(1, 3))]
+            yield from both(kind, text, values, difference=folds if kind.startswith("i") else "")
+            plain = ", ".join(re.sub(r'["\n,]', "", value).strip() or "x" for value in values)
+            yield from both(kind, text, plain, difference=folds if kind.startswith("i") else "")
+        yield from both("levenshtein", text, other, threshold=dice.choice([0, 3, 8, 20]))
+        yield from both("word-count", text, dice.choice([1, 4, {"min": 3}, {"max": 5}, {"min": 2, "max": 6}]))
+        yield from both("regex", text, re.escape(cut[:4]).replace("\\ ", " "))
+        for kind in ("bleu", "gleu", "rouge-n"):
+            yield from both(kind, text, dice.choice([other, cut, text]), threshold=dice.choice([0, 0.2, 0.5, 1]))
+        value, schema = _json(dice), _schema(dice)
+        said = json.dumps(value, ensure_ascii=dice.random() < 0.5, indent=dice.choice([None, 2]))
+        yield from both("is-json", said)
+        yield from both("is-json", said, schema)
+        if isinstance(value, dict):
+            around = f"Here it is:\n```json\n{said}\n```\nDone."
+            yield from both("contains-json", dice.choice([said, around]), schema)
+        if isinstance(value, dict | list):
+            yield from both("equals", said, value)
+        yield from both("is-xml", f"<a>{text}</a>", dice.choice([None, "a", "a.b"]))
+        yield from both("is-refusal", dice.choice([text, f"I'm sorry, {other}", f"{text} I cannot {other}"]))
+        least = dice.randint(0, 40)
+        yield from both("javascript", text, f"output.length > {least} && output.split(' ').length < {least}")
+        yield from both(
+            "javascript", text, f"({{pass: output.length > {least}, score: {dice.choice([0.1, 0.5, 1])}, reason: 'r'}})"
+        )
+        yield from both(
+            "python", text, f"len(output.split()) / 10 if {least} > 5 else len(output) > {least}", threshold=0.3
+        )
+        cell = dice.choice(["contains: {}", "icontains:{}", "equals: {}", "{}", "starts-with: {}", "not-contains: {}"])
+        value = re.sub(r"\s+", " ", dice.choice([cut, other, text])).strip()
+        if "{" not in value and ":" not in value and value:
+            folded = folds if cell.startswith("i") else ""
+            yield Case("__expected", re.sub(r"\s+", " ", text), cell.format(value), folded)
+
+
 def cases(seed: int) -> list[Case]:
     """All cases of a seed."""
     dice = random.Random(seed)
-    made = [case for make in (texts, overlaps, structures, code, responses, short_forms) for case in make(dice)]
+    makes = (texts, overlaps, structures, code, responses, short_forms, drawn)
+    made = [case for make in makes for case in make(dice)]
     return [case for case in made if case.output.strip()]
 
 

@@ -64,6 +64,9 @@ def test_it_is_what_promptfoos_implementation_prints(answer: str, reference: str
 
 
 WORDS = [
+    *("the", "cat", "sat", "on", "a", "mat", "run", "running", "runs", "dogs", "dog", "big", "large"),
+    *("car", "automobile", "quick", "fast", "happy", "glad", "end.", "Cat"),
+]
     "the",
     "cat",
     "sat",
