@@ -67,28 +67,6 @@ WORDS = [
     *("the", "cat", "sat", "on", "a", "mat", "run", "running", "runs", "dogs", "dog", "big", "large"),
     *("car", "automobile", "quick", "fast", "happy", "glad", "end.", "Cat"),
 ]
-    "the",
-    "cat",
-    "sat",
-    "on",
-    "a",
-    "mat",
-    "run",
-    "running",
-    "runs",
-    "dogs",
-    "dog",
-    "big",
-    "large",
-    "car",
-    "automobile",
-    "quick",
-    "fast",
-    "happy",
-    "glad",
-    "end.",
-    "Cat",
-]
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12)
 
 
