@@ -7,7 +7,7 @@ const keyOf = data.scored ? ["1", "2", "3", "4", "5"] : ["p", "f"];
 let state = { labels: {}, notes: {}, history: [], skipped: {}, who: data.labeller, place: 0 };
 try {
   const kept = JSON.parse(localStorage.getItem(store) || "null");
-  if (kept) state = Object.assign(state, kept);
+  if (kept && kept.labels && kept.notes && kept.skipped && kept.history) state = Object.assign(state, kept);
 } catch (error) { at("said").textContent = "This browser keeps nothing: save before you close the page."; }
 
 function keep() {
@@ -27,6 +27,7 @@ function section(name, text) {
   const head = document.createElement("h2"), body = document.createElement("pre");
   head.textContent = name;
   body.textContent = text;
+  body.dir = "auto";
   body.tabIndex = 0;
   at("inputs").append(head, body);
 }
@@ -99,8 +100,16 @@ at("json").addEventListener("click", () => save(data.suite + "-labels.json", "ap
 at("csv").addEventListener("click", () => save(data.suite + "-labels.csv", "text/csv", csv()));
 at("note").addEventListener("input", () => { state.notes[state.place] = at("note").value; keep(); });
 at("who").addEventListener("input", () => { state.who = at("who").value; keep(); });
+// The same page in another tab: both hold what either says.
+window.addEventListener("storage", (event) => {
+  if (event.key !== store || !event.newValue) return;
+  const other = JSON.parse(event.newValue);
+  Object.assign(state, { labels: other.labels, notes: other.notes, skipped: other.skipped });
+  show();
+});
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // A key that is held down is pressed once.
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.tagName === "INPUT") {
     if (event.key === "Enter" || event.key === "Escape") event.target.blur();
     return;

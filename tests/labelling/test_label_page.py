@@ -184,6 +184,28 @@ def test_it_goes_on_after_it_was_closed(browser, page):
 
 
 @in_chromium
+def test_two_tabs_lose_nothing_and_a_key_that_is_held_counts_once(browser, page):
+    browser.open(page)
+    browser.press("p")
+    first = browser._session
+    browser.open(page)
+    second = browser._session
+    assert browser.text("place") == "2 of 4, 1 labelled"
+    browser.press("f")
+    browser._session = first
+    assert browser.until("document.getElementById('place').textContent.endsWith('2 labelled')")
+    browser.press("s", "p")
+    for held in (False, True, True):
+        browser.tell("Input.dispatchKeyEvent", type="keyDown", key="u", text="u", autoRepeat=held)
+    assert browser.text("place").endswith("2 labelled")
+    browser._session = second
+    assert browser.until("document.getElementById('place').textContent.endsWith('2 labelled')")
+    found = json.loads(browser.saved("json", "q-labels.json").read_text())["labels"]
+    assert [(row["case"], row["label"]) for row in found] == [("case 0", "pass"), ("case 1", "fail")]
+    assert browser.value("document.getElementById('answer').dir") == "auto"
+
+
+@in_chromium
 def test_a_score_and_buttons(browser, tmp_path):
     path = tmp_path / "scored.html"
     path.write_text(label_page("q", ANSWERS, "ann", scored=True), encoding="utf-8")
