@@ -389,7 +389,10 @@ class Classifier(ModelScorer):
             shown = shown_to(subject, classes=", ".join(self._classes.names), rubric=self._class)
             schema = self._classes.schema()
             assert schema is not None
-            question = self.question(judge, self._system, "<text>\n{{ output }}\n</text>", schema, shown)
+            try:
+                question = self.question(judge, self._system, "<text>\n{{ output }}\n</text>", schema, shown)
+            except NoVerdict as error:
+                return broken(error, Judged(judge.settings.model or ""))
         else:
             question = JudgeQuestion((Message("user", subject.answer or ""),))
         score = yield from graded(judge, question, self._read, self._threshold)

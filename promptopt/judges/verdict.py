@@ -151,10 +151,11 @@ def read_category(reply: JudgeReply) -> tuple[str, str]:
             return letters.pop(), " ".join(text.split())
     schema = {"type": "object", "properties": {"category": {"type": "string"}}, "required": ["category"]}
     data = read_as(reply, schema)
-    found = re.fullmatch(r"\W*([A-E])(?:\W.*)?", data["category"].strip(), re.DOTALL | re.IGNORECASE)
-    if found is None:
+    said = data["category"].strip()
+    found = re.fullmatch(r"\W*([A-E])(?:\W.*)?|\W*([a-e])\W*", said, re.DOTALL)
+    if found is None or len(set(re.findall(r"\b[A-E]\b", said))) > 1:
         raise NoVerdict(f"the judge says the category {data['category'][:40]!r}, which is not one of A to E")
-    return found[1].upper(), str(data.get("reason") or "").strip()
+    return (found[1] or found[2]).upper(), str(data.get("reason") or "").strip()
 
 
 def _cut(text: str, most: int = 80) -> str:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jinja2 import TemplateError as JinjaError
 
 from promptopt.errors import SuiteError, UsageError
 from promptopt.files import replace_files, show_path
 from promptopt.promptfoo.document import plain
 from promptopt.promptfoo.evaluation import Evaluation
-from promptopt.suites import Assertion, Case
+from promptopt.promptfoo.nunjucks import MADE_PATTERN, STRICT
+from promptopt.suites import Assertion, Case, Suite
 from promptopt.suites.variables import FILE
 from promptopt.templates import Template
+from promptopt.templates.environment import PromptEnvironment
 from promptopt.values import Media
 
 
@@ -52,7 +55,7 @@ def _files(evaluation: Evaluation, folder: Path) -> Iterator[tuple[Path, str]]:
                 yield path, _prompt(template)
         suite = folder / "suites" / f"{part.suite.name}.yaml"
         names = sorted({name for template in part.templates for name in template.variables()})
-        yield suite, _suite(part.suite.cases, names, suite.parent)
+        yield suite, _suite(part.suite, names, suite.parent)
     tables = {provider.table[0]: provider.table[1] for provider in evaluation.providers if provider.table}
     if tables:
         name = "providers.toml" if (folder / "pyproject.toml").exists() else "pyproject.toml"
@@ -60,15 +63,34 @@ def _files(evaluation: Evaluation, folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _prompt(template: Template) -> str:
-    """The source; filters of Nunjucks that Jinja2 has under another name have that."""
-    return template.source.replace("| dump", "| tojson").replace("|dump", "|tojson").rstrip("\n") + "\n"
+    """The source; what Jinja2 has under another name has that.
+
+    Raises:
+        SuiteError: It has what only Nunjucks knows.
+    """
+    source = template.source.replace("| dump", "| tojson").replace("|dump", "|tojson").rstrip("\n") + "\n"
+    source = source.replace(f"== {STRICT} ==", "==").replace(f"!= {STRICT} !=", "!=")
+    try:
+        PromptEnvironment(None).from_string(source)
+        why = "it has a pattern such as r/x/g" if MADE_PATTERN in source else ""
+    except JinjaError as error:
+        why = str(error)
+    if why:
+        raise SuiteError(
+            f"the prompt {template.origin.prompt!r} is a template that only Nunjucks reads: {why}",
+            remedy="`promptopt compare -c` runs it; or write the prompt as a template of Jinja2",
+        )
+    return source
 
 
-def _suite(cases: tuple[Case, ...], names: list[str], folder: Path) -> str:
+def _suite(suite: Suite, names: list[str], folder: Path) -> str:
+    cases = suite.cases
     # What promptfoo prints nothing for, a prompt of this project refuses: such variables are empty here.
     missing = {name: "" for name in names if any(name not in case.vars for case in cases) and name.isidentifier()}
     missing.pop("_conversation", None)
     document: dict[str, Any] = {"defaultTest": {"vars": missing}} if missing else {}
+    if suite.derived:
+        document["derivedMetrics"] = [{"name": each.name, "value": each.value} for each in suite.derived]
     document["tests"] = [_test(case, folder) for case in cases]
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 

@@ -48,8 +48,8 @@ _ESCAPE = re.compile(r"""\\([^ntr\\'"])""")
 _NUMBER = re.compile(r"(?<![\w.])\d[\d.]*(?:[eE][-+]?\d+|[_xX]\w+)")
 _PATTERN = re.compile(r"(?<!\w)r/((?:[^/\n\\]|\\.)+)/([a-z]*)")
 # Constants of Jinja2 that are variables in Nunjucks.
-_PYTHONS, _STRICT = re.compile(r"(?<![\w.])(True|False|None)(?![\w:(])"), "promptopt_strict"
-_MADE_PATTERN = "promptopt_pattern"
+_PYTHONS, STRICT = re.compile(r"(?<![\w.])(True|False|None)(?![\w:(])"), "promptopt_strict"
+MADE_PATTERN = "promptopt_pattern"
 # Nothing that a template waits for takes time here.
 _ASYNC = {"asyncEach": "for", "asyncAll": "for", "endeach": "endfor", "endall": "endfor", "ifAsync": "if"}
 _SET_SEVERAL = re.compile(r"^\s*set\s+(\w+(?:\s*,\s*\w+)+)\s*=(.+)$", re.DOTALL)
@@ -102,7 +102,7 @@ def _code(code: str) -> str:
     """What is between texts; a pattern ``r/x/g`` is made by a call."""
     found, at = "", 0
     for pattern in _PATTERN.finditer(code):
-        found += f"{_operators(code[at : pattern.start()])}{_MADE_PATTERN}({pattern[1]!r}, {pattern[2]!r})"
+        found += f"{_operators(code[at : pattern.start()])}{MADE_PATTERN}({pattern[1]!r}, {pattern[2]!r})"
         at = pattern.end()
     return found + _operators(code[at:])
 
@@ -111,7 +111,7 @@ def _operators(code: str) -> str:
     if number := _NUMBER.search(code):
         raise TemplateSyntaxError(f"Nunjucks has no number {number[0]}: write it in digits", 1)
     # Compared without a conversion: what stands between is not a value.
-    code = code.replace("!==", f"!= {_STRICT} !=").replace("===", f"== {_STRICT} ==")
+    code = code.replace("!==", f"!= {STRICT} !=").replace("===", f"== {STRICT} ==")
     code = _PYTHONS.sub(r"undefined_\1", code)
     code = code.replace("&&", " and ").replace("||", " or ")
     code = re.sub(r"!(?!=)\s*(?=[\w(])", "not ", code)
@@ -136,7 +136,7 @@ class Switch(Extension):
             if name == "default":
                 otherwise = parser.parse_statements(self._ENDS)
                 continue
-            strict = nodes.Operand("eq", nodes.Name(_STRICT, "load"))
+            strict = nodes.Operand("eq", nodes.Name(STRICT, "load"))
             tests.append(nodes.Compare(value, [strict, nodes.Operand("eq", parser.parse_expression())]))
             if body := parser.parse_statements(self._ENDS):
                 cases.append((tests, body))
@@ -258,8 +258,8 @@ class NunjucksEnvironment(PromptEnvironment):
     ) -> None:
         super().__init__(loader, undefined=Silent, finalize=js_text, keep_trailing_newline=True)
         self.add_extension(Switch)
-        self.globals |= GLOBALS | {"env": dict(variables or {}), "null": None, _STRICT: COMPARED_STRICTLY}
-        self.globals[_MADE_PATTERN] = Pattern
+        self.globals |= GLOBALS | {"env": dict(variables or {}), "null": None, STRICT: COMPARED_STRICTLY}
+        self.globals[MADE_PATTERN] = Pattern
         self.tests |= {
             "null": lambda value: value is None,
             "truthy": is_true,

@@ -76,6 +76,9 @@ def test_factuality_scores_the_relation_of_facts(project, endpoint, kind, letter
         ("(B) or (D)", None),
         ("After all, A good answer", None),
         ('{"category": "F"}', None),
+        ('{"category": "A or B"}', None),
+        ('{"category": "A/B"}', None),
+        ('{"category": "CD"}', None),
         ("I cannot say (sorry)", None),
     ],
 )
@@ -189,6 +192,8 @@ def test_a_model_classifies_by_the_classes_of_the_assert(project, endpoint) -> N
     assertion = {"type": "classifier", "value": "kind", "classes": ["kind", "rude"], "threshold": 0.5}
     assert score(project, endpoint, json.dumps(assertion), '{"kind": 0.7, "rude": 0.3}')["passed"]
     assert "The classes: kind, rude." in asked(endpoint)[0]
+    wrong = score(project, endpoint, json.dumps({**assertion, "rubricPrompt": "{{ outptu }}"}), "{}")
+    assert (wrong["passed"], "'outptu' is undefined" in wrong["error"]) == (None, True)
 
 
 STATEMENTS = json.dumps(

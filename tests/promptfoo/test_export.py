@@ -44,6 +44,21 @@ def test_the_imported_files_give_the_same_scores(config) -> None:
         assert [each[key] for each in after] == [each[key] for each in before]
 
 
+def test_what_only_nunjucks_reads_is_not_written_and_derived_metrics_are(project) -> None:
+    text = "prompts: ['{{ \"yes\" if x === 1 }} %s']\nproviders: [echo]\nderivedMetrics: [{name: d, value: m * 2}]\n"
+    text += "tests: [{vars: {x: 1}, assert: [{type: contains, value: 'yes', metric: m}]}]\n"
+    project.write({"promptfooconfig.yaml": text % "."})
+    assert project.run("import", "promptfooconfig.yaml", "-o", "moved").returncode == 0
+    suite = "moved/suites/promptfooconfig.yaml"
+    run = project.run("compare", "moved/prompts/prompt-1/v1.j2", "--suite", suite, "--record", "missing", "--json")
+    assert json.loads(run.stdout)["derived_metrics"][0]["value"] == 2
+    for tag in ("{% switch x %}{% case 1 %}a{% endswitch %}", "{{ x | replace(r/1/, 2) }}"):
+        project.write({"promptfooconfig.yaml": text % tag})
+        refused = project.run("import", "promptfooconfig.yaml", "-o", "again")
+        assert (refused.returncode, "a template that only Nunjucks reads" in refused.stderr) == (2, True)
+        assert not (project.root / "again").exists()
+
+
 def test_files_that_are_there_are_kept_unless_they_may_be_replaced(config) -> None:
     config.write({"moved/suites/promptfooconfig.yaml": "mine"})
     done = config.run("import", "promptfooconfig.yaml", "-o", "moved")
