@@ -127,10 +127,13 @@ class Scopes:
             if named
         }
         self._periods: dict[PeriodKind, Period] = {}
+        # The budgets of all calls, which are the same ones until a period ends.
+        self._of_all: list[BudgetScope] = []
+        self._since = self._until = float("-inf")
 
     def of(self, labels: Labels, model: str, now: float) -> list[BudgetScope]:
         """The budgets that a call counts against at ``now``."""
-        found = [self._scope(kind, kind, limit, now) for kind, limit in self._overall]
+        found = [*self._for_all(now)]
         if self._run is not None:
             found.append(BudgetScope(f"run:{encodable(labels.run or 'default')}", self._run))
         for group, named in self._groups.items():
@@ -142,7 +145,7 @@ class Scopes:
 
     def listed(self, known: Iterable[str], now: float) -> list[BudgetScope]:
         """All budgets in force: those that have a name here, and of the others those that a store knows."""
-        found = [self._scope(kind, kind, limit, now) for kind, limit in self._overall]
+        found = [*self._for_all(now)]
         known = sorted(known)
         if self._run is not None:
             found += [BudgetScope(name, self._run) for name in known if name.startswith("run:")]
@@ -156,6 +159,14 @@ class Scopes:
                     if start.startswith(f"{group}:") and start.partition(":")[2] not in named:
                         found.append(self._scope(start, kind, limit, now))
         return found
+
+    def _for_all(self, now: float) -> list[BudgetScope]:
+        if not self._since <= now < self._until:
+            periods = [self._period(kind, now) for kind, _ in self._overall]
+            self._of_all = [self._scope(kind, kind, limit, now) for kind, limit in self._overall]
+            self._since = max((period.start for period in periods), default=float("-inf"))
+            self._until = min((period.end for period in periods), default=float("inf"))
+        return self._of_all
 
     def _scope(self, start: str, kind: PeriodKind, limit: int, now: float) -> BudgetScope:
         period = self._period(kind, now)

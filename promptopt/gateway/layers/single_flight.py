@@ -155,8 +155,9 @@ class SingleFlight:
         self._renewer.remove(call.identity, token)
         shared = answer if answer.complete else None
         entry = None if self._cache is None else self._cache.entry(call, answer)
+        give = using if entry is None and shared is not None else giving
         with self._outage:
-            yield from giving(leases, lambda: leases.release(call.identity, token, shared, self._clock.time(), entry))
+            yield from give(leases, lambda: leases.release(call.identity, token, shared, self._clock.time(), entry))
         return answer
 
     def _let_go(self, identity: str, token: str) -> None:
@@ -192,14 +193,22 @@ class LeaseRenewer:
         """Renew this lease until it is removed."""
         with self._lock:
             self._held[key, token] = None
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._beat, name="promptopt-leases", daemon=True)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="promptopt-leases", daemon=True)
                 self._thread.start()
 
     def remove(self, key: str, token: str) -> None:
         """The lease is given back."""
         with self._lock:
             self._held.pop((key, token), None)
+
+    def _run(self) -> None:
+        try:
+            self._beat()
+        except BaseException:
+            # The next lease gets another thread.
+            self._thread = None
+            raise
 
     def _beat(self) -> None:
         while True:

@@ -60,7 +60,7 @@ class Exchange:
         self._usage = usage
         # A stream goes on to the caller as it comes, unless somebody inside must see it whole.
         self.passes = call.stream and streamed and not call.buffered
-        self.hides_usage = usage.asks(call)
+        self.hides_usage = call.stream and usage.asks(call)
         sent = ask_usage(call) if self.hides_usage else call
         self.request = _request(original, sent) if sent.changed or sent.upstream is not None else original
         self._collector: EventCollector | None = None

@@ -43,6 +43,7 @@ class Neighbours:
             path: The file, ``cache.sqlite``; beside it each process has an empty file, ``cache-user-...``.
         """
         self._folder, self._start = path.parent, f"{path.stem}-user-"
+        self._place = str(self._folder)
         self._own: int | None = None
         self._entry: Path | None = None
         self._seen: tuple[int, int] | None = None
@@ -59,7 +60,7 @@ class Neighbours:
         try:
             if self._own is None:
                 self._enter()
-            found = self._folder.stat()
+            found = os.stat(self._place)  # noqa: PTH116 - before each call; a Path is made a text each time
             seen = (found.st_mtime_ns, found.st_ino)
             # One that was killed leaves the folder as it is.
             if seen == self._seen and (self._alone or SYSTEM_CLOCK.monotonic() - self._looked < LEASE_S):

@@ -225,7 +225,12 @@ class RedisLeases:
             keys.append(self._cache.name(key))
             kept = list(RedisCache.packed(entry))
         payload = b"" if answer is None or kept else pack(answer)
-        self._link.later(_RELEASE, keys, [token, payload, int(SHARED_S * 1000), *kept], self._released)
+        values = [token, payload, int(SHARED_S * 1000), *kept]
+        if payload:
+            # Who comes after an answer that is not kept asks anew: its flight ends now.
+            self._link.script(_RELEASE, keys, values)
+        else:
+            self._link.later(_RELEASE, keys, values, self._released)
 
     @property
     def gives_later(self) -> bool:
