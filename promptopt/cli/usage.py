@@ -117,7 +117,10 @@ def usage_text(usage: SpendSummary, groups: tuple[str, ...]) -> str:
     """The report as the terminal shows it."""
     total = usage.total
     span = f"{usage.first:%Y-%m-%d} to {usage.last:%Y-%m-%d}"
-    parts = [f"{total.calls:,} calls, {span}: {usd(total.incurred_usd)} paid, {usd(total.list_usd)} at list price"]
+    spent = f"{usd(total.incurred_usd)} paid, {usd(total.list_usd)} at list price"
+    if total.unpriced:
+        spent = "unpriced" if total.unpriced == total.calls else f"{spent}, without {total.unpriced:,} unpriced"
+    parts = [f"{total.calls:,} call{'s' * (total.calls != 1)}, {span}: {spent}"]
     parts += [_group(name, usage.groups[name]) for name in groups]
     parts.append("\n".join(f"{name:24} {value}" for name, value in _facts(usage)))
     return "\n\n".join(parts)

@@ -19,6 +19,8 @@ _MOST_EXACT = 5_000
 # Predictions count what was not seen for so many cases: scores lost and won, the differences that were seen with
 # either sign, and answers up to the cap.
 _UNSEEN, _MIRRORED, _UNSEEN_CAP = {-1.0: 1.0, 1.0: 1.0}, 15.0, 0.05
+# Costs that differ so clearly, at any number of candidates, are not looked at further.
+_CLEAR = 1e-4
 # What a cap is larger by, for what is lost in the last digits of a sum.
 _HAIR = 1e-12
 
@@ -166,12 +168,11 @@ class Spending:
                 "under": self.known >= -within,
             }
             return {name: 0.0 if shown else 1.0 for name, shown in known.items()}
-        return {
-            "cheaper": self._p_value(1, 0.0),
-            "costlier": self._p_value(-1, 0.0),
-            "over": self._p_value(1, self.margin),
-            "under": self._p_value(-1, -self.margin),
-        }
+        shown = {"cheaper": self._p_value(1, 0.0), "costlier": self._p_value(-1, 0.0)}
+        if min(shown.values()) <= _CLEAR:
+            # What is cheaper costs no more by the margin either, so that its p-value holds for that, too.
+            return shown | {"over": shown["cheaper"], "under": shown["costlier"]}
+        return shown | {"over": self._p_value(1, self.margin), "under": self._p_value(-1, -self.margin)}
 
     def _p_value(self, sign: Literal[1, -1], share: float) -> float:
         """One-sided: the mean difference is at least this share of the baseline (``sign`` 1), or at most (-1).

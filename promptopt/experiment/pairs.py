@@ -104,23 +104,25 @@ class PairedCases:
 
     @cached_property
     def choices(self) -> Choices:
-        """Random choices of the cases, with sums of what varies; made when first needed, once for all metrics."""
-        columns = []
-        for metric in ("usd_per_1k_calls", "output_tokens"):
-            difference = self.candidate[metric] - self.baseline[metric]
-            known = ~np.isnan(difference)
-            columns += [np.nan_to_num(difference), known, np.where(known, self.baseline[metric], 0.0)]
+        """Random choices of the cases, with sums of what is needed of them; made when first needed, once for all."""
         ratio = np.column_stack([side[m] for side in (self.baseline, self.candidate) for m in _RATIO])
         ratio[np.isnan(ratio).any(axis=1)] = 0.0
-        return Choices.of(np.column_stack([*columns, ratio]))
-
-    def spent(self, metric: str) -> Choices:
-        """The choices with sums of one metric: its difference, the cases that have it, the baseline in those."""
-        return self.choices.part(*((0, 1, 2) if metric == "usd_per_1k_calls" else (3, 4, 5)))
+        columns = [*ratio.T]
+        if any(np.isnan(caps).any() for metric in ("cap_usd", "cap_tokens") for caps in self.both(metric)):
+            for metric in ("usd_per_1k_calls", "output_tokens"):
+                difference = self.candidate[metric] - self.baseline[metric]
+                known = ~np.isnan(difference)
+                columns += [np.nan_to_num(difference), known, np.where(known, self.baseline[metric], 0.0)]
+        # In this order their sums take half the time.
+        return Choices.of(np.asfortranarray(np.column_stack(columns)))
 
     def per_pass(self) -> Choices:
         """The choices with the sums of :data:`_RATIO` of the baseline, and of the candidate."""
-        return self.choices.part(6, 7, 8, 9)
+        return self.choices.part(0, 1, 2, 3)
+
+    def spent(self, metric: str) -> Choices:
+        """Without output caps: sums of one metric's difference, the cases that have it, the baseline in those."""
+        return self.choices.part(*((4, 5, 6) if metric == "usd_per_1k_calls" else (7, 8, 9)))
 
 
 def _broken(run: Run) -> set[tuple[str, int, int]]:

@@ -18,6 +18,7 @@ from promptopt.auditing.model_lifetimes import shutdown_date
 from promptopt.auditing.readers.ledger import row_calls
 from promptopt.auditing.spend import priced, sum_up
 from promptopt.cli import cli
+from promptopt.cli.usage import usage_text
 from promptopt.config import OwnPrice, load_config
 from promptopt.errors import InputError, UsageError
 from promptopt.gateway.layers.meter import otel_attributes
@@ -279,3 +280,18 @@ def test_a_price_that_is_added_later_reaches_the_calls_before_it(tmp_path, monke
     )
     # 0.6 + 0.2 + 2.0 each; what a cache answered was paid once.
     assert totals() == (1, pytest.approx(3.0 + 2 * 2.8), pytest.approx(3.0 + 2.8))
+
+
+@pytest.mark.parametrize(
+    ("unpriced", "shown"),
+    [
+        (0, "$3.00 paid, $3.00 at list price"),
+        (1, "$3.00 paid, $3.00 at list price, without 1 unpriced"),
+        (4, "unpriced"),
+    ],
+)
+def test_calls_without_a_price_are_not_in_the_sum_as_nothing(unpriced, shown):
+    known = [row()._replace(list_usd=1.0, incurred_usd=1.0)] * (3 if unpriced < 4 else 0)
+    rows = [*known, *[row()._replace(list_usd=None, incurred_usd=None)] * unpriced]
+    first = usage_text(sum_up(rows), ()).splitlines()[0]
+    assert first.endswith(f": {shown}")
