@@ -344,7 +344,7 @@ class LongSuite:
     """A suite that is too large for memory: its tests are in a temporary database on disk. Close it.
 
     Attributes:
-        suite: The suite without its cases.
+        suite: It without its cases.
     """
 
     def __init__(self, operand: str | Path, *, config: Config | None = None) -> None:
@@ -369,8 +369,10 @@ class LongSuite:
         plain = {**test, "vars": dict.fromkeys(file._mapping(test, "vars"))}
         for suffix, variables in file._forms(test):
             case = file._case(test, shared, suffix, variables)
-            own = {name: value for name, value in variables.items() if value is not default.get(name)}
-            row = (_key(case.name), self._files.setdefault(file, len(self._files)), json.dumps([plain, suffix, own]))
+            own = {name: value for name, value in variables.items() if name not in default or value != default[name]}
+            number = self._files.setdefault(file, len(self._files))
+            # A label of Parquet may be a date; no call has it.
+            row = (_key(case.name), number, json.dumps([plain, suffix, own], default=str))
             try:
                 self._database.execute("INSERT INTO one (name, file, written) VALUES (?, ?, ?)", row)
             except sqlite3.IntegrityError:
@@ -397,5 +399,5 @@ class LongSuite:
 
 
 def _key(name: str) -> bytes:
-    # Half of a surrogate pair, which JSON may hold, is no text of SQLite's.
+    # Half of a surrogate pair is not a text of SQLite.
     return name.encode("utf-8", "surrogatepass")

@@ -55,6 +55,11 @@ def test_an_unpriced_model_is_unpriced(prompt) -> None:
     assert "$0" not in shown
 
 
+def test_without_a_model_there_is_no_price_and_that_is_said(prompt) -> None:
+    prompt.write({"prompts/sum/v1.j2": "Say {{ x }}"})
+    assert run("count", "sum", "--var", "x=a").endswith("no model is named, so there is no price: pass --model\n")
+
+
 def test_braces_of_an_expression_are_shown(prompt) -> None:
     prompt.write({"prompts/sum/v1.j2": "Say\n{{ {'a': x}['a'] }}\n{{ x in {'a': 1} }}\n"})
     shown = run("count", "sum", "--var", "x=hello", "--lines")

@@ -68,6 +68,8 @@ tests:
 - description: a file
   vars: {x: file://note.txt}
   threshold: 0.5
+- description: has nothing, an empty mapping and what the defaults have
+  vars: {x: null, m: {}, z: null, l: [], w: file://note.txt}
 - description: talks
   turns: [{user: "hi {{ x }}", assert: [{type: contains, value: hi}]}, more]
   vars: {x: you}
@@ -141,6 +143,16 @@ def test_a_part_that_repeats_a_test_of_the_list_is_read_too(tmp_path) -> None:
     text = "tests:\n- &one {vars: {x: '1'}}\n- vars: {x: '2'}\ndefaultTest: *one\n"
     (tmp_path / "s.yaml").write_text(text)
     assert [case.vars for case in same(tmp_path / "s.yaml").cases] == [{"x": "1"}, {"x": "2"}]
+
+
+def test_labels_of_parquet_that_json_does_not_have_are_no_obstacle(tmp_path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    row = "SELECT 'hi' AS input, 'a' AS target, {'day': DATE '2026-01-02', 'price': 1.5::DECIMAL(4, 2)} AS metadata"
+    duckdb.execute(f"COPY ({row}) TO '{tmp_path / 'rows.parquet'}'")
+    (tmp_path / "s.yaml").write_text("tests:\n- {path: rows.parquet, format: inspect}\n")
+    suite = LongSuite(tmp_path / "s.yaml")
+    assert [case.vars for case in suite] == [{"input": "hi"}]
+    suite.close()
 
 
 VALUES = st.recursive(

@@ -52,7 +52,8 @@ def estimate_text(template: Template, counted: Estimate) -> str:
         f"{counted.encoding}, {counted.basis}",
     ]
     price = counted.price
-    source = f"prices: {price.provider}/{price.model}, {price.source}" if price else f"{counted.model} is unpriced"
+    named = f"{counted.model} is unpriced" if counted.model else "no model is named, so there is no price: pass --model"
+    source = f"prices: {price.provider}/{price.model}, {price.source}" if price else named
     body = table(rows, ["", "tokens", "$ per call", "$ per 1,000", "$ per month"])
     other = counted.output_model not in (None, counted.model)
     answered = f"\noutput: recorded answers of {counted.output_model}" if other else ""
