@@ -180,7 +180,10 @@ def test_labels_are_metadata_or_variables_and_a_list_holds_several(suite) -> Non
 
 def test_a_key_that_no_case_has_is_an_error_before_any_call(suite) -> None:
     suite(two_languages())
-    with pytest.raises(UsageError, match=r"by = 'lang'.*Did you mean 'language'\? Known: language, q"):
+    with pytest.raises(
+        UsageError,
+        match=r"no case has metadata or a variable of that name\. Did you mean 'language'\? Known: language, q",
+    ):
         ask(lambda *_: pytest.fail("asked"), by="lang")
     suite([{**two_languages()[0], "metadata": {"language": {"code": "de"}}}])
     with pytest.raises(UsageError, match=r"\{'code': 'de'\} of case 'c000' is not a text or a number"):
