@@ -8,7 +8,8 @@ each one, ``was`` is replaced by ``becomes``, and with it goes one fact, which `
 fact if one of the words in ``named_by`` is in its reason.
 
 Tables and rules of the guard were made with the prompts up to 95 at hand. Those from 96 on were written in three
-fifteens, each before the guard was run on it; docs/compress.md says how it did then. Figures are given for both.
+fifteens, and those from 141 on, a passage each, in two thirties, each before the guard was run on it; docs/compress.md
+says how it did then. Figures are given for all.
 
 A local server answers as the model, through the real SDK: it finds the passages that it is asked to rewrite and returns
 the editor's. ``NAME`` selects files, ``--list`` prints every answer that was judged wrongly.
@@ -46,7 +47,9 @@ FOLDER = Path(__file__).with_name("rewrites")
 MODEL = "gpt-4o-mini"
 PARTS = (
     (95, "at hand when the guard was made (up to 95)"),
-    (10_000, "of other domains, written later; some faults that they showed were corrected (96 on)"),
+    (140, "of other domains, written later; some faults that they showed were corrected (96 to 140)"),
+    (170, "single passages of other kinds; some faults that they showed were corrected (141 to 170)"),
+    (10_000, "the same, written after these; some faults that they showed were corrected (171 on)"),
 )
 """The last number of each part, and what it is."""
 SIMILAR = 60  # below this likeness in percent a text is not one of the prompt's passages

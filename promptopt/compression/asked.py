@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from promptopt.compression.paraphrase import FILLER, GROUPS, MARKERS, NUMBERS, OPPOSITES, PHRASES, STOP
+from promptopt.compression.paraphrase import FILLER, GROUPS, MARKERS, NUMBERS, OPPOSITES, PHRASES, STOP, root
 from promptopt.compression.parser import parse_all
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NEAR = 4
 """Content words before a marker that may be its subject."""
+LEAST_THINGS = 2
+"""Nouns and adjectives of an order of general words alone."""
 SCOPE = 5
 """Content words after a marker that it is compared by."""
 VERBATIM = re.compile(
@@ -28,6 +30,9 @@ VERBATIM = re.compile(
     r"|\b(?:[YMDHhms]{1,4}[-/:.]){1,2}[YMDHhms]{1,4}\b",
     re.DOTALL,
 )
+_QUOTED_LIST = re.compile(r"[\"“`][^\"”`\n]+[\"”`](?:(?:,|,? (?:or|and))\s*[\"“`][^\"”`\n]+[\"”`])+")
+_VALUE = r"([\"“`][^\"”`\n]+[\"”`])"
+_RATHER = re.compile(_VALUE + r"[,;]? (?:and )?(?:rather than|instead of|in place of|not) (?:\w+ ){0,2}" + _VALUE)
 _TOKEN = re.compile(r"[a-z]+\d\w*|\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:[_'][^\W\d_]+)*|[.!?;:\n]|[,()]|[%€$£¥<>=+#@&]")
 _CAPITALS = re.compile(r"\b(?!NOT\b|NEVER\b|ONLY\b|IF\b)[A-Z]{2,}\b")
 _LEADS = frozenset({"the", "word", "words", "phrase", "sentence", "either", "with", "letter", "letters", ":"})
@@ -53,11 +58,6 @@ _BINDING = frozenset(
 """Markers in whose scope a word counts even if the rest of the prompt has it as well."""
 _OPPOSITE = re.compile(r"(?:un|non)(?=[a-z]{4})(?!i|der|til)")
 _STOP = frozenset(".!?;:\n")
-_ENDINGS = (  # noqa: SIM905 - read as words
-    "ably ibly ational ization isation itions ition fulness ousness iveness ability ibility ations ation ities ments "
-    "ness ment ions ives ings ance ence able ible ally edly ive ion ity ers ing ies ied est ful ous ant ent ed er es "
-    "or ly al ic is s y e"
-).split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,69 @@ def squeezed(text: str) -> str:
     return text
 
 
+def kind_of(text: str) -> str:
+    """What a verbatim part is."""
+    return {"`": "code", "{": "placeholder", "h": "url"}.get(text[0], "quote")
+
+
+def unlisted(before: str, after: str) -> list[str]:
+    """Values that a list of quoted ones has lost, though they are elsewhere."""
+    lists = [{squeezed(one[0]) for one in VERBATIM.finditer(found[0])} for found in _QUOTED_LIST.finditer(after)]
+    lost = []
+    for found in _QUOTED_LIST.finditer(before):
+        values = {squeezed(one[0]) for one in VERBATIM.finditer(found[0])}
+        nearest = max(lists, key=lambda other: len(values & other), default=values)
+        if values & nearest:
+            lost += [f"{kind_of(value)} {value} of a list" for value in sorted(values - nearest)]
+    return lost
+
+
+def unsaid(old: Asked, new: Asked) -> list[str]:
+    """Orders of general words alone that the rewrite has not: "the order of the lines must stay the same"."""
+    sentences = {(token.doc.text, token.sent.start): token.sent for found in old.forms.values() for token in found}
+    lost = []
+    for one in sentences.values():
+        words = [token for token in one if says(token.lower_)]
+        if any(token.like_num for token in one):
+            continue
+        told = one.root.tag_ == "VB" or any(token.lower_ in ("must", "should") for token in one)
+        things = [token for token in words if token.pos_ in ("NOUN", "ADJ")]
+        if told and len(things) >= LEAST_THINGS and all(token.lower_ in FILLER for token in words):
+            shared = max((sum(bool(concepts_of(t) & s) for t in words) for s in new.sentences), default=0)
+            if 2 * shared <= len(words):
+                lost.append(f"order {one.text.strip()!r}")
+    return lost
+
+
+def miscounted(old: Asked, new: Asked) -> list[str]:
+    """Things without their number, which is there with another one: "four verses of four lines" as "four lines"."""
+    then, now = (
+        [(NUMBERS.get(t.lower_, t.lower_), t.head) for ts in asked.forms.values() for t in ts if t.dep_ == "nummod"]
+        for asked in (old, new)
+    )
+    kept = {(value, head.lemma_) for value, head in now}
+    lost = []
+    for value, head in then:
+        others = {one.lemma_ for number, one in then if number == value} - {head.lemma_}
+        mine = concepts_of(head)
+        near = [t for found in new.forms.values() for t in found if concepts_of(t) & mine]
+        alone = near and not any(NUMBERS.get(o.lower_, o.lower_) == value for t in near for o in _around(t))
+        pointed = any(kid.lower_ in ("the", "these", "those") for kid in head.children)
+        if others and alone and not pointed and value != "one" and (value, head.lemma_) not in kept:
+            lost.append(f"number {value} of {head.lower_!r}")
+    return lost
+
+
+def _around(token: Token) -> Sequence[Token]:
+    return [*token.doc[max(0, token.i - 3) : token.i], *token.doc[token.i + 1 : token.i + 2]]
+
+
+def swapped(before: str, after: str) -> list[str]:
+    """What is to be used instead of what, if the rewrite has it the other way round."""
+    then, now = ({tuple(map(squeezed, found.groups())) for found in _RATHER.finditer(text)} for text in (before, after))
+    return [f"preference {kept} rather than {other}" for kept, other in then if (other, kept) in now]
+
+
 def _clauses(plain: str, forms: dict[str, tuple[Token, ...]]) -> Iterator[Clause]:
     part: list[str] = []
     for token in [*_TOKEN.findall(plain), "."]:
@@ -232,7 +295,12 @@ def _clause(tokens: list[str], forms: dict[str, tuple[Token, ...]]) -> Clause:
         if value := _value(token, tokens[max(0, index - 5) : index]):
             before = tokens[max(0, index - 2) : index]
             counted = before[-1:] in (["the"], ["these"], ["those"]) and token in NUMBERS
+            counted = counted and tokens[index + 1 : index + 2] not in (["most"], ["priority"], ["best"], ["least"])
             limit = next((other for other in before if _marked(other) == "limit"), "the" if counted else "")
+            since = tokens[: max(0, index - 2)][::-1]
+            joined = index and tokens[index - 1] in ("and", "or", ",") and token not in NUMBERS.values()
+            if not limit and joined and numbers and numbers[-1].limit.startswith("at "):
+                limit = next((t for t in since if _marked(t) == "limit"), "")  # "at most 30 characters and two lines"
             numbers.append(Number(limit.replace("_", " "), value, token))
     return Clause(tuple(word for _, word in words), tuple(markers), tuple(numbers))
 
@@ -296,24 +364,6 @@ def _concepts(word: str) -> frozenset[str]:
     if _OPPOSITE.match(word):
         return frozenset({own, root(_OPPOSITE.sub("", word))}) | _GROUPS.get(own, frozenset())
     return _GROUPS.get(word, frozenset()) | _GROUPS.get(own, frozenset()) | {own}
-
-
-@lru_cache(maxsize=16384)
-def root(word: str) -> str:
-    """The word without its endings, as far as at least four letters stay."""
-    word = re.sub(r"'s?$", "", word)
-    while True:
-        for ending in _ENDINGS:
-            if word.endswith(ending) and len(word) - len(ending) >= 4:
-                word = word[: -len(ending)]
-                break
-        else:
-            break
-    if len(word) == 4 and word.endswith("s") and not word.endswith("ss"):
-        word = word[:-1]
-    if len(word) > 4 and word[-1] == word[-2]:
-        word = word[:-1]
-    return word
 
 
 def _grouped() -> dict[str, frozenset[str]]:

@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from promptopt.compression.asked import (
-    VERBATIM,
     Asked,
     Clause,
     Marker,
@@ -21,10 +20,14 @@ from promptopt.compression.asked import (
     asked_in,
     concepts_of,
     digits_in,
+    kind_of,
+    miscounted,
     opposites,
-    root,
-    squeezed,
+    says,
     stems_in,
+    swapped,
+    unlisted,
+    unsaid,
 )
 from promptopt.compression.implied import (
     is_counted,
@@ -35,7 +38,7 @@ from promptopt.compression.implied import (
     other_choice,
     parted,
 )
-from promptopt.compression.paraphrase import FILLER, STOP
+from promptopt.compression.paraphrase import FILLER, STOP, root
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -66,7 +69,6 @@ _ACCEPTED: dict[str, frozenset[str]] = {
 """By which markers in the rewrite each kind is kept. Others need not stay: what is said later is done later."""
 _LOOSE = frozenset({"first", "ordinal", "opening", "closing", "last", "concession", "arrangement"})
 """Markers that one shared word is enough for."""
-_QUOTED_LIST = re.compile(r"[\"“`][^\"”`\n]+[\"”`](?:(?:,|,? (?:or|and))\s*[\"“`][^\"”`\n]+[\"”`])+")
 _WEAKER = {
     "partial": frozenset({"some", "certain", "several", "few", "couple", "lot", "lots"}),
     "permission": frozenset(
@@ -75,8 +77,6 @@ _WEAKER = {
 }
 """Markers that a rewrite may not add unless the original has one of these words."""
 _HEADING = re.compile(r"(?m)^#+[ \t].*$")
-_VALUE = r"([\"“`][^\"”`\n]+[\"”`])"
-_RATHER = re.compile(_VALUE + r"[,;]? (?:and )?(?:rather than|instead of|in place of|not) (?:\w+ ){0,2}" + _VALUE)
 _ALL = ("all", "every", "each", "any", "whole", "entire", "both")
 _MUST = ("must", "have", "has", "need", "needs", "should", "always")
 _DEGREES = ("very", "extremely", "highly", "really", "exceptionally", "particularly", "truly", "deeply")
@@ -99,14 +99,14 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
     old, new = asked_in(before), asked_in(after)
     rest = [asked_in(part) for part in re.split(r"\n\s*\n", context)]
     known = frozenset().union(*(part.concepts for part in rest))
-    found = [f"{_kind_of(text)} {text}" for text in old.verbatim if not new.verbatim[text]]
+    found = [f"{kind_of(text)} {text}" for text in old.verbatim if not new.verbatim[text]]
     joined = _compounded(old, new)
     concepts = new.concepts | stems_in(new.verbatim) | joined
     implied: set[str] = set()
     for clause in old.clauses:
         for word in clause.words:
             kept = concepts if word.bound or not _is_noun(word, old) else concepts | known
-            if word.concepts & kept or _is_reversed(word, clause, new):
+            if (word.concepts & kept and _stands(word, old, new, kept)) or _is_reversed(word, clause, new):
                 continue
             if word.written.removesuffix("'s") in FILLER and not any(
                 is_listed_too(t, concepts) for t in old.forms.get(word.written, ())
@@ -128,10 +128,24 @@ def lost_in_rewrite(before: str, after: str, context: str = "") -> list[str]:
             if not _is_kept(marker, clause, old, new, concepts, implied)
             and not any(_is_reference(marker, part) for part in rest)
         ]
-    found += [*_unlisted(before, after), *_swapped(before, after)]
+    found += [*unlisted(before, after), *swapped(before, after), *unsaid(old, new), *miscounted(old, new)]
     found += merged(old, new)
     found += _turned_round(old, new) + other_choice(old, new) + parted(old, new, concepts, joined)
     return list(dict.fromkeys(found))
+
+
+def _stands(word: Word, old: Asked, new: Asked, kept: frozenset[str]) -> bool:
+    """Whether a word is in the rewrite, or another word for it is that does not already stand for itself elsewhere."""
+    own = frozenset(concept for concept in word.concepts if concept[0] != "=")
+    tokens = old.forms.get(word.written, ())
+    if own & kept or not tokens or word.concepts & kept - new.concepts:
+        return True
+    mine = frozenset(concept for concept in old.concepts if concept[0] != "=")
+    for form, found in new.forms.items():
+        if root(form) not in mine and any(concepts_of(token) & word.concepts for token in found):
+            return True
+    beside = (frozenset(root(t.lower_) for t in token.sent if says(t.lower_)) - own for token in tokens)
+    return any(word.concepts & one and others & one for others in beside for one in new.sentences)
 
 
 def _compounded(old: Asked, new: Asked) -> frozenset[str]:
@@ -151,7 +165,7 @@ def added_by_rewrite(before: str, after: str) -> list[str]:
     """The numbers, negations, quoted texts, code and parts of a whole that only ``after`` has."""
     old, new = asked_in(before), asked_in(after)
     numbers = {number.value for clause in old.clauses for number in clause.numbers} | digits_in(old.verbatim)
-    found = [f"{_kind_of(text)} {text}" for text in new.verbatim if not old.verbatim[text]]
+    found = [f"{kind_of(text)} {text}" for text in new.verbatim if not old.verbatim[text]]
     concepts = old.concepts
     for clause in new.clauses:
         for marker in clause.markers:
@@ -256,7 +270,8 @@ def _is_denied(marker: Marker, scope: Sequence[Word], clause: Clause, accepted: 
             its = _first(other)
             there = frozenset().union(*(word.concepts for word in clause.words[start:]))
             shared = sum(bool(word.concepts & there) for word in own)
-            if shared >= DENIED or shared == len(own) > 0:
+            most = 2 * shared >= len(own) > DENIED or (shared and marker.written == other.written == "none")
+            if shared >= DENIED or most or (shared == len(own) > 0 and _is_same_denial(own, general, there)):
                 return True
             if first and its and first.concepts & its.concepts:
                 return True  # "do not answer the objection" as "do not answer it"
@@ -267,6 +282,11 @@ def _is_denied(marker: Marker, scope: Sequence[Word], clause: Clause, accepted: 
             if not own and any(word.concepts & there for word in (*before, *general)):
                 return True
     return any(_opposed(word, clause) and _is_about(word, marker, clause) for word in marker.scope)
+
+
+def _is_same_denial(own: Sequence[Word], general: Sequence[Word], there: frozenset[str]) -> bool:
+    """Whether a single word that is denied is so in the rewrite: "cite no cases" is no "mention no country"."""
+    return len(own) > 1 or not general or root(own[0].written) in there or any(w.concepts & there for w in general)
 
 
 def _first(marker: Marker) -> Word | None:
@@ -293,24 +313,6 @@ def _is_reference(marker: Marker, context: Asked) -> bool:
         return False
     others = [other for clause in context.clauses for other in clause.markers if other.written == marker.written]
     return any(other.scope and other.scope[0].concepts & marker.scope[0].concepts for other in others)
-
-
-def _unlisted(before: str, after: str) -> list[str]:
-    """Values that a list of quoted ones has lost, though they are elsewhere."""
-    lists = [{squeezed(one[0]) for one in VERBATIM.finditer(found[0])} for found in _QUOTED_LIST.finditer(after)]
-    lost = []
-    for found in _QUOTED_LIST.finditer(before):
-        values = {squeezed(one[0]) for one in VERBATIM.finditer(found[0])}
-        nearest = max(lists, key=lambda other: len(values & other), default=values)
-        if values & nearest:
-            lost += [f"{_kind_of(value)} {value} of a list" for value in sorted(values - nearest)]
-    return lost
-
-
-def _swapped(before: str, after: str) -> list[str]:
-    """What is to be used instead of what, if the rewrite has it the other way round."""
-    then, now = ({tuple(map(squeezed, found.groups())) for found in _RATHER.finditer(text)} for text in (before, after))
-    return [f"preference {kept} rather than {other}" for kept, other in then if (other, kept) in now]
 
 
 def _turned_round(old: Asked, new: Asked) -> list[str]:
@@ -399,7 +401,3 @@ def _phrase(asked: Asked, written: str) -> str:
 def _described(marker: Marker) -> str:
     said = marker.said or " ".join(word.written for word in marker.scope)
     return f"{marker.kind} {marker.written!r}" + (f" ({said})" if said else "")
-
-
-def _kind_of(text: str) -> str:
-    return {"`": "code", "{": "placeholder", "h": "url"}.get(text[0], "quote")

@@ -19,6 +19,10 @@ _RELATIVE = ("relcl", "acl", "acomp", "xcomp", "ccomp")
 _DIMENSION = re.compile(r"age|distance|width|length|height|size|duration|scale|month|year")
 _CLAUSES = ("ROOT", "relcl", "acl", "ccomp", "xcomp", "advcl", "conj")
 _GIVEN = ("give", "get", "receive", "provide", "find", "see", "present", "paste", "send", "have")
+_TRYING = ("attempt", "try", "seek", "proceed", "endeavour")
+_GIVING = ("assign", "award", "perform", "conduct", "undertake", "offer", "issue", "place")
+_ROLES = ("er", "or", "ist", "ian", "ant", "yst", "ert", "judge", "professional")
+_SUPPOSED = ("known", "available", "given", "possible", "present", "certain", "sure", "needed")
 _CLOSELY = ("carefully", "closely", "thoroughly", "attentively")
 _MEASURES = ("wide", "long", "high", "tall", "deep")
 _RULED = ("forbid", "require", "prohibit", "ban")
@@ -26,7 +30,7 @@ _SPEAKING = ("explain", "describe", "speak", "discuss", "present", "express")
 _ATTRIBUTES = ("tone", "style", "language", "colour", "color", "layout", "voice", "wording")
 _PARTS = frozenset({"amod", "advmod", "compound", "nummod", "pobj", "poss", "npadvmod"})
 _RECENT = frozenset({"previous", "recent", "last", "latest", "past"})
-_JOINING = ("of", "to", "in", "on", "at", "from")
+_JOINING = ("of", "to", "in", "on", "at", "from", "about")
 _BARE = ("VERB", "AUX", "PRON", "PART", "ADP", "DET", "PUNCT", "SCONJ")
 
 
@@ -38,7 +42,7 @@ def is_implied(token: Token, new: Asked, concepts: frozenset[str], known: frozen
         concepts: What the words of the rewrite stand for.
         known: What those of the rest of the prompt stand for.
     """
-    if token.lemma_.lower() in FILLER or token.dep_ in ("prt", "intj", "aux", "auxpass"):
+    if token.lemma_.lower() in FILLER or token.dep_ in ("prt", "aux", "auxpass"):
         return True
     if any(near.text == "X" for near in (*token.children, *token.doc[token.i + 1 : token.i + 2])):
         return True  # "the word `x`", "under the heading "X"" say what the verbatim part says
@@ -55,7 +59,7 @@ def is_implied(token: Token, new: Asked, concepts: frozenset[str], known: frozen
 
 def _is_idle(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
     """Whether a word says what a number, a pointing word, or what depends on it says as well."""
-    if token.lemma_ == "reason" and "why" in new.forms:
+    if (token.lemma_ == "reason" and "why" in new.forms) or _is_frame(token, new, concepts):
         return True
     if token.tag_ == "VB" and token.head.lemma_ == "take" and not any(_says_more(kid) for kid in token.children):
         return True  # "it takes 10 minutes to solve"
@@ -67,6 +71,26 @@ def _is_idle(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
         return True  # "forbidden by law"
     # "explain what the problem was"
     return token.lemma_ in _SPEAKING and token.tag_ != "VBZ" and _are_kept(token, concepts)
+
+
+def _is_frame(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
+    """Whether a word only leads to what is kept: "*attempt* to guess", "a *rate* of 0.9", "the *letters* A and B"."""
+    if token.lemma_ in _TRYING and any(kid.dep_ == "xcomp" and concepts_of(kid) & concepts for kid in token.children):
+        return True
+    if token.lemma_ in _GIVING:
+        given = [kid for kid in token.children if kid.dep_ == "dobj" and concepts_of(kid) & concepts]
+        acts = {form for form, tokens in new.forms.items() if any(t.pos_ == "VERB" for t in tokens)}
+        return any(concepts_of(kid) & concepts_of(t) for kid in given for form in acts for t in new.forms[form])
+    after = [*token.doc[token.i + 1 : token.i + 3]]
+    if token.pos_ == "NOUN" and after and after[0].lower_ in ("like", "of"):
+        return after[-1].text == "X" or (token.dep_ == "pobj" and after[-1].like_num)
+    if token.lemma_ == "letter":  # "the letters A and B", "in lower case letters"
+        before = token.doc[max(0, token.i - 1)].lower_
+        return before.endswith("case") or bool(after and len(after[0].text) == 1 and after[0].text.isupper())
+    # "You are an analyst who prepares reports": what it does is kept, and it is what does it.
+    role = token.dep_ == "attr" and token.head.lemma_ == "be" and token.lower_.endswith(_ROLES)
+    kept = any(concepts_of(t) & concepts for t in token.subtree if t != token and says(t.lower_))
+    return role and kept and any(kid.lower_ == "you" for kid in token.head.children)
 
 
 def _is_scenery(token: Token, concepts: frozenset[str]) -> bool:
@@ -179,6 +203,8 @@ def _is_light(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
         return any(near.like_num for near in token.sent)
     if token.dep_ != "pobj" and token.head.lemma_ not in ("have", "be"):
         return False  # it is itself what is asked: "state the price of the boats"
+    if token.dep_ == "pobj" and token.head.lower_ in ("to", "for", "by") and token.head.head.pos_ != "NOUN":
+        return False  # whom it is for: "addressed to the parents of the pupil"
     if any(_says_more(kid) for kid in token.children if kid.dep_ in ("amod", "compound", "nummod", "conj")):
         return False
     return any(says(one.lower_) and _joined(token, one, new, concepts) for one in _about(token))
@@ -198,12 +224,16 @@ def _is_link(token: Token, new: Asked, concepts: frozenset[str]) -> bool:
     situation = token.dep_ == "advcl" and any(kid.lower_ in ("when", "while") for kid in token.children)
     if not situation and token.dep_ not in _RELATIVE and token.head.dep_ not in ("relcl", "acl"):
         return False
+    if token.dep_ in ("xcomp", "ccomp") and any(kid.dep_ == "neg" for kid in token.head.children):
+        return False  # "you should not try to calculate it"
     inside = [t for t in token.subtree if t != token and (t.like_num or says(t.lower_)) and t.lower_ not in FILLER]
     if any(kid.lower_ == "than" for kid in (*token.children, *token.head.children)):
         return False  # "which is not longer than the original": the comparison is what is asked
     if inside or token.dep_ == "acomp" or token.pos_ not in ("VERB", "AUX", "ADJ"):
         return any(t.text == "X" or t.like_num or _joined(token, t, new, concepts) for t in inside)
     clause = token.head if token.head.dep_ in ("relcl", "acl", "acomp") else token
+    if clause.dep_ not in ("relcl", "acl", "acomp", "advcl"):
+        return False
     personal = any(t.tag_ == "PRP" for one in (clause, clause.head) for t in one.subtree)
     return personal and all(t.pos_ in _BARE for t in token.subtree)
 
@@ -227,6 +257,9 @@ def _joined(token: Token, part: Token, new: Asked, concepts: frozenset[str]) -> 
 def is_reason(token: Token) -> bool:
     """Whether a word is part of why something is asked."""
     for one in (token, *token.ancestors):
+        kids = {kid.lower_ for kid in one.children if kid.dep_ in ("nsubj", "nsubjpass", "aux", "neg")}
+        if "will" in kids and kids & {"this", "that"} and not kids & {"not", "never"}:
+            return True  # "this will be discussed later"
         if one.lower_ == "order" and any(
             kid.dep_ == "acl" and kid in (token, *token.ancestors) for kid in one.children
         ):
@@ -279,6 +312,8 @@ def is_folded(marker: Marker, clause: Clause, scope: list[Word], other: Asked) -
     general = marker.written in ("when", "where")
     rest = [word for word in clause.words if word not in marker.scope and (general or word.written not in FILLER)]
     supposed = scope if general else [word for word in marker.scope if word.written not in FILLER]
+    if any(word.written in _SUPPOSED and not word.concepts & other.concepts for word in marker.scope):
+        return False  # "if the name is known"
     for concepts in other.sentences:
         inside = [word for word in scope if word.concepts & concepts]
         enough = len(supposed) if marker.written == "while" else len(supposed) - 1
@@ -331,6 +366,8 @@ def parted(old: Asked, new: Asked, concepts: frozenset[str], joined: frozenset[s
                 continue
             head = token.head.head if token.dep_ == "pobj" else token.head
             if token.dep_ not in _PARTS or not says(head.lower_) or head.lower_ in FILLER or head == token:
+                continue
+            if token.lower_ in AT_HAND and any(kid.lower_ == "the" for kid in token.children):
                 continue
             mine, its = concepts_of(token), concepts_of(head)
             if (

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.resources import files
+
+
+def _phrases() -> list[tuple[str, str]]:
+    lines = files("promptopt").joinpath("data", "same_phrases.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("\t") for line in lines if not line.startswith("#"))
+    return [(phrases, word or " ") for phrases, word in pairs]
 
 
 def _rows(name: str) -> list[frozenset[str]]:
@@ -20,7 +27,7 @@ STOP = frozenset(
     itself themselves yourself himself herself myself ourselves together because since therefore thus hence
     through across around along toward towards among amid whatsoever whereas away became xq
     altogether necessarily during
-    within though although however moreover furthermore rather quite really please kindly very
+    within though although however moreover furthermore rather quite really please very
     """.split()  # noqa: SIM905 - read as words
 )
 """Function words: neither facts, nor what a marker applies to."""
@@ -172,7 +179,7 @@ PHRASES = [
         (r"\b(?:straight|right) away\b|\bat once\b", "immediately"),
         (r"\b(\w{3,})-free\b", r"without \1"),
         (r"\b(?:row|line|column|paragraph|page) 1\b", "first row"),
-        (r"\bonly\b([^.;:]*?),? (?:and|but) not\b", r"\1 not"),
+        (r"\bonly\b(?! if| when| after| once)([^.;:]*?),? (?:and|but) not\b", r"\1 not"),
         (r"\b((?:has|have|had) (?:ever |never )?\w+) before\b(?! \w+ing\b| (?:the|you|it|a|an)\b)", r"\1"),
         # "no category that is not on the list"
         (
@@ -185,61 +192,42 @@ PHRASES = [
         (r"\bno (\w+(?: \w+)?) (?:that|which|who) (?:(?:is|are|it|they|does|do) )+not\b", r"only \1"),
         (r"\b(?:is|are|was|were) not (?:there|present)\b", "absent"),
         (r"\b(?:does|do|did)(?:n't| not) (?:work|succeed)\b", "fails"),
-        *(
-            (rf"\b(?:{phrases})\b", word)
-            for phrases, word in (
-                ("(?:do not|don't|never|not) (?:forget|fail) to|remember to|be sure to|make sure (?:to|that)", " "),
-                (
-                    "tak(?:e|ing) (?:\\w+ )?into (?:account|consideration)|take account of|(?:bear|keep) in mind",
-                    "consider",
-                ),
-                ("carr(?:y|ied|ying) out", "do"),
-                ("find(?:ing)? out|figur(?:e|ing) out", "find"),
-                ("point(?:s|ed|ing)? out", "mention"),
-                ("work(?:s|ed|ing)? out", "find"),
-                ("com(?:e|ing) up with", "create"),
-                ("get(?:ting)? rid of|tak(?:e|ing) out", "remove"),
-                ("look(?:s|ing)? for|search(?:es|ing)? for", "find"),
-                ("mak(?:e|es|ing) (?:\\w+ )?up|made[ -]up(?! of)", "invent"),
-                ("mak(?:e|es|ing) fun of", "mock"),
-                ("put(?:ting)? together", "create"),
-                ("fill(?:s|ed|ing)? (?:in|out)", "complete"),
-                ("turn(?:s|ed|ing)? down", "refuse"),
-                ("br(?:eak|oken|eaking) (?:up|down)", "split"),
-                ("sum(?:s|med|ming)? up", "summarise"),
-                ("writ(?:e|es|ing|ten) out", "write"),
-                ("double[ -]check", "check"),
-                (
-                    "with (?:regard|respect) to|in terms of|as regards|when it comes to|in (?:the matter|respect) of",
-                    "on",
-                ),
-                ("the majority of", "most_of"),
-                ("in spite of|despite", "even_if"),
-                ("at all times|every time|without exception", "always"),
-                ("prior to", "before"),
-                ("subsequent to", "after"),
-                ("point of view", "perspective"),
-                ("little by little|step by step|bit by bit|more and more", "gradually"),
-                ("two times", "twice"),
-                ("(?:restrict|limit|confine) (?:yourself|itself|them|it|your \\w+) to", "only"),
-                ("by means of|with the (?:help|aid) of|by making use of|by using", "with"),
-                ("as (?:low|few|little) as (?:possible|you can)", "fewest"),
-                ("as (?:high|many|much) as (?:possible|you can)", "most"),
-                ("free of charge|for free", "free"),
-                ("one (?:\\w+ )?after another", "each"),
-            )
-        ),
+        *((rf"\b(?:{phrases})\b", word) for phrases, word in _phrases()),
         (r"\b(\d+)(?:st|nd|rd|th)\b", r"\1"),
         (r"\be-?mail", "email"),
-        (r"\b(upper|lower)case\b", r"\1 case"),
+        (r"\b(upper|lower) case\b", r"\1case"),
+        (r"\binside of\b", "in"),
+        (r"(?<!than )\bone (\w+) at a time\b", r"at_most one \1 at a time"),
+        (r"\b(?:not|never) ((?:\w+[ ,]+){1,8}?)until\b", r"only \1after"),
+        (r"\bnothing (?:that|which) (?:is|are|does|do) not\b|\bnothing (?=not\b)", "only "),
+        (r"\bonly (?=(?:of |a )?(?:secondary|minor|little)\b)", ""),
+        (r"\blast (?=(?:year|week|month|night|quarter|season|summer|winter)\b)", "past "),
+        (
+            (
+                r"\bfirst (?:day )?of (?=(?:january|february|march|april|may|june|july|august|september|october"
+                r"|november|december)\b)"
+            ),
+            "1 ",
+        ),
+        (r"\b(?:is|are|be) subject to\b", " "),
+        (r"\b(?:where|with) (\d+) (?:is|being|means|stands for)\b", r"\1 is"),
+        # What the model does anyway supposes nothing: "when you choose the name, ...".
+        (
+            (
+                r"\b(?:when|while|whenever) (?:you(?: are|'re)? )?(?=(?:decid|choos|answer|writ|do|work|translat"
+                r"|describ|talk|speak|reply|replie|respond|mak|creat|giv|assign|rat|scor|judg|grad|summari|draft|review|compos"
+                r"|prepar)(?:e|es|ing)?\b)"
+            ),
+            " ",
+        ),
         (
             r"\b("
             + _ONE_OR_MORE
-            + r"(?: (?!and |or |but )[\w-]+){0,2}?) (?:at (?:the )?most|maximum|max|or (?:fewer|less))\b",
+            + r"(?: (?!and |or |but )[\w-]+){0,2}?) (?:at (?:the )?most|maximum|max|or (?:fewer|less))\b(?! \d)",
             r"at_most \1",
         ),
         (
-            r"\b(" + _ONE_OR_MORE + r"(?: (?!and |or |but )[\w-]+){0,2}?) (?:at (?:the )?least|minimum)\b",
+            r"\b(" + _ONE_OR_MORE + r"(?: (?!and |or |but )[\w-]+){0,2}?) (?:at (?:the )?least|minimum)\b(?! \d)",
             r"at_least \1",
         ),
         (r"\b(?:one after (?:the other|another)|one by one|in turn)\b", "each"),
@@ -259,8 +247,9 @@ PHRASES = [
             " ",
         ),
         (r"\b(?:exactly |precisely |only |just )?one (?:out )?of (?:the|these|those) following\b", " "),
-        (r"\b(?:begin|start)s? with\b", "opening"),
-        (r"\b(?:end|finish|close|conclude)s? with\b", "closing"),
+        (r"\b(?:begin(?:s|ning)?|start(?:s|ing)?) with\b", "opening"),
+        (r"\b(?:end(?:s|ing)?|finish(?:es|ing)?|clos(?:e|es|ing)|conclud(?:e|es|ing)) with\b", "closing"),
+        (r"\bin front\b(?! of)", "first"),
         (r"\bword for word\b", "word_for_word"),
         (r"\bin writing\b", "in_writing"),
         (r"\b(some|most|many|half|much|part) of\b", r"\1_of"),
@@ -273,6 +262,7 @@ PHRASES = [
         ),
         (r"\b(?:at|to) the (?:very )?(?:top|start|beginning|outset|front)\b", "first"),
         (r"\bat the (?:very )?end\b", "last"),
+        (r"\bfinal (?=(?:full|line|word|sentence|paragraph|stop|step|column|row|message|turn|page|item)\b)", "last "),
         (r"\b(?:no matter|regardless|irrespective|independent|independently)\b(?: of\b)?", "even_if"),
         (r"\b(?:does not|doesn't|do not|don't|not) (?:\w+ )?(?:matter|play a role|make a difference)\b", "even_if"),
         (r"\b(?:whatever|whichever|whoever|however (?!,))", "even_if "),
@@ -305,7 +295,7 @@ PHRASES = [
         (r"\bmaximum (?:\w+ ){1,8}?(?:is|are|be) " + _COUNT, "at_most "),
         (r"\bminimum (?:\w+ ){1,8}?(?:is|are|be) " + _COUNT, "at_least "),
         (
-            r"\b(?:not|no|never) (?:\w+ ){0,3}?(?:more|longer|greater|higher|larger|bigger|over)(?: than)? " + _COUNT,
+            r"\b(?:not|no|never) (?:\w+ ){0,6}?(?:more|longer|greater|higher|larger|bigger|over)(?: than)? " + _COUNT,
             "at_most ",
         ),
         (
@@ -371,3 +361,30 @@ GROUPS = _rows("synonyms.txt")
 
 OPPOSITES = _rows("opposites.txt")
 """Words that say the opposite: "not outside" is kept by "inside"."""
+
+_ENDINGS = (  # noqa: SIM905 - read as words
+    "ably ibly ational ization isation itions ition fulness ousness iveness ability ibility ations ation ities ments "
+    "ness ment ions ives ings ance ence able ible ally edly ive ion ity ers ing ies ied est ful ous ant ent ed er es "
+    "or ly al ic is iz s y e"
+).split()
+
+_INFLECTED = frozenset("ings ing ies ied ed es ly s y e".split())  # noqa: SIM905 - read as words
+"""Endings that leave a word what it is: "mention" and "mentor" have nothing in common."""
+
+
+@lru_cache(maxsize=16384)
+def root(word: str) -> str:
+    """The word without its endings, as far as four letters stay, five for those that make another word of it."""
+    word = re.sub(r"'s?$", "", word)
+    while True:
+        for ending in _ENDINGS:
+            if word.endswith(ending) and len(word) - len(ending) >= (4 if ending in _INFLECTED else 5):
+                word = word[: -len(ending)]
+                break
+        else:
+            break
+    if len(word) == 4 and word.endswith("s") and not word.endswith("ss"):
+        word = word[:-1]
+    if len(word) > 4 and word[-1] == word[-2]:
+        word = word[:-1]
+    return word

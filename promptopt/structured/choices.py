@@ -43,7 +43,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     # "one of the following categories: A, B or None"
     (
         "one of",
-        rf"\b(?:one|any) of(?: (?:the |these )?(?:following ?)?(?:{_NOUN})?)?\s*(?:\([^)\n]*\))?\s*:\s*{_LIST}{_END}",
+        rf"\b(?:one|any) of(?: (?:the |these )?(?:following ?)?(?:{_NOUN})?)?\s*(?:(?:\([^)\n]*\))?\s*:\s*{_LIST}{_END}|\({_LIST.replace('list', 'listed')}\))",
     ),
     # "Possible intents can be: ..."; "The teams are: ..."
     (
@@ -253,7 +253,8 @@ _MEANINGLESS = frozenset(
         "it",
         "two",
         "text",
-        "these",
+        "string",
+        "strings",
     }
 )
 
@@ -263,16 +264,15 @@ def choices(document: PromptText) -> Iterator[Choice]:
     text = document.text
     for kind, pattern in _COMPILED:
         for match in scan(pattern, text):
-            values = labels(re.sub(r"\s*\([^()\n]*\)|\*\*", "", match["list"]))
+            groups = match.groupdict()
+            listed = match["list"] or groups.get("listed") or ""
+            values = labels(re.sub(r"\s*\([^()\n]*\)|\*\*", "", listed))
             if kind == "answer" and _BY_OTHERS.search(text[max(0, match.start() - 30) : match.start()]):
                 continue
             if len(values) < 2 or (
-                kind in ("whether", "answer")
-                and not _QUOTED.search(match["list"])
-                and any(" " in value for value in values)
+                kind in ("whether", "answer") and not _QUOTED.search(listed) and any(" " in value for value in values)
             ):
                 continue
-            groups = match.groupdict()
             name = _name(groups.get("noun") or _last_noun(groups.get("what") or ""))
             if kind == "before noun":
                 name = match["noun"].lower()

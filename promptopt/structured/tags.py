@@ -9,7 +9,7 @@ import regex
 
 from promptopt.structured.fields import MASK, Field, PromptText, Span, UnreadForm, field_name, scan
 from promptopt.structured.labelled import LEAD, OUTPUT, PLACE, TEXT, Found, placed, read_pattern
-from promptopt.structured.wording import described, is_plural
+from promptopt.structured.wording import described, is_plural, noted_labels
 
 _ELEMENT = regex.compile(r"<(?P<name>[A-Za-z_][\w-]*)>(?P<body>(?:(?!</?(?P=name)>)[\s\S]){0,1500}?)</(?P=name)>")
 _OPEN = regex.compile(
@@ -175,6 +175,13 @@ def _is_input(body: str) -> bool:
 def _tag(document: PromptText, name: str, body: str, start: int) -> Field:
     line = document.line(start)
     schema = placed(field_name(name), body) if body.strip(" .…") else described(field_name(name), "") or TEXT
+    lead = document.text[document.text.rfind("\n", 0, start) + 1 : start]
+    if (
+        "enum" not in schema
+        and re.search(r"\b(?:one of|either)\b", lead)
+        and (values := noted_labels(f"one of {body}"))
+    ):
+        schema = {"type": "string", "enum": values}  # "one of these values in tags: <mood>sad, calm, merry</mood>"
     if schema.get("type") == "array" and not _BULLETS.search(body) and (name.isupper() or not is_plural(name)):
         schema = TEXT
     value = r"(.*?)" if schema.get("type") in ("string", "array") and "enum" not in schema else read_pattern(schema)

@@ -21,7 +21,7 @@ _RANGE = re.compile(
     r"(-?\d+(?:\.\d+)?)\s*%?(?:\s*\([^()\n]{1,40}\))?\s*(?:-|–|~|to|and|\.\.+)\s*(-?\d+(?:\.\d+)?)(?!\s*[-/]\s*\d)",
     re.IGNORECASE,
 )
-_WORD_LABEL = re.compile(r"[\w][\w .'/&-]{0,40}")
+_WORD_LABEL = re.compile(r"[\w][\w .'/&%-]{0,40}")
 _PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
 # Words that are labels wherever they are set against each other by "or" or a slash.
 _LABELS = frozenset(
@@ -74,9 +74,7 @@ _PLACED = frozenset(
     )
 )
 _NO_LABELS = frozenset(
-    re.findall(
-        r"\S+", "and or path src text html application json xml input output http https n a he she his her yyyy mm dd"
-    )
+    "and or path src text html application json xml input output http https n a he she his her yyyy mm dd".split()  # noqa: SIM905 - read as words
 )
 # Unquoted, Python's None is null as well; in a list of labels it is one of them.
 _NULL = re.compile(
@@ -230,16 +228,17 @@ def quoted_value(text: str) -> dict[str, Any]:
         return {"type": "string", "enum": choices}
     inner = re.fullmatch(r"\s*[<\[](.+)[>\]]\s*", text)
     if inner:
-        return {"type": "string", **placeholder(inner[1])}
+        held = {"type": "string", **placeholder(inner[1])}
+        return or_null(held) if held["type"] == "string" and _ELSE_NULL.search(text) else held
     if (typed := _NAMED_TYPE.match(text.strip())) or re.fullmatch(r"[\d.]+\s*(?:-|–|~|to)\s*[\d.]+", text.strip()):
         return {"type": "string", **bare_value(re.sub(r"\A(?:an?)\s+", "", text.strip()) if typed else text)}
     # Some words in a template say what belongs there; of an example they are dropped again.
     described = (len(text.split()) >= 3 or _DATE_FORM.fullmatch(text)) and len(text) < 300 and MASK not in text
     found = {"type": "string", "description": text} if described else {"type": "string"}
-    return or_null(found) if re.search(r"\b(?:otherwise|else|or) null\b", text) else found
+    return or_null(found) if _ELSE_NULL.search(text) else found
 
 
-# "YYYY-MM-DD", "HH:MM"
+_ELSE_NULL = re.compile(r"\b(?:otherwise|else|or) null\b")
 _DATE_FORM = re.compile(r"(?:[YMDHhms]{1,4}[-/.: T]){1,5}[YMDHhms]{1,4}Z?")
 
 
@@ -426,6 +425,8 @@ def _coded(words: str) -> dict[str, Any]:
 
 def _kind_of(words: str) -> dict[str, Any] | None:
     head = words[:80]
+    if _NUMBER.fullmatch(words):
+        return {"type": "number" if "." in words else "integer"}  # "total_points": 10
     if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
         return {"type": "boolean"}
     if coded := _coded(words):

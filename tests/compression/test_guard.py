@@ -159,6 +159,22 @@ REGROUPED = [
     ("Give between three and seven herbs.", "Give 3 to 7 herbs."),
     ("Begin with the tide table.", "Start with the tide table."),
     ("If the boat is late or not, ring the bell.", "Ring the bell whether the boat is late."),
+    ("You should attempt to catch the ferry.", "Catch the ferry."),
+    ("Sell the eels only if they are fresh and are not frozen.", "Sell eels only if fresh and not frozen."),
+    ("Limit yourself to a maximum of four knots.", "At most four knots."),
+    ("Stay away from puns on fish.", "Avoid puns on fish."),
+    ("Do not open the lock until both boats are in.", "Open the lock only after both boats are in."),
+    (
+        "The load must not have a total weight of more than 90 kilograms.",
+        "The load: total weight at most 90 kilograms.",
+    ),
+    ("Never lift more than one anchor at a time.", "Lift one anchor at a time."),
+    ("Report it without any delay.", "Report it immediately."),
+    ("When you choose a berth, prefer the north pier.", "For the berth prefer the north pier."),
+    ("Convert pounds at a rate of 0.45.", "Convert pounds at 0.45."),
+    ("You are an expert who repairs sextants.", "You repair sextants."),
+    ("Print the tides in upper case letters.", "Print the tides in uppercase."),
+    ("Write at most 30 words and two headlines.", "At most 30 words and two headlines."),
 ]
 TURNED = [
     ("Wash every shell.", "Wash some of the shells.", "some of"),
@@ -175,6 +191,23 @@ TURNED = [
         "or",
     ),
     ("Return NONE for empty crates.", "Return for empty crates.", "none"),
+    # A word of the rewrite that stands for itself does not stand for another one as well.
+    (
+        "Mention the depth of the harbour. Say who owns the boats. Quote the log.",
+        "Mention the depth of the harbour. Say who owns the boats.",
+        "quote",
+    ),
+    ("Never guess a depth. You should not try to weigh one either.", "Never guess a depth.", "weigh"),
+    ("Send the list to the owners of the boat.", "Send the list.", "owners"),
+    (
+        "Give the five most important harbours and the price of a berth.",
+        "Give the most important harbours and the price of a berth.",
+        "five",
+    ),
+    ("Use the captain's rank if the rank is known.", "Use the captain's rank.", "if"),
+    ("Count the harbours. The order of the items must stay the same.", "Count the harbours.", "order"),
+    ("Write four songs, each with four refrains.", "Write songs, each with four refrains.", "songs"),
+    ("Discuss the trainer of the crew. Praise the mentor.", "Discuss the crew. Mention praise.", "mentor"),
 ]
 
 

@@ -333,3 +333,29 @@ def test_criteria_with_their_ranges_and_words_that_say_null_or_two_labels() -> N
 def test_keys_outside_of_an_object_are_not_left_out() -> None:
     text = 'Write JSON with the keys "ask" and "say". If you ask:\n"ask": "<question>",\n"proof": ""\n{{ t }}'
     assert "'proof' is a key outside of an object" in refusal(text)
+
+
+def test_a_bare_number_beside_a_key_is_its_type_and_not_a_list_by_its_name() -> None:
+    found = fields('Return a JSON object with:\n1. "mark": A number from 0 to 20\n2. "max_points": 20\n')
+    assert found["max_points"] == {"type": "integer"}
+
+
+def test_a_place_that_may_be_null_says_so_in_its_brackets() -> None:
+    found = fields('Reply with JSON: {"grower": "<name of the grower if stated, otherwise null>", "plot": "<plot>"}')
+    assert found["grower"]["type"] == ["string", "null"]
+    assert found["plot"] == TEXT
+
+
+def test_the_labels_inside_of_a_tag_are_its_values() -> None:
+    found = fields("How ripe is it? Answer with one of these in tags: <ripe>0%, 25%, 75%, 100%</ripe>.")
+    assert found == {"ripe": {"type": "string", "enum": ["0%", "25%", "75%", "100%"]}}
+
+
+def test_labels_in_parentheses_after_one_of_are_read() -> None:
+    found = fields("Which barn is meant? Answer only with one of the following barns (north, south, old)")
+    assert found == {"barn": {"type": "string", "enum": ["north", "south", "old"]}}
+
+
+def test_what_labels_are_written_as_is_no_name() -> None:
+    found = fields("How wet is the hay? Answer with one of the following lowercase strings: 'dry', 'damp', 'soaked'.")
+    assert set(found) == {"answer"}
