@@ -416,7 +416,9 @@ _CODES = re.compile(r"\A\W*(?P<codes>\d+(?:\s*,\s*\d+)*\s*,?\s+or\s+\d+)(?![\w%]
 
 
 def _coded(words: str) -> dict[str, Any]:
-    """The letters or numbers that a description begins with: "letter from A to D", "0 or 1, 0 for shut"."""
+    """The letters or numbers that a description begins with: "letter from A to D", "0 or 1, 0 for shut"; or is: "10"."""
+    if _NUMBER.fullmatch(words):
+        return {"type": "number" if "." in words else "integer"}
     if span := _LETTERS.search(words):
         return {"type": "string", "enum": [chr(code) for code in range(ord(span["first"]), ord(span["last"]) + 1)]}
     listed = _CODES.match(words)
@@ -425,8 +427,6 @@ def _coded(words: str) -> dict[str, Any]:
 
 def _kind_of(words: str) -> dict[str, Any] | None:
     head = words[:80]
-    if _NUMBER.fullmatch(words):
-        return {"type": "number" if "." in words else "integer"}  # "total_points": 10
     if re.search(r"\b(?:boolean|bool)\b|\btrue\s*(?:/|or|\||if|when)|\bfalse (?:if|otherwise)\b", words, re.IGNORECASE):
         return {"type": "boolean"}
     if coded := _coded(words):
