@@ -18,6 +18,8 @@ from promptopt.values import JSONSchema
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
 
+_DEEPEST = 6
+"""How often a definition that refers to itself is copied in."""
 _OFFSET = r"(?:Z|[+-]\d\d:\d\d)?"
 _TIME = rf"\d\d:\d\d:\d\d(?:\.\d+)?{_OFFSET}"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -305,3 +307,24 @@ def _same_key(key: str, value: Mapping[str, Any], properties: Mapping[str, Any])
 def plain(label: str) -> str:
     """A label without case, blanks, hyphens, underscores, quotes, Markdown and a final stop."""
     return re.sub(r"[\s_\-*`\"'“”‘’#]+", "", label).strip(".:,;!()[]").casefold()
+
+
+def inlined(node: Any, root: JSONSchema, depth: int = 0) -> Any:
+    """A property with the definitions copied in that it refers to; what refers to itself may be anything."""
+    if isinstance(node, list):
+        return [inlined(part, root, depth) for part in node]
+    if not isinstance(node, Mapping):
+        return node
+    if isinstance(node.get("$ref"), str):
+        target = resolve(root, node["$ref"])
+        # The validator reports a reference that leads out of the schema.
+        return node if target is None else {} if depth > _DEEPEST else inlined(target, root, depth + 1)
+    inner = ("properties", "items", "anyOf")
+    return {
+        key: ({name: inlined(child, root, depth + 1) for name, child in part.items()})
+        if key == "properties" and isinstance(part, Mapping)
+        else inlined(part, root, depth + 1)
+        if key in inner
+        else part
+        for key, part in node.items()
+    }

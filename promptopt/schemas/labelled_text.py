@@ -13,8 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from promptopt.errors import AnswerAmbiguous, AnswerError
-from promptopt.schemas.coerce import coerce, plain
-from promptopt.schemas.strict import resolve
+from promptopt.schemas.coerce import coerce, inlined, plain
 from promptopt.values import JSONSchema
 
 _LINE = re.compile(
@@ -49,7 +48,7 @@ _TAKEN_BACK = re.compile(
 )
 # What is said after a value that is not the last word on it.
 _CHANGED = re.compile(
-    r"\A\W*\(\s*(?:not\b|sarcas|ironic|jok|(?:out )?of \d)|\b(?:unless|if|except)\b|\b(?:minus|plus|actually|instead|rather|then (?:down|up)|(?:but|now|then) \d|(?:re)?(?:duc|low|rais|chang)\w+ (?:it )?to|up to|down to)\b"
+    r"\A\W*\(\s*(?:not\b|sarcas|ironic|jok|(?:out )?of \d)|\b(?:unless|if|except)\b|\A\W*(?:no|nope|sorry|make that)\b,?\s*-?\d|\b(?:minus|plus|actually|instead|rather|then (?:down|up)|(?:but|now|then) \d|(?:re)?(?:duc|low|rais|chang)\w+ (?:it )?to|up to|down to)\b"
     r"|\A\W*\([^()\n]*[;,]\s*(?:or |but |and )?-?\d+(?:\.\d+)?\s*(?:in|on|at|when|if|for|during|outside|inside|without|with)\b",
     re.IGNORECASE,
 )
@@ -61,6 +60,9 @@ _DENIED = re.compile(
 # The one "would" that doubts nothing.
 _OPINION = re.compile(r"\A\W*i would (?=say|classify|label|rate|categori[sz]e|tag)", re.IGNORECASE)
 _AFTER = r"[\"'*_`”’)]*\s*(?:$|[.!;:—–(\n](?!\d)|,\s+(?!or\b|\d)|-\s|because\b|since\b)"
+_PLACE = re.compile(r"[\[<{]+(?:your |the )?([\w -]{1,40})[\]>}]+")
+# "No, it is spam": yes and no that the rest of the sentence contradicts.
+_CLAUSE = re.compile(r"\A,\s+(?:it|this|that|they|the \w+)\s*(?:['’]s|is|are|was|were|does|do|did|has|have)")
 # A text that says so has no value there; "none" and "unknown" may be values.
 _ABSENT = re.compile(
     r"(?:n/?a|null|nil|[-–—]|not (?:available|applicable|specified|provided|given|mentioned|stated|found))\.?",
@@ -71,7 +73,6 @@ _WRAP = "*_`\"'“”‘’ \t"
 _NULL = object()
 # A text longer than this is not an answer with labels.
 _MOST_LINES = 5_000
-_DEEPEST = 6
 # A value that a longer text mentions somewhere, or one of so many, is not what the text says.
 _MOST_CHARACTERS = 20_000
 _MOST_PRESENT = 50
@@ -110,7 +111,7 @@ def labelled(text: str, schema: JSONSchema, *, strict: bool = True) -> Labelled 
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         return None
-    reading = _Reading(text, {name: _inlined(child, schema) for name, child in properties.items()})
+    reading = _Reading(text, {name: inlined(child, schema) for name, child in properties.items()})
     reading.by_labels()
     if len(properties) == 1 and not reading.found and not reading.unread:
         reading.whole()
@@ -134,6 +135,9 @@ class _Reading:
         blocks = _blocks(self._text, self._properties)
         for name, child in self._properties.items():
             given = [block for block in blocks.get(name, ()) if block]
+            if any((place := _PLACE.fullmatch(block)) and plain(place[1]) == plain(name) for block in given):
+                self.unread[name] = f"{name} (the text has the place of its value)"
+                continue
             read = [(block, _value(block, child)) for block in given]
             distinct = {repr(value): value for _, value in read if value is not None}
             if len(distinct) > 1:
@@ -197,27 +201,6 @@ def _wanted(schema: Any) -> str:
     kind = " or ".join(f"{'an' if name[:1] in 'aio' else 'a'} {name}" for name in names)
     bounds = [f"{word} {schema[key]}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in schema]
     return " ".join((kind, *bounds))
-
-
-def _inlined(node: Any, root: JSONSchema, depth: int = 0) -> Any:
-    """A property with the definitions copied in that it refers to; what refers to itself may be anything."""
-    if isinstance(node, list):
-        return [_inlined(part, root, depth) for part in node]
-    if not isinstance(node, Mapping):
-        return node
-    if isinstance(node.get("$ref"), str):
-        target = resolve(root, node["$ref"])
-        # The validator reports a reference that leads out of the schema.
-        return node if target is None else {} if depth > _DEEPEST else _inlined(target, root, depth + 1)
-    inner = ("properties", "items", "anyOf")
-    return {
-        key: ({name: _inlined(child, root, depth + 1) for name, child in part.items()})
-        if key == "properties" and isinstance(part, Mapping)
-        else _inlined(part, root, depth + 1)
-        if key in inner
-        else part
-        for key, part in node.items()
-    }
 
 
 def _nullable(schema: Any) -> bool:
@@ -433,7 +416,11 @@ def _stated_label(text: str, words: str, labels: list[str], *, alone: bool) -> t
             before = _OPINION.sub("", sentence[:start])
             if _DENIED.search(before) or sentence.endswith("?"):
                 return None, f"{_shown(sentence)} doubts, denies or asks it"
-            if begins.match(sentence[:start]) is None or ends.match(sentence[end:]) is None:
+            rest = sentence[end:]
+            against = _CLAUSE.match(rest) and bool(_DENIED.search(rest)) != (label.lower() == "no")
+            if label.lower() in ("yes", "no") and against:
+                return None, f"{_shown(sentence)} contradicts itself"
+            if begins.match(sentence[:start]) is None or ends.match(rest) is None:
                 return None, f"{_shown(sentence)} does not state it plainly"
     if len(stated) != 1:
         return None, f"the text names {len(stated)} of its labels" if stated else ""

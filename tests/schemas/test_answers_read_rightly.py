@@ -307,3 +307,29 @@ def test_a_field_with_a_default_keeps_its_type() -> None:
 
 def test_an_id_that_is_to_be_extracted_is_not_derived() -> None:
     assert list(advice(schema_of(id={"type": "string"}, timestamp={"type": "string"}, tone={"type": "string"}))) == []
+
+
+VISITED = schema_of(visited={"type": "string", "enum": ["yes", "no"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "schema"),
+    [
+        ("No, the guest has visited us.", VISITED),
+        ("Yes, it was not visited.", VISITED),
+        ("Grade: 6, no, 9", GRADE),
+        ("Grade: 6, sorry 9", GRADE),
+        ("Guest: <guest>\nNights: 3", GUEST),
+        ("Guest: [your guest]\nNights: 3", GUEST),
+    ],
+)
+def test_what_contradicts_itself_or_is_only_a_place_is_refused(text: str, schema: dict[str, Any]) -> None:
+    with pytest.raises(AnswerError):
+        promptopt.restructure(text, schema)
+
+
+def test_yes_and_no_that_agree_with_their_sentence_are_read() -> None:
+    assert promptopt.restructure("No, the guest has not visited us.", VISITED).data == {"visited": "no"}
+    assert promptopt.restructure("Yes, it was visited.", VISITED).data == {"visited": "yes"}
+    assert promptopt.restructure("Grade: 6, no doubt", GRADE).data == {"grade": 6}
+    assert promptopt.restructure("Guest: [withheld]\nNights: 3", GUEST).data == {"guest": "[withheld]", "nights": 3}
