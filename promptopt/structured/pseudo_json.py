@@ -153,8 +153,9 @@ class _Reader:
         labelled = [_labelled_keys(item) for item in items]
         merged: dict[str, Any] = {}
         for item in () if quoted and len(items) > 1 else items:
-            # The items of an example are examples, not the only labels.
-            joined = merge(merged, {key: part for key, part in item.items() if key != "enum"})
+            # The items of an example are examples, not the only labels; ["a" | "b"] lists them.
+            shown = {key: part for key, part in item.items() if key != "enum"} if len(items) > 1 else item
+            joined = merge(merged, shown)
             if joined is None:
                 raise NotPseudo
             merged = joined

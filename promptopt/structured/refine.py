@@ -190,6 +190,7 @@ def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[st
     prose = document.text
     for span in covered:
         prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
+    prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
     sentences = [
         text for text in re.split(r"(?<=[.!?])\s|\n", prose) if _NULL.search(text) and not _NOT_NULL.search(text)
     ]

@@ -359,3 +359,19 @@ def test_labels_in_parentheses_after_one_of_are_read() -> None:
 def test_what_labels_are_written_as_is_no_name() -> None:
     found = fields("How wet is the hay? Answer with one of the following lowercase strings: 'dry', 'damp', 'soaked'.")
     assert set(found) == {"answer"}
+
+
+def test_null_in_the_parentheses_of_one_key_is_said_of_it_alone() -> None:
+    found = fields("Return JSON with the keys: barn (string), bales (integer), rain (number or null).")
+    assert found == {"barn": TEXT, "bales": {"type": "integer"}, "rain": {"type": ["number", "null"]}}
+
+
+def test_a_score_for_each_of_several_is_not_one_score() -> None:
+    assert "more than one value" in refusal(
+        "Score each of the following from 0 to 5: taste, smell, colour. Return the numbers only."
+    )
+
+
+def test_alternatives_within_a_list_are_the_labels_of_its_items() -> None:
+    found = fields('Respond with JSON: {"pests": ["aphid" | "mite" | "snail"], "note": "..."}')
+    assert found["pests"] == {"type": "array", "items": {"type": "string", "enum": ["aphid", "mite", "snail"]}}
