@@ -290,17 +290,17 @@ def _clause(tokens: list[str], forms: dict[str, tuple[Token, ...]]) -> Clause:
             since = max((place for place, other in enumerate(tokens[:index]) if other == "but"), default=0)
             near = (*[word for place, word in words if since <= place < index][-NEAR:], *scope)
             markers.append(Marker(kind, token.replace("_", " "), scope, near, " ".join(said).replace("_", " ")))
-    numbers = []
+    numbers: list[Number] = []
     for index, token in enumerate(tokens):
         if value := _value(token, tokens[max(0, index - 5) : index]):
             before = tokens[max(0, index - 2) : index]
             counted = before[-1:] in (["the"], ["these"], ["those"]) and token in NUMBERS
             counted = counted and tokens[index + 1 : index + 2] not in (["most"], ["priority"], ["best"], ["least"])
             limit = next((other for other in before if _marked(other) == "limit"), "the" if counted else "")
-            since = tokens[: max(0, index - 2)][::-1]
+            earlier = tokens[: max(0, index - 2)][::-1]
             joined = index and tokens[index - 1] in ("and", "or", ",") and token not in NUMBERS.values()
             if not limit and joined and numbers and numbers[-1].limit.startswith("at "):
-                limit = next((t for t in since if _marked(t) == "limit"), "")  # "at most 30 characters and two lines"
+                limit = next((t for t in earlier if _marked(t) == "limit"), "")  # "at most 30 characters and two lines"
             numbers.append(Number(limit.replace("_", " "), value, token))
     return Clause(tuple(word for _, word in words), tuple(markers), tuple(numbers))
 
