@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,8 +108,9 @@ class LabelTable:
         """The rows as the file has them now, then written; who else labels waits for that long."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Not of the file itself, which is replaced, and may be one that its owner only lets be read.
-            with locked_file(self.path.parent, os.O_RDONLY):
+            # Of the folder, since the file itself is replaced; Windows opens no folder, and has no such lock.
+            folder = locked_file(self.path.parent, os.O_RDONLY) if os.name == "posix" else nullcontext()
+            with folder:
                 self._read()
                 yield
                 self._write(self._rows)
