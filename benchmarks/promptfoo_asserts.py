@@ -568,7 +568,7 @@ _PIECES += [
 
 
 def _text(dice: random.Random, most: int = 9) -> str:
-    return " ".join(dice.choices(_PIECES, k=dice.randint(1, most))).strip()
+    return " ".join(dice.choices(_PIECES, k=dice.randint(1, most))).strip() or "Paris"
 
 
 def _json(dice: random.Random, depth: int = 0) -> Any:
