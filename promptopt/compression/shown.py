@@ -64,7 +64,10 @@ _NOUNS = (
 _ANNOUNCES = re.compile(
     rf"\b(?:(?:these|this|the|following|exact|exactly|your|an?|my|our|one|with|and)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS})"
     r"(?:\s+(?:below|here|verbatim|exactly|(?:in|from|by|for)(?:\s+\w+){1,4}))?|like(?:\s+(?:this|so|these))?|as\s+follows|verbatim|word\s+for\s+word|e\.g\.?|"
-    r"for\s+(?:example|instance)|(?:says?|said|asks?|asked|writes?|wrote|shouts?|types?|typed|sings?|reads?|replies|"
+    r"for\s+(?:example|instance)|"
+    r"(?:translate|summari[sz]e|classify|rewrite|correct|proofread|paraphrase|rephrase|simplify)\s+"
+    r"(?![^:\n]*\b(?:rules|steps|guidelines|instructions|criteria|requirements|principles|points)\b)[^:\n]{0,60}?|"
+    r"(?:says?|said|asks?|asked|writes?|wrote|shouts?|types?|typed|sings?|reads?|replies|"
     r"replied|answers?|answered)|(?:say|write|print|echo|output|return|reply|respond|answer|begin|start|end)"
     r"(?:\s+\w+){0,2}\s+with)[*_)\"”]*[ \t]*:[ \t*_]*",
     re.IGNORECASE,
@@ -83,18 +86,53 @@ _SAYS = re.compile(
     r"[*_)]*:[ \t*_]*(?=[^\s*_])",
     re.IGNORECASE,
 )
-# A label of what is given or shown: the text after it, or the paragraph under it, is no instruction.
+# A label of what is given or shown: the text after it, or the paragraph under it, is no instruction. Nor is what
+# something is to be done to: "The instruction to evaluate:", nor what a user asked for: "User request:".
 _GIVEN = re.compile(
-    r"^[ \t]*[*_\[#]*(?:(?:the|original|new|source|target|sample|student|model|user|customer|candidate|reference|"
-    r"correct|forum|blog|news|chat|voice|text)[ \t]+)?"
-    r"(?:response|answer|translation|source|target|sentence|passage|text|lecture|article|premise|hypothesis|claim|question|"
+    r"^[ \t]*(?:[*_\[#]+[ \t]*)?(?:(?:(?:the|original|new|source|target|sample|student|model|user|customer|candidate|reference|"
+    r"correct|forum|blog|news|chat|voice|text|example|bad|good|wrong|right|first|last|next|welcome|error|e-?mail|subject|final|"
+    r"main|full)[ \t]+){0,3}"
+    r"(?:response|answer|script|template|line|log|disclaimer|greeting|slogan|translation|source|target|sentence|passage|text|lecture|article|premise|hypothesis|claim|question|"
     r"problem|query|abstract|review|tweet|story|poem|lyrics|song|e-?mail|mail|letter|message|post|comment|subject|body|"
     r"headline|"
     r"caption|transcript|conversation|dialogue|document|excerpt|quote|paragraph|scenario|statement|utterance|observation|"
     r"evidence|reply|completion|speech|essay|joke|riddle|recipe)"
+    r"|(?:the[ \t]+)?(?:user|original|initial|previous|sample|customer|current|last)(?:['’]s)?[ \t]+"
+    r"(?:request|prompt|input|instructions?|task|goal|command)"
+    r"|(?:the[ \t]+)?[a-z]+(?:[ \t]+[a-z]+)?[ \t]+to[ \t]+(?:be[ \t]+)?(?:evaluate|grade|judge|assess|score|review|rate|classify|"
+    r"analy[sz]e|translate|summari[sz]e|rewrite|edit|verify|compare|correct|improve|refine|label|annotate|moderate)d?)"
     r"(?:[ \t]?(?:\d+|[A-H]))?[*_\]]*:[*_]*(?P<said>[ \t]+(?=\S)|[ \t]*(?:\n[ \t]*)?\n(?=[ \t]*\S))",
     re.IGNORECASE | re.MULTILINE,
 )
+# What is after a label on its line may be shown as well as said; only these labels are known to give instructions.
+_SAYING = (
+    r"(?:very |most |please |also |key |main |primary |your |the |final |general |special |additional |further )*"
+    r"(?:note|notes|important|importantly|remember|reminder|warning|caution|critical|attention|nb|tips?|hints?|tasks?|goals?|"
+    r"objectives?|roles?|instructions?|instruction|rules?|requirements?|constraints?|guidelines?|steps?|formats?|styles?|tone|"
+    r"audience|length|language|persona|purpose|mission|scope|background|overview|process|method|criteria|criterion|"
+    r"scoring|rating|evaluation|output|outputs|inputs?|context|identity|personality|behaviou?r|restrictions?|limitations?|"
+    r"priority|priorities|focus|approach|strategy|workflow|expertise|responsibilities|responsibility|job|"
+    r"(?:output|response|answer|reply|task|input|citation|writing|coding)[ -](?:formats?|structure|style|rules?|requirements?|"
+    r"guidelines?|instructions?|description|language|length)|(?:step|rule|phase|part|stage|task) ?\d+[a-z]?)"
+)
+_AFTER_LABEL = re.compile(
+    rf"^[ \t]*[*_]*(?!{_SAYING}[*_]*:)(?!(?:if|when|for|in|to|with|once|by|as|on|at|from)\b)"
+    r"[A-Za-z][\w'’/&-]*(?:[ \t][\w'’/&()-]+){0,4}[*_]*:[*_]*[ \t]+(?=[A-Za-z(])(?P<said>[^\n]+)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "- Bad: ...": an item that shows how it is done.
+_SHOWS = re.compile(
+    r"^[ \t]*(?:[-*+•–]|\d{1,3}[.)])[ \t]+[*_]*(?:(?:very )?(?:bad|good|wrong|right|incorrect|correct|before|after|do|don['’]t|"
+    r"weak|strong|poor|better|worse|best|original|rewrite|rewritten|revised|improved|user|assistant|customer|agent|example|"
+    r"e\.g\.)(?:[ \t](?:answer|response|example|reply|message|version|output|input))?)[*_]*:[*_]*[ \t]+(?P<said>\S[^\n]*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "Greet with the words Please be seated": a capital where no sentence begins.
+_SPOKEN = re.compile(
+    r"(?<=[a-z] )(?:Please|You|Your|Thanks?|Sorry|Hello|Hi|Dear|Welcome|Kindly|Note that|Make sure|Remember to)\b[^.\n]*"
+)
+# "Here is an example: given ...": up to the end of the paragraph.
+_EXAMPLE_BEGINS = re.compile(r"\b(?:an?|one|another)[ \t]+(?:\w+[ \t]+)?example(?:[ \t]+\w+){0,3}[*_]*:[*_]*[ \t]+(?=\S)", re.IGNORECASE)
 _LABELLED = re.compile(r"[ \t]*[*_\[#]*[A-Za-z][\w /-]{0,24}[*_\]]*:|[ \t]*#{1,6}[ \t]")
 # "A. the sun", "(b) the moon", "v1. a small bird": options, clues.
 _OPTION = re.compile(r"[ \t]*(?:\(?[A-Ha-h][.)]|[a-z]\d{1,3}[.)])[ \t]+\S")
@@ -168,7 +206,8 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from ((one.start, one.end) for one in found if _is_verse(one, named=verse))
     yield from _announced(masked, found)
     yield from (span for one in found for span in _pairs(one))
-    yield from (match.span() for match in _MENTIONED.finditer(masked))
+    yield from (match.span() for pattern in (_MENTIONED, _SPOKEN) for match in pattern.finditer(masked))
+    yield from (match.span("said") for pattern in (_AFTER_LABEL, _SHOWS) for match in pattern.finditer(masked))
     yield from _given(masked)
     yield from _numbered_examples(masked, found)
     yield from _turns(masked)
@@ -274,6 +313,8 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
             if head.end() < len(text):
                 yield paragraph.start + head.end(), paragraph.end
         last = paragraph.lines[-1]
+        if begun := _EXAMPLE_BEGINS.search(text):
+            yield paragraph.start + begun.end(), paragraph.end
         yield from _listed_examples(paragraph)
         following = found[index + 1] if index + 1 < len(found) else None
         if _announcement(last) >= 0 and following is not None and not _ITEM.match(following.lines[0]):

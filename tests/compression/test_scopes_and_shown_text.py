@@ -139,8 +139,40 @@ SHOWN = {
         "Rate the ships.\n\n# input\nThe ship of the king.\n\n# output\n- Speed: It is the best of the ships.\n\n# input\nThe ship of a thief.\n\n# output\n- Speed: It is the worst of the ships.\n\n# input\n{ship}\n",
         "# output\n- Speed: It is the best of the ships.\n\n# input\nThe ship of a thief.\n\n# output\n- Speed: It is the worst",
     ),
+    "an instruction that is judged": (
+        "Please grade the reply of the pupil.\n\n###The instruction to evaluate: Your task is to name the capital of the state.",
+        "Your task is to name the capital of the state.",
+    ),
+    "a request": (
+        "Please carry out the request.\n\nUser Request:\nNext, please rename the boat.\nThen, sink the old one.",
+        "Next, please rename the boat.\nThen, sink the old one.",
+    ),
+    "tasks of one label": (
+        "Please say if the task is a choice.\n\nTask: Write the fourth word.\nIs it a choice? No\n\nTask: Pick the odd word.\n"
+        "Is it a choice? Yes\n\nTask: Tell the story of the ship.\nIs it a choice? No",
+        "Task: Pick the odd word.\nIs it a choice? Yes",
+    ),
+    "an example that begins in a line": (
+        "Please score the reply of the guest.\n\nHere is an example: given a query, the tale tells the life of the cook.\n"
+        "The series follows the boy to the sea.",
+        "the tale tells the life of the cook.\nThe series follows the boy to the sea.",
+    ),
+    "an answer that is begun": (
+        "Please answer the question of the guest.\n\n### Answer\nGiven the plan, here is the list that you will want\n[LIST]",
+        "Given the plan, here is the list that you will want",
+    ),
+    "the steps of an agent": (
+        "Please answer the questions of the crew.\n\nThought: what you are to do\nAction: the tool\nAction Input: the input to the tool\n"
+        "Final Answer: the answer to the question",
+        "Action Input: the input to the tool\nFinal Answer: the answer to the question",
+    ),
+    "a list of numbers": (
+        "Please sort the list of the guest: [-4, 2, 5, 5, 10, 92, 92, 101, 3, 3, 3, 7]",
+        "[-4, 2, 5, 5, 10, 92, 92, 101, 3, 3, 3, 7]",
+    ),
     "a table of the output": (
-        "## OUTPUT EXAMPLE\n\n## Fleet\n\n| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |\n",
+        "Please list the ships.\n\n## OUTPUT EXAMPLE\n\n## Fleet\n\n| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n"
+        "| Tub | Sunk/Afloat |\n",
         "| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |",
     ),
 }
@@ -177,6 +209,26 @@ def test_the_words_around_shown_text_are_edited() -> None:
         "Keep your answer in short sentences.",
         "He is going to school.",
         "Count how many times the guest says please.",
+        "The inside of the box is red, and the lid came off of it.",
+        "The peaks given above sea level are high.",
+        "Red flags listed below average are few.",
+        "Find out of bounds errors, and figure out of stock items.",
+        "Choose all of the above, or none of them.",
+        "Books which deal with grief come up with age.",
+        "Look at what is up until noon.",
+        "It is so late that you must go.",
+        "Consider that they are ill.",
+        "The guest is late, as you can see, to be honest.",
+        "Understand that the crew are angry.",
+        "It is important to know whether the drug is safe before you give it.",
+        "Otherwise, identical rows are merged.",
+        "Similarly, named boats sink.",
+        "You return to the village at night.",
+        "You write code for a living.",
+        "You will be given a mark by the crew.",
+        "**Important:** the crew are asleep.",
+        "# CRITICALLY IMPORTANT",
+        "# JSON RULES",
         "Write the word please on the door.",
         "They note that the price is high.",
         "Provide a summary of the plot and an outline of the cast.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from promptopt.compression.masks import MASK
 from promptopt.compression.rules.base import Rewording, WordingRule
 from promptopt.compression.sentences import HEADING, ITEM, TEXT
 
@@ -62,9 +63,10 @@ _STRESSED = re.compile(
 _GOVERNED = re.compile(
     r"\b(?:of|for|with|from|about|to|by|at|in|on|into|than|between|among|after|before)\s*\Z", re.IGNORECASE
 )
-# What is done for the reader of the answer; "You will carry the boxes" may describe how it goes.
+# What is done for the reader of the answer; "You will carry the boxes" may describe how it goes, and "You write code
+# for a living" who one is.
 _YOU = re.compile(
-    r"\AYou(?:['’]ll|\s+will)?(?=\s+(?:(?:only|also|then|always|never|first|now|next|finally)\s+)?"
+    r"\AYou(?:['’]ll|\s+will)(?=\s+(?:(?:only|also|then|always|never|first|now|next|finally)\s+)?"
     r"(?:output|write|create|extract|answer|provide|give|return|list|generate|summari[sz]e|respond|reply|produce|"
     r"classify|explain|describe|rate|score|translate|convert|rewrite|select|choose)\b)"
 )
@@ -82,6 +84,10 @@ def _contracted(match: re.Match[str]) -> str | None:
         return None
     # "Here is the list:" announces a label, which needs neither word.
     if who == "Here" and not match.start() and match.string.rstrip(" *_").endswith(":"):
+        return None
+    # "the sentence You are late": a capital where no sentence begins.
+    before = match.string[: match.start()].rstrip(" *_(")
+    if who[0].isupper() and who != "I" and before and before[-1] not in f".!?:;-–—{MASK}\n\"'”’)":
         return None
     # "later than it is in London", "what day it is": the verb is what the clause says.
     if _STRESSED.search(match.string[: match.start()]):
@@ -176,21 +182,18 @@ _OXFORD = re.compile(
     rf"(?:\A|[:(]\s?|(?<=\s)){_ITEM}(?:, {_ITEM}){{1,8}}(?P<comma>,)(?=\s+(?:and/or|and|or)\s+{_ITEM}\s*(?:[.;:)]|\Z))",
     re.IGNORECASE,
 )
-# Words that could go on with the noun before the comma: "no history, output 1".
-# Nor before another clause: "First, if it is late, stop".
-_MAY_GO_ON = (
-    r"(?!\s+(?:if|when|whenever|once|unless|while|because|since|as|for|in|on|at|before|after)\b)"
-    r"(?!\s+(?:output|answer|list|report|rate|score|name|state|note|review|test|check|format|request|question|search|call|"
-    r"return|change|order|plan|start|end|help|need|result|show|summary|code|act|work|step|type|label|mark|place|point|"
-    r"design|research|repeat|reply|response|comment|update|link|match|sort|group|set|cut|stop|print|display|present|query|"
-    r"target|process|access|contact|support|record|cause|value|address|document|file|focus|quote|reference|outline|"
-    r"highlight|mention|that|which|who|and|or)\b)"
+# Only before what cannot be a part of the same phrase: "Otherwise, identical rows are merged", "First, if it is late".
+_INTRODUCED = (
+    r"(?:the|an?|you|your|it|its|this|these|those|they|their|we|our|I|he|she|each|every|all|any|there|"
+    r"use|write|run|determine|explain|describe|identify|check|ensure|extract|select|choose|add|apply|consider|continue|"
+    r"convert|compute|calculate|classify|compare|evaluate|examine|find|focus|follow|generate|go|ignore|include|look|make|"
+    r"provide|create|give|read|remove|respond|rewrite|say|see|select|send|summari[sz]e|think|translate|try|verify|analy[sz]e|"
+    r"ask|begin|break|decide|discuss|keep|let|produce|put|take|tell|return|commit|do)\b"
 )
 _INTRODUCTION = re.compile(
-    r"(?:\A|(?<=\.\s))(?:(?:Then|Next|Finally|First|Lastly|Afterwards|Instead|Also|Now|Here|Therefore|Thus|Hence|"
+    r"(?:\A|(?<=\.\s))(?:Then|Next|Finally|First|Lastly|Afterwards|Instead|Also|Now|Therefore|Thus|Hence|"
     r"Otherwise|Additionally|Similarly|Ideally|Alternatively|Conversely|Consequently|Initially|Ultimately|Meanwhile)"
-    # The first become "list", "describe", ...
-    rf"(?=,(?!\s+(?:provide|create|make|give|generate|produce|compile|prepare|write)\s){_MAY_GO_ON}))(?P<comma>,)(?=\s)"
+    rf"(?P<comma>,)(?=[ \t]{_INTRODUCED}(?!,))",
 )
 _THEN = re.compile(r"\A(?:If|When|Whenever|Once|After)\b[^,.;:]*(?<=[\w)])(?P<comma>,)(?=\s+then\s)")
 # "what day it is, ask": without the comma the verb would go on.

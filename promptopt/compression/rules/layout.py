@@ -80,7 +80,7 @@ class Markdown:
             if not re.search(r"[^\W\d_]", match[2]):
                 continue
             line = _line_at(text, match.start())
-            if _BOLD_MEANT.search(text, *line) or not _is_bold_label(text, line, match):
+            if _BOLD_MEANT.search(text, *line) or _CALLS.search(match[2]) or not _is_bold_label(text, line, match):
                 continue
             # "**Question:**" again and again: the form of records.
             if match[0].endswith(":**") and text[line[0] : match.start()] == "" and text.count(f"\n{match[0]}") > 1:
@@ -102,6 +102,12 @@ class Markdown:
 _BOLD_MEANT = re.compile(r"\b(?:bold\w*|asterisks?|markdown|italics?|emphasi[sz]ed?|formatted)\b", re.IGNORECASE)
 
 
+# "**Important:**" is louder than a label.
+_CALLS = re.compile(
+    r"\b(?:important\w*|critical\w*|crucial\w*|strict\w*|warnings?|caution|attention|note|nb|remember|never|always|must|only|"
+    r"mandatory|required|not)\b|n['’]t\b",
+    re.IGNORECASE,
+)
 # A bullet or number, a sign such as a warning triangle, hashes.
 _OPENS_LINE = re.compile(r"[ \t>]*(?:(?:#{1,6}|[-*+•–]|\(?\w{1,3}[.)])[ \t]+)?(?:[^\w\s]{1,3}[ \t]?)?\Z")
 _LABEL_ENDS = re.compile(r"[ \t]*(?:\([^()\n]*\))?[ \t]*(?::|[-–—=→]+[ \t])")
@@ -133,8 +139,16 @@ _FORM_MEANT = re.compile(
 )
 
 
+# Of other words the capitals may be a name or a call: "JSON", "STRICT RULES", "CRITICALLY IMPORTANT".
+_SECTION_WORDS = frozenset(
+    "and of the your background base context general core description directive directives goal goals guidelines identity input "  # noqa: SIM905 - read as words
+    "inputs instructions knowledge objective objectives output overview primary process processing purpose requirements "
+    "role rules steps task tasks workflow".split()
+)
+
+
 class Capitals:
-    """A heading in capitals that no other line refers to is written in lower case, which is fewer tokens."""
+    """A section's heading in capitals that no other line refers to is written in lower case, which is fewer tokens."""
 
     code: ClassVar[str] = "PO207"
     name: ClassVar[str] = "headings in capitals"
@@ -144,7 +158,7 @@ class Capitals:
     def propose(self, document: Document) -> Iterator[Edit]:
         for sentence in document.prose:
             text = document.text[sentence.start : sentence.end]
-            if sentence.kind != HEADING or not re.fullmatch(r"[A-Z][A-Za-z ,&-]*", text):
+            if sentence.kind != HEADING or not _SECTION_WORDS.issuperset(text.lower().split()):
                 continue
             capitals = re.findall(r"\b[A-Z]{4,}\b", text)
             # A name that the output must show, or that another line points to, stays as it is.
@@ -298,6 +312,9 @@ def is_open(document: Document, start: int, end: int) -> bool:
     """Whether data may be written in another way: not code, a quotation, or what the assistant said in an example."""
     zone = document.masks.zone_at(start)
     if end - start < LEAST_CHARACTERS or not document.is_literal(start, end):
+        return False
+    # A list of words or numbers on one line: of any language.
+    if document.text[start] == "[" and not re.search(r"[\n{]", document.text[start:end]):
         return False
     if _IN_CODE.search(document.text, max(0, start - 60), start):
         return False

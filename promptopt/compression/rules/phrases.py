@@ -26,6 +26,12 @@ _COORDINATED = re.compile(
 )
 # The beginnings of clauses.
 _CLAUSE = re.compile(r"(?P<link>\A|(?<=\ue000)(?=\s*[A-Z])|[,;:]|(?<![^\s])(?:and|then|so)(?=\s))[\s*_(–—-]*")
+# After another colon is what is said or written: "Tell them: please make sure to come."
+_ATTENTION = re.compile(
+    r"(?:\A|[.!?]\s+)[\s*_(]*(?:(?:very |most )?important(?:ly)?(?: note)?|note|nb|remember|reminder|warning|caution|critical|"
+    r"instructions?|your task|task|goal|role|objective|tips?|hints?|rules?)[*_)]*:\Z",
+    re.IGNORECASE,
+)
 # After a comma the rest is an imperative only if no subject precedes it: "As a lecturer, your task is to ...".
 _OWN_SUBJECT = re.compile(r"(?:your|the|i|we|it|you)\b", re.IGNORECASE)
 _ADVERBIAL = re.compile(
@@ -88,6 +94,8 @@ def _is_imperative(text: str, clause: re.Match[str], opener: re.Match[str]) -> b
 
     "I give you a problem, and your task is to solve it" would say that I solve it.
     """
+    if clause["link"] == ":" and not _ATTENTION.search(text[: clause.start() + 1]):
+        return False
     if clause["link"] in ("", ";", ":") or not _OWN_SUBJECT.match(opener[0]):
         return True
     return clause["link"] == "," and _ADVERBIAL.match(text) is not None
@@ -120,6 +128,8 @@ _FOLLOWED = re.compile(r"\s+(?:think|work|solve|consider|reason|follow|use|read)
 def _filler(match: re.Match[str]) -> str | None:
     before, after = match.string[: match.start()], match.string[match.end() :]
     word = " ".join(match[0].lower().replace("’", "'").split())
+    if before.rstrip(" *_").endswith(":") and not _ATTENTION.search(before.rstrip(" *_")):
+        return None
     if word == "please":
         return "" if _is_polite(before, after) else None
     if word in remark_phrases():
@@ -165,11 +175,6 @@ def _stands_apart(before: str, after: str) -> bool:
     return after.startswith(",") and (not before or before.endswith(","))
 
 
-_DECIDING = frozenset(
-    {"make a decision", "make a determination", "make an assumption", "come to a conclusion", "come to the conclusion",
-     "reach a conclusion"}
-)  # fmt: skip
-_DECIDED = re.compile(r"\s+(?:about|on|whether|based|per|for|if|when|that the|and|or)\b|\s*[.;:]|\s*\Z", re.IGNORECASE)
 _NOUN_PHRASE = re.compile(
     r"(?:provide|give|create|generate|write|output|produce|perform|conduct|do|make)\b.*\b(?:of|for|to|about|on)\Z"
 )
@@ -188,7 +193,19 @@ _GIVEN = re.compile(r"\s+(?:an?|the|some|two|three|several|many|one|your|\ue000)
 _HANDED_TO = re.compile(
     r"(?:\b(?:is|are|was|were|be|been|being|you|I|we|they|he|she|that|which)|['’](?:re|s|m))\s*\Z", re.IGNORECASE
 )
-_LISTED = re.compile(r":|\ue000")
+_GIVEN_BY = re.compile(r"\bby\b", re.IGNORECASE)
+_LISTED = re.compile(r":")
+# What may follow a place: "the rules listed above are", "the list provided below to".
+_PLACED = re.compile(
+    r"\s*\Z|\s+(?:to|for|and|or|when|while|if|as|in|on|by|with|is|are|was|were|must|should|may|can|will|does|do|has|have|"
+    r"exactly|carefully|before|after|that|which)\b",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    r"(?:all of the|both of the) (?:above|below|following)\b|.* analysis of variance\b"
+    # "He will write down feathers": what is written down has its article.
+    r"|write down (?!(?:the|an?|your|his|her|their|its|all|any|each|every|what|how|why|which|this|these|that|those)\b)"
+)
 _PHASE = re.compile(r"\b(?:start|begin|end|finish|open|close|stop|continue)(?:s|ed|ing)?\s*\Z", re.IGNORECASE)
 
 
@@ -223,22 +240,15 @@ def _shorter(match: re.Match[str]) -> str | None:
 
 def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     """Whether the words mean something else here."""
-    # "Concerning facts are to be flagged": an adjective; "About him, be kind" is not how one begins.
-    if new == "about" and not before.strip(" *_"):
-        return True
-    # "Which one is better with regard to its length": "better about" is said of nothing.
-    if new == "about" and re.search(
-        r"(?:\b(?:better|best|worse|worst|good|strong\w*|weak\w*|equal|same|neutral|\w+(?:ive|al|ous|ful|able|ible))"
-        r"|\ue000)\s*\Z",
-        before,
-    ):
-        return True
     # "the rules that are listed below": "that are" goes first; "the text you are provided above": you are not above.
     # "Given above query": there is no noun that is above.
-    if new.endswith(("above", "below")) and (_HANDED_TO.search(before) or not before.strip(" *_")):
+    # "the names given above sea level": above what is said next.
+    if new.endswith(("above", "below")) and (
+        _HANDED_TO.search(before) or not before.strip(" *_") or not _PLACED.match(after)
+    ):
         return True
-    # "make a decision you can defend": what follows refers to the noun.
-    if old in _DECIDING and not _DECIDED.match(after):
+    # "the inside of the box", "all of the above", "analysis of variance": names.
+    if _NAMED.match(f"{old}{after.lower()}"):
         return True
     # "a list of the pros and an outline of the cons", "a summary that is short": more hangs on the noun.
     if _NOUN_PHRASE.match(old) and (_HANGS_ON.search(after) or _LENGTH.match(after)):
@@ -253,7 +263,7 @@ def _means_otherwise(old: str, new: str, before: str, after: str) -> bool:
     if new in ("ensure", "ensuring") and re.match(r"\s+(?:(?:not\s+)?to|of|about)\b", after):
         return True
     # "You are given that x is 3."
-    if new == "you get" and not _GIVEN.match(after):
+    if new == "you get" and (not _GIVEN.match(after) or _GIVEN_BY.search(after)):
         return True
     # "the following steps after this one": those that come next, if no list follows.
     comes_next = "the following " in old and _LISTED.search(after) is None

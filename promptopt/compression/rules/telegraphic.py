@@ -53,7 +53,19 @@ _OWN = (
     "answers?|responses?|outputs?|repl(?:y|ies)|task|job|goal|role|analysis|summary|reasoning|explanations?|report|"
     "evaluation|judg(?:e)?ment|decision|verdict|score|rating|review|assessment"
 )
-_ANOTHER = re.compile(r"\b(?:my|mine|his|her|hers|our|ours|their|theirs)\b", re.IGNORECASE)
+# "Your role is to ask, my role is to answer", "compare your answer to the model's answer": there is another.
+_ANOTHER = re.compile(
+    rf"\b(?:I|my|mine|his|her|hers|our|ours|their|theirs|compare|versus|vs)\b|['’]s?\s+(?:\w+\s+)?(?:{_OWN})\b",
+    re.IGNORECASE,
+)
+_OWN_IN = re.compile(
+    r"(?:\A|\b(?:in|output|provide|write|give|return|start|begin|end|base|keep|include|explain|format|structure|present|"
+    r"limit|make|support|conclude|finish))\s*\Z",
+    re.IGNORECASE,
+)
+_ADVERBIAL = re.compile(
+    r"\W*(?:for|in|at|on|after|before|during|to|as|based|given|using|without)\b[^,;:]*,\s+", re.IGNORECASE
+)
 _NOUN = (
     r"(?:text|context|input|question|query|information|content|data|document|article|code|conversation|transcript|"
     r"topic|task|tools?|instructions?|examples?|schema|format|answer|answers|metric|evaluation metric|criteria|"
@@ -88,6 +100,16 @@ def _will(match: re.Match[str]) -> str | None:
     return "" if _PLURAL.search(match.string[: match.start()]) else None
 
 
+def _owned(match: re.Match[str]) -> str | None:
+    meant = _OWN_IN.search(match.string[: match.start()]) and not _ANOTHER.search(match.string)
+    return "" if meant else None
+
+
+def _also(match: re.Match[str]) -> str | None:
+    # "If they also agree": both must be so.
+    return None if _CONDITION.search(match.string[: match.start()]) else ""
+
+
 _SPARE_WORDS = (
     # "Use the following format:": the colon says that it follows.
     Rewording(
@@ -113,7 +135,7 @@ _SPARE_WORDS = (
         needles=("given", "provided"),
         unless=governed,
     ),
-    Rewording(re.compile(r"(?<=\w )also(?=\s+[a-z])|\AAlso,?(?=\s+[a-z])"), needles=("also",), unless=governed),
+    Rewording(re.compile(r"(?<=\w )also(?=\s+[a-z])|\AAlso,?(?=\s+[a-z])"), _also, needles=("also",), unless=governed),
     # Without "of", "all of them" is nothing: only before what carries its own noun.
     Rewording(
         re.compile(
@@ -160,13 +182,15 @@ _PRONOUNS = (
         needles=("you",),
     ),
     Rewording(
-        re.compile(rf"(?<![\w'’-])(?<!\bis )(?<!['’]s )your(?=\s+(?:\w+\s+)?(?:{_OWN})\b)", re.IGNORECASE),
-        # "Your role is to ask, my role is to answer."
-        lambda match: None if _ANOTHER.search(match.string) else "",
-        needles=("your ",),
+        re.compile(rf"(?<![\w'’-])your(?=\s+(?:\w+\s+)?(?:{_OWN})\b)", re.IGNORECASE), _owned, needles=("your ",)
     ),
+    # "If a user calls, you should answer": after a clause it would be the user who should.
     Rewording(
-        re.compile(r"(?:\A|(?<=[,;:] ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)", re.IGNORECASE),
+        re.compile(
+            r"(?:\A|(?<=, ))you(?=\s+(?:must|should|may|can|shall|will|need|have to)\b)(?!.*\b(?:I|we|my|our)\b)",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        lambda match: "" if not match.start() or _ADVERBIAL.fullmatch(match.string[: match.start()]) else None,
         needles=("you ",),
     ),
 )
