@@ -7,6 +7,7 @@ recognised by what they lack: a hole that a program fills in, and orders.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 LEAST_WORDS = 60
 """A shorter text without an order may be a question, or the description of what is wanted."""
@@ -51,9 +52,20 @@ _LABEL = re.compile(r"[\s*_#]*(?:question|answer|q|a|response|reply)[ \d]*[*_]*:
 _ANSWER = re.compile(r"^[ \t*_#]*(?:answer|a|response|reply)[ \d]*[*_]*:[*_]*\s*\S", re.IGNORECASE | re.MULTILINE)
 
 
+# "First, I add the name. Now, I write the story.": somebody tells what he does.
+_I_DO = re.compile(
+    r"(?:\A|[.!?:]\s+|\n)[\s\"]*(?:(?:first|now|next|then|finally|so|to [^,.\n]{3,80}|since [^,.\n]{3,80}),?\s+)?"
+    r"I(?:['’]ll|\s+(?:will|can|could|might))?\s+(?!want|need|would|have|give|gave|will|am|like|wish|ask|provide)[a-z]+",
+    re.IGNORECASE,
+)
+_YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
+
+
 def is_addressed(text: str) -> bool:
     """Whether a text may be an instruction; not if it is long enough to tell and has almost no orders."""
     words = len(text.split())
+    if sum(1 for _ in _I_DO.finditer(text)) > 2 and not _YOU.search(re.sub(r'"[^"\n]*"', "", text)):
+        return False
     labelled = _LABEL.match(text) is not None
     if (words < LEAST_WORDS and not labelled) or _HOLE.search(text):
         return True
@@ -66,3 +78,130 @@ def is_addressed(text: str) -> bool:
     if _ORDER.search(text[:ENDS]) or _ORDER.search(text[-ENDS:].partition(" ")[2]):
         return True
     return sum(1 for _ in _ORDER.finditer(text)) > words * MOST_ORDERS
+
+
+# A label of what is given or shown: the text after it, or the paragraph under it, is no instruction. Nor is what
+# something is to be done to: "The instruction to evaluate:", nor what a user asked for: "User request:".
+_GIVEN = re.compile(
+    r"^[ \t]*(?:[*_\[#]+[ \t]*)?(?:(?:(?:the|original|new|source|target|sample|student|model|user|customer|candidate|"
+    r"reference|"
+    r"correct|forum|blog|news|chat|voice|text|example|bad|good|wrong|right|first|last|next|welcome|error|e-?mail|subject|final|"
+    r"main|full)[ \t]+){0,3}"
+    r"(?:response|answer|script|template|line|log|disclaimer|greeting|slogan|translation|source|target|sentence|passage|text|lecture|article|premise|hypothesis|claim|question|"
+    r"problem|query|abstract|review|tweet|story|poem|lyrics|song|e-?mail|mail|letter|message|post|comment|subject|body|"
+    r"headline|"
+    r"caption|transcript|conversation|dialogue|document|excerpt|quote|paragraph|scenario|statement|utterance|observation|"
+    r"evidence|reply|completion|speech|essay|joke|riddle|recipe)"
+    r"|(?:the[ \t]+)?(?:user|original|initial|previous|sample|customer|current|last)(?:['’]s)?[ \t]+"
+    r"(?:request|prompt|input|instructions?|task|goal|command)"
+    r"|(?:the[ \t]+)?[a-z]+(?:[ \t]+[a-z]+)?[ \t]+to[ \t]+(?:be[ \t]+)?(?:evaluate|grade|judge|"
+    r"assess|score|review|rate|"
+    r"classify|"
+    r"analy[sz]e|translate|summari[sz]e|rewrite|edit|verify|compare|correct|improve|refine|label|annotate|moderate)d?)"
+    r"(?:[ \t]?(?:\d+|[A-H]))?[*_\]]*:[*_]*(?P<said>[ \t]+(?=\S)|[ \t]*(?:\n[ \t]*)?\n(?=[ \t]*\S))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LABELLED = re.compile(r"[ \t]*[*_\[#]*[A-Za-z][\w /-]{0,24}[*_\]]*:|[ \t]*#{1,6}[ \t]")
+ITEM = re.compile(r"[ \t>]*(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|[A-Za-z][.)][ \t]|#{1,6}[ \t])")
+"""A bullet, a number or the hashes of a heading at the beginning of a line."""
+# What is after a label on its line may be shown as well as said; only these labels are known to give instructions.
+_SAYING = (
+    r"(?:very |most |please |also |key |main |primary |your |the |final |general |special |additional |further )*"
+    r"(?:note|notes|important|importantly|remember|reminder|warning|caution|critical|attention|nb|tips?|hints?|tasks?|goals?|"
+    r"objectives?|roles?|instructions?|instruction|rules?|requirements?|constraints?|guidelines?|steps?|formats?|styles?|tone|"
+    r"audience|length|language|persona|purpose|mission|scope|background|overview|process|method|criteria|criterion|"
+    r"scoring|rating|evaluation|output|outputs|inputs?|context|identity|personality|behaviou?r|restrictions?|limitations?|"
+    r"priority|priorities|focus|approach|strategy|workflow|expertise|responsibilities|responsibility|job|"
+    r"(?:output|response|answer|reply|task|input|citation|writing|coding)[ -](?:formats?|structure|style|rules?|"
+    r"requirements?|"
+    r"guidelines?|instructions?|description|language|length)|(?:step|rule|phase|part|stage|task) ?\d+[a-z]?)"
+)
+_AFTER_LABEL = re.compile(
+    rf"^[ \t]*[*_]*(?!{_SAYING}[*_]*:)(?!(?:if|when|for|in|to|with|once|by|as|on|at|from)\b)"
+    r"[A-Za-z][\w'’/&-]*(?:[ \t][\w'’/&()-]+){0,4}[*_]*:[*_]*[ \t]+(?=[A-Za-z(])(?P<said>[^\n]+)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "- Bad: ...": an item that shows how it is done.
+_SHOWS = re.compile(
+    r"^[ \t]*(?:[-*+•–]|\d{1,3}[.)])[ \t]+[*_]*(?:(?:very )?(?:bad|good|wrong|right|incorrect|correct|before|after|do|"
+    r"don['’]t|"
+    r"weak|strong|poor|better|worse|best|original|rewrite|rewritten|revised|improved|user|assistant|customer|agent|"
+    r"example|"
+    r"e\.g\.)(?:[ \t](?:answer|response|example|reply|message|version|output|"
+    r"input))?)[*_]*:[*_]*[ \t]+(?P<said>\S[^\n]*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "Greet with the words Please be seated": a capital where no sentence begins.
+_SPOKEN = re.compile(
+    r"(?<=[a-z] )(?:Please|You|Your|Thanks?|Sorry|Hello|Hi|Dear|Welcome|Kindly|Note that|Make sure|Remember to)"
+    r"\b[^.\n]*"
+)
+# "[0] Title: ... Text: ...": a passage of a list of references.
+_REFERENCE = re.compile(r"^[ \t]*\[\d{1,3}\][ \t]+\S[^\n]{60,}$", re.MULTILINE)
+# "Input: what is git? Output: a tool": a pair in a line.
+_IN_LINE = re.compile(
+    r"\b(?:input|question|q|text|sentence|source)[ ]?\d*:[ \t][^\n]*?\b(?:output|answer|a|label|target)[ ]?\d*:[^\n]*",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(r"^[ \t]*(?:#+[ \t]+[^\n]{3,120}|[A-Z][^\n]{2,100}[:?])[ \t]*$", re.MULTILINE)
+MANY_HEADS = 3
+"""Times that a line of a label's form must come: what is between them are worked examples."""
+CLOSE = 800
+"""Characters of an example above such a line."""
+# "### Answer" with a line or two under it, and nothing else: the answer goes on with them.
+_BEGUN = re.compile(
+    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_]*(?:Answer|Response|Completion|Reply|Solution)[*_]*[ \t]*:?[*_]*[ \t]*\n"
+    r"(?P<said>(?:(?![ \t]*[#{])[^\n]*\S[^\n]*\n?){1,3})\s*\Z",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def shown_lines(masked: str) -> Iterator[tuple[int, int]]:
+    """What is after a label or a capital that begins no instruction, and worked examples between repeated lines."""
+    for pattern in (_AFTER_LABEL, _SHOWS):
+        yield from (match.span("said") for match in pattern.finditer(masked))
+    for pattern in (_SPOKEN, _REFERENCE, _IN_LINE):
+        yield from (match.span() for match in pattern.finditer(masked))
+    yield from _between_heads(masked)
+    yield from _given(masked)
+
+
+def begun_answer(text: str) -> tuple[int, int] | None:
+    """Where the first words of the answer stand at the end of a prompt; ``None`` if they do not."""
+    begun = _BEGUN.search(text, max(0, len(text) - 400))
+    return begun and begun.span("said")
+
+
+def _between_heads(masked: str) -> Iterator[tuple[int, int]]:
+    """What is between the first and the last of three and more lines of the same words, such as "# Python code".
+
+    The first example begins at a line close above that comes again as well: "Look at the table:".
+    """
+    places: dict[str, list[tuple[int, int]]] = {}
+    for head in _HEAD.finditer(masked):
+        words = " ".join(head[0].lower().split())
+        if words.count(" ") > 1:
+            places.setdefault(words, []).append(head.span())
+    again = [spans for spans in places.values() if len(spans) > 1]
+    for spans in again:
+        if len(spans) >= MANY_HEADS:
+            first = spans[0][0]
+            above = [other[0][0] for other in again if first - CLOSE < other[0][0] < first]
+            yield min(above, default=first), spans[-1][1]
+
+
+def _given(masked: str) -> Iterator[tuple[int, int]]:
+    """What is under a label such as "Premise:", up to the next label, item or empty line."""
+    for match in _GIVEN.finditer(masked):
+        end = position = match.end()
+        while position < len(masked):
+            newline = masked.find("\n", position)
+            stop = len(masked) if newline < 0 else newline
+            line = masked[position:stop]
+            if position > match.end() and (not line.strip() or _LABELLED.match(line) or ITEM.match(line)):
+                break
+            if position == match.end() and "\n" in match["said"] and (ITEM.match(line) or _LABELLED.match(line)):
+                break
+            end, position = stop, stop + 1
+        if end > match.end():
+            yield match.end(), end

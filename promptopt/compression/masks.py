@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from promptopt.compression.address import is_addressed
+from promptopt.compression.address import begun_answer, is_addressed
 from promptopt.compression.notation import RECORDS, fenced, framed
 from promptopt.compression.shown import shown
 from promptopt.templates.source import Piece, Source, read_source
@@ -70,12 +70,6 @@ _FIRST_WORDS = re.compile(
     r"^[ \t]*(?:Here|Below|Sure|Certainly|Of course|The|This|These|My|I|Based|After)\b[^\n]*:[ \t]*(?:<[\w-]+>)?\s*\Z",
     re.MULTILINE,
 )
-# "### Answer" with a line or two under it, and nothing else: the answer goes on with them.
-_BEGUN = re.compile(
-    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_]*(?:Answer|Response|Completion|Reply|Solution)[*_]*[ \t]*:?[*_]*[ \t]*\n"
-    r"(?P<said>(?:(?![ \t]*[#{])[^\n]*\S[^\n]*\n?){1,3})\s*\Z",
-    re.MULTILINE | re.IGNORECASE,
-)
 _TRIPLE = re.compile(r'"""(?:.*?)"""|\'\'\'(?:.*?)\'\'\'', re.DOTALL)
 _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
@@ -129,7 +123,8 @@ _ASKED = re.compile(r"^[ \t]*[*_#\[]*(?:question|q|problem)(?: ?\d+)?[*_\]]*:", 
 _BULLET = re.compile(r"[ \t]*[-*•][ \t]+\S")
 _TURN = re.compile(
     r"^[ \t]*(?:[-*] )?\**(?:Q|A|User|Human|Assistant|Bot|AI|Input|Output|Question|Answer|Example|Response|Thought|"
-    r"Action|Action Input|Final Answer|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query|Hint)[ \t]?\d*\**:[ \t]*\S.*"
+    r"Action(?: Input)?|Final Answer|Observation|System|Customer|Agent|Text|Label|Sentence|Context|Query|"
+    r"Hint)[ \t]?\d*\**:[ \t]*\S.*"
     # and what goes on under it, up to a label, an item or an empty line
     r"(?:\n(?![ \t]*(?:$|[-*+#•][ \t]|\d{1,3}[.)]|[*_\[]*[A-Za-z][\w ]{0,24}[*_\]]*:)).*)*$",
     re.MULTILINE,
@@ -141,8 +136,6 @@ _FIELD = re.compile(
 )
 _UNDER = re.compile(r"(?:\n(?![ \t]*[\[*]*[A-Za-z][\w ]{0,24}[\]*]*:)[^\n]*\S[^\n]*)+")
 _GOES_ON = re.compile(r"(?:\n(?![ \t]*(?:[-*+#•][ \t]|\d{1,3}[.)]|[\[*]*[A-Za-z][\w ]{0,24}[\]*]*:))[^\n]*\S[^\n]*)+")
-MANY_RECORDS = 3
-"""Lines with the same label that are records even if no other label is there twice."""
 _REMARK = frozenset({"note", "important", "tip", "warning", "remember", "caution", "nb"})
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:(?:def|class|import|from|return|elif|except|raise|function|const|let|var|public|private|SELECT|INSERT"
@@ -306,8 +299,8 @@ class _Canvas:
                 self.put(said.start() + 1, said.end(), "quote")
         if first := _FIRST_WORDS.search(self._text, max(0, len(self._text) - 300)):
             self.put(first.start(), first.end(), "example")
-        elif begun := _BEGUN.search(self._text, max(0, len(self._text) - 400)):
-            self.put(*begun.span("said"), "example")
+        elif begun := begun_answer(self._text):
+            self.put(*begun, "example")
 
     def cover_lines(self, lines: Iterable[re.Match[str]]) -> None:
         """Statements of a template, a line each."""
@@ -386,7 +379,7 @@ class _Canvas:
         labels = (match[1].lower() for match in _FIELD.finditer(self._text))
         times = Counter(label for label in labels if label not in _REMARK)
         repeated = {label for label, number in times.items() if number > 1}
-        if len(repeated) > 1 or max(times.values(), default=0) >= MANY_RECORDS:
+        if len(repeated) > 1 or max(times.values(), default=0) > 2:
             ends = ((span[1], said) for label, span, said in fields if label in repeated)
             # What is right under the label belongs to it; to a line that says something, what is not an item.
             under = [(_GOES_ON if said else _UNDER).match(self._masked, end) for end, said in ends]

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from promptopt.compression.address import ITEM, shown_lines
 from promptopt.compression.notation import nested_quotes
 
 _BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
-_ITEM = re.compile(r"[ \t>]*(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|[A-Za-z][.)][ \t]|#{1,6}[ \t])")
 
 # One such line is enough to know that its paragraph is code, a patch, a help text, a chart or a log.
 _CERTAIN = re.compile(
@@ -86,54 +86,10 @@ _SAYS = re.compile(
     r"[*_)]*:[ \t*_]*(?=[^\s*_])",
     re.IGNORECASE,
 )
-# A label of what is given or shown: the text after it, or the paragraph under it, is no instruction. Nor is what
-# something is to be done to: "The instruction to evaluate:", nor what a user asked for: "User request:".
-_GIVEN = re.compile(
-    r"^[ \t]*(?:[*_\[#]+[ \t]*)?(?:(?:(?:the|original|new|source|target|sample|student|model|user|customer|candidate|reference|"
-    r"correct|forum|blog|news|chat|voice|text|example|bad|good|wrong|right|first|last|next|welcome|error|e-?mail|subject|final|"
-    r"main|full)[ \t]+){0,3}"
-    r"(?:response|answer|script|template|line|log|disclaimer|greeting|slogan|translation|source|target|sentence|passage|text|lecture|article|premise|hypothesis|claim|question|"
-    r"problem|query|abstract|review|tweet|story|poem|lyrics|song|e-?mail|mail|letter|message|post|comment|subject|body|"
-    r"headline|"
-    r"caption|transcript|conversation|dialogue|document|excerpt|quote|paragraph|scenario|statement|utterance|observation|"
-    r"evidence|reply|completion|speech|essay|joke|riddle|recipe)"
-    r"|(?:the[ \t]+)?(?:user|original|initial|previous|sample|customer|current|last)(?:['’]s)?[ \t]+"
-    r"(?:request|prompt|input|instructions?|task|goal|command)"
-    r"|(?:the[ \t]+)?[a-z]+(?:[ \t]+[a-z]+)?[ \t]+to[ \t]+(?:be[ \t]+)?(?:evaluate|grade|judge|assess|score|review|rate|classify|"
-    r"analy[sz]e|translate|summari[sz]e|rewrite|edit|verify|compare|correct|improve|refine|label|annotate|moderate)d?)"
-    r"(?:[ \t]?(?:\d+|[A-H]))?[*_\]]*:[*_]*(?P<said>[ \t]+(?=\S)|[ \t]*(?:\n[ \t]*)?\n(?=[ \t]*\S))",
-    re.IGNORECASE | re.MULTILINE,
-)
-# What is after a label on its line may be shown as well as said; only these labels are known to give instructions.
-_SAYING = (
-    r"(?:very |most |please |also |key |main |primary |your |the |final |general |special |additional |further )*"
-    r"(?:note|notes|important|importantly|remember|reminder|warning|caution|critical|attention|nb|tips?|hints?|tasks?|goals?|"
-    r"objectives?|roles?|instructions?|instruction|rules?|requirements?|constraints?|guidelines?|steps?|formats?|styles?|tone|"
-    r"audience|length|language|persona|purpose|mission|scope|background|overview|process|method|criteria|criterion|"
-    r"scoring|rating|evaluation|output|outputs|inputs?|context|identity|personality|behaviou?r|restrictions?|limitations?|"
-    r"priority|priorities|focus|approach|strategy|workflow|expertise|responsibilities|responsibility|job|"
-    r"(?:output|response|answer|reply|task|input|citation|writing|coding)[ -](?:formats?|structure|style|rules?|requirements?|"
-    r"guidelines?|instructions?|description|language|length)|(?:step|rule|phase|part|stage|task) ?\d+[a-z]?)"
-)
-_AFTER_LABEL = re.compile(
-    rf"^[ \t]*[*_]*(?!{_SAYING}[*_]*:)(?!(?:if|when|for|in|to|with|once|by|as|on|at|from)\b)"
-    r"[A-Za-z][\w'’/&-]*(?:[ \t][\w'’/&()-]+){0,4}[*_]*:[*_]*[ \t]+(?=[A-Za-z(])(?P<said>[^\n]+)$",
-    re.IGNORECASE | re.MULTILINE,
-)
-# "- Bad: ...": an item that shows how it is done.
-_SHOWS = re.compile(
-    r"^[ \t]*(?:[-*+•–]|\d{1,3}[.)])[ \t]+[*_]*(?:(?:very )?(?:bad|good|wrong|right|incorrect|correct|before|after|do|don['’]t|"
-    r"weak|strong|poor|better|worse|best|original|rewrite|rewritten|revised|improved|user|assistant|customer|agent|example|"
-    r"e\.g\.)(?:[ \t](?:answer|response|example|reply|message|version|output|input))?)[*_]*:[*_]*[ \t]+(?P<said>\S[^\n]*)$",
-    re.IGNORECASE | re.MULTILINE,
-)
-# "Greet with the words Please be seated": a capital where no sentence begins.
-_SPOKEN = re.compile(
-    r"(?<=[a-z] )(?:Please|You|Your|Thanks?|Sorry|Hello|Hi|Dear|Welcome|Kindly|Note that|Make sure|Remember to)\b[^.\n]*"
-)
 # "Here is an example: given ...": up to the end of the paragraph.
-_EXAMPLE_BEGINS = re.compile(r"\b(?:an?|one|another)[ \t]+(?:\w+[ \t]+)?example(?:[ \t]+\w+){0,3}[*_]*:[*_]*[ \t]+(?=\S)", re.IGNORECASE)
-_LABELLED = re.compile(r"[ \t]*[*_\[#]*[A-Za-z][\w /-]{0,24}[*_\]]*:|[ \t]*#{1,6}[ \t]")
+_EXAMPLE_BEGINS = re.compile(
+    r"\b(?:an?|one|another)[ \t]+(?:\w+[ \t]+)?example(?:[ \t]+\w+){0,3}[*_]*:[*_]*[ \t]+(?=\S)", re.IGNORECASE
+)
 # "A. the sun", "(b) the moon", "v1. a small bird": options, clues.
 _OPTION = re.compile(r"[ \t]*(?:\(?[A-Ha-h][.)]|[a-z]\d{1,3}[.)])[ \t]+\S")
 # Lines such as "name: the tool": two of them, in lower case, are a record.
@@ -206,9 +162,8 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from ((one.start, one.end) for one in found if _is_verse(one, named=verse))
     yield from _announced(masked, found)
     yield from (span for one in found for span in _pairs(one))
-    yield from (match.span() for pattern in (_MENTIONED, _SPOKEN) for match in pattern.finditer(masked))
-    yield from (match.span("said") for pattern in (_AFTER_LABEL, _SHOWS) for match in pattern.finditer(masked))
-    yield from _given(masked)
+    yield from (match.span() for match in _MENTIONED.finditer(masked))
+    yield from shown_lines(masked)
     yield from _numbered_examples(masked, found)
     yield from _turns(masked)
     yield from _dialogues(masked, found)
@@ -235,12 +190,12 @@ def _has_shown_form(paragraph: _Paragraph, before: _Paragraph | None, base: int)
         return True
     if _CERTAIN.search(text):
         return True
-    likely = sum(1 for line in paragraph.lines if _LIKELY.match(line) and not _ITEM.match(line))
+    likely = sum(1 for line in paragraph.lines if _LIKELY.match(line) and not ITEM.match(line))
     if likely >= 2 and likely * 3 >= len(paragraph.lines):
         return True
     # Markdown's own form of code: four blanks, under a line that is no item.
     indented = paragraph.indent >= base + 4 and before is not None and before.indent < paragraph.indent
-    return indented and likely > 0 and not _ITEM.match(before.lines[0] if before else "")
+    return indented and likely > 0 and not ITEM.match(before.lines[0] if before else "")
 
 
 def _comments(found: Sequence[_Paragraph], forms: Sequence[bool]) -> Iterator[tuple[int, int]]:
@@ -264,7 +219,7 @@ def _is_verse(paragraph: _Paragraph, *, named: bool) -> bool:
     Where verse is spoken of, its lines need no capitals, nor do four lines without any stop.
     """
     lines = [line.strip() for line in paragraph.lines]
-    if len(lines) < 3 or any(len(line) > LONGEST_VERSE or _ITEM.match(line) or line.endswith(":") for line in lines):
+    if len(lines) < 3 or any(len(line) > LONGEST_VERSE or ITEM.match(line) or line.endswith(":") for line in lines):
         return False
     if not all(line[0].isupper() or not line[0].isalpha() for line in lines):
         if len(lines) > 3 and all(line[-1].isalpha() and len(line) <= LONGEST_BARE for line in lines):
@@ -274,23 +229,6 @@ def _is_verse(paragraph: _Paragraph, *, named: bool) -> bool:
     open_ended = sum(line.endswith((",", ";", "—", "-")) for line in lines)
     bare = sum(line[-1].isalpha() for line in lines)
     return open_ended * 3 >= len(lines) or (named and (open_ended + bare) * 2 >= len(lines))
-
-
-def _given(masked: str) -> Iterator[tuple[int, int]]:
-    """What is under a label such as "Premise:", up to the next label, item or empty line."""
-    for match in _GIVEN.finditer(masked):
-        end = position = match.end()
-        while position < len(masked):
-            newline = masked.find("\n", position)
-            stop = len(masked) if newline < 0 else newline
-            line = masked[position:stop]
-            if position > match.end() and (not line.strip() or _LABELLED.match(line) or _ITEM.match(line)):
-                break
-            if position == match.end() and "\n" in match["said"] and (_ITEM.match(line) or _LABELLED.match(line)):
-                break
-            end, position = stop, stop + 1
-        if end > match.end():
-            yield match.end(), end
 
 
 _WORD = re.compile(r"[^\W_]")
@@ -317,7 +255,7 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
             yield paragraph.start + begun.end(), paragraph.end
         yield from _listed_examples(paragraph)
         following = found[index + 1] if index + 1 < len(found) else None
-        if _announcement(last) >= 0 and following is not None and not _ITEM.match(following.lines[0]):
+        if _announcement(last) >= 0 and following is not None and not ITEM.match(following.lines[0]):
             yield following.start, following.end
             if _WORD.search(masked, following.start, following.end):
                 yield paragraph.end - len(last) + _announcement(last), paragraph.end
@@ -325,7 +263,7 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
         position = paragraph.start
         for number, line in enumerate(paragraph.lines[:-1]):
             position += len(line) + 1
-            if _announcement(line) >= 0 and not _ITEM.match(paragraph.lines[number + 1]):
+            if _announcement(line) >= 0 and not ITEM.match(paragraph.lines[number + 1]):
                 said = _WORD.search(masked, position, paragraph.end) is not None
                 yield position - said * (1 + len(line) - _announcement(line)), paragraph.end
                 break

@@ -148,13 +148,17 @@ SHOWN = {
         "Next, please rename the boat.\nThen, sink the old one.",
     ),
     "tasks of one label": (
-        "Please say if the task is a choice.\n\nTask: Write the fourth word.\nIs it a choice? No\n\nTask: Pick the odd word.\n"
-        "Is it a choice? Yes\n\nTask: Tell the story of the ship.\nIs it a choice? No",
+        (
+            "Please say if the task is a choice.\n\nTask: Write the fourth word.\nIs it a choice? No\n\nTask: Pick the odd word.\n"
+            "Is it a choice? Yes\n\nTask: Tell the story of the ship.\nIs it a choice? No"
+        ),
         "Task: Pick the odd word.\nIs it a choice? Yes",
     ),
     "an example that begins in a line": (
-        "Please score the reply of the guest.\n\nHere is an example: given a query, the tale tells the life of the cook.\n"
-        "The series follows the boy to the sea.",
+        (
+            "Please score the reply of the guest.\n\nHere is an example: given a query, the tale tells the life of the cook.\n"
+            "The series follows the boy to the sea."
+        ),
         "the tale tells the life of the cook.\nThe series follows the boy to the sea.",
     ),
     "an answer that is begun": (
@@ -162,8 +166,10 @@ SHOWN = {
         "Given the plan, here is the list that you will want",
     ),
     "the steps of an agent": (
-        "Please answer the questions of the crew.\n\nThought: what you are to do\nAction: the tool\nAction Input: the input to the tool\n"
-        "Final Answer: the answer to the question",
+        (
+            "Please answer the questions of the crew.\n\nThought: what you are to do\nAction: the tool\nAction Input: the input to the tool\n"
+            "Final Answer: the answer to the question"
+        ),
         "Action Input: the input to the tool\nFinal Answer: the answer to the question",
     ),
     "a list of numbers": (
@@ -171,8 +177,10 @@ SHOWN = {
         "[-4, 2, 5, 5, 10, 92, 92, 101, 3, 3, 3, 7]",
     ),
     "a table of the output": (
-        "Please list the ships.\n\n## OUTPUT EXAMPLE\n\n## Fleet\n\n| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n"
-        "| Tub | Sunk/Afloat |\n",
+        (
+            "Please list the ships.\n\n## OUTPUT EXAMPLE\n\n## Fleet\n\n| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n"
+            "| Tub | Sunk/Afloat |\n"
+        ),
         "| Ship | State |\n|---|---|\n| Ark | Sunk/Afloat |\n| Tub | Sunk/Afloat |",
     ),
 }

@@ -141,9 +141,9 @@ _FORM_MEANT = re.compile(
 
 # Of other words the capitals may be a name or a call: "JSON", "STRICT RULES", "CRITICALLY IMPORTANT".
 _SECTION_WORDS = frozenset(
-    "and of the your background base context general core description directive directives goal goals guidelines identity input "  # noqa: SIM905 - read as words
-    "inputs instructions knowledge objective objectives output overview primary process processing purpose requirements "
-    "role rules steps task tasks workflow".split()
+    "and of the your background base context core description directive directives general goal goals guidelines "  # noqa: SIM905 - read as words
+    "identity input inputs instructions knowledge objective objectives output overview primary process processing "
+    "purpose requirements role rules steps task tasks workflow".split()
 )
 
 

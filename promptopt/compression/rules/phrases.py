@@ -28,8 +28,8 @@ _COORDINATED = re.compile(
 _CLAUSE = re.compile(r"(?P<link>\A|(?<=\ue000)(?=\s*[A-Z])|[,;:]|(?<![^\s])(?:and|then|so)(?=\s))[\s*_(–—-]*")
 # After another colon is what is said or written: "Tell them: please make sure to come."
 _ATTENTION = re.compile(
-    r"(?:\A|[.!?]\s+)[\s*_(]*(?:(?:very |most )?important(?:ly)?(?: note)?|note|nb|remember|reminder|warning|caution|critical|"
-    r"instructions?|your task|task|goal|role|objective|tips?|hints?|rules?)[*_)]*:\Z",
+    r"(?:\A|[.!?]\s+)[\s*_(]*(?:(?:very |most )?important(?:ly)?(?: note)?|note|nb|remember|reminder|warning|caution|"
+    r"critical|instructions?|your task|task|goal|role|objective|tips?|hints?|rules?)[*_)]*:\Z",
     re.IGNORECASE,
 )
 # After a comma the rest is an imperative only if no subject precedes it: "As a lecturer, your task is to ...".
