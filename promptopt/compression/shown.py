@@ -131,6 +131,7 @@ LONGEST_BARE = 40
 """Characters of a line of verse without capitals and stops."""
 # "It is late. -> polite": an input and its answer.
 _PAIR = re.compile(r"[^\n]*\S[ \t]+(?:[-=]{1,2}>|[→⇒⟶])[ \t]+\S[^\n]*")
+_ARROW = re.compile(r"[ \t](?:[-=]{1,2}>|[→⇒⟶])[ \t]")
 # "phrases such as in order to", "the phrase it is late": words that are spoken of, up to the end of the sentence.
 _MENTIONED = re.compile(
     r"\b(?:(?:phrases|words|expressions|openers|fillers)\s+(?:such\s+as|like|including)"
@@ -286,6 +287,8 @@ def _listed_examples(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
 
 def _announcement(line: str) -> int:
     """Where the words begin that end a line and announce what is under it; -1 if there are none."""
+    if not line.rstrip(" \t*_").endswith(":"):
+        return -1
     return next((match.start() for match in _ANNOUNCES.finditer(line) if match.end() == len(line)), -1)
 
 
@@ -368,6 +371,7 @@ def _scene(paragraph: _Paragraph, said: Collection[str]) -> Iterator[tuple[int, 
 
 def _pairs(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
     """Lines of an input and its answer, two or more in a paragraph."""
-    lines = [match.span() for match in _PAIR.finditer("\n".join(paragraph.lines))]
+    text = "\n".join(paragraph.lines)
+    lines = [match.span() for match in _PAIR.finditer(text)] if _ARROW.search(text) else []
     if len(lines) > 1:
         yield from ((paragraph.start + start, paragraph.start + end) for start, end in lines)

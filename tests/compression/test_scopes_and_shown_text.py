@@ -139,6 +139,40 @@ SHOWN = {
         "Rate the ships.\n\n# input\nThe ship of the king.\n\n# output\n- Speed: It is the best of the ships.\n\n# input\nThe ship of a thief.\n\n# output\n- Speed: It is the worst of the ships.\n\n# input\n{ship}\n",
         "# output\n- Speed: It is the best of the ships.\n\n# input\nThe ship of a thief.\n\n# output\n- Speed: It is the worst",
     ),
+    "what is said after a label": (
+        "Please write what the cook says.\n\nFallback: Please note that you are late.\nThe guest leaves.",
+        "Fallback: Please note that you are late.",
+    ),
+    "a bad and a good item": (
+        "Please write like the good one.\n\n- Bad: Please note that you are late in order to pay.\n- Good: You are late.",
+        "- Bad: Please note that you are late in order to pay.",
+    ),
+    "what is said after a colon": (
+        "Please help the guest. If he asks where the key is, tell him: Please make sure to ask at the desk.",
+        "tell him: Please make sure to ask at the desk.",
+    ),
+    "words after a capital": (
+        "Please greet the guest with the words Please make sure you are seated in order to eat.",
+        "with the words Please make sure you are seated in order to eat.",
+    ),
+    "passages of references": (
+        (
+            "Please cite the passages.\n\n[0] Title: The sea Text: Moreover, it is the case that the ships of the north sail in order "
+            "to trade.\n[1] Title: The port"
+        ),
+        "Moreover, it is the case that the ships of the north sail in order to trade.",
+    ),
+    "a pair in a line": (
+        "Please answer the questions of the boy. Input: What is a ship? Output: It is a boat. Input: What is a port? Output:",
+        "Input: What is a ship? Output: It is a boat. Input: What is a port? Output:",
+    ),
+    "examples between the same lines": (
+        (
+            "Please answer with code.\n\nRead the table first:\n\nAnn has the boat. Please say if the boat sinks.\n\n# Python code for "
+            "it\n\nRead the table first:\n\nBob has the ship. Please say if it sinks.\n\n# Python code for it\n\n# Python code for it"
+        ),
+        "Ann has the boat. Please say if the boat sinks.",
+    ),
     "an instruction that is judged": (
         "Please grade the reply of the pupil.\n\n###The instruction to evaluate: Your task is to name the capital of the state.",
         "Your task is to name the capital of the state.",
@@ -398,6 +432,8 @@ def test_a_table_below_a_heading_of_an_answer_keeps_its_blanks():
         ("List colours the customer mentions.", "List colours the customer mentions."),
         ("The after picture is in the box.", "The after picture is in box."),
         ("First, if the door is shut, knock.", "First, if door is shut, knock."),
+        ("A given year is over.", "A given year is over."),
+        ("Keep a twist the skill uniquely has.", "Keep a twist the skill uniquely has."),
     ],
 )
 def test_letters_predicates_and_clauses_keep_their_article(text, after):

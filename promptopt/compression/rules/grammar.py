@@ -63,8 +63,7 @@ _STRESSED = re.compile(
 _GOVERNED = re.compile(
     r"\b(?:of|for|with|from|about|to|by|at|in|on|into|than|between|among|after|before)\s*\Z", re.IGNORECASE
 )
-# What is done for the reader of the answer; "You will carry the boxes" may describe how it goes, and "You write code
-# for a living" who one is.
+# What is done for the reader of the answer; "You will carry the boxes" may describe how it goes.
 _YOU = re.compile(
     r"\AYou(?:['’]ll|\s+will)(?=\s+(?:(?:only|also|then|always|never|first|now|next|finally)\s+)?"
     r"(?:output|write|create|extract|answer|provide|give|return|list|generate|summari[sz]e|respond|reply|produce|"
@@ -297,6 +296,7 @@ _SAYS_OF_IT = re.compile(
 )
 _NAMED_BY_PLACE = re.compile(r"\s+(?:before|after|above|below|under|over|off|out)\b", re.IGNORECASE)
 _THAT = re.compile(r"\bthat\s+\Z", re.IGNORECASE)
+_OPENS_A_CLAUSE = re.compile(r"\s+(?:given|provided|supposed|granted|considered|including)\b", re.IGNORECASE)
 _LET = re.compile(r"\b[Ll]et\s+[\w$\\]{1,3}\s+(?:be|denote|equal)\b")
 _SAME = re.compile(
     r"\s+(?:same\b|only\b|very\b|facts?\s+that\b|(?:first|second|third|last|next|whole)\s+time\b|point[.,;]?(?:\s|\Z)|case\s+that\b|way\s+(?:to|of|that)\b)",
@@ -360,13 +360,15 @@ def _no_article(match: re.Match[str]) -> str | None:
     # "the label the user gave": without its article, the clause could not be told from the noun.
     if _BEFORE_CLAUSE.match(after) or _CLAUSE_BEFORE.search(before):
         return None
+    # "A given year is past": without its article a condition would begin.
+    if not before.strip(" *_") and _OPENS_A_CLAUSE.match(after):
+        return None
     # "preferences the user mentions"; "the after image": a preposition as a name.
     if (_PLURAL_BEFORE.search(before) and _SAYS_OF_IT.match(after)) or _NAMED_BY_PLACE.match(after):
         return None
     # "things that a user has" would be those of that user.
     if _THAT.search(before):
         return None
-    # "The Lord of the Rings": a name; "let a be the width": a letter.
     if (_NAME_BEFORE.search(before) and _NAME_AFTER.match(after)) or _LET.search(match.string):
         return None
     # A capital inside a sentence may be a name or a grade.
