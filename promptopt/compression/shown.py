@@ -79,7 +79,7 @@ _SAYS = re.compile(
     r"repeat|echo|recite|chant|copy|greet|say|print|shout|sing|read)\b[^.:\n]{0,60}?|"
     rf"(?:add|append|include|insert|put|attach)\b[^.:\n]{{0,40}}?\b(?:note|warning|sentence|{_NOUNS})\b[^.:\n]{{0,40}}?|"
     r"(?:error|message|warning|output|slogan|title)\s+(?:is|was)|"
-    r"word\s+for\s+word|says?|said|asks?|asked|writes|wrote|shouts?|types?|typed|sings?|sang|replies|replied|answers|"
+    r"word\s+for\s+word|tells?(?:\s+\w+){1,4}|says?|said|asks?|asked|writes|wrote|shouts?|types?|typed|sings?|sang|replies|replied|answers|"
     r"answered|reads|states|stated|whispers?|yells?|"
     r"(?:say|write|print|echo|reply|respond|answer)(?:\s+\w+){0,2}\s+with|"
     r"(?:begin|start|end|open|close|finish)\b[^.:\n]{0,40}?\bwith\b(?!\s+one\b)[^.:\n]{0,40}?)"

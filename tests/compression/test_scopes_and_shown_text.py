@@ -153,7 +153,7 @@ SHOWN = {
     ),
     "words after a capital": (
         "Please greet the guest with the words Please make sure you are seated in order to eat.",
-        "with the words Please make sure you are seated in order to eat.",
+        "Please make sure you are seated in order to eat.",
     ),
     "passages of references": (
         (
