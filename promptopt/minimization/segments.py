@@ -124,7 +124,7 @@ class _Reader:
     def with_input(self, nodes: list[Node]) -> list[Node]:
         """With the last part kept that holds what a case puts in; if none does, the last part of all.
 
-        A message that says nothing is refused by every API.
+        What is put in between the parts stays anyway. A message that says nothing is refused by every API.
         """
         leaves = [leaf for node in nodes for leaf in _leaves(node)]
         holding = [leaf for leaf in leaves if self._prints(leaf.start, leaf.end)]
@@ -134,7 +134,7 @@ class _Reader:
             for piece in self._pieces(start, end)
             if piece.kind == "expression" and not any(leaf.start <= piece.start < leaf.end for leaf in leaves)
         ]
-        if not leaves or outside:
+        if not leaves or (outside and (not holding or outside[-1].start > holding[-1].start)):
             return nodes
         kept = (holding or leaves)[-1]
         return [_keeping(node, kept) for node in nodes]

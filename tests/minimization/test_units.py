@@ -147,6 +147,11 @@ PIECES = [
 ]
 
 
+def test_what_comes_last_stays_beside_what_is_put_in_before_it(project: Any) -> None:
+    units = units_of(project, "---\nmodel: m\n---\nNote: x\n{{ a }}\n\n{{ q }}\n")
+    assert [unit.text for unit in units.units] == ["Note: x"]
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(PIECES), min_size=2, max_size=14), st.randoms(use_true_random=False))
 def test_any_prompt_can_lose_any_of_its_units(project: Any, pieces: list[str], random: Any) -> None:
