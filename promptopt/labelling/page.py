@@ -58,7 +58,8 @@ def import_page(
         labeller: Whose they are, if the page does not say.
 
     Returns:
-        How many labels there were for answers that are recorded, and the case and digest of the others.
+        How many labels there were for answers that are recorded, and the case and the digest (its first digits) of the
+        others.
 
     Raises:
         InputError: The file cannot be read or is not of a page, or none of its labels is of a recorded answer.

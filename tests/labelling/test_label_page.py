@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from promptopt.cli import cli
 from promptopt.errors import InputError
+from promptopt.judges.labels import FEWEST_DIGITS
 from promptopt.labelling import LabelTable, ShownAnswer, import_page, label_page
 from promptopt.values import sha256_hex
 
@@ -249,7 +250,7 @@ def row(answer, label="pass"):
 def test_labels_of_answers_that_are_gone_are_named(tmp_path):
     path = write(tmp_path / "saved.json", [row(ANSWERS[0]), row(made("gone", 7))])
     table = LabelTable(tmp_path / "labels.csv")
-    assert import_page(path, ANSWERS, table, "ann") == (1, [("case 7", sha256_hex("gone"))])
+    assert import_page(path, ANSWERS, table, "ann") == (1, [("case 7", sha256_hex("gone")[:FEWEST_DIGITS])])
 
 
 @pytest.mark.parametrize(
