@@ -272,14 +272,13 @@ else:
 class _Walker(_Composing):
     """Goes through a document node by node."""
 
-    def go_to(self, key: str) -> list[tuple[yaml.Node, yaml.Node]]:
-        """Go to the list, or to the end of the document if it has none; the pairs of the mapping before it."""
+    def go_to(self, key: str) -> None:
+        """Go to the list, or to the end of the document if it has none."""
         self.get_event()
         self.get_event()
-        if self._at_list():
-            return []
-        self.get_event()
-        return self._pairs(key)
+        if not self._at_list():
+            self.get_event()
+            self._pairs(key)
 
     def _pairs(self, key: str) -> list[tuple[yaml.Node, yaml.Node]]:
         pairs: list[tuple[yaml.Node, yaml.Node]] = []

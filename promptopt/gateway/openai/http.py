@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import httpx2
@@ -154,24 +155,16 @@ def _addressed(headers: httpx2.Headers, upstream: Upstream, call: Call) -> httpx
 
 def _kept(headers: httpx2.Headers) -> tuple[dict[str, str], str]:
     """The headers that layers read, and the number that an endpoint gave to a request, if it gave one."""
-    read = {kept: value.decode("latin-1") for name, value in headers.raw if (kept := _KEPT[name])}
+    read = {kept: value.decode("latin-1") for name, value in headers.raw if (kept := _kept_name(name))}
     numbers = [read.pop(name, "") for name in REQUEST_ID]
     return read, next(filter(None, numbers), "")
 
 
-class _Kept(dict[bytes, str]):
-    """The names of headers that are kept, in small letters, by how they come; an empty text for all others."""
-
-    def __missing__(self, name: bytes) -> str:
-        low = name.lower()
-        kept = low.decode("latin-1") if low.startswith(_KEPT_HEADERS) else ""
-        if len(self) < _REMEMBERED:
-            self[name] = kept
-        return kept
-
-
-_REMEMBERED = 4096
-_KEPT = _Kept()
+@lru_cache(maxsize=4096)
+def _kept_name(name: bytes) -> str:
+    """A header's name in small letters; empty if no layer reads it."""
+    low = name.lower()
+    return low.decode("latin-1") if low.startswith(_KEPT_HEADERS) else ""
 
 
 def http_response(call: Call, answer: Answer, request: httpx2.Request, *, streamed: bool) -> httpx2.Response:
@@ -186,13 +179,13 @@ def http_response(call: Call, answer: Answer, request: httpx2.Request, *, stream
     headers = {"content-type": content_type, "x-promptopt-source": answer.source}
     if answer.request_id:
         headers[REQUEST_ID[call.endpoint == "messages"]] = answer.request_id
-    body: Any = {"stream": _There(content)} if streamed else {"content": content}
+    body: Any = {"stream": _Kept(content)} if streamed else {"content": content}
     response = httpx2.Response(200, headers=headers, request=request, **body)
     response.elapsed = timedelta(0)
     return response
 
 
-class _There(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+class _Kept(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """Bytes that are there already, for a reader that wants them one part after the other."""
 
     def __init__(self, content: bytes) -> None:
@@ -210,7 +203,7 @@ def _again(response: httpx2.Response) -> httpx2.Response:
     dropped = (b"content-encoding", b"content-length", b"transfer-encoding")
     headers = [(name, value) for name, value in response.headers.raw if name.lower() not in dropped]
     again = httpx2.Response(
-        response.status_code, headers=headers, stream=_There(response.content), request=response.request
+        response.status_code, headers=headers, stream=_Kept(response.content), request=response.request
     )
     again.elapsed, again.history = response.elapsed, response.history
     return again
