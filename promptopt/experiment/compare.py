@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from promptopt.config import Config, load_config, using_config
 from promptopt.errors import UsageError, check_argument, check_model, check_number
-from promptopt.experiment.breakdown import ScorePart, compare_parts, derived_values, looks, measure_parts, parts_of
+from promptopt.experiment.breakdown import ScorePart, compare_parts, looks, measure_parts, parts_of
 from promptopt.experiment.cascade import CascadeOutcome, cascade_outcome
 from promptopt.experiment.comparison import Comparison, Pair
+from promptopt.experiment.derived_values import derived_values
 from promptopt.experiment.grid import make_grid
 from promptopt.experiment.judging import judge_range
 from promptopt.experiment.plan import (

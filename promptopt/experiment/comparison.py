@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptopt.experiment import text
-from promptopt.experiment.breakdown import DerivedValue, PartMean, PartQuality, derived_table
+from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.cascade import CascadeOutcome
+from promptopt.experiment.derived_values import DerivedValue, derived_table
 from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Answered, Run, VariantSummary
