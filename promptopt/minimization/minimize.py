@@ -251,8 +251,9 @@ def open_search(
 
 
 def _moves(allowed: Allowed, suite: Suite) -> list[Move]:
-    found = [rule_edits()] if allowed.rules and not allowed.units else []
-    found += [structured_answer(suite)] if allowed.structured else []
+    # In this order they are made: what asks for a structured answer is recognised in the author's own words.
+    found = [structured_answer(suite)] if allowed.structured else []
+    found += [rule_edits()] if allowed.rules and not allowed.units else []
     found += [other_model(name) for name in allowed.models]
     return found + [other_setting(name, value) for name, values in allowed.settings.items() for value in values]
 
@@ -276,7 +277,8 @@ def _searched(
     if allowed.cap:
         _add_caps(oracle, cases)
     units = sorted((unit.id for unit in bench.units.units), key=lambda unit: int(unit[1:]))
-    reduction.run(_axes(bench, config), units)
+    moves, last = _axes(bench, config)
+    reduction.run(moves, units, last)
     if allowed.order:
         _try_orders(oracle.bench, reduction)
     if reduction.current.removed:
@@ -310,8 +312,8 @@ def _searched(
     )  # fmt: skip
 
 
-def _axes(bench: Workbench, config: Config) -> list[list[Move]]:
-    """The moves of each axis; models by what a call of the prompt costs."""
+def _axes(bench: Workbench, config: Config) -> tuple[list[list[Move]], list[list[Move]]]:
+    """The moves of each axis, models by what a call of the prompt costs; and those that come last: the rules' edits."""
     axes: dict[str, list[Move]] = {}
     for move in bench.moves.values():
         axes.setdefault(move.axis, []).append(move)
@@ -323,8 +325,10 @@ def _axes(bench: Workbench, config: Config) -> list[list[Move]]:
             return math.inf if found is None else float(found.cost(Usage(tokens, output_tokens=50)).total_usd)
 
         axes["model"].sort(key=price)
-    order = ("model", "structured", "rules")
-    return sorted(axes.values(), key=lambda each: order.index(each[0].axis) if each[0].axis in order else 1)
+    # They save least, and only of what stays.
+    last = [axes.pop("rules")] if "rules" in axes else []
+    order = ("model", "structured")
+    return sorted(axes.values(), key=lambda each: order.index(each[0].axis) if each[0].axis in order else 1), last
 
 
 def _add_caps(oracle: Oracle, cases: Sequence[int]) -> None:

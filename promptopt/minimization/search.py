@@ -138,17 +138,15 @@ class Reduction:
         """After so many cases without a loss something is taken out for now."""
         return min(len(self.cases), max(_FEWEST, math.ceil(_PROVISIONAL / self.margin)))
 
-    def run(self, moves: Sequence[Sequence[Move]], units: Sequence[str]) -> None:
+    def run(self, moves: Sequence[Sequence[Move]], units: Sequence[str], last: Sequence[Sequence[Move]] = ()) -> None:
         """Make the moves that save something, then take out what can go, then look at the whole again.
 
         Args:
             moves: Those of each axis, the cheapest first.
+            last: Likewise, those that are made when it is known what went.
         """
         try:
-            for axis in moves:
-                for move in axis:
-                    if self._try((), (move.id,), ()) is None:
-                        break
+            self._move(moves)
             if units:
                 self._reduce(tuple(units), ())
                 # What is lost beside a version that is better than the prompt may still be within what may be lost.
@@ -157,10 +155,17 @@ class Reduction:
                 self._retry(units)
                 while self._exchange(units):
                     self._retry(units)
+            self._move(last)
             self.oracle.ask(Reduced(), self.cases)
             self._repair(self.cases)
         except OutOfMoney:
             self.stopped = "at the limit of dollars"
+
+    def _move(self, moves: Sequence[Sequence[Move]]) -> None:
+        for axis in moves:
+            for move in axis:
+                if self._try((), (move.id,), ()) is None:
+                    break
 
     def improve(self, moves: Sequence[Move]) -> None:
         """Make moves that save nothing, if answers seem to be better by half the margin with them."""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,14 @@ from planted_model import USEFUL, USELESS, Planted, Write, sentences, share
 from wire import completion
 
 import promptopt
+from promptopt.config import load_config
 from promptopt.errors import CostLimitError, ProviderError, UsageError
 from promptopt.minimization.choices import Reduced
 from promptopt.minimization.confirmation import fewest_cases, split_cases, to_confirm
+from promptopt.minimization.minimize import Allowed, Asking, open_search
 from promptopt.minimization.search import Prospect
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def removed(found: promptopt.Minimization) -> set[str]:
@@ -198,6 +203,19 @@ def test_another_model_and_a_cap_are_moves(planted: Write) -> None:
     assert "model=gpt-4.1-nano" in found.chosen.choice.moves
     path = found.write()[0]
     assert promptopt.load_prompt(path).front.model == "gpt-4.1-nano"
+
+
+def test_a_structured_answer_is_proposed_for_the_words_as_written_and_rules_come_last() -> None:
+    """What the rules shorten is not recognised as what asks for the form of the answer."""
+    prompt = promptopt.load_prompt(REPOSITORY / "prompts" / "reviews" / "v1.j2")
+    suite = promptopt.load_suite(REPOSITORY / "suites" / "reviews.yaml")
+    allowed = Allowed(rules=True, structured=True)
+    bench, oracle = open_search(prompt, suite, Asking(provider=Planted({})), allowed, load_config(), None)
+    with oracle:
+        both = bench.template(Reduced(moves=frozenset(["structured", "rules"])))
+    assert "one of the two words" in prompt.source
+    assert "one of the two words" not in both.source
+    assert "You're" in both.source
 
 
 def test_given_units_are_all_that_goes(planted: Write) -> None:
