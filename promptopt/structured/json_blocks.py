@@ -373,7 +373,7 @@ def _words_of(inferred: Inferred) -> frozenset[str]:
 def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool) -> bool:
     if MASK in sentence or _NO_FORMAT.search(sentence) or not _FORMAT_CUE.search(sentence) or len(sentence) > 400:
         return False
-    spoken = re.findall(r"[A-Za-z][\w'-]*", sentence.lower().replace("’", "'").replace("—", " "))
+    spoken = _spoken(sentence)
     if len(spoken) < 3 or (re.search(r"\d", re.sub(r"\b(?:[1-9]|10)\b", "", sentence)) and not words & set(spoken)):
         return False
     known = _VOCABULARY | _MARKDOWN | words | (_EXPLAINING if drop_explanation else frozenset())
@@ -381,6 +381,12 @@ def _is_format(sentence: str, words: frozenset[str], *, drop_explanation: bool) 
         return False
     numbers = set(re.findall(r"\d+", sentence)) - {number for word in words for number in re.findall(r"\d+", word)}
     return not numbers
+
+
+def _spoken(text: str) -> list[str]:
+    """The words of a text in small letters, a verb that is drawn together with the word before left out: "it's"."""
+    plain = text.lower().replace("’", "'").replace("—", " ")
+    return re.findall(r"[a-z][\w'-]*", re.sub(r"'(?:s|re|ll|ve|d)\b", "", plain))
 
 
 def _sentences(document: PromptText) -> Iterator[Span]:
@@ -408,9 +414,7 @@ def _block(document: PromptText, span: Span) -> Span | None:
     if (
         lead
         and MASK not in lead[0]
-        and all(
-            word in _VOCABULARY or word == "json-formatted" for word in re.findall(r"[A-Za-z][\w'-]*", lead[0].lower())
-        )
+        and all(word in _VOCABULARY or word == "json-formatted" for word in _spoken(lead[0]))
     ):
         start -= len(lead[0].lstrip())
     elif head.rstrip(" \t\n*_").endswith(":"):
