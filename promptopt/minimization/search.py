@@ -36,6 +36,8 @@ _PROVISIONAL = 3.0
 _ERRORS = 1.645
 # How often something is put back at once, and by how many cases it is found.
 _MOST_REPAIRS, _BLAMING = 6, 12
+# How often all that stayed is tried once more.
+_MOST_RETRIES = 4
 # Of fewer units that stayed, to keep one is to take out one or two.
 _FEWEST_TO_KEEP_ONE = 3
 # Shares of the margin that may seem to be lost: in all, in all at most, and by one part.
@@ -204,9 +206,10 @@ class Reduction:
 
     def _retry(self, units: Sequence[str]) -> None:
         """Try each unit that stayed once more: what is lost without it alone may not be lost without the others."""
-        tried = Reduced()
-        while tried != self.current:
-            tried = self.current
+        seen = set[Reduced]()
+        # What comes out one after the other and is put back again would go on for ever.
+        while self.current not in seen and len(seen) < _MOST_RETRIES:
+            seen.add(self.current)
             for unit in sorted(units, key=lambda unit: -self.tokens[unit]):
                 if unit not in self.current.removed and self._is_new(unit):
                     self._try((unit,), (), ())
@@ -257,9 +260,9 @@ class Reduction:
         return choice
 
     def _is_new(self, unit: str) -> bool:
-        """Whether something else was taken out since a unit was last tried alone."""
-        alone = [one.before for one in self.tried if one.units == (unit,)]
-        return not alone or alone[-1] != self.current
+        """Whether a unit was never tried alone beside what is out, and is not known to lose there."""
+        alone = (one.before for one in self.tried if one.units == (unit,))
+        return self.current not in alone and self.current.plus([unit]) not in self._lost
 
     def _halves(self, group: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         """Two parts of about the same cost, no group cut where that can be helped; the one that costs more first."""

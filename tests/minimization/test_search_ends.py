@@ -1,0 +1,55 @@
+"""A search whose own answers contradict each other ends, and asks about no choice again that it has dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from promptopt.experiment.bounds import Floats
+from promptopt.minimization.choices import Reduced
+from promptopt.minimization.search import Reduction, Tried
+
+UNITS = [f"u{number}" for number in range(12)]
+
+
+class Little:
+    """Each unit is worth a fifth of the margin: some may go, and which ones is a matter of chance."""
+
+    def __init__(self, seed: int, cases: int) -> None:
+        self._drawn = np.random.default_rng(seed).random((len(UNITS), cases))
+        self._asked: dict[Reduced, dict[int, float]] = {}
+
+    def variant(self, choice: Reduced) -> object:
+        return choice
+
+    def ask(self, choice: Reduced, cases: Sequence[int]) -> None:
+        out = [UNITS.index(unit) for unit in choice.removed]
+        known = self._asked.setdefault(choice, {})
+        known.update({case: float((self._drawn[out, case] >= 0.01).all()) for case in cases})
+
+    def asked(self, choice: Reduced) -> list[int]:
+        return list(self._asked.get(choice, {}))
+
+    def differences(self, choice: Reduced, other: Reduced, cases: Sequence[int]) -> Floats:
+        return np.array([self._asked[choice][case] - self._asked[other][case] for case in cases])
+
+    def spend(self, choice: Reduced, cases: Sequence[int]) -> Floats:
+        return np.full(len(cases), 100.0 - len(choice.removed))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_units_that_are_worth_a_little_are_not_taken_out_and_put_back_for_ever(seed: int) -> None:
+    cases = range(240)
+    told: list[Tried] = []
+
+    def tell(one: Tried) -> None:
+        told.append(one)
+        assert len(told) < 1_000, "it goes on for ever"
+
+    search = Reduction(Little(seed, 240), cases, 0.05, [], dict.fromkeys(UNITS, 5.0), tell)
+    search.run([], UNITS)
+    alone = [(one.before, one.units) for one in told if len(one.units) == 1 and not one.suspects and not one.returned]
+    later = alone[len(UNITS) :]
+    assert len(set(later)) == len(later)
