@@ -178,7 +178,7 @@ def _planned(oracle: Oracle, cases: int, missing: int, limit: Decimal | None) ->
     money = "" if limit is None else f", until {dollars(limit)} is spent"
     return (
         f"ablate {bench.label(Reduced())}: {len(bench.units.units):,} units, up to {cases:,} cases each{times}{money}; "
-        f"{missing:,} calls of the prompt itself are not recorded"
+        f"{missing:,} calls of the prompt itself are not recorded" + (f"\n{bench.left_out}" if bench.left_out else "")
     )
 
 

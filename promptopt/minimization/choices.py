@@ -71,6 +71,8 @@ class Workbench:
     """Makes the variant of each choice, once.
 
     Attributes:
+        suite: The cases that count.
+        left_out: Which others were left out, and why; empty if none were.
         refused: Why a choice has no variant.
     """
 
@@ -91,6 +93,7 @@ class Workbench:
         self._files = RecordingFiles()
         self._variants: dict[Reduced, Variant | None] = {}
         self.refused: dict[Reduced, str] = {}
+        self.left_out = ""
         self._templates: dict[Reduced, Template] = {}
 
     def template(self, choice: Reduced) -> Template:
@@ -107,12 +110,30 @@ class Workbench:
             self._templates[choice] = template
         return self._templates[choice]
 
+    def drop_idle(self) -> None:
+        """Forget the moves that change nothing, as the rules may: none of them is tried, or named in what is found."""
+        own = self.written(Reduced())
+        for name, move in list(self.moves.items()):
+            choice = Reduced(moves=frozenset([name]))
+            # One that cannot be made is tried, so that it is said why.
+            if move.kind == "text" and self.variant(choice) is not None and self.written(choice) == own:
+                del self.moves[name]
+
+    def check_store(self) -> None:
+        """Raises RecordingError if answers cannot be kept: that is known before one is paid for."""
+        self._store.append()
+
     def written(self, choice: Reduced) -> dict[str, str]:
         """The files that a choice changes, by their paths below the root of prompts."""
         template = self.template(choice)
         files = self.units.files_without(choice.removed)
         front = {move.axis: move.value for move in self._of(choice) if move.kind != "text"}
         return {**files, template.name: set_front_matter(template.source, front) if front else template.source}
+
+    def holds(self, choice: Reduced, unit: str) -> bool:
+        """Whether a unit is what decides if its text is in a choice: a description goes with its field anyway."""
+        out = choice.removed - {unit}
+        return self.units.files_without(out) != self.units.files_without(out | {unit})
 
     def variant(self, choice: Reduced) -> Variant | None:
         """The variant of a choice; ``None`` if it cannot be made, as a proposal of a structured answer may not."""

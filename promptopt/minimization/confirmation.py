@@ -64,12 +64,13 @@ def fewest_cases(margin: float) -> int:
     return high
 
 
-def split_cases(suite: Suite, margin: float, *, most: int | None = None) -> CaseSplit:
+def split_cases(suite: Suite, margin: float, *, most: int | None = None, note: str = "") -> CaseSplit:
     """Search and confirmation, with the same share of every label in both.
 
     Args:
         margin: 0 to 1.
         most: So many cases are confirmed at most.
+        note: Which cases of the file do not count, for the message.
 
     Raises:
         UsageError: There are too few cases for anything to be confirmed.
@@ -80,6 +81,7 @@ def split_cases(suite: Suite, margin: float, *, most: int | None = None) -> Case
             f"{suite.path}: {cases} cases can confirm nothing: below {fewest} cases never seen, a loss of "
             f"{100 * margin:g} points cannot be excluded, and {FEWEST_TO_SEARCH} more are needed to search. Add "
             f"{fewest + FEWEST_TO_SEARCH - cases} cases, or allow a larger loss with --margin"
+            + (f"\n  {note}" if note else "")
         )
     wanted = min(max(round(_SHARE * cases), round(_SPARE * fewest)), cases - FEWEST_TO_SEARCH, _MOST_TO_CONFIRM)
     if most is not None:

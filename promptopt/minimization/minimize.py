@@ -28,6 +28,7 @@ from promptopt.minimization.choices import (
     structured_answer,
 )
 from promptopt.minimization.confirmation import Confirmed, confirm, to_confirm
+from promptopt.minimization.evidence_cases import keep_evidence
 from promptopt.minimization.examples import best_with_examples, example_orders
 from promptopt.minimization.front import Outlay
 from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, open_store
@@ -159,7 +160,10 @@ def minimize(
         if on_plan is not None:
             on_plan(plan)
         if not bench.units.units and not bench.moves and not cap and not add_examples:
-            raise UsageError(f"{bench.units.template.path}: there is nothing that may go")
+            raise UsageError(
+                f"{bench.units.template.path}: there is nothing that may go: no sentence, example or field that is not "
+                "what a case puts in, and no rule acts. --models, --set, --structured and --cap allow other changes"
+            )
         if dry_run:
             return Minimization(bench, plan, margin)
         return _searched(oracle, plan, margin, allowed, untested, config, on_tried)
@@ -228,6 +232,8 @@ def open_search(
     )
     whole = bench.variant(Reduced())
     assert whole is not None
+    bench.left_out = keep_evidence(bench, whole)
+    bench.drop_idle()
     mode = how.record or ("missing" if how.provider else default_mode([whole]))
     retries = config.retries if how.retries is None else how.retries
     rpm = config.rpm if how.rpm is None else how.rpm
@@ -288,7 +294,9 @@ def _searched(
             reduction.stopped = "at the limit of dollars"
             # What is not known to be tested is kept as what no case tests.
             facts = [
-                Untested(unit, 0) for unit in bench.units.units if unit.id in reduction.current.removed and unit.telling
+                Untested(unit, 0)
+                for unit in bench.units.units
+                if unit.id in reduction.current.removed and unit.telling and bench.holds(reduction.current, unit.id)
             ]
     kept = [] if untested == "remove" else [each.unit.id for each in facts]
     steps = list(dict.fromkeys(step.minus(kept) for step in reduction.steps))

@@ -33,6 +33,9 @@ from promptopt.providers.recordings import Recording, RecordingFile, RecordingKe
 from promptopt.scorers import SuiteChecks
 from promptopt.values import Request, Response, ToolCall
 
+# If so many calls fail at once, and none is answered, no call can succeed.
+_MANY = 10
+
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer(Recording):
@@ -130,6 +133,7 @@ class Oracle(AbstractContextManager["Oracle"]):
         self._trials: dict[Reduced, dict[int, tuple[Trial, ...]]] = defaultdict(dict)
         self._rounds: list[tuple[Reduced, Sequence[int], Answers]] = []
         self._caching: set[str] = set()
+        self._answering: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -162,9 +166,15 @@ class Oracle(AbstractContextManager["Oracle"]):
         if plan.live:
             refuse_settings(plan.variant, plan.live[0].request)
             self._check_money(plan)
+            if not self.calls:
+                self.bench.check_store()
         with asking([plan], self._sending) as ask:
             outcomes = ask(plan.live, len(plan.live))
-            check_answered(outcomes, len(plan.calls))
+            if len(plan.calls) >= _MANY or plan.variant.model not in self._answering:
+                # One call or a few may fail of a model that answers.
+                check_answered(outcomes, len(plan.calls))
+            if any(outcome.made for outcome in outcomes):
+                self._answering.add(plan.variant.model)
         asked = iter(outcomes)
         given = [given_to(plan, call, asked) for call in plan.calls]
         before = None if self._sending.judges is None else self._sending.judges.incurred_usd

@@ -29,6 +29,7 @@ class SearchPlan:
         unrecorded: Calls for the prompt as it is that are not recorded yet.
         candidates: Choices that can be asked of all cases of the search, beside the confirmation; ``None``: no limit.
         unpriced: The model if what it costs is not known.
+        left_out: Which cases do not count, and why; empty if all do.
     """
 
     prompt: str
@@ -44,6 +45,7 @@ class SearchPlan:
     unrecorded: int
     candidates: int | None
     unpriced: str = ""
+    left_out: str = ""
 
     def __str__(self) -> str:
         search, held = len(self.split.search), len(self.split.confirm)
@@ -57,6 +59,7 @@ class SearchPlan:
         return (
             f"minimize {self.prompt}: {self.units} units can go, "
             f"{self.unit_tokens:,.0f} of {self.tokens:,.0f} input tokens\n"
+            f"{self.left_out}{chr(10) * bool(self.left_out)}"
             f"{search:,} cases to search, {held:,} never seen until the one confirmation; "
             f"{self.unrecorded:,} calls of the prompt itself are not recorded\n"
             f"{money}{verb}{buys} of {search:,} cases beside the confirmation{times}; "
@@ -79,7 +82,7 @@ def make_plan(
         CostLimitError: Nothing can be confirmed for so few dollars, or what a call may cost is not known.
         RecordingError: An answer of the prompt is not recorded, and may not be asked for.
     """
-    split, whole = split_cases(bench.suite, margin / 100), bench.variant(Reduced())
+    split, whole = split_cases(bench.suite, margin / 100, note=bench.left_out), bench.variant(Reduced())
     assert whole is not None
     price = price_of_case(oracle, limit) if paid else None
     limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
@@ -103,6 +106,7 @@ def make_plan(
         unrecorded=missing,
         candidates=candidates,
         unpriced=whole.model if paid and price is None and not whole.free else "",
+        left_out=bench.left_out,
     )
 
 

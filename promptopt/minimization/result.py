@@ -92,9 +92,11 @@ class Minimization:
 
     @property
     def removed(self) -> tuple[Unit, ...]:
-        """What went."""
+        """What went, by itself or with what holds it."""
         choice = self.chosen.choice if self.chosen else Reduced()
-        return tuple(unit for unit in self.units if unit.id in choice.removed)
+        return tuple(
+            unit for unit in self.units if unit.id in choice.removed or not self.bench.holds(choice, unit.id)
+        )  # fmt: skip
 
     @property
     def unused_variables(self) -> tuple[str, ...]:

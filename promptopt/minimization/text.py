@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from promptopt.experiment.text import reason_text
@@ -27,12 +28,14 @@ def front_table(rows: list[FrontRow]) -> str:
         cost = f"{row.tokens:.0f} tok" if row.usd_per_1k_calls is None else dollars(row.usd_per_1k_calls)
         between = "" if row.low is None or row.high is None else f"{row.low:+.1f} to {row.high:+.1f}"
         label = row.label if row.state == "as it is" else (row.label.partition(" ")[2] or row.label)
-        lines.append([label, cost, f"{row.points:+.1f}", between, f"{row.cases:,}", row.state, "*" * row.on_front])
+        points = "?" if math.isnan(row.points) else f"{row.points:+.1f}"
+        lines.append([label, cost, points, between, f"{row.cases:,}", row.state, "*" * row.on_front])
     return table(lines, head, width=WIDTH, columns=["left", *["right"] * 4, "left", "left"])
 
 
 def plot(rows: list[FrontRow]) -> str:
     """Points of quality over cost as characters: ``*`` on the front, ``o`` beside it, ``@`` the prompt as it is."""
+    rows = [row for row in rows if not math.isnan(row.points)]
     known = [(row.usd_per_1k_calls if row.usd_per_1k_calls is not None else row.tokens, row) for row in rows]
     if len(known) < 3:
         return ""
@@ -76,14 +79,25 @@ def worth_table(worths: list[UnitWorth]) -> str:
         lines.append([text, str(each.unit.line), f"{each.tokens:.0f}", money, worth_text(each), each.fate])
     if planned:
         lines, head = [line[:4] for line in lines], head[:4]
-    return table(lines, head, width=WIDTH, columns=["left", *["right"] * 4, "left"][: len(head)])
+    shown = table(lines, head, width=WIDTH, columns=["left", *["right"] * 4, "left"][: len(head)])
+    return shown + _legend(worths)
+
+
+def _legend(worths: Sequence[UnitWorth]) -> str:
+    """What the marks of a table say; empty if it has none."""
+    parts = []
+    if any(each.together > 1 for each in worths):
+        parts.append("[2], [3]: of so many units, tried together")
+    if any(each.worth is None and each.lost for each in worths):
+        parts.append("lost 8 of 9: cases that a larger group had lost")
+    return f"\n{'; '.join(parts)}" if parts else ""
 
 
 def worth_text(each: UnitWorth) -> str:
     """``+3.1 (+0.9, +5.2)``; ``[4]`` for a group of four that was tried together."""
-    if each.worth is None:
-        return f"lost {each.lost} of {each.cases}" if each.lost else "-"
     group = f" [{each.together}]" if each.together > 1 else ""
+    if each.worth is None:
+        return f"lost {each.lost} of {each.cases}{group}" if each.lost else "-"
     return f"{each.worth + 0.0:+.1f} ({each.low + 0.0:+.0f}, {each.high + 0.0:+.0f}){group}"
 
 

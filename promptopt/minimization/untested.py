@@ -33,7 +33,9 @@ def find_untested(oracle: Oracle, choice: Reduced, cases: Sequence[int]) -> list
     Raises:
         OutOfMoney: The answers may cost more than is left.
     """
-    telling = [unit for unit in oracle.bench.units.units if unit.id in choice.removed and unit.telling]
+    gone = [unit for unit in oracle.bench.units.units if unit.id in choice.removed and unit.telling]
+    # What is in a field that went comes back with that alone.
+    telling = [unit for unit in gone if oracle.bench.holds(choice, unit.id)]
     if not telling:
         return []
     together = choice.minus([unit.id for unit in telling])
