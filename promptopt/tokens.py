@@ -1,35 +1,30 @@
 """Exact token counts, offline.
 
 The vocabularies of ``o200k_base`` and ``cl100k_base`` ship with the package and are handed to tiktoken, which would
-otherwise download them. Neither tiktoken's cache nor the environment is touched.
+otherwise download them. Neither tiktoken's cache nor the environment is touched. A process that counts little does
+without tiktoken's tables, see :mod:`promptopt.vocabularies`.
 """
 
 from __future__ import annotations
 
-import binascii
-import gzip
-import hashlib
-import io
 import json
 import os
 import re
 import threading
-import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptopt.media_tokens import media_tokens, why_uncounted
 from promptopt.values import JSONSchema, Media, Message, Rendered, Request, Tool, ToolCall, canonical_json
+from promptopt.vocabularies import SHIPPED, LittleText, encoding_arguments
 
 if TYPE_CHECKING:
     import tiktoken
 
 DEFAULT_ENCODING = "o200k_base"
-SHIPPED = ("o200k_base", "cl100k_base")
 # gpt-oss speaks o200k_base with other special tokens; ordinary text is the same tokens.
 _SAME_TEXT_AS = {"o200k_harmony": "o200k_base"}
 
@@ -91,6 +86,10 @@ class Tokenizer:
 
     def count(self, text: str) -> int:
         """Tokens of ``text``; special tokens in it count as the plain text they are."""
+        if self.encoding not in _LOADED and len(text) < _LONG_RUN:
+            found = _little(self.encoding).count(text)
+            if found is not None:
+                return found
         encode = _load(self.encoding).encode_ordinary
         if len(text) < _LONG_RUN:
             return len(encode(text))
@@ -374,8 +373,9 @@ def encoding(name: str = DEFAULT_ENCODING) -> tiktoken.Encoding:
 
 
 def release() -> None:
-    """Give back the memory of the vocabularies, some 50 MB each; the next count loads one again, in 0.3 s."""
+    """Give back the memory of the vocabularies, up to some 50 MB each; the next count reads one again."""
     _LOADED.clear()
+    _LITTLE.clear()
     with suppress(ImportError, OSError, AttributeError, TypeError):
         import ctypes
 
@@ -384,11 +384,12 @@ def release() -> None:
 
 
 def is_loaded(model: str | None) -> bool:
-    """Whether the next count for ``model`` loads no vocabulary: loading one keeps a whole process busy for 0.3 s."""
+    """Whether tiktoken counts for ``model`` from now on: loading its tables keeps a whole process busy for 0.3 s."""
     return tokenizer_for(model).encoding in _LOADED
 
 
 _LOADED: dict[str, tiktoken.Encoding] = {}
+_LITTLE: dict[str, LittleText] = {}
 # Threads whose first calls come together wait for one vocabulary: each of them would take 0.3 s and 60 MB for its own.
 _loading = threading.Lock()
 
@@ -399,8 +400,16 @@ def _load(name: str) -> tiktoken.Encoding:
     except KeyError:
         with _loading:
             if name not in _LOADED:
+                _LITTLE.pop(name, None)
                 _LOADED[name] = _read_encoding(name)
             return _LOADED[name]
+
+
+def _little(name: str) -> LittleText:
+    if (found := _LITTLE.get(name)) is None:
+        with _loading:
+            found = _LITTLE[name] = _LITTLE.get(name) or LittleText(name)
+    return found
 
 
 def _after_fork() -> None:
@@ -416,38 +425,7 @@ if hasattr(os, "register_at_fork"):
 def _read_encoding(name: str) -> tiktoken.Encoding:
     import tiktoken
 
-    # tiktoken's own constructor, run with a loader that reads the shipped file instead of downloading it: pattern and
-    # special tokens stay tiktoken's, and neither its module nor its registry is changed.
-    made = tiktoken.Encoding(**_constructed(name, _read_vocabulary))
+    made = tiktoken.Encoding(**encoding_arguments(name))
     # It counts with a copy of its own; the dict, 26 MB, would be kept for pickling.
     del made._mergeable_ranks
     return made
-
-
-def _constructed(name: str, loader: Callable[[str, str], dict[bytes, int]]) -> dict[str, Any]:
-    from tiktoken_ext import openai_public
-
-    constructor = getattr(openai_public, name)
-    return types.FunctionType(constructor.__code__, {**vars(openai_public), "load_tiktoken_bpe": loader})()  # type: ignore[no-any-return]  # tiktoken_ext has no types
-
-
-@lru_cache(maxsize=len(SHIPPED))
-def vocabulary_sha256(name: str) -> str:
-    """The SHA-256 that tiktoken gives for the vocabulary of an encoding, which the shipped one has."""
-    found: list[str] = []
-
-    def note(_url: str, expected_hash: str) -> dict[bytes, int]:
-        found.append(expected_hash)
-        return {}
-
-    _constructed(name, note)
-    return found[0]
-
-
-def _read_vocabulary(url: str, expected_hash: str) -> dict[bytes, int]:
-    file = url.rpartition("/")[2]
-    data = gzip.decompress(files("promptopt").joinpath("data", f"{file}.gz").read_bytes())
-    if hashlib.sha256(data).hexdigest() != expected_hash:
-        raise RuntimeError(f"the vocabulary {file} in this installation is damaged; reinstall promptopt")
-    lines = (line.partition(b" ") for line in io.BytesIO(data))
-    return {binascii.a2b_base64(token): int(rank) for token, _, rank in lines}

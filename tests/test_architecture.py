@@ -30,6 +30,7 @@ ROOMS = (
     "secrets",
     "config",
     "media_tokens",
+    "vocabularies",
     "tokens",
     "prices",
     "schemas",

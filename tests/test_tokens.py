@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 from tiktoken.model import MODEL_PREFIX_TO_ENCODING, MODEL_TO_ENCODING
 from tiktoken_ext import openai_public
 
-from promptopt import tokens
+from promptopt import tokens, vocabularies
 from promptopt.values import Message, Rendered
 
 
@@ -110,6 +112,56 @@ def test_any_text_is_counted_as_tiktoken_counts_it(text: str) -> None:
     assert tokens.count_tokens(text).tokens == expected
 
 
+@contextmanager
+def little() -> Iterator[None]:
+    """As in a process that has counted nothing so far."""
+    loaded, tokens._LOADED = tokens._LOADED, {}
+    tokens._LITTLE.clear()
+    try:
+        yield
+    finally:
+        tokens._LOADED = loaded
+
+
+@pytest.mark.parametrize("name", tokens.SHIPPED)
+def test_a_little_text_is_counted_without_the_tables_of_tiktoken_as_with_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every plain character beside letters, numbers, spaces and signs."""
+    monkeypatch.setattr(vocabularies, "_MOST_CHARACTERS", 1_000_000)
+    theirs = tokens.encoding(name).encode_ordinary
+    starts, ends = ("", "a", "A ", "1", "'"), ("", "A", "1", "'s\n", "  x")
+    characters = [chr(code) for code in range(0x2200) if vocabularies._PLAIN.fullmatch(chr(code))]
+    texts = [start + one * times + end for one in characters for start in starts for end in ends for times in (1, 2)]
+    with little():
+        counter = tokens.Tokenizer(name, exact=True)
+        assert [text for text in texts if counter.count(text) != len(theirs(text))] == []
+        assert not tokens._LOADED
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x24F), max_size=200), st.sampled_from(tokens.SHIPPED))
+def test_any_plain_text_is_counted_without_the_tables_of_tiktoken_as_with_them(text: str, name: str) -> None:
+    expected = len(tokens.encoding(name).encode_ordinary(text))
+    with little():
+        assert tokens.Tokenizer(name, exact=True).count(text) == expected
+        assert not tokens._LOADED
+
+
+@pytest.mark.parametrize(
+    "text", ["\u4f60\u597d", "a" * 101, "word " * 9_000], ids=["not plain", "a long piece", "more than a little"]
+)
+def test_what_is_not_a_little_plain_text_is_counted_by_tiktoken(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabularies, "_MOST_CHARACTERS", 44_000)
+    expected = len(tokens.encoding().encode_ordinary(text))
+    with little():
+        counter = tokens.tokenizer_for(None)
+        assert counter.count("one two") == 2
+        assert not tokens._LOADED
+        assert counter.count(text) == expected
+        assert list(tokens._LOADED) == ["o200k_base"]
+        assert not tokens._LITTLE
+
+
 def test_special_tokens_in_a_text_are_text() -> None:
     assert tokens.count_tokens("<|endoftext|>").tokens > 1
 
@@ -172,9 +224,9 @@ def test_sixteen_threads_that_count_first_read_one_vocabulary() -> None:
     tokens.release()
     readings: list[str] = []
     ready, found = threading.Barrier(16), list[int]()
-    real = tokens._read_vocabulary
+    real = vocabularies.shipped_text
 
-    def noted(url: str, expected_hash: str) -> dict[bytes, int]:
+    def noted(url: str, expected_hash: str) -> bytes:
         readings.append(url)
         return real(url, expected_hash)
 
@@ -183,7 +235,7 @@ def test_sixteen_threads_that_count_first_read_one_vocabulary() -> None:
         found.append(tokens.Tokenizer("o200k_base", exact=True).count("one vocabulary for all"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokens, "_read_vocabulary", noted)
+        patch.setattr(vocabularies, "shipped_text", noted)
         threads = [threading.Thread(target=count) for _ in range(16)]
         for thread in threads:
             thread.start()
@@ -206,10 +258,10 @@ def test_a_child_forked_while_another_thread_loads_counts_too() -> None:
 
 _RESIDENT = """
 from pathlib import Path
-from promptopt import tokens
+from promptopt import tokens, vocabularies
 def megabytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4 / 1024
-tokens.Tokenizer("o200k_base", exact=True).count("one two")
+tokens.encoding("o200k_base")
 loaded = megabytes()
 tokens.release()
 print(loaded - megabytes())

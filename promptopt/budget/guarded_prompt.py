@@ -41,9 +41,9 @@ from promptopt.tokens import (
     count_tokens,
     definition_tokens,
     tokenizer_for,
-    vocabulary_sha256,
 )
 from promptopt.values import Rendered, Request, Usage, canonical_json, sha256_hex
+from promptopt.vocabularies import vocabulary_sha256
 
 _DIGEST_DIGITS = 16
 _QUALITY_DIGITS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptopt.cli.options import call_options, judge_option, read_dollars, read_settings
-from promptopt.errors import INCOMPLETE, PromptoptError, UsageError
+from promptopt.errors import INCOMPLETE, UsageError
 from promptopt.money import dollars
 from promptopt.tokens import release
 
@@ -106,7 +106,6 @@ def command(
 
     Exit code 1 if a candidate regressed, 3 if too many calls failed to say anything.
     """
-    _load_vocabulary(prompts, price_as, models)
     from promptopt.cli.importing import read_run
     from promptopt.cli.recordings import export
     from promptopt.experiment.compare import compare
@@ -175,23 +174,6 @@ def _print(comparison: Comparison, number: int, cases: bool, as_json: bool) -> N
     click.echo("\n" * (number > 1) + fold(str(comparison)), nl=False)
     if cases:
         click.echo("\n" + fold(case_differences(comparison.kept)), nl=False)
-
-
-def _load_vocabulary(prompts: tuple[str, ...], price_as: str | None, models: tuple[str, ...]) -> None:
-    """Load what a run counts with before it is imported: loading takes 25 MB for a moment, which imports then reuse.
-
-    What is wrong with the prompt or the configuration is said by the run.
-    """
-    from promptopt.config import load_config
-    from promptopt.templates import load_prompt
-    from promptopt.tokens import encoding, tokenizer_for
-
-    if not prompts:
-        return
-    with suppress(PromptoptError):
-        config = load_config()
-        model = price_as or config.price_as or next(iter(models or config.variants.models), None)
-        encoding(tokenizer_for(model or load_prompt(prompts[0], config=config).front.model or config.model).encoding)
 
 
 def _listed(given: tuple[str, ...]) -> dict[str, tuple[object, ...]]:

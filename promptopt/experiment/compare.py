@@ -43,7 +43,6 @@ from promptopt.providers.recordings import RecordingFiles
 from promptopt.scorers import SuiteChecks
 from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template, load_prompt
-from promptopt.tokens import encoding, tokenizer_for
 from promptopt.values import Progress, Request, Response
 
 if TYPE_CHECKING:
@@ -154,8 +153,6 @@ def compare(
     check_percent("max_failed", max_failed)
     templates = [prompt if isinstance(prompt, Template) else load_prompt(prompt, config=config) for prompt in prompts]
     cells = make_grid(templates, models, settings or {}, config.variants, baseline)
-    # Before anything else that is large: loading the vocabulary takes memory for a moment, which later imports reuse.
-    _load_vocabulary(price_as or config.price_as or cells[0].model or templates[0].front.model or config.model)
     named = suite or suite_of(templates[0].origin.prompt, config=config)
     loaded = named if isinstance(named, Suite) else load_suite(named, config=config)
     checks = SuiteChecks(loaded)
@@ -288,10 +285,6 @@ def _may_ask(plans: Sequence[RunPlan]) -> list[RunPlan]:
         replace(plan, calls=tuple(call for number, call in enumerate(plan.calls) if number not in blocked))
         for plan in plans
     ]
-
-
-def _load_vocabulary(model: str | None) -> None:
-    encoding(tokenizer_for(model).encoding)
 
 
 def _carried_out(

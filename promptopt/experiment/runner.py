@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from queue import Empty, SimpleQueue
 from random import Random
 from threading import Event
 
@@ -349,22 +350,39 @@ def _in_threads(
 ) -> list[Conversed]:
     """Carry out tasks, ``jobs`` at once, and tell of each that is done.
 
-    The first error that ends the run cancels those that have not begun.
+    The first error that ends the run leaves out those that have not begun.
     """
-    pending: dict[Future[Conversed], int] = {}
+    # A future of each task would take more memory than its answer.
+    left, done = SimpleQueue[int](), SimpleQueue[tuple[int, Conversed | BaseException]]()
+    for number in range(len(tasks)):
+        left.put(number)
+
+    def work() -> None:
+        with suppress(Empty):
+            while True:
+                number = left.get_nowait()
+                try:
+                    done.put((number, tasks[number]()))
+                except BaseException as error:  # noqa: BLE001 - raised where the run is waited for
+                    done.put((number, error))
+
     outcomes: dict[int, Conversed] = {}
-    if not tasks:
-        return []
     executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="promptopt")
+    workers: list[Future[None]] = []
     try:
-        for number, task in enumerate(tasks):
-            pending[executor.submit(task)] = number
-        for future in as_completed(pending):
-            outcomes[pending[future]] = future.result()
-            told(len(outcomes), outcomes[pending[future]])
+        workers.extend(executor.submit(work) for _ in range(min(jobs, len(tasks))))
+        while len(outcomes) < len(tasks):
+            number, outcome = done.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            outcomes[number] = outcome
+            told(len(outcomes), outcome)
     except BaseException:
+        with suppress(Empty):
+            while True:
+                left.get_nowait()
         executor.shutdown(wait=False, cancel_futures=True)
-        wait([future for future in pending if not future.cancelled()], timeout=_GRACE_S)
+        wait(workers, timeout=_GRACE_S)
         raise
     executor.shutdown()
     return [outcomes[number] for number in range(len(tasks))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -375,7 +374,7 @@ class LongSuite:
             row = (_key(case.name), number, json.dumps([plain, suffix, own], default=str))
             try:
                 self._database.execute("INSERT INTO one (name, file, written) VALUES (?, ?, ?)", row)
-            except sqlite3.IntegrityError:
+            except self._database.IntegrityError:
                 raise file._twice(case, test) from None
 
     def __iter__(self) -> Iterator[Case]:

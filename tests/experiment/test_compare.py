@@ -1,6 +1,8 @@
 """Comparisons from end to end: real prompts and suites on disk, answers from a provider of the test's own."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -436,22 +438,31 @@ def test_what_a_run_paid_is_counted_at_the_prices_it_began_with(adding: Path, pr
     assert variant.incurred_usd == pytest.approx(variant.usd_per_1k_calls * 200 / 1000)
 
 
-def test_ctrl_c_while_calls_are_submitted_is_an_interrupt(adding: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_threads_are_started_is_an_interrupt(adding: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     submit = ThreadPoolExecutor.submit
-    adder = Adder()
+    adder, third = Adder(), threading.Event()
+    complete = adder.complete
+
+    def slowly(request: Request) -> Response:
+        if len(adder.asked) == 3:
+            third.set()
+            time.sleep(1)
+        return complete(request)
 
     def interrupted(self: ThreadPoolExecutor, *arguments: object) -> object:
-        if len(adder.asked) >= 3:
+        if adder.asked and third.wait(20):
             raise KeyboardInterrupt
         future = submit(self, *arguments)
-        future.exception()
+        while not adder.asked:
+            time.sleep(0.01)
         return future
 
+    monkeypatch.setattr(adder, "complete", slowly)
     monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compare("add@v1", "add@v2", provider=adder)
-    # What was answered is kept.
-    assert len(answers_on_disk(adding)) == 3
+    # The call that was sent is waited for, what was answered is kept, and nobody else is asked.
+    assert len(answers_on_disk(adding)) == len(adder.asked) == 4
 
 
 def test_each_call_goes_to_the_provider_of_its_own_model(adding: Path, monkeypatch: pytest.MonkeyPatch) -> None:
