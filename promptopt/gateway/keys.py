@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import Any
 
 from promptopt.errors import UsageError
+from promptopt.gateway.body import listed
 from promptopt.gateway.call import Labels
 from promptopt.gateway.failures import Refused
 
@@ -71,6 +73,14 @@ class VirtualKey:
         """Raises KeyRefused if the key is not for this model."""
         if self.models and not any(fnmatchcase(model, pattern) for pattern in self.models):
             raise KeyRefused(f"key {self.name}: model {model!r} is not one of {', '.join(self.models)}")
+
+    def check_body(self, body: Mapping[str, Any]) -> None:
+        """Raises KeyRefused if the key is not for a model that a request asks for, or lets a provider take instead."""
+        if not self.models:
+            return
+        self.check_model(body.get("model") or "")
+        for each in listed(body.get("models")):
+            self.check_model(each if isinstance(each, str) else repr(each))
 
 
 def key_sha256(secret: str) -> str:

@@ -139,6 +139,39 @@ def test_bad_budgets(budget, message):
         read_settings(load_config(), {"budget": budget})
 
 
+OTHER_NAMES = ("gpt-4o-2024-08-06", "openai/gpt-4o", "GPT-4o", "azure/gpt-4o-2024-11-20", "gpt-4o-20241120")
+
+
+@pytest.mark.parametrize("asked", OTHER_NAMES)
+def test_another_name_of_a_model_has_no_budget_of_its_own(asked):
+    one = Decimal(1)
+    assert names({"models": {"gpt-4o": one}}, model=asked) == ["model:gpt-4o:2026-11-25"]
+    assert names({"models": {"*": one}}, model=asked) == ["model:gpt-4o:2026-11-25"]
+    assert names({"models": {asked: one}}, model="gpt-4o") == [f"model:{asked}:2026-11-25"]
+    assert names({"models": {"gpt-4o-mini": one}}, model=asked) == []
+
+
+def test_a_pattern_is_one_budget_for_all_that_begin_like_it():
+    one = Decimal(1)
+    limits = {"models": {"gpt-4o*": one, "gpt-4o-mini*": one, "o3": one}}
+    asked = ("gpt-4o", "openai/gpt-4o-audio", "gpt-4o-mini-2024-07-18", "o3-2025-04-16", "o3-mini")
+    found = [names(limits, model=model) for model in asked]
+    plain, mini, o3 = (f"model:{name}:2026-11-25" for name in ("gpt-4o*", "gpt-4o-mini*", "o3"))
+    assert found == [[plain], [plain], [mini], [o3], []]
+    listed = [scope.name for scope in Scopes(BudgetLimits(**limits)).listed((), NOW)]
+    assert listed == [plain, mini, o3]
+
+
+def test_another_name_of_a_model_has_no_limit_of_its_own(client):
+    sdk = client(cache=False, limits={"per_model": "2/hour", "models": {"o3*": "1/hour"}})
+    ask(sdk, "1", model="gpt-4o")
+    ask(sdk, "2", model="gpt-4o-2024-08-06")
+    ask(sdk, "3", model="o3")
+    for model in ("gpt-4o-2024-11-20", "o3-mini"):
+        with pytest.raises(promptopt.LimitExceeded):
+            ask(sdk, "4", model=model)
+
+
 @pytest.mark.parametrize("store", ["sqlite", "redis"])
 def test_limits_by_team_tag_and_model(client, upstream, store, request):
     options = {"redis": request.getfixturevalue("redis_server").url} if store == "redis" else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Labels
 from promptopt.gateway.costs import nano
+from promptopt.gateway.model_names import entry_of, plain_name
 from promptopt.gateway.periods import PERIOD_KINDS, Calendar, Period, PeriodKind
 from promptopt.gateway.stores.base import BudgetScope
 from promptopt.gateway.stores.ledger_row import LedgerRow, encodable
@@ -46,7 +47,8 @@ class BudgetLimits:
         day: Dollars a day; so are ``week`` and ``month``.
         run: Dollars for each run that a call is labelled with; calls without a run share one.
         tags: Dollars for calls with a tag: a day, or a day, a week and a month. ``"*"`` is for each tag without an own
-            entry. So are ``teams``, ``users`` and ``keys`` by their labels, and ``models`` by the model that is asked.
+            entry. So are ``teams``, ``users`` and ``keys`` by their labels, and ``models`` by the model that is asked:
+            a name counts its dated versions, and one that ends in ``*`` all that begin like it.
         timezone: When days, weeks and months begin; so do ``reset_hour`` and ``week_start``. See ``Calendar``.
         at_limit: ``stop`` refuses; ``downgrade`` sends calls to the model ``downgrade`` instead, up to ``ceiling``
             times the limit, and refuses then.
@@ -137,7 +139,7 @@ class Scopes:
         if self._run is not None:
             found.append(BudgetScope(f"run:{encodable(labels.run or 'default')}", self._run))
         for group, named in self._groups.items():
-            name = model if group == "model" else _label(labels, group)
+            name = _counted(model, named) if group == "model" else _label(labels, group)
             limits = named.get(name or "-", named.get(EACH, ()))
             start = f"{group}:{encodable(name or '-')}"
             found += [self._scope(start, kind, limit, now) for kind, limit in limits]
@@ -216,6 +218,11 @@ def paid_in_force(limits: BudgetLimits, rows: Iterable[LedgerRow], now: float) -
 
 def _nanos(limits: PeriodLimits) -> tuple[tuple[PeriodKind, int], ...]:
     return tuple((kind, nano(limit)) for kind, limit in limits.of())
+
+
+def _counted(model: str, named: Collection[str]) -> str:
+    """The name that a model is counted under: another name of the same model is no other budget."""
+    return entry_of(model, named) or plain_name(model)
 
 
 def _label(labels: Labels, group: str) -> str | None:

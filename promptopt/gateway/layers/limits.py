@@ -13,6 +13,7 @@ from promptopt.gateway.call import Call, Labels
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.failures import CallFailed, LimitExceeded, Refused
 from promptopt.gateway.flow import Flow, Handler
+from promptopt.gateway.model_names import entry_of, plain_name
 from promptopt.gateway.stores.base import CallWindows, Outage, StoreDown, using
 
 _REMEMBERED = 4096
@@ -116,7 +117,7 @@ class UserLimits:
         # The users of two tenants are two users, whatever they are called.
         of = f"@{call.partition}" if call.partition else ""
         for group in _GROUPS:
-            who = call.model if group == "model" else getattr(labels, group)
+            who = getattr(labels, group) if group != "model" else self._model(call.model)
             item = self._named[group].get(who) or self._each[group]
             if group == "user" and who not in self._named[group] and self._tiers and tier is not None:
                 if tier not in self._tiers:
@@ -124,6 +125,10 @@ class UserLimits:
                 yield self._tiers[tier], f"tier{of}:{tier}:{who or '-'}"
             elif item is not None and (who or group in ("user", "key")):
                 yield item, f"{group}{of if group == 'user' else ''}:{who or '-'}"
+
+    def _model(self, model: str) -> str:
+        """The name that a model is counted under: another name of the same model has no calls of its own."""
+        return entry_of(model, self._named["model"]) or plain_name(model)
 
     def _unknown(self, tier: str) -> str:
         known = ", ".join(self._tiers) or "none"

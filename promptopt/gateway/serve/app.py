@@ -209,7 +209,7 @@ class Service:
         if key is not None:
             try:
                 labels = key.labelled(labels)
-                key.check_model(body.get("model") or "")
+                key.check_body(body)
             except Refused as refusal:
                 raise refused(refusal) from None
         return make_call(endpoint, self.serving.url(endpoint), body, labels, said)

@@ -50,6 +50,10 @@ def test_a_key_asks_for_its_models_and_tags_only(proxy, upstream):
         ask(client, model="o3")
     with pytest.raises(openai.PermissionDeniedError, match="tag 'mail'"):
         ask(client, extra_headers={"x-promptopt-tag": "mail"})
+    for others in (["gpt-4o", "o3"], "o3", [{"model": "gpt-4o"}]):
+        # A provider of many takes one of them if the first fails.
+        with pytest.raises(openai.PermissionDeniedError, match=r"model .* is not one of"):
+            ask(client, extra_body={"models": others})
     assert upstream.calls == 0
 
 
