@@ -28,16 +28,31 @@ def _plain(value: object) -> object:
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+# What an encoder makes anew for each value takes longer than a small value does. Not every Python has it in C.
+_make = getattr(json.encoder, "c_make_encoder", None)
+_encode: Callable[[object, int], Iterable[str]] | None = _make and _make(
+    *(None, _plain, json.encoder.encode_basestring, None, ":", ",", True, False, True)
+)
+_SHA256 = hashlib.sha256()
 
 
 def canonical_json(value: object) -> str:
     """The one JSON text of ``value``: keys sorted, no white space, characters unescaped, of media their digests."""
-    return _CANONICAL.encode(value)
+    if _encode is None or isinstance(value, str):
+        return _CANONICAL.encode(value)
+    try:
+        return "".join(_encode(value, 0))
+    except RecursionError:
+        # Something is in itself; the whole encoder says that better.
+        return _CANONICAL.encode(value)
 
 
 def sha256_hex(text: str) -> str:
     """SHA-256 of the text in UTF-8; a lone surrogate is hashed as it is, not refused."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    # OpenSSL looks for the algorithm each time that it is named.
+    digest = _SHA256.copy()
+    digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,10 +134,14 @@ def identity_of(url: str, body: Mapping[str, Any], labels: Labels = NO_LABELS, p
     This is the only place that decides it. The cache, single-flight, the semantic cache and the ledger go by it. Calls
     of two partitions are never the same.
     """
-    shaping = {name: value for name, value in body.items() if name not in _SHAPELESS}
+    shaping = body
+    if not _SHAPELESS.isdisjoint(body):
+        shaping = {name: value for name, value in body.items() if name not in _SHAPELESS}
     parts = {"url": url, "body": shaping, "sample": labels.sample}
     # A call of no partition keeps the identity that it had before there were any.
-    return sha256_hex(canonical_json({**parts, "partition": partition} if partition else parts))
+    if partition:
+        parts["partition"] = partition
+    return sha256_hex(canonical_json(parts))
 
 
 # ``/openai/deployments/NAME/chat/completions``
@@ -164,7 +168,8 @@ class Deployment:
 
         A deployment that is not known runs what the body says, which is its own name if the SDK made the URL.
         """
-        found = _DEPLOYMENT.search(url)
+        # Most addresses have none, and looking for a part of a text is the quickest way to know.
+        found = _DEPLOYMENT.search(url) if "/deployments/" in url else None
         name = model if found is None else unquote(found[0])
         if found is None and name not in models:
             return None
@@ -230,9 +235,10 @@ def _starts(model: str, pattern: str) -> bool:
     return pattern.endswith("*") and model.startswith(pattern[:-1])
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call to a model. :meth:`of` makes one; a layer makes another of it by :meth:`sent_with` or :meth:`routed`.
+
+    A tuple, as ``Answer`` is: every layer may make another of it, and a frozen dataclass takes four times as long.
 
     Attributes:
         endpoint: Which API it speaks: OpenAI's chat completions, responses or embeddings, or Anthropic's messages.
@@ -300,8 +306,8 @@ class Call:
 
     def apart_by(self, parts: Collection[PartitionPart]) -> Call:
         """The same call in the partition that only these parts make."""
-        call = replace(self, partition=partition_of(self.labels, parts))
-        return replace(call, identity=call.identity_with(call.body))
+        call = self._replace(partition=partition_of(self.labels, parts))
+        return call._replace(identity=call.identity_with(call.body))
 
     @property
     def model(self) -> str:
@@ -329,12 +335,12 @@ class Call:
         url = self.url
         if self.deployment is not None and "model" in changes:
             url = self.deployment.url_of(url, changes["model"])
-        return replace(self, url=url, body=body, changed=True, request=request)
+        return self._replace(url=url, body=body, changed=True, request=request)
 
     def routed(self, model: str) -> Call:
         """Another call: the same question asked of another model."""
         call = self.sent_with(model=model)
-        return replace(call, identity=call.identity_with(call.body), asked_model=model)
+        return call._replace(identity=call.identity_with(call.body), asked_model=model)
 
     def identity_with(self, body: Mapping[str, Any]) -> str:
         """The identity that this call has with another body."""
@@ -382,8 +388,7 @@ class Wire(NamedTuple):
     content_type: str = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer to a call. Its values say everything; an answer without ``wire`` becomes JSON when it is sent.
 
     Attributes:
@@ -415,7 +420,7 @@ class Answer:
     sent_to: str = ""
     service_tier: str = ""
     pending: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     request_id: str = ""
     logprobs: tuple[float, ...] | None = None
     wire: Wire | None = None
@@ -428,4 +433,4 @@ class Answer:
 
     def changed(self, **values: Any) -> Answer:
         """The answer with other values. What came over HTTP does not fit them any more, and is left out."""
-        return replace(self, wire=None, raw=None, **values)
+        return self._replace(wire=None, raw=None, **values)

@@ -192,10 +192,13 @@ class Costs:
         if not price.prices_sound_of(usage):
             raise Unbounded(f"sound of {call.model!r} is unpriced")
         # Input may be billed as written to the provider's cache, which some sell above the plain rate.
-        written = price.cache_write_1h_mtok if wants_an_hour(call.body) else price.cache_write_mtok
-        more = max(written - price.input_mtok, Decimal(0)) * usage.input_tokens / _MTOK
-        cost = price.cost(usage)
-        return Worst(usage, Cost(cost.input_usd + more + bound.fees_usd, cost.output_usd), bound.estimated)
+        written, cost = price.cache_write_mtok, price.cost(usage)
+        more = bound.fees_usd
+        if written > price.input_mtok:
+            if wants_an_hour(call.body):
+                written = price.cache_write_1h_mtok
+            more += (written - price.input_mtok) * usage.input_tokens / _MTOK
+        return Worst(usage, Cost(cost.input_usd + more, cost.output_usd) if more else cost, bound.estimated)
 
 
 def _tier(price: Price | None, call: Call) -> str | None:

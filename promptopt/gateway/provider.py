@@ -128,7 +128,7 @@ def _failure(request: Request, error: Exception) -> CallFailed | None:
 def _answered(call: Call, response: object) -> Answer:
     if not isinstance(response, Response):
         raise TypeError(f"{response!r} is not a Response")
-    return replace(answer_of(response), sent_to=call.model)
+    return answer_of(response)._replace(sent_to=call.model)
 
 
 # What a provider's client calls an answer that somebody who asked the same may have.

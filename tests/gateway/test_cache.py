@@ -5,7 +5,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,7 +126,7 @@ def test_what_is_not_finished_is_not_kept(store):
     cache = ExactCache(store, CachePolicy())
 
     def inner(call):
-        return replace(Answer(), complete=False)
+        return Answer(complete=False)
         yield
 
     run(cache.handle(make("filtered"), inner), None)

@@ -12,7 +12,9 @@ from contextlib import closing
 import pytest
 from upstream import answer, ask, wait_until
 
-from promptopt.gateway.stores.base import StoreOptions
+from promptopt.gateway.call import Answer, Wire
+from promptopt.gateway.stores import known_keys
+from promptopt.gateway.stores.base import KeptAnswer, StoreOptions
 from promptopt.gateway.stores.neighbours import Neighbours
 from promptopt.gateway.stores.sqlite import SqliteStore
 
@@ -100,7 +102,9 @@ def test_two_processes_make_one_call_of_the_same(client, upstream, other):
 ACQUIRE = """
 import sys, time
 from pathlib import Path
-from promptopt.gateway.stores.base import StoreOptions
+from promptopt.gateway.call import Answer, Wire
+from promptopt.gateway.stores import known_keys
+from promptopt.gateway.stores.base import KeptAnswer, StoreOptions
 from promptopt.gateway.stores.sqlite import SqliteStore
 store = SqliteStore(StoreOptions(Path(".promptopt")))
 leases = store.leases(store.cache())
@@ -224,3 +228,61 @@ one._looked = float("-inf")
 assert one.alone()
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def kept(key, now):
+    return KeptAnswer(key, now, now + 60, None, "m", None, Answer("ok", wire=Wire(b'{"a": 1}')))
+
+
+def looked_up(cache, keys, now):
+    """Which keys are found, and how often the file was asked."""
+    asked, look = [], cache._database.look
+    cache._database.look = lambda function: asked.append(1) or look(function)
+    found = [cache.get(key, now) is not None for key in keys]
+    cache._database.look = look
+    return found, len(asked)
+
+
+def test_one_that_is_alone_asks_the_file_only_for_what_may_be_there(folder):
+    now = time.time()
+    for number in range(2):
+        store = SqliteStore(StoreOptions(folder / ".promptopt"))
+        cache = store.cache()
+        store.leases(cache)
+        if not number:
+            cache.put(kept("before", now))
+        else:
+            # The folder has just changed, and is looked through until that is over.
+            assert wait_until(lambda cache=cache: looked_up(cache, ["nobody's"], now) == ([False], 0))
+            cache.put(kept("mine", now))
+            cache._write()
+            assert looked_up(cache, ["nobody's", "before", "mine"], now) == ([False, True, True], 2)
+        if not number:
+            store.close()
+    # Another process comes, writes and goes.
+    other = SqliteStore(StoreOptions(folder / ".promptopt"))
+    theirs = other.cache()
+    other.leases(theirs)
+    theirs.put(kept("theirs", now))
+    theirs._write()
+    assert looked_up(cache, ["theirs", "nobody's"], now) == ([True, False], 2)
+    other.close()
+    assert looked_up(cache, ["theirs"], now) == ([True], 1)
+    assert wait_until(lambda: looked_up(cache, ["nobody's"], now) == ([False], 0))
+    assert looked_up(cache, ["theirs", "mine"], now)[0] == [True, True]
+    store.close()
+
+
+def test_of_a_file_with_many_keys_it_asks_for_each(folder, monkeypatch):
+    monkeypatch.setattr(known_keys, "MOST_KEYS", 2)
+    now = time.time()
+    store = SqliteStore(StoreOptions(folder / ".promptopt"))
+    cache = store.cache()
+    store.leases(cache)
+    assert wait_until(lambda: looked_up(cache, ["none"], now) == ([False], 0))
+    for key in ("a", "b", "c"):
+        cache.put(kept(key, now))
+    cache._write()
+    assert looked_up(cache, ["a", "b", "c"], now)[0] == [True, True, True]
+    assert looked_up(cache, ["none"], now) == ([False], 1)
+    store.close()

@@ -121,7 +121,7 @@ class Budget:
             yield from self._defer(call, scopes, number, amount, answer.pending)
         else:
             yield from self._settle(call, scopes, number, amount, answer)
-        return answer if call.model == asked else replace(answer, substitute=True)
+        return answer if call.model == asked else answer._replace(substitute=True)
 
     def scopes(self, call: Call) -> list[BudgetScope]:
         """The budgets that a call counts against now."""

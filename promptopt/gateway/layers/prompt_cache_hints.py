@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from promptopt.gateway.anthropic.hints import has_own, minimum_tokens, static_parts, with_breakpoint
@@ -62,11 +61,11 @@ class PromptCacheHints:
         if call.endpoint == "embeddings":
             return (yield from inner(call))
         if call.endpoint == "messages":
-            return (yield from inner(replace(self._with_breakpoints(call), misordered_tokens=self._misordered(call))))
+            return (yield from inner(self._with_breakpoints(call)._replace(misordered_tokens=self._misordered(call))))
         key, tokens = self.prefix(call)
         cacheable = cacheable_tokens(tokens, self._min_tokens)
         expected = cacheable if cacheable and self._warm(key) else 0
-        call = replace(call, expected_cached_tokens=expected, misordered_tokens=self._misordered(call))
+        call = call._replace(expected_cached_tokens=expected, misordered_tokens=self._misordered(call))
         if cacheable and "prompt_cache_key" not in call.body:
             call = call.sent_with(prompt_cache_key=f"promptopt-{key[:16]}")
         return (yield from inner(call))
@@ -98,7 +97,7 @@ class PromptCacheHints:
                 placed[name] = marked
         if own:
             return call
-        call = replace(call, expected_cached_tokens=expected)
+        call = call._replace(expected_cached_tokens=expected)
         return call.sent_with(**placed) if placed else call
 
     def _worth_writing(self, call: Call, name: str, *, warm: bool) -> bool:

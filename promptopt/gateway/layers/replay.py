@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from promptopt.errors import RecordingError
 from promptopt.files import show_path
 from promptopt.gateway.call import Answer, Call
@@ -27,7 +25,7 @@ class Replay:
         if recording is None or status != "fresh":
             case = request.origin.case if request and request.origin else None
             raise RecordingError(f"{status} recording of case {case!r}", path=show_path(self._file.path))
-        return replace(answer_of(recording.response), source="replay")
+        return answer_of(recording.response)._replace(source="replay")
 
 
 class Record:

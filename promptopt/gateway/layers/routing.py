@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 from promptopt.errors import UsageError, did_you_mean
@@ -129,7 +129,7 @@ class Cascade:
         *cheaper, last = self._steps
         for number, step in enumerate(cheaper):
             # What a validator has not seen must not reach the caller, so that a stream is read whole first.
-            attempt = replace(call.sent_with(model=step.model), step=number, buffered=True)
+            attempt = call.sent_with(model=step.model)._replace(step=number, buffered=True)
             try:
                 answer = yield from inner(attempt)
             except CallFailed as failure:
@@ -137,7 +137,7 @@ class Cascade:
                 continue
             if passes(step.validators, attempt, answer):
                 return answer
-        return (yield from inner(replace(call.sent_with(model=last.model), step=len(cheaper))))
+        return (yield from inner(call.sent_with(model=last.model)._replace(step=len(cheaper))))
 
 
 def passes(validators: Sequence[Validator], call: Call, answer: Answer) -> bool:
@@ -261,7 +261,7 @@ class Fallback:
             try:
                 answer = yield from inner(current)
                 self._cooldown.worked(current.model)
-                return answer if current.model == call.model else replace(answer, substitute=True)
+                return answer if current.model == call.model else answer._replace(substitute=True)
             except CallFailed as failure:
                 if failure.kind in _OWN_FAULTS:
                     self._cooldown.failed(current.model)
@@ -271,20 +271,20 @@ class Fallback:
                 pause = self._pause(failure, current)
             if pause is None:
                 tried.add(following)
-                current = replace(current.sent_with(model=following), step=current.step + 1)
+                current = current.sent_with(model=following)._replace(step=current.step + 1)
             else:
                 yield Sleep(pause)
-                current = replace(current, attempt=current.attempt + 1)
+                current = current._replace(attempt=current.attempt + 1)
             if call.give_up_at is not None:
                 # As a retry of the SDK's, it has the whole of its caller's timeout again.
-                current = replace(current, give_up_at=self._clock.monotonic() + call.give_up_at - begun)
+                current = current._replace(give_up_at=self._clock.monotonic() + call.give_up_at - begun)
 
     def _awake(self, call: Call) -> Call:
         """The call, of the first of the models that does not rest; if all do, as it is."""
         if not self._cooldown.rests(call.model):
             return call
         model = next((model for model in self._plan.models if not self._cooldown.rests(model)), None)
-        return call if model is None else replace(call.sent_with(model=model), step=call.step + 1)
+        return call if model is None else call.sent_with(model=model)._replace(step=call.step + 1)
 
     def _models(self, failure: CallFailed) -> Sequence[str]:
         plan = self._plan

@@ -162,7 +162,7 @@ class SemanticCache:
                 # All questions of its scope are read first.
                 found = yield Blocking(look_up)
             if found is not None:
-                return replace(found, source="semantic")
+                return found._replace(source="semantic")
         answer = yield from inner(call)
         if answer.keepable and answer.finish_reason == "stop":
             with self._outage:

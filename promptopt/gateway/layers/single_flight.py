@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -79,7 +78,7 @@ class SingleFlight:
             answer = landing.result()
             if answer is not None:
                 # What the leader found in the cache is as much a hit of its followers.
-                return replace(answer, source="cache" if answer.source == "cache" else "shared", raw=None)
+                return answer._replace(source="cache" if answer.source == "cache" else "shared", raw=None)
         return (yield from self._alone(call, inner))
 
     def _alone(self, call: Call, inner: Handler) -> Flow:
@@ -91,7 +90,7 @@ class SingleFlight:
 
     def _lead(self, call: Call, inner: Handler, flight: _Flight) -> Flow:
         if call.stream:
-            call = replace(call, reading=Reading(partial(self._land, call.identity, flight, None)))
+            call = call._replace(reading=Reading(partial(self._land, call.identity, flight, None)))
         answer = None
         try:
             answer = yield from self._lead_processes(call, inner)
@@ -124,7 +123,7 @@ class SingleFlight:
                 return (yield from self._alone(call, inner))
             if isinstance(state, Answer):
                 # A caller that did not wait for it found it in the cache, where it came since the first look.
-                return state if fresh else replace(state, source="shared")
+                return state if fresh else state._replace(source="shared")
             if state:
                 return (yield from self._ask(call, inner, leases, token))
             patience = call.patience_s(self._clock.monotonic(), pause)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Literal, get_args
@@ -108,7 +108,7 @@ class Upstreams:
         failed: CallFailed | None = None
         for step, upstream in enumerate(self._chosen(call)):
             try:
-                return (yield from self._ask(replace(call, upstream=upstream, step=call.step + step), inner))
+                return (yield from self._ask(call._replace(upstream=upstream, step=call.step + step), inner))
             except CallFailed as failure:
                 if failure.passed or failure.kind not in _ANOTHER_MAY:
                     raise
@@ -190,6 +190,6 @@ class Upstreams:
             state = self._states[upstream.name]
             return state.latency(now) * (state.flying + 1)
         try:
-            return self._costs.worst_case(replace(call, upstream=upstream)).cost.total_usd
+            return self._costs.worst_case(call._replace(upstream=upstream)).cost.total_usd
         except Unbounded:
             return Decimal("Infinity")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -140,7 +139,7 @@ def _request(original: httpx2.Request, call: Call) -> httpx2.Request:
 
 def _with_headers(answer: Answer, headers: httpx2.Headers) -> Answer:
     kept, number = _kept(headers)
-    return replace(answer, headers=kept, request_id=number)
+    return answer._replace(headers=kept, request_id=number)
 
 
 def _addressed(headers: httpx2.Headers, upstream: Upstream, call: Call) -> httpx2.URL:

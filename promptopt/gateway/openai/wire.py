@@ -42,8 +42,21 @@ def endpoint_of(path: str) -> Endpoint | None:
     return None
 
 
-def messages(call: Call) -> list[tuple[str, str]]:
+_Messages = tuple[tuple[str, str], ...]
+_last: tuple[Mapping[str, Any], Endpoint, _Messages] | None = None
+
+
+def messages(call: Call) -> _Messages:
     """Role and text of each message of a request; the instructions of a response come first."""
+    global _last  # noqa: PLW0603 - a value that is replaced as a whole
+    found = _last
+    if found is None or found[0] is not call.body or found[1] != call.endpoint:
+        # Several layers ask, one after the other, and a body is never changed in place.
+        found = _last = (call.body, call.endpoint, tuple(_messages(call)))
+    return found[2]
+
+
+def _messages(call: Call) -> list[tuple[str, str]]:
     body = call.body
     if call.endpoint == "embeddings":
         return [("user", text) for text in listed(body.get("input")) if isinstance(text, str)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -180,7 +179,7 @@ def kept_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 def with_headers(answer: Answer, response: aiohttp.ClientResponse) -> Answer:
     """The answer with what its response's headers say."""
-    return replace(answer, headers=kept_headers(response), request_id=response.headers.get("x-request-id", ""))
+    return answer._replace(headers=kept_headers(response), request_id=response.headers.get("x-request-id", ""))
 
 
 def passed_headers(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:

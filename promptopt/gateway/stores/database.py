@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,9 @@ _BAD_VALUES = (
     *(OverflowError, UnicodeError),
     *(sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError, sqlite3.IntegrityError),
 )
+
+
+_CACHE_KB = 512
 
 
 class WrongFile(StoreDown):
@@ -258,6 +261,8 @@ class Database:
         # A client that nobody closes leaves no open file; Python 3.13 warns of one.
         closing = weakref.finalize(self, connection.close)
         closing.atexit = False
+        # SQLite would keep 2 MB of each file; the system keeps pages of it anyway.
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         return connection, closing
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -321,6 +326,22 @@ if hasattr(os, "register_at_fork"):
 def _is_busy(error: sqlite3.Error) -> bool:
     """Whether a file is locked; one between two modes is, too, as when several processes start together."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def in_chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Rows for statements of several rows each, in few sizes.
+
+    Python's driver gives other threads a turn for each row of a statement, which takes longer than to write the row.
+    """
+    start = 0
+    for size in _CHUNKS:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
+
+
+# SQLite may take no more than 999 values in a statement.
+_CHUNKS = (16, 4, 1)
 
 
 def transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

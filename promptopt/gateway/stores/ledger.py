@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -18,7 +18,7 @@ from promptopt.errors import InputError, UsageError
 from promptopt.files import show_path
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.stores.base import StoreDown
-from promptopt.gateway.stores.database import Database, make_folder, open_private
+from promptopt.gateway.stores.database import Database, in_chunks, make_folder, open_private
 from promptopt.gateway.stores.later_ledger import LaterLedger, RowMaker
 from promptopt.gateway.stores.ledger_row import (
     COLUMNS,
@@ -60,10 +60,10 @@ def _known(place: int | None, row: LedgerRow) -> tuple[tuple[str, ...], tuple[An
 
 
 @lru_cache(maxsize=256)
-def _insert(names: tuple[str, ...]) -> str:
-    """Writes a row with values for these columns, in the place of the one that has its id, if there is one."""
+def _insert(names: tuple[str, ...], rows: int = 1) -> str:
+    """Writes rows with values for these columns, in the place of those that have their ids, if there are any."""
     columns, marks = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
-    return f"INSERT OR REPLACE INTO calls ({columns}) VALUES ({marks})"  # noqa: S608 - constants
+    return f"INSERT OR REPLACE INTO calls ({columns}) VALUES {', '.join([f'({marks})'] * rows)}"  # noqa: S608 - constants
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
@@ -96,7 +96,8 @@ class SqliteLedger(LaterLedger):
         begun = {number for number, row in rows.items() if row.status == "sent" and number not in self._ids}
         ended = [_known(self._ids.get(number), row) for number, row in rows.items() if number not in begun]
         for names, several in groupby(ended, key=itemgetter(0)):
-            connection.executemany(_insert(names), [values for _, values in several])
+            for values in in_chunks([values for _, values in several]):
+                connection.execute(_insert(names, len(values)), [*chain(*values)])
         sent = [(number, *_known(None, rows[number])) for number in rows if number in begun]
         return {number: connection.execute(_insert(names), values).lastrowid or 0 for number, names, values in sent}
 

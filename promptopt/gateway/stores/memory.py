@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,7 @@ class MemoryCache:
 
     def get(self, key: str, now: float) -> Answer | None:
         entry = self._entries.get(key)
-        return replace(entry.answer, source="cache", raw=None) if entry is not None and entry.valid(now) else None
+        return entry.answer._replace(source="cache", raw=None) if entry is not None and entry.valid(now) else None
 
     def put(self, entry: KeptAnswer) -> None:
         self._entries[entry.key] = entry

@@ -34,7 +34,11 @@ _MOST = 500
 
 
 class Neighbours:
-    """The processes that use a file; and, in one process, the clients that do."""
+    """The processes that use a file; and, in one process, the clients that do.
+
+    Attributes:
+        looks: How often the folder was looked through, since it had changed.
+    """
 
     def __init__(self, path: Path) -> None:
         """Enter this process.
@@ -49,6 +53,7 @@ class Neighbours:
         self._seen: tuple[int, int] | None = None
         self._alone = False
         self._looked = float("-inf")
+        self.looks = 0
         AFTER_FORK.add(self)
         # Who begins to ask later finds it.
         self.alone()
@@ -69,8 +74,14 @@ class Neighbours:
         except OSError:
             return False
         self._looked = SYSTEM_CLOCK.monotonic()
+        self.looks += 1
         self._seen = seen if abs(SYSTEM_CLOCK.time() * 1e9 - seen[0]) > _TICK_NS else None
         return self._alone
+
+    @property
+    def settled(self) -> bool:
+        """Whether the next look counts again only if the folder changes until then."""
+        return self._seen is not None
 
     def _others(self) -> bool:
         """Whether there are others, or more files than are looked through for them."""

@@ -8,17 +8,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
-from itertools import count
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakValueDictionary
 
 from promptopt.files import show_path
 from promptopt.gateway.call import Answer
 from promptopt.gateway.stores.base import (
-    LEASE_S,
-    SHARED_S,
     SKEW_S,
     BudgetStore,
     CacheStore,
@@ -30,12 +27,14 @@ from promptopt.gateway.stores.base import (
     StoreOptions,
 )
 from promptopt.gateway.stores.budget import SqliteBudgets
-from promptopt.gateway.stores.database import Database, Unstorable
+from promptopt.gateway.stores.database import Database, Unstorable, in_chunks
+from promptopt.gateway.stores.known_keys import KnownKeys
 from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.ledger_row import LedgerStore, encodable
 from promptopt.gateway.stores.memory import MemoryWindows
 from promptopt.gateway.stores.neighbours import Neighbours
-from promptopt.gateway.stores.packing import check_wire, made_of_kept, pack, pack_parts, unpack, unpack_whole
+from promptopt.gateway.stores.packing import check_wire, made_of_kept, pack_parts, unpack
+from promptopt.gateway.stores.sqlite_leases import SqliteLeases
 from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 
 log = logging.getLogger("promptopt.gateway")
@@ -51,10 +50,9 @@ CREATE TABLE IF NOT EXISTS flights (
 """
 _INSERT = (
     "INSERT OR REPLACE INTO answers (key, created, expires, prompt, model, excerpt, content_type, meta, content) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES "
 )
-# Leases that nobody gave back are deleted now and then.
-_TIDY_EVERY = 100
+_PLACES = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # How many answers that a process has kept last are looked for again by whoever leads their call.
 _RECENT = 10_000
 # How often answers are deleted whose time is over.
@@ -84,6 +82,7 @@ class SqliteStore:
             return SqliteLeases(database)
         neighbours = Neighbours(database.path)
         self._closers.append(neighbours.leave)
+        cache.known_by(neighbours)
         return SqliteLeases(database, cache, neighbours)
 
     def budgets(self) -> BudgetStore:
@@ -136,17 +135,31 @@ class SqliteCache:
     def __init__(self, database: Database, outage: Outage | None = None) -> None:
         self._database = database
         self._outage = outage or Outage("the cache")
+        self._known: KnownKeys | None = None
         self._begin()
         self._writer = WriteBehind(database.path, self._write, forked=self._begin)
 
     def _begin(self) -> None:
         self._waiting = _WAITING.setdefault((os.getpid(), self._database.path.resolve()), _Waiting())
         self._tidied = float("-inf")
+        if self._known is not None:
+            self._known.forget()
+
+    def known_by(self, neighbours: Neighbours) -> None:
+        """While these say that this process is alone, the file is not asked for what cannot be there."""
+        self._known = KnownKeys(neighbours, self._writer.due)
+
+    def _keys(self, most: int) -> list[str]:
+        return self._database.look(
+            lambda connection: [key for (key,) in connection.execute("SELECT key FROM answers LIMIT ?", (most,))]
+        )
 
     def get(self, key: str, now: float) -> Answer | None:
         held = self._waiting.entries.get(key)
         if held is not None and held[0].valid(now):
-            return replace(held[0].answer, source="cache", raw=None)
+            return held[0].answer._replace(source="cache", raw=None)
+        if self._known is not None and not self._known.may_have(key):
+            return None
         row = self._database.look(
             lambda connection: connection.execute(
                 "SELECT content, content_type, meta FROM answers WHERE key = ? AND expires > ? AND created <= ?",
@@ -173,6 +186,8 @@ class SqliteCache:
             token: Of the flight that brought it, whose lease ends in the same transaction.
         """
         waiting = self._waiting
+        if self._known is not None:
+            self._known.add(entry.key)
         with waiting.lock:
             waiting.entries[entry.key] = (entry, token)
             waiting.recent[entry.key] = None
@@ -186,6 +201,9 @@ class SqliteCache:
 
     def _write(self) -> bool:
         waiting = self._waiting
+        if self._known is not None:
+            with suppress(StoreDown):
+                self._known.read(self._keys)
         with waiting.writing:
             held = dict(waiting.entries)
             if not held:
@@ -258,137 +276,7 @@ def _values(entry: KeptAnswer) -> tuple[Any, ...]:
 
 
 def _keep(connection: sqlite3.Connection, kept: list[tuple[Any, ...]], flights: list[tuple[str, str]]) -> None:
-    connection.executemany(_INSERT, kept)
+    for rows in in_chunks(kept):
+        connection.execute(_INSERT + ", ".join([_PLACES] * len(rows)), [*chain(*rows)])
     if flights:
         connection.executemany("DELETE FROM flights WHERE key = ? AND token = ?", flights)
-
-
-class _Unwritten(NamedTuple):
-    """A lease of a process that is alone, or the answer that it came back with."""
-
-    token: str
-    created: float
-    expires: float
-    answer: Answer | None = None
-
-
-class SqliteLeases:
-    """Leases in the cache's file. A process that is alone writes none: it shares its flights in memory."""
-
-    networked = False
-
-    def __init__(
-        self, database: Database, cache: SqliteCache | None = None, neighbours: Neighbours | None = None
-    ) -> None:
-        """With a ``cache`` in the same file, nobody leads if an answer is kept."""
-        self._database = database
-        self._cache = cache
-        self._neighbours = neighbours
-        self._lock = threading.Lock()
-        # Leases that were not written, by their call.
-        self._unwritten: dict[str, _Unwritten] = {}
-        # Chance would cost a system call.
-        self._released = count(1)
-
-    def _alone(self) -> bool:
-        return self._neighbours is not None and self._neighbours.alone()
-
-    def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
-        if self._alone():
-            return self._acquire_alone(key, token, now, fresh=fresh)
-        taken = self._database.execute(
-            "INSERT INTO flights SELECT :key, :token, :now, :end, NULL WHERE NOT (:cached AND EXISTS "
-            "(SELECT 1 FROM answers WHERE key = :key AND expires > :now AND created <= :latest)) "
-            "ON CONFLICT (key) DO UPDATE SET token = :token, created = :now, expires = :end, payload = NULL "
-            "WHERE flights.expires <= :now OR flights.created > :latest OR (:fresh AND payload IS NOT NULL)",
-            {
-                "key": key,
-                "token": token,
-                "now": now,
-                "end": now + LEASE_S,
-                "latest": now + SKEW_S,
-                "fresh": fresh,
-                "cached": self._cache is not None,
-            },
-        )
-        if taken:
-            return True
-        kept = self._cache.get(key, now) if self._cache is not None else None
-        if kept is not None:
-            return kept
-        row = self._database.do(
-            lambda connection: connection.execute("SELECT payload FROM flights WHERE key = ?", (key,)).fetchone()
-        )
-        if row is None or row[0] is None:
-            return False
-        try:
-            return unpack_whole(row[0])
-        except (ValueError, TypeError, AttributeError) as error:
-            where = show_path(self._database.path)
-            log.warning("%s: a shared answer cannot be read (%s); it is asked for again", where, error)
-            return True
-
-    def _acquire_alone(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
-        # It may have been kept since its caller has looked.
-        if self._cache is not None and self._cache.was_put(key) and (kept := self._cache.get(key, now)) is not None:
-            return kept
-        with self._lock:
-            held = self._unwritten.get(key)
-            if held is not None and now < held.expires and held.created <= now + SKEW_S:
-                if held.answer is None:
-                    return False
-                if not fresh:
-                    return held.answer
-            self._unwritten[key] = _Unwritten(token, now, now + LEASE_S)
-        return True
-
-    def _is_unwritten(self, key: str, token: str) -> bool:
-        held = self._unwritten.get(key)
-        return held is not None and held.token == token and held.answer is None
-
-    def renew(self, key: str, token: str, now: float) -> None:
-        if self._is_unwritten(key, token):
-            if self._alone():
-                self._unwritten[key] = _Unwritten(token, now, now + LEASE_S)
-                return
-            # Somebody has come who may ask the same.
-            del self._unwritten[key]
-            insert = "INSERT OR IGNORE INTO flights VALUES (?, ?, ?, ?, NULL)"
-            self._database.execute(insert, (key, token, now, now + LEASE_S))
-            return
-        self._database.execute(
-            "UPDATE flights SET created = ?, expires = ? WHERE key = ? AND token = ?",
-            (now, now + LEASE_S, key, token),
-        )
-
-    def release(self, key: str, token: str, answer: Answer | None, now: float, entry: KeptAnswer | None = None) -> None:
-        if self._is_unwritten(key, token):
-            self._release_unwritten(key, token, answer, now, entry)
-            return
-        if entry is not None and self._cache is not None:
-            # Followers find it in the cache.
-            self._cache.put(entry, token)
-        elif answer is None:
-            self._database.execute("DELETE FROM flights WHERE key = ? AND token = ?", (key, token))
-        else:
-            self._database.execute(
-                "UPDATE flights SET payload = ?, expires = ? WHERE key = ? AND token = ?",
-                (pack(answer), now + SHARED_S, key, token),
-            )
-        if next(self._released) % _TIDY_EVERY == 0:
-            self._database.execute("DELETE FROM flights WHERE expires < ?", (now,))
-
-    def _release_unwritten(
-        self, key: str, token: str, answer: Answer | None, now: float, entry: KeptAnswer | None
-    ) -> None:
-        if entry is not None and self._cache is not None:
-            self._cache.put(entry)
-            answer = None
-        with self._lock:
-            if answer is None:
-                self._unwritten.pop(key, None)
-            else:
-                shared = replace(answer, source="cache", raw=None)
-                self._unwritten[key] = _Unwritten(token, now, now + SHARED_S, shared)
-            if next(self._released) % _TIDY_EVERY == 0:
-                self._unwritten = {name: held for name, held in self._unwritten.items() if held.expires >= now}
