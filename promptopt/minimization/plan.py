@@ -118,16 +118,21 @@ def _own_calls(oracle: Oracle, split: CaseSplit) -> tuple[int, Decimal]:
 def _within(
     bench: Workbench, oracle: Oracle, margin: float, split: CaseSplit, steps: int, limit: Decimal, price: Decimal
 ) -> tuple[CaseSplit, int, int]:
-    """As many steps and cases as can be confirmed for the dollars, and what is left for candidates."""
+    """As many steps and cases as can be confirmed for half of the dollars, and what is left for candidates.
+
+    Half is for the search: with more cases to confirm than that, more dollars would find less. If even few cases cost
+    more than half, few are confirmed.
+    """
+    few = round(1.15 * split.fewest)
+    sizes = [size for size in (3 * len(split.confirm) // 4, len(split.confirm) // 2) if size > few]
     options = [(split, number) for number in range(steps, 0, -1)]
-    options.append((split_cases(bench.suite, margin / 100, most=round(1.15 * split.fewest)), 1))
-    options.append((split_cases(bench.suite, margin / 100, most=split.fewest), 1))
+    options += [(split_cases(bench.suite, margin / 100, most=size), 1) for size in (*sizes, few, split.fewest)]
     needed = Decimal(0)
     for each, number in options:
         fixed = _own_calls(oracle, each)[1] + number * len(each.confirm) * price
         left = limit - fixed
         needed = fixed + 3 * FEWEST_TO_SEARCH * price
-        if limit >= needed:
+        if limit >= needed and (2 * left >= limit or len(each.confirm) <= few):
             return each, number, int(left / (len(each.search) * price))
     raise CostLimitError(
         f"{dollars(limit)} can confirm nothing: the fewest cases, {split.fewest:,}, and three candidates of "

@@ -107,6 +107,20 @@ def test_the_search_stops_at_its_dollars_and_still_confirms(planted: Write) -> N
     assert not removed(found) & set(USEFUL)
 
 
+def test_more_dollars_find_no_less(planted: Write) -> None:
+    """The confirmation takes half of them at most, so that it does not grow at the cost of the search."""
+    planted(sentences(), 600)
+    tokens = []
+    for dollars in (0.015, 0.02, 0.025, 0.03, 0.04, 0.06):
+        found = promptopt.minimize(
+            "p", provider=Planted(USEFUL, output_tokens=20), margin=5, max_cost=dollars, rules=False
+        )
+        assert float(found.outlay.usd) <= dollars
+        tokens.append(sum(len(unit.text) for unit in found.removed))
+    assert tokens == sorted(tokens)
+    assert tokens[-1]
+
+
 def test_answers_without_usage_are_paid_by_what_they_count(planted: Write) -> None:
     class Silent(Planted):
         def complete(self, request: promptopt.Request) -> promptopt.Response:
