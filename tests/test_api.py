@@ -79,33 +79,6 @@ def test_a_comparison_is_imported_without_what_only_some_runs_need() -> None:
     }
 
 
-def test_a_comparison_loads_its_vocabulary_before_it_is_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, text in PROMPTS.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    monkeypatch.chdir(tmp_path)
-    # GPT-4 counts with a vocabulary that is not the default.
-    code = """
-import sys
-from promptopt import tokens
-from promptopt.cli import cli
-from promptopt.errors import PromptoptError
-read, seen = tokens._read_encoding, []
-def noted(name):
-    seen.append([name, "promptopt.experiment.compare" in sys.modules])
-    return read(name)
-tokens._read_encoding = noted
-try:
-    cli.main(["compare", "greet@v1", "greet@v2", "--record", "none"])
-except PromptoptError:
-    pass  # Nothing is recorded.
-assert seen == [["cl100k_base", False]], seen
-"""
-    _loaded(code)
-
-
 def test_every_public_name_is_there_and_is_what_its_module_holds() -> None:
     assert sorted(promptopt.__all__) == promptopt.__all__ == dir(promptopt)
     assert set(promptopt._HOMES) == set(promptopt.__all__) - {"__version__"}

@@ -212,7 +212,7 @@ def changing(call, inner):
 
 def counting(call, inner):
     answer = yield from inner(call)
-    return replace(answer, text=str(next(NUMBERS)))
+    return answer._replace(text=str(next(NUMBERS)))
 
 
 @pytest.mark.parametrize(
