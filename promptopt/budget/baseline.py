@@ -37,8 +37,9 @@ from promptopt.suites import Case
 from promptopt.templates import Template, load_prompt
 from promptopt.templates.chat_file import SUFFIXES
 from promptopt.templates.names import SUFFIX, version_number
-from promptopt.tokens import SHIPPED, Tokenizer, count_tokens, definition_tokens
+from promptopt.tokens import Tokenizer, count_tokens, definition_tokens
 from promptopt.values import Request, Response
+from promptopt.vocabularies import SHIPPED
 
 # So many different growths of a prompt are attributed to lines.
 _ATTRIBUTED = 20
