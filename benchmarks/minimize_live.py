@@ -1,6 +1,6 @@
 """What rules, ``promptopt minimize`` and both save with a real small model, and what is lost on cases never seen.
 
-    python benchmarks/minimize_live.py                  # replay what is recorded: seconds
+    python benchmarks/minimize_live.py                  # replay what is recorded
     python benchmarks/minimize_live.py reviews --ask    # ask SmolLM2 for the answers that are missing, and keep them
 
 For each of the two suites of the repository, the first version of its prompt is made cheaper in three ways: by the
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import promptopt
-from promptopt.errors import ProviderError
+from promptopt.errors import PromptoptError, ProviderError
 from promptopt.providers.base import ProviderBase
 from promptopt.providers.local import LocalProvider
 from promptopt.values import Request, Response, Usage
@@ -149,6 +149,8 @@ def main() -> None:
                 with contextlib.chdir(folder):
                     for row in measured(name, provider):
                         print(f"| {' | '.join(row)} |", flush=True)
+        except PromptoptError as error:
+            sys.exit(f"{name}: {error}")
         finally:
             provider.close()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from random import Random
 from threading import Event
 
@@ -353,14 +354,12 @@ def _in_threads(
     The first error that ends the run leaves out those that have not begun.
     """
     # A future of each task would take more memory than its answer.
-    left, done = SimpleQueue[int](), SimpleQueue[tuple[int, Conversed | BaseException]]()
-    for number in range(len(tasks)):
-        left.put(number)
+    left, done = deque(range(len(tasks))), SimpleQueue[tuple[int, Conversed | BaseException]]()
 
     def work() -> None:
-        with suppress(Empty):
+        with suppress(IndexError):
             while True:
-                number = left.get_nowait()
+                number = left.popleft()
                 try:
                     done.put((number, tasks[number]()))
                 except BaseException as error:  # noqa: BLE001 - raised where the run is waited for
@@ -378,9 +377,7 @@ def _in_threads(
             outcomes[number] = outcome
             told(len(outcomes), outcome)
     except BaseException:
-        with suppress(Empty):
-            while True:
-                left.get_nowait()
+        left.clear()
         executor.shutdown(wait=False, cancel_futures=True)
         wait(workers, timeout=_GRACE_S)
         raise

@@ -11,8 +11,8 @@ from promptopt.minimization.choices import Workbench
 from promptopt.suites import Case, Suite
 
 
-def keep_evidence(bench: Workbench, whole: Variant) -> str:
-    """Leave the other cases out of a search: they would be paid for, and counted, as if they were evidence.
+def evidence_of(bench: Workbench, whole: Variant) -> tuple[Suite, str]:
+    """The suite without the other cases: a search would pay for them, and count them, as if they were evidence.
 
     A case that asks what another one asks would also be in both parts of the cases, seen and never seen.
 
@@ -20,7 +20,7 @@ def keep_evidence(bench: Workbench, whole: Variant) -> str:
         whole: The prompt as it is.
 
     Returns:
-        What was left out, as a sentence; empty if nothing was.
+        The suite, and what was left out of it as a sentence; empty if nothing was.
 
     Raises:
         UsageError: No case has an assert.
@@ -37,8 +37,8 @@ def keep_evidence(bench: Workbench, whole: Variant) -> str:
         case = suite.cases[number]
         turns = repr(case.given.get("turns", ""))
         first.setdefault(f"{bench.request(whole, number).digest} {turns}", case)
-    bench.suite = replace(suite, cases=tuple(first.values()))
-    return _sentence(suite, len(suite.cases) - len(judged), len(judged) - len(first))
+    left_out = _sentence(suite, len(suite.cases) - len(judged), len(judged) - len(first))
+    return replace(suite, cases=tuple(first.values())), left_out
 
 
 def _sentence(suite: Suite, silent: int, repeated: int) -> str:

@@ -28,7 +28,7 @@ from promptopt.minimization.choices import (
     structured_answer,
 )
 from promptopt.minimization.confirmation import Confirmed, confirm, to_confirm
-from promptopt.minimization.evidence_cases import keep_evidence
+from promptopt.minimization.evidence_cases import evidence_of
 from promptopt.minimization.examples import best_with_examples, example_orders
 from promptopt.minimization.front import Outlay
 from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, open_store
@@ -232,7 +232,7 @@ def open_search(
     )
     whole = bench.variant(Reduced())
     assert whole is not None
-    bench.left_out = keep_evidence(bench, whole)
+    bench.suite, bench.left_out = evidence_of(bench, whole)
     bench.drop_idle()
     mode = how.record or ("missing" if how.provider else default_mode([whole]))
     retries = config.retries if how.retries is None else how.retries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
+from itertools import chain
 
 from promptopt.errors import CostLimitError
 from promptopt.experiment.plan import ASK_ABOVE_USD
@@ -125,10 +126,9 @@ def _within(
     """
     few = round(1.15 * split.fewest)
     sizes = [size for size in (3 * len(split.confirm) // 4, len(split.confirm) // 2) if size > few]
-    options = [(split, number) for number in range(steps, 0, -1)]
-    options += [(split_cases(bench.suite, margin / 100, most=size), 1) for size in (*sizes, few, split.fewest)]
+    smaller = ((split_cases(bench.suite, margin / 100, most=size), 1) for size in (*sizes, few, split.fewest))
     needed = Decimal(0)
-    for each, number in options:
+    for each, number in chain(((split, number) for number in range(steps, 0, -1)), smaller):
         fixed = _own_calls(oracle, each)[1] + number * len(each.confirm) * price
         left = limit - fixed
         needed = fixed + 3 * FEWEST_TO_SEARCH * price
