@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from promptopt.compression.facts import FactSentence, sentence_facts
+from promptopt.compression.instructions import Instructed, instructed
 from promptopt.compression.masks import MASK, Masked, Zone, branches, mask
 from promptopt.compression.sentences import Sentence, is_english, split_sentences
 from promptopt.templates.dependence import Place
@@ -79,6 +80,11 @@ class Document:
     def prose(self) -> tuple[Sentence, ...]:
         """The sentences in English: those whose wording a rule may change."""
         return tuple(sentence for sentence in self.sentences if self._is_english(sentence))
+
+    @cached_property
+    def instructed(self) -> Instructed:
+        """The sentences that are known to instruct the model."""
+        return instructed(self.masked, self.sentences)
 
     def _is_english(self, sentence: Sentence) -> bool:
         plain = self.masked[sentence.start : sentence.end].replace(MASK, " ")

@@ -148,7 +148,30 @@ class _Judge:
             ]
         elif zones and same_data(text[edit.start : edit.end], edit.new):
             zones = []
-        return f"would change protected text ({zones[0].kind})" if zones else ""
+        if zones:
+            return f"would change protected text ({zones[0].kind})"
+        return "" if self._instructs(edit) else "would change text that is not known to be an instruction"
+
+    def _instructs(self, edit: Edit) -> bool:
+        """Whether what an edit changes is said to the model, as far as its level asks: blanks and data need not be."""
+        text = self._document.text[edit.start : edit.end]
+        known = self._document.instructed
+        if edit.because is not None:
+            # A passage that is there twice, or the label of a section under its heading.
+            gone = self._whole_sentences(edit)
+            return any(one.start in known.strict for one in gone) or text.rstrip(" *_\n").endswith(":")
+        sentence = self._document.sentence_at(edit.start) or self._document.sentence_at(edit.end - 1)
+        if sentence is None or same_data(text, edit.new):
+            return True
+        starts = known.loose if self._level == "telegraphic" else known.strict
+        # Thanks and encouragement say nothing themselves: the sentence beside them tells to whom they are said.
+        beside = self._beside(sentence) if self._whole_sentences(edit) else []
+        return any(one.start in starts for one in [sentence, *beside])
+
+    def _beside(self, sentence: Sentence) -> Sequence[Sentence]:
+        """The sentences before and after one."""
+        index = bisect_left(self._document.sentences, sentence.start, key=lambda one: one.start)
+        return self._document.sentences[max(0, index - 1) : index + 2]
 
     def _window(self, edit: Edit) -> tuple[int, int]:
         """The lines of the sentence that an edit changes, or the lines that it touches."""

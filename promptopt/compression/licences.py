@@ -267,8 +267,6 @@ def _article(change: Change) -> bool:
 
 def _copula(change: Change) -> bool:
     word = change.words[0]
-    if change.old_text == "will":
-        return word.dep_ == "aux" and word.head.tag_ == "VB"
     # A passive keeps its verb: "raters were asked" is not "raters asked".
     subject = subject_of(word)
     if change.old_text not in ("is", "are") or word.dep_ in HELPING or subject is None:

@@ -102,7 +102,6 @@ FIRES = [
     ),
     ("PO401", "## END OF EXAMPLE\n\nName the birds of a town.", "## END OF EXAMPLE\n\nName birds of town."),
     ("PO107", "Solve it by using the table.", "Solve it using the table."),
-    ("PO402", "These print outputs will then appear.", "These print outputs then appear."),
     ("PO405", "Put it into the following sections:\n- one", "Put it into sections:\n- one"),
 ]
 STAYS = [
@@ -243,6 +242,7 @@ STAYS = [
     ("PO401", "Check that you have the required items."),
     ("PO402", "How will you handle it?"),
     ("PO402", "Say what will be ignored."),
+    ("PO402", "Having these in your logs will derail you."),
     ("PO402", "If an entity is a phrase, split it."),
     ("PO402", "The check is also based on colour."),
     ("PO403", 'Write "red", "blue" etc. It is short.'),
@@ -337,8 +337,12 @@ STAYS = [
 ]
 
 
+SAID = "# Rules\n\n"
+"""A heading under which a text is known to be said to the model."""
+
+
 def one_rule(code, text):
-    return compress_document(Document(text), "telegraphic", choose_rules([code])).text
+    return compress_document(Document(SAID + text), "telegraphic", choose_rules([code])).text.removeprefix(SAID)
 
 
 @pytest.mark.parametrize(("code", "before", "after"), FIRES)

@@ -23,10 +23,6 @@ _COPULA = re.compile(
     r"(?!(?:to|it|there|that|this|what|you|not|only|(?:\w+\s+)?based)\b)",
     re.IGNORECASE,
 )
-_WILL = re.compile(
-    r"(?<=[a-z] )will\s+(?=[a-z])"
-    r"(?!(?:\w+ )?(?:not|be|have|never|always|only)\b|(?:you|it|they|we|he|she|this|that|the)\b)"
-)
 _NOT_AFTER = re.compile(
     r"\b(?:what|who|which|where|how|there|here|it|that|this|these|those|so|not|if|and|or|you|as|than|first|second|third|last|"
     r"one|other|former|latter|they|we|he|she)\s*\Z",
@@ -45,7 +41,6 @@ _IN_PLACE = re.compile(rf"(?:{_PLACE})\b", re.IGNORECASE)
 # In a condition what follows the noun is said of it; elsewhere "users asking for help" are users of a kind.
 _CONDITION = re.compile(r"\b(?:if|when|whenever|unless|whether|while|because|until)\b[^,;:.]*\Z", re.IGNORECASE)
 _ATTRIBUTE = re.compile(rf"(?:{_PREDICATE})\b|[\w-]+\s+(?:{_BEFORE_MORE})\b", re.IGNORECASE)
-_PLURAL = re.compile(r"(?:\b(?:i|you|we|they|these|those)|(?<![siu])s)\s*\Z", re.IGNORECASE)
 _CLAUSE_START = re.compile(r"[,;:.]|\b(?:if|when|that|and|or|but|where|because|while|unless|until)\b", re.IGNORECASE)
 _OPENS = re.compile(r"\W*(?:if|when|for|in|on|at|as|after|before|once|while)\b", re.IGNORECASE)
 # What the model makes or has: there is no other's.
@@ -93,11 +88,6 @@ def _copula(match: re.Match[str]) -> str | None:
     if _KNOWING.search(before) and _IN_PLACE.match(after):
         return None
     return None if _NOT_AFTER.search(before) else ""
-
-
-def _will(match: re.Match[str]) -> str | None:
-    # One thing "will include", and "includes": without "will" the verb would need its ending.
-    return "" if _PLURAL.search(match.string[: match.start()]) else None
 
 
 def _owned(match: re.Match[str]) -> str | None:
@@ -200,10 +190,7 @@ COPULAS = WordingRule(
     "copulas",
     "a telegram has none, and is understood",
     "telegraphic",
-    (
-        Rewording(_COPULA, _copula, message="{old} can go"),
-        Rewording(_WILL, _will, message="{old} can go"),
-    ),
+    (Rewording(_COPULA, _copula, message="{old} can go"),),
 )
 PRONOUNS = WordingRule("PO403", "pronouns", "who is meant is clear", "telegraphic", _PRONOUNS)
 SPARE_WORDS = WordingRule(
