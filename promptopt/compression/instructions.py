@@ -110,7 +110,8 @@ def _end(pattern: re.Pattern[str], text: str, begin: int) -> int:
 
 _YOU_DO = _one_of(
     "are will must should shall can cannot can['’]t may might have need do don['’]t get receive want think find use "
-    "make see know write work act speak believe feel choose decide provide generate give answer respond follow help"
+    "output make see know write work act speak believe feel choose decide provide generate give answer respond "
+    "follow help"
 )
 _YOURS = _one_of(
     "task job role goal objective mission purpose responses? answers? outputs? repl(?:y|ies) instructions? work "
