@@ -242,6 +242,7 @@ STAYS = [
     ("PO401", "Check that you have the required items."),
     ("PO402", "How will you handle it?"),
     ("PO402", "Say what will be ignored."),
+    ("PO104", "Confirm whether the meeting was moved, or note that the guest cancelled."),
     ("PO402", "Having these in your logs will derail you."),
     ("PO402", "If an entity is a phrase, split it."),
     ("PO402", "The check is also based on colour."),

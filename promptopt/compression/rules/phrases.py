@@ -67,7 +67,7 @@ class Openers:
             yield Edit(*place, self.code, f"{opener!r} says nothing: begin with the instruction")
 
 
-_GOES_ON = re.compile(r"(?:,|\b(?:and|then|so))[\s*_]*\Z", re.IGNORECASE)
+_GOES_ON = re.compile(r"(?:,|\b(?:and|then|so|or|but))[\s*_]*\Z", re.IGNORECASE)
 
 
 def _is_needed(text: str, opener: re.Match[str]) -> bool:
