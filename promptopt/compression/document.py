@@ -43,6 +43,7 @@ class Document:
         model: The model whose tokens count.
         source: The text as a template if it is read already.
         reader: Where the includes of a prompt file come from.
+        told_to_model: Whether all of it is, as the description of a tool.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Document:
     model: str | None = None
     source: Source | None = None
     reader: Reader | None = field(default=None, compare=False)
+    told_to_model: bool = False
 
     @cached_property
     def masks(self) -> Masked:
@@ -84,7 +86,7 @@ class Document:
     @cached_property
     def instructed(self) -> Instructed:
         """The sentences that are known to instruct the model."""
-        return instructed(self.masked, self.sentences)
+        return instructed(self.masked, self.sentences, whole=self.told_to_model)
 
     def _is_english(self, sentence: Sentence) -> bool:
         plain = self.masked[sentence.start : sentence.end].replace(MASK, " ")

@@ -276,8 +276,15 @@ class Instructed:
     loose: frozenset[int]
 
 
-def instructed(masked: str, sentences: Sequence[Sentence]) -> Instructed:
-    """Find the sentences that instruct, in a masked text that is split into sentences."""
+def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = False) -> Instructed:
+    """Find the sentences that instruct, in a masked text that is split into sentences.
+
+    Args:
+        whole: Whether all of the text is known to be said to the model: then all that tells nothing instructs.
+    """
+    if whole:
+        said = frozenset(one.start for one in sentences if form_of(masked[one.start : one.end]) != "told")
+        return Instructed(said, said)
     units = list(_units(masked, sentences))
     scoped = [one or other for one, other in zip(_governed(masked, units), _listed(units), strict=True)]
     known = [frozenset(_known(units, index, scoped[index])) for index in range(len(units))]

@@ -106,7 +106,8 @@ def shorten_tools(
     for place, node in _descriptions(_composed(text[start:end])):
         if not is_prose(node.value):
             continue
-        made = compress_document(Document(node.value, path=place, model=document.model), level, rules)
+        described = Document(node.value, path=place, model=document.model, told_to_model=True)
+        made = compress_document(described, level, rules)
         if made.tokens_saved > 0:
             first, last = start + node.start_mark.index, start + node.end_mark.index
             written = _written(node, made.text, text[first:last])
