@@ -18,7 +18,6 @@ from promptopt.structured.build import structure
 from promptopt.structured.field_sources import from_suite, suite_labels
 from promptopt.structured.infer import infer
 from promptopt.structured.proposal import Options
-from promptopt.structured.recommendation import proposed_template
 from promptopt.suites import Suite
 from promptopt.templates import Template
 from promptopt.templates.frontmatter import set_front_matter
@@ -218,7 +217,7 @@ def structured_answer(suite: Suite) -> Move:
         found = structure(template, evidence, Options(labels=tuple(suite_labels(suite))))
         if not found.changes:
             raise UsageError(f"{template.path}: the answer is as short as it can be")
-        return proposed_template(found, template.origin.version)
+        return with_source(template, found.source)
 
     return Move("structured", "structured", "text", rewrite=rewrite)
 

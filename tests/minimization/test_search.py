@@ -232,6 +232,19 @@ def test_a_structured_answer_is_proposed_for_the_words_as_written_and_rules_come
     assert "You're" in both.source
 
 
+def test_a_structured_answer_is_written_into_the_next_version() -> None:
+    prompt = promptopt.load_prompt(REPOSITORY / "prompts" / "reviews" / "v1.j2")
+    suite = promptopt.load_suite(REPOSITORY / "suites" / "reviews.yaml")
+    bench, oracle = open_search(prompt, suite, Asking(provider=Planted({})), Allowed(structured=True), load_config(), None)
+    with oracle:
+        choice = Reduced(moves=frozenset(["structured"])).plus([bench.units.units[0].id])
+        files = bench.written(choice)
+        shown = bench.template(choice)
+    assert files == {prompt.name: shown.source}
+    assert "output_schema:" in shown.source
+    assert "expert customer experience analyst" not in shown.source
+
+
 def test_given_units_are_all_that_goes(planted: Write) -> None:
     planted(sentences(), 300)
     found = promptopt.minimize("p", provider=Planted(USEFUL), margin=5, units=[USELESS[0], next(iter(USEFUL))])
