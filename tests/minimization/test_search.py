@@ -235,7 +235,8 @@ def test_a_structured_answer_is_proposed_for_the_words_as_written_and_rules_come
 def test_a_structured_answer_is_written_into_the_next_version() -> None:
     prompt = promptopt.load_prompt(REPOSITORY / "prompts" / "reviews" / "v1.j2")
     suite = promptopt.load_suite(REPOSITORY / "suites" / "reviews.yaml")
-    bench, oracle = open_search(prompt, suite, Asking(provider=Planted({})), Allowed(structured=True), load_config(), None)
+    allowed = Allowed(structured=True)
+    bench, oracle = open_search(prompt, suite, Asking(provider=Planted({})), allowed, load_config(), None)
     with oracle:
         choice = Reduced(moves=frozenset(["structured"])).plus([bench.units.units[0].id])
         files = bench.written(choice)
