@@ -409,21 +409,26 @@ def check(disturbance: Disturbance, outcomes: Counter[str], faulty: Faulty, budg
     ledger.close()
     billed = float(faulty.billed)
     open_rows = sum(row.status == "sent" for row in asked)
+    # Cancelled, or out of time, before the request was on its way: no bytes of it left, and it costs nothing.
+    unsent = sum(row.status in ("error", "abandoned") and not row.incurred_usd and not row.http_status for row in asked)
     incurred = sum(row.incurred_usd or 0 for row in asked)
     counted: Decimal | None = None
     if budget is not None:
         link = RedisLink(disturbance.options["redis"]) if disturbance.redis is not None else None
         store = SqliteBudgets(folder / "budget.sqlite") if link is None else RedisBudgets(link)
         counted = from_nano(sum(store.spent("run:default")))
-    print(f"   ledger: {len(asked):,} calls sent ({open_rows} never ended), upstream was asked {calls:,}")
+    print(
+        f"   ledger: {len(asked):,} calls ({open_rows} never ended; {unsent} ended before they were sent, for $0), "
+        f"upstream was asked {calls:,}"
+    )
     print(f"   dollars: upstream billed {billed:.6f}, ledger {incurred:.6f}, budget counted {counted}, limit {budget}")
     untyped = sum(count for what, count in outcomes.items() if what.startswith("UNTYPED"))
     if disturbance.followers:
         held = HELD * len(disturbance.followers)
         print(f"   {held} calls in flight killed: their followers got {answers} answers for {requests} requests")
-    # A connection that the server had just closed may fail before the request arrives: a row more, never one less, but
-    # for a process that was killed while it asked: that loses the rows of its last 20 ms.
-    lost = calls - len(asked)
+    # Of a connection that is closed in the moment of the request the server may read nothing: a row more, never one
+    # less, but for a process that was killed while it asked: that loses the rows of its last 20 ms.
+    lost = calls - (len(asked) - unsent)
     good = not untyped and lost <= 2 * THREADS * disturbance.busy_killed and sum(outcomes.values()) == wanted
     good = good and answers == requests == HELD * len(disturbance.followers)
     good = good and (budget is None or billed <= counted <= budget)

@@ -11,6 +11,8 @@ from promptopt.providers.openai.errors import FailureKind
 FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 # What the provider may have answered, and billed, although nobody got it.
 MAYBE_BILLED: frozenset[FailureKind] = frozenset({"timeout", "connection", "invalid_body", "abandoned"})
+# Who cancels a call raises the error, and waits for that one to come back, so that nothing else can take its place.
+_UNSENT = "_promptopt_unsent"
 
 
 class CallFailed(Exception):
@@ -51,6 +53,16 @@ class CallFailed(Exception):
         self.cause = cause
         self.text = text
         self.passed = passed
+
+
+def unsent(error: BaseException) -> None:
+    """Note of what ended a call, such as its caller's cancellation, that nothing had been sent by then."""
+    error.__dict__[_UNSENT] = True
+
+
+def interrupted(error: BaseException) -> CallFailed:
+    """What became of a call whose caller was cancelled: it may have been billed, unless it was not sent yet."""
+    return CallFailed("abandoned", sent=not error.__dict__.get(_UNSENT, False))
 
 
 class Refused(ProviderError):

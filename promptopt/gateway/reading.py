@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import gc
 import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from promptopt.gateway.clock import SYSTEM_CLOCK
@@ -21,7 +23,7 @@ _BEAT_S = 0.05
 class Reading:
     """Where a stream is: awaited from the provider, or with its reader, who may never take more of it."""
 
-    __slots__ = ("_end", "_handed_at", "_let_go", "_stalled")
+    __slots__ = ("_end", "_handed_at", "_let_go", "_stalled", "_taken", "loop")
 
     def __init__(self, *let_go: Callable[[], None]) -> None:
         """``let_go`` is as for :meth:`on_held`."""
@@ -29,6 +31,8 @@ class Reading:
         self._handed_at: float | None = None
         self._stalled = False
         self._end: Any = None
+        self._taken = False
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     def on_held(self, let_go: Callable[[], None]) -> None:
         """Call ``let_go`` once, in a thread of its own, when the reader holds the stream: nobody need wait for that."""
@@ -37,8 +41,9 @@ class Reading:
     def opened(self, stream: object, flow: Any, abandon: Callable[[Any], None]) -> None:
         """Let ``flow`` wait for the end of ``stream``; ``abandon(flow)`` ends it in a thread if nobody can read it."""
         # What ends a flow holds it: within the garbage that a stream is, it would be thrown away before it could.
-        self._end = weakref.finalize(stream, _Watch.abandoned, flow, abandon)
+        self._end = weakref.finalize(stream, _Watch.abandoned, self, flow, abandon)
         self._end.atexit = False
+        self.loop = asyncio._get_running_loop()
         self.handed()
         _Watch.over(self)
 
@@ -54,18 +59,25 @@ class Reading:
         """The flow that goes on now, once; ``None`` if it did before."""
         self._handed_at = None
         found = None if self._end is None else self._end.detach()
-        return None if found is None else found[2][0]
+        if found is None:
+            return None
+        self._taken = True
+        return found[2][1]
 
     def abandon(self) -> None:
         """End the flow here and now, as that of a stream that nobody reads any more."""
         if self._end is not None and (found := self._end.detach()) is not None:
-            flow, abandon = found[2]
-            abandon(flow)
+            self.abandoned(*found[2][1:])
+
+    def abandoned(self, flow: Any, abandon: Callable[[Any], None]) -> None:
+        """End the flow, which was taken from the stream."""
+        self._taken = True
+        abandon(flow)
 
     @property
     def is_open(self) -> bool:
-        """Whether a flow waits for the end of the stream."""
-        return self._end is not None and self._end.alive
+        """Whether a flow waits for the end of the stream, or to be ended since the stream is garbage."""
+        return self._end is not None and not self._taken
 
     def is_held(self, now: float) -> bool:
         """Whether the reader has held the stream for too long."""
@@ -92,7 +104,7 @@ class _Watch:
 
     _lock = threading.Lock()
     _open: ClassVar[set[Reading]] = set()
-    _left: ClassVar[deque[tuple[Any, Callable[[Any], None]]]] = deque()
+    _left: ClassVar[deque[tuple[Reading, Any, Callable[[Any], None]]]] = deque()
     _thread: threading.Thread | None = None
     _ends = False
     _next = 0.0
@@ -111,9 +123,9 @@ class _Watch:
                 cls._thread.start()
 
     @classmethod
-    def abandoned(cls, flow: Any, abandon: Callable[[Any], None]) -> None:
+    def abandoned(cls, reading: Reading, flow: Any, abandon: Callable[[Any], None]) -> None:
         """A stream is garbage. Its flow ends a little later: the collector may have come in the middle of anything."""
-        cls._left.append((flow, abandon))
+        cls._left.append((reading, flow, abandon))
 
     @classmethod
     def _run(cls) -> None:
@@ -131,19 +143,23 @@ class _Watch:
         # may take a hundred.
         stalled = [reading for reading in found if reading.look(now)]
         if cls.wanted and now >= cls._next and any(reading.is_held(now) for reading in found):
-            gc.collect()
+            _collect(found, 2)
             cls.wanted, cls._next = False, now + 1.0
         elif stalled and gc.isenabled():
-            gc.collect(1)
-        while cls._left:
-            flow, abandon = cls._left.popleft()
-            abandon(flow)
+            _collect(found, 1)
+        cls._end_left()
         with cls._lock:
             cls._open = {reading for reading in cls._open if reading.is_open}
-            if cls._open or cls._left:
+            if cls._open:
                 return True
             cls._thread = None
             return False
+
+    @classmethod
+    def _end_left(cls) -> None:
+        while cls._left:
+            reading, flow, abandon = cls._left.popleft()
+            reading.abandoned(flow, abandon)
 
     @classmethod
     def forked(cls) -> None:
@@ -158,6 +174,22 @@ class _Watch:
         """The process ends: what is open is settled, and written."""
         for reading in list(cls._open):
             reading.abandon()
+        cls._end_left()
+
+
+def _collect(found: Iterable[Reading], generation: int) -> None:
+    """Have garbage collected, by the event loop that has streams, if one has.
+
+    A loop closes those of its generators that become garbage. If another thread's collector goes on to the next one of
+    a row meanwhile, it finds that the loop runs it: "async generator already executing".
+    """
+    for loop in {reading.loop for reading in found}:
+        if loop is not None and loop.is_running():
+            # It may end in this moment.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(gc.collect, generation)
+                return
+    gc.collect(generation)
 
 
 # Flows of a parent process, kept so that nothing ends them here.

@@ -67,6 +67,25 @@ def aclient(upstream):
 
 
 @pytest.fixture
+def busy_port():
+    """A port whose line is full, so that whoever connects waits."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        waiting = []
+        while True:
+            waiting.append(socket.socket())
+            waiting[-1].settimeout(0.2)
+            try:
+                waiting[-1].connect(listening.getsockname())
+            except TimeoutError:
+                break
+        yield listening.getsockname()[1]
+        for each in waiting:
+            each.close()
+
+
+@pytest.fixture
 def redis_server():
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")

@@ -1,7 +1,6 @@
 """Nobody waits for longer than he said, and what a call holds is given back when it is over, however it ends."""
 
 import asyncio
-import functools
 import gc
 import os
 import signal
@@ -14,7 +13,7 @@ from contextlib import closing, suppress
 
 import openai
 import pytest
-from upstream import Reply, chat, error, wait_until
+from upstream import Reply, chat, error, in_event_loop, wait_until
 
 import promptopt
 from promptopt import tokens
@@ -28,14 +27,6 @@ from promptopt.gateway.stores.ledger import open_ledger
 from promptopt.gateway.stores.redis import RedisStore
 
 MODEL = "gpt-4o-mini"
-
-
-def in_event_loop(test):
-    @functools.wraps(test)
-    def run_test(*args, **kwargs):
-        asyncio.run(test(*args, **kwargs))
-
-    return run_test
 
 
 def arguments(text="hi", **more):
@@ -175,6 +166,35 @@ async def test_a_stream_left_in_an_event_loop_gives_back_all_that_it_holds(aclie
         if (reserved(folder), leases_of(folder)) == (0, 0):
             break
     assert (reserved(folder), leases_of(folder)) == (0, 0)
+    await sdk.close()
+
+
+@in_event_loop
+async def test_generators_of_an_event_loop_are_closed_by_no_other_thread(aclient):
+    """A collector in another thread would go on to the next of a row of generators while the loop closes the first."""
+    hooks, found = sys.get_asyncgen_hooks(), []
+
+    def finalizer(generator):
+        found.append(threading.current_thread().name)
+        hooks.finalizer(generator)
+
+    sdk = aclient(cache=False)
+    before = gc.get_threshold()
+    # No collection but those that the gateway asks for.
+    gc.set_threshold(1_000_000)
+    sys.set_asyncgen_hooks(finalizer=finalizer)
+    try:
+        for number in range(5):
+            async for _ in await ask(sdk, f"{number}", stream=True):
+                break
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if found:
+                break
+    finally:
+        sys.set_asyncgen_hooks(finalizer=hooks.finalizer)
+        gc.set_threshold(*before)
+    assert set(found) == {threading.current_thread().name}
     await sdk.close()
 
 

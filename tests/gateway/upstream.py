@@ -1,6 +1,7 @@
 """A real HTTP server that speaks chat completions, responses, embeddings, files and batches, and fails on demand."""
 
 import asyncio
+import functools
 import json
 import threading
 import time
@@ -230,6 +231,16 @@ class Upstream:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+
+
+def in_event_loop(test):
+    """Runs an async test in an event loop of its own."""
+
+    @functools.wraps(test)
+    def run_test(*args, **kwargs):
+        asyncio.run(test(*args, **kwargs))
+
+    return run_test
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:

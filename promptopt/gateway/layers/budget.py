@@ -14,7 +14,7 @@ from promptopt.gateway.bounds import Unbounded
 from promptopt.gateway.call import Answer, Call, new_id
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import MOST_NANO, Costs, from_nano, nano
-from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable
+from promptopt.gateway.failures import BudgetExceeded, CallFailed, GatewayUnavailable, interrupted
 from promptopt.gateway.flow import Flow, Handler, Sleep, Subflow
 from promptopt.gateway.layers.budget_scopes import BudgetLimits, Scopes
 from promptopt.gateway.reading import close_what_is_left
@@ -114,8 +114,8 @@ class Budget:
         except CallFailed as failure:
             yield from self._settle(call, scopes, number, amount, failure)
             raise
-        except BaseException:
-            yield from self._settle(call, scopes, number, amount, CallFailed("timeout"))
+        except BaseException as error:
+            yield from self._settle(call, scopes, number, amount, interrupted(error))
             raise
         if answer.pending and isinstance(self._store, DeferringStore):
             yield from self._defer(call, scopes, number, amount, answer.pending)

@@ -12,7 +12,7 @@ from random import Random
 from promptopt.errors import UsageError
 from promptopt.gateway.call import Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
-from promptopt.gateway.failures import CallFailed, QueueFull
+from promptopt.gateway.failures import CallFailed, QueueFull, unsent
 from promptopt.gateway.flow import AFTER_FORK, Flow, Handler, Sleep, Subflow, Wait
 from promptopt.gateway.reading import close_what_is_left
 from promptopt.providers.openai.errors import RETRYABLE
@@ -89,7 +89,8 @@ class Concurrency:
         patience = call.patience_s(self._clock.monotonic(), self._wait_s)
         try:
             came = yield Wait(turn, patience)
-        except BaseException:
+        except BaseException as error:
+            unsent(error)
             if self._give_up(turn):
                 self._leave({}, throttled=False)
             raise
@@ -136,7 +137,11 @@ def hold_back(call: Call, until: float, clock: Clock) -> Subflow[None]:
         return
     patience = call.patience_s(now, pause)
     assert patience is not None
-    yield Sleep(patience)
+    try:
+        yield Sleep(patience)
+    except BaseException as error:
+        unsent(error)
+        raise
     if patience < pause:
         raise CallFailed("timeout", sent=False)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from promptopt.gateway.call import Answer, Call
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
 from promptopt.gateway.costs import Bill, Costs
-from promptopt.gateway.failures import CallFailed, Refused
+from promptopt.gateway.failures import CallFailed, Refused, interrupted
 from promptopt.gateway.flow import Flow, Handler, Subflow
 from promptopt.gateway.openai.wire import messages, output_cap
 from promptopt.gateway.stores.ledger_row import CallStatus, LedgerRow, LedgerStore
@@ -63,9 +63,9 @@ class Meter:
         except CallFailed as failure:
             self._failed(number, begun, started, call, failure)
             raise
-        except BaseException:
+        except BaseException as error:
             # The caller was cancelled, or threw the call away.
-            self._failed(number, begun, started, call, CallFailed("abandoned"))
+            self._failed(number, begun, started, call, interrupted(error))
             raise
         if answer.pending:
             self._wait(answer.pending, _Pending(number, begun, started, call))

@@ -14,7 +14,7 @@ import openai
 
 from promptopt.gateway.assembly import Gateway, make_gateway
 from promptopt.gateway.call import Answer, Call
-from promptopt.gateway.failures import CallFailed, Refused
+from promptopt.gateway.failures import CallFailed, Refused, unsent
 from promptopt.gateway.flow import Flow, Subflow, Suspended, run, run_apart, run_async
 from promptopt.gateway.openai.events import StreamUsage
 from promptopt.gateway.openai.http import (
@@ -118,6 +118,9 @@ class GatewayClient(openai.DefaultHttpxClient):
                 response.read()
         except _TROUBLE as error:
             raise transport_failure(error) from error
+        except BaseException as error:
+            exchange.interrupted(error)
+            raise
         if exchange.refuses_usage(response):
             return self._ask(call, request, stream, options)
         return exchange.answer(response)
@@ -163,7 +166,11 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
     async def _ask(self, call: Call, request: httpx2.Request, stream: bool, options: dict[str, Any]) -> Answer:
         making = partial(Exchange, call, request, self._usage, streamed=stream)
         large = call.changed and _whole(request.headers.get("content-length")) > _LARGE
-        exchange = await asyncio.to_thread(making) if large else making()
+        try:
+            exchange = await asyncio.to_thread(making) if large else making()
+        except asyncio.CancelledError as error:
+            unsent(error)
+            raise
         try:
             response = await super().send(exchange.request, stream=exchange.passes, **options)
             if exchange.passes:
@@ -172,6 +179,9 @@ class AsyncGatewayClient(openai.DefaultAsyncHttpxClient):
                 await response.aread()
         except _TROUBLE as error:
             raise transport_failure(error) from error
+        except BaseException as error:
+            exchange.interrupted(error)
+            raise
         if exchange.refuses_usage(response):
             return await self._ask(call, request, stream, options)
         if len(response.content) > _LARGE:

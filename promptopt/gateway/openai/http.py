@@ -13,7 +13,7 @@ import httpx2
 
 from promptopt.gateway.body import BadBody
 from promptopt.gateway.call import Answer, Call, Upstream
-from promptopt.gateway.failures import CallFailed, Refused
+from promptopt.gateway.failures import CallFailed, Refused, unsent
 from promptopt.gateway.openai.events import (
     EventCollector,
     StreamUsage,
@@ -52,6 +52,20 @@ def read_call(request: httpx2.Request, deployments: Mapping[str, str], now: floa
     return call_of(str(request.url), said, content, deployments, give_up_at=give_up_at)
 
 
+class _Body(httpx2.ByteStream):
+    """A request's body that knows whether its sending has begun."""
+
+    begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        return super().__iter__()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
+        return super().__aiter__()
+
+
 class Exchange:
     """One HTTP exchange for a call: the request to send, and what its response means."""
 
@@ -63,7 +77,13 @@ class Exchange:
         self.hides_usage = call.stream and usage.asks(call)
         sent = ask_usage(call) if self.hides_usage else call
         self.request = _request(original, sent) if sent.changed or sent.upstream is not None else original
+        self._body = self.request.stream = _Body(self.request.content)
         self._collector: EventCollector | None = None
+
+    def interrupted(self, error: BaseException) -> None:
+        """Note of an error that ended the exchange whether anything of the request had been sent by then."""
+        if not self._body.begun:
+            unsent(error)
 
     @property
     def collector(self) -> EventCollector:

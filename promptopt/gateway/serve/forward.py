@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from promptopt.gateway.body import BadBody
 from promptopt.gateway.call import Answer, Call, Upstream
-from promptopt.gateway.failures import CallFailed
+from promptopt.gateway.failures import CallFailed, unsent
 from promptopt.gateway.flow import Suspended
 from promptopt.gateway.openai.events import EventCollector, StreamUsage, ask_usage, comes_whole, read_stream
 from promptopt.gateway.openai.wire import PATH_OF, failure_in, read_answer
@@ -58,6 +60,16 @@ def forwarded_headers(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return {**kept, "content-type": "application/json", "accept-encoding": "identity"}
 
 
+class _Body(aiohttp.BytesPayload):
+    """A request's body that knows whether its sending has begun."""
+
+    begun = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self.begun = True
+        await super().write_with_length(writer, content_length)
+
+
 class Passing(Suspended):
     """A stream that goes on to the client while its flow waits for its end."""
 
@@ -96,25 +108,29 @@ class Forwarder:
         """
         upstream = call.upstream or self._default
         hides_usage = self._usage.asks(call)
-        content = _content(ask_usage(call) if hides_usage else call, upstream, incoming)
+        body = _Body(_content(ask_usage(call) if hides_usage else call, upstream, incoming))
         try:
             response = await self._session.post(
                 self._url(upstream, PATH_OF[call.endpoint], call.model),
-                data=content,
+                data=body,
                 headers=self._with_key(upstream, incoming.headers),
                 allow_redirects=False,
                 proxy=self._proxy(upstream),
             )
             if call.stream and not call.buffered and not _comes_whole(response):
                 raise Passing(call, response, hide_usage=hides_usage)
-            body = await response.read()
+            content = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise transport_failure(error) from error
+        except asyncio.CancelledError as error:
+            if not body.begun:
+                unsent(error)
+            raise
         if response.status >= 400:
-            if hides_usage and self._usage.refused(call, response.status, body):
+            if hides_usage and self._usage.refused(call, response.status, content):
                 return await self.ask(call, incoming)
-            raise _failed(response, body)
-        return _answered(call, response, body, hide_usage=hides_usage)
+            raise _failed(response, content)
+        return _answered(call, response, content, hide_usage=hides_usage)
 
     async def pass_on(
         self, method: str, path: str, query: str, content: bytes, headers: dict[str, str],
