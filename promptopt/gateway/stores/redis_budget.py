@@ -82,6 +82,8 @@ end
 return {0, 0, 0, mark}
 """
 )
+# ARGV 2 to 5: whose reservation, its amount, what was paid, and 1 if nobody knows whether this was run before. Then a
+# reservation that is gone was settled (or, half an hour after it was made, taken as spent): nothing is counted twice.
 _LUA_SETTLE = (
     _SAME
     + """
@@ -93,19 +95,28 @@ for i = 4, #KEYS do
 end
 for i = 4, #KEYS do
   local key = KEYS[i]
+  local again = false
   if redis.call('ZREM', key .. ':held', ARGV[2] .. ':' .. ARGV[3]) == 1 then
     redis.call('HINCRBY', key, 'reserved', '-' .. ARGV[3])
     redis.call('HINCRBY', key, 'spent', ARGV[4])
   elseif anew then
     redis.call('HINCRBY', key, 'spent', ARGV[4])
+  elseif ARGV[5] == '1' then
+    again = true
   else
     redis.call('HINCRBY', key, 'spent', tonumber(ARGV[4]) - tonumber(ARGV[3]))
   end
-  local spent = tonumber(redis.call('HGET', key, 'spent'))
+  local spent = tonumber(redis.call('HGET', key, 'spent') or '0')
   local alerted = tonumber(redis.call('HGET', key, 'alerted') or '0')
-  local limit, level = tonumber(ARGV[1 + i]), 0
+  local limit, level = tonumber(ARGV[2 + i]), 0
   for _, each in ipairs({50, 80, 100}) do if spent * 100 >= each * limit then level = each end end
-  if level > alerted then redis.call('HSET', key, 'alerted', level) end
+  if level > alerted then
+    redis.call('HSET', key, 'alerted', level, 'crossed', alerted .. ':' .. ARGV[2])
+  elseif again then
+    -- Whose answer did not come hears now what it crossed.
+    local before, by = string.match(redis.call('HGET', key, 'crossed') or '', '^(%d+):(.*)$')
+    if by == ARGV[2] then alerted = tonumber(before) end
+  end
   result[#result + 1] = {spent, alerted, level}
 end
 return result
@@ -190,8 +201,11 @@ class RedisBudgets:
         return found
 
     def settle(self, number: str, scopes: Sequence[BudgetScope], amount: int, paid: int) -> None:
-        values = [self._expected(), number, amount, paid, *(scope.limit for scope in scopes)]
-        self._link.later(_LUA_SETTLE, self._names(scopes), values, partial(self._settled, scopes))
+        first, again = (
+            [self._expected(), number, amount, paid, int(repeated), *(scope.limit for scope in scopes)]
+            for repeated in (False, True)
+        )
+        self._link.later(_LUA_SETTLE, self._names(scopes), first, partial(self._settled, scopes), again)
 
     @property
     def gives_later(self) -> bool:

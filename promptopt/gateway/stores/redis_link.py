@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from promptopt.errors import MissingExtra, UsageError
 from promptopt.gateway.clock import SYSTEM_CLOCK, Clock
-from promptopt.gateway.stores.base import Outage, OutagePolicy, StoreDown
+from promptopt.gateway.stores.base import RESERVED_S, Outage, OutagePolicy, StoreDown
 from promptopt.gateway.stores.write_behind import WriteBehind
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class _Step(NamedTuple):
     keys: list[str]
     values: list[Any]
     told: Callable[[Any], None]
+    # What it is run with once more if nobody knows whether it was; ``None`` if it must not be.
+    again: list[Any] | None = None
+    # Until when it is run again, by a monotonic clock.
+    until: float = 0.0
 
 
 def _nobody(_result: object) -> None:
@@ -51,6 +56,8 @@ def _nobody(_result: object) -> None:
 
 # Steps that wait at most; one more, and they are run at once.
 _MOST_LATER = 1000
+# So long a step is run again, and so long the end of a process or client waits for that.
+_AGAIN_S, _LAST_S = RESERVED_S, 5.0
 
 
 class RedisLink:
@@ -94,6 +101,7 @@ class RedisLink:
         self._no_script: type[Exception] = redis.exceptions.NoScriptError
         self._scripts: set[str] = set()
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
+        self._lost: tuple[type[Exception], ...] = (redis.ConnectionError, redis.TimeoutError, OSError)
         self._clock = clock
         self._lock = threading.Lock()
         self._rest_s = 0.0
@@ -191,20 +199,28 @@ class RedisLink:
         """Whether :meth:`later` takes a step without asking the network; a cluster cannot take several at once."""
         return self._known and not self.cluster
 
-    def later(self, source: str, keys: list[str], values: list[Any], told: Callable[[Any], None]) -> None:
+    def later(
+        self,
+        source: str,
+        keys: list[str],
+        values: list[Any],
+        told: Callable[[Any], None],
+        again: list[Any] | None = None,
+    ) -> None:
         """Run a script for whose result nobody waits: with the next one, or up to 20 ms later, in the writer's thread.
 
         Args:
             told: Gets its result, or the StoreDown that kept it from being run.
-
-        Raises:
-            StoreDown: Redis is away, and it was asked at once.
+            again: The values that it is run with, each second for half an hour, while nobody knows whether Redis has run
+                it; without them it is run once.
         """
+        step = _Step(source, keys, values, told, again, self._clock.monotonic() + _AGAIN_S)
         if not self.defers:
-            told(self.script(source, keys, values))
+            if not self._run([step]):
+                self._writer.due()
             return
         with self._adding:
-            self._later.append(_Step(source, keys, values, told))
+            self._later.append(step)
         if len(self._later) < _MOST_LATER:
             self._writer.due()
         else:
@@ -216,24 +232,43 @@ class RedisLink:
         return taken
 
     def _write(self) -> bool:
-        self._run(self._taken())
-        return True
+        if self._writer.last:
+            return self._write_last()
+        return self._run(self._taken())
 
-    def _run(self, steps: Sequence[_Step]) -> None:
-        """Run scripts, one after the other, with one request."""
+    def _write_last(self) -> bool:
+        """Run what waits, and wait a little for a Redis that did not answer."""
+        until = time.monotonic() + _LAST_S
+        while not (done := self._run(self._taken())) and time.monotonic() < until:
+            time.sleep(_LAST_S / 10)
+        return done
+
+    def _run(self, steps: Sequence[_Step]) -> bool:
+        """Run scripts, one after the other, with one request if that can be; false if some are to be run again."""
         if not steps:
-            return
+            return True
         results: Sequence[Any]
+        lost = False
         try:
             results = self._do(lambda client: self._all(client, steps))
-        except StoreDown as error:
-            # Whether it has run them nobody knows, so that none is run again.
+        except WrongValue as error:
             results = [error] * len(steps)
+        except StoreDown as error:
+            # Whether it has run them nobody knows.
+            results, lost = [error] * len(steps), True
+        back = []
         for step, result in zip(steps, results, strict=True):
+            unknown = lost or isinstance(result, self._lost)
+            if unknown and step.again is not None and self._clock.monotonic() < step.until:
+                back.append(step._replace(values=step.again))
+                continue
             try:
                 step.told(self._error(result) if isinstance(result, self._errors) else result)
             except Exception:
                 log.exception("%s: what came of a step could not be told", self.name)
+        with self._adding:
+            self._later += back
+        return not back
 
     def _one(self, client: redis.Redis, step: _Step) -> Any:
         try:
@@ -243,17 +278,22 @@ class RedisLink:
 
     def _all(self, client: redis.Redis, steps: Sequence[_Step]) -> list[Any]:
         """What each script gave; an error in the place of the result of one that failed."""
+        if self.cluster:
+            return [self._tried(client, step) for step in steps]
         pipeline = client.pipeline(transaction=False)
         for step in steps:
             self._asked(pipeline, step)
         results: list[Any] = pipeline.execute(raise_on_error=False)
         for at, (step, result) in enumerate(zip(steps, results, strict=True)):
             if isinstance(result, self._no_script):
-                try:
-                    results[at] = self._one(client, step)
-                except self._wrong as error:
-                    results[at] = error
+                results[at] = self._tried(client, step)
         return results
+
+    def _tried(self, client: redis.Redis, step: _Step) -> Any:
+        try:
+            return self._one(client, step)
+        except self._wrong as error:
+            return error
 
     def _asked(self, client: Any, step: _Step) -> Any:
         """Have a script run by its name; by its text the first time. A Redis that was started again knows none."""
@@ -270,7 +310,9 @@ class RedisLink:
 
     def close(self) -> None:
         """Run what was left for later, and give the connections back."""
-        self._write()
+        self._write_last()
+        for step in self._taken():
+            step.told(StoreDown(f"{self.name} is away"))
         self.client.close()
 
 

@@ -1,0 +1,100 @@
+"""What a call cost is written to Redis once, whatever becomes of the first try: lost, late, or done without a word."""
+
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+import redis
+from upstream import ask, wait_until
+
+from promptopt.gateway.stores.base import BudgetScope, StoreDown
+from promptopt.gateway.stores.redis_budget import RedisBudgets
+from promptopt.gateway.stores.redis_link import RedisLink
+
+DAY = BudgetScope("day:2026-11-27", 1000)
+
+
+@pytest.fixture
+def budgets(redis_server):
+    link = RedisLink(redis_server.url)
+    yield RedisBudgets(link)
+    link.close()
+
+
+def counted(redis_server, scope=DAY.name):
+    """Spent and reserved, as Redis has it."""
+    with redis.Redis.from_url(redis_server.url) as server:
+        values = server.hmget(f"promptopt:budget:{scope}", "spent", "reserved")
+    return tuple(int(value or 0) for value in values)
+
+
+@contextmanager
+def stopped(redis_server, seconds):
+    """Redis reads what was sent to it afterwards, and does it, though nobody hears of it."""
+    os.kill(redis_server.process.pid, signal.SIGSTOP)
+    waking = threading.Timer(seconds, os.kill, (redis_server.process.pid, signal.SIGCONT))
+    waking.start()
+    yield
+    waking.join()
+
+
+@contextmanager
+def paused(redis_server, seconds):
+    """Redis forgets commands of those who went away meanwhile."""
+    with redis.Redis.from_url(redis_server.url) as server:
+        server.client_pause(int(seconds * 1000))
+    yield
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("away", [stopped, paused])
+def test_a_settlement_that_times_out_is_written_once(budgets, redis_server, away):
+    assert budgets.reserve("a", [DAY], 100, 0.0) is None
+    assert counted(redis_server) == (0, 100)
+    with away(redis_server, 4):
+        budgets.settle("a", [DAY], 100, 60)
+        time.sleep(1)
+    assert wait_until(lambda: counted(redis_server) == (60, 0), 20)
+    time.sleep(1.5)
+    assert counted(redis_server) == (60, 0)
+
+
+@pytest.mark.parametrize("away", [stopped, paused])
+def test_a_level_that_was_crossed_unheard_is_told_once(budgets, redis_server, away):
+    told = []
+    budgets.on_crossed = lambda crossed: told.append((crossed.level, crossed.spent))
+    assert budgets.reserve("a", [DAY], 800, 0.0) is None
+    with away(redis_server, 4):
+        budgets.settle("a", [DAY], 800, 600)
+    assert wait_until(lambda: told == [(50, 600)], 20)
+    assert budgets.reserve("b", [DAY], 100, 0.0) is None
+    budgets.settle("b", [DAY], 100, 50)
+    assert wait_until(lambda: counted(redis_server) == (650, 0), 20)
+    assert told == [(50, 600)]
+
+
+def test_who_asks_meanwhile_is_refused_and_takes_nothing_away(budgets, redis_server):
+    assert budgets.reserve("a", [DAY], 100, 0.0) is None
+    with stopped(redis_server, 4):
+        budgets.settle("a", [DAY], 100, 60)
+        with pytest.raises(StoreDown):
+            budgets.reserve("b", [DAY], 100, 0.0)
+    # What nobody heard of stays reserved; what a call cost does not.
+    assert wait_until(lambda: counted(redis_server) in ((60, 0), (60, 100)), 20)
+
+
+def test_a_client_that_is_closed_writes_first(client, upstream, redis_server, caplog):
+    sdk = client(redis=redis_server.url, budget={"run": 1}, cache=False)
+    upstream.delay_s = 1
+    asking = threading.Thread(target=ask, args=(sdk,), kwargs={"max_completion_tokens": 9})
+    asking.start()
+    assert wait_until(lambda: upstream.calls == 1, 20)
+    with stopped(redis_server, 4):
+        asking.join()
+        sdk.close()
+    assert "stays reserved" not in caplog.text
+    # Ten tokens at $0.15 a million and two at $0.60.
+    assert counted(redis_server, "run:default") == (2700, 0)
