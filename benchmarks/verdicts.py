@@ -1,7 +1,7 @@
 """How often verdicts err, and how often they are reached: simulated comparisons of prompts whose truth is known.
 
     python benchmarks/verdicts.py                      # every table; 2,000 comparisons a cell
-    python benchmarks/verdicts.py --runs 500 --only equals losses
+    python benchmarks/verdicts.py --runs 500 --only equals losses --sizes 7 20
     python benchmarks/verdicts.py --truths my_truths.py
 
 The tables are in percent: equal prompts called improved, regressed or trade-off (at most 5%), alone and as any of
@@ -35,7 +35,7 @@ from verdicts_chart import power_chart
 from promptopt.experiment.pairs import PairedCases, compare_pairs, decide_pairs
 from promptopt.experiment.verdict import ALPHA_EACH, CostEvidence, Decision, QualityReason
 
-SIZES = (2, 3, 5, 10, 20, 40, 60, 150, 400)
+SIZES = (2, 3, 5, 7, 10, 20, 40, 60, 150, 400)
 POWER_SIZES = (20, 50, 100, 200, 400)
 CANDIDATES = 5
 RESAMPLES = 999
@@ -262,9 +262,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one for each core)")
     parser.add_argument("--truths", type=Path, default=Path(__file__).with_name("verdicts_truths.py"))
     parser.add_argument("--only", nargs="*", choices=[*TABLES, "power", "prediction"], help="which tables")
+    parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="cases (default: %(default)s)")
     parser.add_argument("--svg", type=Path, help="where to draw the power curves")
     arguments = parser.parse_args()
-    file, runs = str(arguments.truths.resolve()), arguments.runs
+    file, runs, sizes = str(arguments.truths.resolve()), arguments.runs, tuple(arguments.sizes)
     module, wanted = truths(file), arguments.only or [*TABLES, "power", "prediction"]
     error = 100 * (0.05 * 0.95 / runs) ** 0.5
     print(f"{runs:,} comparisons a cell, percent; Monte Carlo error of 5%: {error:.1f}", flush=True)
@@ -283,8 +284,9 @@ def main() -> None:
             if kind == "candidates":
                 names = names[2:4]
             if kind in wanted and names:
-                rows = {name: [c[""] for c in cells] for name, cells in rates(kind, names, SIZES, runs).items()}
-                show(title, [f"n={n}" for n in SIZES], rows)
+                found = rates(kind, names, sizes, runs)
+                rows = {name: [c[""] for c in cells] for name, cells in found.items()}
+                show(title, [f"n={n}" for n in sizes], rows)
         if "power" in wanted and getattr(module, "GAINS", None):
             curves = rates("power", list(module.GAINS), POWER_SIZES, runs)
             by_method = {name: {m: [c[m] for c in cells] for m in cells[0]} for name, cells in curves.items()}
