@@ -9,13 +9,15 @@ What a part needs is checked before any call. numpy is loaded afterwards: while 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from promptopt.errors import UsageError, did_you_mean
 from promptopt.experiment.runs import Answered, Run
+from promptopt.experiment.same_questions import question_numbers
 from promptopt.experiment.verdict import ALPHA_EACH, Difference, Quality, QualityEvidence, judge_quality
 from promptopt.scorers import CaseScore, SuiteChecks
 from promptopt.suites import Assertion, Case, Suite
@@ -175,8 +177,24 @@ def _by_label(suite: Suite, key: str) -> Iterator[ScorePart]:
         known = list(dict.fromkeys(name for case in suite.cases for name in (*case.metadata, *case.vars)))
         listed = did_you_mean(key, known) + (f" Known: {', '.join(known)}" if known else "")
         raise UsageError(f"by = {key!r}: no case has metadata or a variable of that name.{listed}")
-    for label in sorted(groups, key=lambda label: (label == NO_LABEL, label)):
+    for label in _in_order(groups):
         yield ScorePart(key, label, groups[label], len(groups[label]) == len(suite.cases))
+
+
+def _in_order(labels: Iterable[str]) -> list[str]:
+    """Labels by number if all of them are numbers, so that 10 comes after 2, else by text; cases without one last."""
+
+    def number(label: str) -> float:
+        try:
+            return float(label)
+        except ValueError:
+            return math.nan
+
+    ordered = sorted(labels, key=lambda label: (label == NO_LABEL, label))
+    numbers = [number(label) for label in ordered if label != NO_LABEL]
+    if all(map(math.isfinite, numbers)):
+        ordered[: len(numbers)] = sorted(ordered[: len(numbers)], key=number)
+    return ordered
 
 
 def _labels(case: Case, key: str) -> list[str]:
@@ -192,7 +210,12 @@ def _labels(case: Case, key: str) -> list[str]:
     return list(dict.fromkeys(labels)) or [NO_LABEL]
 
 
-_Trials = Mapping[str, Sequence[tuple[Answered, Answered]]]
+@dataclass(frozen=True)
+class _Paired:
+    """The answers of two runs to each case, repetition by repetition, and the number of each case's question."""
+
+    answers: Mapping[str, Sequence[tuple[Answered, Answered]]]
+    questions: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -309,7 +332,7 @@ def _of_same_requests(part: PartQuality) -> PartQuality:
     return replace(part, difference=difference, evidence=evidence, quality=judge_quality(evidence))
 
 
-def _seen(members: Members, trials: _Trials, margin: float) -> _Seen:
+def _seen(members: Members, trials: _Paired, margin: float) -> _Seen:
     import numpy as np
 
     from promptopt.experiment.evidence import quality_p_values
@@ -320,20 +343,18 @@ def _seen(members: Members, trials: _Trials, margin: float) -> _Seen:
     return _Seen(values, means, quality_p_values(values, margin))
 
 
-def _paired(baseline: Run, candidate: Run) -> _Trials:
-    """The answers of both runs to each case, repetition by repetition."""
+def _paired(baseline: Run, candidate: Run) -> _Paired:
     others = {(trial.case, trial.sample): trial for trial in candidate.answered}
     found: dict[str, list[tuple[Answered, Answered]]] = {}
     for trial in baseline.answered:
         if (other := others.get((trial.case, trial.sample))) is not None:
             found.setdefault(trial.case, []).append((trial, other))
-    return found
+    return _Paired(found, question_numbers(baseline, candidate))
 
 
-def _means(members: Members, trials: _Trials) -> tuple[list[float], list[float]]:
-    """Of each case that both were judged by, the mean score of the baseline and of the candidate."""
-    before: list[float] = []
-    after: list[float] = []
+def _means(members: Members, trials: _Paired) -> tuple[list[float], ...]:
+    """Of each question that both were judged by, the mean score of the baseline and of the candidate."""
+    judged: dict[int, list[tuple[float, float]]] = {}
     # Most answers are scored as others are, and have the same score: each is looked through once.
     seen: dict[tuple[int, int], float | None] = {}
 
@@ -346,15 +367,14 @@ def _means(members: Members, trials: _Trials) -> tuple[list[float], list[float]]
     for case, wanted in members.items():
         known = [
             (mine, others)
-            for one, other in trials.get(case, ())
+            for one, other in trials.answers.get(case, ())
             if not (one.score.broken and _broke_on_both(one.score, other.score, wanted))
             and (mine := score(one, wanted)) is not None
             and (others := score(other, wanted)) is not None
         ]
         if known:
-            before.append(sum([mine for mine, _ in known]) / len(known))
-            after.append(sum([others for _, others in known]) / len(known))
-    return before, after
+            judged.setdefault(trials.questions[case], []).extend(known)
+    return tuple([sum([each[side] for each in known]) / len(known) for known in judged.values()] for side in (0, 1))
 
 
 def _broke_on_both(one: CaseScore, other: CaseScore, wanted: tuple[tuple[int, float], ...] | None) -> bool:

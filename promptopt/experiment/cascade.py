@@ -8,6 +8,7 @@ from typing import Any
 
 from promptopt.experiment.conversation import render_case
 from promptopt.experiment.runs import Answered, Run
+from promptopt.experiment.same_questions import question_numbers
 from promptopt.gateway.layers.routing import CascadeStep, passes
 from promptopt.gateway.provider import answer_of, make_call
 from promptopt.suites import Case, Suite
@@ -56,9 +57,10 @@ def _run_of(runs: Sequence[Run], like: Run, model: str) -> Run | None:
 def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -> CascadeOutcome:
     answers = [{(trial.case, trial.sample): trial for trial in run.answered} for run in chain]
     cases = {case.name: case for case in suite.cases}
-    qualities: dict[str, list[float]] = {}
+    questions = question_numbers(*chain)
+    qualities: dict[int, list[float]] = {}
     paid: list[float | None] = []
-    changes: dict[str, list[float]] = {}
+    changes: dict[int, list[float]] = {}
     later, asked = 0, [0] * len(chain)
     for key in answers[-1]:
         spent: list[float | None] = []
@@ -75,8 +77,8 @@ def _outcome(chain: Sequence[Run], steps: Sequence[CascadeStep], suite: Suite) -
                 break
         paid.append(None if None in spent else sum(usd for usd in spent if usd is not None))
         if given.score.scores:
-            qualities.setdefault(key[0], []).append(given.quality)
-            changes.setdefault(key[0], []).append(given.quality - answers[-1][key].quality)
+            qualities.setdefault(questions[key[0]], []).append(given.quality)
+            changes.setdefault(questions[key[0]], []).append(given.quality - answers[-1][key].quality)
     known_usd = [usd for usd in paid if usd is not None]
     return CascadeOutcome(
         label="cascade " + ", ".join(step.model for step in steps),

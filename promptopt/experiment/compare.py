@@ -405,12 +405,12 @@ def _pairs(
     untouched, shared_by = [each.untouched for each in paired], [decision.shared_by for _, decision in compared]
     of_parts = compare_parts(parts, baseline, candidates, untouched, shared_by, shares.margin, dropped)
     pairs = []
-    for run, (differences, decision), qualities in zip(candidates, compared, of_parts, strict=True):
+    for run, pair, (differences, decision), qualities in zip(candidates, paired, compared, of_parts, strict=True):
         counts = [(each.variant.label, len(each.failed), len(each.trials)) for each in (baseline, run)]
         failed = tuple(filter(None, (too_many_failed(*each, shares.max_failed) for each in counts)))
         decided = Decision("incomplete", failed) if failed else decision
         # What is left of the answers may differ from those that failed: nothing is shown by it.
         shown = tuple(replace(each, quality="unclear") for each in qualities) if failed else qualities
         labels, asked = (baseline.variant.label, run.variant.label), looks(parts) * (len(candidates) + dropped)
-        pairs.append(Pair(*labels, differences, decided, shown, asked))
+        pairs.append(Pair(*labels, differences, decided, shown, asked, pair.answered, pair.cases))
     return tuple(pairs)

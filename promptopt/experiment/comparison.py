@@ -12,6 +12,7 @@ from promptopt.experiment.derived_values import DerivedValue, derived_table
 from promptopt.experiment.frontier import Frontier, frontier
 from promptopt.experiment.plan import CostRange
 from promptopt.experiment.runs import Answered, Run, VariantSummary
+from promptopt.experiment.same_questions import asked_again
 from promptopt.experiment.stopped import Race
 from promptopt.experiment.verdict import Decision, Difference, QualityReason, TooManyFailed
 from promptopt.files import show_path
@@ -37,14 +38,17 @@ class Pair:
         differences: Paired, candidate less baseline, one for each metric.
         parts: The quality of each assert, each named metric, and the cases of each label.
         looks: How many questions of all candidates they ask beside that of the verdict.
+        answered: The cases that both prompts answered, of which the differences are; ``cases``: all that were asked.
     """
 
     baseline: str
     candidate: str
     differences: tuple[Difference, ...]
     decision: Decision
-    parts: tuple[PartQuality, ...] = ()
-    looks: int = 0
+    parts: tuple[PartQuality, ...]
+    looks: int
+    answered: int
+    cases: int
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -56,7 +60,10 @@ class Pair:
         """The verdict with its reasons, and a table of the differences."""
         heading = f"{self.candidate} against {self.baseline}: {self.decision.verdict.upper()}"
         reasons = "\n".join(f"  {reason}" for reason in self.reasons)
-        tables = [text.differences_table(self.differences), text.parts_table(self.parts, self.looks)]
+        tables = [
+            text.differences_table(self.differences, self.answered, self.cases),
+            text.parts_table(self.parts, self.looks) if self.answered else "",
+        ]
         return "\n\n".join([f"{heading}\n{reasons}", *filter(None, tables)])
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -66,6 +73,7 @@ class Pair:
                 "baseline": self.baseline,
                 "candidate": self.candidate,
                 **_difference_dict(difference),
+                "cases": self.answered,
                 "verdict": self.decision.verdict,
                 "reasons": list(self.reasons),
                 "cases_needed": self.decision.cases_needed,
@@ -153,6 +161,8 @@ class Comparison:
         said = (
             [f"{without:,} of {len(cases):,} cases have no assert: they say nothing about quality"] if without else []
         )
+        if again := asked_again(self.kept):
+            said.append(f"{again:,} of {len(cases):,} cases ask the same as another one, and are one case with it")
         unsent = {
             f"{', '.join(run.variant.unsent)} of the prompt is not sent to {run.variant.model}, which refuses it": None
             for run in self.runs
@@ -194,7 +204,8 @@ class Comparison:
         from promptopt.experiment.report.summary import differences_table
         from promptopt.webpage.page import fragment_html
 
-        return fragment_html([*self.summary_blocks(), *(differences_table(pair.differences) for pair in self.pairs)])
+        tables = (differences_table(pair.differences, pair.answered, pair.cases) for pair in self.pairs)
+        return fragment_html([*self.summary_blocks(), *tables])
 
     def to_dict(self) -> dict[str, object]:
         """The documented, versioned form that ``--json`` prints."""

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from promptopt.experiment.cascade import CascadeOutcome
 from promptopt.experiment.runs import Run, VariantSummary
+from promptopt.experiment.same_questions import question_numbers
 from promptopt.experiment.verdict import Decision, QualityReason
 
 LEVEL = 0.05
@@ -156,10 +157,11 @@ def _beats(other: _Spot, one: _Spot) -> bool:
 
 
 def _case_means(run: Run) -> tuple[float, ...]:
-    cases: dict[str, list[float]] = {}
+    numbers = question_numbers(run)
+    cases: dict[int, list[float]] = {}
     for trial in run.answered:
         if trial.score.scores:
-            cases.setdefault(trial.case, []).append(trial.quality)
+            cases.setdefault(numbers[trial.case], []).append(trial.quality)
     return tuple(sum(scores) / len(scores) for scores in cases.values())
 
 

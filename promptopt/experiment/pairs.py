@@ -24,6 +24,7 @@ from promptopt.experiment.labelled import AnswerLabels, labelled_difference, lab
 from promptopt.experiment.paired_tests import Choices
 from promptopt.experiment.prediction_powered import Rectified
 from promptopt.experiment.runs import Answered, Run
+from promptopt.experiment.same_questions import question_numbers
 from promptopt.experiment.verdict import (
     ALPHA_EACH,
     CostChange,
@@ -49,6 +50,8 @@ MetricValues = Mapping[str, Floats]
 @dataclass(frozen=True)
 class PairedCases:
     """Two runs, case by case; repetitions are averaged inside the case. Calls that failed are left out on both sides.
+
+    Cases that ask the same of both prompts are one case, with the answers of all.
 
     So is the quality of an answer if the scorer of an assert broke on both sides: two failures of a scorer are no
     evidence that two answers are equally good. One that breaks on one side alone is a failed assert there.
@@ -82,13 +85,24 @@ class PairedCases:
         both = {(t.case, t.sample) for t in baseline.answered} & {(t.case, t.sample) for t in candidate.answered}
         broken = _broken(baseline) & _broken(candidate)
         unscored = {(case, sample) for case, sample, _ in broken}
-        before, after = (_values(run, both, unscored) for run in (baseline, candidate))
+        cases = question_numbers(baseline, candidate)
+        before, after = (_values(run, cases, both, unscored) for run in (baseline, candidate))
         one_price = baseline.variant.priced_as == candidate.variant.priced_as
         labelled = None
         if labels is not None:
-            difference = _labels(candidate, both, labels) - _labels(baseline, both, labels)
+            difference = _labels(candidate, cases, both, labels) - _labels(baseline, cases, both, labels)
             labelled = labelled_difference(difference, after["quality"] - before["quality"])
         return cls(before, after, untouched, one_price, labelled)
+
+    @property
+    def cases(self) -> int:
+        """All cases of the two runs."""
+        return len(self.baseline["input_tokens"])
+
+    @property
+    def answered(self) -> int:
+        """The cases that both have an answer to."""
+        return len(self.differences("input_tokens"))
 
     def differences(self, metric: str) -> Floats:
         """Candidate less baseline for each case in which both have the metric."""
@@ -130,16 +144,20 @@ def _broken(run: Run) -> set[tuple[str, int, int]]:
     return {(trial.case, trial.sample, number) for trial in run.answered for number in trial.score.broken}
 
 
-def _labels(run: Run, both: set[tuple[str, int]], labels: AnswerLabels) -> Floats:
+def _labels(run: Run, cases: Mapping[str, int], both: set[tuple[str, int]], labels: AnswerLabels) -> Floats:
     """The mean label of each case's answers; ``nan`` for a case without any."""
-    cases = {case: number for number, case in enumerate(dict.fromkeys(trial.case for trial in run.trials))}
     trials = [trial for trial in run.answered if (trial.case, trial.sample) in both]
     values = np.array([math.nan if (found := labels(trial)) is None else found for trial in trials], dtype=float)
-    return _case_means(values, np.array([cases[trial.case] for trial in trials], dtype=np.intp), len(cases))
+    return _case_means(values, np.array([cases[trial.case] for trial in trials], dtype=np.intp), _count(cases))
 
 
-def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]) -> MetricValues:
-    cases = {case: number for number, case in enumerate(dict.fromkeys(trial.case for trial in run.trials))}
+def _count(cases: Mapping[str, int]) -> int:
+    return max(cases.values(), default=-1) + 1
+
+
+def _values(
+    run: Run, cases: Mapping[str, int], both: set[tuple[str, int]], unscored: set[tuple[str, int]]
+) -> MetricValues:
     trials = [trial for trial in run.answered if (trial.case, trial.sample) in both]
     case_of = np.array([cases[trial.case] for trial in trials], dtype=np.intp)
     price = run.variant.price
@@ -168,7 +186,7 @@ def _values(run: Run, both: set[tuple[str, int]], unscored: set[tuple[str, int]]
         "cap_usd": lambda trial: cap(trial) * output_usd if output_usd else 0.0,
     }
     return {
-        metric: _case_means(np.array([value(trial) for trial in trials], dtype=float), case_of, len(cases))
+        metric: _case_means(np.array([value(trial) for trial in trials], dtype=float), case_of, _count(cases))
         for metric, value in read.items()
     }
 

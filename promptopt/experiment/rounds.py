@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from math import inf, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from promptopt.experiment.bounds import Floats
+from promptopt.experiment.conversation import conversation_digest
 from promptopt.experiment.plan import PlannedCall, RecordedCall, RunPlan, refuse_unrecorded
 from promptopt.experiment.racing import Entrant, Lead, RaceRules, looks, race_order
 from promptopt.experiment.runner import (
@@ -24,6 +26,7 @@ from promptopt.experiment.runner import (
     is_timed,
 )
 from promptopt.experiment.runs import Answered, Failed, Run, Trial
+from promptopt.experiment.same_questions import numbered
 from promptopt.experiment.stopped import Stopped
 from promptopt.experiment.verdict import too_many_failed
 from promptopt.scorers import SuiteChecks
@@ -50,7 +53,8 @@ def race_plans(
         ProviderUnusable: No further call can succeed, or not one did. What was answered is kept.
         KeyboardInterrupt: What was answered is kept.
     """
-    lanes = [_Lane(plan, checks) for plan in plans]
+    questions = numbered([{_case(call): _digest(plan, checks, call) for call in plan.calls} for plan in plans])
+    lanes = [_Lane(plan, checks, questions) for plan in plans]
     order = race_order(lanes[0].names)
     field = dict(enumerate(lanes))
     stopped: dict[int, Stopped] = {}
@@ -88,22 +92,24 @@ def _ask(field: Sequence[_Lane], cases: Sequence[int], ask: SendCalls) -> list[t
 
 
 class _Lane:
-    """One variant in a race."""
+    """One variant in a race. Cases that ask the same of all variants are asked together, and count as one."""
 
-    def __init__(self, plan: RunPlan, checks: SuiteChecks) -> None:
+    def __init__(self, plan: RunPlan, checks: SuiteChecks, questions: Mapping[str, int]) -> None:
         self.plan = plan
         self.asked: list[int] = []
         self._checks = checks
+        names: dict[int, str] = {}
         self._calls: dict[str, list[_Call]] = {}
         for call in plan.calls:
-            self._calls.setdefault(_case(call), []).append(call)
+            name = names.setdefault(questions[_case(call)], _case(call))
+            self._calls.setdefault(name, []).append(call)
         self._answers: list[tuple[Answers, int]] = []
         self._rounds: list[list[Trial]] = []
         self._caching = False
 
     @cached_property
     def names(self) -> list[str]:
-        """The cases, in the order of the suite."""
+        """The cases in the order of the suite, of those that ask the same the first."""
         return list(self._calls)
 
     @property
@@ -136,14 +142,15 @@ class _Lane:
 
     def stopped(self, by: str | None, lead: Lead | None) -> Stopped:
         """What is said of it if it is asked no further."""
-        unasked = len(self.plan.calls) - len(self.calls_of(self.asked))
-        return Stopped(len(self.asked), len(self.names), unasked, self.unsent, by, lead)
+        asked = self.calls_of(self.asked)
+        reached, cases = (len({_case(call) for call in calls}) for calls in (asked, self.plan.calls))
+        return Stopped(reached, cases, len(self.plan.calls) - len(asked), self.unsent, by, lead)
 
     def entrant(self, caching: Collection[str], rules: RaceRules) -> Entrant:
         """What the answers so far show."""
         trials = self.trials(caching)
-        each = len(trials) // len(self.asked)
-        cases = [trials[start : start + each] for start in range(0, len(trials), each)]
+        left = iter(trials)
+        cases = [list(islice(left, len(self.calls_of([number])))) for number in self.asked]
         failed = sum(isinstance(trial, Failed) for trial in trials)
         cacheable = self.plan.variant.cacheable() if self._caching else 0
         least, most = self._ends(cacheable)
@@ -190,6 +197,14 @@ class _Lane:
 
 def _case(call: _Call) -> str:
     return call.case if isinstance(call, RecordedCall) else call.case.name
+
+
+def _digest(plan: RunPlan, checks: SuiteChecks, call: _Call) -> str:
+    if (case := checks.case(_case(call))).turns:
+        return conversation_digest(plan.variant, case, _sample(call))
+    if isinstance(call, RecordedCall):
+        return call.steps[0].request_sha256
+    return call.earlier[0].request_sha256 if call.earlier else call.request.digest
 
 
 def _sample(call: _Call) -> int:

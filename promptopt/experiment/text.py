@@ -178,14 +178,22 @@ def _tokens(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}"
 
 
-def differences_table(differences: Sequence[Difference]) -> str:
-    """The mean of each known difference and its interval."""
+def differences_table(differences: Sequence[Difference], answered: int, cases: int) -> str:
+    """The mean of each known difference and its interval, and of which cases that is if not of all."""
     rows = [
         [metric_name(difference.metric), change_text(difference), interval_text(difference)]
         for difference in differences
         if difference.difference is not None
     ]
-    return table(rows, ["difference", "mean", "97.5% interval"])
+    shown = table(rows, ["difference", "mean", "97.5% interval"]) if rows else ""
+    return "\n".join(filter(None, [shown, cases_compared(answered, cases)]))
+
+
+def cases_compared(answered: int, cases: int) -> str:
+    """Of which cases differences are, if not of all; empty if they are."""
+    if not answered:
+        return f"no difference is known: none of {cases:,} cases has an answer of both prompts"
+    return "" if answered == cases else f"of {answered:,} of {cases:,} cases, those that both prompts answered"
 
 
 def parts_table(parts: Sequence[PartQuality], looks: int) -> str:
@@ -432,7 +440,8 @@ def footer(runs: Sequence[Run], variants: Sequence[VariantSummary]) -> Iterator[
     yield from _cache_lines(variants)
     if unjudged := sum(variant.unjudged for variant in variants):
         yield (
-            f"{unjudged} asserts were not judged: a replay has no latency, and select-best needs two variants or more"
+            f"{unjudged} asserts were not judged: a replay has no latency, nor has a provider that does not say it, "
+            "and select-best needs two variants or more"
         )
 
 

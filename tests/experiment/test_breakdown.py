@@ -178,6 +178,28 @@ def test_labels_are_metadata_or_variables_and_a_list_holds_several(suite) -> Non
     assert sorted(name for by, name in named if by == "level") == [NO_LABEL, "2", "true"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "ordered"),
+    [
+        ([10, 2, "1", None, -3.5], ["-3.5", "1", "2", "10", NO_LABEL]),
+        (["10", 2, "v1"], ["10", "2", "v1"]),
+        (["nan", 10, 2], ["10", "2", "nan"]),
+        ([True, False], ["false", "true"]),
+    ],
+)
+def test_groups_are_in_the_order_of_their_numbers_if_all_have_one(
+    suite, labels: list[object], ordered: list[str]
+) -> None:
+    root = suite(
+        [
+            {"description": f"c{n}", "vars": {"q": "q"}, "metadata": {} if label is None else {"size": label}}
+            for n, label in enumerate(labels)
+        ]
+    )
+    loaded = load_suite(root / "suites/ask.jsonl")
+    assert [part.name for part in parts_of(loaded, SuiteChecks(loaded), ["size"])] == ordered
+
+
 def test_a_key_that_no_case_has_is_an_error_before_any_call(suite) -> None:
     suite(two_languages())
     with pytest.raises(
@@ -229,7 +251,7 @@ def runs_of(before: dict[str, float], after: dict[str, float]) -> list[Run]:
             None,
             tuple(
                 Answered(
-                    *(case, 0, "", 0, None, None),
+                    *(case, 0, case, 0, None, None),
                     CaseScore(value, value == 1, (Score("equals", value, value == 1),), "", asserts=(0,)),
                 )
                 for case, value in of_run.items()
@@ -345,3 +367,48 @@ def test_cases_that_pass_in_some_repetitions_only_are_named(suite) -> None:
 def test_the_reason_of_an_assert_that_holds_is_not_why_an_answer_failed(suite) -> None:
     score = CaseScore(0.5, False, (Score("python", 1, True, "it has a banana"), Score("equals", 0, False, "no")), "a")
     assert Answered("c", 0, "", 0, None, None, score).complaint == "no"
+
+
+def twenty_questions(times: int) -> list[dict[str, object]]:
+    """Each question is asked by so many cases; half of the questions are German."""
+    return [
+        {
+            "description": f"{question}-{copy}",
+            "vars": {"q": f"question {question}"},
+            "metadata": {"language": "de" if question % 2 else "en"},
+            "assert": [{"type": "contains", "value": "yes"}],
+        }
+        for question in range(20)
+        for copy in range(times)
+    ]
+
+
+def test_cases_that_ask_the_same_show_no_more_than_one_of_them(suite) -> None:
+    def says(short: bool, case: str, _repetition: int) -> str:
+        return "yes" if short or int(case.partition("-")[0]) > 0 else "no"
+
+    suite(twenty_questions(times=1))
+    once = ask(says, by="language")
+    suite(twenty_questions(times=4))
+    again = ask(says, by="language")
+    assert once.pairs[0].decision.verdict == again.pairs[0].decision.verdict == "inconclusive"
+    kept = ("comparisons", "breakdown")
+    assert [once.to_dict()[part] for part in kept] == [again.to_dict()[part] for part in kept]
+    note = "note: 60 of 80 cases ask the same as another one, and are one case with it"
+    assert note in str(again)
+    assert "ask the same" not in str(once)
+
+
+def test_a_single_prompt_and_a_front_count_a_question_once(suite) -> None:
+    suite(twenty_questions(times=1))
+    alone, three = (
+        compare(*prompts, provider=Scripted(lambda short, case, _: "yes" if case > "1" else "no"), model=models)
+        for prompts, models in ((["ask@v1"], None), (["ask@v1"], ["gpt-4o", "gpt-4o-mini", "gpt-4.1"]))
+    )
+    suite(twenty_questions(times=4))
+    alone_again, three_again = (
+        compare(*prompts, provider=Scripted(lambda short, case, _: "yes" if case > "1" else "no"), model=models)
+        for prompts, models in ((["ask@v1"], None), (["ask@v1"], ["gpt-4o", "gpt-4o-mini", "gpt-4.1"]))
+    )
+    assert alone.parts == alone_again.parts
+    assert three.frontier == three_again.frontier

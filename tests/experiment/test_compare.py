@@ -1,5 +1,6 @@
 """Comparisons from end to end: real prompts and suites on disk, answers from a provider of the test's own."""
 
+import csv
 import json
 import threading
 import time
@@ -206,6 +207,50 @@ def test_above_max_failed_the_verdict_is_incomplete(adding: Path) -> None:
         compare("add@v1", "add@v2", provider=Moody(), max_failed=100)
 
 
+@pytest.mark.parametrize("failing", [0, 1, 5, 199, 200])
+def test_what_an_incomplete_comparison_saw_is_said_and_failed_calls_are_no_scores(adding: Path, failing: int) -> None:
+    class Moody(Adder):
+        def complete(self, request: Request) -> Response:
+            if int(request.origin.case) < failing and request.messages[0].content.endswith("="):
+                raise ProviderError("the endpoint answered 503: busy")
+            return super().complete(request)
+
+    reassert(adding, {"type": "contains", "value": "answer"}, {"type": "not-contains", "value": "sorry"})
+    compared = compare("add@v1", "add@v2", provider=Moody())
+    shown = str(compared)
+    write_report(compared, adding / "report.html")
+    page = (adding / "report.html").read_text()
+    assert "mean  97.5% interval\n----------  ----  --------------\n\n" not in shown
+    if failing == 200:
+        said = "o difference is known: none of 200 cases has an answer of both prompts"
+        assert "quality by" not in shown
+    else:
+        said = f"f {200 - failing} of 200 cases, those that both prompts answered"
+        assert "assert not-contains" in shown
+    assert (f"{'n' if failing == 200 else 'o'}{said}" in shown) == bool(failing)
+    assert (f"{'N' if failing == 200 else 'O'}{said}" in page) == bool(failing)
+    assert {row["cases"] for row in compared.to_dict()["comparisons"]} == {200 - failing}
+    write_report(compared, adding / "report.csv")
+    with (adding / "report.csv").open() as file:
+        scores = [(row["passed"], row["quality"]) for row in csv.DictReader(file) if row["prompt"] == "add@v2"]
+    assert scores == [("", "")] * failing + [("True", "1.0")] * (200 - failing)
+
+
+def test_many_candidates_say_in_a_page_what_each_difference_is_of(adding: Path) -> None:
+    class Moody(Adder):
+        def complete(self, request: Request) -> Response:
+            if request.params.seed == 5 or (request.params.seed == 6 and request.origin.case == "007"):
+                raise ProviderError("the endpoint answered 503: busy")
+            return super().complete(request)
+
+    compared = compare("add@v1", settings={"seed": [*range(1, 9)]}, provider=Moody())
+    write_report(compared, adding / "report.html")
+    page = (adding / "report.html").read_text()
+    assert "add@v1 · seed=5: no difference is known: none of 200 cases has an answer of both prompts." in page
+    assert "add@v1 · seed=6: of 199 of 200 cases, those that both prompts answered." in page
+    assert page.count("those that both prompts answered") == 1
+
+
 def test_an_answer_that_looks_like_a_secret_costs_one_trial(adding: Path) -> None:
     class Leaky(Adder):
         def complete(self, request: Request) -> Response:
@@ -228,12 +273,22 @@ def test_variants_are_asked_in_mixed_order(adding: Path) -> None:
     assert 150 < changes < 250
 
 
+class Unmeasured(Adder):
+    """Does not say how long a call took."""
+
+    def complete(self, request: Request) -> Response:
+        return replace(super().complete(request), duration_s=None)
+
+
 def test_latency_is_judged_on_both_sides_or_on_none(adding: Path) -> None:
     compare("add@v1", provider=Adder())
     reassert(adding, {"type": "latency", "threshold": 1}, {"type": "contains", "value": "answer"})
     compared = compare("add@v1", "add@v2", provider=Adder(), record="missing")
     assert [variant.unjudged for variant in compared.variants] == [200, 200]
     assert compared.pairs[0].differences[0].difference == 0
+    unsaid = compare("add@v1", provider=Unmeasured())
+    assert unsaid.variants[0].unjudged == 200
+    assert "a replay has no latency, nor has a provider that does not say it" in str(unsaid)
 
 
 def test_refused_filtered_and_cut_off_answers_fail_negated_asserts_too(adding: Path) -> None:

@@ -318,3 +318,28 @@ def test_the_command_fails_if_the_baseline_dominates_a_candidate(sums: Path, end
     )
     assert done.returncode == 1
     assert "no other variant is left" in done.stdout
+
+
+def test_cases_that_ask_the_same_are_asked_together_and_are_one_case_of_a_race(sums: Path, project: Any) -> None:
+    once = raced(Sums(WRONG))
+    lines = (project.root / "suites/add.jsonl").read_text().splitlines()
+    # Every fourth question is asked by three cases.
+    cases = [
+        {**json.loads(line), "description": f"{number:03}{'abc'[copy]}"}
+        for number, line in enumerate(lines)
+        for copy in range(1 if number % 4 else 3)
+    ]
+    project.write({"suites/add.jsonl": "".join(json.dumps(case) + "\n" for case in cases)})
+    found = raced(Sums(WRONG))
+    (dropped,) = found.race.variants
+    assert (dropped.label, dropped.stopped.by) == (POOR, CHEAP)
+    trials = found.runs[2].trials
+    assert dropped.stopped.asked == len(trials) == len({trial.case for trial in trials})
+    assert dropped.stopped.cases == len(cases) == CASES * 3 // 2
+    copies = Counter(trial.case[:3] for trial in trials)
+    assert {(int(question) % 4 == 0, count) for question, count in copies.items()} == {(True, 3), (False, 1)}
+    # Copies are no more evidence: it takes about as many questions.
+    (alone,) = once.race.variants
+    assert len(copies) in range(alone.stopped.asked // 2, alone.stopped.asked * 2)
+    point, same = (race.frontier.points[1] for race in (once, found))
+    assert (point.low, point.high) == (same.low, same.high)

@@ -8,7 +8,7 @@ from typing import Any
 from promptopt.experiment.comparison import Comparison, Pair
 from promptopt.experiment.report.summary import MANY, differences_table, parts_table
 from promptopt.experiment.runs import VariantSummary
-from promptopt.experiment.text import change_text, interval_text, metric_name
+from promptopt.experiment.text import cases_compared, change_text, interval_text, metric_name
 from promptopt.experiment.verdict import Difference
 from promptopt.webpage.blocks import PageBlock, PageSection, PlotBlock, TableBlock, Tone
 
@@ -31,8 +31,8 @@ def _pair_blocks(pair: Pair, comparison: Comparison) -> Iterator[PageBlock]:
     if rows:
         unit = "quality in points, the rest in percent of the baseline"
         yield _intervals("Differences with their 97.5% intervals", rows, comparison.margin, unit)
-    yield differences_table(pair.differences)
-    parts = parts_table(pair.parts, pair.looks)
+    yield differences_table(pair.differences, pair.answered, pair.cases)
+    parts = parts_table(pair.parts, pair.looks) if pair.answered else None
     if parts is not None:
         yield parts
 
@@ -53,8 +53,11 @@ def _all_blocks(comparison: Comparison) -> Iterator[PageBlock]:
         for each in pair.differences
         if each.difference is not None
     ]
-    yield TableBlock(("candidate", "difference", "mean", "97.5% interval"), rows_of, left=2)
-    tables = [(pair.candidate, table) for pair in pairs if (table := parts_table(pair.parts, pair.looks)) is not None]
+    limits = [(pair.candidate, cases_compared(pair.answered, pair.cases)) for pair in pairs]
+    note = " ".join(f"{label}: {said}." for label, said in limits if said)
+    yield TableBlock(("candidate", "difference", "mean", "97.5% interval"), rows_of, left=2, note=note)
+    answered = [pair for pair in pairs if pair.answered]
+    tables = [(pair.candidate, table) for pair in answered if (table := parts_table(pair.parts, pair.looks))]
     if tables:
         first = tables[0][1]
         rows_of = [[label, *row] for label, table in tables for row in table.rows]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from promptopt.experiment.breakdown import PartMean, PartQuality
 from promptopt.experiment.frontier import Frontier
 from promptopt.experiment.runs import VariantSummary
-from promptopt.experiment.text import change_text, interval_text, metric_name, part_name, to_take
+from promptopt.experiment.text import cases_compared, change_text, interval_text, metric_name, part_name, to_take
 from promptopt.experiment.verdict import Difference, Verdict
 from promptopt.money import dollars
-from promptopt.webpage.blocks import PageBlock, TableBlock, Tone, VerdictBlock
+from promptopt.webpage.blocks import PageBlock, TableBlock, TextBlock, Tone, VerdictBlock
 
 _TONES: Mapping[Verdict, Tone] = {
     "improved": "good",
@@ -85,14 +85,15 @@ def variants_table(variants: Sequence[VariantSummary]) -> TableBlock:
     return TableBlock(("prompt", *shown), rows, note="Tokens and dollars are means per call, at list prices.")
 
 
-def differences_table(differences: Sequence[Difference]) -> TableBlock:
-    """The mean of each known difference with its interval."""
+def differences_table(differences: Sequence[Difference], answered: int, cases: int) -> PageBlock:
+    """The mean of each known difference with its interval; of which cases, if not of all."""
     rows = [
         [metric_name(each.metric), change_text(each), interval_text(each)]
         for each in differences
         if each.difference is not None
     ]
-    return TableBlock(("difference", "mean", "97.5% interval"), rows)
+    said = sentence(cases_compared(answered, cases))
+    return TableBlock(("difference", "mean", "97.5% interval"), rows, note=said) if rows else TextBlock(said)
 
 
 def parts_table(parts: Sequence[PartQuality], looks: int) -> TableBlock | None:
@@ -146,7 +147,12 @@ def front_table(found: Frontier) -> TableBlock:
         for point in found.by_cost
     ]
     headers = ("variant", "$ per 1,000 calls", "quality", "95%, all together", "front")
-    return TableBlock(headers, rows, texts=(4,), note=f"{to_take(found)[:1].upper()}{to_take(found)[1:]}.")
+    return TableBlock(headers, rows, texts=(4,), note=sentence(to_take(found)))
+
+
+def sentence(text: str) -> str:
+    """The words of a line of the terminal as a sentence; nothing of none."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def interval(low: float | None, high: float | None) -> str:

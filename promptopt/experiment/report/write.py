@@ -84,10 +84,12 @@ def _csv(comparison: Comparison) -> str:
 
 def _csv_row(label: str, trial: Trial) -> list[object]:
     if isinstance(trial, Failed):
-        return [label, trial.case, trial.sample, "", False, 0.0, *[None] * 3, *[""] * 5, False, trial.error, "", "", ""]
+        # Neither passed nor failed: a spreadsheet's mean of the column is that of the answers.
+        return [label, trial.case, trial.sample, *[""] * 3, *[None] * 3, *[""] * 5, False, trial.error, "", "", ""]
     response, usage, cost = trial.response, trial.usage, trial.cost
+    judged = (trial.passed, trial.quality) if trial.score.scores else ("", "")
     return [
-        *(label, trial.case, trial.sample, response.model, trial.passed, trial.quality),
+        *(label, trial.case, trial.sample, response.model, *judged),
         *(trial.score.answer, response.text, response.finish_reason),
         *(usage.input_tokens, usage.cache_read_tokens, usage.output_tokens, trial.measured.basis),
         *(f"{cost.total_usd:f}" if cost else "", trial.replayed, "", " ".join(map(str, response.tool_calls))),

@@ -1,0 +1,31 @@
+"""Cases that ask the same: their answers are those of one question, asked several times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from promptopt.experiment.runs import Run
+
+
+def question_numbers(*runs: Run) -> dict[str, int]:
+    """The number of each case's question; cases whose requests are the same in each of the runs have one number.
+
+    Two cases of one question show no more than one case that is answered twice: a model at temperature 0 gives the same
+    answer again, and what makes the question hard is the same.
+
+    Args:
+        runs: Of the same cases.
+    """
+    return numbered([{trial.case: trial.request_sha256 for trial in run.trials} for run in runs])
+
+
+def numbered(digests: Sequence[Mapping[str, str]]) -> dict[str, int]:
+    """Of each variant, what it sends for each case: cases that are sent alike by all of them have one number."""
+    numbers: dict[tuple[str, ...], int] = {}
+    return {case: numbers.setdefault(tuple(digest[case] for digest in digests), len(numbers)) for case in digests[0]}
+
+
+def asked_again(runs: Sequence[Run]) -> int:
+    """How many cases ask what an earlier one asks, of a candidate and the baseline, which comes first."""
+    found = [question_numbers(runs[0], run) for run in runs[1:]] or [question_numbers(runs[0])]
+    return max(len(numbers) - len(set(numbers.values())) for numbers in found)
