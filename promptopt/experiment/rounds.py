@@ -53,7 +53,7 @@ def race_plans(
         ProviderUnusable: No further call can succeed, or not one did. What was answered is kept.
         KeyboardInterrupt: What was answered is kept.
     """
-    questions = numbered([{_case(call): _digest(plan, checks, call) for call in plan.calls} for plan in plans])
+    questions = numbered({_case(call): _digest(plan, checks, call) for call in plan.calls} for plan in plans)
     lanes = [_Lane(plan, checks, questions) for plan in plans]
     order = race_order(lanes[0].names)
     field = dict(enumerate(lanes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from promptopt.experiment.runs import Run
 
@@ -16,13 +16,28 @@ def question_numbers(*runs: Run) -> dict[str, int]:
     Args:
         runs: Of the same cases.
     """
-    return numbered([{trial.case: trial.request_sha256 for trial in run.trials} for run in runs])
+    return numbered({trial.case: trial.request_sha256 for trial in run.trials} for run in runs)
 
 
-def numbered(digests: Sequence[Mapping[str, str]]) -> dict[str, int]:
+def numbered(sent: Iterable[Mapping[str, str]]) -> dict[str, int]:
     """Of each variant, what it sends for each case: cases that are sent alike by all of them have one number."""
-    numbers: dict[tuple[str, ...], int] = {}
-    return {case: numbers.setdefault(tuple(digest[case] for digest in digests), len(numbers)) for case in digests[0]}
+    first, *others = _needed(sent)
+    if not others:
+        numbers: dict[str, int] = {}
+        return {case: numbers.setdefault(digest, len(numbers)) for case, digest in first.items()}
+    questions: dict[tuple[str, ...], int] = {}
+    return {
+        case: questions.setdefault((digest, *(other[case] for other in others)), len(questions))
+        for case, digest in first.items()
+    }
+
+
+def _needed(sent: Iterable[Mapping[str, str]]) -> Iterator[Mapping[str, str]]:
+    """Up to a variant that sends no two cases alike: the others need not be looked at, and seldom are."""
+    for of_one in sent:
+        yield of_one
+        if len(set(of_one.values())) == len(of_one):
+            return
 
 
 def asked_again(runs: Sequence[Run]) -> int:
