@@ -56,7 +56,7 @@ class Kept(ProviderBase):
         self.asked: set[str] = set()
         self.used: set[str] = set()
         self.recorded: set[str] = set()
-        for line in (ROOT / "suites" / name / "recordings" / name / "v1.jsonl").open():
+        for line in (ROOT / "suites" / name / "recordings" / name / "v1.jsonl").read_text().splitlines():
             row = json.loads(line)
             answer, usage = row["response"], row["usage"]
             kept = answer["text"], answer["finish_reason"], usage["input_tokens"], usage["output_tokens"]
