@@ -124,11 +124,8 @@ def little() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", tokens.SHIPPED)
-def test_a_little_text_is_counted_without_the_tables_of_tiktoken_as_with_them(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_little_text_is_counted_without_the_tables_of_tiktoken_as_with_them(name: str) -> None:
     """Every plain character beside letters, numbers, spaces and signs."""
-    monkeypatch.setattr(vocabularies, "_MOST_CHARACTERS", 1_000_000)
     theirs = tokens.encoding(name).encode_ordinary
     starts, ends = ("", "a", "A ", "1", "'"), ("", "A", "1", "'s\n", "  x")
     characters = [chr(code) for code in range(0x2200) if vocabularies._PLAIN.fullmatch(chr(code))]
@@ -145,6 +142,12 @@ def test_any_plain_text_is_counted_without_the_tables_of_tiktoken_as_with_them(t
     with little():
         assert tokens.Tokenizer(name, exact=True).count(text) == expected
         assert not tokens._LOADED
+
+
+def test_the_texts_of_some_thousand_calls_are_counted_without_the_tables_of_tiktoken() -> None:
+    little = vocabularies.LittleText("o200k_base")
+    call = "Order {}. I bought this kettle for my sister in June and have used it nearly every day since. " * 5
+    assert all(little.count(call.format(*[number] * 5)) is not None for number in range(2_000))
 
 
 @pytest.mark.parametrize(
