@@ -22,8 +22,8 @@ from typing import Any
 
 SHIPPED = ("o200k_base", "cl100k_base")
 
-# So many characters are counted before tiktoken's tables, whose threads count while others run, too. Tables take as long
-# as 0.7 million characters of prose, or 1.6 million of texts that are like each other.
+# So many characters are counted before tiktoken's tables, whose threads count while others run, too. To make them takes
+# as long as 0.7 million characters of prose, or 1.6 million of texts that are like each other.
 _MOST_CHARACTERS = 1_000_000
 # The time of a piece of text without a space grows with the square of its length.
 _LONGEST_PIECE = 100
