@@ -242,6 +242,8 @@ def _pays(task: _Task, form: _AnswerForm, economics: Economics) -> bool:
     and an explanation that nobody reads, there is. Who names a schema wants one.
     """
     wanted = task.evidence is not None or task.options.codes or task.options.reasoning
+    if task.inferred.beside is not None and not wanted:
+        return False  # a schema would forbid what comes beside the form
     if wanted or economics.input_difference <= 0:
         return True
     now = task.options.answer_tokens

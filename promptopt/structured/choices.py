@@ -9,6 +9,7 @@ from typing import Any
 
 import regex
 
+from promptopt.structured.choice_patterns import ASK, CLOSE, INNER, PATTERNS, QUOTE
 from promptopt.structured.fields import BOUNDARY, MASK, PromptText, Span, field_name, scan
 
 
@@ -32,157 +33,19 @@ class Choice:
     bare: bool = False
 
 
-_QUOTE = r"[\"'`“”‘’]"
-_ITEM = rf"(?:{_QUOTE}[^\"'`“”‘’\n]{{1,60}}{_QUOTE}|[\w][\w/&+ -]{{0,40}}?)"
-_LIST = rf"(?P<list>{_ITEM}(?:\s*(?:,|/|\|)\s*(?:(?:or|and)\s+)?{_ITEM})*(?:\s*,?\s+(?:or|and)\s+{_ITEM})?)"
-_NOUN = r"(?:[\w-]+\s+){0,3}?(?P<noun>[\w-]+)"
-_END = rf"(?=\s*(?:[.;!?)\n{BOUNDARY}]|$))"
-_ASK = r"(?:answer|respond|reply|return|output|say|write|choose|pick|select|classify|label|decide|emit|use)"
-
-_PATTERNS: tuple[tuple[str, str], ...] = (
-    # "one of the following categories: A, B or None"
-    (
-        "one of",
-        rf"\b(?:one|any) of(?: (?:the |these )?(?:following ?)?(?:{_NOUN})?)?\s*(?:(?:\([^)\n]*\))?\s*:\s*{_LIST}{_END}|\({_LIST.replace('list', 'listed')}\))",
-    ),
-    # "Possible intents can be: ..."; "The teams are: ..."
-    (
-        "list",
-        rf"\b(?:possible|allowed|valid|available|permitted) {_NOUN}(?: can be| are| include)?\s*:\s*{_LIST}{_END}",
-    ),
-    # "Importance Levels: urgent, high, medium, low"
-    (
-        "list",
-        rf"^[ \t]*(?:[\w-]+ )?(?P<noun>levels|labels|categories|classes|options|intents|sentiments|values)\s*:\s*{_LIST}{_END}",
-    ),
-    # "Answer with one word: positive or negative."
-    (
-        "one word",
-        rf"\b{_ASK}\b[^.:\n]{{0,40}}\b(?:one|a single)(?: of the)? (?:word|label|category|number|letter|token)s?\s*[:(]\s*{_LIST}{_END}",
-    ),
-    # "Classify the sentiment as positive, negative or neutral"
-    (
-        "classify",
-        rf"\b(?:classif\w+|categori[sz]e|label|rate|mark|tag|score|grade)\b(?P<what>[^.:\n]{{0,80}}?)\b(?:as|into|in)\s+(?:either |one of )?(?::\s*)?{_LIST}{_END}",
-    ),
-    # "Sort the support ticket: payment, delivery or sales."
-    (
-        "classify",
-        rf"\b(?:sort|route|assign|classif\w+|categori[sz]e|label|tag)\b(?P<what>[^.:\n]{{0,60}}?):\s*{_LIST}{_END}",
-    ),
-    # "whether the overall sentiment of the review is positive or negative"
-    (
-        "whether",
-        rf"\b(?:whether|if|that)\s+(?:the |its |this )?(?P<what>[^.:\n,]{{1,60}}?)\b(?:is|are|be)\s+(?:either )?(?P<list>{_ITEM}\s+or\s+{_ITEM}){_END}",
-    ),
-    # "Answer only with 'yes' or 'no'"
-    (
-        "answer",
-        rf"\b(?:answer|respond|reply)\b(?:\s+(?:only|just|strictly|simply|the \w+|in|with|by|using|either|a|an|exactly|one|word|of|and)\b)*\s*[:,]?\s*(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM})(?:{_END}|(?=\s*[:,]|\s+(?:to|if|whether|for|depending|based|and nothing)\b))",
-    ),
-    # "Is the sentiment positive, negative, or neutral?"
-    (
-        "question",
-        r"\b(?:is|are) (?:the|this|its) (?P<what>[\w ]{1,40}?)\s+(?P<list>[\w-]+(?:\s*,\s*[\w-]+)*\s*,?\s+or\s+[\w-]+)(?=\s*\?)",
-    ),
-    # "use only one of the two words positive or negative"
-    (
-        "one of",
-        rf"\bone of (?:the |these )?(?:two |three |four |five |following )?(?:words|labels|values|options|categories)\s+(?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM}){_END}",
-    ),
-    # "product return", "product question" or "other"?  on a line of its own
-    (
-        "question",
-        rf"^[ \t]*(?P<list>{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE}(?:\s*,\s*{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE})(?=\s*\?)",
-    ),
-    # "value of "category" must be within "A", "B""
-    (
-        "must be",
-        rf"(?:value of )?{_QUOTE}(?P<noun>\w+){_QUOTE}\s+(?:must|should|can) be (?:one of|within|among|either)\s*:?\s*{_LIST}{_END}",
-    ),
-)
-_PATTERNS += (
-    # 'Return only the word "yes" or "no", with no additional text'
-    (
-        "answer",
-        rf"\b{_ASK}\b\s+(?:with\s+)?(?:only|just|exactly)\s+(?:with\s+)?the (?:words?|labels?|strings?)\s+(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?:{_END}|(?=\s*[,(]|\s+(?:with no|without|and nothing|based)\b))",
-    ),
-    # 'Output only "true" or "false" (without quotes)'
-    (
-        "answer",
-        rf"\b{_ASK}\b\s+(?:with\s+)?(?:only|just|exactly|either)\s+(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?=\s*\()",
-    ),
-    # "a single integer score like 0 or 1", "key `score` whose value is -1, 0 or 1"
-    (
-        "score of",
-        r"\b(?:(?P<noun>score|rating|grade)[`\"']? (?:like|whose value is|(?:is|must be|should be|of) (?:either|one of))) (?P<list>\**-?\d\**(?:\s*,\s*\**-?\d\**)*\s*,?\s+or\s+\**-?\d\**)(?=\s*(?:[.;,!?)\n]|$))",
-    ),
-    # "Return only true or false."
-    (
-        "answer",
-        rf"\b(?:return|output|print|write)\s+(?:only|just|either|exactly)\s+(?P<list>{_ITEM}\s+or\s+{_ITEM}){_END}",
-    ),
-    # "Answer with the letter of the right option (A, B or C)."
-    (
-        "letter",
-        r"\bletter\b[^.\n(]{0,40}\((?P<list>[A-Z](?:\s*,\s*[A-Z])*\s*,?\s+or\s+[A-Z])\)",
-    ),
-    (
-        "score of",
-        r"\b(?P<noun>score|rating|grade|label|level) of (?:either )?(?P<list>-?\d(?:\s*,\s*-?\d)*\s*,?\s+or\s+-?\d)(?=\s*(?:[.;,!?)\n]|\bnothing\b|$))",
-    ),
-    (
-        "only",
-        rf"\b{_ASK}\b\s+(?:only|just|either)\s+(?P<list>{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\)(?:\s*,\s*{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\))*\s*,?\s+or\s+{_QUOTE}?[\w-]+{_QUOTE}?\s*\([^()\n]{{1,40}}\))",
-    ),
-)
-_PATTERNS += (
-    # "Your response must be either 'true' or 'false' with no additional text"
-    (
-        "answer",
-        rf"\b(?:answer|response|reply|output) (?:must|should|has to|can only) be (?:only |exactly |either |one of )*(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})(?:{_END}|(?=\s*,|\s+(?:with no|without|only|and nothing|based)\b))",
-    ),
-)
-_PATTERNS += (
-    # "Answer with only yes/no."
-    (
-        "answer",
-        rf"\b(?:answer|respond|reply)\b(?: with)? (?:only|just|exactly)(?: with)? (?P<list>{_QUOTE}?\w+{_QUOTE}?/{_QUOTE}?\w+{_QUOTE}?){_END}",
-    ),
-    # 'a final "yes" or "no" answer'
-    (
-        "before noun",
-        rf"(?P<list>{_QUOTE}[\w -]{{1,30}}{_QUOTE}(?:\s*,\s*{_QUOTE}[\w -]{{1,30}}{_QUOTE})*\s*,?\s+or\s+{_QUOTE}[\w -]{{1,30}}{_QUOTE})\s+(?P<noun>answer|verdict|decision|label|rating)\b",
-    ),
-    # "Your reply should contain only Yes or No."
-    (
-        "answer",
-        rf"\b(?:answer|response|reply|output) (?:must|should|has to|can) (?:only )?(?:contain|consist of|be) (?:only |exactly |either |just )+(?:the words? )?(?P<list>[A-Z][\w-]*(?:\s*,\s*[A-Z][\w-]*)*\s*,?\s+or\s+[A-Z][\w-]*){_END}",
-    ),
-    # "providing only the category code (A1, A2 or B7)"
-    (
-        "letter",
-        rf"\b{_ASK}\b[^.\n(]{{0,120}}\b(?:(?P<noun>category|class|intent|topic|sentiment|severity|priority)(?: code)?|code|label)\s*\((?P<list>{_ITEM}(?:\s*,\s*{_ITEM})*\s*,?\s+or\s+{_ITEM})\)",
-    ),
-    # "Then, on the last line, write FRAUD or LEGITIMATE."
-    (
-        "answer",
-        rf"\bon (?:the|a) (?:last|final|new|separate|next) line,? (?:of your \w+,? )?(?:only )?{_ASK} (?:only |just |either |with )*(?P<list>{_QUOTE}?[A-Z][A-Z_]+{_QUOTE}?(?:\s*,\s*{_QUOTE}?[A-Z][A-Z_]+{_QUOTE}?)*\s*,?\s+or\s+{_QUOTE}?[A-Z][A-Z_]+{_QUOTE}?){_END}",
-    ),
-)
 # "Reply with YES if ..., otherwise NO"; "use -1 for negative, 0 for neutral and 1 for positive".
-_VALUE = r"(?:[\"'`“‘](?P<quoted>[\w+/ -]{1,30})[\"'`”’]|(?P<plain>-?\d{1,3}|(?i:yes|no|true|false|none|pass|fail)|[A-Z][A-Z\d_]+))"
+_VALUE = r"(?:[\"'`“‘](?P<quoted>(?:[\w+/ -]|(?<=\w)['’](?=\w)){1,30})[\"'`”’]|(?P<plain>-?\d{1,3}|(?i:yes|no|true|false|none|pass|fail)|[A-Z][A-Z\d_]+))"
 _CASE = re.compile(
-    rf"\b(?P<given>[Ii]f)\b[^.\n]{{3,160}}?[,\s]\s*(?:then\s+)?(?i:{_ASK})\s+(?:(?i:with|only|just|the|a)\s+)*{_VALUE.replace('quoted', 'quoted4').replace('plain', 'plain4')}(?=\s*[.;\n,])"
-    rf"|(?P<order>\b(?i:{_ASK})\b\s+(?:(?i:with|as|only|just|either|the|a|an|single|word|number|label|letter|digit|string|exactly)\s+)*"
-    rf"|[,;]\s*(?:(?i:and|or)\s+)?|\b(?i:and|or)\s+(?:(?i:with)\s+)?)(?:(?i:an?|the)\s+)?{_VALUE}\s*,?\s+(?P<when>(?i:if|when|in case|for|to indicate|to mean))\b"
-    rf"|(?P<else>\b(?i:otherwise|else|if not|in all other cases))\s*,?\s*(?:(?i:please)\s+)?(?:(?i:{_ASK})\s+(?:(?i:with|only|a|the)\s+)*)?{_VALUE.replace('quoted', 'quoted2').replace('plain', 'plain2')}(?!\w|\s+\w+ing\b|\s+(?i:text|prose))"
-    rf"|\b(?i:{_ASK})\b\s+(?:(?i:with|only|the)\s+)*{_VALUE.replace('quoted', 'quoted3').replace('plain', 'plain3')}\s+(?P<rest>(?i:otherwise))"
+    rf"\b(?P<given>[Ii]f)\b[^.\n]{{3,160}}?[,\s]\s*(?:then\s+)?(?i:{ASK})\s+(?:(?i:with|only|just|the|a)\s+)*{_VALUE.replace('quoted', 'quoted4').replace('plain', 'plain4')}(?=\s*[.;\n,])"
+    rf"|(?P<order>\b(?i:{ASK})\b\s+(?:(?i:with|as|only|just|either|the|a|an|single|word|number|label|letter|digit|string|exactly)\s+)*"
+    rf"|(?i:format|form)\s*:\s*|[,;]\s*(?:(?i:and|or)\s+)?|\b(?i:and|or)\s+(?:(?i:with)\s+)?)(?:(?i:an?|the)\s+)?{_VALUE}\s*,?\s+(?P<when>(?i:if|when|in case|for|to indicate|to mean))\b"
+    rf"|(?P<else>\b(?i:otherwise|else|if not|in all other cases))\s*,?\s*(?:(?i:please)\s+)?(?:(?i:{ASK})\s+(?:(?i:with|only|a|the)\s+)*)?{_VALUE.replace('quoted', 'quoted2').replace('plain', 'plain2')}(?!\w|\s+\w+ing\b|\s+(?i:text|prose))"
+    rf"|\b(?i:{ASK})\b\s+(?:(?i:with|only|the)\s+)*{_VALUE.replace('quoted', 'quoted3').replace('plain', 'plain3')}\s+(?P<rest>(?i:otherwise))"
 )
-_QUOTED = re.compile(_QUOTE)
+_QUOTED = re.compile(QUOTE)
 # "a question that an expert can answer with yes or no"
 _BY_OTHERS = re.compile(r"\b(?!you\b)\w+ (?:can|could|may|might|would) (?:be )?\Z", re.IGNORECASE)
-_COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in _PATTERNS)
+_COMPILED = tuple((kind, regex.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in PATTERNS)
 
 _GROUP = regex.compile(
     r"\b(?:(?i:the|these|our) (?:\w+ )?(?P<noun>[a-z]+s) are|(?P<asks>(?i:one of) (?:the |these |our )?(?:following )?(?:\w+ )?(?P<noun>[a-z]+s)))"
@@ -195,7 +58,7 @@ _INDENTED = regex.compile(
 # "(1) call the customer" below each other, and "Reply with the number of the action".
 _OPTIONS = regex.compile(r"(?P<items>(?:^[ \t]*\(?\d{1,2}[).][ \t][^\n]+\n+){2,12})", regex.MULTILINE)
 _BY_NUMBER = re.compile(
-    rf"\b{_ASK}\b(?: only)?(?: with)?(?: only| just)? the number of (?:the |your )?(?:\w+ )?(?:option|action|answer|choice|category|item)\b",
+    rf"\b{ASK}\b(?: only)?(?: with)?(?: only| just)? the number of (?:the |your )?(?:\w+ )?(?:option|action|answer|choice|category|item)\b",
     re.IGNORECASE,
 )
 _LETTERED = regex.compile(
@@ -203,15 +66,15 @@ _LETTERED = regex.compile(
     re.IGNORECASE,
 )
 _QUOTED_LINES = regex.compile(
-    r"(?P<lead>one of the following[^\n]*:)\s*\n(?P<items>(?:[ \t]*(?:[-*][ \t]+)?[\"'][^\"'\n]{1,40}[\"']\s*:[^\n]*\n*){2,})",
-    re.IGNORECASE,
+    r"(?P<lead>one of the following[^\n]*:|<[\w-]*options>|^#+[^\n]*\boptions\b[^\n]*)\s*\n(?P<items>(?:[ \t]*(?:[-*][ \t]+)?[\"'][^\"'\n]{1,40}[\"']\s*(?::|[-–—][ \t])[^\n]*\n*){2,})",
+    re.IGNORECASE | re.MULTILINE,
 )
 _BULLETED = regex.compile(
     r"(?P<lead>(?:one of (?:the )?(?:following|these)|possible|allowed|choose from|(?:categories|labels|classes|intents|options))[^\n]*:|(?<=\n)#+[ \t]*\**(?:\w+ )?(?:categories|labels|classes|intents)\**)[ \t]*\n+"
     r"(?P<items>(?:[ \t]*(?:[-*•]|\d+[.)])[ \t]+[^\n]+\n?){2,})",
     re.IGNORECASE,
 )
-_IS_ORDER = re.compile(rf"{_ASK}\s", re.IGNORECASE)
+_IS_ORDER = re.compile(rf"{ASK}\s", re.IGNORECASE)
 _POINTS = re.compile(r"\b(?:following|below|above|these|those|listed|list)\b", re.IGNORECASE)
 _MORE_SAID = re.compile(r"[.!?]|\b(?:not|never|only|must|except|if|unless)\b", re.IGNORECASE)
 _STOP = frozenset({"a", "an", "the", "it", "this", "that", "one", "etc", "more", "other words", "them", "you", "not"})
@@ -407,8 +270,8 @@ def labels(text: str) -> list[str]:
     """The labels of an inline list; empty if a part of it is not a label."""
     if MASK in text:
         return []
-    quoted = re.findall(rf"{_QUOTE}([^\"'`“”‘’\n]+){_QUOTE}", text)
-    if quoted and re.fullmatch(rf"(?:{_QUOTE}[^\"'`“”‘’\n]+{_QUOTE}|[\s,/|]|\bor\b|\band\b)+", text):
+    quoted = re.findall(rf"{QUOTE}({INNER}+?){CLOSE}", text)
+    if quoted and re.fullmatch(rf"(?:{QUOTE}{INNER}+?{CLOSE}|[\s,/|]|\bor\b|\band\b)+", text):
         parts = quoted
     else:
         parts = re.split(r"\s*,\s*(?:or|and)\s+|\s*[,/|]\s*|\s+or\s+|\s+and\s+", text.strip())

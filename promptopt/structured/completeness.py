@@ -87,7 +87,7 @@ EXPLAINS = re.compile(
     re.IGNORECASE,
 )
 _SCHEMA_VARIABLE = re.compile(
-    r"\{[\w.]*(?:schema|format_instructions|output_format|response_format)[\w.]*\}|\{\{-?\s*[\w.]*(?:schema|format_instructions"
+    r"\{[\w.]*(?:schema|format_instructions?|output_format|response_format)[\w.]*\}|\{\{-?\s*[\w.]*(?:schema|format_instructions?"
     r"|output_format|response_format)[\w.]*",
     re.IGNORECASE,
 )
@@ -171,6 +171,12 @@ _LITERAL = re.compile(
 )
 _BY_USERS = re.compile(r"\b(?:they|users?|he|she|customers?|who|people|someone|somebody)\s+\Z", re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\b")
+# "After the JSON, write a letter to the customer."
+_AFTER_JSON = re.compile(
+    r"\b(?:after|below|following) (?:the|this|your) json(?: (?:object|block|part))?,? (?:also )?(?:please )?(?:write|generate|provide|give|add|include|output|append|explain|produce|draft)\b[^.\n]*"
+    r"|\bfirst (?:output |write |return |give |provide )?(?:the |a |your )?json\b[^.\n]{0,40}\bthen\b[^.\n]*",
+    re.IGNORECASE,
+)
 _REASONING = frozenset({"think", "thinking", "thought", "thoughts", "reasoning", "scratchpad"})
 # One value is not all that such an answer has.
 _OF_SEVERAL = re.compile(
@@ -196,6 +202,10 @@ def other_form(document: PromptText, found: Inferred) -> str | None:
     text = document.text
     if found.whole != "JSON" and (boxed := _BOXED.search(text)):
         return f"line {document.line(boxed.start())}: a part of the answer is to be in {boxed[0]}, which is not read"
+    if found.whole == "JSON" and (part := _one_of_parts(document, found)):
+        return part
+    if found.whole == "JSON" and (after := _AFTER_JSON.search(text)):
+        return f"line {document.line(after.start())}: the answer has a part after its JSON: {_short(after[0])!r}"
     if all(set(field_name(item.name).split("_")) & _REASONING for item in found.fields):
         return f"line {found.fields[0].line}: of the answer only {found.fields[0].name!r} is read"
     listed = any(item.schema.get("type") == "array" for item in found.fields)
@@ -229,6 +239,29 @@ def _unread_below(document: PromptText, found: Inferred) -> str | None:
         ):
             return f"line {document.line(start)}: the form that begins here is not read: {_short(shown)!r}"
     return None
+
+
+_ITEM = re.compile(r"^[ \t]*(?P<number>\d{1,2})[.)][ \t][^\n]*$", re.MULTILINE)
+_FENCE = re.compile(r"\s*(?:```\w*\s*)?")
+# "Review the code and provide:", and below it the parts of the answer
+_PARTS = re.compile(
+    r"\b(?:provide|give|return|output|produce|include|write|respond with|answer with)\b[^\n.:]{0,40}:\W*\Z",
+    re.IGNORECASE,
+)
+
+
+def _one_of_parts(document: PromptText, found: Inferred) -> str | None:
+    """The list whose items are the parts of an answer, if its JSON is only one of them; ``None`` if it is all."""
+    text, start = document.text, min(span.start for span in found.covered)
+    before = list(_ITEM.finditer(text, 0, start))
+    if not before or not _FENCE.fullmatch(text, before[-1].end(), start):
+        return None
+    number = int(before[-1]["number"])
+    first = next((item for item in reversed(before) if item["number"] == "1"), None)
+    follows = any(int(item["number"]) == number + 1 for item in _ITEM.finditer(text, start))
+    if first is None or not _PARTS.search(text[: first.start()].rstrip()) or (number == 1 and not follows):
+        return None
+    return f"line {document.line(first.start())}: the JSON is one of several parts of the answer"
 
 
 def _instead(document: PromptText, found: Inferred) -> str | None:
@@ -278,15 +311,24 @@ def _signs(document: PromptText, fields: Sequence[Field], covered: Sequence[Span
     for match in _SECTIONS.finditer(text):
         yield match.span()
     for sentence in _SENTENCE.finditer(text):
-        if _EXAMPLE.match(text[text.rfind("\n", 0, sentence.start()) + 1 : sentence.end()]) or document.depends(
-            Span(*sentence.span())
-        ):
+        if _is_example(text, sentence) or document.depends(Span(*sentence.span())):
             continue
         own = [span for span in covered if span.overlaps(Span(*sentence.span()))]
         for pattern in (_SEVERAL, _HOW) if own else (_HOW,):
             for match in pattern.finditer(sentence[0]):
                 yield sentence.start() + match.start(), sentence.start() + match.end()
         yield from _orders(sentence, own, known, labelled)
+
+
+def _is_example(text: str, sentence: re.Match[str]) -> bool:
+    """Whether a sentence is said by somebody else: after "Input:", or quoted and followed by its answer."""
+    start = text.rfind("\n", 0, sentence.start()) + 1
+    said, rest = text[start : sentence.end()], text[sentence.end() :].split("\n", 1)[0]
+    return bool(_EXAMPLE.match(said) or (said.count('"') % 2 and _ANSWERED.match(rest)))
+
+
+# '"Explain the tides." → "no"'
+_ANSWERED = re.compile(r"[^\"]*\"\s*(?:->|=>|→)\s*\S")
 
 
 def _orders(

@@ -43,10 +43,12 @@ from promptopt.structured.refine import (
     refined_field,
     with_aside,
     with_fallback,
+    with_only_list,
     with_prose,
 )
 from promptopt.structured.sections import arrays, headed, lines, listings, parted, ruled, sections, tables, titled
 from promptopt.structured.tags import tagged
+from promptopt.structured.variants import check_described, with_variants
 from promptopt.structured.wording import described, stated
 
 # Two lists of labels that share this much are meant to be one list.
@@ -70,7 +72,7 @@ _SEVERAL_FORMS = re.compile(
     re.IGNORECASE,
 )
 _OTHER_FORM = re.compile(
-    r"\b(?:valid yaml|yaml (?:object|schema|format|with)|(?:in|into|as|return|output) yaml|markdown tables?|(?:in|as) (?:an? )?tsv|tsv format|well[ -]formed xml|xml tags|(?:in|as) xml|(?:in|as|a) csv"
+    r"\b(?:valid yaml|yaml (?:object|schema|format|with|list|array|file|document)|(?:in|into|as|return|output) yaml|markdown tables?|(?:in|as) (?:an? )?tsv|tsv format|well[ -]formed xml|xml tags|(?:in|as) xml|(?:in|as|a) csv"
     r"|interface \w+ \{|class \w+\(BaseModel\))|```ya?ml\b",
     re.IGNORECASE,
 )
@@ -124,7 +126,8 @@ def _inferred(document: PromptText) -> Inferred:
         return Inferred(
             problems=(f"line {line}: {other[0]!r}: YAML, XML, tables, CSV and types of a program are not read",)
         )
-    return Inferred(problems=("the prompt names no labels, keys or sections for its answers",))
+    unread = form_in_variable(document) or "the prompt names no labels, keys or sections for its answers"
+    return Inferred(problems=(unread,))
 
 
 def _checked(document: PromptText, found: Inferred) -> Inferred:
@@ -147,7 +150,7 @@ def _checked(document: PromptText, found: Inferred) -> Inferred:
     if variable := form_in_variable(document):
         return Inferred(problems=(variable,))
     if more is None or (found.whole and found.whole != "keys"):
-        return replace(found, beside=more)
+        return replace(found, beside=more or found.beside)
     return Inferred(problems=(more,))
 
 
@@ -198,7 +201,8 @@ def _from_json(document: PromptText, said: list[Choice]) -> Inferred | None:
     source = f"JSON {kind}, line {document.line(first.span.start)}"
     line = document.line(first.span.start)
     spans = tuple(block.span for block in blocks)
-    merged = refined(document, merged, said, spans)
+    check_described(document, merged)
+    merged = refined(document, with_variants(document, merged, blocks), said, spans)
     templates = tuple(block.span for block in blocks if not block.example)
     if merged.get("type") == "array":
         fields: tuple[Field, ...] = (Field("items", merged, source, line),)
@@ -246,6 +250,8 @@ def _from_keys(document: PromptText, said: list[Choice]) -> Inferred | None:
         if not stated(key.said):
             schema = dict(graded.get(field_name(key.name)) or with_aside(key.name, schema, document))
         fields.append(Field(key.name, schema, f"key in the prose, line {line}", line))
+    if len(fields) == 1:
+        fields = [with_only_list(fields[0], lists)]
     fields = [replace(item, schema=nulls_of(document)(item.name, dict(item.schema))) for item in fields]
     found = Inferred(
         tuple(fields), covered=tuple(key.span for key in keys), whole="JSON" if wants_json(document) else "keys"
@@ -284,6 +290,8 @@ def _shown_or_described(name: str, said: str) -> dict[str, Any] | None:
             return read_pseudo(said, said.index("{"))[0]
         except NotPseudo:
             return None
+    if re.match(r"\[\s*[<\"']", said):
+        return {"type": "array", "items": {"type": "string"}}
     if said[:1] == said[-1:] == '"':
         name = ""  # a text shown as the value is one, whatever the name: "nl_results": "what the rows say"
     return described(name, said.strip('"'))
@@ -374,6 +382,13 @@ _LIST_FOR_EACH = re.compile(
 )
 
 
+# "At the very end, type "Answer:" and then your answer": other words may come before it.
+_AT_THE_END = re.compile(
+    r"\bat the (?:very )?end\b[^.\n]{0,60}\b(?:type|print|write|give|state|output|provide|put|add|answer)\b|\bend your (?:answer|response|reply) with\b",
+    re.IGNORECASE,
+)
+
+
 def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
     lists = [choice for choice in said if "enum" in choice.schema]
     ranges = list(numbers(document))
@@ -402,8 +417,12 @@ def _from_choices(document: PromptText, said: list[Choice]) -> Inferred | None:
     schema = with_fallback(document.text, dict(best.schema))
     carried = tuple(choice.span for choice in lists if choice.bare)
     covered = tuple(choice.span for choice in lists)
+    ends = _AT_THE_END.search(document.text)
     return Inferred(
-        (Field(name or "answer", schema, best.source, document.line(best.span.start)),), carried, covered=covered
+        (Field(name or "answer", schema, best.source, document.line(best.span.start)),),
+        carried,
+        covered=covered,
+        beside=f"line {document.line(ends.start())}: the value ends a longer answer" if ends else None,
     )
 
 

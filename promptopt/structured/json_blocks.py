@@ -34,7 +34,7 @@ _OUTPUT_CUE = re.compile(
 _OBJECT = re.compile(r"\{\s*[\"'“][\w<][^\"'\n]{0,60}[\"'”]\s*:")
 # Marks of a template: an answer has no such values.
 _PLACEHOLDERS = re.compile(
-    r"<[^<>\n]+>|\||\.\.\.|…|\b(?:string|integer|number|boolean|float|str|int|bool)\b|\byour\b|\b(?:true ?/ ?false|true or false|yes or no)\b"
+    r"<[^<>\n]+>|\||\.\.\.|…|(?:[:\"'<(\[,]|\bor\b)\s*(?:an? |the )?(?:string|integer|number|boolean|float|str|int|bool)\b|\byour\b|\b(?:true ?/ ?false|true or false|yes or no)\b"
     r"|[\"']\s*:\s*\[?[A-Za-z]\w*(?<!true)(?<!false)(?<!null)(?=\s*[,}\]\n])",
     re.IGNORECASE,
 )
@@ -51,8 +51,10 @@ _GIVEN = re.compile(
 _EXAMPLE = re.compile(r"^\W*(?:example|sample)s?\b[^\n:]{0,20}:?\W*$", re.IGNORECASE)
 _TITLE = re.compile(r"\W*(?:\w+ )?(?:schema|structure|shape)\W*", re.IGNORECASE)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
-# "[yes/no]" is the place of a word, and no list.
-_OF_WORDS = re.compile(r"\[\s*[A-Za-z][\w ]*(?:\s*[/|]\s*[A-Za-z][\w ]*)+\s*\]")
+# "[yes/no]" and "[Answer with only yes or no]" are the place of a word, and no list.
+_OF_WORDS = re.compile(
+    r"\[\s*[A-Za-z][\w ]*(?:\s*[/|]\s*[A-Za-z][\w ]*)+\s*\]|\[\s*(?i:answer|respond|reply|write|insert|put|enter)\b[^\]\n]*\]"
+)
 _ANCHOR = re.compile(r"[*_`#]*[A-Za-z][\w ]{0,30}[*_`]*:[*_`]*")
 
 
@@ -75,7 +77,7 @@ class Block:
 
 def blocks(document: PromptText) -> list[Block]:
     """Pseudo-JSON of the text that shows the answer, outermost only."""
-    found = list(_blocks(document))
+    found = _joined(document, list(_blocks(document)))
     known = [
         set(block.schema["properties"]) for block in found if block.example is not None and "properties" in block.schema
     ]
@@ -92,6 +94,21 @@ def blocks(document: PromptText) -> list[Block]:
             block = replace(block, schema=_plain_example(block.schema), example=True)  # noqa: PLW2901 - the block as it is used
         shown.append(block)
     return shown
+
+
+OR = re.compile(r"[\s`]*(?:json\b)?[\s`]*\bor\b[\s`]*(?:json\b)?[\s`]*", re.IGNORECASE)
+"""What joins two templates of which the answer is one."""
+
+
+def _joined(document: PromptText, found: list[Block]) -> list[Block]:
+    """The blocks, where one that follows a template after "or" is a template too."""
+    joined: list[Block] = []
+    for block in found:
+        last = joined[-1] if joined else None
+        follows = last is not None and OR.fullmatch(document.text[last.span.end : block.span.start])
+        shows = follows and last is not None and last.example is False and block.example is None
+        joined.append(replace(block, example=False) if shows else block)
+    return joined
 
 
 def _blocks(document: PromptText) -> Iterator[Block]:

@@ -69,6 +69,9 @@ _GIVEN = re.compile(
 _SCALE_END = re.compile(r"/\s*\d+\W*$")
 
 
+_JSON_KEYS = re.compile(r"\bjson\b[^\n]*\b(?:keys|fields|properties|attributes)\b[^\n]*:\W*$", re.IGNORECASE)
+
+
 def forms(document: PromptText) -> Iterator[Found]:
     """Labels one below the other, with placeholders or words for what belongs beside them."""
     lines = document.text.split("\n")
@@ -77,6 +80,9 @@ def forms(document: PromptText) -> Iterator[Found]:
     for number, line in enumerate(lines):
         end = offset + len(line) + 1
         if LEAD.search(line) and not _GIVEN.search(line) and (form := _form(document, lines, number + 1, end)):
+            if _JSON_KEYS.search(line):
+                first = document.line(form[0][1].start)
+                raise UnreadForm(f"line {first}: keys of a JSON object without quotes or a list's marks are not read")
             found = _either(document, found, form) if found else form
         offset = end
     yield from found

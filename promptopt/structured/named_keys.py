@@ -78,6 +78,10 @@ _LINE = re.compile(
     rf"^(?P<indent>[ \t]*){_MARK}(?P<open>[*_`\"'“]*)(?P<name>[A-Za-z_][\w /-]{{0,40}}?)(?P<shut>[*_`\"'”]*)[ \t]*"
     r"(?:\((?P<type>[^()\n]{1,160})\))?[*_`]*[ \t]*(?P<mark>:|[-–—](?=\s)|(?=(?:for|is|if|should|must|with|as)\b)|$|(?<=\)))[*_`]*(?P<rest>[^\n]*)$"
 )
+# "Generate your answer in a json format with the fields below"
+_POINTS_DOWN = re.compile(
+    rf"\bjson\b[^\n]*\b(?:{_KINDS} (?:listed )?below|following {_KINDS})[\s.*_-]*\Z", re.IGNORECASE
+)
 _ANY_ITEM = re.compile(rf"^(?P<indent>[ \t]*){_MARK}")
 _LEAD = re.compile(rf"\b(?:json|objects?|dict(?:ionary)?|{_KINDS[3:-1]})\b", re.IGNORECASE)
 _OUTPUT = re.compile(
@@ -169,7 +173,7 @@ def _leads(lines: list[str], number: int) -> bool:
     if re.match(r"\W*(?:each|every)\b", last, re.IGNORECASE):
         return False
     return (
-        above.rstrip().rstrip("*_").endswith(":")
+        (above.rstrip().rstrip("*_").endswith(":") or _POINTS_DOWN.search(above) is not None)
         and bool(_LEAD.search(last))
         and bool(
             _OUTPUT.search(above)

@@ -20,9 +20,10 @@ _STRING = re.compile(
 _KEY = re.compile(r"[A-Za-z_][\w \-]{0,60}?(?=\s*[:=?])")
 # A variable of a prompt that some other code fills in, where a value should be.
 _VARIABLE = re.compile(r"\{\w+(?:\.\w+)*\}")
-# "[your score: 1.0, 0.5 or 0.0]" is the place of a value and no list.
+# "[confidence_score]" and "[your score: 1.0, 0.5 or 0.0]" are the place of a value and no list.
 _PLACE = re.compile(
-    r"\[(?:your|insert|enter|put|the|an?)\s+(?:\w+:\s*)?(?P<said>[^\[\]{}\"\n]{2,120})\](?=\s*(?:,|\}|\n))",
+    r"\[(?P<name>[a-z]+_(?:score|value|level|text|name|label|number|type|reason))\](?=\s*(?:,|\}|\n))"
+    r"|\[(?:your|insert|enter|put|the|an?)\s+(?:\w+:\s*)?(?P<said>[^\[\]{}\"\n]{2,120})\](?=\s*(?:,|\}|\n))",
     re.IGNORECASE,
 )
 _OR_NULL = re.compile(r"\s*(?:\||/|\bor\b)\s*(?:null|None)\b")
@@ -135,7 +136,7 @@ class _Reader:
     def _list(self, depth: int) -> dict[str, Any]:
         if place := _PLACE.match(self._text, self.position):
             self.position = place.end()
-            return placeholder(place["said"])
+            return placeholder(place["said"] or place["name"])
         self._take("[")
         items: list[dict[str, Any]] = []
         quoted = True

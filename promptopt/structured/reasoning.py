@@ -26,7 +26,8 @@ _ASKED = (
 _TASKS = (
     (
         re.compile(
-            r"\b(?:calculate|compute|work out|add up|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
+            # "Compute a score" speaks of a judgement.
+            r"\b(?:calculate(?!(?: an?| the| your)?(?: [\w-]+){0,3} (?:score|rating|metric|similarity|grade)s?\b)|compute(?!(?: an?| the| your)?(?: [\w-]+){0,3} (?:score|rating|metric|similarity|grade)s?\b)|work out|add up|(?<!user )(?<!users )(?<!helps )(?<!to )solve (?:for|the (?:equation|problem|puzzle|riddle))|(?:math|arithmetic|algebra|geometry)\w*)\b",
             re.IGNORECASE,
         ),
         "arithmetic",
@@ -70,6 +71,21 @@ _IS_TOPIC = re.compile(r"(?:math|arithmetic|algebra|geometry|solve|calculate|com
 _NEGATED = re.compile(r"\b(?:not|n['’]t|never|without|no)\b[^.\n]{0,40}\Z", re.IGNORECASE)
 
 
+_TOPIC = re.compile(r"(?:math|arithmetic|algebra|geometry)\w*|multi-?step|multi-?hop", re.IGNORECASE)
+_ORDER = re.compile(r"\b(?:solve|answer|calculate|compute|work out|find|show|explain)\b", re.IGNORECASE)
+_BULLET = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])[ \t]")
+
+
+def _is_listed(text: str, match: re.Match[str]) -> bool:
+    """Whether a topic is one of several that a prompt names: "History, Math, Coding", "- Math concepts"."""
+    if not _TOPIC.fullmatch(match[0]):
+        return False
+    before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
+    line = text[text.rfind("\n", 0, match.start()) + 1 :].split("\n", 1)[0]
+    enumerated = before.endswith((",", "/", "|")) or after.startswith((",", "/", "|"))
+    return enumerated or (_BULLET.match(line) is not None and not _ORDER.search(line))
+
+
 def keeps_reasoning(fields: Sequence[Field]) -> bool:
     """Whether the form of the answer has a part of its own for the reasoning."""
     return len(fields) > 1 and any(
@@ -95,7 +111,7 @@ def needs_reasoning(document: PromptText) -> str | None:
             before = text[max(0, match.start() - 300) : match.start()]
             if _NEGATED.search(before):
                 break
-            if what == "arithmetic" and _JUDGED.search(before) and _IS_TOPIC(match[0]):
+            if _is_listed(text, match) or (what == "arithmetic" and _JUDGED.search(before) and _IS_TOPIC(match[0])):
                 continue
             return f"line {document.line(match.start())}: {match[0]!r} is a task of {what}"
     return None

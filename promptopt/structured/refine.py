@@ -165,8 +165,8 @@ _RATED = re.compile(
 )
 # "- `action`: must be one of `run` or `stop`", below the form that has the key.
 _EXPLAINED = re.compile(
-    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*(?P<said>(?:\([^()\n]{1,40}\))?[ \t]*:[^\n]+)",
-    re.MULTILINE,
+    r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*(?P<said>(?:\([^()\n]{1,40}\))?[ \t]*(?::|(?:must|should|has to|can only) be\b)[^\n]+)",
+    re.MULTILINE | re.IGNORECASE,
 )
 _SHOWN_LIST = re.compile(r"\bexample\b[^\n]{0,40}?(?P<list>\[\s*-?\d+(?:\s*,\s*-?\d+)*\s*\])", re.IGNORECASE)
 
@@ -185,12 +185,21 @@ _ABSENT = re.compile(
 )
 
 
+# "- `berth`" and below it, further in, what belongs to that key alone
+_KEY_ITEM = re.compile(
+    r"^[ \t]*[-*•][ \t]+[*_]*[`\"'](?P<name>\w+)[`\"'][*_]*[ \t]*\n(?P<rest>(?:[ \t]+(?![-*•])\S[^\n]*\n)+)",
+    re.MULTILINE,
+)
+
+
 def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
     """What the prose says of null: for the keys it names in that sentence, or for every value that is not known."""
     prose = document.text
     for span in covered:
         prose = prose[: span.start] + "\n" * (span.end - span.start) + prose[span.end :]
     prose = re.sub(r"\([^()\n]*\bor null\b[^()\n]*\)", "", prose)  # "(number or null)" is said of one key
+    owned = {item["name"] for item in _KEY_ITEM.finditer(prose) if _NULL.search(item["rest"])}
+    prose = _KEY_ITEM.sub("\n", prose)
     sentences = [
         text for text in re.split(r"(?<=[.!?])\s|\n", prose) if _NULL.search(text) and not _NOT_NULL.search(text)
     ]
@@ -199,8 +208,9 @@ def nulls_of(document: PromptText, covered: Sequence[Span] = ()) -> Callable[[st
         if not isinstance(schema.get("type"), str) or schema["type"] in ("object", "array"):
             return schema
         named = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])", re.IGNORECASE)
-        general = any(_ABSENT.search(text) and not re.search(r"[\"'`]\w+[\"'`]", text) for text in sentences)
-        return or_null(schema) if general or any(named.search(text) for text in sentences) else schema
+        general = any(_ABSENT.search(text) and not re.search(r"[\"'`](?!null\b)\w+[\"'`]", text) for text in sentences)
+        said = name in owned or general or any(named.search(text) for text in sentences)
+        return or_null(schema) if said else schema
 
     return visit
 
@@ -236,6 +246,8 @@ def with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: l
         if listed and all(choice == listed[0] for choice in listed):
             return {**schema, **listed[0]}
     if kind in (None, "string") and "enum" not in schema:
+        if labelled := _only_labels(plain, lists):
+            return {**schema, "type": "string", "enum": labelled}
         known = [
             choice.schema
             for choice in lists
@@ -247,6 +259,35 @@ def with_prose(name: str, schema: dict[str, Any], ranges: list[Choice], lists: l
         if kind == "string" and coded and all(codes == coded[0] for codes in coded):
             return {**schema, "enum": [str(code) for code in coded[0]]}  # shown in quotes: the number as a text
     return schema
+
+
+# Keys that name a label and not what it is of.
+_LABEL_KEYS = frozenset({"label", "class", "category", "classification", "prediction"})
+_VERDICT_KEYS = frozenset({"verdict", "decision", "answer", "result", "score"})
+
+
+def _only_labels(name: str, lists: list[Choice]) -> list[str]:
+    """The labels of the one list that a prompt gives, if a key can only hold one of them; empty if it may not."""
+    noun = name.rpartition("_")[2]
+    if noun not in _LABEL_KEYS | _VERDICT_KEYS or not lists:
+        return []
+    if any(choice.name or choice.schema.get("type") != "string" for choice in lists):
+        return []
+    first = list(lists[0].schema["enum"])
+    same = all(set(choice.schema["enum"]) == set(first) for choice in lists)
+    asked = noun in _LABEL_KEYS or any(choice.asks for choice in lists)
+    return first if same and asked else []
+
+
+def with_only_list(field: Field, lists: list[Choice]) -> Field:
+    """The only key of an answer with the labels of the only list that asks for it."""
+    asked = [choice.schema for choice in lists if choice.asks]
+    open_text = field.schema.get("type") == "string" and "enum" not in field.schema
+    if not open_text or not asked or any(set(schema["enum"]) != set(asked[0]["enum"]) for schema in asked):
+        return field
+    if asked[0].get("type") != "string" or len(asked) < len(lists):
+        return field
+    return replace(field, schema={**field.schema, "enum": list(asked[0]["enum"])})
 
 
 # An order to answer, at the begin of a clause.

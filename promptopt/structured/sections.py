@@ -55,7 +55,7 @@ _LISTING = regex.compile(
 )
 _ARRAY = regex.compile(
     r"\b(?:submit|return|output|respond|answer|reply|provide|produce|give|generate|response|should be|must be|formatted)\b[^.\n]{0,60}?"
-    r"\b(?:json |python |formatted |plain |valid |strict |flat )*(?<!separated )(?:lists?|arrays?) of (?P<what>str(?:ing)?s?|texts|integers|numbers|ints|indices|sentences)\b",
+    r"\b(?:json |python |formatted |plain |valid |strict |flat )*(?<!separated )(?<!yaml )(?<!markdown )(?:lists?|arrays?) of (?P<what>str(?:ing)?s?|texts|integers|numbers|ints|indices|sentences)\b",
     re.IGNORECASE,
 )
 _TABLE = regex.compile(r"^[ \t]*\|(?P<head>[^\n|]+(?:\|[^\n|]+)+)\|[ \t]*\n[ \t]*\|[ \t:|-]+\|", re.MULTILINE)
@@ -80,6 +80,10 @@ _ONE = re.compile(
     re.IGNORECASE,
 )
 
+# "on a scale of HATED, DISLIKED, LOVED"
+_WORD_SCALE = re.compile(
+    r"\bon a scale (?:of|from)\s*:?\s*(?P<list>[A-Z][A-Z ]*[A-Z](?:,\s*(?:(?:and|or)\s+)?[A-Z][A-Z ]*[A-Z]){2,})(?=\s*(?:[.;\n]|$))"
+)
 _LIST: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 _TEXT: dict[str, Any] = {"type": "string"}
 # "## 2. Plan": only numbered headings; others part the prompt itself.
@@ -146,6 +150,8 @@ def sections(document: PromptText) -> Iterator[tuple[Field, Span]]:
 def _section_schema(asked: str) -> dict[str, Any]:
     # What each item is said to have says nothing about the section.
     asked = _EACH.sub("", _NO_BULLETS.sub("", asked))
+    if scale := _WORD_SCALE.search(asked):
+        return {"type": "string", "enum": re.findall(r"[A-Z][A-Z ]*[A-Z]", scale["list"])}
     many = bool(_BULLETS.search(asked) or _MANY.search(asked))
     if many and not (_ONE.search(asked) and not _BULLETS.search(asked)):
         return {"type": "array", "items": {"type": "string"}}

@@ -16,6 +16,12 @@ _OPEN = regex.compile(
     rf"\b{OUTPUT}\b[^.\n<]{{0,100}}\b(?:in|inside|within|between|into|with|using|as)\b[^.\n<]{{0,30}}[`\"']?<(?P<name>[A-Za-z_][\w-]*)>[`\"']?(?:\s*(?:and|\.\.\.|…|,)?\s*[`\"']?</(?P=name)>|\s+(?:xml )?tags?\b)",
     regex.IGNORECASE,
 )
+# "First, in <thinking> tags, decide whether ..."
+_REASONS = regex.compile(
+    r"\b(?:in|inside|within|between|using|with) (?:the |a )?[`\"']?<(?P<name>thinking|thoughts?|think|reasoning|scratchpad|analysis)>[`\"']?"
+    r"(?:\s*(?:and|\.\.\.|…|,)?\s*[`\"']?</(?P=name)>)?[`\"']?\s+(?:xml )?tags?\b",
+    regex.IGNORECASE,
+)
 _HTML = frozenset(
     re.findall(
         r"\S+",
@@ -46,8 +52,10 @@ def tagged(document: PromptText) -> list[Found]:
         if (before.endswith("`") and not _WITHIN.search(before)) or _SPOKEN.search(before):
             # A tag that is spoken about.
             continue
-        if _HERE.search(before.rstrip().rpartition("\n")[2]) or (
-            len(body) > _SHORT and len(_SENTENCES.findall(body)) > 1
+        if (
+            _points_at(before, name)
+            or _HERE.search(before.rstrip().rpartition("\n")[2])
+            or (len(body) > _SHORT and len(_SENTENCES.findall(body)) > 1)
         ):
             continue  # what the prompt gives, or a long text that instructs
         follows = last >= 0 and not text[last : match.start()].strip(" \t\n,;and`\"'")
@@ -67,6 +75,15 @@ def tagged(document: PromptText) -> list[Found]:
             continue
         last = match.end()
         found.setdefault(name, (_tag(document, name, body, match.start()), Span(*match.span())))
+    found = _named(document, found)
+    _check_elements(document, found, held)
+    return list(found.values())
+
+
+def _named(document: PromptText, found: dict[str, Found]) -> dict[str, Found]:
+    """The tags that were found, and those that a sentence names: "put the score in <score> tags"."""
+    text = document.text
+    named = dict(found)
     for match in scan(_OPEN, text):
         if (
             match["name"].lower() not in _HTML
@@ -85,9 +102,12 @@ def tagged(document: PromptText) -> list[Found]:
                 if numeric
                 else ""
             )
-            found.setdefault(match["name"], (_tag(document, match["name"], body, match.start()), Span(*match.span())))
-    _check_elements(document, found, held)
-    return list(found.values())
+            named.setdefault(match["name"], (_tag(document, match["name"], body, match.start()), Span(*match.span())))
+    reasons: dict[str, Found] = {}
+    for match in scan(_REASONS, text) if named else ():
+        if match["name"] not in named:
+            reasons.setdefault(match["name"], (_tag(document, match["name"], "", match.start()), Span(*match.span())))
+    return reasons | named
 
 
 def _check_elements(document: PromptText, found: Mapping[str, Found], held: set[str]) -> None:
@@ -99,7 +119,9 @@ def _check_elements(document: PromptText, found: Mapping[str, Found], held: set[
         if name in found or name in held or name.lower() in _HTML or _INPUTS.search(name) or _is_input(body):
             continue
         before = document.text[max(0, match.start() - 160) : match.start()]
-        asked = PLACE.search(body) and _asks(before)
+        # "<quote> . . . </quote>" is a place for some words.
+        dots = re.fullmatch(r"\s*(?:\.\s*){2,}|\s*…\s*", body)
+        asked = dots or (PLACE.search(body) and _asks(before))
         within = _WITHIN.search(before) and not _PROVIDED.search(before.rpartition("\n")[2])
         if len(body) < _SHORT and (asked or within):
             line = document.line(match.start())
@@ -113,6 +135,8 @@ def _check_elements(document: PromptText, found: Mapping[str, Found], held: set[
     ):
         line = document.line(whole.start())
         raise UnreadForm(f"line {line}: the answer is XML with elements inside <{whole['name']}>")
+    if again := _TWICE.search(document.text):
+        raise UnreadForm(f"line {document.line(again.start())}: <{again['name']}> comes twice in the answer")
     near = max(0, min(span.start for _, span in found.values()) - _NEAR)
     if several := _SEVERAL.search(document.text, near, max(span.end for _, span in found.values()) + _NEAR):
         raise UnreadForm(f"line {document.line(several.start())}: the parts of the answer may come several times")
@@ -148,6 +172,8 @@ _SEVERAL = re.compile(
 )
 
 
+# "for example, <score>3</score><score>5</score>"
+_TWICE = re.compile(r"</(?P<name>\w[\w-]*)>[ \t]*<(?P=name)>")
 _SPOKEN = re.compile(
     r"\b(?:text|content|anything|everything|data|code|inputs?|documents?) (?:(?:that|which) (?:is|are) )?(?:(?:wrapped|enclosed|found|placed|given|provided) )?"
     r"(?:in|inside|within|between) (?:the )?[`\"']?\Z",
@@ -163,6 +189,14 @@ def _asks(before: str, body: str = "") -> bool:
     """
     paragraph = re.split(r"\n[ \t]*\n", re.split(r"</[\w-]+>", before)[-1].rstrip(" \t\n`"))[-1]
     return bool(_CUE.search(paragraph) or (body and len(body.split()) > 1 and _RATES.search(paragraph)))
+
+
+def _points_at(before: str, name: str) -> bool:
+    """Whether the line above a tag names what it holds: "sort them into the following kinds:" and below it <kinds>."""
+    line = before.rstrip().rpartition("\n")[2]
+    said = re.search(r"\b(?:following|these|below|listed)\b(?P<what>[^\n]*):\W*\Z", line, re.IGNORECASE)
+    noun = field_name(name).rpartition("_")[2].lower()
+    return said is not None and re.search(rf"\b{re.escape(noun)}\b", said["what"], re.IGNORECASE) is not None
 
 
 _RATES = re.compile(r"\b(?:rate|classify|score|grade|assess|decide|label)\b", re.IGNORECASE)

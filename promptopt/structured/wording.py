@@ -100,7 +100,7 @@ _MUST_BE = re.compile(
 )
 _MAY_BE_NULL = re.compile(
     r"\b(?:(?:or |else |otherwise )?null|none) (?:if|when|for|unless)\b|\bor null\b|\belse null\b|\botherwise null\b|\bnullable\b|\boptional\b"
-    r"|\bonly (?:if|when|for)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable)\b",
+    r"|(?<!true )(?<!false )\bonly (?:if|when|for)\b|\b(?:may|can) be (?:null|omitted|left out)\b|\bif (?:any|available|known|present|applicable)\b",
     re.IGNORECASE,
 )
 _COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
@@ -220,6 +220,8 @@ def quoted_value(text: str) -> dict[str, Any]:
     lowered = text.strip().lower()
     if lowered in TYPES:
         return {"type": TYPES[lowered]}
+    if noted := _NULL_NOTED.fullmatch(text.strip()):
+        return {**or_null({"type": TYPES[noted["kind"].lower()]}), "description": noted["note"].strip()}
     if null := _without_null(text, quoted=True):
         return or_null(quoted_value(null))
     if _BOOLEAN.fullmatch(text.strip()) or _TRUE_IF.match(text):
@@ -234,10 +236,16 @@ def quoted_value(text: str) -> dict[str, Any]:
         return {"type": "string", **bare_value(re.sub(r"\A(?:an?)\s+", "", text.strip()) if typed else text)}
     # Some words in a template say what belongs there; of an example they are dropped again.
     described = (len(text.split()) >= 3 or _DATE_FORM.fullmatch(text)) and len(text) < 300 and MASK not in text
+    described = described and not text.rstrip().endswith("?")  # a question is a sample of an answer
     found = {"type": "string", "description": text} if described else {"type": "string"}
     return or_null(found) if _ELSE_NULL.search(text) else found
 
 
+# "string or null (YYYY-MM)", "string | null - the title as printed"
+_NULL_NOTED = re.compile(
+    r"(?P<kind>str|string|text|int|integer|float|number|bool|boolean)\s*(?:\||/|,?\s*\bor\b)\s*null\s*(?:[-–—:,;]\s*|(?=\())\(?(?P<note>[^\n]{3,250}?)\)?",
+    re.IGNORECASE,
+)
 _ELSE_NULL = re.compile(r"\b(?:otherwise|else|or) null\b")
 _DATE_FORM = re.compile(r"(?:[YMDHhms]{1,4}[-/.: T]){1,5}[YMDHhms]{1,4}Z?")
 
@@ -252,7 +260,7 @@ def _without_null(text: str, *, quoted: bool) -> str:
 
 def alternatives(text: str) -> list[str]:
     """``positive|negative``, ``yes/no`` or ``"A" or "B"`` as labels; empty if the text is something else."""
-    text = text.strip()
+    text = re.sub(r"\A\W*fill(?: it| this)?(?: in)? with\s+", "", text.strip(), flags=re.IGNORECASE).strip(" <>")
     if MASK in text:
         return []
     if listed := re.match(
@@ -284,6 +292,8 @@ def _opposites(text: str) -> list[str]:
     if len(parts) < 2 or not re.search(r"\bor\b", text):
         return []
     bare = [part.strip().strip("\"'`“”‘’") for part in parts]
+    if all(re.fullmatch(r"[A-Za-z]+_[A-Za-z\d]+", part) for part in bare):
+        return list(dict.fromkeys(bare))
     if all(_NUMBER.fullmatch(part) for part in bare):
         return list(dict.fromkeys(bare))
     quoted = all(re.fullmatch(rf"{_QUOTE}[^\"'`“”‘’]{{1,40}}{_QUOTE}", part.strip()) for part in parts)
@@ -405,6 +415,8 @@ def _says_null(text: str) -> bool:
 def stated(text: str) -> dict[str, Any] | None:
     """What a description says itself of its value; ``{}`` if nothing, ``None`` if an object whose form is not known."""
     words = re.sub(r"[*_]{2}|`", "", text).strip(" :–-\n")
+    words = re.sub(r"\A(?:must|should|has to|can only) be (?:always |exactly )?", "", words, flags=re.IGNORECASE)
+    words = re.sub(r"\b(?:in|within) \[(-?[\d.]+),\s*(-?[\d.]+)\]", r"from \1 to \2", words)
     found = _kind_of(words)
     return or_null(found) if found and _says_null(words) else found
 
