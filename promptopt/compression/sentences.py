@@ -17,7 +17,15 @@ _MARKER = re.compile(
     r"^[ \t>]*(?:(?P<heading>#{1,6}[ \t]+)|(?P<bullet>[-*+•‣◦–][ \t]+)|(?P<number>(?:\d{1,3}|[A-Za-z])[.)][ \t]+))"
 )
 _RULE = re.compile(r"^[ \t]*(?:[-=_*#~+/|<>]{3,}[ \t]*)+$")
-_END = re.compile(r"(?P<mark>[.!?]+)[)\"'”’*_]*(?=\s+[^\sa-z]|\s*$)|[。！？]+")
+# Armenian, Arabic, Urdu, Indic, Burmese, Ethiopic, Khmer, Chinese and Japanese ones end a sentence whatever follows
+# (Unicode's property Sentence_Terminal).
+_FULL_STOPS = (
+    "\u0589\u061d-\u061f\u06d4\u0964\u0965\u104a\u104b\u1362\u1367\u17d4\u17d5\u203c\u203d\u2047-\u2049"
+    "\u3002\uff01\uff1f\uff61"
+)
+_END = re.compile(rf"(?P<mark>[.!?]+)[)\"'”’*_]*(?=\s+[^\sa-z]|\s*$)|[{_FULL_STOPS}]+")
+SENTENCE_ENDS = f".!?{_FULL_STOPS}"
+"""What ends a sentence, as the inside of a class of a regular expression."""
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|Mr|Mrs|Ms|Dr|Prof|St|Inc|INC|Ltd|Corp|al|cf|No|Fig|approx|[A-Z])\Z")
 LONGEST_ABBREVIATION = 8
 

@@ -15,8 +15,9 @@ from typing import Any, Literal
 from promptopt.compression.engine import with_files
 from promptopt.compression.facts import facts
 from promptopt.errors import UsageError
+from promptopt.minimization.nodes import Node
 from promptopt.minimization.schema_units import SchemaPart, SchemaText, schema_texts
-from promptopt.minimization.segments import Node, segment
+from promptopt.minimization.segments import segment
 from promptopt.templates import Template
 from promptopt.templates.source import read_source
 

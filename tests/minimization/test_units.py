@@ -140,10 +140,108 @@ def test_any_subset_leaves_a_prompt_that_renders(project: Any, data: st.DataObje
             assert unit.text not in text
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("{% if a %}Be kind.{% else %}Be short.{% endif %} {{ q }}", ["Be kind.", "Be short."]),
+        ("Say it. {% for x in c %}See {{ x }}.{% endfor %} Go on.\n{{ q }}", ["Say it.", "See {{ x }}.", "Go on."]),
+        ("Say it{% if a %}, kindly{% endif %}. Go on.\n{{ q }}", ["Say it{% if a %}, kindly{% endif %}.", "Go on."]),
+    ],
+)
+def test_the_branches_of_a_block_inside_a_line_are_units_if_they_are_sentences(
+    project: Any, body: str, expected: list[str]
+) -> None:
+    units = units_of(project, f"---\nmodel: m\n---\n{body}\n")
+    assert [unit.shown for unit in units.units] == expected
+    everything = units.without([unit.id for unit in units.units]).source
+    assert everything.split("---\n")[-1].strip() == "{{ q }}"
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Übersetze den Text.", "Überprüfe ihn."],
+        ["पाठ को ध्यान से पढ़ो।", "फिर उत्तर दो।"],
+        ["ما هذا؟", "اقرأ النص.", "أجب بنعم."],
+        ["متن را بخوان۔", "پاسخ بده۔"],
+        ["仔细阅读。", "回答问题！"],
+    ],
+)
+@pytest.mark.parametrize("gap", ["\n", "\n\n"])
+def test_sentences_of_any_language_end_where_they_end(project: Any, sentences: list[str], gap: str) -> None:
+    units = units_of(project, f"---\nmodel: m\n---\n{' '.join(sentences)}{gap}{{{{ q }}}}\n")
+    assert kinds(units) == [("sentence", sentence) for sentence in sentences]
+
+
+def test_code_is_a_unit_of_its_own_and_goes_with_what_leads_to_it(project: Any) -> None:
+    for gap in ("", "\n"):
+        text = f"Be kind. Answer as this:\n{gap}```yaml\n- a: 1\n\n- b: 2\n```\nBe short. Be calm.\n\n{{{{ q }}}}\n"
+        units = units_of(project, f"---\nmodel: m\n---\n{text}")
+        assert kinds(units) == [
+            ("sentence", "Be kind."), ("block", "```yaml - a: 1 - b: 2 ```"),
+            ("sentence", "Be short."), ("sentence", "Be calm."),
+        ]  # fmt: skip
+        without = units.without(["u2"]).source
+        assert "Answer as this" not in without
+        assert "Be kind." in without
+
+
+def test_code_below_a_list_item_stays_with_it(project: Any) -> None:
+    units = units_of(project, "---\nmodel: m\n---\nDo:\n- one\n  ```\n  - x\n\n  - y\n  ```\n- two\n\n{{ q }}\n")
+    assert kinds(units) == [("list item", "- one ``` - x - y ```"), ("list item", "- two")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Example 1:\nInput: one\nOutput: a\n\nExample 2:\nInput: two\nOutput: b\n\n",
+        "Example 1:\n\nInput: one\n\nOutput: a\n\nExample 2:\n\nInput: two\n\nOutput: b\n\n",
+        "**Example 1:**\nThe cat sat. It is a.\n\n**Example 2:**\nThe dog ran. It is b.\n\n",
+        "## Example 1\nThe cat sat.\n\n## Example 2\nThe dog ran.\n\n",
+        "Example 1: the cat sat -> a\nExample 2: the dog ran -> b\n\n",
+    ],
+)
+def test_what_heads_an_example_goes_with_it(project: Any, text: str) -> None:
+    units = units_of(project, f"---\nmodel: m\n---\n{text}Be kind to all.\n\nInput: {{{{ q }}}}\n")
+    assert [kind for kind, _ in kinds(units)[:2]] == ["example", "example"]
+    assert [shown for _, shown in kinds(units)[2:]] == ["Be kind to all."]
+    without = units.without(["u2"]).source
+    assert "xample 1" in without
+    assert "xample 2" not in without
+    assert "Be kind to all." in without
+
+
+def test_what_leads_to_examples_goes_with_the_last(project: Any) -> None:
+    text = "---\nmodel: m\n---\nLearn from these:\nInput: a\nOutput: b\nInput: c\nOutput: d\n\n{{ q }}\n"
+    units = units_of(project, text)
+    assert [kind for kind, _ in kinds(units)] == ["example", "example"]
+    assert "Learn from these" in units.without(["u1"]).source
+    assert "Learn from these" not in units.without(["u1", "u2"]).source
+
+
+def test_a_list_stays_if_something_in_it_cannot_go(project: Any) -> None:
+    text = "---\nmodel: m\n---\nFollow:\n- one\n- two {% if a %}x\n- three{% endif %}\n\n{{ q }}\n"
+    units = units_of(project, text)
+    assert kinds(units) == [("list item", "- one")]
+    assert "- two {% if a %}x\n- three{% endif %}" in units.without(["u1"]).source
+
+
 PIECES = [
     *("Do this.", "Never do that! ", "- item one\n", "- item {{ b }}\n", "\n\n", "# Head\n", "{{ a }}", "Note: x\n"),
     *("{% if a %}", "{% endif %}", "{% else %}", "{% for x in c %}", "{% endfor %}", "<t>\n", "</t>\n", "List:\n"),
-    *("```\ncode\n```\n", "{# why #}", " ", "\n", "{% set d = 1 %}", "1. first\n", "Q: one\nA: two\n\n", "{{ d }}"),
+    *(
+        "```\ncode\n```\n",
+        "```\n- a\n\n- b\n```\n",
+        "Example 1:\n",
+        "## Example\n",
+        "{# why #}",
+        " ",
+        "\n",
+        "{% set d = 1 %}",
+        "1. first\n",
+        "Q: one\nA: two\n\n",
+        "{{ d }}",
+    ),
 ]
 
 
