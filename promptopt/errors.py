@@ -16,6 +16,7 @@ The tree::
     │   └── LockError              a prompt's lock file: broken, in conflict, edited by hand, without its prompt
     ├── ProviderError              an endpoint did not answer as it should; one failed trial
     │   ├── ProviderUnusable       no further call can succeed (credentials, address, quota); ends the run
+    │   │   └── NothingAnswered    each of many calls failed; exit code 3
     │   └── Refused                the gateway did not send a call
     │       ├── BudgetExceeded     the call may cost more than is left of a budget
     │       ├── LimitExceeded      a user, tier or key has made as many calls as it may
@@ -166,6 +167,12 @@ class ProviderError(PromptoptError):
 
 class ProviderUnusable(ProviderError):
     """No further call to this endpoint can succeed: the run ends, what was answered is kept."""
+
+
+class NothingAnswered(ProviderUnusable):
+    """Each of many calls failed, whyever: nothing is known."""
+
+    exit_code = INCOMPLETE
 
 
 class CostLimitError(PromptoptError):

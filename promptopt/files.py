@@ -234,6 +234,17 @@ def write_new(target: Path, text: str, error: type[InputError] = InputError) -> 
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(target: Path, error: type[InputError] = InputError) -> None:
+    """Raises InputError (the class is ``error``) if a file could not be written there. Nothing is left behind."""
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    try:
+        probe = folder / f".{target.name}.{os.getpid()}.tmp"
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        probe.unlink()
+    except OSError as problem:
+        raise error(f"cannot be written: {problem.strerror}", path=show_path(target)) from None
+
+
 def git_error(folder: Path) -> str:
     """Why git says nothing of a folder of a repository, such as one of another owner; empty if it is in none."""
     environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}

@@ -92,16 +92,10 @@ def command(
     Exit code 1 if no cheaper version is confirmed, 3 if too many calls failed to say anything.
     """
     from promptopt.cli.compare import asking_progress
-    from promptopt.errors import INCOMPLETE, UsageError
+    from promptopt.errors import INCOMPLETE
     from promptopt.minimization.minimize import minimize
 
-    pages = [path for path in outputs if path.suffix.lower() == ".html"]
-    files = [path for path in outputs if path not in pages]
-    if len(files) > 1:
-        raise UsageError(f"-o {files[0]} and -o {files[1]}: the prompt is written to one file; pages end in .html")
-    output = files[0] if files else None
-    if output is not None and output.exists():
-        raise UsageError(f"{output} exists already; it is not overwritten")
+    pages, output = _places(outputs, prompt if write and not dry_run else None)
     asking |= {"models": [name.strip() for name in (models or "").split(",") if name.strip()]}
     with asking_progress(price_as) as progress:
         found = minimize(
@@ -144,6 +138,35 @@ def command(
         raise click.exceptions.Exit(INCOMPLETE)
     if found.chosen is None:
         raise click.exceptions.Exit(1)
+
+
+def _places(outputs: tuple[Path, ...], prompt: str | None) -> tuple[list[Path], Path | None]:
+    """The pages and the file of the next version; what cannot be written is said before a call is paid.
+
+    Args:
+        prompt: Whose next version is written; ``None``: it is written only if a file of it is named.
+    """
+    from promptopt.errors import TemplateError, UsageError
+    from promptopt.files import check_writable
+    from promptopt.webpage.page import check_page_path
+
+    pages = [path for path in outputs if path.suffix.lower() == ".html"]
+    for page in pages:
+        check_page_path(page)
+    files = [path for path in outputs if path not in pages]
+    if len(files) > 1:
+        raise UsageError(f"-o {files[0]} and -o {files[1]}: the prompt is written to one file; pages end in .html")
+    output = files[0] if files else None
+    if output is not None:
+        if output.exists():
+            raise UsageError(f"{output} exists already; it is not overwritten")
+        check_writable(output, TemplateError)
+    elif prompt is not None:
+        from promptopt.minimization.result import place_of_next
+        from promptopt.templates import load_prompt
+
+        place_of_next(load_prompt(prompt))
+    return pages, output
 
 
 def _draft(found: Minimization, model: str) -> None:

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from random import Random
 from threading import Event
 
-from promptopt.errors import ProviderUnusable
+from promptopt.errors import NothingAnswered
 from promptopt.experiment.conversation import (
     CaseError,
     CaseStep,
@@ -132,10 +132,10 @@ class Given:
 
 
 def check_answered(outcomes: Sequence[Conversed], calls: int) -> None:
-    """Raises ProviderUnusable if each of so many calls was sent and failed."""
+    """Raises NothingAnswered if each of so many calls was sent and failed."""
     errors = [outcome.error for outcome in outcomes if outcome.error and not outcome.made]
     if errors and len(errors) == calls:
-        raise ProviderUnusable(f"not one of {calls} calls was answered; the first: {errors[0]}")
+        raise NothingAnswered(f"not one of {calls} calls was answered; the first: {errors[0]}")
 
 
 def is_timed(plans: Sequence[RunPlan]) -> bool:

@@ -232,7 +232,8 @@ def open_search(
     )
     whole = bench.variant(Reduced())
     assert whole is not None
-    bench.suite, bench.left_out = evidence_of(bench, whole)
+    bench.suite, bench.left_out = evidence_of(bench, whole, checks)
+    checks = SuiteChecks(bench.suite)
     bench.drop_idle()
     mode = how.record or ("missing" if how.provider else default_mode([whole]))
     retries = config.retries if how.retries is None else how.retries

@@ -14,6 +14,10 @@ from promptopt.minimization.oracle import Oracle
 from promptopt.money import dollars
 from promptopt.values import Usage
 
+_HOW_TO_PRICE = (
+    "what it costs can be given in [tool.promptopt.prices]; --price-as MODEL counts what is saved as for another model"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
@@ -29,6 +33,7 @@ class SearchPlan:
         usd_per_case: The most that its answers cost; ``None`` if nothing is paid.
         unrecorded: Calls for the prompt as it is that are not recorded yet.
         candidates: Choices that can be asked of all cases of the search, beside the confirmation; ``None``: no limit.
+        full_usd: Dollars that would buy one such choice, if these do not; else ``None``.
         unpriced: The model if what it costs is not known.
         left_out: Which cases do not count, and why; empty if all do.
     """
@@ -45,6 +50,7 @@ class SearchPlan:
     usd_per_case: Decimal | None
     unrecorded: int
     candidates: int | None
+    full_usd: Decimal | None = None
     unpriced: str = ""
     left_out: str = ""
 
@@ -56,6 +62,9 @@ class SearchPlan:
         money = free if self.limit is None else f"{dollars(self.limit)} buys"
         verb = ": " if self.limit is None else " "
         times = f", {self.trials} answers to each" if self.trials > 1 else ""
+        more = ""
+        if self.full_usd is not None:
+            buys, more = "less than one candidate", f" (--max-cost {_cents(self.full_usd)} would buy one)"
         points = f"{self.margin:g} point{'s' * (self.margin != 1)}"
         return (
             f"minimize {self.prompt}: {self.units} units can go, "
@@ -63,8 +72,9 @@ class SearchPlan:
             f"{self.left_out}{chr(10) * bool(self.left_out)}"
             f"{search:,} cases to search, {held:,} never seen until the one confirmation; "
             f"{self.unrecorded:,} calls of the prompt itself are not recorded\n"
-            f"{money}{verb}{buys} of {search:,} cases beside the confirmation{times}; "
+            f"{money}{verb}{buys} of {search:,} cases beside the confirmation{times}{more}; "
             f"below {self.split.fewest:,} cases nothing can be confirmed at a margin of {points}"
+            + (f"\n{_HOW_TO_PRICE}" if self.unpriced else "")
         )
 
 
@@ -87,10 +97,12 @@ def make_plan(
     assert whole is not None
     price = price_of_case(oracle, limit) if paid else None
     limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
-    candidates = None
+    candidates = full = None
     missing, _ = _own_calls(oracle, split)
     if price is not None and limit is not None:
-        split, steps, candidates = _within(bench, oracle, margin, split, steps, limit, price)
+        wanted = split, steps
+        split, steps, candidates = _within(bench, oracle, margin, *wanted, limit, price)
+        full = None if candidates else _for_one(bench, oracle, margin, wanted, limit, price)
         missing, _ = _own_calls(oracle, split)
     tokens = bench.unit_tokens
     return SearchPlan(
@@ -106,9 +118,26 @@ def make_plan(
         usd_per_case=price,
         unrecorded=missing,
         candidates=candidates,
+        full_usd=full,
         unpriced=whole.model if paid and price is None and not whole.free else "",
         left_out=bench.left_out,
     )
+
+
+def _for_one(
+    bench: Workbench, oracle: Oracle, margin: float, wanted: tuple[CaseSplit, int], limit: Decimal, price: Decimal
+) -> Decimal:
+    """Dollars, more than ``limit``, that buy a candidate of all cases of the search: with more, more is confirmed."""
+    while True:
+        split, steps, candidates = _within(bench, oracle, margin, *wanted, limit, price)
+        if candidates:
+            return limit
+        needed = _own_calls(oracle, split)[1] + (steps * len(split.confirm) + len(split.search)) * price
+        limit = max(needed, limit * Decimal("1.1"))
+
+
+def _cents(usd: Decimal) -> Decimal:
+    return usd.quantize(Decimal("0.01"), ROUND_UP)
 
 
 def _own_calls(oracle: Oracle, split: CaseSplit) -> tuple[int, Decimal]:
@@ -137,7 +166,7 @@ def _within(
     raise CostLimitError(
         f"{dollars(limit)} can confirm nothing: the fewest cases, {split.fewest:,}, and three candidates of "
         f"{FEWEST_TO_SEARCH} cost up to {dollars(needed)}. Allow that with --max-cost "
-        f"{needed.quantize(Decimal('0.01'), ROUND_UP)}, or a larger loss with --margin"
+        f"{_cents(needed)}, or a larger loss with --margin"
     )
 
 
@@ -156,7 +185,8 @@ def price_of_case(oracle: Oracle, limit: Decimal | None) -> Decimal | None:
         if limit is None:
             return None
         raise CostLimitError(
-            f"--max-cost cannot be kept: {variant.model} is unpriced. Give its price in [tool.promptopt.prices]"
+            f"--max-cost cannot be kept: {variant.model} is unpriced. Give its price in [tool.promptopt.prices]; "
+            "--price-as counts what is saved, and not what is spent"
         )
     cap = variant.params.max_output_tokens
     if cap is None:

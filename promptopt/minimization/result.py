@@ -10,7 +10,7 @@ from typing import Any
 
 from promptopt.compression.edit import unified
 from promptopt.errors import TemplateError, UsageError
-from promptopt.files import write_new
+from promptopt.files import check_writable, write_new
 from promptopt.minimization import text
 from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.confirmation import Confirmed
@@ -166,9 +166,7 @@ class Minimization:
         if self.chosen is None:
             raise UsageError("nothing was confirmed: there is no next version to write")
         template = self.bench.units.template
-        if not isinstance(template.reader, FolderReader):
-            raise UsageError(f"{template.path} is read out of git; --write needs a file of the working tree")
-        target = next_version(template.reader.root / template.name) if target is None else target
+        target = place_of_next(template, target)
         files = self.bench.written(self.chosen.choice)
         version, beside = files.pop(template.name), []
         for name, other in files.items():
@@ -253,6 +251,20 @@ class Minimization:
             "calls_to_repay": self.calls_to_repay(),
             "stopped": self.stopped or None,
         }
+
+
+def place_of_next(template: Template, target: Path | None = None) -> Path:
+    """Where the next version of a prompt is to be written, in a folder that takes it: known before a call is paid.
+
+    Raises:
+        UsageError: The prompt is no file of the working tree.
+        TemplateError: There is no such folder, and none can be made, or it does not take a file.
+    """
+    if not isinstance(template.reader, FolderReader):
+        raise UsageError(f"{template.path} is read out of git; --write needs a file of the working tree")
+    target = next_version(template.reader.root / template.name) if target is None else target
+    check_writable(target, TemplateError)
+    return target
 
 
 def _confirmed_dict(bench: Workbench, each: Confirmed) -> dict[str, Any]:

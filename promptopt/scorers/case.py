@@ -124,6 +124,11 @@ class SuiteChecks:
         """The checks of a case that ask models."""
         return [check for check in self._cases[case].checks if check.asks]
 
+    def reads_text(self, case: str) -> bool:
+        """Whether all that a case expects is about the text of one answer: not code, a judge or turns."""
+        found = self._cases[case]
+        return not found.places and all(getattr(each.scorer, "reads_text_only", False) for each in found.checks)
+
     def answer(self, case: str, response: Response, answer: AnswerExtractor | None) -> str | None:
         """What is read out of a response; ``None`` if it has no answer."""
         return _subject(response, answer, self._cases[case].case, None, ()).answer

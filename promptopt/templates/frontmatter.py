@@ -90,20 +90,25 @@ def mask_front_matter(text: str) -> str:
 
 
 def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
-    """``source`` with these keys in its front matter; a key that is ``None`` is removed."""
+    """``source`` with these keys in its front matter; a key that is ``None`` is removed.
+
+    A key that is there stays where it is, with the comments around it; others come last.
+    """
     block = _block(source)
     lead, lines = ("", []) if block is None else (block["lead"], block["yaml"].splitlines(keepends=True))
     body = source[front_matter_end(source) :]
+    entries = {key: "" if value is None else _entry(key, value) for key, value in changes.items()}
     kept: list[str] = []
     dropping = False
     for line in lines:
         key = re.match(r"([A-Za-z_]\w*)[ \t]*:", line)
         if key:
             dropping = key[1] in changes
-        if not dropping:
+            kept.append(entries.pop(key[1], ""))
+        # No value goes on with such a line: it is a comment of the file.
+        if not dropping or line.startswith("#"):
             kept.append(line)
-    added = [_entry(key, value) for key, value in changes.items() if value is not None]
-    return f"{lead}---\n{''.join(kept)}{''.join(added)}---\n{body}"
+    return f"{lead}---\n{''.join(kept)}{''.join(entries.values())}---\n{body}"
 
 
 def _entry(key: str, value: Any) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from promptopt.errors import UsageError
-from promptopt.files import replace_file
+from promptopt.files import check_writable, replace_file
 from promptopt.webpage.blocks import CasesBlock, PageBlock, PlotBlock, ReportPage
 from promptopt.webpage.markup import block_html, escaped
 
@@ -28,9 +28,10 @@ _LEVEL = 6
 
 
 def check_page_path(path: Path) -> None:
-    """Raises UsageError if the file is not named as a page is."""
+    """Raises UsageError if the file is not named as a page is, InputError if it cannot be written."""
     if path.suffix.lower() != ".html":
         raise UsageError(f"-o {path}: unknown ending {path.suffix!r}; the report is a page, FILE.html")
+    check_writable(path)
 
 
 def write_page(page: ReportPage, *paths: Path) -> None:

@@ -86,6 +86,39 @@ def test_calls_that_fail_are_named_and_may_be_allowed(
     assert "500" in confirmed["error"]
 
 
+@pytest.mark.parametrize("options", [("--write",), ("-o", "file/next.j2"), ("-o", "file/page.html")])
+def test_a_folder_that_cannot_be_written_is_said_before_the_first_call(
+    planted: Write, project: Any, endpoint: Any, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    from promptopt.files import check_writable
+
+    planted(sentences(), 140)
+    project.write({"file": "no folder"})
+    if options == ("--write",):
+        # Permissions say nothing to a superuser: the next version would be below a file.
+        monkeypatch.setattr("promptopt.minimization.result.next_version", lambda path: path / "v2.j2")
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+    done = CliRunner().invoke(cli, ["minimize", "p", "--margin", "5", *options])
+    assert isinstance(done.exception, PromptoptError)
+    assert "cannot be written" in str(done.exception)
+    assert not endpoint.requests
+    check_writable(project.root / "new" / "folder" / "next.j2")
+    assert not (project.root / "new").exists()
+
+
+def test_that_no_call_is_answered_is_incomplete(planted: Write, endpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted(sentences(), 140)
+    endpoint.reply = lambda body: (500, {"content-type": "application/json"}, b'{"error": {"message": "no"}}')
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+    for verb in ("minimize", "ablate"):
+        done = CliRunner().invoke(cli, [verb, "p", "--margin", "5", "--retries", "0"])
+        assert isinstance(done.exception, PromptoptError)
+        assert "not one of" in str(done.exception)
+        assert done.exception.exit_code == 3
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -48,6 +48,40 @@ def test_cases_without_asserts_are_neither_asked_nor_counted(project: Any) -> No
     assert {int(request.origin.case[1:]) for request in model.asked} <= set(range(100))  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("pattern", [".*", "(?s).", "right|wrong|.+"])
+def test_asserts_that_pass_whatever_is_answered_are_no_evidence(project: Any, pattern: str) -> None:
+    idle: dict[str, Any] = {"type": "regex", "value": pattern}
+    judged = {"type": "contains", "value": "right"}
+    cases = [{"description": f"c{n}", "vars": {"n": n}, "assert": [idle]} for n in range(200)]
+    rows(project, *cases)
+    model = Planted({})
+    with pytest.raises(UsageError, match="the asserts of all cases pass whatever is answered"):
+        promptopt.minimize("p", provider=model, margin=5)
+    assert not model.asked
+    # Beside another one it says nothing, and the case does.
+    rows(project, *(case | {"assert": [judged, idle] if n < 120 else [idle]} for n, case in enumerate(cases)))
+    found = promptopt.minimize("p", provider=model, margin=5, dry_run=True)
+    assert found.plan.left_out == "left out of 200 cases: 80 pass whatever is answered"
+    ablated: list[str] = []
+    promptopt.ablate("p", provider=model, margin=5, on_plan=ablated.append)
+    assert "80 pass whatever is answered" in ablated[0]
+
+
+@pytest.mark.parametrize(
+    "assertion",
+    [
+        {"type": "not-contains", "value": "sorry"},
+        {"type": "not-regex", "value": "[0-9]{9}"},
+        {"type": "contains", "value": "right"},
+        {"type": "javascript", "value": "true"},
+        {"type": "regex", "value": "(?s)^.{0,400}$"},
+    ],
+)
+def test_what_some_answer_can_fail_counts(project: Any, assertion: dict[str, Any]) -> None:
+    rows(project, *({"description": f"c{n}", "vars": {"n": n}, "assert": [assertion]} for n in range(200)))
+    assert promptopt.minimize("p", provider=Planted({}), margin=5, dry_run=True).plan.left_out == ""
+
+
 def test_a_case_that_asks_the_same_is_not_both_seen_and_never_seen(project: Any) -> None:
     judged = {"assert": [{"type": "contains", "value": "right"}]}
     rows(project, *({"description": f"c{n}", "vars": {"n": n % 120, "id": n}, **judged} for n in range(240)))
@@ -60,6 +94,32 @@ def test_a_case_that_asks_the_same_is_not_both_seen_and_never_seen(project: Any)
     assert not seen & unseen
     texts = [str(request.messages) for request in model.asked]
     assert len(texts) == len(set(texts))
+
+
+def test_of_cases_that_ask_the_same_each_says_what_is_expected(project: Any) -> None:
+    """A sentence that only the asserts of the second of each pair need is needed."""
+
+    class Both(Planted):
+        def complete(self, request: Request) -> Response:
+            text = str(request.messages[0].content)
+            return Response(request.model, "right, hello" if "Say hello." in text else "right", usage=Usage(len(text)))
+
+    asserts = [[{"type": "contains", "value": "right"}], [{"type": "contains", "value": "{{ wanted }}"}]]
+    cases = [
+        {"description": f"c{n}-{m}", "vars": {"n": n, "wanted": "hello"}, "assert": each}
+        for n in range(120)
+        for m, each in enumerate(asserts)
+    ]
+    body = "Be kind. Say hello.\n\ncase {{ n }}"
+    rows(project, *cases, body=body)
+    found = promptopt.minimize("p", provider=Both({}), margin=5, rules=False, untested="remove")
+    assert {unit.shown for unit in found.removed} == {"Be kind."}
+    assert {each.unit.shown: each.fate for each in promptopt.ablate("p", provider=Both({}), margin=5).worths} == {
+        "Be kind.": "spare", "Say hello.": "matters"
+    }  # fmt: skip
+    rows(project, *(case | {"threshold": m % 2} for m, case in enumerate(cases)))
+    with pytest.raises(UsageError, match="'c0-0' and 'c0-1' ask the same, and their asserts cannot be put together"):
+        promptopt.minimize("p", provider=Both({}), margin=5)
 
 
 def test_too_few_cases_says_which_do_not_count(project: Any) -> None:

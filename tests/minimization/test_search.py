@@ -96,6 +96,18 @@ def test_too_few_dollars_are_refused_with_what_is_needed(planted: Write) -> None
     assert not model.asked
 
 
+def test_less_than_one_candidate_says_what_would_buy_one(planted: Write) -> None:
+    planted(sentences(), 300)
+    options: Any = {"provider": Planted(USEFUL), "margin": 5, "rules": False, "dry_run": True}
+    plan = promptopt.minimize("p", max_cost=0.0098, **options).plan
+    assert plan.candidates == 0
+    said = str(plan)
+    assert "buys less than one candidate of" in said
+    more = float(said.partition("(--max-cost ")[2].partition(" ")[0])
+    assert promptopt.minimize("p", max_cost=more, **options).plan.candidates
+    assert "would buy one" not in str(promptopt.minimize("p", max_cost=more, **options).plan)
+
+
 def test_the_search_stops_at_its_dollars_and_still_confirms(planted: Write) -> None:
     planted(sentences(), 300)
     # As long as the cap allows: the plan counts with the longest answers.
@@ -313,6 +325,7 @@ def test_an_unpriced_model_is_said_to_be_unlimited(planted: Write) -> None:
     options: Any = {"model": "acme-1", "margin": 5, "on_plan": lambda plan: plans.append(str(plan)), "dry_run": True}
     promptopt.minimize("p", record="missing", **options)
     assert "acme-1 is unpriced, nothing limits what is spent" in plans[0]
+    assert "--price-as MODEL" in plans[0]
     with pytest.raises(CostLimitError, match="acme-1 is unpriced"):
         promptopt.minimize("p", record="missing", max_cost=1, **options)
 

@@ -210,6 +210,12 @@ def test_keys_are_set_below_the_comments() -> None:
     assert changed == "{# Version 2. #}\n---\nmodel: gpt-4o-mini\nseed: 7\n---\nHello\n"
 
 
+def test_a_key_that_is_set_stays_where_it_is() -> None:
+    source = "---\nmodel: a\n# why\ntemperature: 0\nstop:\n- x\n# more\nseed: 1\n---\nHello\n"
+    changed = set_front_matter(source, {"top_p": 0.5, "seed": 7, "stop": None, "model": "b"})
+    assert changed == "---\nmodel: b\n# why\ntemperature: 0\n# more\nseed: 7\ntop_p: 0.5\n---\nHello\n"
+
+
 def test_a_comment_before_it_may_say_what_check_ignores(project) -> None:
     comment = "{# promptopt: ignore-file [PO103] the words are a quotation #}\n"
     project.write({"prompts/p.j2": f"{comment}---\nmodel: gpt-4o-mini\n---\nPlease note that it is basically late.\n"})
