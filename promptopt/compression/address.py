@@ -151,7 +151,9 @@ CLOSE = 800
 # "### Answer" with a line or two under it, and nothing else: the answer goes on with them.
 _BEGUN = re.compile(
     r"^[ \t]*(?:#{1,6}[ \t]*)?[*_]*(?:Answer|Response|Completion|Reply|Solution)[*_]*[ \t]*:?[*_]*[ \t]*\n"
-    r"(?P<said>(?:(?![ \t]*[#{])[^\n]*\S[^\n]*\n?){1,3})\s*\Z",
+    r"(?P<said>(?:(?![ \t]*[#{])[^\n]*\S[^\n]*\n?){1,3})\s*\Z"
+    # "<|assistant|>", "@!>Assistant:": the beginning of its turn.
+    r"|^[@!<|>]{1,6}(?:assistant|ai|bot|model)\b[^\w\n]{0,4}\n(?P<turn>(?:[^\n]*\S[^\n]*\n?){1,6})\s*\Z",
     re.MULTILINE | re.IGNORECASE,
 )
 
@@ -169,7 +171,7 @@ def shown_lines(masked: str) -> Iterator[tuple[int, int]]:
 def begun_answer(text: str) -> tuple[int, int] | None:
     """Where the first words of the answer stand at the end of a prompt; ``None`` if they do not."""
     begun = _BEGUN.search(text, max(0, len(text) - 400))
-    return begun and begun.span("said")
+    return begun and begun.span("said" if begun["said"] else "turn")
 
 
 def _between_heads(masked: str) -> Iterator[tuple[int, int]]:

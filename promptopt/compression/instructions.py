@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import groupby
-from typing import Literal
 
+from promptopt.compression.given import given, is_foreign
+from promptopt.compression.groups import SentenceGroup, Speech, groups_of
 from promptopt.compression.masks import MASK
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, Sentence
-
-Speech = Literal["order", "work", "told", "open"]
-"""What a sentence is by itself: an order or an address; of the model's work; of the world; none of these."""
 
 
 def _one_of(words: str) -> str:
@@ -183,6 +181,9 @@ _NARRATED = re.compile(
     r"became|began|gave|felt|saw|ran|wrote|grew|fell|died|born)\b)"
     r"|\b(?:[Tt]hey|[Ii]t|who|[A-Z][a-z]+) (?:made|got|told|found|left|kept|held|won|lost|brought|bought|built|"
     r"spent|met|led)\b"
+    # "The captain turned to the crew": a sentence without another verb.
+    r"|\A\W*(?:The|A|An) (?:\w+ ){1,2}(?!need)[a-z]+ed (?:to|at|into|away|up|down|back|over|across|towards?|out|off|"
+    r"his|her|their)\b(?![^.?!]*\b(?:is|are|be|must|should|will|can|may|has|have|does|do)\b)"
 )
 # Years, sums, names of two words and more inside a sentence.
 _FIGURES = re.compile(
@@ -190,7 +191,6 @@ _FIGURES = re.compile(
     r"|\b\d{1,3}(?:,\d{3})+\b"
     r"|(?<=[a-z,] )(?:[A-Z][a-z]+ ){1,3}[A-Z][a-z]+\b"
 )
-_EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _QUESTION = re.compile(r"\?[\"'”’)*_]*\Z")
 _HEAD = re.compile(
     r"\b(?:best practices|do['’]?s|don['’]?ts|how to|what to|when to|tools? (?:use|usage|calling)|"
@@ -219,48 +219,27 @@ _NO_HEAD = re.compile(
 @lru_cache(maxsize=16384)
 def form_of(sentence: str) -> Speech:
     """What a sentence, masked, is by itself."""
-    if _is_order(sentence) or _ASKS.search(sentence) or _ASKED.search(sentence):
+    lower = sentence.lower()
+    addressed = "you" in lower
+    if _is_order(sentence) or _ASKS.search(sentence) or (addressed and _ASKED.search(sentence)):
         return "order"
-    plain = _AUTHOR.sub(" ", sentence)
-    told = _FIRST_PERSON.search(plain) is not None or _NARRATED.search(plain) is not None
-    if _ADDRESS.search(sentence):
+    told = _is_told(sentence)
+    if (addressed or any(hint in lower for hint in _HINTS)) and _ADDRESS.search(sentence):
         return "told" if told else "order"
     if told or _FIGURES.search(sentence) or _QUESTION.search(sentence):
         return "told"
     return "work" if _WORK.search(sentence) else "open"
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A heading, an item or a paragraph.
+# What an address without "you" has in it.
+_HINTS = ("act as", "i'", "i’", "i will", "i am", "i shall")
 
-    Attributes:
-        forms: What its sentences are.
-        label: Whether it is a line that ends with a colon.
-        gap: Whether an empty line is before it.
-    """
 
-    sentences: tuple[Sentence, ...]
-    forms: tuple[Speech, ...]
-    label: bool
-    gap: bool
-
-    @property
-    def kind(self) -> str:
-        return self.sentences[0].kind
-
-    @property
-    def told(self) -> bool:
-        return "told" in self.forms
-
-    @property
-    def orders(self) -> bool:
-        """Whether it gives an order, and not less than it tells."""
-        return "order" in self.forms and self.forms.count("order") >= self.forms.count("told")
-
-    @property
-    def starts(self) -> frozenset[int]:
-        return frozenset(sentence.start for sentence in self.sentences)
+def _is_told(sentence: str) -> bool:
+    """Whether a sentence tells of somebody: of its author only as far as he does not speak to the model."""
+    if _NARRATED.search(sentence):
+        return True
+    return _FIRST_PERSON.search(sentence) is not None and _FIRST_PERSON.search(_AUTHOR.sub(" ", sentence)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,21 +264,29 @@ def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = Fals
     if whole:
         said = frozenset(one.start for one in sentences if form_of(masked[one.start : one.end]) != "told")
         return Instructed(said, said)
-    units = list(_units(masked, sentences))
+    if is_foreign(masked, sentences):
+        return Instructed(frozenset(), frozenset())
+    units = list(groups_of(masked, sentences, form_of))
     scoped = [one or other for one, other in zip(_governed(masked, units), _listed(units), strict=True)]
-    known = [frozenset(_known(units, index, scoped[index])) for index in range(len(units))]
+    given_ones = given(masked, units, _HEAD)
+    known = [
+        frozenset() if given_ones[index] else frozenset(_known(units, index, scoped[index]))
+        for index in range(len(units))
+    ]
     for index, unit in enumerate(units[:-1]):
         # A heading or a label is said to the model if what is under it is.
         if (unit.kind == HEADING or unit.label) and not unit.told and known[index + 1]:
             known[index] = unit.starts
     strict = frozenset().union(*known)
     beside = (
-        unit.starts for index, unit in enumerate(units) if not unit.told and any(known[max(0, index - 1) : index + 2])
+        unit.starts
+        for index, unit in enumerate(units)
+        if not unit.told and not given_ones[index] and any(known[max(0, index - 1) : index + 2])
     )
     return Instructed(strict, strict.union(*beside))
 
 
-def _known(units: Sequence[_Unit], index: int, scoped: bool) -> Iterator[int]:
+def _known(units: Sequence[SentenceGroup], index: int, scoped: bool) -> Iterator[int]:
     """Where the sentences of a unit begin that are known to instruct."""
     unit = units[index]
     near = any(other.orders and not other.told for other in units[max(0, index - 1) : index + 2])
@@ -310,20 +297,7 @@ def _known(units: Sequence[_Unit], index: int, scoped: bool) -> Iterator[int]:
             yield sentence.start
 
 
-def _units(masked: str, sentences: Sequence[Sentence]) -> Iterator[_Unit]:
-    held: list[Sentence] = []
-    end = 0
-    for index, sentence in enumerate(sentences):
-        held.append(sentence)
-        if index + 1 == len(sentences) or sentences[index + 1].first:
-            texts = [masked[one.start : one.end] for one in held]
-            label = len(held) == 1 and texts[0].rstrip(" *_").endswith(":")
-            gap = _EMPTY_LINE.search(masked, end, held[0].marker) is not None
-            yield _Unit(tuple(held), tuple(map(form_of, texts)), label, gap)
-            end, held = held[-1].end, []
-
-
-def _governed(masked: str, units: Sequence[_Unit]) -> Iterator[bool]:
+def _governed(masked: str, units: Sequence[SentenceGroup]) -> Iterator[bool]:
     """Whether each unit stands under a heading, or a line with a colon, that announces instructions."""
     section = announced = False
     for unit in units:
@@ -341,7 +315,7 @@ def _governed(masked: str, units: Sequence[_Unit]) -> Iterator[bool]:
         yield section or (announced and not unit.told)
 
 
-def _listed(units: Sequence[_Unit]) -> list[bool]:
+def _listed(units: Sequence[SentenceGroup]) -> list[bool]:
     """Whether each unit is an item of a list of orders: half of its items give one, and one in five at most tells."""
     found = [False] * len(units)
     for is_list, members in groupby(enumerate(units), key=lambda one: one[1].kind == ITEM):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from promptopt.compression.address import begun_answer, is_addressed
 from promptopt.compression.notation import RECORDS, fenced, framed
 from promptopt.compression.shown import shown
+from promptopt.compression.tags import INLINE_DATA, data_blocks
 from promptopt.templates.source import Piece, Source, read_source
 
 # Marks of templates without the usual delimiters of Jinja2: other settings of it, other languages. What is inside them
@@ -75,23 +76,6 @@ _INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`\n]+\1(?!`)")
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'`)\]}]+")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _TAG = re.compile(r"</?[A-Za-z_][\w:.|-]*(?:\s[^<>\n]{0,200})?/?>|<\|[^<>\n]{1,40}\|>|<![^<>]*>")
-# What is between tags on their own lines: data, whoever wrote it.
-_DATA = re.compile(
-    r"<(?P<close>/?)(?P<name>examples?(?: [\w -]{1,40})?|(?:\w+[_-])?(?:contexts?|documents?|texts?|articles?|"
-    r"passages?|transcripts?|excerpts?|e?mails?|examples?|samples?|data|story|conversations?|inputs?|outputs?|messages?|"
-    r"query|queries|questions?|users?|human|assistant|answers?|responses?|repl(?:y|ies)|reviews?|tickets?|chats?|"
-    r"dialogues?|logs?|codes?|diffs?|patch|files?|contents?|quotes?|poems?|lyrics|letters?|posts?|tweets?|comments?|scenarios?|"
-    r"results?|observations?|turns?|(?:output|answer|response)[_-]format)"
-    r"(?:[_-]?\d+)?)>",
-    re.IGNORECASE,
-)
-# A pair of tags on one line: data, unless the name says that it tells the model what to do.
-_INLINE_DATA = re.compile(
-    r"<(?!(?:\w+[_-])?(?:instructions?|rules?|tasks?|system|prompts?|roles?|guidelines?|constraints?|notes?|steps?|goals?|"
-    r"objectives?|requirements?|important|warnings?|persona|style|tone|b|i|em|strong|u|li|p|h\d|td|th|summary|details)>)"
-    r"([A-Za-z_][\w.-]*)>(?:(?!</?\1>)[^\n])+</\1>"
-)
-_LINE_END = re.compile(r"[ \t]*\n")
 _BRACKET = re.compile(r"\[[^\[\]\n]{1,120}\](?:\([^()\n]*\))?")
 _QUOTES = (
     re.compile(r'"[^"\n]{1,2000}"|“[^”\n]{1,2000}”|«[^»\n]{1,2000}»|„[^“”\n]{1,2000}[“”]|「[^」\n]*」'),
@@ -217,10 +201,10 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover(_TRIPLE, "quote", '"""', "'''")
     canvas.cover(_INLINE, "code", "`")
     canvas.cover(_URL, "url", "://", "www.")
-    canvas.cover(_ADDRESS, "url", "@")
+    canvas.cover_by_line(_ADDRESS, "url", "@")
     canvas.cover_braces()
-    canvas.cover_data()
-    canvas.cover(_INLINE_DATA, "example", "</")
+    canvas.put_all(data_blocks(canvas.masked()), "example")
+    canvas.cover(INLINE_DATA, "example", "</")
     canvas.cover(_TAG, "tag", "<")
     canvas.cover_examples()
     canvas.cover_shown()
@@ -230,10 +214,10 @@ def mask(text: str, source: Source | None = None) -> Masked:
     canvas.cover(_CODE_LINE, "code")
     for pattern in _QUOTES:
         canvas.cover(pattern, "quote")
-    canvas.cover(_HALF_QUOTED, "quote", '"')
-    canvas.cover(_HALF_MARKED, "quote", "`")
+    canvas.cover_by_line(_HALF_QUOTED, "quote", '"')
+    canvas.cover_by_line(_HALF_MARKED, "quote", "`")
     canvas.cover(_BRACKET, "placeholder", "[")
-    canvas.cover(_PERCENT, "placeholder", "%", "$")
+    canvas.cover_by_line(_PERCENT, "placeholder", "%", "$")
     canvas.cover_identifiers()
     return Masked(text, canvas.masked(), tuple(canvas.zones()), source)
 
@@ -266,6 +250,30 @@ class _Canvas:
             position = end
         if parts:
             self._masked = "".join([*parts, self._masked[position:]])
+
+    def put_all(self, spans: Iterable[tuple[int, int]], kind: str) -> None:
+        """Put ranges in any order, which may overlap."""
+        found = list(spans)
+        self._zones += [Zone(start, end, kind) for start, end in found]
+        parts, position = [], 0
+        for start, end in sorted(found):
+            if end > position:
+                begin = max(start, position)
+                parts += [self._masked[position:begin], _blank(self._masked[begin:end])]
+                position = end
+        if parts:
+            self._masked = "".join([*parts, self._masked[position:]])
+
+    def cover_by_line(self, pattern: re.Pattern[str], kind: str, *needles: str) -> None:
+        """Cover the matches of a pattern that stays in a line, which holds one of the needles."""
+        spans: list[tuple[int, int]] = []
+        done = 0
+        for place in sorted(found for needle in needles for found in _places(self._masked, needle)):
+            if place >= done:
+                start, newline = self._masked.rfind("\n", 0, place) + 1, self._masked.find("\n", place)
+                done = len(self._masked) if newline < 0 else newline
+                spans += [one.span() for one in pattern.finditer(self._masked, start, done) if one[0].strip()]
+        self._put_all(spans, kind)
 
     def cover(self, pattern: re.Pattern[str], kind: str, *needles: str) -> None:
         """Cover all matches; ``needles``: what a match must hold one of, so that most texts need not be searched."""
@@ -333,25 +341,9 @@ class _Canvas:
             spans.append((start, len(self._text)))
         self._put_all(spans, "braces")
 
-    def cover_data(self) -> None:
-        """The lines between ``<document>`` and ``</document>``."""
-        spans: list[tuple[int, int]] = []
-        opened: tuple[str, int] | None = None
-        for tag in _DATA.finditer(self._masked):
-            name = tag["name"].lower()
-            if not tag["close"] and opened is None and _LINE_END.match(self._masked, tag.end()):
-                opened = name, tag.end()
-            elif tag["close"] and opened is not None and opened[0] == name:
-                begin = self._masked.rfind("\n", 0, tag.start()) + 1
-                if not self._masked[begin : tag.start()].strip():
-                    spans.append((opened[1], tag.start()))
-                opened = None
-        self._put_all(spans, "example")
-
     def cover_shown(self) -> None:
         """What the prompt shows instead of saying it."""
-        for start, end in (*framed(self._text), *shown(self._masked)):
-            self.put(start, end, "example")
+        self.put_all((*framed(self._text), *shown(self._masked)), "example")
 
     def cover_examples(self) -> None:
         """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""
@@ -430,5 +422,12 @@ class _Canvas:
             yield last
 
 
+def _places(text: str, needle: str) -> Iterator[int]:
+    place = text.find(needle)
+    while place >= 0:
+        yield place
+        place = text.find(needle, place + 1)
+
+
 def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", MASK, text)
+    return "\n".join(MASK * len(line) for line in text.split("\n"))

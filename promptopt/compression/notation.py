@@ -92,10 +92,14 @@ _MARKS = re.compile(r'"')
 
 def nested_quotes(masked: str) -> Iterator[tuple[int, int]]:
     """Quotations with quotation marks inside: pairs of marks alone would leave the inner one open."""
-    for line in re.finditer(r'[^\n]*"[^\n]*"[^\n]*"[^\n]*', masked):
+    end = -1
+    for line in masked.split("\n"):
+        begin, end = end + 1, end + 1 + len(line)
+        if line.count('"') < 3:
+            continue
         depth, start = 0, 0
         deep = False
-        for mark in _MARKS.finditer(masked, line.start(), line.end()):
+        for mark in _MARKS.finditer(masked, begin, end):
             before, after = masked[mark.start() - 1 : mark.start()], masked[mark.end() : mark.end() + 1]
             opens = (not before or before in " \t\n([{:,—–-") and after.strip() != "" and after not in ".,;:!?)"
             if opens:

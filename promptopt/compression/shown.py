@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from promptopt.compression.address import ITEM, shown_lines
 from promptopt.compression.notation import nested_quotes
+from promptopt.compression.recorded import recorded
 
 _BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 
@@ -59,10 +60,11 @@ _NOUNS = (
     r"scripts?|scenarios?|passages?|paragraphs?|articles?|excerpts?|logs?|traces?|tracebacks?|charts?|diagrams?|"
     r"code|functions?|programs?|snippets?|commands?|diffs?|patch(?:es)?|files?|tables?|quer(?:y|ies)|questions?|quotes?|"
     r"titles?|names?|templates?|outputs?|output formats?|examples?|samples?|responses?|repl(?:y|ies)|answers?|"
-    r"greetings?|prefix|suffix|footer|header|signature|disclaimer"
+    r"greetings?|prefix|suffix|footer|header|signature|disclaimer|help"
 )
 _ANNOUNCES = re.compile(
-    rf"\b(?:(?:these|this|the|following|exact|exactly|your|an?|my|our|one|with|and)\s+(?:\w+\s+){{0,2}}(?:{_NOUNS})"
+    rf"\b(?:(?:these|this|the|following|exact|exactly|your|an?|my|our|its|his|their|one|with|and)\s+"
+    rf"(?:\w+\s+){{0,2}}(?:{_NOUNS})"
     r"(?:\s+(?:below|here|verbatim|exactly|(?:in|from|by|for)(?:\s+\w+){1,4}))?|like(?:\s+(?:this|so|these))?|as\s+follows|verbatim|word\s+for\s+word|e\.g\.?|"
     r"for\s+(?:example|instance)|"
     r"(?:translate|summari[sz]e|classify|rewrite|correct|proofread|paraphrase|rephrase|simplify)\s+"
@@ -165,6 +167,7 @@ def shown(masked: str) -> Iterator[tuple[int, int]]:
     yield from (span for one in found for span in _pairs(one))
     yield from (match.span() for match in _MENTIONED.finditer(masked))
     yield from shown_lines(masked)
+    yield from recorded(found)
     yield from _numbered_examples(masked, found)
     yield from _turns(masked)
     yield from _dialogues(masked, found)
@@ -241,33 +244,53 @@ def _announced(masked: str, found: Sequence[_Paragraph]) -> Iterator[tuple[int, 
     "The following words:" stays with what it announces: without its article, the next pass would not know it. What is
     protected anyway needs no announcement.
     """
-    for match in _SAYS.finditer(masked):
+    for match in _said(masked):
         newline = masked.find("\n", match.end())
         end = len(masked) if newline < 0 else newline
         named = match["named"] and _WORD.search(masked, match.end(), end)
         yield match.start() if named else match.end(), end
     for index, paragraph in enumerate(found):
-        text = masked[paragraph.start : paragraph.end]
-        for head in _RESULT.finditer(text):
-            if head.end() < len(text):
-                yield paragraph.start + head.end(), paragraph.end
-        last = paragraph.lines[-1]
-        if begun := _EXAMPLE_BEGINS.search(text):
-            yield paragraph.start + begun.end(), paragraph.end
-        yield from _listed_examples(paragraph)
-        following = found[index + 1] if index + 1 < len(found) else None
-        if _announcement(last) >= 0 and following is not None and not ITEM.match(following.lines[0]):
-            yield following.start, following.end
-            if _WORD.search(masked, following.start, following.end):
-                yield paragraph.end - len(last) + _announcement(last), paragraph.end
-        # "... these lines:" with its lines right under it.
-        position = paragraph.start
-        for number, line in enumerate(paragraph.lines[:-1]):
-            position += len(line) + 1
-            if _announcement(line) >= 0 and not ITEM.match(paragraph.lines[number + 1]):
-                said = _WORD.search(masked, position, paragraph.end) is not None
-                yield position - said * (1 + len(line) - _announcement(line)), paragraph.end
-                break
+        if ":" in masked[paragraph.start : paragraph.end]:
+            yield from _introduced(masked, paragraph, found[index + 1] if index + 1 < len(found) else None)
+
+
+def _introduced(masked: str, paragraph: _Paragraph, following: _Paragraph | None) -> Iterator[tuple[int, int]]:
+    """What a line of a paragraph announces in the paragraph itself, and in the one after it."""
+    text = masked[paragraph.start : paragraph.end]
+    for head in _RESULT.finditer(text):
+        if head.end() < len(text):
+            yield paragraph.start + head.end(), paragraph.end
+    last = paragraph.lines[-1]
+    if begun := _EXAMPLE_BEGINS.search(text):
+        yield paragraph.start + begun.end(), paragraph.end
+    yield from _listed_examples(paragraph)
+    if _announcement(last) >= 0 and following is not None and not ITEM.match(following.lines[0]):
+        yield following.start, following.end
+        if _WORD.search(masked, following.start, following.end):
+            yield paragraph.end - len(last) + _announcement(last), paragraph.end
+    # "... these lines:" with its lines right under it.
+    position = paragraph.start
+    for number, line in enumerate(paragraph.lines[:-1]):
+        position += len(line) + 1
+        if _announcement(line) >= 0 and not ITEM.match(paragraph.lines[number + 1]):
+            said = _WORD.search(masked, position, paragraph.end) is not None
+            yield position - said * (1 + len(line) - _announcement(line)), paragraph.end
+            break
+
+
+_GOES_ON = re.compile(r":[ \t*_]*[^\s*_]")
+
+
+def _said(masked: str) -> Iterator[re.Match[str]]:
+    """The words that announce the rest of their line; they are on two lines at most."""
+    done = 0
+    for colon in _GOES_ON.finditer(masked):
+        if colon.start() >= done:
+            start = masked.rfind("\n", 0, colon.start())
+            newline = masked.find("\n", colon.start())
+            begin = max(done, masked.rfind("\n", 0, max(0, start)) + 1)
+            done = len(masked) if newline < 0 else newline
+            yield from _SAYS.finditer(masked, begin, done)
 
 
 _EXAMPLES_FOLLOW = re.compile(
@@ -280,7 +303,7 @@ def _listed_examples(paragraph: _Paragraph) -> Iterator[tuple[int, int]]:
     position = paragraph.start
     for line in paragraph.lines[:-1]:
         position += len(line) + 1
-        if _EXAMPLES_FOLLOW.search(line):
+        if ":" in line and _EXAMPLES_FOLLOW.search(line):
             yield position, paragraph.end
             return
 

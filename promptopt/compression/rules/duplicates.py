@@ -67,6 +67,9 @@ class Duplicates:
         yield from self._labels(document)
         for scope in _scopes(document):
             said: dict[str, tuple[int, int]] = {}
+            if scope and _AGAIN.search(document.text, scope[0][0], scope[-1][1]):
+                # What is said again on purpose.
+                continue
             for start, end in scope:
                 words = _plainly(document.text[start:end])
                 kept = said.setdefault(words, (start, end))
@@ -106,6 +109,9 @@ class Duplicates:
         return Edit(start, end, "", self.code, f"line {line} says this already", because=kept)
 
 
+_AGAIN = re.compile(
+    r"\b(?:(?:I|let me|to)\s+(?:repeat|reiterate|say (?:it|this) again)|once more)\b\s*[:,]?\s", re.IGNORECASE
+)
 _STANDING = re.compile(
     r"\b(?:always|never|must|should|only|do\s+not|don['’]t|cannot|can['’]t|avoid|ensure|make\s+sure|no|every|all)\b",
     re.IGNORECASE,

@@ -59,6 +59,7 @@ _STRESSED = re.compile(
     r"\b(?:than|as|(?:what|which|how|whose)(?:\s+\w+)?|who|where|whatever|whoever|the\s+(?:\w+er|more|less|worse))\s*\Z",
     re.IGNORECASE,
 )
+_BEGUN = re.compile(r"(?:\A|[.!?:;,–—-]|\b(?:and|but|so|then|or))\Z", re.IGNORECASE)
 # "only a little of it is needed": the verb has another subject.
 _GOVERNED = re.compile(
     r"\b(?:of|for|with|from|about|to|by|at|in|on|into|than|between|among|after|before)\s*\Z", re.IGNORECASE
@@ -87,6 +88,9 @@ def _contracted(match: re.Match[str]) -> str | None:
     # "the sentence You are late": a capital where no sentence begins.
     before = match.string[: match.start()].rstrip(" *_(")
     if who[0].isupper() and who != "I" and before and before[-1] not in f".!?:;-–—{MASK}\n\"'”’)":
+        return None
+    # "the talk here is short": the subject is another.
+    if who.lower() == "here" and not _BEGUN.search(before):
         return None
     # "later than it is in London", "what day it is": the verb is what the clause says.
     if _STRESSED.search(match.string[: match.start()]):

@@ -43,6 +43,10 @@ class Whitespace:
     def propose(self, document: Document) -> Iterator[Edit]:
         text = document.masked
         for match in _EMPTY_LINES.finditer(text):
+            # Inside of code they may part its pieces.
+            around = (document.masks.zone_at(match.start() - 1), document.masks.zone_at(match.end()))
+            if all(zone is not None and zone.kind == "code" for zone in around):
+                continue
             yield Edit(match.start(), match.end(), "\n\n", self.code, "several empty lines: keep one")
         for match in _TRAILING.finditer(text):
             # Two blanks at a line's end are a break in Markdown, which no model needs.
@@ -192,7 +196,9 @@ _TABLE_WANTED = re.compile(
 _MESSAGE = "pretty-printed JSON: minify it"
 # "Answer in exactly this format:": its white space may be meant.
 _EXACTLY = re.compile(
-    r"\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?|as[- ]is|layout|indent\w*)\b[^\n]*\s*\Z", re.IGNORECASE
+    r"\b(?:exact(?:ly)?|verbatim|precisely|identical(?:ly)?|as[- ]is|layout|indent\w*|compact|"
+    r"minif\w*|white[- ]?space|newlines?)\b[^\n]*\s*\Z",
+    re.IGNORECASE,
 )
 
 

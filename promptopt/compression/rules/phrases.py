@@ -19,9 +19,10 @@ from promptopt.compression.rules.grammar import AND_THAT
 from promptopt.compression.sentences import ITEM, TEXT, MaskedSentence
 
 _NO_VERB = re.compile(r"\s*(?:[^\w\s\ue000{*_]|(?:with|and|or|by|as|is|in|on|from|to|the|an?)\b)", re.IGNORECASE)
-# "and to", "or to"; "your role is to ask, and mine is to answer", "your role is to ask; my role is to answer".
+# "to refine, not copy"; "and to", "or to"; "your role is to ask, and mine is to answer",
+# "your role is to ask; my role is to answer".
 _COORDINATED = re.compile(
-    r"\b(?:(?:and|or|but|then) to|(?:mine|yours|ours|theirs|hers)(?: is)? to"
+    r"\A\w+, (?:and )?not [a-z]|\b(?:(?:and|or|but|then) to|(?:mine|yours|ours|theirs|hers)(?: is)? to"
     r"|(?:my|our|his|her|their|the \w+['’]s) (?:\w+ )?(?:task|job|goal|role|part|turn|duty|objective))\b"
 )
 # The beginnings of clauses.
@@ -76,7 +77,7 @@ def _is_needed(text: str, opener: re.Match[str]) -> bool:
     return (
         # "NOTE:" is louder than what it stands before.
         words.isupper()
-        or (words.endswith(" to") and _COORDINATED.search(text, opener.end()) is not None)
+        or (words.endswith(" to") and _COORDINATED.search(text[opener.end() :]) is not None)
         or (words.endswith(" that") and AND_THAT.search(text, opener.end()) is not None)
         or negated(text, opener.start())
         # "Take the stairs, note that they are steep": two sentences would be parted by a comma alone; in "answer, and
@@ -133,7 +134,7 @@ def _filler(match: re.Match[str]) -> str | None:
     if word == "please":
         return "" if _is_polite(before, after) else None
     if word in remark_phrases():
-        return "" if _stands_apart(before, after) else None
+        return "" if _stands_apart(match[0], before, after) else None
     if word.startswith("take a "):
         return "" if _OPENS.search(before) and _FOLLOWED.match(after) else None
     if word.endswith(" that"):
@@ -169,10 +170,20 @@ class Filler:
         return self._rule.propose_in(sentence)
 
 
-def _stands_apart(before: str, after: str) -> bool:
-    """Whether a phrase opens its sentence and a comma ends it, or commas set it off."""
+def _stands_apart(phrase: str, before: str, after: str) -> bool:
+    """Whether a phrase opens its sentence and a comma ends it, or commas set it off.
+
+    "Avoid Moreover, Furthermore, Additionally, ...": phrases that are spoken of, as their capitals or neighbours show.
+    """
     before, after = before.rstrip(" *_"), after.lstrip(" *_")
-    return after.startswith(",") and (not before or before.endswith(","))
+    if not after.startswith(",") or _is_remark(after[1:]):
+        return False
+    return not before or (before.endswith(",") and phrase.islower() and not _is_remark(before.split(",")[-2]))
+
+
+def _is_remark(text: str) -> bool:
+    """Whether a text is, up to its first comma, a phrase that adds nothing."""
+    return " ".join(text.partition(",")[0].lower().replace("’", "'").strip(" *_").split()) in remark_phrases()
 
 
 _NOUN_PHRASE = re.compile(
