@@ -8,7 +8,7 @@
 How the corpus was gathered: ``find`` lists every text that looks like a prompt in the newest commit of each clone with
 a permissive licence. Of each repository a few were drawn by the hash of their text, and a person read them and left out
 what was no prompt (documents, test data, code, parts of one). ``edits_sources.csv`` lists what stayed: the set
-(``edits`` to be compressed, ``third`` to ``sixth`` to be compressed and of other repositories, which no rule was made
+(``edits`` to be compressed, ``third`` to ``seventh`` to be compressed and of other repositories, which no rule was made
 from, ``structure`` asks for a structured answer), repository, path, part of the file, commit,
 licence and SHA-256 of the text. ``rebuild`` takes these texts out of the clones, checks the hashes, and writes
 ``FOLDER/prompts.jsonl``, one like it for each of the others, and ``FOLDER/structure.jsonl``.
@@ -44,13 +44,14 @@ OUTPUT = {
     "fourth": "fourth.jsonl",
     "fifth": "fifth.jsonl",
     "sixth": "sixth.jsonl",
+    "seventh": "seventh.jsonl",
 }
 LICENCES = {
     "Apache-2.0": r"Apache\s+(?:Software\s+)?License\s+(?:Version\s+)?2\.0|Apache License\s+Version 2\.0",
     "MIT": r"\bMIT\b|Permission is hereby granted, free of charge",
     "CC0-1.0": r"CC0 1\.0 Universal",
 }
-WHOLE = (".txt", ".md", ".j2", ".jinja", ".jinja2", ".prompt", ".prompty", ".mdc", ".tmpl")
+WHOLE = (".txt", ".md", ".j2", ".jinja", ".jinja2", ".prompt", ".prompty", ".mdc", ".tmpl", ".template")
 TOKENS = range(40, 2500)
 ASKS = (
     r"(?i)\byou are\b|\byour (?:task|job|goal|role)\b|\byou (?:will|must|should)\b|\bplease\b|\bdo not\b|\bdon't\b|"
