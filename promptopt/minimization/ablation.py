@@ -20,8 +20,8 @@ from promptopt.minimization.front import NO_OUTLAY, Fate, Outlay, UnitWorth, uni
 from promptopt.minimization.minimize import Allowed, Asking, open_search, read_limits
 from promptopt.minimization.oracle import Oracle, OutOfMoney
 from promptopt.minimization.plan import price_of_case
-from promptopt.minimization.search import worth_of
 from promptopt.minimization.units import Unit
+from promptopt.minimization.worth import worth_of
 from promptopt.money import dollars
 from promptopt.providers import Provider
 from promptopt.suites import Suite
@@ -188,28 +188,35 @@ def _asked(oracle: Oracle, order: Sequence[int], margin: float) -> tuple[tuple[U
     units = sorted(bench.units.units, key=lambda unit: -bench.unit_tokens[unit.id])
     for number, unit in enumerate(units, 1):
         found[unit.id] = unit_cost(bench, unit, "not tried")
+        looked: tuple[list[int], Fate] | None = None
         try:
             if not stopped and oracle.variant(Reduced().plus([unit.id])) is not None:
-                for worth in _looks(oracle, unit, found[unit.id], order, margin):
-                    found[unit.id] = worth
-                    oracle.to_come = oracle.trials * (len(order) * (len(units) - number + 1) - worth.cases)
+                for cases, fate in _looks(oracle, unit, order, margin):
+                    looked = cases, fate
+                    oracle.to_come = oracle.trials * (len(order) * (len(units) - number + 1) - len(cases))
         except OutOfMoney:
             stopped = "at the limit of dollars"
+        if looked is not None:
+            found[unit.id] = _measured(oracle, found[unit.id], *looked)
     return tuple(found[unit.id] for unit in bench.units.units), stopped
 
 
-def _looks(oracle: Oracle, unit: Unit, worth: UnitWorth, order: Sequence[int], margin: float) -> Iterator[UnitWorth]:
-    """What is known of a unit after each look, until it is known whether it matters."""
+def _looks(oracle: Oracle, unit: Unit, order: Sequence[int], margin: float) -> Iterator[tuple[list[int], Fate]]:
+    """After each look the cases that were asked and what they show, until it is known whether a unit matters."""
     whole, without = Reduced(), Reduced().plus([unit.id])
+    fates: dict[str, Fate] = {"drop": "matters", "confirmed": "spare", "keep": "unclear"}
     for upto in looks(len(order)):
         cases = list(order[:upto])
         oracle.ask(whole, cases)
         oracle.ask(without, cases)
-        values = oracle.differences(without, whole, cases)
-        standing = race_standing(values, margin / 100)
-        fates: dict[str, Fate] = {"drop": "matters", "confirmed": "spare", "keep": "unclear"}
-        mean, low, high = worth_of(values)
-        known = None if np.isnan(mean) else -100 * mean + 0.0
-        yield replace(worth, fate=fates[standing], worth=known, low=-100 * high, high=-100 * low, cases=upto)
+        standing = race_standing(oracle.differences(without, whole, cases), margin / 100)
+        yield cases, fates[standing]
         if standing != "keep":
             return
+
+
+def _measured(oracle: Oracle, worth: UnitWorth, cases: list[int], fate: Fate) -> UnitWorth:
+    values = oracle.differences(Reduced().plus([worth.unit.id]), Reduced(), cases)
+    mean, low, high = worth_of(values)
+    known = None if np.isnan(mean) else -100 * mean + 0.0
+    return replace(worth, fate=fate, worth=known, low=-100 * high, high=-100 * low, cases=len(cases))

@@ -16,7 +16,7 @@ from promptopt.experiment.pairs import PairedCases, compare_pairs
 from promptopt.experiment.verdict import ALPHA, Decision, Difference, QualityReason, too_many_failed
 from promptopt.minimization.choices import Reduced
 from promptopt.minimization.oracle import Oracle
-from promptopt.minimization.search import Prospect
+from promptopt.minimization.tried import Prospect
 from promptopt.suites import Case, Suite
 from promptopt.values import sha256_hex
 

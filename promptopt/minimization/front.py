@@ -13,8 +13,9 @@ import numpy as np
 from promptopt.minimization.choices import Reduced, Workbench
 from promptopt.minimization.confirmation import Confirmed
 from promptopt.minimization.oracle import Oracle
-from promptopt.minimization.search import Tried, worth_of
+from promptopt.minimization.tried import Tried
 from promptopt.minimization.units import Unit
+from promptopt.minimization.worth import worth_of
 from promptopt.money import usd
 from promptopt.values import Usage
 

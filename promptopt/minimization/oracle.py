@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from math import inf, isnan, nan
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -25,9 +25,10 @@ from promptopt.experiment.plan import (
     refuse_unrecorded,
 )
 from promptopt.experiment.runner import Answers, Sending, asking, check_answered, given_to
-from promptopt.experiment.runs import Answered, Failed, Run, Trial
+from promptopt.experiment.runs import Answered, Run, Trial
 from promptopt.experiment.variant import Variant
 from promptopt.minimization.choices import Reduced, Workbench
+from promptopt.minimization.measures import Measures, means, spend_of
 from promptopt.providers import Provider
 from promptopt.providers.recordings import Recording, RecordingFile, RecordingKey, RecordingStatus
 from promptopt.scorers import SuiteChecks
@@ -131,6 +132,7 @@ class Oracle(AbstractContextManager["Oracle"]):
         self.spent, self.calls, self.reserved, self.to_come = Decimal(0), 0, Decimal(0), 0
         self.counted = False
         self._trials: dict[Reduced, dict[int, tuple[Trial, ...]]] = defaultdict(dict)
+        self._measures: dict[Reduced, Measures] = defaultdict(lambda: Measures(len(bench.suite.cases), trials))
         self._rounds: list[tuple[Reduced, Sequence[int], Answers]] = []
         self._caching: set[str] = set()
         self._answering: set[str] = set()
@@ -210,16 +212,18 @@ class Oracle(AbstractContextManager["Oracle"]):
         if self._paid:
             self.spent += sum((_billed(variant, trial) for trial in trials), Decimal(0))
             self.counted |= any(response.usage is None for trial in trials for response in trial.live)
-        self._trials[choice] |= self._by_case(wanted, trials)
+        self._take(choice, wanted, trials)
         if shows:
             # Once the provider shows a prompt cache, all answers of the model are measured with it.
             self._caching |= shows
             for other, numbers, each in self._rounds:
-                self._trials[other] |= self._by_case(numbers, each.trials(0, self._caching))
+                self._take(other, numbers, each.trials(0, self._caching))
 
-    def _by_case(self, cases: Sequence[int], trials: Sequence[Trial]) -> dict[int, tuple[Trial, ...]]:
-        starts = range(0, len(trials), self.trials)
-        return {case: tuple(trials[start : start + self.trials]) for case, start in zip(cases, starts, strict=True)}
+    def _take(self, choice: Reduced, cases: Sequence[int], trials: Sequence[Trial]) -> None:
+        for number, case in enumerate(cases):
+            each = tuple(trials[number * self.trials : (number + 1) * self.trials])
+            self._trials[choice][case] = each
+            self._measures[choice].put(case, each)
 
     def asked(self, choice: Reduced) -> list[int]:
         """The cases that a choice has answers to, in the order of asking."""
@@ -237,22 +241,21 @@ class Oracle(AbstractContextManager["Oracle"]):
 
     def quality(self, choice: Reduced, cases: Sequence[int]) -> Floats:
         """Of each case, 0 to 1; ``nan`` if its calls failed or no assert judged it, shape ``(cases,)``."""
-        return np.array([_mean(map(_quality, self._trials[choice][number])) for number in cases])
+        return means(self._measures[choice].quality[np.asarray(cases, dtype=int)])
 
     def spend(self, choice: Reduced, cases: Sequence[int]) -> Floats:
         """List cost of a call in each case, in dollars; of an unpriced model its tokens, output counted four times.
 
         ``nan`` if the calls of a case failed, shape ``(cases,)``.
         """
-        return np.array([_mean(map(_spend, self._trials[choice][number])) for number in cases])
+        return means(self._measures[choice].spend[np.asarray(cases, dtype=int)])
 
     def differences(self, choice: Reduced, other: Reduced, cases: Sequence[int]) -> Floats:
         """Quality of one less that of another, case by case; ``nan`` if it is not known.
 
         Answers are paired before they are averaged, as :class:`~promptopt.experiment.pairs.PairedCases` does it.
         """
-        one, two = self._trials[choice], self._trials[other]
-        return np.array([_mean(map(_difference, one[number], two[number])) for number in cases])
+        return self._measures[choice].less(self._measures[other], cases)
 
     def answers_differ(self, choice: Reduced, other: Reduced, case: int) -> bool:
         """Whether two choices have no answer in common, to the last byte. Calls that failed show nothing."""
@@ -273,7 +276,7 @@ class Oracle(AbstractContextManager["Oracle"]):
         """What a choice spends (see :meth:`spend`) for each answer that passes; ``inf`` if none does."""
         answered = self.run(choice, cases).answered
         passed = sum(trial.passed for trial in answered if trial.score.scores)
-        return sum(map(_spend, answered)) / passed if passed else inf
+        return sum(map(spend_of, answered)) / passed if passed else inf
 
     def missing(self, choice: Reduced, cases: Sequence[int]) -> tuple[int, Decimal | None]:
         """How many calls some cases take, and the most that they cost; ``None`` if nothing bounds it.
@@ -296,29 +299,6 @@ def _billed(variant: Variant, trial: Trial) -> Decimal:
     if len(usages) < len(trial.live) and isinstance(trial, Answered):
         usages = [trial.measured.usage]
     return sum((variant.live_price.cost(usage).total_usd for usage in usages), Decimal(0))
-
-
-def _quality(trial: Trial) -> float:
-    return trial.quality if isinstance(trial, Answered) and trial.score.scores else nan
-
-
-def _difference(one: Trial, other: Trial) -> float:
-    if isinstance(one, Answered) and isinstance(other, Answered) and one.score.broken and other.score.broken:
-        # Two scorers that broke show nothing.
-        return nan
-    return _quality(one) - _quality(other)
-
-
-def _mean(values: Iterable[float]) -> float:
-    known = [value for value in values if not isnan(value)]
-    return sum(known) / len(known) if known else nan
-
-
-def _spend(trial: Trial) -> float:
-    if isinstance(trial, Failed):
-        return nan
-    cost = trial.judged_cost
-    return float(trial.usage.input_tokens + 4 * trial.usage.output_tokens) if cost is None else float(cost.total_usd)
 
 
 def open_store(folder: Path, prompt: str, *, saved: bool = True) -> AnswerStore:

@@ -28,7 +28,7 @@ from promptopt.minimization.front import (
 )
 from promptopt.minimization.oracle import Oracle
 from promptopt.minimization.plan import SearchPlan
-from promptopt.minimization.search import Tried
+from promptopt.minimization.tried import Tried
 from promptopt.minimization.units import Unit
 from promptopt.minimization.untested import Untested
 from promptopt.money import usd

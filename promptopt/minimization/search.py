@@ -12,98 +12,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
-from typing import Literal, Protocol
 
 import numpy as np
 
-from promptopt.experiment.bounds import Floats
-from promptopt.experiment.racing import looks, lowest_mean, race_standing
-from promptopt.experiment.verdict import ALPHA
+from promptopt.experiment.racing import looks
 from promptopt.minimization.choices import Move, Reduced
 from promptopt.minimization.oracle import OutOfMoney
+from promptopt.minimization.tried import Outcome, Prospect, SearchOracle, Tried
+from promptopt.minimization.worth import FEWEST, LITTLE, is_lost, likely_to_pass, worth_of
 
-Outcome = Literal["done", "loses", "costs more", "cannot be made", "known to lose"]
-
-LEVEL = 0.05
 _GROWTH = 5
 # Cases of a dropped group that its parts are asked first, and how many of them decide alone.
 _SUSPECTS, _DECIDING = 8, 4
-_FEWEST = 20
 # Taken out for now if so many margins of cases lost nothing: nearly all such samples show a loss of three margins.
 _PROVISIONAL = 3.0
-# A loss of so many standard errors is not likely to come back. What is dropped by chance is hardly found again.
-_ERRORS = 1.645
 # How often something is put back at once, and by how many cases it is found.
 _MOST_REPAIRS, _BLAMING = 6, 12
 # How often all that stayed is tried once more.
 _MOST_RETRIES = 4
 # Of fewer units that stayed, to keep one is to take out one or two.
 _FEWEST_TO_KEEP_ONE = 3
-# Shares of the margin that may seem to be lost: in all, in all at most, and by one part.
-_LITTLE, _MUCH, _HARDLY = 0.5, 0.75, 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One choice that was asked about.
-
-    Attributes:
-        units: What it took out beside what had been taken out before; ``moves`` likewise.
-        cases: How many cases said so.
-        suspects: Whether these are cases that a larger group lost, which says nothing about the others: its means are
-            not known then. ``lost`` of them were lost again.
-        difference: Mean quality less the prompt's, -1 to 1, over those cases; ``nan`` if it is not known.
-        marginal: Mean quality less that of the choice before, ``low`` and ``high`` its 95% interval at every look.
-        returned: Units that it put back in exchange.
-    """
-
-    choice: Reduced
-    before: Reduced
-    units: tuple[str, ...]
-    moves: tuple[str, ...]
-    outcome: Outcome
-    cases: int = 0
-    suspects: bool = False
-    lost: int = 0
-    difference: float = math.nan
-    marginal: float = math.nan
-    low: float = -1.0
-    high: float = 1.0
-    returned: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Prospect:
-    """What may be confirmed.
-
-    Attributes:
-        saved: What a call costs less, as the oracle counts costs.
-        passes: How likely it is to be shown not worse, 0 to 1, after what the search has seen.
-    """
-
-    choice: Reduced
-    saved: float
-    passes: float
-
-
-class SearchOracle(Protocol):
-    """What a search asks; see :class:`promptopt.minimization.oracle.Oracle`."""
-
-    def variant(self, choice: Reduced) -> object | None:
-        """``None`` if a choice cannot be made."""
-
-    def ask(self, choice: Reduced, cases: Sequence[int]) -> None:
-        """Have the answers to some cases."""
-
-    def asked(self, choice: Reduced) -> list[int]:
-        """The cases that a choice has answers to."""
-
-    def differences(self, choice: Reduced, other: Reduced, cases: Sequence[int]) -> Floats:
-        """Quality of one less that of another, -1 to 1; ``nan`` if it is not known."""
-
-    def spend(self, choice: Reduced, cases: Sequence[int]) -> Floats:
-        """What a call costs in each case; ``nan`` if it is not known."""
+# Shares of the margin that may seem to be lost: in all at most, and by one part.
+_MUCH, _HARDLY = 0.75, 0.25
 
 
 @dataclass
@@ -128,6 +58,8 @@ class Reduction:
     tried: list[Tried] = field(default_factory=list)
     stopped: str = ""
     _lost: list[Reduced] = field(default_factory=list)
+    _seen: set[Reduced] = field(default_factory=set)
+    _alone: set[tuple[Reduced, str]] = field(default_factory=set)
     _spending: bool = False
 
     @property
@@ -138,7 +70,7 @@ class Reduction:
     @property
     def provisional(self) -> int:
         """After so many cases without a loss something is taken out for now."""
-        return min(len(self.cases), max(_FEWEST, math.ceil(_PROVISIONAL / self.margin)))
+        return min(len(self.cases), max(FEWEST, math.ceil(_PROVISIONAL / self.margin)))
 
     def run(self, moves: Sequence[Sequence[Move]], units: Sequence[str], last: Sequence[Sequence[Move]] = ()) -> None:
         """Make the moves that save something, then take out what can go, then look at the whole again.
@@ -178,7 +110,7 @@ class Reduction:
                     continue
                 self._ask(choice, self.cases)
                 values = self.oracle.differences(choice, self.current, self.cases)
-                better = not np.isnan(values).all() and float(np.nanmean(values)) >= _LITTLE * self.margin
+                better = not np.isnan(values).all() and float(np.nanmean(values)) >= LITTLE * self.margin
                 self._note(choice, (), (move.id,), "done" if better else "loses", self.cases)
                 if better:
                     self.steps.append(choice)
@@ -244,7 +176,7 @@ class Reduction:
         return False
 
     def _asked_before(self, choice: Reduced) -> bool:
-        return any(one.choice == choice for one in self.tried)
+        return choice in self._seen
 
     def _attempt(self, choice: Reduced, units: tuple[str, ...], returned: tuple[str, ...] = ()) -> Reduced | None:
         """Take another choice for the current one if nothing seems to be lost by it, whatever is known of others."""
@@ -261,8 +193,7 @@ class Reduction:
 
     def _is_new(self, unit: str) -> bool:
         """Whether a unit was never tried alone beside what is out, and is not known to lose there."""
-        alone = (one.before for one in self.tried if one.units == (unit,))
-        return self.current not in alone and self.current.plus([unit]) not in self._lost
+        return (self.current, unit) not in self._alone and self.current.plus([unit]) not in self._lost
 
     def _halves(self, group: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         """Two parts of about the same cost, no group cut where that can be helped; the one that costs more first."""
@@ -319,7 +250,7 @@ class Reduction:
             self._ask(choice, asked)
             others = (Reduced(), self.current) if self._spending else (self.current,)
             both = (self.oracle.differences(choice, other, asked) for other in others)
-            if all(self._is_lost(values[~np.isnan(values)]) for values in both):
+            if all(is_lost(values[~np.isnan(values)], self.margin) for values in both):
                 return "loses", asked, False
             saves = self._saves(choice, asked)
             if upto >= self.provisional and not saves:
@@ -332,16 +263,6 @@ class Reduction:
         for each in (Reduced(), self.current, choice):
             self.oracle.ask(each, cases)
 
-    def _is_lost(self, values: Floats) -> bool:
-        """Whether this part is shown to lose more than the margin, or what was lost is not likely to come back."""
-        if race_standing(values, self.margin, LEVEL) == "drop":
-            return True
-        if len(values) < _FEWEST:
-            return False
-        # As if one more case had been lost: that all are alike so far shows little.
-        error = math.sqrt((float((values**2).sum()) + 1) / len(values) / len(values))
-        return float(values.mean()) + _ERRORS * error < -_LITTLE * self.margin
-
     def _seems_kept(self, choice: Reduced, cases: Sequence[int]) -> bool:
         """Whether little is lost in all, or not much and nothing by this part: the prompt may have been lucky."""
         lost, here = (
@@ -350,7 +271,7 @@ class Reduction:
         )
         if here <= _HARDLY * self.margin:
             return lost <= _MUCH * self.margin
-        return lost <= _LITTLE * self.margin and (len(cases) == len(self.cases) or here <= _LITTLE * self.margin)
+        return lost <= LITTLE * self.margin and (len(cases) == len(self.cases) or here <= LITTLE * self.margin)
 
     def _saves(self, choice: Reduced, cases: Sequence[int]) -> bool:
         spend, before = self.oracle.spend(choice, cases), self.oracle.spend(self.current, cases)
@@ -371,6 +292,9 @@ class Reduction:
                 mean = float(known.mean())
                 tried = replace(tried, difference=mean, marginal=marginal, low=low, high=high)
         self.tried.append(tried)
+        self._seen.add(choice)
+        if len(units) == 1:
+            self._alone.add((tried.before, *units))
         if self.on_tried is not None:
             self.on_tried(tried)
 
@@ -418,30 +342,3 @@ class Reduction:
     def _put_back(self, units: tuple[str, ...], moves: tuple[str, ...]) -> None:
         steps = [Reduced(each.removed - set(units), each.moves - set(moves)) for each in self.steps]
         self.steps = list(dict.fromkeys(steps))
-
-
-def worth_of(values: Floats, level: float = LEVEL) -> tuple[float, float, float]:
-    """Mean, lowest and highest mean of some differences between -1 and 1, at every look."""
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return math.nan, -1.0, 1.0
-    return (
-        float(known.mean()),
-        lowest_mean(known, -1.0, level / 2),
-        -lowest_mean(-known, -1.0, level / 2),
-    )
-
-
-def likely_to_pass(values: Floats, margin: float, cases: int) -> float:
-    """How likely so many cases show that no more than a margin is lost, after the differences that a search has seen.
-
-    A normal approximation: nothing but what is confirmed, and in which order, depends on it.
-    """
-    known = values[~np.isnan(values)]
-    if len(known) < 2:
-        return 0.0
-    mean = float(known.mean())
-    # As if one more case differed: that all are alike so far shows little.
-    variance = (float((known**2).sum()) + 1) / len(known) - mean**2
-    spare = mean + margin - NormalDist().inv_cdf(1 - ALPHA) * math.sqrt(variance / cases)
-    return NormalDist().cdf(spare / math.sqrt(variance * (1 / cases + 1 / len(known))))

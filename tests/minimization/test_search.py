@@ -15,7 +15,7 @@ from promptopt.errors import CostLimitError, ProviderError, UsageError
 from promptopt.minimization.choices import Reduced
 from promptopt.minimization.confirmation import fewest_cases, split_cases, to_confirm
 from promptopt.minimization.minimize import Allowed, Asking, open_search
-from promptopt.minimization.search import Prospect
+from promptopt.minimization.tried import Prospect
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -229,6 +229,21 @@ def test_another_model_and_a_cap_are_moves(planted: Write) -> None:
     assert "model=gpt-4.1-nano" in found.chosen.choice.moves
     path = found.write()[0]
     assert promptopt.load_prompt(path).front.model == "gpt-4.1-nano"
+
+
+def test_a_cap_that_no_answer_reaches_is_not_asked_about(planted: Write) -> None:
+    """The answers are the same below it, and cost the same."""
+
+    class Long(Planted):
+        def complete(self, request: promptopt.Request) -> promptopt.Response:
+            number = int(str(request.messages[0].content).rsplit("case ", 1)[1].split()[0])
+            self.output_tokens = 4 + (number % 10 == 0)
+            return super().complete(request)
+
+    planted(["Be kind."], 300)
+    for model, caps in ((Planted({}), {20}), (Long({}), {20, 4})):
+        promptopt.minimize("p", provider=model, margin=5, cap=True, rules=False, jobs=1)
+        assert {request.params.max_output_tokens for request in model.asked} == caps
 
 
 def test_a_structured_answer_is_proposed_for_the_words_as_written_and_rules_come_last() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from promptopt.experiment.bounds import Floats
 from promptopt.minimization.choices import Reduced
-from promptopt.minimization.search import Reduction, Tried
+from promptopt.minimization.search import Reduction
+from promptopt.minimization.tried import Tried
 
 UNITS = [f"u{number}" for number in range(12)]
 
