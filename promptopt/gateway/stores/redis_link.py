@@ -211,7 +211,7 @@ class RedisLink:
 
         Args:
             told: Gets its result, or the StoreDown that kept it from being run.
-            again: The values that it is run with, each second for half an hour, while nobody knows whether Redis has run
+            again: The values that it is run with, each second for half an hour while nobody knows whether Redis has run
                 it; without them it is run once.
         """
         step = _Step(source, keys, values, told, again, self._clock.monotonic() + _AGAIN_S)
