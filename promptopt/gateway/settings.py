@@ -22,7 +22,6 @@ from promptopt.gateway.layers.routing import CascadeStep, FallbackPlan, RoutingR
 from promptopt.gateway.layers.semantic import SemanticSettings
 from promptopt.gateway.layers.upstreams import BALANCES, Balance
 from promptopt.gateway.periods import PERIOD_KINDS
-from promptopt.gateway.semantic.validators import make_validators
 from promptopt.gateway.stores.base import OutagePolicy
 from promptopt.registry import is_built_in, registered
 
@@ -321,6 +320,9 @@ def _cascade(name: str, value: Any, _root: Path) -> Changes:
             validators = table.get("validators", {})
             if not isinstance(validators, Mapping | Sequence) or isinstance(validators, str):
                 raise UsageError(f"{name}: validators = {validators!r} is not a table such as {{schema = true}}")
+            # Scorers take megabytes that a gateway without a cascade has no use for.
+            from promptopt.gateway.semantic.validators import make_validators
+
             made = make_validators(validators) if isinstance(validators, Mapping) else tuple(validators)
             if "model" not in table:
                 raise UsageError(f"{name}: a step names no model: {step!r}")

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 from promptopt.errors import UsageError, did_you_mean
 from promptopt.gateway.call import Answer, Call
@@ -15,8 +16,10 @@ from promptopt.gateway.failures import FAILURE_KINDS, CallFailed
 from promptopt.gateway.flow import Flow, Handler, Sleep
 from promptopt.gateway.layers.concurrency import LONGEST_PAUSE_S, pause_of, retry_pause
 from promptopt.gateway.openai.wire import count_input, messages
-from promptopt.gateway.semantic.validators import Validator
 from promptopt.providers.openai.errors import RETRYABLE, FailureKind
+
+if TYPE_CHECKING:
+    from promptopt.gateway.semantic.validators import Validator
 
 
 def interchangeable(call: Call) -> bool:

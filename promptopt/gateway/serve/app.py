@@ -114,6 +114,8 @@ class Service:
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """From the first request to the last."""
         self._serving = Serving(self._first, self.telemetry.see)
+        # What is loaded after the start is looked through by each collection, and holds up all calls meanwhile.
+        self._serving.gateway.warm()
         try:
             yield
         finally:
