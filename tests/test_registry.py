@@ -59,10 +59,10 @@ def use(project, tmp_path_factory):
     return use
 
 
-def said(done):
+def said(done, code=2):
     """What went wrong; a process that used the command line ended with code 2."""
     assert "Traceback" not in done.stderr
-    assert done.returncode == (0 if done.stdout else 2), done.stderr
+    assert done.returncode == (0 if done.stdout else code), done.stderr
     return done.stdout + done.stderr
 
 
@@ -132,7 +132,7 @@ def test_a_provider_that_cannot_say_whether_it_is_configured(use):
 def test_a_provider_that_breaks_its_promise_fails_the_call_and_not_the_run(use, body, problem):
     code = f"{PROVIDER}\n    def complete(self, request):\n        {body}\n"
     done = use("provider", ("acme", "1.2", "part", "Part", code))
-    assert "the provider part (acme:Part) of acme 1.2 " in said(done)
+    assert "the provider part (acme:Part) of acme 1.2 " in said(done, code=3)
     assert problem in done.stderr
 
 
