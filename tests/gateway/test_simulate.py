@@ -177,11 +177,11 @@ def test_the_example_of_the_docs(folder, capsys):
 
 
 def test_only_the_clock_asks_for_the_time_and_for_chance():
-    """But for what waits for the real world: a process's writer, the last words to a Redis, the server's page."""
+    """But for the thread that writes for all gateways of a process, which waits for the disk, and the server's page."""
     import promptopt.gateway
 
     room = Path(promptopt.gateway.__file__).parent
-    own = {room / "clock.py", room / "stores/write_behind.py", room / "stores/redis_link.py", room / "serve/page.py"}
+    own = {room / "clock.py", room / "stores/write_behind.py", room / "serve/page.py"}
     pattern = re.compile(r"^\s*(import (time|random)\b|from (time|random) import (?!Random$))", re.MULTILINE)
     found = [path.name for path in room.rglob("*.py") if path not in own and pattern.search(path.read_text())]
     assert found == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -108,7 +107,8 @@ class RedisLink:
         self._resting_until = float("-inf")
         self.outage = Outage("Redis", policy)
         self._begin()
-        self._writer = WriteBehind(Path(f"redis-{self.name}-{prefix}"), self._write, forked=self._begin)
+        place = Path(f"redis-{self.name}-{prefix}")
+        self._writer = WriteBehind(place, self._write, forked=self._begin, last_s=_LAST_S)
         try:
             self.do(lambda client: client.ping())
         except StoreDown as error:
@@ -232,16 +232,7 @@ class RedisLink:
         return taken
 
     def _write(self) -> bool:
-        if self._writer.last:
-            return self._write_last()
         return self._run(self._taken())
-
-    def _write_last(self) -> bool:
-        """Run what waits, and wait a little for a Redis that did not answer."""
-        until = time.monotonic() + _LAST_S
-        while not (done := self._run(self._taken())) and time.monotonic() < until:
-            time.sleep(_LAST_S / 10)
-        return done
 
     def _run(self, steps: Sequence[_Step]) -> bool:
         """Run scripts, one after the other, with one request if that can be; false if some are to be run again."""
@@ -310,7 +301,7 @@ class RedisLink:
 
     def close(self) -> None:
         """Run what was left for later, and give the connections back."""
-        self._write_last()
+        self._writer.end()
         for step in self._taken():
             step.told(StoreDown(f"{self.name} is away"))
         self.client.close()

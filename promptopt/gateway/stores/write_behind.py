@@ -46,13 +46,16 @@ class WriteBehind:
         last: Whether ``write`` is to write all that there is, since somebody reads it or the process ends.
     """
 
-    def __init__(self, place: Path, write: Callable[[], bool], *, forked: Callable[[], None]) -> None:
+    def __init__(
+        self, place: Path, write: Callable[[], bool], *, forked: Callable[[], None], last_s: float = 0.0
+    ) -> None:
         """Nothing is due yet.
 
         Args:
             place: The file that is written to.
             write: A bound method that writes what is held and says whether it could; it is held weakly.
             forked: A bound method that forgets what is held, called in a forked child: it is the parent's to write.
+            last_s: So many seconds ``end`` tries again.
         """
         self.place = place.resolve()
         self._write = weakref.WeakMethod(write)
@@ -60,6 +63,7 @@ class WriteBehind:
         self._is_due = False
         self._not_before = 0.0
         self._failing = False
+        self._last_s = last_s
         self.last = False
         _ALIVE.add(self)
 
@@ -95,8 +99,10 @@ class WriteBehind:
     def end(self) -> None:
         """Write now whatever is held."""
         self.last = True
+        until = time.monotonic() + self._last_s
         try:
-            self._now()
+            while not self._now() and time.monotonic() < until:
+                time.sleep(self._last_s / 10)
         finally:
             self.last = False
 
