@@ -7,7 +7,7 @@ recognised by what they lack: a hole that a program fills in, and orders.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 LEAST_WORDS = 60
 """A shorter text without an order may be a question, or the description of what is wanted."""
@@ -158,14 +158,25 @@ _BEGUN = re.compile(
 )
 
 
-def shown_lines(masked: str) -> Iterator[tuple[int, int]]:
-    """What is after a label or a capital that begins no instruction, and worked examples between repeated lines."""
-    for pattern in (_AFTER_LABEL, _SHOWS):
-        yield from (match.span("said") for match in pattern.finditer(masked))
-    for pattern in (_SPOKEN, _REFERENCE, _IN_LINE):
-        yield from (match.span() for match in pattern.finditer(masked))
-    yield from _between_heads(masked)
-    yield from _given(masked)
+def said_in_line(line: str, *, colon: bool) -> Iterator[tuple[int, int]]:
+    """The ranges of a line that are after a label or a capital that begins no instruction.
+
+    Args:
+        colon: Whether the line has one.
+    """
+    if colon:
+        for pattern in (_AFTER_LABEL, _SHOWS):
+            if said := pattern.match(line):
+                yield said.span("said")
+        yield from (match.span() for match in _IN_LINE.finditer(line))
+    if _REFERENCE.match(line):
+        yield 0, len(line)
+    yield from (match.span() for match in _SPOKEN.finditer(line))
+
+
+def head_words(line: str) -> str:
+    """The words of a line that has the form of a label; empty for others."""
+    return " ".join(line.lower().split()) if _HEAD.match(line) else ""
 
 
 def begun_answer(text: str) -> tuple[int, int] | None:
@@ -174,16 +185,18 @@ def begun_answer(text: str) -> tuple[int, int] | None:
     return begun and begun.span("said" if begun["said"] else "turn")
 
 
-def _between_heads(masked: str) -> Iterator[tuple[int, int]]:
+def between_heads(heads: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
     """What is between the first and the last of three and more lines of the same words, such as "# Python code".
 
     The first example begins at a line close above that comes again as well: "Look at the table:".
+
+    Args:
+        heads: Where each label begins and ends in the text, and its words.
     """
     places: dict[str, list[tuple[int, int]]] = {}
-    for head in _HEAD.finditer(masked):
-        words = " ".join(head[0].lower().split())
+    for start, end, words in heads:
         if words.count(" ") > 1:
-            places.setdefault(words, []).append(head.span())
+            places.setdefault(words, []).append((start, end))
     again = [spans for spans in places.values() if len(spans) > 1]
     for spans in again:
         if len(spans) >= MANY_HEADS:
@@ -192,10 +205,18 @@ def _between_heads(masked: str) -> Iterator[tuple[int, int]]:
             yield min(above, default=first), spans[-1][1]
 
 
-def _given(masked: str) -> Iterator[tuple[int, int]]:
-    """What is under a label such as "Premise:", up to the next label, item or empty line."""
-    for match in _GIVEN.finditer(masked):
-        end = position = match.end()
+def given_under(masked: str, labels: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """What is under a label such as "Premise:", up to the next label, item or empty line.
+
+    Args:
+        labels: Where the lines with a colon begin.
+    """
+    done = 0
+    for label in labels:
+        match = _GIVEN.match(masked, label) if label >= done else None
+        if match is None:
+            continue
+        end = position = done = match.end()
         while position < len(masked):
             newline = masked.find("\n", position)
             stop = len(masked) if newline < 0 else newline

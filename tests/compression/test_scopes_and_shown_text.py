@@ -631,3 +631,8 @@ def test_an_order_that_goes_on_in_the_next_line_begins_with_a_capital() -> None:
 def test_a_text_in_another_language_may_be_an_instruction() -> None:
     text = "Der Leuchtturm steht auf einem Felsen, und seine Lampe brennt jede Nacht.   \n\n\n\n" * 8
     assert compress(text, "safe").text != text
+
+
+def test_labels_of_instructions_that_come_again_are_nobody_who_speaks() -> None:
+    text = "Write it now in order to help.\n\nTone: warm and soft\nStyle: plain and clear\nTone: not cold\n"
+    assert compress(text, "safe").text == text.replace("in order to", "to")
