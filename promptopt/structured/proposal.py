@@ -168,7 +168,7 @@ def with_directive(source: str) -> str:
     chats = read.chats
     start, end = (chats[0].body_start, chats[0].body_end) if chats else (read.front_end, len(source))
     last = start + len(source[start:end].rstrip())
-    if not _ends_with_variable(read, last):
+    if not _ends_with_variable(read, start, last):
         if chats:
             return f"{source[:last]} {MINIFY}{source[last:].lstrip(' ')}"
         return f"{source[:last]}\n{MINIFY}\n"
@@ -195,6 +195,16 @@ def with_directive(source: str) -> str:
     return f"{source[:begin]}{MINIFY}\n{source[begin:]}"
 
 
-def _ends_with_variable(read: Source, position: int) -> bool:
-    """Whether what ends at a position is an expression or a tag."""
-    return any(piece.kind in ("expression", "tag") and piece.start < position <= piece.end for piece in read.pieces)
+# What closes a value: quotes, brackets, a fence, a tag of XML.
+_CLOSING = re.compile(r"(?:[\s\"'`´“”‘’»«)\]}>*_~=#-]|</[\w.:-]+>)*")
+
+
+def _ends_with_variable(read: Source, start: int, position: int) -> bool:
+    """Whether what ends at a position is an expression or a tag, or what closes the value of one."""
+    # A "-" in a tag takes the white space after it along.
+    ends = [
+        min(piece.end, position)
+        for piece in read.pieces
+        if piece.kind in ("expression", "tag") and start <= piece.start < position
+    ]
+    return bool(ends) and _CLOSING.fullmatch(read.text, max(ends), position) is not None

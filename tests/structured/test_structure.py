@@ -491,6 +491,10 @@ def test_an_explanation_to_ignore_is_not_asked_for(project):
         ),
         ("Rate {{ t }}", "Minify the JSON.\nRate {{ t }}"),
         ("Text: {{ t }}\n\nRate it.\n", "Text: {{ t }}\n\nRate it.\nMinify the JSON.\n"),
+        ('Rate it. The text:\n"{{ t }}"\n', 'Rate it. Minify the JSON. The text:\n"{{ t }}"\n'),
+        ("Rate this:\n<t>\n{{ t }}\n</t>\n", "Minify the JSON.\nRate this:\n<t>\n{{ t }}\n</t>\n"),
+        ("Rate this:\n```\n{{ t }}\n```", "Minify the JSON.\nRate this:\n```\n{{ t }}\n```"),
+        ("Rate {{ t }}.", "Rate {{ t }}.\nMinify the JSON.\n"),
     ],
 )
 def test_the_wish_for_minified_json_is_never_a_part_of_a_value(prompt, directed) -> None:
