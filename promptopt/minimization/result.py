@@ -153,7 +153,7 @@ class Minimization:
             return []
         return front_rows(self.oracle, self.tried, self.confirmed, self.plan.split.confirm)
 
-    def write(self, target: Path | None = None) -> list[Path]:
+    def write(self, target: Path | str | None = None) -> list[Path]:
         """Write the next version, and beside it the files with tools and schemas that change.
 
         Args:
@@ -166,7 +166,7 @@ class Minimization:
         if self.chosen is None:
             raise UsageError("nothing was confirmed: there is no next version to write")
         template = self.bench.units.template
-        target = place_of_next(template, target)
+        target = place_of_next(template, None if target is None else Path(target))
         files = self.bench.written(self.chosen.choice)
         version, beside = files.pop(template.name), []
         for name, other in files.items():

@@ -227,7 +227,7 @@ def test_another_model_and_a_cap_are_moves(planted: Write) -> None:
     )
     assert found.chosen is not None
     assert "model=gpt-4.1-nano" in found.chosen.choice.moves
-    path = found.write()[0]
+    path = found.write("prompts/cheaper.j2")[0]
     assert promptopt.load_prompt(path).front.model == "gpt-4.1-nano"
 
 
