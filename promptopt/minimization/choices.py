@@ -21,11 +21,13 @@ from promptopt.structured.proposal import Options
 from promptopt.suites import Suite
 from promptopt.templates import Template
 from promptopt.templates.frontmatter import set_front_matter
-from promptopt.values import Request
+from promptopt.values import Request, sha256_hex
 
 MoveKind = Literal["text", "model", "setting"]
-_COUNTED = 8
-"""So many cases are rendered to count what a unit costs."""
+_RENDERED = 8
+"""So many cases are rendered to see whether a choice can be made."""
+# Tokens are counted in so many cases, of long prompts in fewer: the letters of all of them are about so many then.
+_FEWEST_COUNTED, _MOST_COUNTED, _LETTERS = 20, 200, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Workbench:
         self.refused: dict[Reduced, str] = {}
         self.left_out = ""
         self._templates: dict[Reduced, Template] = {}
+        self._tokens: dict[Reduced, float] = {}
 
     def template(self, choice: Reduced) -> Template:
         """The prompt that a choice makes, settings of calls included in its front matter.
@@ -159,7 +162,7 @@ class Workbench:
         )  # fmt: skip
         if choice != Reduced():
             # That some case does not render without a unit is known before anything is asked.
-            for case in self.suite.cases[:_COUNTED]:
+            for case in self.suite.cases[:_RENDERED]:
                 render_case(template, case)
         return replace(variant, files=(self._store,), fresh_only=(*variant.files, *variant.fresh_only))
 
@@ -175,12 +178,15 @@ class Workbench:
         return [move for name, move in self.moves.items() if name in choice.moves]
 
     def input_tokens(self, choice: Reduced) -> float:
-        """Mean input tokens of a call over the first cases, counted with the priced model's tokenizer."""
+        """Mean input tokens of a call over the cases, counted with the priced model's tokenizer."""
         variant = self.variant(choice)
         if variant is None:
             return float("inf")
-        cases = self._counted
-        return sum(variant.counted_tokens(self.request(variant, number)) for number in cases) / len(cases)
+        if choice not in self._tokens:
+            cases = self._counted
+            counts = (variant.counted_tokens(self.request(variant, number)) for number in cases)
+            self._tokens[choice] = sum(counts) / len(cases)
+        return self._tokens[choice]
 
     def request(self, variant: Variant, number: int) -> Request:
         """The request of the case with a number."""
@@ -188,13 +194,16 @@ class Workbench:
         return variant.request(render_case(variant.template, case), case=case.name)
 
     @cached_property
-    def _counted(self) -> range:
-        cases = len(self.suite.cases)
-        return range(0, cases, max(1, cases // _COUNTED))
+    def _counted(self) -> list[int]:
+        """All cases, or some drawn at random with a fixed seed: kinds of cases may take turns in a suite."""
+        cases = self.suite.cases
+        most = min(_MOST_COUNTED, max(_FEWEST_COUNTED, _LETTERS // max(1, len(self.units.template.source))))
+        drawn = sorted(range(len(cases)), key=lambda number: sha256_hex(f"count {cases[number].name}"))
+        return sorted(drawn[:most])
 
     @cached_property
     def unit_tokens(self) -> Mapping[str, float]:
-        """Input tokens of a call that each unit costs."""
+        """Input tokens of a call that each unit costs, the mean over the cases: a branch costs where it is taken."""
         whole = self.input_tokens(Reduced())
         return {unit.id: whole - self.input_tokens(Reduced().plus([unit.id])) for unit in self.units.units}
 
