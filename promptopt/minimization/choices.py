@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from promptopt.compression.engine import compress_prompt, with_source
@@ -125,12 +127,25 @@ class Workbench:
         """Raises RecordingError if answers cannot be kept: that is known before one is paid for."""
         self._store.append()
 
+    def kept_at(self, ending: str) -> Path:
+        """Where else something of all searches of the prompt is kept, beside their answers."""
+        return self._store.path.with_suffix(ending)
+
     def written(self, choice: Reduced) -> dict[str, str]:
         """The files that a choice changes, by their paths below the root of prompts."""
         template = self.template(choice)
         files = self.units.files_without(choice.removed)
         front = {move.axis: move.value for move in self._of(choice) if move.kind != "text"}
         return {**files, template.name: set_front_matter(template.source, front) if front else template.source}
+
+    def digest(self, choice: Reduced) -> str:
+        """What is compared with what: of the files, model and settings of the prompt and of a choice of it."""
+        told = []
+        for each in (Reduced(), choice):
+            variant = self.variant(each)
+            assert variant is not None
+            told += [sorted(self.written(each).items()), variant.model, variant.params.to_dict()]
+        return sha256_hex(json.dumps(told, sort_keys=True, default=repr, ensure_ascii=False))
 
     def holds(self, choice: Reduced, unit: str) -> bool:
         """Whether a unit is what decides if its text is in a choice: a description goes with its field anyway."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -15,6 +15,7 @@ from promptopt.experiment.evidence import quality_p_values
 from promptopt.experiment.pairs import PairedCases, compare_pairs
 from promptopt.experiment.verdict import ALPHA, Decision, Difference, QualityReason, too_many_failed
 from promptopt.minimization.choices import Reduced
+from promptopt.minimization.ledger import ALONE, Ledger, LevelShare, case_key
 from promptopt.minimization.oracle import Oracle
 from promptopt.minimization.tried import Prospect
 from promptopt.suites import Case, Suite
@@ -43,34 +44,48 @@ class CaseSplit:
         search: What may be looked at as often as one likes.
         confirm: What nothing but the confirmation sees.
         fewest: Cases below which nothing can be confirmed at this margin, whatever the answers are.
+        kept: Cases of the search that would be in the other part if no earlier search had seen them.
     """
 
     search: tuple[int, ...]
     confirm: tuple[int, ...]
     fewest: int
+    kept: int = 0
 
 
-def fewest_cases(margin: float) -> int:
-    """Of how many cases at least one in which nothing differs shows that no more than a margin (0 to 1) is lost."""
+def fewest_cases(margin: float, shared_by: int = 1) -> int:
+    """Of how many cases at least one in which nothing differs shows that no more than a margin (0 to 1) is lost.
+
+    Args:
+        shared_by: So many runs share the 5%.
+    """
     low, high = 1, 2
-    while quality_p_values(np.zeros(high), margin)["loss"] > ALPHA:
+    while quality_p_values(np.zeros(high), margin)["loss"] * shared_by > ALPHA:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if quality_p_values(np.zeros(middle), margin)["loss"] > ALPHA:
+        if quality_p_values(np.zeros(middle), margin)["loss"] * shared_by > ALPHA:
             low = middle
         else:
             high = middle
     return high
 
 
-def split_cases(suite: Suite, margin: float, *, most: int | None = None, note: str = "") -> CaseSplit:
-    """Search and confirmation, with the same share of every label in both.
+def split_cases(
+    suite: Suite, margin: float, *, most: int | None = None, note: str = "", searched: Collection[str] = ()
+) -> CaseSplit:
+    """Search and confirmation, with about the same share of every label in both.
+
+    The cases have one order, which their names and labels alone decide. The confirmation takes them from one end, so
+    many as the margin and the dollars allow, and the search from the other end, never more than the confirmation leaves
+    without a limit of dollars. What an earlier search has seen comes to the search's end: the cases were others then,
+    or the margin, and so it changes nothing if they are the same.
 
     Args:
         margin: 0 to 1.
         most: So many cases are confirmed at most.
         note: Which cases of the file do not count, for the message.
+        searched: Keys of the cases that earlier searches have seen (:func:`~promptopt.minimization.ledger.case_key`).
 
     Raises:
         UsageError: There are too few cases for anything to be confirmed.
@@ -78,32 +93,54 @@ def split_cases(suite: Suite, margin: float, *, most: int | None = None, note: s
     fewest, cases = fewest_cases(margin), len(suite.cases)
     if cases < fewest + FEWEST_TO_SEARCH:
         raise UsageError(
-            f"{suite.path}: {cases} cases can confirm nothing: below {fewest} cases never seen, a loss of "
+            f"{suite.path}: {_cases(cases)} can confirm nothing: below {fewest} cases never seen, a loss of "
             f"{100 * margin:g} points cannot be excluded, and {FEWEST_TO_SEARCH} more are needed to search. Add "
-            f"{fewest + FEWEST_TO_SEARCH - cases} cases, or allow a larger loss with --margin"
+            f"{_cases(fewest + FEWEST_TO_SEARCH - cases)}, or allow a larger loss with --margin"
             + (f"\n  {note}" if note else "")
         )
-    wanted = min(max(round(_SHARE * cases), round(_SPARE * fewest)), cases - FEWEST_TO_SEARCH, _MOST_TO_CONFIRM)
-    if most is not None:
-        wanted = max(fewest, min(wanted, most))
-    strata = defaultdict(list)
-    for number in _random(suite, range(cases)):
+    held = min(max(round(_SHARE * cases), round(_SPARE * fewest)), cases - FEWEST_TO_SEARCH, _MOST_TO_CONFIRM)
+    order = _from_end_to_end(suite)
+    seen = {number for number in order if case_key(suite.cases[number]) in searched} if searched else set[int]()
+    kept = len(seen & set(order[:held]))
+    order.sort(key=lambda number: number in seen)
+    held = min(held, cases - len(seen))
+    if held < fewest:
+        raise UsageError(
+            f"{suite.path}: of {cases} cases earlier searches have seen {len(seen)}: below {fewest} cases never seen, "
+            f"a loss of {100 * margin:g} points cannot be excluded. Add {_cases(fewest - held)}, or allow a larger "
+            "loss with --margin"
+        )
+    return CaseSplit(
+        tuple(_random(suite, order[max(held, cases - _MOST_TO_SEARCH) :])),
+        tuple(_random(suite, order[: held if most is None else max(fewest, min(held, most))])),
+        fewest,
+        kept,
+    )
+
+
+def _cases(number: int) -> str:
+    return f"{number:,} case{'s' * (number != 1)}"
+
+
+def _from_end_to_end(suite: Suite) -> list[int]:
+    """All cases: six of ten for the confirmation, the first of which are as mixed as all; then those to search."""
+    strata, cases = defaultdict(list), len(suite.cases)
+    places = {number: place for place, number in enumerate(_random(suite, range(cases)))}
+    for number in places:
         strata[_labels(suite, suite.cases[number])].append(number)
     search, confirm = [], []
-    share, owed = wanted / cases, 0.0
+    share, owed = min(round(_SHARE * cases), cases - FEWEST_TO_SEARCH, _MOST_TO_CONFIRM) / cases, 0.0
     for label in sorted(strata):
+        held = []
         for number in strata[label]:
             owed += share
             if owed >= 1 - 1e-9:
                 owed -= 1
-                confirm.append(number)
+                held.append(number)
             else:
                 search.append(number)
-    return CaseSplit(
-        tuple(_random(suite, search))[: max(_MOST_TO_SEARCH, FEWEST_TO_SEARCH)],
-        tuple(_random(suite, confirm)),
-        fewest,
-    )
+        confirm += [((place + 0.5) / len(held), places[number], number) for place, number in enumerate(held)]
+    return [*(number for *_, number in sorted(confirm)), *reversed(_random(suite, search))]
 
 
 def _random(suite: Suite, numbers: Sequence[int]) -> list[int]:
@@ -171,6 +208,7 @@ class Confirmed:
         accepted: It is shown to be not worse and not to cost more, and costs less as measured; with examples added, an
             answer that passes is shown to cost less.
         error: Of the first call that failed, and its case; empty if all were answered.
+        shared_by: So many runs share the 5%; ``before`` is how many other versions its cases had judged in them.
     """
 
     choice: Reduced
@@ -179,16 +217,27 @@ class Confirmed:
     cases: int
     accepted: bool
     error: str = ""
+    shared_by: int = 1
+    before: int = 0
 
     @property
     def difference(self) -> Difference:
         """Of quality, 0 to 1."""
         return next(each for each in self.differences if each.metric == "quality")
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else is to be known of the verdict, in lines."""
+        if not self.before:
+            return ()
+        many = f"{self.before:,} version{'s' * (self.before != 1)}"
+        return (f"these cases have judged {many} before: accepted at 5% / {self.shared_by}",)
+
 
 def confirm(
-    oracle: Oracle, steps: Sequence[Reduced], cases: Sequence[int], margin: float, cost_margin: float, max_failed: float
-) -> list[Confirmed]:
+    oracle: Oracle, steps: Sequence[Reduced], cases: Sequence[int], margin: float, cost_margin: float,
+    max_failed: float, ledger: Ledger | None = None,
+) -> list[Confirmed]:  # fmt: skip
     """Test choices in a fixed order, from the one that saves least on, until one fails.
 
     Each is tested at the full level: whichever is the first that loses too much, it is only tested after all before it
@@ -197,16 +246,25 @@ def confirm(
 
     Args:
         margin, cost_margin, max_failed: Shares, 0 to 1.
+        ledger: What the cases were used for; by default for nothing yet.
 
     Raises:
         OutOfMoney: The answers may cost more than is left.
+        RecordingError: The verdict cannot be kept.
     """
     found = []
-    whole = Reduced()
+    whole, run = Reduced(), None
+    ledger = ledger or Ledger(None)
+    keys = [case_key(oracle.bench.suite.cases[number]) for number in cases]
     for choice in steps:
         oracle.ask(whole, cases)
         oracle.ask(choice, cases)
-        one = confirmed(oracle, choice, cases, margin, cost_margin, max_failed)
+        version = oracle.bench.digest(choice)
+        standing = ledger.standing(version, keys, run)
+        run = standing.run
+        one = confirmed(oracle, choice, cases, margin, cost_margin, max_failed, standing)
+        if one.decision.verdict != "incomplete":
+            ledger.note_verdict(version, oracle.bench.label(choice), standing, keys, one.accepted)
         found.append(one)
         if not one.accepted:
             break
@@ -214,11 +272,14 @@ def confirm(
 
 
 def confirmed(
-    oracle: Oracle, choice: Reduced, cases: Sequence[int], margin: float, cost_margin: float, max_failed: float
-) -> Confirmed:
+    oracle: Oracle, choice: Reduced, cases: Sequence[int], margin: float, cost_margin: float, max_failed: float,
+    standing: LevelShare = ALONE,
+) -> Confirmed:  # fmt: skip
     """The verdict on one choice, all of whose answers are there."""
     before, after = oracle.run(Reduced(), cases), oracle.run(choice, cases)
-    [(differences, decision)] = compare_pairs([PairedCases.of(before, after)], margin, 0.0, cost_margin)
+    # What shares the level with it counts as further candidates do.
+    paired, others = [PairedCases.of(before, after)], standing.shared_by - 1
+    [(differences, decision)] = compare_pairs(paired, margin, 0.0, cost_margin, others)
     for run in (before, after):
         if failed := too_many_failed(run.variant.label, len(run.failed), len(run.trials), max_failed):
             decision = Decision("incomplete", (failed,))
@@ -226,7 +287,8 @@ def confirmed(
         any(move.startswith(EXAMPLES) for move in choice.moves) and _pays_per_pass(differences, decision)
     )
     error = next((f"case {one.case!r}: {one.error}" for one in (*before.failed, *after.failed)), "")
-    return Confirmed(choice, decision, differences, len(cases), accepted, error)
+    judged = standing.shared_by, standing.before
+    return Confirmed(choice, decision, differences, len(cases), accepted, error, *judged)
 
 
 def _saves(differences: Sequence[Difference]) -> bool:

@@ -31,6 +31,7 @@ from promptopt.minimization.confirmation import Confirmed, confirm, to_confirm
 from promptopt.minimization.evidence_cases import evidence_of
 from promptopt.minimization.examples import best_with_examples, example_orders
 from promptopt.minimization.front import Outlay
+from promptopt.minimization.ledger import Ledger
 from promptopt.minimization.oracle import Oracle, OutOfMoney, Providers, open_store
 from promptopt.minimization.plan import SearchPlan, make_plan
 from promptopt.minimization.result import Minimization
@@ -156,7 +157,8 @@ def minimize(
     bench, oracle = open_search(prompt, suite, how, allowed, config, limit)
     paid = provider is None or limit is not None
     with oracle:
-        plan = make_plan(bench, oracle, margin, steps, limit, paid)
+        ledger = Ledger(bench.kept_at(".judged.jsonl") if provider is None else None)
+        plan = make_plan(bench, oracle, margin, steps, limit, paid, ledger)
         oracle.limit = plan.limit
         if on_plan is not None:
             on_plan(plan)
@@ -167,7 +169,7 @@ def minimize(
             )
         if dry_run:
             return Minimization(bench, plan, margin)
-        return _searched(oracle, plan, margin, allowed, untested, config, on_tried)
+        return _searched(oracle, plan, margin, allowed, untested, config, ledger, on_tried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +270,16 @@ def _moves(allowed: Allowed, suite: Suite) -> list[Move]:
 
 def _searched(
     oracle: Oracle, plan: SearchPlan, margin: float, allowed: Allowed, untested: UntestedFacts, config: Config,
-    on_tried: Callable[[Tried], None] | None,
+    ledger: Ledger, on_tried: Callable[[Tried], None] | None,
 ) -> Minimization:  # fmt: skip
     bench, cases = oracle.bench, plan.split.search
+
+    def tried(one: Tried) -> None:
+        # Before anything is known of a candidate, no case was seen.
+        ledger.note_search([bench.suite.cases[number] for number in cases])
+        if on_tried is not None:
+            on_tried(one)
+
     reserve = Decimal(0)
     if plan.usd_per_case is not None:
         reserve = plan.usd_per_case * len(plan.split.confirm) * plan.steps + (
@@ -279,7 +288,7 @@ def _searched(
     oracle.reserved = reserve
     oracle.to_come = len(plan.split.confirm) * (1 + plan.steps) * oracle.trials
     reduction = Reduction(
-        oracle, cases, margin / 100, bench.units.groups, dict(bench.unit_tokens), on_tried
+        oracle, cases, margin / 100, bench.units.groups, dict(bench.unit_tokens), tried
     )  # fmt: skip
     facts: list[Untested] = []
     if allowed.cap:
@@ -312,7 +321,7 @@ def _searched(
     stopped = reduction.stopped
     try:
         shares = config.cost_margin / 100, config.max_failed / 100
-        found = confirm(oracle, chosen, plan.split.confirm, margin / 100, *shares)
+        found = confirm(oracle, chosen, plan.split.confirm, margin / 100, *shares, ledger)
     except OutOfMoney:
         stopped = "at the limit of dollars, before the confirmation"
     outlay = Outlay(oracle.calls, oracle.spent, bool(plan.usd_per_case), oracle.counted)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
+from functools import partial
 from itertools import chain
 
 from promptopt.errors import CostLimitError
 from promptopt.experiment.plan import ASK_ABOVE_USD
 from promptopt.minimization.choices import Reduced, Workbench
-from promptopt.minimization.confirmation import FEWEST_TO_SEARCH, CaseSplit, split_cases
+from promptopt.minimization.confirmation import FEWEST_TO_SEARCH, CaseSplit, fewest_cases, split_cases
+from promptopt.minimization.ledger import Ledger, case_key
 from promptopt.minimization.oracle import Oracle
 from promptopt.money import dollars
 from promptopt.values import Usage
+
+Divide = Callable[..., CaseSplit]
+"""Divides the cases of a suite; ``most`` is how many are confirmed at most."""
 
 _HOW_TO_PRICE = (
     "what it costs can be given in [tool.promptopt.prices]; --price-as MODEL counts what is saved as for another model"
@@ -36,6 +42,7 @@ class SearchPlan:
         full_usd: Dollars that would buy one such choice, if these do not; else ``None``.
         unpriced: The model if what it costs is not known.
         left_out: Which cases do not count, and why; empty if all do.
+        used: What the confirmation's cases were used for before, in words; empty if they are new.
     """
 
     prompt: str
@@ -53,6 +60,7 @@ class SearchPlan:
     full_usd: Decimal | None = None
     unpriced: str = ""
     left_out: str = ""
+    used: str = ""
 
     def __str__(self) -> str:
         search, held = len(self.split.search), len(self.split.confirm)
@@ -72,6 +80,7 @@ class SearchPlan:
             f"{self.left_out}{chr(10) * bool(self.left_out)}"
             f"{search:,} cases to search, {held:,} never seen until the one confirmation; "
             f"{self.unrecorded:,} calls of the prompt itself are not recorded\n"
+            f"{self.used}{chr(10) * bool(self.used)}"
             f"{money}{verb}{buys} of {search:,} cases beside the confirmation{times}{more}; "
             f"below {self.split.fewest:,} cases nothing can be confirmed at a margin of {points}"
             + (f"\n{_HOW_TO_PRICE}" if self.unpriced else "")
@@ -79,31 +88,34 @@ class SearchPlan:
 
 
 def make_plan(
-    bench: Workbench, oracle: Oracle, margin: float, steps: int, limit: Decimal | None, paid: bool
+    bench: Workbench, oracle: Oracle, margin: float, steps: int, limit: Decimal | None, paid: bool, ledger: Ledger
 ) -> SearchPlan:
     """The plan of a search, with as many cases for the confirmation as are worth it and can be paid.
+
+    What is recorded already changes nothing in it: a search that goes on has the plan that it began with.
 
     Args:
         margin: Points, 0 to 100.
         limit: Dollars; ``None``: a dollar, if calls are paid.
         paid: Whether live calls are paid.
+        ledger: What the cases were used for.
 
     Raises:
         UsageError: Nothing can be confirmed with so few cases.
         CostLimitError: Nothing can be confirmed for so few dollars, or what a call may cost is not known.
         RecordingError: An answer of the prompt is not recorded, and may not be asked for.
     """
-    split, whole = split_cases(bench.suite, margin / 100, note=bench.left_out), bench.variant(Reduced())
+    divide = partial(split_cases, bench.suite, margin / 100, note=bench.left_out, searched=ledger.searched)
+    split, whole = divide(), bench.variant(Reduced())
     assert whole is not None
     price = price_of_case(oracle, limit) if paid else None
     limit = None if price is None else ASK_ABOVE_USD if limit is None else limit
     candidates = full = None
-    missing, _ = _own_calls(oracle, split)
     if price is not None and limit is not None:
         wanted = split, steps
-        split, steps, candidates = _within(bench, oracle, margin, *wanted, limit, price)
-        full = None if candidates else _for_one(bench, oracle, margin, wanted, limit, price)
-        missing, _ = _own_calls(oracle, split)
+        split, steps, candidates = _within(divide, *wanted, limit, price)
+        full = None if candidates else _for_one(divide, wanted, limit, price)
+    missing, _ = oracle.missing(Reduced(), [*split.search, *split.confirm])
     tokens = bench.unit_tokens
     return SearchPlan(
         prompt=bench.units.template.origin.label,
@@ -121,18 +133,31 @@ def make_plan(
         full_usd=full,
         unpriced=whole.model if paid and price is None and not whole.free else "",
         left_out=bench.left_out,
+        used=_used(bench, ledger, split, margin / 100),
     )
 
 
-def _for_one(
-    bench: Workbench, oracle: Oracle, margin: float, wanted: tuple[CaseSplit, int], limit: Decimal, price: Decimal
-) -> Decimal:
+def _used(bench: Workbench, ledger: Ledger, split: CaseSplit, margin: float) -> str:
+    """What cases were used for before, as sentences."""
+    found = []
+    if split.kept:
+        found.append(f"{split.kept:,} cases stay to search, since an earlier search has seen them")
+    versions, runs = ledger.used([case_key(bench.suite.cases[number]) for number in split.confirm])
+    if versions:
+        many = f"{versions:,} version{'s' * (versions != 1)} in {runs:,} run{'s' * (runs != 1)}"
+        needed = fewest_cases(margin, runs + 1)
+        few = f", for which {needed:,} are needed" if needed > len(split.confirm) else ""
+        found.append(f"those never seen have judged {many} before: another one is accepted at 5% / {runs + 1}{few}")
+    return "; ".join(found)
+
+
+def _for_one(divide: Divide, wanted: tuple[CaseSplit, int], limit: Decimal, price: Decimal) -> Decimal:
     """Dollars, more than ``limit``, that buy a candidate of all cases of the search: with more, more is confirmed."""
     while True:
-        split, steps, candidates = _within(bench, oracle, margin, *wanted, limit, price)
+        split, steps, candidates = _within(divide, *wanted, limit, price)
         if candidates:
             return limit
-        needed = _own_calls(oracle, split)[1] + (steps * len(split.confirm) + len(split.search)) * price
+        needed = ((steps + 1) * len(split.confirm) + 2 * len(split.search)) * price
         limit = max(needed, limit * Decimal("1.1"))
 
 
@@ -140,14 +165,7 @@ def _cents(usd: Decimal) -> Decimal:
     return usd.quantize(Decimal("0.01"), ROUND_UP)
 
 
-def _own_calls(oracle: Oracle, split: CaseSplit) -> tuple[int, Decimal]:
-    missing, usd = oracle.missing(Reduced(), [*split.search, *split.confirm])
-    return missing, usd or Decimal(0)
-
-
-def _within(
-    bench: Workbench, oracle: Oracle, margin: float, split: CaseSplit, steps: int, limit: Decimal, price: Decimal
-) -> tuple[CaseSplit, int, int]:
+def _within(divide: Divide, split: CaseSplit, steps: int, limit: Decimal, price: Decimal) -> tuple[CaseSplit, int, int]:
     """As many steps and cases as can be confirmed for half of the dollars, and what is left for candidates.
 
     Half is for the search: with more cases to confirm than that, more dollars would find less. If even few cases cost
@@ -155,10 +173,10 @@ def _within(
     """
     few = round(1.15 * split.fewest)
     sizes = [size for size in (3 * len(split.confirm) // 4, len(split.confirm) // 2) if size > few]
-    smaller = ((split_cases(bench.suite, margin / 100, most=size), 1) for size in (*sizes, few, split.fewest))
+    smaller = ((divide(most=size), 1) for size in (*sizes, few, split.fewest))
     needed = Decimal(0)
     for each, number in chain(((split, number) for number in range(steps, 0, -1)), smaller):
-        fixed = _own_calls(oracle, each)[1] + number * len(each.confirm) * price
+        fixed = (len(each.search) + (1 + number) * len(each.confirm)) * price
         left = limit - fixed
         needed = fixed + 3 * FEWEST_TO_SEARCH * price
         if limit >= needed and (2 * left >= limit or len(each.confirm) <= few):

@@ -10,6 +10,7 @@ from typing import Any
 
 from promptopt.compression.edit import unified
 from promptopt.errors import TemplateError, UsageError
+from promptopt.experiment.verdict import ALPHA
 from promptopt.files import check_writable, write_new
 from promptopt.minimization import text
 from promptopt.minimization.choices import Reduced, Workbench
@@ -276,6 +277,8 @@ def _confirmed_dict(bench: Workbench, each: Confirmed) -> dict[str, Any]:
         "accepted": each.accepted,
         "cases": each.cases,
         "error": each.error or None,
+        "level": ALPHA / each.shared_by,
+        "judged_before": each.before,
         "differences": [
             {"metric": one.metric, "difference": rounded(one.difference), "low": rounded(one.low)}
             | {"high": rounded(one.high), "p_value": rounded(one.p_value)}

@@ -136,7 +136,7 @@ def verdict(label: str, each: Confirmed) -> str:
 def reasons(each: Confirmed) -> list[str]:
     """Those of its verdict; if too many calls failed, how the first one did."""
     failed = each.decision.verdict == "incomplete"
-    return [*map(reason_text, each.decision.reasons), *[f"the first is {each.error}"] * failed]
+    return [*map(reason_text, each.decision.reasons), *[f"the first is {each.error}"] * failed, *each.notes]
 
 
 def untested_lines(untested: Sequence[Untested], removed: bool) -> str:

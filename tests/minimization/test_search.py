@@ -99,7 +99,7 @@ def test_too_few_dollars_are_refused_with_what_is_needed(planted: Write) -> None
 def test_less_than_one_candidate_says_what_would_buy_one(planted: Write) -> None:
     planted(sentences(), 300)
     options: Any = {"provider": Planted(USEFUL), "margin": 5, "rules": False, "dry_run": True}
-    plan = promptopt.minimize("p", max_cost=0.0098, **options).plan
+    plan = promptopt.minimize("p", max_cost=0.0075, **options).plan
     assert plan.candidates == 0
     said = str(plan)
     assert "buys less than one candidate of" in said
