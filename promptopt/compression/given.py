@@ -1,7 +1,7 @@
 """Which parts of a prompt are given to be worked on, though no tag, fence or quotation mark is around them.
 
-They may be full of orders: a contract under "Contract:", the letter that "the following letter." announces, a text in
-English that instructions in another language speak of.
+They may be full of orders: a contract under "Contract:", the letter that "the following letter." announces, a story
+under the heading "Example", a text in English that instructions in another language speak of.
 """
 
 from __future__ import annotations
@@ -42,6 +42,14 @@ _FOLLOWS = re.compile(
 _HANDED = re.compile(
     r"\b(?:you(?:['’]ll|\s+will)?\s+(?:be\s+given|receive|see|get|are\s+given)|will\s+be)\b", re.IGNORECASE
 )
+# "Example", "Worked examples", "Example 2: a refund", as a heading.
+_EXAMPLE = re.compile(
+    r"[\s*_\d.)]*(?:(?!for\b|use\b|without\b|no\b)[A-Za-z-]+[ \t]+){0,2}"
+    r"(?:examples?|demonstrations?)\b[*_\s]*(?:\Z|\d|[:(–—-])",
+    re.IGNORECASE,
+)
+# "The grade: [A to F]": a label and a hole.
+_LINE_OF_FORM = re.compile(rf"[\s*_>-]*[^\W\d_][^\n:?!{MASK}]{{0,60}}:[ \t*_]*{MASK}+[\s.*_]*\Z")
 FOREIGN = 0.2
 """Of the sentences that are long enough to tell: with more, the first among them, instructions are in that language."""
 LEAST_WORDS = 4
@@ -59,6 +67,8 @@ def given(masked: str, units: Sequence[SentenceGroup], instructing: re.Pattern[s
         text = masked[unit.start : unit.end]
         if _is_name(unit, text, instructing) or (unit.label and _SAID.search(text)):
             under = _under(masked, units, index)
+        elif unit.kind == HEADING and _EXAMPLE.match(text):
+            under = _section(units, index)
         elif _is_announcement(masked, units, index):
             under = _following(units, index)
         else:
@@ -92,6 +102,25 @@ def _under(masked: str, units: Sequence[SentenceGroup], index: int) -> Iterator[
         if unit.gap and not is_list and number > index + 1:
             return
         yield number
+
+
+def _section(units: Sequence[SentenceGroup], index: int) -> Iterator[int]:
+    """What is under a heading, up to the next one or to a paragraph that is an order alone."""
+    for number in range(index + 1, len(units)):
+        unit = units[number]
+        if unit.kind == HEADING or (unit.kind == TEXT and unit.gap and set(unit.forms) == {"order"}):
+            return
+        yield number
+
+
+def lines_of_forms(masked: str, sentences: Sequence[Sentence]) -> frozenset[int]:
+    """Where lines such as "The grade: [A to F]" begin, two and more of them in a row: the form of an answer."""
+    alike = [_LINE_OF_FORM.match(masked[one.start : one.end]) is not None for one in sentences]
+    return frozenset(
+        one.start
+        for index, one in enumerate(sentences)
+        if alike[index] and (alike[index - 1 : index] == [True] or alike[index + 1 : index + 2] == [True])
+    )
 
 
 def _is_announcement(masked: str, units: Sequence[SentenceGroup], index: int) -> bool:

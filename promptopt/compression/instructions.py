@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import groupby
 
-from promptopt.compression.given import given, is_foreign
+from promptopt.compression.given import given, is_foreign, lines_of_forms
 from promptopt.compression.groups import SentenceGroup, Speech, groups_of
 from promptopt.compression.masks import MASK
 from promptopt.compression.sentences import HEADING, ITEM, TEXT, Sentence
@@ -68,6 +68,11 @@ _COMMA = re.compile(r"[,:]\s+")
 _ASKS = re.compile(
     r"[,;:–—]\s+(?:and\s+|then\s+|so\s+|but\s+)?(?:please|do not|don['’]t|make sure|be sure)\s", re.IGNORECASE
 )
+
+
+def is_imperative(word: str) -> bool:
+    """Whether a word may be the verb of an order."""
+    return word.lower() in _IMPERATIVES
 
 
 def _is_order(sentence: str) -> bool:
@@ -277,13 +282,14 @@ def instructed(masked: str, sentences: Sequence[Sentence], *, whole: bool = Fals
         # A heading or a label is said to the model if what is under it is.
         if (unit.kind == HEADING or unit.label) and not unit.told and known[index + 1]:
             known[index] = unit.starts
-    strict = frozenset().union(*known)
+    forms = lines_of_forms(masked, sentences)
+    strict = frozenset().union(*known) - forms
     beside = (
         unit.starts
         for index, unit in enumerate(units)
         if not unit.told and not given_ones[index] and any(known[max(0, index - 1) : index + 2])
     )
-    return Instructed(strict, strict.union(*beside))
+    return Instructed(strict, strict.union(*beside) - forms)
 
 
 def _known(units: Sequence[SentenceGroup], index: int, scoped: bool) -> Iterator[int]:

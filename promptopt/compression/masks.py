@@ -347,6 +347,7 @@ class _Canvas:
 
     def cover_examples(self) -> None:
         """What follows a line such as ``## Examples`` up to the next heading, and the turns of a dialogue."""
+        asked = list(_ASKED.finditer(self._masked))
         spans = []
         limit = 0
         for match in _EXAMPLE_HEAD.finditer(self._masked):
@@ -356,12 +357,11 @@ class _Canvas:
             if limit > match.end():
                 spans.append((match.end(), limit))
         self._put_all(spans, "example")
-        # "Question: ..." three times and more: what is between them is worked out for the last.
-        asked = list(_ASKED.finditer(self._masked))
         turns = list(_TURN.finditer(self._masked))
         if len(turns) > 1:
             self._put_all([turn.span() for turn in turns], "example")
         self._cover_records()
+        # "Question: ..." three times and more: what is between them is worked out for the last.
         if len(asked) > 2:
             self.put(asked[0].end(), asked[-1].start(), "example")
 

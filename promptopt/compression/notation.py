@@ -88,6 +88,8 @@ def framed(text: str) -> Iterator[tuple[int, int]]:
 
 
 _MARKS = re.compile(r'"')
+# 'You need the 'find' function to go on.': the inner marks are no end.
+_SINGLE = re.compile(r"(?<![\w'])'(?=\w)[^'\n]{8,300}\s'\w[^'\n]{0,60}'(?=\s)[^'\n]{4,300}'(?![\w'])")
 
 
 def nested_quotes(masked: str) -> Iterator[tuple[int, int]]:
@@ -111,6 +113,7 @@ def nested_quotes(masked: str) -> Iterator[tuple[int, int]]:
                 depth -= 1
                 if depth == 0 and deep:
                     yield start, mark.end()
+    yield from (match.span() for match in _SINGLE.finditer(masked))
 
 
 def unpadded(table: str) -> str:

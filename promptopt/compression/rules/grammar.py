@@ -6,6 +6,7 @@ import re
 
 from promptopt.compression.masks import MASK
 from promptopt.compression.rules.base import Rewording, WordingRule
+from promptopt.compression.rules.commas import BEFORE_THEN, OPTIONAL
 from promptopt.compression.sentences import HEADING, ITEM, TEXT
 
 PARTICIPLES = "given|shown|written|taken|made|found|built|done|sent|set"
@@ -47,7 +48,8 @@ _IT_IS = re.compile(
 # Negations are never contracted: "do not" stays as loud as it is.
 _LONG = re.compile(
     r"\b(?P<who>I|you|we|they|it|that|there|here|what)\s+(?P<verb>will|are|is|am)\b"
-    r"(?=\s+[a-z])(?!\s+(?:not|no|never|to)\b)",
+    # "who you are and what you do": the verb is what the clause says. "You are are": written twice by mistake.
+    r"(?=\s+[a-z])(?!\s+(?:not|no|never|to|and|or|but|am|are|is|was|were|will|can|should|must)\b)",
     re.IGNORECASE,
 )
 _SHORT = {"will": "'ll", "are": "'re", "is": "'s", "am": "'m"}
@@ -63,6 +65,13 @@ _BEGUN = re.compile(r"(?:\A|[.!?:;,–—-]|\b(?:and|but|so|then|or))\Z", re.IGN
 # "only a little of it is needed": the verb has another subject.
 _GOVERNED = re.compile(
     r"\b(?:of|for|with|from|about|to|by|at|in|on|into|than|between|among|after|before)\s*\Z", re.IGNORECASE
+)
+# "skipping it is wrong", "To hear them there is hard": what is done to it, or where, is the subject.
+_DONE_TO = re.compile(
+    r"(?!\w*(?:ensur|assum|suppos|consider|mean|say|think|know|believ|confirm|check|verify|indicat|stat|show|suggest|"
+    r"not|imply|imagin|decid|explain|provid|see|find|feel|hop|mak|depend|be)ing\b)\b\w{2,}ing\s*\Z"
+    r"|(?:\A|[.:;,–—-]\s*)(?:to|not\s+to)\s+[a-z]+\s*\Z",
+    re.IGNORECASE,
 )
 # What is done for the reader of the answer; "You will carry the boxes" may describe how it goes.
 _YOU = re.compile(
@@ -96,6 +105,8 @@ def _contracted(match: re.Match[str]) -> str | None:
     if _STRESSED.search(match.string[: match.start()]):
         return None
     if who.lower() in ("it", "you", "that") and _GOVERNED.search(match.string[: match.start()]):
+        return None
+    if who.lower() in ("it", "you", "that", "there", "here") and _DONE_TO.search(match.string[: match.start()]):
         return None
     # "the text that is given" needs neither word (PO204).
     if who.lower() == "that" and NEEDLESS.match(match.string[match.end() :]):
@@ -177,87 +188,11 @@ ANNOUNCEMENTS = WordingRule(
     "safe",
     (Rewording(_HERE, _announced, "{old}: the label is enough", unless=None),),
 )
-
-
-# "names, places, and dates": short words, one list, nothing else between commas.
-_ITEM = r"(?:[\w'’-]+ ){0,2}[\w'’-]+"
-_OXFORD = re.compile(
-    rf"(?:\A|[:(]\s?|(?<=\s)){_ITEM}(?:, {_ITEM}){{1,8}}(?P<comma>,)(?=\s+(?:and/or|and|or)\s+{_ITEM}\s*(?:[.;:)]|\Z))",
-    re.IGNORECASE,
-)
-# Only before what cannot be a part of the same phrase: "Otherwise, identical rows are merged", "First, if it is late".
-_INTRODUCED = (
-    r"(?:the|an?|you|your|it|its|this|these|those|they|their|we|our|I|he|she|each|every|all|any|there|"
-    r"use|write|run|determine|explain|describe|identify|check|ensure|extract|select|choose|add|apply|consider|continue|"
-    r"convert|compute|calculate|classify|compare|evaluate|examine|find|focus|follow|generate|go|ignore|include|look|make|"
-    r"provide|create|give|read|remove|respond|rewrite|say|see|select|send|summari[sz]e|think|translate|try|verify|analy[sz]e|"
-    r"ask|begin|break|decide|discuss|keep|let|produce|put|take|tell|return|commit|do)\b"
-)
-_INTRODUCTION = re.compile(
-    r"(?:\A|(?<=\.\s))(?:Then|Next|Finally|First|Lastly|Afterwards|Instead|Also|Now|Therefore|Thus|Hence|"
-    r"Otherwise|Additionally|Similarly|Ideally|Alternatively|Conversely|Consequently|Initially|Ultimately|Meanwhile)"
-    rf"(?P<comma>,)(?=[ \t]{_INTRODUCED}(?!,))",
-)
-_THEN = re.compile(r"\A(?:If|When|Whenever|Once|After)\b[^,.;:]*(?<=[\w)])(?P<comma>,)(?=\s+then\s)")
-# "what day it is, ask": without the comma the verb would go on.
-_OPEN_ENDED = re.compile(r"\b(?:is|are|was|were|be|do|does|did|can|will|has|have|to|of|in|on|for|with)\s*,\Z")
-_LATIN = re.compile(r"(?<=e\.g\.),|(?<=i\.e\.),")
-
-
-# "errors, which you should correct, or jokes": the second comma ends what the first began.
-_ASIDE = re.compile(
-    r",\s+(?:which|who|whose|where|when|if|because|including|such|like|for|not|as|unless|no|then|so|but|please)\b",
-    re.IGNORECASE,
-)
-_IS_NAMED = re.compile(r"[A-Z][a-z]+\b|an?\s")
-_VERB_LIKE = re.compile(r"[a-z]+[^s\W]s\s+[a-z]")
-_DOING = re.compile(r"\w+ing\s+\w")
-_JOINED = re.compile(r"\band/or\b|\b(?:and|or|but|nor)\b", re.IGNORECASE)
-
-
-def _one_list(match: re.Match[str]) -> str | None:
-    # "joy, pride, and calm, or fear": two lists, which the comma tells apart.
-    if _ASIDE.search(match[0]):
-        return None
-    # "my parents, Ann, and Bob", "the chef, a vegan, and Bob": without the comma two explain one.
-    items = [item.strip() for item in match[0].rstrip(" .;:)").split(",")]
-    if len(items) == 3 and (_IS_NAMED.match(items[1]) and not items[0].split()[-1][:1].isupper()):
-        return None
-    # "vagueness, missing steps, or haste": without the comma both may be missing.
-    *_, inner, last = items
-    # "is plain, short, and uses names": the last has a verb of its own.
-    ending = _JOINED.sub("", match.string[match.end() :], count=1).strip()
-    if _VERB_LIKE.match(ending) and not any(map(_VERB_LIKE.match, items)):
-        return None
-    if _DOING.match(inner) and not _DOING.match(_JOINED.sub("", last).strip()):
-        return None
-    one = len(_JOINED.findall(match.string)) == 1 and match.string.count(",") == match[0].count(",")
-    return "" if one else None
-
-
-def _only_comma(match: re.Match[str]) -> str | None:
-    # A sentence with a second comma may be a list.
-    several = match.string.count(",") > 1
-    return None if several or _OPEN_ENDED.search(match.string, 0, match.end("comma")) else ""
-
-
 COMMAS = WordingRule(
-    "PO203",
-    "optional commas",
-    "each is a token, and the sentence reads the same",
-    "standard",
-    (
-        Rewording(_OXFORD, _one_list, "an optional comma", group="comma", exact=True),
-        Rewording(_LATIN, message="an optional comma", exact=True),
-        Rewording(_INTRODUCTION, message="an optional comma", group="comma", exact=True, unless=None),
-    ),
+    "PO203", "optional commas", "each is a token, and the sentence reads the same", "standard", OPTIONAL
 )
 CLAUSE_COMMAS = WordingRule(
-    "PO404",
-    "clause commas",
-    "the word after it says that a clause begins",
-    "telegraphic",
-    (Rewording(_THEN, _only_comma, "the only comma", group="comma", exact=True, unless=None),),
+    "PO404", "clause commas", "the word after it says that a clause begins", "telegraphic", BEFORE_THEN
 )
 
 

@@ -1,7 +1,4 @@
-"""PO101, PO102, PO207: white space, Markdown and capitals that only a reader's eye needs.
-
-PO301, PO305, PO306: data in a prompt, in a notation that costs fewer tokens.
-"""
+"""PO101, PO102, PO207: white space, Markdown and capitals that only an eye needs; PO301, PO305, PO306: data."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import ClassVar
 
 from promptopt.compression.document import Document
@@ -78,18 +76,14 @@ class Markdown:
                 yield Edit(match.start(), match.end(), "", self.code, "a heading needs no closing hashes")
         yield from self._lines(document)
         # Where a form is spoken of, bold labels may be a part of it.
-        labels = () if _FORM_MEANT.search(document.text) else _BOLD.finditer(text)
-        for match in labels:
-            # A mark such as **##** is to be written so.
-            if not re.search(r"[^\W\d_]", match[2]):
-                continue
-            line = _line_at(text, match.start())
-            if _BOLD_MEANT.search(text, *line) or _CALLS.search(match[2]) or not _is_bold_label(text, line, match):
-                continue
-            # "**Question:**" again and again: the form of records.
-            if match[0].endswith(":**") and text[line[0] : match.start()] == "" and text.count(f"\n{match[0]}") > 1:
-                continue
-            yield Edit(match.start(), match.end(), match[2], self.code, "bold markers")
+        labels = [] if _FORM_MEANT.search(document.text) else [*_bold_labels(text)]
+        headings = [sentence.start for sentence in document.sentences if labels and sentence.kind == HEADING]
+        for _, members in groupby(labels, key=lambda label: bisect_left(headings, label.start())):
+            section = [*members]
+            # A list of which some labels stay bold would tell them apart.
+            if all(_instructs(document, label) for label in section):
+                for label in section:
+                    yield Edit(label.start(), label.end(), label[2], self.code, "bold markers")
 
     def _lines(self, document: Document) -> Iterator[Edit]:
         """Rule lines right above headings, which begin a section anyway; none if one of them may mark anything else."""
@@ -100,6 +94,26 @@ class Markdown:
                 if "=" not in rule[0] and MASK not in document.masked[rule.start() : rule.end()]:
                     start, end = rule.start(), rule.start("heading")
                     yield Edit(start, end, "", self.code, "a heading begins a section without a line")
+
+
+def _bold_labels(text: str) -> Iterator[re.Match[str]]:
+    """The labels in bold type that would be labels without it."""
+    for match in _BOLD.finditer(text):
+        # A mark such as **##** is to be written so.
+        if not re.search(r"[^\W\d_]", match[2]):
+            continue
+        line = _line_at(text, match.start())
+        if _BOLD_MEANT.search(text, *line) or _CALLS.search(match[2]) or not _is_bold_label(text, line, match):
+            continue
+        # "**Question:**" again and again: the form of records.
+        if match[0].endswith(":**") and text[line[0] : match.start()] == "" and text.count(f"\n{match[0]}") > 1:
+            continue
+        yield match
+
+
+def _instructs(document: Document, label: re.Match[str]) -> bool:
+    sentence = document.sentence_at(label.start())
+    return sentence is None or sentence.start in document.instructed.strict
 
 
 # Where bold type is spoken of, what is bold may be an example of it.
@@ -322,7 +336,7 @@ def is_open(document: Document, start: int, end: int) -> bool:
     # A list of words or numbers on one line: of any language.
     if document.text[start] == "[" and not re.search(r"[\n{]", document.text[start:end]):
         return False
-    if _IN_CODE.search(document.text, max(0, start - 60), start):
+    if _IN_CODE.search(document.text, max(0, start - 60), start) or _in_expression(document.text, start):
         return False
     if _EXACTLY.search(document.text[max(0, start - _ANNOUNCED) : start]):
         return False
@@ -333,6 +347,12 @@ def is_open(document: Document, start: int, end: int) -> bool:
 
 def _in_fence(text: str, position: int) -> bool:
     return any(start < position < end for start, end in fenced(text))
+
+
+def _in_expression(text: str, position: int) -> bool:
+    """Whether a place is inside of an expression of a template such as ``${wanted ? '{"name": ""}' : 'null'}``."""
+    opened = text.rfind("${", text.rfind("\n", 0, position) + 1, position)
+    return opened >= 0 and text.count("{", opened, position) > text.count("}", opened, position)
 
 
 # Code without a fence: "for city in [...]", "assert f([...]) == 3", "names = [...]".

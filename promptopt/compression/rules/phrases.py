@@ -19,10 +19,10 @@ from promptopt.compression.rules.grammar import AND_THAT
 from promptopt.compression.sentences import ITEM, TEXT, MaskedSentence
 
 _NO_VERB = re.compile(r"\s*(?:[^\w\s\ue000{*_]|(?:with|and|or|by|as|is|in|on|from|to|the|an?)\b)", re.IGNORECASE)
-# "to refine, not copy"; "and to", "or to"; "your role is to ask, and mine is to answer",
+# "to refine, not copy"; "and to", "or to", "NOT to"; "your role is to ask, and mine is to answer",
 # "your role is to ask; my role is to answer".
 _COORDINATED = re.compile(
-    r"\A\w+, (?:and )?not [a-z]|\b(?:(?:and|or|but|then) to|(?:mine|yours|ours|theirs|hers)(?: is)? to"
+    r"\A\w+, (?:and )?not [a-z]|\b(?:(?:and|or|but|then|than|(?i:not)) to|(?:mine|yours|ours|theirs|hers)(?: is)? to"
     r"|(?:my|our|his|her|their|the \w+['’]s) (?:\w+ )?(?:task|job|goal|role|part|turn|duty|objective))\b"
 )
 # The beginnings of clauses.
@@ -232,6 +232,9 @@ def _shorter(match: re.Match[str]) -> str | None:
     last = match[0].split()[-1].lower()
     # "think about this and about that": the second half hangs on the word that would go.
     if not new.endswith(last) and re.search(rf"\b(?:and|or|but|not)\s+{re.escape(last)}\b", after, re.IGNORECASE):
+        return None
+    # "due to the fact that it is late and the fact that it rains"
+    if match[0].lower().endswith("the fact that") and re.search(r"\b(?:and|or|but)\s+(?:to\s+)?the fact\b", after):
         return None
     if _means_otherwise(match[0].lower(), new, before, after):
         return None

@@ -165,7 +165,7 @@ _PRONOUNS = (
     ),
     Rewording(
         re.compile(
-            r"\AYou(?:['’]re|\s+are)\s+(?!(?:not|never|only|to|about|going)\b)"
+            r"\AYou(?:['’]re|\s+are)\s+(?!(?i:not|never|only|to|about|going|am|are|is)\b)"
             # Of "You are Ann." a name alone would be left, of "You are a judge." what reads as an order.
             r"(?=(?:an?|the)\s+[A-Za-z\ue000][\w\ue000-]*\s+\w|(?!(?:an?|the)\b)[a-z][\w-]*\s+\w|[A-Z][\w-]*\s+(?!(?:of|from|in|at|with|who|and|the|an?)\b)[a-z])"
         ),
