@@ -47,6 +47,9 @@ from promptopt.suites import Suite, load_suite, suite_of
 from promptopt.templates import Template, load_prompt
 from promptopt.values import Progress, Request, Response, Usage
 
+_FIRST_LOOK = 60
+"""In so many cases it shows whether a prompt does its job at all."""
+
 UntestedFacts = Literal["keep", "remove"]
 
 
@@ -291,6 +294,7 @@ def _searched(
         oracle, cases, margin / 100, bench.units.groups, dict(bench.unit_tokens), tried
     )  # fmt: skip
     facts: list[Untested] = []
+    _check_passes(oracle, cases, margin)
     if allowed.cap:
         _add_caps(oracle, cases)
     units = sorted((unit.id for unit in bench.units.units), key=lambda unit: int(unit[1:]))
@@ -329,6 +333,32 @@ def _searched(
         bench, plan, margin, tuple(reduction.tried), tuple(steps), tuple(found), tuple(facts), untested == "remove",
         outlay, stopped, oracle,
     )  # fmt: skip
+
+
+def _check_passes(oracle: Oracle, cases: Sequence[int], margin: float) -> None:
+    """Refuse a prompt that has no more to lose than the margin allows: without any of it, it would be "not worse".
+
+    Raises:
+        UsageError: Its quality is at most the margin in all of the cases.
+    """
+    own = Reduced()
+    try:
+        oracle.ask(own, cases[:_FIRST_LOOK])
+        found = oracle.mean_quality(own, cases[:_FIRST_LOOK])
+        if found is not None and 100 * found[0] <= margin:
+            oracle.ask(own, cases)
+            found = oracle.mean_quality(own, cases)
+    except OutOfMoney:
+        # The search says so, and what it has reserved.
+        return
+    if found is None or 100 * found[0] > margin:
+        return
+    template = oracle.bench.units.template
+    raise UsageError(
+        f"{template.path}: {template.origin.label} is right in {100 * found[0]:.1f}% of {found[1]:,} cases, and "
+        f"{margin:g} points may be lost: nothing that is taken out of it would be worse. See what it answers and what "
+        "the asserts ask for, or give a smaller --margin"
+    )
 
 
 def _axes(bench: Workbench, config: Config) -> tuple[list[list[Move]], list[list[Move]]]:

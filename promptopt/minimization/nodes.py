@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from promptopt.compression.masks import MASK, mask
 from promptopt.templates.source import Piece, Source
@@ -28,6 +28,18 @@ class Node:
     children: tuple[Node, ...] = ()
     heading: str = ""
     kept: bool = False
+
+
+def leaves_of(node: Node) -> list[Node]:
+    """What can go by itself, in order."""
+    return [leaf for child in node.children for leaf in leaves_of(child)] if node.children else [node]
+
+
+def keeping(node: Node, kept: Collection[Node]) -> Node:
+    """A node in which some leaves never go."""
+    if not node.children:
+        return replace(node, kept=True) if any(node is each for each in kept) else node
+    return replace(node, children=tuple(keeping(child, kept) for child in node.children))
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,12 @@ class Oracle(AbstractContextManager["Oracle"]):
         """Of each case, 0 to 1; ``nan`` if its calls failed or no assert judged it, shape ``(cases,)``."""
         return means(self._measures[choice].quality[np.asarray(cases, dtype=int)])
 
+    def mean_quality(self, choice: Reduced, cases: Sequence[int]) -> tuple[float, int] | None:
+        """Mean of the quality that is known of some cases, 0 to 1, and of how many; ``None`` if it is of none."""
+        each = self.quality(choice, cases)
+        known = each[~np.isnan(each)]
+        return (float(known.mean()), len(known)) if len(known) else None
+
     def spend(self, choice: Reduced, cases: Sequence[int]) -> Floats:
         """List cost of a call in each case, in dollars; of an unpriced model its tokens, output counted four times.
 

@@ -148,6 +148,11 @@ class Minimization:
         untested = [each.unit for each in self.untested]
         return unit_worths(self.bench, self.tried, self.removed, untested)
 
+    @property
+    def own_quality(self) -> tuple[float, int] | None:
+        """Mean quality of the prompt as it is, 0 to 1, and of how many cases; ``None`` before anything was asked."""
+        return None if self.oracle is None else self.oracle.mean_quality(Reduced(), self.oracle.asked(Reduced()))
+
     def front(self) -> list[FrontRow]:
         """What was asked about, the cheapest first; whether it is on the front, as measured."""
         if self.oracle is None:
@@ -200,6 +205,9 @@ class Minimization:
 
     def footer(self) -> Iterator[str]:
         """What it took, what it saves, and what else is to be said, in lines."""
+        if self.own_quality is not None:
+            share, cases = self.own_quality
+            yield f"{self.plan.prompt} is right in {100 * share:.1f}% of {cases:,} cases as it is"
         yield str(self.outlay) + (f"; stopped {self.stopped}" if self.stopped else "")
         saved, repay = self.saved_per_call(), self.calls_to_repay()
         if saved is not None and saved > 0:
@@ -235,6 +243,7 @@ class Minimization:
                 "limit_usd": None if self.plan.limit is None else float(self.plan.limit),
                 "unrecorded_calls": self.plan.unrecorded,
             },
+            "quality": None if self.own_quality is None else rounded(self.own_quality[0]),
             "units": [worth_dict(each) for each in self.worths()],
             "front": [row_dict(row) for row in self.front()],
             "confirmed": [_confirmed_dict(self.bench, each) for each in self.confirmed],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from promptopt.minimization.nodes import BLOCKS, Node
+from promptopt.minimization.inputs import keep_inputs
+from promptopt.minimization.nodes import BLOCKS, Node, keeping, leaves_of
 from promptopt.minimization.paragraphs import Paragraphs
 from promptopt.templates.source import ChatBlock, Piece, Source
 
@@ -19,8 +19,8 @@ def segment(source: Source) -> list[Node]:
         return []
     reader = _Reader(source)
     if not source.chats:
-        return reader.with_input(source.front_end, len(source.text))
-    return list(_messages(reader, source))
+        return keep_inputs(reader.with_input(source.front_end, len(source.text)), source)
+    return keep_inputs(list(_messages(reader, source)), source)
 
 
 def _messages(reader: _Reader, source: Source) -> Iterator[Node]:
@@ -77,7 +77,7 @@ class _Reader(Paragraphs):
         What is put in between the parts stays anyway. A message that says nothing is refused by every API.
         """
         nodes = list(self.region(start, end))
-        leaves = [leaf for node in nodes for leaf in _leaves(node)]
+        leaves = [leaf for node in nodes for leaf in leaves_of(node)]
         holding = [leaf for leaf in leaves if self._prints(leaf.start, leaf.end)]
         outside = [
             piece
@@ -87,7 +87,7 @@ class _Reader(Paragraphs):
         if not leaves or (outside and (not holding or outside[-1].start > holding[-1].start)):
             return nodes
         kept = (holding or leaves)[-1]
-        return [_keeping(node, kept) for node in nodes]
+        return [keeping(node, [kept]) for node in nodes]
 
     def region(self, start: int, end: int) -> Iterator[Node]:
         """The nodes of a stretch: blocks of control flow that have their lines to themselves, and what is between."""
@@ -124,13 +124,3 @@ class _Reader(Paragraphs):
         whole = all(self._holds_only(*edge, part) for edge, part in zip(edges, parts, strict=True))
         inner = tuple(node for part in parts for node in part)
         yield Node("block", first.start, last.end, inner, "", not whole or not inner)
-
-
-def _leaves(node: Node) -> list[Node]:
-    return [leaf for child in node.children for leaf in _leaves(child)] if node.children else [node]
-
-
-def _keeping(node: Node, kept: Node) -> Node:
-    if node is kept:
-        return replace(node, kept=True)
-    return replace(node, children=tuple(_keeping(child, kept) for child in node.children))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from promptopt.experiment.text import reason_text
 from promptopt.minimization.confirmation import Confirmed
 from promptopt.minimization.front import FrontRow, UnitWorth
 from promptopt.minimization.untested import Untested
 from promptopt.money import dollars
-from promptopt.tables import printable, table
+from promptopt.tables import fold, printable, table
 
 WIDTH = 80
 _TEXT = 26
 _LONG_TEXT = 56
+_IDS = 3
 _PLOT_WIDTH, _PLOT_HEIGHT = 60, 10
 
 
@@ -24,13 +25,32 @@ def front_table(rows: list[FrontRow]) -> str:
         return ""
     head = ["dollars against quality", "$/1k", "points", "95%", "cases", "state", "front"]
     lines = []
-    for row in rows:
+    for row, label in zip(rows, told_apart(rows), strict=True):
         cost = f"{row.tokens:.0f} tok" if row.usd_per_1k_calls is None else dollars(row.usd_per_1k_calls)
         between = "" if row.low is None or row.high is None else f"{row.low:+.1f} to {row.high:+.1f}"
-        label = row.label if row.state == "as it is" else (row.label.partition(" ")[2] or row.label)
         points = "?" if math.isnan(row.points) else f"{row.points:+.1f}"
         lines.append([label, cost, points, between, f"{row.cases:,}", row.state, "*" * row.on_front])
     return table(lines, head, width=WIDTH, columns=["left", *["right"] * 4, "left", "left"])
+
+
+def told_apart(rows: Sequence[FrontRow]) -> list[str]:
+    """What each row is called; of several that are called the same, what sets it apart from the first of them."""
+    first: dict[str, FrontRow] = {}
+    labels = []
+    for row in rows:
+        label = row.label if row.state == "as it is" else (row.label.partition(" ")[2] or row.label)
+        like = first.setdefault(label, row)
+        if like is not row:
+            kept, gone = (_some(one.choice.removed - other.choice.removed) for one, other in ((like, row), (row, like)))
+            label += f" ({gone} for {kept})"
+        labels.append(label)
+    return labels
+
+
+def _some(units: Collection[str]) -> str:
+    """``u3, u12``; of many the first ones."""
+    ids = sorted(units, key=lambda unit: int(unit[1:]))
+    return ", ".join(ids[:_IDS] + ["…"] * (len(ids) > _IDS))
 
 
 def plot(rows: list[FrontRow]) -> str:
@@ -72,7 +92,7 @@ def worth_table(worths: list[UnitWorth]) -> str:
     head = ["unit", "line", "tokens", "$/month" if monthly else "$/1k", "worth, points", "fate"]
     lines = []
     for each in worths:
-        shown = each.unit.shown
+        shown = f"{each.unit.id} {each.unit.shown}"
         text = shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
         cost = each.usd_per_month if monthly else each.usd_per_1k_calls
         money = "unpriced" if cost is None else (f"{cost:,.2f}" if monthly else f"{cost:.4f}")
@@ -130,7 +150,7 @@ def verdict(label: str, each: Confirmed) -> str:
     """What the confirmation says of one version."""
     outcome = "confirmed" if each.accepted else "not confirmed"
     lines = [f"{label}: {outcome} on {each.cases:,} cases never seen"]
-    return "\n".join([*lines, *(f"  {reason}" for reason in reasons(each))])
+    return fold("\n".join([*lines, *(f"  {reason}" for reason in reasons(each))]), WIDTH)
 
 
 def reasons(each: Confirmed) -> list[str]:

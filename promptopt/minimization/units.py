@@ -16,6 +16,7 @@ from promptopt.compression.engine import with_files
 from promptopt.compression.facts import facts
 from promptopt.errors import UsageError
 from promptopt.minimization.nodes import Node
+from promptopt.minimization.numbering import renumbered
 from promptopt.minimization.schema_units import SchemaPart, SchemaText, schema_texts
 from promptopt.minimization.segments import segment
 from promptopt.templates import Template
@@ -93,7 +94,9 @@ class Units:
         if unknown := set(removed) - {unit.id for unit in self.units}:
             raise KeyError(f"no unit {min(unknown)}")
         ranges = list(_cut(self._tree, self._leaves, frozenset(removed)))
-        files = {self.template.name: _without(self.template.source, ranges)}
+        text = self.template.source
+        numbers = renumbered(self._tree, ranges, text) if ranges else []
+        files = {self.template.name: _without(text, ranges, numbers)}
         for each in self.schemas:
             gone = [part for unit, part in self._parts.items() if unit in removed and part.text is each]
             if gone:
@@ -214,22 +217,29 @@ def _goes(node: Node, leaves: Mapping[int, str], removed: frozenset[str]) -> boo
     return not node.kept and all(_goes(child, leaves, removed) for child in node.children)
 
 
-def _without(text: str, ranges: Sequence[tuple[int, int]]) -> str:
-    """The text without some ranges, and without the white space that would be left twice."""
+def _without(text: str, ranges: Sequence[tuple[int, int]], replaced: Sequence[tuple[int, int, str]] = ()) -> str:
+    """The text without some ranges, and without the white space that would be left twice.
+
+    Args:
+        replaced: Ranges that stay, and the text that they have then.
+    """
     merged: list[tuple[int, int]] = []
     for start, end in sorted(ranges):
         if merged and not text[merged[-1][1] : start].strip():
             merged[-1] = merged[-1][0], max(merged[-1][1], end)
         else:
             merged.append((start, end))
+    changes = sorted([*((*_widened(text, *each), "") for each in merged), *replaced])
     parts, done = [], 0
-    for start, end in (_widened(text, *each) for each in merged):
-        parts.append(text[done : max(start, done)])
+    for start, end, instead in changes:
+        parts += [text[done : max(start, done)], instead]
         done = max(end, done)
-    return "".join([*parts, text[done:]])
+    return _EMPTY_END.sub("\n", "".join([*parts, text[done:]])) if merged else text
 
 
 _BLANKS = re.compile(r"(?:[ \t]*\n)+")
+# Empty lines at the end of a message: its text is stripped, and a reader sees that something was there.
+_EMPTY_END = re.compile(r"\n(?:[ \t]*\n)+(?=[ \t]*\{%-?[ \t]*endchat\b)")
 
 
 def _widened(text: str, start: int, end: int) -> tuple[int, int]:
