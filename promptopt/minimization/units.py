@@ -234,12 +234,10 @@ def _without(text: str, ranges: Sequence[tuple[int, int]], replaced: Sequence[tu
     for start, end, instead in changes:
         parts += [text[done : max(start, done)], instead]
         done = max(end, done)
-    return _EMPTY_END.sub("\n", "".join([*parts, text[done:]])) if merged else text
+    return "".join([*parts, text[done:]])
 
 
 _BLANKS = re.compile(r"(?:[ \t]*\n)+")
-# Empty lines at the end of a message: its text is stripped, and a reader sees that something was there.
-_EMPTY_END = re.compile(r"\n(?:[ \t]*\n)+(?=[ \t]*\{%-?[ \t]*endchat\b)")
 
 
 def _widened(text: str, start: int, end: int) -> tuple[int, int]:

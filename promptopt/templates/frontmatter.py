@@ -92,7 +92,7 @@ def mask_front_matter(text: str) -> str:
 def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
     """``source`` with these keys in its front matter; a key that is ``None`` is removed.
 
-    A key that is there stays where it is, with the comments around it; others come last.
+    A key that is there stays where it is, with the comments around it and beside it; others come last.
     """
     block = _block(source)
     lead, lines = ("", []) if block is None else (block["lead"], block["yaml"].splitlines(keepends=True))
@@ -104,11 +104,24 @@ def set_front_matter(source: str, changes: Mapping[str, Any]) -> str:
         key = re.match(r"([A-Za-z_]\w*)[ \t]*:", line)
         if key:
             dropping = key[1] in changes
-            kept.append(entries.pop(key[1], ""))
+            kept.append(_with_comment(entries.pop(key[1], ""), line))
         # No value goes on with such a line: it is a comment of the file.
         if not dropping or line.startswith("#"):
             kept.append(line)
     return f"{lead}---\n{''.join(kept)}{''.join(entries.values())}---\n{body}"
+
+
+def _with_comment(entry: str, line: str) -> str:
+    """A new entry of one line, with the comment at the end of the line that it replaces."""
+    comment = re.search(r"[ \t]+#[^\n]*\n?\Z", line)
+    if not comment or entry.count("\n") != 1:
+        return entry
+    try:
+        # In a quoted text, "#" is no comment.
+        same = yaml.safe_load(line) == yaml.safe_load(line[: comment.start()])
+    except yaml.YAMLError:
+        return entry
+    return f"{entry.rstrip()}{comment[0].rstrip()}\n" if same else entry
 
 
 def _entry(key: str, value: Any) -> str:

@@ -93,11 +93,6 @@ def test_a_list_is_numbered_again_unless_somebody_refers_to_its_numbers(project:
         assert "Rules:\n2. Be kind.\n3. Be sure.\n" in units.without(gone).source
 
 
-def test_no_empty_line_is_left_at_the_end_of_a_message(project: Any) -> None:
-    units = units_of(project, '{% chat role="user" %}\n{{ mail }}\n\nThank you.\n{% endchat %}\n')
-    assert units.without([units.units[0].id]).source == HEAD + '{% chat role="user" %}\n{{ mail }}\n{% endchat %}\n'
-
-
 class Wrong(Planted):
     """Right in one of so many cases."""
 

@@ -216,6 +216,12 @@ def test_a_key_that_is_set_stays_where_it_is() -> None:
     assert changed == "---\nmodel: b\n# why\ntemperature: 0\n# more\nseed: 7\ntop_p: 0.5\n---\nHello\n"
 
 
+def test_a_comment_beside_a_value_stays() -> None:
+    source = "---\nmodel: a  # the cheap one\nstop: 'x # y'\nseed: 1 # why\n---\nHello\n"
+    changed = set_front_matter(source, {"model": "b", "stop": "z", "seed": 2})
+    assert changed == "---\nmodel: b  # the cheap one\nstop: z\nseed: 2 # why\n---\nHello\n"
+
+
 def test_a_comment_before_it_may_say_what_check_ignores(project) -> None:
     comment = "{# promptopt: ignore-file [PO103] the words are a quotation #}\n"
     project.write({"prompts/p.j2": f"{comment}---\nmodel: gpt-4o-mini\n---\nPlease note that it is basically late.\n"})
