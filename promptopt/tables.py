@@ -12,6 +12,7 @@ COLUMNS = 80
 """Letters of a line if nobody says how wide the terminal is, as in a pipe or a file."""
 _FEWEST, _LEAST, _GAP = 12, 4, 2
 _HANGING = re.compile(r" *(?:\S+ )*\S+ {2,}(?=\S)")
+_INSIDE = re.compile(r"[^=_/.:,-]*[=_/.:,-]+|[^=_/.:,-]+")
 _COMMAND = re.compile(r": (?:promptopt|pytest|pip|git) \S")
 # Characters that move the cursor, change colours, hide or reverse what follows, or cannot be written: what a model or a
 # caller wrote must not act on a terminal. Line ends and tabs are layout.
@@ -110,9 +111,22 @@ def _wrapped(text: str, width: int) -> list[str]:
     parts = []
     for line in text.split("\n"):
         whole = cell_len(line) <= width
-        for part in [line] if whole else wrap(line, max(width, 1)):
-            parts += [part] if cell_len(part) <= width else chop_cells(part, max(width, 2))
+        for part in [line] if whole else wrap(line, max(width, 1), break_long_words=False):
+            pieces = [part] if cell_len(part) <= width else _broken(part, width)
+            parts += [each for piece in pieces for each in chop_cells(piece, max(width, 2)) or [piece]]
     return parts or [""]
+
+
+def _broken(word: str, width: int) -> list[str]:
+    """A word that is too long, in lines that end where its own parts do: ``reasoning_effort=`` and ``minimal``."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for piece in _INSIDE.findall(word):
+        if lines[-1] and cell_len(lines[-1] + piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return lines
 
 
 def _blocks(lines: Sequence[Sequence[str]], most: int) -> str:

@@ -76,3 +76,8 @@ def test_the_width_is_that_of_columns_or_80(monkeypatch: pytest.MonkeyPatch, col
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr("sys.stdout", io.StringIO())
     assert line_width() == expected
+
+
+def test_a_word_that_is_too_long_is_broken_where_its_parts_end() -> None:
+    shown = table([["model=gpt-5-nano, reasoning_effort=minimal", 1]], ["version", "n"], width=24)
+    assert [line.split()[0] for line in shown.splitlines()[2:]] == ["model=gpt-5-nano,", "reasoning_effort=", "minimal"]
