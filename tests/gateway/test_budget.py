@@ -72,7 +72,7 @@ def test_a_reservation_whose_caller_died_counts_as_spent(tmp_path):
 
 def test_calls_that_follow_each_other_find_reserved_what_they_need(tmp_path, monkeypatch):
     store, day = SqliteBudgets(tmp_path / "b.sqlite"), BudgetScope("day:x", 1_000_000)
-    monkeypatch.setattr(store._writer, "due", lambda: None)
+    monkeypatch.setattr(store._writer, "due", lambda **_: None)
     write, written = store._database.write, []
     monkeypatch.setattr(store._database, "write", lambda work: written.append(None) or write(work))
     for tick in range(3):

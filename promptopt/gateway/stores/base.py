@@ -324,7 +324,11 @@ class DeferringStore(BudgetStore, Protocol):
 
 def level_of(spent: int, limit: int) -> int:
     """The highest of the alert levels that is reached, or 0."""
-    return max((level for level in ALERT_LEVELS if spent * 100 >= level * limit), default=0)
+    hundredfold = spent * 100
+    if hundredfold < ALERT_LEVELS[0] * limit:
+        # As of most calls.
+        return 0
+    return max(level for level in ALERT_LEVELS if hundredfold >= level * limit)
 
 
 class CallWindows(Protocol):

@@ -33,6 +33,8 @@ from promptopt.gateway.stores.write_behind import WriteBehind, write_now
 log = logging.getLogger("promptopt.gateway")
 
 _LOOK_S = 60.0
+# So far apart a busy program's settlements are written: until then the worst case of its calls is reserved.
+_APART_S = 0.1
 _ADVANCE_CALLS = 32
 # The largest whole number of SQLite. What was spent beyond it, $9 billion, is counted as that.
 _MOST = 2**63 - 1
@@ -158,7 +160,7 @@ class _Books:
 class SqliteBudgets:
     """Budgets in a SQLite file.
 
-    A process reserves a little in advance (while 99% of what is left stays for others), and settles up to 20 ms later:
+    A process reserves a little in advance (while 99% of what is left stays for others), and settles up to 0.1 s later:
     then it reserves for the next calls, or gives back what it keeps for no call if none came meanwhile. Until then more
     is reserved than was paid, never less. If settling may cross an alert's level, it is done at once.
     """
@@ -178,7 +180,7 @@ class SqliteBudgets:
         self._witness = Witness(path, ledger)
         self._database = Database(path, _SCHEMA + SCHEMA, what="the budget", guard=self._witness)
         self._begin()
-        self._writer = WriteBehind(path, self._write, forked=self._begin)
+        self._writer = WriteBehind(path, self._write, forked=self._begin, apart_s=_APART_S)
 
     def _begin(self) -> None:
         self._lock = StoreLock()
@@ -195,8 +197,11 @@ class SqliteBudgets:
                 grant = self._grants[names] = _Grant(number, scopes)
             grant.scopes, grant.asked = scopes, amount
             fresh = abs(now - self._now) < _LOOK_S
-            if fresh and grant.amount - grant.used - grant.paid >= amount:
+            free = grant.amount - grant.used - grant.paid - amount
+            if fresh and free >= 0:
                 grant.used += amount
+                if _is_little(free, amount):
+                    self._writer.due(soon=True)
                 return None
             full, crossed = self._settle_all(now, grant, amount)
         self._tell(crossed)
@@ -216,8 +221,9 @@ class SqliteBudgets:
             for scope in scopes:
                 spent, reserved, alerted = self._seen[scope.name]
                 near = near or level_of(spent + reserved + more, scope.limit) > alerted
+            little = _is_little(grant.amount - grant.used - grant.paid, amount)
         if not near or not self._write_all():
-            self._writer.due()
+            self._writer.due(soon=little)
 
     def _write(self) -> bool:
         """Settle what is held, and reserve for calls that may follow; whether the disk took it."""
@@ -347,6 +353,11 @@ class SqliteBudgets:
 def _advance(wanted: int, left: int) -> int:
     """How much to reserve if ``wanted`` is needed and ``left`` is left."""
     return wanted + max(0, min(wanted * _ADVANCE_CALLS, (left - wanted) // 100))
+
+
+def _is_little(free: int, wanted: int) -> bool:
+    """Whether the next calls may find nothing, or other processes wait for what is left."""
+    return free < wanted * _ADVANCE_CALLS // 2
 
 
 def _names(grants: Iterable[_Grant]) -> dict[str, None]:

@@ -329,19 +329,15 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 def in_chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Rows for statements of several rows each, in few sizes.
+    """Rows for statements of several rows each.
 
-    Python's driver gives other threads a turn for each row of a statement, which takes longer than to write the row.
+    Python's driver gives other threads a turn for each statement, which takes longer than to write a row.
     """
-    start = 0
-    for size in _CHUNKS:
-        while len(rows) - start >= size:
-            yield rows[start : start + size]
-            start += size
+    return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
 
 
 # SQLite may take no more than 999 values in a statement.
-_CHUNKS = (16, 4, 1)
+_CHUNK = 16
 
 
 def transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

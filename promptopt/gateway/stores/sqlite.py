@@ -53,6 +53,8 @@ _INSERT = (
     "VALUES "
 )
 _PLACES = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# So far apart answers of a busy process that is alone are written.
+_APART_S = 0.1
 # How many answers that a process has kept last are looked for again by whoever leads their call.
 _RECENT = 10_000
 # How often answers are deleted whose time is over.
@@ -125,8 +127,9 @@ _WAITING: WeakValueDictionary[tuple[int, Path], _Waiting] = WeakValueDictionary(
 
 
 class SqliteCache:
-    """Answers in a SQLite file, written a little later: this process knows an answer at once, others up to 20 ms later.
+    """Answers in a SQLite file, written a little later: this process knows an answer at once.
 
+    Others know it up to 20 ms later, and up to 0.1 s later if the process is alone with the file when it is put.
     What the disk does not take is logged and forgotten.
     """
 
@@ -137,7 +140,7 @@ class SqliteCache:
         self._outage = outage or Outage("the cache")
         self._known: KnownKeys | None = None
         self._begin()
-        self._writer = WriteBehind(database.path, self._write, forked=self._begin)
+        self._writer = WriteBehind(database.path, self._write, forked=self._begin, apart_s=_APART_S)
 
     def _begin(self) -> None:
         self._waiting = _WAITING.setdefault((os.getpid(), self._database.path.resolve()), _Waiting())
@@ -193,7 +196,8 @@ class SqliteCache:
             waiting.recent[entry.key] = None
             if len(waiting.recent) > _RECENT:
                 waiting.recent.pop(next(iter(waiting.recent)))
-        self._writer.due()
+        # Other processes may wait for what a lease is about.
+        self._writer.due(soon=token is not None)
 
     def was_put(self, key: str) -> bool:
         """Whether this process has kept an answer to a call a short time ago."""

@@ -47,8 +47,9 @@ class WriteBehind:
     """
 
     def __init__(
-        self, place: Path, write: Callable[[], bool], *, forked: Callable[[], None], last_s: float = 0.0
-    ) -> None:
+        self, place: Path, write: Callable[[], bool], *, forked: Callable[[], None],
+        last_s: float = 0.0, apart_s: float = 0.0,
+    ) -> None:  # fmt: skip
         """Nothing is due yet.
 
         Args:
@@ -56,19 +57,28 @@ class WriteBehind:
             write: A bound method that writes what is held and says whether it could; it is held weakly.
             forked: A bound method that forgets what is held, called in a forked child: it is the parent's to write.
             last_s: So many seconds ``end`` tries again.
+            apart_s: So many seconds are between two writes of a busy program, unless one is due ``soon``.
         """
         self.place = place.resolve()
         self._write = weakref.WeakMethod(write)
         self._forked = weakref.WeakMethod(forked)
         self._is_due = False
         self._not_before = 0.0
+        self._failed = False
         self._failing = False
         self._last_s = last_s
+        self._apart_s = apart_s
         self.last = False
         _ALIVE.add(self)
 
-    def due(self) -> None:
-        """Say that something must be written; returns at once."""
+    def due(self, *, soon: bool = False) -> None:
+        """Say that something must be written; returns at once.
+
+        Args:
+            soon: Whether somebody may wait for it.
+        """
+        if soon and not self._failed:
+            self._not_before = 0.0
         if self._is_due and _Writer.running:
             # As at most calls of a busy program.
             return
@@ -90,8 +100,10 @@ class WriteBehind:
         if time.monotonic() < self._not_before:
             return True
         self._is_due = False
+        self._not_before = time.monotonic() + self._apart_s
         held = _HELD.pop(self, None)
-        if not self._now():
+        self._failed = not self._now()
+        if self._failed:
             _HELD[self] = held
             self._is_due, self._not_before = True, time.monotonic() + _RETRY_S
         return self._is_due
