@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from dataclasses import replace
 from decimal import Decimal
@@ -258,3 +259,55 @@ def test_a_row_ends_without_what_is_known_no_more(tmp_path):
     ledger.finish(0, LedgerRow(2.0, "m", user="u1"))
     assert list(ledger.rows()) == [done, LedgerRow(2.0, "m", user="u1")]
     ledger.close()
+
+
+def test_many_calls_that_are_sent_together_end_in_their_own_rows(tmp_path):
+    ledger = open_ledger(tmp_path / "l.sqlite")
+    ledger.finish(0, LedgerRow(0.0, "m", digest="before"))
+    # More than one statement takes, and not all with the same columns.
+    sent = [
+        LedgerRow(1.0 + at, "m", status="sent", digest=f"d{at}", tag="t" if at % 7 == 3 else None) for at in range(45)
+    ]
+    numbers = [ledger.begin(row) for row in sent]
+    assert list(ledger.rows())[1:] == sent
+    done = [row._replace(status="ok", latency_ms=float(at)) for at, row in enumerate(sent)]
+    for at in reversed(range(45)):
+        ledger.finish(numbers[at], done[at])
+    assert list(ledger.rows())[1:] == done
+    ledger.close()
+
+
+class Busy:
+    """Notes when it writes."""
+
+    def __init__(self, path, apart_s):
+        self.times = []
+        self.writer = WriteBehind(path, self.write, forked=self.begin, apart_s=apart_s)
+
+    def begin(self):
+        """Nothing is held."""
+
+    def write(self):
+        self.times.append(time.monotonic())
+        return True
+
+
+def test_what_is_due_again_waits_unless_somebody_waits_for_it(tmp_path):
+    busy = Busy(tmp_path / "busy", 30.0)
+    busy.writer.due()
+    assert wait_until(lambda: len(busy.times) == 1)
+    busy.writer.due()
+    time.sleep(0.2)
+    assert len(busy.times) == 1
+    busy.writer.due(soon=True)
+    assert wait_until(lambda: len(busy.times) == 2)
+
+
+def test_a_write_that_failed_is_not_tried_again_at_once_since_somebody_waits(tmp_path):
+    stubborn = Stubborn(tmp_path / "stubborn")
+    stubborn.writer.due(soon=True)
+    assert wait_until(lambda: stubborn.tries == 1)
+    stubborn.writer.due(soon=True)
+    time.sleep(0.2)
+    assert stubborn.tries == 1
+    assert wait_until(lambda: stubborn.tries == 2)

@@ -14,12 +14,29 @@ from promptopt.gateway.costs import Bill, Costs
 from promptopt.gateway.failures import CallFailed, Refused, interrupted
 from promptopt.gateway.flow import Flow, Handler, Subflow
 from promptopt.gateway.openai.wire import messages, output_cap
-from promptopt.gateway.stores.ledger_row import CallStatus, LedgerRow, LedgerStore
+from promptopt.gateway.stores.ledger_row import CacheState, CallStatus, LedgerRow, LedgerStore
 from promptopt.secrets import find_any_secret
 from promptopt.values import Usage, sha256_hex
 
 T = TypeVar("T")
 log = logging.getLogger("promptopt.gateway")
+
+
+class _Begun:
+    """The row of a call that was sent. It is made once: for a call that lasts it is written before its end as well."""
+
+    __slots__ = ("_call", "_given", "_row")
+
+    def __init__(self, call: Call, at: float, cache: CacheState) -> None:
+        self._call = call
+        self._given = at, cache
+        self._row: LedgerRow | None = None
+
+    def __call__(self) -> LedgerRow:
+        if self._row is None:
+            at, cache = self._given
+            self._row = row_of(self._call, at, cache=cache, status="sent")
+        return self._row
 
 
 _PENDING_MOST = 10_000
@@ -45,7 +62,10 @@ class Meter:
         shareable: Callable[[Call], bool],
         *,
         clock: Clock = SYSTEM_CLOCK,
+        bills_at_once: bool = False,
     ) -> None:
+        """``bills_at_once`` says whether a call's bill is wanted at once, so that its row need not compute it again."""
+        self._bills_at_once = bills_at_once
         self._store = store
         self._costs = costs
         self._shareable = shareable
@@ -53,9 +73,7 @@ class Meter:
         self._pending: dict[str, _Pending] = {}
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        begun = partial(
-            row_of, call, self._clock.time(), cache="miss" if self._shareable(call) else "none", status="sent"
-        )
+        begun = _Begun(call, self._clock.time(), "miss" if self._shareable(call) else "none")
         number = self._store.begin(begun)
         started = self._clock.monotonic()
         try:
@@ -70,7 +88,8 @@ class Meter:
         if answer.pending:
             self._wait(answer.pending, _Pending(number, begun, started, call))
         else:
-            self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
+            bill = _bill(self._costs, call, answer) if self._bills_at_once else None
+            self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock), bill))
         return answer
 
     def _wait(self, response: str, pending: _Pending) -> None:
@@ -95,8 +114,10 @@ class Meter:
         else:
             self._store.finish(number, partial(self._ok, begun, call, answer, _since(started, self._clock)))
 
-    def _ok(self, begun: Callable[..., LedgerRow], call: Call, answer: Answer, ms: float) -> LedgerRow:
-        return _answered(begun, _bill(self._costs, call, answer), answer, ms, status="ok")
+    def _ok(
+        self, begun: Callable[..., LedgerRow], call: Call, answer: Answer, ms: float, bill: Bill | None = None
+    ) -> LedgerRow:
+        return _answered(begun, bill or _bill(self._costs, call, answer), answer, ms, status="ok")
 
     def _failed(
         self, number: int, begun: Callable[..., LedgerRow], started: float, call: Call, failure: CallFailed
@@ -208,7 +229,7 @@ def _ended(begun: Callable[..., LedgerRow], bill: Bill, **changes: Any) -> Ledge
         "list_usd": usd,
         "incurred_usd": usd,
     }
-    return begun(**(values | changes))
+    return begun()._replace(**(values | changes))
 
 
 def _since(started: float, clock: Clock) -> float:

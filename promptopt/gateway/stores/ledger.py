@@ -8,9 +8,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from itertools import chain, groupby
-from operator import itemgetter
+from functools import lru_cache, partial
+from itertools import chain, compress, groupby
+from operator import is_not, itemgetter
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -47,6 +47,7 @@ def _schema() -> str:
 
 
 _PLACES = ("id", *COLUMNS)
+_is_given = partial(is_not, None)
 
 
 def _known(place: int | None, row: LedgerRow) -> tuple[tuple[str, ...], tuple[Any, ...]]:
@@ -54,9 +55,9 @@ def _known(place: int | None, row: LedgerRow) -> tuple[tuple[str, ...], tuple[An
 
     Python looks for an adapter for each ``None``, which takes longer than to write all else of a row.
     """
-    known = [each for each in zip(_PLACES, (place, *row), strict=True) if each[1] is not None]
-    names, values = zip(*known, strict=True)
-    return names, values
+    values = (place, *row)
+    given = [*map(_is_given, values)]
+    return tuple(compress(_PLACES, given)), tuple(compress(values, given))
 
 
 @lru_cache(maxsize=256)
@@ -98,8 +99,15 @@ class SqliteLedger(LaterLedger):
         for names, several in groupby(ended, key=itemgetter(0)):
             for values in in_chunks([values for _, values in several]):
                 connection.execute(_insert(names, len(values)), [*chain(*values)])
+        found: dict[int, int] = {}
         sent = [(number, *_known(None, rows[number])) for number in rows if number in begun]
-        return {number: connection.execute(_insert(names), values).lastrowid or 0 for number, names, values in sent}
+        for names, alike in groupby(sent, key=itemgetter(1)):
+            for part in in_chunks([*alike]):
+                given = [*chain.from_iterable(values for _, _, values in part)]
+                last = connection.execute(_insert(names, len(part)), given).lastrowid or 0
+                # Nobody else writes meanwhile, so that the rows of a statement have numbers in a row.
+                found.update(zip((number for number, _, _ in part), range(last - len(part) + 1, last + 1), strict=True))
+        return found
 
     def rows(self, since: float | None = None) -> Iterator[LedgerRow]:
         write_now(self._database.path)

@@ -198,7 +198,7 @@ class _Once:
 
 
 _LARGEST = 2**63
-_PLAIN = (float, bool, type(None))
+_PLAIN = (float, bool)
 
 
 def storable(row: LedgerRow) -> LedgerRow:
@@ -209,6 +209,8 @@ def storable(row: LedgerRow) -> LedgerRow:
     """
     value: Any
     for value in row:
+        if value is None:
+            continue
         kind = type(value)
         if kind is str:
             if not value.isascii() and encodable(value) is not value:
