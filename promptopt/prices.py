@@ -116,6 +116,8 @@ class Price:
     def _text_cost(self, usage: Usage) -> Cost:
         if self.tiers is not None and self.tier_start is not None and usage.input_tokens > self.tier_start:
             return self._tiered_cost(self.tiers, usage)
+        if not usage.cache_read_tokens and not usage.cache_write_tokens:
+            return Cost(usage.input_tokens * self.input_mtok / _MTOK, usage.output_tokens * self.output_mtok / _MTOK)
         plain = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
         input_usd = (
             plain * self.input_mtok

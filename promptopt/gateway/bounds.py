@@ -40,6 +40,7 @@ _SEARCHES = {"web_search": "web_searches_kcount", "file_search": "storage_search
 _FREE_TOOLS = frozenset({"mcp", "tool_search"})
 # Parameters by which other providers search or route to other models on their own.
 _UNPRICED_KEYS = ("web_search_options", "search_parameters", "plugins", "models", "route")
+_PLAIN = frozenset({"role", "content"})
 _NAMES = ("type", "role", "id", "status", "call_id", "tool_call_id")
 # More input than the request's own letters, and more output of a choice than its cap, is possible up to here: hidden
 # instructions, pictures by other rules, reasoning that an endpoint counts beside the cap.
@@ -139,6 +140,11 @@ def _shown(answer: Answer) -> list[str] | None:
     return [name for name in names if name not in _CALLERS_TOOLS]
 
 
+def _is_plain(item: Any) -> bool:
+    """Whether a message is a role and a text, and nothing else."""
+    return type(item) is dict and item.keys() == _PLAIN and isinstance(item["content"], str)
+
+
 class _Reader:
     """Reads one request."""
 
@@ -180,10 +186,14 @@ class _Reader:
         total = count_text(self._call)
         for name in ("messages", "input", "system"):
             items = self._body.get(name)
-            if not isinstance(items, list | str | None):
+            if items is None or isinstance(items, str):
+                continue
+            if not isinstance(items, list):
                 raise TypeError
-            if isinstance(items, list):
-                total += sum(self._count(text) for item in items for text in self._item(item))
+            for item in items:
+                # What most messages are, a role and a text, is counted already.
+                if not _is_plain(item):
+                    total += sum(map(self._count, self._item(item)))
         return total
 
     def _item(self, item: Any) -> Iterator[str]:
@@ -279,9 +289,9 @@ class _Reader:
         """How often the provider may call tools of its own, and what that costs."""
         if found := next((key for key in _UNPRICED_KEYS if self._body.get(key) not in (None, [], "")), None):
             raise Unbounded(f"nothing bounds what {found} costs: the provider searches, or asks models, on its own")
-        served = self.served
         if self._call.endpoint == "chat" and "-search" in self._call.model:
             raise Unbounded(f"nothing bounds how often {self._call.model} searches")
+        served = self.served if self._body.get("tools") else ()
         if not served:
             return 0, Decimal(0)
         fees = [self.fee(kind) for kind in served]

@@ -236,8 +236,8 @@ class ExactCache:
         return found
 
     def entry(self, call: Call, answer: Answer) -> KeptAnswer | None:
-        """What is to be kept of an answer; ``None`` if it, or the call, is not to be kept."""
-        if not answer.keepable or not self.policy.keepable(call):
+        """What is to be kept of the answer to a call whose answers may be kept; ``None`` if this one may not."""
+        if not answer.keepable:
             return None
         now = self._clock.time()
         prompt = prompt_name(call.labels)
@@ -246,8 +246,8 @@ class ExactCache:
         return KeptAnswer(call.identity, now, end, prompt, call.model, excerpt, answer)
 
     def keep(self, call: Call, answer: Answer) -> Subflow[None]:
-        """Keep an answer, if it is one to keep."""
-        entry = self.entry(call, answer)
+        """Keep an answer, if it and the call are to be kept."""
+        entry = self.entry(call, answer) if self.policy.keepable(call) else None
         if entry is not None:
             with self._outage:
                 yield from using(self.store, lambda: self.store.put(entry))

@@ -62,11 +62,13 @@ class Concurrency:
         return max(1, int(self._limit))
 
     def handle(self, call: Call, inner: Handler) -> Flow:
-        yield from self._enter(call)
+        if not self._entered():
+            yield from self._wait(call)
         headers: Mapping[str, str] = {}
         throttled = False
         try:
-            yield from hold_back(call, self._closed_until, self._clock)
+            if self._closed_until:
+                yield from hold_back(call, self._closed_until, self._clock)
             answer = yield from inner(call)
             headers = answer.headers
         except CallFailed as failure:
@@ -76,7 +78,14 @@ class Concurrency:
             self._leave(headers, throttled=throttled)
         return answer
 
-    def _enter(self, call: Call) -> Subflow[None]:
+    def _entered(self) -> bool:
+        """Whether there is room at once, which is taken then."""
+        with self._lock:
+            room = self._flying < self.limit and not self._line
+            self._flying += room
+            return room
+
+    def _wait(self, call: Call) -> Subflow[None]:
         with self._lock:
             if self._flying < self.limit and not self._line:
                 self._flying += 1
@@ -206,6 +215,8 @@ def retry_pause(asked: float, attempt: int, random: Random) -> float:
 
 def pause_of(headers: Mapping[str, str], *, throttled: bool) -> float:
     """Seconds for which the provider wants no further call; 0 if it does not say so."""
+    if not headers:
+        return 0.0
     waits = [0.0]
     if throttled:
         waits.append(_number(headers.get("retry-after-ms")) / 1000 or _number(headers.get("retry-after")))

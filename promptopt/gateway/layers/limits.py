@@ -72,7 +72,10 @@ class UserLimits:
             group: {name: _parse(text, f"{group}s.{name}") for name, text in getattr(wanted, f"{group}s").items()}
             for group in _GROUPS
         }
+        self._counted = [group for group in _GROUPS if self._each[group] or self._named[group]]
         self._tiers = {name: _parse(text, f"tiers.{name}") for name, text in wanted.tiers.items()}
+        if self._tiers and "user" not in self._counted:
+            self._counted.insert(0, "user")
         if wanted.default_tier is not None and wanted.default_tier not in self._tiers:
             raise UsageError(f"limits default_tier = {wanted.default_tier!r}: {self._unknown(wanted.default_tier)}")
         self._windows = windows
@@ -116,7 +119,7 @@ class UserLimits:
         tier = labels.tier or self._wanted.default_tier
         # The users of two tenants are two users, whatever they are called.
         of = f"@{call.partition}" if call.partition else ""
-        for group in _GROUPS:
+        for group in self._counted:
             who = getattr(labels, group) if group != "model" else self._model(call.model)
             item = self._named[group].get(who) or self._each[group]
             if group == "user" and who not in self._named[group] and self._tiers and tier is not None:

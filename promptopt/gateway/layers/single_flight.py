@@ -41,7 +41,12 @@ class SingleFlight:
         clock: Clock = SYSTEM_CLOCK,
         random: Random = SYSTEM_RANDOM,
     ) -> None:
-        """Without ``leases`` calls are shared within this process. ``cache`` has the same store as the leases."""
+        """Without ``leases`` calls are shared within this process.
+
+        Args:
+            shareable: Which calls share an answer; that of each of them may be kept in ``cache``.
+            cache: It has the same store as the leases.
+        """
         self._shareable = shareable
         self._cache = cache
         self._leases = leases

@@ -155,24 +155,26 @@ class MemoryWindows:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._calls: dict[tuple[Any, str], deque[float]] = {}
+        self._calls: defaultdict[tuple[Any, str], deque[float]] = defaultdict(deque)
         self._tidied = float("-inf")
 
     def hit(self, items: Sequence[tuple[Any, str]], now: float) -> tuple[Any, str, float] | None:
         with self._lock:
             self._tidy(now)
+            windows = []
             for item, who in items:
                 calls = self._within(item, who, now)
                 if len(calls) >= item.amount:
                     # A clock that goes back must not make anybody wait longer than the window is.
                     return item, who, min(calls[-item.amount] + item.get_expiry() - now, float(item.get_expiry()))
-            for item, who in items:
-                self._calls.setdefault((item, who), deque()).append(now)
+                windows.append(calls)
+            for calls in windows:
+                calls.append(now)
         return None
 
     def _within(self, item: Any, who: str, now: float) -> deque[float]:
         """The calls in the window that ends now."""
-        calls = self._calls.get((item, who), deque())
+        calls = self._calls[item, who]
         while calls and calls[0] <= now - item.get_expiry():
             calls.popleft()
         return calls
@@ -182,7 +184,9 @@ class MemoryWindows:
         if abs(now - self._tidied) < _TIDY_S:
             return
         self._tidied = now
-        self._calls = {(item, who): calls for (item, who), calls in self._calls.items() if self._within(item, who, now)}
+        for item, who in [*self._calls]:
+            if not self._within(item, who, now):
+                del self._calls[item, who]
 
 
 class MemoryLedger:

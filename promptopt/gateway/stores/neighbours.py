@@ -31,6 +31,7 @@ if _LOCKS:
 # Two changes of a folder within one tick of the system's clock leave the same time.
 _TICK_NS = 100_000_000
 _MOST = 500
+_MOMENT_S = 0.001
 
 
 class Neighbours:
@@ -52,7 +53,7 @@ class Neighbours:
         self._entry: Path | None = None
         self._seen: tuple[int, int] | None = None
         self._alone = False
-        self._looked = float("-inf")
+        self._looked = self._asked = float("-inf")
         self.looks = 0
         AFTER_FORK.add(self)
         # Who begins to ask later finds it.
@@ -68,15 +69,21 @@ class Neighbours:
             found = os.stat(self._place)  # noqa: PTH116 - before each call; a Path is made a text each time
             seen = (found.st_mtime_ns, found.st_ino)
             # One that was killed leaves the folder as it is.
-            if seen == self._seen and (self._alone or SYSTEM_CLOCK.monotonic() - self._looked < LEASE_S):
+            self._asked = SYSTEM_CLOCK.monotonic()
+            if seen == self._seen and (self._alone or self._asked - self._looked < LEASE_S):
                 return self._alone
             self._alone = not self._others()
         except OSError:
+            self._asked = float("-inf")
             return False
         self._looked = SYSTEM_CLOCK.monotonic()
         self.looks += 1
         self._seen = seen if abs(SYSTEM_CLOCK.time() * 1e9 - seen[0]) > _TICK_NS else None
         return self._alone
+
+    def alone_just_now(self) -> bool:
+        """As :meth:`alone`, by the look of the same call a moment ago if there was one."""
+        return self._alone if SYSTEM_CLOCK.monotonic() - self._asked < _MOMENT_S else self.alone()
 
     @property
     def settled(self) -> bool:
@@ -124,6 +131,7 @@ class Neighbours:
         if self._own is not None:
             os.close(self._own)
         self._own = self._entry = self._seen = None
+        self._asked = float("-inf")
 
     def leave(self) -> None:
         """Use the file no more; the next look enters again."""
@@ -132,3 +140,4 @@ class Neighbours:
                 self._entry.unlink(missing_ok=True)
             os.close(self._own)
         self._own = self._entry = self._seen = None
+        self._asked = float("-inf")

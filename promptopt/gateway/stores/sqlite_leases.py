@@ -64,7 +64,7 @@ class SqliteLeases:
         return self._neighbours is not None and self._neighbours.alone()
 
     def acquire(self, key: str, token: str, now: float, *, fresh: bool) -> bool | Answer:
-        if self._alone():
+        if self._neighbours is not None and self._neighbours.alone_just_now():
             return self._acquire_alone(key, token, now, fresh=fresh)
         taken = self._database.execute(
             "INSERT INTO flights SELECT :key, :token, :now, :end, NULL WHERE NOT (:cached AND EXISTS "
